@@ -1,0 +1,82 @@
+# One environment, made once from the lock; every entry point is a target. `make` alone prints what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# The parameters of an entry point, as `mlflow run -P` takes them: make train ARGS="model=rf"
+ARGS ?=
+# The interpreter; empty: the newest of Python 3.13, 3.12 and 3.11 that is there, else any from 3.11 on.
+PYTHON ?=
+export ARGS
+
+STEPS := ingest split train evaluate register promote
+
+.PHONY: help setup setup-dev pipeline main $(STEPS) test test-full lint ui bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo '  Parameters:  make train ARGS="model=rf,lr"    make pipeline ARGS="data=wines.csv promote=manual"'
+	@echo '  Python:      make setup PYTHON=python3.13     (rebuilds .venv where it differs)'
+
+# --- the environment -----------------------------------------------------------------------------------------------------
+
+setup: ## .venv from the lock, once; again when the lock or PYTHON= changed
+	@scripts/venv "$(VENV)" "$(PYTHON)" requirements.txt
+
+setup-dev:
+	@scripts/venv "$(VENV)" "$(PYTHON)" requirements.txt requirements-dev.txt
+
+lock: setup-dev ## the lock again, from pyproject.toml: the newest versions that fit
+	scripts/lock
+
+# --- the pipeline --------------------------------------------------------------------------------------------------------
+
+pipeline: main ## the whole chain: data to Production (the same as `main`)
+
+main: setup ## the whole chain; data= split= model= cache= promote=
+	@scripts/step main
+
+ingest: setup ## fetch and check the rows; data=
+	@scripts/step ingest
+
+split: setup ## set test rows apart; method= ingest_run_id=
+	@scripts/step split
+
+train: setup ## cross-validate and log the candidates; model= split_run_id=
+	@scripts/step train
+
+evaluate: setup ## score them on the test rows, judge the best; train_run_id=
+	@scripts/step evaluate
+
+register: setup ## a version of the best, as the challenger; evaluate_run_id=
+	@scripts/step register
+
+promote: setup ## the challenger to Production, where it has earned it; promote= register_run_id=
+	@scripts/step promote
+
+ui: setup ## MLflow's user interface, on http://127.0.0.1:5000
+	@$(VENV)/bin/mlflow ui --host 127.0.0.1
+
+# --- the project ---------------------------------------------------------------------------------------------------------
+
+test: setup-dev ## the test suite
+	$(PY) -m pytest
+
+test-full: setup-dev ## the test suite, and what builds environments or takes minutes
+	$(PY) -m pytest -m "full or not full"
+
+lint: setup-dev ## ruff, types, and the direction of imports
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: setup ## the chain against a textbook script, side by side; ratios
+	@$(PY) -m benchmarks.chain $(ARGS)
+
+clean: ## .venv and caches; never the store (mlflow.db, mlruns)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './mlruns/*' -prune -exec rm -rf {} +
