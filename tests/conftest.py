@@ -1,0 +1,205 @@
+"""Small frames, a small recipe, a real SQLite store, and the commands as a user would call them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import mlflow
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner
+from mlflow import MlflowClient
+
+from pipeline.recipe import Recipe
+from samples.red_wine import draw
+
+ROOT = Path(__file__).resolve().parents[1]
+NAME = "SmallModel"
+
+
+def small_recipe() -> dict[str, Any]:
+    """Return the project's recipe with three quick candidates."""
+    content: dict[str, Any] = yaml.safe_load((ROOT / "recipe.yaml").read_text(encoding="utf-8"))
+    names = ("LinearRegression", "DecisionTree", "ElasticNet")
+    return content | {
+        "name": "small",
+        "experiment": "Small",
+        "model_name": NAME,
+        "cv": {"folds": 3},
+        "candidates": {name: content["candidates"][name] for name in names},
+        "metrics": {"bootstrap_draws": 100},
+        "gates": {"validation_criteria": [{"metric": "r2", "threshold": 0.05}]},
+    }
+
+
+def as_recipe(content: dict[str, Any]) -> Recipe:
+    """Return recipe content, as YAML would give it, as a Recipe."""
+    import json
+
+    return Recipe.model_validate_json(json.dumps(content))
+
+
+@pytest.fixture(scope="session")
+def wines() -> pd.DataFrame:
+    """400 synthetic wines, some of them twice."""
+    return draw().head(400)
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    """The small recipe."""
+    return as_recipe(small_recipe())
+
+
+def forget_mlflow() -> None:
+    """Drop MLFLOW_* from the environment for good: MLflow exports the store it is told to use, and it would win in the next."""
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No store, run or cache of the machine's user reaches a test."""
+    forget_mlflow()
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite store with its tables and nothing else; made once, because that takes seconds."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments(max_results=1)
+    return path
+
+
+@dataclass
+class Outcome:
+    """What a command left behind."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def run_id(self) -> str:
+        """The last line of stdout."""
+        return self.stdout.strip().splitlines()[-1]
+
+    @property
+    def sentence(self) -> str:
+        """The first line of the error, without the command's name."""
+        lines = [line for line in self.stderr.splitlines() if ": " in line and "Got" in line]
+        return lines[0] if lines else self.stderr
+
+
+class Project:
+    """A recipe, a profile and a store in a folder of their own, and the project's commands on them."""
+
+    def __init__(self, folder: Path, rows: pd.DataFrame) -> None:
+        self.folder = folder
+        self.recipe_path, self.profile_path = folder / "recipe.yaml", folder / "test.yaml"
+        self.data = folder / "wines.csv"
+        self.uri = f"sqlite:///{folder}/mlflow.db"
+        rows.to_csv(self.data, index=False, sep=";")
+        self.write_recipe()
+        self.write_profile()
+
+    def write_recipe(self, change: Callable[[dict[str, Any]], object] = lambda _: None) -> None:
+        """Write the small recipe, changed in place by `change`."""
+        content = small_recipe()
+        change(content)
+        self.recipe_path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+    def write_profile(self, **changes: object) -> None:
+        """Write the profile, with other or further keys."""
+        content = {
+            "store": {"tracking_uri": self.uri, "artifact_location": str(self.folder / "mlruns")},
+            "data": str(self.data),
+            "engine": {"n_jobs": 1},
+        } | changes
+        self.profile_path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+    def run(self, step: str, **params: str) -> Outcome:
+        """Run a step as `python -m steps.<step>` does, in this process."""
+        import importlib
+
+        command: click.Command = getattr(importlib.import_module(f"steps.{step}"), step)
+        options = {"recipe": str(self.recipe_path), "profile": str(self.profile_path)} | params
+        words = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", value)]
+        mlflow_uri = os.environ.get("MLFLOW_TRACKING_URI")
+        result = CliRunner().invoke(command, words)
+        # MLflow exports the store it is told to use; the next command starts without.
+        if mlflow_uri is None:
+            os.environ.pop("MLFLOW_TRACKING_URI", None)
+        return Outcome(result.exit_code, result.stdout, result.stderr)
+
+    def ok(self, step: str, **params: str) -> Outcome:
+        """Run a step that must succeed."""
+        outcome = self.run(step, **params)
+        assert outcome.exit_code == 0, outcome.stderr
+        return outcome
+
+    @property
+    def client(self) -> MlflowClient:
+        """A client of the store."""
+        mlflow.set_tracking_uri(self.uri)
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        return MlflowClient(tracking_uri=self.uri)
+
+    def tags(self, run_id: str) -> dict[str, str]:
+        """Return the tags of a run."""
+        return dict(self.client.get_run(run_id).data.tags)
+
+    def runs(self, step: str = "") -> list[Any]:
+        """Return the runs (of a step), newest first."""
+        condition = f"tags.`pipeline.step` = '{step}'" if step else ""
+        experiments = [e.experiment_id for e in self.client.search_experiments()]
+        return list(self.client.search_runs(experiments, condition))
+
+    def first(self, step: str) -> Any:
+        """Return the oldest finished run of a step."""
+        return [run for run in self.runs(step) if run.info.status == "FINISHED"][-1]
+
+    def versions(self) -> dict[str, str]:
+        """Return the stage of each version of the model."""
+        found = self.client.search_model_versions(f"name = '{NAME}'")
+        return {str(version.version): version.current_stage for version in found}
+
+    def production(self) -> Any:
+        """Return the one Production version, as its alias and its stage both name it."""
+        champion = self.client.get_model_version_by_alias(NAME, "champion")
+        in_stage = [version for version, stage in self.versions().items() if stage == "Production"]
+        assert in_stage == [str(champion.version)]
+        return champion
+
+
+@pytest.fixture
+def project(tmp_path: Path, empty_store: Path, wines: pd.DataFrame) -> Iterator[Project]:
+    """A project with an empty store."""
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    yield Project(tmp_path, wines)
+    mlflow.end_run()
+
+
+@pytest.fixture(scope="session")
+def _trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, wines: pd.DataFrame) -> Path:
+    forget_mlflow()  # it is made before the environment of the first test that asks for it is cleaned
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copy(empty_store, folder / "mlflow.db")
+    Project(folder, wines).ok("main")
+    return folder
+
+
+@pytest.fixture
+def trained(_trained: Path, wines: pd.DataFrame) -> Iterator[Project]:
+    """A project with one chain behind it and a version in Production; the store is shared: read it, add to it."""
+    yield Project(_trained, wines)
+    mlflow.end_run()
