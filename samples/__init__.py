@@ -1,0 +1,1 @@
+"""Synthetic stand-ins for tables that cannot be reached; a recipe names one as `data.synthetic`."""
