@@ -1,0 +1,243 @@
+"""What steps hand on: the artifacts' names, and how each is written, read and checked. One place, for both sides.
+
+Each run keeps the digests of its artifacts in ``manifest.json``, written last. A reader checks a file against it: what is
+missing, cut off or changed is never read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import mlflow.artifacts
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
+
+from pipeline.errors import UnavailableError
+
+T = TypeVar("T")
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Artifact(Generic[T]):
+    """A file of a step's run: which step writes it, its name, and how."""
+
+    step: str
+    name: str
+    write: Callable[[T, Path], None]
+    read: Callable[[Path], T]
+
+
+def _write_json(value: Any, path: Path) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _json(step: str, name: str) -> Artifact[dict[str, Any]]:
+    return Artifact(step, name, _write_json, _read_json)
+
+
+def _parquet(step: str, name: str) -> Artifact[pd.DataFrame]:
+    return Artifact(step, name, lambda frame, path: frame.to_parquet(path), pd.read_parquet)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])  # a candidate may be called NA
+
+
+def _csv(step: str, name: str) -> Artifact[pd.DataFrame]:
+    return Artifact(step, name, lambda frame, path: frame.to_csv(path, index=False), _read_csv)
+
+
+def _save_figure(figure: Any, path: Path) -> None:
+    figure.savefig(path)
+
+
+def plot(name: str) -> Artifact[Any]:
+    """Return the artifact of a plot of `evaluate`; it is only looked at, never read."""
+    return Artifact("evaluate", f"plots/{name}.png", _save_figure, Path.read_bytes)
+
+
+DATASET = _parquet("ingest", "dataset.parquet")
+COLUMN_PROFILE = _json("ingest", "column_profile.json")
+VIOLATIONS = _csv("ingest", "violations.csv")
+TRAIN = _parquet("split", "train.parquet")
+TEST = _parquet("split", "test.parquet")
+LEAK_AUDIT = _json("split", "leak_audit.json")
+LEADERBOARD = _csv("train", "leaderboard.csv")
+OUT_OF_FOLD = _parquet("train", "out_of_fold.parquet")
+VERDICT = _json("evaluate", "verdict.json")
+METRICS = _json("evaluate", "metrics.json")
+GOLDEN = _parquet("evaluate", "golden.parquet")
+VERSION = _json("register", "version.json")
+DECISION = _json("promote", "decision.json")
+#: Of every step: what its result depends on.
+FINGERPRINT = _json("*", "fingerprint.json")
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_digests(uri: str, tracking_uri: str) -> dict[str, str]:
+    """Return the sha256 of each file below the artifact URI, by relative path, sorted."""
+    with local_copy(uri, "", tracking_uri) as folder:
+        return {str(path.relative_to(folder)): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+class Writer:
+    """Writes the artifacts of one run and keeps their digests; `close` writes the manifest."""
+
+    def __init__(self, client: MlflowClient, run_id: str) -> None:
+        self._client, self._run_id = client, run_id
+        self._files: dict[str, str] = {}
+        self._models: dict[str, dict[str, str]] = {}
+
+    def save(self, artifact: Artifact[T], value: T) -> None:
+        """Write `value` as `artifact` of the run."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / Path(artifact.name).name
+            artifact.write(value, path)
+            self._files[artifact.name] = file_digest(path)
+            self._client.log_artifact(self._run_id, str(path), str(Path(artifact.name).parent).strip("."))
+
+    def add_model(self, model_id: str, digests: dict[str, str]) -> None:
+        """Note a logged model's files, so that a reader of the run can tell whether the model is whole."""
+        self._models[model_id] = digests
+
+    def close(self) -> None:
+        """Write the manifest: from now on the run's artifacts count."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / MANIFEST
+            _write_json({"files": self._files, "models": self._models}, path)
+            self._client.log_artifact(self._run_id, str(path))
+
+
+@contextmanager
+def local_copy(uri: str, name: str, tracking_uri: str) -> Iterator[Path]:
+    """Give the path of file `name` below the artifact URI: where it lies, or, from elsewhere, a copy for as long as the block.
+
+    Raises
+    ------
+    FileNotFoundError, MlflowException : there is none, or it cannot be fetched.
+    """
+    if "://" not in uri or uri.startswith("file:"):
+        path = Path(local_file_uri_to_path(uri)) / name
+        path.stat()
+        yield path
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(
+                mlflow.artifacts.download_artifacts(
+                    artifact_uri=f"{uri.rstrip('/')}/{name}", dst_path=folder, tracking_uri=tracking_uri
+                )
+            )
+
+
+class Reader:
+    """Reads the artifacts of finished runs, checked against their manifests."""
+
+    def __init__(self, client: MlflowClient) -> None:
+        self._client = client
+        self._manifests: dict[str, dict[str, Any]] = {}
+
+    def load(self, artifact: Artifact[T], run_id: str) -> T:
+        """Return the artifact of the run.
+
+        Raises
+        ------
+        UnavailableError : it is missing, cut off or changed.
+        """
+        with self._whole(artifact.name, run_id) as path:
+            return artifact.read(path)
+
+    def faults(self, run_id: str) -> list[str]:
+        """Return what is wrong with the run's artifacts and logged models; nothing where all are there and whole."""
+        faults = []
+        try:
+            manifest = self._manifest(run_id)
+            for name in manifest["files"]:
+                with self._whole(name, run_id):
+                    pass
+        except UnavailableError as error:
+            return [error.sentence]
+        for model_id, digests in manifest["models"].items():
+            faults += self._model_faults(model_id, digests)
+        return faults
+
+    def require_model(self, model_id: str, run_id: str) -> None:
+        """Raise UnavailableError where a logged model of the run is missing, cut off or changed."""
+        digests = self._manifest(run_id)["models"].get(model_id)
+        faults = self._model_faults(model_id, digests) if digests else [f"Run {run_id} must have logged {model_id}."]
+        if faults:
+            raise UnavailableError(faults[0], fix="Train the candidates again.")
+
+    def _manifest(self, run_id: str) -> dict[str, Any]:
+        if run_id not in self._manifests:
+            with self._file(MANIFEST, run_id) as path:
+                try:
+                    self._manifests[run_id] = _read_json(path)
+                except ValueError:
+                    raise _broken(MANIFEST, run_id, "one that cannot be read") from None
+        return self._manifests[run_id]
+
+    @contextmanager
+    def _whole(self, name: str, run_id: str) -> Iterator[Path]:
+        digests = self._manifest(run_id)["files"]
+        if name not in digests:
+            raise _broken(name, run_id, "none")
+        with self._file(name, run_id) as path:
+            if file_digest(path) != digests[name]:
+                raise _broken(name, run_id, "a changed or cut-off file")
+            yield path
+
+    @contextmanager
+    def _file(self, name: str, run_id: str) -> Iterator[Path]:
+        with ExitStack() as stack:
+            try:
+                uri = self._client.get_run(run_id).info.artifact_uri
+                path = stack.enter_context(local_copy(uri, name, self._client.tracking_uri))
+            except (MlflowException, OSError):
+                raise _broken(name, run_id, "none") from None
+            yield path
+
+    def _model_faults(self, model_id: str, digests: dict[str, str]) -> list[str]:
+        try:
+            uri = self._client.get_logged_model(model_id).artifact_location
+        except MlflowException:
+            return [f"The logged model {model_id} must be there. Got none instead."]
+        states = {name: self._state(uri, name, digest) for name, digest in digests.items()}
+        return [
+            f"The file {name} of the logged model {model_id} must be there and whole. Got {state} instead."
+            for name, state in states.items()
+            if state
+        ]
+
+    def _state(self, uri: str, name: str, digest: str) -> str:
+        try:
+            with local_copy(uri, name, self._client.tracking_uri) as path:
+                return "" if file_digest(path) == digest else "a changed or cut-off file"
+        except (MlflowException, OSError):
+            return "none"
+
+
+def _broken(name: str, run_id: str, got: str) -> UnavailableError:
+    return UnavailableError(
+        f"The artifact {name} of run {run_id} must be there and whole.",
+        got=got,
+        fix="Run the step that writes it again.",
+    )

@@ -1,0 +1,90 @@
+"""What a step's result depends on, as named components: to recognise a result, and to say why it is none."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+#: The libraries whose version changes numbers or files.
+LIBRARIES = ("mlflow", "numpy", "pandas", "pandera", "pyarrow", "scikit-learn", "scipy", "skops")
+
+Components = dict[str, str]
+
+
+def fingerprint(components: Mapping[str, str]) -> str:
+    """Return the sha256, in hex, of the components in the order of their names."""
+    return hashlib.sha256(json.dumps(dict(components), sort_keys=True).encode()).hexdigest()
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return a line per component that changed, with its old and new value; the ones a user sets come first."""
+    changed = [key for key in {*before, *now} if before.get(key) != now.get(key)]
+    changed.sort(key=lambda key: (key.startswith(("code ", "library ")), key))
+    return [f"{key} {before.get(key, '(none)')} → {now.get(key, '(none)')}" for key in changed]
+
+
+def code_components(root: Path, modules: Iterable[str]) -> Components:
+    """Return a short digest of each project file that `modules` (dotted names) are made of, with all they import.
+
+    Imports are read from the source, inside functions too. What is outside `root` is covered by `library_components`. A data
+    file beside a module, of the same stem (``red_wine.json`` of ``red_wine.py``), belongs to it.
+    """
+    files: set[Path] = set()
+    todo = [path for module in modules for path in _module_files(root, module)]
+    while todo:
+        path = todo.pop()
+        if path not in files:
+            files.add(path)
+            todo += _imported_files(root, path)
+    data = {twin for path in files for twin in path.parent.glob(f"{path.stem}.*") if twin.suffix != ".pyc"}
+    return {f"code {path.relative_to(root)}": _file_digest(path) for path in sorted(files | data)}
+
+
+@cache
+def _imported_files(root: Path, path: Path) -> tuple[Path, ...]:
+    package = path.parent.relative_to(root).parts
+    names = _imported_names(ast.parse(path.read_bytes()), package)
+    return tuple(file for name in names for file in _module_files(root, name))
+
+
+def _imported_names(tree: ast.AST, package: tuple[str, ...]) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (module, *(f"{module}.{alias.name}" for alias in node.names))
+
+
+def _module_files(root: Path, module: str) -> list[Path]:
+    """Return the project's files that importing `module` reads: its own and its packages' ``__init__``."""
+    parts = module.split(".")
+    inits = [root.joinpath(*parts[:i], "__init__.py") for i in range(1, len(parts) + 1)]
+    return [path for path in (*inits, root.joinpath(*parts).with_suffix(".py")) if path.is_file()]
+
+
+@cache
+def _file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+@cache
+def _library_versions() -> tuple[tuple[str, str], ...]:
+    return tuple((name, metadata.version(name)) for name in LIBRARIES)
+
+
+def library_components(modules: Iterable[str] = ()) -> Components:
+    """Return the versions of Python (its minor one) and of the libraries that change numbers or files, `modules` among them."""
+    versions = {f"library {name}": version for name, version in _library_versions()}
+    for package in {module.split(".")[0] for module in modules}:
+        with suppress(metadata.PackageNotFoundError):  # the project's own, or a distribution of another name, listed above
+            versions[f"library {package}"] = metadata.version(package)
+    return {"library python": ".".join(platform.python_version_tuple()[:2]), **versions}

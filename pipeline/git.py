@@ -1,0 +1,23 @@
+"""Which commit of the project a result was made with."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+
+def describe_commit(root: Path) -> dict[str, str]:
+    """Return `git_commit`, and `git_dirty` (true where tracked files differ from it); `unknown` outside of a checkout."""
+    commit = _git(root, "rev-parse", "HEAD")
+    if not commit:
+        return {"git_commit": "unknown", "git_dirty": "unknown"}
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return {"git_commit": commit, "git_dirty": "unknown" if changes is None else str(bool(changes)).lower()}
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

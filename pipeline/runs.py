@@ -1,0 +1,213 @@
+"""Runs of the steps: opened, tagged and closed in one place; found again by step, recipe and profile."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+
+from pipeline.artifacts import FINGERPRINT, Artifact, Reader, Writer
+from pipeline.errors import PipelineError, UnavailableError
+from pipeline.store import is_missing
+
+T = TypeVar("T")
+_TAG_LENGTH = 5000  # what every store takes
+
+
+@dataclass
+class StepRun:
+    """A step's open run, and what it hands on and reads: artifacts by name, never by path.
+
+    `lineage` maps each upstream step to its run ID. `outcome` and `exit_code` become tags when the run is closed.
+    """
+
+    id: str
+    step: str
+    client: MlflowClient
+    experiment_id: str
+    lineage: dict[str, str] = field(default_factory=dict)
+    outcome: str = "ok"
+    exit_code: int = 0
+
+    def __post_init__(self) -> None:
+        self._writer = Writer(self.client, self.id)
+        self._reader = Reader(self.client)
+
+    def save(self, artifact: Artifact[T], value: T) -> None:
+        """Write `value` as this run's artifact."""
+        assert artifact.step in (self.step, "*"), f"{artifact.name} is written by {artifact.step}"
+        self._writer.save(artifact, value)
+
+    def load(self, artifact: Artifact[T]) -> T:
+        """Return the artifact from the upstream run that wrote it. Raises UnavailableError where it is not whole."""
+        return self._reader.load(artifact, self.lineage[artifact.step])
+
+    def require_model(self, step: str, model_id: str) -> None:
+        """Raise UnavailableError where a model that the upstream `step` logged is missing, cut off or changed."""
+        self._reader.require_model(model_id, self.lineage[step])
+
+    def add_model(self, model_id: str, digests: dict[str, str]) -> None:
+        """Count a logged model among what this run hands on."""
+        self._writer.add_model(model_id, digests)
+
+    def tag(self, **tags: object) -> None:
+        """Set ``pipeline.<name>`` tags on the run."""
+        for name, value in tags.items():
+            self.client.set_tag(self.id, f"pipeline.{name}", str(value)[:_TAG_LENGTH])
+
+    def descend(self, lineage: dict[str, str]) -> None:
+        """Take `lineage` as what this run is made from, with the tags that say which rows all of it is about."""
+        self.lineage = lineage
+        self.tag(**{f"{upstream}_run_id": run_id for upstream, run_id in lineage.items()})
+        self.tag(**{name: value for name in ("data_source", "data_digest") if (value := self.parent_tag(name))})
+
+    def parent_tag(self, name: str) -> str:
+        """Return the tag ``pipeline.<name>`` of the run this one is made from; empty where there is none."""
+        if not self.lineage:
+            return ""
+        parent = list(self.lineage.values())[-1]
+        return str(self.client.get_run(parent).data.tags.get(f"pipeline.{name}", ""))
+
+    def close(self, status: str = "FINISHED") -> None:
+        """Write the manifest (of a finished run), the outcome and the status."""
+        if status == "FINISHED":
+            self._writer.close()
+        self.tag(outcome=self.outcome, exit_code=self.exit_code)
+        self.client.set_terminated(self.id, status)
+
+
+@contextmanager
+def open_run(
+    client: MlflowClient,
+    step: str,
+    experiment_id: str,
+    tags: Mapping[str, str],
+    *,
+    adopt: str | None = None,
+    nested_in: str | None = None,
+) -> Iterator[StepRun]:
+    """Open a step's run (or adopt the one that `mlflow run` opened) for the block, and close it.
+
+    It ends FINISHED; FAILED, with the sentence in ``pipeline.error``, where the block raises.
+    """
+    all_tags = {f"pipeline.{name}": value for name, value in tags.items()}
+    all_tags |= {"pipeline.step": step, MLFLOW_RUN_NAME: step}
+    if nested_in:
+        all_tags[MLFLOW_PARENT_RUN_ID] = nested_in
+    if adopt:
+        run_id = adopt
+        for name, value in all_tags.items():
+            client.set_tag(run_id, name, value)
+    else:
+        run_id = client.create_run(experiment_id, tags=resolve_tags(all_tags)).info.run_id
+    run = StepRun(run_id, step, client, experiment_id)
+    try:
+        yield run
+        run.close()
+    except BaseException as error:
+        fail_run(client, run_id, error)
+        raise
+
+
+def fail_run(client: MlflowClient, run_id: str, error: BaseException) -> None:
+    """Mark a run as FAILED with what went wrong; only logged where the store no longer takes it."""
+    sentence = error.sentence if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
+    try:
+        client.set_tag(run_id, "pipeline.error", sentence[:_TAG_LENGTH])
+        client.set_tag(run_id, "pipeline.outcome", "error")
+        client.set_tag(run_id, "pipeline.exit_code", str(exit_code_of(error)))
+        client.set_terminated(run_id, "FAILED")
+    except Exception:
+        logging.getLogger(__name__).warning("Run %s could not be marked as FAILED.", run_id)
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Return the exit code that `error` ends a command with."""
+    if isinstance(error, PipelineError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code
+    return 1
+
+
+def create_child(run: StepRun, name: str, tags: Mapping[str, str]) -> str:
+    """Return the ID of a new run nested in `run`."""
+    own = {**tags, MLFLOW_RUN_NAME: name, MLFLOW_PARENT_RUN_ID: run.id}
+    return str(run.client.create_run(run.experiment_id, tags=resolve_tags(own)).info.run_id)
+
+
+@dataclass(frozen=True)
+class History:
+    """The finished runs of one recipe under one profile, in all experiments."""
+
+    client: MlflowClient
+    recipe: str
+    profile: str
+
+    def newest(self, step: str, *, fingerprint: str = "", limit: int = 1) -> list[Run]:
+        """Return the FINISHED runs of `step`, newest first, of the given fingerprint where there is one."""
+        tags = {"step": step, "recipe": self.recipe, "profile": self.profile}
+        if fingerprint:
+            tags["fingerprint"] = fingerprint
+        conditions = [f"tags.`pipeline.{name}` = '{value}'" for name, value in tags.items()]
+        conditions.append("attributes.status = 'FINISHED'")
+        experiments = [e.experiment_id for e in self.client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
+        if not experiments:
+            return []
+        return list(
+            self.client.search_runs(
+                experiments, " and ".join(conditions), max_results=limit, order_by=["attributes.start_time DESC"]
+            )
+        )
+
+    def get(self, step: str, run_id: str) -> Run:
+        """Return the finished run `run_id` of `step`.
+
+        Raises
+        ------
+        UnavailableError : there is none, it was deleted, did not finish, or is of another step.
+        """
+        rule = f"{step}_run_id must be the ID of a finished run of {step}."
+        again = f"See `mlflow ui` for the runs, or leave {step}_run_id empty for the newest one."
+        try:
+            run = self.client.get_run(run_id)
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            raise UnavailableError(rule, got=f"'{run_id}', which the store does not have,", fix=again) from None
+        its_step = run.data.tags.get("pipeline.step", "no step of this project")
+        if run.info.lifecycle_stage != "active":
+            raise UnavailableError(
+                rule,
+                got=f"'{run_id}', which was deleted,",
+                fix=f"Bring it back with `mlflow runs restore --run-id {run_id}`. {again}",
+            )
+        if its_step != step:
+            raise UnavailableError(rule, got=f"'{run_id}', a run of {its_step},", fix=again)
+        if run.info.status != "FINISHED":
+            raise UnavailableError(rule, got=f"'{run_id}', which is {run.info.status},", fix=again)
+        return run
+
+
+def lineage_of(run: Run, steps: tuple[str, ...]) -> dict[str, str]:
+    """Return the run IDs of the upstream `steps` that `run` was made from, and its own, in their order."""
+    ids = {step: run.data.tags.get(f"pipeline.{step}_run_id", "") for step in steps}
+    ids[run.data.tags["pipeline.step"]] = run.info.run_id
+    return {step: ids[step] for step in steps if ids.get(step)}
+
+
+def recorded(reader: Reader, run: Run) -> dict[str, Any]:
+    """Return what the run's result depends on: its `params` and `components`."""
+    with suppress(UnavailableError):
+        return reader.load(FINGERPRINT, run.info.run_id)
+    return {"params": {}, "components": {}}

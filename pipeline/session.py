@@ -1,0 +1,150 @@
+"""A command's session: recipe, profile, store and the order of the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from mlflow.entities import Run
+
+from pipeline.fingerprints import Components, code_components, library_components
+from pipeline.profiles import Profile
+from pipeline.recipe import Recipe
+from pipeline.registry import Registry
+from pipeline.runs import History, StepRun, open_run
+from pipeline.settings import flatten
+from pipeline.sources import Source, read_source
+from pipeline.store import Store, store_errors
+from pipeline.workers import Workers
+
+#: How the components are named that are neither settings nor code: what a step read from outside, and from the step before.
+CONTENT, RESULT = "content of", "result of"
+Params = Mapping[str, str]
+
+
+class Reporter(Protocol):
+    """Where progress goes; the command line's writes to stderr."""
+
+    def say(self, text: str) -> None:
+        """Show a line."""
+
+    def advance(self, label: str, done: int, total: int) -> None:
+        """Show how far something is that takes more than a second."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step: what it does, and which part of recipe and profile, and which content, its result depends on.
+
+    `work(session, run, **params)` does it and returns a line or a table for people. `inputs(session, **params)` returns the
+    settings that count, as nested values; `content(session, **params)` the digests of what it reads from outside;
+    `check(session, **params)` raises what can be known to fail before anything runs.
+    """
+
+    name: str
+    work: Callable[..., str]
+    inputs: Callable[..., dict[str, Any]]
+    params: tuple[str, ...] = ()
+    content: Callable[..., dict[str, str]] | None = None
+    check: Callable[..., object] | None = None
+    uses_workers: bool = False
+
+
+@dataclass
+class Session:
+    """What every step of one command shares."""
+
+    root: Path
+    cwd: Path
+    cache_folder: Path
+    recipe: Recipe
+    profile: Profile
+    profile_name: str
+    store: Store
+    reporter: Reporter
+    workers: Workers
+    #: The order of the steps; each reads what the one before it wrote.
+    order: tuple[str, ...]
+    #: Returns the step of a name.
+    step: Callable[[str], Step]
+    experiment_name: str = ""
+    known_experiment_id: str = ""
+    #: The run that `mlflow run` opened for this command; taken by the first run opened.
+    adopted: Run | None = None
+    _sources: dict[str, Source] = field(default_factory=dict)
+
+    @cached_property
+    def experiment_id(self) -> str:
+        """The experiment of this command's runs: the one MLflow chose where it did, else the recipe's."""
+        if self.adopted:
+            return str(self.adopted.info.experiment_id)
+        if self.known_experiment_id:
+            return self.known_experiment_id
+        return self.store.experiment(self.experiment_name or self.recipe.experiment)
+
+    @cached_property
+    def history(self) -> History:
+        """The finished runs of this recipe and profile."""
+        return History(self.store.client, self.recipe.name, self.profile_name)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The versions of the recipe's registered model."""
+        return Registry(self.store, self.recipe.model_name)
+
+    def source(self, data: str) -> Source:
+        """Return the rows that `data` names (empty: the profile's), read once per command."""
+        data = data or self.profile.data
+        if data not in self._sources:
+            self._sources[data] = read_source(data, self.recipe, folder=self.cwd, cache=self.cache_folder)
+        return self._sources[data]
+
+    def upstream(self, name: str) -> tuple[str, ...]:
+        """Return the steps before `name`, first one first."""
+        return self.order[: self.order.index(name)]
+
+    def components(self, step: Step, params: Params, parent_fingerprint: str, *, with_content: bool = True) -> Components:
+        """Return all that the step's result depends on; without its content, what it would read is not looked at."""
+        upstream = self.upstream(step.name)
+        values = step.inputs(self, **params)
+        settings = {key: value.strip('"') for key, value in flatten(values).items()}
+        # What the recipe names by import path is code too: the project's own, or a library's.
+        modules = [path.rpartition(".")[0] for path in self._import_paths(values)]
+        code = code_components(self.root, [f"steps.{step.name}", *modules])
+        content = step.content(self, **params) if step.content and with_content else {}
+        content = {f"{CONTENT} {name}": digest for name, digest in content.items()}
+        parent = {f"{RESULT} {upstream[-1]}": parent_fingerprint[:12]} if upstream else {}
+        return {**settings, **content, **parent, **code, **library_components(modules)}
+
+    @staticmethod
+    def _import_paths(values: Any) -> Iterator[str]:
+        """Yield the import paths in nested settings, at any depth."""
+        if isinstance(values, dict):
+            for key, value in values.items():
+                if key == "estimator" and isinstance(value, str):
+                    yield value
+                else:
+                    yield from Session._import_paths(value)
+        elif isinstance(values, list | tuple):
+            for value in values:
+                yield from Session._import_paths(value)
+
+    @contextmanager
+    def open_run(self, name: str, *, nested_in: str | None = None) -> Iterator[StepRun]:
+        """Open the run of a step of this session; see `pipeline.runs.open_run`. A store that fails is the run's failure."""
+        experiment_id = self.experiment_id
+        adopt, self.adopted = self.adopted, None
+        run = open_run(
+            self.store.client,
+            name,
+            experiment_id,
+            {"recipe": self.recipe.name, "profile": self.profile_name},
+            adopt=adopt.info.run_id if adopt else None,
+            nested_in=nested_in,
+        )
+        with store_errors(self.store.uri), run as opened, store_errors(self.store.uri):
+            yield opened
