@@ -1,0 +1,145 @@
+"""Running steps: one alone, after the steps before it, or all as a chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.artifacts import FINGERPRINT, Reader
+from pipeline.cache import CACHED, find_reusable
+from pipeline.errors import UsageError
+from pipeline.fingerprints import differences, fingerprint
+from pipeline.runs import StepRun, lineage_of, recorded
+from pipeline.session import CONTENT, RESULT, Params, Session
+from pipeline.sources import redact
+
+
+@dataclass
+class Chain:
+    """What became of each step: its run ID, whether it was reused, and if not, why; `last` is the last run opened."""
+
+    lineage: dict[str, str] = field(default_factory=dict)
+    reused: tuple[str, ...] = ()
+    reasons: dict[str, str] = field(default_factory=dict)
+    last: StepRun | None = None
+
+
+def run_chain(
+    session: Session,
+    names: tuple[str, ...],
+    params: Mapping[str, Params],
+    *,
+    nested_in: str | None = None,
+    use_cache: bool = True,
+) -> Chain:
+    """Run the steps `names`, in their order, each with its `params` (missing ones are empty), reusing what is there.
+
+    The chain ends early where a step ends with an exit code of its own (a rejected model).
+    """
+    given = {name: _complete(session, name, params.get(name, {})) for name in names}
+    cached = tuple(name for name in names if name in CACHED)
+    chain = Chain(reasons=dict.fromkeys(cached, "cache=off"))
+    if use_cache:
+        found = find_reusable(session, cached, given)
+        chain = Chain(dict(found.lineage), tuple(found.lineage), found.reasons)
+    to_run = names[len(chain.reused) :]
+    if any(session.step(name).uses_workers for name in to_run):
+        session.workers.start()
+    for name in to_run:
+        _check(session, name, given[name])
+    for name in chain.reused:
+        session.reporter.say(f"{name}: reused run {chain.lineage[name]}")
+    for name in to_run:
+        session.reporter.say(f"{name}: {chain.reasons[name]}" if name in chain.reasons else f"{name}:")
+        run, words = _run(session, name, given[name], dict(chain.lineage), nested_in)
+        session.reporter.say(words)
+        chain.lineage[name], chain.last = run.id, run
+        if run.exit_code:
+            break
+    return chain
+
+
+def check_words(session: Session, names: tuple[str, ...], params: Mapping[str, Params]) -> None:
+    """Raise UsageError where a parameter of the steps is a word that does not exist; cheap, and before any run is opened."""
+    for name in names:
+        session.step(name).inputs(session, **_complete(session, name, params.get(name, {})))
+
+
+def run_step(session: Session, name: str, params: Params, upstream_run_id: str) -> tuple[StepRun, str]:
+    """Do one step's work in a run of its own, after `upstream_run_id` (empty: the newest run of the step before).
+
+    Returns the closed run and the step's words for people. A step before it that has no finished run yet is run first.
+    """
+    given = _complete(session, name, params)
+    _check(session, name, given)
+    return _run(session, name, given, upstream_run_id, None)
+
+
+def _complete(session: Session, name: str, params: Params) -> dict[str, str]:
+    return {key: params.get(key, "") for key in session.step(name).params}
+
+
+def _check(session: Session, name: str, params: Params) -> None:
+    """Raise what can be known to fail before anything runs: unknown words, import paths that lead nowhere."""
+    step = session.step(name)
+    step.inputs(session, **params)
+    if step.check:
+        step.check(session, **params)
+
+
+def _run(
+    session: Session, name: str, params: Params, upstream: str | dict[str, str], nested_in: str | None
+) -> tuple[StepRun, str]:
+    """Run a step; `upstream` is the lineage, or the ID of the run before, looked up within the run, whose failure it is."""
+    step = session.step(name)
+    with session.open_run(name, nested_in=nested_in) as run:
+        run.descend(upstream if isinstance(upstream, dict) else _find_upstream(session, name, upstream))
+        components = session.components(step, params, run.parent_tag("fingerprint"))
+        run.tag(fingerprint=fingerprint(components))
+        shown = {key: redact(value) for key, value in params.items()}
+        run.save(FINGERPRINT, {"params": shown, "components": components})
+        words = step.work(session, run, **params)
+    return run, words
+
+
+def _find_upstream(session: Session, name: str, run_id: str) -> dict[str, str]:
+    """Return the run IDs of all steps before `name`: of `run_id`, or of the newest run, or of runs made now."""
+    upstream = session.upstream(name)
+    if not upstream:
+        return {}
+    parent = upstream[-1]
+    if run_id:
+        return lineage_of(session.history.get(parent, run_id), upstream)
+    newest = session.history.newest(parent)
+    if newest:
+        lineage = lineage_of(newest[0], upstream)
+        session.reporter.say(f"using {parent} run {newest[0].info.run_id}, the newest one")
+        _warn_when_stale(session, lineage)
+        return lineage
+    session.reporter.say(f"no finished run of {parent} yet: running it first")
+    lineage = _find_upstream(session, parent, "")
+    run, words = _run(session, parent, _complete(session, parent, {}), lineage, None)
+    session.reporter.say(words)
+    return {**lineage, parent: run.id}
+
+
+def _warn_when_stale(session: Session, lineage: Mapping[str, str]) -> None:
+    """Say what changed in recipe or code since the runs that are about to be built upon."""
+    reader = Reader(session.store.client)
+    for name, run_id in lineage.items():
+        before = recorded(reader, session.history.get(name, run_id))
+        params = _complete(session, name, before["params"])
+        try:
+            now = session.components(session.step(name), params, "", with_content=False)
+        except UsageError as error:
+            session.reporter.say(f"warning: {name} run {run_id} was made by another recipe. {error.sentence}")
+            continue
+        lines = differences(_settings_and_code(before["components"]), _settings_and_code(now))
+        if lines:
+            session.reporter.say(
+                f"warning: since {name} run {run_id} this changed: {'; '.join(lines[:5])}. Run {name} again to take it up."
+            )
+
+
+def _settings_and_code(components: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in components.items() if not key.startswith((CONTENT, RESULT))}

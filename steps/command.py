@@ -1,0 +1,281 @@
+"""The edge: options, environment, signals, output and exit codes. The library behind it knows none of them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+import click
+import platformdirs
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from pipeline.chain import run_step
+from pipeline.errors import PipelineError, UnavailableError, UsageError
+from pipeline.profiles import find_profile, load_profile
+from pipeline.recipe import load_recipe
+from pipeline.runs import fail_run
+from pipeline.session import Session, Step
+from pipeline.store import is_new, open_store, store_errors
+from pipeline.workers import Workers
+from steps import ORDER
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Progress:
+    """Progress on stderr: lines, and on a terminal a counter that overwrites itself."""
+
+    def __init__(self) -> None:
+        self._shown = ""
+
+    def say(self, text: str) -> None:
+        """Show `text`."""
+        self._wipe()
+        if text:
+            click.echo(text, err=True)
+
+    def advance(self, label: str, done: int, total: int) -> None:
+        """Show that `done` of `total` are done, the last of them `label`."""
+        if not sys.stderr.isatty():
+            if done == total or done % 10 == 0:
+                click.echo(f"  {done}/{total} fits, last {label}", err=True)
+            return
+        self._wipe()
+        width = 24
+        bar = "█" * (width * done // total)
+        self._shown = f"  {bar:░<{width}} {done}/{total} fits, last {label}"
+        click.echo(self._shown, nl=False, err=True)
+        if done == total:
+            self._wipe()
+
+    def _wipe(self) -> None:
+        if self._shown:
+            click.echo("\r" + " " * len(self._shown) + "\r", nl=False, err=True)
+            self._shown = ""
+
+
+def session_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that every entry point has."""
+    command = click.option(
+        "--profile",
+        default="local",
+        show_default=True,
+        help="Where to run: a file of profiles/, by name, or the path of a .yaml file.",
+    )(command)
+    return click.option("--recipe", default="recipe.yaml", show_default=True, help="What to learn: the path of a recipe.")(
+        command
+    )
+
+
+def step_command(step: Step) -> Callable[[Callable[..., None]], click.Command]:
+    """Make the command of a step out of a function that has its help text and its own options."""
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        before = ORDER[: ORDER.index(step.name)]
+
+        @functools.wraps(function)
+        def run(recipe: str, profile: str, **options: str) -> Result:
+            upstream_run_id = options.pop(f"{before[-1]}_run_id") if before else ""
+            closed, words = run_step(open_session(recipe, profile), step.name, options, upstream_run_id)
+            return Result(f"{words}\n{closed.id}", closed.exit_code)
+
+        command: Callable[..., Any] = run
+        if before:
+            command = click.option(
+                f"--{before[-1]}-run-id",
+                default="",
+                show_default=f"the newest run of {before[-1]}",
+                help=f"The run of {before[-1]} to build on.",
+            )(command)
+        return entry_point(step.name)(session_options(command))
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command prints on stdout, and the exit code it ends with."""
+
+    output: str
+    exit_code: int = 0
+
+
+def entry_point(name: str) -> Callable[[Callable[..., Result]], click.Command]:
+    """Make a command of a function; stdout is kept for its result, what libraries print goes to stderr."""
+
+    def decorate(function: Callable[..., Result]) -> click.Command:
+        @functools.wraps(function)
+        def run(**options: str) -> int:
+            os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+            logging.getLogger("mlflow").setLevel(logging.WARNING)
+            with contextlib.redirect_stdout(sys.stderr):
+                result = function(**options)
+            click.echo(result.output)
+            return result.exit_code
+
+        return click.command(name=name, cls=_Command, context_settings={"max_content_width": 100})(run)
+
+    return decorate
+
+
+class _Command(click.Command):
+    """A command that ends with one sentence where the failure is expected, and with the traceback where it is a bug."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["standalone_mode"] = False
+        with _signals():
+            try:
+                # --help ends here too, with the exit code 0.
+                code = super().main(*args, **kwargs)
+            except click.UsageError as error:
+                error.show()
+                _end(2, UsageError(error.format_message()))
+            except (click.Abort, KeyboardInterrupt):  # click makes the one of the other
+                click.echo(f"{self.name}: interrupted", err=True)
+                _end(130, KeyboardInterrupt())
+            except PipelineError as error:
+                click.echo(f"{self.name}: {error}", err=True)
+                _end(error.exit_code, error)
+            except _Terminated as error:
+                click.echo(f"{self.name}: terminated", err=True)
+                _end(143, error)
+            except Exception as error:
+                traceback.print_exc()
+                _end(1, error)
+        gc.freeze()  # nothing is worth collecting at the end of the process
+        sys.exit(code or 0)
+
+
+class _Terminated(SystemExit):
+    """SIGTERM arrived; raised so that the open run is closed on the way out."""
+
+
+def _end(code: int, error: BaseException) -> NoReturn:
+    _fail_adopted_run(error)
+    sys.exit(code)
+
+
+def _fail_adopted_run(error: BaseException) -> None:
+    """Mark the run that `mlflow run` opened as FAILED, where the command ended before it took it over."""
+    with contextlib.suppress(Exception):
+        run_id, uri = os.environ["MLFLOW_RUN_ID"], os.environ["MLFLOW_TRACKING_URI"]
+        client = MlflowClient(tracking_uri=uri)
+        run = client.get_run(run_id)
+        if run.info.status == "RUNNING" and "pipeline.outcome" not in run.data.tags:
+            fail_run(client, run_id, error)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Let SIGTERM and SIGINT unwind the command for the block; what helper threads say of their own end is no news."""
+
+    def end(number: int, _: object) -> NoReturn:
+        threading.excepthook = lambda _: None
+        raise _Terminated(143) if number == signal.SIGTERM else KeyboardInterrupt
+
+    caught = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where whoever started us ignores it
+        caught.append(signal.SIGINT)
+    try:
+        before = {number: signal.signal(number, end) for number in caught}
+    except ValueError:  # not the main thread: whoever runs us there handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def open_session(recipe: str, profile: str, *, will_fit: bool = False) -> Session:
+    """Return the session of a command: settings loaded and checked, the store open, the run of `mlflow run` found.
+
+    Settings win in this order: option, MLFLOW_* environment, profile, recipe. A command that `will_fit` where nothing is cached
+    has its workers started before a new store is made, which takes as long as they do.
+    """
+    cwd = _typed_in()
+    recipe_path = next((path for path in (cwd / recipe, ROOT / recipe) if path.is_file()), cwd / recipe)
+    loaded = load_recipe(recipe_path, os.environ)
+    profile_path = find_profile(profile, ROOT / "profiles", cwd)
+    where = load_profile(profile_path, os.environ)
+    workers = Workers(where.engine.n_jobs, preload="pipeline.comparison")
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    if will_fit and is_new(uri or where.store.tracking_uri, root=cwd if uri else ROOT):
+        workers.start()
+    # A store that the environment names has its own place for artifacts.
+    store = open_store(
+        uri or where.store.tracking_uri,
+        root=cwd if uri else ROOT,
+        artifact_location=None if uri else where.store.artifact_location,
+    )
+    with store_errors(store.uri):
+        adopted = _adopted_run(store.client)
+    return Session(
+        root=ROOT,
+        cwd=cwd,
+        cache_folder=Path(platformdirs.user_cache_dir("mlflow-pipeline", appauthor=False)),
+        recipe=loaded,
+        profile=where,
+        profile_name=profile_path.stem,
+        store=store,
+        reporter=Progress(),
+        workers=workers,
+        order=ORDER,
+        step=lambda name: cast(Step, importlib.import_module(f"steps.{name}").STEP),
+        experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME", ""),
+        known_experiment_id=os.environ.get("MLFLOW_EXPERIMENT_ID", ""),
+        adopted=adopted,
+    )
+
+
+def _adopted_run(client: MlflowClient) -> Run | None:
+    """Return the run that `mlflow run` opened for this command.
+
+    The variable outlives the command that it was set for: a run that is finished, or that another step has taken over, is left
+    alone (mlflow#15713 overwrites it).
+    """
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    if not run_id:
+        return None
+    try:
+        run = client.get_run(run_id)
+    except MlflowException:
+        raise UnavailableError(
+            "The environment variable MLFLOW_RUN_ID must be a run of the store.",
+            got=f"'{run_id}'",
+            fix="Unset it, or set MLFLOW_TRACKING_URI to the store that has the run.",
+        ) from None
+    if run.info.status != "RUNNING" or "pipeline.step" in run.data.tags:
+        click.echo(f"warning: MLFLOW_RUN_ID={run_id} is a run of another command; this one opens its own.", err=True)
+        return None
+    return run
+
+
+def _typed_in() -> Path:
+    """Return the folder that the command was typed in: of `mlflow run` where its process can be seen, else this one."""
+    here = Path.cwd()
+    if "MLFLOW_RUN_ID" not in os.environ:
+        return here
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        pid = os.getppid()
+        while pid > 1:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if b"run" in words and any(Path(os.fsdecode(word)).name.startswith("mlflow") for word in words):
+                return Path(f"/proc/{pid}/cwd").resolve(strict=True)
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return here

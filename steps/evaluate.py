@@ -1,0 +1,149 @@
+"""Evaluate: score every candidate on the test rows, and judge the best one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.artifacts import GOLDEN, LEADERBOARD, LEAK_AUDIT, METRICS, TEST, TRAIN, VERDICT, plot
+from pipeline.gates import REJECTED, failures, judge
+from pipeline.runs import StepRun
+from pipeline.session import Session, Step
+from steps.command import step_command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import pandas as pd
+    from sklearn.base import BaseEstimator
+
+    from pipeline.recipe import Recipe
+
+
+def inputs(session: Session) -> dict[str, Any]:
+    """Return the settings that decide what is measured and what is good enough."""
+    return session.recipe.part(["task", "target", "random_state", "metrics", "gates"])
+
+
+def work(session: Session, run: StepRun) -> str:
+    """Score the candidates, measure the best one closely, judge it, and keep rows that any copy of it must answer alike."""
+    from pipeline.evaluation import choose_golden, evaluate_best, measure_leaks, predict_all, score_mean_predictor
+    from pipeline.metrics import score_predictions
+    from pipeline.models import load_model
+
+    recipe = session.recipe
+    board, train, test = run.load(LEADERBOARD), run.load(TRAIN), run.load(TEST)
+    for model_id in board["model_id"]:
+        run.require_model("train", model_id)
+    models = {str(row.candidate): load_model(f"models:/{row.model_id}") for row in board.itertuples()}
+    random_split_r2 = _random_split_r2(session, run, train, test, models)
+    predicted = predict_all(models, test, recipe)
+    target = test[recipe.target].to_numpy()
+    scores = {name: score_predictions(target, predicted[name].to_numpy()) for name in models}
+    _log_scores(run, board, scores)
+
+    best = board.iloc[0]
+    best_predicted = predicted[best.candidate].to_numpy()
+    mean_predictor = score_mean_predictor(train, test, recipe.target)
+    verdict = {
+        "candidate": best.candidate,
+        "run_id": best.run_id,
+        "model_id": best.model_id,
+        **judge(scores[best.candidate], mean_predictor, recipe.gates),
+    }
+    _draw(run, board, scores, target, best_predicted, recipe)
+    metrics = {
+        "best": {
+            "candidate": best.candidate,
+            **scores[best.candidate],
+            **evaluate_best(target, best_predicted, test, recipe),
+        },
+        "test_rows": len(test),
+        "candidates": {
+            name: {"cv_mean_score": mean, "cv_std": std, **scores[name]}
+            for name, mean, std in zip(board["candidate"], board["cv_mean_score"], board["cv_std"], strict=True)
+        },
+        "mean_predictor": mean_predictor,
+        "leaks": measure_leaks(predicted, train, test, recipe),
+        "random_split_r2": random_split_r2(),
+    }
+    run.save(VERDICT, verdict)
+    run.save(METRICS, metrics)
+    run.save(GOLDEN, choose_golden(test, best_predicted, recipe))
+    run.tag(verdict=verdict["verdict"])
+    if verdict["verdict"] == REJECTED:
+        run.outcome = "rejected"
+    return _words(verdict, metrics)
+
+
+def _log_scores(run: StepRun, board: pd.DataFrame, scores: dict[str, dict[str, float]]) -> None:
+    """Add the test metrics to each candidate's run."""
+    from mlflow.entities import Metric
+
+    from pipeline.store import now_ms
+
+    now = now_ms()
+    for row in board.itertuples():
+        run.client.log_batch(
+            row.run_id, metrics=[Metric(name, value, now, 0) for name, value in scores[str(row.candidate)].items()]
+        )
+
+
+def _random_split_r2(
+    session: Session, run: StepRun, train: pd.DataFrame, test: pd.DataFrame, models: dict[str, BaseEstimator]
+) -> Callable[[], dict[str, float] | None]:
+    """Start to find out what a plain random split would say; None where this is one, or where it would leak nothing."""
+    import pandas as pd
+
+    from pipeline.evaluation import score_random_split
+
+    audit = run.load(LEAK_AUDIT)
+    if audit["method"] == "random" or not audit["random_split"]["leaked_rows"]:
+        return lambda: None
+    return score_random_split(pd.concat([train, test]).sort_index(), models, session.recipe, session.workers)
+
+
+def _draw(
+    run: StepRun,
+    board: pd.DataFrame,
+    scores: dict[str, dict[str, float]],
+    target: np.ndarray,
+    predicted: np.ndarray,
+    recipe: Recipe,
+) -> None:
+    from pipeline import plots
+    from pipeline.metrics import score_grades
+
+    name, label = board["candidate"].iloc[0], recipe.target
+    run.save(plot("leaderboard"), plots.plot_leaderboard(board, {key: value["r2"] for key, value in scores.items()}))
+    run.save(plot("predicted_vs_true"), plots.plot_predicted(target, predicted, name, label))
+    run.save(plot("residuals"), plots.plot_residuals(target, predicted, name, label))
+    if recipe.columns[label].type == "integer":
+        run.save(plot("errors_per_grade"), plots.plot_grades(score_grades(target, predicted)["per_grade"], name))
+
+
+def _words(verdict: dict[str, Any], metrics: dict[str, Any]) -> str:
+    best, interval = metrics["best"], metrics["best"]["interval_95"]
+    lines = [
+        f"{best['candidate']} is {verdict['verdict']}: R2 {best['r2']:.4f} (95 % interval {interval['r2'][0]:.3f} to "
+        f"{interval['r2'][1]:.3f}), RMSE {best['rmse']:.4f}, MAE {best['mae']:.4f} on {metrics['test_rows']} test rows"
+    ]
+    return "\n".join([*lines, *(f"  {line}" for line in failures(verdict))])
+
+
+STEP = Step("evaluate", work, inputs, uses_workers=True)
+
+
+@step_command(STEP)
+def evaluate() -> None:
+    """Score every candidate on the test rows, and judge the best one by the recipe's gates.
+
+    \b
+    Reads:  the candidates, test.parquet
+    Writes: verdict.json, metrics.json, golden.parquet, plots; r2, rmse and mae on each candidate's run
+    Example: python -m steps.evaluate
+    """
+
+
+if __name__ == "__main__":
+    evaluate()

@@ -1,0 +1,77 @@
+"""Ingest: fetch the table, check it against the recipe's columns, keep it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pipeline.artifacts import COLUMN_PROFILE, DATASET, VIOLATIONS
+from pipeline.runs import StepRun
+from pipeline.session import Session, Step
+from pipeline.sources import redact
+from steps.command import step_command
+
+
+def inputs(session: Session, data: str) -> dict[str, Any]:
+    """Return what the rows must be like; where they are from is not what they are."""
+    return session.recipe.part(["target", "columns"]) | {"data": {"min_rows": session.recipe.data.min_rows}}
+
+
+def content(session: Session, data: str) -> dict[str, str]:
+    """Return the digest and kind of the source."""
+    source = session.source(data)
+    return {"data": f"{source.sha256[:12]} ({source.kind})"}
+
+
+def work(session: Session, run: StepRun, data: str) -> str:
+    """Read, validate and keep the rows."""
+    # Here, because a chain that reuses everything needs neither.
+    from pipeline.datasets import log_dataset
+    from pipeline.schema import SchemaViolations, describe_columns, validate_table
+    from pipeline.tables import read_table
+
+    recipe = session.recipe
+    source = session.source(data)
+    if source.notice:
+        session.reporter.say(source.notice)
+    run.tag(data_source=source.kind, data_digest=source.sha256, data_origin=redact(source.origin))
+    try:
+        table = validate_table(
+            read_table(source.content, columns=list(recipe.columns), origin=source.origin), recipe, origin=source.origin
+        )
+    except SchemaViolations as error:
+        run.save(VIOLATIONS, error.table)
+        raise
+    profile = describe_columns(table, recipe)
+    run.save(DATASET, table)
+    run.save(COLUMN_PROFILE, profile)
+    log_dataset(run, table, recipe, source)
+    return (
+        f"{profile['rows']} rows ({profile['distinct_rows']} distinct) of {len(recipe.columns)} columns "
+        f"from {source.origin} [{source.kind}, sha256 {source.sha256[:12]}]"
+    )
+
+
+STEP = Step("ingest", work, inputs, params=("data",), content=content)
+
+
+@step_command(STEP)
+@click.option(
+    "--data",
+    default="",
+    show_default="the profile's",
+    help="The rows: auto, synthetic, the name of the recipe's download, a path, or a URI (CSV or Parquet).",
+)
+def ingest() -> None:
+    """Fetch the table, check every row against the recipe's columns, and keep it.
+
+    \b
+    Reads:  the source
+    Writes: dataset.parquet, column_profile.json, the MLflow dataset input
+    Example: python -m steps.ingest --data wines.csv
+    """
+
+
+if __name__ == "__main__":
+    ingest()

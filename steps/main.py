@@ -1,0 +1,170 @@
+"""Main: the whole chain, from the source to Production."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.artifacts import DECISION, LEAK_AUDIT, METRICS, VERDICT, VERSION, Reader
+from pipeline.chain import Chain, check_words, run_chain
+from pipeline.errors import UsageError, nearest
+from pipeline.gates import failures
+from pipeline.recipe import SYNTHETIC
+from pipeline.registry import CHAMPION
+from pipeline.runs import StepRun
+from pipeline.session import Session
+from pipeline.sources import redact
+from pipeline.summary import explain_cache, explain_split, tabulate_candidates
+from steps import ORDER
+from steps.command import Result, entry_point, open_session, session_options
+
+SWITCH = {"on": True, "off": False}
+
+
+@entry_point("main")
+@session_options
+@click.option(
+    "--data",
+    default="",
+    show_default="the profile's",
+    help="The rows: auto, synthetic, the name of the recipe's download, a path, or a URI (CSV or Parquet).",
+)
+@click.option(
+    "--split",
+    default="",
+    show_default="the recipe's: grouped",
+    help="grouped keeps equal rows on one side; random is scikit-learn's train_test_split.",
+)
+@click.option(
+    "--model",
+    default="",
+    show_default="all",
+    help="The candidates to train: all, or names or aliases of the recipe, comma separated.",
+)
+@click.option("--cache", default="", show_default="the profile's: on", help="on reuses finished steps; off runs them all.")
+@click.option(
+    "--promote",
+    default="",
+    show_default="the profile's: auto",
+    help="auto: when it has earned it; manual: it stays the challenger; never; always: whatever the gate says.",
+)
+def main(recipe: str, profile: str, data: str, split: str, model: str, cache: str, promote: str) -> Result:
+    """Run the whole chain: ingest, split, train, evaluate, register, promote; reuse what is there already.
+
+    \b
+    Writes: a run that holds the steps' runs; every step's run ID as a tag
+    Exit code 4: the best candidate fails a gate of the recipe; nothing is registered.
+    Example: python -m steps.main --data wines.csv --model rf,lr
+    """
+    session = open_session(recipe, profile, will_fit=True)
+    use_cache = _choose_cache(session, cache)
+    params = {
+        "ingest": {"data": data},
+        "split": {"method": split},
+        "train": {"model": model},
+        "promote": {"promote": promote},
+    }
+    check_words(session, ORDER, params)
+    with session.open_run("main") as run:
+        chain = run_chain(session, ORDER, params, nested_in=run.id, use_cache=use_cache)
+        run.tag(**{f"{step}_run_id": run_id for step, run_id in chain.lineage.items()})
+        for name in ("data_source", "data_digest"):
+            run.tag(**{name: _tags(session, chain.lineage["ingest"])[f"pipeline.{name}"]})
+        if chain.last:
+            run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
+        summary = _summarise(session, chain, run)
+    return Result(f"{summary}\n{run.id}", run.exit_code)
+
+
+def _choose_cache(session: Session, cache: str) -> bool:
+    if cache and cache not in SWITCH:
+        raise UsageError("cache must be on or off.", got=f"'{cache}'", fix=nearest(cache, SWITCH))
+    return SWITCH[cache] if cache else session.profile.cache
+
+
+def _tags(session: Session, run_id: str) -> Mapping[str, str]:
+    tags: Mapping[str, str] = session.store.client.get_run(run_id).data.tags
+    return tags
+
+
+def _summarise(session: Session, chain: Chain, run: StepRun) -> str:
+    """Return what came out, what was reused and what to type next."""
+    reader, ids = Reader(session.store.client), chain.lineage
+    metrics, audit = reader.load(METRICS, ids["evaluate"]), reader.load(LEAK_AUDIT, ids["split"])
+    source = _tags(session, ids["ingest"])
+    lines = [
+        f"Data: {source['pipeline.data_origin']} [{source['pipeline.data_source']}, "
+        f"sha256 {source['pipeline.data_digest'][:12]}]",
+        *(
+            ["SYNTHETIC rows: no score below says anything about real ones. Name a file with data=PATH."]
+            if source["pipeline.data_source"] == SYNTHETIC
+            else []
+        ),
+        tabulate_candidates(metrics),
+        *explain_split(audit, metrics),
+        "",
+        _best(metrics),
+        *_registration(session, reader, chain),
+        "",
+        *explain_cache(chain.reused, chain.reasons),
+        "",
+        *_next(session, run),
+    ]
+    return "\n".join(lines)
+
+
+def _best(metrics: Mapping[str, Any]) -> str:
+    best = metrics["best"]
+    within = ", ".join(f"{share:.1%} within {tolerance}" for tolerance, share in best["accuracy_within"].items())
+    low, high = best["interval_95"]["r2"]
+    return (
+        f"Best model: {best['candidate']} (highest CV R2 mean); test R2 {best['r2']:.4f}, 95 % interval {low:.3f} to "
+        f"{high:.3f}; {within}."
+    )
+
+
+def _registration(session: Session, reader: Reader, chain: Chain) -> list[str]:
+    ids, name = chain.lineage, session.registry.name
+    if "promote" not in ids:
+        verdict = reader.load(VERDICT, ids["evaluate"])
+        return [
+            "Rejected: it fails the recipe's gates, and nothing is registered.",
+            *(f"  {line}" for line in failures(verdict)),
+        ]
+    version, decision = reader.load(VERSION, ids["register"]), reader.load(DECISION, ids["promote"])
+    made = "" if version["new"] else ", which was there already"
+    return [
+        f"Registered: {name} version {version['version']}{made}.",
+        f"Promotion: {decision['outcome']} ({decision['rule']}): {decision['reason']}.",
+    ]
+
+
+def _next(session: Session, run: StepRun) -> list[str]:
+    if run.exit_code:
+        return ["Next: improve the candidates or the data, or change the gates in the recipe."]
+    # Under make, mlflow is in .venv and not on PATH.
+    mlflow = "mlflow" if shutil.which("mlflow") else os.path.relpath(Path(sys.executable).with_name("mlflow"))
+    if session.store.uri != f"sqlite:///{Path.cwd()}/mlflow.db":  # what a bare mlflow would look at
+        mlflow = f"MLFLOW_TRACKING_URI={redact(session.store.uri)} {mlflow}"
+    if session.registry.holder(CHAMPION) is None:
+        return [
+            "Next:",
+            f"  {mlflow} ui   the runs, in a browser",
+            "  promote=always on the step promote, to put it into Production",
+        ]
+    serve = f"{mlflow} models serve -m models:/{session.registry.name}/Production"
+    return [
+        "Next:",
+        f"  {f'{mlflow} ui':<{len(serve)}}   the runs, in a browser",
+        f"  {serve}   the model, as a service",
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Register: make a version of the best candidate, as the challenger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.artifacts import METRICS, VERDICT, VERSION
+from pipeline.errors import EXIT_REJECTED
+from pipeline.gates import VALIDATED, failures
+from pipeline.git import describe_commit
+from pipeline.runs import StepRun
+from pipeline.session import Session, Step
+from steps.command import step_command
+
+
+def inputs(session: Session) -> dict[str, Any]:
+    """Return the settings that decide where the model is registered."""
+    return session.recipe.part(["model_name"])
+
+
+def work(session: Session, run: StepRun) -> str:
+    """Register the best candidate, unless its verdict is REJECTED or it is registered already."""
+    verdict = run.load(VERDICT)
+    if verdict["verdict"] != VALIDATED:
+        run.outcome, run.exit_code = "rejected", EXIT_REJECTED
+        return "\n".join(
+            [
+                f"{verdict['candidate']} is {verdict['verdict']}; nothing is registered:",
+                *(f"  {line}" for line in failures(verdict)),
+                "  Improve the candidates or the data, or change the gates in the recipe.",
+            ]
+        )
+    run.require_model("train", verdict["model_id"])
+    metrics = run.load(METRICS)
+    best = metrics["best"]
+    tags = {
+        **_lineage_tags(session, run, verdict),
+        **describe_commit(session.root),
+        "cv_mean_score": metrics["candidates"][verdict["candidate"]]["cv_mean_score"],
+        "cv_std": metrics["candidates"][verdict["candidate"]]["cv_std"],
+        **{name: best[name] for name in ("r2", "rmse", "mae")},
+    }
+    version, is_new = session.registry.register(
+        source=f"models:/{verdict['model_id']}",
+        run_id=verdict["run_id"],
+        model_id=verdict["model_id"],
+        identity=f"{tags['train_fingerprint']}/{verdict['candidate']}",
+        tags=tags,
+        description=_describe(verdict["candidate"], metrics, tags),
+    )
+    run.save(VERSION, {"name": session.registry.name, "version": version.version, "new": is_new, **verdict, "tags": tags})
+    run.tag(model_version=version.version)
+    return f"{session.registry.name} version {version.version}: {verdict['candidate']}, " + (
+        f"registered in stage {version.current_stage}"
+        if is_new
+        else f"the same model is registered already, in stage {version.current_stage}"
+    )
+
+
+def _lineage_tags(session: Session, run: StepRun, verdict: dict[str, Any]) -> dict[str, Any]:
+    """Return what leads from the version back to its rows: run IDs, digests and how the rows were split."""
+    client = session.store.client
+    split, train = (client.get_run(run.lineage[step]).data.tags for step in ("split", "train"))
+    return {
+        **{f"{step}_run_id": run_id for step, run_id in run.lineage.items()},
+        "register_run_id": run.id,
+        "recipe": session.recipe.name,
+        "profile": session.profile_name,
+        "candidate": verdict["candidate"],
+        "verdict": verdict["verdict"],
+        "data_source": train["pipeline.data_source"],
+        "data_digest": train["pipeline.data_digest"],
+        "split_method": split["pipeline.split_method"],
+        "train_fingerprint": train["pipeline.fingerprint"],
+    }
+
+
+def _describe(candidate: str, metrics: dict[str, Any], tags: dict[str, Any]) -> str:
+    best = metrics["best"]
+    made_up = "\n\n**Trained on SYNTHETIC rows: no score here says anything about real ones.**"
+    return (
+        f"{candidate}: cross-validated R2 {tags['cv_mean_score']:.4f} ± {tags['cv_std']:.4f}; on {metrics['test_rows']} "
+        f"test rows R2 {best['r2']:.4f}, RMSE {best['rmse']:.4f}, MAE {best['mae']:.4f} ({tags['split_method']} split). "
+        f"Data: {tags['data_source']}, sha256 {tags['data_digest'][:12]}."
+        + (made_up if tags["data_source"] == "synthetic" else "")
+    )
+
+
+STEP = Step("register", work, inputs)
+
+
+@step_command(STEP)
+def register() -> None:
+    """Make a version of the best candidate, in Staging with the alias challenger. The same model is not registered twice.
+
+    \b
+    Reads:  the best candidate and its verdict
+    Writes: a model version, version.json
+    Exit code 4: the best candidate fails a gate of the recipe; nothing is registered.
+    Example: python -m steps.register
+    """
+
+
+if __name__ == "__main__":
+    register()

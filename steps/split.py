@@ -1,0 +1,77 @@
+"""Split: set test rows apart, and count how many of them have a twin among the training rows."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import click
+
+from pipeline.artifacts import DATASET, LEAK_AUDIT, TEST, TRAIN
+from pipeline.errors import UsageError, nearest
+from pipeline.recipe import Recipe, Split
+from pipeline.runs import StepRun
+from pipeline.session import Session, Step
+from steps.command import step_command
+
+METHODS = get_args(Split.model_fields["method"].annotation)
+
+
+def choose_method(recipe: Recipe, method: str) -> str:
+    """Return `method`, or the recipe's where it is empty. Raises UsageError where there is no such method."""
+    if method and method not in METHODS:
+        raise UsageError(
+            f"The split method must be one of {', '.join(METHODS)}.", got=f"'{method}'", fix=nearest(method, METHODS)
+        )
+    return method or recipe.split.method
+
+
+def inputs(session: Session, method: str) -> dict[str, Any]:
+    """Return the settings that decide which row is where."""
+    recipe = session.recipe
+    split = {"method": choose_method(recipe, method), "test_size": recipe.split.test_size}
+    return recipe.part(["target", "random_state"]) | {"split": split, "cv": {"folds": recipe.cv.folds}}
+
+
+def work(session: Session, run: StepRun, method: str) -> str:
+    """Split the rows and audit the split; the audit of the plain random split stands beside it."""
+    from pipeline.splits import audit_leaks, split_rows
+
+    recipe = session.recipe
+    method = choose_method(recipe, method)
+    table = run.load(DATASET)
+    train, test = split_rows(table, recipe, method)
+    audit = audit_leaks(train, test, recipe)
+    plain = audit if method == "random" else audit_leaks(*split_rows(table, recipe, "random"), recipe)
+    run.tag(split_method=method)
+    run.save(TRAIN, train)
+    run.save(TEST, test)
+    run.save(LEAK_AUDIT, {"method": method, **audit, "random_split": plain})
+    return (
+        f"{method} split: {audit['train_rows']} training and {audit['test_rows']} test rows; "
+        f"{audit['leaked_rows']} test rows have a twin in training"
+        + ("" if method == "random" else f" (a plain random split: {plain['leaked_rows']} of {plain['test_rows']})")
+    )
+
+
+STEP = Step("split", work, inputs, params=("method",))
+
+
+@step_command(STEP)
+@click.option(
+    "--method",
+    default="",
+    show_default="the recipe's: grouped",
+    help="grouped keeps equal rows on one side; random is scikit-learn's train_test_split.",
+)
+def split() -> None:
+    """Set test rows apart, and count how many of them have a twin among the training rows.
+
+    \b
+    Reads:  dataset.parquet
+    Writes: train.parquet, test.parquet, leak_audit.json
+    Example: python -m steps.split --method random
+    """
+
+
+if __name__ == "__main__":
+    split()

@@ -1,0 +1,132 @@
+"""Train: cross-validate the candidates on the training rows and log each of them, fitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.artifacts import LEADERBOARD, OUT_OF_FOLD, TRAIN
+from pipeline.runs import StepRun, create_child
+from pipeline.session import Session, Step
+from steps.command import step_command
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.comparison import Result
+
+_PARAM_LENGTH = 6000  # what every store takes
+
+
+def inputs(session: Session, model: str) -> dict[str, Any]:
+    """Return the settings that decide what is fitted: of the candidates, those asked for."""
+    recipe = session.recipe
+    return recipe.part(["task", "target", "random_state", "cv"], candidates=recipe.select(model))
+
+
+def check(session: Session, model: str) -> None:
+    """Build the candidates: an import path or a parameter that does not exist is found before anything runs."""
+    from pipeline.candidates import build_candidate
+
+    for name in session.recipe.select(model):
+        build_candidate(session.recipe, name)
+
+
+def work(session: Session, run: StepRun, model: str) -> str:
+    """Compare the candidates; log each one, as soon as it is complete, in a run of its own."""
+    from pipeline.comparison import compare_candidates, count_fits, rank
+
+    recipe = session.recipe
+    names = recipe.select(model)
+    train = run.load(TRAIN)
+    method = run.parent_tag("split_method")
+    total = count_fits(recipe, names)
+    results: list[Result] = []
+    children: dict[str, dict[str, str]] = {}
+    fits = compare_candidates(recipe, names, train, method, session.workers)
+    for done, (fitted, complete) in enumerate(fits, start=1):
+        session.reporter.advance(fitted, done, total)
+        for result in complete:
+            children[result.name] = _log_candidate(session, run, result, train)
+            results.append(result)
+    ranked = rank(results)
+    run.client.set_tag(children[ranked[0].name]["run_id"], "best_model", "true")
+    board = _leaderboard(ranked, children)
+    run.save(LEADERBOARD, board)
+    run.save(OUT_OF_FOLD, _out_of_fold(train, recipe.target, ranked))
+    run.tag(best_model=ranked[0].name)
+    return board[["candidate", "cv_mean_score", "cv_std", "fit_seconds"]].to_string(index=False, float_format="{:.4f}".format)
+
+
+def _log_candidate(session: Session, run: StepRun, result: Result, train: pd.DataFrame) -> dict[str, str]:
+    """Log a candidate in a run nested in the step's; return the IDs of the run and of the logged model."""
+    from mlflow.entities import Metric, Param
+
+    from pipeline.candidates import packages_of
+    from pipeline.models import log_model
+    from pipeline.settings import flatten
+    from pipeline.store import now_ms
+
+    recipe, now = session.recipe, now_ms()
+    run_id = create_child(run, result.name, {"model_type": result.name})
+    spec = flatten(recipe.part([], candidates=[result.name])["candidates"][result.name])
+    params = [Param(key.removeprefix("params."), value.strip('"')[:_PARAM_LENGTH]) for key, value in spec.items()]
+    params += [Param(f"found.{key}", str(value)[:_PARAM_LENGTH]) for key, value in result.found.items()]
+    metrics = [
+        Metric("cv_mean_score", result.cv_mean_score, now, 0),
+        Metric("cv_std", result.cv_std, now, 0),
+        Metric("fit_seconds", result.fit_seconds, now, 0),
+    ]
+    metrics += [Metric("cv_fold_score", float(score), now, fold) for fold, score in enumerate(result.fold_scores)]
+    run.client.log_batch(run_id, metrics=metrics, params=params)
+    model_id, digests = log_model(result.model, run_id, train[list(recipe.features)], packages=packages_of(recipe, result.name))
+    run.add_model(model_id, digests)
+    return {"run_id": run_id, "model_id": model_id}
+
+
+def _leaderboard(ranked: list[Result], children: dict[str, dict[str, str]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "candidate": r.name,
+                "cv_mean_score": r.cv_mean_score,
+                "cv_std": r.cv_std,
+                **{f"fold_{fold}": score for fold, score in enumerate(r.fold_scores)},
+                "fit_seconds": r.fit_seconds,
+                **children[r.name],
+            }
+            for r in ranked
+        ]
+    )
+
+
+def _out_of_fold(train: pd.DataFrame, target: str, ranked: list[Result]) -> pd.DataFrame:
+    """Return the target and each candidate's out-of-fold prediction, by the row's index in the data set."""
+    return train[[target]].assign(**{f"predicted {r.name}": r.out_of_fold for r in ranked})
+
+
+STEP = Step("train", work, inputs, params=("model",), check=check, uses_workers=True)
+
+
+@step_command(STEP)
+@click.option(
+    "--model",
+    default="",
+    show_default="all",
+    help="The candidates to train: all, or names or aliases of the recipe, comma separated.",
+)
+def train() -> None:
+    """Cross-validate the candidates on the training rows and log each of them, fitted.
+
+    \b
+    Reads:  train.parquet
+    Writes: leaderboard.csv, out_of_fold.parquet, and per candidate a nested run with its logged model
+    Example: python -m steps.train --model rf,lr
+    """
+
+
+if __name__ == "__main__":
+    train()

@@ -1,0 +1,558 @@
+"""The steps, one by one and as a chain, on a small recipe and a real store."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from steps import ORDER
+from tests.conftest import NAME, ROOT, Project
+
+CANDIDATES = {"LinearRegression", "DecisionTree", "ElasticNet"}
+
+
+def candidate_metrics(project: Project, train_run_id: str) -> dict[str, dict[str, float]]:
+    """Return the metrics of each candidate of a train run, but for times."""
+    children = [run for run in project.runs() if run.data.tags.get("mlflow.parentRunId") == train_run_id]
+    return {
+        run.data.tags["model_type"]: {key: value for key, value in run.data.metrics.items() if key != "fit_seconds"}
+        for run in children
+    }
+
+
+def artifact_path(project: Project, run_id: str, name: str) -> Path:
+    return Path(project.client.get_run(run_id).info.artifact_uri.removeprefix("file://")) / name
+
+
+def artifact(project: Project, run_id: str, name: str) -> Any:
+    return json.loads(artifact_path(project, run_id, name).read_text(encoding="utf-8"))
+
+
+def test_the_chain_ends_with_a_production_version_a_summary_and_its_run_id(project: Project) -> None:
+    outcome = project.ok("main")
+    assert str(project.production().version) == "1"
+    for words in ("candidate", "◀ best", "Best model:", f"Registered: {NAME} version 1", "Promotion: promoted", "Next:"):
+        assert words in outcome.stdout
+    assert project.tags(outcome.run_id)["pipeline.step"] == "main"
+
+
+def test_the_summary_sorts_the_candidates_by_r2(trained: Project) -> None:
+    rows = re.findall(r"│ (\w+)[^│]*│ +(-?\d\.\d+)", trained.ok("main").stdout)
+    scores = [float(score) for _, score in rows]
+    assert {name for name, _ in rows} == CANDIDATES
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_the_run_of_the_chain_names_every_step_and_holds_their_runs(project: Project) -> None:
+    main = project.ok("main").run_id
+    tags = project.tags(main)
+    for step in ORDER:
+        own = project.tags(tags[f"pipeline.{step}_run_id"])
+        assert own["pipeline.step"] == step
+        assert own["mlflow.parentRunId"] == main
+        assert own["pipeline.profile"] == "test"
+        assert len(own["pipeline.fingerprint"]) == 64
+        assert (own["pipeline.data_source"], own["pipeline.exit_code"]) == ("file", "0")
+    assert (tags["pipeline.outcome"], tags["pipeline.data_source"]) == ("promoted", "file")
+
+
+def test_a_second_chain_reuses_everything_and_opens_runs_for_register_and_promote_only(project: Project) -> None:
+    project.ok("main")
+    before = len(project.runs())
+    outcome = project.ok("main")
+    assert "Reused: ingest, split, train, evaluate." in outcome.stdout
+    assert len(project.runs()) - before == 3
+    assert project.versions() == {"1": "Production"}
+    assert project.tags(outcome.run_id)["pipeline.outcome"] == "kept"
+
+
+def test_step_by_step_with_and_without_run_ids_and_the_chain_give_the_same_metrics(project: Project) -> None:
+    chain = project.ok("main")
+    expected = candidate_metrics(project, project.tags(chain.run_id)["pipeline.train_run_id"])
+    assert {"cv_mean_score", "cv_std", "r2", "rmse", "mae"} < set(expected["ElasticNet"])
+
+    ingest = project.ok("ingest").run_id
+    split = project.ok("split", ingest_run_id=ingest).run_id
+    train = project.ok("train", split_run_id=split).run_id
+    project.ok("evaluate", train_run_id=train)
+    assert candidate_metrics(project, train) == expected
+
+    project.ok("ingest")
+    project.ok("split")
+    train = project.ok("train").run_id
+    evaluate = project.ok("evaluate")
+    assert candidate_metrics(project, train) == expected
+    assert project.tags(evaluate.run_id)["pipeline.train_run_id"] == train
+
+    again = project.ok("main", cache="off")
+    assert candidate_metrics(project, project.tags(again.run_id)["pipeline.train_run_id"]) == expected
+
+
+@pytest.mark.parametrize("step", ORDER)
+def test_each_step_runs_alone_on_an_empty_store(project: Project, step: str) -> None:
+    outcome = project.ok(step)
+    tags = project.tags(outcome.run_id)
+    assert tags["pipeline.step"] == step
+    for upstream in ORDER[: ORDER.index(step)]:
+        assert project.tags(tags[f"pipeline.{upstream}_run_id"])["pipeline.step"] == upstream
+
+
+def test_a_step_named_by_the_user_works_again_where_the_chain_would_reuse(project: Project) -> None:
+    first, second = project.ok("ingest").run_id, project.ok("ingest").run_id
+    assert first != second
+    project.ok("split")
+    assert project.tags(project.runs("split")[0].info.run_id)["pipeline.ingest_run_id"] == second
+
+
+def test_the_chain_reuses_what_was_made_step_by_step(project: Project) -> None:
+    for step in ("ingest", "split", "train"):
+        project.ok(step)
+    assert "Reused: ingest, split, train." in project.ok("main").stdout
+
+
+def test_a_step_says_which_run_it_builds_on_and_what_changed_since(project: Project) -> None:
+    project.ok("split")
+    project.write_recipe(lambda content: content["split"].update(test_size=0.3))
+    outcome = project.ok("train")
+    assert "using split run" in outcome.stderr
+    assert "split.test_size 0.2 → 0.3" in outcome.stderr
+
+
+def test_a_step_that_is_missing_in_between_is_run_on_the_newest_run_before_it(project: Project) -> None:
+    split = project.ok("split", method="random").run_id
+    evaluate = project.ok("evaluate").run_id
+    assert project.tags(evaluate)["pipeline.split_run_id"] == split
+
+
+def test_another_method_of_the_split_is_no_change_of_the_recipe(project: Project) -> None:
+    project.ok("split", method="random")
+    assert "warning" not in project.ok("train").stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "reused", "reason"),
+    [
+        (
+            lambda c: c["candidates"]["DecisionTree"]["params"].update(max_depth=5),
+            "ingest, split",
+            "train: candidates.DecisionTree.params.max_depth 6 → 5",
+        ),
+        (
+            lambda c: c["gates"]["validation_criteria"][0].update(threshold=0.04),
+            "ingest, split, train",
+            "evaluate: gates.validation_criteria",
+        ),
+        (lambda c: c.update(random_state=7), "ingest", "split: random_state 42 → 7"),
+        (lambda c: c["columns"]["pH"].update(max=6), "nothing", "ingest: columns.pH.max 5.0 → 6.0"),
+        (lambda c: c["candidates"].pop("ElasticNet"), "ingest, split", "train: candidates.ElasticNet.alias en → (none)"),
+        (
+            lambda c: c["metrics"].update(bootstrap_draws=120),
+            "ingest, split, train",
+            "evaluate: metrics.bootstrap_draws 100 → 120",
+        ),
+    ],
+)
+def test_a_miss_names_what_changed_with_old_and_new_value(project: Project, change: Any, reused: str, reason: str) -> None:
+    project.ok("main")
+    project.write_recipe(change)
+    outcome = project.ok("main")
+    assert f"Reused: {reused}." in outcome.stdout
+    assert reason in outcome.stdout
+
+
+def test_other_rows_are_a_miss_with_their_digests(project: Project, wines: pd.DataFrame) -> None:
+    project.ok("main")
+    wines.head(300).to_csv(project.data, index=False)
+    assert re.search(r"Run: ingest: content of data \w{12} \(file\) → \w{12} \(file\)", project.ok("main").stdout)
+
+
+def test_changed_code_is_a_miss(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.ok("main")
+    from pipeline import fingerprints
+
+    real = fingerprints._file_digest
+    monkeypatch.setattr(fingerprints, "_file_digest", lambda path: "changed" if path.name == "metrics.py" else real(path))
+    outcome = project.ok("main")
+    assert "Reused: ingest, split, train." in outcome.stdout
+    assert "evaluate: code pipeline/metrics.py" in outcome.stdout
+
+
+def test_an_artifact_that_was_changed_or_removed_is_a_miss_and_made_again(project: Project) -> None:
+    project.ok("main")
+    [split] = project.runs("split")
+    test_rows = artifact_path(project, split.info.run_id, "test.parquet")
+    test_rows.write_bytes(test_rows.read_bytes()[:-10])
+    outcome = project.ok("main")
+    assert "Reused: ingest." in outcome.stdout
+    assert f"test.parquet of run {split.info.run_id} must be there and whole" in outcome.stdout
+    [second] = [run for run in project.runs("split") if run.info.run_id != split.info.run_id]
+    artifact_path(project, second.info.run_id, "test.parquet").unlink()
+    assert "Reused: ingest." in project.ok("main").stdout
+
+
+def test_a_removed_model_file_is_a_miss(project: Project) -> None:
+    project.ok("main")
+    next((project.folder / "mlruns").rglob("model.skops")).unlink()
+    outcome = project.ok("main")
+    assert "Reused: ingest, split." in outcome.stdout
+    assert "model.skops of the logged model" in outcome.stdout
+
+
+def test_a_deleted_run_is_not_reused(project: Project) -> None:
+    project.ok("main")
+    [train] = project.runs("train")
+    project.client.delete_run(train.info.run_id)
+    assert "Reused: ingest, split." in project.ok("main").stdout
+
+
+def test_cache_off_runs_everything_and_registers_nothing_twice(project: Project) -> None:
+    project.ok("main")
+    outcome = project.ok("main", cache="off")
+    assert "Reused: nothing." in outcome.stdout
+    assert "train: cache=off" in outcome.stdout
+    assert project.versions() == {"1": "Production"}
+
+
+def test_metrics_and_best_model_are_on_candidates_runs_only(trained: Project) -> None:
+    for run in trained.runs():
+        is_candidate = "model_type" in run.data.tags
+        assert bool(run.data.metrics) == is_candidate
+        assert is_candidate or "best_model" not in run.data.tags
+    train = trained.first("train")
+    best = [run for run in trained.runs() if run.data.tags.get("best_model") == "true"]
+    metrics = candidate_metrics(trained, train.info.run_id)
+    assert [run.data.tags["model_type"] for run in best] == [max(metrics, key=lambda name: metrics[name]["cv_mean_score"])]
+
+
+def test_a_candidates_run_has_its_parameters_and_a_model_with_signature_example_and_pinned_requirements(
+    trained: Project,
+) -> None:
+    import mlflow
+
+    [run] = [run for run in trained.runs() if run.data.tags.get("model_type") == "ElasticNet"]
+    assert run.data.params["estimator"] == "sklearn.linear_model.ElasticNet"
+    assert run.data.params["alpha"] == "0.1"
+    [model] = trained.client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'")
+    info = mlflow.models.get_model_info(f"models:/{model.model_id}")
+    assert len(info.signature.inputs) == 11
+    assert info.saved_input_example_info
+    assert info.flavors["sklearn"]["serialization_format"] == "skops"
+    requirements = Path(model.artifact_location.removeprefix("file://"), "requirements.txt").read_text(encoding="utf-8")
+    assert re.fullmatch(r"([\w-]+==[\w.]+\n?)+", requirements)
+
+
+def test_the_production_model_loads_by_its_stage_and_answers_the_golden_rows(trained: Project) -> None:
+    import mlflow
+
+    trained.production()
+    evaluate = trained.first("evaluate")
+    golden = pd.read_parquet(artifact_path(trained, evaluate.info.run_id, "golden.parquet"))
+    model = mlflow.pyfunc.load_model(f"models:/{NAME}/Production")
+    answers = model.predict(golden.drop(columns="prediction"))
+    assert list(answers) == list(golden["prediction"])
+
+
+def test_the_version_carries_its_lineage_digests_scores_and_commit(trained: Project) -> None:
+    version = trained.production()
+    tags = {key.removeprefix("pipeline."): value for key, value in version.tags.items()}
+    for step in ("ingest", "split", "train", "evaluate", "register"):
+        assert trained.tags(tags[f"{step}_run_id"])["pipeline.step"] == step
+    assert len(tags["data_digest"]) == 64
+    assert (tags["data_source"], tags["verdict"], tags["split_method"]) == ("file", "VALIDATED", "grouped")
+    assert {"git_commit", "git_dirty", "cv_mean_score", "cv_std", "r2", "rmse", "mae"} <= set(tags)
+    assert "cross-validated R2" in version.description
+
+
+def test_ingest_logs_the_dataset_input_with_the_digest_of_the_file(trained: Project) -> None:
+    import hashlib
+
+    digest = hashlib.sha256(trained.data.read_bytes()).hexdigest()
+    ingest = trained.first("ingest")
+    assert ingest.data.tags["pipeline.data_digest"] == digest
+    assert [entry.dataset.digest for entry in ingest.inputs.dataset_inputs] == [digest[:32]]
+
+
+def test_the_random_split_leaks_and_says_what_it_does_to_the_metric(project: Project) -> None:
+    outcome = project.ok("main", split="random", data="synthetic")
+    assert re.search(r"random, \d+ training and 313 test rows; [1-9]\d* test rows have a twin", outcome.stdout)
+    assert re.search(r"R2 of \w+ on those \d+ rows is -?\d\.\d+, on the others -?\d\.\d+", outcome.stdout)
+    [evaluate] = project.runs("evaluate")
+    metrics = artifact(project, evaluate.info.run_id, "metrics.json")
+    assert metrics["leaks"]["leaked_rows"] > 0
+
+
+def test_the_grouped_split_leaks_nothing_and_shows_the_usual_figure_beside(trained: Project) -> None:
+    split, evaluate = trained.first("split"), trained.first("evaluate")
+    audit = artifact(trained, split.info.run_id, "leak_audit.json")
+    assert audit["leaked_rows"] == 0
+    assert audit["random_split"]["leaked_rows"] > 0
+    metrics = artifact(trained, evaluate.info.run_id, "metrics.json")
+    assert set(metrics["random_split_r2"]) == CANDIDATES
+
+
+def test_evaluate_draws_its_plots(trained: Project) -> None:
+    evaluate = trained.first("evaluate")
+    for name in ("leaderboard", "predicted_vs_true", "residuals", "errors_per_grade"):
+        path = artifact_path(trained, evaluate.info.run_id, f"plots/{name}.png")
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_rejected_model_is_not_registered_and_ends_with_4(project: Project) -> None:
+    project.write_recipe(lambda c: c["gates"]["validation_criteria"].append({"metric": "mae", "threshold": 0.01}))
+    outcome = project.run("main")
+    assert outcome.exit_code == 4
+    assert "Rejected" in outcome.stdout
+    assert "mae must be at most 0.01" in outcome.stdout
+    run = project.client.get_run(outcome.run_id)
+    assert (run.info.status, run.data.tags["pipeline.outcome"], run.data.tags["pipeline.exit_code"]) == (
+        "FINISHED",
+        "rejected",
+        "4",
+    )
+    assert project.versions() == {}
+    evaluate = project.run("evaluate")
+    assert evaluate.exit_code == 0
+    assert project.tags(evaluate.run_id)["pipeline.outcome"] == "rejected"
+    assert project.run("register").exit_code == 4
+    promote = project.run("promote")
+    assert promote.exit_code == 6
+    assert "whose model was rejected" in promote.stderr
+
+
+def test_a_better_model_replaces_the_champion_and_a_worse_one_does_not(project: Project) -> None:
+    project.ok("main", model="dt")
+    project.ok("main", model="lr")
+    assert project.versions() == {"1": "Archived", "2": "Production"}
+    assert str(project.client.get_model_version_by_alias(NAME, "previous").version) == "1"
+    outcome = project.ok("main", model="dt")
+    assert "same" in outcome.stdout
+    project.write_recipe(lambda c: c["candidates"]["ElasticNet"]["params"].update(alpha=0.6))
+    outcome = project.ok("main", model="en")
+    assert "Promotion: kept (worse)" in outcome.stdout
+    assert str(project.production().version) == "2"
+    assert str(project.client.get_model_version_by_alias(NAME, "challenger").version) == "3"
+    assert project.versions()["3"] == "Staging"
+
+
+@pytest.mark.parametrize(("policy", "stage"), [("manual", "Staging"), ("never", "Staging"), ("always", "Production")])
+def test_the_policy_decides_what_may_be_promoted(project: Project, policy: str, stage: str) -> None:
+    outcome = project.ok("main", promote=policy)
+    assert project.versions() == {"1": stage}
+    assert artifact(project, project.tags(outcome.run_id)["pipeline.promote_run_id"], "decision.json")["policy"] == policy
+
+
+def test_the_profile_gives_the_policy_and_the_parameter_wins(project: Project) -> None:
+    project.write_profile(promote="never")
+    project.ok("main")
+    assert project.versions() == {"1": "Staging"}
+    project.ok("promote", promote="auto")
+    assert project.versions() == {"1": "Production"}
+
+
+def test_synthetic_rows_never_replace_real_ones_and_are_announced(project: Project) -> None:
+    project.ok("main")
+    outcome = project.ok("main", data="synthetic", promote="always")
+    assert "SYNTHETIC" in outcome.stdout
+    assert "Promotion: kept (synthetic-never-replaces-real)" in outcome.stdout
+    assert str(project.production().version) == "1"
+    version = project.client.get_model_version(NAME, "2")
+    assert version.tags["pipeline.data_source"] == "synthetic"
+    assert "SYNTHETIC" in version.description
+
+
+def test_real_rows_replace_a_synthetic_champion(project: Project) -> None:
+    project.ok("main", data="synthetic")
+    assert "Promotion: promoted (first-real)" in project.ok("main").stdout
+
+
+def test_a_champion_with_other_columns_is_not_compared_and_stays(project: Project, wines: pd.DataFrame) -> None:
+    project.ok("main")
+    wines.drop(columns="pH").to_csv(project.data, index=False)
+    project.write_recipe(lambda content: content["columns"].pop("pH"))
+    assert "Promotion: kept (not-comparable)" in project.ok("main").stdout
+
+
+def test_the_last_line_of_stdout_is_the_run_id_and_logs_are_on_stderr(project: Project) -> None:
+    outcome = project.ok("split")
+    assert re.fullmatch(r"[0-9a-f]{32}", outcome.run_id)
+    assert len(outcome.stdout.splitlines()) == 2
+    assert "ingest" in outcome.stderr
+
+
+def test_a_search_finds_parameters_inside_the_folds_and_logs_them(project: Project) -> None:
+    project.write_recipe(
+        lambda c: c["candidates"]["ElasticNet"].update(
+            search={"space": {"elasticnet__alpha": {"loguniform": [0.001, 1.0]}}, "iterations": 3, "seconds": 30}
+        )
+    )
+    train = project.ok("train", model="en").run_id
+    [run] = [run for run in project.runs() if run.data.tags.get("mlflow.parentRunId") == train]
+    assert 0.001 <= float(run.data.params["found.elasticnet__alpha"]) <= 1.0
+
+
+def test_a_second_table_needs_a_recipe_and_no_code(project: Project) -> None:
+    content = yaml.safe_load((ROOT / "examples/diabetes/recipe.yaml").read_text(encoding="utf-8"))
+    content["candidates"]["RandomForest"]["params"]["n_estimators"] = 10
+    path = project.folder / "diabetes.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    outcome = project.ok("main", recipe=str(path), data="auto")
+    champion = project.client.get_model_version_by_alias("DiabetesBestModel", "champion")
+    assert champion.current_stage == "Production"
+    assert "442" not in project.versions()
+    assert "DiabetesBestModel version 1" in outcome.stdout
+
+
+def test_evaluate_does_not_need_the_candidates_to_be_in_the_recipe_still(project: Project) -> None:
+    project.ok("train", model="lr,dt")
+    project.write_recipe(lambda content: content["candidates"].pop("DecisionTree"))
+    outcome = project.ok("evaluate")
+    metrics = artifact(project, outcome.run_id, "metrics.json")
+    assert set(metrics["random_split_r2"]) == {"LinearRegression", "DecisionTree"}
+
+
+def test_the_usual_figure_is_of_the_candidate_that_was_trained_whatever_the_recipe_says_now(project: Project) -> None:
+    def shallow(content: dict[str, Any]) -> None:
+        content["candidates"]["DecisionTree"]["params"]["max_depth"] = 1
+
+    project.ok("train", model="dt")
+    before = artifact(project, project.ok("evaluate").run_id, "metrics.json")["random_split_r2"]
+    project.write_recipe(shallow)
+    assert artifact(project, project.ok("evaluate").run_id, "metrics.json")["random_split_r2"] == before
+
+
+def test_code_of_the_project_in_a_preprocessing_step_counts() -> None:
+    from pipeline.session import Session
+    from tests.conftest import as_recipe, small_recipe
+
+    content = small_recipe()
+    content["candidates"]["ElasticNet"]["preprocess"] = [{"estimator": "samples.red_wine.draw"}]
+    part = as_recipe(content).part([], candidates=["ElasticNet"])
+    assert list(Session._import_paths(part)) == ["samples.red_wine.draw", "sklearn.linear_model.ElasticNet"]
+
+
+def test_the_experiment_that_the_environment_names_by_id_is_used(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = project.client.create_experiment("theirs", artifact_location=(project.folder / "theirs").as_uri())
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
+    assert project.client.get_run(project.ok("ingest").run_id).info.experiment_id == experiment
+
+
+def test_the_registry_is_locked_from_reading_the_champion_to_replacing_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    from steps import promote
+
+    real, seen = promote.decide, []
+
+    def decide(*arguments: Any) -> Any:
+        with Path(f"{project.folder}/mlflow.db.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                seen.append("locked")
+        return real(*arguments)
+
+    monkeypatch.setattr(promote, "decide", decide)
+    project.ok("main")
+    assert seen == ["locked"]
+
+
+def test_environment_wins_over_profile_and_parameter_over_both(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "Mine")
+    monkeypatch.chdir(tmp_path)
+    outcome = project.ok("ingest", data="synthetic")
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/other.db")
+    run = client.get_run(outcome.run_id)
+    assert client.get_experiment(run.info.experiment_id).name == "Mine"
+    assert run.data.tags["pipeline.data_source"] == "synthetic"
+
+
+def spawn(project: Project, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """Start a step in a process of its own."""
+    command = [
+        sys.executable,
+        "-m",
+        f"steps.{arguments[0]}",
+        "--recipe",
+        str(project.recipe_path),
+        "--profile",
+        str(project.profile_path),
+        *arguments[1:],
+    ]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+def test_two_chains_at_once_on_a_store_that_does_not_exist_both_finish(project: Project) -> None:
+    (project.folder / "mlflow.db").unlink()
+    both = [spawn(project, "main", "--model", "lr,dt") for _ in range(2)]
+    outputs = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    stages = list(project.versions().values())
+    assert stages.count("Production") == 1
+    project.production()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_step_that_is_ended_by_a_signal_says_so_and_its_run_is_failed(project: Project, number: int, code: int) -> None:
+    project.write_recipe(
+        lambda c: c["candidates"]["DecisionTree"].update(
+            estimator="sklearn.ensemble.RandomForestRegressor", params={"n_estimators": 5000}
+        )
+    )
+    project.write_profile(engine={"n_jobs": 2})
+    process = spawn(project, "train", "--model", "dt")
+    deadline = time.monotonic() + 60
+    while not (runs := project.runs("train")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(1)
+    os.killpg(process.pid, number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code, stderr
+    assert "Traceback" not in stderr
+    assert {signal.SIGINT: "train: interrupted", signal.SIGTERM: "train: terminated"}[number] in stderr
+    run = project.client.get_run(runs[0].info.run_id)
+    assert (run.info.status, run.data.tags["pipeline.exit_code"]) == ("FAILED", str(code))
+
+
+def test_a_killed_chain_leaves_production_as_it_was_and_the_next_one_recovers(project: Project) -> None:
+    project.ok("main")
+    project.write_recipe(
+        lambda c: c["candidates"]["DecisionTree"].update(
+            estimator="sklearn.ensemble.RandomForestRegressor", params={"n_estimators": 2000}
+        )
+    )
+    process = spawn(project, "main")
+    deadline = time.monotonic() + 60
+    while len(project.runs("train")) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.kill()
+    process.communicate()
+    assert str(project.production().version) == "1"
+    project.write_recipe(lambda c: c["candidates"]["DecisionTree"]["params"].update(max_depth=4))
+    project.ok("main")
+    project.production()
