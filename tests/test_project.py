@@ -1,0 +1,159 @@
+"""Facts that are written in more than one file agree."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from steps import ORDER
+from tests.conftest import ROOT
+
+PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+ENTRY_POINTS = ("main", *ORDER)
+
+
+def command(name: str) -> click.Command:
+    found: click.Command = getattr(importlib.import_module(f"steps.{name}"), name)
+    return found
+
+
+def tracked() -> list[str]:
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()
+
+
+def test_the_project_declares_exactly_the_entry_points() -> None:
+    assert set(PROJECT["entry_points"]) == set(ENTRY_POINTS)
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_an_entry_points_parameters_are_its_commands_options_with_their_defaults(name: str) -> None:
+    parameters = PROJECT["entry_points"][name]["parameters"]
+    options = {option.name: option.default for option in command(name).params}
+    assert {key: value["default"] for key, value in parameters.items()} == options
+    assert {value["type"] for value in parameters.values()} == {"string"}
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_an_entry_points_command_passes_every_parameter_on(name: str) -> None:
+    entry = PROJECT["entry_points"][name]
+    words = [f"--{key.replace('_', '-')} {{{key}}}" for key in entry["parameters"]]
+    assert entry["command"].split(" --")[0] == f"python -m steps.{name}"
+    assert sorted(re.findall(r"--[\w-]+ \{\w+\}", entry["command"])) == sorted(words)
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_an_entry_point_has_a_make_target_and_a_row_in_the_readme_with_its_parameters(name: str) -> None:
+    target = re.search(rf"^{name}: setup ## (.*)$", MAKEFILE, re.MULTILINE)
+    row = re.search(rf"^\| `{name}` \|(.*)$", README, re.MULTILINE)
+    assert target
+    assert row
+    for option in command(name).params:
+        if option.name not in ("recipe", "profile"):
+            assert f"{option.name}=" in target[1]
+            assert f"`{option.name}`" in row[1]
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_help_tells_what_a_step_reads_writes_and_an_example(name: str) -> None:
+    text = command(name).help or ""
+    assert "Writes:" in text
+    assert f"python -m steps.{name}" in text
+    for option in command(name).params:
+        assert isinstance(option, click.Option)
+        assert option.help
+        assert option.show_default
+
+
+def test_each_module_of_the_steps_is_an_entry_point() -> None:
+    modules = {path.stem for path in (ROOT / "steps").glob("*.py")} - {"__init__", "command"}
+    assert modules == set(ENTRY_POINTS)
+
+
+def test_mlflow_conda_and_pip_install_the_same_locked_list() -> None:
+    python_env = yaml.safe_load((ROOT / "python_env.yaml").read_text(encoding="utf-8"))
+    conda = yaml.safe_load((ROOT / "conda.yaml").read_text(encoding="utf-8"))
+    assert PROJECT["python_env"] == "python_env.yaml"
+    assert python_env["dependencies"] == ["-r requirements.txt"]
+    assert "python" not in python_env
+    assert conda["dependencies"][-1] == {"pip": ["-r requirements.txt"]}
+
+
+def locked(name: str) -> dict[str, set[str]]:
+    """Return the versions of each package in a lock."""
+    found: dict[str, set[str]] = {}
+    for package, version in re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE):
+        found.setdefault(package, set()).add(version)
+    return found
+
+
+def test_the_lock_has_every_dependency_with_hashes_and_the_development_lock_contains_it() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    runtime, development = locked("requirements.txt"), locked("requirements-dev.txt")
+    for requirement in declared["project"]["dependencies"]:
+        assert re.split(r"[<>=\[ ]", requirement)[0] in runtime
+    for requirement in declared["dependency-groups"]["dev"]:
+        assert re.split(r"[<>=\[ ]", requirement)[0].lower() in development
+    assert runtime.items() <= development.items()
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert len(re.findall(r"^[\w.-]+==", text, re.MULTILINE)) == len(
+            re.findall(r"^[\w.-]+==.*\\\n +--hash", text, re.MULTILINE)
+        )
+
+
+def test_no_package_index_is_named() -> None:
+    for name in tracked():
+        path = ROOT / name
+        if path.suffix in {".txt", ".toml", ".yaml", ".yml", ".cfg", ".ini", ".sh", ""} and path.is_file():
+            text = path.read_text(encoding="utf-8", errors="ignore")
+            assert not re.search(r"^\s*--?(extra-)?index-url|https?://\S+/simple\b", text, re.MULTILINE), name
+
+
+def test_the_real_data_and_the_store_are_not_committed() -> None:
+    assert not [name for name in tracked() if re.search(r"winequality|mlflow\.db|^mlruns", name)]
+
+
+def test_every_target_that_help_lists_is_declared_phony() -> None:
+    phony = set(re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[0].replace("$(STEPS)", " ".join(ORDER)).split())
+    assert set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)) <= phony
+
+
+def test_the_environment_is_left_alone_when_nothing_changed() -> None:
+    """`make setup` twice: the second time is over at once, and installs nothing."""
+    if not (ROOT / ".venv/.python").exists():
+        pytest.skip("this suite runs outside of the .venv that make makes")
+    done = subprocess.run(["make", "setup"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+def test_parameters_reach_a_step_through_make_with_their_quotes(tmp_path: Path) -> None:
+    script = tmp_path / "scripts/step"
+    script.parent.mkdir()
+    script.write_bytes((ROOT / "scripts/step").read_bytes())
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+    environment = {"PATH": "/usr/bin:/bin", "ARGS": "data='my wines.csv' split_run_id=abc model=rf,lr"}
+    done = subprocess.run(["bash", str(script), "train"], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "-m",
+        "steps.train",
+        "--data",
+        "my wines.csv",
+        "--split-run-id",
+        "abc",
+        "--model",
+        "rf,lr",
+    ]

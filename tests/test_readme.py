@@ -1,0 +1,200 @@
+"""Every command of the README runs, as it is typed, in a copy of the project with an empty home.
+
+What builds an environment of its own is marked `full`; here those commands run in the environment of this suite.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from samples.red_wine import draw
+from tests.conftest import ROOT
+
+BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+SERVERS = {"mlflow ui": 5000, "mlflow models serve": 5001}
+#: Their tests are this suite, or take its time: they are run by other tests, or by whoever runs this one.
+ELSEWHERE = {"make test", "make lint", "make bench", "make clean"}
+
+pytestmark = pytest.mark.xdist_group("readme")
+
+
+def copy_project(folder: Path) -> Path:
+    """Copy what git tracks to `folder`, and the rows that the README calls wines.csv; use the environment of this suite."""
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    copy = folder / "wine"
+    for name in names:
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name)
+    draw().to_csv(copy / "wines.csv", index=False)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project in which one README command after the other is run."""
+    folder = copy_project(tmp_path_factory.mktemp("readme"))
+    environment = folder / ".venv"
+    (environment / "bin").mkdir(parents=True)
+    # What `make setup` leaves behind, pointing at the packages of this suite.
+    packages = Path(sys.executable).parent
+    for name in ("python", "mlflow"):
+        (environment / "bin" / name).write_text(f'#!/bin/sh\nexec {packages / name} "$@"\n')
+        (environment / "bin" / name).chmod(0o755)
+    (environment / "bin/activate").write_text(f'PATH="{packages}:$PATH"\n')
+    identity = f"{os.path.realpath(sys.executable)} {sys.version.split()[0]}\n"
+    (environment / ".python").write_text(identity)
+    shutil.copy(folder / "requirements.txt", environment / ".installed-requirements.txt")
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    home = folder.parent / "home"
+    home.mkdir(exist_ok=True)
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "XDG_", "MAKE", "PYTEST_"))}
+    return {**kept, "HOME": str(home), "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def run(block: str, folder: Path, *, timeout: float = 300) -> str:
+    """Run a block as one script that ends at the first failure; return its stdout."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block],
+        cwd=folder,
+        env=environment(folder),
+        text=True,
+        capture_output=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def is_server(line: str) -> bool:
+    return line.startswith(tuple(SERVERS))
+
+
+def commands(block: str) -> list[str]:
+    return [line for line in block.strip().splitlines() if not line.startswith(". ")]
+
+
+def test_every_block_of_the_readme_is_one_that_is_run_here() -> None:
+    kinds = ("make ", "mlflow ", "ingest=", "split=", "train=", "python -m steps.", "curl ", "  ")
+    for block in BLOCKS:
+        for line in commands(block):
+            assert line.startswith(kinds), line
+
+
+ORDINARY = [
+    block
+    for block in BLOCKS
+    if not any(line.startswith(("mlflow ", "curl ")) for line in commands(block)) and not set(commands(block)) <= ELSEWHERE
+]
+
+
+def test_the_commands_of_make_and_python_run_as_typed(copy: Path) -> None:
+    outputs = [run(block, copy) for block in ORDINARY]
+    assert "Promotion: promoted" in outputs[0]
+    assert (copy / "mlflow.db").exists()
+    assert "DiabetesBestModel version 1" in outputs[-1]
+
+
+def test_the_commands_of_mlflow_run_in_this_environment(copy: Path) -> None:
+    [block] = [block for block in BLOCKS if "mlflow run" in block]
+    run(block.replace("mlflow run .", "mlflow run . --env-manager local"), copy)
+
+
+@pytest.fixture
+def serving(copy: Path) -> Iterator[Path]:
+    """The README's servers, running."""
+    [block] = [block for block in BLOCKS if "mlflow ui" in block]
+    lines = [line for line in commands(block) if is_server(line)]
+    lines = [line + (" --env-manager local" if "serve" in line else "") for line in lines]
+    yield from serve(lines, copy)
+
+
+def serve(lines: list[str], folder: Path, *, timeout: float = 120) -> Iterator[Path]:
+    """Start the servers of `lines` in the background, wait until they listen, and end them afterwards."""
+    log = folder / "servers.log"
+    started = [
+        subprocess.Popen(
+            ["bash", "-c", f". .venv/bin/activate && {line}"],
+            cwd=folder,
+            env=environment(folder),
+            start_new_session=True,
+            stdout=log.open("ab"),
+            stderr=subprocess.STDOUT,
+        )
+        for line in lines
+    ]
+    try:
+        deadline = time.monotonic() + timeout
+        for line, process in zip(lines, started, strict=True):
+            port = next(port for name, port in SERVERS.items() if line.startswith(name))
+            while not listens(port):
+                assert process.poll() is None, f"{line} ended:\n{log.read_text(encoding='utf-8')}"
+                assert time.monotonic() < deadline, f"{line} does not listen on {port}"
+                time.sleep(0.3)
+        yield folder
+    finally:
+        for process in started:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=30)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def curl_answers(folder: Path) -> None:
+    """Check that the README's curl line gets one prediction that is a grade, and that the UI shows the runs."""
+    [block] = [block for block in BLOCKS if block.startswith("curl")]
+    assert shlex.split(block)[0] == "curl"
+    [prediction] = json.loads(run(block, folder))["predictions"]
+    assert 3 <= prediction <= 8
+    request = urllib.request.Request(
+        "http://127.0.0.1:5000/ajax-api/2.0/mlflow/experiments/search",
+        data=b'{"max_results": 100}',
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert "Wine_Quality_MLOps" in answer.read().decode()
+
+
+def test_the_model_is_served_and_the_runs_are_shown(copy: Path, request: pytest.FixtureRequest) -> None:
+    run("make pipeline", copy)
+    curl_answers(request.getfixturevalue("serving"))
+
+
+@pytest.mark.full
+def test_the_readme_runs_word_for_word_from_a_fresh_copy_with_environments_of_its_own(tmp_path: Path) -> None:
+    """`make pipeline` in a folder with nothing but the project, then every other block, nothing replaced."""
+    folder = copy_project(tmp_path)
+    for block in ORDINARY:
+        run(block, folder, timeout=900)
+    [block] = [block for block in BLOCKS if "mlflow run" in block]
+    run(block, folder, timeout=1200)
+    [block] = [block for block in BLOCKS if "mlflow ui" in block]
+    for _ in serve([line for line in commands(block) if is_server(line)], folder, timeout=900):
+        curl_answers(folder)
+    run("make clean", folder)
+    assert (folder / "mlflow.db").exists()
+    assert (folder / "mlruns").exists()
