@@ -1,0 +1,147 @@
+"""The chain against a textbook script, in the same minutes on the same machine: seconds and, what counts, ratios.
+
+Usage: make bench [ARGS="data=wines.csv rounds=3"]
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+from prettytable import PrettyTable, TableStyle
+
+from pipeline.recipe import load_recipe
+from pipeline.sources import read_source
+
+ROOT = Path(__file__).resolve().parents[1]
+FIVE = "lr,dt,rf,en,pca"
+BASE = "textbook script, five models"
+
+
+def run(command: list[str], **environment: str) -> float:
+    """Return how many seconds `command` takes; end the bench with its output where it fails."""
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, env={**_inherited(), **environment}, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        sys.exit(f"bench: {' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
+    return seconds
+
+
+def _inherited() -> dict[str, str]:
+    """Return the environment without the user's own store and run."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+
+
+class Bench:
+    """One round's commands; each store is a new folder."""
+
+    def __init__(self, folder: Path, data: Path) -> None:
+        self.folder, self.data = folder, data
+        self.python = sys.executable
+        self.mlflow = str(Path(sys.executable).with_name("mlflow"))
+        self._stores = 0
+
+    def new_store(self) -> Path:
+        """Return a new, empty folder for a store."""
+        self._stores += 1
+        store = self.folder / f"store{self._stores}"
+        store.mkdir()
+        return store
+
+    def textbook(self, *options: str) -> float:
+        """The textbook script."""
+        return run([self.python, "benchmarks/textbook.py", str(self.data), str(self.new_store()), *options])
+
+    def chain(self, store: Path, model: str = "all") -> float:
+        """The chain as `make pipeline` runs it."""
+        profile = store / "bench.yaml"
+        profile.write_text(
+            f"store: {{tracking_uri: 'sqlite:///{store}/mlflow.db', artifact_location: '{store}/mlruns'}}\n"
+            f"data: '{self.data}'\n",
+            encoding="utf-8",
+        )
+        return run([self.python, "-m", "steps.main", "--profile", str(profile), "--model", model])
+
+    def mlflow_run(self, store: Path) -> float:
+        """The chain under `mlflow run`, in this environment."""
+        return run(
+            [self.mlflow, "run", str(ROOT), "--env-manager", "local", "-P", f"data={self.data}"],
+            MLFLOW_TRACKING_URI=f"sqlite:///{store}/mlflow.db",
+            PATH=f"{Path(self.python).parent}:{os.environ['PATH']}",
+        )
+
+    def clone_to_answer(self) -> float:
+        """From `git clone` over the environment and the chain to the first prediction of the Production model."""
+        clone = self.folder / "clone"
+        start = time.perf_counter()
+        run(["git", "clone", "--quiet", str(ROOT), str(clone)])
+        run(["make", "-C", str(clone), "pipeline", f"ARGS=data={self.data}"], MAKEFLAGS="")
+        code = (
+            "import mlflow, pandas as pd; m = mlflow.pyfunc.load_model('models:/WineQualityBestModel/Production'); "
+            "print(m.predict(m.input_example))"
+        )
+        run([str(clone / ".venv/bin/python"), "-c", code], MLFLOW_TRACKING_URI=f"sqlite:///{clone}/mlflow.db")
+        seconds = time.perf_counter() - start
+        shutil.rmtree(clone)
+        return seconds
+
+
+def main(options: dict[str, str]) -> None:
+    """Measure in rounds, each of them all commands in turn, and print medians and ratios."""
+    rounds = int(options.get("rounds", "3"))
+    source = read_source(
+        options.get("data", "auto"),
+        load_recipe(ROOT / "recipe.yaml", os.environ),
+        folder=Path.cwd(),
+        cache=Path(platformdirs.user_cache_dir("mlflow-pipeline", appauthor=False)),
+    )
+    print(f"data: {source.origin} [{source.kind}]; {os.cpu_count()} cores; {rounds} rounds", flush=True)
+    seconds: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data = folder / "data.csv"
+        data.write_bytes(source.content)
+        bench = Bench(folder, data)
+        for round_ in range(rounds):
+            five, nine, under = bench.new_store(), bench.new_store(), bench.new_store()
+            measures: dict[str, Callable[[], float]] = {
+                BASE: bench.textbook,
+                "textbook script, requirements pinned": lambda: bench.textbook("--pinned"),
+                "chain, the same five, cold": lambda store=five: bench.chain(store, FIVE),
+                "chain, all candidates, cold": lambda store=nine: bench.chain(store),
+                "chain, all candidates, all cached": lambda store=nine: bench.chain(store),
+                "mlflow run, all candidates, cold": lambda store=under: bench.mlflow_run(store),
+                "mlflow run, all candidates, all cached": lambda store=under: bench.mlflow_run(store),
+            }
+            if round_ == 0:
+                measures["git clone to the first answer"] = bench.clone_to_answer
+            for label, measure in measures.items():
+                seconds.setdefault(label, []).append(measure())
+                print(f"  round {round_ + 1}: {label}: {seconds[label][-1]:.1f} s", file=sys.stderr, flush=True)
+    print(tabulate(seconds))
+
+
+def tabulate(seconds: dict[str, list[float]]) -> str:
+    """Return median seconds, and the median of the rounds' ratios to both forms of the textbook script."""
+    table = PrettyTable(["", "seconds", "of textbook", "of textbook, pinned"])
+    table.set_style(TableStyle.SINGLE_BORDER)
+    table.align = "r"
+    table.align[""] = "l"
+    peers = (seconds[BASE], seconds["textbook script, requirements pinned"])
+    for label, values in seconds.items():
+        ratios = [statistics.median(a / b for a, b in zip(values, peer, strict=False)) for peer in peers]
+        table.add_row([label, f"{statistics.median(values):.1f}", *(f"{ratio:.2f}" for ratio in ratios)])
+    return str(table.get_string())
+
+
+if __name__ == "__main__":
+    main(dict(argument.split("=", 1) for argument in sys.argv[1:]))
