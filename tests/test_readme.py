@@ -48,7 +48,7 @@ def copy_project(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project in which one README command after the other is run."""
+    """A copy of the project, with the environment of this suite."""
     folder = copy_project(tmp_path_factory.mktemp("readme"))
     environment = folder / ".venv"
     (environment / "bin").mkdir(parents=True)
@@ -108,21 +108,28 @@ ORDINARY = [
 ]
 
 
-def test_the_commands_of_make_and_python_run_as_typed(copy: Path) -> None:
-    outputs = [run(block, copy) for block in ORDINARY]
-    assert "Promotion: promoted" in outputs[0]
+@pytest.fixture(scope="module")
+def outputs(copy: Path) -> list[str]:
+    """What the blocks printed, run one after the other as a reader does, whichever test comes first."""
+    return [run(block, copy) for block in ORDINARY]
+
+
+def test_the_commands_of_make_and_python_run_as_typed(copy: Path, outputs: list[str]) -> None:
+    assert "Promotion: promoted (first)" in outputs[0]
     assert (copy / "mlflow.db").exists()
     assert "DiabetesBestModel version 1" in outputs[-1]
 
 
+@pytest.mark.usefixtures("outputs")
 def test_the_commands_of_mlflow_run_in_this_environment(copy: Path) -> None:
     [block] = [block for block in BLOCKS if "mlflow run" in block]
     run(block.replace("mlflow run .", "mlflow run . --env-manager local"), copy)
 
 
 @pytest.fixture
-def serving(copy: Path) -> Iterator[Path]:
-    """The README's servers, running."""
+def serving(copy: Path, outputs: list[str]) -> Iterator[Path]:
+    """The README's servers, running on what its commands left behind."""
+    assert outputs
     [block] = [block for block in BLOCKS if "mlflow ui" in block]
     lines = [line for line in commands(block) if is_server(line)]
     lines = [line + (" --env-manager local" if "serve" in line else "") for line in lines]
@@ -179,9 +186,8 @@ def curl_answers(folder: Path) -> None:
         assert "Wine_Quality_MLOps" in answer.read().decode()
 
 
-def test_the_model_is_served_and_the_runs_are_shown(copy: Path, request: pytest.FixtureRequest) -> None:
-    run("make pipeline", copy)
-    curl_answers(request.getfixturevalue("serving"))
+def test_the_model_is_served_and_the_runs_are_shown(serving: Path) -> None:
+    curl_answers(serving)
 
 
 @pytest.mark.full
