@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+import shutil
+import sysconfig
+from collections.abc import Collection
+from dataclasses import dataclass
 from functools import partial
-from importlib import metadata
+from importlib import metadata, util
+from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from mlflow.models import infer_signature
+from mlflow.models import Model, infer_signature
 
 from pipeline.artifacts import folder_digests
 from pipeline.errors import UnavailableError
@@ -37,6 +41,14 @@ def pinned_requirements(packages: Collection[str]) -> list[str]:
     return installed
 
 
+def own_code(packages: Collection[str]) -> list[str]:
+    """Return the files and folders of those `packages` that are nowhere installed: whoever loads the model needs them."""
+    installed = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+    origins = [spec.origin for name in sorted(packages) if (spec := util.find_spec(name)) and spec.origin]
+    own = [Path(origin) for origin in origins if origin.startswith("/") and not origin.startswith(installed)]
+    return [str(path.parent if path.name == "__init__.py" else path) for path in own]
+
+
 def log_model(model: Any, run_id: str, example: pd.DataFrame, *, packages: Collection[str]) -> tuple[str, dict[str, str]]:
     """Log a fitted model to the run; return its model ID and the digests of its files.
 
@@ -47,29 +59,41 @@ def log_model(model: Any, run_id: str, example: pd.DataFrame, *, packages: Colle
     UsageError : the model holds types from other packages.
     """
     logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
-    write = partial(_log_model, model, run_id, example, pinned_requirements(packages))
-    try:
-        model_id = write(TREES)
-    except MlflowException as error:
-        if "untrusted types" not in str(error):
-            raise
-        model_id = write(types_to_trust(model, packages))
-    location = mlflow.get_logged_model(model_id).artifact_location
-    return model_id, folder_digests(location, mlflow.get_tracking_uri())
-
-
-def _log_model(model: Any, run_id: str, example: pd.DataFrame, requirements: list[str], trusted_types: Sequence[str]) -> str:
     with mlflow.start_run(run_id=run_id):
-        info = mlflow.sklearn.log_model(
-            model,
+        info = Model.log(
+            artifact_path=None,
             name="model",
+            flavor=_Skops(packages),
+            sk_model=model,
             signature=infer_signature(example, model.predict(example)),
             input_example=example.head(3),
-            pip_requirements=requirements,
-            serialization_format="skops",
-            skops_trusted_types=list(trusted_types),
+            pip_requirements=pinned_requirements(packages),
+            code_paths=own_code(packages) or None,
+            # It would load the model and answer the example, at 0.1 s a model; `evaluate` loads and asks every one.
+            validate_serving_input=False,
         )
-    return str(info.model_id)
+    location = mlflow.get_logged_model(info.model_id).artifact_location
+    return info.model_id, folder_digests(location, mlflow.get_tracking_uri())
+
+
+@dataclass(frozen=True)
+class _Skops:
+    """What `Model.log` calls to write a model: `mlflow.sklearn` in the skops format, trusting only types that may be."""
+
+    packages: Collection[str]
+
+    def save_model(self, *, sk_model: Any, path: str, validate_serving_input: bool, **options: Any) -> None:
+        """Write `sk_model` into the folder `path`; `mlflow.sklearn.save_model` does not know `validate_serving_input`."""
+        del validate_serving_input
+        write = partial(mlflow.sklearn.save_model, sk_model, path, serialization_format="skops", **options)
+        try:
+            write(skops_trusted_types=list(TREES))
+        except MlflowException as error:
+            if "untrusted types" not in str(error):
+                raise
+            types = types_to_trust(sk_model, self.packages)
+            shutil.rmtree(path)
+            write(skops_trusted_types=types)
 
 
 def load_model(uri: str) -> Any:

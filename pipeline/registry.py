@@ -50,7 +50,11 @@ class Registry:
 
     def versions(self) -> list[ModelVersion]:
         """Return all versions, newest first; none where the model is not registered."""
-        found = list(self._client.search_model_versions(f"name = '{self.name}'", max_results=1000))
+        found: list[ModelVersion] = []
+        token = None
+        while token != "":
+            page = self._client.search_model_versions(f"name = '{self.name}'", max_results=1000, page_token=token)
+            found, token = found + list(page), page.token or ""
         return sorted(found, key=lambda version: -int(version.version))
 
     def register(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -47,7 +48,10 @@ def search_params(
     deadline = time.monotonic() + seconds
     best: dict[str, Any] = {}
     best_score = -np.inf
-    for params in ParameterSampler(space, search.iterations, random_state=seed):
+    draws = search.iterations
+    if all(isinstance(values, list) for values in space.values()):
+        draws = min(draws, math.prod(len(values) for values in space.values()))
+    for params in ParameterSampler(space, draws, random_state=seed):
         score = cross_val_score(
             clone(estimator).set_params(**params), features, target, cv=folds, scoring="r2", error_score="raise"
         ).mean()

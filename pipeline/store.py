@@ -21,7 +21,7 @@ import sqlalchemy.exc
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline.errors import UnavailableError
+from pipeline.errors import UnavailableError, UsageError
 from pipeline.sources import redact
 
 _SQLITE = "sqlite:///"
@@ -63,6 +63,8 @@ class Store:
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 folder = quote(name, safe="")
+                if not folder.strip("."):
+                    folder = folder.replace(".", "%2E")  # no folder above
                 if self.artifact_root and self.artifact_root.startswith("file:"):
                     folder = quote(folder)  # the name of the folder itself stays quoted: it may hold a slash
                 location = f"{self.artifact_root}/{folder}" if self.artifact_root else None
@@ -104,6 +106,12 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None) ->
                 client.search_registered_models(max_results=1)
             except MlflowException as error:
                 raise _unwritable(uri, " ".join(str(error).split())[:200]) from None
+            except ModuleNotFoundError as error:
+                raise UsageError(
+                    f"The driver of the store {redact(uri)} must be installed.",
+                    got=f"no module '{error.name}'",
+                    fix="Install it into .venv, or name another one, as in postgresql+psycopg://.",
+                ) from None
     if artifact_location and "://" not in artifact_location:
         artifact_location = (root / artifact_location).resolve().as_uri()
     return Store(uri, client, artifact_location.rstrip("/") if artifact_location else None)

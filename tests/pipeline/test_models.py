@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.linear_model import LinearRegression
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
 from pipeline.artifacts import file_digest
 from pipeline.errors import UnavailableError, UsageError
-from pipeline.models import REQUIREMENTS, load_model, log_model, pinned_requirements
+from pipeline.models import REQUIREMENTS, load_model, log_model, own_code, pinned_requirements
 from pipeline.runs import open_run
 from pipeline.store import Store
 from tests.pipeline.conftest import ROWS, TARGET, log_toy
@@ -71,8 +72,22 @@ def test_a_type_of_another_package_is_refused_and_of_the_candidates_own_is_logge
     run_id = store.client.create_run(store.experiment("toy")).info.run_id
     with pytest.raises(UsageError, match=r"test_models\.double"):
         log_model(model, run_id, ROWS, packages={"sklearn"})
-    model_id, _ = log_model(model, run_id, ROWS, packages={"sklearn", "tests"})
+    model_id, digests = log_model(model, run_id, ROWS, packages={"sklearn", "tests"})
     np.testing.assert_array_equal(load_model(f"models:/{model_id}").predict(ROWS), model.predict(ROWS))
+    assert "code/tests/pipeline/test_models.py" in digests
+
+
+def test_a_model_of_types_that_skops_does_not_know_leaves_no_failed_model_behind(store: Store) -> None:
+    experiment = store.experiment("toy")
+    run_id = store.client.create_run(experiment).info.run_id
+    model = KNeighborsRegressor(n_neighbors=2, algorithm="kd_tree").fit(ROWS, TARGET)
+    model_id, _ = log_model(model, run_id, ROWS, packages={"sklearn"})
+    assert [found.model_id for found in store.client.search_logged_models([experiment])] == [model_id]
+    np.testing.assert_array_equal(load_model(f"models:/{model_id}").predict(ROWS), model.predict(ROWS))
+
+
+def test_the_code_of_installed_packages_is_not_logged() -> None:
+    assert own_code({"sklearn", "json", "sys"}) == []
 
 
 @pytest.mark.usefixtures("store")

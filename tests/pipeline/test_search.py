@@ -113,6 +113,13 @@ def test_all_draws_are_tried_when_there_is_time(wines: pd.DataFrame) -> None:
     assert Constant.fits == 15
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_space_of_fewer_choices_than_draws_is_tried_once_each_and_silently(wines: pd.DataFrame) -> None:
+    Constant.fits = 0
+    search(Constant(), wines, {"value": {"choice": [4.0, 5.0]}}, iterations=20)
+    assert Constant.fits == 6
+
+
 def test_a_parameter_that_the_estimator_does_not_have_is_refused_with_those_it_has(wines: pd.DataFrame) -> None:
     with pytest.raises(UsageError, match=r"Got 'alpha' instead\. Known: .*ridge__alpha"):
         search(RIDGE, wines, {"alpha": {"choice": [1.0]}})

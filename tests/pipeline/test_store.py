@@ -12,9 +12,10 @@ from typing import NoReturn
 import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 from pipeline import store as module
-from pipeline.errors import UnavailableError
+from pipeline.errors import UnavailableError, UsageError
 from pipeline.store import Store, held, is_new, open_store, store_errors
 
 
@@ -39,6 +40,19 @@ def test_a_path_that_cannot_be_a_store_is_unavailable_and_left_as_it_is(tmp_path
     assert (tmp_path / "file").read_text(encoding="utf-8") == "a file"
     assert list((tmp_path / "folder").iterdir()) == []
     assert (tmp_path / "garbage.db").read_text(encoding="utf-8") == "no database" * 100
+
+
+def test_a_database_whose_driver_is_not_installed_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"driver of the store mssql\+pymssql://\*\*\*@host/name must.*no module 'pymssql'"):
+        open_store("mssql+pymssql://me:secret@host/name", root=tmp_path)
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/b"])
+def test_the_artifacts_of_an_experiment_stay_below_the_root_whatever_its_name(tmp_path: Path, name: str) -> None:
+    store = open_store("sqlite:///mlflow.db", root=tmp_path, artifact_location="root/mlruns")
+    location = store.client.get_experiment(store.experiment(name)).artifact_location
+    folder = Path(local_file_uri_to_path(location)).resolve()
+    assert folder.parent == tmp_path / "root/mlruns"
 
 
 def test_a_server_that_nobody_runs_is_unavailable_within_seconds(tmp_path: Path) -> None:
