@@ -65,9 +65,9 @@ def _save_figure(figure: Any, path: Path) -> None:
     figure.savefig(path)
 
 
-def plot(name: str) -> Artifact[Any]:
-    """Return the artifact of a plot of `evaluate`; it is only looked at, never read."""
-    return Artifact("evaluate", f"plots/{name}.png", _save_figure, Path.read_bytes)
+def plot(name: str, *, step: str = "evaluate") -> Artifact[Any]:
+    """Return the artifact of a plot of `step`; it is only looked at, never read."""
+    return Artifact(step, f"plots/{name}.png", _save_figure, Path.read_bytes)
 
 
 DATASET = _parquet("ingest", "dataset.parquet")
@@ -82,6 +82,8 @@ VERDICT = _json("evaluate", "verdict.json")
 METRICS = _json("evaluate", "metrics.json")
 GOLDEN = _parquet("evaluate", "golden.parquet")
 VERSION = _json("register", "version.json")
+#: The hashes of the rows that the version learned from (`pipeline.splits.row_groups`), each once.
+TRAINING_ROWS = _parquet("register", "training_rows.parquet")
 DECISION = _json("promote", "decision.json")
 #: Of every step: what its result depends on.
 FINGERPRINT = _json("*", "fingerprint.json")
@@ -107,13 +109,14 @@ class Writer:
         self._files: dict[str, str] = {}
         self._models: dict[str, dict[str, str]] = {}
 
-    def save(self, artifact: Artifact[T], value: T) -> None:
-        """Write `value` as `artifact` of the run."""
+    def save(self, artifact: Artifact[T], value: T) -> str:
+        """Write `value` as `artifact` of the run; return the sha256 of the file."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / Path(artifact.name).name
             artifact.write(value, path)
             self._files[artifact.name] = file_digest(path)
             self._client.log_artifact(self._run_id, str(path), str(Path(artifact.name).parent).strip("."))
+            return self._files[artifact.name]
 
     def add_model(self, model_id: str, digests: dict[str, str]) -> None:
         """Note a logged model's files, so that a reader of the run can tell whether the model is whole."""

@@ -55,14 +55,24 @@ def bootstrap_intervals(
     out: R2 is not defined there.
     """
     _, group = np.unique(groups, return_inverse=True)
-    n_groups = group.max() + 1
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=draws)[:, group].astype(float)
-    n = weights.sum(axis=1)
-    squared, absolute = (target - predicted) ** 2, np.abs(target - predicted)
-    mean = weights @ target / n
-    spread = weights @ target**2 - n * mean**2
+    columns = np.column_stack([np.ones(len(target)), target, target**2, (target - predicted) ** 2, np.abs(target - predicted)])
+    sums = np.column_stack([np.bincount(group, weights=column) for column in columns.T])
+    n, total, total_squared, squared, absolute = resample_sums(sums, draws=draws, seed=seed).T
+    spread = total_squared - total**2 / n
     varies = spread > 1e-9 * n
-    r2 = 1 - (weights[varies] @ squared) / spread[varies]
+    r2 = 1 - squared[varies] / spread[varies]
     limits = [(1 - level) / 2, (1 + level) / 2]
-    return {"r2": np.quantile(r2, limits).tolist(), "mae": np.quantile(weights @ absolute / n, limits).tolist()}
+    return {"r2": np.quantile(r2, limits).tolist(), "mae": np.quantile(absolute / n, limits).tolist()}
+
+
+def resample_sums(values: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
+    """Return the column sums of `draws` bootstrap samples of the rows of `values`, of shape (draws, columns).
+
+    What is drawn is a row of `values`, with replacement, as many as there are; statistics that are functions of sums
+    follow from these. The memory does not grow with the number of draws times that of rows.
+    """
+    rng, rows = np.random.default_rng(seed), len(values)
+    shares = np.full(rows, 1 / rows)
+    at_once = max(1, 4_000_000 // rows)
+    sizes = [min(at_once, draws - start) for start in range(0, draws, at_once)]
+    return np.concatenate([rng.multinomial(rows, shares, size=size) @ values for size in sizes])

@@ -15,7 +15,7 @@ from typing import Any
 import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, infer_signature
+from mlflow.models import Model, get_model_info, infer_signature
 
 from pipeline.artifacts import folder_digests
 from pipeline.errors import UnavailableError
@@ -106,8 +106,28 @@ def load_model(uri: str) -> Any:
     try:
         return mlflow.sklearn.load_model(uri)
     except Exception as error:  # of a dozen readers: zip, JSON, skops, numpy, scikit-learn
-        raise UnavailableError(
-            f"The model {uri} must be there and whole.",
-            got=f"'{' '.join(str(error).split())[:200]}'",
-            fix="Register a new version, or restore its files.",
-        ) from None
+        raise _not_whole(uri, error) from None
+
+
+def feature_names(uri: str) -> list[str]:
+    """Return the names of the columns that the model at a ``models:/`` URI takes.
+
+    Raises
+    ------
+    UnavailableError : there is no such model, or it does not say.
+    """
+    try:
+        signature = get_model_info(uri).signature
+    except Exception as error:  # of as many readers as `load_model` has
+        raise _not_whole(uri, error) from None
+    if signature is None or not signature.inputs.has_input_names():
+        raise _not_whole(uri, "no signature with column names")
+    return [str(name) for name in signature.inputs.input_names()]
+
+
+def _not_whole(uri: str, reason: object) -> UnavailableError:
+    return UnavailableError(
+        f"The model {uri} must be there and whole.",
+        got=f"'{' '.join(str(reason).split())[:200]}'",
+        fix="Register a new version, or restore its files.",
+    )

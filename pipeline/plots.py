@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from pipeline.evidence import Gain
 
 _BLUE, _GREY, _ORANGE = "#33658a", "#8a8f98", "#e4572e"
 
@@ -72,4 +75,19 @@ def plot_grades(per_grade: list[dict[str, Any]], name: str) -> Figure:
     axes.set_xticks(grades, [f"{entry['grade']}\n{entry['rows']} rows" for entry in per_grade])
     axes.set(xlabel="true grade", title=f"{name}, test rows")
     axes.legend(frameon=False)
+    return figure
+
+
+def plot_gain(gain: Gain, *, needed: float, opponent: str) -> Figure:
+    """Return the gain in R2 with its 90 % interval, the lower limit that decides, and the line that this must be above."""
+    figure = Figure(figsize=(7, 2.2), layout="tight")
+    axes = figure.subplots()
+    low, high = gain.interval_90
+    axes.plot([low, high], [0, 0], color=_BLUE, linewidth=3, label="90 % interval", solid_capstyle="butt")
+    axes.plot([gain.gain], [0], "o", color=_BLUE, markersize=9, label=f"gain {gain.gain:+.4f}")
+    axes.plot([gain.lower], [0], "|", color=_ORANGE, markersize=28, markeredgewidth=3, label=f"lower limit, {gain.level:.1%}")
+    axes.axvline(needed, color=_GREY, linestyle="--", label=f"must be above {needed:g}")
+    axes.set(xlabel=f"R2 of the challenger minus R2 of {opponent}, {gain.rows} rows", ylim=(-1, 1))
+    axes.set_yticks([])
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False, fontsize="small")
     return figure

@@ -1,26 +1,45 @@
-"""The promotion gate: whether a challenger takes the champion's place. The one place where that is decided."""
+"""The promotion gate: whether a challenger takes the champion's place. The one place where that is decided.
+
+`choose_rule` decides what can be decided from what the versions are, and says which evidence the rest needs; `judge` decides
+by that evidence.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.gates import VALIDATED
 from pipeline.profiles import Policy
-from pipeline.recipe import SYNTHETIC
+from pipeline.recipe import SYNTHETIC, GuardRails, Promotion
+
+if TYPE_CHECKING:
+    from pipeline.evidence import Gain
+
+#: The two sides of a comparison.
+CHALLENGER, CHAMPION = "challenger", "champion"
+Rule = Literal["first", "recipe", "refresh"]
+#: A slice of fewer rows is reported, and decides nothing.
+MIN_SLICE_ROWS = 20
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A model version as the gate sees it; `scores` are r2, rmse and mae on the challenger's test rows."""
+    """A model version as the gate sees it.
+
+    `recipe`, `training_rows` and `environment` are digests: of the settings that the model was made by, of the rows it learned
+    from, and of code and libraries. `withdrawn` says why it was rolled back, where it was.
+    """
 
     version: str
-    verdict: str
-    data_source: str
-    split_method: str
-    scores: dict[str, float] | None = None
-    #: Why there are no scores, where there should be some.
-    problem: str = ""
+    verdict: str = VALIDATED
+    data_source: str = "file"
+    split_method: str = "grouped"
+    recipe: str = ""
+    training_rows: str = ""
+    environment: str = ""
+    withdrawn: str = ""
 
     @property
     def is_synthetic(self) -> bool:
@@ -29,72 +48,140 @@ class Contender:
 
 
 @dataclass(frozen=True)
+class Rail:
+    """A guard rail: what is measured, the most it may be (None: it decides nothing), and whether it holds."""
+
+    name: str
+    value: float | None
+    limit: float | None
+    passed: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Decision:
-    """What happens to the challenger (`promoted` or `kept`), by which rule, why, and the evidence."""
+    """What happens to the challenger (`promoted` or `kept`), by which rule, why, and the evidence.
+
+    `passed` says whether the gate found for it, also where the policy asks a person first.
+    """
 
     outcome: Literal["promoted", "kept"]
     rule: str
     reason: str
+    passed: bool
     evidence: dict[str, Any] = field(default_factory=dict)
 
     @property
     def promoted(self) -> bool:
-        """Whether the challenger becomes the champion."""
+        """Whether the challenger goes into Production."""
         return self.outcome == "promoted"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the decision as plain values, for `decision.json`."""
+        """Return plain values, as JSON takes them."""
         return asdict(self)
 
 
-def decide(challenger: Contender, champion: Contender | None, policy: Policy) -> Decision:
-    """Return whether `challenger` replaces `champion` (None: nothing is in Production) under the profile's policy.
+def _kept(rule: str, reason: str) -> Decision:
+    return Decision("kept", rule, reason, passed=False)
 
-    In this order: a model of synthetic rows never replaces one of real rows, whatever the policy; `never` and `manual` keep;
-    `always` promotes; what is not VALIDATED stays out; the first version, and the first of real rows after a synthetic
-    champion, needs no more; a model judged by a random split, which copies flatter, does not replace one judged by a grouped
-    split; otherwise R2 on the challenger's test rows must not be lower than the champion's on the same rows.
+
+def _promoted(rule: str, reason: str) -> Decision:
+    return Decision("promoted", rule, reason, passed=True)
+
+
+def _waiting(reason: str) -> Decision:
+    return Decision("kept", "policy-manual", f"{reason}: it passes, and waits for `approve`", passed=True)
+
+
+def choose_rule(challenger: Contender, champion: Contender | None, policy: Policy) -> Decision | Rule:
+    """Return the decision, where none of the two has to be measured; else the rule whose evidence decides.
+
+    In this order: what is in Production already stays (`same-version`); synthetic never replaces real, whatever the policy;
+    the policies `never` and `always` (`forced`); a withdrawn or not validated version is passed by; a model of real rows
+    replaces a synthetic one (`first-real`); a random split never replaces a grouped one; the same recipe on the same rows
+    in the same environment is no news (`unchanged`). Another recipe is held against the champion's on all rows (`recipe`),
+    the same one, fitted anew, on rows that neither model has seen (`refresh`).
     """
-    evidence = {"challenger": asdict(challenger), "champion": asdict(champion) if champion else None}
-
-    def kept(rule: str, reason: str) -> Decision:
-        return Decision("kept", rule, reason, evidence)
-
-    def promoted(rule: str, reason: str) -> Decision:
-        return Decision("promoted", rule, reason, evidence)
-
     if champion and champion.version == challenger.version:
-        return kept("same-version", f"version {champion.version} is in Production already")
+        return _kept("same-version", f"version {champion.version} is in Production already")
     if champion and challenger.is_synthetic and not champion.is_synthetic:
-        return kept(
+        return _kept(
             "synthetic-never-replaces-real",
             f"version {champion.version} learned from real rows, this one from synthetic ones",
         )
     if policy == "never":
-        return kept("policy-never", "the policy is promote=never")
-    if policy == "manual":
-        return kept("policy-manual", "the policy is promote=manual; promote it with promote=always when you agree")
+        return _kept("policy-never", "the policy is promote=never")
     if policy == "always":
-        return promoted("forced", "the policy is promote=always")
+        return _promoted("forced", "the policy is promote=always")
+    if challenger.withdrawn:
+        return _kept("withdrawn", f"it was rolled back {challenger.withdrawn}; promote=always brings it back")
     if challenger.verdict != VALIDATED:
-        return kept("not-validated", f"its verdict is {challenger.verdict}")
+        return _kept("not-validated", f"its verdict is {challenger.verdict}")
     if champion is None:
-        return promoted("first", "nothing was in Production")
+        return "first"
     if champion.is_synthetic and not challenger.is_synthetic:
-        return promoted("first-real", f"it learned from real rows, version {champion.version} from synthetic ones")
+        reason = f"it learned from real rows, version {champion.version} from synthetic ones"
+        return _waiting(reason) if policy == "manual" else _promoted("first-real", reason)
     if challenger.split_method == "random" and champion.split_method != "random":
-        return kept(
+        return _kept(
             "random-never-replaces-grouped",
-            f"its scores are from a random split, those of version {champion.version} from a grouped one",
+            f"it was chosen on a random split, version {champion.version} on a grouped one",
         )
-    if champion.scores is None or challenger.scores is None:
-        problem = champion.problem or challenger.problem
-        return kept("not-comparable", f"the two cannot be compared on the same rows: {problem}")
-    ours, theirs = challenger.scores["r2"], champion.scores["r2"]
-    comparison = (
-        f"R2 {ours:.4f} against {theirs:.4f} of version {champion.version} on the same "
-        f"{int(challenger.scores['rows'])} test rows"
+    if not challenger.recipe or challenger.recipe != champion.recipe:
+        return "recipe"
+    if (challenger.training_rows, challenger.environment) == (champion.training_rows, champion.environment):
+        return _kept("unchanged", f"it is made by the same recipe from the same rows as version {champion.version}")
+    return "refresh"
+
+
+def corrected_level(alpha: float, *, candidates: int, attempt: int) -> float:
+    """Return the confidence at which the gain must be above 0.
+
+    The challenger is the best of `candidates`, so the error is divided by their number (Bonferroni). It is the `attempt`-th to
+    be held against this champion, so it is divided by the square of that: over any number of attempts the errors add up to at
+    most pi^2/6 of the first one's.
+    """
+    return 1 - alpha / candidates / attempt**2
+
+
+def measure_rails(
+    rails: GuardRails, gain: Gain, slices: Mapping[str, Mapping[str, Any]], latency_ms: float, *, against_champion: bool
+) -> list[Rail]:
+    """Return each guard rail with its value; errors count only where there is a champion for them to be worse than."""
+    found = [_error_rail("MAE", gain.mae, rails.mae if against_champion else None)]
+    for name, entry in slices.items():
+        enough = entry["rows"] >= MIN_SLICE_ROWS
+        limit = rails.slice_mae if against_champion and enough else None
+        note = f"{entry['rows']} rows" + ("" if enough else f", fewer than {MIN_SLICE_ROWS}")
+        found.append(_error_rail(f"MAE of {name}", entry["mae"], limit, note))
+    fast = rails.latency_ms is None or latency_ms <= rails.latency_ms
+    return [*found, Rail("one-row latency in ms", latency_ms, rails.latency_ms, fast)]
+
+
+def _error_rail(name: str, mae: Mapping[str, float | None], limit: float | None, note: str = "") -> Rail:
+    ours, theirs = mae[CHALLENGER], mae[CHAMPION]
+    more = None if ours is None or theirs is None else ours - theirs
+    return Rail(f"{name}, more than before", more, limit, limit is None or more is None or more <= limit, note)
+
+
+def judge(rule: Rule, gain: Gain, rails: Sequence[Rail], settings: Promotion, *, policy: Policy, opponent: str) -> Decision:
+    """Return the decision by the measured `gain` over the `opponent` (as it is called in a sentence) and the guard rails."""
+    figures = (
+        f"R2 {gain.gain:+.4f} against {opponent} on {gain.rows} rows ({gain.distinct_rows} distinct), lower limit "
+        f"{gain.lower:+.4f} at {gain.level:.1%}"
     )
-    if ours >= theirs:
-        return promoted("not-worse", comparison)
-    return kept("worse", comparison)
+    if rule == "refresh":
+        faults = [f"only {gain.rows} rows that neither has seen, at least {settings.min_rows} are needed"] * (
+            gain.rows < settings.min_rows
+        )
+        faults += [f"not above -{settings.margin:g}"] * (gain.lower <= -settings.margin)
+    else:
+        faults = ["not above 0"] * (gain.lower <= 0)
+        faults += [f"the gain is below {settings.min_gain:g}"] * (gain.gain < settings.min_gain)
+    broken = [rail for rail in rails if not rail.passed]
+    faults += [f"{rail.name} is {rail.value:.3g}, at most {rail.limit:.3g} is allowed" for rail in broken]
+    if faults:
+        return _kept("guard-rail" if len(broken) == len(faults) else rule, f"{figures}: {'; '.join(faults)}")
+    if policy == "manual":
+        return _waiting(figures)
+    return _promoted(rule, figures)

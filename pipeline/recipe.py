@@ -156,6 +156,45 @@ class Gates(Settings):
     beats_mean_predictor: bool = True
 
 
+class Slice(Settings):
+    """Rows by their target: from `min` to `max`, both included."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max, or both.")
+        return self
+
+
+class GuardRails(Settings):
+    """What must not get worse while R2 gets better: errors in the target's unit, against the champion's; time per row."""
+
+    mae: float | None = Field(default=None, ge=0)
+    slices: dict[str, Slice] = {}
+    slice_mae: float | None = Field(default=None, ge=0)
+    latency_ms: float | None = Field(default=None, gt=0)
+
+
+class Promotion(Settings):
+    """What a challenger must show to take the champion's place.
+
+    Another recipe: a gain in R2 of at least `min_gain` whose lower limit, at an error of `alpha` corrected for the number of
+    tries, is above 0, in `repeats` grouped cross-validations. The same recipe on other rows: a lower limit above -`margin` on
+    at least `min_rows` rows that neither model has seen.
+    """
+
+    alpha: Fraction = 0.05
+    min_gain: float = Field(default=0.01, ge=0)
+    margin: float = Field(default=0.03, ge=0)
+    min_rows: int = Field(default=100, ge=10)
+    repeats: int = Field(default=3, ge=1)
+    bootstrap_draws: int = Field(default=4000, ge=100)
+    guard_rails: GuardRails = GuardRails()
+
+
 class Recipe(Settings):
     """The whole recipe; every default of the project that is not a place stands here, once."""
 
@@ -172,6 +211,7 @@ class Recipe(Settings):
     candidates: dict[str, Candidate] = Field(min_length=1)
     metrics: Metrics = Metrics()
     gates: Gates = Gates()
+    promotion: Promotion = Promotion()
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

@@ -1,6 +1,7 @@
 """Versions of the registered model, and which of them is the champion.
 
-Alias `champion` is the truth and stage `Production` its mirror; `settle` makes the mirror agree, whoever left it behind.
+Alias `champion` is the truth and stage `Production` its mirror. Every change of it is written to the ledger first, as an open
+entry, then carried out, then closed: `settle` finishes what an earlier command left open, whoever that was.
 """
 
 from __future__ import annotations
@@ -8,23 +9,35 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from pipeline.errors import UnavailableError
+from pipeline.ledger import ACKNOWLEDGE, APPLIED, EXTERNAL, OPEN, REVERTED, ROLLBACK, Actor, Entry, Ledger
 from pipeline.store import Store, held, is_missing
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 PRODUCTION, STAGING, ARCHIVED = "Production", "Staging", "Archived"
+WITHDRAWN = "pipeline.withdrawn"
 _TAG_LENGTH = 5000
+
+
+@dataclass(frozen=True)
+class Hand:
+    """Whose hand changes the registry: the actor, and the run that they do it in."""
+
+    actor: Actor
+    run_id: str
 
 
 class Registry:
     """The versions of one registered model. Every change is made under the store's lock."""
 
-    def __init__(self, store: Store, name: str) -> None:
+    def __init__(self, store: Store, name: str, *, ledger_key: str = "") -> None:
         self._store, self._client, self.name = store, store.client, name
+        self.ledger = Ledger(store.client, name, key=ledger_key)
 
     def version(self, version: str) -> ModelVersion:
         """Return a version. Raises UnavailableError where there is none."""
@@ -67,7 +80,8 @@ class Registry:
         with self.locked():
             if not self._client.search_registered_models(f"name = '{self.name}'"):
                 self._client.create_registered_model(self.name)
-            self._settle()
+            self._finish()
+            self._mirror()
             twins = [v for v in self.versions() if v.tags.get("pipeline.identity") == identity and self._is_there(v)]
             if twins:
                 version = twins[0]
@@ -86,17 +100,29 @@ class Registry:
                 self._challenge(version.version)
             return self.version(version.version), not twins
 
-    def promote(self, version: str) -> ModelVersion | None:
-        """Make `version` the champion and archive the one before it, which is returned."""
+    def change(self, version: str, *, expected: str, kind: str, reason: str, hand: Hand, evidence: str = "") -> Entry | None:
+        """Make `version` the champion where `expected` (empty: none) is it now; return the entry, None where it is not.
+
+        The one before is archived; after a rollback it is withdrawn too. A version that comes back is no longer withdrawn.
+        """
         with self.locked():
-            self._settle()
-            before = self.holder(CHAMPION)
-            if before is not None and str(before.version) == version:  # MLflow gives numbers
+            self.settle(hand)
+            if self._champion() != expected or version == expected:
                 return None
-            # The truth first: whatever happens from here on, `settle` leads to the same end.
-            self._client.set_registered_model_alias(self.name, CHAMPION, version)
-            self._settle()
-            return before
+            self.version(version)
+            entry = self.ledger.append(
+                kind=kind,
+                before=expected,
+                after=version,
+                actor=hand.actor,
+                reason=reason,
+                evidence=evidence,
+                run_id=hand.run_id,
+                expected=self.ledger.read().head,
+            )
+            if entry is not None:
+                self._carry_out(entry)
+            return entry
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -104,12 +130,109 @@ class Registry:
         with held(self._store.lock(), self._store.uri):
             yield
 
-    def settle(self) -> None:
-        """Make stages and aliases agree where an earlier command was stopped between its writes."""
-        with self.locked():
-            self._settle()
+    def settle(self, hand: Hand) -> list[str]:
+        """Finish what an earlier command left open, take note of a change made by other means, and let stages follow.
 
-    def _settle(self) -> None:
+        Returns a sentence for each change by other means.
+        """
+        with self.locked():
+            self._finish()
+            notes = self._take_note(hand)
+            self._mirror()
+            return notes
+
+    def acknowledge(self, names: tuple[str, ...], reason: str, hand: Hand) -> None:
+        """Write into the ledger that the faults `names` were seen: they are faults of the past then."""
+        with self.locked():
+            champion = self._champion()
+            entry = self.ledger.append(
+                kind=ACKNOWLEDGE,
+                before=champion,
+                after=champion,
+                actor=hand.actor,
+                reason=reason,
+                run_id=hand.run_id,
+                acknowledged=names,
+                state=APPLIED,
+                expected=self.ledger.read().head,
+            )
+            if entry is not None:
+                self.ledger.close(entry)
+
+    def withdrawn(self, version: ModelVersion) -> str:
+        """Return why the version must not be promoted automatically; empty where it may be."""
+        return str(version.tags.get(WITHDRAWN, ""))
+
+    def note(self, version: str, tags: Mapping[str, object]) -> None:
+        """Set ``pipeline.<name>`` tags on a version."""
+        for name, value in tags.items():
+            self._client.set_model_version_tag(self.name, version, f"pipeline.{name}", str(value)[:_TAG_LENGTH])
+
+    def _champion(self) -> str:
+        champion = self.holder(CHAMPION)
+        return str(champion.version) if champion else ""
+
+    def _finish(self) -> None:
+        """Carry out the newest entry of the ledger where a command was stopped before it had."""
+        head = self.ledger.read().head
+        if head is None or head.state != OPEN:
+            return
+        if self._exists(head.after):
+            self._carry_out(head)
+        else:
+            self.ledger.close(head, REVERTED)
+
+    def _carry_out(self, entry: Entry) -> None:
+        """Make the registry what `entry` says, and close it; where a newer one was appended meanwhile, what that says."""
+        while True:
+            head = self.ledger.read().head
+            entry = head if head is not None and head.number > entry.number else entry
+            if not self._exists(entry.after):
+                return
+            # The truth first: whatever happens from here on, `settle` leads to the same end.
+            if self._champion() != entry.after:
+                self._client.set_registered_model_alias(self.name, CHAMPION, entry.after)
+            if self._exists(entry.before) and entry.before != entry.after:
+                self._client.set_registered_model_alias(self.name, PREVIOUS, entry.before)
+                if entry.kind == ROLLBACK:
+                    note = f"{entry.time} by {entry.actor}: {entry.reason}"
+                    self._client.set_model_version_tag(self.name, entry.before, WITHDRAWN, note)
+            if self.withdrawn(self.version(entry.after)):
+                self._client.delete_model_version_tag(self.name, entry.after, WITHDRAWN)
+            self._mirror()
+            self.ledger.close(entry)
+            newest = self.ledger.read().head
+            if newest is None or newest.number <= entry.number:
+                return
+
+    def _take_note(self, hand: Hand) -> list[str]:
+        """Write into the ledger that the alias was moved by other means, so that the history stays whole."""
+        reading, champion = self.ledger.read(), self._champion()
+        recorded = reading.changes[-1].after if reading.changes else ""
+        if champion == recorded:
+            return []
+        reason = "changed by other means than the pipeline; seen now"
+        entry = self.ledger.append(
+            kind=EXTERNAL,
+            before=recorded,
+            after=champion,
+            actor=Actor("unknown", hand.actor.host),
+            reason=reason,
+            run_id=hand.run_id,
+            state=APPLIED,
+            expected=reading.head,
+        )
+        if entry is not None:
+            self.ledger.close(entry)
+            if self._exists(recorded):
+                self._client.set_registered_model_alias(self.name, PREVIOUS, recorded)
+        return [
+            f"Production of {self.name} was changed by other means than the pipeline: from version {recorded or 'none'} to "
+            f"{champion or 'none'}. The ledger has it now."
+        ]
+
+    def _mirror(self) -> None:
+        """Make the stages follow the alias."""
         champion = self.holder(CHAMPION)
         if champion is None:
             return
@@ -118,11 +241,13 @@ class Registry:
             self._move(champion.version, PRODUCTION)
         for version in self.versions():
             if version.version != champion.version and version.current_stage == PRODUCTION:
-                self._client.set_registered_model_alias(self.name, PREVIOUS, version.version)
                 self._move(version.version, ARCHIVED)
         challenger = self.holder(CHALLENGER)
         if challenger is not None and challenger.version == champion.version:
             self._client.delete_registered_model_alias(self.name, CHALLENGER)
+
+    def _exists(self, version: str) -> bool:
+        return bool(version) and any(str(v.version) == version for v in self.versions())
 
     def _challenge(self, version: str) -> None:
         """Put `version` in Staging as the challenger; an earlier challenger that was never promoted is archived."""

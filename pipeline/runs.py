@@ -26,7 +26,8 @@ _TAG_LENGTH = 5000  # what every store takes
 class StepRun:
     """A step's open run, and what it hands on and reads: artifacts by name, never by path.
 
-    `lineage` maps each upstream step to its run ID. `outcome` and `exit_code` become tags when the run is closed.
+    `lineage` maps each upstream step to its run ID; `reader` reads other runs' artifacts. `outcome` and `exit_code`
+    become tags when the run is closed.
     """
 
     id: str
@@ -39,20 +40,20 @@ class StepRun:
 
     def __post_init__(self) -> None:
         self._writer = Writer(self.client, self.id)
-        self._reader = Reader(self.client)
+        self.reader = Reader(self.client)
 
-    def save(self, artifact: Artifact[T], value: T) -> None:
-        """Write `value` as this run's artifact."""
+    def save(self, artifact: Artifact[T], value: T) -> str:
+        """Write `value` as this run's artifact; return the sha256 of the file."""
         assert artifact.step in (self.step, "*"), f"{artifact.name} is written by {artifact.step}"
-        self._writer.save(artifact, value)
+        return self._writer.save(artifact, value)
 
     def load(self, artifact: Artifact[T]) -> T:
         """Return the artifact from the upstream run that wrote it. Raises UnavailableError where it is not whole."""
-        return self._reader.load(artifact, self.lineage[artifact.step])
+        return self.reader.load(artifact, self.lineage[artifact.step])
 
     def require_model(self, step: str, model_id: str) -> None:
         """Raise UnavailableError where a model that the upstream `step` logged is missing, cut off or changed."""
-        self._reader.require_model(model_id, self.lineage[step])
+        self.reader.require_model(model_id, self.lineage[step])
 
     def add_model(self, model_id: str, digests: dict[str, str]) -> None:
         """Count a logged model among what this run hands on."""

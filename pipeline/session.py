@@ -11,10 +11,11 @@ from typing import Any, Protocol
 
 from mlflow.entities import Run
 
-from pipeline.fingerprints import Components, code_components, library_components
+from pipeline.fingerprints import Components, code_components, fingerprint, library_components
+from pipeline.ledger import Actor
 from pipeline.profiles import Profile
 from pipeline.recipe import Recipe
-from pipeline.registry import Registry
+from pipeline.registry import Hand, Registry
 from pipeline.runs import History, StepRun, open_run
 from pipeline.settings import flatten
 from pipeline.sources import Source, read_source
@@ -71,6 +72,10 @@ class Session:
     order: tuple[str, ...]
     #: Returns the step of a name.
     step: Callable[[str], Step]
+    #: Who gives the command.
+    actor: Actor
+    #: What the ledger's entries are signed with; empty: they are not.
+    ledger_key: str = field(default="", repr=False)
     experiment_name: str = ""
     known_experiment_id: str = ""
     #: The run that `mlflow run` opened for this command; taken by the first run opened.
@@ -94,7 +99,11 @@ class Session:
     @cached_property
     def registry(self) -> Registry:
         """The versions of the recipe's registered model."""
-        return Registry(self.store, self.recipe.model_name)
+        return Registry(self.store, self.recipe.model_name, ledger_key=self.ledger_key)
+
+    def hand(self, run: StepRun) -> Hand:
+        """Return whose hand changes the registry in `run`."""
+        return Hand(self.actor, run.id)
 
     def source(self, data: str) -> Source:
         """Return the rows that `data` names (empty: the profile's), read once per command."""
@@ -112,13 +121,31 @@ class Session:
         upstream = self.upstream(step.name)
         values = step.inputs(self, **params)
         settings = {key: value.strip('"') for key, value in flatten(values).items()}
-        # What the recipe names by import path is code too: the project's own, or a library's.
-        modules = [path.rpartition(".")[0] for path in self._import_paths(values)]
+        modules = self._modules(values)  # what the recipe names by import path is code too
         code = code_components(self.root, [f"steps.{step.name}", *modules])
         content = step.content(self, **params) if step.content and with_content else {}
         content = {f"{CONTENT} {name}": digest for name, digest in content.items()}
         parent = {f"{RESULT} {upstream[-1]}": parent_fingerprint[:12]} if upstream else {}
         return {**settings, **content, **parent, **code, **library_components(modules)}
+
+    def recipe_digest(self, candidate: str) -> str:
+        """Return a digest of all that makes the candidate's model, but for the rows and the libraries."""
+        keys = ["task", "target", "random_state"]
+        parts = (candidate, *self.recipe.candidates[candidate].members)
+        if any(self.recipe.candidates[name].search for name in parts):
+            keys.append("cv")  # the search is inside these folds
+        values = {**self.recipe.part(keys, candidates=[candidate]), "features": list(self.recipe.features)}
+        return fingerprint({**flatten(values), **code_components(self.root, self._modules(values))})
+
+    def environment_digest(self, candidate: str) -> str:
+        """Return a digest of the code that trains and of the libraries that the candidate's model depends on."""
+        modules = self._modules(self.recipe.part([], candidates=[candidate]))
+        return fingerprint({**code_components(self.root, ["steps.train", *modules]), **library_components(modules)})
+
+    @staticmethod
+    def _modules(values: Any) -> list[str]:
+        """Return the modules that nested settings name by import path: the project's own, or a library's."""
+        return [path.rpartition(".")[0] for path in Session._import_paths(values)]
 
     @staticmethod
     def _import_paths(values: Any) -> Iterator[str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import getpass
 import importlib
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -25,6 +27,7 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.chain import run_step
 from pipeline.errors import PipelineError, UnavailableError, UsageError
+from pipeline.ledger import Actor
 from pipeline.profiles import find_profile, load_profile
 from pipeline.recipe import load_recipe
 from pipeline.runs import fail_run
@@ -240,7 +243,16 @@ def open_session(recipe: str, profile: str, *, will_fit: bool = False) -> Sessio
         experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME", ""),
         known_experiment_id=os.environ.get("MLFLOW_EXPERIMENT_ID", ""),
         adopted=adopted,
+        actor=Actor(os.environ.get("MLFLOW_TRACKING_USERNAME") or _user(), socket.gethostname()),
+        ledger_key=os.environ.get("PIPELINE_LEDGER_KEY", ""),
     )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user without a name
+        return f"user {os.getuid()}"
 
 
 def _adopted_run(client: MlflowClient) -> Run | None:

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 
-from pipeline.artifacts import DECISION, GOLDEN, TEST, VERSION
-from pipeline.errors import PipelineError, UnavailableError, UsageError, nearest
+from pipeline.artifacts import DECISION, VERSION, plot
+from pipeline.errors import UnavailableError, UsageError, nearest
+from pipeline.ledger import FORCED, PROMOTE
 from pipeline.profiles import Policy
-from pipeline.promotion import Contender, decide
+from pipeline.promotion import Decision, Rule, choose_rule, judge
 from pipeline.registry import CHAMPION
 from pipeline.runs import StepRun
 from pipeline.session import Session, Step
+from pipeline.versions import as_contender, require_golden
 from steps.command import step_command
 
 if TYPE_CHECKING:
-    import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
 
 POLICIES = get_args(Policy)
@@ -31,7 +32,7 @@ def choose_policy(session: Session, promote: str) -> Policy:
 
 def inputs(session: Session, promote: str) -> dict[str, Any]:
     """Return the settings that decide what may be promoted."""
-    return {**session.recipe.part(["model_name", "target"]), "promote": choose_policy(session, promote)}
+    return {**session.recipe.part(["model_name", "target", "promotion"]), "promote": choose_policy(session, promote)}
 
 
 def work(session: Session, run: StepRun, promote: str) -> str:
@@ -43,75 +44,112 @@ def work(session: Session, run: StepRun, promote: str) -> str:
             got=f"'{run.lineage['register']}', whose model was rejected,",
             fix="See its verdict with `mlflow ui`; improve the candidates or the data, or change the gates in the recipe.",
         )
-    registry = session.registry
-    test, golden = run.load(TEST), run.load(GOLDEN)
-    # From reading the champion to replacing it, no other command may change it.
-    with registry.locked():
-        registry.settle()
-        challenger = registry.version(run.load(VERSION)["version"])
-        champion = registry.holder(CHAMPION)
-        decision = decide(
-            _contender(session, challenger, champion, test),
-            _contender(session, champion, challenger, test) if champion else None,
-            policy,
+    registry, hand = session.registry, session.hand(run)
+    for note in registry.settle(hand):
+        session.reporter.say(f"warning: {note}")
+    number = run.load(VERSION)["version"]
+    # Measuring may take minutes, and nobody waits for it: where the champion is another one by then, it is done again.
+    while True:
+        challenger, champion = registry.version(number), registry.holder(CHAMPION)
+        decision = _decide(session, run, challenger, champion, policy)
+        digest = run.save(DECISION, {"policy": policy, "version": str(challenger.version), **decision.as_dict()})
+        if decision.rule not in ("same-version", "policy-never", "forced"):
+            against = {"held_against": _name(champion), "gate_passed": str(decision.passed).lower(), "gate_run_id": run.id}
+            registry.note(str(challenger.version), against)
+        if not decision.promoted:
+            break
+        require_golden(run.reader, challenger)
+        entry = registry.change(
+            str(challenger.version),
+            expected=str(champion.version) if champion else "",
+            kind=FORCED if decision.rule == "forced" else PROMOTE,
+            reason=f"{decision.rule}: {decision.reason}",
+            hand=hand,
+            evidence=digest,
         )
-        if decision.promoted:
-            _require_golden(session, challenger, golden)
-        run.save(DECISION, {"policy": policy, "version": challenger.version, **decision.as_dict()})
-        if decision.promoted:
-            registry.promote(str(challenger.version))
+        if entry is not None:
+            break
+        session.reporter.say("the champion was changed meanwhile: deciding again")
     run.outcome = decision.outcome
     run.tag(model_version=challenger.version, decision_rule=decision.rule, decision_reason=decision.reason)
-    stage = registry.version(challenger.version).current_stage
+    stage = registry.version(number).current_stage
     return f"version {challenger.version} {decision.outcome} (now in {stage}): {decision.reason} [{decision.rule}]"
 
 
-def _require_golden(session: Session, version: ModelVersion, golden: pd.DataFrame) -> None:
-    """Load the version as a client would. Raises UnavailableError where it does not load, or does not answer as evaluated."""
-    from pipeline.evaluation import answers_golden
-    from pipeline.models import load_model
-
-    uri = f"models:/{session.registry.name}/{version.version}"
-    if not answers_golden(load_model(uri), golden):
-        raise UnavailableError(
-            f"{uri} must answer the golden rows as it did when it was evaluated.",
-            got="other predictions",
-            fix="Its files were changed: train and register it again.",
-        )
+def _decide(
+    session: Session, run: StepRun, challenger: ModelVersion, champion: ModelVersion | None, policy: Policy
+) -> Decision:
+    ours, theirs = as_contender(challenger), as_contender(champion) if champion else None
+    found = choose_rule(ours, theirs, policy)
+    if isinstance(found, Decision):
+        return found
+    return _measure(session, run, challenger, champion, found, policy)
 
 
-def _contender(session: Session, version: ModelVersion, other: ModelVersion | None, test: pd.DataFrame) -> Contender:
-    """Return the version as the gate sees it, scored on `test` where there is another one to compare it with."""
-    tags = version.tags
-    scores, problem = None, ""
-    if other and other.version != version.version:
-        scores, problem = _score(session, version, test)
-    return Contender(
-        str(version.version),
-        tags.get("pipeline.verdict", "unknown"),
-        tags.get("pipeline.data_source", "unknown"),
-        tags.get("pipeline.split_method", "unknown"),
-        scores,
-        problem,
+def _measure(
+    session: Session, run: StepRun, challenger: ModelVersion, champion: ModelVersion | None, rule: Rule, policy: Policy
+) -> Decision:
+    """Return the decision of a rule that needs evidence, and keep the evidence with the run and the version."""
+    from dataclasses import asdict, replace
+
+    from pipeline.contest import Contest
+    from pipeline.plots import plot_gain
+
+    registry, held_against = session.registry, _name(champion)
+    before = [
+        other
+        for other in registry.versions()
+        if other.version != challenger.version and other.tags.get("pipeline.held_against") == held_against
+    ]
+    contest = Contest(
+        run=run,
+        recipe=session.recipe,
+        workers=session.workers,
+        model_name=registry.name,
+        challenger=challenger,
+        champion=champion,
+        candidates=int(challenger.tags.get("pipeline.candidates_compared", 1)),
+        attempt=1 if champion is None else len(before) + 1,
     )
-
-
-def _score(session: Session, version: ModelVersion, test: pd.DataFrame) -> tuple[dict[str, float] | None, str]:
-    from pipeline.metrics import score_predictions
-    from pipeline.models import load_model
-
-    recipe = session.recipe
+    if rule == "recipe":
+        session.reporter.say(f"measuring version {challenger.version} against version {held_against} on the same folds")
     try:
-        model = load_model(f"models:/{session.registry.name}/{version.version}")
-        predicted = model.predict(test[list(recipe.features)])
-    except PipelineError as error:
-        return None, error.sentence
-    except (ValueError, TypeError) as error:  # it was fitted to other columns
-        return None, f"version {version.version} does not take these rows ({' '.join(str(error).split())[:200]})"
-    return {**score_predictions(test[recipe.target].to_numpy(), predicted), "rows": len(test)}, ""
+        evidence = contest.measure(rule)
+    except UnavailableError as error:
+        if champion is None:
+            raise
+        return Decision("kept", "not-comparable", f"the two cannot be compared: {error.sentence}", passed=False)
+    settings = session.recipe.promotion
+    opponent = f"version {champion.version}" if champion else "the mean predictor"
+    decision = judge(rule, evidence.gain, evidence.rails, settings, policy=policy, opponent=opponent)
+    found = {
+        "champion": held_against,
+        **evidence.gain.as_dict(),
+        **evidence.details,
+        "guard_rails": [asdict(rail) for rail in evidence.rails],
+        "data_digest": run.parent_tag("data_digest"),
+    }
+    needed = -settings.margin if rule == "refresh" else 0.0
+    run.save(plot("gain", step="promote"), plot_gain(evidence.gain, needed=needed, opponent=opponent))
+    registry.note(
+        str(challenger.version),
+        {
+            "gate_rule": rule,
+            "gate_gain": evidence.gain.gain,
+            "gate_lower": evidence.gain.lower,
+            "gate_level": evidence.gain.level,
+            "gate_rows": evidence.gain.rows,
+            "gate_seed": evidence.gain.seed,
+        },
+    )
+    return replace(decision, evidence=found)
 
 
-STEP = Step("promote", work, inputs, params=("promote",))
+def _name(champion: ModelVersion | None) -> str:
+    return str(champion.version) if champion else "mean predictor"
+
+
+STEP = Step("promote", work, inputs, params=("promote",), uses_workers=True)
 
 
 @step_command(STEP)
@@ -119,14 +157,14 @@ STEP = Step("promote", work, inputs, params=("promote",))
     "--promote",
     default="",
     show_default="the profile's: auto",
-    help="auto: when it has earned it; manual: it stays the challenger; never; always: whatever the gate says.",
+    help="auto: when it has earned it; manual: once it is approved too; never; always: whatever the gate says.",
 )
 def promote() -> None:
     """Put the challenger into Production where it has earned it; the version before it is archived.
 
     \b
     Reads:  challenger and champion
-    Writes: the decision and its evidence, decision.json
+    Writes: the decision and its evidence, decision.json, plots/gain.png; an entry in the ledger
     Example: python -m steps.promote --promote always
     """
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+from typing import TYPE_CHECKING, Any
 
-from pipeline.artifacts import METRICS, VERDICT, VERSION
+from pipeline.artifacts import METRICS, TRAIN, TRAINING_ROWS, VERDICT, VERSION
 from pipeline.errors import EXIT_REJECTED
 from pipeline.gates import VALIDATED, failures
 from pipeline.git import describe_commit
 from pipeline.runs import StepRun
 from pipeline.session import Session, Step
 from steps.command import step_command
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def inputs(session: Session) -> dict[str, Any]:
@@ -33,8 +37,13 @@ def work(session: Session, run: StepRun) -> str:
     run.require_model("train", verdict["model_id"])
     metrics = run.load(METRICS)
     best = metrics["best"]
+    rows = _training_rows(session, run)
     tags = {
         **_lineage_tags(session, run, verdict),
+        "recipe_digest": session.recipe_digest(verdict["candidate"]),
+        "environment_digest": session.environment_digest(verdict["candidate"]),
+        "training_rows": _digest(session, run),
+        "candidates_compared": len(metrics["candidates"]),
         **describe_commit(session.root),
         "cv_mean_score": metrics["candidates"][verdict["candidate"]]["cv_mean_score"],
         "cv_std": metrics["candidates"][verdict["candidate"]]["cv_std"],
@@ -44,10 +53,11 @@ def work(session: Session, run: StepRun) -> str:
         source=f"models:/{verdict['model_id']}",
         run_id=verdict["run_id"],
         model_id=verdict["model_id"],
-        identity=f"{tags['train_fingerprint']}/{verdict['candidate']}",
+        identity="/".join(tags[key][:16] for key in ("recipe_digest", "training_rows", "environment_digest")),
         tags=tags,
         description=_describe(verdict["candidate"], metrics, tags),
     )
+    run.save(TRAINING_ROWS, rows)
     run.save(VERSION, {"name": session.registry.name, "version": version.version, "new": is_new, **verdict, "tags": tags})
     run.tag(model_version=version.version)
     return f"{session.registry.name} version {version.version}: {verdict['candidate']}, " + (
@@ -55,6 +65,25 @@ def work(session: Session, run: StepRun) -> str:
         if is_new
         else f"the same model is registered already, in stage {version.current_stage}"
     )
+
+
+def _training_rows(session: Session, run: StepRun) -> pd.DataFrame:
+    """Return the hashes of the rows that the model learned from, each once, sorted, in the column `row`."""
+    import numpy as np
+    import pandas as pd
+
+    from pipeline.splits import row_groups
+
+    return pd.DataFrame({"row": np.unique(row_groups(run.load(TRAIN)[list(session.recipe.features)]))})
+
+
+def _digest(session: Session, run: StepRun) -> str:
+    """Return the sha256 of the training rows, features and target, in no order."""
+    import numpy as np
+
+    from pipeline.splits import row_groups
+
+    return hashlib.sha256(np.sort(row_groups(run.load(TRAIN)[list(session.recipe.columns)])).tobytes()).hexdigest()
 
 
 def _lineage_tags(session: Session, run: StepRun, verdict: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +124,7 @@ def register() -> None:
 
     \b
     Reads:  the best candidate and its verdict
-    Writes: a model version, version.json
+    Writes: a model version, version.json, training_rows.parquet
     Exit code 4: the best candidate fails a gate of the recipe; nothing is registered.
     Example: python -m steps.register
     """

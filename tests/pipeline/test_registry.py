@@ -11,12 +11,14 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pipeline.errors import UnavailableError
+from pipeline.ledger import PROMOTE, Actor, Entry
 from pipeline.models import load_model
-from pipeline.registry import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING, Registry
+from pipeline.registry import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING, Hand, Registry
 from pipeline.store import Store, open_store
 from tests.pipeline.conftest import ROWS, TARGET, log_toy
 
 NAME = "Toy"
+HAND = Hand(Actor("ann", "here"), "0" * 32)
 
 
 @pytest.fixture
@@ -46,6 +48,11 @@ def aliases(registry: Registry) -> dict[str, str]:
     return {alias: holder(registry, alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)}
 
 
+def promote(registry: Registry, version: str) -> Entry | None:
+    """Promote a version over whatever is the champion."""
+    return registry.change(version, expected=holder(registry, CHAMPION), kind=PROMOTE, reason="better", hand=HAND)
+
+
 def move(store: Store, version: str, stage: str) -> None:
     """Move a version by hand, as somebody may in MLflow's interface."""
     with pytest.warns(FutureWarning):
@@ -71,8 +78,9 @@ def test_a_promoted_version_is_champion_and_production_and_the_one_before_archiv
 ) -> None:
     for identity, version in (("a", "1"), ("b", "2"), ("c", "3")):
         add(store, registry, identity)
-        before = registry.promote(version)
-        assert (before.version if before else None) == {"1": None, "2": 1, "3": 2}[version]
+        entry = promote(registry, version)
+        assert entry
+        assert (entry.before, entry.after) == ({"1": "", "2": "1", "3": "2"}[version], version)
         assert aliases(registry) == {CHAMPION: version, CHALLENGER: "", PREVIOUS: {"1": "", "2": "1", "3": "2"}[version]}
     assert stages(registry) == {"1": ARCHIVED, "2": ARCHIVED, "3": PRODUCTION}
 
@@ -80,8 +88,8 @@ def test_a_promoted_version_is_champion_and_production_and_the_one_before_archiv
 def test_an_earlier_version_can_be_promoted_again(store: Store, registry: Registry) -> None:
     for identity, version in (("a", "1"), ("b", "2")):
         add(store, registry, identity)
-        registry.promote(version)
-    registry.promote("1")
+        promote(registry, version)
+    promote(registry, "1")
     assert stages(registry) == {"1": PRODUCTION, "2": ARCHIVED}
     assert aliases(registry) == {CHAMPION: "1", CHALLENGER: "", PREVIOUS: "2"}
 
@@ -89,15 +97,15 @@ def test_an_earlier_version_can_be_promoted_again(store: Store, registry: Regist
 def test_promoting_the_champion_changes_nothing(store: Store, registry: Registry) -> None:
     for identity, version in (("a", "1"), ("b", "2")):
         add(store, registry, identity)
-        registry.promote(version)
+        promote(registry, version)
     before = (stages(registry), aliases(registry))
-    assert registry.promote("2") is None
+    assert promote(registry, "2") is None
     assert (stages(registry), aliases(registry)) == before
 
 
 def test_the_same_model_is_not_registered_twice_and_the_champion_stays(store: Store, registry: Registry) -> None:
     add(store, registry, "a")
-    registry.promote("1")
+    promote(registry, "1")
     assert add(store, registry, "a") == ("1", False)
     assert stages(registry) == {"1": PRODUCTION}
     assert aliases(registry) == {CHAMPION: "1", CHALLENGER: "", PREVIOUS: ""}
@@ -105,7 +113,7 @@ def test_the_same_model_is_not_registered_twice_and_the_champion_stays(store: St
 
 def test_registering_another_model_leaves_the_champion_where_it_is(store: Store, registry: Registry) -> None:
     add(store, registry, "a")
-    registry.promote("1")
+    promote(registry, "1")
     assert add(store, registry, "b") == ("2", True)
     assert stages(registry) == {"1": PRODUCTION, "2": STAGING}
     assert aliases(registry) == {CHAMPION: "1", CHALLENGER: "2", PREVIOUS: ""}
@@ -130,11 +138,11 @@ def test_a_twin_whose_files_are_gone_is_registered_anew(store: Store, registry: 
 
 def test_settling_finishes_a_promotion_that_was_stopped_after_the_alias(store: Store, registry: Registry) -> None:
     add(store, registry, "a")
-    registry.promote("1")
+    promote(registry, "1")
     add(store, registry, "b")
     store.client.set_registered_model_alias(NAME, CHAMPION, "2")
     assert load_model(f"models:/{NAME}/Production") is not None
-    registry.settle()
+    registry.settle(HAND)
     assert stages(registry) == {"1": ARCHIVED, "2": PRODUCTION}
     assert (holder(registry, CHAMPION), holder(registry, CHALLENGER)) == ("2", "")
 
@@ -143,9 +151,9 @@ def test_settling_an_interrupted_promotion_names_the_version_that_was_replaced(s
     for version in ("1", "2", "3"):
         add(store, registry, version)
         if version != "3":
-            registry.promote(version)
+            promote(registry, version)
     store.client.set_registered_model_alias(NAME, CHAMPION, "3")
-    registry.settle()
+    registry.settle(HAND)
     assert holder(registry, PREVIOUS) == "2"
 
 
@@ -159,29 +167,29 @@ def test_a_registry_that_does_not_answer_is_not_one_without_a_champion(store: St
 def test_settling_leaves_one_production_where_there_were_two(store: Store, registry: Registry) -> None:
     add(store, registry, "a")
     add(store, registry, "b")
-    registry.promote("1")
+    promote(registry, "1")
     move(store, "2", PRODUCTION)
-    registry.settle()
+    registry.settle(HAND)
     assert stages(registry) == {"1": PRODUCTION, "2": ARCHIVED}
 
 
 @pytest.mark.parametrize("stage", [STAGING, ARCHIVED, "None"])
 def test_settling_brings_a_champion_back_to_production(store: Store, registry: Registry, stage: str) -> None:
     add(store, registry, "a")
-    registry.promote("1")
+    promote(registry, "1")
     move(store, "1", stage)
-    registry.settle()
+    registry.settle(HAND)
     assert stages(registry) == {"1": PRODUCTION}
 
 
 def test_settling_twice_is_settling_once(store: Store, registry: Registry) -> None:
     add(store, registry, "a")
     add(store, registry, "b")
-    registry.promote("1")
+    promote(registry, "1")
     move(store, "2", PRODUCTION)
-    registry.settle()
+    registry.settle(HAND)
     once = (stages(registry), aliases(registry))
-    registry.settle()
+    registry.settle(HAND)
     assert (stages(registry), aliases(registry)) == once
 
 
@@ -189,21 +197,21 @@ def test_settling_twice_is_settling_once(store: Store, registry: Registry) -> No
 def test_registering_and_promoting_settle_first(store: Store, registry: Registry, act: str) -> None:
     for identity in "abc":
         add(store, registry, identity)
-    registry.promote("1")
+    promote(registry, "1")
     move(store, "2", PRODUCTION)
     if act == "register":
         add(store, registry, "d")
         assert stages(registry) == {"1": PRODUCTION, "2": ARCHIVED, "3": ARCHIVED, "4": STAGING}
     else:
-        registry.promote("3")
+        promote(registry, "3")
         assert stages(registry) == {"1": ARCHIVED, "2": ARCHIVED, "3": PRODUCTION}
         assert holder(registry, PREVIOUS) == "1"
 
 
 def test_without_a_champion_there_is_nothing_to_settle(store: Store, registry: Registry) -> None:
-    registry.settle()
+    registry.settle(HAND)
     add(store, registry, "a")
-    registry.settle()
+    registry.settle(HAND)
     assert stages(registry) == {"1": STAGING}
 
 
@@ -231,9 +239,9 @@ def test_a_version_that_is_not_there_is_unavailable(store: Store, registry: Regi
 
 def test_a_version_that_is_not_there_cannot_take_the_champions_place(store: Store, registry: Registry) -> None:
     add(store, registry, "a")
-    registry.promote("1")
-    with pytest.raises(MlflowException):
-        registry.promote("7")
+    promote(registry, "1")
+    with pytest.raises(UnavailableError, match="Version 7 of Toy"):
+        promote(registry, "7")
     assert stages(registry) == {"1": PRODUCTION}
     assert holder(registry, CHAMPION) == "1"
 
@@ -243,8 +251,8 @@ def test_the_models_of_one_store_do_not_touch_each_other(store: Store, registry:
     for each in (registry, other):
         add(store, each, "a")
         add(store, each, "b")
-    registry.promote("1")
-    other.promote("2")
+    promote(registry, "1")
+    promote(other, "2")
     assert (holder(registry, CHAMPION), holder(other, CHAMPION)) == ("1", "2")
     assert (stages(registry), stages(other)) == ({"1": PRODUCTION, "2": STAGING}, {"1": ARCHIVED, "2": PRODUCTION})
 
@@ -252,7 +260,7 @@ def test_the_models_of_one_store_do_not_touch_each_other(store: Store, registry:
 def test_there_is_a_production_at_every_moment_of_a_promotion(store: Store, registry: Registry) -> None:
     for identity in "ab":
         add(store, registry, identity)
-    registry.promote("1")
+    promote(registry, "1")
     done, counts = threading.Event(), []
 
     def watch() -> None:
@@ -262,15 +270,20 @@ def test_there_is_a_production_at_every_moment_of_a_promotion(store: Store, regi
     watcher = threading.Thread(target=watch)
     watcher.start()
     for version in ("2", "1") * 5:
-        registry.promote(version)
+        promote(registry, version)
     done.set()
     watcher.join()
     assert len(counts) > 10
     assert min(counts) >= 1
 
 
-def promote(root: Path, version: str) -> None:
-    Registry(open_store("sqlite:///mlflow.db", root=root), NAME).promote(version)
+def promote_anew(root: Path, version: str) -> bool:
+    """Promote in a store opened anew, whatever is the champion by then; return whether that changed anything."""
+    registry = Registry(open_store("sqlite:///mlflow.db", root=root), NAME)
+    while holder(registry, CHAMPION) != version:
+        if promote(registry, version):
+            return True
+    return False
 
 
 def assert_one_production(registry: Registry, versions: int) -> None:
@@ -285,7 +298,7 @@ def test_promotions_at_once_from_several_threads_leave_exactly_one_production(
 ) -> None:
     versions = [add(store, registry, str(i))[0] for i in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(promote, [tmp_path] * 12, versions * 3))
+        list(pool.map(promote_anew, [tmp_path] * 12, versions * 3))
     # The last version was the challenger; whoever was promoted last, everything else is archived.
     assert_one_production(registry, 4)
 
@@ -295,5 +308,5 @@ def test_promotions_at_once_from_several_processes_leave_exactly_one_production(
 ) -> None:
     versions = [add(store, registry, str(i))[0] for i in range(2)]
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(promote, [tmp_path] * 6, versions * 3))
+        list(pool.map(promote_anew, [tmp_path] * 6, versions * 3))
     assert_one_production(registry, 2)

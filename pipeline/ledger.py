@@ -1,0 +1,248 @@
+"""The ledger: every change of Production, in order, each entry chained to the one before it by its hash.
+
+It is a registered model of its own, ``<model>.ledger``, one version an entry: it lives with the registry, can be read in
+MLflow's interface, and needs nothing but MLflow's client. The order is total: a registry numbers versions atomically, and an
+entry counts only where it names the hash of the entry before it. Of two that were appended at once, each naming the same one,
+the first counts; the other is void, and its writer looks again.
+
+It detects accidents and clumsiness. Whoever administers the registry can write it anew from the first entry on, unless
+the entries are signed with a key that the administrator does not have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from pipeline.store import is_missing
+
+#: The kinds of an entry: what changed Production.
+PROMOTE, APPROVE, FORCED, ROLLBACK = "promote", "approve", "forced", "rollback"
+#: Not a change of ours: one that was found (``external``), or damage to the ledger that was seen and taken note of.
+EXTERNAL, ACKNOWLEDGE = "external", "acknowledge"
+OPEN, APPLIED, REVERTED = "open", "applied", "reverted"
+_ENTRY, _HASH, _MAC, _STATE, _HEAD = (
+    "pipeline.entry",
+    "pipeline.entry_hash",
+    "pipeline.entry_mac",
+    "pipeline.state",
+    "pipeline.ledger_head",
+)
+_REASON_LENGTH = 1000
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does something, and on which machine."""
+
+    name: str
+    host: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A change of Production. `before` and `after` are versions, empty where there was or is none.
+
+    `number` and `state` (open while it is carried out, then applied, or reverted) are not part of what is hashed.
+    """
+
+    previous_hash: str
+    time: str
+    kind: str
+    before: str
+    after: str
+    actor: str
+    host: str
+    reason: str
+    run_id: str
+    evidence: str = ""
+    acknowledged: tuple[str, ...] = ()
+    number: int = field(default=0, compare=False)
+    state: str = field(default=OPEN, compare=False)
+
+    def content(self) -> str:
+        """Return what is hashed, in one form."""
+        values = asdict(self)
+        del values["number"], values["state"]
+        return json.dumps(values, sort_keys=True, ensure_ascii=False)
+
+    @property
+    def hash(self) -> str:
+        """The sha256 of the content, in hex."""
+        return hashlib.sha256(self.content().encode()).hexdigest()
+
+    @property
+    def when(self) -> datetime:
+        """The time, aware, in UTC."""
+        return datetime.fromisoformat(self.time)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The ledger as it stands: the entries that count, in order, and what is wrong with it."""
+
+    entries: tuple[Entry, ...] = ()
+    faults: tuple[str, ...] = ()
+
+    @property
+    def head(self) -> Entry | None:
+        """The newest entry."""
+        return self.entries[-1] if self.entries else None
+
+    @property
+    def changes(self) -> tuple[Entry, ...]:
+        """The entries that changed Production, oldest first: not the reverted ones, nor acknowledgements."""
+        return tuple(entry for entry in self.entries if entry.state != REVERTED and entry.kind != ACKNOWLEDGE)
+
+
+class Ledger:
+    """The ledger of one registered model; `key` signs the entries (HMAC-SHA256) and checks the signatures."""
+
+    def __init__(self, client: MlflowClient, model: str, *, key: str = "") -> None:
+        self._client, self._model, self._key = client, model, key
+        self.name = f"{model}.ledger"
+
+    def read(self) -> Reading:
+        """Return the entries that count, and every fault: an entry changed, missing, cut off or signed with another key."""
+        entries: list[Entry] = []
+        faults: dict[str, str] = {}
+        expected, head = 1, ""
+        for version in self._versions():
+            number = int(version.version)
+            faults |= {f"entry {n}": f"Entry {n} of the ledger is missing." for n in range(expected, number)}
+            expected = number + 1
+            fault = self._fault(version)
+            if fault:
+                faults[f"entry {number}"] = f"Entry {number} of the ledger {fault}."
+            entry = _parse(version)
+            if entry is None:
+                continue
+            if entry.previous_hash != head and entry.previous_hash in {e.previous_hash for e in entries}:
+                continue  # void: another one had followed already
+            # After a changed or missing entry the chain goes on from what the next one names; the fault has been named.
+            if entry.previous_hash != head and f"entry {number - 1}" not in faults:
+                faults[f"entry {number}"] = f"Entry {number} of the ledger does not follow from the one before it."
+            entries.append(entry)
+            head = str(version.tags.get(_HASH, entry.hash))
+        faults |= self._cut_off(entries)
+        for entry in entries:
+            for name in entry.acknowledged:
+                faults.pop(name, None)
+        return Reading(tuple(entries), tuple(faults.values()))
+
+    def append(
+        self,
+        *,
+        kind: str,
+        before: str,
+        after: str,
+        actor: Actor,
+        reason: str,
+        run_id: str,
+        evidence: str = "",
+        acknowledged: tuple[str, ...] = (),
+        state: str = OPEN,
+        expected: Entry | None,
+    ) -> Entry | None:
+        """Append an entry that follows `expected` (None: the first one); None where another one was there before.
+
+        Parameters
+        ----------
+        evidence : sha256 of the decision that this follows from.
+        run_id : the run that does it; the entry leads to it.
+        state : `open`, until `close` says what became of it.
+        """
+        entry = Entry(
+            previous_hash=expected.hash if expected else "",
+            time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            kind=kind,
+            before=before,
+            after=after,
+            actor=actor.name,
+            host=actor.host,
+            reason=reason[:_REASON_LENGTH],
+            run_id=run_id,
+            evidence=evidence,
+            acknowledged=acknowledged,
+        )
+        self._make()
+        tags = {_ENTRY: entry.content(), _HASH: entry.hash, _STATE: state}
+        if self._key:
+            tags[_MAC] = self._sign(entry)
+        version = self._client.create_model_version(
+            self.name,
+            f"runs:/{run_id}/ledger",
+            run_id=run_id,
+            tags=tags,
+            description=f"{before or 'none'} → {after or 'none'} ({kind}) by {actor.name}: {entry.reason}",
+        )
+        head = self.read().head
+        return head if head and head.number == int(version.version) else None
+
+    def close(self, entry: Entry, state: str = APPLIED) -> None:
+        """Say what became of an entry, and keep the head outside of the ledger too."""
+        self._client.set_model_version_tag(self.name, str(entry.number), _STATE, state)
+        self._client.set_registered_model_tag(self._model, _HEAD, f"{entry.number} {entry.hash}")
+
+    def _make(self) -> None:
+        if self._client.search_registered_models(f"name = '{self.name}'"):
+            return
+        try:
+            self._client.create_registered_model(
+                self.name,
+                description=f"Every change of Production of {self._model}, one version an entry. Written by the pipeline.",
+            )
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _versions(self) -> Iterator[ModelVersion]:
+        """Yield the ledger's versions, the first one first."""
+        versions: list[ModelVersion] = []
+        token = None
+        while token != "":
+            page = self._client.search_model_versions(f"name = '{self.name}'", max_results=1000, page_token=token)
+            versions, token = versions + list(page), page.token or ""
+        yield from sorted(versions, key=lambda version: int(version.version))
+
+    def _sign(self, entry: Entry) -> str:
+        return hmac.new(self._key.encode(), entry.content().encode(), hashlib.sha256).hexdigest()
+
+    def _fault(self, version: ModelVersion) -> str:
+        entry = _parse(version)
+        if entry is None:
+            return "cannot be read"
+        if entry.hash != version.tags.get(_HASH):
+            return "was changed"
+        if self._key and not hmac.compare_digest(self._sign(entry), str(version.tags.get(_MAC, ""))):
+            return "is not signed with this key"
+        return ""
+
+    def _cut_off(self, entries: list[Entry]) -> dict[str, str]:
+        """Return a fault where the head that is kept with the model is not among the entries."""
+        try:
+            number, _, digest = self._client.get_registered_model(self._model).tags.get(_HEAD, "").partition(" ")
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            return {}
+        if not number or any(entry.number == int(number) and entry.hash == digest for entry in entries):
+            return {}
+        return {f"head {number}": f"The ledger is cut off or changed: its entry {number} is not the one that was written."}
+
+
+def _parse(version: ModelVersion) -> Entry | None:
+    try:
+        values = json.loads(version.tags[_ENTRY])
+        values["acknowledged"] = tuple(values["acknowledged"])
+        return Entry(**values, number=int(version.version), state=version.tags.get(_STATE, OPEN))
+    except (KeyError, TypeError, ValueError):
+        return None
