@@ -14,8 +14,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
 from mlflow import MlflowClient
@@ -87,15 +87,20 @@ class Entry:
 
 @dataclass(frozen=True)
 class Reading:
-    """The ledger as it stands: the entries that count, in order, and what is wrong with it."""
+    """The ledger as it stands: the entries that count, in order, and what is wrong with it, by the name of its place."""
 
     entries: tuple[Entry, ...] = ()
-    faults: tuple[str, ...] = ()
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def head(self) -> Entry | None:
         """The newest entry."""
         return self.entries[-1] if self.entries else None
+
+    @property
+    def acknowledged(self) -> frozenset[str]:
+        """The names of the faults that were taken note of."""
+        return frozenset(name for entry in self.entries for name in entry.acknowledged)
 
     @property
     def changes(self) -> tuple[Entry, ...]:
@@ -133,10 +138,8 @@ class Ledger:
             entries.append(entry)
             head = str(version.tags.get(_HASH, entry.hash))
         faults |= self._cut_off(entries)
-        for entry in entries:
-            for name in entry.acknowledged:
-                faults.pop(name, None)
-        return Reading(tuple(entries), tuple(faults.values()))
+        reading = Reading(tuple(entries))
+        return replace(reading, faults={name: text for name, text in faults.items() if name not in reading.acknowledged})
 
     def append(
         self,

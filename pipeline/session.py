@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
+from pipeline.artifacts import Reader
 from pipeline.fingerprints import Components, code_components, fingerprint, library_components
 from pipeline.ledger import Actor
 from pipeline.profiles import Profile
@@ -19,7 +21,7 @@ from pipeline.registry import Hand, Registry
 from pipeline.runs import History, StepRun, open_run
 from pipeline.settings import flatten
 from pipeline.sources import Source, read_source
-from pipeline.store import Store, store_errors
+from pipeline.store import Store, is_missing, store_errors
 from pipeline.workers import Workers
 
 #: How the components are named that are neither settings nor code: what a step read from outside, and from the step before.
@@ -100,6 +102,20 @@ class Session:
     def registry(self) -> Registry:
         """The versions of the recipe's registered model."""
         return Registry(self.store, self.recipe.model_name, ledger_key=self.ledger_key)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Reads the artifacts of any run of the store."""
+        return Reader(self.store.client)
+
+    def find_run(self, run_id: str) -> Run | None:
+        """Return a run of the store, deleted or not; None where there is none."""
+        try:
+            return self.store.client.get_run(run_id) if run_id else None
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            return None
 
     def hand(self, run: StepRun) -> Hand:
         """Return whose hand changes the registry in `run`."""

@@ -1,0 +1,69 @@
+"""Where a version comes from: its runs, digests, parameters and metrics, and what it differs in from the one before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlflow.entities.model_registry import ModelVersion
+
+from pipeline.artifacts import DECISION
+from pipeline.errors import UnavailableError
+from pipeline.fingerprints import differences
+from pipeline.runs import recorded
+from pipeline.session import RESULT, Session
+
+_PREFIX = "pipeline."
+
+
+def explain_version(session: Session, version: ModelVersion) -> dict[str, Any]:
+    """Return all that is known of a version, as plain values: what JSON and the table of `why` show."""
+    tags = {key.removeprefix(_PREFIX): value for key, value in version.tags.items() if key.startswith(_PREFIX)}
+    runs = {step: tags.get(f"{step}_run_id", "") for step in session.order}
+    found = {step: session.find_run(run_id) for step, run_id in runs.items()}
+    fitted = session.find_run(version.run_id)
+    try:
+        decision = session.reader.load(DECISION, tags["gate_run_id"]) if "gate_run_id" in tags else None
+    except UnavailableError:
+        decision = None
+    before = _before(session, version)
+    return {
+        "name": version.name,
+        "version": str(version.version),
+        "stage": version.current_stage,
+        "created": version.creation_timestamp,
+        "candidate_run_id": version.run_id,
+        "runs": {
+            step: {"run_id": run_id, "state": run.info.lifecycle_stage if (run := found[step]) else "gone"}
+            for step, run_id in runs.items()
+            if run_id
+        },
+        "tags": tags,
+        "params": dict(fitted.data.params) if fitted else {},
+        "metrics": dict(fitted.data.metrics) if fitted else {},
+        "decision": decision,
+        "before": str(before.version) if before else None,
+        "differences": _differences(session, before, version) if before else [],
+    }
+
+
+def _before(session: Session, version: ModelVersion) -> ModelVersion | None:
+    """Return the version that was in Production before this one first came there; else the one registered before it."""
+    registry, number = session.registry, str(version.version)
+    versions = {str(other.version): other for other in registry.versions()}
+    for entry in registry.ledger.read().changes:
+        if entry.after == number and entry.before in versions:
+            return versions[entry.before]
+    lower = [other for other in versions if int(other) < int(number)]
+    return versions[max(lower, key=int)] if lower else None
+
+
+def _differences(session: Session, before: ModelVersion, now: ModelVersion) -> list[str]:
+    """Return a line per component of the steps' results that differs between the two versions."""
+    lines = []
+    for step in session.order:
+        pair = [session.find_run(version.tags.get(f"{_PREFIX}{step}_run_id", "")) for version in (before, now)]
+        if pair[0] and pair[1]:
+            old, new = (recorded(session.reader, run)["components"] for run in pair if run)
+            changed = differences(*({k: v for k, v in part.items() if not k.startswith(RESULT)} for part in (old, new)))
+            lines += [f"{step}: {line}" for line in changed if "run_id" not in line]
+    return lines
