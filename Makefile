@@ -12,8 +12,9 @@ PYTHON ?=
 export ARGS
 
 STEPS := ingest split train evaluate register promote
+REGISTRY := approve rollback history who-served why doctor repair prune backup restore
 
-.PHONY: help setup setup-dev pipeline main $(STEPS) test test-full lint ui bench lock clean
+.PHONY: help setup setup-dev pipeline main $(STEPS) $(REGISTRY) test test-full lint ui bench calibrate lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +58,38 @@ register: setup ## a version of the best, as the challenger; evaluate_run_id=
 promote: setup ## the challenger to Production, where it has earned it; promote= register_run_id=
 	@scripts/step promote
 
+# --- Production ----------------------------------------------------------------------------------------------------------
+
+approve: setup ## a challenger that passed the gate and waits for a person; version= reason=
+	@scripts/step approve
+
+rollback: setup ## back to the Production before, or version=; reason=
+	@scripts/step rollback
+
+history: setup ## who was in Production from when to when, and why
+	@scripts/step history
+
+who-served: setup ## which version was in Production at a time; at=
+	@scripts/step who_served
+
+why: setup ## where a version comes from, and why it is where it is; version=
+	@scripts/step why
+
+doctor: setup ## what is broken, and the command that mends it
+	@scripts/step doctor
+
+repair: setup ## mend what can be mended safely
+	@scripts/step repair
+
+prune: setup ## delete old runs and models that nothing needs; dry_run=
+	@scripts/step prune
+
+backup: setup ## the local store in one archive; output=
+	@scripts/step backup
+
+restore: setup ## the store of an archive in the place of this one; input=
+	@scripts/step restore
+
 ui: setup ## MLflow's user interface, on http://127.0.0.1:5000
 	@$(VENV)/bin/mlflow ui --host 127.0.0.1
 
@@ -76,6 +109,9 @@ lint: setup-dev ## ruff, types, and the direction of imports
 
 bench: setup ## the chain against a textbook script, side by side; ratios
 	@$(PY) -m benchmarks.chain $(ARGS)
+
+calibrate: setup ## how often the promotion gate is wrong, on generated data; datasets=
+	@$(PY) -m benchmarks.calibration $(ARGS)
 
 clean: ## .venv and caches; never the store (mlflow.db, mlruns)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

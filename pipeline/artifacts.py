@@ -85,6 +85,8 @@ VERSION = _json("register", "version.json")
 #: The hashes of the rows that the version learned from (`pipeline.splits.row_groups`), each once.
 TRAINING_ROWS = _parquet("register", "training_rows.parquet")
 DECISION = _json("promote", "decision.json")
+#: Of a command that changed Production: the ledger's entry.
+CHANGE = _json("*", "change.json")
 #: Of every step: what its result depends on.
 FINGERPRINT = _json("*", "fingerprint.json")
 

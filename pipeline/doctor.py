@@ -41,8 +41,8 @@ def examine_machine(root: Path, environment: Mapping[str, str]) -> Iterator[Find
     managers = [name for name in ("conda", "mamba", "pyenv", "uv", "virtualenv") if shutil.which(name)]
     yield Finding(
         "note",
-        f"Managers of environments on PATH: {', '.join(managers) or 'none'}. `mlflow run` takes virtualenv, which it brings along; "
-        "`--env-manager local` takes the environment you are in.",
+        f"Managers of environments on PATH: {', '.join(managers) or 'none'}. `mlflow run` takes virtualenv, which it brings "
+        "along; `--env-manager local` takes the environment you are in.",
     )
     run_id = environment.get("MLFLOW_RUN_ID")
     if run_id:
@@ -80,7 +80,8 @@ def _production(session: Session) -> Iterator[Finding]:
     elif in_stage != [number]:
         yield Finding(
             "broken",
-            f"The alias {CHAMPION} is on version {number or 'none'}, the stage Production on {in_stage[0] if in_stage else 'none'}.",
+            f"The alias {CHAMPION} is on version {number or 'none'}, the stage Production on "
+            f"{in_stage[0] if in_stage else 'none'}.",
             REPAIR,
         )
     else:
@@ -96,16 +97,16 @@ def _ledger(session: Session) -> Iterator[Finding]:
     if reading.head and reading.head.state == OPEN:
         yield Finding(
             "broken",
-            f"Entry {reading.head.number} of the ledger, version {reading.head.before or 'none'} to {reading.head.after}, was begun "
-            "and not finished.",
+            f"Entry {reading.head.number} of the ledger, version {reading.head.before or 'none'} to {reading.head.after}, was "
+            "begun and not finished.",
             REPAIR,
         )
     elif (reading.changes[-1].after if reading.changes else "") != number:
         last = reading.changes[-1].after if reading.changes else ""
         yield Finding(
             "broken",
-            f"Production was changed by other means than the pipeline: the ledger ends with version {last or 'none'}, the alias "
-            f"{CHAMPION} is on {number or 'none'}.",
+            f"Production was changed by other means than the pipeline: the ledger ends with version {last or 'none'}, the "
+            f"alias {CHAMPION} is on {number or 'none'}.",
             f"{REPAIR}   (records it), or python -m steps.rollback",
         )
     elif not reading.faults:
@@ -152,7 +153,7 @@ def _version(session: Session, version: ModelVersion) -> Iterator[Finding]:
         run_id = tags.get(f"pipeline.{gone[0]}_run_id", "")
         yield Finding(
             "note",
-            f"Version {number}: its run{'s' if len(gone) > 1 else ''} of {', '.join(gone)} {'are' if len(gone) > 1 else 'is'} deleted.",
+            f"Version {number}: of its runs, these are deleted: {', '.join(gone)}.",
             f"mlflow runs restore --run-id {run_id}",
         )
     else:

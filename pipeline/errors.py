@@ -17,6 +17,8 @@ from collections.abc import Iterable, Sequence
 
 #: Exit code of `register` and `main` when the best candidate fails an absolute gate; an outcome, not an error.
 EXIT_REJECTED = 4
+#: Exit code of `doctor` when something is broken.
+EXIT_BROKEN = 7
 
 
 class PipelineError(Exception):

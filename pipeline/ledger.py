@@ -17,6 +17,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
@@ -67,6 +68,10 @@ class Entry:
     acknowledged: tuple[str, ...] = ()
     number: int = field(default=0, compare=False)
     state: str = field(default=OPEN, compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, as JSON takes them."""
+        return asdict(self)
 
     def content(self) -> str:
         """Return what is hashed, in one form."""

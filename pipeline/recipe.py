@@ -195,6 +195,12 @@ class Promotion(Settings):
     guard_rails: GuardRails = GuardRails()
 
 
+class Retention(Settings):
+    """How long what is not needed is kept."""
+
+    days: float = Field(default=90, ge=0)
+
+
 class Recipe(Settings):
     """The whole recipe; every default of the project that is not a place stands here, once."""
 
@@ -212,6 +218,7 @@ class Recipe(Settings):
     metrics: Metrics = Metrics()
     gates: Gates = Gates()
     promotion: Promotion = Promotion()
+    retention: Retention = Retention()
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

@@ -154,9 +154,9 @@ class Session:
         return fingerprint({**flatten(values), **code_components(self.root, self._modules(values))})
 
     def environment_digest(self, candidate: str) -> str:
-        """Return a digest of the code that trains and of the libraries that the candidate's model depends on."""
+        """Return a digest of the code that fits and of the libraries that the candidate's model depends on."""
         modules = self._modules(self.recipe.part([], candidates=[candidate]))
-        return fingerprint({**code_components(self.root, ["steps.train", *modules]), **library_components(modules)})
+        return fingerprint({**code_components(self.root, ["pipeline.comparison", *modules]), **library_components(modules)})
 
     @staticmethod
     def _modules(values: Any) -> list[str]:

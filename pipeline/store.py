@@ -24,7 +24,7 @@ from mlflow.exceptions import MlflowException
 from pipeline.errors import UnavailableError, UsageError
 from pipeline.sources import redact
 
-_SQLITE = "sqlite:///"
+SQLITE = "sqlite:///"
 #: How long a command waits for another one that is changing the same store.
 LOCK_SECONDS = 120
 _UNAVAILABLE_CODES = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "PERMISSION_DENIED", "UNAUTHENTICATED"}
@@ -119,35 +119,35 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None) ->
 
 def is_new(uri: str, *, root: Path) -> bool:
     """Whether the store at `uri` is a SQLite file that does not exist yet."""
-    return uri.startswith(_SQLITE) and not Path(_absolute(uri, root).removeprefix(_SQLITE)).exists()
+    return uri.startswith(SQLITE) and not Path(_absolute(uri, root).removeprefix(SQLITE)).exists()
 
 
 def _absolute(uri: str, root: Path) -> str:
     """Return `uri` with a relative SQLite path resolved in `root`."""
-    if not uri.startswith(_SQLITE) or uri.startswith(f"{_SQLITE}/"):
+    if not uri.startswith(SQLITE) or uri.startswith(f"{SQLITE}/"):
         return uri
-    return f"{_SQLITE}{(root / uri.removeprefix(_SQLITE)).resolve()}"
+    return f"{SQLITE}{(root / uri.removeprefix(SQLITE)).resolve()}"
 
 
 def _check_folder(uri: str) -> None:
     """Raise UnavailableError where the folder of a SQLite file does not exist; taking the lock would make it, typos and all."""
-    folder = Path(uri.removeprefix(_SQLITE)).parent
-    if uri.startswith(_SQLITE) and not folder.exists():
+    folder = Path(uri.removeprefix(SQLITE)).parent
+    if uri.startswith(SQLITE) and not folder.exists():
         raise _unwritable(uri, f"the folder {folder} does not exist")
 
 
 def _check_writable(uri: str) -> None:
     """Raise sqlite3.Error at once where a SQLite file cannot be opened or written; MLflow would try for 100 s."""
-    if uri.startswith(_SQLITE):
-        with closing(sqlite3.connect(uri.removeprefix(_SQLITE), timeout=20)) as connection:
+    if uri.startswith(SQLITE):
+        with closing(sqlite3.connect(uri.removeprefix(SQLITE), timeout=20)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.rollback()
 
 
 def _lock(uri: str) -> filelock.BaseFileLock:
     """Return the lock of a store: beside a SQLite file; for a server, one per machine (its database does the rest)."""
-    if uri.startswith(_SQLITE):
-        path = Path(f"{uri.removeprefix(_SQLITE)}.lock")
+    if uri.startswith(SQLITE):
+        path = Path(f"{uri.removeprefix(SQLITE)}.lock")
     else:
         path = Path(tempfile.gettempdir()) / f"pipeline-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
     # One lock object per path and process: the same thread may then take it again.

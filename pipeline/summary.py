@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prettytable import PrettyTable, TableStyle
 
 QUOTED = "R2, random split*"
 WITHOUT_TWINS = "R2, no twins"
+
+
+def tabulate(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return rows of plain values as a table, aligned left."""
+    table = PrettyTable(list(names))
+    table.set_style(TableStyle.SINGLE_BORDER)
+    table.align = "l"
+    table.max_width = 90
+    table.add_rows([list(row) for row in rows])
+    return str(table.get_string())
 
 
 def tabulate_candidates(metrics: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import functools
 import gc
 import getpass
 import importlib
+import json
 import logging
 import os
 import signal
@@ -28,8 +29,8 @@ from mlflow.exceptions import MlflowException
 from pipeline.chain import run_step
 from pipeline.errors import PipelineError, UnavailableError, UsageError
 from pipeline.ledger import Actor
-from pipeline.profiles import find_profile, load_profile
-from pipeline.recipe import load_recipe
+from pipeline.profiles import Profile, find_profile, load_profile
+from pipeline.recipe import Recipe, load_recipe
 from pipeline.runs import fail_run
 from pipeline.session import Session, Step
 from pipeline.store import is_new, open_store, store_errors
@@ -109,6 +110,45 @@ def step_command(step: Step) -> Callable[[Callable[..., None]], click.Command]:
     return decorate
 
 
+def registry_command(name: str) -> Callable[[Callable[..., str]], click.Command]:
+    """Make a command that changes the registry out of a function of the session, its run and its own options.
+
+    It works in a run of its own, so that what it did, and by whose hand, is found again; what it returns is for people.
+    """
+
+    def decorate(function: Callable[..., str]) -> click.Command:
+        @functools.wraps(function)
+        def run(recipe: str, profile: str, **options: str) -> Result:
+            session = open_session(recipe, profile)
+            with session.open_run(name) as opened:
+                words = function(session, opened, **options)
+            return Result(f"{words}\n{opened.id}", opened.exit_code)
+
+        return entry_point(name)(session_options(run))
+
+    return decorate
+
+
+def reading_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a command that only reads out of a function of the session and its options.
+
+    The function returns plain values and a text of them; with ``--json`` the values are printed, and nothing else.
+    """
+
+    def decorate(function: Callable[..., tuple[Any, str]]) -> click.Command:
+        @functools.wraps(function)
+        def run(recipe: str, profile: str, as_json: bool, **options: str) -> Result:
+            session = open_session(recipe, profile)
+            with store_errors(session.store.uri):
+                values, text = function(session, **options)
+            return Result(json.dumps(values, indent=2, ensure_ascii=False) if as_json else text)
+
+        flag = click.option("--json", "as_json", is_flag=True, help="Print the values as JSON.")
+        return entry_point(name)(session_options(flag(run)))
+
+    return decorate
+
+
 @dataclass(frozen=True)
 class Result:
     """What a command prints on stdout, and the exit code it ends with."""
@@ -130,7 +170,7 @@ def entry_point(name: str) -> Callable[[Callable[..., Result]], click.Command]:
             click.echo(result.output)
             return result.exit_code
 
-        return click.command(name=name, cls=_Command, context_settings={"max_content_width": 100})(run)
+        return click.command(name=name.replace("_", "-"), cls=_Command, context_settings={"max_content_width": 100})(run)
 
     return decorate
 
@@ -205,6 +245,21 @@ def _signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def has_store(recipe: str, profile: str) -> bool:
+    """Whether the store of the profile is there, or is one that only its server can tell of; nothing is made."""
+    cwd = _typed_in()
+    _, where, _ = _settings(recipe, profile, cwd)
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    return not is_new(uri or where.store.tracking_uri, root=cwd if uri else ROOT)
+
+
+def _settings(recipe: str, profile: str, cwd: Path) -> tuple[Recipe, Profile, str]:
+    """Return the recipe, the profile and the profile's name."""
+    recipe_path = next((path for path in (cwd / recipe, ROOT / recipe) if path.is_file()), cwd / recipe)
+    profile_path = find_profile(profile, ROOT / "profiles", cwd)
+    return load_recipe(recipe_path, os.environ), load_profile(profile_path, os.environ), profile_path.stem
+
+
 def open_session(recipe: str, profile: str, *, will_fit: bool = False) -> Session:
     """Return the session of a command: settings loaded and checked, the store open, the run of `mlflow run` found.
 
@@ -212,10 +267,7 @@ def open_session(recipe: str, profile: str, *, will_fit: bool = False) -> Sessio
     has its workers started before a new store is made, which takes as long as they do.
     """
     cwd = _typed_in()
-    recipe_path = next((path for path in (cwd / recipe, ROOT / recipe) if path.is_file()), cwd / recipe)
-    loaded = load_recipe(recipe_path, os.environ)
-    profile_path = find_profile(profile, ROOT / "profiles", cwd)
-    where = load_profile(profile_path, os.environ)
+    loaded, where, profile_name = _settings(recipe, profile, cwd)
     workers = Workers(where.engine.n_jobs, preload="pipeline.comparison")
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if will_fit and is_new(uri or where.store.tracking_uri, root=cwd if uri else ROOT):
@@ -234,7 +286,7 @@ def open_session(recipe: str, profile: str, *, will_fit: bool = False) -> Sessio
         cache_folder=Path(platformdirs.user_cache_dir("mlflow-pipeline", appauthor=False)),
         recipe=loaded,
         profile=where,
-        profile_name=profile_path.stem,
+        profile_name=profile_name,
         store=store,
         reporter=Progress(),
         workers=workers,

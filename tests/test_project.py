@@ -19,7 +19,10 @@ from tests.conftest import ROOT
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-ENTRY_POINTS = ("main", *ORDER)
+#: What changes something, and is an entry point.
+ENTRY_POINTS = ("main", *ORDER, "approve", "rollback", "repair", "prune")
+#: What only reads, or is about the store that a run would be in.
+COMMANDS = ("history", "who_served", "why", "doctor", "backup", "restore")
 
 
 def command(name: str) -> click.Command:
@@ -52,32 +55,35 @@ def test_an_entry_points_command_passes_every_parameter_on(name: str) -> None:
     assert sorted(re.findall(r"--[\w-]+ \{\w+\}", entry["command"])) == sorted(words)
 
 
-@pytest.mark.parametrize("name", ENTRY_POINTS)
-def test_an_entry_point_has_a_make_target_and_a_row_in_the_readme_with_its_parameters(name: str) -> None:
-    target = re.search(rf"^{name}: setup ## (.*)$", MAKEFILE, re.MULTILINE)
-    row = re.search(rf"^\| `{name}` \|(.*)$", README, re.MULTILINE)
+@pytest.mark.parametrize("name", ENTRY_POINTS + COMMANDS)
+def test_a_command_has_a_make_target_and_a_row_in_the_readme_with_its_parameters(name: str) -> None:
+    target = re.search(rf"^{name.replace('_', '-')}: setup ## (.*)$", MAKEFILE, re.MULTILINE)
+    row = re.search(rf"^\| `{name.replace('_', '-')}` \|(.*)$", README, re.MULTILINE)
     assert target
     assert row
     for option in command(name).params:
-        if option.name not in ("recipe", "profile"):
-            assert f"{option.name}=" in target[1]
-            assert f"`{option.name}`" in row[1]
+        word = option.opts[0].removeprefix("--").replace("-", "_")
+        if word == "json":
+            assert "`--json`" in row[1]
+        elif word not in ("recipe", "profile"):
+            assert f"{word}=" in target[1]
+            assert f"`{word}`" in row[1]
 
 
-@pytest.mark.parametrize("name", ENTRY_POINTS)
-def test_help_tells_what_a_step_reads_writes_and_an_example(name: str) -> None:
+@pytest.mark.parametrize("name", ENTRY_POINTS + COMMANDS)
+def test_help_tells_what_a_command_reads_or_writes_and_an_example(name: str) -> None:
     text = command(name).help or ""
-    assert "Writes:" in text
+    assert "Writes:" in text or "Reads:" in text
     assert f"python -m steps.{name}" in text
     for option in command(name).params:
         assert isinstance(option, click.Option)
         assert option.help
-        assert option.show_default
+        assert option.show_default or option.is_flag or option.required
 
 
 def test_each_module_of_the_steps_is_an_entry_point() -> None:
     modules = {path.stem for path in (ROOT / "steps").glob("*.py")} - {"__init__", "command"}
-    assert modules == set(ENTRY_POINTS)
+    assert modules == {*ENTRY_POINTS, *COMMANDS}
 
 
 def test_mlflow_conda_and_pip_install_the_same_locked_list() -> None:

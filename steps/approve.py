@@ -1,0 +1,59 @@
+"""Approve: promote a challenger that passed the gate and waits for a person."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.artifacts import CHANGE
+from pipeline.errors import UnavailableError
+from pipeline.ledger import APPROVE
+from pipeline.registry import CHALLENGER, CHAMPION
+from pipeline.runs import StepRun
+from pipeline.session import Session
+from pipeline.versions import require_golden
+from steps.command import registry_command
+
+
+@registry_command("approve")
+@click.option("--version", default="", show_default="the challenger", help="The version to approve.")
+@click.option("--reason", default="", show_default="none", help="Why, for the ledger.")
+def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
+    """Promote a challenger that passed the gate and waits for a person (promote=manual).
+
+    \b
+    Reads:  the challenger, the gate's finding on it
+    Writes: the new Production, an entry in the ledger, change.json
+    Example: python -m steps.approve --reason "seen with the wine makers"
+    """
+    registry, hand = session.registry, session.hand(run)
+    for note in registry.settle(hand):
+        session.reporter.say(f"warning: {note}")
+    challenger, champion = registry.version(version) if version else registry.holder(CHALLENGER), registry.holder(CHAMPION)
+    if challenger is None:
+        raise UnavailableError("There must be a challenger.", got="none", fix="Make one: python -m steps.register")
+    number, now = str(challenger.version), str(champion.version) if champion else ""
+    tags = challenger.tags
+    against = tags.get("pipeline.held_against", "nothing")
+    if tags.get("pipeline.gate_passed") != "true" or against != (now or "mean predictor"):
+        found = {"true": f"passed against {against}", "false": f"failed against {against}"}
+        raise UnavailableError(
+            f"Version {number} must have passed the gate against what is in Production now ({now or 'nothing'}).",
+            got=f"one that {found.get(tags.get('pipeline.gate_passed', ''), 'was never held against it')}",
+            fix="Run promote first; promote=always forces it.",
+        )
+    require_golden(session.reader, challenger)
+    entry = registry.change(number, expected=now, kind=APPROVE, reason=reason or "no reason given", hand=hand)
+    if entry is None:
+        raise UnavailableError(
+            f"Version {now or 'none'} must be in Production while version {number} is approved.",
+            got="another one, put there meanwhile,",
+            fix="Run promote again: the challenger must pass against that one.",
+        )
+    run.save(CHANGE, entry.as_dict())
+    run.outcome = "promoted"
+    run.tag(model_version=number)
+    return f"version {number} is approved and in Production of {registry.name} (entry {entry.number} of the ledger)"
+
+
+if __name__ == "__main__":
+    approve()

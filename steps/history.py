@@ -1,0 +1,44 @@
+"""History: who was in Production from when to when, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.history import Term, terms
+from pipeline.session import Session
+from pipeline.summary import tabulate
+from steps.command import reading_command
+
+
+@reading_command("history")
+def history(session: Session) -> tuple[Any, str]:
+    """Show who was in Production from when to when, by whose hand, and why.
+
+    \b
+    Reads:  the ledger
+    Example: python -m steps.history --json
+    """
+    served = terms(session.registry.ledger.read().changes)
+    return [term.as_dict() for term in served], show_terms(served, session.registry.name)
+
+
+def show_terms(served: list[Term], name: str) -> str:
+    """Return the terms as a table, newest first, times in this machine's time zone."""
+    if not served:
+        return f"Nothing was in Production of {name}."
+    rows = [
+        (
+            term.version or "(none)",
+            f"{term.since.astimezone():%Y-%m-%d %H:%M:%S}",
+            f"{term.until.astimezone():%Y-%m-%d %H:%M:%S}" if term.until else "now",
+            term.kind,
+            f"{term.actor}@{term.host}",
+            term.reason,
+        )
+        for term in reversed(served)
+    ]
+    return tabulate(["version", "from", "until", "how", "by", "why"], rows)
+
+
+if __name__ == "__main__":
+    history()

@@ -1,0 +1,51 @@
+"""Prune: delete old runs and models that nothing needs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from pipeline.errors import UsageError, nearest
+from pipeline.housekeeping import delete_waste, find_waste
+from pipeline.runs import StepRun
+from pipeline.session import Session
+from pipeline.summary import tabulate
+from steps.command import registry_command
+
+SWITCH = {"on": True, "off": False}
+
+
+@registry_command("prune")
+@click.option("--dry-run", default="", show_default="on", help="on only says what would be deleted; off deletes it.")
+def prune(session: Session, run: StepRun, dry_run: str) -> str:
+    """Delete old runs, versions and their files that nothing needs; by default only say which.
+
+    \b
+    Reads:  the registry, the ledger, the runs; retention.days of the recipe
+    Writes: nothing, unless dry_run=off
+    Kept is what is younger, what is or was in Production, what is in Staging, and all of their runs.
+    Example: python -m steps.prune --dry-run off
+    """
+    if dry_run and dry_run not in SWITCH:
+        raise UsageError("dry_run must be on or off.", got=f"'{dry_run}'", fix=nearest(dry_run, SWITCH))
+    waste = find_waste(session)
+    days = f"{session.recipe.retention.days:g} days"
+    if not waste.runs and not waste.versions:
+        return f"nothing is older than {days} and not needed"
+    rows = [("version", str(v.version), _day(v.creation_timestamp)) for v in waste.versions]
+    rows += [(r.data.tags.get("mlflow.runName", "run"), r.info.run_id, _day(r.info.start_time)) for r in waste.runs]
+    table = tabulate(["what", "which", "made"], rows)
+    if dry_run != "off":
+        return f"{table}\nwould be deleted ({len(rows)}, older than {days}); dry_run=off deletes them"
+    left = delete_waste(session, waste)
+    run.tag(deleted=len(rows))
+    return f"{table}\ndeleted ({len(rows)}, older than {days})" + (f"\n{left}" if left else "")
+
+
+def _day(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d}"
+
+
+if __name__ == "__main__":
+    prune()

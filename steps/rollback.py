@@ -1,0 +1,91 @@
+"""Rollback: put back what was in Production before."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.artifacts import CHANGE
+from pipeline.errors import UnavailableError, UsageError
+from pipeline.ledger import ROLLBACK
+from pipeline.registry import CHAMPION, Registry
+from pipeline.runs import StepRun
+from pipeline.session import Session
+from pipeline.versions import require_golden
+from steps.command import registry_command
+
+
+@registry_command("rollback")
+@click.option(
+    "--version", default="", show_default="the Production before", help="The version to put back: one of the registry."
+)
+@click.option("--reason", default="", show_default="none", help="Why, for the ledger.")
+def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
+    """Put back the version that was in Production before, or the one named. What is rolled back is withdrawn.
+
+    \b
+    Reads:  the ledger; the version's golden rows
+    Writes: the new Production, an entry in the ledger, change.json
+    A withdrawn version is not promoted automatically any more, and a second rollback walks past it.
+    Example: python -m steps.rollback --reason "grades too high"
+    """
+    registry, hand = session.registry, session.hand(run)
+    for note in registry.settle(hand):
+        session.reporter.say(f"warning: {note}")
+    while True:
+        champion = registry.holder(CHAMPION)
+        now = str(champion.version) if champion else ""
+        target = _named(registry, version, now) if version else _before(session, now)
+        require_golden(session.reader, registry.version(target))
+        entry = registry.change(target, expected=now, kind=ROLLBACK, reason=reason or "no reason given", hand=hand)
+        if entry is not None:
+            break
+        if version:
+            raise UnavailableError(
+                f"Version {now or 'none'} must be in Production while it is rolled back.",
+                got="another one, put there meanwhile,",
+                fix="See `history`, and roll back again if it is still needed.",
+            )
+    run.save(CHANGE, entry.as_dict())
+    run.outcome = "promoted"
+    run.tag(model_version=target)
+    withdrawn = f"; version {now} is withdrawn" if now else ""
+    return f"version {target} is back in Production of {registry.name}{withdrawn} (entry {entry.number} of the ledger)"
+
+
+def _named(registry: Registry, version: str, now: str) -> str:
+    found = str(registry.version(version).version)
+    if found == now:
+        raise UsageError(
+            "version must be another one than the one in Production.", got=f"'{version}'", fix="See `history` for the others."
+        )
+    return found
+
+
+def _before(session: Session, now: str) -> str:
+    """Return the newest version that was in Production before, is there, is not withdrawn, and answers its golden rows."""
+    registry = session.registry
+    known = {str(version.version): version for version in registry.versions()}
+    passed_by = []
+    served = [entry.after for entry in reversed(registry.ledger.read().changes) if entry.after != now]
+    for number in dict.fromkeys(served):
+        if number not in known:
+            continue
+        if registry.withdrawn(known[number]):
+            passed_by.append(f"version {number} is withdrawn")
+            continue
+        try:
+            require_golden(session.reader, known[number])
+        except UnavailableError as error:
+            passed_by.append(error.sentence)
+            continue
+        return number
+    raise UnavailableError(
+        "There must be an earlier Production to go back to.",
+        got="none",
+        fix="Name one of the registry's versions with version=N.",
+        details=passed_by,
+    )
+
+
+if __name__ == "__main__":
+    rollback()
