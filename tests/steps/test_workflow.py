@@ -17,6 +17,9 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from pipeline.ledger import PROMOTE, Actor, Ledger
+from pipeline.registry import Hand, Registry
+from pipeline.store import open_store
 from steps import ORDER
 from tests.conftest import NAME, ROOT, Project
 
@@ -332,15 +335,15 @@ def test_a_rejected_model_is_not_registered_and_ends_with_4(project: Project) ->
 
 
 def test_a_better_model_replaces_the_champion_and_a_worse_one_does_not(project: Project) -> None:
-    project.ok("main", model="dt")
-    project.ok("main", model="lr")
+    project.ok("main", model="dt", promote="always")
+    outcome = project.ok("main", model="en")
+    assert "Promotion: promoted (recipe): R2 +0." in outcome.stdout
     assert project.versions() == {"1": "Archived", "2": "Production"}
     assert str(project.client.get_model_version_by_alias(NAME, "previous").version) == "1"
-    outcome = project.ok("main", model="dt")
-    assert "same" in outcome.stdout
     project.write_recipe(lambda c: c["candidates"]["ElasticNet"]["params"].update(alpha=0.6))
     outcome = project.ok("main", model="en")
-    assert "Promotion: kept (worse)" in outcome.stdout
+    assert "Promotion: kept (recipe): R2 -0." in outcome.stdout
+    assert "not above 0" in outcome.stdout
     assert str(project.production().version) == "2"
     assert str(project.client.get_model_version_by_alias(NAME, "challenger").version) == "3"
     assert project.versions()["3"] == "Staging"
@@ -448,26 +451,31 @@ def test_the_experiment_that_the_environment_names_by_id_is_used(project: Projec
     assert project.client.get_run(project.ok("ingest").run_id).info.experiment_id == experiment
 
 
-def test_the_registry_is_locked_from_reading_the_champion_to_replacing_it(
+def test_a_champion_that_changed_while_it_was_measured_is_decided_upon_again(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import fcntl
-
     from steps import promote
 
-    real, seen = promote.decide, []
+    project.ok("main", model="en")
+    for model in ("lr", "dt"):
+        project.ok("main", model=model, promote="never")
+    real, calls = promote.choose_rule, []
 
-    def decide(*arguments: Any) -> Any:
-        with Path(f"{project.folder}/mlflow.db.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                seen.append("locked")
+    def choose_rule(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 1:  # another command is faster
+            registry = Registry(open_store(project.uri, root=project.folder), NAME)
+            hand = Hand(Actor("bob", "there"), "0" * 32)
+            registry.change("2", expected="1", kind=PROMOTE, reason="faster", hand=hand)
         return real(*arguments)
 
-    monkeypatch.setattr(promote, "decide", decide)
-    project.ok("main")
-    assert seen == ["locked"]
+    monkeypatch.setattr(promote, "choose_rule", choose_rule)
+    outcome = project.ok("promote", promote="always")
+    assert "the champion was changed meanwhile: deciding again" in outcome.stderr
+    assert [champion.version for _, champion, _ in calls] == ["1", "2"]
+    changes = Ledger(project.client, NAME).read().changes
+    assert [(entry.before, entry.after) for entry in changes] == [("", "1"), ("1", "2"), ("2", "3")]
+    assert str(project.production().version) == "3"
 
 
 def test_environment_wins_over_profile_and_parameter_over_both(
@@ -509,7 +517,7 @@ def spawn(project: Project, *arguments: str, **environment: str) -> subprocess.P
 
 def test_two_chains_at_once_on_a_store_that_does_not_exist_both_finish(project: Project) -> None:
     (project.folder / "mlflow.db").unlink()
-    both = [spawn(project, "main", "--model", "lr,dt") for _ in range(2)]
+    both = [spawn(project, "main", "--model", "lr,en") for _ in range(2)]
     outputs = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     stages = list(project.versions().values())
