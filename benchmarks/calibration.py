@@ -1,0 +1,236 @@
+"""How often the promotion gate errs, and what it sees, on generated rows where the truth is known.
+
+Usage: make calibrate [ARGS="datasets=200"]
+
+A data set is as many distinct rows as there are red wines, and 15 % copies. A recipe is a linear regression that lacks one of
+ten exchangeable features, so that all recipes are equally good, and no promotion is right. The champion is one of them, the
+challenger the best of the others by cross-validation on the training rows, as in the chain. For the power, the challenger is
+the linear regression of all ten features.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed, parallel_config
+from prettytable import PrettyTable, TableStyle
+from scipy import stats
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GroupKFold, cross_val_score
+
+from pipeline.evidence import cross_validate, measure_gain
+from pipeline.promotion import CHALLENGER, CHAMPION, corrected_level, judge
+from pipeline.recipe import Promotion
+from pipeline.workers import Workers
+
+ROWS, COPIES, FEATURES, FOLDS, TEST_SIZE = 1359, 0.15, 10, 5, 0.2
+CANDIDATES = FEATURES - 1
+#: A quarter of the recipe's draws: the standard error of the bootstrap is then itself sure to 2 %.
+SETTINGS = Promotion(bootstrap_draws=1000)
+#: What one feature is worth where all recipes are equal: their R2 is 0.36, as that of the real wines.
+WORTH = 0.04
+GAINS = (0.02, 0.04)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One data set: the measured gain in R2, its standard errors, and what the gate decided.
+
+    `promoted` is the gate's decision, `promoted_nominal` the one without the correction for the number of candidates.
+    """
+
+    gain: float
+    bootstrap: float
+    corrected: float
+    promoted: bool
+    promoted_nominal: bool
+
+    @property
+    def std_error(self) -> float:
+        """The larger of the two, which the gate takes."""
+        return max(self.bootstrap, self.corrected)
+
+
+@dataclass(frozen=True)
+class Share:
+    """`hits` of `of` data sets."""
+
+    hits: int
+    of: int
+
+    @property
+    def upper(self) -> float:
+        """The upper one-sided 95 % limit of the chance (Clopper and Pearson 1934)."""
+        return 1.0 if self.hits == self.of else float(stats.beta.ppf(0.95, self.hits + 1, self.of - self.hits))
+
+    def __str__(self) -> str:
+        return f"{self.hits} of {self.of}"
+
+
+@dataclass(frozen=True)
+class FalsePromotions:
+    """False promotions of the gate, and of the one without the correction for the number of candidates."""
+
+    corrected: Share
+    nominal: Share
+
+
+def effect_of(worth: float) -> float:
+    """Return the effect e of each of p features, for noise of variance 1, that makes one of them worth so much R2.
+
+    All p explain p e^2 of p e^2 + 1, and p - 1 of them e^2 less.
+    """
+    return math.sqrt(worth / (1 - FEATURES * worth))
+
+
+def simulate(seed: int, *, gain: float, candidates: int = CANDIDATES) -> Outcome:
+    """Return what the gate decides on one data set.
+
+    Parameters
+    ----------
+    gain : true gain in R2 of the challenger; 0: it is the best of as many equal recipes as there are `candidates`.
+    candidates : also what the level is corrected for.
+    """
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(ROWS, FEATURES))
+    answers = values @ np.full(FEATURES, effect_of(gain or WORTH)) + rng.normal(size=ROWS)
+    groups = np.concatenate([np.arange(ROWS), rng.integers(ROWS, size=int(COPIES * ROWS))])
+    table, target = pd.DataFrame(values[groups]), answers[groups]
+    train = (rng.random(ROWS) >= TEST_SIZE)[groups]
+
+    features = table if gain else _choose(table, target, groups, train, candidates, seed)
+    model = LinearRegression()
+    evidence = cross_validate(
+        {CHALLENGER: (model, features), CHAMPION: (model, table.drop(columns=0))},
+        target,
+        groups,
+        folds=FOLDS,
+        repeats=SETTINGS.repeats,
+        seed=seed,
+        workers=Workers(1),
+    )
+    found, passed = [], []
+    for count in (candidates, 1):
+        level = corrected_level(SETTINGS.alpha, candidates=count, attempt=1)
+        measured = measure_gain(evidence, level=level, draws=SETTINGS.bootstrap_draws, seed=seed)
+        found.append(measured)
+        passed.append(judge("recipe", measured, [], SETTINGS, policy="auto", opponent="the champion").promoted)
+    assert found[0].corrected_std_error is not None
+    return Outcome(
+        gain=found[0].gain,
+        bootstrap=found[0].bootstrap_std_error,
+        corrected=found[0].corrected_std_error,
+        promoted=passed[0],
+        promoted_nominal=passed[1],
+    )
+
+
+def _choose(
+    table: pd.DataFrame, target: np.ndarray, groups: np.ndarray, train: np.ndarray, candidates: int, seed: int
+) -> pd.DataFrame:
+    """Return the features of the candidate with the highest cross-validated R2 on the training rows."""
+    folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
+    offers = [table.drop(columns=lacking) for lacking in range(1, candidates + 1)]
+    scores = [
+        cross_val_score(LinearRegression(), offer[train], target[train], groups=groups[train], cv=folds).mean()
+        for offer in offers
+    ]
+    return offers[int(np.argmax(scores))]
+
+
+def run(datasets: int, *, gain: float, candidates: int = CANDIDATES) -> list[Outcome]:
+    """Return the outcomes of the data sets of the seeds 0, 1, ..., on all cores; their progress goes to stderr."""
+    outcomes: list[Outcome] = []
+    with parallel_config(backend="loky", n_jobs=-1, inner_max_num_threads=1):
+        for outcome in Parallel(return_as="generator")(
+            delayed(simulate)(seed, gain=gain, candidates=candidates) for seed in range(datasets)
+        ):
+            outcomes.append(outcome)
+            if len(outcomes) % 50 == 0 or len(outcomes) == datasets:
+                label = f"true gain {gain:g}, {candidates} candidates"
+                print(f"  {label}: {len(outcomes)} of {datasets} data sets", file=sys.stderr, flush=True)
+    return outcomes
+
+
+def share(outcomes: list[Outcome], hit: Callable[[Outcome], bool]) -> Share:
+    """Return in how many data sets `hit` holds."""
+    return Share(sum(map(hit, outcomes)), len(outcomes))
+
+
+def false_promotions(datasets: int) -> FalsePromotions:
+    """Return how often the best of nine recipes replaces a champion that is as good."""
+    outcomes = run(datasets, gain=0)
+    return FalsePromotions(share(outcomes, lambda o: o.promoted), share(outcomes, lambda o: o.promoted_nominal))
+
+
+def power(datasets: int, *, gain: float) -> Share:
+    """Return how often a challenger that is better by `gain` in R2 is promoted."""
+    return share(run(datasets, gain=gain), lambda o: o.promoted)
+
+
+def main(options: dict[str, str]) -> None:
+    """Simulate and print the tables."""
+    datasets, start = int(options.get("datasets", "200")), time.perf_counter()
+    print(f"{datasets} data sets a row; {ROWS} distinct rows and {COPIES:.0%} copies; {FEATURES} features", flush=True)
+    scenarios = {
+        f"equal, best of {CANDIDATES}": (0.0, run(datasets, gain=0)),
+        "equal, one candidate": (0.0, run(datasets, gain=0, candidates=1)),
+        **{f"better by {gain:g}": (gain, run(datasets, gain=gain)) for gain in GAINS},
+    }
+    print(tabulate_decisions(scenarios))
+    print(tabulate_errors(scenarios))
+    print(f"{time.perf_counter() - start:.0f} s")
+
+
+def tabulate_decisions(scenarios: dict[str, tuple[float, list[Outcome]]]) -> str:
+    """Return how often each was promoted, with the correction for the number of candidates and without."""
+    table = _table(["challenger", "promoted", "chance at most", "promoted at nominal level", "chance at most "])
+    for label, (true, outcomes) in scenarios.items():
+        shares = (share(outcomes, lambda o: o.promoted), share(outcomes, lambda o: o.promoted_nominal))
+        # Of what is right to promote, an upper limit says nothing.
+        table.add_row([label, *(cell for found in shares for cell in (str(found), "" if true else f"{found.upper:.3f}"))])
+    return str(table.get_string())
+
+
+def tabulate_errors(scenarios: dict[str, tuple[float, list[Outcome]]]) -> str:
+    """Return the gains' mean and spread, the mean standard errors, and how often 95 % intervals hold the true gain."""
+    kinds: dict[str, Callable[[Outcome], float]] = {
+        "bootstrap": lambda o: o.bootstrap,
+        "corrected": lambda o: o.corrected,
+        "larger": lambda o: o.std_error,
+    }
+    table = _table(
+        ["challenger", "mean gain", "spread", *(f"{kind} error" for kind in kinds), *(f"{kind} 95 %" for kind in kinds)]
+    )
+    half = float(stats.norm.ppf(0.975))
+    for label, (true, outcomes) in scenarios.items():
+        gains = np.array([outcome.gain for outcome in outcomes])
+        errors = {kind: np.array([error(outcome) for outcome in outcomes]) for kind, error in kinds.items()}
+        table.add_row(
+            [
+                label,
+                f"{gains.mean():+.4f}",
+                f"{gains.std(ddof=1):.4f}",
+                *(f"{error.mean():.4f}" for error in errors.values()),
+                *(f"{np.mean(np.abs(gains - true) <= half * error):.1%}" for error in errors.values()),
+            ]
+        )
+    return str(table.get_string())
+
+
+def _table(columns: list[str]) -> PrettyTable:
+    table = PrettyTable(columns)
+    table.set_style(TableStyle.SINGLE_BORDER)
+    table.align = "r"
+    table.align[columns[0]] = "l"
+    return table
+
+
+if __name__ == "__main__":
+    main(dict(argument.split("=", 1) for argument in sys.argv[1:]))

@@ -1,0 +1,77 @@
+"""Processes that die at a chosen write to the store, and the writes there are."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+_WRITES = ("create_", "set_", "log_", "update_", "delete_", "transition_", "finalize_", "record_")
+
+
+def _classes() -> list[type]:
+    from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryStore
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingStore
+
+    return [TrackingStore, RegistryStore, LocalArtifactRepository]
+
+
+def watch_writes(seen: Callable[[str, str], None]) -> None:
+    """Call `seen(when, name)` before and after each outermost write to the store or its artifacts, in this process."""
+    depth = 0
+
+    def watched(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def call(*arguments: Any, **options: Any) -> Any:
+            nonlocal depth
+            if depth == 0:
+                seen("before", name)
+            depth += 1
+            try:
+                return method(*arguments, **options)
+            finally:
+                depth -= 1
+                if depth == 0:
+                    seen("after", name)
+
+        return call
+
+    for kind in _classes():
+        for name in dir(kind):
+            method = getattr(kind, name)
+            if name.startswith(_WRITES) and callable(method):
+                setattr(kind, name, watched(f"{kind.__module__.split('.')[-1]}.{name}", method))
+
+
+def run_and_die(command: Callable[[], object], *, at: int, log: Path) -> int:
+    """Run `command` in a fork of this process that is killed (SIGKILL) at its `at`-th moment; return its wait status.
+
+    The moments, before and after each write, are numbered from 0 and written to `log`.
+    """
+    gc.collect()
+    pid = os.fork()
+    if pid:
+        return os.waitpid(pid, 0)[1]
+    try:
+        moments = log.open("w", encoding="utf-8")
+        count = 0
+
+        def seen(when: str, name: str) -> None:
+            nonlocal count
+            print(when, name, file=moments, flush=True)
+            if count == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            count += 1
+
+        watch_writes(seen)
+        command()
+    except BaseException as error:
+        print(repr(error), file=sys.stderr)
+        os._exit(1)
+    os._exit(0)

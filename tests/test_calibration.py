@@ -1,0 +1,40 @@
+"""The promotion gate on generated rows where the truth is known: how often it errs, and what it sees."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.calibration import Share, effect_of, false_promotions, power, simulate
+
+SOME, MANY = 24, 200
+
+
+def test_of_24_challengers_that_are_no_better_at_most_three_are_promoted() -> None:
+    found = false_promotions(SOME)
+    assert found.corrected.of == found.nominal.of == SOME
+    assert found.corrected.hits <= 3
+    assert found.nominal.hits >= found.corrected.hits
+
+
+def test_the_same_seed_gives_the_same_outcome() -> None:
+    assert simulate(3, gain=0.04) == simulate(3, gain=0.04)
+
+
+def test_a_feature_is_worth_what_it_was_made_to_be() -> None:
+    effect = effect_of(0.02) ** 2
+    explained, variance = 10 * effect, 10 * effect + 1
+    assert explained / variance - (explained - effect) / variance == pytest.approx(0.02)
+
+
+def test_the_upper_limit_of_none_of_n_is_the_one_of_the_textbooks() -> None:
+    """Of a chance p, none in n has the probability (1 - p)^n, which is 5 % at the limit."""
+    assert Share(0, MANY).upper == pytest.approx(1 - 0.05 ** (1 / MANY))
+    assert Share(MANY, MANY).upper == 1
+
+
+@pytest.mark.full
+def test_the_gate_seldom_promotes_an_equal_and_sees_a_larger_gain_more_often() -> None:
+    found = false_promotions(MANY)
+    small, large = power(MANY, gain=0.02), power(MANY, gain=0.04)
+    assert found.corrected.upper <= 0.10
+    assert found.corrected.hits < small.hits < large.hits
