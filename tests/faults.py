@@ -49,29 +49,41 @@ def watch_writes(seen: Callable[[str, str], None]) -> None:
                 setattr(kind, name, watched(f"{kind.__module__.split('.')[-1]}.{name}", method))
 
 
-def run_and_die(command: Callable[[], object], *, at: int, log: Path) -> int:
-    """Run `command` in a fork of this process that is killed (SIGKILL) at its `at`-th moment; return its wait status.
+def in_fork(command: Callable[[], object]) -> int:
+    """Run `command` in a fork of this process; return its wait status, 0 where it did not raise.
 
-    The moments, before and after each write, are numbered from 0 and written to `log`.
+    What it opens stays there: a store that this process had open would be shared with every fork after it.
     """
     gc.collect()
     pid = os.fork()
     if pid:
         return os.waitpid(pid, 0)[1]
     try:
-        moments = log.open("w", encoding="utf-8")
-        count = 0
-
-        def seen(when: str, name: str) -> None:
-            nonlocal count
-            print(when, name, file=moments, flush=True)
-            if count == at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            count += 1
-
-        watch_writes(seen)
         command()
     except BaseException as error:
-        print(repr(error), file=sys.stderr)
+        print(repr(error), file=sys.stderr, flush=True)
         os._exit(1)
     os._exit(0)
+
+
+def run_and_die(command: Callable[[], object], *, at: int, log: Path) -> int:
+    """Run `command` in a fork that is killed (SIGKILL) at its `at`-th moment (-1: never); return its wait status.
+
+    The moments, before and after each write, are numbered from 0 and written to `log`.
+    """
+
+    def watched() -> None:
+        count = 0
+        with log.open("w", encoding="utf-8") as moments:
+
+            def seen(when: str, name: str) -> None:
+                nonlocal count
+                print(when, name, file=moments, flush=True)
+                if count == at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                count += 1
+
+            watch_writes(seen)
+            command()
+
+    return in_fork(watched)
