@@ -20,6 +20,7 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
 
 from pipeline.errors import UnavailableError
 
@@ -140,7 +141,7 @@ def local_copy(uri: str, name: str, tracking_uri: str) -> Iterator[Path]:
     ------
     FileNotFoundError, MlflowException : there is none, or it cannot be fetched.
     """
-    if "://" not in uri or uri.startswith("file:"):
+    if is_local_uri(uri):
         path = Path(local_file_uri_to_path(uri)) / name
         path.stat()
         yield path

@@ -192,8 +192,8 @@ class Ledger:
             tags=tags,
             description=f"{before or 'none'} → {after or 'none'} ({kind}) by {actor.name}: {entry.reason}",
         )
-        head = self.read().head
-        return head if head and head.number == int(version.version) else None
+        # The next one may have followed already: what counts is whether this one does.
+        return next((found for found in self.read().entries if found.number == int(version.version)), None)
 
     def close(self, entry: Entry, state: str = APPLIED) -> None:
         """Say what became of an entry, and keep the head outside of the ledger too."""

@@ -6,10 +6,12 @@ entry, then carried out, then closed: `settle` finishes what an earlier command 
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -22,6 +24,8 @@ CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 PRODUCTION, STAGING, ARCHIVED = "Production", "Staging", "Archived"
 WITHDRAWN = "pipeline.withdrawn"
 _TAG_LENGTH = 5000
+#: How long a command may take from an outdated write of the alias to mending it.
+_SLOW_SECONDS, _PAUSE_SECONDS = 10, 0.25
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,10 @@ class Registry:
         """
         with self.locked():
             self.settle(hand)
-            if self._champion() != expected or version == expected:
+            reading = self.ledger.read()
+            recorded = reading.changes[-1].after if reading.changes else ""
+            # The ledger is ahead of the alias where a command that does not share our lock is carrying its entry out.
+            if self._champion() != expected or recorded != expected or version == expected:
                 return None
             self.version(version)
             entry = self.ledger.append(
@@ -118,7 +125,7 @@ class Registry:
                 reason=reason,
                 evidence=evidence,
                 run_id=hand.run_id,
-                expected=self.ledger.read().head,
+                expected=reading.head,
             )
             if entry is not None:
                 self._carry_out(entry)
@@ -192,6 +199,8 @@ class Registry:
             # The truth first: whatever happens from here on, `settle` leads to the same end.
             if self._champion() != entry.after:
                 self._client.set_registered_model_alias(self.name, CHAMPION, entry.after)
+            if self._newer(entry):
+                continue
             if self._exists(entry.before) and entry.before != entry.after:
                 self._client.set_registered_model_alias(self.name, PREVIOUS, entry.before)
                 if entry.kind == ROLLBACK:
@@ -201,16 +210,26 @@ class Registry:
                 self._client.delete_model_version_tag(self.name, entry.after, WITHDRAWN)
             self._mirror()
             self.ledger.close(entry)
-            newest = self.ledger.read().head
-            if newest is None or newest.number <= entry.number:
+            if not self._newer(entry):
                 return
+
+    def _newer(self, entry: Entry) -> bool:
+        """Whether an entry was appended after `entry`, by a command that does not share our lock."""
+        head = self.ledger.read().head
+        return head is not None and head.number > entry.number
 
     def _take_note(self, hand: Hand) -> list[str]:
         """Write into the ledger that the alias was moved by other means, so that the history stays whole."""
-        reading, champion = self.ledger.read(), self._champion()
-        recorded = reading.changes[-1].after if reading.changes else ""
-        if champion == recorded:
-            return []
+        for _ in range(int(_SLOW_SECONDS / _PAUSE_SECONDS)):
+            reading, champion = self.ledger.read(), self._champion()
+            recorded = reading.changes[-1].after if reading.changes else ""
+            if champion == recorded:
+                return []
+            is_recent = reading.head is not None and datetime.now(UTC) - reading.head.when < timedelta(seconds=60)
+            if self._store.is_file or not is_recent:
+                break
+            # Perhaps a command that does not share our lock is about to see that it was overtaken.
+            time.sleep(_PAUSE_SECONDS)
         reason = "changed by other means than the pipeline; seen now"
         entry = self.ledger.append(
             kind=EXTERNAL,
@@ -222,10 +241,11 @@ class Registry:
             state=APPLIED,
             expected=reading.head,
         )
-        if entry is not None:
-            self.ledger.close(entry)
-            if self._exists(recorded):
-                self._client.set_registered_model_alias(self.name, PREVIOUS, recorded)
+        if entry is None:
+            return []  # a command that does not share our lock was changing it
+        self.ledger.close(entry)
+        if self._exists(recorded):
+            self._client.set_registered_model_alias(self.name, PREVIOUS, recorded)
         return [
             f"Production of {self.name} was changed by other means than the pipeline: from version {recorded or 'none'} to "
             f"{champion or 'none'}. The ledger has it now."

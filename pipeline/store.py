@@ -48,6 +48,11 @@ class Store:
     client: MlflowClient
     artifact_root: str | None
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the store is a SQLite file, whose lock lies beside it: all who change it share that lock."""
+        return self.uri.startswith(SQLITE)
+
     def lock(self) -> filelock.BaseFileLock:
         """Return the lock that all writers of the registry hold: MLflow's own transitions are not isolated."""
         return _lock(self.uri)
