@@ -38,6 +38,7 @@ _ENTRY, _HASH, _MAC, _STATE, _HEAD = (
     "pipeline.ledger_head",
 )
 _REASON_LENGTH = 1000
+_MANY = 1000
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,13 @@ class Reading:
 
     @property
     def acknowledged(self) -> frozenset[str]:
-        """The names of the faults that were taken note of."""
-        return frozenset(name for entry in self.entries for name in entry.acknowledged)
+        """The names of the faults that were taken note of; of entries, those before the one that does."""
+        places = [(name.partition(" "), entry.number) for entry in self.entries for name in entry.acknowledged]
+        return frozenset(
+            f"{kind} {which}"
+            for (kind, _, which), number in places
+            if kind != "entry" or (which.isdecimal() and int(which) < number)
+        )
 
     @property
     def changes(self) -> tuple[Entry, ...]:
@@ -142,7 +148,7 @@ class Ledger:
                 faults[f"entry {number}"] = f"Entry {number} of the ledger does not follow from the one before it."
             entries.append(entry)
             head = str(version.tags.get(_HASH, entry.hash))
-        faults |= self._cut_off(entries)
+        faults = {**self._head_faults(entries, expected), **faults}
         reading = Reading(tuple(entries))
         return replace(reading, faults={name: text for name, text in faults.items() if name not in reading.acknowledged})
 
@@ -196,9 +202,14 @@ class Ledger:
         return next((found for found in self.read().entries if found.number == int(version.version)), None)
 
     def close(self, entry: Entry, state: str = APPLIED) -> None:
-        """Say what became of an entry, and keep the head outside of the ledger too."""
+        """Say what became of an entry, and keep the head outside of the ledger too.
+
+        A kept head that shows damage stays until somebody has taken note of it.
+        """
         self._client.set_model_version_tag(self.name, str(entry.number), _STATE, state)
-        self._client.set_registered_model_tag(self._model, _HEAD, f"{entry.number} {entry.hash}")
+        note = self._head_note()
+        if entry.kind == ACKNOWLEDGE or not note or note in map(_note_of, self.read().entries):
+            self._client.set_registered_model_tag(self._model, _HEAD, _note_of(entry))
 
     def _make(self) -> None:
         if self._client.search_registered_models(f"name = '{self.name}'"):
@@ -230,27 +241,46 @@ class Ledger:
             return "cannot be read"
         if entry.hash != version.tags.get(_HASH):
             return "was changed"
-        if self._key and not hmac.compare_digest(self._sign(entry), str(version.tags.get(_MAC, ""))):
+        if self._key and not hmac.compare_digest(self._sign(entry).encode(), str(version.tags.get(_MAC, "")).encode()):
             return "is not signed with this key"
         return ""
 
-    def _cut_off(self, entries: list[Entry]) -> dict[str, str]:
-        """Return a fault where the head that is kept with the model is not among the entries."""
+    def _head_note(self) -> str:
+        """Return what is noted of the newest entry outside of the ledger; empty where there is no note."""
         try:
-            number, _, digest = self._client.get_registered_model(self._model).tags.get(_HEAD, "").partition(" ")
+            return str(self._client.get_registered_model(self._model).tags.get(_HEAD, ""))
         except MlflowException as error:
             if not is_missing(error):
                 raise
+            return ""
+
+    def _head_faults(self, entries: list[Entry], expected: int) -> dict[str, str]:
+        """Return what the note of the newest entry says against the ledger, whose next version would be `expected` or later."""
+        note = self._head_note()
+        if not note or note in map(_note_of, entries):
             return {}
-        if not number or any(entry.number == int(number) and entry.hash == digest for entry in entries):
-            return {}
-        return {f"head {number}": f"The ledger is cut off or changed: its entry {number} is not the one that was written."}
+        text = note.partition(" ")[0]
+        number = int(text) if text.isdecimal() else 0
+        if not 0 < number < expected + _MANY:
+            return {"head": "The note of the ledger's newest entry is not the one that was written."}
+        if number < expected:
+            return {f"entry {number}": f"Entry {number} of the ledger is not the one that was written."}
+        return {f"entry {n}": f"Entry {n} of the ledger is missing." for n in range(expected, number + 1)}
+
+
+def _note_of(entry: Entry) -> str:
+    return f"{entry.number} {entry.hash}"
 
 
 def _parse(version: ModelVersion) -> Entry | None:
+    """Return the entry that the version is; None where its content is none."""
     try:
         values = json.loads(version.tags[_ENTRY])
-        values["acknowledged"] = tuple(values["acknowledged"])
-        return Entry(**values, number=int(version.version), state=version.tags.get(_STATE, OPEN))
-    except (KeyError, TypeError, ValueError):
+        noted = values.pop("acknowledged")
+        entry = Entry(**values, acknowledged=tuple(noted), number=int(version.version), state=version.tags.get(_STATE, OPEN))
+        is_sound = isinstance(noted, list) and all(isinstance(text, str) for text in (*values.values(), *noted))
+        if not is_sound or not entry.when.tzinfo or not entry.hash:
+            return None
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         return None
+    return entry

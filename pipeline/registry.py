@@ -151,6 +151,7 @@ class Registry:
     def acknowledge(self, names: tuple[str, ...], reason: str, hand: Hand) -> None:
         """Write into the ledger that the faults `names` were seen: they are faults of the past then."""
         with self.locked():
+            self._finish()
             champion = self._champion()
             entry = self.ledger.append(
                 kind=ACKNOWLEDGE,
@@ -186,8 +187,10 @@ class Registry:
             return
         if self._exists(head.after):
             self._carry_out(head)
-        else:
-            self.ledger.close(head, REVERTED)
+            return
+        self.ledger.close(head, REVERTED)
+        if not self._champion() and self._exists(head.before):  # the alias had been moved, and went with the version
+            self._client.set_registered_model_alias(self.name, CHAMPION, head.before)
 
     def _carry_out(self, entry: Entry) -> None:
         """Make the registry what `entry` says, and close it; where a newer one was appended meanwhile, what that says."""

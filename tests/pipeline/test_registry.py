@@ -1,24 +1,43 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pipeline.errors import UnavailableError
-from pipeline.ledger import PROMOTE, Actor, Entry
+from pipeline.ledger import APPLIED, EXTERNAL, FORCED, OPEN, PROMOTE, REVERTED, ROLLBACK, Actor, Entry
 from pipeline.models import load_model
 from pipeline.registry import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING, Hand, Registry
 from pipeline.store import Store, open_store
+from tests.conftest import forget_mlflow
 from tests.pipeline.conftest import ROWS, TARGET, log_toy
 
 NAME = "Toy"
 HAND = Hand(Actor("ann", "here"), "0" * 32)
+#: The methods of MLflow's client by which the registry writes.
+WRITES = (
+    "create_registered_model",
+    "create_model_version",
+    "set_registered_model_alias",
+    "delete_registered_model_alias",
+    "set_registered_model_tag",
+    "set_model_version_tag",
+    "delete_model_version_tag",
+    "transition_model_version_stage",
+)
 
 
 @pytest.fixture
@@ -310,3 +329,350 @@ def test_promotions_at_once_from_several_processes_leave_exactly_one_production(
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         list(pool.map(promote_anew, [tmp_path] * 6, versions * 3))
     assert_one_production(registry, 2)
+
+
+# --- the ledger -----------------------------------------------------------------------------------------------------------
+
+
+def entries(registry: Registry) -> list[tuple[str, str, str, str]]:
+    return [(entry.kind, entry.before, entry.after, entry.state) for entry in registry.ledger.read().entries]
+
+
+def roll_back(registry: Registry, version: str) -> Entry | None:
+    return registry.change(version, expected=holder(registry, CHAMPION), kind=ROLLBACK, reason="it was bad", hand=HAND)
+
+
+def assert_settled(registry: Registry) -> None:
+    """One Production, the champion's; a whole ledger that ends with it, in which each change goes on from the one before."""
+    champion, reading = holder(registry, CHAMPION), registry.ledger.read()
+    assert [version for version, stage in stages(registry).items() if stage == PRODUCTION] == [champion]
+    assert reading.faults == {}
+    assert [entry.number for entry in reading.entries if entry.state == OPEN] == []
+    assert [entry.before for entry in reading.changes] == ["", *(entry.after for entry in reading.changes[:-1])]
+    assert reading.changes[-1].after == champion
+
+
+@pytest.fixture(scope="session")
+def promoted_twice(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """A store of three versions of one small model: 1 and 2 were promoted, 3 is the challenger; made once, copied often."""
+    forget_mlflow()
+    folder = tmp_path_factory.mktemp("promoted")
+    shutil.copy(empty_store, folder / "mlflow.db")
+    store = open_store("sqlite:///mlflow.db", root=folder, artifact_location="mlruns")
+    registry = Registry(store, NAME)
+    for version in ("1", "2", "3"):
+        add(store, registry, version)
+        if version != "3":
+            promote(registry, version)
+    return folder / "mlflow.db"
+
+
+def open_copy(path: Path, folder: Path) -> Store:
+    folder.mkdir(exist_ok=True)
+    shutil.copy(path, folder / "mlflow.db")
+    return open_store("sqlite:///mlflow.db", root=folder, artifact_location="mlruns")
+
+
+@pytest.fixture
+def toy_store(promoted_twice: Path, tmp_path: Path) -> Store:
+    return open_copy(promoted_twice, tmp_path)
+
+
+@pytest.fixture
+def toy(toy_store: Store) -> Registry:
+    """Versions 1, 2 and 3, of which 2 is the champion, 1 the one before, and 3 the challenger."""
+    return Registry(toy_store, NAME)
+
+
+@contextmanager
+def stopped_at(client: MlflowClient, write: int) -> Iterator[list[str]]:
+    """Raise KeyboardInterrupt in place of the client's `write`-th write, counted from 1; give the names of the writes."""
+    names: list[str] = []
+
+    def watched(name: str) -> Callable[..., Any]:
+        method = getattr(client, name)
+
+        def call(*words: Any, **options: Any) -> Any:
+            names.append(name)
+            if len(names) == write:
+                raise KeyboardInterrupt
+            return method(*words, **options)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch, suppress(KeyboardInterrupt):
+        for name in WRITES:
+            patch.setattr(client, name, watched(name))
+        yield names
+
+
+def test_every_change_leaves_exactly_one_applied_entry(store: Store, registry: Registry) -> None:
+    for identity in "abc":
+        add(store, registry, identity)
+    promote(registry, "1")
+    promote(registry, "2")
+    roll_back(registry, "1")
+    registry.change("3", expected="1", kind=FORCED, reason="now", hand=HAND, evidence="abc")
+    assert entries(registry) == [
+        (PROMOTE, "", "1", APPLIED),
+        (PROMOTE, "1", "2", APPLIED),
+        (ROLLBACK, "2", "1", APPLIED),
+        (FORCED, "1", "3", APPLIED),
+    ]
+    assert_settled(registry)
+
+
+def test_an_entry_says_who_why_by_what_and_in_which_run(store: Store, registry: Registry) -> None:
+    add(store, registry, "a")
+    entry = registry.change("1", expected="", kind=PROMOTE, reason="it is better", hand=HAND, evidence="f" * 64)
+    assert entry is not None
+    assert entry == registry.ledger.read().head
+    assert (entry.actor, entry.host, entry.reason) == ("ann", "here", "it is better")
+    assert (entry.evidence, entry.run_id) == ("f" * 64, HAND.run_id)
+
+
+def test_registering_and_settling_write_no_entry(store: Store, registry: Registry) -> None:
+    add(store, registry, "a")
+    registry.settle(HAND)
+    assert entries(registry) == []
+    promote(registry, "1")
+    add(store, registry, "b")
+    registry.settle(HAND)
+    move(store, "2", PRODUCTION)
+    assert registry.settle(HAND) == []
+    assert len(entries(registry)) == 1
+
+
+@pytest.mark.parametrize(("version", "expected"), [("3", "1"), ("3", ""), ("3", "3"), ("2", "2"), ("1", "7")])
+def test_a_change_that_expects_another_champion_is_none_and_changes_nothing(
+    store: Store, registry: Registry, version: str, expected: str
+) -> None:
+    for identity in "abc":
+        add(store, registry, identity)
+    promote(registry, "1")
+    promote(registry, "2")
+    before = (stages(registry), aliases(registry), entries(registry))
+    assert registry.change(version, expected=expected, kind=PROMOTE, reason="late", hand=HAND) is None
+    assert (stages(registry), aliases(registry), entries(registry)) == before
+
+
+@pytest.mark.parametrize("kind", [PROMOTE, ROLLBACK])
+def test_a_change_that_is_stopped_at_any_write_leaves_a_production_and_is_finished_or_not_begun(
+    promoted_twice: Path, tmp_path: Path, kind: str
+) -> None:
+    after = {PROMOTE: "3", ROLLBACK: "1"}[kind]
+    for stop in count(1):
+        store = open_copy(promoted_twice, tmp_path / str(stop))
+        registry = Registry(store, NAME)
+        with stopped_at(store.client, stop) as writes:
+            registry.change(after, expected="2", kind=kind, reason="it was bad", hand=HAND)
+        assert (load_model(f"models:/{NAME}/Production").predict(ROWS) - TARGET).max() < 1e-9
+        assert registry.settle(HAND) == []
+        assert_settled(registry)
+        champion = "2" if stop == 1 else after
+        assert holder(registry, CHAMPION) == champion
+        assert [entry[1:] for entry in entries(registry)][2:] == [("2", after, APPLIED)] * (stop > 1)
+        assert holder(registry, PREVIOUS) == ("1" if stop == 1 else "2")
+        withdrawn = [version for version in ("1", "2", "3") if registry.withdrawn(registry.version(version))]
+        assert withdrawn == ["2"] * (kind == ROLLBACK and stop > 1)
+        if len(writes) < stop:
+            assert {"create_model_version", "set_registered_model_alias", "transition_model_version_stage"} <= set(writes)
+            break
+
+
+def test_the_first_promotion_that_is_stopped_at_any_write_is_finished_or_not_begun(store: Store) -> None:
+    run, model_id = log_toy(store)
+    for stop in count(1):
+        registry = Registry(store, f"Toy{stop}")
+        registry.register(source=f"models:/{model_id}", run_id=run.id, model_id=model_id, identity="", tags={}, description="")
+        with stopped_at(store.client, stop) as writes:
+            promote(registry, "1")
+        assert registry.settle(HAND) == []
+        if entries(registry):
+            assert_settled(registry)
+        else:
+            assert stop <= 2
+            assert (stages(registry), holder(registry, CHAMPION)) == ({"1": STAGING}, "")
+        promote(registry, "1")
+        assert entries(registry) == [(PROMOTE, "", "1", APPLIED)]
+        if len(writes) < stop:
+            break
+    assert stop > 4
+
+
+def test_a_change_that_was_stopped_is_finished_by_the_next_one(toy_store: Store, toy: Registry) -> None:
+    with stopped_at(toy_store.client, 2):
+        promote(toy, "3")
+    assert (holder(toy, CHAMPION), entries(toy)[-1]) == ("2", (PROMOTE, "2", "3", OPEN))
+    assert promote(toy, "1") is None  # expects version 2, and finds that 3 is the champion
+    assert roll_back(toy, "1")
+    assert entries(toy)[2:] == [(PROMOTE, "2", "3", APPLIED), (ROLLBACK, "3", "1", APPLIED)]
+    assert_settled(toy)
+
+
+def test_a_change_that_was_stopped_is_finished_by_a_registration(toy_store: Store, toy: Registry) -> None:
+    with stopped_at(toy_store.client, 2):
+        promote(toy, "3")
+    add(toy_store, toy, "d")
+    assert aliases(toy) == {CHAMPION: "3", CHALLENGER: "4", PREVIOUS: "2"}
+    assert_settled(toy)
+
+
+def test_an_acknowledgement_leaves_no_change_behind_that_was_stopped(toy_store: Store, toy: Registry) -> None:
+    with stopped_at(toy_store.client, 2):
+        promote(toy, "3")
+    toy.acknowledge(("entry 9",), "seen", HAND)
+    assert toy.settle(HAND) == []
+    assert_settled(toy)
+
+
+def test_an_open_entry_whose_version_was_deleted_is_reverted_and_production_stays(toy_store: Store, toy: Registry) -> None:
+    with stopped_at(toy_store.client, 2):
+        promote(toy, "3")
+    toy_store.client.delete_model_version(NAME, "3")
+    assert toy.settle(HAND) == []
+    assert entries(toy)[2:] == [(PROMOTE, "2", "3", REVERTED)]
+    assert aliases(toy) == {CHAMPION: "2", CHALLENGER: "", PREVIOUS: "1"}
+    assert_settled(toy)
+    assert promote(toy, "1")
+    assert_settled(toy)
+
+
+def test_a_change_that_was_stopped_half_way_is_undone_where_its_version_was_deleted(
+    promoted_twice: Path, tmp_path: Path
+) -> None:
+    for stop in count(2):
+        store = open_copy(promoted_twice, tmp_path / str(stop))
+        registry = Registry(store, NAME)
+        with stopped_at(store.client, stop):
+            promote(registry, "3")
+        if entries(registry)[-1] != (PROMOTE, "2", "3", OPEN):
+            break
+        store.client.delete_model_version(NAME, "3")
+        registry.settle(HAND)
+        assert stages(registry) == {"1": ARCHIVED, "2": PRODUCTION}
+        assert entries(registry)[2:] == [(PROMOTE, "2", "3", REVERTED)]
+        assert_settled(registry)
+
+
+def test_an_alias_moved_by_hand_is_taken_note_of_once(toy_store: Store, toy: Registry) -> None:
+    toy_store.client.set_registered_model_alias(NAME, CHAMPION, "3")
+    (note,) = toy.settle(HAND)
+    assert "from version 2 to 3" in note
+    assert NAME in note
+    assert entries(toy)[2:] == [(EXTERNAL, "2", "3", APPLIED)]
+    assert aliases(toy) == {CHAMPION: "3", CHALLENGER: "", PREVIOUS: "2"}
+    assert_settled(toy)
+    assert toy.settle(HAND) == []
+    assert len(entries(toy)) == 3
+    head = toy.ledger.read().head
+    assert head is not None
+    assert head.actor == "unknown"
+
+
+def test_an_alias_deleted_by_hand_is_taken_note_of_once(toy_store: Store, toy: Registry) -> None:
+    toy_store.client.delete_registered_model_alias(NAME, CHAMPION)
+    (note,) = toy.settle(HAND)
+    assert "from version 2 to none" in note
+    assert entries(toy)[2:] == [(EXTERNAL, "2", "", APPLIED)]
+    assert toy.settle(HAND) == []
+    assert toy.change("3", expected="", kind=PROMOTE, reason="better", hand=HAND)
+    assert entries(toy)[3:] == [(PROMOTE, "", "3", APPLIED)]
+    assert_settled(toy)
+
+
+def test_a_champion_set_by_hand_before_there_was_any_is_taken_note_of(store: Store, registry: Registry) -> None:
+    add(store, registry, "a")
+    store.client.set_registered_model_alias(NAME, CHAMPION, "1")
+    (note,) = registry.settle(HAND)
+    assert "from version none to 1" in note
+    assert entries(registry) == [(EXTERNAL, "", "1", APPLIED)]
+    assert_settled(registry)
+
+
+def test_a_champion_deleted_by_hand_is_taken_note_of(toy_store: Store, toy: Registry) -> None:
+    toy_store.client.delete_model_version(NAME, "2")
+    (note,) = toy.settle(HAND)
+    assert "from version 2 to none" in note
+    assert toy.settle(HAND) == []
+    assert promote(toy, "3")
+    assert_settled(toy)
+
+
+def test_taking_note_that_is_stopped_at_any_write_is_done_once(promoted_twice: Path, tmp_path: Path) -> None:
+    for stop in count(1):
+        store = open_copy(promoted_twice, tmp_path / str(stop))
+        registry = Registry(store, NAME)
+        store.client.set_registered_model_alias(NAME, CHAMPION, "3")
+        with stopped_at(store.client, stop) as writes:
+            registry.settle(HAND)
+        registry.settle(HAND)
+        assert entries(registry)[2:] == [(EXTERNAL, "2", "3", APPLIED)]
+        assert_settled(registry)
+        if len(writes) < stop:
+            break
+
+
+def test_a_version_that_was_rolled_back_is_withdrawn_until_it_comes_back(toy: Registry) -> None:
+    roll_back(toy, "1")
+    note = toy.withdrawn(toy.version("2"))
+    assert "by ann: it was bad" in note
+    promote(toy, "3")
+    assert toy.withdrawn(toy.version("2")) == note
+    promote(toy, "2")
+    assert [toy.withdrawn(toy.version(version)) for version in ("1", "2", "3")] == ["", "", ""]
+    assert_settled(toy)
+
+
+def test_rolling_back_a_rollback_withdraws_the_other_one(toy: Registry) -> None:
+    roll_back(toy, "1")
+    roll_back(toy, "2")
+    assert [bool(toy.withdrawn(toy.version(version))) for version in ("1", "2")] == [True, False]
+
+
+def test_acknowledging_changes_neither_production_nor_its_history(toy_store: Store, toy: Registry) -> None:
+    before = (stages(toy), aliases(toy), toy.ledger.read().changes)
+    toy_store.client.delete_model_version(toy.ledger.name, "1")
+    assert list(toy.ledger.read().faults) == ["entry 1"]
+    toy.acknowledge(("entry 1",), "seen", HAND)
+    assert toy.ledger.read().faults == {}
+    assert (stages(toy), aliases(toy)) == before[:2]
+    assert toy.ledger.read().changes == before[2][1:]
+    assert toy.settle(HAND) == []
+
+
+def test_a_registry_with_a_key_signs_what_it_writes(store: Store) -> None:
+    registry = Registry(store, NAME, ledger_key="secret")
+    add(store, registry, "a")
+    promote(registry, "1")
+    assert registry.ledger.read().faults == {}
+    assert list(Registry(store, NAME, ledger_key="other").ledger.read().faults) == ["entry 1"]
+
+
+acts = st.one_of(
+    st.tuples(st.sampled_from([PROMOTE, ROLLBACK]), st.sampled_from("123"), st.integers(1, 12)),
+    st.tuples(st.just("by hand"), st.sampled_from("123"), st.just(0)),
+    st.tuples(st.just("settle"), st.just(""), st.integers(1, 6)),
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(acts, min_size=1, max_size=5))
+def test_whatever_was_stopped_or_done_by_hand_settling_makes_ledger_alias_and_stage_agree(
+    promoted_twice: Path, tmp_path_factory: pytest.TempPathFactory, history: list[tuple[str, str, int]]
+) -> None:
+    store = open_copy(promoted_twice, tmp_path_factory.mktemp("history"))
+    registry = Registry(store, NAME)
+    for kind, version, stop in history:
+        if kind == "by hand":
+            store.client.set_registered_model_alias(NAME, CHAMPION, version)
+            continue
+        with stopped_at(store.client, stop):
+            if kind == "settle":
+                registry.settle(HAND)
+            else:
+                registry.change(version, expected=holder(registry, CHAMPION), kind=kind, reason="", hand=HAND)
+        assert PRODUCTION in stages(registry).values()
+    registry.settle(HAND)
+    assert_settled(registry)
+    assert registry.settle(HAND) == []
