@@ -170,14 +170,15 @@ def judge(rule: Rule, gain: Gain, rails: Sequence[Rail], settings: Promotion, *,
         f"R2 {gain.gain:+.4f} against {opponent} on {gain.rows} rows ({gain.distinct_rows} distinct), lower limit "
         f"{gain.lower:+.4f} at {gain.level:.1%}"
     )
+    # Written so that a figure that is no number is a fault.
     if rule == "refresh":
         faults = [f"only {gain.rows} rows that neither has seen, at least {settings.min_rows} are needed"] * (
             gain.rows < settings.min_rows
         )
-        faults += [f"not above -{settings.margin:g}"] * (gain.lower <= -settings.margin)
+        faults += [f"not above -{settings.margin:g}"] * (not gain.lower > -settings.margin)
     else:
-        faults = ["not above 0"] * (gain.lower <= 0)
-        faults += [f"the gain is below {settings.min_gain:g}"] * (gain.gain < settings.min_gain)
+        faults = ["not above 0"] * (not gain.lower > 0)
+        faults += [f"the gain is below {settings.min_gain:g}"] * (not gain.gain >= settings.min_gain)
     broken = [rail for rail in rails if not rail.passed]
     faults += [f"{rail.name} is {rail.value:.3g}, at most {rail.limit:.3g} is allowed" for rail in broken]
     if faults:

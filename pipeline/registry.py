@@ -226,7 +226,8 @@ class Registry:
         for _ in range(int(_SLOW_SECONDS / _PAUSE_SECONDS)):
             reading, champion = self.ledger.read(), self._champion()
             recorded = reading.changes[-1].after if reading.changes else ""
-            if champion == recorded:
+            is_open = reading.head is not None and reading.head.state == OPEN  # by a command that does not share our lock
+            if champion == recorded or is_open:
                 return []
             is_recent = reading.head is not None and datetime.now(UTC) - reading.head.when < timedelta(seconds=60)
             if self._store.is_file or not is_recent:

@@ -96,11 +96,9 @@ def _measure(
     from pipeline.plots import plot_gain
 
     registry, held_against = session.registry, _name(champion)
-    before = [
-        other
-        for other in registry.versions()
-        if other.version != challenger.version and other.tags.get("pipeline.held_against") == held_against
-    ]
+    # Each other version that was measured against this champion was an attempt; a refresh is measured on rows of its own.
+    mark = f"measured_against_{held_against.replace(' ', '_')}"
+    before = [v for v in registry.versions() if v.version != challenger.version and f"pipeline.{mark}" in v.tags]
     contest = Contest(
         run=run,
         recipe=session.recipe,
@@ -109,7 +107,7 @@ def _measure(
         challenger=challenger,
         champion=champion,
         candidates=int(challenger.tags.get("pipeline.candidates_compared", 1)),
-        attempt=1 if champion is None else len(before) + 1,
+        attempt=len(before) + 1 if rule == "recipe" else 1,
     )
     if rule == "recipe":
         session.reporter.say(f"measuring version {challenger.version} against version {held_against} on the same folds")
@@ -135,6 +133,7 @@ def _measure(
         str(challenger.version),
         {
             "gate_rule": rule,
+            **({mark: run.id} if rule == "recipe" else {}),
             "gate_gain": evidence.gain.gain,
             "gate_lower": evidence.gain.lower,
             "gate_level": evidence.gain.level,
