@@ -41,10 +41,10 @@ class Term:
 def terms(changes: Iterable[Entry]) -> list[Term]:
     """Return the terms that the ledger's `changes` (oldest first) amount to, oldest first."""
     entries = list(changes)
-    ends = [entry.when for entry in entries[1:]]
+    ends = [*(entry.when for entry in entries), None][1:]
     return [
         Term(e.after, e.when, end, e.kind, e.actor, e.host, e.reason, e.evidence, e.run_id, e.number)
-        for e, end in zip(entries, [*ends, None], strict=True)
+        for e, end in zip(entries, ends, strict=True)
     ]
 
 

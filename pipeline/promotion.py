@@ -6,6 +6,7 @@ by that evidence.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -171,13 +172,14 @@ def judge(rule: Rule, gain: Gain, rails: Sequence[Rail], settings: Promotion, *,
         f"{gain.lower:+.4f} at {gain.level:.1%}"
     )
     # Written so that a figure that is no number is a fault.
+    faults = ["the gain is no number"] * math.isnan(gain.gain)
     if rule == "refresh":
-        faults = [f"only {gain.rows} rows that neither has seen, at least {settings.min_rows} are needed"] * (
+        faults += [f"only {gain.rows} rows that neither has seen, at least {settings.min_rows} are needed"] * (
             gain.rows < settings.min_rows
         )
         faults += [f"not above -{settings.margin:g}"] * (not gain.lower > -settings.margin)
     else:
-        faults = ["not above 0"] * (not gain.lower > 0)
+        faults += ["not above 0"] * (not gain.lower > 0)
         faults += [f"the gain is below {settings.min_gain:g}"] * (not gain.gain >= settings.min_gain)
     broken = [rail for rail in rails if not rail.passed]
     faults += [f"{rail.name} is {rail.value:.3g}, at most {rail.limit:.3g} is allowed" for rail in broken]
