@@ -217,7 +217,9 @@ class Reader:
             try:
                 uri = self._client.get_run(run_id).info.artifact_uri
                 path = stack.enter_context(local_copy(uri, name, self._client.tracking_uri))
-            except (MlflowException, OSError):
+            except (MlflowException, OSError) as error:
+                if "failed with exception" in str(error):  # the server did not answer: that is not "none"
+                    raise
                 raise _broken(name, run_id, "none") from None
             yield path
 

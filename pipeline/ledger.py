@@ -163,7 +163,6 @@ class Ledger:
         run_id: str,
         evidence: str = "",
         acknowledged: tuple[str, ...] = (),
-        state: str = OPEN,
         expected: Entry | None,
     ) -> Entry | None:
         """Append an entry that follows `expected` (None: the first one); None where another one was there before.
@@ -172,7 +171,6 @@ class Ledger:
         ----------
         evidence : sha256 of the decision that this follows from.
         run_id : the run that does it; the entry leads to it.
-        state : `open`, until `close` says what became of it.
         """
         entry = Entry(
             previous_hash=expected.hash if expected else "",
@@ -182,13 +180,13 @@ class Ledger:
             after=after,
             actor=actor.name,
             host=actor.host,
-            reason=reason[:_REASON_LENGTH],
+            reason=reason.encode(errors="replace").decode()[:_REASON_LENGTH],
             run_id=run_id,
             evidence=evidence,
             acknowledged=acknowledged,
         )
         self._make()
-        tags = {_ENTRY: entry.content(), _HASH: entry.hash, _STATE: state}
+        tags = {_ENTRY: entry.content(), _HASH: entry.hash, _STATE: OPEN}
         if self._key:
             tags[_MAC] = self._sign(entry)
         version = self._client.create_model_version(
@@ -206,10 +204,10 @@ class Ledger:
 
         A kept head that shows damage stays until somebody has taken note of it.
         """
-        self._client.set_model_version_tag(self.name, str(entry.number), _STATE, state)
         note = self._head_note()
         if entry.kind == ACKNOWLEDGE or not note or note in map(_note_of, self.read().entries):
             self._client.set_registered_model_tag(self._model, _HEAD, _note_of(entry))
+        self._client.set_model_version_tag(self.name, str(entry.number), _STATE, state)
 
     def _make(self) -> None:
         if self._client.search_registered_models(f"name = '{self.name}'"):
@@ -257,7 +255,7 @@ class Ledger:
     def _head_faults(self, entries: list[Entry], expected: int) -> dict[str, str]:
         """Return what the note of the newest entry says against the ledger, whose next version would be `expected` or later."""
         note = self._head_note()
-        if not note or note in map(_note_of, entries):
+        if note in map(_note_of, entries) or (not note and all(entry.state == OPEN for entry in entries)):
             return {}
         text = note.partition(" ")[0]
         number = int(text) if text.isdecimal() else 0

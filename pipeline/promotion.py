@@ -174,9 +174,9 @@ def judge(rule: Rule, gain: Gain, rails: Sequence[Rail], settings: Promotion, *,
     # Written so that a figure that is no number is a fault.
     faults = ["the gain is no number"] * math.isnan(gain.gain)
     if rule == "refresh":
-        faults += [f"only {gain.rows} rows that neither has seen, at least {settings.min_rows} are needed"] * (
-            gain.rows < settings.min_rows
-        )
+        faults += [
+            f"only {gain.distinct_rows} distinct rows that neither has seen, at least {settings.min_rows} are needed"
+        ] * (gain.distinct_rows < settings.min_rows)
         faults += [f"not above -{settings.margin:g}"] * (not gain.lower > -settings.margin)
     else:
         faults += ["not above 0"] * (not gain.lower > 0)

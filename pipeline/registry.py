@@ -17,7 +17,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from pipeline.errors import UnavailableError
-from pipeline.ledger import ACKNOWLEDGE, APPLIED, EXTERNAL, OPEN, REVERTED, ROLLBACK, Actor, Entry, Ledger
+from pipeline.ledger import ACKNOWLEDGE, EXTERNAL, OPEN, REVERTED, ROLLBACK, Actor, Entry, Ledger
 from pipeline.store import Store, held, is_missing
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -161,7 +161,6 @@ class Registry:
                 reason=reason,
                 run_id=hand.run_id,
                 acknowledged=names,
-                state=APPLIED,
                 expected=self.ledger.read().head,
             )
             if entry is not None:
@@ -187,10 +186,25 @@ class Registry:
             return
         if self._exists(head.after):
             self._carry_out(head)
-            return
-        self.ledger.close(head, REVERTED)
-        if not self._champion() and self._exists(head.before):  # the alias had been moved, and went with the version
-            self._client.set_registered_model_alias(self.name, CHAMPION, head.before)
+        elif head.kind in (EXTERNAL, ACKNOWLEDGE):
+            self.ledger.close(head)
+        else:
+            self._undo(head)
+
+    def _undo(self, entry: Entry) -> None:
+        """Go back to what was before `entry`, whose version is gone, and the alias with it where it had been moved."""
+        if self._exists(entry.before):
+            if not self._champion():
+                self._client.set_registered_model_alias(self.name, CHAMPION, entry.before)
+            if self.withdrawn(self.version(entry.before)):
+                self._client.delete_model_version_tag(self.name, entry.before, WITHDRAWN)
+            earlier = [e.before for e in self.ledger.read().changes if e.after == entry.before and self._exists(e.before)]
+            if earlier:
+                self._client.set_registered_model_alias(self.name, PREVIOUS, earlier[-1])
+            elif self.holder(PREVIOUS):
+                self._client.delete_registered_model_alias(self.name, PREVIOUS)
+            self._mirror()
+        self.ledger.close(entry, REVERTED)
 
     def _carry_out(self, entry: Entry) -> None:
         """Make the registry what `entry` says, and close it; where a newer one was appended meanwhile, what that says."""
@@ -234,6 +248,11 @@ class Registry:
                 break
             # Perhaps a command that does not share our lock is about to see that it was overtaken.
             time.sleep(_PAUSE_SECONDS)
+        if not champion and self._exists(recorded) and self.version(recorded).current_stage == PRODUCTION:
+            self._client.set_registered_model_alias(self.name, CHAMPION, recorded)
+            return [
+                f"The alias {CHAMPION} of {self.name} was deleted. It is on version {recorded} again, which is in Production."
+            ]
         reason = "changed by other means than the pipeline; seen now"
         entry = self.ledger.append(
             kind=EXTERNAL,
@@ -242,7 +261,6 @@ class Registry:
             actor=Actor("unknown", hand.actor.host),
             reason=reason,
             run_id=hand.run_id,
-            state=APPLIED,
             expected=reading.head,
         )
         if entry is None:

