@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +23,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from pipeline.store import is_missing
+from pipeline.store import is_missing, search_versions
 
 #: The kinds of an entry: what changed Production.
 PROMOTE, APPROVE, FORCED, ROLLBACK = "promote", "approve", "forced", "rollback"
@@ -131,7 +131,7 @@ class Ledger:
         entries: list[Entry] = []
         faults: dict[str, str] = {}
         expected, head = 1, ""
-        for version in self._versions():
+        for version in reversed(search_versions(self._client, self.name)):
             number = int(version.version)
             faults |= {f"entry {n}": f"Entry {n} of the ledger is missing." for n in range(expected, number)}
             expected = number + 1
@@ -220,15 +220,6 @@ class Ledger:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-
-    def _versions(self) -> Iterator[ModelVersion]:
-        """Yield the ledger's versions, the first one first."""
-        versions: list[ModelVersion] = []
-        token = None
-        while token != "":
-            page = self._client.search_model_versions(f"name = '{self.name}'", max_results=1000, page_token=token)
-            versions, token = versions + list(page), page.token or ""
-        yield from sorted(versions, key=lambda version: int(version.version))
 
     def _sign(self, entry: Entry) -> str:
         return hmac.new(self._key.encode(), entry.content().encode(), hashlib.sha256).hexdigest()

@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.errors import UnavailableError
 from pipeline.ledger import ACKNOWLEDGE, EXTERNAL, OPEN, REVERTED, ROLLBACK, Actor, Entry, Ledger
-from pipeline.store import Store, held, is_missing
+from pipeline.store import Store, held, is_missing, search_versions
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 PRODUCTION, STAGING, ARCHIVED = "Production", "Staging", "Archived"
@@ -67,12 +67,7 @@ class Registry:
 
     def versions(self) -> list[ModelVersion]:
         """Return all versions, newest first; none where the model is not registered."""
-        found: list[ModelVersion] = []
-        token = None
-        while token != "":
-            page = self._client.search_model_versions(f"name = '{self.name}'", max_results=1000, page_token=token)
-            found, token = found + list(page), page.token or ""
-        return sorted(found, key=lambda version: -int(version.version))
+        return search_versions(self._client, self.name)
 
     def register(
         self, *, source: str, run_id: str, model_id: str, identity: str, tags: Mapping[str, object], description: str

@@ -19,6 +19,7 @@ import mlflow
 import requests
 import sqlalchemy.exc
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from pipeline.errors import UnavailableError, UsageError
@@ -233,6 +234,16 @@ def _unavailable(error: BaseException | None) -> str | None:
 def is_missing(error: MlflowException) -> bool:
     """Whether MLflow says that what was asked for does not exist; anything else is no answer to the question."""
     return error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND", "ENDPOINT_NOT_FOUND"}
+
+
+def search_versions(client: MlflowClient, name: str) -> list[ModelVersion]:
+    """Return all versions of a registered model, newest first; none where there is no such model."""
+    found: list[ModelVersion] = []
+    token = None
+    while token != "":
+        page = client.search_model_versions(f"name = '{name}'", max_results=1000, page_token=token)
+        found, token = found + list(page), page.token or ""
+    return sorted(found, key=lambda version: -int(version.version))
 
 
 def now_ms() -> int:

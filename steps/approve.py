@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import click
 
-from pipeline.artifacts import CHANGE
 from pipeline.errors import UnavailableError
 from pipeline.ledger import APPROVE
 from pipeline.registry import CHALLENGER, CHAMPION
 from pipeline.runs import StepRun
 from pipeline.session import Session
 from pipeline.versions import require_golden
-from steps.command import registry_command
+from steps.command import record_change, registry_command
 
 
 @registry_command("approve")
@@ -49,9 +48,7 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
             got="another one, put there meanwhile,",
             fix="Run promote again: the challenger must pass against that one.",
         )
-    run.save(CHANGE, entry.as_dict())
-    run.outcome = "promoted"
-    run.tag(model_version=number)
+    record_change(run, entry)
     return f"version {number} is approved and in Production of {registry.name} (entry {entry.number} of the ledger)"
 
 

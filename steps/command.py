@@ -26,12 +26,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from pipeline.artifacts import CHANGE
 from pipeline.chain import run_step
 from pipeline.errors import PipelineError, UnavailableError, UsageError
-from pipeline.ledger import Actor
+from pipeline.ledger import Actor, Entry
 from pipeline.profiles import Profile, find_profile, load_profile
 from pipeline.recipe import Recipe, load_recipe
-from pipeline.runs import fail_run
+from pipeline.runs import StepRun, fail_run
 from pipeline.session import Session, Step
 from pipeline.store import is_new, open_store, store_errors
 from pipeline.workers import Workers
@@ -127,6 +128,13 @@ def registry_command(name: str) -> Callable[[Callable[..., str]], click.Command]
         return entry_point(name)(session_options(run))
 
     return decorate
+
+
+def record_change(run: StepRun, entry: Entry) -> None:
+    """Keep with the run what it changed in Production."""
+    run.save(CHANGE, entry.as_dict())
+    run.outcome = "promoted"
+    run.tag(model_version=entry.after)
 
 
 def reading_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import click
 
-from pipeline.artifacts import CHANGE
 from pipeline.errors import UnavailableError, UsageError
 from pipeline.ledger import ROLLBACK
 from pipeline.registry import CHAMPION, Registry
 from pipeline.runs import StepRun
 from pipeline.session import Session
 from pipeline.versions import require_golden
-from steps.command import registry_command
+from steps.command import record_change, registry_command
 
 
 @registry_command("rollback")
@@ -45,9 +44,7 @@ def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
                 got="another one, put there meanwhile,",
                 fix="See `history`, and roll back again if it is still needed.",
             )
-    run.save(CHANGE, entry.as_dict())
-    run.outcome = "promoted"
-    run.tag(model_version=target)
+    record_change(run, entry)
     withdrawn = f"; version {now} is withdrawn" if now else ""
     return f"version {target} is back in Production of {registry.name}{withdrawn} (entry {entry.number} of the ledger)"
 
