@@ -111,7 +111,8 @@ def _ledger(session: Session) -> Iterator[Finding]:
         )
     elif not reading.faults:
         signed = "signed and " if session.ledger_key else ""
-        yield Finding("ok", f"The ledger of {registry.name} is {signed}whole: {len(reading.entries)} entries.")
+        noted = f", but for what was taken note of: {', '.join(sorted(reading.acknowledged))}" if reading.acknowledged else ""
+        yield Finding("ok", f"The ledger of {registry.name} is {signed}whole: {len(reading.entries)} entries{noted}.")
     known = {str(version.version) for version in registry.versions()}
     served = dict.fromkeys(entry.after for entry in reading.changes if entry.after)
     for gone in served:

@@ -132,6 +132,10 @@ def back_up(session: Session, target: Path) -> Path:
     database = _database(session)
     if target.exists():
         raise UsageError("output must be a new file.", got=f"'{target}', which exists,", fix="Name another one.")
+    if not target.parent.is_dir():
+        raise UsageError(
+            "output must lie in a folder that exists.", got=f"'{target}'", fix=f"Make it: mkdir -p {target.parent}"
+        )
     unfinished = target.with_name(f".{target.name}.part")
     with held(session.store.lock(), session.store.uri), tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / _DATABASE

@@ -9,6 +9,7 @@ from mlflow.entities.model_registry import ModelVersion
 from pipeline.artifacts import DECISION
 from pipeline.errors import UnavailableError
 from pipeline.fingerprints import differences
+from pipeline.history import terms
 from pipeline.runs import recorded
 from pipeline.session import RESULT, Session
 
@@ -41,6 +42,9 @@ def explain_version(session: Session, version: ModelVersion) -> dict[str, Any]:
         "params": dict(fitted.data.params) if fitted else {},
         "metrics": dict(fitted.data.metrics) if fitted else {},
         "decision": decision,
+        "terms": [
+            term.as_dict() for term in terms(session.registry.ledger.read().changes) if term.version == str(version.version)
+        ],
         "before": str(before.version) if before else None,
         "differences": _differences(session, before, version) if before else [],
     }

@@ -30,7 +30,11 @@ def repair(session: Session, run: StepRun) -> str:
         registry.acknowledge(names, f"seen and taken note of: {', '.join(names)}", hand)
     after = [finding for finding in examine_registry(session) if finding.state == "broken"]
     left = {finding.what for finding in after}
-    lines = [f"mended: {finding.what}" for finding in before if finding.what not in left]
+    lines = [
+        f"{'noted' if 'takes note' in finding.fix else 'mended'}: {finding.what}"
+        for finding in before
+        if finding.what not in left
+    ]
     lines += [f"not mended: {finding.what}\n    → {finding.fix}" for finding in after]
     return "\n".join(lines or ["nothing was broken"])
 

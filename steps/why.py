@@ -37,8 +37,13 @@ def why(session: Session, version: str) -> tuple[Any, str]:
 def _words(values: dict[str, Any]) -> str:
     tags, decision = values["tags"], values["decision"]
     lines = [f"{values['name']} version {values['version']}, {values['stage']}: {tags.get('candidate', 'unknown')}"]
+    lines += [
+        f"In Production from {term['since']} until {term['until'] or 'now'} ({term['kind']} by {term['actor']}): "
+        f"{term['reason']}."
+        for term in values["terms"]
+    ]
     if decision:
-        lines.append(f"Decision: {decision['outcome']} ({decision['rule']}): {decision['reason']}.")
+        lines.append(f"The gate: {decision['outcome']} ({decision['rule']}): {decision['reason']}.")
     if "withdrawn" in tags:
         lines.append(f"Withdrawn: {tags['withdrawn']}.")
     keys = ("data_source", "data_digest", "split_method", "git_commit", "git_dirty", "recipe_digest", "training_rows")

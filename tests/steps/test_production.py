@@ -116,6 +116,8 @@ def test_why_tells_a_versions_lineage_and_what_differs_from_the_one_before(serve
     assert found["before"] == "1"
     assert any("candidates.ElasticNet" in line for line in found["differences"])
     assert values(served, "why")["version"] == "2"
+    assert [term["kind"] for term in found["terms"]] == ["forced"]
+    assert "In Production from" in served.ok("why").stdout
     assert served.run("why", version="9").exit_code == 6
     assert "LinearRegression" in served.ok("why").stdout
 
@@ -312,6 +314,7 @@ def test_an_archive_that_is_cut_off_or_of_another_folder_is_refused_and_the_stor
     outcome = project.run("restore", input=str(archive))
     assert outcome.exit_code == 6
     assert "must be of a store whose artifacts are in" in outcome.stderr
+    assert served.run("backup", output=str(served.folder / "none/saved.tar.gz")).exit_code == 2
     archive.write_bytes(archive.read_bytes()[:5000])
     assert served.run("restore", input=str(archive)).exit_code == 6
     assert served.run("restore", input=str(archive) + ".none").exit_code == 6
