@@ -66,6 +66,20 @@ def _figure(value: float | None) -> str:
     return "not defined" if value is None else f"{value:.4f}"
 
 
+def explain_evidence(evidence: Mapping[str, Any]) -> list[str]:
+    """Return the interval, the seed and the guard rails that a promotion was decided by; nothing where nothing was measured."""
+    if not evidence:
+        return []
+    low, high = evidence["interval_90"]
+    rails = [
+        f"{rail['name']} {rail['value']:+.3f}" + ("" if rail["limit"] is None else f" (at most {rail['limit']:g})")
+        for rail in evidence["guard_rails"]
+        if rail["value"] is not None
+    ]
+    how = f"{evidence['repeats']} repeats, seed {evidence['seed']}"
+    return [f"  90 % interval {low:+.4f} to {high:+.4f}; {how}; {'; '.join(rails)}."]
+
+
 def explain_cache(reused: Sequence[str], reasons: Mapping[str, str]) -> list[str]:
     """Return which steps were reused, and for each other one why not."""
     lines = [f"Reused: {', '.join(reused) or 'nothing'}."]

@@ -20,7 +20,7 @@ from pipeline.registry import CHAMPION
 from pipeline.runs import StepRun
 from pipeline.session import Session
 from pipeline.sources import redact
-from pipeline.summary import explain_cache, explain_split, tabulate_candidates
+from pipeline.summary import explain_cache, explain_evidence, explain_split, tabulate_candidates
 from steps import ORDER
 from steps.command import Result, entry_point, open_session, session_options
 
@@ -142,6 +142,7 @@ def _registration(session: Session, reader: Reader, chain: Chain) -> list[str]:
     return [
         f"Registered: {name} version {version['version']}{made}.",
         f"Promotion: {decision['outcome']} ({decision['rule']}): {decision['reason']}.",
+        *explain_evidence(decision["evidence"]),
     ]
 
 

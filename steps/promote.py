@@ -137,6 +137,8 @@ def _measure(
             "gate_gain": evidence.gain.gain,
             "gate_lower": evidence.gain.lower,
             "gate_level": evidence.gain.level,
+            "gate_interval_90": list(evidence.gain.interval_90),
+            "gate_guard_rails": {rail.name: rail.value for rail in evidence.rails},
             "gate_rows": evidence.gain.rows,
             "gate_seed": evidence.gain.seed,
         },
