@@ -49,14 +49,13 @@ class Contest:
     candidates: int
     attempt: int
 
-    def measure(self, rule: Rule) -> Evidence:
-        """Return the evidence that `rule` asks for.
+    def measure(self, rule: Rule, model: BaseEstimator) -> Evidence:
+        """Return the evidence that `rule` asks for of the challenger, of which `model` is the fitted one.
 
         Raises
         ------
         UnavailableError : a model, or the rows that it learned from, are not there; or the champion does not take the rows.
         """
-        model = load_model(self._uri(self.challenger))
         table = self.run.load(DATASET)
         answers, details = {"first": self._first, "recipe": self._recipes, "refresh": self._fitted}[rule](model, table)
         settings = self.recipe.promotion

@@ -18,7 +18,7 @@ from pipeline.ledger import OPEN
 from pipeline.registry import CHAMPION, PREVIOUS, PRODUCTION
 from pipeline.session import Session
 from pipeline.trust import PACKAGES
-from pipeline.versions import require_golden
+from pipeline.versions import load_golden
 
 REPAIR = "python -m steps.repair"
 
@@ -133,7 +133,7 @@ def _version(session: Session, version: ModelVersion) -> Iterator[Finding]:
         if version.run_id and "pipeline.train_run_id" in tags:
             session.reader.require_model(_model_id(version), tags["pipeline.train_run_id"])
         if str(number) in aliases:
-            require_golden(session.reader, version)
+            load_golden(session.reader, version)
             foreign = _foreign_types(session, version)
             if foreign:
                 yield Finding(

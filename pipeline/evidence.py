@@ -21,7 +21,7 @@ from pipeline.metrics import resample_sums
 from pipeline.promotion import CHALLENGER, CHAMPION
 from pipeline.workers import Call, Workers
 
-_LATENCY_CALLS = 15
+_LATENCY_CALLS = 5
 
 
 @dataclass(frozen=True)

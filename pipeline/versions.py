@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlflow.entities.model_registry import ModelVersion
 
 from pipeline.artifacts import GOLDEN, Reader
@@ -25,8 +27,8 @@ def as_contender(version: ModelVersion) -> Contender:
     )
 
 
-def require_golden(reader: Reader, version: ModelVersion) -> None:
-    """Load the version as a client would, and let it answer the golden rows of its evaluation.
+def load_golden(reader: Reader, version: ModelVersion) -> Any:
+    """Return the version's model, loaded as a client would, after it answered the golden rows of its evaluation.
 
     Raises
     ------
@@ -38,11 +40,13 @@ def require_golden(reader: Reader, version: ModelVersion) -> None:
     uri = f"models:/{version.name}/{version.version}"
     golden = reader.load(GOLDEN, version.tags.get("pipeline.evaluate_run_id", "(none)"))
     try:
-        same = answers_golden(load_model(uri), golden)
+        model = load_model(uri)
+        same = answers_golden(model, golden)
     except (ValueError, TypeError, AttributeError) as error:
         raise _differs(uri, f"'{' '.join(str(error).split())[:200]}'") from None
     if not same:
         raise _differs(uri, "other predictions")
+    return model
 
 
 def _differs(uri: str, got: str) -> UnavailableError:

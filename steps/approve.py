@@ -9,7 +9,7 @@ from pipeline.ledger import APPROVE
 from pipeline.registry import CHALLENGER, CHAMPION
 from pipeline.runs import StepRun
 from pipeline.session import Session
-from pipeline.versions import require_golden
+from pipeline.versions import load_golden
 from steps.command import record_change, registry_command
 
 
@@ -40,7 +40,7 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
             got=f"one that {found.get(tags.get('pipeline.gate_passed', ''), 'was never held against it')}",
             fix="Run promote first; promote=always forces it.",
         )
-    require_golden(session.reader, challenger)
+    load_golden(session.reader, challenger)
     entry = registry.change(number, expected=now, kind=APPROVE, reason=reason or "no reason given", hand=hand)
     if entry is None:
         raise UnavailableError(

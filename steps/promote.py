@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
@@ -14,7 +16,7 @@ from pipeline.promotion import Decision, Rule, choose_rule, judge
 from pipeline.registry import CHAMPION
 from pipeline.runs import StepRun
 from pipeline.session import Session, Step
-from pipeline.versions import as_contender, require_golden
+from pipeline.versions import as_contender, load_golden
 from steps.command import step_command
 
 if TYPE_CHECKING:
@@ -51,14 +53,15 @@ def work(session: Session, run: StepRun, promote: str) -> str:
     # Measuring may take minutes, and nobody waits for it: where the champion is another one by then, it is done again.
     while True:
         challenger, champion = registry.version(number), registry.holder(CHAMPION)
-        decision = _decide(session, run, challenger, champion, policy)
+        load = cache(partial(load_golden, run.reader, challenger))
+        decision = _decide(session, run, challenger, champion, policy, load)
         digest = run.save(DECISION, {"policy": policy, "version": str(challenger.version), **decision.as_dict()})
         if decision.rule not in ("same-version", "policy-never", "forced"):
             against = {"held_against": _name(champion), "gate_passed": str(decision.passed).lower(), "gate_run_id": run.id}
             registry.note(str(challenger.version), against)
         if not decision.promoted:
             break
-        require_golden(run.reader, challenger)
+        load()
         entry = registry.change(
             str(challenger.version),
             expected=str(champion.version) if champion else "",
@@ -77,17 +80,28 @@ def work(session: Session, run: StepRun, promote: str) -> str:
 
 
 def _decide(
-    session: Session, run: StepRun, challenger: ModelVersion, champion: ModelVersion | None, policy: Policy
+    session: Session,
+    run: StepRun,
+    challenger: ModelVersion,
+    champion: ModelVersion | None,
+    policy: Policy,
+    load: Callable[[], Any],
 ) -> Decision:
     ours, theirs = as_contender(challenger), as_contender(champion) if champion else None
     found = choose_rule(ours, theirs, policy)
     if isinstance(found, Decision):
         return found
-    return _measure(session, run, challenger, champion, found, policy)
+    return _measure(session, run, challenger, champion, found, policy, load)
 
 
 def _measure(
-    session: Session, run: StepRun, challenger: ModelVersion, champion: ModelVersion | None, rule: Rule, policy: Policy
+    session: Session,
+    run: StepRun,
+    challenger: ModelVersion,
+    champion: ModelVersion | None,
+    rule: Rule,
+    policy: Policy,
+    load: Callable[[], Any],
 ) -> Decision:
     """Return the decision of a rule that needs evidence, and keep the evidence with the run and the version."""
     from dataclasses import asdict, replace
@@ -111,8 +125,9 @@ def _measure(
     )
     if rule == "recipe":
         session.reporter.say(f"measuring version {challenger.version} against version {held_against} on the same folds")
+    model = load()
     try:
-        evidence = contest.measure(rule)
+        evidence = contest.measure(rule, model)
     except UnavailableError as error:
         if champion is None:
             raise

@@ -37,12 +37,14 @@ def work(session: Session, run: StepRun) -> str:
     run.require_model("train", verdict["model_id"])
     metrics = run.load(METRICS)
     best = metrics["best"]
-    rows = _training_rows(session, run)
+    train = run.load(TRAIN)
+    # Before there is a version: whoever finds one, finds the rows that it learned from.
+    run.save(TRAINING_ROWS, _training_rows(train[list(session.recipe.features)]))
     tags = {
         **_lineage_tags(session, run, verdict),
         "recipe_digest": session.recipe_digest(verdict["candidate"]),
         "environment_digest": session.environment_digest(verdict["candidate"]),
-        "training_rows": _digest(session, run),
+        "training_rows": _digest(train[list(session.recipe.columns)]),
         "candidates_compared": len(metrics["candidates"]),
         **describe_commit(session.root),
         "cv_mean_score": metrics["candidates"][verdict["candidate"]]["cv_mean_score"],
@@ -57,7 +59,9 @@ def work(session: Session, run: StepRun) -> str:
         tags=tags,
         description=_describe(verdict["candidate"], metrics, tags),
     )
-    run.save(TRAINING_ROWS, rows)
+    if not is_new and session.reader.faults(str(version.tags.get("pipeline.register_run_id"))):
+        # Whoever made the version was stopped before its run was whole: the rows are to be found in this one.
+        session.registry.note(str(version.version), {"register_run_id": run.id})
     run.save(VERSION, {"name": session.registry.name, "version": version.version, "new": is_new, **verdict, "tags": tags})
     run.tag(model_version=version.version)
     return f"{session.registry.name} version {version.version}: {verdict['candidate']}, " + (
@@ -67,23 +71,23 @@ def work(session: Session, run: StepRun) -> str:
     )
 
 
-def _training_rows(session: Session, run: StepRun) -> pd.DataFrame:
+def _training_rows(features: pd.DataFrame) -> pd.DataFrame:
     """Return the hashes of the rows that the model learned from, each once, sorted, in the column `row`."""
     import numpy as np
     import pandas as pd
 
     from pipeline.splits import row_groups
 
-    return pd.DataFrame({"row": np.unique(row_groups(run.load(TRAIN)[list(session.recipe.features)]))})
+    return pd.DataFrame({"row": np.unique(row_groups(features))})
 
 
-def _digest(session: Session, run: StepRun) -> str:
+def _digest(rows: pd.DataFrame) -> str:
     """Return the sha256 of the training rows, features and target, in no order."""
     import numpy as np
 
     from pipeline.splits import row_groups
 
-    return hashlib.sha256(np.sort(row_groups(run.load(TRAIN)[list(session.recipe.columns)])).tobytes()).hexdigest()
+    return hashlib.sha256(np.sort(row_groups(rows)).tobytes()).hexdigest()
 
 
 def _lineage_tags(session: Session, run: StepRun, verdict: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pipeline.ledger import ROLLBACK
 from pipeline.registry import CHAMPION, Registry
 from pipeline.runs import StepRun
 from pipeline.session import Session
-from pipeline.versions import require_golden
+from pipeline.versions import load_golden
 from steps.command import record_change, registry_command
 
 
@@ -34,7 +34,7 @@ def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
         champion = registry.holder(CHAMPION)
         now = str(champion.version) if champion else ""
         target = _named(registry, version, now) if version else _before(session, now)
-        require_golden(session.reader, registry.version(target))
+        load_golden(session.reader, registry.version(target))
         entry = registry.change(target, expected=now, kind=ROLLBACK, reason=reason or "no reason given", hand=hand)
         if entry is not None:
             break
@@ -71,7 +71,7 @@ def _before(session: Session, now: str) -> str:
             passed_by.append(f"version {number} is withdrawn")
             continue
         try:
-            require_golden(session.reader, known[number])
+            load_golden(session.reader, known[number])
         except UnavailableError as error:
             passed_by.append(error.sentence)
             continue

@@ -18,7 +18,7 @@ from pipeline.promotion import Contender
 from pipeline.registry import Registry
 from pipeline.runs import open_run
 from pipeline.store import Store
-from pipeline.versions import as_contender, require_golden
+from pipeline.versions import as_contender, load_golden
 from tests.pipeline.conftest import ROWS, TARGET, log_toy
 
 NAME = "Toy"
@@ -107,7 +107,7 @@ def test_the_number_of_a_contender_is_text_also_where_a_registry_says_a_number(s
 
 
 def test_a_version_that_answers_as_it_did_is_accepted(toy: Toy) -> None:
-    require_golden(toy.reader, toy.version)
+    load_golden(toy.reader, toy.version)
 
 
 def break_skops(toy: Toy) -> None:
@@ -135,7 +135,7 @@ def break_metadata(toy: Toy) -> None:
 def test_a_version_whose_files_are_broken_is_unavailable(toy: Toy, damage: Callable[[Toy], None]) -> None:
     damage(toy)
     with pytest.raises(UnavailableError, match=r"The model models:/Toy/1 must be there and whole\. Got ") as error:
-        require_golden(toy.reader, toy.version)
+        load_golden(toy.reader, toy.version)
     assert error.value.exit_code == 6
     assert "\n" not in error.value.sentence
 
@@ -152,44 +152,44 @@ def swap(store: Store, toy: Toy, rows: pd.DataFrame, target: np.ndarray) -> None
 def test_another_model_in_its_place_is_unavailable(store: Store, toy: Toy, change: float) -> None:
     swap(store, toy, ROWS, TARGET + change)
     with pytest.raises(UnavailableError, match=DIFFERS + "other predictions instead"):
-        require_golden(toy.reader, toy.version)
+        load_golden(toy.reader, toy.version)
 
 
 def test_a_model_of_the_same_answers_in_its_place_is_accepted(store: Store, toy: Toy) -> None:
     swap(store, toy, ROWS, TARGET)
-    require_golden(toy.reader, toy.version)
+    load_golden(toy.reader, toy.version)
 
 
 def test_a_model_that_refuses_the_golden_rows_is_unavailable_with_its_words(store: Store, toy: Toy) -> None:
     swap(store, toy, ROWS[["a"]], TARGET)
     with pytest.raises(UnavailableError, match=DIFFERS + "'The feature names should match") as error:
-        require_golden(toy.reader, toy.version)
+        load_golden(toy.reader, toy.version)
     assert "\n" not in error.value.sentence
 
 
 def test_a_version_whose_golden_rows_are_gone_is_unavailable(toy: Toy) -> None:
     toy.golden.unlink()
     with pytest.raises(UnavailableError, match=r"The artifact golden\.parquet of run \w+ must be there and whole\. Got none"):
-        require_golden(toy.reader, toy.version)
+        load_golden(toy.reader, toy.version)
 
 
 def test_a_version_whose_golden_rows_were_changed_is_unavailable(toy: Toy) -> None:
     ROWS.assign(prediction=TARGET).to_parquet(toy.golden)
     with pytest.raises(UnavailableError, match=r"golden\.parquet .* Got a changed or cut-off file"):
-        require_golden(toy.reader, toy.version)
+        load_golden(toy.reader, toy.version)
 
 
 def test_a_version_that_was_never_evaluated_is_unavailable(store: Store) -> None:
     run, model_id = log_toy(store)
     with pytest.raises(UnavailableError, match=r"golden\.parquet|manifest\.json"):
-        require_golden(Reader(store.client), register(store, model_id, run.id))
+        load_golden(Reader(store.client), register(store, model_id, run.id))
 
 
 def test_a_version_whose_evaluation_has_no_golden_rows_is_unavailable(store: Store) -> None:
     run, model_id = log_toy(store)
     version = register(store, model_id, run.id, evaluate_run_id=run.id)
     with pytest.raises(UnavailableError, match=rf"The artifact golden\.parquet of run {run.id} must be there"):
-        require_golden(Reader(store.client), version)
+        load_golden(Reader(store.client), version)
 
 
 def test_a_version_that_never_answered_like_that_is_unavailable(store: Store) -> None:
@@ -197,4 +197,4 @@ def test_a_version_that_never_answered_like_that_is_unavailable(store: Store) ->
     golden = ROWS.assign(prediction=TARGET + 1)
     version = register(store, model_id, run.id, evaluate_run_id=evaluate(store, golden))
     with pytest.raises(UnavailableError, match=DIFFERS + "other predictions"):
-        require_golden(Reader(store.client), version)
+        load_golden(Reader(store.client), version)

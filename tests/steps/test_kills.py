@@ -21,7 +21,7 @@ import pipeline.contest
 import pipeline.models
 from pipeline.artifacts import Reader
 from pipeline.ledger import OPEN, Ledger
-from pipeline.versions import require_golden
+from pipeline.versions import load_golden
 from tests.conftest import NAME, Project, forget_mlflow
 from tests.faults import in_fork, run_and_die
 
@@ -76,7 +76,7 @@ def assert_recovers(project: Project, killed_at: str) -> None:
 
     def check() -> None:
         champion = project.client.get_model_version_by_alias(NAME, "champion")
-        require_golden(Reader(project.client), champion)
+        load_golden(Reader(project.client), champion)
         stages = list(project.versions().values())
         assert "Production" in stages, stages
         pipeline.models.load_model(f"models:/{NAME}/Production")

@@ -334,6 +334,14 @@ def test_a_rejected_model_is_not_registered_and_ends_with_4(project: Project) ->
     assert "whose model was rejected" in promote.stderr
 
 
+def test_a_version_whose_register_was_stopped_points_to_the_next_run_that_registers_it(project: Project) -> None:
+    stopped = project.ok("register").run_id
+    artifact_path(project, stopped, "manifest.json").unlink()
+    whole = project.ok("register").run_id
+    tags = project.client.get_model_version(NAME, "1").tags
+    assert tags["pipeline.register_run_id"] == whole != stopped
+
+
 def test_a_better_model_replaces_the_champion_and_a_worse_one_does_not(project: Project) -> None:
     project.ok("main", model="dt", promote="always")
     outcome = project.ok("main", model="en")
