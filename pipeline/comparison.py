@@ -15,8 +15,9 @@ from sklearn.metrics import r2_score
 from pipeline.candidates import assemble_model, average_members, build_candidate, components_of
 from pipeline.errors import UsageError
 from pipeline.recipe import Recipe, Search
+from pipeline.rows import row_groups
 from pipeline.search import search_params
-from pipeline.splits import cv_folds, row_groups
+from pipeline.splits import cv_folds
 from pipeline.workers import Call, Workers
 
 #: The fold number of the fit on all training rows.

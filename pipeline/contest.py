@@ -18,8 +18,9 @@ from pipeline.metrics import score_predictions
 from pipeline.models import feature_names, load_model
 from pipeline.promotion import CHALLENGER, CHAMPION, Rail, Rule, corrected_level, measure_rails
 from pipeline.recipe import Recipe
+from pipeline.rows import row_groups
 from pipeline.runs import StepRun
-from pipeline.splits import cv_folds, row_groups
+from pipeline.splits import cv_folds
 from pipeline.workers import Workers
 
 

@@ -13,7 +13,8 @@ from sklearn.ensemble import VotingRegressor
 from pipeline.candidates import mean_prediction
 from pipeline.metrics import accuracy_within, bootstrap_intervals, score_grades, score_predictions
 from pipeline.recipe import Recipe
-from pipeline.splits import has_twin, row_groups, split_rows
+from pipeline.rows import row_groups
+from pipeline.splits import has_twin, split_rows
 from pipeline.workers import Call, Workers
 
 GOLDEN_ROWS = 20

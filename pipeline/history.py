@@ -55,7 +55,7 @@ def during(served: Iterable[Term], start: datetime, end: datetime) -> list[Term]
 
 
 def parse_time(text: str, now: datetime) -> tuple[datetime, datetime]:
-    """Return the time that `text` means, from and to: a day where it names a day, a moment where it names a moment.
+    """Return the time that `text` means, from and to: all of the day or the second that it names, else a moment.
 
     It is ISO 8601 (``2026-11-17``, ``2026-11-17T14:30``, ``2026-11-17T14:30+01:00``), ``now``, ``today``, ``yesterday``, or a
     weekday, the last one before today. Without an offset it is in the time zone of `now`.
@@ -83,7 +83,8 @@ def parse_time(text: str, now: datetime) -> tuple[datetime, datetime]:
             ) from None
         start = start if start.tzinfo else start.replace(tzinfo=now.tzinfo)
         if not re.fullmatch(r"\d{4}-?\d\d-?\d\d|\d{4}-?W\d\d(-?\d)?", text.strip()):
-            return start, start
+            # `history` shows whole seconds: a time copied from there means all of its second.
+            return start, start + timedelta(seconds=1) if re.search(r"[ T]\d\d:\d\d:\d\d(?![.,])", text) else start
     return start, start + timedelta(days=1)
 
 

@@ -6,6 +6,7 @@ entry, then carried out, then closed: `settle` finishes what an earlier command 
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from pipeline.errors import UnavailableError
+from pipeline.errors import UnavailableError, UsageError
 from pipeline.ledger import ACKNOWLEDGE, EXTERNAL, OPEN, REVERTED, ROLLBACK, Actor, Entry, Ledger
 from pipeline.store import Store, held, is_missing, search_versions
 
@@ -44,7 +45,9 @@ class Registry:
         self.ledger = Ledger(store.client, name, key=ledger_key)
 
     def version(self, version: str) -> ModelVersion:
-        """Return a version. Raises UnavailableError where there is none."""
+        """Return a version. Raises UnavailableError where there is none, UsageError where it is no number."""
+        if not re.fullmatch("[0-9]+", version):
+            raise UsageError("version must be the number of a version.", got=f"'{version}'", fix="See `history` for them.")
         try:
             return self._client.get_model_version(self.name, version)
         except MlflowException as error:
@@ -53,7 +56,7 @@ class Registry:
             raise UnavailableError(
                 f"Version {version} of {self.name} must be in the registry.",
                 got="none",
-                fix="Register the model again.",
+                fix="See `history` for those that there are.",
             ) from None
 
     def holder(self, alias: str) -> ModelVersion | None:
@@ -97,7 +100,7 @@ class Registry:
             champion = self.holder(CHAMPION)
             if champion is None or champion.version != version.version:
                 self._challenge(version.version)
-            return self.version(version.version), not twins
+            return self.version(str(version.version)), not twins
 
     def change(self, version: str, *, expected: str, kind: str, reason: str, hand: Hand, evidence: str = "") -> Entry | None:
         """Make `version` the champion where `expected` (empty: none) is it now; return the entry, None where it is not.

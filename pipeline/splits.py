@@ -12,16 +12,7 @@ from sklearn.model_selection import GroupKFold, KFold, train_test_split
 
 from pipeline.errors import DataError
 from pipeline.recipe import Recipe
-
-
-def row_groups(features: pd.DataFrame) -> np.ndarray:
-    """Return one uint64 per row, the same for rows with equal features: copies of one record are one group.
-
-    It depends on the row's values alone, not on its place, the other rows or the process. -0.0 equals 0.0; NaN equals NaN.
-    """
-    values = features.astype("float64") + 0.0  # -0.0 + 0.0 is 0.0
-    keys: np.ndarray = pd.util.hash_pandas_object(values, index=False).to_numpy()
-    return keys
+from pipeline.rows import row_groups
 
 
 def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.DataFrame, pd.DataFrame]:

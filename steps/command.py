@@ -28,7 +28,7 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.artifacts import CHANGE
 from pipeline.chain import run_step
-from pipeline.errors import PipelineError, UnavailableError, UsageError
+from pipeline.errors import PipelineError, UnavailableError, UsageError, nearest
 from pipeline.ledger import Actor, Entry
 from pipeline.profiles import Profile, find_profile, load_profile
 from pipeline.recipe import Recipe, load_recipe
@@ -251,6 +251,14 @@ def _signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def parse_switch(name: str, word: str, *, default: bool) -> bool:
+    """Return whether the parameter `name` is on; an empty word is the default. Raises UsageError where it is neither word."""
+    switch = {"": default, "on": True, "off": False}
+    if word not in switch:
+        raise UsageError(f"{name} must be on or off.", got=f"'{word}'", fix=nearest(word, ["on", "off"]))
+    return switch[word]
 
 
 def has_store(recipe: str, profile: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pipeline.history import Term, terms
@@ -29,8 +30,8 @@ def show_terms(served: list[Term], name: str) -> str:
     rows = [
         (
             term.version or "(none)",
-            f"{term.since.astimezone():%Y-%m-%d %H:%M:%S}",
-            f"{term.until.astimezone():%Y-%m-%d %H:%M:%S}" if term.until else "now",
+            _local(term.since),
+            _local(term.until) if term.until else "now",
             term.kind,
             f"{term.actor}@{term.host}",
             term.reason,
@@ -38,6 +39,11 @@ def show_terms(served: list[Term], name: str) -> str:
         for term in reversed(served)
     ]
     return tabulate(["version", "from", "until", "how", "by", "why"], rows)
+
+
+def _local(time: datetime) -> str:
+    """Return a time as `who-served` takes it, with this machine's offset."""
+    return time.astimezone().isoformat(sep=" ", timespec="seconds")
 
 
 if __name__ == "__main__":

@@ -13,18 +13,14 @@ import click
 
 from pipeline.artifacts import DECISION, LEAK_AUDIT, METRICS, VERDICT, VERSION, Reader
 from pipeline.chain import Chain, check_words, run_chain
-from pipeline.errors import UsageError, nearest
 from pipeline.gates import failures
 from pipeline.recipe import SYNTHETIC
 from pipeline.registry import CHAMPION
-from pipeline.runs import StepRun
 from pipeline.session import Session
 from pipeline.sources import redact
 from pipeline.summary import explain_cache, explain_evidence, explain_split, tabulate_candidates
 from steps import ORDER
-from steps.command import Result, entry_point, open_session, session_options
-
-SWITCH = {"on": True, "off": False}
+from steps.command import Result, entry_point, open_session, parse_switch, session_options
 
 
 @entry_point("main")
@@ -63,7 +59,7 @@ def main(recipe: str, profile: str, data: str, split: str, model: str, cache: st
     Example: python -m steps.main --data wines.csv --model rf,lr
     """
     session = open_session(recipe, profile, will_fit=True)
-    use_cache = _choose_cache(session, cache)
+    use_cache = parse_switch("cache", cache, default=session.profile.cache)
     params = {
         "ingest": {"data": data},
         "split": {"method": split},
@@ -78,14 +74,8 @@ def main(recipe: str, profile: str, data: str, split: str, model: str, cache: st
             run.tag(**{name: _tags(session, chain.lineage["ingest"])[f"pipeline.{name}"]})
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
-        summary = _summarise(session, chain, run)
+        summary = _summarise(session, chain)
     return Result(f"{summary}\n{run.id}", run.exit_code)
-
-
-def _choose_cache(session: Session, cache: str) -> bool:
-    if cache and cache not in SWITCH:
-        raise UsageError("cache must be on or off.", got=f"'{cache}'", fix=nearest(cache, SWITCH))
-    return SWITCH[cache] if cache else session.profile.cache
 
 
 def _tags(session: Session, run_id: str) -> Mapping[str, str]:
@@ -93,7 +83,7 @@ def _tags(session: Session, run_id: str) -> Mapping[str, str]:
     return tags
 
 
-def _summarise(session: Session, chain: Chain, run: StepRun) -> str:
+def _summarise(session: Session, chain: Chain) -> str:
     """Return what came out, what was reused and what to type next."""
     reader, ids = Reader(session.store.client), chain.lineage
     metrics, audit = reader.load(METRICS, ids["evaluate"]), reader.load(LEAK_AUDIT, ids["split"])
@@ -114,7 +104,7 @@ def _summarise(session: Session, chain: Chain, run: StepRun) -> str:
         "",
         *explain_cache(chain.reused, chain.reasons),
         "",
-        *_next(session, run),
+        *_next(session, reader, chain),
     ]
     return "\n".join(lines)
 
@@ -146,25 +136,23 @@ def _registration(session: Session, reader: Reader, chain: Chain) -> list[str]:
     ]
 
 
-def _next(session: Session, run: StepRun) -> list[str]:
-    if run.exit_code:
+def _next(session: Session, reader: Reader, chain: Chain) -> list[str]:
+    if "promote" not in chain.lineage:
         return ["Next: improve the candidates or the data, or change the gates in the recipe."]
+    decision = reader.load(DECISION, chain.lineage["promote"])
     # Under make, mlflow is in .venv and not on PATH.
     mlflow = "mlflow" if shutil.which("mlflow") else os.path.relpath(Path(sys.executable).with_name("mlflow"))
     if session.store.uri != f"sqlite:///{Path.cwd()}/mlflow.db":  # what a bare mlflow would look at
         mlflow = f"MLFLOW_TRACKING_URI={redact(session.store.uri)} {mlflow}"
-    if session.registry.holder(CHAMPION) is None:
-        return [
-            "Next:",
-            f"  {mlflow} ui   the runs, in a browser",
-            "  promote=always on the step promote, to put it into Production",
-        ]
-    serve = f"{mlflow} models serve -m models:/{session.registry.name}/Production"
-    return [
-        "Next:",
-        f"  {f'{mlflow} ui':<{len(serve)}}   the runs, in a browser",
-        f"  {serve}   the model, as a service",
-    ]
+    offers = {f"{mlflow} ui": "the runs, in a browser"}
+    if decision["rule"] == "policy-manual":
+        offers["make approve"] = f"version {decision['version']} into Production"
+    elif session.registry.holder(CHAMPION) is None:
+        offers['make promote ARGS="promote=always"'] = f"version {decision['version']} into Production"
+    if session.registry.holder(CHAMPION) is not None:
+        offers[f"{mlflow} models serve -m models:/{session.registry.name}/Production"] = "the model, as a service"
+    width = max(map(len, offers))
+    return ["Next:", *(f"  {command:<{width}}   {what}" for command, what in offers.items())]
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def work(session: Session, run: StepRun, promote: str) -> str:
     registry, hand = session.registry, session.hand(run)
     for note in registry.settle(hand):
         session.reporter.say(f"warning: {note}")
-    number = run.load(VERSION)["version"]
+    number = str(run.load(VERSION)["version"])
     # Measuring may take minutes, and nobody waits for it: where the champion is another one by then, it is done again.
     while True:
         challenger, champion = registry.version(number), registry.holder(CHAMPION)

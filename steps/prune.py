@@ -6,14 +6,11 @@ from datetime import UTC, datetime
 
 import click
 
-from pipeline.errors import UsageError, nearest
 from pipeline.housekeeping import delete_waste, find_waste
 from pipeline.runs import StepRun
 from pipeline.session import Session
 from pipeline.summary import tabulate
-from steps.command import registry_command
-
-SWITCH = {"on": True, "off": False}
+from steps.command import parse_switch, registry_command
 
 
 @registry_command("prune")
@@ -27,8 +24,7 @@ def prune(session: Session, run: StepRun, dry_run: str) -> str:
     Kept is what is younger, what is or was in Production, what is in Staging, and all of their runs.
     Example: python -m steps.prune --dry-run off
     """
-    if dry_run and dry_run not in SWITCH:
-        raise UsageError("dry_run must be on or off.", got=f"'{dry_run}'", fix=nearest(dry_run, SWITCH))
+    only_say = parse_switch("dry_run", dry_run, default=True)
     waste = find_waste(session)
     days = f"{session.recipe.retention.days:g} days"
     if not waste.runs and not waste.versions:
@@ -36,7 +32,7 @@ def prune(session: Session, run: StepRun, dry_run: str) -> str:
     rows = [("version", str(v.version), _day(v.creation_timestamp)) for v in waste.versions]
     rows += [(r.data.tags.get("mlflow.runName", "run"), r.info.run_id, _day(r.info.start_time)) for r in waste.runs]
     table = tabulate(["what", "which", "made"], rows)
-    if dry_run != "off":
+    if only_say:
         return f"{table}\nwould be deleted ({len(rows)}, older than {days}); dry_run=off deletes them"
     left = delete_waste(session, waste)
     run.tag(deleted=len(rows))

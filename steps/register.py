@@ -62,7 +62,7 @@ def work(session: Session, run: StepRun) -> str:
     if not is_new and session.reader.faults(str(version.tags.get("pipeline.register_run_id"))):
         # Whoever made the version was stopped before its run was whole: the rows are to be found in this one.
         session.registry.note(str(version.version), {"register_run_id": run.id})
-    run.save(VERSION, {"name": session.registry.name, "version": version.version, "new": is_new, **verdict, "tags": tags})
+    run.save(VERSION, {"name": session.registry.name, "version": str(version.version), "new": is_new, **verdict, "tags": tags})
     run.tag(model_version=version.version)
     return f"{session.registry.name} version {version.version}: {verdict['candidate']}, " + (
         f"registered in stage {version.current_stage}"
@@ -76,7 +76,7 @@ def _training_rows(features: pd.DataFrame) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    from pipeline.splits import row_groups
+    from pipeline.rows import row_groups
 
     return pd.DataFrame({"row": np.unique(row_groups(features))})
 
@@ -85,7 +85,7 @@ def _digest(rows: pd.DataFrame) -> str:
     """Return the sha256 of the training rows, features and target, in no order."""
     import numpy as np
 
-    from pipeline.splits import row_groups
+    from pipeline.rows import row_groups
 
     return hashlib.sha256(np.sort(row_groups(rows)).tobytes()).hexdigest()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.doctor import examine_registry
+from pipeline.errors import EXIT_BROKEN
 from pipeline.runs import StepRun
 from pipeline.session import Session
 from steps.command import registry_command
@@ -16,6 +17,7 @@ def repair(session: Session, run: StepRun) -> str:
     Reads:  the registry, the ledger
     Writes: stages that follow the alias, begun changes finished, the ledger's damage taken note of
     Nothing is deleted: no version, no run, no entry.
+    Exit code 7: something is left that it cannot mend.
     Example: python -m steps.repair
     """
     registry, hand = session.registry, session.hand(run)
@@ -35,6 +37,7 @@ def repair(session: Session, run: StepRun) -> str:
         for finding in before
         if finding.what not in left
     ]
+    run.exit_code = EXIT_BROKEN if after else 0
     lines += [f"not mended: {finding.what}\n    → {finding.fix}" for finding in after]
     return "\n".join(lines or ["nothing was broken"])
 

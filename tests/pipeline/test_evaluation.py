@@ -20,7 +20,8 @@ from pipeline.evaluation import (
 )
 from pipeline.metrics import bootstrap_intervals
 from pipeline.recipe import Recipe
-from pipeline.splits import row_groups, split_rows
+from pipeline.rows import row_groups
+from pipeline.splits import split_rows
 from pipeline.workers import Workers
 from samples.red_wine import draw
 from tests.conftest import as_recipe, small_recipe

@@ -50,6 +50,13 @@ def test_a_time_is_a_day_or_a_moment(text: str, start: str, hours: int) -> None:
     assert parse_time(text, NOW) == (first, first + timedelta(hours=hours))
 
 
+def test_a_time_in_whole_seconds_is_all_of_its_second() -> None:
+    start, end = parse_time("2026-11-23 12:00:00+01:00", NOW)
+    assert end - start == timedelta(seconds=1)
+    start, end = parse_time("2026-11-23 12:00:05.25+01:00", NOW)
+    assert end == start
+
+
 @given(st.text(max_size=20))
 def test_what_is_no_time_is_wrong_usage(text: str) -> None:
     try:

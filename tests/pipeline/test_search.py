@@ -16,8 +16,8 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.errors import UsageError
 from pipeline.recipe import Search
+from pipeline.rows import row_groups
 from pipeline.search import search_params
-from pipeline.splits import row_groups
 
 RIDGE = make_pipeline(StandardScaler(), Ridge())
 

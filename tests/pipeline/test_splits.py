@@ -9,7 +9,8 @@ from sklearn.model_selection import train_test_split
 
 from pipeline.errors import DataError
 from pipeline.recipe import Recipe
-from pipeline.splits import audit_leaks, cv_folds, row_groups, split_rows
+from pipeline.rows import row_groups
+from pipeline.splits import audit_leaks, cv_folds, split_rows
 from samples.red_wine import draw
 from tests.conftest import as_recipe, small_recipe
 

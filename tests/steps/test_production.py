@@ -107,6 +107,25 @@ def test_who_served_names_the_version_of_a_moment_and_all_of_a_day(served: Proje
     assert served.run("who_served", at="someday").exit_code == 2
 
 
+def test_a_time_copied_from_the_history_table_is_in_the_term_that_it_begins(served: Project) -> None:
+    newest = served.ok("history").stdout.splitlines()[3]
+    copied = newest.split("│")[2].strip()
+    assert "2" in [term["version"] for term in values(served, "who_served", at=copied)]
+
+
+@pytest.mark.parametrize("command", ["rollback", "approve", "why"])
+def test_a_version_is_a_number(served: Project, command: str) -> None:
+    outcome = served.run(command, version="abc")
+    assert outcome.exit_code == 2
+    assert "version must be the number of a version. Got 'abc' instead." in outcome.stderr
+
+
+def test_a_model_that_waits_for_approval_names_the_command(project: Project) -> None:
+    assert "make approve" in project.ok("main", promote="manual").stdout
+    project.ok("approve")
+    assert project.production().version
+
+
 def test_why_tells_a_versions_lineage_and_what_differs_from_the_one_before(served: Project) -> None:
     found = values(served, "why", version="2")
     assert set(found["runs"]) == {"ingest", "split", "train", "evaluate", "register"}
@@ -251,7 +270,9 @@ def tamper_with_model(project: Project) -> None:
 def test_doctor_names_a_model_whose_files_are_gone_or_changed_and_rollback_is_the_way_out(served: Project, damage: Any) -> None:
     damage(served)
     assert any(finding["what"].startswith("Version 2") for finding in broken(served))
-    assert "not mended" in served.ok("repair").stdout
+    left = served.run("repair")
+    assert "not mended" in left.stdout
+    assert left.exit_code == 7
     served.ok("rollback")
     assert str(served.production().version) == "1"
 
