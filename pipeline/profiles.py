@@ -28,6 +28,39 @@ class Engine(Settings):
     n_jobs: int = -1
 
 
+class PredictionLog(Settings):
+    """Where the service keeps rows and answers for `monitor`: a folder of JSON lines, one line a row.
+
+    `sample` is the share of requests that are kept; files are closed at `max_mb`, and deleted after `keep_days`.
+    """
+
+    folder: str = Field(min_length=1)
+    sample: float = Field(default=1.0, gt=0, le=1)
+    max_mb: float = Field(default=64, gt=0)
+    keep_days: float = Field(default=30, gt=0)
+
+
+class Service(Settings):
+    """The REST service.
+
+    `workers` are processes, -1 for one per core; each answers `concurrency` requests at once and refuses more.
+    `out_of_range` is what becomes of values that the model was not trained on: an answer with a warning, or a refusal.
+    The registry is asked every `poll_seconds`; a service that is told to end refuses requests for `drain_seconds` first, so that
+    a load balancer can leave. A model may be made of `trusted_types` besides those that the service trusts by itself.
+    """
+
+    workers: int = Field(default=-1, ge=-1)
+    concurrency: int = Field(default=32, ge=1)
+    max_body_mb: float = Field(default=10, gt=0)
+    max_rows: int = Field(default=100_000, ge=1)
+    out_of_range: Literal["warn", "reject"] = "warn"
+    poll_seconds: float = Field(default=1, gt=0, le=60)
+    drain_seconds: float = Field(default=1, ge=0, le=600)
+    trusted_types: tuple[str, ...] = ()
+    access_log: bool = True
+    prediction_log: PredictionLog | None = None
+
+
 class Profile(Settings):
     """One environment; `data` is auto, synthetic, the name of the recipe's download, a path or a URI."""
 
@@ -36,6 +69,7 @@ class Profile(Settings):
     promote: Policy = "auto"
     cache: bool = True
     engine: Engine = Engine()
+    service: Service = Service()
 
 
 def find_profile(name: str, folder: Path, cwd: Path) -> Path:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import gc
 import getpass
+import hashlib
 import importlib
 import json
 import logging
@@ -34,7 +35,7 @@ from pipeline.profiles import Profile, find_profile, load_profile
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.runs import StepRun, fail_run
 from pipeline.session import Session, Step
-from pipeline.store import is_new, open_store, store_errors
+from pipeline.store import Store, is_new, open_store, store_errors
 from pipeline.workers import Workers
 from steps import ORDER
 
@@ -263,10 +264,8 @@ def parse_switch(name: str, word: str, *, default: bool) -> bool:
 
 def has_store(recipe: str, profile: str) -> bool:
     """Whether the store of the profile is there, or is one that only its server can tell of; nothing is made."""
-    cwd = _typed_in()
-    _, where, _ = _settings(recipe, profile, cwd)
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    return not is_new(uri or where.store.tracking_uri, root=cwd if uri else ROOT)
+    settings = open_settings(recipe, profile)
+    return not is_new(settings.tracking_uri, root=settings.folder)
 
 
 def _settings(recipe: str, profile: str, cwd: Path) -> tuple[Recipe, Profile, str]:
@@ -276,33 +275,62 @@ def _settings(recipe: str, profile: str, cwd: Path) -> tuple[Recipe, Profile, st
     return load_recipe(recipe_path, os.environ), load_profile(profile_path, os.environ), profile_path.stem
 
 
+@dataclass(frozen=True)
+class Settled:
+    """The settings of a command whose work happens in processes of its own: nothing is opened yet."""
+
+    recipe: Recipe
+    profile: Profile
+    profile_name: str
+    cwd: Path
+    tracking_uri: str
+    artifact_location: str | None
+    #: Where a relative SQLite path lies.
+    folder: Path
+    cache_folder: Path
+    root: Path = ROOT
+
+    def open_store(self) -> Store:
+        """Return the store, its tables made where it is new. Raises UnavailableError as `pipeline.store.open_store` does."""
+        return open_store(self.tracking_uri, root=self.folder, artifact_location=self.artifact_location)
+
+    @property
+    def store_key(self) -> str:
+        """A name of the store that is good for a folder."""
+        return hashlib.sha256(f"{self.folder} {self.tracking_uri}".encode()).hexdigest()[:16]
+
+
+def open_settings(recipe: str, profile: str) -> Settled:
+    """Return the settings of a command: option, then MLFLOW_* environment, then profile, then recipe."""
+    cwd = _typed_in()
+    loaded, where, profile_name = _settings(recipe, profile, cwd)
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    # A store that the environment names has its own place for artifacts.
+    location = None if uri else where.store.artifact_location
+    cache = Path(platformdirs.user_cache_dir("mlflow-pipeline", appauthor=False))
+    return Settled(loaded, where, profile_name, cwd, uri or where.store.tracking_uri, location, cwd if uri else ROOT, cache)
+
+
 def open_session(recipe: str, profile: str, *, will_fit: bool = False) -> Session:
     """Return the session of a command: settings loaded and checked, the store open, the run of `mlflow run` found.
 
-    Settings win in this order: option, MLFLOW_* environment, profile, recipe. A command that `will_fit` where nothing is cached
-    has its workers started before a new store is made, which takes as long as they do.
+    A command that `will_fit` where nothing is cached has its workers started before a new store is made, which takes as long as
+    they do.
     """
-    cwd = _typed_in()
-    loaded, where, profile_name = _settings(recipe, profile, cwd)
-    workers = Workers(where.engine.n_jobs, preload="pipeline.comparison")
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    if will_fit and is_new(uri or where.store.tracking_uri, root=cwd if uri else ROOT):
+    settings = open_settings(recipe, profile)
+    workers = Workers(settings.profile.engine.n_jobs, preload="pipeline.comparison")
+    if will_fit and is_new(settings.tracking_uri, root=settings.folder):
         workers.start()
-    # A store that the environment names has its own place for artifacts.
-    store = open_store(
-        uri or where.store.tracking_uri,
-        root=cwd if uri else ROOT,
-        artifact_location=None if uri else where.store.artifact_location,
-    )
+    store = settings.open_store()
     with store_errors(store.uri):
         adopted = _adopted_run(store.client)
     return Session(
         root=ROOT,
-        cwd=cwd,
-        cache_folder=Path(platformdirs.user_cache_dir("mlflow-pipeline", appauthor=False)),
-        recipe=loaded,
-        profile=where,
-        profile_name=profile_name,
+        cwd=settings.cwd,
+        cache_folder=settings.cache_folder,
+        recipe=settings.recipe,
+        profile=settings.profile,
+        profile_name=settings.profile_name,
         store=store,
         reporter=Progress(),
         workers=workers,

@@ -1,0 +1,364 @@
+"""The Flask application: routes, and what every answer has in common."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import orjson
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from serving import metrics as exposition
+from serving.invocations import parse_csv, parse_json
+from serving.logs import as_line
+from serving.models import ServedModel
+from serving.payload import LISTED_FAULTS, BadRows, Fault, Faults, TooManyRows, UnreadableBody
+from serving.service import Service
+
+_LOG = logging.getLogger("service")
+#: The names of MLflow's own answers where it has one.
+ERROR_CODES = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHENTICATED",
+    404: "ENDPOINT_NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "REQUEST_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    422: "INVALID_PARAMETER_VALUE",
+    429: "REQUEST_LIMIT_EXCEEDED",
+    500: "INTERNAL_ERROR",
+    503: "TEMPORARILY_UNAVAILABLE",
+}
+#: What everybody may ask: whether the service is there, and its pages, which ask for the token themselves.
+OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/ping", "/health", "/version", "/docs", "/playground", "/openapi.json"})
+_REQUEST_ID = re.compile(r"[\w.:-]{1,64}")
+_JSON = "application/json"
+
+
+class Refusal(Exception):
+    """A request that is answered with an error: its status, a sentence, and the faults of its rows."""
+
+    def __init__(self, status: int, message: str, *, faults: tuple[Fault, ...] = (), headers: dict[str, str] | None = None):
+        super().__init__(message)
+        self.status, self.message, self.faults, self.headers = status, message, faults, headers or {}
+
+
+def create_app(service: Service) -> Flask:
+    """Return the application that answers with what `service` serves. Nothing is opened or begun."""
+    app = Flask("serving", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = int(service.settings.max_body_mb * 2**20)
+    _add_common(app, service)
+    _add_health(app, service)
+    _add_prediction(app, service)
+    return app
+
+
+# --- what every answer has in common -------------------------------------------------------------------------------------
+
+
+def _add_common(app: Flask, service: Service) -> None:
+    seconds: dict[str, Any] = {}
+    counts: dict[tuple[str, int], Any] = {}
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.perf_counter()
+        given = request.environ.get("HTTP_X_REQUEST_ID", "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        if service.tokens and request.path not in OPEN_PATHS and not service.admits(request.headers.get("Authorization", "")):
+            raise Refusal(
+                401, "A token is needed. Send it as 'Authorization: Bearer TOKEN'.", headers={"WWW-Authenticate": "Bearer"}
+            )
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        took = time.perf_counter() - g.began
+        path = request.url_rule.rule if request.url_rule else "(none)"
+        key = (path, response.status_code)
+        if key not in counts:
+            counts[key] = service.metrics.requests.labels(path, str(response.status_code))
+            seconds[path] = service.metrics.seconds.labels(path)
+        counts[key].inc()
+        seconds[path].observe(took)
+        headers = response.headers
+        headers["X-Request-ID"] = g.request_id
+        headers["X-Content-Type-Options"] = "nosniff"
+        if service.access_log:
+            record = {
+                "time": time.time(),
+                "request_id": g.request_id,
+                "remote": request.environ.get("REMOTE_ADDR", ""),
+                "method": request.method,
+                "path": request.path[:200],
+                "status": response.status_code,
+                "ms": round(took * 1000, 3),
+            }
+            service.access_log.add(record | g.get("facts", {}))
+        return response
+
+    @app.errorhandler(Refusal)
+    def refuse(error: Refusal) -> Response:
+        return _error(error.status, error.message, error.faults, error.headers)
+
+    @app.errorhandler(HTTPException)
+    def refuse_http(error: HTTPException) -> Response:
+        status = error.code or 500
+        headers = {"Allow": ", ".join(sorted(error.valid_methods))} if getattr(error, "valid_methods", None) else {}
+        return _error(status, _HTTP_MESSAGES.get(status, error.name), (), headers)
+
+    @app.errorhandler(Exception)
+    def fail(error: Exception) -> Response:
+        _LOG.error("request %s failed", g.get("request_id", "?"), exc_info=error)
+        return _error(500, "The service failed. Its log has the error under this request's ID.")
+
+
+_HTTP_MESSAGES = {
+    404: "There is no such address. GET /docs lists those that there are.",
+    405: "The address does not take this method.",
+    413: "The body is too large.",
+}
+
+
+def _error(status: int, message: str, faults: tuple[Fault, ...] = (), headers: dict[str, str] | None = None) -> Response:
+    body: dict[str, Any] = {
+        "error_code": ERROR_CODES.get(status, "BAD_REQUEST"),
+        "message": message,
+        "request_id": g.get("request_id"),
+    }
+    if faults:
+        body["faults"] = [fault.as_dict() for fault in faults]
+    response = Response(orjson.dumps(body), status, mimetype=_JSON)
+    response.headers.extend(headers or {})
+    return response
+
+
+def _answer(value: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), status, mimetype=_JSON)
+
+
+# --- health --------------------------------------------------------------------------------------------------------------
+
+
+def _add_health(app: Flask, service: Service) -> None:
+    @app.get("/")
+    def index() -> Response:
+        state = service.state()
+        links = {name: f"/{name}" for name in ("predict", "model", "readyz", "metrics", "openapi.json", "docs", "playground")}
+        return _answer({"service": service.model_name, "status": state["status"], "served": state["served"], "links": links})
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return _answer({"status": "alive"})
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        state = service.state()
+        return _answer(state, 200 if state["status"] == "ready" else 503)
+
+    @app.get("/ping")
+    @app.get("/health")
+    def ping() -> Response:
+        """MLflow's: 200 where a model is loaded."""
+        return Response("\n", 200 if service.model and not service.draining() else 503, mimetype=_JSON)
+
+    @app.get("/version")
+    def version() -> Response:
+        """MLflow's own version, as `mlflow models serve` tells it."""
+        return Response(metadata.version("mlflow"), 200, mimetype=_JSON)
+
+    @app.get("/metrics")
+    def prometheus() -> Response:
+        return Response(service.metrics.expose(), 200, content_type=exposition.CONTENT_TYPE)
+
+    @app.get("/model")
+    def model() -> Response:
+        return _answer(describe(_served(service)))
+
+
+def describe(model: ServedModel) -> dict[str, Any]:
+    """Return what is known of the model, as plain values."""
+    tags = {key.removeprefix("pipeline."): value for key, value in model.tags.items() if key.startswith("pipeline.")}
+    scores = {name: float(tags[name]) for name in ("cv_mean_score", "cv_std", "r2", "rmse", "mae") if name in tags}
+    lineage = {name: value for name, value in tags.items() if name.endswith(("_run_id", "_digest")) or name.startswith("git_")}
+    return {
+        **model.identity,
+        "candidate": model.info["candidate"],
+        "target": model.info["target"],
+        "features": model.info["features"],
+        "interval": model.info["interval"],
+        "sample": model.info["sample"],
+        "metrics": scores,
+        "lineage": lineage,
+        "created_ms": model.created_ms,
+        "answers_by": {"path": model.path, "reason": model.path_reason},
+    }
+
+
+def _served(service: Service) -> ServedModel:
+    model = service.model
+    if model is None:
+        raise Refusal(503, f"No model is served. {service.state()['advice']}", headers={"Retry-After": "5"})
+    return model
+
+
+# --- predictions ---------------------------------------------------------------------------------------------------------
+
+
+def _add_prediction(app: Flask, service: Service) -> None:
+    def at_work(work: Callable[[], Response]) -> Response:
+        """Answer unless the service is about to end, or too many requests are at work."""
+        if service.draining():
+            raise Refusal(
+                503, "The service is about to end. Ask another one.", headers={"Retry-After": "1", "Connection": "close"}
+            )
+        if not service.enter():
+            raise Refusal(429, "Too many requests are at work. Ask again in a moment.", headers={"Retry-After": "1"})
+        service.metrics.in_flight.inc()
+        try:
+            return work()
+        except UnreadableBody as error:
+            raise Refusal(400, str(error)) from None
+        except BadRows as error:
+            raise _unprocessable(error) from None
+        except TooManyRows:
+            raise Refusal(413, f"A request may have {service.settings.max_rows} rows at most. Send more in several.") from None
+        except RequestEntityTooLarge:
+            raise Refusal(413, f"A body may have {service.settings.max_body_mb:g} MiB at most. Send more in several.") from None
+        finally:
+            service.metrics.in_flight.dec()
+            service.leave()
+
+    @app.post("/predict")
+    def predict() -> Response:
+        return at_work(lambda: _predict(service))
+
+    @app.post("/invocations")
+    def invocations() -> Response:
+        return at_work(lambda: _invoke(service))
+
+
+def _predict(service: Service) -> Response:
+    model = _served(service)
+    _require_type(_JSON)
+    wishes = _wishes(model)
+    began = time.perf_counter()
+    values = model.schema.parse(request.get_data(cache=False), max_rows=service.settings.max_rows)
+    parsed = time.perf_counter()
+    outside = _check_range(service, model, values)
+    validated = time.perf_counter()
+    predicted = model.predict(values)
+    done = time.perf_counter()
+    answer: dict[str, Any] = {"predictions": predicted, "model": model.identity}
+    if "interval" in wishes and model.interval:
+        lower, upper = model.interval.around(predicted)
+        answer["interval"] = {"level": model.interval.level, "lower": lower, "upper": upper}
+    if "grade" in wishes:
+        answer["grade"] = np.rint(predicted).astype(np.int64)
+    if outside:
+        answer["warnings"] = [fault.as_dict() for fault in outside]
+    body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    encoded = time.perf_counter()
+    response = Response(body, 200, mimetype=_JSON)
+    response.headers["Server-Timing"] = (
+        f"parse;dur={(parsed - began) * 1e3:.3f}, validate;dur={(validated - parsed) * 1e3:.3f}, "
+        f"predict;dur={(done - validated) * 1e3:.3f}, encode;dur={(encoded - done) * 1e3:.3f}"
+    )
+    _record(service, model, values, predicted)
+    return response
+
+
+def _invoke(service: Service) -> Response:
+    """Answer as `mlflow models serve` does."""
+    model = _served(service)
+    kind = _require_type(_JSON, "text/csv")
+    parse = parse_csv if kind == "text/csv" else parse_json
+    values = parse(request.get_data(cache=False), model.schema, max_rows=service.settings.max_rows)
+    _check_range(service, model, values)
+    predicted = model.predict(values)
+    _record(service, model, values, predicted)
+    return _answer({"predictions": predicted})
+
+
+def _require_type(*allowed: str) -> str:
+    """Return the body's media type, JSON where none is said."""
+    kind = request.mimetype or _JSON
+    if kind not in allowed:
+        raise Refusal(415, f"The body must be {' or '.join(allowed)}. Say so in the header Content-Type.")
+    if request.environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        raise Refusal(415, "The body must not be compressed.")
+    return kind
+
+
+def _wishes(model: ServedModel) -> set[str]:
+    """Return what is asked for besides predictions: ``?interval=true&grade=true``."""
+    if not request.query_string:
+        return set()
+    words = {"true": True, "1": True, "": True, "false": False, "0": False}
+    wishes = set()
+    for name, value in request.args.items():
+        if name not in ("interval", "grade") or value.lower() not in words:
+            raise Refusal(422, "The address may say interval=true and grade=true, and nothing else.")
+        if words[value.lower()]:
+            wishes.add(name)
+    if "interval" in wishes and model.interval is None:
+        raise Refusal(422, "This version has no interval.")
+    if "grade" in wishes and model.info["target"]["type"] != "integer":
+        raise Refusal(422, "This model's target has no grades.")
+    return wishes
+
+
+def _check_range(service: Service, model: ServedModel, values: np.ndarray) -> list[Fault]:
+    """Return the values outside of what the model was trained on; they are counted, and refused where the profile says so."""
+    outside = model.schema.outside(values)
+    if outside:
+        for fault in outside:
+            service.metrics.outside.labels(fault.field).inc()
+        if service.settings.out_of_range == "reject":
+            raise BadRows(Faults(outside))
+    return outside
+
+
+def _unprocessable(error: BadRows) -> Refusal:
+    more = f"; the first {LISTED_FAULTS} are listed" if error.count > len(error.faults) else ""
+    faults = f"{error.count} fault{'' if error.count == 1 else 's'}"
+    return Refusal(422, f"The rows break the rules of the model's columns: {faults}{more}.", faults=error.faults)
+
+
+def _record(service: Service, model: ServedModel, values: np.ndarray, predicted: np.ndarray) -> None:
+    """Count the rows, and keep them and their answers where the profile wants that."""
+    service.metrics.rows.labels(model.version).inc(len(values))
+    g.facts = {"rows": len(values), "version": model.version}
+    log, wanted = service.prediction_log, service.settings.prediction_log
+    if log is None or wanted is None or (wanted.sample < 1 and random.random() >= wanted.sample):
+        return
+    log.add(Asked(time.time(), g.request_id, model, values, predicted), lines=len(values))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that the prediction log keeps: its rows, of shape (rows, features), and their answers."""
+
+    time: float
+    request_id: str
+    model: ServedModel
+    values: np.ndarray
+    predicted: np.ndarray
+
+    def as_lines(self) -> bytes:
+        """Return one line of JSON for each row."""
+        shared = {"time": self.time, "request_id": self.request_id, "version": self.model.version}
+        names = self.model.schema.names
+        rows = zip(self.values.tolist(), self.predicted.tolist(), strict=True)
+        return b"".join(
+            as_line({**shared, "row": row, "prediction": answer, "features": dict(zip(names, cells, strict=True))})
+            for row, (cells, answer) in enumerate(rows)
+        )

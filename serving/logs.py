@@ -1,0 +1,115 @@
+"""Logs that never make a request wait: lines are put into a queue of bounded length, and one thread writes them out."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+_PAUSE_SECONDS = 0.2
+_DAY = 24 * 3600
+Write = Callable[[bytes], None]
+
+
+class BackgroundLog:
+    """A log that is written by a thread of its own; `dropped` is called with the number of lines there was no room for.
+
+    `encode` turns a record into its lines, in that thread. What cannot be written is dropped too: a full disk is no reason not
+    to answer.
+    """
+
+    def __init__(
+        self, write: Write, encode: Callable[[Any], bytes], dropped: Callable[[int], object], *, capacity: int = 100_000
+    ) -> None:
+        self._write, self._encode, self._dropped, self._capacity = write, encode, dropped, capacity
+        self._records: deque[tuple[Any, int]] = deque()
+        self._waiting = 0
+        self._closing = threading.Event()
+        self._changing, self._writing = threading.Lock(), threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def add(self, record: Any, lines: int = 1) -> None:
+        """Take a record of so many lines, or drop it where there is no room for all of them."""
+        with self._changing:
+            if fits := self._waiting + lines <= self._capacity:
+                self._waiting += lines
+                self._records.append((record, lines))
+        if not fits:
+            self._dropped(lines)
+
+    def flush(self) -> None:
+        """Write what has been taken so far."""
+        with self._writing:
+            with self._changing:
+                taken, self._records, self._waiting = self._records, deque(), 0
+            if not taken:
+                return
+            try:
+                self._write(b"".join(self._encode(record) for record, _ in taken))
+            except OSError:
+                self._dropped(sum(lines for _, lines in taken))
+
+    def close(self) -> None:
+        """Write what is left, and end."""
+        self._closing.set()
+        self._thread.join(timeout=5)
+        self.flush()
+
+    def _run(self) -> None:
+        while not self._closing.wait(_PAUSE_SECONDS):
+            self.flush()
+
+
+def as_line(record: Any) -> bytes:
+    """Return a record as one line of JSON."""
+    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def to_stderr(lines: bytes) -> None:
+    """Write lines to the standard error."""
+    os.write(2, lines)
+
+
+class RotatingFiles:
+    """Writes lines to files of a folder, one after the other, each of at most about `max_bytes`, and deletes those too old.
+
+    A file belongs to one process, and its name tells when it was begun, in UTC: ``predictions-20261124T101500Z-4711.jsonl``.
+    """
+
+    def __init__(self, folder: Path, *, max_bytes: float, keep_days: float) -> None:
+        self._folder, self._max_bytes, self._keep_seconds = folder, max_bytes, keep_days * _DAY
+        self._path: Path | None = None
+        self._swept = 0.0
+
+    def write(self, lines: bytes) -> None:
+        """Append lines. Raises OSError where that cannot be done."""
+        if self._path is None or self._is_full(self._path):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._path = self._folder / f"predictions-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.jsonl"
+        with self._path.open("ab") as file:
+            file.write(lines)
+        self._sweep()
+
+    def _is_full(self, path: Path) -> bool:
+        try:
+            return path.stat().st_size >= self._max_bytes
+        except FileNotFoundError:
+            return True
+
+    def _sweep(self) -> None:
+        now = time.time()
+        if now - self._swept < 3600:
+            return
+        self._swept = now
+        for path in self._folder.glob("predictions-*.jsonl"):
+            with suppress(FileNotFoundError):
+                if now - path.stat().st_mtime > self._keep_seconds:
+                    path.unlink()

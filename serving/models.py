@@ -1,0 +1,222 @@
+"""Models as the service holds them: fetched whole, kept in a folder of its own, checked, and only then asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow.artifacts
+import numpy as np
+import orjson
+import pandas as pd
+import skops.io
+import yaml
+from mlflow.entities.model_registry import ModelVersion
+
+from pipeline.artifacts import GOLDEN, MODEL_INFO, Reader
+from pipeline.compiled import compile_model, differences, random_rows
+from pipeline.evaluation import answers_golden
+from pipeline.interval import Interval
+from pipeline.store import Store
+from serving.payload import Schema
+
+#: Types of a model file that skops does not trust by itself, and we do. The file's own list is not asked: whoever can write a
+#: model can write its list.
+TRUSTED_TYPES = frozenset(
+    {
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.tree._tree.Tree",
+    }
+)
+_KEPT_COPIES = 3
+_CHECKED_ROWS = 512
+Predict = Callable[[np.ndarray], np.ndarray]
+
+
+class RefusedModel(Exception):
+    """A version that will not be served; the text says why, in one sentence."""
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A loaded version. `predict` takes an array of shape (rows, features) in the schema's order, and returns (rows,).
+
+    `path` says how it answers: ``compiled`` forms were found equal to the logged model, else it is that, ``scikit-learn``.
+    """
+
+    name: str
+    version: str
+    model_id: str
+    info: dict[str, Any]
+    tags: dict[str, str]
+    schema: Schema
+    interval: Interval | None
+    predict: Predict
+    path: str
+    path_reason: str
+    run_id: str
+    created_ms: int
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What each answer says of the model that gave it."""
+        source = self.tags.get("pipeline.data_source", "unknown")
+        return {"name": self.name, "version": self.version, "run_id": self.run_id, "data_source": source}
+
+
+def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
+    """Copy what is needed to serve the version into a folder of its own below `folder`, whole or not at all; return it.
+
+    Raises
+    ------
+    UnavailableError, MlflowException, OSError : something of it is not there, changed, or cannot be fetched.
+    """
+    target = folder / copy_name(version)
+    if target.is_dir():
+        return target
+    folder.mkdir(parents=True, exist_ok=True)
+    reader, run_id = Reader(store.client), version.tags.get("pipeline.evaluate_run_id", "(none)")
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
+        copy = Path(unfinished) / "copy"
+        copy.mkdir()
+        MODEL_INFO.write(reader.load(MODEL_INFO, run_id), copy / MODEL_INFO.name)
+        GOLDEN.write(reader.load(GOLDEN, run_id), copy / GOLDEN.name)
+        uri = f"models:/{version.name}/{version.version}"
+        mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(copy / "model"), tracking_uri=store.uri)
+        known = {
+            "name": version.name,
+            "version": str(version.version),
+            "run_id": version.run_id,
+            "model_id": version.model_id,
+            "created_ms": version.creation_timestamp,
+            "tags": dict(version.tags),
+        }
+        (copy / "version.json").write_bytes(orjson.dumps(known))
+        try:
+            copy.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another worker was faster
+                raise
+    return target
+
+
+def copy_name(version: ModelVersion) -> str:
+    """Return the name of the folder that holds the copy of a version: another model under its number has another one."""
+    return f"{version.version}-{version.model_id or version.run_id}"
+
+
+def newest_copy(folder: Path) -> Path | None:
+    """Return the copy that was served last; None where there is none."""
+    copies = [path for path in folder.glob("[!.]*") if (path / "version.json").is_file()]
+    return max(copies, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def mark_served(copy: Path) -> None:
+    """Make the copy the newest one, and remove those that were served long before."""
+    os.utime(copy)
+    copies = sorted(copy.parent.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in copies[_KEPT_COPIES:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
+    """Return the model of a copy, after it answered its golden rows as it did when it was evaluated.
+
+    Parameters
+    ----------
+    trusted : types that the model may be made of, besides TRUSTED_TYPES and what skops trusts by itself.
+
+    Raises
+    ------
+    RefusedModel : it is a pickle, holds types that are not trusted, cannot be read, or answers differently.
+    """
+    try:
+        known = orjson.loads((copy / "version.json").read_bytes())
+        info, golden = MODEL_INFO.read(copy / MODEL_INFO.name), GOLDEN.read(copy / GOLDEN.name)
+        schema = Schema.of(info)
+    except (OSError, ValueError, KeyError) as error:
+        raise RefusedModel(f"Its description must be readable. Got '{_short(error)}' instead.") from None
+    fitted = _load_skops(copy / "model", trusted)
+    try:
+        same = answers_golden(fitted, golden)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise RefusedModel(f"It must answer its golden rows. Got '{_short(error)}' instead.") from None
+    if not same:
+        raise RefusedModel("It must answer its golden rows as it did when it was evaluated. Got other predictions instead.")
+    predict, path, reason = _fastest(fitted, schema, golden)
+    return ServedModel(
+        name=known["name"],
+        version=known["version"],
+        model_id=known["model_id"] or "",
+        info=info,
+        tags=known["tags"],
+        schema=schema,
+        interval=Interval.from_dict(info["interval"]) if info.get("interval") else None,
+        predict=predict,
+        path=path,
+        path_reason=reason,
+        run_id=known["run_id"] or "",
+        created_ms=known["created_ms"],
+    )
+
+
+def _load_skops(folder: Path, trusted: Collection[str]) -> Any:
+    try:
+        flavor = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))["flavors"]["sklearn"]
+        name, form = str(flavor["pickled_model"]), flavor.get("serialization_format")
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        raise RefusedModel("It must be a scikit-learn model logged by MLflow. Got another kind instead.") from None
+    if form != "skops":
+        raise RefusedModel(f"It must be saved with skops: no pickle is ever loaded here. Got '{form}' instead.")
+    file, allowed = (folder / name).resolve(), {*TRUSTED_TYPES, *trusted}
+    if file.parent != folder.resolve():
+        raise RefusedModel("Its file must be in its own folder. Got a path that leads elsewhere instead.")
+    try:
+        foreign = sorted({*skops.io.get_untrusted_types(file=file)} - allowed)
+        fitted = None if foreign else skops.io.load(file, trusted=sorted(allowed))
+    except Exception as error:  # of a zip, of JSON, of numpy, of whatever a broken file makes of an estimator
+        raise RefusedModel(f"Its file must be whole. Got '{_short(error)}' instead.") from None
+    if foreign:
+        raise RefusedModel(
+            f"It must be made of types that the service trusts. Got {', '.join(foreign)} instead. "
+            "Add them to service.trusted_types of the profile if you trust them."
+        )
+    return fitted
+
+
+def _fastest(fitted: Any, schema: Schema, golden: pd.DataFrame) -> tuple[Predict, str, str]:
+    """Return how to answer fastest, its name, and why it is that: a compiled form only where it was found equal."""
+    names = list(schema.names)
+
+    def plain(values: np.ndarray) -> np.ndarray:
+        return np.asarray(fitted.predict(pd.DataFrame(values, columns=names)), dtype=np.float64)
+
+    compiled = compile_model(fitted, names)
+    if compiled is None:
+        return plain, "scikit-learn", "there is no compiled form of this kind of model"
+    rows = golden[names]
+    limits = np.array([(feature.low, feature.high) for feature in schema.features])
+    if np.isfinite(limits).all():
+        drawn = random_rows(limits[:, 0], limits[:, 1], names, rows=_CHECKED_ROWS, seed=0)
+        rows = pd.concat([rows, drawn], ignore_index=True)
+    different = differences(compiled, fitted, rows)
+    if different:
+        return plain, "scikit-learn", f"the compiled form answers differently: {different}"
+    fast = compiled.predict
+
+    def predict(values: np.ndarray) -> np.ndarray:
+        # Only nullable columns bring NaN, and compiled forms do not take it.
+        return plain(values) if takes_null and np.isnan(values).any() else fast(values)
+
+    takes_null = any(feature.nullable for feature in schema.features)
+    how = "bit for bit" if compiled.exact else "to 1e-6"
+    return predict, f"compiled ({compiled.kind})", f"equal to the logged model {how} on {len(rows)} rows"
+
+
+def _short(error: object) -> str:
+    return " ".join(str(error).split())[:200]
