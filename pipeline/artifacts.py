@@ -82,6 +82,7 @@ OUT_OF_FOLD = _parquet("train", "out_of_fold.parquet")
 VERDICT = _json("evaluate", "verdict.json")
 METRICS = _json("evaluate", "metrics.json")
 GOLDEN = _parquet("evaluate", "golden.parquet")
+MODEL_INFO = _json("evaluate", "model_info.json")
 VERSION = _json("register", "version.json")
 #: The hashes of the rows that the version learned from (`pipeline.splits.row_groups`), each once.
 TRAINING_ROWS = _parquet("register", "training_rows.parquet")
@@ -170,6 +171,10 @@ class Reader:
         """
         with self._whole(artifact.name, run_id) as path:
             return artifact.read(path)
+
+    def has(self, artifact: Artifact[Any], run_id: str) -> bool:
+        """Whether the run wrote the artifact. Raises UnavailableError where its manifest cannot be read."""
+        return artifact.name in self._manifest(run_id)["files"]
 
     def faults(self, run_id: str) -> list[str]:
         """Return what is wrong with the run's artifacts and logged models; nothing where all are there and whole."""

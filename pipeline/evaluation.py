@@ -11,13 +11,12 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import VotingRegressor
 
 from pipeline.candidates import mean_prediction
+from pipeline.interval import Interval, coverage
 from pipeline.metrics import accuracy_within, bootstrap_intervals, score_grades, score_predictions
 from pipeline.recipe import Recipe
 from pipeline.rows import row_groups
 from pipeline.splits import has_twin, split_rows
 from pipeline.workers import Call, Workers
-
-GOLDEN_ROWS = 20
 
 
 def predict_all(models: dict[str, BaseEstimator], test: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
@@ -41,6 +40,20 @@ def evaluate_best(target: np.ndarray, predicted: np.ndarray, test: pd.DataFrame,
     if recipe.columns[recipe.target].type == "integer":
         metrics["grades"] = score_grades(target, predicted)
     return metrics
+
+
+def measure_interval(target: np.ndarray, predicted: np.ndarray, interval: Interval) -> dict[str, float]:
+    """Return the interval's level, the share of test rows inside it, its mean width in the target's unit, and the rows.
+
+    `target` and `predicted` are of the test rows, of shape (rows,), without NaN.
+    """
+    lower, upper = interval.around(predicted)
+    return {
+        "level": interval.level,
+        "coverage": coverage(target, predicted, interval),
+        "mean_width": float(np.mean(upper - lower)),
+        "rows": len(target),
+    }
 
 
 def score_mean_predictor(train: pd.DataFrame, test: pd.DataFrame, target: str) -> dict[str, float]:
@@ -102,17 +115,3 @@ def _members(model: BaseEstimator, models: Mapping[str, BaseEstimator]) -> tuple
 
 def _fit_and_predict(estimator: BaseEstimator, features: pd.DataFrame, target: np.ndarray, unseen: pd.DataFrame) -> np.ndarray:
     return np.asarray(estimator.fit(features, target).predict(unseen), dtype=float)
-
-
-def choose_golden(test: pd.DataFrame, predicted: np.ndarray, recipe: Recipe) -> pd.DataFrame:
-    """Return test rows, spread over the range of predictions, with the `prediction` that any copy of the model must give."""
-    order = np.argsort(predicted, kind="stable")
-    chosen = order[np.unique(np.linspace(0, len(order) - 1, GOLDEN_ROWS).astype(int))]
-    golden: pd.DataFrame = test[list(recipe.features)].iloc[chosen].assign(prediction=predicted[chosen])
-    return golden.reset_index(drop=True)
-
-
-def answers_golden(model: BaseEstimator, golden: pd.DataFrame) -> bool:
-    """Whether the model predicts the golden rows as it did when they were chosen, to a relative 1e-9."""
-    answers = model.predict(golden.drop(columns="prediction"))
-    return bool(np.allclose(answers, golden["prediction"], rtol=1e-9, atol=0))

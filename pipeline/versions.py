@@ -34,7 +34,7 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
     ------
     UnavailableError : it does not load, its golden rows are not there, or it answers them differently.
     """
-    from pipeline.evaluation import answers_golden
+    from pipeline.golden import answers_golden
     from pipeline.models import load_model
 
     uri = f"models:/{version.name}/{version.version}"

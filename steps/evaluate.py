@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.artifacts import GOLDEN, LEADERBOARD, LEAK_AUDIT, METRICS, TEST, TRAIN, VERDICT, plot
+from pipeline.artifacts import (
+    GOLDEN,
+    LEADERBOARD,
+    LEAK_AUDIT,
+    METRICS,
+    MODEL_INFO,
+    OUT_OF_FOLD,
+    TEST,
+    TRAIN,
+    VERDICT,
+    plot,
+)
 from pipeline.gates import REJECTED, failures, judge
 from pipeline.runs import StepRun
 from pipeline.session import Session, Step
@@ -27,8 +38,17 @@ def inputs(session: Session) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun) -> str:
     """Score the candidates, measure the best one closely, judge it, and keep rows that any copy of it must answer alike."""
-    from pipeline.evaluation import choose_golden, evaluate_best, measure_leaks, predict_all, score_mean_predictor
+    from pipeline.evaluation import (
+        evaluate_best,
+        measure_interval,
+        measure_leaks,
+        predict_all,
+        score_mean_predictor,
+    )
+    from pipeline.golden import choose_golden
+    from pipeline.interval import fit_interval
     from pipeline.metrics import score_predictions
+    from pipeline.model_info import describe_model
     from pipeline.models import load_model
 
     recipe = session.recipe
@@ -44,6 +64,9 @@ def work(session: Session, run: StepRun) -> str:
 
     best = board.iloc[0]
     best_predicted = predicted[best.candidate].to_numpy()
+    out_of_fold = run.load(OUT_OF_FOLD)
+    interval = fit_interval(out_of_fold[recipe.target].to_numpy(), out_of_fold[f"predicted {best.candidate}"].to_numpy())
+    inside = measure_interval(target, best_predicted, interval)
     mean_predictor = score_mean_predictor(train, test, recipe.target)
     verdict = {
         "candidate": best.candidate,
@@ -57,6 +80,7 @@ def work(session: Session, run: StepRun) -> str:
             "candidate": best.candidate,
             **scores[best.candidate],
             **evaluate_best(target, best_predicted, test, recipe),
+            "interval_90": inside,
         },
         "test_rows": len(test),
         "candidates": {
@@ -70,6 +94,7 @@ def work(session: Session, run: StepRun) -> str:
     run.save(VERDICT, verdict)
     run.save(METRICS, metrics)
     run.save(GOLDEN, choose_golden(test, best_predicted, recipe))
+    run.save(MODEL_INFO, describe_model(recipe, train, interval, candidate=best.candidate, measured=inside))
     run.tag(verdict=verdict["verdict"])
     if verdict["verdict"] == REJECTED:
         run.outcome = "rejected"
@@ -139,8 +164,8 @@ def evaluate() -> None:
     """Score every candidate on the test rows, and judge the best one by the recipe's gates.
 
     \b
-    Reads:  the candidates, test.parquet
-    Writes: verdict.json, metrics.json, golden.parquet, plots; r2, rmse and mae on each candidate's run
+    Reads:  the candidates, out_of_fold.parquet, test.parquet
+    Writes: verdict.json, metrics.json, model_info.json, golden.parquet, plots; r2, rmse and mae on each candidate's run
     Example: python -m steps.evaluate
     """
 

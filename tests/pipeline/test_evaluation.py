@@ -10,14 +10,13 @@ from sklearn.model_selection import train_test_split
 
 from pipeline.candidates import build_candidate
 from pipeline.evaluation import (
-    answers_golden,
-    choose_golden,
     evaluate_best,
     measure_leaks,
     predict_all,
     score_mean_predictor,
     score_random_split,
 )
+from pipeline.golden import answers_golden, choose_golden
 from pipeline.metrics import bootstrap_intervals
 from pipeline.recipe import Recipe
 from pipeline.rows import row_groups
