@@ -11,10 +11,10 @@ ARGS ?=
 PYTHON ?=
 export ARGS
 
-STEPS := ingest split train evaluate register promote
+STEPS := ingest split train evaluate register promote predict serve
 REGISTRY := approve rollback history who-served why doctor repair prune backup restore
 
-.PHONY: help setup setup-dev pipeline main $(STEPS) $(REGISTRY) test test-full lint ui bench calibrate lock clean
+.PHONY: help setup setup-dev pipeline main $(STEPS) $(REGISTRY) test test-full lint ui bench calibrate coverage lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ register: setup ## a version of the best, as the challenger; evaluate_run_id=
 
 promote: setup ## the challenger to Production, where it has earned it; promote= register_run_id=
 	@scripts/step promote
+
+predict: setup ## a file of rows, or the sample row, by the model in Production; input= output= model_uri= on_bad_rows=
+	@scripts/step predict
+
+serve: setup ## the model in Production as a REST service, on http://127.0.0.1:8000; host= port=
+	@scripts/step serve
 
 # --- Production ----------------------------------------------------------------------------------------------------------
 
@@ -112,6 +118,9 @@ bench: setup ## the chain against a textbook script, side by side; ratios
 
 calibrate: setup ## how often the promotion gate is wrong, on generated data; datasets=
 	@$(PY) -m benchmarks.calibration $(ARGS)
+
+coverage: setup ## how wide the 90 % interval must be, and which rows it holds; data= splits= model=
+	@$(PY) -m benchmarks.coverage $(ARGS)
 
 clean: ## .venv and caches; never the store (mlflow.db, mlruns)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import orjson
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from serving import metrics as exposition
 from serving.invocations import parse_csv, parse_json
@@ -112,7 +112,8 @@ def _add_common(app: Flask, service: Service) -> None:
     @app.errorhandler(HTTPException)
     def refuse_http(error: HTTPException) -> Response:
         status = error.code or 500
-        headers = {"Allow": ", ".join(sorted(error.valid_methods))} if getattr(error, "valid_methods", None) else {}
+        methods = error.valid_methods if isinstance(error, MethodNotAllowed) else None
+        headers = {"Allow": ", ".join(sorted(methods))} if methods else {}
         return _error(status, _HTTP_MESSAGES.get(status, error.name), (), headers)
 
     @app.errorhandler(Exception)

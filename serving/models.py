@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -20,7 +21,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from pipeline.artifacts import GOLDEN, MODEL_INFO, Reader
 from pipeline.compiled import compile_model, differences, random_rows
-from pipeline.evaluation import answers_golden
+from pipeline.golden import answers_golden
 from pipeline.interval import Interval
 from pipeline.store import Store
 from serving.payload import Schema
@@ -51,7 +52,7 @@ class ServedModel:
 
     name: str
     version: str
-    model_id: str
+    source: str
     info: dict[str, Any]
     tags: dict[str, str]
     schema: Schema
@@ -92,7 +93,7 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
             "name": version.name,
             "version": str(version.version),
             "run_id": version.run_id,
-            "model_id": version.model_id,
+            "source": version.source,
             "created_ms": version.creation_timestamp,
             "tags": dict(version.tags),
         }
@@ -107,7 +108,7 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
 
 def copy_name(version: ModelVersion) -> str:
     """Return the name of the folder that holds the copy of a version: another model under its number has another one."""
-    return f"{version.version}-{version.model_id or version.run_id}"
+    return f"{version.version}-{hashlib.sha256(str(version.source).encode()).hexdigest()[:12]}"
 
 
 def newest_copy(folder: Path) -> Path | None:
@@ -152,7 +153,7 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
     return ServedModel(
         name=known["name"],
         version=known["version"],
-        model_id=known["model_id"] or "",
+        source=known["source"] or "",
         info=info,
         tags=known["tags"],
         schema=schema,

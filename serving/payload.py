@@ -25,6 +25,8 @@ LISTED_FAULTS = 1000
 _NUMBERS = frozenset({int, float})
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "a boolean", type(None): "null"}
 _SHOWN = 40
+#: Trees compare in single precision: what is larger is infinite there, and scikit-learn refuses it.
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ class Schema:
 
     def _quickly(self, rows: list[Any]) -> np.ndarray | None:
         """Return the rows as an array where each is an object of just the columns, with numbers; None where one is not."""
-        width, pick, flat = len(self.names), self._pick, []
+        width, pick, flat = len(self.names), self._pick, list[Any]()
         try:
             for row in rows:
                 if len(row) != width:
@@ -203,7 +205,7 @@ class Schema:
             values = np.array(flat, dtype=np.float64).reshape(-1, len(self.names))
         except OverflowError:
             return None
-        if not np.isfinite(values).all():
+        if not (np.abs(values) <= LARGEST).all():  # NaN is not
             return None
         if self._integers and (values[:, self._integers] % 1).any():
             return None
@@ -299,6 +301,8 @@ def _to_number(value: Any, feature: Feature) -> tuple[float, str]:
         return math.nan, "must be finite"
     if not math.isfinite(number):
         return math.nan, "must be finite"
+    if abs(number) > LARGEST:
+        return math.nan, f"must be at most {LARGEST:.2g} in size"
     return number, "must be a whole number" if feature.integer and number % 1 else ""
 
 

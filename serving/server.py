@@ -12,6 +12,7 @@ import ipaddress
 import logging
 import mmap
 import os
+import signal
 import socket
 import tempfile
 import threading
@@ -22,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
+from granian.server.mp import MPServer
 from threadpoolctl import threadpool_limits
 
 from pipeline.errors import UnavailableError
@@ -50,8 +51,8 @@ class Serving:
     tokens: tuple[str, ...] = field(default=(), repr=False)
 
 
-def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object] = lambda _: None) -> None:
-    """Answer requests on `host` and `port` until SIGTERM or SIGINT; `ready` is called with the number of workers.
+def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object] = lambda _: None) -> int:
+    """Answer requests on `host` and `port` until SIGTERM or SIGINT; return which. `ready` is called with the number of workers.
 
     Raises
     ------
@@ -80,24 +81,25 @@ def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object]
             server.begin_drain, server.drain_seconds = partial(_raise, flag), serving.settings.drain_seconds
             server.on_startup(lambda: ready(workers))
             server.serve(target_loader=partial(_make_app, serving, meeting), wrap_loader=False)
+            return server.ended_by
 
 
-class _Server(Granian):  # type: ignore[misc]
+class _Server(MPServer):
     """Granian, but at its end it says so for a while before it refuses connections; a second signal ends it at once."""
 
     begin_drain: Callable[[], object]
     drain_seconds: float
-    _is_draining = False
+    ended_by = 0
 
-    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
-        end = super().signal_handler_interrupt
-        if self._is_draining or not self.drain_seconds:
-            self.begin_drain()
-            end(*args, **kwargs)
-            return
-        self._is_draining = True
+    def signal_handler_interrupt(self, *args: Any) -> None:
+        end: Callable[[], object] = super().signal_handler_interrupt
+        is_second = self.ended_by != 0
+        self.ended_by = int(args[0])
         self.begin_drain()
-        threading.Timer(self.drain_seconds, end).start()
+        if is_second or not self.drain_seconds:
+            end()
+        else:
+            threading.Timer(self.drain_seconds, end).start()
 
 
 def _preload(meeting: Path) -> None:
@@ -109,6 +111,9 @@ def _preload(meeting: Path) -> None:
 
 def _make_app(serving: Serving, meeting: Path) -> Flask:
     """Return the application of one worker, its watch begun, in that worker."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Until the worker has handlers of its own it has its parent's, which would not end it.
+        signal.signal(number, signal.SIG_DFL)
     from serving.app import Asked, create_app
     from serving.logs import BackgroundLog, RotatingFiles, as_line, to_stderr
     from serving.metrics import Metrics

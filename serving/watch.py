@@ -73,7 +73,7 @@ class Watch:
 
     def _follow(self, store: Store, champion: ModelVersion) -> None:
         served, wanted = self._service.model, copy_name(champion)
-        if served and served.version == str(champion.version) and served.model_id == (champion.model_id or ""):
+        if served and served.version == str(champion.version) and served.source == (champion.source or ""):
             self._service.wanted, self._service.refusal, self._refused = served.version, "", ""
             self._service.metrics.stale.set(0)
             return

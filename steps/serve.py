@@ -34,7 +34,8 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
     host, number = host or "127.0.0.1", _port(port)
     settings = open_settings(recipe, profile)
     tokens = tuple(token.strip() for token in os.environ.get(TOKENS, "").split(",") if token.strip())
-    if not (is_loopback(host) or tokens or parse_switch("insecure", insecure, default=False)):
+    may_be_open = parse_switch("insecure", insecure, default=False)
+    if not (is_loopback(host) or tokens or may_be_open):
         raise UsageError(
             "A service that others reach must ask for a token.",
             got=f"the address {host} and no {TOKENS} in the environment",
@@ -58,8 +59,8 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
             err=True,
         )
 
-    answer(serving, host, number, tell)
-    return Result("ended")
+    ended_by = answer(serving, host, number, tell)
+    return Result("ended", 128 + ended_by)
 
 
 def _port(text: str) -> int:

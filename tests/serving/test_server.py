@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from tests.conftest import ROOT, Project
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """`python -m steps.serve` on a project, in a process of its own."""
+
+    def __init__(self, project: Project, *options: str, **environment: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = project.folder / "serve.log"
+        command = [
+            sys.executable,
+            "-m",
+            "steps.serve",
+            "--recipe",
+            str(project.recipe_path),
+            "--profile",
+            str(project.profile_path),
+        ]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, "--port", str(self.port), *options],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, **environment},
+            )
+
+    def wait(self, status: int = 200, seconds: float = 60) -> requests.Response:
+        """Wait until /readyz answers with a status."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()
+            with contextlib.suppress(requests.ConnectionError):
+                response = requests.get(f"{self.url}/readyz", timeout=5)
+                if response.status_code == status:
+                    return response
+            time.sleep(0.1)
+        raise AssertionError(f"no {status} in {seconds} s: {self.log.read_text()}")
+
+    def predict(self, row: Any, **headers: str) -> requests.Response:
+        return requests.post(f"{self.url}/predict", json=row, headers=headers, timeout=10)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal; return the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.end_by_itself(20)
+
+    def end_by_itself(self, seconds: float = 60) -> int:
+        """Return the exit code; a process that does not end in time is killed, with its workers."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            subprocess.run(["pkill", "-KILL", "-P", str(self.process.pid)], check=False)
+            self.process.kill()
+            raise
+
+
+def serve_profile(project: Project, **service: Any) -> None:
+    project.write_profile(service={"workers": 2, "drain_seconds": 0.5} | service)
+
+
+@pytest.fixture
+def row(trained: Project) -> dict[str, float]:
+    champion = trained.production()
+    run = trained.client.get_run(champion.tags["pipeline.evaluate_run_id"])
+    path = Path(run.info.artifact_uri.removeprefix("file://")) / "model_info.json"
+    found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["sample"]
+    return found
+
+
+@pytest.fixture
+def copied(trained: Project, tmp_path: Path) -> Project:
+    """The trained project's store, under a profile of its own."""
+    project = Project.__new__(Project)
+    project.__dict__ |= trained.__dict__
+    project.folder, project.profile_path = tmp_path, tmp_path / "serve.yaml"
+    content = yaml.safe_load(trained.profile_path.read_text(encoding="utf-8"))
+    content["service"] = {"workers": 2, "drain_seconds": 0.5}
+    project.profile_path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return project
+
+
+@pytest.fixture
+def server(copied: Project) -> Iterator[Server]:
+    server = Server(copied)
+    yield server
+    server.end()
+
+
+def test_a_service_starts_answers_drains_and_ends_with_the_code_of_its_signal(server: Server, row: dict[str, float]) -> None:
+    state = server.wait().json()
+    assert state["served"]["version"] == state["wanted"] == "1"
+    session = requests.Session()
+    assert session.post(f"{server.url}/predict", json=row, timeout=10).json()["model"]["version"] == "1"
+    metrics = requests.get(f"{server.url}/metrics", timeout=10).text
+    assert 'http_requests_total{path="/predict",status="200"} 1.0' in metrics
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    assert session.get(f"{server.url}/readyz", timeout=10).status_code == 503
+    assert session.post(f"{server.url}/predict", json=row, timeout=10).status_code == 503
+    assert server.end_by_itself(20) == 143
+    assert "Traceback" not in server.log.read_text()
+    with pytest.raises(requests.ConnectionError):
+        session.get(f"{server.url}/healthz", timeout=5)
+
+
+def test_the_metrics_of_all_workers_add_up_also_those_of_one_that_died(server: Server, row: dict[str, float]) -> None:
+    server.wait()
+    for _ in range(40):
+        server.predict(row)  # a connection each, so that both workers are asked
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    time.sleep(1.5)
+    for _ in range(10):
+        assert server.predict(row).status_code == 200
+    text = requests.get(f"{server.url}/metrics", timeout=10).text
+    assert 'http_requests_total{path="/predict",status="200"} 50.0' in text
+    assert 'served_model_version{model="SmallModel"} 1.0' in text
+
+
+def test_a_token_is_asked_for_where_the_environment_has_one(copied: Project, row: dict[str, float]) -> None:
+    server = Server(copied, PIPELINE_SERVICE_TOKENS="one, two")
+    try:
+        server.wait()
+        assert server.predict(row).status_code == 401
+        assert server.predict(row, Authorization="Bearer two").status_code == 200
+        assert "two" not in server.log.read_text().replace("two workers", "")
+    finally:
+        server.end()
+
+
+def test_a_service_on_an_empty_store_starts_and_says_what_to_do(project: Project) -> None:
+    serve_profile(project, workers=1)
+    server = Server(project)
+    try:
+        state = server.wait(503).json()
+        assert state["advice"] == "Nothing is in Production of SmallModel: make pipeline"
+        assert requests.get(f"{server.url}/healthz", timeout=5).status_code == 200
+    finally:
+        assert server.end(signal.SIGINT) == 130
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (["--host", "0.0.0.0"], 2, "A service that others reach must ask for a token."),
+        (["--port", "99999"], 2, "port must be a number from 1 to 65535. Got '99999' instead."),
+        (["--host", "256.1.1.1", "--insecure", "on"], 6, "The service must be able to listen on 256.1.1.1:"),
+        (["--insecure", "maybe"], 2, "insecure must be on or off."),
+    ],
+)
+def test_a_service_that_cannot_start_says_so_in_one_sentence(
+    copied: Project, options: list[str], code: int, sentence: str
+) -> None:
+    server = Server(copied, *options)
+    assert server.end_by_itself() == code
+    assert sentence in server.log.read_text()
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_port_that_is_taken_is_named(copied: Project) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        server = Server(copied, "--port", str(taken.getsockname()[1]))
+        assert server.end_by_itself() == 6
+    assert "must be able to listen on 127.0.0.1:" in server.log.read_text()
