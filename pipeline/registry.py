@@ -170,8 +170,9 @@ class Registry:
 
     def note(self, version: str, tags: Mapping[str, object]) -> None:
         """Set ``pipeline.<name>`` tags on a version."""
-        for name, value in tags.items():
-            self._client.set_model_version_tag(self.name, version, f"pipeline.{name}", str(value)[:_TAG_LENGTH])
+        with self.locked():  # two that set one tag for the first time break each other
+            for name, value in tags.items():
+                self._client.set_model_version_tag(self.name, version, f"pipeline.{name}", str(value)[:_TAG_LENGTH])
 
     def _champion(self) -> str:
         champion = self.holder(CHAMPION)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from pipeline.store import is_missing
 
 T = TypeVar("T")
 _TAG_LENGTH = 5000  # what every store takes
+_MARK = "pipeline.opening"
 
 
 @dataclass
@@ -108,13 +110,25 @@ def open_run(
         for name, value in all_tags.items():
             client.set_tag(run_id, name, value)
     else:
-        run_id = client.create_run(experiment_id, tags=resolve_tags(all_tags)).info.run_id
-    run = StepRun(run_id, step, client, experiment_id)
+        run_id = _create_run(client, experiment_id, resolve_tags(all_tags))
     try:
+        run = StepRun(run_id, step, client, experiment_id)
         yield run
         run.close()
     except BaseException as error:
         fail_run(client, run_id, error)
+        raise
+
+
+def _create_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> str:
+    """Return the ID of a new run; where an interrupt comes before it is known, the run is found again and failed."""
+    mark = uuid.uuid4().hex
+    try:
+        return str(client.create_run(experiment_id, tags={**tags, _MARK: mark}).info.run_id)
+    except BaseException as error:
+        with suppress(MlflowException):
+            for run in client.search_runs([experiment_id], f"tags.`{_MARK}` = '{mark}'"):
+                fail_run(client, run.info.run_id, error)
         raise
 
 

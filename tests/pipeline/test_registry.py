@@ -331,6 +331,20 @@ def test_promotions_at_once_from_several_processes_leave_exactly_one_production(
     assert_one_production(registry, 2)
 
 
+def test_tags_are_noted_under_the_lock_of_the_store(store: Store, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(store, registry, "a")
+    write, held = store.client.set_model_version_tag, []
+
+    def watched(*args: object) -> None:
+        held.append(store.lock().is_locked)
+        write(*args)
+
+    monkeypatch.setattr(store.client, "set_model_version_tag", watched)
+    registry.note("1", {"gate_rule": "first"})
+    assert held == [True]
+    assert registry.version("1").tags["pipeline.gate_rule"] == "first"
+
+
 # --- the ledger -----------------------------------------------------------------------------------------------------------
 
 

@@ -38,7 +38,8 @@ def test_a_run_ends_finished_with_its_step_and_outcome(store: Store) -> None:
     run = store.client.get_run(run_id)
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "ingest"
-    assert tags_of(store, run_id) == WHO | {"step": "ingest", "outcome": "ok", "exit_code": "0"}
+    expected = WHO | {"step": "ingest", "outcome": "ok", "exit_code": "0"}
+    assert tags_of(store, run_id).items() >= expected.items()
     assert Reader(store.client).faults(run_id) == []
 
 
@@ -87,6 +88,20 @@ def test_a_run_that_mlflow_opened_is_adopted(store: Store) -> None:
     assert (tags["mlflow.source.name"], tags["mlflow.runName"], tags["pipeline.step"]) == ("elsewhere", "main", "main")
     assert store.client.get_run(opened).info.status == "FINISHED"
     assert len(store.client.search_runs([store.experiment("toy")])) == 1
+
+
+def test_a_run_that_is_interrupted_before_its_id_is_known_is_failed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = store.client.create_run
+
+    def interrupted(*args: object, **options: object) -> NoReturn:
+        create(*args, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store.client, "create_run", interrupted)
+    with pytest.raises(KeyboardInterrupt), open_run(store.client, "train", store.experiment("toy"), WHO):
+        pass
+    (run,) = store.client.search_runs([store.experiment("toy")])
+    assert (run.info.status, run.data.tags["pipeline.exit_code"]) == ("FAILED", "130")
 
 
 def test_a_nested_run_and_a_child_name_their_parent(store: Store) -> None:
