@@ -61,7 +61,7 @@ promote: setup ## the challenger to Production, where it has earned it; promote=
 predict: setup ## a file of rows, or the sample row, by the model in Production; input= output= model_uri= on_bad_rows=
 	@scripts/step predict
 
-serve: setup ## the model in Production as a REST service, on http://127.0.0.1:8000; host= port=
+serve: setup ## the model in Production as a REST service, on http://127.0.0.1:8000; host= port= insecure=
 	@scripts/step serve
 
 # --- Production ----------------------------------------------------------------------------------------------------------

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import re
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import orjson
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from serving import metrics as exposition
 from serving.invocations import parse_csv, parse_json
 from serving.logs import as_line
 from serving.models import ServedModel
+from serving.pages import add_pages
 from serving.payload import LISTED_FAULTS, BadRows, Fault, Faults, TooManyRows, UnreadableBody
 from serving.service import Service
 
@@ -42,6 +43,8 @@ ERROR_CODES = {
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/ping", "/health", "/version", "/docs", "/playground", "/openapi.json"})
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}")
 _JSON = "application/json"
+#: What is kept of a request while it is answered: when it began, its ID, what the log says of it.
+_BEGAN, _ID, _FACTS = "service.began", "service.request_id", "service.facts"
 
 
 class Refusal(Exception):
@@ -59,6 +62,7 @@ def create_app(service: Service) -> Flask:
     _add_common(app, service)
     _add_health(app, service)
     _add_prediction(app, service)
+    add_pages(app, service, OPEN_PATHS)
     return app
 
 
@@ -71,38 +75,39 @@ def _add_common(app: Flask, service: Service) -> None:
 
     @app.before_request
     def begin() -> None:
-        g.began = time.perf_counter()
-        given = request.environ.get("HTTP_X_REQUEST_ID", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        if service.tokens and request.path not in OPEN_PATHS and not service.admits(request.headers.get("Authorization", "")):
-            raise Refusal(
-                401, "A token is needed. Send it as 'Authorization: Bearer TOKEN'.", headers={"WWW-Authenticate": "Bearer"}
-            )
+        environ = request.environ
+        environ[_BEGAN] = time.perf_counter()
+        given = environ.get("HTTP_X_REQUEST_ID")
+        environ[_ID] = given if given and _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+        if service.tokens and request.path not in OPEN_PATHS and not service.admits(environ.get("HTTP_AUTHORIZATION", "")):
+            advice = "A token is needed. Send it as 'Authorization: Bearer TOKEN'."
+            raise Refusal(401, advice, headers={"WWW-Authenticate": "Bearer"})
 
     @app.after_request
     def end(response: Response) -> Response:
-        took = time.perf_counter() - g.began
-        path = request.url_rule.rule if request.url_rule else "(none)"
-        key = (path, response.status_code)
+        asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+        environ, status = asked.environ, response.status_code
+        took = time.perf_counter() - environ[_BEGAN]
+        path = asked.url_rule.rule if asked.url_rule else "(none)"
+        key = (path, status)
         if key not in counts:
-            counts[key] = service.metrics.requests.labels(path, str(response.status_code))
+            counts[key] = service.metrics.requests.labels(path, str(status))
             seconds[path] = service.metrics.seconds.labels(path)
         counts[key].inc()
         seconds[path].observe(took)
-        headers = response.headers
-        headers["X-Request-ID"] = g.request_id
-        headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["X-Request-ID"] = environ[_ID]
+        response.headers["X-Content-Type-Options"] = "nosniff"
         if service.access_log:
             record = {
                 "time": time.time(),
-                "request_id": g.request_id,
-                "remote": request.environ.get("REMOTE_ADDR", ""),
-                "method": request.method,
-                "path": request.path[:200],
-                "status": response.status_code,
+                "request_id": environ[_ID],
+                "remote": environ.get("REMOTE_ADDR", ""),
+                "method": asked.method,
+                "path": asked.path[:200],
+                "status": status,
                 "ms": round(took * 1000, 3),
             }
-            service.access_log.add(record | g.get("facts", {}))
+            service.access_log.add(record | environ.get(_FACTS, {}))
         return response
 
     @app.errorhandler(Refusal)
@@ -118,7 +123,7 @@ def _add_common(app: Flask, service: Service) -> None:
 
     @app.errorhandler(Exception)
     def fail(error: Exception) -> Response:
-        _LOG.error("request %s failed", g.get("request_id", "?"), exc_info=error)
+        _LOG.error("request %s failed", request.environ.get(_ID), exc_info=error)
         return _error(500, "The service failed. Its log has the error under this request's ID.")
 
 
@@ -133,7 +138,7 @@ def _error(status: int, message: str, faults: tuple[Fault, ...] = (), headers: d
     body: dict[str, Any] = {
         "error_code": ERROR_CODES.get(status, "BAD_REQUEST"),
         "message": message,
-        "request_id": g.get("request_id"),
+        "request_id": request.environ.get(_ID),
     }
     if faults:
         body["faults"] = [fault.as_dict() for fault in faults]
@@ -143,7 +148,7 @@ def _error(status: int, message: str, faults: tuple[Fault, ...] = (), headers: d
 
 
 def _answer(value: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), status, mimetype=_JSON)
+    return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), status, content_type=_JSON)
 
 
 # --- health --------------------------------------------------------------------------------------------------------------
@@ -268,7 +273,7 @@ def _predict(service: Service) -> Response:
         answer["warnings"] = [fault.as_dict() for fault in outside]
     body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
     encoded = time.perf_counter()
-    response = Response(body, 200, mimetype=_JSON)
+    response = Response(body, 200, content_type=_JSON)
     response.headers["Server-Timing"] = (
         f"parse;dur={(parsed - began) * 1e3:.3f}, validate;dur={(validated - parsed) * 1e3:.3f}, "
         f"predict;dur={(done - validated) * 1e3:.3f}, encode;dur={(encoded - done) * 1e3:.3f}"
@@ -291,17 +296,19 @@ def _invoke(service: Service) -> Response:
 
 def _require_type(*allowed: str) -> str:
     """Return the body's media type, JSON where none is said."""
-    kind = request.mimetype or _JSON
+    environ = request.environ
+    said = environ.get("CONTENT_TYPE") or _JSON
+    kind = said if said in allowed else request.mimetype
     if kind not in allowed:
         raise Refusal(415, f"The body must be {' or '.join(allowed)}. Say so in the header Content-Type.")
-    if request.environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+    if environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
         raise Refusal(415, "The body must not be compressed.")
     return kind
 
 
 def _wishes(model: ServedModel) -> set[str]:
     """Return what is asked for besides predictions: ``?interval=true&grade=true``."""
-    if not request.query_string:
+    if not request.environ.get("QUERY_STRING"):
         return set()
     words = {"true": True, "1": True, "": True, "false": False, "0": False}
     wishes = set()
@@ -336,12 +343,13 @@ def _unprocessable(error: BadRows) -> Refusal:
 
 def _record(service: Service, model: ServedModel, values: np.ndarray, predicted: np.ndarray) -> None:
     """Count the rows, and keep them and their answers where the profile wants that."""
-    service.metrics.rows.labels(model.version).inc(len(values))
-    g.facts = {"rows": len(values), "version": model.version}
+    service.predicted_rows.inc(len(values))
+    environ = request.environ
+    environ[_FACTS] = {"rows": len(values), "version": model.version}
     log, wanted = service.prediction_log, service.settings.prediction_log
     if log is None or wanted is None or (wanted.sample < 1 and random.random() >= wanted.sample):
         return
-    log.add(Asked(time.time(), g.request_id, model, values, predicted), lines=len(values))
+    log.add(Asked(time.time(), environ[_ID], model, values, predicted), lines=len(values))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ STATIC = Path(__file__).parent / "static"
 #: The playground's modules, each after those that it imports.
 MODULES = ("dom", "numbers", "csv", "api", "timing", "theme", "control", "scale", "effects", "scoring", "batch", "main")
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE)
+_EMPTY_SCRIPT = re.compile(r"(<script[^>]*>)(</script>)")
 _EXPORT = re.compile(r"^export (?=(?:async )?function|class|const)", re.MULTILINE)
 
 
@@ -66,7 +67,8 @@ def _send(page: Page) -> Response:
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["Cache-Control"] = "no-cache"  # kept, but asked for again: it belongs to this version of the service
     response.set_etag(page.etag)
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 @cache
@@ -98,14 +100,13 @@ def _assemble(folder: Path, scripts: Iterable[str], *rules: str, style: str = ""
     page = (folder / "page.html").read_text(encoding="utf-8")
     sheet = folder / "page.css"
     style += sheet.read_text(encoding="utf-8") if sheet.is_file() else ""
-    hashes = []
     page = page.replace("<style></style>", f"<style>{style}</style>", 1)
-    for script in map(_inside_html, scripts):
-        page = re.sub(r"(<script[^>]*>)(</script>)", lambda tags, text=script: f"{tags[1]}{text}{tags[2]}", page, count=1)
-        hashes.append(_digest(script))
+    texts = [_inside_html(script) for script in scripts]
+    waiting = iter(texts)
+    page = _EMPTY_SCRIPT.sub(lambda tags: f"{tags[1]}{next(waiting)}{tags[2]}", page)
     policy = (
         "default-src 'none'",
-        f"script-src {' '.join(hashes)}",
+        f"script-src {' '.join(map(_digest, texts))}",
         f"style-src {_digest(style)}",
         "img-src data:",
         "connect-src 'self'",

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pipeline.profiles import Service as Settings
@@ -40,6 +39,8 @@ class Service:
     registry_away_since: float = 0.0
 
     def __post_init__(self) -> None:
+        #: Counts the rows that the version served predicts.
+        self.predicted_rows = self.metrics.rows.labels("none")
         self._slots = threading.BoundedSemaphore(self.settings.concurrency)
 
     def enter(self) -> bool:
@@ -59,6 +60,7 @@ class Service:
 
     def serve(self, model: ServedModel) -> None:
         """Answer with `model` from now on; requests at work end with the one they began with."""
+        self.predicted_rows = self.metrics.rows.labels(model.version)
         self.model, self.wanted, self.refusal = model, model.version, ""
         self.metrics.swaps.inc()
         self.metrics.model.labels(self.model_name).set(float(model.version))
@@ -101,8 +103,3 @@ class Service:
             "registry": {"answers": not self.registry_error, "error": self.registry_error or None},
             "advice": advice or None,
         }
-
-
-def prediction_log_folder(root: Path, folder: str) -> Path:
-    """Return the folder of the prediction log; a relative one lies in `root`."""
-    return (root / folder).resolve()

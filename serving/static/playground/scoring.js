@@ -1,0 +1,100 @@
+/** A table of a file, scored by the service: which columns it is asked about, in which portions, and what came of it. */
+
+import { Refusal } from "./api.js";
+import { readTable, valueOf, writeTable } from "./csv.js";
+
+const PORTION = 5000;
+
+/** Return a file's table; `faults` are those that can be seen before the service is asked. */
+export function openTable(text, name) {
+  const { separator, lines } = readTable(text);
+  const [header = [], ...rows] = lines;
+  const faults = rows.flatMap((cells, row) => (cells.length === header.length ? [] : [widthFault(row, cells, header)]));
+  return { name, separator, header: header.map((title) => title.trim()), rows, faults: [...twice(header), ...faults] };
+}
+
+function widthFault(row, cells, header) {
+  return { row, field: null, rule: `must have ${header.length} cells, as the first line has`, got: String(cells.length) };
+}
+
+function twice(header) {
+  const repeated = new Set(header.filter((title, place) => header.indexOf(title) !== place));
+  return [...repeated].map((field) => ({ row: null, field, rule: "must be there once", got: "it more than once" }));
+}
+
+/** Return whether the model takes a column; where a column of the model is missing all are sent, for the service to tell. */
+export function usedColumns(table, features) {
+  const names = new Set(features.map(({ name }) => name));
+  const complete = [...names].every((name) => table.header.includes(name));
+  return table.header.map((title) => !complete || names.has(title));
+}
+
+/** Return the predictions of the rows with these numbers, or the faults of all of them; `told` is called with progress. */
+export async function scoreRows(table, numbers, { api, model, wishes, told }) {
+  const used = usedColumns(table, model.features);
+  const scored = { predictions: [], lower: [], upper: [], grade: [], warnings: [], faults: [], model };
+  for (let first = 0; first < numbers.length; first += PORTION) {
+    const portion = numbers.slice(first, first + PORTION);
+    const rows = portion.map((number) => objectOf(table.header, table.rows[number], used));
+    collect(scored, await scorePortion(api, rows, wishes), portion);
+    told(Math.min(first + PORTION, numbers.length), numbers.length);
+  }
+  return scored;
+}
+
+function objectOf(header, cells, used) {
+  return Object.fromEntries(header.flatMap((title, place) => (used[place] ? [[title, valueOf(cells[place])]] : [])));
+}
+
+async function scorePortion(api, rows, wishes) {
+  try {
+    return await api.predict(rows, wishes);
+  } catch (error) {
+    if (error instanceof Refusal && error.faults.length) return { faults: error.faults };
+    throw error;
+  }
+}
+
+function collect(scored, { predictions = [], interval, grade = [], warnings = [], faults = [], model }, portion) {
+  if (model && model.run_id !== scored.model.run_id) throw new Refusal(0, "Another version is served since. Score the file again.");
+  const inFile = (fault) => ({ ...fault, row: fault.row === null ? null : portion[fault.row] });
+  scored.predictions.push(...predictions);
+  scored.lower.push(...(interval?.lower ?? []));
+  scored.upper.push(...(interval?.upper ?? []));
+  scored.grade.push(...grade);
+  scored.warnings.push(...warnings.map(inFile));
+  scored.faults.push(...faults.map(inFile));
+}
+
+/** Return the mean absolute error where the file has the target, null where it has not. */
+export function meanError(table, numbers, predictions, target) {
+  const place = table.header.indexOf(target);
+  const errors = numbers.map((number, at) => Math.abs(valueOf(table.rows[number][place] ?? "") - predictions[at]));
+  const sound = place >= 0 && numbers.every((number) => typeof valueOf(table.rows[number][place]) === "number");
+  return sound ? errors.reduce((sum, error) => sum + error, 0) / errors.length : null;
+}
+
+/** Return the file as it was, with the predictions as further columns; rows that were left out have none. */
+export function writeScored(table, numbers, scored) {
+  const columns = scoredColumns(scored);
+  const places = new Map(numbers.map((number, place) => [number, place]));
+  const cellsOf = (row) => columns.map(({ values }) => (places.has(row) ? values[places.get(row)] : ""));
+  const titles = columns.map(({ title }) => unused(title, table.header));
+  const lines = [[...table.header, ...titles], ...table.rows.map((cells, row) => [...cells, ...cellsOf(row)])];
+  return writeTable(lines, table.separator);
+}
+
+function unused(title, header) {
+  return header.includes(title) ? unused(`${title}_`, header) : title;
+}
+
+/** Return the columns that scoring adds. */
+export function scoredColumns({ predictions, lower, upper, grade, model }) {
+  const level = model.interval ? Math.round(100 * model.interval.level) : 0;
+  return [
+    { title: `predicted_${model.target.name}`, values: predictions },
+    { title: `lower_${level}`, values: lower },
+    { title: `upper_${level}`, values: upper },
+    { title: "grade", values: grade },
+  ].filter(({ values }) => values.length);
+}
