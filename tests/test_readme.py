@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import re
-import shlex
 import shutil
 import signal
 import socket
@@ -20,14 +19,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from samples.red_wine import draw
 from tests.conftest import ROOT
 
-BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-SERVERS = {"mlflow ui": 5000, "mlflow models serve": 5001}
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+SERVERS = {"mlflow ui": 5000, "mlflow models serve": 5001, "make serve": 8000}
 #: Their tests are this suite, or take its time: they are run by other tests, or by whoever runs this one.
 ELSEWHERE = {"make test", "make lint", "make bench", "make clean"}
 
@@ -104,7 +105,8 @@ def test_every_block_of_the_readme_is_one_that_is_run_here() -> None:
 ORDINARY = [
     block
     for block in BLOCKS
-    if not any(line.startswith(("mlflow ", "curl ")) for line in commands(block)) and not set(commands(block)) <= ELSEWHERE
+    if not any(line.startswith(("mlflow ", "curl ", "make serve")) for line in commands(block))
+    and not set(commands(block)) <= ELSEWHERE
 ]
 
 
@@ -130,10 +132,12 @@ def test_the_commands_of_mlflow_run_in_this_environment(copy: Path) -> None:
 def serving(copy: Path, outputs: list[str]) -> Iterator[Path]:
     """The README's servers, running on what its commands left behind."""
     assert outputs
-    [block] = [block for block in BLOCKS if "mlflow ui" in block]
-    lines = [line for line in commands(block) if is_server(line)]
-    lines = [line + (" --env-manager local" if "serve" in line else "") for line in lines]
+    lines = [line + (" --env-manager local" if "mlflow models serve" in line else "") for line in server_lines()]
     yield from serve(lines, copy)
+
+
+def server_lines() -> list[str]:
+    return [line for block in BLOCKS for line in commands(block) if is_server(line)]
 
 
 def serve(lines: list[str], folder: Path, *, timeout: float = 120) -> Iterator[Path]:
@@ -172,11 +176,19 @@ def listens(port: int) -> bool:
 
 
 def curl_answers(folder: Path) -> None:
-    """Check that the README's curl line gets one prediction that is a grade, and that the UI shows the runs."""
-    [block] = [block for block in BLOCKS if block.startswith("curl")]
-    assert shlex.split(block)[0] == "curl"
-    [prediction] = json.loads(run(block, folder))["predictions"]
+    """Check that the README's curl lines get what it says, and that the UI shows the runs."""
+    [mlflows, ours] = [block for block in BLOCKS if block.startswith("curl")]
+    [prediction] = json.loads(run(mlflows, folder))["predictions"]
     assert 3 <= prediction <= 8
+    answer, table, ready = values(run(ours, folder))
+    assert answer["predictions"] == [pytest.approx(prediction, rel=1e-6)]
+    assert answer["grade"] == [round(prediction)]
+    assert answer["interval"]["lower"][0] < prediction < answer["interval"]["upper"][0]
+    assert len(table["predictions"]) == len(draw())
+    assert (ready["status"], ready["served"]) == ("ready", answer["model"])
+    shown = json.loads(re.findall(r"```json\n(.*?)```", README, re.DOTALL)[0])
+    assert [*shown] == [*answer]
+    assert [*shown["model"]] == [*answer["model"]]
     request = urllib.request.Request(
         "http://127.0.0.1:5000/ajax-api/2.0/mlflow/experiments/search",
         data=b'{"max_results": 100}',
@@ -184,6 +196,16 @@ def curl_answers(folder: Path) -> None:
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         assert "Wine_Quality_MLOps" in answer.read().decode()
+
+
+def values(text: str) -> list[Any]:
+    """Return the JSON values that stand in a text one after the other."""
+    found, decoder = [], json.JSONDecoder()
+    while text := text.strip():
+        value, end = decoder.raw_decode(text)
+        found.append(value)
+        text = text[end:]
+    return found
 
 
 def test_the_model_is_served_and_the_runs_are_shown(serving: Path) -> None:
@@ -198,8 +220,7 @@ def test_the_readme_runs_word_for_word_from_a_fresh_copy_with_environments_of_it
         run(block, folder, timeout=900)
     [block] = [block for block in BLOCKS if "mlflow run" in block]
     run(block, folder, timeout=1200)
-    [block] = [block for block in BLOCKS if "mlflow ui" in block]
-    for _ in serve([line for line in commands(block) if is_server(line)], folder, timeout=900):
+    for _ in serve(server_lines(), folder, timeout=900):
         curl_answers(folder)
     run("make clean", folder)
     assert (folder / "mlflow.db").exists()
