@@ -38,6 +38,9 @@ class Reporter(Protocol):
     def advance(self, label: str, done: int, total: int) -> None:
         """Show how far something is that takes more than a second."""
 
+    def tick(self, text: str) -> None:
+        """Show how far something is whose end is not known; most of what it is told is left out."""
+
 
 @dataclass(frozen=True)
 class Step:

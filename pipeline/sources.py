@@ -9,13 +9,14 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -60,12 +61,12 @@ class Source:
 class NoConnectionError(UnavailableError):
     """The server could not be reached at all, or not in time; `reason` says why in a few words."""
 
-    def __init__(self, reason: str, url: str = "") -> None:
+    def __init__(self, reason: str, url: str = "", parameter: str = "data") -> None:
         self.reason = reason
         super().__init__(
             f"{redact(url) or 'The download'} must be reachable.",
             got=f"no connection ({reason})",
-            fix="Check the network, or name a file with data=PATH.",
+            fix=f"Check the network, or name a file with {parameter}=PATH.",
         )
 
 
@@ -90,10 +91,17 @@ def read_source(data: str, recipe: Recipe, *, folder: Path, cache: Path) -> Sour
         return _synthetic(recipe)
     if download and data == download.name:
         return Source(download.name, download.url, fetch_download(download, cache))
-    if _REMOTE.match(data) and not data.startswith("file:"):
+    path = local_path(data, folder)
+    if path is None:
         return Source("file", redact(data), _fetch_uri(data))
-    path = Path(unquote(urlsplit(data).path)) if data.startswith("file:") else folder / _expand_user(Path(data))
     return Source("file", str(path), _read_file(path))
+
+
+def local_path(data: str, folder: Path) -> Path | None:
+    """Return the path that `data` names, a relative one in `folder`; None where it is a URI of another place."""
+    if data.startswith("file:"):
+        return Path(unquote(urlsplit(data).path))
+    return None if _REMOTE.match(data) else folder / _expand_user(Path(data))
 
 
 def _automatic(recipe: Recipe, cache: Path) -> Source:
@@ -177,26 +185,39 @@ def _read_file(path: Path) -> bytes:
 
 def _fetch_uri(uri: str) -> bytes:
     """Return the bytes at a URI that requests, MLflow or pandas can read."""
+    with tempfile.TemporaryDirectory() as folder:
+        return copy_uri(uri, Path(folder)).read_bytes()
+
+
+def copy_uri(uri: str, folder: Path, *, parameter: str = "data", seconds: float = 0.0) -> Path:
+    """Fetch what is at a URI that requests, MLflow or pandas can read into `folder`; return its path.
+
+    Raises
+    ------
+    UnavailableError : it cannot be reached, or not within `seconds` (0: a minute). The sentence names the `parameter`.
+    """
+    path = folder / "fetched"
     if uri.startswith(("http://", "https://")):
-        return _within(URI_SECONDS, lambda deadline: _get(uri, deadline))
+        with path.open("wb") as file:
+            _within(seconds or URI_SECONDS, lambda deadline: _get(uri, deadline, file, parameter), parameter)
+        return path
     try:
         import mlflow.artifacts
         from mlflow.exceptions import MlflowException
 
         try:
-            with tempfile.TemporaryDirectory() as folder:
-                return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder)).read_bytes()
+            return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
         except MlflowException as error:
             if "Could not find a registered artifact repository" not in str(error):
                 raise
             from pandas.io.common import get_handle  # type: ignore[import-not-found]
 
-            with get_handle(uri, "rb", is_text=False) as handle:
-                content: bytes = handle.handle.read()
-                return content
+            with get_handle(uri, "rb", is_text=False) as handle, path.open("wb") as file:
+                shutil.copyfileobj(handle.handle, file)
+            return path
     except Exception as error:  # any of a dozen storage clients'
         raise UnavailableError(
-            "data must be a URI that MLflow or pandas can read.",
+            f"{parameter} must be a URI that MLflow or pandas can read.",
             got=f"'{redact(uri)}' ({' '.join(str(error).split())[:200]})",
             fix="Check the address, the credentials and the network.",
         ) from None
@@ -228,7 +249,9 @@ def fetch_download(download: Download, cache: Path, *, seconds: float = DOWNLOAD
             return content
     except OSError:
         pass
-    content = _within(seconds, lambda deadline: _get(download.url, deadline))
+    body = io.BytesIO()
+    _within(seconds, lambda deadline: _get(download.url, deadline, body))
+    content = body.getvalue()
     digest = hashlib.sha256(content).hexdigest()
     if digest != download.sha256:
         raise DataError(
@@ -241,13 +264,14 @@ def fetch_download(download: Download, cache: Path, *, seconds: float = DOWNLOAD
     return content
 
 
-def _within(seconds: float, work: Callable[[float], bytes]) -> bytes:
-    """Return what `work` returns, given up on after `seconds`: a name look-up has no time limit of its own."""
-    result: list[bytes | BaseException] = []
+def _within(seconds: float, work: Callable[[float], None], parameter: str = "data") -> None:
+    """Do `work`, given up on after `seconds`: a name look-up has no time limit of its own."""
+    result: list[BaseException | None] = []
 
     def call() -> None:
         try:
-            result.append(work(time.monotonic() + seconds))
+            work(time.monotonic() + seconds)
+            result.append(None)
         except BaseException as error:  # raised again in the caller's thread
             result.append(error)
 
@@ -255,14 +279,13 @@ def _within(seconds: float, work: Callable[[float], bytes]) -> bytes:
     thread.start()
     thread.join(seconds)
     if not result:
-        raise NoConnectionError(f"no answer within {seconds:g} s")
-    if isinstance(result[0], BaseException):
+        raise NoConnectionError(f"no answer within {seconds:g} s", parameter=parameter)
+    if result[0] is not None:
         raise result[0]
-    return result[0]
 
 
-def _get(url: str, deadline: float) -> bytes:
-    """Return the body at `url`, in a few attempts that all end by `deadline` (of the monotonic clock)."""
+def _get(url: str, deadline: float, body: BinaryIO, parameter: str = "data") -> None:
+    """Write the body at `url` into `body`, in a few attempts that all end by `deadline` (of the monotonic clock)."""
     reason = ""
     for attempt in range(ATTEMPTS):
         left = deadline - time.monotonic()
@@ -271,28 +294,29 @@ def _get(url: str, deadline: float) -> bytes:
         if attempt:
             time.sleep(min(0.2 * 2**attempt, left))
         try:
-            return _get_once(url, deadline)
+            return _get_once(url, deadline, body, parameter)
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             reason = _reason(error)
         except requests.RequestException as error:  # an address that is none, redirects without end, a garbled body
             raise UnavailableError(
                 f"{redact(url)} must answer with the file.",
                 got=f"an address or answer that cannot be read ({type(error).__name__})",
-                fix="Correct the address, or name a file with data=PATH.",
+                fix=f"Correct the address, or name a file with {parameter}=PATH.",
             ) from None
-    raise NoConnectionError(reason or "no answer in time", url)
+    raise NoConnectionError(reason or "no answer in time", url, parameter)
 
 
-def _get_once(url: str, deadline: float) -> bytes:
+def _get_once(url: str, deadline: float, body: BinaryIO, parameter: str) -> None:
+    body.seek(0)
+    body.truncate()
     left = max(deadline - time.monotonic(), 0.1)
-    with requests.get(url, stream=True, timeout=(min(left, 5), left)) as response:
+    with requests.get(url, stream=True, timeout=(min(left, 5), min(left, URI_SECONDS))) as response:
         if response.status_code >= 400:
             raise UnavailableError(
                 f"{redact(url)} must answer with the file.",
                 got=f"HTTP {response.status_code} ({response.reason})",
-                fix="Try later, or name a file with data=PATH.",
+                fix=f"Try later, or name a file with {parameter}=PATH.",
             )
-        body = io.BytesIO()
         for chunk in response.iter_content(1 << 16):
             if time.monotonic() > deadline:
                 raise requests.Timeout("the body did not arrive in time")
@@ -300,7 +324,6 @@ def _get_once(url: str, deadline: float) -> bytes:
         expected = response.headers.get("Content-Length")
         if expected and "Content-Encoding" not in response.headers and int(expected) != body.tell():
             raise requests.ConnectionError("the connection ended in the middle of the file")
-        return body.getvalue()
 
 
 def _reason(error: BaseException) -> str:

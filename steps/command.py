@@ -11,10 +11,13 @@ import importlib
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import sys
+import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -47,6 +50,7 @@ class Progress:
 
     def __init__(self) -> None:
         self._shown = ""
+        self._next_tick: float | None = None
 
     def say(self, text: str) -> None:
         """Show `text`."""
@@ -67,6 +71,17 @@ class Progress:
         click.echo(self._shown, nl=False, err=True)
         if done == total:
             self._wipe()
+
+    def tick(self, text: str) -> None:
+        """Show how far something is whose end is not known: twice a second on a terminal, else every ten."""
+        now = time.monotonic()
+        self._next_tick = now + 1 if self._next_tick is None else self._next_tick
+        if now < self._next_tick:
+            return
+        self._next_tick = now + (0.5 if sys.stderr.isatty() else 10)
+        self._wipe()
+        self._shown = f"  {text}" if sys.stderr.isatty() else ""
+        click.echo(f"  {text}", nl=not self._shown, err=True)
 
     def _wipe(self) -> None:
         if self._shown:
@@ -372,6 +387,14 @@ def _adopted_run(client: MlflowClient) -> Run | None:
         click.echo(f"warning: MLFLOW_RUN_ID={run_id} is a run of another command; this one opens its own.", err=True)
         return None
     return run
+
+
+def is_fetched_project() -> bool:
+    """Whether `mlflow run` fetched the project from a URI for this command: what is written into it, nobody finds again."""
+    temporary = Path(tempfile.gettempdir()).resolve()
+    if "MLFLOW_RUN_ID" not in os.environ or temporary not in ROOT.parents:
+        return False
+    return re.fullmatch("tmp[a-z0-9_]{8}", ROOT.relative_to(temporary).parts[0]) is not None  # as `mkdtemp` names them
 
 
 def _typed_in() -> Path:
