@@ -106,7 +106,12 @@ def _wishes(model: ServedModel | None) -> list[Json]:
         "grade": ("The predictions as whole numbers.", model is None or model.info["target"]["type"] == "integer"),
     }
     return [
-        {"name": name, "in": "query", "description": text, "schema": {"type": "boolean", "default": False}}
+        {
+            "name": name,
+            "in": "query",
+            "description": text,
+            "schema": {"enum": ["true", "false", "1", "0", ""], "default": "false"},
+        }
         for name, (text, can) in wishes.items()
         if can
     ]
@@ -288,20 +293,23 @@ def _value_schema(feature: Feature, *, reject: bool) -> Json:
 
 def _invocation_schema(row: Json, settings: Settings) -> Json:
     """Return MLflow's formats. The service takes more than is told here: further columns, and another order of them."""
-    names = list(row.get("properties", {}))
-    width = {"minItems": len(names), "maxItems": len(names)} if names else {}
+    columns = row.get("properties", {})
 
     def some(items: Json) -> Json:
         return {"type": "array", "items": items, "minItems": 1, "maxItems": settings.max_rows}
 
-    cells, records = some({"type": "array", "items": _CELL, **width}), some({**row, "additionalProperties": True})
-    columns = {"type": "array", "items": _TEXT, **({"enum": [names]} if names else {})}
-    split = _object({"columns": columns, "index": {"type": "array"}, "data": cells}, "columns", "index")
+    records = some({**row, "additionalProperties": True})
+    names: Json = {"type": "array", "items": _TEXT}
+    cells: Json = {"type": "array", "items": _CELL}
+    if columns:
+        names["enum"] = [list(columns)]
+        cells |= {"prefixItems": list(columns.values()), "items": False, "minItems": len(columns)}
+    split = _object({"columns": names, "index": {"type": "array"}, "data": some(cells)}, "columns", "index")
     formats = {
         "dataframe_split": split,
         "dataframe_records": records,
-        "instances": {"anyOf": [records, cells]},
-        "inputs": {"anyOf": [_object({name: some(_CELL) for name in names}), records, cells]},
+        "instances": {"anyOf": [records, some(cells)]},
+        "inputs": {"anyOf": [_object({name: some(value) for name, value in columns.items()}), records, some(cells)]},
     }
     return {
         "anyOf": [{**_object({name: schema}), "additionalProperties": False} for name, schema in formats.items()],

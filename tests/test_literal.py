@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
 from steps import ORDER
-from tests.test_readme import copy_project, environment, run
+from tests.test_readme import copy_project, environment, listens, run
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("readme")]
 
@@ -57,6 +62,43 @@ def test_every_entry_point_runs_without_parameters_on_an_empty_and_on_a_full_sto
     run(command, folder, timeout=300)
     assert finished(folder) == set(ORDER[: ORDER.index(step) + 1])
     run(command, folder, timeout=300)
+
+
+def test_predict_and_serve_run_by_mlflow_on_an_empty_and_on_a_full_store(checkout: Path) -> None:
+    folder = elsewhere(checkout, "entry-predict")
+    mlflow = f". .venv/bin/activate; exec mlflow run {checkout} --env-manager local"
+    empty = subprocess.run(
+        ["bash", "-c", f"{mlflow} -e predict"], cwd=folder, env=environment(folder), capture_output=True, text=True, check=False
+    )
+    assert empty.returncode == 1
+    assert "make pipeline" in empty.stderr
+    run(f"{mlflow} -e main", folder)
+    assert "quality: " in run(f"{mlflow} -e predict", folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        ["bash", "-c", f"{mlflow} -e serve -P port={port}"], cwd=folder, env=environment(folder), start_new_session=True
+    )
+    try:
+        answers(f"http://127.0.0.1:{port}/readyz")
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+    deadline = time.monotonic() + 20
+    while listens(port):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def answers(url: str, seconds: float = 60) -> None:
+    """Wait until an address answers with 200."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(urllib.error.URLError), urllib.request.urlopen(url, timeout=5):
+            return
+        assert time.monotonic() < deadline, url
+        time.sleep(0.3)
 
 
 def test_the_project_runs_by_file_uri_with_rows_of_the_folder_it_is_typed_in(checkout: Path) -> None:

@@ -100,9 +100,9 @@ export class Batch {
       `${name}: ${count(numbers.length, "row")} predicted by version ${scored.model.version}.`,
       left ? `${count(left, "row")} left out.` : "",
       outside ? `${count(outside, "row")} ${outside === 1 ? "has" : "have"} values beyond the training range.` : "",
-      mean === null ? "" : `Its column ${target.name} is ${fixed(mean, 3)} from the predictions on average (MAE); less than on new rows, where the model was trained on some of these.`,
-    ].join(" ").replace(/ +/g, " "));
+    ].filter(Boolean).join(" "));
     this.#drawTable(numbers, scored, scored.warnings, "warning");
+    if (mean !== null) byId("table-note").append(` The file's ${target.name} is ${fixed(mean, 3)} from the predictions on average (MAE), which flatters where the model was trained on some of these rows.`);
     byId("file-actions").replaceChildren(this.#downloadButton(numbers, scored));
   }
 

@@ -120,7 +120,7 @@ export class Control {
     this.node.classList.toggle("is-missing", value === null);
     if (!this.#slider) return;
     const { train_min: low, train_max: high, unit } = this.#feature;
-    if (value !== null) this.#slider.value = String(value);
+    this.#slider.value = String(value ?? low);
     this.#slider.setAttribute("aria-valuetext", value === null ? "missing" : `${brief(value)} ${unit}`.trim());
     const share = value === null ? 0 : Math.min(1, Math.max(0, (value - low) / (high - low)));
     this.#slider.style.setProperty("--share", String(share));

@@ -13,6 +13,7 @@ import { oneAtATime, onceSettled, pause } from "./timing.js";
 const WATCH_MS = 3000;
 const FOLLOW_MS = 1200;
 const SETTLED_MS = 250;
+const NEWS_MS = 30_000;
 const SPOKEN_MS = 700;
 
 /** The page: the served model, a control for each of its features, and the newest answer. */
@@ -216,15 +217,13 @@ class Playground {
     if (error.name === "AbortError") return;
     if (!(error instanceof Refusal)) throw error;
     if (error.status === 401) return this.#askForToken();
-    this.#setProblem(error.passes ? `${error.message} The page tries again every few seconds.` : error.message);
-    show(byId("waiting"), !this.#model);
+    this.#setProblem(error.passes ? `${error.message} · The page asks again every few seconds.` : error.message);
   }
 
   #askForToken() {
     const wasOpen = !byId("token-form").hidden;
     byId("token-note").textContent = byId("token").value ? "The service does not know this token." : "The service asks for a token. It is kept until this page is closed.";
     show(byId("token-form"));
-    show(byId("waiting"), false);
     this.#setProblem("");
     if (!wasOpen) byId("token").focus();
   }
@@ -239,11 +238,12 @@ class Playground {
 
   #setProblem(text) {
     byId("problem").textContent = text;
-    if (!text) show(byId("waiting"), false);
+    show(byId("waiting"), false);
   }
 
   #setNews(text) {
     byId("news").textContent = text;
+    setTimeout(() => byId("news").textContent === text && (byId("news").textContent = ""), NEWS_MS);
   }
 }
 
