@@ -67,5 +67,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def guess(word: str, known: Iterable[str]) -> str:
     """Return a question that names the known word nearest to `word`, with a space after it; nothing where none is near."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"Did you mean '{close[0]}'? " if close else ""
+    names = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), names, n=1)
+    return f"Did you mean '{names[close[0]]}'? " if close else ""

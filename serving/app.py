@@ -43,6 +43,7 @@ ERROR_CODES = {
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/ping", "/health", "/version", "/docs", "/playground", "/openapi.json"})
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}")
 _JSON = "application/json"
+_LARGEST_WHOLE = 2**53
 #: What is kept of a request while it is answered: when it began, its ID, what the log says of it.
 _BEGAN, _ID, _FACTS = "service.began", "service.request_id", "service.facts"
 
@@ -268,7 +269,7 @@ def _predict(service: Service) -> Response:
         lower, upper = model.interval.around(predicted)
         answer["interval"] = {"level": model.interval.level, "lower": lower, "upper": upper}
     if "grade" in wishes:
-        answer["grade"] = np.rint(predicted).astype(np.int64)
+        answer["grade"] = _grades(model, predicted)
     if outside:
         answer["warnings"] = [fault.as_dict() for fault in outside]
     body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -280,6 +281,15 @@ def _predict(service: Service) -> Response:
     )
     _record(service, model, values, predicted)
     return response
+
+
+def _grades(model: ServedModel, predicted: np.ndarray) -> np.ndarray:
+    """Return the predictions as whole numbers within the target's range, to look at."""
+    low, high = (model.info["target"][name] for name in ("min", "max"))
+    grades: np.ndarray = np.clip(
+        np.rint(predicted), -_LARGEST_WHOLE if low is None else low, _LARGEST_WHOLE if high is None else high
+    )
+    return grades.astype(np.int64)
 
 
 def _invoke(service: Service) -> Response:

@@ -48,6 +48,16 @@ def test_an_interval_and_a_grade_are_given_on_request(client: FlaskClient, row: 
     assert "interval" not in answer(client, row, "/predict?interval=false")
 
 
+@pytest.mark.parametrize(("predicted", "grade"), [(1e300, 10), (-1e300, 0), (5.5, 6), (4.4, 4)])
+def test_a_grade_is_within_the_targets_range(
+    make_client: Make, model: ServedModel, row: Row, predicted: float, grade: int
+) -> None:
+    from dataclasses import replace
+
+    client = make_client(served=replace(model, predict=lambda _: np.array([predicted])))
+    assert answer(client, row, "/predict?grade=true")["grade"] == [grade]
+
+
 @pytest.mark.parametrize("query", ["intervall=true", "interval=maybe", "x=1"])
 def test_another_wish_is_refused(client: FlaskClient, row: Row, query: str) -> None:
     assert post(client, row, f"/predict?{query}").status_code == 422

@@ -68,6 +68,7 @@ def test_every_fault_of_every_row_is_told() -> None:
 
 def test_a_column_of_another_name_is_guessed() -> None:
     assert faults({"alcool": 9, "pH": 3})[1][3] == "'alcool'. Did you mean 'alcohol'?"
+    assert faults({"ALCOHOL": 9, "pH": 3})[1][3] == "'ALCOHOL'. Did you mean 'alcohol'?"
 
 
 @pytest.mark.parametrize("body", [b'{"alcohol": 1, "alcohol": 2, "pH": 3}', b'[{"alcohol": 1, "pH": 3, "\\u0061lcohol": 1}]'])
