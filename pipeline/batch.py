@@ -20,9 +20,10 @@ import pyarrow.compute as pc
 
 from pipeline.compiled import Compiled, compile_model, differences
 from pipeline.errors import DataError, guess
+from pipeline.features import Feature
 from pipeline.interval import Interval
 from pipeline.overlap import read_ahead, write_behind
-from pipeline.row_checks import Checked, Fault, Feature, check_rows
+from pipeline.row_checks import Checked, Fault, check_rows, is_unseen
 from pipeline.row_files import Piece, RowFile
 from pipeline.row_sinks import Layout, Write, is_parquet, open_sink
 
@@ -232,7 +233,7 @@ class Job:
         if checked.count:
             rows, numbers = rows.filter(pa.array(checked.good)), numbers[checked.good]
         for feature, values in zip(self.asked.features, numbers.T, strict=True):
-            tally.unseen[feature.name] += int(np.count_nonzero(feature.is_unseen(values)))
+            tally.unseen[feature.name] += int(np.count_nonzero(is_unseen(feature, values)))
         if rows.num_rows:
             write(self._answered(rows, numbers))
 

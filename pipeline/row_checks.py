@@ -2,58 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import DataError
+from pipeline.features import Feature
 
 _NUMBER = r"^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:nan|inf|infinity))$"
 _LONGEST_TEXT = 40
 
 
-@dataclass(frozen=True)
-class Feature:
-    """A column that the model takes: what is possible at all (`min`, `max`), and what the model has seen; None: not known."""
+def broken_rules(feature: Feature, numbers: np.ndarray, missing: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each rule of a column with the rows that break it; of a row with several, the first names the fault."""
+    unit = f" {feature.unit}" if feature.unit else ""
+    if not feature.nullable:
+        yield "must not be missing", missing
+    yield "must be a number", np.isnan(numbers) & ~missing
+    yield "must be finite", np.isinf(numbers)
+    if feature.is_integer:
+        yield "must be a whole number", np.isfinite(numbers) & (numbers != np.round(numbers))
+    if feature.min is not None:
+        yield f"must be at least {feature.min:g}{unit}", numbers < feature.min
+    if feature.max is not None:
+        yield f"must be at most {feature.max:g}{unit}", numbers > feature.max
 
-    name: str
-    unit: str = ""
-    type: str = "number"
-    nullable: bool = False
-    min: float | None = None
-    max: float | None = None
-    train_min: float | None = None
-    train_max: float | None = None
 
-    @classmethod
-    def from_info(cls, values: Mapping[str, Any]) -> Self:
-        """Return the feature that an entry of `features` in model_info.json describes; what it says besides is ignored."""
-        return cls(**{item.name: values[item.name] for item in fields(cls) if item.name in values})
-
-    def broken_rules(self, numbers: np.ndarray, missing: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield each rule with the rows that break it; of a row with several, the first names the fault."""
-        unit = f" {self.unit}" if self.unit else ""
-        if not self.nullable:
-            yield "must not be missing", missing
-        yield "must be a number", np.isnan(numbers) & ~missing
-        yield "must be finite", np.isinf(numbers)
-        if self.type == "integer":
-            yield "must be a whole number", np.isfinite(numbers) & (numbers != np.round(numbers))
-        if self.min is not None:
-            yield f"must be at least {self.min:g}{unit}", numbers < self.min
-        if self.max is not None:
-            yield f"must be at most {self.max:g}{unit}", numbers > self.max
-
-    def is_unseen(self, numbers: np.ndarray) -> np.ndarray:
-        """Return which values lie outside of what the model was trained on; a missing one does not."""
-        low = -np.inf if self.train_min is None else self.train_min
-        high = np.inf if self.train_max is None else self.train_max
-        unseen: np.ndarray = (numbers < low) | (numbers > high)
-        return unseen
+def is_unseen(feature: Feature, numbers: np.ndarray) -> np.ndarray:
+    """Return which values lie outside of what the model was trained on; a missing one does not."""
+    unseen: np.ndarray = (numbers < feature.low) | (numbers > feature.high)
+    return unseen
 
 
 @dataclass(frozen=True)
@@ -93,7 +74,7 @@ class Checked:
         """Yield the faults in row order; `numbers` are the rows'."""
         if self.codes is None:
             return
-        rules = [[rule for rule, _ in feature.broken_rules(np.zeros(0), np.zeros(0, bool))] for feature in self.features]
+        rules = [[rule for rule, _ in broken_rules(feature, np.zeros(0), np.zeros(0, bool))] for feature in self.features]
         for row, column in np.argwhere(self.codes):
             name = self.features[column].name
             got = _show(self.rows.column(name)[int(row)].as_py(), is_number=not np.isnan(self.numbers[row, column]))
@@ -120,7 +101,7 @@ def check_rows(rows: pa.RecordBatch, features: Sequence[Feature]) -> Checked:
     for column, feature in enumerate(features):
         values, missing = read_numbers(rows.column(feature.name), feature.name)
         numbers[:, column] = values
-        for code, (_, broken) in enumerate(feature.broken_rules(values, missing), 1):
+        for code, (_, broken) in enumerate(broken_rules(feature, values, missing), 1):
             if broken.any():
                 codes = np.zeros(numbers.shape, dtype=np.int8) if codes is None else codes
                 np.copyto(codes[:, column], code, where=broken & (codes[:, column] == 0))

@@ -6,9 +6,10 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from pipeline.features import Feature
 from pipeline.profiles import Service as Settings
 from serving.models import ServedModel
-from serving.payload import LARGEST, LISTED_FAULTS, Feature
+from serving.payload import LARGEST, LISTED_FAULTS
 from serving.service import Service
 
 Json = dict[str, Any]
@@ -281,7 +282,7 @@ def _row_schema(features: Sequence[Feature], settings: Settings) -> Json:
 
 def _value_schema(feature: Feature, *, reject: bool) -> Json:
     """Return the schema of a column's values. The training range limits them only where the service refuses what is beyond."""
-    kind, low, high = "integer" if feature.integer else "number", -LARGEST, LARGEST
+    kind, low, high = "integer" if feature.is_integer else "number", -LARGEST, LARGEST
     text = [feature.unit] if feature.unit else []
     if math.isfinite(feature.low) and math.isfinite(feature.high):
         text.append(f"trained on {feature.low:g} to {feature.high:g}")

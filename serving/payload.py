@@ -19,6 +19,7 @@ import numpy as np
 import orjson
 
 from pipeline.errors import guess
+from pipeline.features import Feature
 
 #: So many faults are listed at most; their number is told.
 LISTED_FAULTS = 1000
@@ -83,27 +84,6 @@ class Faults:
 
 
 @dataclass(frozen=True)
-class Feature:
-    """A column that the model takes; `low` and `high` are the range of its training rows, infinite where it is not known.
-
-    `possible` is the range that the recipe allows at all.
-    """
-
-    name: str
-    unit: str = ""
-    integer: bool = False
-    nullable: bool = False
-    low: float = -math.inf
-    high: float = math.inf
-    possible: tuple[float, float] = (-math.inf, math.inf)
-
-    @property
-    def trained_on(self) -> str:
-        """The rule that a value outside of the training rows breaks."""
-        return f"trained on {self.low:g} to {self.high:g}{f' {self.unit}' if self.unit else ''}"
-
-
-@dataclass(frozen=True)
 class Schema:
     """The columns that a model takes, in its order."""
 
@@ -112,25 +92,7 @@ class Schema:
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Schema:
         """Return the schema that a model's description (`model_info.json`) gives."""
-
-        def limits(low: float | None, high: float | None) -> tuple[float, float]:
-            return (-math.inf if low is None else low, math.inf if high is None else high)
-
-        features = []
-        for column in info["features"]:
-            low, high = limits(column["train_min"], column["train_max"])
-            features.append(
-                Feature(
-                    column["name"],
-                    column["unit"],
-                    column["type"] == "integer",
-                    column["nullable"],
-                    low,
-                    high,
-                    limits(column["min"], column["max"]),
-                )
-            )
-        return cls(tuple(features))
+        return cls(tuple(Feature.from_info(column) for column in info["features"]))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -146,7 +108,7 @@ class Schema:
 
     @cached_property
     def _integers(self) -> list[int]:
-        return [place for place, feature in enumerate(self.features) if feature.integer]
+        return [place for place, feature in enumerate(self.features) if feature.is_integer]
 
     @cached_property
     def _low(self) -> np.ndarray:
@@ -298,8 +260,7 @@ class Schema:
         faults = []
         for row, column in np.argwhere(beyond)[:LISTED_FAULTS].tolist():
             feature, value = self.features[column], float(values[row, column])
-            low, high = feature.possible
-            rule = feature.trained_on + ("" if low <= value <= high else "; such a value is not possible at all")
+            rule = feature.trained_on + ("" if feature.is_possible(value) else "; such a value is not possible at all")
             faults.append(Fault(row, feature.name, rule, f"{value:g}"))
         return faults
 
@@ -324,7 +285,7 @@ def _to_number(value: Any, feature: Feature) -> tuple[float, str]:
         return math.nan, "must be finite"
     if abs(number) > LARGEST:
         return math.nan, f"must be at most {LARGEST:.2g} in size"
-    return number, "must be a whole number" if feature.integer and number % 1 else ""
+    return number, "must be a whole number" if feature.is_integer and number % 1 else ""
 
 
 def no_rows() -> Fault:

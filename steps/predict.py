@@ -170,8 +170,8 @@ def _asked(session: Session, model: NamedModel) -> Iterator[Asked]:
     from joblib import effective_n_jobs
 
     from pipeline.batch import Asked, Predictor
+    from pipeline.features import Feature
     from pipeline.interval import Interval
-    from pipeline.row_checks import Feature
 
     info = model.info or {"features": [{"name": name} for name in model.features]}
     if model.info is None:

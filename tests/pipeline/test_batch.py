@@ -22,9 +22,10 @@ from sklearn.linear_model import LinearRegression
 from pipeline import row_files
 from pipeline.batch import LEAST_ROWS, LISTED, Asked, BadRowsError, Job, Predictor, Table, Tally
 from pipeline.errors import DataError, UnavailableError, UsageError
+from pipeline.features import Feature
 from pipeline.interval import Interval
 from pipeline.overlap import read_ahead, write_behind
-from pipeline.row_checks import Feature, check_rows, read_numbers
+from pipeline.row_checks import check_rows, read_numbers
 from pipeline.row_files import find_files, open_rows, split_name
 from pipeline.row_sinks import check_output
 

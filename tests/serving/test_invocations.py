@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.features import Feature
 from serving.invocations import parse_csv, parse_json
-from serving.payload import BadRows, Feature, Schema, TooManyRows, UnreadableBody
+from serving.payload import BadRows, Schema, TooManyRows, UnreadableBody
 
 SCHEMA = Schema((Feature("alcohol"), Feature("pH")))
 ROWS = [[10.0, 3.0], [9.5, 3.25]]

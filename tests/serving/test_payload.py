@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.payload import LISTED_FAULTS, BadRows, Fault, Feature, Schema, TooManyRows, UnreadableBody
+from pipeline.features import Feature
+from serving.payload import LISTED_FAULTS, BadRows, Fault, Schema, TooManyRows, UnreadableBody
 
-SCHEMA = Schema((Feature("alcohol", "% vol", low=8, high=15, possible=(0, 25)), Feature("pH", low=2.7, high=4)))
+PH = Feature("pH", train_min=2.7, train_max=4)
+SCHEMA = Schema((Feature("alcohol", "% vol", min=0, max=25, train_min=8, train_max=15), PH))
 GOOD = {"alcohol": 10, "pH": 3.5}
 
 
@@ -113,7 +115,7 @@ def test_a_nullable_column_takes_null_as_nan_and_no_other_nan() -> None:
 
 
 def test_a_whole_number_is_asked_for_where_the_column_is_one() -> None:
-    schema = Schema((Feature("n", integer=True),))
+    schema = Schema((Feature("n", type="integer"),))
     assert parse({"n": 3.0}, schema).tolist() == [[3.0]]
     assert faults({"n": 3.5}, schema) == [(0, "n", "must be a whole number", "3.5")]
 
