@@ -14,7 +14,7 @@ export ARGS
 STEPS := ingest split train evaluate register promote predict serve
 REGISTRY := approve rollback history who-served why doctor repair prune backup restore
 
-.PHONY: help setup setup-dev pipeline main $(STEPS) $(REGISTRY) test test-full lint ui bench calibrate coverage lock clean
+.PHONY: help setup setup-dev pipeline main $(STEPS) $(REGISTRY) test test-full lint ui bench bench-serving bench-batch calibrate coverage lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,6 +115,12 @@ lint: setup-dev ## ruff, types, and the direction of imports
 
 bench: setup ## the chain against a textbook script, side by side; ratios
 	@$(PY) -m benchmarks.chain $(ARGS)
+
+bench-serving: setup ## the service against mlflow models serve, MLServer, BentoML and a bare echo; data= seconds= rounds= only=
+	@$(PY) -m benchmarks.serving $(ARGS)
+
+bench-batch: setup ## a file of rows against mlflow models predict and plain pandas; data= rows= rounds=
+	@$(PY) -m benchmarks.batch $(ARGS)
 
 calibrate: setup ## how often the promotion gate is wrong, on generated data; datasets=
 	@$(PY) -m benchmarks.calibration $(ARGS)

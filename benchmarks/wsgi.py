@@ -1,0 +1,45 @@
+"""Applications for a server to load: the service as its own server makes it, and an echo that is Flask and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import orjson
+from flask import Flask, Response, request
+
+#: The profile of the service under another server.
+PROFILE = "BENCH_PROFILE"
+
+
+def make_echo() -> Flask:
+    """Return an application that parses a body, and answers with how many rows it has."""
+    app = Flask("echo", static_folder=None)
+
+    @app.post("/predict")
+    def echo() -> Response:
+        rows = orjson.loads(request.get_data(cache=False))
+        return Response(orjson.dumps({"length": len(rows)}), mimetype="application/json")
+
+    return app
+
+
+def make_service() -> Flask:
+    """Return one worker's application with all that it does by default; PROMETHEUS_MULTIPROC_DIR is where the workers meet."""
+    from threadpoolctl import threadpool_limits
+
+    from serving.app import create_app
+    from serving.logs import BackgroundLog, as_line, to_stderr
+    from serving.metrics import Metrics
+    from serving.service import Service
+    from serving.watch import Watch
+    from steps.command import open_settings
+
+    threadpool_limits(1)
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    settings, meeting = open_settings("recipe.yaml", os.environ[PROFILE]), Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    service = Service(settings.recipe.model_name, settings.profile.service, Metrics(meeting))
+    service.access_log = BackgroundLog(to_stderr, as_line, service.metrics.dropped.labels("access").inc)
+    Watch(service, settings.open_store, settings.cache_folder / "bench").start()
+    return create_app(service)
