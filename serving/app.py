@@ -227,6 +227,7 @@ def _add_prediction(app: Flask, service: Service) -> None:
             raise Refusal(
                 503, "The service is about to end. Ask another one.", headers={"Retry-After": "1", "Connection": "close"}
             )
+        _read_body(service)
         if not service.enter():
             raise Refusal(429, "Too many requests are at work. Ask again in a moment.", headers={"Retry-After": "1"})
         service.metrics.in_flight.inc()
@@ -238,8 +239,6 @@ def _add_prediction(app: Flask, service: Service) -> None:
             raise _unprocessable(error) from None
         except TooManyRows:
             raise Refusal(413, f"A request may have {service.settings.max_rows} rows at most. Send more in several.") from None
-        except RequestEntityTooLarge:
-            raise Refusal(413, f"A body may have {service.settings.max_body_mb:g} MiB at most. Send more in several.") from None
         finally:
             service.metrics.in_flight.dec()
             service.leave()
@@ -253,12 +252,20 @@ def _add_prediction(app: Flask, service: Service) -> None:
         return at_work(lambda: _invoke(service))
 
 
+def _read_body(service: Service) -> None:
+    """Wait for the body, however slowly it is sent: a request is at work when it is there."""
+    try:
+        request.get_data()
+    except RequestEntityTooLarge:
+        raise Refusal(413, f"A body may have {service.settings.max_body_mb:g} MiB at most. Send more in several.") from None
+
+
 def _predict(service: Service) -> Response:
     model = _served(service)
     _require_type(_JSON)
     wishes = _wishes(model)
     began = time.perf_counter()
-    values = model.schema.parse(request.get_data(cache=False), max_rows=service.settings.max_rows)
+    values = model.schema.parse(request.get_data(), max_rows=service.settings.max_rows)
     parsed = time.perf_counter()
     outside = _check_range(service, model, values)
     validated = time.perf_counter()
@@ -297,7 +304,7 @@ def _invoke(service: Service) -> Response:
     model = _served(service)
     kind = _require_type(_JSON, "text/csv")
     parse = parse_csv if kind == "text/csv" else parse_json
-    values = parse(request.get_data(cache=False), model.schema, max_rows=service.settings.max_rows)
+    values = parse(request.get_data(), model.schema, max_rows=service.settings.max_rows)
     _check_range(service, model, values)
     predicted = model.predict(values)
     _record(service, model, values, predicted)

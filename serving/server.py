@@ -32,8 +32,9 @@ from pipeline.errors import UnavailableError
 from pipeline.profiles import Service as Settings
 from pipeline.store import Store
 
-#: Threads of a worker beyond the requests that it may have at work: they say that there are too many, and tell its health.
-_SPARE_THREADS = 4
+#: Threads of a worker beyond the requests that it may have at work: they wait for bodies that are sent slowly, say that there
+#: are too many requests, and tell its health. They are begun when they are needed.
+_SPARE_THREADS = 128
 _RESPAWN_SECONDS = 0.1
 _END_SECONDS = 30
 _DRAINING = "draining"
@@ -90,6 +91,11 @@ class _Server(MPServer):
     begin_drain: Callable[[], object]
     drain_seconds: float
     ended_by = 0
+
+    def _respawn_workers(self, *args: Any, **kwargs: Any) -> None:
+        """Granian gives up where a worker ends twice within seconds; a service that can answer goes on."""
+        super()._respawn_workers(*args, **kwargs)
+        self.respawned_wrks.clear()
 
     def signal_handler_interrupt(self, *args: Any) -> None:
         end: Callable[[], object] = super().signal_handler_interrupt
