@@ -69,7 +69,7 @@ class Contest:
             settings.guard_rails,
             gain,
             slice_errors(answers, limits),
-            one_row_latency(model, table[feature_names(self._uri(self.challenger))]),
+            one_row_latency(model, table[feature_names(self._uri(self.challenger))], limit=settings.guard_rails.latency_ms),
             against_champion=self.champion is not None,
         )
         return Evidence(gain, rails, {**details, "candidates": candidates, "attempt": self.attempt})

@@ -92,8 +92,9 @@ def _add_common(app: Flask, service: Service) -> None:
         path = asked.url_rule.rule if asked.url_rule else "(none)"
         key = (path, status)
         if key not in counts:
-            counts[key] = service.metrics.requests.labels(path, str(status))
+            # The key last: whoever finds it, in another thread, needs both.
             seconds[path] = service.metrics.seconds.labels(path)
+            counts[key] = service.metrics.requests.labels(path, str(status))
         counts[key].inc()
         seconds[path].observe(took)
         response.headers["X-Request-ID"] = environ[_ID]

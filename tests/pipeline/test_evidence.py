@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import numpy as np
@@ -400,3 +401,16 @@ def test_answering_one_row_takes_time_and_a_slow_model_more() -> None:
     features, target, _ = draw_table()
     quick, slow = LinearRegression().fit(features, target), RandomForestRegressor(100).fit(features, target)
     assert 0 < one_row_latency(quick, features) < one_row_latency(slow, features)
+
+
+def test_a_machine_that_is_busy_for_a_while_does_not_make_a_model_slow() -> None:
+    class Busy:
+        calls = 0
+
+        def predict(self, _: pd.DataFrame) -> np.ndarray:
+            self.calls += 1
+            time.sleep(0.02 if self.calls < 12 else 0)
+            return np.zeros(1)
+
+    assert one_row_latency(Busy(), pd.DataFrame({"a": [1.0]})) > 15
+    assert one_row_latency(Busy(), pd.DataFrame({"a": [1.0]}), limit=10) < 10

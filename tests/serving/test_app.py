@@ -220,6 +220,21 @@ def test_a_bug_is_a_500_without_a_traceback_and_the_log_has_it(
     assert "the secret inside" in caplog.text
 
 
+def test_requests_counted_for_the_first_time_at_once_do_not_trip_over_each_other(client: FlaskClient, row: Row) -> None:
+    family = client.service.metrics.seconds  # type: ignore[attr-defined]
+    label, statuses = family.labels, []
+
+    def ask_in_between(*names: str) -> Any:
+        family.labels = label
+        found = label(*names)
+        statuses.append(client.application.test_client().post("/predict", json=row).status_code)
+        return found
+
+    family.labels = ask_in_between
+    assert post(client, row).status_code == 200
+    assert statuses == [200]
+
+
 def test_a_request_id_is_kept_and_a_bad_one_is_replaced(client: FlaskClient, row: Row) -> None:
     assert post(client, row, **{"X-Request-ID": "abc-123"}).headers["X-Request-ID"] == "abc-123"
     assert len(post(client, row, **{"X-Request-ID": "a b\t<script>"}).headers["X-Request-ID"]) == 32
