@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
 from pipeline.errors import UnavailableError
+from pipeline.trust import TREES
 
 T = TypeVar("T")
 MANIFEST = "manifest.json"
@@ -66,6 +68,22 @@ def _save_figure(figure: Any, path: Path) -> None:
     figure.savefig(path)
 
 
+def _write_skops(value: Any, path: Path) -> None:
+    import skops.io
+
+    skops.io.dump(value, path)
+
+
+def _read_trees(path: Path) -> Any:
+    """Return what is in a skops file that must be made of trees only; any other type is a ValueError."""
+    import skops.io
+
+    try:
+        return skops.io.load(path, trusted=list(TREES))
+    except (TypeError, KeyError, OSError) as error:  # UntrustedTypesFoundException is a TypeError
+        raise ValueError(str(error)) from None
+
+
 def plot(name: str, *, step: str = "evaluate") -> Artifact[Any]:
     """Return the artifact of a plot of `step`; it is only looked at, never read."""
     return Artifact(step, f"plots/{name}.png", _save_figure, Path.read_bytes)
@@ -83,6 +101,8 @@ VERDICT = _json("evaluate", "verdict.json")
 METRICS = _json("evaluate", "metrics.json")
 GOLDEN = _parquet("evaluate", "golden.parquet")
 MODEL_INFO = _json("evaluate", "model_info.json")
+#: The two models of the interval's tails, where it has some (`pipeline.quantiles`).
+INTERVAL = Artifact[tuple[Any, Any]]("evaluate", "interval.skops", _write_skops, _read_trees)
 VERSION = _json("register", "version.json")
 #: The hashes of the rows that the version learned from (`pipeline.splits.row_groups`), each once.
 TRAINING_ROWS = _parquet("register", "training_rows.parquet")
@@ -171,6 +191,11 @@ class Reader:
         """
         with self._whole(artifact.name, run_id) as path:
             return artifact.read(path)
+
+    def copy(self, artifact: Artifact[Any], run_id: str, folder: Path) -> None:
+        """Copy the artifact's file into `folder`, unread. Raises UnavailableError as `load` does."""
+        with self._whole(artifact.name, run_id) as path:
+            shutil.copyfile(path, folder / path.name)
 
     def has(self, artifact: Artifact[Any], run_id: str) -> bool:
         """Whether the run wrote the artifact. Raises UnavailableError where its manifest cannot be read."""

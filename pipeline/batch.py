@@ -21,13 +21,14 @@ import pyarrow.compute as pc
 from pipeline.compiled import Compiled, compile_model, differences
 from pipeline.errors import DataError, guess
 from pipeline.features import Feature
+from pipeline.golden import LIMITS, PREDICTION
 from pipeline.interval import Interval
 from pipeline.overlap import read_ahead, write_behind
 from pipeline.row_checks import Checked, Fault, check_rows, is_unseen
 from pipeline.row_files import Piece, RowFile
 from pipeline.row_sinks import Layout, Write, is_parquet, open_sink
 
-PREDICTION, LOWER, UPPER, VERSION = "prediction", "prediction_lower", "prediction_upper", "model_version"
+VERSION = "model_version"
 ROW, FAULT, FILE = "row", "fault", "file"
 #: How many faults an error message lists.
 LISTED = 20
@@ -126,13 +127,13 @@ class Asked:
     @property
     def columns(self) -> list[tuple[str, pa.DataType]]:
         """The columns that the answers are."""
-        limits = [LOWER, UPPER] if self.interval else []
+        limits = LIMITS if self.interval else ()
         return [*((name, pa.float64()) for name in (PREDICTION, *limits)), (VERSION, pa.string())]
 
     def answer(self, rows: np.ndarray) -> list[pa.Array]:
         """Return the values of `columns` for the rows."""
         predicted = self.predict(rows)
-        limits = self.interval.around(predicted) if self.interval else ()
+        limits = self.interval.around(predicted, rows) if self.interval else ()
         return [*map(pa.array, (predicted, *limits)), pa.array([self.version]).take(pa.array(np.zeros(len(rows), np.int8)))]
 
 

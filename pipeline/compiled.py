@@ -91,6 +91,12 @@ def compile_model(model: BaseEstimator, feature_names: Sequence[str]) -> Compile
     return compiled
 
 
+def as_function(model: BaseEstimator, feature_names: Sequence[str]) -> Predict:
+    """Return `model`, asked as ever, as a function of an array; NaN is for the model to take or to refuse."""
+    names = list(feature_names)
+    return lambda rows: np.asarray(model.predict(pd.DataFrame(rows, columns=names)), dtype=np.float64)
+
+
 def differences(compiled: Compiled, model: BaseEstimator, rows: pd.DataFrame) -> str:
     """Return "" where `compiled` answers `rows` as `model` does, at once and one by one; else a sentence with the worst row.
 

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import VotingRegressor
 
 from pipeline.candidates import mean_prediction
-from pipeline.interval import Interval, coverage
+from pipeline.interval import coverage, mean_width
 from pipeline.metrics import accuracy_within, bootstrap_intervals, score_grades, score_predictions
 from pipeline.recipe import Recipe
 from pipeline.rows import row_groups
@@ -42,18 +42,12 @@ def evaluate_best(target: np.ndarray, predicted: np.ndarray, test: pd.DataFrame,
     return metrics
 
 
-def measure_interval(target: np.ndarray, predicted: np.ndarray, interval: Interval) -> dict[str, float]:
+def measure_interval(target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], level: float) -> dict[str, float]:
     """Return the interval's level, the share of test rows inside it, its mean width in the target's unit, and the rows.
 
-    `target` and `predicted` are of the test rows, of shape (rows,), without NaN.
+    `target` and the lower and upper `limits` are of the test rows, of shape (rows,), without NaN.
     """
-    lower, upper = interval.around(predicted)
-    return {
-        "level": interval.level,
-        "coverage": coverage(target, predicted, interval),
-        "mean_width": float(np.mean(upper - lower)),
-        "rows": len(target),
-    }
+    return {"level": level, "coverage": coverage(target, limits), "mean_width": mean_width(limits), "rows": len(target)}
 
 
 def score_mean_predictor(train: pd.DataFrame, test: pd.DataFrame, target: str) -> dict[str, float]:

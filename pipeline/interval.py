@@ -3,49 +3,64 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 
+LEVEL = 0.9
+CONSTANT, QUANTILE = "constant", "quantile"
+#: From float64 rows, (rows, features), to a limit before it is moved, (rows,).
+Tail = Callable[[np.ndarray], np.ndarray]
+
 
 @dataclass(frozen=True)
 class Interval:
-    """Limits of the target, each prediction + a + b * prediction of a pair (a, b).
+    """Limits of the target around a prediction.
 
-    `level` is the share of new rows that is meant to lie inside. `method` is ``constant`` (b is 0, and a in the target's unit);
-    ``linear`` is understood, but nothing here fits one.
+    `level` is the share of new rows that is meant to lie inside. `method` says what is moved by `lower` and `upper`, in the
+    target's unit: ``constant``, the prediction itself, so that all intervals are equally wide; ``quantile``, what the two
+    `tails` say of a row's features, so that an interval is as wide as such rows need it.
     """
 
     level: float
     method: str
-    lower: tuple[float, float]
-    upper: tuple[float, float]
+    lower: float
+    upper: float
+    tails: tuple[Tail, Tail] | None = field(default=None, compare=False, repr=False)
 
-    def around(self, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the lower and the upper limits around predictions of any shape, each of that shape; NaN gives NaN.
+    def around(self, predicted: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the lower and the upper limits around predictions, (rows,), of `features`, (rows, features); NaN gives NaN.
 
-        The prediction is always inside: a limit on its wrong side (of a model that is off to one side, or far beyond the
-        predictions that the limits were fitted on) is moved to it, which makes the interval wider, never narrower. The limits
-        are not cut to the target's range: that would hide how unsure the model is.
+        The prediction is always inside: a limit on its wrong side (of a model that is off to one side, or of another opinion
+        than the tails) is moved to it, which makes the interval wider, never narrower. The limits are not cut to the target's
+        range: that would hide how unsure the model is.
         """
         predicted = np.asarray(predicted, dtype=float)
-        below, above = (a + b * predicted for a, b in (self.lower, self.upper))
-        return predicted + np.minimum(below, 0.0), predicted + np.maximum(above, 0.0)
+        below, above = (tail(features) for tail in self.tails) if self.tails else (predicted, predicted)
+        return np.minimum(below + self.lower, predicted), np.maximum(above + self.upper, predicted)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON takes them."""
-        return {**asdict(self), "lower": list(self.lower), "upper": list(self.upper)}
+        """Return plain values, as JSON takes them; the tails are kept elsewhere."""
+        return {"level": self.level, "method": self.method, "lower": self.lower, "upper": self.upper}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return the interval of which `values` are the `as_dict`; other keys are ignored, a missing one is a KeyError."""
-        (a, b), (c, d) = values["lower"], values["upper"]
-        return cls(float(values["level"]), str(values["method"]), (float(a), float(b)), (float(c), float(d)))
+    def from_dict(cls, values: Mapping[str, Any], tails: tuple[Tail, Tail] | None = None) -> Self:
+        """Return the interval of which `values` are the `as_dict`; other keys are ignored.
+
+        Raises
+        ------
+        KeyError : a key is missing. ValueError : it has tails, and they are not given.
+        """
+        method = str(values["method"])
+        if (method == QUANTILE) != (tails is not None):
+            how = "with" if method == QUANTILE else "without"
+            raise ValueError(f"An interval of the method '{method}' must come {how} tails.")
+        return cls(float(values["level"]), method, float(values["lower"]), float(values["upper"]), tails)
 
 
-def fit_interval(target: np.ndarray, out_of_fold: np.ndarray, *, level: float = 0.9) -> Interval:
+def fit_constant(target: np.ndarray, out_of_fold: np.ndarray, *, level: float = LEVEL) -> Interval:
     """Return an interval of constant width: quantiles of the residuals `target` - `out_of_fold`, one for each tail.
 
     What it promises. Split conformal prediction, with one model and rows that it has not seen, holds a new exchangeable row
@@ -68,10 +83,46 @@ def fit_interval(target: np.ndarray, out_of_fold: np.ndarray, *, level: float = 
     ------
     ValueError : no rows, unequal lengths, a value that is not finite, or a level that is not between 0 and 1.
     """
-    target, out_of_fold = _checked(target, out_of_fold, level)
+    target, out_of_fold = _checked(level, target, out_of_fold)
     below, above = tail_quantiles(target - out_of_fold, level)
     slack = _rounding(target, out_of_fold)
-    return Interval(level, "constant", (below - slack, 0.0), (above + slack, 0.0))
+    return Interval(level, CONSTANT, below - slack, above + slack)
+
+
+def fit_quantile(
+    target: np.ndarray, low: np.ndarray, high: np.ndarray, tails: tuple[Tail, Tail], *, level: float = LEVEL
+) -> Interval:
+    """Return an interval of two quantile models, both moved outwards by as much as the training rows ask for.
+
+    Conformalised quantile regression (Romano, Patterson and Candès 2019): the move is the quantile of how far each row lies
+    outside of what the models say, less than 0 where they say too much. What it promises is what `fit_constant` says.
+
+    Parameters
+    ----------
+    low, high : of shape (rows,), what models like the `tails` say of the rows of `target` that they did not see.
+    tails : the models fitted on all rows.
+
+    Raises
+    ------
+    ValueError : as `fit_constant`.
+    """
+    target, low, high = _checked(level, target, low, high)
+    outside = np.sort(np.maximum(low - target, target - high))
+    rank = min(len(outside), math.ceil((len(outside) + 1) * level - 1e-9))
+    move = float(outside[rank - 1]) + _rounding(target, low, high)
+    return Interval(level, QUANTILE, -move, move, tails)
+
+
+def coverage(target: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> float:
+    """Return the share of `target` between the limits, these included; equal shapes, without NaN."""
+    lower, upper = limits
+    return float(np.mean((lower <= target) & (target <= upper)))
+
+
+def mean_width(limits: tuple[np.ndarray, np.ndarray]) -> float:
+    """Return how far lower and upper limits are apart on average, in the target's unit."""
+    lower, upper = limits
+    return float(np.mean(upper - lower))
 
 
 def tail_quantiles(residual: np.ndarray, level: float) -> tuple[float, float]:
@@ -87,27 +138,20 @@ def tail_quantiles(residual: np.ndarray, level: float) -> tuple[float, float]:
     return float(ordered[k - 1]), float(ordered[-k])
 
 
-def coverage(target: np.ndarray, predicted: np.ndarray, interval: Interval) -> float:
-    """Return the share of `target` inside the interval around `predicted`, limits included; equal shapes, without NaN."""
-    lower, upper = interval.around(predicted)
-    return float(np.mean((lower <= target) & (target <= upper)))
-
-
-def _checked(target: np.ndarray, out_of_fold: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return both as float arrays. Raises ValueError as `fit_interval` says."""
-    target, out_of_fold = np.asarray(target, dtype=float), np.asarray(out_of_fold, dtype=float)
-    shapes = (target.shape, out_of_fold.shape)
-    if target.ndim != 1 or shapes[0] != shapes[1] or not target.size:
-        raise ValueError(
-            f"target and out_of_fold must be of the same length, above 0. Got {shapes[0]} and {shapes[1]} instead."
-        )
-    if not (np.isfinite(target).all() and np.isfinite(out_of_fold).all()):
-        raise ValueError("target and out_of_fold must be finite. Got a value that is not.")
+def _checked(level: float, *values: np.ndarray) -> list[np.ndarray]:
+    """Return the values as float arrays. Raises ValueError as `fit_constant` says."""
+    arrays = [np.asarray(value, dtype=float) for value in values]
+    shapes = {array.shape for array in arrays}
+    if len(shapes) > 1 or arrays[0].ndim != 1 or not arrays[0].size:
+        got = " and ".join(str(array.shape) for array in arrays)
+        raise ValueError(f"target and what is said of it must be of the same length, above 0. Got {got} instead.")
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise ValueError("target and what is said of it must be finite. Got a value that is not.")
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1. Got {level} instead.")
-    return target, out_of_fold
+    return arrays
 
 
-def _rounding(target: np.ndarray, predicted: np.ndarray) -> float:
-    """Return how far prediction + residual may lie from the target: rows on a limit, and grades make many, stay inside."""
-    return float(4 * np.finfo(float).eps * max(np.abs(target).max(), np.abs(predicted).max()))
+def _rounding(*values: np.ndarray) -> float:
+    """Return how far a limit may lie from the target it was made of: rows on a limit, and grades make many, stay inside."""
+    return float(4 * np.finfo(float).eps * max(np.abs(value).max() for value in values))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,12 @@ from mlflow.entities.model_registry import ModelVersion
 
 from pipeline.artifacts import MODEL_INFO, Reader
 from pipeline.errors import UnavailableError, UsageError, nearest
+from pipeline.interval import Interval
 from pipeline.models import feature_names, load_model
 from pipeline.recipe import SYNTHETIC
 from pipeline.registry import ARCHIVED, CHAMPION, PRODUCTION, STAGING, Registry
 from pipeline.store import Store
-from pipeline.versions import load_golden
+from pipeline.versions import Ask, load_golden, load_interval
 
 _REGISTERED = re.compile(r"^models:/(?P<name>[^/@]+)(?:/(?P<version>[^/@]+)|@(?P<alias>[^/@]+))$")
 _OTHER = re.compile(r"^(models:/m-\w+|runs:/\w+/.+)$")
@@ -33,6 +35,8 @@ class NamedModel:
     model: Any
     features: tuple[str, ...]
     info: dict[str, Any] | None
+    #: Returns the interval around its predictions, its tails asked as it is told; None where it has none.
+    load_interval: Callable[[Ask], Interval | None] = lambda _: None
 
     @property
     def is_synthetic(self) -> bool:
@@ -79,14 +83,16 @@ def _load_version(reader: Reader, version: ModelVersion) -> NamedModel:
     uri = f"models:/{version.name}/{version.version}"
     model = load_golden(reader, version) if run_id else load_model(uri)
     info = reader.load(MODEL_INFO, run_id) if run_id and reader.has(MODEL_INFO, run_id) else None
+    names = tuple(str(feature["name"]) for feature in info["features"]) if info else tuple(feature_names(uri))
     return NamedModel(
         version.name,
         str(version.version),
         version.tags.get("pipeline.candidate", ""),
         version.tags.get("pipeline.data_source", ""),
         model,
-        tuple(str(feature["name"]) for feature in info["features"]) if info else tuple(feature_names(uri)),
+        names,
         info,
+        lambda ask: load_interval(reader, run_id, names, ask) if info else None,
     )
 
 

@@ -274,7 +274,7 @@ def _predict(service: Service) -> Response:
     done = time.perf_counter()
     answer: dict[str, Any] = {"predictions": predicted, "model": model.identity}
     if "interval" in wishes and model.interval:
-        lower, upper = model.interval.around(predicted)
+        lower, upper = model.interval.around(predicted, values)
         answer["interval"] = {"level": model.interval.level, "lower": lower, "upper": upper}
     if "grade" in wishes:
         answer["grade"] = _grades(model, predicted)

@@ -19,10 +19,10 @@ import skops.io
 import yaml
 from mlflow.entities.model_registry import ModelVersion
 
-from pipeline.artifacts import GOLDEN, MODEL_INFO, Reader
-from pipeline.compiled import compile_model, differences, random_rows
-from pipeline.golden import answers_golden
-from pipeline.interval import Interval
+from pipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO, Reader
+from pipeline.compiled import as_function, compile_model, differences, random_rows
+from pipeline.golden import answers_golden, golden_features, has_limits, limits_golden
+from pipeline.interval import QUANTILE, Interval
 from pipeline.store import Store
 from serving.payload import Schema
 
@@ -85,8 +85,10 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
         copy = Path(unfinished) / "copy"
         copy.mkdir()
-        MODEL_INFO.write(reader.load(MODEL_INFO, run_id), copy / MODEL_INFO.name)
-        GOLDEN.write(reader.load(GOLDEN, run_id), copy / GOLDEN.name)
+        reader.copy(MODEL_INFO, run_id, copy)
+        reader.copy(GOLDEN, run_id, copy)
+        if reader.has(INTERVAL, run_id):
+            reader.copy(INTERVAL, run_id, copy)
         uri = f"models:/{version.name}/{version.version}"
         mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(copy / "model"), tracking_uri=store.uri)
         known = {
@@ -142,14 +144,17 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
         schema = Schema.of(info)
     except (OSError, ValueError, KeyError) as error:
         raise RefusedModel(f"Its description must be readable. Got '{_short(error)}' instead.") from None
-    fitted = _load_skops(copy / "model", trusted)
+    fitted = _load_model(copy / "model", trusted)
     try:
         same = answers_golden(fitted, golden)
-    except (ValueError, TypeError, AttributeError) as error:
+        predict, path, reason = _fastest(fitted, schema, golden_features(golden))
+        interval = _load_interval(copy, info, schema, golden) if info.get("interval") else None
+        same_limits = interval is None or not has_limits(golden) or limits_golden(interval, golden)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise RefusedModel(f"It must answer its golden rows. Got '{_short(error)}' instead.") from None
-    if not same:
-        raise RefusedModel("It must answer its golden rows as it did when it was evaluated. Got other predictions instead.")
-    predict, path, reason = _fastest(fitted, schema, golden)
+    if not same or not same_limits:
+        other = "other limits" if same else "other predictions"
+        raise RefusedModel(f"It must answer its golden rows as it did when it was evaluated. Got {other} instead.")
     return ServedModel(
         name=known["name"],
         version=known["version"],
@@ -157,7 +162,7 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
         info=info,
         tags=known["tags"],
         schema=schema,
-        interval=Interval.from_dict(info["interval"]) if info.get("interval") else None,
+        interval=interval,
         predict=predict,
         path=path,
         path_reason=reason,
@@ -166,7 +171,17 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
     )
 
 
-def _load_skops(folder: Path, trusted: Collection[str]) -> Any:
+def _load_interval(copy: Path, info: dict[str, Any], schema: Schema, golden: pd.DataFrame) -> Interval:
+    """Return the interval, its tails in the fastest form that answers as they do."""
+    known = info["interval"]
+    if known["method"] != QUANTILE:
+        return Interval.from_dict(known)
+    low, high = _read_skops(copy / INTERVAL.name, TRUSTED_TYPES)
+    tails = [_fastest(model, schema, golden_features(golden))[0] for model in (low, high)]
+    return Interval.from_dict(known, (tails[0], tails[1]))
+
+
+def _load_model(folder: Path, trusted: Collection[str]) -> Any:
     try:
         flavor = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))["flavors"]["sklearn"]
         name, form = str(flavor["pickled_model"]), flavor.get("serialization_format")
@@ -174,11 +189,16 @@ def _load_skops(folder: Path, trusted: Collection[str]) -> Any:
         raise RefusedModel("It must be a scikit-learn model logged by MLflow. Got another kind instead.") from None
     if form != "skops":
         raise RefusedModel(f"It must be saved with skops: no pickle is ever loaded here. Got '{form}' instead.")
-    file, allowed = (folder / name).resolve(), {*TRUSTED_TYPES, *trusted}
+    file = (folder / name).resolve()
     if file.parent != folder.resolve():
         raise RefusedModel("Its file must be in its own folder. Got a path that leads elsewhere instead.")
+    return _read_skops(file, {*TRUSTED_TYPES, *trusted})
+
+
+def _read_skops(file: Path, allowed: Collection[str]) -> Any:
+    """Return what is in the file, built only after all of its types are known to be `allowed`, or trusted by skops itself."""
     try:
-        foreign = sorted({*skops.io.get_untrusted_types(file=file)} - allowed)
+        foreign = sorted({*skops.io.get_untrusted_types(file=file)} - set(allowed))
         fitted = None if foreign else skops.io.load(file, trusted=sorted(allowed))
     except Exception as error:  # of a zip, of JSON, of numpy, of whatever a broken file makes of an estimator
         raise RefusedModel(f"Its file must be whole. Got '{_short(error)}' instead.") from None
@@ -190,17 +210,17 @@ def _load_skops(folder: Path, trusted: Collection[str]) -> Any:
     return fitted
 
 
-def _fastest(fitted: Any, schema: Schema, golden: pd.DataFrame) -> tuple[Predict, str, str]:
-    """Return how to answer fastest, its name, and why it is that: a compiled form only where it was found equal."""
+def _fastest(fitted: Any, schema: Schema, rows: pd.DataFrame) -> tuple[Predict, str, str]:
+    """Return how to answer fastest, its name, and why it is that: a compiled form only where it was found equal.
+
+    `rows` are some that it must answer; others are drawn from the training rows' ranges.
+    """
     names = list(schema.names)
-
-    def plain(values: np.ndarray) -> np.ndarray:
-        return np.asarray(fitted.predict(pd.DataFrame(values, columns=names)), dtype=np.float64)
-
+    plain = as_function(fitted, names)
     compiled = compile_model(fitted, names)
     if compiled is None:
         return plain, "scikit-learn", "there is no compiled form of this kind of model"
-    rows = golden[names]
+    rows = rows[names]
     limits = np.array([(feature.low, feature.high) for feature in schema.features])
     if np.isfinite(limits).all():
         drawn = random_rows(limits[:, 0], limits[:, 1], names, rows=_CHECKED_ROWS, seed=0)

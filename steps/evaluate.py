@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import (
     GOLDEN,
+    INTERVAL,
     LEADERBOARD,
     LEAK_AUDIT,
     METRICS,
@@ -46,16 +47,22 @@ def work(session: Session, run: StepRun) -> str:
         score_mean_predictor,
     )
     from pipeline.golden import choose_golden
-    from pipeline.interval import fit_interval
+    from pipeline.interval import QUANTILE
     from pipeline.metrics import score_predictions
     from pipeline.model_info import describe_model
     from pipeline.models import load_model
+    from pipeline.quantiles import choose_interval, fit_quantiles
+    from pipeline.splits import cv_folds
 
     recipe = session.recipe
     board, train, test = run.load(LEADERBOARD), run.load(TRAIN), run.load(TEST)
     for model_id in board["model_id"]:
         run.require_model("train", model_id)
     models = {str(row.candidate): load_model(f"models:/{row.model_id}") for row in board.itertuples()}
+    # What the workers do meanwhile, is called for when it is needed.
+    features, learned = train[list(recipe.features)], train[recipe.target].to_numpy(dtype=float)
+    folds = cv_folds(train, recipe, run.load(LEAK_AUDIT)["method"])
+    quantiles = fit_quantiles(features, learned, folds, session.workers, seed=recipe.random_state)
     random_split_r2 = _random_split_r2(session, run, train, test, models)
     predicted = predict_all(models, test, recipe)
     target = test[recipe.target].to_numpy()
@@ -64,9 +71,11 @@ def work(session: Session, run: StepRun) -> str:
 
     best = board.iloc[0]
     best_predicted = predicted[best.candidate].to_numpy()
-    out_of_fold = run.load(OUT_OF_FOLD)
-    interval = fit_interval(out_of_fold[recipe.target].to_numpy(), out_of_fold[f"predicted {best.candidate}"].to_numpy())
-    inside = measure_interval(target, best_predicted, interval)
+    out_of_fold = run.load(OUT_OF_FOLD)[f"predicted {best.candidate}"].to_numpy()
+    tails = quantiles()
+    interval = choose_interval(features, learned, out_of_fold, tails)
+    limits = interval.around(best_predicted, test[list(recipe.features)].to_numpy(dtype=float))
+    inside = measure_interval(target, limits, interval.level)
     mean_predictor = score_mean_predictor(train, test, recipe.target)
     verdict = {
         "candidate": best.candidate,
@@ -93,7 +102,9 @@ def work(session: Session, run: StepRun) -> str:
     }
     run.save(VERDICT, verdict)
     run.save(METRICS, metrics)
-    run.save(GOLDEN, choose_golden(test, best_predicted, recipe))
+    run.save(GOLDEN, choose_golden(test, best_predicted, limits, recipe))
+    if interval.method == QUANTILE:
+        run.save(INTERVAL, tails.models)
     run.save(MODEL_INFO, describe_model(recipe, train, interval, candidate=best.candidate, measured=inside))
     run.tag(verdict=verdict["verdict"])
     if verdict["verdict"] == REJECTED:

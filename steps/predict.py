@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
@@ -18,7 +18,7 @@ from pipeline.sources import copy_uri, local_path, redact
 from steps.command import Result, entry_point, is_fetched_project, open_session, session_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pipeline.batch import Asked, Table, Tally
     from pipeline.model_uris import NamedModel
@@ -171,16 +171,19 @@ def _asked(session: Session, model: NamedModel) -> Iterator[Asked]:
 
     from pipeline.batch import Asked, Predictor
     from pipeline.features import Feature
-    from pipeline.interval import Interval
 
     info = model.info or {"features": [{"name": name} for name in model.features]}
     if model.info is None:
         session.reporter.say("warning: the model has no model_info.json: no ranges are checked, and there is no interval.")
-    interval = Interval.from_dict(info["interval"]) if info.get("interval") else None
     features = tuple(Feature.from_info(feature) for feature in info["features"])
     threads = effective_n_jobs(session.profile.engine.n_jobs)
-    with closing(Predictor(model.model, model.features, threads=threads)) as predictor:
-        yield Asked(features, predictor, model.version, interval)
+    with ExitStack() as stack:
+
+        def ask(fitted: Any, names: Sequence[str]) -> Predictor:
+            return stack.enter_context(closing(Predictor(fitted, names, threads=threads)))
+
+        predictor = ask(model.model, model.features)
+        yield Asked(features, predictor, model.version, model.load_interval(ask))
 
 
 def _words(model: NamedModel, tally: Tally, target: Path, aside: Path | None, seconds: float) -> list[str]:

@@ -119,7 +119,8 @@ def test_a_server_that_closes_every_connection_is_asked_through_new_ones() -> No
 
     report = load(reply, clients=2, keep_every=1)
     assert (report.broken, set(report.statuses)) == ([], {200})
-    assert [answer.request for answer in report.answers[:2]] == [0, 1]
+    assert len(report.answers) > 2, "each connection is good for one"
+    assert {answer.request for answer in report.answers} == {0, 1}
 
 
 def test_an_answer_that_comes_in_pieces_is_read_whole() -> None:

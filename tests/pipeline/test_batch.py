@@ -29,7 +29,7 @@ from pipeline.row_checks import check_rows, read_numbers
 from pipeline.row_files import find_files, open_rows, split_name
 from pipeline.row_sinks import check_output
 
-INTERVAL = Interval(0.9, "constant", (-1.0, 0.0), (1.0, 0.0))
+INTERVAL = Interval(0.9, "constant", -1.0, 1.0)
 FEATURES = (
     Feature("acid", "g/L", min=0, max=30, train_min=4, train_max=16),
     Feature("alcohol", "% vol", min=0, max=25, train_min=8, train_max=15),

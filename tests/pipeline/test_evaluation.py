@@ -122,8 +122,10 @@ def test_scoring_a_random_split_leaves_the_models_as_they_are(wines: pd.DataFram
 def test_a_model_answers_its_golden_rows_and_another_one_does_not(wines: pd.DataFrame, recipe: Recipe) -> None:
     features, target = wines.drop(columns="quality"), wines["quality"]
     model = build_candidate(recipe, "LinearRegression").fit(features, target)
-    golden = choose_golden(wines, model.predict(features), recipe)
+    predicted = model.predict(features)
+    golden = choose_golden(wines, predicted, (predicted - 1, predicted + 1), recipe)
     assert answers_golden(model, golden)
+    assert answers_golden(model, golden.drop(columns=["prediction_lower", "prediction_upper"]))
     assert not answers_golden(build_candidate(recipe, "ElasticNet").fit(features, target), golden)
     model.intercept_ += 1e-6
     assert not answers_golden(model, golden)
@@ -135,12 +137,14 @@ def test_golden_rows_span_the_predictions_and_carry_their_own(rows: int, seed: i
     recipe = as_recipe(small_recipe())
     test = WINES.head(rows)
     predicted = np.random.default_rng(seed).normal(5, 1, rows)
-    golden = choose_golden(test, predicted, recipe)
+    golden = choose_golden(test, predicted, (predicted - 1, predicted + 2), recipe)
     assert len(golden) == min(rows, 20)
-    assert list(golden.columns) == [*recipe.features, "prediction"]
+    assert list(golden.columns) == [*recipe.features, "prediction", "prediction_lower", "prediction_upper"]
+    assert (golden["prediction_lower"] == golden["prediction"] - 1).all()
+    assert (golden["prediction_upper"] == golden["prediction"] + 2).all()
     assert list(golden.index) == list(range(len(golden)))
     assert (golden["prediction"].min(), golden["prediction"].max()) == (predicted.min(), predicted.max())
     assert golden["prediction"].is_unique
     of_row = dict(zip(predicted, test[list(recipe.features)].itertuples(index=False), strict=True))
     for row in golden.itertuples(index=False):
-        assert tuple(of_row[row[-1]]) == tuple(row[:-1])
+        assert tuple(of_row[row[-3]]) == tuple(row[:-3])

@@ -7,14 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.artifacts import METRICS, MODEL_INFO, OUT_OF_FOLD, TEST, TRAIN, Reader
+from pipeline.artifacts import GOLDEN, METRICS, MODEL_INFO, OUT_OF_FOLD, TEST, TRAIN, Reader
 from pipeline.evaluation import measure_interval
-from pipeline.interval import Interval, coverage, fit_interval
+from pipeline.golden import golden_features, limits_golden
+from pipeline.interval import Interval, fit_constant
 from pipeline.model_info import choose_sample, describe_feature, describe_model
 from pipeline.recipe import Recipe, load_recipe
+from pipeline.versions import load_interval
 from tests.conftest import ROOT, Project, as_recipe, small_recipe
 
-INTERVAL = Interval(0.9, "constant", (-1.0, 0.0), (1.5, 0.0))
+INTERVAL = Interval(0.9, "constant", -1.0, 1.5)
 MEASURED = {"level": 0.9, "coverage": 0.75, "mean_width": 2.5, "rows": 4}
 
 
@@ -40,8 +42,8 @@ def test_a_model_is_described_by_recipe_training_rows_and_interval() -> None:
     assert found["interval"] == {
         "level": 0.9,
         "method": "constant",
-        "lower": [-1.0, 0.0],
-        "upper": [1.5, 0.0],
+        "lower": -1.0,
+        "upper": 1.5,
         "test_coverage": 0.75,
         "test_rows": 4,
     }
@@ -109,7 +111,7 @@ def test_interval_and_description_take_no_time_to_speak_of(wines: pd.DataFrame) 
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
-        interval = fit_interval(train["quality"].to_numpy(), np.full(len(train), 5.6))
+        interval = fit_constant(train["quality"].to_numpy(), np.full(len(train), 5.6))
         describe_model(recipe, train, interval, candidate="Forest", measured=MEASURED)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.1
@@ -117,10 +119,8 @@ def test_interval_and_description_take_no_time_to_speak_of(wines: pd.DataFrame) 
 
 def test_the_width_that_is_measured_is_the_mean_of_the_test_rows() -> None:
     target, predicted = np.array([4.0, 6.0, 6.0, 9.0]), np.array([5.0, 5.0, 7.0, 7.0])
-    assert measure_interval(target, predicted, INTERVAL) == MEASURED
-    assert measure_interval(target, predicted, Interval(0.9, "linear", (0.0, -0.1), (0.0, 0.2)))["mean_width"] == pytest.approx(
-        1.8
-    )
+    assert measure_interval(target, (predicted - 1, predicted + 1.5), 0.9) == MEASURED
+    assert measure_interval(target, (0.9 * predicted, 1.2 * predicted), 0.9)["mean_width"] == pytest.approx(1.8)
 
 
 def test_evaluate_describes_the_best_candidate_and_its_interval_of_out_of_fold_predictions(trained: Project) -> None:
@@ -134,13 +134,24 @@ def test_evaluate_describes_the_best_candidate_and_its_interval_of_out_of_fold_p
         reader.load(OUT_OF_FOLD, lineage["train"]),
     )
     best = metrics["best"]["candidate"]
-    interval = Interval.from_dict(info["interval"])
+    measured = metrics["best"]["interval_90"]
 
     assert info["candidate"] == best
-    assert interval == fit_interval(train["quality"].to_numpy(), out_of_fold[f"predicted {best}"].to_numpy(), level=0.9)
-    assert info["interval"]["test_coverage"] == metrics["best"]["interval_90"]["coverage"]
-    assert info["interval"]["test_rows"] == metrics["best"]["interval_90"]["rows"] == len(test)
-    assert metrics["best"]["interval_90"]["mean_width"] == pytest.approx(interval.upper[0] - interval.lower[0])
-    assert coverage(train["quality"].to_numpy(), out_of_fold[f"predicted {best}"].to_numpy(), interval) >= 0.9
+    assert info["interval"]["level"] == measured["level"] == 0.9
+    assert info["interval"]["test_coverage"] == measured["coverage"]
+    assert info["interval"]["test_rows"] == measured["rows"] == len(test)
+    constant = fit_constant(train["quality"].to_numpy(), out_of_fold[f"predicted {best}"].to_numpy())
+    if info["interval"]["method"] == "constant":
+        assert Interval.from_dict(info["interval"]) == constant
     assert [feature["name"] for feature in info["features"]] == list(info["sample"]) == list(train.columns.drop("quality"))
     assert (train.drop(columns="quality") == pd.Series(info["sample"])).all(axis=1).any()
+
+
+def test_the_interval_that_is_loaded_answers_the_golden_rows_as_the_one_that_was_fitted(trained: Project) -> None:
+    reader, run_id = Reader(trained.client), trained.first("evaluate").info.run_id
+    golden = reader.load(GOLDEN, run_id)
+    interval = load_interval(reader, run_id, golden_features(golden).columns.tolist())
+    assert interval is not None
+    assert limits_golden(interval, golden)
+    moved = golden.assign(prediction_upper=golden["prediction_upper"] + 1e-6)
+    assert not limits_golden(interval, moved)

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import skops.io
 import yaml
-from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor
 from sklearn.neighbors import KNeighborsRegressor
 
-from pipeline.artifacts import GOLDEN
+from pipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO
+from pipeline.golden import golden_features
 from pipeline.registry import CHAMPION, Registry
 from serving.models import RefusedModel, fetch_version, load_copy, mark_served, newest_copy
 from tests.conftest import NAME, Project
@@ -30,7 +31,7 @@ def edit_flavor(copy: Path, **changes: str) -> None:
 def replace_model(copy: Path, estimator: Any) -> None:
     """Put another fitted estimator into the copy, with golden rows that it answers."""
     golden = GOLDEN.read(copy / GOLDEN.name)
-    features = golden.drop(columns="prediction")
+    features = golden_features(golden)
     fitted = estimator.fit(features, golden["prediction"])
     skops.io.dump(fitted, copy / "model" / "model.skops")
     GOLDEN.write(features.assign(prediction=fitted.predict(features)), copy / GOLDEN.name)
@@ -116,6 +117,46 @@ def other_answers(copy: Path) -> None:
     GOLDEN.write(golden.assign(prediction=golden["prediction"] * (1 + 1e-6)), copy / GOLDEN.name)
 
 
+def other_limits(copy: Path) -> None:
+    golden = GOLDEN.read(copy / GOLDEN.name)
+    GOLDEN.write(golden.assign(prediction_upper=golden["prediction_upper"] * (1 + 1e-6)), copy / GOLDEN.name)
+
+
+def foreign_tails(copy: Path) -> None:
+    with_tails(copy, KNeighborsRegressor(2))
+
+
+def other_tails(copy: Path) -> None:
+    with_tails(copy, HistGradientBoostingRegressor(max_iter=2))
+
+
+def no_tails(copy: Path) -> None:
+    other_tails(copy)
+    (copy / INTERVAL.name).unlink()
+
+
+def with_tails(copy: Path, estimator: Any) -> None:
+    """Give the copy an interval whose tails are two of the estimator, fitted to the golden rows."""
+    golden, info = GOLDEN.read(copy / GOLDEN.name), MODEL_INFO.read(copy / MODEL_INFO.name)
+    fitted = estimator.fit(golden_features(golden), golden["prediction"])
+    INTERVAL.write((fitted, fitted), copy / INTERVAL.name)
+    interval = {"level": 0.9, "method": "quantile", "lower": -1.0, "upper": 1.0}
+    MODEL_INFO.write(info | {"interval": interval}, copy / MODEL_INFO.name)
+
+
+def test_tails_are_served_in_a_compiled_form_with_the_limits_that_they_give(copy: Path) -> None:
+    with_tails(copy, HistGradientBoostingRegressor(max_iter=5))
+    golden = GOLDEN.read(copy / GOLDEN.name)
+    low, _ = INTERVAL.read(copy / INTERVAL.name)
+    tail = low.predict(golden_features(golden))
+    limits = np.minimum(tail - 1, golden["prediction"]), np.maximum(tail + 1, golden["prediction"])
+    GOLDEN.write(golden.assign(prediction_lower=limits[0], prediction_upper=limits[1]), copy / GOLDEN.name)
+    model = load_copy(copy)
+    assert model.interval is not None
+    rows = golden[list(model.schema.names)].to_numpy()
+    np.testing.assert_allclose(model.interval.around(model.predict(rows), rows), limits, rtol=1e-9)
+
+
 def other_columns(copy: Path) -> None:
     GOLDEN.write(GOLDEN.read(copy / GOLDEN.name).rename(columns={"alcohol": "ethanol"}), copy / GOLDEN.name)
 
@@ -128,6 +169,10 @@ def no_description(copy: Path) -> None:
     ("damage", "sentence"),
     [
         (cut_off, "Its file must be whole."),
+        (other_limits, "It must answer its golden rows as it did when it was evaluated. Got other limits instead."),
+        (other_tails, "It must answer its golden rows as it did when it was evaluated. Got other limits instead."),
+        (foreign_tails, "It must be made of types that the service trusts. Got sklearn."),
+        (no_tails, "Its file must be whole."),
         (without_flavor, "It must be a scikit-learn model logged by MLflow."),
         (other_answers, "It must answer its golden rows as it did when it was evaluated."),
         (other_columns, "It must answer its golden rows."),

@@ -99,7 +99,7 @@ def made_up(*features: dict[str, Any], target: str = "thing", **changes: Any) ->
         "candidate": "Sum",
         "target": {"name": target, "type": "number", "unit": "m", "min": None, "max": None},
         "features": list(features),
-        "interval": {"level": 0.8, "method": "constant", "lower": [-1.0, 0.0], "upper": [1.0, 0.0]},
+        "interval": {"level": 0.8, "method": "constant", "lower": -1.0, "upper": 1.0},
         "sample": {feature["name"]: 5.0 for feature in features},
     } | changes
     interval = Interval.from_dict(info["interval"]) if info["interval"] else None

