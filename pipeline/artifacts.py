@@ -181,6 +181,7 @@ class Reader:
     def __init__(self, client: MlflowClient) -> None:
         self._client = client
         self._manifests: dict[str, dict[str, Any]] = {}
+        self._uris: dict[str, str] = {}
 
     def load(self, artifact: Artifact[T], run_id: str) -> T:
         """Return the artifact of the run.
@@ -245,8 +246,9 @@ class Reader:
     def _file(self, name: str, run_id: str) -> Iterator[Path]:
         with ExitStack() as stack:
             try:
-                uri = self._client.get_run(run_id).info.artifact_uri
-                path = stack.enter_context(local_copy(uri, name, self._client.tracking_uri))
+                if run_id not in self._uris:
+                    self._uris[run_id] = self._client.get_run(run_id).info.artifact_uri
+                path = stack.enter_context(local_copy(self._uris[run_id], name, self._client.tracking_uri))
             except (MlflowException, OSError) as error:
                 if "failed with exception" in str(error):  # the server did not answer: that is not "none"
                     raise

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
+from mlflow.entities import Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
@@ -43,6 +43,7 @@ class StepRun:
     def __post_init__(self) -> None:
         self._writer = Writer(self.client, self.id)
         self.reader = Reader(self.client)
+        self._parent_tags: dict[str, dict[str, str]] = {}
 
     def save(self, artifact: Artifact[T], value: T) -> str:
         """Write `value` as this run's artifact; return the sha256 of the file."""
@@ -63,21 +64,24 @@ class StepRun:
 
     def tag(self, **tags: object) -> None:
         """Set ``pipeline.<name>`` tags on the run."""
-        for name, value in tags.items():
-            self.client.set_tag(self.id, f"pipeline.{name}", str(value)[:_TAG_LENGTH])
+        given = [RunTag(f"pipeline.{name}", str(value)[:_TAG_LENGTH]) for name, value in tags.items()]
+        if given:
+            self.client.log_batch(self.id, tags=given)
 
     def descend(self, lineage: dict[str, str]) -> None:
         """Take `lineage` as what this run is made from, with the tags that say which rows all of it is about."""
         self.lineage = lineage
-        self.tag(**{f"{upstream}_run_id": run_id for upstream, run_id in lineage.items()})
-        self.tag(**{name: value for name in ("data_source", "data_digest") if (value := self.parent_tag(name))})
+        of_rows = {name: value for name in ("data_source", "data_digest") if (value := self.parent_tag(name))}
+        self.tag(**{f"{upstream}_run_id": run_id for upstream, run_id in lineage.items()}, **of_rows)
 
     def parent_tag(self, name: str) -> str:
         """Return the tag ``pipeline.<name>`` of the run this one is made from; empty where there is none."""
         if not self.lineage:
             return ""
         parent = list(self.lineage.values())[-1]
-        return str(self.client.get_run(parent).data.tags.get(f"pipeline.{name}", ""))
+        if parent not in self._parent_tags:  # a finished run's tags do not change
+            self._parent_tags[parent] = dict(self.client.get_run(parent).data.tags)
+        return str(self._parent_tags[parent].get(f"pipeline.{name}", ""))
 
     def close(self, status: str = "FINISHED") -> None:
         """Write the manifest (of a finished run), the outcome and the status."""

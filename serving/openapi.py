@@ -406,7 +406,7 @@ _ANSWERS: Json = {
             "candidate": _TEXT,
             "target": _object(_COLUMN),
             "features": _list_of("Feature"),
-            "interval": {"type": ["object", "null"], "description": "How wide the interval is, and how it did on test rows."},
+            "interval": {"type": ["object", "null"], "description": "How the interval is made, and how it did on test rows."},
             "sample": {"type": "object", "description": "A row of the training rows.", "additionalProperties": _MAYBE_NUMBER},
             "metrics": {"type": "object", "additionalProperties": _NUMBER},
             "lineage": {"type": "object", "additionalProperties": _TEXT},
