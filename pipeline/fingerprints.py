@@ -54,8 +54,17 @@ def _imported_files(root: Path, path: Path) -> tuple[Path, ...]:
     return tuple(file for name in names for file in _module_files(root, name))
 
 
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements of a module, at any depth; expressions, most of its nodes, hold none."""
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        inside = getattr(tree, name, None)
+        for node in inside if isinstance(inside, list) else ():
+            yield node
+            yield from _statements(node)
+
+
 def _imported_names(tree: ast.AST, package: tuple[str, ...]) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -64,6 +73,7 @@ def _imported_names(tree: ast.AST, package: tuple[str, ...]) -> Iterator[str]:
             yield from (module, *(f"{module}.{alias.name}" for alias in node.names))
 
 
+@cache
 def _module_files(root: Path, module: str) -> list[Path]:
     """Return the project's files that importing `module` reads: its own and its packages' ``__init__``."""
     parts = module.split(".")
