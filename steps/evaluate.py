@@ -176,7 +176,8 @@ def evaluate() -> None:
 
     \b
     Reads:  the candidates, out_of_fold.parquet, test.parquet
-    Writes: verdict.json, metrics.json, model_info.json, interval.skops, golden.parquet, plots; r2, rmse and mae on each candidate's run
+    Writes: verdict.json, metrics.json, model_info.json, interval.skops, golden.parquet, plots;
+            r2, rmse and mae on each candidate's run
     Example: python -m steps.evaluate
     """
 
