@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import orjson
 from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.wrappers import Request as PlainRequest
 
 from serving import metrics as exposition
 from serving.invocations import parse_csv, parse_json
@@ -56,13 +58,34 @@ class Refusal(Exception):
         self.status, self.message, self.faults, self.headers = status, message, faults, headers or {}
 
 
+class Application(Flask):
+    """Flask, but what is in `straight` is asked for without its routing, contexts and signals.
+
+    For a request of one row these take longer than its parsing, checks and prediction together (decision 0012).
+    """
+
+    def __init__(self, max_body: int) -> None:
+        super().__init__("serving", static_folder=None)
+        self.config["MAX_CONTENT_LENGTH"] = max_body
+        self.straight: dict[str, Callable[[PlainRequest], Response]] = {}
+
+    def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Answer a POST to one of `straight` by its function, and anything else as Flask does."""
+        answer = self.straight.get(environ.get("PATH_INFO", "")) if environ["REQUEST_METHOD"] == "POST" else None
+        if answer is None:
+            return super().wsgi_app(environ, start_response)
+        asked = PlainRequest(environ)
+        asked.max_content_length = self.config["MAX_CONTENT_LENGTH"]
+        return answer(asked)(environ, start_response)
+
+
 def create_app(service: Service) -> Flask:
     """Return the application that answers with what `service` serves. Nothing is opened or begun."""
-    app = Flask("serving", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = int(service.settings.max_body_mb * 2**20)
-    _add_common(app, service)
+    app = Application(int(service.settings.max_body_mb * 2**20))
+    frame = _Frame(service)
+    frame.put_around(app)
     _add_health(app, service)
-    _add_prediction(app, service)
+    _add_prediction(app, service, frame)
     add_pages(app, service, OPEN_PATHS)
     return app
 
@@ -70,36 +93,66 @@ def create_app(service: Service) -> Flask:
 # --- what every answer has in common -------------------------------------------------------------------------------------
 
 
-def _add_common(app: Flask, service: Service) -> None:
-    seconds: dict[str, Any] = {}
-    counts: dict[tuple[str, int], Any] = {}
+class _Frame:
+    """What happens before and after every request: its ID, the token, metrics, headers, the log."""
 
-    @app.before_request
-    def begin() -> None:
-        environ = request.environ
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._seconds: dict[str, Any] = {}
+        self._counts: dict[tuple[str, int], Any] = {}
+
+    def put_around(self, app: Flask) -> None:
+        """Let every request that Flask routes have it."""
+
+        @app.before_request
+        def begin() -> None:
+            self.begin(_current())
+
+        @app.after_request
+        def end(response: Response) -> Response:
+            return self.end(_current(), response, request.url_rule.rule if request.url_rule else "(none)")
+
+        @app.errorhandler(Exception)
+        def fail(error: Exception) -> Response:
+            return _failed(_current(), error)
+
+    def around(self, path: str, work: Callable[[PlainRequest], Response]) -> Callable[[PlainRequest], Response]:
+        """Return `work` with it; for requests that Flask does not route."""
+
+        def answer(asked: PlainRequest) -> Response:
+            try:
+                self.begin(asked)
+                response = work(asked)
+            except Exception as error:
+                response = _failed(asked, error)
+            return self.end(asked, response, path)
+
+        return answer
+
+    def begin(self, asked: PlainRequest) -> None:
+        """Give the request an ID. Raises Refusal where it must have a token, and has none."""
+        environ, service = asked.environ, self._service
         environ[_BEGAN] = time.perf_counter()
         given = environ.get("HTTP_X_REQUEST_ID")
         environ[_ID] = given if given and _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
-        if service.tokens and request.path not in OPEN_PATHS and not service.admits(environ.get("HTTP_AUTHORIZATION", "")):
+        if service.tokens and asked.path not in OPEN_PATHS and not service.admits(environ.get("HTTP_AUTHORIZATION", "")):
             advice = "A token is needed. Send it as 'Authorization: Bearer TOKEN'."
             raise Refusal(401, advice, headers={"WWW-Authenticate": "Bearer"})
 
-    @app.after_request
-    def end(response: Response) -> Response:
-        asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    def end(self, asked: PlainRequest, response: Response, path: str) -> Response:
+        """Count and log the answer to a request for `path`, as the routes call it."""
         environ, status = asked.environ, response.status_code
         took = time.perf_counter() - environ[_BEGAN]
-        path = asked.url_rule.rule if asked.url_rule else "(none)"
         key = (path, status)
-        if key not in counts:
+        if key not in self._counts:
             # The key last: whoever finds it, in another thread, needs both.
-            seconds[path] = service.metrics.seconds.labels(path)
-            counts[key] = service.metrics.requests.labels(path, str(status))
-        counts[key].inc()
-        seconds[path].observe(took)
-        response.headers["X-Request-ID"] = environ[_ID]
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        if service.access_log:
+            self._seconds[path] = self._service.metrics.seconds.labels(path)
+            self._counts[key] = self._service.metrics.requests.labels(path, str(status))
+        self._counts[key].inc()
+        self._seconds[path].observe(took)
+        response.headers.add("X-Request-ID", environ[_ID])
+        response.headers.add("X-Content-Type-Options", "nosniff")
+        if self._service.access_log:
             record = {
                 "time": time.time(),
                 "request_id": environ[_ID],
@@ -109,24 +162,25 @@ def _add_common(app: Flask, service: Service) -> None:
                 "status": status,
                 "ms": round(took * 1000, 3),
             }
-            service.access_log.add(record | environ.get(_FACTS, {}))
+            self._service.access_log.add(record | environ.get(_FACTS, {}))
         return response
 
-    @app.errorhandler(Refusal)
-    def refuse(error: Refusal) -> Response:
-        return _error(error.status, error.message, error.faults, error.headers)
 
-    @app.errorhandler(HTTPException)
-    def refuse_http(error: HTTPException) -> Response:
+def _current() -> Request:
+    return request._get_current_object()  # type: ignore[attr-defined,no-any-return]
+
+
+def _failed(asked: PlainRequest, error: Exception) -> Response:
+    """Return the answer to a request that ended by `error`: what is refused, what HTTP knows, or a bug, which is logged."""
+    if isinstance(error, Refusal):
+        return _error(asked, error.status, error.message, error.faults, error.headers)
+    if isinstance(error, HTTPException):
         status = error.code or 500
         methods = error.valid_methods if isinstance(error, MethodNotAllowed) else None
         headers = {"Allow": ", ".join(sorted(methods))} if methods else {}
-        return _error(status, _HTTP_MESSAGES.get(status, error.name), (), headers)
-
-    @app.errorhandler(Exception)
-    def fail(error: Exception) -> Response:
-        _LOG.error("request %s failed", request.environ.get(_ID), exc_info=error)
-        return _error(500, "The service failed. Its log has the error under this request's ID.")
+        return _error(asked, status, _HTTP_MESSAGES.get(status, error.name), (), headers)
+    _LOG.error("request %s failed", asked.environ.get(_ID), exc_info=error)
+    return _error(asked, 500, "The service failed. Its log has the error under this request's ID.")
 
 
 _HTTP_MESSAGES = {
@@ -136,11 +190,13 @@ _HTTP_MESSAGES = {
 }
 
 
-def _error(status: int, message: str, faults: tuple[Fault, ...] = (), headers: dict[str, str] | None = None) -> Response:
+def _error(
+    asked: PlainRequest, status: int, message: str, faults: tuple[Fault, ...] = (), headers: dict[str, str] | None = None
+) -> Response:
     body: dict[str, Any] = {
         "error_code": ERROR_CODES.get(status, "BAD_REQUEST"),
         "message": message,
-        "request_id": request.environ.get(_ID),
+        "request_id": asked.environ.get(_ID),
     }
     if faults:
         body["faults"] = [fault.as_dict() for fault in faults]
@@ -221,52 +277,49 @@ def _served(service: Service) -> ServedModel:
 # --- predictions ---------------------------------------------------------------------------------------------------------
 
 
-def _add_prediction(app: Flask, service: Service) -> None:
-    def at_work(work: Callable[[], Response]) -> Response:
-        """Answer unless the service is about to end, or too many requests are at work."""
-        if service.draining():
-            raise Refusal(
-                503, "The service is about to end. Ask another one.", headers={"Retry-After": "1", "Connection": "close"}
-            )
-        _read_body(service)
-        if not service.enter():
-            raise Refusal(429, "Too many requests are at work. Ask again in a moment.", headers={"Retry-After": "1"})
-        service.metrics.in_flight.inc()
-        try:
-            return work()
-        except UnreadableBody as error:
-            raise Refusal(400, str(error)) from None
-        except BadRows as error:
-            raise _unprocessable(error) from None
-        except TooManyRows:
-            raise Refusal(413, f"A request may have {service.settings.max_rows} rows at most. Send more in several.") from None
-        finally:
-            service.metrics.in_flight.dec()
-            service.leave()
-
-    @app.post("/predict")
-    def predict() -> Response:
-        return at_work(lambda: _predict(service))
-
-    @app.post("/invocations")
-    def invocations() -> Response:
-        return at_work(lambda: _invoke(service))
+def _add_prediction(app: Application, service: Service, frame: _Frame) -> None:
+    for path, work in (("/predict", _predict), ("/invocations", _invoke)):
+        answer = partial(_at_work, service, work)
+        app.straight[path] = frame.around(path, answer)
+        # Flask must know of it all the same: to say which method the address takes.
+        app.add_url_rule(path, endpoint=path, view_func=lambda answer=answer: answer(_current()), methods=["POST"])
 
 
-def _read_body(service: Service) -> None:
+def _at_work(service: Service, work: Callable[[Service, PlainRequest], Response], asked: PlainRequest) -> Response:
+    """Answer unless the service is about to end, or too many requests are at work."""
+    if service.draining():
+        raise Refusal(503, "The service is about to end. Ask another one.", headers={"Retry-After": "1", "Connection": "close"})
+    _read_body(service, asked)
+    if not service.enter():
+        raise Refusal(429, "Too many requests are at work. Ask again in a moment.", headers={"Retry-After": "1"})
+    service.metrics.in_flight.inc()
+    try:
+        return work(service, asked)
+    except UnreadableBody as error:
+        raise Refusal(400, str(error)) from None
+    except BadRows as error:
+        raise _unprocessable(error) from None
+    except TooManyRows:
+        raise Refusal(413, f"A request may have {service.settings.max_rows} rows at most. Send more in several.") from None
+    finally:
+        service.metrics.in_flight.dec()
+        service.leave()
+
+
+def _read_body(service: Service, asked: PlainRequest) -> None:
     """Wait for the body, however slowly it is sent: a request is at work when it is there."""
     try:
-        request.get_data()
+        asked.get_data()
     except RequestEntityTooLarge:
         raise Refusal(413, f"A body may have {service.settings.max_body_mb:g} MiB at most. Send more in several.") from None
 
 
-def _predict(service: Service) -> Response:
+def _predict(service: Service, asked: PlainRequest) -> Response:
     model = _served(service)
-    _require_type(_JSON)
-    wishes = _wishes(model)
+    _require_type(asked, _JSON)
+    wishes = _wishes(asked, model)
     began = time.perf_counter()
-    values = model.schema.parse(request.get_data(), max_rows=service.settings.max_rows)
+    values = model.schema.parse(asked.get_data(), max_rows=service.settings.max_rows)
     parsed = time.perf_counter()
     outside = _check_range(service, model, values)
     validated = time.perf_counter()
@@ -283,11 +336,12 @@ def _predict(service: Service) -> Response:
     body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
     encoded = time.perf_counter()
     response = Response(body, 200, content_type=_JSON)
-    response.headers["Server-Timing"] = (
+    timing = (
         f"parse;dur={(parsed - began) * 1e3:.3f}, validate;dur={(validated - parsed) * 1e3:.3f}, "
         f"predict;dur={(done - validated) * 1e3:.3f}, encode;dur={(encoded - done) * 1e3:.3f}"
     )
-    _record(service, model, values, predicted)
+    response.headers.add("Server-Timing", timing)
+    _record(service, asked, model, values, predicted)
     return response
 
 
@@ -300,23 +354,23 @@ def _grades(model: ServedModel, predicted: np.ndarray) -> np.ndarray:
     return grades.astype(np.int64)
 
 
-def _invoke(service: Service) -> Response:
+def _invoke(service: Service, asked: PlainRequest) -> Response:
     """Answer as `mlflow models serve` does."""
     model = _served(service)
-    kind = _require_type(_JSON, "text/csv")
+    kind = _require_type(asked, _JSON, "text/csv")
     parse = parse_csv if kind == "text/csv" else parse_json
-    values = parse(request.get_data(), model.schema, max_rows=service.settings.max_rows)
+    values = parse(asked.get_data(), model.schema, max_rows=service.settings.max_rows)
     _check_range(service, model, values)
     predicted = model.predict(values)
-    _record(service, model, values, predicted)
+    _record(service, asked, model, values, predicted)
     return _answer({"predictions": predicted})
 
 
-def _require_type(*allowed: str) -> str:
+def _require_type(asked: PlainRequest, *allowed: str) -> str:
     """Return the body's media type, JSON where none is said."""
-    environ = request.environ
+    environ = asked.environ
     said = environ.get("CONTENT_TYPE") or _JSON
-    kind = said if said in allowed else request.mimetype
+    kind = said if said in allowed else asked.mimetype
     if kind not in allowed:
         raise Refusal(415, f"The body must be {' or '.join(allowed)}. Say so in the header Content-Type.")
     if environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
@@ -324,13 +378,13 @@ def _require_type(*allowed: str) -> str:
     return kind
 
 
-def _wishes(model: ServedModel) -> set[str]:
+def _wishes(asked: PlainRequest, model: ServedModel) -> set[str]:
     """Return what is asked for besides predictions: ``?interval=true&grade=true``."""
-    if not request.environ.get("QUERY_STRING"):
+    if not asked.environ.get("QUERY_STRING"):
         return set()
     words = {"true": True, "1": True, "": True, "false": False, "0": False}
     wishes = set()
-    for name, value in request.args.items():
+    for name, value in asked.args.items():
         if name not in ("interval", "grade") or value.lower() not in words:
             raise Refusal(422, "The address may say interval=true and grade=true, and nothing else.")
         if words[value.lower()]:
@@ -359,10 +413,10 @@ def _unprocessable(error: BadRows) -> Refusal:
     return Refusal(422, f"The rows break the rules of the model's columns: {faults}{more}.", faults=error.faults)
 
 
-def _record(service: Service, model: ServedModel, values: np.ndarray, predicted: np.ndarray) -> None:
+def _record(service: Service, asked: PlainRequest, model: ServedModel, values: np.ndarray, predicted: np.ndarray) -> None:
     """Count the rows, and keep them and their answers where the profile wants that."""
     service.predicted_rows.inc(len(values))
-    environ = request.environ
+    environ = asked.environ
     environ[_FACTS] = {"rows": len(values), "version": model.version}
     log, wanted = service.prediction_log, service.settings.prediction_log
     if log is None or wanted is None or (wanted.sample < 1 and random.random() >= wanted.sample):
