@@ -75,7 +75,8 @@ class Predictor:
     def _ask(self, rows: np.ndarray) -> np.ndarray:
         size = max(LEAST_ROWS, -(-len(rows) // SLICES))
         slices = [rows[start : start + size] for start in range(0, len(rows), size)]
-        return np.concatenate(list((self._pool.map if self._pool else map)(self._predict, slices)))
+        pool = None if self._compiled and self._compiled.is_light else self._pool
+        return np.concatenate(list((pool.map if pool else map)(self._predict, slices)))
 
     def close(self) -> None:
         """End the threads."""

@@ -34,7 +34,17 @@ from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 
 from pipeline import compiled as module
 from pipeline.candidates import build_candidate
-from pipeline.compiled import FEW_ROWS, FEW_ROWS_HISTOGRAM, FEW_TREES, Compiled, compile_model, differences, random_rows
+from pipeline.compiled import (
+    FEW_ROWS,
+    FEW_ROWS_HISTOGRAM,
+    FEW_SPLITS,
+    FEW_TREES,
+    MANY_ROWS,
+    Compiled,
+    compile_model,
+    differences,
+    random_rows,
+)
 from tests.conftest import ROOT, as_recipe
 
 TARGET = "quality"
@@ -377,11 +387,11 @@ def test_a_row_on_a_split_falls_to_the_same_side(seed: int, decimals: int, trees
 
 
 @settings(max_examples=10, deadline=None)
-@given(seed=st.integers(0, 10_000), decimals=st.integers(0, 9), trees=st.integers(1, 20))
-def test_a_row_on_a_split_of_a_histogram_falls_to_the_same_side(seed: int, decimals: int, trees: int) -> None:
+@given(seed=st.integers(0, 10_000), decimals=st.integers(0, 9), trees=st.integers(1, 20), leaves=st.integers(2, 11))
+def test_a_row_on_a_split_of_a_histogram_falls_to_the_same_side(seed: int, decimals: int, trees: int, leaves: int) -> None:
     X, y = make_regression(80, 4, noise=5, random_state=seed)
     X = np.round(X, decimals)
-    model = histogram(max_iter=trees, random_state=seed).fit(X, y)
+    model = histogram(max_iter=trees, max_leaf_nodes=leaves, min_samples_leaf=3, random_state=seed).fit(X, y)
     nodes = np.concatenate([tree.nodes for (tree,) in model._predictors])
     inner = nodes[nodes["is_leaf"] == 0][:60]
     rows = np.concatenate([on_the_splits(inner["num_threshold"], inner["feature_idx"], 4), X])
@@ -390,6 +400,9 @@ def test_a_row_on_a_split_of_a_histogram_falls_to_the_same_side(seed: int, decim
     assert np.array_equal(
         np.concatenate([compiled.predict(rows[start : start + 9]) for start in range(0, len(rows), 9)]), expected
     )
+    many = -(-MANY_ROWS // len(rows))
+    assert np.array_equal(compiled.predict(np.tile(rows, (many, 1))), np.tile(expected, many))
+    assert compiled.is_light == (leaves <= FEW_SPLITS + 1)
 
 
 def test_a_kernel_far_from_the_origin_is_answered_to_the_sixth_digit() -> None:
