@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -44,6 +45,14 @@ def _write_json(value: Any, path: Path) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def _write_text(value: str, path: Path) -> None:
+    path.write_text(value, encoding="utf-8")
+
+
+def _read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
 def _read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -64,8 +73,8 @@ def _csv(step: str, name: str) -> Artifact[pd.DataFrame]:
     return Artifact(step, name, lambda frame, path: frame.to_csv(path, index=False), _read_csv)
 
 
-def _save_figure(figure: Any, path: Path) -> None:
-    figure.savefig(path)
+def _write_bytes(value: bytes, path: Path) -> None:
+    path.write_bytes(value)
 
 
 def _write_skops(value: Any, path: Path) -> None:
@@ -84,9 +93,9 @@ def _read_trees(path: Path) -> Any:
         raise ValueError(str(error)) from None
 
 
-def plot(name: str, *, step: str = "evaluate") -> Artifact[Any]:
-    """Return the artifact of a plot of `step`; it is only looked at, never read."""
-    return Artifact(step, f"plots/{name}.png", _save_figure, Path.read_bytes)
+def plot(name: str) -> Artifact[bytes]:
+    """Return the artifact of a plot of a card, a PNG; it is only looked at."""
+    return Artifact("*", f"plots/{name}.png", _write_bytes, Path.read_bytes)
 
 
 DATASET = _parquet("ingest", "dataset.parquet")
@@ -99,6 +108,10 @@ LEADERBOARD = _csv("train", "leaderboard.csv")
 OUT_OF_FOLD = _parquet("train", "out_of_fold.parquet")
 VERDICT = _json("evaluate", "verdict.json")
 METRICS = _json("evaluate", "metrics.json")
+#: The test rows' target, what each candidate predicts of them, and the limits around the best one's predictions.
+TEST_PREDICTIONS = _parquet("evaluate", "test_predictions.parquet")
+#: Where and why the best model errs (`pipeline.diagnosis`).
+DIAGNOSIS = _json("evaluate", "diagnosis.json")
 GOLDEN = _parquet("evaluate", "golden.parquet")
 MODEL_INFO = _json("evaluate", "model_info.json")
 #: The two models of the interval's tails, where it has some (`pipeline.quantiles`).
@@ -107,6 +120,8 @@ VERSION = _json("register", "version.json")
 #: The hashes of the rows that the version learned from (`pipeline.splits.row_groups`), each once.
 TRAINING_ROWS = _parquet("register", "training_rows.parquet")
 DECISION = _json("promote", "decision.json")
+#: Of every step, and of the chain: the page that people open. A step that failed has one too.
+CARD = Artifact[str]("*", "card.html", _write_text, _read_text)
 #: Of a command that changed Production: the ledger's entry.
 CHANGE = _json("*", "change.json")
 #: Of every step: what its result depends on.
@@ -123,6 +138,16 @@ def folder_digests(uri: str, tracking_uri: str) -> dict[str, str]:
     """Return the sha256 of each file below the artifact URI, by relative path, sorted."""
     with local_copy(uri, "", tracking_uri) as folder:
         return {str(path.relative_to(folder)): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def way_to(here: str, there: str, name: str) -> str:
+    """Return the relative way from a file in one folder of artifacts to the file `name` in another; "" where there is none.
+
+    Both are artifact URIs; only folders of this machine have a way between them that a browser can go.
+    """
+    if not (is_local_uri(here) and is_local_uri(there)):
+        return ""
+    return os.path.relpath(Path(local_file_uri_to_path(there)) / name, local_file_uri_to_path(here))
 
 
 class Writer:
@@ -198,6 +223,12 @@ class Reader:
         with self._whole(artifact.name, run_id) as path:
             shutil.copyfile(path, folder / path.name)
 
+    def root(self, run_id: str) -> str:
+        """Return the URI below which the run's artifacts are."""
+        if run_id not in self._uris:
+            self._uris[run_id] = self._client.get_run(run_id).info.artifact_uri
+        return self._uris[run_id]
+
     def has(self, artifact: Artifact[Any], run_id: str) -> bool:
         """Whether the run wrote the artifact. Raises UnavailableError where its manifest cannot be read."""
         return artifact.name in self._manifest(run_id)["files"]
@@ -246,9 +277,7 @@ class Reader:
     def _file(self, name: str, run_id: str) -> Iterator[Path]:
         with ExitStack() as stack:
             try:
-                if run_id not in self._uris:
-                    self._uris[run_id] = self._client.get_run(run_id).info.artifact_uri
-                path = stack.enter_context(local_copy(self._uris[run_id], name, self._client.tracking_uri))
+                path = stack.enter_context(local_copy(self.root(run_id), name, self._client.tracking_uri))
             except (MlflowException, OSError) as error:
                 if "failed with exception" in str(error):  # the server did not answer: that is not "none"
                     raise

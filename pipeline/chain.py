@@ -2,46 +2,60 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from pipeline.artifacts import FINGERPRINT, Reader
+from pipeline.artifacts import CARD, FINGERPRINT, Artifact, Reader, plot
 from pipeline.cache import CACHED, find_reusable
 from pipeline.errors import UsageError
 from pipeline.fingerprints import differences, fingerprint
+from pipeline.recipe import Recipe
 from pipeline.runs import StepRun, lineage_of, recorded
 from pipeline.session import CONTENT, RESULT, Params, Session
 from pipeline.sources import redact
 
+T = TypeVar("T")
+
 
 @dataclass
 class Chain:
-    """What became of each step: its run ID, whether it was reused, and if not, why; `last` is the last run opened."""
+    """What became of each step: its run ID, whether it was reused, and if not, why; `last` is the last run opened.
+
+    `opened` has the run of each step that was begun, also of one that failed, and `seconds` when after the chain each began
+    and ended.
+    """
 
     lineage: dict[str, str] = field(default_factory=dict)
     reused: tuple[str, ...] = ()
     reasons: dict[str, str] = field(default_factory=dict)
     last: StepRun | None = None
+    opened: dict[str, StepRun] = field(default_factory=dict)
+    seconds: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def run_chain(
     session: Session,
     names: tuple[str, ...],
     params: Mapping[str, Params],
+    chain: Chain,
     *,
     nested_in: str | None = None,
     use_cache: bool = True,
-) -> Chain:
+) -> None:
     """Run the steps `names`, in their order, each with its `params` (missing ones are empty), reusing what is there.
 
-    The chain ends early where a step ends with an exit code of its own (a rejected model).
+    What becomes of them is noted in `chain` as it happens, so that it is known too where a step fails. The chain ends early
+    where a step ends with an exit code of its own (a rejected model).
     """
+    started = time.monotonic()
     given = {name: _complete(session, name, params.get(name, {})) for name in names}
     cached = tuple(name for name in names if name in CACHED)
-    chain = Chain(reasons=dict.fromkeys(cached, "cache=off"))
+    chain.reasons = dict.fromkeys(cached, "cache=off")
     if use_cache:
         found = find_reusable(session, cached, given)
-        chain = Chain(dict(found.lineage), tuple(found.lineage), found.reasons)
+        chain.lineage, chain.reused, chain.reasons = dict(found.lineage), tuple(found.lineage), found.reasons
     to_run = names[len(chain.reused) :]
     if any(session.step(name).uses_workers for name in to_run):
         session.workers.start()
@@ -51,12 +65,15 @@ def run_chain(
         session.reporter.say(f"{name}: reused run {chain.lineage[name]}")
     for name in to_run:
         session.reporter.say(f"{name}: {chain.reasons[name]}" if name in chain.reasons else f"{name}:")
-        run, words = _run(session, name, given[name], dict(chain.lineage), nested_in)
+        begun = time.monotonic() - started
+        try:
+            run, words = _run(session, name, given[name], dict(chain.lineage), nested_in, chain.opened)
+        finally:
+            chain.seconds[name] = (begun, time.monotonic() - started)
         session.reporter.say(words)
         chain.lineage[name], chain.last = run.id, run
         if run.exit_code:
             break
-    return chain
 
 
 def check_words(session: Session, names: tuple[str, ...], params: Mapping[str, Params]) -> None:
@@ -88,18 +105,58 @@ def _check(session: Session, name: str, params: Params) -> None:
 
 
 def _run(
-    session: Session, name: str, params: Params, upstream: str | dict[str, str], nested_in: str | None
+    session: Session,
+    name: str,
+    params: Params,
+    upstream: str | dict[str, str],
+    nested_in: str | None,
+    opened: dict[str, StepRun] | None = None,
 ) -> tuple[StepRun, str]:
     """Run a step; `upstream` is the lineage, or the ID of the run before, looked up within the run, whose failure it is."""
     step = session.step(name)
     with session.open_run(name, nested_in=nested_in) as run:
+        if opened is not None:
+            opened[name] = run
         run.descend(upstream if isinstance(upstream, dict) else _find_upstream(session, name, upstream))
         components = session.components(step, params, run.parent_tag("fingerprint"))
         run.tag(fingerprint=fingerprint(components))
         shown = {key: redact(value) for key, value in params.items()}
         run.save(FINGERPRINT, {"params": shown, "components": components})
-        words = step.work(session, run, **params)
+        try:
+            words = step.work(session, run, **params)
+        except Exception as error:
+            draw_card(session, run, name, StepResults(session.recipe, run), error)
+            raise
+        draw_card(session, run, name, StepResults(session.recipe, run))
     return run, words
+
+
+@dataclass(frozen=True)
+class StepResults:
+    """What a card is made of: what the run has saved, and the runs that it was made from."""
+
+    recipe: Recipe
+    run: StepRun
+
+    def load(self, artifact: Artifact[T]) -> T:
+        """Return what was saved, by this run or an upstream one."""
+        return self.run.load(artifact)
+
+    def tag(self, name: str) -> str:
+        """Return a tag of the run; empty where it has none."""
+        return self.run.own_tag(name)
+
+
+def draw_card(session: Session, run: StepRun, name: str, results: object, error: BaseException | None = None) -> None:
+    """Save the card of a step, and its plots. What cannot be drawn is said, on the card and here; it fails nothing."""
+    drawn = session.draw(name, results, error)
+    for sentence in drawn.failures:
+        session.reporter.say(f"warning: {name}: {sentence}")
+    if drawn.failures:
+        run.tag(card_failures="; ".join(drawn.failures))
+    run.save(CARD, drawn.html)
+    for plot_name, png in drawn.plots.items():
+        run.save(plot(plot_name), png)
 
 
 def _find_upstream(session: Session, name: str, run_id: str) -> dict[str, str]:

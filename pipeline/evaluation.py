@@ -10,12 +10,13 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import VotingRegressor
 
+from pipeline.audit import has_twin
 from pipeline.candidates import mean_prediction
 from pipeline.interval import coverage, mean_width
 from pipeline.metrics import accuracy_within, bootstrap_intervals, score_grades, score_predictions
 from pipeline.recipe import Recipe
 from pipeline.rows import row_groups
-from pipeline.splits import has_twin, split_rows
+from pipeline.splits import split_rows
 from pipeline.workers import Call, Workers
 
 

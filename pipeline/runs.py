@@ -44,14 +44,24 @@ class StepRun:
         self._writer = Writer(self.client, self.id)
         self.reader = Reader(self.client)
         self._parent_tags: dict[str, dict[str, str]] = {}
+        self._own: dict[str, Any] = {}
+        self._own_tags: dict[str, str] = {}
 
     def save(self, artifact: Artifact[T], value: T) -> str:
         """Write `value` as this run's artifact; return the sha256 of the file."""
         assert artifact.step in (self.step, "*"), f"{artifact.name} is written by {artifact.step}"
+        self._own[artifact.name] = value
         return self._writer.save(artifact, value)
 
     def load(self, artifact: Artifact[T]) -> T:
-        """Return the artifact from the upstream run that wrote it. Raises UnavailableError where it is not whole."""
+        """Return the artifact that this run saved, or the upstream run that wrote it.
+
+        Raises
+        ------
+        UnavailableError : the upstream run's is not whole.
+        """
+        if artifact.name in self._own:
+            return self._own[artifact.name]  # type: ignore[no-any-return]
         return self.reader.load(artifact, self.lineage[artifact.step])
 
     def require_model(self, step: str, model_id: str) -> None:
@@ -64,6 +74,7 @@ class StepRun:
 
     def tag(self, **tags: object) -> None:
         """Set ``pipeline.<name>`` tags on the run."""
+        self._own_tags |= {name: str(value) for name, value in tags.items()}
         given = [RunTag(f"pipeline.{name}", str(value)[:_TAG_LENGTH]) for name, value in tags.items()]
         if given:
             self.client.log_batch(self.id, tags=given)
@@ -73,6 +84,10 @@ class StepRun:
         self.lineage = lineage
         of_rows = {name: value for name in ("data_source", "data_digest") if (value := self.parent_tag(name))}
         self.tag(**{f"{upstream}_run_id": run_id for upstream, run_id in lineage.items()}, **of_rows)
+
+    def own_tag(self, name: str) -> str:
+        """Return the tag ``pipeline.<name>`` that this run has been given; empty where it has none."""
+        return self._own_tags.get(name, "")
 
     def parent_tag(self, name: str) -> str:
         """Return the tag ``pipeline.<name>`` of the run this one is made from; empty where there is none."""

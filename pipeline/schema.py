@@ -13,6 +13,9 @@ from pandera.errors import SchemaErrors
 from pipeline.errors import DataError
 from pipeline.recipe import Column, Recipe
 
+#: Bins of a column's histogram.
+BINS = 30
+
 #: How many violations an error message lists; the whole list is in `Violations.table`.
 LISTED = 20
 
@@ -138,11 +141,20 @@ def _pandera_column(column: Column) -> pa.Column:
 
 
 def describe_columns(table: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
-    """Return the column profile: rows, distinct rows, and per column unit, missing, distinct, mean, std and quantiles."""
+    """Return the column profile: rows, distinct rows, rank correlations, and what is known of each column.
+
+    Per column: type, unit, missing, distinct, mean, std, quantiles, and a histogram of BINS equal bins. A correlation with a
+    column that does not vary is None. NaN is left out everywhere.
+    """
     quantiles = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
+    correlations = table[list(recipe.columns)].corr(method="spearman").to_numpy()
     return {
         "rows": len(table),
         "distinct_rows": len(table.drop_duplicates()),
+        "correlations": {
+            "columns": list(recipe.columns),
+            "spearman": [[None if np.isnan(value) else float(value) for value in row] for row in correlations],
+        },
         "columns": {
             name: {
                 "type": column.type,
@@ -154,7 +166,13 @@ def describe_columns(table: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
                 "quantiles": {
                     f"{q:g}": float(value) for q, value in zip(quantiles, table[name].quantile(quantiles), strict=True)
                 },
+                "histogram": _histogram(table[name]),
             }
             for name, column in recipe.columns.items()
         },
     }
+
+
+def _histogram(values: pd.Series) -> dict[str, Any]:
+    counts, edges = np.histogram(values.dropna().to_numpy(dtype=float), bins=BINS)
+    return {"edges": edges.tolist(), "counts": counts.tolist()}

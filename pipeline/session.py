@@ -29,6 +29,20 @@ CONTENT, RESULT = "content of", "result of"
 Params = Mapping[str, str]
 
 
+class Drawn(Protocol):
+    """A card as a page, its plots as PNG files by name, and what could not be drawn."""
+
+    html: str
+    plots: dict[str, bytes]
+    failures: list[str]
+
+
+class Draw(Protocol):
+    """Returns the card of a step."""
+
+    def __call__(self, step: str, results: Any, error: BaseException | None = None) -> Drawn: ...
+
+
 class Reporter(Protocol):
     """Where progress goes; the command line's writes to stderr."""
 
@@ -77,6 +91,8 @@ class Session:
     order: tuple[str, ...]
     #: Returns the step of a name.
     step: Callable[[str], Step]
+    #: Draws the card of a step out of its results, or out of what it failed by.
+    draw: Draw
     #: Who gives the command.
     actor: Actor
     #: What the ledger's entries are signed with; empty: they are not.

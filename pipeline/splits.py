@@ -1,10 +1,9 @@
-"""Which rows are for testing, which fold a row is in, and how many rows have a twin on the other side."""
+"""Which rows are for testing, and which fold a row is in."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,21 +56,3 @@ def cv_folds(train: pd.DataFrame, recipe: Recipe, method: str) -> Iterator[tuple
     else:
         groups = row_groups(train[list(recipe.features)])
         yield from GroupKFold(n_splits, shuffle=True, random_state=seed).split(train, groups=groups)
-
-
-def audit_leaks(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
-    """Return how many test rows have a twin, a row with equal features, among the training rows."""
-    leaked = has_twin(test, train, recipe)
-    return {
-        "train_rows": len(train),
-        "test_rows": len(test),
-        "leaked_rows": int(leaked.sum()),
-        "leaked_share": float(leaked.mean()),
-    }
-
-
-def has_twin(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> np.ndarray:
-    """Return for each of `rows` whether a row with equal features is among `others`."""
-    features = list(recipe.features)
-    twins: np.ndarray = np.isin(row_groups(rows[features]), row_groups(others[features]))
-    return twins

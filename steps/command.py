@@ -37,7 +37,7 @@ from pipeline.ledger import Actor, Entry
 from pipeline.profiles import Profile, find_profile, load_profile
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.runs import StepRun, fail_run
-from pipeline.session import Session, Step
+from pipeline.session import Drawn, Session, Step
 from pipeline.store import Store, is_new, open_store, store_errors
 from pipeline.workers import Workers
 from steps import ORDER
@@ -350,6 +350,7 @@ def open_session(recipe: str, profile: str, *, will_fit: bool = False) -> Sessio
         reporter=Progress(),
         workers=workers,
         order=ORDER,
+        draw=draw_card,
         step=lambda name: cast(Step, importlib.import_module(f"steps.{name}").STEP),
         experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME", ""),
         known_experiment_id=os.environ.get("MLFLOW_EXPERIMENT_ID", ""),
@@ -357,6 +358,18 @@ def open_session(recipe: str, profile: str, *, will_fit: bool = False) -> Sessio
         actor=Actor(os.environ.get("MLFLOW_TRACKING_USERNAME") or _user(), socket.gethostname()),
         ledger_key=os.environ.get("PIPELINE_LEDGER_KEY", ""),
     )
+
+
+def draw_card(step: str, results: Any, error: BaseException | None = None) -> Drawn:
+    """Return the card of a step. A card that cannot be made is a page that says so."""
+    from reports.failure import describe_failure
+    from reports.page import render, render_failure
+
+    try:
+        make_card = importlib.import_module(f"reports.{step}").make_card
+        return render(make_card(results) if error is None else describe_failure(step, results, error))
+    except Exception as problem:  # a picture is no reason to lose a result
+        return render_failure(step, problem)
 
 
 def _user() -> str:

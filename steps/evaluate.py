@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import (
+    DIAGNOSIS,
     GOLDEN,
     INTERVAL,
     LEADERBOARD,
@@ -13,9 +14,9 @@ from pipeline.artifacts import (
     MODEL_INFO,
     OUT_OF_FOLD,
     TEST,
+    TEST_PREDICTIONS,
     TRAIN,
     VERDICT,
-    plot,
 )
 from pipeline.gates import REJECTED, failures, judge
 from pipeline.runs import StepRun
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.base import BaseEstimator
 
-    from pipeline.recipe import Recipe
-
 
 def inputs(session: Session) -> dict[str, Any]:
     """Return the settings that decide what is measured and what is good enough."""
@@ -39,6 +38,7 @@ def inputs(session: Session) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun) -> str:
     """Score the candidates, measure the best one closely, judge it, and keep rows that any copy of it must answer alike."""
+    from pipeline.diagnosis import diagnose
     from pipeline.evaluation import (
         evaluate_best,
         measure_interval,
@@ -83,7 +83,6 @@ def work(session: Session, run: StepRun) -> str:
         "model_id": best.model_id,
         **judge(scores[best.candidate], mean_predictor, recipe.gates),
     }
-    _draw(run, board, scores, target, best_predicted, recipe)
     metrics = {
         "best": {
             "candidate": best.candidate,
@@ -102,6 +101,8 @@ def work(session: Session, run: StepRun) -> str:
     }
     run.save(VERDICT, verdict)
     run.save(METRICS, metrics)
+    run.save(TEST_PREDICTIONS, _test_predictions(predicted, target, limits, recipe.target))
+    run.save(DIAGNOSIS, diagnose(models[best.candidate], test, best_predicted, limits, recipe))
     run.save(GOLDEN, choose_golden(test, best_predicted, limits, recipe))
     if interval.method == QUANTILE:
         run.save(INTERVAL, tails.models)
@@ -139,23 +140,12 @@ def _random_split_r2(
     return score_random_split(pd.concat([train, test]).sort_index(), models, session.recipe, session.workers)
 
 
-def _draw(
-    run: StepRun,
-    board: pd.DataFrame,
-    scores: dict[str, dict[str, float]],
-    target: np.ndarray,
-    predicted: np.ndarray,
-    recipe: Recipe,
-) -> None:
-    from pipeline import plots
-    from pipeline.metrics import score_grades
-
-    name, label = board["candidate"].iloc[0], recipe.target
-    run.save(plot("leaderboard"), plots.plot_leaderboard(board, {key: value["r2"] for key, value in scores.items()}))
-    run.save(plot("predicted_vs_true"), plots.plot_predicted(target, predicted, name, label))
-    run.save(plot("residuals"), plots.plot_residuals(target, predicted, name, label))
-    if recipe.columns[label].type == "integer":
-        run.save(plot("errors_per_grade"), plots.plot_grades(score_grades(target, predicted)["per_grade"], name))
+def _test_predictions(
+    predicted: pd.DataFrame, target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], name: str
+) -> pd.DataFrame:
+    """Return the target, what each candidate predicts, and the limits around the best one's predictions, by row."""
+    named = predicted.add_prefix("predicted ")
+    return named.assign(lower=limits[0], upper=limits[1]).assign(**{name: target})
 
 
 def _words(verdict: dict[str, Any], metrics: dict[str, Any]) -> str:
@@ -176,8 +166,8 @@ def evaluate() -> None:
 
     \b
     Reads:  the candidates, out_of_fold.parquet, test.parquet
-    Writes: verdict.json, metrics.json, model_info.json, interval.skops, golden.parquet, plots;
-            r2, rmse and mae on each candidate's run
+    Writes: verdict.json, metrics.json, model_info.json, interval.skops, golden.parquet,
+            test_predictions.parquet, diagnosis.json; r2, rmse and mae on each candidate's run
     Example: python -m steps.evaluate
     """
 

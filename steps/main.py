@@ -7,20 +7,25 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.artifacts import DECISION, LEAK_AUDIT, METRICS, VERDICT, VERSION, Reader
-from pipeline.chain import Chain, check_words, run_chain
+from pipeline.artifacts import CARD, DECISION, LEAK_AUDIT, METRICS, VERDICT, VERSION, Reader, way_to
+from pipeline.chain import Chain, check_words, draw_card, run_chain
+from pipeline.errors import PipelineError
 from pipeline.gates import failures
 from pipeline.recipe import SYNTHETIC
 from pipeline.registry import CHAMPION
+from pipeline.runs import StepRun
 from pipeline.session import Session
 from pipeline.sources import redact
 from pipeline.summary import explain_cache, explain_evidence, explain_split, tabulate_candidates
 from steps import ORDER
 from steps.command import Result, entry_point, open_session, parse_switch, session_options
+
+if TYPE_CHECKING:
+    from reports.main import Story
 
 
 @entry_point("main")
@@ -67,15 +72,53 @@ def main(recipe: str, profile: str, data: str, split: str, model: str, cache: st
         "promote": {"promote": promote},
     }
     check_words(session, ORDER, params)
+    chain = Chain()
     with session.open_run("main") as run:
-        chain = run_chain(session, ORDER, params, nested_in=run.id, use_cache=use_cache)
+        try:
+            run_chain(session, ORDER, params, chain, nested_in=run.id, use_cache=use_cache)
+        except Exception as error:
+            draw_card(session, run, "main", _tell(session, chain, run, error))
+            raise
         run.tag(**{f"{step}_run_id": run_id for step, run_id in chain.lineage.items()})
         for name in ("data_source", "data_digest"):
             run.tag(**{name: _tags(session, chain.lineage["ingest"])[f"pipeline.{name}"]})
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
+        draw_card(session, run, "main", _tell(session, chain, run))
         summary = _summarise(session, chain)
     return Result(f"{summary}\n{run.id}", run.exit_code)
+
+
+def _tell(session: Session, chain: Chain, run: StepRun, error: Exception | None = None) -> Story:
+    """Return what became of the chain, as its card tells it."""
+    from reports.main import Leg, Story
+
+    reader, ids, here = session.reader, chain.lineage, session.reader.root(run.id)
+    legs = []
+    for step, run_id in {**ids, **{step: opened.id for step, opened in chain.opened.items()}}.items():
+        begun, ended = chain.seconds.get(step, (0.0, 0.0))
+        outcome = chain.opened[step].outcome if step in ids and step in chain.opened else "failed" if step not in ids else "ok"
+        card = way_to(here, session.reader.root(run_id), CARD.name)
+        why = chain.reasons.get(step, "always run" if step not in chain.reused else "")
+        legs.append(Leg(step, run_id, step in chain.reused, why, begun, ended - begun, outcome, card))
+    tags = _tags(session, ids["ingest"]) if "ingest" in ids else {}
+    return Story(
+        session.recipe.name,
+        session.profile_name,
+        {name: tags[f"pipeline.data_{name}"] for name in ("origin", "digest") if f"pipeline.data_{name}" in tags}
+        | ({"kind": tags["pipeline.data_source"]} if tags else {}),
+        legs,
+        *(
+            reader.load(artifact, ids[artifact.step]) if artifact.step in ids and not error else None
+            for artifact in (METRICS, VERDICT)
+        ),
+        *(
+            reader.load(artifact, ids[artifact.step]) if "promote" in ids and not error else None
+            for artifact in (VERSION, DECISION)
+        ),
+        error=(error.sentence if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}") if error else "",
+        warnings=[f"{step}: {text}" for step, opened in chain.opened.items() if (text := opened.own_tag("card_failures"))],
+    )
 
 
 def _tags(session: Session, run_id: str) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 
-from pipeline.artifacts import DECISION, VERSION, plot
+from pipeline.artifacts import DECISION, VERSION
 from pipeline.errors import UnavailableError, UsageError, nearest
 from pipeline.ledger import FORCED, PROMOTE
 from pipeline.profiles import Policy
@@ -107,7 +107,6 @@ def _measure(
     from dataclasses import asdict, replace
 
     from pipeline.contest import Contest
-    from pipeline.plots import plot_gain
 
     registry, held_against = session.registry, _name(champion)
     # Each other version that was measured against this champion was an attempt; a refresh is measured on rows of its own.
@@ -139,11 +138,10 @@ def _measure(
         "champion": held_against,
         **evidence.gain.as_dict(),
         **evidence.details,
+        "needed": -settings.margin if rule == "refresh" else 0.0,
         "guard_rails": [asdict(rail) for rail in evidence.rails],
         "data_digest": run.parent_tag("data_digest"),
     }
-    needed = -settings.margin if rule == "refresh" else 0.0
-    run.save(plot("gain", step="promote"), plot_gain(evidence.gain, needed=needed, opponent=opponent))
     registry.note(
         str(challenger.version),
         {
@@ -180,7 +178,7 @@ def promote() -> None:
 
     \b
     Reads:  challenger and champion
-    Writes: the decision and its evidence, decision.json, plots/gain.png; an entry in the ledger
+    Writes: the decision and its evidence, decision.json; an entry in the ledger
     Example: python -m steps.promote --promote always
     """
 

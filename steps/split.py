@@ -34,18 +34,21 @@ def inputs(session: Session, method: str) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun, method: str) -> str:
     """Split the rows and audit the split; the audit of the plain random split stands beside it."""
-    from pipeline.splits import audit_leaks, split_rows
+    from pipeline.audit import audit_leaks, compare_columns, measure_memory
+    from pipeline.splits import split_rows
 
     recipe = session.recipe
     method = choose_method(recipe, method)
     table = run.load(DATASET)
     train, test = split_rows(table, recipe, method)
     audit = audit_leaks(train, test, recipe)
-    plain = audit if method == "random" else audit_leaks(*split_rows(table, recipe, "random"), recipe)
+    plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
+    plain = audit_leaks(*plainly, recipe)
     run.tag(split_method=method)
     run.save(TRAIN, train)
     run.save(TEST, test)
-    run.save(LEAK_AUDIT, {"method": method, **audit, "random_split": plain})
+    shown = {"memory": measure_memory(*plainly, recipe), **compare_columns(train, test, recipe)}
+    run.save(LEAK_AUDIT, {"method": method, **audit, "random_split": plain, **shown})
     return (
         f"{method} split: {audit['train_rows']} training and {audit['test_rows']} test rows; "
         f"{audit['leaked_rows']} test rows have a twin in training"

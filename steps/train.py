@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from pipeline.comparison import Result
 
+#: How often the rows are drawn again to see how sure the order of the candidates is.
+RESAMPLINGS = 1000
 _PARAM_LENGTH = 6000  # what every store takes
 
 
@@ -35,7 +37,8 @@ def check(session: Session, model: str) -> None:
 
 def work(session: Session, run: StepRun, model: str) -> str:
     """Compare the candidates; log each one, as soon as it is complete, in a run of its own."""
-    from pipeline.comparison import compare_candidates, count_fits, rank
+    from pipeline.comparison import compare_candidates, count_fits, gains_with_best, rank, resample_best
+    from pipeline.rows import row_groups
 
     recipe = session.recipe
     names = recipe.select(model)
@@ -52,7 +55,9 @@ def work(session: Session, run: StepRun, model: str) -> str:
             results.append(result)
     ranked = rank(results)
     run.client.set_tag(children[ranked[0].name]["run_id"], "best_model", "true")
-    board = _leaderboard(ranked, children)
+    target, groups = train[recipe.target].to_numpy(dtype=float), row_groups(train[list(recipe.features)])
+    shares = resample_best(ranked, target, groups, draws=RESAMPLINGS, seed=recipe.random_state)
+    board = _leaderboard(ranked, children).assign(best_share=shares, gain_with_best=gains_with_best(ranked, target))
     run.save(LEADERBOARD, board)
     run.save(OUT_OF_FOLD, _out_of_fold(train, recipe.target, ranked))
     run.tag(best_model=ranked[0].name)
@@ -96,6 +101,7 @@ def _leaderboard(ranked: list[Result], children: dict[str, dict[str, str]]) -> p
                 "cv_std": r.cv_std,
                 **{f"fold_{fold}": score for fold, score in enumerate(r.fold_scores)},
                 "fit_seconds": r.fit_seconds,
+                "predict_seconds": r.predict_seconds,
                 **children[r.name],
             }
             for r in ranked

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from pipeline.plots import plot_residuals
 
 from pipeline.artifacts import (
     DATASET,
@@ -22,7 +23,6 @@ from pipeline.artifacts import (
     plot,
 )
 from pipeline.errors import UnavailableError
-from pipeline.plots import plot_residuals
 from pipeline.store import Store
 from tests.pipeline.conftest import ROWS, TARGET, log_toy
 

@@ -7,10 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
+from pipeline.audit import audit_leaks
 from pipeline.errors import DataError
 from pipeline.recipe import Recipe
 from pipeline.rows import row_groups
-from pipeline.splits import audit_leaks, cv_folds, split_rows
+from pipeline.splits import cv_folds, split_rows
 from samples.red_wine import draw
 from tests.conftest import as_recipe, small_recipe
 

@@ -1,0 +1,127 @@
+"""Where and why a model errs: by range of its prediction, by slice of the rows, row by row, and by what it looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.inspection import permutation_importance
+
+from pipeline.compiled import as_function, compile_model, differences
+from pipeline.metrics import score_predictions
+from pipeline.recipe import Recipe
+
+REPEATS, WORST, BINS = 5, 10, 5
+Predict = Callable[[np.ndarray], np.ndarray]
+
+
+def diagnose(
+    model: BaseEstimator,
+    test: pd.DataFrame,
+    predicted: np.ndarray,
+    limits: tuple[np.ndarray, np.ndarray],
+    recipe: Recipe,
+) -> dict[str, Any]:
+    """Return what is known of the errors of `model` on the test rows, as plain values.
+
+    Parameters
+    ----------
+    test : the rows, with the recipe's columns. predicted, limits : of shape (rows,), in the target's unit, without NaN.
+    """
+    features, target = test[list(recipe.features)], test[recipe.target].to_numpy(dtype=float)
+    importance = measure_importance(model, features, target, seed=recipe.random_state)
+    return {
+        "by_predicted": errors_by_range(target, predicted, limits),
+        "slices": errors_by_slice(features, target, predicted, recipe, [entry["feature"] for entry in importance[:3]]),
+        "worst_rows": worst_rows(test, predicted, recipe.target),
+        "importance": importance,
+    }
+
+
+def measure_importance(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, *, seed: int) -> list[dict[str, Any]]:
+    """Return how much R2 drops when a feature's values are shuffled among the rows, mean and standard deviation, most first.
+
+    Of features that say the same, each looks dispensable (Breiman 2001; scikit-learn's `permutation_importance`).
+    """
+    ask = _fastest(model, features)
+    found = permutation_importance(
+        model,
+        features,
+        target,
+        scoring=lambda _, rows, truth: score_predictions(truth, ask(np.asarray(rows, dtype=float)))["r2"],
+        n_repeats=REPEATS,
+        random_state=seed,
+    )
+    entries = [
+        {"feature": name, "mean": float(mean), "std": float(std)}
+        for name, mean, std in zip(features.columns, found.importances_mean, found.importances_std, strict=True)
+    ]
+    return sorted(entries, key=lambda entry: -entry["mean"])
+
+
+def _fastest(model: BaseEstimator, features: pd.DataFrame) -> Predict:
+    names = list(features.columns)
+    compiled = None if features.isna().to_numpy().any() else compile_model(model, names)
+    return (
+        as_function(model, names) if compiled is None or differences(compiled, model, features.head(50)) else compiled.predict
+    )
+
+
+def errors_by_range(target: np.ndarray, predicted: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> list[dict[str, Any]]:
+    """Return for about equally many rows by predicted value: both means, their difference, and how many limits hold."""
+    order = np.argsort(predicted, kind="stable")
+    low, high = limits
+    return [
+        {
+            "from": float(predicted[rows].min()),
+            "to": float(predicted[rows].max()),
+            "rows": len(rows),
+            "mean_predicted": float(predicted[rows].mean()),
+            "mean_true": float(target[rows].mean()),
+            "mae": float(np.abs(target - predicted)[rows].mean()),
+            "interval_coverage": float(((low <= target) & (target <= high))[rows].mean()),
+        }
+        for rows in np.array_split(order, min(BINS, len(order)))
+    ]
+
+
+def errors_by_slice(
+    features: pd.DataFrame, target: np.ndarray, predicted: np.ndarray, recipe: Recipe, by: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return the mean absolute error and the bias of slices: of the recipe's, and of the lowest and highest quarters of `by`."""
+    slices = [("all rows", np.ones(len(target), dtype=bool))]
+    for name, rows in recipe.promotion.guard_rails.slices.items():
+        inside = np.ones(len(target), dtype=bool)
+        inside &= target >= rows.min if rows.min is not None else True
+        inside &= target <= rows.max if rows.max is not None else True
+        slices.append((name, inside))
+    for name in by:
+        values = features[name].to_numpy(dtype=float)
+        low, high = np.nanquantile(values, (0.25, 0.75))
+        unit = recipe.columns[name].unit
+        unit = f" {unit}" if unit else ""
+        slices += [(f"{name} up to {low:g}{unit}", values <= low), (f"{name} from {high:g}{unit}", values >= high)]
+    return [
+        {
+            "slice": name,
+            "rows": int(inside.sum()),
+            "mae": float(np.abs(target - predicted)[inside].mean()),
+            "bias": float((predicted - target)[inside].mean()),
+        }
+        for name, inside in slices
+        if inside.any()
+    ]
+
+
+def worst_rows(test: pd.DataFrame, predicted: np.ndarray, target: str) -> list[dict[str, Any]]:
+    """Return the rows that the model errs most on, by their place in the data set (0 is the first), worst first; NaN is None."""
+    error = np.abs(test[target].to_numpy(dtype=float) - predicted)
+    rows = []
+    for place in np.argsort(-error, kind="stable")[:WORST]:
+        values = test.iloc[place]
+        known = {str(name): None if pd.isna(value) else float(value) for name, value in values.items()}
+        rows.append({"row": int(test.index[place]), "predicted": float(predicted[place]), **known})
+    return rows

@@ -1,0 +1,97 @@
+"""A card as one HTML file: styles and pictures inside, no script, nothing fetched; it opens from a disk and prints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports.card import Card, Cell, Note, Plot
+from reports.style import as_png, as_svg, styled
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass
+class Page:
+    """A card as `html`; its plots as PNG files, by name; and what could not be drawn, a sentence each."""
+
+    html: str = ""
+    plots: dict[str, bytes] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+
+def render(card: Card) -> Page:
+    """Return the card as a page. A plot that cannot be drawn is a warning in its place, and listed in `failures`."""
+    page = Page()
+    with styled():
+        page.html = _template().render(card=card, picture=_painter(page))
+    return page
+
+
+def render_failure(title: str, error: BaseException) -> Page:
+    """Return a page that says that the card could not be made."""
+    sentence = f"This card could not be drawn: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    page = render(
+        Card(title, "The step itself is not affected: its results are in its run.", (), notes=[Note(sentence, "warning")])
+    )
+    page.failures.append(sentence)
+    return page
+
+
+def _painter(page: Page) -> Callable[[Plot], Markup | None]:
+    """Return a function that draws a plot into `page`, and gives its SVG; None where it cannot be drawn."""
+
+    def paint(plot: Plot) -> Markup | None:
+        try:
+            figure = plot.draw()
+            svg = as_svg(figure)
+            page.plots[plot.name] = as_png(figure)
+        except Exception as error:  # a picture is no reason to lose a result; the page and the summary say so
+            page.failures.append(f"The plot {plot.name} could not be drawn: {type(error).__name__}: {error}")
+            return None
+        return Markup(svg)  # matplotlib has escaped the text in it
+
+    return paint
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["shown"] = shown
+    environment.filters["exact"] = exact
+    environment.tests["number"] = is_number
+    environment.globals["kind"] = lambda block: type(block).__name__
+    environment.globals["css"] = Markup((_FOLDER / "page.css").read_text(encoding="utf-8"))
+    return environment.get_template("page.html.jinja")
+
+
+def is_number(value: Cell) -> bool:
+    """Whether a cell is a number, and stands to the right."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def shown(value: Cell) -> str:
+    """Return a cell as people read it: numbers to four significant digits, nothing where there is none."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
+    return str(value)
+
+
+def exact(value: Cell) -> str:
+    """Return a number as it was logged, to the last digit."""
+    return repr(value)

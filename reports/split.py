@@ -1,0 +1,86 @@
+"""The card of split: sizes, copies on both sides, and whether both sides are alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.artifacts import LEAK_AUDIT
+from reports import plots
+from reports.card import Block, Card, Facts, Note, Plot, Results, Section, Table
+
+
+def make_card(results: Results) -> Card:
+    """Return the card of a run of split."""
+    audit = results.load(LEAK_AUDIT)
+    leaked = audit["leaked_rows"]
+    verdict = f"{audit['train_rows']:,} rows to learn from and {audit['test_rows']:,} to test on; " + (
+        f"{leaked:,} of these have a twin in training and flatter every score."
+        if leaked
+        else "none of these has a twin in training."
+    )
+    facts = {
+        "Method": audit["method"],
+        "Training rows": audit["train_rows"],
+        "Test rows": audit["test_rows"],
+        "Test rows with a twin in training": leaked,
+        "The same in a plain random split": audit["random_split"]["leaked_rows"],
+    }
+    return Card(
+        "split: training and test rows",
+        verdict,
+        [
+            Section("Sizes", [Facts(facts)]),
+            Section("Copies on both sides", _leaks(audit)),
+            Section("Are both sides alike?", [_alike(audit)]),
+        ],
+        tone="warning" if leaked else "good",
+    )
+
+
+def _leaks(audit: dict[str, Any]) -> list[Block]:
+    plain = audit["random_split"]
+    shares = {"a plain random split": (plain["leaked_rows"], plain["test_rows"])}
+    if audit["method"] != "random":
+        shares[f"this split, {audit['method']}"] = (audit["leaked_rows"], audit["test_rows"])
+    values = Table(
+        ["split", "test rows with a twin in training", "test rows"], [[name, *value] for name, value in shares.items()]
+    )
+    blocks: list[Block] = [
+        Plot(
+            "twins",
+            "Of a test row whose twin is in training a model has seen the answer.",
+            lambda: plots.plot_twins(shares),
+            values,
+        )
+    ]
+    memory = audit["memory"]
+    if memory is None:
+        return [*blocks, Note("Too few test rows have a twin to tell what they are worth.")]
+    r2 = {
+        "rows with a twin": memory["r2_with_twin"],
+        "all test rows, as usually quoted": memory["r2"],
+        "rows without": memory["r2_without_twin"],
+    }
+    return [
+        *blocks,
+        Plot(
+            "memory",
+            "What a twin is worth: an unpruned decision tree, which learns rows by heart, on the test rows of a plain random split.",
+            lambda: plots.plot_memory(r2),
+            Table(["test rows", "R2"], [[name, value] for name, value in r2.items()]),
+        ),
+    ]
+
+
+def _alike(audit: dict[str, Any]) -> Plot:
+    columns, limit = audit["columns"], audit["ks_limit"]
+    return Plot(
+        "differences",
+        "How far the distributions of each column in training and test rows are apart.",
+        lambda: plots.plot_differences([column["column"] for column in columns], [column["ks"] for column in columns], limit),
+        Table(
+            ["column", "Kolmogorov-Smirnov distance", "p", "mean in training", "mean in test"],
+            [[column[key] for key in ("column", "ks", "p", "train_mean", "test_mean")] for column in columns],
+            f"A distance of {limit:.4f} is what chance reaches once in 20 splits",
+        ),
+    )
