@@ -91,7 +91,7 @@ def errors_by_range(target: np.ndarray, predicted: np.ndarray, limits: tuple[np.
 def errors_by_slice(
     features: pd.DataFrame, target: np.ndarray, predicted: np.ndarray, recipe: Recipe, by: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return the mean absolute error and the bias of slices: of the recipe's, and of the lowest and highest quarters of `by`."""
+    """Return the mean absolute error and the bias of slices: the recipe's, and the lowest and highest quarters of `by`."""
     slices = [("all rows", np.ones(len(target), dtype=bool))]
     for name, rows in recipe.promotion.guard_rails.slices.items():
         inside = np.ones(len(target), dtype=bool)
@@ -117,7 +117,7 @@ def errors_by_slice(
 
 
 def worst_rows(test: pd.DataFrame, predicted: np.ndarray, target: str) -> list[dict[str, Any]]:
-    """Return the rows that the model errs most on, by their place in the data set (0 is the first), worst first; NaN is None."""
+    """Return the rows that the model errs most on, worst first, by place in the data set (0 is the first); NaN is None."""
     error = np.abs(test[target].to_numpy(dtype=float) - predicted)
     rows = []
     for place in np.argsort(-error, kind="stable")[:WORST]:

@@ -1,4 +1,4 @@
-"""What a card is made of: sections of sentences, facts, tables and plots, all plain values. How they look is `page`'s to know."""
+"""What a card is made of: sentences, facts, tables and plots, all plain values. How they look is for `page` to know."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ def _importance(diagnosis: Json) -> Plot:
     names, mean, std = ([entry[key] for entry in found] for key in ("feature", "mean", "std"))
     return Plot(
         "importance",
-        "How much R2 drops when a column is shuffled among the test rows. Of columns that say the same, each looks dispensable.",
+        "How much R2 drops when a column is shuffled among the rows. Of columns that say the same, each looks dispensable.",
         lambda: plots.plot_importance(names, mean, std),
         Table(["column", "drop of R2", "std over shuffles"], [list(row) for row in zip(names, mean, std, strict=True)]),
     )

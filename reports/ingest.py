@@ -29,7 +29,7 @@ def make_card(results: Results) -> Card:
     }
     return Card(
         "ingest: the rows",
-        f"{rows:,} rows of {len(profile['columns'])} columns, all as the recipe says they must be; {rows - distinct:,} are copies.",
+        f"{rows:,} rows of {len(profile['columns'])} columns, all as the recipe wants them; {rows - distinct:,} are copies.",
         [
             Section("Where they are from", [Facts(facts)]),
             Section("What they must be, and are", [_schema(results, profile)]),

@@ -65,7 +65,7 @@ def _leaks(audit: dict[str, Any]) -> list[Block]:
         *blocks,
         Plot(
             "memory",
-            "What a twin is worth: an unpruned decision tree, which learns rows by heart, on the test rows of a plain random split.",
+            "What a twin is worth: an unpruned decision tree, which learns by heart, on the test rows of a plain random split.",
             lambda: plots.plot_memory(r2),
             Table(["test rows", "R2"], [[name, value] for name, value in r2.items()]),
         ),
