@@ -117,9 +117,13 @@ MODEL_INFO = _json("evaluate", "model_info.json")
 #: The two models of the interval's tails, where it has some (`pipeline.quantiles`).
 INTERVAL = Artifact[tuple[Any, Any]]("evaluate", "interval.skops", _write_skops, _read_trees)
 VERSION = _json("register", "version.json")
+#: The model card (`pipeline.model_card`) as Markdown, as the version's description has it.
+MODEL_CARD = Artifact[str]("register", "model_card.md", _write_text, _read_text)
 #: The hashes of the rows that the version learned from (`pipeline.splits.row_groups`), each once.
 TRAINING_ROWS = _parquet("register", "training_rows.parquet")
 DECISION = _json("promote", "decision.json")
+#: Of report: what takes longer than the chain (`pipeline.inspection`).
+INSPECTION = _json("report", "inspection.json")
 #: Of every step, and of the chain: the page that people open. A step that failed has one too.
 CARD = Artifact[str]("*", "card.html", _write_text, _read_text)
 #: Of a command that changed Production: the ledger's entry.
@@ -148,6 +152,11 @@ def way_to(here: str, there: str, name: str) -> str:
     if not (is_local_uri(here) and is_local_uri(there)):
         return ""
     return os.path.relpath(Path(local_file_uri_to_path(there)) / name, local_file_uri_to_path(here))
+
+
+def place_of(uri: str, name: str) -> str:
+    """Return where the file `name` of a folder of artifacts is: a path on this machine, or a URI."""
+    return str(Path(local_file_uri_to_path(uri)) / name) if is_local_uri(uri) else f"{uri}/{name}"
 
 
 class Writer:

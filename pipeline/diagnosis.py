@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,11 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.inspection import permutation_importance
 
-from pipeline.compiled import as_function, compile_model, differences
+from pipeline.compiled import fastest
 from pipeline.metrics import score_predictions
 from pipeline.recipe import Recipe
 
 REPEATS, WORST, BINS = 5, 10, 5
-Predict = Callable[[np.ndarray], np.ndarray]
 
 
 def diagnose(
@@ -46,7 +45,7 @@ def measure_importance(model: BaseEstimator, features: pd.DataFrame, target: np.
 
     Of features that say the same, each looks dispensable (Breiman 2001; scikit-learn's `permutation_importance`).
     """
-    ask = _fastest(model, features)
+    ask = fastest(model, features)
     found = permutation_importance(
         model,
         features,
@@ -60,14 +59,6 @@ def measure_importance(model: BaseEstimator, features: pd.DataFrame, target: np.
         for name, mean, std in zip(features.columns, found.importances_mean, found.importances_std, strict=True)
     ]
     return sorted(entries, key=lambda entry: -entry["mean"])
-
-
-def _fastest(model: BaseEstimator, features: pd.DataFrame) -> Predict:
-    names = list(features.columns)
-    compiled = None if features.isna().to_numpy().any() else compile_model(model, names)
-    return (
-        as_function(model, names) if compiled is None or differences(compiled, model, features.head(50)) else compiled.predict
-    )
 
 
 def errors_by_range(target: np.ndarray, predicted: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> list[dict[str, Any]]:

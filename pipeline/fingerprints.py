@@ -24,10 +24,23 @@ def fingerprint(components: Mapping[str, str]) -> str:
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Return a line per component that changed, with its old and new value; the ones a user sets come first."""
-    changed = [key for key in {*before, *now} if before.get(key) != now.get(key)]
-    changed.sort(key=lambda key: (key.startswith(("code ", "library ")), key))
-    return [f"{key} {before.get(key, '(none)')} → {now.get(key, '(none)')}" for key in changed]
+    """Return a line per component that changed, with its old and new value; the ones a user sets come first.
+
+    A candidate that only one of both has is one line.
+    """
+    groups = [{_candidate(key) for key in components if _candidate(key)} for components in (before, now)]
+    apart = dict.fromkeys(groups[0] - groups[1], "removed") | dict.fromkeys(groups[1] - groups[0], "added")
+    lines = {group: f"{group} {how}" for group, how in apart.items()}
+    for key in {*before, *now}:
+        if before.get(key) != now.get(key) and _candidate(key) not in apart:
+            lines[key] = f"{key} {before.get(key, '(none)')} → {now.get(key, '(none)')}"
+    return [lines[key] for key in sorted(lines, key=lambda key: (key.startswith(("code ", "library ")), key))]
+
+
+def _candidate(key: str) -> str:
+    """Return the first two names of ``candidates.<name>.<...>``; empty of another key."""
+    parts = key.split(".")
+    return ".".join(parts[:2]) if parts[0] == "candidates" and len(parts) > 2 else ""
 
 
 def code_components(root: Path, modules: Iterable[str]) -> Components:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion
@@ -46,7 +47,7 @@ def explain_version(session: Session, version: ModelVersion) -> dict[str, Any]:
             term.as_dict() for term in terms(session.registry.ledger.read().changes) if term.version == str(version.version)
         ],
         "before": str(before.version) if before else None,
-        "differences": _differences(session, before, version) if before else [],
+        "differences": differing_components(session, _lineage(session, before), _lineage(session, version)) if before else [],
     }
 
 
@@ -61,11 +62,15 @@ def _before(session: Session, version: ModelVersion) -> ModelVersion | None:
     return versions[max(lower, key=int)] if lower else None
 
 
-def _differences(session: Session, before: ModelVersion, now: ModelVersion) -> list[str]:
-    """Return a line per component of the steps' results that differs between the two versions."""
+def _lineage(session: Session, version: ModelVersion) -> dict[str, str]:
+    return {step: str(version.tags.get(f"{_PREFIX}{step}_run_id", "")) for step in session.order}
+
+
+def differing_components(session: Session, before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return a line per component of the steps' results that differs between two lineages, run IDs by step."""
     lines = []
     for step in session.order:
-        pair = [session.find_run(version.tags.get(f"{_PREFIX}{step}_run_id", "")) for version in (before, now)]
+        pair = [session.find_run(lineage.get(step, "")) for lineage in (before, now)]
         if pair[0] and pair[1]:
             old, new = (recorded(session.reader, run)["components"] for run in pair if run)
             changed = differences(*({k: v for k, v in part.items() if not k.startswith(RESULT)} for part in (old, new)))

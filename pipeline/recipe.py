@@ -201,6 +201,14 @@ class Retention(Settings):
     days: float = Field(default=90, ge=0)
 
 
+class ModelCardTexts(Settings):
+    """What only people can say of a model; it goes into its model card."""
+
+    intended_use: str = ""
+    out_of_scope: str = ""
+    ethics: str = ""
+
+
 class Recipe(Settings):
     """The whole recipe; every default of the project that is not a place stands here, once."""
 
@@ -219,6 +227,7 @@ class Recipe(Settings):
     gates: Gates = Gates()
     promotion: Promotion = Promotion()
     retention: Retention = Retention()
+    model_card: ModelCardTexts = ModelCardTexts()
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

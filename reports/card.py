@@ -69,6 +69,20 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class Lines:
+    """Sentences one below the other."""
+
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Code:
+    """Something to be typed."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Link:
     """Another card: its title and the way to it from this one."""
 
@@ -90,7 +104,7 @@ class Flow:
     stages: Sequence[Sequence[str]]
 
 
-Block = Note | Facts | Table | Plot | Links | Flow
+Block = Note | Facts | Table | Plot | Lines | Code | Links | Flow
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reports import plots
-from reports.card import Block, Card, Facts, Link, Links, Note, Plot, Section, Table, Tone
+from reports.card import Block, Card, Cell, Facts, Link, Links, Note, Plot, Section, Table, Tone
+from reports.compare import Comparison, list_differences, tabulate_best
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Story:
     verdict: Mapping[str, Any] | None = None
     version: Mapping[str, Any] | None = None
     decision: Mapping[str, Any] | None = None
+    since: Comparison | None = None
     error: str = ""
     warnings: Sequence[str] = field(default=())
 
@@ -44,7 +46,7 @@ def make_card(story: Story) -> Card:
     """Return the index card of a chain."""
     sentence, tone = _verdict(story)
     notes = [Note(text, "warning") for text in story.warnings]
-    if story.source.get("kind") == "synthetic":
+    if story.source.get("source") == "synthetic":
         notes.insert(0, Note("The rows are SYNTHETIC, made up: no score says anything about real ones.", "warning"))
     return Card(
         f"{story.recipe}: from the rows to Production",
@@ -52,6 +54,7 @@ def make_card(story: Story) -> Card:
         [
             Section("The story", _tell(story)),
             Section("The steps", _steps(story)),
+            *_since(story),
             *_results(story),
         ],
         tone=tone,
@@ -73,7 +76,7 @@ def _verdict(story: Story) -> tuple[str, Tone]:
 
 
 def _tell(story: Story) -> list[Block]:
-    kind, origin = story.source.get("kind", "unknown"), story.source.get("origin", "unknown")
+    kind, origin = story.source.get("source", "unknown"), story.source.get("origin", "unknown")
     facts: dict[str, Any] = {"Recipe": story.recipe, "Profile": story.profile, "Rows from": origin, "Kind of source": kind}
     if story.metrics:
         best = story.metrics["best"]
@@ -94,7 +97,9 @@ def _steps(story: Story) -> list[Block]:
     legs = story.legs
     if not legs:
         return [Note("No step was run.")]
-    rows = [[leg.step, "reused" if leg.reused else leg.outcome, leg.why, round(leg.seconds, 2), leg.run_id] for leg in legs]
+    rows: list[list[Cell]] = [
+        [leg.step, "reused" if leg.reused else leg.outcome, leg.why, round(leg.seconds, 2), leg.run_id] for leg in legs
+    ]
     return [
         Plot(
             "timeline",
@@ -110,6 +115,12 @@ def _steps(story: Story) -> list[Block]:
         Table(["step", "outcome", "why it was run", "seconds", "run"], rows),
         Links([Link(f"The card of {leg.step}", leg.card) for leg in legs if leg.card]),
     ]
+
+
+def _since(story: Story) -> list[Section]:
+    if not story.since:
+        return []
+    return [Section("Since the last run", [tabulate_best(story.since), *list_differences(story.since)])]
 
 
 def _results(story: Story) -> list[Section]:

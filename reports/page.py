@@ -69,6 +69,7 @@ def _template() -> Any:
     environment.filters["shown"] = shown
     environment.filters["exact"] = exact
     environment.tests["number"] = is_number
+    environment.tests["numeric"] = lambda table, place: any(is_number(row[place]) for row in table.rows)
     environment.globals["kind"] = lambda block: type(block).__name__
     environment.globals["css"] = Markup((_FOLDER / "page.css").read_text(encoding="utf-8"))
     return environment.get_template("page.html.jinja")
@@ -88,7 +89,9 @@ def shown(value: Cell) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
+        if float(f"{value:.3g}") == value and abs(value) < 1e6:  # a short number stays short: 9.5, 0.005
+            return f"{value:,.6g}"
+        return f"{value:,.4f}" if 0.001 <= abs(value) < 1000 else f"{value:,.4g}"
     return str(value)
 
 

@@ -49,10 +49,10 @@ def _is_graded(target: np.ndarray) -> bool:
 
 def _spread(target: np.ndarray) -> np.ndarray:
     """Return the target moved a little where values are whole, so that points do not hide each other."""
-    spread: np.ndarray = (
-        np.random.default_rng(0).uniform(-0.18, 0.18, len(target)) if _is_graded(target) else np.zeros(len(target))
-    )
-    return target + spread
+    if not _is_graded(target):
+        return target
+    spread: np.ndarray = target + np.random.default_rng(0).uniform(-0.18, 0.18, len(target))
+    return spread
 
 
 # --- the rows ------------------------------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def plot_distributions(shares: Mapping[str, np.ndarray], ends: Mapping[str, tupl
         edges = np.linspace(0, 1, len(values) + 1)
         axes.stairs(place - 0.35 + 0.8 * values / max(values.max(), 1e-12), edges, baseline=place - 0.35, fill=True, color=BLUE)
     axes.set_xlim(0, 1)
-    axes.set_xticks([0, 0.5, 1], ["least value", "", "greatest value"])
+    axes.set_xticks([0, 0.5, 1], ["least", "", "greatest"])
     axes.spines["left"].set_visible(False)
     return figure
 
@@ -127,9 +127,9 @@ def plot_differences(names: Sequence[str], distance: Sequence[float], limit: flo
     figure, axes, places = _rows(names)
     beyond = np.array(distance) > limit
     axes.hlines(places, 0, distance, color=LINE, linewidth=2)
-    axes.plot(np.array(distance)[~beyond], places[~beyond], "o", color=BLUE, label="as alike as chance makes them")
-    axes.plot(np.array(distance)[beyond], places[beyond], "D", color=ORANGE, label="more different than that")
-    axes.axvline(limit, color=SOFT, linestyle="--", label="what chance reaches once in 20 splits")
+    axes.plot(np.array(distance)[~beyond], places[~beyond], "o", color=BLUE, label="as alike as by chance")
+    axes.plot(np.array(distance)[beyond], places[beyond], "D", color=ORANGE, label="less alike")
+    axes.axvline(limit, color=SOFT, linestyle="--", label="chance: 1 split in 20")
     axes.set_xlabel("Kolmogorov-Smirnov distance (0: the same distribution)")
     axes.set_xlim(0, max(limit, *distance) * 1.15)
     _legend(axes)
@@ -247,20 +247,58 @@ def plot_slices(names: Sequence[str], mae: Sequence[float], bias: Sequence[float
     return figure
 
 
-def plot_gain(gain: float, low: float, high: float, lower: float, needed: float, level: float) -> Figure:
+def plot_gain(gain: float, low: float, high: float, lower: float, *, needed: float, level: float, passed: bool) -> Figure:
     """Return the gain in R2 with its 90 % interval, the lower limit that decides, and the line that this must be above."""
-    figure, axes = _panel(8, 1.9, left=0.3, top=0.75)
-    axes.axvspan(needed, max(high, needed) * 1.2 + 0.01, color=GREEN, alpha=0.1)
+    figure, axes = _panel(8, 2.1, left=0.3, top=0.75)
+    left, right = min(low, lower, needed), max(high, needed)
+    room = 0.12 * (right - left)
+    axes.set_xlim(left - room, right + 2 * room)
+    axes.axvspan(needed, right + 2 * room, color=GREEN, alpha=0.1)
+    axes.text(right + 1.9 * room, 0.85, "passes here", color=GREEN, ha="right", va="top")
+    verdict, colour = ("the gate: passed", GREEN) if passed else ("the gate: not passed", ORANGE)
+    axes.set_title(verdict, loc="right", color=colour, weight="bold")
     axes.plot([low, high], [0, 0], color=BLUE, linewidth=4, alpha=0.5, label="90 % interval", solid_capstyle="butt")
     axes.plot([gain], [0], "o", color=BLUE, markersize=10, label=f"gain {gain:+.4f}")
-    axes.plot(
-        [lower], [0], "|", color=ORANGE, markersize=26, markeredgewidth=4, label=f"lower limit at {level:.1%}: {lower:+.4f}"
-    )
+    axes.vlines([lower], -0.6, 0.6, color=ORANGE, linewidth=4, label=f"lower limit at {level:.1%}: {lower:+.4f}")
     axes.axvline(needed, color=SOFT, linestyle="--", label=f"it must be above {needed:g}")
     axes.set(xlabel="R2 of the challenger minus R2 of what it is held against", ylim=(-1, 1))
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     _legend(axes, 2)
+    return figure
+
+
+def plot_curve(
+    rows: Sequence[int], train: Sequence[float], test: Sequence[float], low: Sequence[float], high: Sequence[float]
+) -> Figure:
+    """Return R2 by the number of training rows: of these rows, and of the fold's others from the worst to the best fold."""
+    figure, axes = _panel(7, 4)
+    axes.fill_between(rows, low, high, color=BLUE, alpha=0.15, linewidth=0, label="not seen, all folds")
+    axes.plot(rows, test, "o-", color=BLUE, label="not seen, mean")
+    axes.plot(rows, train, "D--", color=ORANGE, label="learned from, mean")
+    axes.set(xlabel="training rows", ylabel="R2")
+    axes.grid(axis="y")
+    _legend(axes)
+    return figure
+
+
+def plot_dependence(values: Sequence[float], mean: Sequence[float], feature: str, label: str) -> Figure:
+    """Return the mean prediction when one column has the same value in all rows."""
+    figure, axes = _panel(5.5, 3, top=0.15)
+    axes.plot(values, mean, "o-", color=BLUE)
+    axes.set(xlabel=feature, ylabel=f"mean predicted {label}")
+    axes.grid(axis="y")
+    return figure
+
+
+def plot_pairs(names: Sequence[str], before: Sequence[float], after: Sequence[float], label: str) -> Figure:
+    """Return a value before and after, side by side, for each name."""
+    figure, axes, places = _rows(names)
+    axes.hlines(places, before, after, color=LINE, linewidth=4)
+    axes.plot(before, places, "D", color=ORANGE, label="before")
+    axes.plot(after, places, "o", color=BLUE, markersize=8, label="after")
+    axes.set_xlabel(label)
+    _legend(axes)
     return figure
 
 

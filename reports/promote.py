@@ -24,7 +24,10 @@ def make_card(results: Results) -> Card:
     )
     sections = [Section("Decision", [facts])]
     if evidence:
-        sections += [Section("Challenger against champion", _gain(evidence)), Section("Guard rails", [_rails(evidence)])]
+        sections += [
+            Section("Challenger against champion", _gain(evidence, passed=decision["passed"])),
+            Section("Guard rails", [_rails(evidence)]),
+        ]
     else:
         sections.append(Section("Evidence", [Note("Nothing had to be measured for this decision.")]))
     return Card(
@@ -35,7 +38,7 @@ def make_card(results: Results) -> Card:
     )
 
 
-def _gain(evidence: dict[str, Any]) -> list[Block]:
+def _gain(evidence: dict[str, Any], *, passed: bool) -> list[Block]:
     low, high = evidence["interval_90"]
     values = [
         ["gain in R2", evidence["gain"]],
@@ -56,7 +59,15 @@ def _gain(evidence: dict[str, Any]) -> list[Block]:
         Plot(
             "gain",
             "What the challenger gains over what it is held against. It passes where the lower limit is in the green part.",
-            lambda: plots.plot_gain(evidence["gain"], low, high, evidence["lower"], evidence["needed"], evidence["level"]),
+            lambda: plots.plot_gain(
+                evidence["gain"],
+                low,
+                high,
+                evidence["lower"],
+                needed=evidence["needed"],
+                level=evidence["level"],
+                passed=passed,
+            ),
             Table(["what", "value"], values),
         ),
         Facts(known),
@@ -66,6 +77,9 @@ def _gain(evidence: dict[str, Any]) -> list[Block]:
 def _rails(evidence: dict[str, Any]) -> Table:
     return Table(
         ["guard rail", "measured", "at most", "held"],
-        [[rail["name"], rail["value"], rail["limit"], rail["passed"]] for rail in evidence["guard_rails"]],
+        [
+            [rail["name"], rail["value"], "no limit" if rail["limit"] is None else rail["limit"], rail["passed"]]
+            for rail in evidence["guard_rails"]
+        ],
         "More error than the champion's, and time for one row in milliseconds",
     )

@@ -1,10 +1,12 @@
-"""The card of register: the version, and where it comes from."""
+"""The card of register: the model card of the version, and where the version comes from."""
 
 from __future__ import annotations
 
-from pipeline.artifacts import VERDICT, VERSION
+from pipeline.artifacts import DIAGNOSIS, METRICS, MODEL_INFO, VERDICT, VERSION
 from pipeline.gates import VALIDATED, failures
-from reports.card import Card, Facts, Note, Results, Section, Table
+from pipeline.model_card import write_model_card
+from pipeline.recipe import SYNTHETIC
+from reports.card import Block, Card, Code, Facts, Lines, Note, Results, Section, Table
 
 _SCORES = ("cv_mean_score", "cv_std", "r2", "rmse", "mae")
 
@@ -21,18 +23,20 @@ def make_card(results: Results) -> Card:
         )
     version = results.load(VERSION)
     tags = version["tags"]
+    model_card = write_model_card(
+        results.recipe, results.load(METRICS), results.load(DIAGNOSIS), results.load(MODEL_INFO), tags
+    )
     is_new = "registered, as the challenger" if version["new"] else "registered already: the same recipe on the same rows"
-    scores = {name: tags[name] for name in _SCORES if name in tags}
     lineage = [[name.replace("_", " "), str(value)] for name, value in tags.items() if name not in _SCORES]
+    parts = []
+    for part in model_card.parts:
+        blocks: list[Block] = [Lines(part.lines)]
+        if part.title == "Metrics":
+            blocks.insert(0, Facts({name: tags[name] for name in _SCORES if name in tags}))
+        parts.append(Section(part.title, [*blocks, Code(part.code)] if part.code else blocks))
     return Card(
         f"register: {version['name']} version {version['version']}",
         f"{version['candidate']} is {is_new}.",
-        [
-            Section(
-                "Version", [Facts({"Model": version["name"], "Version": version["version"], "Candidate": version["candidate"]})]
-            ),
-            Section("Scores", [Facts(scores)]),
-            Section("Where it comes from", [Table(["what", "value"], lineage, "The tags of the version")]),
-        ],
-        tone="good",
+        [*parts, Section("Where it comes from", [Table(["what", "value"], lineage, "The tags of the version")])],
+        tone="warning" if tags["data_source"] == SYNTHETIC else "good",
     )

@@ -10,15 +10,17 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
+from cycler import cycler
 from matplotlib.figure import Figure
 
 INK, SOFT, LINE = "#1f2631", "#5a6473", "#c9ced6"
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#00795b", "#a8578a"
 #: The variable of the page's style sheet that each colour becomes.
 VARIABLES = {INK: "ink", SOFT: "soft", LINE: "rule", BLUE: "blue", ORANGE: "orange", GREEN: "green", PURPLE: "purple"}
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "axes.edgecolor": SOFT,
     "axes.labelcolor": INK,
     "axes.spines.right": False,
@@ -26,7 +28,7 @@ _STYLE = {
     "axes.titlecolor": INK,
     "axes.titlelocation": "left",
     "axes.titlesize": 11,
-    "axes.prop_cycle": mpl.cycler(color=[BLUE, ORANGE, GREEN, PURPLE]),
+    "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, PURPLE]),
     "font.family": "sans-serif",
     "font.size": 11,
     "grid.color": LINE,

@@ -30,7 +30,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from pipeline.artifacts import CHANGE
+from pipeline.artifacts import CARD, CHANGE, place_of
 from pipeline.chain import run_step
 from pipeline.errors import PipelineError, UnavailableError, UsageError, nearest
 from pipeline.ledger import Actor, Entry
@@ -360,16 +360,20 @@ def open_session(recipe: str, profile: str, *, will_fit: bool = False) -> Sessio
     )
 
 
+def card_of(session: Session, run_id: str) -> str:
+    """Return where the card of a run is, for people: a path, or a URI."""
+    return place_of(session.reader.root(run_id), CARD.name)
+
+
 def draw_card(step: str, results: Any, error: BaseException | None = None) -> Drawn:
     """Return the card of a step. A card that cannot be made is a page that says so."""
-    from reports.failure import describe_failure
-    from reports.page import render, render_failure
-
+    # By name, so that how a card looks is not among what a step's result depends on.
+    page, failure = (importlib.import_module(f"reports.{name}") for name in ("page", "failure"))
     try:
         make_card = importlib.import_module(f"reports.{step}").make_card
-        return render(make_card(results) if error is None else describe_failure(step, results, error))
+        return cast(Drawn, page.render(make_card(results) if error is None else failure.describe_failure(step, results, error)))
     except Exception as problem:  # a picture is no reason to lose a result
-        return render_failure(step, problem)
+        return cast(Drawn, page.render_failure(step, problem))
 
 
 def _user() -> str:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.artifacts import CARD, DECISION, LEAK_AUDIT, METRICS, VERDICT, VERSION, Reader, way_to
+from pipeline.artifacts import CARD, DECISION, LEAK_AUDIT, METRICS, VERDICT, VERSION, Artifact, Reader, way_to
 from pipeline.chain import Chain, check_words, draw_card, run_chain
 from pipeline.errors import PipelineError
 from pipeline.gates import failures
+from pipeline.lineage import differing_components
 from pipeline.recipe import SYNTHETIC
 from pipeline.registry import CHAMPION
 from pipeline.runs import StepRun
@@ -22,7 +23,8 @@ from pipeline.session import Session
 from pipeline.sources import redact
 from pipeline.summary import explain_cache, explain_evidence, explain_split, tabulate_candidates
 from steps import ORDER
-from steps.command import Result, entry_point, open_session, parse_switch, session_options
+from steps.command import Result, card_of, entry_point, open_session, parse_switch, session_options
+from steps.compare import describe_side
 
 if TYPE_CHECKING:
     from reports.main import Story
@@ -72,25 +74,34 @@ def main(recipe: str, profile: str, data: str, split: str, model: str, cache: st
         "promote": {"promote": promote},
     }
     check_words(session, ORDER, params)
-    chain = Chain()
+    chain, before = Chain(), _last_chain(session)
     with session.open_run("main") as run:
         try:
             run_chain(session, ORDER, params, chain, nested_in=run.id, use_cache=use_cache)
         except Exception as error:
-            draw_card(session, run, "main", _tell(session, chain, run, error))
+            draw_card(session, run, "main", _tell(session, chain, run, before, error))
             raise
         run.tag(**{f"{step}_run_id": run_id for step, run_id in chain.lineage.items()})
         for name in ("data_source", "data_digest"):
             run.tag(**{name: _tags(session, chain.lineage["ingest"])[f"pipeline.{name}"]})
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
-        draw_card(session, run, "main", _tell(session, chain, run))
-        summary = _summarise(session, chain)
+        draw_card(session, run, "main", _tell(session, chain, run, before))
+        summary = f"{_summarise(session, chain)}\n\nThe card: {card_of(session, run.id)}"
     return Result(f"{summary}\n{run.id}", run.exit_code)
 
 
-def _tell(session: Session, chain: Chain, run: StepRun, error: Exception | None = None) -> Story:
+def _last_chain(session: Session) -> dict[str, str]:
+    """Return the run IDs of the steps of the last finished chain that came to an evaluation; none where there is none."""
+    for chain in session.history.newest("main"):
+        ids = {step: chain.data.tags.get(f"pipeline.{step}_run_id", "") for step in ORDER}
+        return {step: run_id for step, run_id in ids.items() if run_id} if ids["evaluate"] else {}
+    return {}
+
+
+def _tell(session: Session, chain: Chain, run: StepRun, before: dict[str, str], error: Exception | None = None) -> Story:
     """Return what became of the chain, as its card tells it."""
+    from reports.compare import Comparison
     from reports.main import Leg, Story
 
     reader, ids, here = session.reader, chain.lineage, session.reader.root(run.id)
@@ -102,20 +113,24 @@ def _tell(session: Session, chain: Chain, run: StepRun, error: Exception | None 
         why = chain.reasons.get(step, "always run" if step not in chain.reused else "")
         legs.append(Leg(step, run_id, step in chain.reused, why, begun, ended - begun, outcome, card))
     tags = _tags(session, ids["ingest"]) if "ingest" in ids else {}
+
+    def found(artifact: Artifact[dict[str, Any]], step: str) -> dict[str, Any] | None:
+        return reader.load(artifact, ids[artifact.step]) if step in ids else None
+
+    since = None
+    if before and "evaluate" in ids:
+        last, now = describe_side(session, "the last run", before), describe_side(session, "this run", ids)
+        since = Comparison(last, now, differing_components(session, before, ids))
     return Story(
         session.recipe.name,
         session.profile_name,
-        {name: tags[f"pipeline.data_{name}"] for name in ("origin", "digest") if f"pipeline.data_{name}" in tags}
-        | ({"kind": tags["pipeline.data_source"]} if tags else {}),
+        {name: tags[f"pipeline.data_{name}"] for name in ("origin", "digest", "source") if f"pipeline.data_{name}" in tags},
         legs,
-        *(
-            reader.load(artifact, ids[artifact.step]) if artifact.step in ids and not error else None
-            for artifact in (METRICS, VERDICT)
-        ),
-        *(
-            reader.load(artifact, ids[artifact.step]) if "promote" in ids and not error else None
-            for artifact in (VERSION, DECISION)
-        ),
+        metrics=found(METRICS, "evaluate"),
+        verdict=found(VERDICT, "evaluate"),
+        version=found(VERSION, "promote"),
+        decision=found(DECISION, "promote"),
+        since=since,
         error=(error.sentence if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}") if error else "",
         warnings=[f"{step}: {text}" for step, opened in chain.opened.items() if (text := opened.own_tag("card_failures"))],
     )

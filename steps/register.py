@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from pipeline.artifacts import METRICS, TRAIN, TRAINING_ROWS, VERDICT, VERSION
+from pipeline.artifacts import DIAGNOSIS, METRICS, MODEL_CARD, MODEL_INFO, TRAIN, TRAINING_ROWS, VERDICT, VERSION
 from pipeline.errors import EXIT_REJECTED
 from pipeline.gates import VALIDATED, failures
 from pipeline.git import describe_commit
+from pipeline.model_card import write_model_card
 from pipeline.runs import StepRun
 from pipeline.session import Session, Step
 from steps.command import step_command
@@ -51,13 +52,15 @@ def work(session: Session, run: StepRun) -> str:
         "cv_std": metrics["candidates"][verdict["candidate"]]["cv_std"],
         **{name: best[name] for name in ("r2", "rmse", "mae")},
     }
+    card = write_model_card(session.recipe, metrics, run.load(DIAGNOSIS), run.load(MODEL_INFO), tags)
+    run.save(MODEL_CARD, card.as_markdown())
     version, is_new = session.registry.register(
         source=f"models:/{verdict['model_id']}",
         run_id=verdict["run_id"],
         model_id=verdict["model_id"],
         identity="/".join(tags[key][:16] for key in ("recipe_digest", "training_rows", "environment_digest")),
         tags=tags,
-        description=_describe(verdict["candidate"], metrics, tags),
+        description=card.as_markdown(),
     )
     if not is_new and session.reader.faults(str(version.tags.get("pipeline.register_run_id"))):
         # Whoever made the version was stopped before its run was whole: the rows are to be found in this one.
@@ -108,17 +111,6 @@ def _lineage_tags(session: Session, run: StepRun, verdict: dict[str, Any]) -> di
     }
 
 
-def _describe(candidate: str, metrics: dict[str, Any], tags: dict[str, Any]) -> str:
-    best = metrics["best"]
-    made_up = "\n\n**Trained on SYNTHETIC rows: no score here says anything about real ones.**"
-    return (
-        f"{candidate}: cross-validated R2 {tags['cv_mean_score']:.4f} ± {tags['cv_std']:.4f}; on {metrics['test_rows']} "
-        f"test rows R2 {best['r2']:.4f}, RMSE {best['rmse']:.4f}, MAE {best['mae']:.4f} ({tags['split_method']} split). "
-        f"Data: {tags['data_source']}, sha256 {tags['data_digest'][:12]}."
-        + (made_up if tags["data_source"] == "synthetic" else "")
-    )
-
-
 STEP = Step("register", work, inputs)
 
 
@@ -128,7 +120,7 @@ def register() -> None:
 
     \b
     Reads:  the best candidate and its verdict
-    Writes: a model version, version.json, training_rows.parquet
+    Writes: a model version, version.json, model_card.md, training_rows.parquet
     Exit code 4: the best candidate fails a gate of the recipe; nothing is registered.
     Example: python -m steps.register
     """

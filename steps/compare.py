@@ -1,0 +1,115 @@
+"""Compare: what is different between two results, and what that did to the figures."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.artifacts import METRICS, TEST, VERDICT
+from pipeline.chain import draw_card
+from pipeline.errors import UnavailableError
+from pipeline.lineage import differing_components
+from pipeline.runs import lineage_of
+from pipeline.session import Session
+from pipeline.summary import tabulate
+from steps.command import Result, card_of, entry_point, open_session, session_options
+
+if TYPE_CHECKING:
+    from reports.compare import Side
+
+
+@entry_point("compare")
+@session_options
+@click.option("--before", default="", show_default="the last but one finished chain", help="A version, or a run's ID.")
+@click.option("--after", default="", show_default="the last finished chain", help="A version, or a run's ID.")
+def compare(recipe: str, profile: str, before: str, after: str) -> Result:
+    """Compare two versions, or two runs of main or of a step from evaluate on; the card shows what is different.
+
+    \b
+    Reads:  both runs of evaluate and what they were made from
+    Writes: card.html
+    Example: python -m steps.compare --before 1 --after 2
+    """
+    from reports.compare import Comparison
+
+    session = open_session(recipe, profile)
+    with session.open_run("compare") as run:
+        chains = session.history.newest("main", limit=2)
+        ids = [
+            _lineage(session, word, chains[place].info.run_id if len(chains) > place else "", name)
+            for place, (name, word) in ((1, ("before", before)), (0, ("after", after)))
+        ]
+        sides = [
+            describe_side(session, title, lineage)
+            for title, lineage in zip((before or "the chain before", after or "the last chain"), ids, strict=True)
+        ]
+        comparison = Comparison(sides[0], sides[1], differing_components(session, *ids))
+        run.tag(before=sides[0].run_id, after=sides[1].run_id)
+        draw_card(session, run, "compare", comparison)
+    rows = [(name, f"{sides[0].metrics['best'][name]:.4f}", f"{sides[1].metrics['best'][name]:.4f}") for name in ("r2", "mae")]
+    lines = [
+        tabulate(["test", sides[0].name, sides[1].name], rows),
+        *(comparison.differences or ["Nothing that is recorded differs."]),
+        f"The card: {card_of(session, run.id)}",
+        run.id,
+    ]
+    return Result("\n".join(lines))
+
+
+def _lineage(session: Session, word: str, newest: str, parameter: str) -> dict[str, str]:
+    """Return the run IDs of the steps behind a version or a run; `newest` where there is no word.
+
+    Raises
+    ------
+    UnavailableError : there is no such one, or it did not come to an evaluation.
+    """
+    rule = f"{parameter} must be a version, or the ID of a run that came to an evaluation."
+    if not word and not newest:
+        raise UnavailableError(
+            "Two finished chains are needed to compare them.",
+            got="fewer",
+            fix="Run `make pipeline`, or name two versions: make compare ARGS='before=1 after=2'",
+        )
+    if word.isdigit():
+        version = session.registry.version(word)
+        tags = {key: str(value) for key, value in version.tags.items()}
+        ids = {step: tags.get(f"pipeline.{step}_run_id", "") for step in session.order}
+    else:
+        run = session.find_run(word or newest)
+        if run is None:
+            raise UnavailableError(rule, got=f"'{word}', which the store does not have,", fix="See `mlflow ui` for the runs.")
+        ids = {**{step: run.data.tags.get(f"pipeline.{step}_run_id", "") for step in session.order}}
+        if run.data.tags.get("pipeline.step") in session.order:
+            ids = lineage_of(run, session.order)
+    found = {step: run_id for step, run_id in ids.items() if run_id}
+    if "evaluate" not in found:
+        raise UnavailableError(
+            rule, got=f"'{word or newest}', which did not,", fix="Name one of main, evaluate, register, promote."
+        )
+    return found
+
+
+def describe_side(session: Session, name: str, lineage: dict[str, str]) -> Side:
+    """Return one side of a comparison, from the run IDs of its steps."""
+    from pandas.util import hash_pandas_object
+
+    from reports.compare import Side
+
+    reader = session.reader
+    test = hash_pandas_object(reader.load(TEST, lineage["split"]), index=False).to_numpy()
+    run = session.find_run(lineage["evaluate"])
+    tags = run.data.tags if run else {}
+    return Side(
+        name if not name.isdigit() else f"version {name}",
+        lineage["evaluate"],
+        reader.load(METRICS, lineage["evaluate"]),
+        reader.load(VERDICT, lineage["evaluate"])["verdict"],
+        f"{tags.get('pipeline.data_source', 'unknown')}, sha256 {tags.get('pipeline.data_digest', '')[:12]}",
+        hashlib.sha256(test.tobytes()).hexdigest(),
+    )
+
+
+if __name__ == "__main__":
+    compare()
