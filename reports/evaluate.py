@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, TEST_PREDICTIONS, VERDICT
@@ -132,12 +133,13 @@ def _predicted(rows: pd.DataFrame, target: str, name: str, label: str) -> Plot:
 
 def _residuals(rows: pd.DataFrame, target: str, name: str, label: str) -> Plot:
     true, predicted = rows[target].to_numpy(dtype=float), rows[f"predicted {name}"].to_numpy(dtype=float)
-    quantiles = pd.Series(true - predicted).quantile([0, 0.05, 0.25, 0.5, 0.75, 0.95, 1])
+    levels = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
+    quantiles = np.quantile(true - predicted, levels)
     return Plot(
         "residuals",
         f"{name}: what is left over, true minus predicted, against the prediction; on the right how often.",
         lambda: plots.plot_residuals(true, predicted, label),
-        Table(["quantile of the residuals", "value"], [[float(q), float(value)] for q, value in quantiles.items()]),
+        Table(["quantile of the residuals", "value"], [[q, float(value)] for q, value in zip(levels, quantiles, strict=True)]),
     )
 
 

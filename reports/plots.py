@@ -29,7 +29,7 @@ def _panel(
 def _rows(labels: Sequence[str], width: float = 8, *, top: float = 0.45) -> tuple[Figure, Axes, np.ndarray]:
     """Return a figure of horizontal rows, the first label on top, and the rows' places."""
     left = 0.25 + _CHARACTER * max(map(len, labels), default=1)
-    figure, axes = _panel(width, _ROW * len(labels) + top + 0.65, left=left, top=top)
+    figure, axes = _panel(width, _ROW * len(labels) + top + 0.65, left=left, right=0.45, top=top)
     places = np.arange(len(labels))[::-1]
     axes.set_yticks(places, labels)
     axes.tick_params(axis="y", length=0)
@@ -68,6 +68,7 @@ def plot_distributions(shares: Mapping[str, np.ndarray], ends: Mapping[str, tupl
         axes.stairs(place - 0.35 + 0.8 * values / max(values.max(), 1e-12), edges, baseline=place - 0.35, fill=True, color=BLUE)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.5, 1], ["least", "", "greatest"])
+    axes.set_xlabel("value of the column")
     axes.spines["left"].set_visible(False)
     return figure
 
@@ -76,7 +77,7 @@ def plot_correlations(names: Sequence[str], values: np.ndarray) -> Figure:
     """Return the correlations of all pairs of columns as shades, orange below 0 and blue above."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    side, label = 0.36 * len(names), 0.25 + _CHARACTER * max(map(len, names))
+    side, label = max(0.36 * len(names), 2.4), 0.25 + _CHARACTER * max(map(len, names))
     figure, axes = _panel(label + side + 1.2, label + side + 0.2, left=label, right=1.2, top=0.1, bottom=label)
     shades = LinearSegmentedColormap.from_list("correlation", [ORANGE, "#f4f4f4", BLUE])
     mesh = axes.pcolormesh(values[::-1], cmap=shades, vmin=-1, vmax=1, edgecolors="white", linewidth=1)

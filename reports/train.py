@@ -54,7 +54,7 @@ def label_of(recipe: Recipe) -> str:
 
 
 def _folds(board: pd.DataFrame) -> list[str]:
-    return [name for name in board if str(name).startswith("fold_")]
+    return [str(name) for name in board if str(name).startswith("fold_")]
 
 
 def _leaderboard(board: pd.DataFrame) -> Plot:

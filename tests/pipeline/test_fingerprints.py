@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,10 +94,25 @@ def test_the_table_beside_a_module_belongs_to_it() -> None:
     assert "code samples/red_wine.json" in code_components(ROOT, ["samples.red_wine"])
 
 
-def test_training_covers_the_code_that_trains_and_not_the_plots() -> None:
+@pytest.mark.parametrize("step", ["ingest", "split", "train", "evaluate"])
+def test_how_a_card_looks_is_not_among_what_a_result_depends_on(step: str) -> None:
+    assert not [name for name in code_components(ROOT, [f"steps.{step}"]) if "reports/" in name]
+
+
+def test_a_candidate_that_is_new_or_gone_is_one_line() -> None:
+    before = {"candidates.A.alias": "a", "candidates.A.params.depth": "1", "candidates.B.alias": "b", "cv.folds": "5"}
+    now = {"candidates.B.alias": "bb", "candidates.C.alias": "c", "candidates.C.members": "[]", "cv.folds": "3"}
+    assert differences(before, now) == [
+        "candidates.A removed",
+        "candidates.B.alias b → bb",
+        "candidates.C added",
+        "cv.folds 5 → 3",
+    ]
+
+
+def test_training_covers_the_code_that_trains_and_not_the_evaluation() -> None:
     names = code_components(ROOT, ["steps.train"])
     assert {"code pipeline/comparison.py", "code pipeline/splits.py", "code steps/train.py"} <= set(names)
-    assert "code pipeline/plots.py" not in names
     assert "code steps/evaluate.py" not in names
 
 

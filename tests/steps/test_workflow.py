@@ -308,7 +308,7 @@ def test_the_grouped_split_leaks_nothing_and_shows_the_usual_figure_beside(train
 
 def test_evaluate_draws_its_plots(trained: Project) -> None:
     evaluate = trained.first("evaluate")
-    for name in ("leaderboard", "predicted_vs_true", "residuals", "errors_per_grade"):
+    for name in ("candidates", "predicted_vs_true", "residuals", "errors_per_grade", "importance", "slices"):
         path = artifact_path(trained, evaluate.info.run_id, f"plots/{name}.png")
         assert path.read_bytes().startswith(b"\x89PNG")
 
