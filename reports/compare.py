@@ -66,7 +66,7 @@ def tabulate_best(found: Comparison) -> Table:
     old, new = (side.metrics["candidates"][side.metrics["best"]["candidate"]]["cv_mean_score"] for side in (before, after))
     rows.append(["CV R2 mean", old, new, new - old])
     rows.append(["test rows", before.metrics["test_rows"], after.metrics["test_rows"], ""])
-    return Table(["", before.name, after.name, "difference"], rows)
+    return Table(["what", before.name, after.name, "difference"], rows)
 
 
 def list_differences(found: Comparison) -> list[Block]:

@@ -64,14 +64,15 @@ def _schema(results: Results, profile: dict) -> Table:  # type: ignore[type-arg]
 
 
 def _distributions(profile: dict) -> Plot:  # type: ignore[type-arg]
-    counts = {name: np.array(found["histogram"]["counts"], dtype=float) for name, found in profile["columns"].items()}
-    ends = {name: (found["quantiles"]["0"], found["quantiles"]["1"]) for name, found in profile["columns"].items()}
-    columns = ["column", *(f"bin {number + 1}" for number in range(max(map(len, counts.values()))))]
+    columns = {name: found for name, found in profile["columns"].items() if sum(found["histogram"]["counts"])}
+    counts = {name: np.array(found["histogram"]["counts"], dtype=float) for name, found in columns.items()}
+    ends = {name: (found["quantiles"]["0"], found["quantiles"]["1"]) for name, found in columns.items()}
+    head = ["column", *(f"bin {number + 1}" for number in range(max(map(len, counts.values()))))]
     return Plot(
         "distributions",
         "How the values of each column are spread from its least to its greatest: rows in equal bins.",
         lambda: plots.plot_distributions(counts, ends),
-        Table(columns, [[name, *map(int, values)] for name, values in counts.items()]),
+        Table(head, [[name, *map(int, values)] for name, values in counts.items()]),
     )
 
 

@@ -87,7 +87,8 @@ def main(recipe: str, profile: str, data: str, split: str, model: str, cache: st
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
         draw_card(session, run, "main", _tell(session, chain, run, before))
-        summary = f"{_summarise(session, chain)}\n\nThe card: {card_of(session, run.id)}"
+        warnings = [f"\nWarning: {text}" for text in _card_failures({**chain.opened, "main": run})]
+        summary = f"{_summarise(session, chain)}\n{''.join(warnings)}\nThe card: {card_of(session, run.id)}"
     return Result(f"{summary}\n{run.id}", run.exit_code)
 
 
@@ -132,8 +133,13 @@ def _tell(session: Session, chain: Chain, run: StepRun, before: dict[str, str], 
         decision=found(DECISION, "promote"),
         since=since,
         error=(error.sentence if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}") if error else "",
-        warnings=[f"{step}: {text}" for step, opened in chain.opened.items() if (text := opened.own_tag("card_failures"))],
+        warnings=_card_failures(chain.opened),
     )
+
+
+def _card_failures(opened: Mapping[str, StepRun]) -> list[str]:
+    """Return what could not be drawn, by step."""
+    return [f"{step}: {text}" for step, run in opened.items() if (text := run.own_tag("card_failures"))]
 
 
 def _tags(session: Session, run_id: str) -> Mapping[str, str]:

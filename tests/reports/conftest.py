@@ -1,0 +1,67 @@
+"""What became of five chains of one project, and the cards that they left behind."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from mlflow.utils.file_utils import local_file_uri_to_path
+
+from tests.conftest import Outcome, Project, forget_mlflow
+
+NASTY = "<img src=x onerror=\"document.title='broken'\">"
+
+
+@dataclass(frozen=True)
+class Chains:
+    """A project, and by name of a chain what it printed, and by name of a chain and a step the card."""
+
+    project: Project
+    outcomes: dict[str, Outcome]
+    cards: dict[tuple[str, str], Path]
+
+
+def card_of(project: Project, run_id: str) -> Path:
+    """Return the path of the card of a run."""
+    return Path(local_file_uri_to_path(project.client.get_run(run_id).info.artifact_uri)) / "card.html"
+
+
+def with_gate(content: dict[str, Any]) -> None:
+    """Demand what no candidate can reach."""
+    content["gates"]["validation_criteria"].append({"metric": "mae", "threshold": 0.01})
+
+
+@pytest.fixture(scope="session")
+def chains(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, wines: pd.DataFrame) -> Chains:
+    """The chains: promoted, kept, rejected, on made-up rows, and failed on bad ones."""
+    forget_mlflow()
+    folder = tmp_path_factory.mktemp("cards")
+    shutil.copy(empty_store, folder / "mlflow.db")
+    project = Project(folder, wines)
+    bad = folder / f"{NASTY.replace('/', '')}.csv"
+    wines.assign(**{"pH": 99.0, "alcohol": "<b>strong</b>"}).head(150).to_csv(bad, index=False)
+    outcomes, cards, seen = {}, {}, set()
+    for name, params in (
+        ("promoted", {}),
+        ("kept", {"model": "dt"}),
+        ("rejected", {}),
+        ("synthetic", {"data": "synthetic", "model": "lr"}),
+        ("failed", {"data": str(bad)}),
+    ):
+        project.write_recipe(with_gate if name == "rejected" else lambda _: None)
+        outcomes[name] = project.run("main", **params)
+        for run in project.runs():
+            if run.info.run_id not in seen and "pipeline.step" in run.data.tags:
+                cards[name, run.data.tags["pipeline.step"]] = card_of(project, run.info.run_id)
+                seen.add(run.info.run_id)
+    project.write_recipe()
+    outcomes["report"], outcomes["compare"] = project.run("report"), project.run("compare", before="1", after="2")
+    for step in ("report", "compare"):
+        (run,) = project.runs(step)
+        cards[step, step] = card_of(project, run.info.run_id)
+    forget_mlflow()
+    return Chains(project, outcomes, cards)
