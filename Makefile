@@ -11,7 +11,7 @@ ARGS ?=
 PYTHON ?=
 export ARGS
 
-STEPS := ingest split train evaluate register promote predict serve
+STEPS := ingest split train evaluate register promote report compare predict serve
 REGISTRY := approve rollback history who-served why doctor repair prune backup restore
 
 .PHONY: help setup setup-dev pipeline main $(STEPS) $(REGISTRY) test test-full lint ui bench bench-serving bench-batch calibrate coverage lock clean
@@ -57,6 +57,12 @@ register: setup ## a version of the best, as the challenger; evaluate_run_id=
 
 promote: setup ## the challenger to Production, where it has earned it; promote= register_run_id=
 	@scripts/step promote
+
+report: setup ## where the cards of the newest run are; a closer look at its model
+	@scripts/step report
+
+compare: setup ## a card of what differs between two versions or runs; before= after=
+	@scripts/step compare
 
 predict: setup ## a file of rows, or the sample row, by the model in Production; input= output= model_uri= on_bad_rows=
 	@scripts/step predict

@@ -106,7 +106,7 @@ def fastest(model: BaseEstimator, rows: pd.DataFrame) -> Predict:
     """Return `model` as a function of an array: compiled where that answers some of `rows` as it does, and none has a NaN."""
     names = list(rows.columns)
     compiled = None if rows.isna().to_numpy().any() else compile_model(model, names)
-    return as_function(model, names) if compiled is None or differences(compiled, model, rows.head(50)) else compiled.predict
+    return as_function(model, names) if compiled is None or differences(compiled, model, rows.head(20)) else compiled.predict
 
 
 def differences(compiled: Compiled, model: BaseEstimator, rows: pd.DataFrame) -> str:

@@ -98,7 +98,7 @@ def _steps(story: Story) -> list[Block]:
     if not legs:
         return [Note("No step was run.")]
     rows: list[list[Cell]] = [
-        [leg.step, "reused" if leg.reused else leg.outcome, leg.why, round(leg.seconds, 2), leg.run_id] for leg in legs
+        [leg.step, "reused" if leg.reused else leg.outcome, leg.why, round(leg.seconds, 1), leg.run_id] for leg in legs
     ]
     return [
         Plot(
@@ -110,7 +110,7 @@ def _steps(story: Story) -> list[Block]:
                 [leg.seconds for leg in legs],
                 [leg.reused for leg in legs],
             ),
-            Table(["step", "seconds"], [[leg.step, round(leg.seconds, 2)] for leg in legs]),
+            Table(["step", "seconds"], [[leg.step, round(leg.seconds, 1)] for leg in legs]),
         ),
         Table(["step", "outcome", "why it was run", "seconds", "run"], rows),
         Links([Link(f"The card of {leg.step}", leg.card) for leg in legs if leg.card]),

@@ -59,7 +59,7 @@ def styled() -> Iterator[None]:
 def as_png(figure: Figure) -> bytes:
     """Return the figure as a PNG on white."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=110)
+    figure.savefig(file, format="png", dpi=100, pil_kwargs={"compress_level": 1})  # a fifth of the time, half as large again
     return file.getvalue()
 
 

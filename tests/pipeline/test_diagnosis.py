@@ -38,6 +38,15 @@ def test_importance_is_scikit_learns_permutation_importance(
     assert [entry["mean"] for entry in found] == sorted((entry["mean"] for entry in found), reverse=True)
 
 
+def test_of_many_rows_some_are_drawn(
+    model: LinearRegression, wines: pd.DataFrame, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, target = wines[list(recipe.features)], wines[recipe.target].to_numpy(dtype=float)
+    monkeypatch.setattr("pipeline.diagnosis.MOST_ROWS", 300)
+    found = {entry["feature"]: entry["mean"] for entry in measure_importance(model, features, target, seed=0)}
+    assert found["alcohol"] == max(found.values())
+
+
 def test_ranges_of_the_prediction_hold_every_row_once_and_tell_the_bias() -> None:
     rng = np.random.default_rng(0)
     predicted = rng.normal(5, 1, 103)
