@@ -238,6 +238,10 @@ class Reader:
             self._uris[run_id] = self._client.get_run(run_id).info.artifact_uri
         return self._uris[run_id]
 
+    def digest(self, artifact: Artifact[Any], run_id: str) -> str:
+        """Return the sha256 that the run noted for its artifact; empty where it wrote none."""
+        return str(self._manifest(run_id)["files"].get(artifact.name, ""))
+
     def has(self, artifact: Artifact[Any], run_id: str) -> bool:
         """Whether the run wrote the artifact. Raises UnavailableError where its manifest cannot be read."""
         return artifact.name in self._manifest(run_id)["files"]

@@ -70,6 +70,8 @@ def differing_components(session: Session, before: Mapping[str, str], now: Mappi
     """Return a line per component of the steps' results that differs between two lineages, run IDs by step."""
     lines = []
     for step in session.order:
+        if before.get(step) == now.get(step):
+            continue
         pair = [session.find_run(lineage.get(step, "")) for lineage in (before, now)]
         if pair[0] and pair[1]:
             old, new = (recorded(session.reader, run)["components"] for run in pair if run)

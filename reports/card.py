@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from pipeline.artifacts import Artifact
 from pipeline.recipe import Recipe
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 T = TypeVar("T")
 Cell = str | int | float | bool | None

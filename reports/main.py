@@ -10,6 +10,9 @@ from reports import plots
 from reports.card import Block, Card, Cell, Facts, Link, Links, Note, Plot, Section, Table, Tone
 from reports.compare import Comparison, list_differences, tabulate_best
 
+#: Why a step was run that is never reused.
+ALWAYS = "always run"
+
 
 @dataclass(frozen=True)
 class Leg:
@@ -100,18 +103,20 @@ def _steps(story: Story) -> list[Block]:
     rows: list[list[Cell]] = [
         [leg.step, "reused" if leg.reused else leg.outcome, leg.why, round(leg.seconds, 1), leg.run_id] for leg in legs
     ]
-    return [
-        Plot(
-            "timeline",
-            "When each step was at work.",
-            lambda: plots.plot_timeline(
-                [leg.step for leg in legs],
-                [leg.begun for leg in legs],
-                [leg.seconds for leg in legs],
-                [leg.reused for leg in legs],
-            ),
-            Table(["step", "seconds"], [[leg.step, round(leg.seconds, 1)] for leg in legs]),
+    timeline = Plot(
+        "timeline",
+        "When each step was at work.",
+        lambda: plots.plot_timeline(
+            [leg.step for leg in legs],
+            [leg.begun for leg in legs],
+            [leg.seconds for leg in legs],
+            [leg.reused for leg in legs],
         ),
+        Table(["step", "seconds"], [[leg.step, round(leg.seconds, 1)] for leg in legs]),
+    )
+    return [
+        # Where all is reused there is little to see, and matplotlib, half a second, need not be imported for it.
+        *([timeline] if any(not leg.reused and leg.why != ALWAYS for leg in legs) else []),
         Table(["step", "outcome", "why it was run", "seconds", "run"], rows),
         Links([Link(f"The card of {leg.step}", leg.card) for leg in legs if leg.card]),
     ]

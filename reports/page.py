@@ -30,8 +30,7 @@ class Page:
 def render(card: Card) -> Page:
     """Return the card as a page. A plot that cannot be drawn is a warning in its place, and listed in `failures`."""
     page = Page()
-    with styled():
-        page.html = _template().render(card=card, picture=_painter(page))
+    page.html = _template().render(card=card, picture=_painter(page))
     return page
 
 
@@ -50,9 +49,10 @@ def _painter(page: Page) -> Callable[[Plot], Markup | None]:
 
     def paint(plot: Plot) -> Markup | None:
         try:
-            figure = plot.draw()
-            svg = as_svg(figure)
-            page.plots[plot.name] = as_png(figure)
+            with styled():
+                figure = plot.draw()
+                svg = as_svg(figure)
+                page.plots[plot.name] = as_png(figure)
         except Exception as error:  # a picture is no reason to lose a result; the page and the summary say so
             page.failures.append(f"The plot {plot.name} could not be drawn: {type(error).__name__}: {error}")
             return None

@@ -6,12 +6,15 @@ Margins are given in inches and not found by trial: that would draw every pictur
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from reports.style import BLUE, GREEN, INK, LINE, ORANGE, SOFT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _CHARACTER = 0.088  # inches, about, of the font that is drawn with
 _ROW = 0.34
@@ -21,6 +24,8 @@ def _panel(
     width: float, height: float, *, left: float = 0.75, right: float = 0.2, top: float = 0.45, bottom: float = 0.6
 ) -> tuple[Figure, Axes]:
     """Return a figure of one pair of axes; all in inches."""
+    from matplotlib.figure import Figure  # half a second, which a card without a plot need not take
+
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height))
     return figure, axes

@@ -10,11 +10,10 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-from cycler import cycler
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 INK, SOFT, LINE = "#1f2631", "#5a6473", "#c9ced6"
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#00795b", "#a8578a"
@@ -28,7 +27,6 @@ _STYLE: dict[Any, Any] = {
     "axes.titlecolor": INK,
     "axes.titlelocation": "left",
     "axes.titlesize": 11,
-    "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, PURPLE]),
     "font.family": "sans-serif",
     "font.size": 11,
     "grid.color": LINE,
@@ -50,6 +48,8 @@ _STYLE: dict[Any, Any] = {
 @contextmanager
 def styled() -> Iterator[None]:
     """Draw in the project's style for the block; whatever the user's own matplotlibrc says."""
+    import matplotlib as mpl
+
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)

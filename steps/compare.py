@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import click
@@ -93,12 +92,9 @@ def _lineage(session: Session, word: str, newest: str, parameter: str) -> dict[s
 
 def describe_side(session: Session, name: str, lineage: dict[str, str]) -> Side:
     """Return one side of a comparison, from the run IDs of its steps."""
-    from pandas.util import hash_pandas_object
-
     from reports.compare import Side
 
     reader = session.reader
-    test = hash_pandas_object(reader.load(TEST, lineage["split"]), index=False).to_numpy()
     run = session.find_run(lineage["evaluate"])
     tags = run.data.tags if run else {}
     return Side(
@@ -107,7 +103,7 @@ def describe_side(session: Session, name: str, lineage: dict[str, str]) -> Side:
         reader.load(METRICS, lineage["evaluate"]),
         reader.load(VERDICT, lineage["evaluate"])["verdict"],
         f"{tags.get('pipeline.data_source', 'unknown')}, sha256 {tags.get('pipeline.data_digest', '')[:12]}",
-        hashlib.sha256(test.tobytes()).hexdigest(),
+        reader.digest(TEST, lineage["split"]),
     )
 
 

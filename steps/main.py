@@ -103,7 +103,7 @@ def _last_chain(session: Session) -> dict[str, str]:
 def _tell(session: Session, chain: Chain, run: StepRun, before: dict[str, str], error: Exception | None = None) -> Story:
     """Return what became of the chain, as its card tells it."""
     from reports.compare import Comparison
-    from reports.main import Leg, Story
+    from reports.main import ALWAYS, Leg, Story
 
     reader, ids, here = session.reader, chain.lineage, session.reader.root(run.id)
     legs = []
@@ -111,7 +111,7 @@ def _tell(session: Session, chain: Chain, run: StepRun, before: dict[str, str], 
         begun, ended = chain.seconds.get(step, (0.0, 0.0))
         outcome = chain.opened[step].outcome if step in ids and step in chain.opened else "failed" if step not in ids else "ok"
         card = way_to(here, session.reader.root(run_id), CARD.name)
-        why = chain.reasons.get(step, "always run" if step not in chain.reused else "")
+        why = chain.reasons.get(step, ALWAYS if step not in chain.reused else "")
         legs.append(Leg(step, run_id, step in chain.reused, why, begun, ended - begun, outcome, card))
     tags = _tags(session, ids["ingest"]) if "ingest" in ids else {}
 
