@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote
 
 import mlflow.artifacts
 import pandas as pd
@@ -33,12 +34,16 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Artifact(Generic[T]):
-    """A file of a step's run: which step writes it, its name, and how."""
+    """A file of a step's run: which step writes it, its name, and how.
+
+    What is no result (a card, a plot) is not in the manifest: a run is whole without it.
+    """
 
     step: str
     name: str
     write: Callable[[T, Path], None]
     read: Callable[[Path], T]
+    is_result: bool = True
 
 
 def _write_json(value: Any, path: Path) -> None:
@@ -95,7 +100,7 @@ def _read_trees(path: Path) -> Any:
 
 def plot(name: str) -> Artifact[bytes]:
     """Return the artifact of a plot of a card, a PNG; it is only looked at."""
-    return Artifact("*", f"plots/{name}.png", _write_bytes, Path.read_bytes)
+    return Artifact("*", f"plots/{name}.png", _write_bytes, Path.read_bytes, is_result=False)
 
 
 DATASET = _parquet("ingest", "dataset.parquet")
@@ -125,7 +130,7 @@ DECISION = _json("promote", "decision.json")
 #: Of report: what takes longer than the chain (`pipeline.inspection`).
 INSPECTION = _json("report", "inspection.json")
 #: Of every step, and of the chain: the page that people open. A step that failed has one too.
-CARD = Artifact[str]("*", "card.html", _write_text, _read_text)
+CARD = Artifact[str]("*", "card.html", _write_text, _read_text, is_result=False)
 #: Of a command that changed Production: the ledger's entry.
 CHANGE = _json("*", "change.json")
 #: Of every step: what its result depends on.
@@ -151,7 +156,7 @@ def way_to(here: str, there: str, name: str) -> str:
     """
     if not (is_local_uri(here) and is_local_uri(there)):
         return ""
-    return os.path.relpath(Path(local_file_uri_to_path(there)) / name, local_file_uri_to_path(here))
+    return quote(os.path.relpath(Path(local_file_uri_to_path(there)) / name, local_file_uri_to_path(here)))
 
 
 def place_of(uri: str, name: str) -> str:
@@ -172,9 +177,11 @@ class Writer:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / Path(artifact.name).name
             artifact.write(value, path)
-            self._files[artifact.name] = file_digest(path)
+            digest = file_digest(path)
+            if artifact.is_result:
+                self._files[artifact.name] = digest
             self._client.log_artifact(self._run_id, str(path), str(Path(artifact.name).parent).strip("."))
-            return self._files[artifact.name]
+            return digest
 
     def add_model(self, model_id: str, digests: dict[str, str]) -> None:
         """Note a logged model's files, so that a reader of the run can tell whether the model is whole."""

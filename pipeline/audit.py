@@ -34,16 +34,19 @@ def measure_memory(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> d
     if min(twins.sum(), (~twins).sum()) < 10 or min(len(np.unique(target[part])) for part in (twins, ~twins)) < 2:
         return None
     features = list(recipe.features)
-    tree = DecisionTreeRegressor(random_state=recipe.random_state).fit(train[features], train[recipe.target])
-    predicted = tree.predict(test[features])
+    try:
+        tree = DecisionTreeRegressor(random_state=recipe.random_state).fit(train[features], train[recipe.target])
+        predicted = tree.predict(test[features])
+    except ValueError:  # a value too large for float32
+        return None
     parts = {"r2": np.ones(len(test), dtype=bool), "r2_with_twin": twins, "r2_without_twin": ~twins}
     return {name: float(r2_score(target[part], predicted[part])) for name, part in parts.items()}
 
 
-def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
+def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> list[dict[str, Any]]:
     """Return how far each column's distributions in training and test rows are apart, and the distance that chance reaches.
 
-    The distance is that of Kolmogorov and Smirnov, with its p; `ks_limit` is reached by one column in 20 where both are drawn
+    The distance is that of Kolmogorov and Smirnov, with its p; the limit is reached by one column in 20 where both are drawn
     alike: 1.358 sqrt(1/n + 1/m), for many rows (Smirnov 1948). NaN is left out; a column without values is too.
     """
     columns = []
@@ -52,8 +55,9 @@ def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> 
         if len(learned) and len(kept):
             found = ks_2samp(learned, kept)
             means = {"train_mean": float(learned.mean()), "test_mean": float(kept.mean())}
-            columns.append({"column": name, "ks": float(found.statistic), "p": float(found.pvalue), **means})
-    return {"columns": columns, "ks_limit": 1.358 * float(np.sqrt(1 / len(train) + 1 / len(test)))}
+            limit = 1.358 * float(np.sqrt(1 / len(learned) + 1 / len(kept)))
+            columns.append({"column": name, "ks": float(found.statistic), "limit": limit, "p": float(found.pvalue), **means})
+    return columns
 
 
 def has_twin(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> np.ndarray:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pipeline.artifacts import CARD, FINGERPRINT, Artifact, Reader, plot
 from pipeline.cache import CACHED, find_reusable
@@ -125,9 +126,9 @@ def _run(
         try:
             words = step.work(session, run, **params)
         except Exception as error:
-            draw_card(session, run, name, StepResults(session.recipe, run), error)
+            draw_card(session, run, name, lambda: StepResults(session.recipe, run), error)
             raise
-        draw_card(session, run, name, StepResults(session.recipe, run))
+        draw_card(session, run, name, lambda: StepResults(session.recipe, run))
     return run, words
 
 
@@ -142,21 +143,35 @@ class StepResults:
         """Return what was saved, by this run or an upstream one."""
         return self.run.load(artifact)
 
+    def has(self, artifact: Artifact[Any]) -> bool:
+        """Whether it was saved, by this run or an upstream one."""
+        return self.run.has(artifact)
+
     def tag(self, name: str) -> str:
         """Return a tag of the run; empty where it has none."""
         return self.run.own_tag(name)
 
 
-def draw_card(session: Session, run: StepRun, name: str, results: object, error: BaseException | None = None) -> None:
-    """Save the card of a step, and its plots. What cannot be drawn is said, on the card and here; it fails nothing."""
-    drawn = session.draw(name, results, error)
-    for sentence in drawn.failures:
+def draw_card(
+    session: Session, run: StepRun, name: str, results: Callable[[], object], error: BaseException | None = None
+) -> None:
+    """Save the card of a step, made of `results()`, and its plots.
+
+    What cannot be made, drawn or saved is said, on the card where there is one, and here; it fails nothing.
+    """
+    try:
+        drawn = session.draw(name, results, f"{session.recipe.name}, run {run.id}", error)
+        failures = list(drawn.failures)
+        run.save(CARD, drawn.html)
+        for plot_name, png in drawn.plots.items():
+            run.save(plot(plot_name), png)
+    except Exception as problem:  # whatever it is, the step has done its work
+        failures = [f"This card could not be saved: {type(problem).__name__}: {' '.join(str(problem).split())[:300]}"]
+    for sentence in failures:
         session.reporter.say(f"warning: {name}: {sentence}")
-    if drawn.failures:
-        run.tag(card_failures="; ".join(drawn.failures))
-    run.save(CARD, drawn.html)
-    for plot_name, png in drawn.plots.items():
-        run.save(plot(plot_name), png)
+    if failures:
+        with suppress(Exception):
+            run.tag(card_failures="; ".join(failures))
 
 
 def _find_upstream(session: Session, name: str, run_id: str) -> dict[str, str]:

@@ -14,7 +14,6 @@ from sklearn.metrics import r2_score
 
 from pipeline.candidates import assemble_model, average_members, build_candidate, components_of
 from pipeline.errors import UsageError
-from pipeline.metrics import resample_sums
 from pipeline.recipe import Recipe, Search
 from pipeline.rows import row_groups
 from pipeline.search import search_params
@@ -190,25 +189,6 @@ def _collect(
         sum(done[part][fold].predict_seconds for part in parts for fold in range(len(folds))),
         found,
     )
-
-
-def resample_best(results: list[Result], target: np.ndarray, groups: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
-    """Return in which share of `draws` bootstrap samples of distinct rows each result has the least squared error out of fold.
-
-    `groups` tells which rows are copies of each other: they are drawn together. The models are not fitted anew, so the order
-    looks surer than it is.
-    """
-    _, group = np.unique(groups, return_inverse=True)
-    errors = [np.bincount(group, weights=(target - result.out_of_fold) ** 2) for result in results]
-    best = resample_sums(np.column_stack(errors), draws=draws, seed=seed).argmin(axis=1)
-    return np.bincount(best, minlength=len(results)) / draws
-
-
-def gains_with_best(ranked: list[Result], target: np.ndarray) -> list[float]:
-    """Return how much R2 out of fold gains when each result is averaged with the first, the best one; 0 for that itself."""
-    best = ranked[0].out_of_fold
-    alone = r2_score(target, best)
-    return [float(r2_score(target, (best + result.out_of_fold) / 2) - alone) for result in ranked]
 
 
 def rank(results: Iterable[Result]) -> list[Result]:

@@ -67,7 +67,7 @@ def measure_importance(model: BaseEstimator, features: pd.DataFrame, target: np.
 
 
 def errors_by_range(target: np.ndarray, predicted: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> list[dict[str, Any]]:
-    """Return for about equally many rows by predicted value: both means, their difference, and how many limits hold."""
+    """Return for about equally many rows by predicted value: both means, mean absolute error, share within limits."""
     order = np.argsort(predicted, kind="stable")
     low, high = limits
     return [
@@ -119,5 +119,5 @@ def worst_rows(test: pd.DataFrame, predicted: np.ndarray, target: str) -> list[d
     for place in np.argsort(-error, kind="stable")[:WORST]:
         values = test.iloc[place]
         known = {str(name): None if pd.isna(value) else float(value) for name, value in values.items()}
-        rows.append({"row": int(test.index[place]), "predicted": float(predicted[place]), **known})
+        rows.append({"row": int(test.index[place]), "predicted": float(predicted[place]), "values": known})
     return rows

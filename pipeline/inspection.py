@@ -27,7 +27,8 @@ def learning_curve(
     """Return R2 by the number of training rows, of the rows learned from and of the fold's others, per fold.
 
     Each fold's training rows are drawn without their order, copies of a row together, so that more of them always hold the
-    fewer. `advance` is told what is done, as `pipeline.session.Reporter` is.
+    fewer; a number that is too small for the model is left out. `advance` is told what is done, as
+    `pipeline.session.Reporter` is.
 
     Returns
     -------
@@ -46,6 +47,7 @@ def learning_curve(
         scores.append(score)
         advance("learning curve", done, len(calls))
     by_share = [scores[place :: len(SHARES)] for place in range(len(SHARES))]
+    by_share = [found for found in by_share if not np.isnan([score for _, *pair in found for score in pair]).any()]
     return {
         "rows": [round(float(np.mean([rows for rows, _, _ in found]))) for found in by_share],
         "train": [[learned for _, learned, _ in found] for found in by_share],
@@ -56,9 +58,12 @@ def learning_curve(
 def _fit_and_score(
     model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, seen: np.ndarray, unseen: np.ndarray
 ) -> tuple[int, float, float]:
-    """Return the number of rows learned from, and R2 on them and on the others."""
-    fitted = model.fit(features.iloc[seen], target[seen])
-    learned, other = (float(r2_score(target[rows], fitted.predict(features.iloc[rows]))) for rows in (seen, unseen))
+    """Return the number of rows learned from, and R2 on them and on the others; NaN where the model refuses so few."""
+    try:
+        fitted = model.fit(features.iloc[seen], target[seen])
+        learned, other = (float(r2_score(target[rows], fitted.predict(features.iloc[rows]))) for rows in (seen, unseen))
+    except ValueError:
+        return len(seen), float("nan"), float("nan")
     return len(seen), learned, other
 
 

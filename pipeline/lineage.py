@@ -73,8 +73,11 @@ def differing_components(session: Session, before: Mapping[str, str], now: Mappi
         if before.get(step) == now.get(step):
             continue
         pair = [session.find_run(lineage.get(step, "")) for lineage in (before, now)]
-        if pair[0] and pair[1]:
-            old, new = (recorded(session.reader, run)["components"] for run in pair if run)
-            changed = differences(*({k: v for k, v in part.items() if not k.startswith(RESULT)} for part in (old, new)))
-            lines += [f"{step}: {line}" for line in changed if "run_id" not in line]
+        parts = [recorded(session.reader, run)["components"] if run else {} for run in pair]
+        if not all(parts):
+            if any(run_id for run_id in (before.get(step), now.get(step))):
+                lines.append(f"{step}: not known: what it was made from is gone")
+            continue
+        changed = differences(*({k: v for k, v in part.items() if not k.startswith(RESULT)} for part in parts))
+        lines += [f"{step}: {line}" for line in changed if "run_id" not in line]
     return lines

@@ -6,7 +6,6 @@ After Mitchell et al. (2019), "Model Cards for Model Reporting". One text, for t
 from __future__ import annotations
 
 import html
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,10 @@ from pipeline.recipe import SYNTHETIC, Recipe
 #: A grade or a slice is named among the limits where its error is so many times that of all rows.
 MUCH_WORSE = 1.5
 _NAMED = 4
+# Fewer test rows than this tell nothing.
+_FEW_ROWS = 5
+#: What every store takes as a description.
+DESCRIPTION_LENGTH = 5000
 Json = dict[str, Any]
 
 
@@ -37,18 +40,28 @@ class ModelCard:
         """Return the card as Markdown; text of the data cannot become HTML in it."""
         texts = []
         for part in self.parts:
-            lines = "\n".join(f"- {html.escape(line, quote=False)}" for line in part.lines)
+            lines = "\n".join(f"- {_plain(line)}" for line in part.lines)
             code = f"\n\n```python\n{part.code}\n```" if part.code else ""
             texts.append(f"## {part.title}\n\n{lines}{code}")
         return "\n\n".join(texts)
 
+    def as_description(self) -> str:
+        """Return the Markdown, as much of it as every store takes."""
+        text, more = self.as_markdown(), "\n\n… the whole of it is model_card.md of the run of register."
+        return text if len(text) <= DESCRIPTION_LENGTH else text[: DESCRIPTION_LENGTH - len(more)] + more
 
-def write_model_card(recipe: Recipe, metrics: Json, diagnosis: Json, info: Json, tags: Json) -> ModelCard:
+
+def _plain(line: str) -> str:
+    """Return a line that is no more than text in Markdown: one line, no HTML, no links, no pictures."""
+    return html.escape(" ".join(line.split()), quote=False).replace("[", "\\[")
+
+
+def write_model_card(recipe: Recipe, metrics: Json, diagnosis: Json | None, info: Json, tags: Json) -> ModelCard:
     """Return the card of the best candidate of an evaluation.
 
     Parameters
     ----------
-    metrics, diagnosis, info : what evaluate saved: metrics.json, diagnosis.json and model_info.json.
+    metrics, diagnosis, info : what evaluate saved: metrics.json, diagnosis.json (None where it has none) and model_info.json.
     tags : of the version, as register makes them.
     """
     said = recipe.model_card
@@ -97,9 +110,18 @@ def _data(recipe: Recipe, metrics: Json, info: Json, tags: Json) -> tuple[str, .
     origin = recipe.data.download.url if recipe.data.download and tags["data_source"] == recipe.data.download.name else ""
     return (
         f"Source: {tags['data_source']}{f', {origin}' if origin else ''}; sha256 {tags['data_digest'][:12]}.",
-        f"Split: {tags['split_method']}; tested on {metrics['test_rows']:,} rows that it did not see.",
+        f"Split: {tags['split_method']}; tested on {metrics['test_rows']:,} rows{_twins(metrics)}.",
         f"Trained on: {ranges}.",
     )
+
+
+def _twins(metrics: Json) -> str:
+    leaks = metrics["leaks"]
+    if not leaks:
+        return ", none of which has a twin in training"
+    honest = leaks["r2_without_twin"][metrics["best"]["candidate"]]
+    told = f": R2 without them {honest:.4f}" if honest is not None else ""
+    return f", of which {leaks['leaked_rows']:,} have a twin in training, and flatter every score{told}"
 
 
 def _metrics(metrics: Json) -> tuple[str, ...]:
@@ -116,31 +138,30 @@ def _metrics(metrics: Json) -> tuple[str, ...]:
     )
 
 
-def _limits(recipe: Recipe, metrics: Json, diagnosis: Json) -> tuple[str, ...]:
-    overall = metrics["best"]["mae"]
-    grades = [
-        (f"True {recipe.target} {entry['grade']:g}", entry["rows"], entry["mae"], entry["bias"])
-        for entry in metrics["best"].get("grades", {}).get("per_grade", [])
+def _limits(recipe: Recipe, metrics: Json, diagnosis: Json | None) -> tuple[str, ...]:
+    overall, ranges = metrics["best"]["mae"], diagnosis["by_predicted"] if diagnosis else []
+    parts = [
+        (f"True {recipe.target} {entry['grade']:g}", entry) for entry in metrics["best"].get("grades", {}).get("per_grade", [])
     ]
-    slices = [(f"'{entry['slice']}'", entry["rows"], entry["mae"], entry["bias"]) for entry in diagnosis["slices"][1:]]
-    found = sorted((it for it in grades or slices if it[2] > MUCH_WORSE * overall), key=lambda it: -it[2])[:_NAMED]
+    parts += [(entry["slice"], entry) for entry in (diagnosis["slices"][1:] if diagnosis else [])]
+    worse = [(name, it) for name, it in parts if it["rows"] >= _FEW_ROWS and it["mae"] > MUCH_WORSE * overall]
     weak = [
-        f"{name} ({rows} test {'row' if rows == 1 else 'rows'}): off by {mae:.2f} on average, "
-        f"{abs(bias):.2f} too {'high' if bias > 0 else 'low'}."
-        for name, rows, mae, bias in found
+        f"{name} ({it['rows']} test rows): off by {it['mae']:.2f} on average, "
+        f"{abs(it['bias']):.2f} too {'high' if it['bias'] > 0 else 'low'}."
+        for name, it in sorted(worse, key=lambda pair: -pair[1]["mae"])[:_NAMED]
     ]
-    worst = min(diagnosis["by_predicted"], key=lambda entry: entry["interval_coverage"])
-    return (
-        *(weak or (f"No slice of the test rows errs more than {MUCH_WORSE:g} times as much as all of them.",)),
-        f"Predictions of {worst['from']:.2f} to {worst['to']:.2f}: the interval held only "
-        f"{100 * worst['interval_coverage']:.0f} % of {worst['rows']} test rows, the fewest of all ranges.",
-    )
+    none = f"No part of the test rows that was looked at errs more than {MUCH_WORSE:g} times as much as all of them."
+    least = [
+        f"Of all ranges, the interval held fewest test rows at predictions of {worst['from']:.2f} to {worst['to']:.2f}: "
+        f"{100 * worst['interval_coverage']:.0f} % of {worst['rows']}."
+        for worst in sorted(ranges, key=lambda entry: entry["interval_coverage"])[:1]
+    ]
+    return (*(weak or (none,)), *least)
 
 
 def _example(recipe: Recipe, info: Json) -> str:
-    row = json.dumps(info["sample"], ensure_ascii=False)
     return (
         "import mlflow\nimport pandas as pd\n\n"
         f'model = mlflow.pyfunc.load_model("models:/{recipe.model_name}/Production")\n'
-        f"model.predict(pd.DataFrame([{row.replace('null', 'None')}]))"
+        f"model.predict(pd.DataFrame([{info['sample']!r}]))"
     )

@@ -102,6 +102,10 @@ class Registry:
                 self._challenge(version.version)
             return self.version(str(version.version)), not twins
 
+    def describe(self, version: str, description: str) -> None:
+        """Give a version another description."""
+        self._client.update_model_version(self.name, version, description=description)
+
     def change(self, version: str, *, expected: str, kind: str, reason: str, hand: Hand, evidence: str = "") -> Entry | None:
         """Make `version` the champion where `expected` (empty: none) is it now; return the entry, None where it is not.
 

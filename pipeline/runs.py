@@ -64,6 +64,12 @@ class StepRun:
             return self._own[artifact.name]  # type: ignore[no-any-return]
         return self.reader.load(artifact, self.lineage[artifact.step])
 
+    def has(self, artifact: Artifact[Any]) -> bool:
+        """Whether this run has saved the artifact, or the upstream run of its step has."""
+        return artifact.name in self._own or (
+            artifact.step in self.lineage and self.reader.has(artifact, self.lineage[artifact.step])
+        )
+
     def require_model(self, step: str, model_id: str) -> None:
         """Raise UnavailableError where a model that the upstream `step` logged is missing, cut off or changed."""
         self.reader.require_model(model_id, self.lineage[step])
@@ -102,6 +108,7 @@ class StepRun:
         """Write the manifest (of a finished run), the outcome and the status."""
         if status == "FINISHED":
             self._writer.close()
+        self._own.clear()  # a chain knows its runs until it ends
         self.tag(outcome=self.outcome, exit_code=self.exit_code)
         self.client.set_terminated(self.id, status)
 
@@ -238,6 +245,12 @@ def lineage_of(run: Run, steps: tuple[str, ...]) -> dict[str, str]:
     ids = {step: run.data.tags.get(f"pipeline.{step}_run_id", "") for step in steps}
     ids[run.data.tags["pipeline.step"]] = run.info.run_id
     return {step: ids[step] for step in steps if ids.get(step)}
+
+
+def lineage_of_chain(chain: Run, steps: tuple[str, ...]) -> dict[str, str]:
+    """Return the run IDs of the `steps` that a run of main came to, in their order."""
+    ids = {step: chain.data.tags.get(f"pipeline.{step}_run_id", "") for step in steps}
+    return {step: run_id for step, run_id in ids.items() if run_id}
 
 
 def recorded(reader: Reader, run: Run) -> dict[str, Any]:

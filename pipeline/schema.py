@@ -143,8 +143,8 @@ def _pandera_column(column: Column) -> pa.Column:
 def describe_columns(table: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
     """Return the column profile: rows, distinct rows, rank correlations, and what is known of each column.
 
-    Per column: type, unit, missing, distinct, mean, std, quantiles, and a histogram of BINS equal bins. A correlation with a
-    column that does not vary is None. NaN is left out everywhere.
+    Per column: type, unit, missing, distinct, mean, std, quantiles, and a histogram of BINS equal bins, or one. NaN is left out
+    everywhere; None is what there is no value of: a mean of nothing, a correlation with a column that does not vary.
     """
     quantiles = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
     correlations = table[list(recipe.columns)].corr(method="spearman").to_numpy()
@@ -153,7 +153,7 @@ def describe_columns(table: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
         "distinct_rows": len(table.drop_duplicates()),
         "correlations": {
             "columns": list(recipe.columns),
-            "spearman": [[None if np.isnan(value) else float(value) for value in row] for row in correlations],
+            "spearman": [[_known(value) for value in row] for row in correlations],
         },
         "columns": {
             name: {
@@ -161,10 +161,10 @@ def describe_columns(table: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
                 "unit": column.unit,
                 "missing": int(table[name].isna().sum()),
                 "distinct": int(table[name].nunique()),
-                "mean": float(table[name].mean()),
-                "std": float(table[name].std()),
+                "mean": _known(table[name].mean()),
+                "std": _known(table[name].std()),
                 "quantiles": {
-                    f"{q:g}": float(value) for q, value in zip(quantiles, table[name].quantile(quantiles), strict=True)
+                    f"{q:g}": _known(value) for q, value in zip(quantiles, table[name].quantile(quantiles), strict=True)
                 },
                 "histogram": _histogram(table[name]),
             }
@@ -173,6 +173,14 @@ def describe_columns(table: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
 def _histogram(values: pd.Series) -> dict[str, Any]:
-    counts, edges = np.histogram(values.dropna().to_numpy(dtype=float), bins=BINS)
+    known = values.dropna().to_numpy(dtype=float)
+    try:
+        counts, edges = np.histogram(known, bins=BINS)
+    except ValueError:  # the values are so close together that there is no number between them
+        counts, edges = np.array([len(known)]), np.array([known.min(), known.max()])
     return {"edges": edges.tolist(), "counts": counts.tolist()}

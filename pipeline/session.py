@@ -38,9 +38,9 @@ class Drawn(Protocol):
 
 
 class Draw(Protocol):
-    """Returns the card of a step."""
+    """Returns the card of a step, made of `results()`; `origin` says which run it is about."""
 
-    def __call__(self, step: str, results: Any, error: BaseException | None = None) -> Drawn: ...
+    def __call__(self, step: str, results: Callable[[], object], origin: str, error: BaseException | None = None) -> Drawn: ...
 
 
 class Reporter(Protocol):

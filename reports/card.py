@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from pipeline.artifacts import Artifact
 from pipeline.recipe import Recipe
@@ -26,6 +26,9 @@ class Results(Protocol):
 
     def load(self, artifact: Artifact[T]) -> T:
         """Return what was saved."""
+
+    def has(self, artifact: Artifact[Any]) -> bool:
+        """Whether it was saved."""
 
     def tag(self, name: str) -> str:
         """Return a tag ``pipeline.<name>`` of the run; empty where it has none."""

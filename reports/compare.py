@@ -35,25 +35,22 @@ def make_card(found: Comparison) -> Card:
     """Return the card of a comparison."""
     before, after = found.before, found.after
     gain = after.metrics["best"]["r2"] - before.metrics["best"]["r2"]
-    notes = []
-    if before.rows != after.rows:
-        notes.append(Note("The test rows are not the same: the figures are of different rows, and do not compare.", "warning"))
     return Card(
         f"{before.name} against {after.name}",
         f"Test R2 {before.metrics['best']['r2']:.4f} → {after.metrics['best']['r2']:.4f} ({gain:+.4f}), "
         f"{before.metrics['best']['candidate']} → {after.metrics['best']['candidate']}.",
         [
-            Section("The best candidates", [tabulate_best(found)]),
+            Section("The best candidates", compare_best(found)),
             Section("What is different", list_differences(found)),
             *_candidates(before, after),
         ],
-        notes=notes,
     )
 
 
-def tabulate_best(found: Comparison) -> Table:
-    """Return the best candidates side by side."""
+def compare_best(found: Comparison) -> list[Block]:
+    """Return the best candidates side by side, with a warning where their figures are of different rows."""
     before, after = found.before, found.after
+    other = Note("The test rows are not the same: the figures are of different rows, and do not compare.", "warning")
     rows: list[list[Cell]] = [
         ["run of evaluate", before.run_id, after.run_id, ""],
         ["rows from", before.source, after.source, ""],
@@ -66,7 +63,8 @@ def tabulate_best(found: Comparison) -> Table:
     old, new = (side.metrics["candidates"][side.metrics["best"]["candidate"]]["cv_mean_score"] for side in (before, after))
     rows.append(["CV R2 mean", old, new, new - old])
     rows.append(["test rows", before.metrics["test_rows"], after.metrics["test_rows"], ""])
-    return Table(["what", before.name, after.name, "difference"], rows)
+    table = Table(["what", before.name, after.name, "difference"], rows)
+    return [other, table] if before.rows != after.rows else [table]
 
 
 def list_differences(found: Comparison) -> list[Block]:

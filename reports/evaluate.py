@@ -14,6 +14,8 @@ from reports.card import Block, Card, Facts, Note, Plot, Results, Section, Table
 from reports.train import label_of, summarise_pairs
 
 Json = dict[str, Any]
+# More bars than this are not read.
+_MOST_GRADES = 20
 
 
 def make_card(results: Results) -> Card:
@@ -158,14 +160,14 @@ def _calibration(diagnosis: Json, label: str) -> Plot:
 
 
 def _grades(best: Json, label: str) -> list[Block]:
-    if "grades" not in best:
+    if "grades" not in best or len(best["grades"]["per_grade"]) > _MOST_GRADES:
         return []
     grades = best["grades"]["per_grade"]
     columns = {key: [entry[key] for entry in grades] for key in ("grade", "rows", "mae", "bias")}
     return [
         Plot(
             "errors_per_grade",
-            "The error of each true grade: rare grades are pulled towards the middle.",
+            "The error of each true grade, and which way it goes.",
             lambda: plots.plot_grades(columns["grade"], columns["mae"], columns["bias"], columns["rows"], label),
             Table(
                 ["grade", "test rows", "mean absolute error", "bias"],
@@ -190,10 +192,9 @@ def _slices(diagnosis: Json, label: str) -> Plot:
 
 def _worst(diagnosis: Json, target: str) -> Table:
     worst = diagnosis["worst_rows"]
-    columns = ["row", "predicted", target, *(key for key in worst[0] if key not in ("row", "predicted", target))]
-    return Table(
-        columns, [[row[name] for name in columns] for row in worst], "The test rows that it errs most on (row 0 is the first)"
-    )
+    names = [target, *(name for name in worst[0]["values"] if name != target)]
+    rows = [[row["row"], row["predicted"], *(row["values"][name] for name in names)] for row in worst]
+    return Table(["row", "predicted", *names], rows, "The test rows that it errs most on (row 0 is the first)")
 
 
 def _importance(diagnosis: Json) -> Plot:

@@ -8,7 +8,7 @@ from typing import Any
 
 from reports import plots
 from reports.card import Block, Card, Cell, Facts, Link, Links, Note, Plot, Section, Table, Tone
-from reports.compare import Comparison, list_differences, tabulate_best
+from reports.compare import Comparison, compare_best, list_differences
 
 #: Why a step was run that is never reused.
 ALWAYS = "always run"
@@ -125,7 +125,7 @@ def _steps(story: Story) -> list[Block]:
 def _since(story: Story) -> list[Section]:
     if not story.since:
         return []
-    return [Section("Since the last run", [tabulate_best(story.since), *list_differences(story.since)])]
+    return [Section("Since the last run", [*compare_best(story.since), *list_differences(story.since)])]
 
 
 def _results(story: Story) -> list[Section]:

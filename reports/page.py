@@ -27,18 +27,22 @@ class Page:
     failures: list[str] = field(default_factory=list)
 
 
-def render(card: Card) -> Page:
-    """Return the card as a page. A plot that cannot be drawn is a warning in its place, and listed in `failures`."""
+def render(card: Card, origin: str = "") -> Page:
+    """Return the card as a page, with `origin` at its end.
+
+    A plot that cannot be drawn is a warning in its place, and listed in `failures`.
+    """
     page = Page()
-    page.html = _template().render(card=card, picture=_painter(page))
+    page.html = _template().render(card=card, origin=origin, picture=_painter(page))
     return page
 
 
-def render_failure(title: str, error: BaseException) -> Page:
+def render_failure(title: str, origin: str, error: BaseException) -> Page:
     """Return a page that says that the card could not be made."""
     sentence = f"This card could not be drawn: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
     page = render(
-        Card(title, "The step itself is not affected: its results are in its run.", (), notes=[Note(sentence, "warning")])
+        Card(title, "The step itself is not affected: its results are in its run.", (), notes=[Note(sentence, "warning")]),
+        origin,
     )
     page.failures.append(sentence)
     return page
@@ -81,7 +85,7 @@ def is_number(value: Cell) -> bool:
 
 
 def shown(value: Cell) -> str:
-    """Return a cell as people read it: numbers to four significant digits, nothing where there is none."""
+    """Return a cell as people read it: short numbers whole, others to four decimals or four digits; a dash for none."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, bool):
@@ -91,7 +95,10 @@ def shown(value: Cell) -> str:
     if isinstance(value, float):
         if float(f"{value:.3g}") == value and abs(value) < 1e6:  # a short number stays short: 9.5, 0.005
             return f"{value:,.6g}"
-        return f"{value:,.4f}" if 0.001 <= abs(value) < 1000 else f"{value:,.4g}"
+        if not 0.01 <= abs(value) < 1e9:
+            return f"{value:.4g}"
+        digits = math.floor(math.log10(abs(value))) + 1
+        return f"{value:,.{4 if digits <= 1 else max(0, 4 - digits)}f}"
     return str(value)
 
 

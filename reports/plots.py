@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _CHARACTER = 0.088  # inches, about, of the font that is drawn with
 _ROW = 0.34
+# Characters of a label; what is longer is cut in the picture, and whole in the table below it.
+_LONGEST = 40
 
 
 def _panel(
@@ -33,6 +35,7 @@ def _panel(
 
 def _rows(labels: Sequence[str], width: float = 8, *, top: float = 0.45) -> tuple[Figure, Axes, np.ndarray]:
     """Return a figure of horizontal rows, the first label on top, and the rows' places."""
+    labels = [_cut(label) for label in labels]
     left = 0.25 + _CHARACTER * max(map(len, labels), default=1)
     figure, axes = _panel(width, _ROW * len(labels) + top + 0.65, left=left, right=0.45, top=top)
     places = np.arange(len(labels))[::-1]
@@ -42,6 +45,10 @@ def _rows(labels: Sequence[str], width: float = 8, *, top: float = 0.45) -> tupl
     axes.grid(axis="x")
     axes.set_axisbelow(True)
     return figure, axes, places
+
+
+def _cut(label: str) -> str:
+    return label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…"
 
 
 def _legend(axes: Axes, columns: int = 3) -> None:
@@ -82,6 +89,7 @@ def plot_correlations(names: Sequence[str], values: np.ndarray) -> Figure:
     """Return the correlations of all pairs of columns as shades, orange below 0 and blue above."""
     from matplotlib.colors import LinearSegmentedColormap
 
+    names = [_cut(name) for name in names]
     side, label = max(0.36 * len(names), 2.4), 0.25 + _CHARACTER * max(map(len, names))
     figure, axes = _panel(label + side + 1.2, label + side + 0.2, left=label, right=1.2, top=0.1, bottom=label)
     shades = LinearSegmentedColormap.from_list("correlation", [ORANGE, "#f4f4f4", BLUE])
@@ -128,16 +136,17 @@ def plot_memory(r2: Mapping[str, float]) -> Figure:
     return figure
 
 
-def plot_differences(names: Sequence[str], distance: Sequence[float], limit: float) -> Figure:
+def plot_differences(names: Sequence[str], distance: Sequence[float], limit: Sequence[float]) -> Figure:
     """Return the Kolmogorov-Smirnov distance of each column between training and test rows, and what chance reaches."""
     figure, axes, places = _rows(names)
-    beyond = np.array(distance) > limit
-    axes.hlines(places, 0, distance, color=LINE, linewidth=2)
-    axes.plot(np.array(distance)[~beyond], places[~beyond], "o", color=BLUE, label="as alike as by chance")
-    axes.plot(np.array(distance)[beyond], places[beyond], "D", color=ORANGE, label="less alike")
-    axes.axvline(limit, color=SOFT, linestyle="--", label="chance: 1 split in 20")
+    values, limits = np.array(distance), np.array(limit)
+    beyond = values > limits
+    axes.hlines(places, 0, values, color=LINE, linewidth=2)
+    axes.plot(values[~beyond], places[~beyond], "o", color=BLUE, label="as alike as by chance")
+    axes.plot(values[beyond], places[beyond], "D", color=ORANGE, label="less alike")
+    axes.plot(limits, places, "|", color=SOFT, markersize=14, label="chance: one column in 20")
     axes.set_xlabel("Kolmogorov-Smirnov distance (0: the same distribution)")
-    axes.set_xlim(0, max(limit, *distance) * 1.15)
+    axes.set_xlim(0, max(*values, *limits) * 1.15)
     _legend(axes)
     return figure
 
@@ -260,7 +269,7 @@ def plot_gain(gain: float, low: float, high: float, lower: float, *, needed: flo
     room = 0.12 * (right - left)
     axes.set_xlim(left - room, right + 2 * room)
     axes.axvspan(needed, right + 2 * room, color=GREEN, alpha=0.1)
-    axes.text(right + 1.9 * room, 0.85, "passes here", color=GREEN, ha="right", va="top")
+    axes.text(right + 1.9 * room, 0.85, "the lower limit must be here", color=GREEN, ha="right", va="top")
     verdict, colour = ("the gate: passed", GREEN) if passed else ("the gate: not passed", ORANGE)
     axes.set_title(verdict, loc="right", color=colour, weight="bold")
     axes.plot([low, high], [0, 0], color=BLUE, linewidth=4, alpha=0.5, label="90 % interval", solid_capstyle="butt")

@@ -19,7 +19,7 @@ def make_card(results: Results) -> Card:
             "Decision": decision["outcome"],
             "Rule": decision["rule"],
             "Policy": decision["policy"],
-            "The gate found for it": decision["passed"],
+            "The gate": ("passed" if decision["passed"] else "not passed") if evidence else "not asked",
         }
     )
     sections = [Section("Decision", [facts])]
@@ -58,7 +58,8 @@ def _gain(evidence: dict[str, Any], *, passed: bool) -> list[Block]:
     return [
         Plot(
             "gain",
-            "What the challenger gains over what it is held against. It passes where the lower limit is in the green part.",
+            "What the challenger gains over what it is held against. The lower limit must be in the green part; the least gain "
+            "that the recipe asks for and the guard rails must hold too.",
             lambda: plots.plot_gain(
                 evidence["gain"],
                 low,
@@ -76,9 +77,15 @@ def _gain(evidence: dict[str, Any], *, passed: bool) -> list[Block]:
 
 def _rails(evidence: dict[str, Any]) -> Table:
     return Table(
-        ["guard rail", "measured", "at most", "held"],
+        ["guard rail", "measured", "at most", "held", "of"],
         [
-            [rail["name"], rail["value"], "no limit" if rail["limit"] is None else rail["limit"], rail["passed"]]
+            [
+                rail["name"],
+                rail["value"],
+                "no limit" if rail["limit"] is None else rail["limit"],
+                rail["passed"],
+                rail.get("note") or "all rows",
+            ]
             for rail in evidence["guard_rails"]
         ],
         "More error than the champion's, and time for one row in milliseconds",

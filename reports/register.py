@@ -23,9 +23,8 @@ def make_card(results: Results) -> Card:
         )
     version = results.load(VERSION)
     tags = version["tags"]
-    model_card = write_model_card(
-        results.recipe, results.load(METRICS), results.load(DIAGNOSIS), results.load(MODEL_INFO), tags
-    )
+    diagnosis = results.load(DIAGNOSIS) if results.has(DIAGNOSIS) else None
+    model_card = write_model_card(results.recipe, results.load(METRICS), diagnosis, results.load(MODEL_INFO), tags)
     is_new = "registered, as the challenger" if version["new"] else "registered already: the same recipe on the same rows"
     lineage = [[name.replace("_", " "), str(value)] for name, value in tags.items() if name not in _SCORES]
     parts = []
@@ -37,6 +36,6 @@ def make_card(results: Results) -> Card:
     return Card(
         f"register: {version['name']} version {version['version']}",
         f"{version['candidate']} is {is_new}.",
-        [*parts, Section("Where it comes from", [Table(["what", "value"], lineage, "The tags of the version")])],
+        [*parts, Section("Where it comes from", [Table(["what", "value"], lineage, "What this run registers, or would have")])],
         tone="warning" if tags["data_source"] == SYNTHETIC else "good",
     )

@@ -5,14 +5,13 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
 from pipeline.artifacts import INSPECTION, METRICS
 from pipeline.recipe import Recipe
 from reports import plots
 from reports.card import Block, Card, Facts, Note, Plot, Results, Section, Table
 from reports.train import label_of
-
-# More R2 than this between the last two sizes says that more rows would help.
-_STILL_RISING = 0.01
 
 
 def make_card(results: Results) -> Card:
@@ -20,13 +19,14 @@ def make_card(results: Results) -> Card:
     found, best = results.load(INSPECTION), results.load(METRICS)["best"]
     curve = found["learning_curve"]
     last, before = (fmean(curve["test"][place]) for place in (-1, -2))
-    rising = last - before > _STILL_RISING
+    steps = np.subtract(curve["test"][-1], curve["test"][-2])
+    rising = steps.mean() > 2 * steps.std(ddof=1) / np.sqrt(len(steps))
     return Card(
         f"A closer look at {best['candidate']}",
         f"More rows like these would {'still help' if rising else 'hardly help'}: the last step of the learning curve, from "
         f"{curve['rows'][-2]:,} to {curve['rows'][-1]:,} rows, is worth {last - before:+.4f} R2.",
         [
-            Section("Would more rows help?", [_curve(curve)]),
+            Section("Would more rows help?", [_curve(curve, found["split_method"])]),
             Section("Does the order of the file matter?", _stress(found["file_order"])),
             Section(
                 "What moves the prediction",
@@ -39,12 +39,13 @@ def make_card(results: Results) -> Card:
     )
 
 
-def _curve(curve: dict[str, Any]) -> Plot:
+def _curve(curve: dict[str, Any], method: str) -> Plot:
     rows, train, test = curve["rows"], *([fmean(folds) for folds in curve[side]] for side in ("train", "test"))
     low, high = ([pick(folds) for folds in curve["test"]] for pick in (min, max))
     return Plot(
         "learning_curve",
-        "R2 by how many rows it learns from, over the folds of the training rows; copies of a row stay on one side.",
+        "R2 by how many rows it learns from, over the folds of the training rows"
+        f"{'; copies of a row stay on one side' if method == 'grouped' else ', copies of a row on both sides'}.",
         lambda: plots.plot_curve(rows, train, test, low, high),
         Table(
             ["training rows", "R2, learned from", "R2, not seen", "worst fold", "best fold"],
@@ -56,15 +57,16 @@ def _curve(curve: dict[str, Any]) -> Plot:
 def _stress(order: dict[str, Any]) -> list[Block]:
     mixed, blocks = order["shuffled"]["mean"], order["in_order"]["mean"]
     drop = mixed - blocks
-    spread = max(order["shuffled"]["folds"]) - min(order["shuffled"]["folds"])
+    mixed_folds = order["shuffled"]["folds"]
+    found = drop > (max(mixed_folds) - min(mixed_folds)) / 2
     words = (
         f"Learned from one part of the file and asked about another, it loses {drop:.4f} R2: the rows change along the file, "
         "and a score of shuffled rows is too kind to what comes next."
-        if drop > 0
-        else "Blocks of the file are predicted no worse than shuffled rows: its order says nothing."
+        if found
+        else "Blocks of the file are predicted as well as shuffled rows, as far as these folds can tell."
     )
     return [
-        Note(words, "warning" if drop > spread / 2 else "plain"),
+        Note(words, "warning" if found else "plain"),
         Facts({"R2, shuffled folds": mixed, "R2, blocks in the file's order": blocks, "Drop": drop}),
         Table(
             ["block of the file", "R2, in order", "R2, shuffled fold"],

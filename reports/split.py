@@ -73,14 +73,13 @@ def _leaks(audit: dict[str, Any]) -> list[Block]:
 
 
 def _alike(audit: dict[str, Any]) -> Plot:
-    columns, limit = audit["columns"], audit["ks_limit"]
+    columns = audit["columns"]
     return Plot(
         "differences",
-        "How far the distributions of each column in training and test rows are apart.",
-        lambda: plots.plot_differences([column["column"] for column in columns], [column["ks"] for column in columns], limit),
+        "How far each column's distributions in training and test rows are apart. By chance, one in 20 is beyond its line.",
+        lambda: plots.plot_differences(*([column[key] for column in columns] for key in ("column", "ks", "limit"))),
         Table(
-            ["column", "Kolmogorov-Smirnov distance", "p", "mean in training", "mean in test"],
-            [[column[key] for key in ("column", "ks", "p", "train_mean", "test_mean")] for column in columns],
-            f"A distance of {limit:.4f} is what chance reaches once in 20 splits",
+            ["column", "Kolmogorov-Smirnov distance", "by chance, one in 20", "p", "mean in training", "mean in test"],
+            [[column[key] for key in ("column", "ks", "limit", "p", "train_mean", "test_mean")] for column in columns],
         ),
     )

@@ -82,7 +82,8 @@ def _resampled(board: pd.DataFrame) -> Plot:
     names, shares = [str(name) for name in board["candidate"]], board["best_share"].tolist()
     return Plot(
         "best_share",
-        "How often each candidate would be the best if the training rows were drawn again: bootstrap over distinct rows.",
+        "How often each candidate errs least, by squared error out of fold, when distinct rows are drawn again (bootstrap). "
+        "Nothing is fitted anew for it, so the order looks surer than it is.",
         lambda: plots.plot_shares(names, shares),
         Table(["candidate", "share of resamplings"], [list(pair) for pair in zip(names, shares, strict=True)]),
     )
@@ -92,10 +93,10 @@ def summarise_pairs(target: Any, predicted: Any) -> Table:
     """Return true values against predictions as a table: of each true value, or of each tenth of them, rows and predictions."""
     frame = pd.DataFrame({"true": target, "predicted": predicted})
     distinct = frame["true"].nunique()
-    by = frame["true"] if distinct <= 12 else pd.qcut(frame["true"], 10, duplicates="drop").astype(str)
-    found = frame.groupby(by, observed=True, sort=distinct <= 12)["predicted"].agg(["size", "min", "median", "max"])
+    by = frame["true"] if distinct <= 12 else pd.qcut(frame["true"], 10, duplicates="drop")
+    found = frame.groupby(by, observed=True)["predicted"].agg(["size", "min", "median", "max"])
     rows = [
-        [key if isinstance(key, str) else float(key), int(size), *map(float, rest)] for key, size, *rest in found.itertuples()
+        [float(key) if distinct <= 12 else str(key), int(size), *map(float, rest)] for key, size, *rest in found.itertuples()
     ]
     return Table(["true", "rows", "least predicted", "median predicted", "greatest predicted"], rows)
 
@@ -115,4 +116,8 @@ def _parameters(recipe: Recipe, board: pd.DataFrame) -> Table | Note:
     for name in map(str, board["candidate"]):
         for key, value in flatten(recipe.part([], candidates=[name])["candidates"][name]).items():
             rows.append([name, key.removeprefix("params."), value.strip('"')])
-    return Table(["candidate", "parameter", "value"], rows, "What the recipe says; everything else is scikit-learn's default")
+    return Table(
+        ["candidate", "parameter", "value"],
+        rows,
+        "What the recipe says, besides the seed; the rest is scikit-learn's default, or found by a search",
+    )

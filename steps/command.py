@@ -38,6 +38,7 @@ from pipeline.profiles import Profile, find_profile, load_profile
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.runs import StepRun, fail_run
 from pipeline.session import Drawn, Session, Step
+from pipeline.sources import redact
 from pipeline.store import Store, is_new, open_store, store_errors
 from pipeline.workers import Workers
 from steps import ORDER
@@ -362,18 +363,19 @@ def open_session(recipe: str, profile: str, *, will_fit: bool = False) -> Sessio
 
 def card_of(session: Session, run_id: str) -> str:
     """Return where the card of a run is, for people: a path, or a URI."""
-    return place_of(session.reader.root(run_id), CARD.name)
+    return redact(place_of(session.reader.root(run_id), CARD.name))
 
 
-def draw_card(step: str, results: Any, error: BaseException | None = None) -> Drawn:
+def draw_card(step: str, results: Callable[[], object], origin: str, error: BaseException | None = None) -> Drawn:
     """Return the card of a step. A card that cannot be made is a page that says so."""
     # By name, so that how a card looks is not among what a step's result depends on.
     page, failure = (importlib.import_module(f"reports.{name}") for name in ("page", "failure"))
     try:
         make_card = importlib.import_module(f"reports.{step}").make_card
-        return cast(Drawn, page.render(make_card(results) if error is None else failure.describe_failure(step, results, error)))
+        card = make_card(results()) if error is None else failure.describe_failure(step, results(), error)
+        return cast(Drawn, page.render(card, origin))
     except Exception as problem:  # a picture is no reason to lose a result
-        return cast(Drawn, page.render_failure(step, problem))
+        return cast(Drawn, page.render_failure(step, origin, problem))
 
 
 def _user() -> str:

@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +20,10 @@ from pipeline.gates import failures
 from pipeline.lineage import differing_components
 from pipeline.recipe import SYNTHETIC
 from pipeline.registry import CHAMPION
-from pipeline.runs import StepRun
+from pipeline.runs import StepRun, lineage_of_chain
 from pipeline.session import Session
 from pipeline.sources import redact
+from pipeline.store import store_errors
 from pipeline.summary import explain_cache, explain_evidence, explain_split, tabulate_candidates
 from steps import ORDER
 from steps.command import Result, card_of, entry_point, open_session, parse_switch, session_options
@@ -74,30 +77,30 @@ def main(recipe: str, profile: str, data: str, split: str, model: str, cache: st
         "promote": {"promote": promote},
     }
     check_words(session, ORDER, params)
-    chain, before = Chain(), _last_chain(session)
+    chain = Chain()
+    with store_errors(session.store.uri):
+        before = _last_chain(session)
     with session.open_run("main") as run:
         try:
             run_chain(session, ORDER, params, chain, nested_in=run.id, use_cache=use_cache)
         except Exception as error:
-            draw_card(session, run, "main", _tell(session, chain, run, before, error))
+            draw_card(session, run, "main", partial(_tell, session, chain, run, before, error))
             raise
         run.tag(**{f"{step}_run_id": run_id for step, run_id in chain.lineage.items()})
         for name in ("data_source", "data_digest"):
             run.tag(**{name: _tags(session, chain.lineage["ingest"])[f"pipeline.{name}"]})
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
-        draw_card(session, run, "main", _tell(session, chain, run, before))
+        draw_card(session, run, "main", partial(_tell, session, chain, run, before))
         warnings = [f"\nWarning: {text}" for text in _card_failures({**chain.opened, "main": run})]
         summary = f"{_summarise(session, chain)}\n{''.join(warnings)}\nThe card: {card_of(session, run.id)}"
     return Result(f"{summary}\n{run.id}", run.exit_code)
 
 
 def _last_chain(session: Session) -> dict[str, str]:
-    """Return the run IDs of the steps of the last finished chain that came to an evaluation; none where there is none."""
-    for chain in session.history.newest("main"):
-        ids = {step: chain.data.tags.get(f"pipeline.{step}_run_id", "") for step in ORDER}
-        return {step: run_id for step, run_id in ids.items() if run_id} if ids["evaluate"] else {}
-    return {}
+    """Return the run IDs of the steps of the last finished chain; none where there is none."""
+    chains = session.history.newest("main")
+    return lineage_of_chain(chains[0], ORDER) if chains else {}
 
 
 def _tell(session: Session, chain: Chain, run: StepRun, before: dict[str, str], error: Exception | None = None) -> Story:
@@ -119,9 +122,10 @@ def _tell(session: Session, chain: Chain, run: StepRun, before: dict[str, str], 
         return reader.load(artifact, ids[artifact.step]) if step in ids else None
 
     since = None
-    if before and "evaluate" in ids:
-        last, now = describe_side(session, "the last run", before), describe_side(session, "this run", ids)
-        since = Comparison(last, now, differing_components(session, before, ids))
+    if before.get("evaluate") and "evaluate" in ids:
+        with suppress(PipelineError):  # the last run may be there in parts only; this one is none the worse for it
+            last, now = describe_side(session, "the last run", before), describe_side(session, "this run", ids)
+            since = Comparison(last, now, differing_components(session, before, ids))
     return Story(
         session.recipe.name,
         session.profile_name,

@@ -52,7 +52,8 @@ def work(session: Session, run: StepRun) -> str:
         "cv_std": metrics["candidates"][verdict["candidate"]]["cv_std"],
         **{name: best[name] for name in ("r2", "rmse", "mae")},
     }
-    card = write_model_card(session.recipe, metrics, run.load(DIAGNOSIS), run.load(MODEL_INFO), tags)
+    diagnosis = run.load(DIAGNOSIS) if run.has(DIAGNOSIS) else None
+    card = write_model_card(session.recipe, metrics, diagnosis, run.load(MODEL_INFO), tags)
     run.save(MODEL_CARD, card.as_markdown())
     version, is_new = session.registry.register(
         source=f"models:/{verdict['model_id']}",
@@ -60,8 +61,10 @@ def work(session: Session, run: StepRun) -> str:
         model_id=verdict["model_id"],
         identity="/".join(tags[key][:16] for key in ("recipe_digest", "training_rows", "environment_digest")),
         tags=tags,
-        description=card.as_markdown(),
+        description=card.as_description(),
     )
+    if not is_new and version.description != card.as_description():
+        session.registry.describe(str(version.version), card.as_description())
     if not is_new and session.reader.faults(str(version.tags.get("pipeline.register_run_id"))):
         # Whoever made the version was stopped before its run was whole: the rows are to be found in this one.
         session.registry.note(str(version.version), {"register_run_id": run.id})

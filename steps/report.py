@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import DATASET, DIAGNOSIS, INSPECTION, LEADERBOARD, LEAK_AUDIT, TRAIN
 from pipeline.chain import StepResults, draw_card
-from pipeline.errors import UnavailableError
+from pipeline.errors import UnavailableError, UsageError
+from pipeline.runs import lineage_of_chain
+from pipeline.store import store_errors
 from steps.command import Result, card_of, entry_point, open_session, session_options
 
 if TYPE_CHECKING:
@@ -28,22 +30,23 @@ def report(recipe: str, profile: str) -> Result:
     Example: python -m steps.report
     """
     session = open_session(recipe, profile)
-    chains = session.history.newest("main")
-    ids = {step: chains[0].data.tags.get(f"pipeline.{step}_run_id", "") for step in session.order} if chains else {}
-    if not ids.get("evaluate"):
-        raise UnavailableError("A finished run of main must be there to report on.", got="none", fix="Run `make pipeline`.")
-    done = [
-        run
-        for run in session.history.newest("report", limit=20)
-        if run.data.tags.get("pipeline.evaluate_run_id") == ids["evaluate"]
-    ]
-    if done:
-        closer = done[0].info.run_id
-    else:
+    with store_errors(session.store.uri):
+        chains = session.history.newest("main")
+        ids = lineage_of_chain(chains[0], session.order) if chains else {}
+        if "evaluate" not in ids:
+            raise UnavailableError("A finished run of main must be there to report on.", got="none", fix="Run `make pipeline`.")
+        closer = _drawn_before(session, ids["evaluate"])
+    if not closer:
         with session.open_run("report") as run:
-            run.descend({step: run_id for step, run_id in ids.items() if run_id})
+            run.descend(ids)
+            if not run.has(DIAGNOSIS):
+                raise UnavailableError(
+                    "The newest run of main must have been evaluated by this version of the project.",
+                    got="an older one",
+                    fix="Run `make pipeline`.",
+                )
             run.save(INSPECTION, _inspect(session, run))
-            draw_card(session, run, "report", StepResults(session.recipe, run))
+            draw_card(session, run, "report", lambda: StepResults(session.recipe, run))
         closer = run.id
     lines = [
         f"The run:        {card_of(session, chains[0].info.run_id)}",
@@ -52,11 +55,26 @@ def report(recipe: str, profile: str) -> Result:
     return Result("\n".join(lines))
 
 
+def _drawn_before(session: Session, evaluate_run_id: str) -> str:
+    """Return the run ID of a report on an evaluation, with a card that is whole; empty where there is none."""
+    for run in session.history.newest("report", limit=50):
+        tags = run.data.tags
+        if tags.get("pipeline.evaluate_run_id") == evaluate_run_id and "pipeline.card_failures" not in tags:
+            return str(run.info.run_id)
+    return ""
+
+
 def _inspect(session: Session, run: StepRun) -> dict[str, Any]:
     from pipeline.inspection import learning_curve, partial_dependence, score_file_order
     from pipeline.models import load_model
 
     recipe, train = session.recipe, run.load(TRAIN)
+    if set(train.columns) != set(recipe.columns):
+        raise UsageError(
+            "The recipe must have the columns of the run that is reported on.",
+            got=f"other ones than {', '.join(train.columns)}",
+            fix="Run `make pipeline` with this recipe.",
+        )
     best = run.load(LEADERBOARD).iloc[0]
     run.require_model("train", best.model_id)
     model = load_model(f"models:/{best.model_id}")
@@ -64,6 +82,7 @@ def _inspect(session: Session, run: StepRun) -> dict[str, Any]:
     top = [entry["feature"] for entry in run.load(DIAGNOSIS)["importance"][:TOP]]
     method = run.load(LEAK_AUDIT)["method"]
     return {
+        "split_method": method,
         "learning_curve": learning_curve(model, train, recipe, method, session.workers, session.reporter.advance),
         "file_order": score_file_order(model, run.load(DATASET), recipe, session.workers),
         "dependence": partial_dependence(model, train[list(recipe.features)], top),

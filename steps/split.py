@@ -47,7 +47,7 @@ def work(session: Session, run: StepRun, method: str) -> str:
     run.tag(split_method=method)
     run.save(TRAIN, train)
     run.save(TEST, test)
-    shown = {"memory": measure_memory(*plainly, recipe), **compare_columns(train, test, recipe)}
+    shown = {"memory": measure_memory(*plainly, recipe), "columns": compare_columns(train, test, recipe)}
     run.save(LEAK_AUDIT, {"method": method, **audit, "random_split": plain, **shown})
     return (
         f"{method} split: {audit['train_rows']} training and {audit['test_rows']} test rows; "

@@ -37,7 +37,8 @@ def check(session: Session, model: str) -> None:
 
 def work(session: Session, run: StepRun, model: str) -> str:
     """Compare the candidates; log each one, as soon as it is complete, in a run of its own."""
-    from pipeline.comparison import compare_candidates, count_fits, gains_with_best, rank, resample_best
+    from pipeline.comparison import compare_candidates, count_fits, rank
+    from pipeline.ranking import gains_with_best, resample_best
     from pipeline.rows import row_groups
 
     recipe = session.recipe

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from pipeline.artifacts import (
+    CARD,
     DATASET,
     LEADERBOARD,
     METRICS,
@@ -72,7 +73,18 @@ def test_a_plot_lies_in_a_folder_of_its_own(store: Store) -> None:
     writer.save(plot("residuals"), b"\x89PNG, and what follows")
     writer.close()
     assert [file.path for file in store.client.list_artifacts(run_id, "plots")] == ["plots/residuals.png"]
-    assert Reader(store.client).load(plot("residuals"), run_id).startswith(b"\x89PNG")
+
+
+def test_a_run_is_whole_without_its_card_and_plots(store: Store) -> None:
+    run_id = new_run(store)
+    writer = Writer(store.client, run_id)
+    for artifact in (plot("residuals"), CARD):
+        writer.save(artifact, b"\x89PNG" if artifact is not CARD else "<html>")
+    writer.save(METRICS, {"r2": 0.4})
+    writer.close()
+    root = Path(store.client.get_run(run_id).info.artifact_uri.removeprefix("file://"))
+    (root / "card.html").unlink()
+    (root / "plots/residuals.png").write_bytes(b"other")
     assert Reader(store.client).faults(run_id) == []
 
 

@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_predict, cross_val_score
 
 from pipeline.candidates import build_candidate
-from pipeline.comparison import Result, compare_candidates, count_fits, gains_with_best, rank, resample_best
+from pipeline.comparison import Result, compare_candidates, count_fits, rank
 from pipeline.errors import UsageError
 from pipeline.recipe import Recipe
 from pipeline.splits import cv_folds
@@ -160,44 +160,3 @@ def test_results_are_ranked_by_mean_score_and_equal_ones_by_name(results: dict[s
     ]
     assert [result.name for result in rank(board)] == ["c", "a", "b"]
     assert [result.name for result in rank(board[::-1])] == ["c", "a", "b"]
-
-
-def predicting(results: dict[str, Result], *predictions: np.ndarray) -> list[Result]:
-    """Return results with these out-of-fold predictions, under the names M0, M1 and so on."""
-    any_result = next(iter(results.values()))
-    return [replace(any_result, name=f"M{place}", out_of_fold=values) for place, values in enumerate(predictions)]
-
-
-def test_the_one_with_no_error_is_the_best_in_every_resampling(results: dict[str, Result]) -> None:
-    target = np.arange(20.0)
-    shares = resample_best(predicting(results, target + 1, target), target, np.arange(20), draws=200, seed=0)
-    assert shares.tolist() == [0, 1]
-
-
-def test_two_that_err_alike_are_the_best_about_equally_often(results: dict[str, Result]) -> None:
-    rng, target = np.random.default_rng(0), np.zeros(500)
-    shares = resample_best(
-        predicting(results, *rng.permuted(np.tile(np.linspace(-1, 1, 500), (2, 1)), axis=1)),
-        target,
-        np.arange(500),
-        draws=2000,
-        seed=0,
-    )
-    assert shares.sum() == pytest.approx(1)
-    assert 0.1 < shares[0] < 0.9
-
-
-def test_copies_of_a_row_are_drawn_together(results: dict[str, Result]) -> None:
-    """The first is right on one row, of which there are many copies; the second on the only other one."""
-    groups = np.array([0] * 9 + [1])
-    first, second = np.where(groups == 0, 0.0, 10.0), np.where(groups == 0, 3.0, 0.0)
-    shares = resample_best(predicting(results, first, second), np.zeros(10), groups, draws=4000, seed=0)
-    assert shares[1] == pytest.approx(0.75, abs=0.05)  # where the second row is drawn at all: 100 against 81, or 0 against 81
-
-
-def test_what_errs_the_other_way_gains_when_it_is_averaged_with_the_best(results: dict[str, Result]) -> None:
-    target = np.arange(10.0)
-    gains = gains_with_best(predicting(results, target + 1, target - 1, target + 2), target)
-    assert gains[0] == 0
-    assert gains[1] == pytest.approx(10 / np.sum((target - target.mean()) ** 2))
-    assert gains[2] < 0

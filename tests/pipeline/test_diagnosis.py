@@ -94,7 +94,7 @@ def test_the_worst_row_comes_first_by_its_place_in_the_table(wines: pd.DataFrame
     worst = worst_rows(holed, predicted, recipe.target)
     assert len(worst) == WORST
     assert [row["row"] for row in worst[:2]] == [wines.index[17], wines.index[5]]
-    assert worst[0]["pH"] is None
+    assert worst[0]["values"]["pH"] is None
     assert worst[0]["predicted"] == predicted[17]
 
 

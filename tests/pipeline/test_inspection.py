@@ -10,6 +10,7 @@ from sklearn.inspection import partial_dependence as by_sklearn
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeRegressor
 
 from pipeline.inspection import SHARES, learning_curve, partial_dependence, score_file_order
@@ -89,3 +90,9 @@ def test_a_column_that_does_not_matter_has_a_flat_curve(wines: pd.DataFrame, rec
     curve = partial_dependence(model, features, ["density", "alcohol"])
     assert np.ptp(curve["density"]["mean"]) < 1e-6
     assert np.ptp(curve["alcohol"]["mean"]) > 1
+
+
+def test_too_few_rows_for_a_model_are_left_out_of_its_curve(wines: pd.DataFrame, recipe: Recipe, workers: Workers) -> None:
+    curve = learning_curve(KNeighborsRegressor(30), wines.head(200), recipe, "grouped", workers, say_nothing)
+    assert len(curve["rows"]) == len(curve["test"]) == len(SHARES) - 2
+    assert curve["rows"][0] >= 30

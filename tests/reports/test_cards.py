@@ -12,6 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
+from pipeline.artifacts import CARD
+from pipeline.runs import StepRun
 from tests.browser import needs_chromium, start_chromium
 from tests.conftest import Project
 from tests.reports.conftest import NASTY, Chains, card_of
@@ -315,6 +317,29 @@ def test_a_card_that_cannot_be_made_is_a_warning_and_fails_nothing(project: Proj
     index = card_of(project, project.first("main").info.run_id).read_text(encoding="utf-8")
     assert "split: This card could not be drawn" in index
     assert "This card could not be drawn" in outcome.stdout
+
+
+def test_a_card_that_cannot_be_saved_is_a_warning_and_fails_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = StepRun.save
+
+    def refuse(run: StepRun, artifact: Any, value: Any) -> str:
+        if artifact is CARD:
+            raise OSError("no room")
+        return save(run, artifact, value)
+
+    monkeypatch.setattr(StepRun, "save", refuse)
+    outcome = project.ok("main", model="lr")
+    assert "warning: promote: This card could not be saved: OSError: no room" in outcome.stderr
+    assert list(project.versions()) == ["1"]
+
+
+def test_a_last_run_that_is_gone_in_parts_is_no_reason_to_fail(project: Project) -> None:
+    project.ok("main", model="lr")
+    (card_of(project, project.first("evaluate").info.run_id).parent / "verdict.json").unlink()
+    outcome = project.ok("main", model="lr", cache="off")
+    main = max(project.runs("main"), key=lambda run: run.info.start_time)
+    assert "Since the last run" not in card_of(project, main.info.run_id).read_text(encoding="utf-8")
+    assert "warning" not in outcome.stderr.lower()
 
 
 def test_a_bug_in_a_step_has_a_card_and_keeps_its_traceback(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

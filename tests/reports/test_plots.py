@@ -19,7 +19,7 @@ FIGURES = {
     "correlations": lambda: plots.plot_correlations(["a", "b"], CORRELATIONS),
     "twins": lambda: plots.plot_twins({"random": (64, 320), "grouped": (0, 299)}),
     "memory": lambda: plots.plot_memory({"with": 1.0, "all": 0.07, "without": -0.1}),
-    "differences": lambda: plots.plot_differences(["a", "b"], [0.02, 0.3], 0.1),
+    "differences": lambda: plots.plot_differences(["a", "b"], [0.02, 0.3], [0.1, 0.2]),
     "leaderboard": lambda: plots.plot_leaderboard(["A", "B"], [0.4, 0.3], FOLDS),
     "leaderboard with test rows": lambda: plots.plot_leaderboard(["A", "B"], [0.4, 0.3], FOLDS, [0.35, 0.31]),
     "shares": lambda: plots.plot_shares(["A", "B"], [0.9, 0.1]),
@@ -35,6 +35,7 @@ FIGURES = {
     "dependence": lambda: plots.plot_dependence([1, 2], [5.5, 5.7], "alcohol (% vol)", "grade"),
     "pairs": lambda: plots.plot_pairs(["A"], [0.3], [0.4], "R2"),
     "timeline": lambda: plots.plot_timeline(["ingest", "train"], [0, 1], [1, 5], [True, False]),
+    "long names": lambda: plots.plot_slices(["a name of " + "very " * 30 + "many words"], [0.4], [-0.1], "grade"),
     "an empty timeline": lambda: plots.plot_timeline([], [], [], []),
 }
 
@@ -116,7 +117,7 @@ def test_the_picture_of_the_gate_says_how_it_ends_and_where_it_passes(passed: bo
     figure = plots.plot_gain(0.03, 0.01, 0.05, -0.002, needed=0.0, level=0.95, passed=passed)
     axes = figure.axes[0]
     assert axes.get_title(loc="right") == verdict
-    assert [text.get_text() for text in axes.texts] == ["passes here"]
+    assert [text.get_text() for text in axes.texts] == ["the lower limit must be here"]
     assert {"gain +0.0300", "lower limit at 95.0%: -0.0020", "it must be above 0"} <= set(texts(figure))
     low, high = axes.get_xlim()
     assert low < -0.002
@@ -130,7 +131,7 @@ def test_the_picture_of_twins_counts_them_for_each_split() -> None:
 
 
 def test_columns_beyond_chance_have_another_mark() -> None:
-    axes = plots.plot_differences(["a", "b", "c"], [0.02, 0.3, 0.1], 0.1).axes[0]
+    axes = plots.plot_differences(["a", "b", "c"], [0.02, 0.3, 0.1], [0.1, 0.1, 0.1]).axes[0]
     assert markers(axes, "o") == [0.02, 0.1]
     assert markers(axes, "D") == [0.3]
 
