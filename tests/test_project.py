@@ -20,7 +20,7 @@ PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "MLproject").read_text(encoding
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 #: What changes something, and is an entry point.
-ENTRY_POINTS = ("main", *ORDER, "predict", "serve", "approve", "rollback", "repair", "prune")
+ENTRY_POINTS = ("main", *ORDER, "report", "compare", "predict", "serve", "approve", "rollback", "repair", "prune")
 #: What only reads, or is about the store that a run would be in.
 COMMANDS = ("history", "who_served", "why", "doctor", "backup", "restore")
 
