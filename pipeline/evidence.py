@@ -18,8 +18,8 @@ from scipy import stats
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GroupKFold
 
-from pipeline.metrics import resample_sums
 from pipeline.promotion import CHALLENGER, CHAMPION
+from pipeline.resampling import resample_sums
 from pipeline.workers import Call, Workers
 
 _LATENCY_CALLS, _LATENCY_SECONDS = 5, 10

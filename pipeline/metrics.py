@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import cohen_kappa_score, mean_absolute_error, r2_score, root_mean_squared_error
 
+from pipeline.resampling import resample_sums
+
 
 def score_predictions(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     """Return r2 (1 is perfect, 0 the mean), rmse and mae (in the target's unit) of equally long 1-d arrays without NaN."""
@@ -63,21 +65,3 @@ def bootstrap_intervals(
     r2 = 1 - squared[varies] / spread[varies]
     limits = [(1 - level) / 2, (1 + level) / 2]
     return {"r2": np.quantile(r2, limits).tolist(), "mae": np.quantile(absolute / n, limits).tolist()}
-
-
-def resample_sums(values: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
-    """Return the column sums of `draws` bootstrap samples of the rows of `values`, of shape (draws, columns).
-
-    What is drawn is a row of `values`, with replacement, as many as there are; statistics that are functions of sums
-    follow from these. The memory does not grow with the number of draws times that of rows.
-    """
-    rng, rows = np.random.default_rng(seed), len(values)
-    at_once = max(1, 4_000_000 // rows)
-    sizes = [min(at_once, draws - start) for start in range(0, draws, at_once)]
-    return np.concatenate([_counts(rng, rows, size) @ values for size in sizes])
-
-
-def _counts(rng: np.random.Generator, rows: int, size: int) -> np.ndarray:
-    """Return how often each row is in each of `size` samples, of shape (size, rows); faster than `rng.multinomial`."""
-    drawn = rng.integers(rows, size=(size, rows)) + rows * np.arange(size)[:, None]
-    return np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows)

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import r2_score
 
 from pipeline.comparison import Result
-from pipeline.metrics import resample_sums
+from pipeline.resampling import resample_sums
 
 
 def resample_best(results: list[Result], target: np.ndarray, groups: np.ndarray, *, draws: int, seed: int) -> np.ndarray:

@@ -44,6 +44,7 @@ from pipeline.workers import Workers
 from steps import ORDER
 
 ROOT = Path(__file__).resolve().parents[1]
+_AGAIN_SECONDS = 0.05
 
 
 class Progress:
@@ -249,13 +250,26 @@ def _fail_adopted_run(error: BaseException) -> None:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """Let SIGTERM and SIGINT unwind the command for the block; what helper threads say of their own end is no news."""
+    """Let SIGTERM and SIGINT unwind the command for the block; what helper threads say of their own end is no news.
+
+    Python raises wherever it happens to be. Where that is a weak reference's callback or a finaliser it swallows what is
+    raised; it is raised again a moment later then.
+    """
+    last = signal.SIGINT
 
     def end(number: int, _: object) -> NoReturn:
+        nonlocal last
+        last = last if number == signal.SIGALRM else signal.Signals(number)
         threading.excepthook = lambda _: None
-        raise _Terminated(143) if number == signal.SIGTERM else KeyboardInterrupt
+        raise _Terminated(143) if last == signal.SIGTERM else KeyboardInterrupt
 
-    caught = [signal.SIGTERM]
+    def notice(swallowed: Any) -> None:
+        if isinstance(swallowed.exc_value, KeyboardInterrupt | _Terminated):
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+        else:
+            hook(swallowed)
+
+    caught = [signal.SIGTERM, signal.SIGALRM]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where whoever started us ignores it
         caught.append(signal.SIGINT)
     try:
@@ -263,9 +277,12 @@ def _signals() -> Iterator[None]:
     except ValueError:  # not the main thread: whoever runs us there handles signals
         yield
         return
+    hook, sys.unraisablehook = sys.unraisablehook, notice
     try:
         yield
     finally:
+        sys.unraisablehook = hook
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score, mean_absolute_error, r2_score, root_mean_squared_error
 
-from pipeline.metrics import accuracy_within, bootstrap_intervals, resample_sums, score_grades, score_predictions
+from pipeline.metrics import accuracy_within, bootstrap_intervals, score_grades, score_predictions
+from pipeline.resampling import resample_sums
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=25, deadline=None)

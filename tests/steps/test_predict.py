@@ -284,7 +284,7 @@ def test_a_command_that_is_ended_in_the_middle_leaves_no_output(
     rows = csv(wines).split(b"\n", 1)
     with source.open("wb") as file:
         file.write(rows[0] + b"\n")
-        for _ in range(2000):
+        for _ in range(8000):
             file.write(rows[1])
     words = ["--recipe", str(trained.recipe_path), "--profile", str(trained.profile_path)]
     words += ["--input", str(source), "--output", str(out)]

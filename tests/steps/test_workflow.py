@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +161,7 @@ def test_another_method_of_the_split_is_no_change_of_the_recipe(project: Project
         ),
         (lambda c: c.update(random_state=7), "ingest", "split: random_state 42 → 7"),
         (lambda c: c["columns"]["pH"].update(max=6), "nothing", "ingest: columns.pH.max 5.0 → 6.0"),
-        (lambda c: c["candidates"].pop("ElasticNet"), "ingest, split", "train: candidates.ElasticNet.alias en → (none)"),
+        (lambda c: c["candidates"].pop("ElasticNet"), "ingest, split", "train: candidates.ElasticNet removed"),
         (
             lambda c: c["metrics"].update(bootstrap_draws=120),
             "ingest, split, train",
@@ -554,6 +556,28 @@ def test_a_step_that_is_ended_by_a_signal_says_so_and_its_run_is_failed(project:
     assert {signal.SIGINT: "train: interrupted", signal.SIGTERM: "train: terminated"}[number] in stderr
     run = project.client.get_run(runs[0].info.run_id)
     assert (run.info.status, run.data.tags["pipeline.exit_code"]) == ("FAILED", str(code))
+
+
+def test_a_signal_that_python_swallows_in_a_callback_ends_the_command_all_the_same(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from steps import split
+
+    class Thing:
+        pass
+
+    def work(*_: object, **__: object) -> str:
+        thing = Thing()
+        reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM) or time.sleep(0.01))
+        del thing  # the signal arrives in the callback, where nothing can be raised
+        assert reference() is None
+        time.sleep(5)
+        raise AssertionError("the signal was lost")
+
+    monkeypatch.setattr(split, "STEP", replace(split.STEP, work=work))
+    outcome = project.run("split")
+    assert outcome.exit_code == 143
+    assert "split: terminated" in outcome.stderr
 
 
 def test_a_killed_chain_leaves_production_as_it_was_and_the_next_one_recovers(project: Project) -> None:
