@@ -294,6 +294,8 @@ def test_a_command_that_is_ended_in_the_middle_leaves_no_output(
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        # Whoever runs the suite in the background lets it ignore SIGINT, and the command with it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 60
     while not list(out.parent.glob(".scored.csv.*.part")) and process.poll() is None and time.monotonic() < deadline:
