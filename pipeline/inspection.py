@@ -41,7 +41,7 @@ def learning_curve(
         distinct = rng.permutation(np.unique(groups[seen]))
         for share in SHARES:
             kept = seen[np.isin(groups[seen], distinct[: max(2, round(share * len(distinct)))])]
-            calls.append((_fit_and_score, (clone(model), features, target, kept, unseen)))
+            calls.append((_fit_and_score_if_enough, (clone(model), features, target, kept, unseen)))
     scores = []
     for done, score in enumerate(workers.map(calls), 1):
         scores.append(score)
@@ -58,13 +58,20 @@ def learning_curve(
 def _fit_and_score(
     model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, seen: np.ndarray, unseen: np.ndarray
 ) -> tuple[int, float, float]:
-    """Return the number of rows learned from, and R2 on them and on the others; NaN where the model refuses so few."""
+    """Return the number of rows learned from, and R2 on them and on the others."""
+    fitted = model.fit(features.iloc[seen], target[seen])
+    learned, other = (float(r2_score(target[rows], fitted.predict(features.iloc[rows]))) for rows in (seen, unseen))
+    return len(seen), learned, other
+
+
+def _fit_and_score_if_enough(
+    model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, seen: np.ndarray, unseen: np.ndarray
+) -> tuple[int, float, float]:
+    """As `_fit_and_score`; NaN where the model refuses so few rows."""
     try:
-        fitted = model.fit(features.iloc[seen], target[seen])
-        learned, other = (float(r2_score(target[rows], fitted.predict(features.iloc[rows]))) for rows in (seen, unseen))
+        return _fit_and_score(model, features, target, seen, unseen)
     except ValueError:
         return len(seen), float("nan"), float("nan")
-    return len(seen), learned, other
 
 
 def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, workers: Workers) -> dict[str, Any]:

@@ -47,7 +47,9 @@ def explain_version(session: Session, version: ModelVersion) -> dict[str, Any]:
             term.as_dict() for term in terms(session.registry.ledger.read().changes) if term.version == str(version.version)
         ],
         "before": str(before.version) if before else None,
-        "differences": differing_components(session, _lineage(session, before), _lineage(session, version)) if before else [],
+        "differences": differing_components(session, *(lineage_of_version(it, session.order) for it in (before, version)))
+        if before
+        else [],
     }
 
 
@@ -62,8 +64,10 @@ def _before(session: Session, version: ModelVersion) -> ModelVersion | None:
     return versions[max(lower, key=int)] if lower else None
 
 
-def _lineage(session: Session, version: ModelVersion) -> dict[str, str]:
-    return {step: str(version.tags.get(f"{_PREFIX}{step}_run_id", "")) for step in session.order}
+def lineage_of_version(version: ModelVersion, steps: tuple[str, ...]) -> dict[str, str]:
+    """Return the run IDs of the `steps` that a version was made by, in their order."""
+    ids = {step: str(version.tags.get(f"{_PREFIX}{step}_run_id", "")) for step in steps}
+    return {step: run_id for step, run_id in ids.items() if run_id}
 
 
 def differing_components(session: Session, before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -75,8 +79,7 @@ def differing_components(session: Session, before: Mapping[str, str], now: Mappi
         pair = [session.find_run(lineage.get(step, "")) for lineage in (before, now)]
         parts = [recorded(session.reader, run)["components"] if run else {} for run in pair]
         if not all(parts):
-            if any(run_id for run_id in (before.get(step), now.get(step))):
-                lines.append(f"{step}: not known: what it was made from is gone")
+            lines.append(f"{step}: not known: what it was made from is gone")
             continue
         changed = differences(*({k: v for k, v in part.items() if not k.startswith(RESULT)} for part in parts))
         lines += [f"{step}: {line}" for line in changed if "run_id" not in line]

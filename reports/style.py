@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, SOFT, LINE = "#1f2631", "#5a6473", "#c9ced6"
-BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#00795b", "#a8578a"
+BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#00795b"
 #: The variable of the page's style sheet that each colour becomes.
-VARIABLES = {INK: "ink", SOFT: "soft", LINE: "rule", BLUE: "blue", ORANGE: "orange", GREEN: "green", PURPLE: "purple"}
+VARIABLES = {INK: "ink", SOFT: "soft", LINE: "rule", BLUE: "blue", ORANGE: "orange", GREEN: "green"}
 _STYLE: dict[Any, Any] = {
     "axes.edgecolor": SOFT,
     "axes.labelcolor": INK,

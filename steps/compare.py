@@ -9,8 +9,8 @@ import click
 from pipeline.artifacts import METRICS, TEST, VERDICT
 from pipeline.chain import draw_card
 from pipeline.errors import UnavailableError
-from pipeline.lineage import differing_components
-from pipeline.runs import lineage_of
+from pipeline.lineage import differing_components, lineage_of_version
+from pipeline.runs import lineage_of, lineage_of_chain
 from pipeline.session import Session
 from pipeline.summary import tabulate
 from steps.command import Result, card_of, entry_point, open_session, session_options
@@ -72,17 +72,13 @@ def _lineage(session: Session, word: str, newest: str, parameter: str) -> dict[s
             fix="Run `make pipeline`, or name two versions: make compare ARGS='before=1 after=2'",
         )
     if word.isdigit():
-        version = session.registry.version(word)
-        tags = {key: str(value) for key, value in version.tags.items()}
-        ids = {step: tags.get(f"pipeline.{step}_run_id", "") for step in session.order}
+        found = lineage_of_version(session.registry.version(word), session.order)
     else:
         run = session.find_run(word or newest)
         if run is None:
             raise UnavailableError(rule, got=f"'{word}', which the store does not have,", fix="See `mlflow ui` for the runs.")
-        ids = {**{step: run.data.tags.get(f"pipeline.{step}_run_id", "") for step in session.order}}
-        if run.data.tags.get("pipeline.step") in session.order:
-            ids = lineage_of(run, session.order)
-    found = {step: run_id for step, run_id in ids.items() if run_id}
+        is_step = run.data.tags.get("pipeline.step") in session.order
+        found = (lineage_of if is_step else lineage_of_chain)(run, session.order)
     if "evaluate" not in found:
         raise UnavailableError(
             rule, got=f"'{word or newest}', which did not,", fix="Name one of main, evaluate, register, promote."
