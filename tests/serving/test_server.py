@@ -130,6 +130,27 @@ def test_a_service_starts_answers_drains_and_ends_with_the_code_of_its_signal(se
         session.get(f"{server.url}/healthz", timeout=5)
 
 
+def test_the_signal_that_ends_a_worker_is_left_to_one_thread_that_waits_for_it(server: Server, row: dict[str, float]) -> None:
+    server.wait()
+    server.predict(row)
+    workers = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    for worker in workers:
+        threads = [path.read_text() for path in Path(f"/proc/{worker}/task").glob("*/status")]
+        assert len(threads) > 3
+        masks = [int(line.split()[1], 16) for text in threads for line in text.splitlines() if line.startswith("SigBlk")]
+        assert sum(not mask & 1 << signal.SIGTERM - 1 for mask in masks) == 1
+
+
+@pytest.mark.full
+def test_a_client_that_never_sends_all_of_its_request_is_cut_off_at_the_end(server: Server) -> None:
+    server.wait()
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{")
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.end_by_itself(25) == 143
+
+
 def test_the_metrics_of_all_workers_add_up_also_those_of_one_that_died(server: Server, row: dict[str, float]) -> None:
     server.wait()
     for _ in range(40):
