@@ -30,7 +30,7 @@ CARDS = 0.2
 # The chain as it would be if no card were drawn or diagnosis made; what else only cards show takes less than 0.2 s.
 _WITHOUT_CARDS = """
 import types, pipeline.diagnosis, pipeline.model_card, steps.command, steps.register
-nothing = types.SimpleNamespace(html="", plots={}, failures=[], as_markdown=lambda: "none")
+nothing = types.SimpleNamespace(html="", plots={}, failures=[], as_markdown=lambda: "none", as_description=lambda *_: "none")
 steps.command.draw_card = lambda *_: nothing
 steps.register.write_model_card = lambda *_: nothing
 pipeline.diagnosis.diagnose = lambda *_: {}

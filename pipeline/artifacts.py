@@ -121,6 +121,9 @@ GOLDEN = _parquet("evaluate", "golden.parquet")
 MODEL_INFO = _json("evaluate", "model_info.json")
 #: The two models of the interval's tails, where it has some (`pipeline.quantiles`).
 INTERVAL = Artifact[tuple[Any, Any]]("evaluate", "interval.skops", _write_skops, _read_trees)
+#: What later rows are compared with (`pipeline.baseline`): how rows are spread, and rows themselves with what is predicted.
+BASELINE = _json("evaluate", "baseline.json")
+BASELINE_ROWS = _parquet("evaluate", "baseline_rows.parquet")
 VERSION = _json("register", "version.json")
 #: The model card (`pipeline.model_card`) as Markdown, as the version's description has it.
 MODEL_CARD = Artifact[str]("register", "model_card.md", _write_text, _read_text)
@@ -129,6 +132,10 @@ TRAINING_ROWS = _parquet("register", "training_rows.parquet")
 DECISION = _json("promote", "decision.json")
 #: Of report: what takes longer than the chain (`pipeline.inspection`).
 INSPECTION = _json("report", "inspection.json")
+#: Of monitor: what is different about each window of rows (`pipeline.drift`), the newest last.
+DRIFT_REPORT = _json("monitor", "drift.json")
+#: Of retrain: the rows of the model in Production, and those that were added.
+TRAINING_DATA = _parquet("retrain", "training_data.parquet")
 #: Of every step, and of the chain: the page that people open. A step that failed has one too.
 CARD = Artifact[str]("*", "card.html", _write_text, _read_text, is_result=False)
 #: Of a command that changed Production: the ledger's entry.

@@ -195,6 +195,36 @@ class Promotion(Settings):
     guard_rails: GuardRails = GuardRails()
 
 
+class Limits(Settings):
+    """From where on an effect is a warning, and from where on it is drift."""
+
+    warn: float = Field(ge=0)
+    drift: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _warn_comes_first(self) -> Self:
+        if self.warn > self.drift:
+            raise ValueError(f"warn must not be above drift. Got {self.warn:g} and {self.drift:g} instead.")
+        return self
+
+
+class Monitoring(Settings):
+    """When later rows are too different from those that the model learned from; docs/monitoring.md says what each limit is of.
+
+    A difference counts where it is significant at `alpha`, corrected for the number of tests, and reaches a limit. Of fewer
+    than `min_rows` rows nothing is said.
+    """
+
+    alpha: Fraction = 0.01
+    min_rows: int = Field(default=100, ge=10)
+    psi: Limits = Limits(warn=0.1, drift=0.2)
+    wasserstein: Limits = Limits(warn=0.2, drift=0.4)
+    domain_auc: Limits = Limits(warn=0.6, drift=0.7)
+    missing: Limits = Limits(warn=0.01, drift=0.05)
+    out_of_range: Limits = Limits(warn=0.01, drift=0.05)
+    mae_increase: Limits = Limits(warn=0.1, drift=0.25)
+
+
 class Retention(Settings):
     """How long what is not needed is kept."""
 
@@ -226,6 +256,7 @@ class Recipe(Settings):
     metrics: Metrics = Metrics()
     gates: Gates = Gates()
     promotion: Promotion = Promotion()
+    monitoring: Monitoring = Monitoring()
     retention: Retention = Retention()
     model_card: ModelCardTexts = ModelCardTexts()
 

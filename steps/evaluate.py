@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import (
+    BASELINE,
+    BASELINE_ROWS,
     DIAGNOSIS,
     GOLDEN,
     INTERVAL,
@@ -33,11 +35,13 @@ if TYPE_CHECKING:
 
 def inputs(session: Session) -> dict[str, Any]:
     """Return the settings that decide what is measured and what is good enough."""
-    return session.recipe.part(["task", "target", "random_state", "metrics", "gates"])
+    slices = session.recipe.promotion.guard_rails.model_dump(mode="json", include={"slices"})
+    return session.recipe.part(["task", "target", "random_state", "metrics", "gates"]) | {"guard_rails": slices}
 
 
 def work(session: Session, run: StepRun) -> str:
     """Score the candidates, measure the best one closely, judge it, and keep rows that any copy of it must answer alike."""
+    from pipeline.baseline import describe_baseline, draw_reference
     from pipeline.diagnosis import diagnose
     from pipeline.evaluation import (
         evaluate_best,
@@ -103,6 +107,8 @@ def work(session: Session, run: StepRun) -> str:
     run.save(METRICS, metrics)
     run.save(TEST_PREDICTIONS, _test_predictions(predicted, target, limits, recipe.target))
     run.save(DIAGNOSIS, diagnose(models[best.candidate], test, best_predicted, limits, recipe))
+    run.save(BASELINE, describe_baseline(train, out_of_fold, recipe))
+    run.save(BASELINE_ROWS, draw_reference(train, out_of_fold, recipe))
     run.save(GOLDEN, choose_golden(test, best_predicted, limits, recipe))
     if interval.method == QUANTILE:
         run.save(INTERVAL, tails.models)
@@ -167,7 +173,8 @@ def evaluate() -> None:
     \b
     Reads:  the candidates, out_of_fold.parquet, test.parquet
     Writes: verdict.json, metrics.json, model_info.json, interval.skops, golden.parquet,
-            test_predictions.parquet, diagnosis.json; r2, rmse and mae on each candidate's run
+            test_predictions.parquet, diagnosis.json, baseline.json, baseline_rows.parquet;
+            r2, rmse and mae on each candidate's run
     Example: python -m steps.evaluate
     """
 

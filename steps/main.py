@@ -70,17 +70,30 @@ def main(recipe: str, profile: str, data: str, split: str, model: str, cache: st
     """
     session = open_session(recipe, profile, will_fit=True)
     use_cache = parse_switch("cache", cache, default=session.profile.cache)
-    params = {
+    params = name_params(data=data, split=split, model=model, promote=promote)
+    check_words(session, ORDER, params)
+    run, summary = run_whole(session, params, use_cache=use_cache)
+    return Result(f"{summary}\n{run.id}", run.exit_code)
+
+
+def name_params(*, data: str, split: str = "", model: str = "", promote: str = "") -> dict[str, dict[str, str]]:
+    """Return the parameters of the chain by step."""
+    return {
         "ingest": {"data": data},
         "split": {"method": split},
         "train": {"model": model},
         "promote": {"promote": promote},
     }
-    check_words(session, ORDER, params)
+
+
+def run_whole(
+    session: Session, params: Mapping[str, Mapping[str, str]], *, use_cache: bool, nested_in: str | None = None
+) -> tuple[StepRun, str]:
+    """Run the chain in a run of main; return that run, closed, and the summary."""
     chain = Chain()
     with store_errors(session.store.uri):
         before = _last_chain(session)
-    with session.open_run("main") as run:
+    with session.open_run("main", nested_in=nested_in) as run:
         try:
             run_chain(session, ORDER, params, chain, nested_in=run.id, use_cache=use_cache)
         except Exception as error:
@@ -94,7 +107,7 @@ def main(recipe: str, profile: str, data: str, split: str, model: str, cache: st
         draw_card(session, run, "main", partial(_tell, session, chain, run, before))
         warnings = [f"\nWarning: {text}" for text in _card_failures({**chain.opened, "main": run})]
         summary = f"{_summarise(session, chain)}\n{''.join(warnings)}\nThe card: {card_of(session, run.id)}"
-    return Result(f"{summary}\n{run.id}", run.exit_code)
+    return run, summary
 
 
 def _last_chain(session: Session) -> dict[str, str]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
@@ -14,18 +12,15 @@ import click
 from pipeline.errors import UnavailableError, UsageError, nearest
 from pipeline.runs import StepRun
 from pipeline.session import Session
-from pipeline.sources import copy_uri, local_path, redact
+from pipeline.sources import local_path, redact
 from steps.command import Result, entry_point, is_fetched_project, open_session, session_options
+from steps.rows import asked_model, fetched, open_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from pipeline.batch import Asked, Table, Tally
+    from pipeline.batch import Tally
     from pipeline.model_uris import NamedModel
 
 STOP, REJECT = "stop", "reject"
-#: A download of the input is given up on after so many seconds.
-DOWNLOAD_SECONDS = 3600.0
 
 
 @entry_point("predict")
@@ -119,8 +114,8 @@ def predict_file(session: Session, run: StepRun, model: NamedModel, input: str, 
     stem, suffix = split_name(target.name)
     aside = target.with_name(f"{stem}.rejects{suffix}") if rejects else None
     run.tag(input=redact(input), output=target)
-    with _fetched(session, input) as path, _asked(session, model) as asked:
-        tables = _open_tables(path, asked.names, input)
+    with fetched(session, input, "input") as path, asked_model(session, model) as asked:
+        tables = open_tables(path, asked.names, input)
         for output in (target, *([aside] if aside else [])):
             check_output(output, [path])
         started = time.monotonic()
@@ -133,57 +128,6 @@ def predict_file(session: Session, run: StepRun, model: NamedModel, input: str, 
     for name, value in (("rows", tally.rows), ("rejected", tally.rejected), ("rows_per_second", tally.rows / seconds)):
         session.store.client.log_metric(run.id, name, value)
     return _words(model, tally, target, aside, seconds)
-
-
-@contextmanager
-def _fetched(session: Session, input: str) -> Iterator[Path]:
-    """Give the path of the input: as it is, or, of a URI, that of a copy for the block."""
-    path = local_path(input, session.cwd)
-    if path is not None:
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        session.reporter.say(f"fetching {redact(input)}")
-        try:
-            path = copy_uri(input, Path(folder), parameter="input", seconds=DOWNLOAD_SECONDS)
-        except OSError as error:
-            raise UnavailableError(
-                f"The folder {folder} must take a copy of the input.",
-                got=f"'{error.strerror or error}'",
-                fix="Make room, or name another one with the environment variable TMPDIR.",
-            ) from None
-        yield path
-
-
-def _open_tables(path: Path, names: list[str], input: str) -> list[Table]:
-    from pipeline.batch import Table
-    from pipeline.row_files import find_files, open_rows
-
-    if not path.is_dir():
-        return [Table(open_rows(file, names, redact(input)), redact(input)) for file in find_files(path)]
-    return [Table(open_rows(file, names, str(file)), str(file), file.name) for file in find_files(path)]
-
-
-@contextmanager
-def _asked(session: Session, model: NamedModel) -> Iterator[Asked]:
-    """Give the model as it is asked, with its threads for as long as the block."""
-    from joblib import effective_n_jobs
-
-    from pipeline.batch import Asked, Predictor
-    from pipeline.features import Feature
-
-    info = model.info or {"features": [{"name": name} for name in model.features]}
-    if model.info is None:
-        session.reporter.say("warning: the model has no model_info.json: no ranges are checked, and there is no interval.")
-    features = tuple(Feature.from_info(feature) for feature in info["features"])
-    threads = effective_n_jobs(session.profile.engine.n_jobs)
-    with ExitStack() as stack:
-
-        def ask(fitted: Any, names: Sequence[str]) -> Predictor:
-            return stack.enter_context(closing(Predictor(fitted, names, threads=threads)))
-
-        predictor = ask(model.model, model.features)
-        yield Asked(features, predictor, model.version, model.load_interval(ask))
 
 
 def _words(model: NamedModel, tally: Tally, target: Path, aside: Path | None, seconds: float) -> list[str]:
@@ -212,7 +156,7 @@ def predict_sample(session: Session, model: NamedModel) -> str:
         )
     sample, target = model.info["sample"], model.info["target"]
     rows = np.array([[np.nan if sample[name] is None else sample[name] for name in model.features]], dtype=np.float64)
-    with _asked(session, model) as asked:
+    with asked_model(session, model) as asked:
         answer = dict(
             zip([name for name, _ in asked.columns], (column[0].as_py() for column in asked.answer(rows)), strict=True)
         )
