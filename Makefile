@@ -11,7 +11,7 @@ ARGS ?=
 PYTHON ?=
 export ARGS
 
-STEPS := ingest split train evaluate register promote report compare predict serve
+STEPS := ingest split train evaluate register promote report compare predict serve monitor retrain
 REGISTRY := approve rollback history who-served why doctor repair prune backup restore
 
 .PHONY: help setup setup-dev pipeline main $(STEPS) $(REGISTRY) test test-full lint ui bench bench-serving bench-batch calibrate coverage lock clean
@@ -69,6 +69,12 @@ predict: setup ## a file of rows, or the sample row, by the model in Production;
 
 serve: setup ## the model in Production as a REST service, on http://127.0.0.1:8000; host= port= insecure=
 	@scripts/step serve
+
+monitor: setup ## live rows against those learned from; data= labels= window= fail_on= on_drift=
+	@scripts/step monitor
+
+retrain: setup ## the chain on new rows, through the same gates; data= mode= model= promote=
+	@scripts/step retrain
 
 # --- Production ----------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,11 @@ import warnings
 
 import mlflow.data
 import pandas as pd
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.dataset_source import DatasetSource
+from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.entities import DatasetInput, InputTag
+from mlflow.exceptions import MlflowException
 
 from pipeline.recipe import Recipe
 from pipeline.runs import StepRun
@@ -19,7 +23,19 @@ def log_dataset(run: StepRun, table: pd.DataFrame, recipe: Recipe, source: Sourc
         # MLflow's words about a path that two of its own classes understand, and about integers that are never missing.
         warnings.simplefilter("ignore", UserWarning)
         dataset = mlflow.data.from_pandas(
-            table, source=redact(source.origin), targets=recipe.target, name=recipe.name, digest=source.sha256[:32]
+            table,
+            source=_describe_source(redact(source.origin)),
+            targets=recipe.target,
+            name=recipe.name,
+            digest=source.sha256[:32],
         )
         entity = DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "ingest")])
     run.client.log_inputs(run.id, [entity])
+
+
+def _describe_source(origin: str) -> DatasetSource:
+    """Return what MLflow notes of where rows are from; of what it has no word for, such as runs:/, the address as it is."""
+    try:
+        return resolve_dataset_source(origin)
+    except MlflowException:
+        return CodeDatasetSource({"mlflow.source.name": origin})

@@ -164,11 +164,11 @@ def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveDat
                 got="none: the service has not been asked since",
                 fix="Serve with this profile, or name rows with data=.",
             )
-        labels = _read_labels(session, asked.labels, target)
         if log:
+            labels = _read_labels(session, asked.labels, target)
             yield LiveData(champion, features, PredictionLog(log, features, version, labels), labels, data, target)
             return
-        if labels is not None:
+        if asked.labels:
             raise UsageError(
                 "labels must belong to the rows of a log.",
                 got="a table",
@@ -196,7 +196,7 @@ def _read_labels(session: Session, labels: str, target: str) -> Labels | None:
     if not labels:
         return None
     with fetched(session, labels, "labels") as path:
-        return read_labels(open_tables(path, [REQUEST_ID, target], labels), target)
+        return read_labels(open_tables(path, [REQUEST_ID], labels), target)
 
 
 # --- what is compared ----------------------------------------------------------------------------------------------------

@@ -27,12 +27,12 @@ APPEND, REPLACE = "append", "replace"
 
 @entry_point("retrain")
 @session_options
-@click.option("--data", required=True, help="The new rows, with the target: a path, or a URI (CSV or Parquet).")
+@click.option("--data", default="", show_default="the profile's", help="New rows, with the target: a path, or a URI.")
 @click.option(
     "--mode",
     default="",
-    show_default=APPEND,
-    help="append: to the rows of the model in Production; replace: learn from the new rows alone.",
+    show_default="append; of the profile's own rows: replace",
+    help="append: to the rows of the model in Production; replace: learn from these rows alone.",
 )
 @click.option("--model", default="", show_default="all", help="The candidates to train, as for main.")
 @click.option("--promote", default="", show_default="the profile's: auto", help="As for main.")
@@ -46,15 +46,20 @@ def retrain(recipe: str, profile: str, data: str, mode: str, model: str, promote
     Example: python -m steps.retrain --data new_wines.csv
     """
     session = open_session(recipe, profile, will_fit=True)
-    retrained = retrain_on(session, data, choose_mode(mode), model=model, promote=promote)
+    retrained = retrain_on(session, data, choose_mode(mode, data), model=model, promote=promote)
     return Result(f"{retrained.words}\n{retrained.run_id}", retrained.exit_code)
 
 
-def choose_mode(word: str) -> str:
-    """Return `word`, or the default where it is empty. Raises UsageError where it is no known one."""
+def choose_mode(word: str, data: str) -> str:
+    """Return `word`, or the default where it is empty: the profile's own rows hold those that were there before.
+
+    Raises
+    ------
+    UsageError : it is no known one.
+    """
     if word and word not in (APPEND, REPLACE):
         raise UsageError("mode must be append or replace.", got=f"'{word}'", fix=nearest(word, (APPEND, REPLACE)))
-    return word or APPEND
+    return word or (APPEND if data else REPLACE)
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,8 @@ def retrain_on(session: Session, data: str, mode: str, *, model: str = "", promo
     """
     check_words(session, ORDER, name_params(data=data, model=model, promote=promote))
     with session.open_run("retrain") as run:
-        run.tag(mode=mode, input=redact(data))
-        rows, words = (data, "the new rows alone") if mode == REPLACE else _append(session, run, data)
+        run.tag(mode=mode, input=redact(data or session.profile.data))
+        rows, words = (data, "these rows alone") if mode == REPLACE else _append(session, run, data)
         session.reporter.say(f"retrain: {words}")
         params = name_params(data=rows, model=model, promote=promote)
         main, summary = run_whole(session, params, use_cache=session.profile.cache, nested_in=run.id)
