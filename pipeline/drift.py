@@ -28,8 +28,6 @@ TOO_SMALL: Verdict = "too small"
 _SEVERITY: dict[str, int] = {OK: 0, TOO_SMALL: 0, WARN: 1, DRIFT: 2}
 #: Tests that need rows and not only shares are made on so many, drawn uniformly from all; the classifier on so many a side.
 MOST_ROWS, MOST_OF_A_SIDE = 10_000, 2_000
-#: Where this share of the rows are those that the model learned from, its predictions of them say nothing.
-_KNOWN_SHARE = 0.5
 PREDICTION = "prediction"
 
 
@@ -135,7 +133,7 @@ def compare(
     """
     baseline, names = live.baseline, [feature.name for feature in live.features]
     is_judged = live.rows >= rules.min_rows
-    known_share = _known_share(reference[:, :-1], live.kept)
+    new = ~_is_known(reference[:, :-1], live.kept)
     described = {
         name: {
             **_spread(live.kept[:, place], live.counts[place], reference[:, place], baseline["features"][name]),
@@ -144,13 +142,13 @@ def compare(
         }
         for place, name in enumerate(names)
     }
-    predicted = live.predicted[~np.isnan(live.predicted)]
+    predicted = live.predicted[new & ~np.isnan(live.predicted)]
     prediction = None
-    if len(predicted) and known_share < _KNOWN_SHARE:
+    if len(predicted) >= rules.min_rows:
         bins = count_bins(predicted, np.array(baseline[PREDICTION]["edges"]))
         prediction = _spread(predicted, bins, reference[:, -1], baseline[PREDICTION])
     domain = measure_domain(reference[:, :-1], live.kept, seed=recipe.random_state) if is_judged else None
-    performance = _measure_performance(live, recipe) if known_share < _KNOWN_SHARE else None
+    performance = _measure_performance(live, new, recipe)
     findings: list[Finding] = []
     if is_judged:
         spreads = described | ({PREDICTION: prediction} if prediction else {})
@@ -163,7 +161,7 @@ def compare(
     return {
         "rows": live.rows,
         "kept": len(live.kept),
-        "known_share": known_share,
+        "known_share": float(1 - new.mean()) if len(new) else 0.0,
         "verdict": worst(finding.verdict for finding in findings) if is_judged or findings else TOO_SMALL,
         "findings": [finding.as_dict() for finding in findings if finding.verdict != OK],
         "rules": len(findings),
@@ -246,17 +244,15 @@ def measure_domain(reference: np.ndarray, live: np.ndarray, *, seed: int) -> dic
     }
 
 
-def _known_share(reference: np.ndarray, live: np.ndarray) -> float:
-    """Return the share of rows that are among the reference's."""
-    if not len(live):
-        return 0.0
+def _is_known(reference: np.ndarray, live: np.ndarray) -> np.ndarray:
+    """Return which rows are among the reference's: what a model says of rows that it learned from tells nothing."""
     known = {row.tobytes() for row in np.nan_to_num(reference, nan=-1.5e300) + 0.0}
-    return sum(row.tobytes() in known for row in np.nan_to_num(live, nan=-1.5e300) + 0.0) / len(live)
+    return np.array([row.tobytes() in known for row in np.nan_to_num(live, nan=-1.5e300) + 0.0], dtype=bool)
 
 
-def _measure_performance(live: Live, recipe: Recipe) -> dict[str, Any] | None:
-    """Return how the model errs on the rows kept whose target is known, with 95 % intervals; None where fewer than 2 are."""
-    labelled = ~np.isnan(live.target) & ~np.isnan(live.predicted)
+def _measure_performance(live: Live, new: np.ndarray, recipe: Recipe) -> dict[str, Any] | None:
+    """Return how the model errs on the `new` rows whose target is known, with 95 % intervals; None where fewer than 2 are."""
+    labelled = new & ~np.isnan(live.target) & ~np.isnan(live.predicted)
     if labelled.sum() < 2:
         return None
     target, predicted = live.target[labelled], live.predicted[labelled]

@@ -12,6 +12,7 @@ import ipaddress
 import logging
 import mmap
 import os
+import resource
 import signal
 import socket
 import tempfile
@@ -35,6 +36,8 @@ from pipeline.store import Store
 #: Threads of a worker beyond the requests that it may have at work: they wait for bodies that are sent slowly, say that there
 #: are too many requests, and tell its health. They are begun when they are needed.
 _SPARE_THREADS = 128
+#: Connections of a worker, most of them idle between two requests; as many as the system lets it open where that is fewer.
+_CONNECTIONS, _OTHER_FILES = 4096, 256
 _RESPAWN_SECONDS = 0.1
 #: Who sends so slowly that a worker waits longer than this at its end is cut off. With the drain it is within the 30 s that
 #: Kubernetes grants unless it is told otherwise.
@@ -75,7 +78,7 @@ def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object]
                 interface=Interfaces.WSGI,
                 workers=workers,
                 blocking_threads=serving.settings.concurrency + _SPARE_THREADS,
-                backpressure=serving.settings.concurrency + _SPARE_THREADS,
+                backpressure=_allow_connections(),
                 websockets=False,
                 respawn_failed_workers=True,
                 respawn_interval=_RESPAWN_SECONDS,
@@ -109,6 +112,16 @@ class _Server(MPServer):
             end()
         else:
             threading.Timer(self.drain_seconds, end).start()
+
+
+def _allow_connections() -> int:
+    """Let this process and its workers open as many files as their connections need; return how many connections that is."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONNECTIONS + _OTHER_FILES
+    if 0 <= allowed < wanted:
+        allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    return _CONNECTIONS if allowed < 0 else max(min(_CONNECTIONS, allowed - _OTHER_FILES), 1)
 
 
 def _preload(meeting: Path) -> None:

@@ -299,7 +299,7 @@ def _words(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"Labels: {labels['joined']:,} of {labels['given']:,} belong to rows of the log.")
     if report["left_out"]:
         lines.append(f"Warning: {report['left_out']:,} lines are left out: cut off, or with more or fewer fields.")
-    if newest["known_share"] >= 0.5:
+    if newest["known_share"] >= 0.01:
         lines.append(
             f"{newest['known_share']:.0%} of the rows are among those that it learned from: only columns are compared."
         )

@@ -141,6 +141,20 @@ def test_the_signal_that_ends_a_worker_is_left_to_one_thread_that_waits_for_it(s
         assert sum(not mask & 1 << signal.SIGTERM - 1 for mask in masks) == 1
 
 
+def test_connections_that_are_idle_between_two_requests_keep_nobody_out(server: Server, row: dict[str, float]) -> None:
+    server.wait()
+    body = json.dumps(row).encode()
+    head = (
+        f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    )
+    with contextlib.ExitStack() as stack:
+        for _ in range(400):  # more than the threads of both workers
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+            client.sendall(head + body)
+            assert client.recv(65536).startswith(b"HTTP/1.1 200")
+        assert server.predict(row).status_code == 200
+
+
 @pytest.mark.full
 def test_a_client_that_never_sends_all_of_its_request_is_cut_off_at_the_end(server: Server) -> None:
     server.wait()
