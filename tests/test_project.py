@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import subprocess
 import tomllib
@@ -34,6 +35,12 @@ def command(name: str) -> click.Command:
 def tracked() -> list[str]:
     done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout.splitlines()
+
+
+@pytest.mark.xdist_group("one worker")
+def test_tests_of_one_group_go_to_one_worker(request: pytest.FixtureRequest) -> None:
+    """Else each worker makes fixtures that take minutes, and servers meet on one port; the test's name tells."""
+    assert "PYTEST_XDIST_WORKER" not in os.environ or request.node.nodeid.endswith("@one worker")
 
 
 def test_the_project_declares_exactly_the_entry_points() -> None:

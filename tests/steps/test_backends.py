@@ -104,7 +104,7 @@ def prepare(project: Project) -> list[str]:
     [
         ("sqlite", False),
         ("postgres", False),
-        ("server", False),
+        pytest.param("server", False, marks=pytest.mark.full),
         pytest.param("postgres", True, marks=pytest.mark.full),
         pytest.param("server", True, marks=pytest.mark.full),
     ],

@@ -1,0 +1,62 @@
+"""The schedules in `deploy/` say what the commands understand."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.test_project import command
+
+DEPLOY = ROOT / "deploy"
+FILES = sorted(path.name for path in DEPLOY.iterdir())
+
+
+def commands(text: str) -> list[list[str]]:
+    """Return the words of each command of the project in a file."""
+    joined = re.sub(r"command: \[(.*)\]\n\s*args: \[(.*)\]", lambda found: f"{found[1]} {found[2]}".replace(",", ""), text)
+    found = re.findall(r"python -m (steps\.\w+.*)$", joined, re.MULTILINE)
+    return [shlex.split(line) for line in found]
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not name.endswith(".timer")])
+def test_a_schedule_calls_commands_with_options_that_they_have(name: str) -> None:
+    found = commands((DEPLOY / name).read_text(encoding="utf-8"))
+    assert found
+    for module, *words in found:
+        options = {option for parameter in command(module.removeprefix("steps.")).params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith((".yaml", ".yml"))])
+def test_a_schedule_in_yaml_is_yaml_and_has_a_time(name: str) -> None:
+    content = yaml.safe_load((DEPLOY / name).read_text(encoding="utf-8"))
+    schedule = content["spec"]["schedule"] if name == "cronjob.yaml" else content[True]["schedule"][0]["cron"]
+    assert len(schedule.split()) == 5
+
+
+@pytest.mark.parametrize("name", ["monitor.service", "monitor.timer"])
+def test_a_unit_has_the_sections_of_its_kind(name: str) -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[method-assign,assignment]
+    unit.read_string((DEPLOY / name).read_text(encoding="utf-8"))
+    assert unit.has_option("Service", "ExecStart") if name.endswith(".service") else unit.has_option("Timer", "OnCalendar")
+
+
+def test_the_page_about_monitoring_names_every_schedule_and_every_rule() -> None:
+    text = (ROOT / "docs/monitoring.md").read_text(encoding="utf-8")
+    assert all(f"deploy/{name}" in text for name in FILES)
+    recipe = yaml.safe_load((ROOT / "recipe.yaml").read_text(encoding="utf-8"))
+    for rule, limits in recipe["monitoring"].items():
+        if isinstance(limits, dict):
+            assert re.search(rf"^\| `{rule}` .*\| {limits['warn']:g} \| {limits['drift']:g} \|$", text, re.MULTILINE), rule
+
+
+def test_the_paths_that_the_page_names_are_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / "docs/monitoring.md").read_text(encoding="utf-8")):
+        assert (ROOT / "docs" / Path(target)).exists(), target
