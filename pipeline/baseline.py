@@ -11,6 +11,7 @@ from pipeline.metrics import score_predictions
 from pipeline.recipe import Recipe
 
 BINS = 10
+PREDICTION = "prediction"
 #: Of more rows so many are drawn to be kept as they are, for tests that need rows and not only shares.
 MOST_ROWS = 5_000
 
@@ -27,7 +28,7 @@ def describe_baseline(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe
     target = train[recipe.target].to_numpy(dtype=float)
     return {
         "features": {name: describe_values(train[name].to_numpy(dtype=float)) for name in recipe.features},
-        "prediction": describe_values(predicted),
+        PREDICTION: describe_values(predicted),
         "target": describe_values(target),
         "errors": describe_errors(target, predicted, recipe),
     }
@@ -63,6 +64,15 @@ def count_bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
 
 
+def population_stability(live: np.ndarray, reference: np.ndarray) -> float:
+    """Return the population stability index of counts in the same bins (Siddiqi 2006): 0 for equal shares.
+
+    Half a row is added to each bin, so that an empty one does not make it infinite.
+    """
+    p, q = ((counts + 0.5) / (counts.sum() + 0.5 * len(counts)) for counts in (live, reference))
+    return float(((p - q) * np.log(p / q)).sum())
+
+
 def describe_errors(target: np.ndarray, predicted: np.ndarray, recipe: Recipe) -> dict[str, Any]:
     """Return R2, RMSE and MAE, the standard deviation of the absolute errors, and MAE and bias by the recipe's slices."""
     error = predicted - target
@@ -92,7 +102,7 @@ def draw_reference(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe) -
 
 def prediction_name(features: tuple[str, ...]) -> str:
     """Return a name for the column of predictions that no feature has."""
-    name = "prediction"
+    name = PREDICTION
     while name in features:
         name += "_"
     return name

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 from sklearn.ensemble import RandomForestClassifier
 
-from pipeline.baseline import count_bins, describe_errors, describe_values
+from pipeline.baseline import PREDICTION, count_bins, describe_errors, describe_values, population_stability
 from pipeline.features import Feature
 from pipeline.metrics import bootstrap_intervals
 from pipeline.recipe import Limits, Monitoring, Recipe
@@ -28,7 +28,6 @@ TOO_SMALL: Verdict = "too small"
 _SEVERITY: dict[str, int] = {OK: 0, TOO_SMALL: 0, WARN: 1, DRIFT: 2}
 #: Tests that need rows and not only shares are made on so many, drawn uniformly from all; the classifier on so many a side.
 MOST_ROWS, MOST_OF_A_SIDE = 10_000, 2_000
-PREDICTION = "prediction"
 
 
 @dataclass(frozen=True)
@@ -178,15 +177,6 @@ def worst(verdicts: Iterable[str]) -> str:
 
 
 # --- how different ---------------------------------------------------------------------------------------------------
-
-
-def population_stability(live: np.ndarray, reference: np.ndarray) -> float:
-    """Return the population stability index of counts in the same bins (Siddiqi 2006): 0 for equal shares.
-
-    Half a row is added to each bin, so that an empty one does not make it infinite.
-    """
-    p, q = ((counts + 0.5) / (counts.sum() + 0.5 * len(counts)) for counts in (live, reference))
-    return float(((p - q) * np.log(p / q)).sum())
 
 
 def _spread(values: np.ndarray, counts: np.ndarray, reference: np.ndarray, baseline: Mapping[str, Any]) -> dict[str, Any]:

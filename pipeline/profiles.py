@@ -47,6 +47,7 @@ class Service(Settings):
     `out_of_range` is what becomes of values that the model was not trained on: an answer with a warning, or a refusal.
     The registry is asked every `poll_seconds`; a service that is told to end refuses requests for `drain_seconds` first, so
     that a load balancer can leave. A model may be made of `trusted_types` besides those that the service trusts by itself.
+    Each worker compares its last `self_watch_rows` rows with the training rows; 0: none does.
     """
 
     workers: int = Field(default=-1, ge=-1)
@@ -59,6 +60,7 @@ class Service(Settings):
     trusted_types: tuple[str, ...] = ()
     access_log: bool = True
     prediction_log: PredictionLog | None = None
+    self_watch_rows: int = Field(default=10_000, ge=0)
 
 
 class Profile(Settings):

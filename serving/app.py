@@ -416,6 +416,8 @@ def _unprocessable(error: BadRows) -> Refusal:
 def _record(service: Service, asked: PlainRequest, model: ServedModel, values: np.ndarray, predicted: np.ndarray) -> None:
     """Count the rows, and keep them and their answers where the profile wants that."""
     service.predicted_rows.inc(len(values))
+    if service.self_watch:
+        service.self_watch.add(model, values, predicted)
     environ = asked.environ
     environ[_FACTS] = {"rows": len(values), "version": model.version}
     log, wanted = service.prediction_log, service.settings.prediction_log

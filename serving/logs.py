@@ -1,4 +1,4 @@
-"""Logs that never make a request wait: lines are put into a queue of bounded length, and one thread writes them out."""
+"""What never makes a request wait: records are put into a queue of bounded length, and one thread deals with them."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _DAY = 24 * 3600
 Write = Callable[[bytes], None]
 
 
-class BackgroundLog:
-    """A log that is written by a thread of its own; `dropped` is called with the number of lines there was no room for.
+class Background:
+    """Records that a thread of its own deals with, so that who adds one need not wait.
 
-    `encode` turns a record into its lines, in that thread. What cannot be written is dropped too: a full disk is no reason not
-    to answer.
+    `handle` is called with all that have come since; `dropped` with the number of lines that there was no room for, or that
+    could not be dealt with: a full disk is no reason not to answer.
     """
 
     def __init__(
-        self, write: Write, encode: Callable[[Any], bytes], dropped: Callable[[int], object], *, capacity: int = 100_000
+        self, handle: Callable[[list[Any]], object], dropped: Callable[[int], object], *, capacity: int = 100_000
     ) -> None:
-        self._write, self._encode, self._dropped, self._capacity = write, encode, dropped, capacity
+        self._handle, self._dropped, self._capacity = handle, dropped, capacity
         self._records: deque[tuple[Any, int]] = deque()
         self._waiting = 0
         self._closing = threading.Event()
-        self._changing, self._writing = threading.Lock(), threading.Lock()
+        self._changing, self._handling = threading.Lock(), threading.Lock()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
@@ -46,19 +46,19 @@ class BackgroundLog:
             self._dropped(lines)
 
     def flush(self) -> None:
-        """Write what has been taken so far."""
-        with self._writing:
+        """Deal with what has been taken so far."""
+        with self._handling:
             with self._changing:
                 taken, self._records, self._waiting = self._records, deque(), 0
             if not taken:
                 return
             try:
-                self._write(b"".join(self._encode(record) for record, _ in taken))
+                self._handle([record for record, _ in taken])
             except OSError:
                 self._dropped(sum(lines for _, lines in taken))
 
     def close(self) -> None:
-        """Write what is left, and end."""
+        """Deal with what is left, and end."""
         self._closing.set()
         self._thread.join(timeout=5)
         self.flush()
@@ -66,6 +66,15 @@ class BackgroundLog:
     def _run(self) -> None:
         while not self._closing.wait(_PAUSE_SECONDS):
             self.flush()
+
+
+class BackgroundLog(Background):
+    """A log that is written by a thread of its own; `encode` turns a record into its lines, in that thread."""
+
+    def __init__(
+        self, write: Write, encode: Callable[[Any], bytes], dropped: Callable[[int], object], *, capacity: int = 100_000
+    ) -> None:
+        super().__init__(lambda records: write(b"".join(map(encode, records))), dropped, capacity=capacity)
 
 
 def as_line(record: Any) -> bytes:

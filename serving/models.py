@@ -19,7 +19,7 @@ import skops.io
 import yaml
 from mlflow.entities.model_registry import ModelVersion
 
-from pipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO, Reader
+from pipeline.artifacts import BASELINE, GOLDEN, INTERVAL, MODEL_INFO, Reader
 from pipeline.compiled import as_function, compile_model, differences, random_rows
 from pipeline.golden import answers_golden, golden_features, has_limits, limits_golden
 from pipeline.interval import QUANTILE, Interval
@@ -48,6 +48,7 @@ class ServedModel:
     """A loaded version. `predict` takes an array of shape (rows, features) in the schema's order, and returns (rows,).
 
     `path` says how it answers: ``compiled`` forms were found equal to the logged model, else it is that, ``scikit-learn``.
+    `baseline` is what later rows are compared with, None of a version that has none; `folder` holds its copy.
     """
 
     name: str
@@ -62,6 +63,8 @@ class ServedModel:
     path_reason: str
     run_id: str
     created_ms: int
+    baseline: dict[str, Any] | None = None
+    folder: Path | None = None
 
     @property
     def identity(self) -> dict[str, str]:
@@ -87,8 +90,9 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
         copy.mkdir()
         reader.copy(MODEL_INFO, run_id, copy)
         reader.copy(GOLDEN, run_id, copy)
-        if reader.has(INTERVAL, run_id):
-            reader.copy(INTERVAL, run_id, copy)
+        for artifact in (INTERVAL, BASELINE):
+            if reader.has(artifact, run_id):
+                reader.copy(artifact, run_id, copy)
         uri = f"models:/{version.name}/{version.version}"
         mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(copy / "model"), tracking_uri=store.uri)
         known = {
@@ -142,6 +146,7 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
         known = orjson.loads((copy / "version.json").read_bytes())
         info, golden = MODEL_INFO.read(copy / MODEL_INFO.name), GOLDEN.read(copy / GOLDEN.name)
         schema = Schema.of(info)
+        baseline = BASELINE.read(copy / BASELINE.name) if (copy / BASELINE.name).exists() else None
     except (OSError, ValueError, KeyError) as error:
         raise RefusedModel(f"Its description must be readable. Got '{_short(error)}' instead.") from None
     fitted = _load_model(copy / "model", trusted)
@@ -168,6 +173,8 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
         path_reason=reason,
         run_id=known["run_id"] or "",
         created_ms=known["created_ms"],
+        baseline=baseline,
+        folder=copy,
     )
 
 

@@ -137,6 +137,7 @@ def _make_app(serving: Serving, meeting: Path) -> Flask:
     from serving.app import Asked, create_app
     from serving.logs import BackgroundLog, RotatingFiles, as_line, to_stderr
     from serving.metrics import Metrics
+    from serving.self_watch import SelfWatch
     from serving.service import Service
     from serving.watch import Watch
 
@@ -151,6 +152,8 @@ def _make_app(serving: Serving, meeting: Path) -> Flask:
         wanted = settings.prediction_log
         files = RotatingFiles(serving.log_folder, max_bytes=wanted.max_mb * 2**20, keep_days=wanted.keep_days)
         service.prediction_log = BackgroundLog(files.write, Asked.as_lines, metrics.dropped.labels("predictions").inc)
+    if settings.self_watch_rows:
+        service.self_watch = SelfWatch(settings.self_watch_rows, metrics.dropped.labels("self-watch").inc)
     Watch(service, serving.open_store, serving.copies, settings.trusted_types).start()
     return create_app(service)
 

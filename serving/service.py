@@ -5,14 +5,17 @@ from __future__ import annotations
 import hmac
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+from prometheus_client import Metric
 
 from pipeline.profiles import Service as Settings
 from serving.logs import BackgroundLog
 from serving.metrics import Metrics
 from serving.models import ServedModel
+from serving.self_watch import SelfWatch
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Service:
     draining: Callable[[], bool] = lambda: False
     access_log: BackgroundLog | None = None
     prediction_log: BackgroundLog | None = None
+    self_watch: SelfWatch | None = None
     model: ServedModel | None = None
     #: The version that the registry wants, as far as is known; empty: nothing is in Production.
     wanted: str = ""
@@ -41,7 +45,11 @@ class Service:
     def __post_init__(self) -> None:
         #: Counts the rows that the version served predicts.
         self.predicted_rows = self.metrics.rows.labels("none")
+        self.metrics.more = self._watched
         self._slots = threading.BoundedSemaphore(self.settings.concurrency)
+
+    def _watched(self) -> Iterable[Metric]:
+        return self.self_watch.collect_for(self.model) if self.self_watch and self.model else ()
 
     def enter(self) -> bool:
         """Take one of the places for requests at work; False where all are taken."""

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.baseline import MOST_ROWS, count_bins, describe_baseline, describe_values, draw_reference, prediction_name
+from pipeline.baseline import (
+    MOST_ROWS,
+    count_bins,
+    describe_baseline,
+    describe_values,
+    draw_reference,
+    population_stability,
+    prediction_name,
+)
 from pipeline.recipe import Recipe
 
 FLOATS = st.floats(-1e6, 1e6, allow_nan=False)
@@ -71,3 +79,9 @@ def test_of_many_rows_some_are_kept_and_each_with_its_prediction(recipe: Recipe,
 def test_no_feature_is_taken_for_the_prediction() -> None:
     assert prediction_name(("alcohol",)) == "prediction"
     assert prediction_name(("prediction", "prediction_")) == "prediction__"
+
+
+def test_population_stability_is_zero_for_equal_shares_and_the_textbooks_figure_otherwise() -> None:
+    assert population_stability(np.array([10, 20, 70]) * 1000, np.array([100, 200, 700]) * 1000) == pytest.approx(0, abs=1e-6)
+    by_hand = (0.5 - 0.25) * np.log(0.5 / 0.25) + (0.5 - 0.75) * np.log(0.5 / 0.75)
+    assert population_stability(np.array([50_000, 50_000]), np.array([25_000, 75_000])) == pytest.approx(by_hand, rel=1e-3)

@@ -22,7 +22,6 @@ from pipeline.drift import (
     describe_finding,
     explain_drift,
     measure_domain,
-    population_stability,
     worst,
 )
 from pipeline.features import Feature
@@ -215,12 +214,6 @@ def test_rows_are_predicted_that_no_prediction_is_known_of_and_that_can_be(world
 
 
 # --- measures ------------------------------------------------------------------------------------------------------------
-
-
-def test_population_stability_is_zero_for_equal_shares_and_the_textbooks_figure_otherwise() -> None:
-    assert population_stability(np.array([10, 20, 70]) * 1000, np.array([100, 200, 700]) * 1000) == pytest.approx(0, abs=1e-6)
-    by_hand = (0.5 - 0.25) * np.log(0.5 / 0.25) + (0.5 - 0.75) * np.log(0.5 / 0.75)
-    assert population_stability(np.array([50_000, 50_000]), np.array([25_000, 75_000])) == pytest.approx(by_hand, rel=1e-3)
 
 
 def test_a_classifier_does_not_tell_rows_of_one_source_apart_and_does_tell_others() -> None:
