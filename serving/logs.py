@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 import orjson
 
+_LOG = logging.getLogger("service")
 _PAUSE_SECONDS = 0.2
 _DAY = 24 * 3600
 Write = Callable[[bytes], None]
@@ -54,8 +56,10 @@ class Background:
                 return
             try:
                 self._handle([record for record, _ in taken])
-            except OSError:
+            except Exception as error:
                 self._dropped(sum(lines for _, lines in taken))
+                if not isinstance(error, OSError):  # a bug: it is told, and must not end the thread
+                    _LOG.exception("%d records were lost", len(taken))
 
     def close(self) -> None:
         """Deal with what is left, and end."""

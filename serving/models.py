@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -25,6 +26,9 @@ from pipeline.golden import answers_golden, golden_features, has_limits, limits_
 from pipeline.interval import QUANTILE, Interval
 from pipeline.store import Store
 from serving.payload import Schema
+from serving.self_watch import FOLDER, Bins
+
+_LOG = logging.getLogger("service")
 
 #: Types of a model file that skops does not trust by itself, and we do. The file's own list is not asked: whoever can write a
 #: model can write its list.
@@ -48,7 +52,7 @@ class ServedModel:
     """A loaded version. `predict` takes an array of shape (rows, features) in the schema's order, and returns (rows,).
 
     `path` says how it answers: ``compiled`` forms were found equal to the logged model, else it is that, ``scikit-learn``.
-    `baseline` is what later rows are compared with, None of a version that has none; `folder` holds its copy.
+    `bins` are those of its baseline, None of a version that has none; `folder` holds its copy.
     """
 
     name: str
@@ -63,7 +67,7 @@ class ServedModel:
     path_reason: str
     run_id: str
     created_ms: int
-    baseline: dict[str, Any] | None = None
+    bins: Bins | None = None
     folder: Path | None = None
 
     @property
@@ -88,6 +92,7 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
         copy = Path(unfinished) / "copy"
         copy.mkdir()
+        (copy / FOLDER).mkdir()  # made later, it would make its copy the newest one
         reader.copy(MODEL_INFO, run_id, copy)
         reader.copy(GOLDEN, run_id, copy)
         for artifact in (INTERVAL, BASELINE):
@@ -146,7 +151,6 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
         known = orjson.loads((copy / "version.json").read_bytes())
         info, golden = MODEL_INFO.read(copy / MODEL_INFO.name), GOLDEN.read(copy / GOLDEN.name)
         schema = Schema.of(info)
-        baseline = BASELINE.read(copy / BASELINE.name) if (copy / BASELINE.name).exists() else None
     except (OSError, ValueError, KeyError) as error:
         raise RefusedModel(f"Its description must be readable. Got '{_short(error)}' instead.") from None
     fitted = _load_model(copy / "model", trusted)
@@ -173,9 +177,20 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
         path_reason=reason,
         run_id=known["run_id"] or "",
         created_ms=known["created_ms"],
-        baseline=baseline,
+        bins=_read_bins(copy, schema),
         folder=copy,
     )
+
+
+def _read_bins(copy: Path, schema: Schema) -> Bins | None:
+    """Return the bins of the baseline; a version that has none, or a broken one, is served all the same."""
+    try:
+        return Bins(BASELINE.read(copy / BASELINE.name), schema.names)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        _LOG.error("%s is not watched, its baseline must be readable: %s", copy.name, _short(error))
+        return None
 
 
 def _load_interval(copy: Path, info: dict[str, Any], schema: Schema, golden: pd.DataFrame) -> Interval:

@@ -11,8 +11,9 @@ import logging
 import mmap
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ _LOG = logging.getLogger("service")
 MIN_ROWS = 100
 #: The folder of the counts, in that of the version's copy: they go when it goes.
 FOLDER = "watched"
+_MOST = 2**48
 
 
 class Bins:
@@ -60,43 +62,50 @@ class Bins:
 
 
 class Counts:
-    """The counts of one process in a file: two halves of a window, of which one grows until it is full, then the other anew.
+    """The counts of one process in a file: two halves, each with a number, its rows and its counts.
 
-    The process holds a lock on its file as long as it lives; a file that nobody holds is that of one that ended, and the next
-    one goes on with it. The first number says which half grows: it is changed after the other half was emptied, so that
-    whoever is killed in between loses counts and doubles none.
+    The halves with the highest number, of all files of the folder, are the current half of the window, those with the number
+    before it the previous one; others are over. Once the current half has `half` rows, of all processes together, the next
+    rows begin another one: what a process counted that is idle, or ended, is forgotten as soon as what others counted then.
+
+    The process holds a lock on its file as long as it lives; a file that nobody holds is that of one that ended: another one
+    goes on with it, or removes it when it is over. A half has no number while it is emptied, so that whoever is killed
+    meanwhile loses counts and doubles none.
     """
 
     def __init__(self, folder: Path, size: int, half: int) -> None:
-        self._folder, self._half = folder, half
-        self._bytes = 8 * (1 + 2 * (1 + size))
+        self._folder, self._size, self._half = folder, size, half
         folder.mkdir(exist_ok=True)
         self._file, self.path = self._take()
-        self._map = mmap.mmap(self._file, self._bytes)
-        self._numbers = np.frombuffer(self._map, dtype=np.int64)
+        self._map = mmap.mmap(self._file, _file_bytes(size))
+        self._halves = np.frombuffer(self._map, dtype=np.int64).reshape(2, -1)
 
     def add(self, counts: np.ndarray, rows: int) -> None:
         """Add the counts of some rows."""
-        halves = self._numbers[1:].reshape(2, -1)
-        growing = int(self._numbers[0]) % 2
-        if halves[growing, 0] >= self._half:
-            growing = 1 - growing
-            halves[growing] = 0
-            self._numbers[0] = growing
-            self._sweep()
-        halves[growing, 1:] += counts
-        halves[growing, 0] += rows
+        halves = [half for file in _read_files(self._folder, self._size) for half in file]
+        current = max([1, *(int(half[0]) for half in halves)])
+        if sum(int(half[1]) for half in halves if half[0] == current) >= self._half:
+            current += 1
+        mine = self._halves[current % 2]
+        if mine[0] != current:
+            mine[0] = 0
+            mine[1:] = 0
+            mine[0] = current
+            self._sweep(current)
+        mine[2:] += counts
+        mine[1] += rows
 
     def _take(self) -> tuple[int, Path]:
         """Return a file of a process that ended, or a new one, locked and of its full size on the disk."""
+        size = _file_bytes(self._size)
         candidates = [*sorted(self._folder.glob("*.counts")), self._folder / f"{uuid.uuid4().hex}.counts"]
         for path in candidates:
             file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.fstat(file).st_size not in (0, self._bytes):
+                if _parse(os.pread(file, size + 1, 0), self._size) is None:
                     os.ftruncate(file, 0)
-                os.posix_fallocate(file, 0, self._bytes)  # a full disk is an error here, and no signal at a later write
+                os.posix_fallocate(file, 0, size)  # a full disk is an error here, and no signal at a later write
             except BlockingIOError:
                 os.close(file)
                 continue
@@ -108,49 +117,73 @@ class Counts:
             os.close(file)  # it was swept away meanwhile
         raise OSError("no file could be locked")
 
-    def _sweep(self) -> None:
-        """Remove the files of processes that ended and that nobody went on with: a window has passed since."""
+    def _sweep(self, current: int) -> None:
+        """Remove the files of processes that ended whose halves are both over; an empty one is just being made."""
         for path in self._folder.glob("*.counts"):
-            if path == self.path:
-                continue
             with suppress(OSError):
                 file = os.open(path, os.O_RDWR)
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    path.unlink()
+                    halves = _parse(os.pread(file, _file_bytes(self._size) + 1, 0), self._size)
+                    is_over = halves is not None and halves[:, 0].max() < current - 1
+                    if is_over:
+                        path.unlink()
                 finally:
                     os.close(file)
 
     def close(self) -> None:
         """Let go of the file; the counts stay."""
-        del self._numbers
+        del self._halves
         self._map.close()
         os.close(self._file)
 
 
 def read_counts(folder: Path, size: int) -> tuple[int, np.ndarray]:
-    """Return the rows and counts of all files of a folder; a file of another size is left out."""
+    """Return the rows and counts in the window, of all files of a folder; one that is cut off or broken is left out."""
     total = np.zeros(1 + size, dtype=np.int64)
+    halves = [half for file in _read_files(folder, size) for half in file]
+    current = max((int(half[0]) for half in halves), default=0)
+    for half in halves:
+        if half[0] > max(current - 2, 0):
+            total += half[1:]
+    return int(total[0]), total[1:]
+
+
+def _read_files(folder: Path, size: int) -> list[np.ndarray]:
+    found = []
     for path in folder.glob("*.counts"):
         with suppress(OSError):
-            content = path.read_bytes()
-            if len(content) == 8 * (1 + 2 * len(total)):
-                total += np.frombuffer(content, dtype=np.int64)[1:].reshape(2, -1).sum(axis=0)
-    return int(total[0]), total[1:]
+            halves = _parse(path.read_bytes(), size)
+            if halves is not None:
+                found.append(halves)
+    return found
+
+
+def _parse(content: bytes, size: int) -> np.ndarray | None:
+    """Return the two halves in a file's content; None where it is not one that a process could have written."""
+    if len(content) != _file_bytes(size):
+        return None
+    halves: np.ndarray = np.frombuffer(content, dtype=np.int64).reshape(2, -1)
+    return None if halves.min() < 0 or halves.max() > _MOST else halves
+
+
+def _file_bytes(size: int) -> int:
+    return 8 * 2 * (2 + size)
 
 
 class SelfWatch:
     """Counts what the served version is asked and answers, and tells Prometheus how far that is from its baseline.
 
-    Each worker's window is its last `rows` rows, at least half of them; what is told is of all workers together.
+    The window is the last `rows` rows of all workers together, at least half of them, and what comes in within a moment more.
+    Services that share the folder of copies share the window; of several lengths the shortest holds.
     """
 
-    def __init__(self, rows: int, dropped: Any) -> None:
+    def __init__(self, rows: int, dropped: Callable[[int], object]) -> None:
         self._half = max(1, rows // 2)
         self._queue = Background(self._count, dropped)
         self._model: ServedModel | None = None
-        self._bins: Bins | None = None
         self._counts: Counts | None = None
+        self._failed: ServedModel | None = None
 
     def add(self, model: ServedModel, values: np.ndarray, predicted: np.ndarray) -> None:
         """Take the rows of a request, of shape (rows, features), and what was predicted of them."""
@@ -168,34 +201,34 @@ class SelfWatch:
             self._counts = None
 
     def _count(self, records: list[tuple[ServedModel, np.ndarray, np.ndarray]]) -> None:
-        """Count the rows that the newest version answered; those of the one before it are over."""
-        model = records[-1][0]
-        if model is not self._model:
-            self._follow(model)
-        mine = [record for record in records if record[0] is model]
-        if self._bins and self._counts:
-            values, predicted = (np.concatenate([record[part] for record in mine]) for part in (1, 2))
-            self._counts.add(self._bins.count(values, predicted), len(values))
+        """Count the rows of each version with those of the same version; OSError where there is no place for that."""
+        for _, group in groupby(records, key=lambda record: id(record[0])):
+            models, values, predicted = zip(*group, strict=True)
+            model = models[0]
+            if model is not self._model:
+                self._follow(model)
+            if model.bins and self._counts:
+                self._counts.add(model.bins.count(np.concatenate(values), np.concatenate(predicted)), sum(map(len, values)))
 
     def _follow(self, model: ServedModel) -> None:
         if self._counts:
             self._counts.close()
-        self._model, self._bins, self._counts = model, None, None
-        if model.baseline is None or model.folder is None:
-            return
-        bins = Bins(model.baseline, model.schema.names)
-        try:
-            self._counts = Counts(model.folder / FOLDER, bins.size, self._half)
-        except OSError as error:
-            _LOG.error("the service cannot watch itself: %s", error)
-            return
-        self._bins = bins
+        self._model, self._counts = None, None
+        if model.bins and model.folder:
+            try:
+                self._counts = Counts(model.folder / FOLDER, model.bins.size, self._half)
+            except OSError as error:
+                if self._failed is not model:
+                    _LOG.error("version %s cannot be watched: %s", model.version, error)
+                self._failed = model
+                raise
+        self._model = model
 
     def collect_for(self, model: ServedModel) -> Iterator[GaugeMetricFamily]:
         """Yield what Prometheus is told of the version served."""
-        if model.baseline is None or model.folder is None:
+        bins = model.bins
+        if bins is None or model.folder is None:
             return
-        bins = Bins(model.baseline, model.schema.names)
         rows, counts = read_counts(model.folder / FOLDER, bins.size)
         yield GaugeMetricFamily("self_watch_rows", "Rows in the window that feature_psi is of", value=rows)
         *features, prediction = bins.stability(counts)

@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,9 @@ def _make_app(serving: Serving, meeting: Path) -> Flask:
         service.prediction_log = BackgroundLog(files.write, Asked.as_lines, metrics.dropped.labels("predictions").inc)
     if settings.self_watch_rows:
         service.self_watch = SelfWatch(settings.self_watch_rows, metrics.dropped.labels("self-watch").inc)
+    for one in (service.access_log, service.prediction_log, service.self_watch):
+        if one:
+            Finalize(None, one.close, exitpriority=0)  # at its end, what is still in the queue
     Watch(service, serving.open_store, serving.copies, settings.trusted_types).start()
     return create_app(service)
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.artifacts import BASELINE as BASELINE_ARTIFACT
 from pipeline.baseline import describe_values
 from samples.red_wine import draw
 from serving.models import ServedModel, load_copy
@@ -112,19 +116,75 @@ def test_only_the_last_rows_count(tmp_path: Path) -> None:
     assert (rows, counts.tolist()) == (200, [0, 200])
 
 
-def test_files_that_nobody_goes_on_with_are_removed_when_a_window_has_passed(tmp_path: Path) -> None:
+def test_the_window_is_of_all_processes_and_what_an_idle_one_counted_is_forgotten_too(tmp_path: Path) -> None:
+    pid = in_child(lambda: Counts(tmp_path, 2, half=100).add(np.array([50, 0]), 50), end=False)
+    try:
+        mine = Counts(tmp_path, 2, half=100)
+        mine.add(np.array([0, 50]), 50)
+        mine.add(np.array([0, 60]), 60)
+        assert read_counts(tmp_path, 2)[1].tolist() == [50, 110]
+        mine.add(np.array([0, 40]), 40)
+        mine.add(np.array([0, 10]), 10)
+        assert read_counts(tmp_path, 2)[1].tolist() == [0, 110]
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_files_of_processes_that_ended_stay_for_a_window_and_are_then_removed(tmp_path: Path) -> None:
     children = [in_child(lambda: Counts(tmp_path, 2, half=100).add(np.array([1, 0]), 1), end=False) for _ in range(3)]
+    mine = Counts(tmp_path, 2, half=100)
     for pid in children:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    mine = Counts(tmp_path, 2, half=100)
-    for _ in range(3):
-        mine.add(np.array([100, 0]), 100)
+    mine.add(np.array([0, 97]), 97)
+    mine.add(np.array([0, 100]), 100)
+    assert read_counts(tmp_path, 2)[1].tolist() == [3, 197]
+    mine.add(np.array([0, 10]), 10)
     assert list(tmp_path.glob("*.counts")) == [mine.path]
+    assert read_counts(tmp_path, 2)[1].tolist() == [0, 110]
 
 
-@pytest.mark.parametrize("content", [b"", b"torn", b"\xff" * 1000])
-def test_a_file_of_another_size_is_left_out_and_made_anew_by_the_next_process(tmp_path: Path, content: bytes) -> None:
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 30)), max_size=30))
+def test_the_window_is_the_last_rows_whoever_counted_them(added: list[tuple[int, int]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        workers = [Counts(Path(folder), 1, half=50) for _ in range(3)]
+        for worker, rows in added:
+            workers[worker].add(np.array([rows]), rows)
+        found, counts = read_counts(Path(folder), 1)
+        for worker in workers:
+            worker.close()
+    total = sum(rows for _, rows in added)
+    assert found == counts.tolist()[0]
+    assert found == total if total <= 50 else 50 < found < 2 * (50 + 30)
+    sums = np.cumsum([0, *(rows for _, rows in reversed(added))])
+    assert found in sums  # none is missing in between
+
+
+def test_a_process_that_is_killed_at_any_moment_doubles_nothing(tmp_path: Path) -> None:
+    def work() -> None:
+        mine = Counts(tmp_path, 1, half=7)
+        os.write(told, b".")
+        while True:
+            mine.add(np.array([1]), 1)
+
+    for number in range(20):
+        ready, told = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            work()
+        os.read(ready, 1)
+        time.sleep(0.001 * number)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        rows, counts = read_counts(tmp_path, 1)
+        assert 0 <= rows <= 14
+        assert counts[0] - rows in (0, 1)
+    assert len(list(tmp_path.glob("*.counts"))) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"torn", b"\xff" * 1000, b"\xff" * 64, b"\x7f" * 64])
+def test_a_file_that_is_cut_off_or_broken_is_left_out_and_made_anew_by_the_next_process(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "torn.counts").write_bytes(content)
     assert read_counts(tmp_path, 2)[0] == 0
     Counts(tmp_path, 2, half=100).add(np.array([1, 1]), 1)
@@ -180,17 +240,22 @@ def test_of_few_rows_no_psi_is_told(make_client: Make, watch: SelfWatch) -> None
 def test_nothing_of_a_row_is_kept(make_client: Make, watch: SelfWatch, model: ServedModel) -> None:
     ask(make_client, watch, later(150))
     assert model.folder
-    assert model.baseline
+    assert model.bins
     (file,) = (model.folder / FOLDER).iterdir()
     numbers = np.frombuffer(file.read_bytes(), dtype=np.int64)
-    assert len(numbers) == 1 + 2 * (1 + Bins(model.baseline, model.schema.names).size)
-    assert numbers.sum() == 150 * (1 + len(model.schema.names) + 1)
+    assert len(numbers) == 2 * (2 + model.bins.size)
+    number, rows, *counts = numbers.reshape(2, -1)[1].tolist()
+    assert (number, rows) == (1, 150)
+    assert sum(counts) == 150 * (len(model.schema.names) + 1)
 
 
-def test_a_version_without_a_baseline_is_served_and_not_watched(make_client: Make, watch: SelfWatch, copy: Path) -> None:
-    (copy / "baseline.json").unlink()
+@pytest.mark.parametrize("content", [None, b"{", b"{}", b'{"features": null}'])
+def test_a_version_without_a_whole_baseline_is_served_and_not_watched(
+    make_client: Make, watch: SelfWatch, copy: Path, content: bytes | None
+) -> None:
+    (copy / BASELINE_ARTIFACT.name).unlink() if content is None else (copy / BASELINE_ARTIFACT.name).write_bytes(content)
     assert ask(make_client, watch, later(150), served=load_copy(copy)) == {}
-    assert not (copy / FOLDER).exists()
+    assert not list((copy / FOLDER).iterdir())
 
 
 def test_another_version_starts_anew(make_client: Make, watch: SelfWatch, copy: Path) -> None:
@@ -208,14 +273,52 @@ def test_another_version_starts_anew(make_client: Make, watch: SelfWatch, copy: 
     assert metrics(client.get("/metrics").text)["self_watch_rows"] == 120
 
 
-def test_a_full_disk_ends_the_watch_and_not_the_service(
-    make_client: Make, watch: SelfWatch, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_counting_never_makes_another_copy_the_newest_one(make_client: Make, watch: SelfWatch, copy: Path) -> None:
+    os.utime(copy, (1, 1))
+    ask(make_client, watch, later(150))
+    assert copy.stat().st_mtime == 1
+
+
+def test_rows_that_two_versions_answer_meanwhile_are_counted_by_version(copy: Path, model: ServedModel, tmp_path: Path) -> None:
+    other = load_copy(shutil.copytree(copy, tmp_path / "other"))
+    watch = SelfWatch(10_000, lambda _: None)
+    for served in (model, other, model, other, other):
+        watch.add(served, np.ones((10, len(served.schema.names))), np.ones(10))
+    watch.close()
+    found = [read_counts(served.folder / FOLDER, served.bins.size)[0] for served in (model, other)]  # type: ignore[operator, union-attr]
+    assert found == [20, 30]
+
+
+def test_a_full_disk_drops_rows_and_is_no_reason_not_to_answer(make_client: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "posix_fallocate", full)
-    assert ask(make_client, watch, later(150)) == {"self_watch_rows": 0}
+    dropped: list[int] = []
+    watch = SelfWatch(10_000, dropped.append)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "posix_fallocate", full)
+        assert ask(make_client, watch, later(150)) == {"self_watch_rows": 0}
+    assert sum(dropped) == 150
+    assert ask(make_client, watch, later(120))["self_watch_rows"] == 120
+    watch.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_is_still_in_the_queues_when_a_service_ends_is_counted_and_logged(
+    copied: Project, tmp_path: Path, number: signal.Signals
+) -> None:
+    profile = yaml.safe_load(copied.profile_path.read_text())
+    profile["service"] |= {"drain_seconds": 0, "prediction_log": {"folder": str(tmp_path / "log")}}
+    copied.profile_path.write_text(yaml.safe_dump(profile))
+    server = Server(copied)
+    server.wait()
+    for row in later(20):
+        assert server.predict(row).status_code == 200
+    server.end(number)
+    (folder,) = (tmp_path / "cache").rglob(FOLDER)
+    sizes = {path.stat().st_size for path in folder.iterdir()}
+    assert read_counts(folder, sizes.pop() // 16 - 2)[0] == 20
+    assert sum(len(path.read_text().splitlines()) for path in (tmp_path / "log").iterdir()) == 20
 
 
 def test_workers_add_up_also_one_that_was_killed_and_a_restart_goes_on(copied: Project) -> None:
