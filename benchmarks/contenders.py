@@ -29,6 +29,7 @@ START_SECONDS = 120.0
 #: From the first answer on, for the other workers to start.
 SETTLE_SECONDS = 2.0
 OURS, MLFLOW, ECHO = "ours", "mlflow models serve", "bare echo, same server"
+UNWATCHED = "ours, without its self-watch"
 MLFLOW_DEFAULT = "mlflow models serve, 1 worker"
 MLSERVER_VERSION, BENTOML_VERSION = "1.7.1", "1.4.39"
 Row = Mapping[str, float]
@@ -133,12 +134,16 @@ def _ours(place: Place) -> list[Contender]:
     meeting.mkdir(exist_ok=True)
     cache = {"XDG_CACHE_HOME": str(place.folder / "cache")}
     environment = cache | {"BENCH_PROFILE": str(place.profile), "PROMETHEUS_MULTIPROC_DIR": str(meeting)}
-    command = [sys.executable, "-m", "steps.serve", "--profile", str(place.profile), "--port"]
+
+    def command(port: int, profile: Path = place.profile) -> list[str]:
+        return [sys.executable, "-m", "steps.serve", "--profile", str(profile), "--port", str(port)]
+
+    unwatched = place.profile.with_name("unwatched.yaml")
+    unwatched.write_text(f"{place.profile.read_text(encoding='utf-8')}service: {{self_watch_rows: 0}}\n", encoding="utf-8")
     return [
-        Contender(OURS, lambda port: [*command, str(port)], environment=cache),
-        Contender(
-            "ours, /invocations", lambda port: [*command, str(port)], path="/invocations", encode=_split, environment=cache
-        ),
+        Contender(OURS, command, environment=cache),
+        Contender(UNWATCHED, partial(command, profile=unwatched), environment=cache),
+        Contender("ours, /invocations", command, path="/invocations", encode=_split, environment=cache),
         *(
             Contender(f"ours under gunicorn {kind}", _gunicorn(kind, "make_service()", place.workers), environment=environment)
             for kind in ("sync", "gthread")

@@ -31,7 +31,20 @@ import numpy as np
 import platformdirs
 from prettytable import PrettyTable, TableStyle
 
-from benchmarks.contenders import ECHO, MLFLOW, MODEL, OURS, ROOT, Contender, Place, Row, Skipped, all_contenders, inherited
+from benchmarks.contenders import (
+    ECHO,
+    MLFLOW,
+    MODEL,
+    OURS,
+    ROOT,
+    UNWATCHED,
+    Contender,
+    Place,
+    Row,
+    Skipped,
+    all_contenders,
+    inherited,
+)
 from benchmarks.load import Load, Report, measure_ceiling
 from pipeline.recipe import load_recipe
 from pipeline.sources import read_source
@@ -194,6 +207,12 @@ def tabulate_ratios(results: Results) -> str:
         ("ours / mlflow, p99, 1 row, 8 clients", results.ratio(OURS, MLFLOW, BUSY, "p99"), "<= 0.025", lambda v: v <= 1 / 40),
         ("ours / mlflow, requests/s, 100 rows, 8 clients", results.ratio(OURS, MLFLOW, many), ">= 20", lambda v: v >= 20),
         ("ours / bare echo, requests/s, 1 row, 8 clients", results.ratio(OURS, ECHO, BUSY), ">= 0.5", lambda v: v >= 0.5),
+        (
+            "with / without the self-watch, requests/s, 1 row, 8 clients",
+            results.ratio(OURS, UNWATCHED, BUSY),
+            ">= 0.97",
+            lambda v: v >= 0.97,
+        ),
         ("ours, open loop at half of its capacity, p99 ms", p99, "< 10", lambda v: v < 10),
     ):
         shown = ["", ""] if value is None else [f"{value:.3g}", "yes" if met(value) else "NO"]
