@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -31,7 +30,8 @@ class Background:
         self, handle: Callable[[list[Any]], object], dropped: Callable[[int], object], *, capacity: int = 100_000
     ) -> None:
         self._handle, self._dropped, self._capacity = handle, dropped, capacity
-        self._records: deque[tuple[Any, int]] = deque()
+        # No tuples of a record and its lines: what waits in containers makes the garbage collector run more often.
+        self._records: list[Any] = []
         self._waiting = 0
         self._closing = threading.Event()
         self._changing, self._handling = threading.Lock(), threading.Lock()
@@ -43,7 +43,7 @@ class Background:
         with self._changing:
             if fits := self._waiting + lines <= self._capacity:
                 self._waiting += lines
-                self._records.append((record, lines))
+                self._records.append(record)
         if not fits:
             self._dropped(lines)
 
@@ -51,13 +51,13 @@ class Background:
         """Deal with what has been taken so far."""
         with self._handling:
             with self._changing:
-                taken, self._records, self._waiting = self._records, deque(), 0
+                taken, lines, self._records, self._waiting = self._records, self._waiting, [], 0
             if not taken:
                 return
             try:
-                self._handle([record for record, _ in taken])
+                self._handle(taken)
             except Exception as error:
-                self._dropped(sum(lines for _, lines in taken))
+                self._dropped(lines)
                 if not isinstance(error, OSError):  # a bug: it is told, and must not end the thread
                     _LOG.exception("%d records were lost", len(taken))
 
