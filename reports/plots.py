@@ -330,3 +330,41 @@ def plot_timeline(names: Sequence[str], begun: Sequence[float], seconds: Sequenc
     axes.set_xlabel("seconds since the chain began")
     axes.set_xlim(0, max([start + took for start, took in zip(begun, seconds, strict=True)], default=1) * 1.15 or 1)
     return figure
+
+
+# --- live rows -----------------------------------------------------------------------------------------------------------
+
+
+def plot_stability(names: Sequence[str], psi: Sequence[float], warn: float, drift: float) -> Figure:
+    """Return the population stability index of each column, and from where on it is a warning and drift."""
+    figure, axes, places = _rows(names)
+    colours = [ORANGE if value >= drift else BLUE for value in psi]
+    axes.barh(places, psi, color=colours, height=0.6)
+    axes.axvline(warn, color=SOFT, linestyle=":", label=f"a warning from {warn:g}")
+    axes.axvline(drift, color=ORANGE, linestyle="--", label=f"drift from {drift:g}")
+    axes.set_xlabel("population stability index")
+    axes.set_xlim(0, max(1.1 * max(psi), 1.3 * drift))
+    _legend(axes, 2)
+    return figure
+
+
+def plot_shares_of_bins(bins: Sequence[str], then: np.ndarray, now: np.ndarray, label: str) -> Figure:
+    """Return the shares of training and of live rows in each bin, side by side."""
+    figure, axes, places = _rows(bins)
+    axes.barh(places + 0.2, then, color=BLUE, height=0.38, label="training rows")
+    axes.barh(places - 0.2, now, color=ORANGE, height=0.38, label="live rows")
+    axes.set_xlabel(f"share of rows, by {_cut(label)}")
+    _legend(axes, 2)
+    return figure
+
+
+def plot_trend(psi: Sequence[float], warn: float, drift: float) -> Figure:
+    """Return the largest population stability index of each window."""
+    figure, axes = _panel(8, 3)
+    axes.plot(np.arange(1, len(psi) + 1), psi, "o-", color=BLUE, label="largest PSI")
+    axes.axhline(warn, color=SOFT, linestyle=":", label=f"a warning from {warn:g}")
+    axes.axhline(drift, color=ORANGE, linestyle="--", label=f"drift from {drift:g}")
+    axes.set(xlabel="window", ylabel="population stability index", ylim=(0, max(1.1 * max(psi), 1.3 * drift)))
+    axes.locator_params(axis="x", integer=True)
+    _legend(axes, 3)
+    return figure

@@ -63,5 +63,10 @@ def chains(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, wines: p
     for step in ("report", "compare"):
         (run,) = project.runs(step)
         cards[step, step] = card_of(project, run.info.run_id)
+    live = wines.drop_duplicates().assign(**{"alcohol": lambda rows: rows["alcohol"] + 2, NASTY: 1.0})
+    live.to_csv(folder / "live.csv", index=False)
+    outcomes["monitor"] = project.run("monitor", data=str(folder / "live.csv"), window="129")
+    (run,) = project.runs("monitor")
+    cards["monitor", "monitor"] = card_of(project, run.info.run_id)
     forget_mlflow()
     return Chains(project, outcomes, cards)

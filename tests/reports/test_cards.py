@@ -31,6 +31,7 @@ DRAWN = {
     "failed": ("ingest", "main"),
     "report": ("report",),
     "compare": ("compare",),
+    "monitor": ("monitor",),
 }
 ALL = [(chain, step) for chain, steps in DRAWN.items() for step in steps]
 
@@ -124,6 +125,7 @@ def test_the_chains_came_to_what_their_names_say(chains: Chains) -> None:
         "failed": 3,
         "report": 0,
         "compare": 0,
+        "monitor": 5,
     }
 
 
@@ -220,6 +222,16 @@ def test_the_index_says_what_was_reused_and_why_the_rest_was_not(chains: Chains)
     assert kept.count("<td>reused</td>") == 2
     assert "candidates.LinearRegression removed" in kept
     assert "not run before" in text_of(chains, "promoted", "main")
+
+
+def test_the_card_of_monitor_has_the_figures_of_the_report_and_names_what_has_drifted(chains: Chains) -> None:
+    text = text_of(chains, "monitor", "monitor")
+    found = json.loads((chains.cards["monitor", "monitor"].parent / "drift.json").read_text(encoding="utf-8"))
+    for title in ("What was looked at", "What is different", "How different", "Then and now", "Errors", "Windows"):
+        assert f"<h2>{title}</h2>" in text
+    assert f'data-value="{found["newest"]["features"]["alcohol"]["psi"]}"' in text
+    assert "alcohol" in text.split('class="verdict"')[1].split("</p>")[0]
+    assert NASTY not in text
 
 
 def test_a_failed_step_has_a_card_with_the_sentence_and_all_violations(chains: Chains) -> None:
