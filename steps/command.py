@@ -287,6 +287,19 @@ def _signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def choose_word(name: str, word: str, known: tuple[str, ...], *, default: str = "") -> str:
+    """Return the parameter `name`, or its default (empty: the first that is known) where it is empty.
+
+    Raises
+    ------
+    UsageError : it is none of the known words.
+    """
+    if word and word not in known:
+        words = " or ".join(known) if len(known) < 3 else f"one of {', '.join(known)}"
+        raise UsageError(f"{name} must be {words}.", got=f"'{word}'", fix=nearest(word, known))
+    return word or default or known[0]
+
+
 def parse_switch(name: str, word: str, *, default: bool) -> bool:
     """Return whether the parameter `name` is on; an empty word is the default. Raises UsageError where it is neither word."""
     switch = {"": default, "on": True, "off": False}

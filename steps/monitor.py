@@ -16,7 +16,7 @@ import click
 
 from pipeline.artifacts import BASELINE, BASELINE_ROWS, DRIFT_REPORT, MODEL_INFO
 from pipeline.chain import StepResults, draw_card
-from pipeline.errors import DataError, UnavailableError, UsageError, nearest
+from pipeline.errors import DataError, UnavailableError, UsageError
 from pipeline.lineage import lineage_of_version
 from pipeline.registry import CHAMPION
 from pipeline.runs import StepRun
@@ -24,7 +24,7 @@ from pipeline.session import Session
 from pipeline.sources import redact
 from pipeline.store import now_ms
 from pipeline.summary import tabulate
-from steps.command import Result, card_of, entry_point, open_session, session_options
+from steps.command import Result, card_of, choose_word, entry_point, open_session, session_options
 from steps.retrain import APPEND, Retrained, retrain_on
 from steps.rows import asked_model, fetched, open_tables
 
@@ -66,8 +66,8 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
         data,
         labels,
         Window.parse(window),
-        _choose("fail_on", fail_on or "drift", FAIL_ON),
-        _choose("on_drift", on_drift or NOTHING, (NOTHING, RETRAIN)) == RETRAIN,
+        choose_word("fail_on", fail_on, FAIL_ON, default="drift"),
+        choose_word("on_drift", on_drift, (NOTHING, RETRAIN)) == RETRAIN,
     )
     with session.open_run("monitor") as run, _open_live(session, run, asked) as live:
         report = _compare(session, run, live, asked)
@@ -98,12 +98,6 @@ class Asked:
     window: Window
     fail_on: str
     retrains: bool
-
-
-def _choose(name: str, word: str, known: tuple[str, ...]) -> str:
-    if word not in known:
-        raise UsageError(f"{name} must be one of {', '.join(known)}.", got=f"'{word}'", fix=nearest(word, known))
-    return word
 
 
 # --- what is read --------------------------------------------------------------------------------------------------------

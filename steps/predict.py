@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 import click
 
-from pipeline.errors import UnavailableError, UsageError, nearest
+from pipeline.errors import UnavailableError, UsageError
 from pipeline.runs import StepRun
 from pipeline.session import Session
 from pipeline.sources import local_path, redact
-from steps.command import Result, entry_point, is_fetched_project, open_session, session_options
+from steps.command import Result, choose_word, entry_point, is_fetched_project, open_session, session_options
 from steps.rows import asked_model, fetched, open_tables
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def predict(recipe: str, profile: str, input: str, output: str, model_uri: str, 
 
     session = open_session(recipe, profile)
     check_model_uri(model_uri)
-    rejects = choose_on_bad_rows(on_bad_rows) == REJECT
+    rejects = choose_word("on_bad_rows", on_bad_rows, (STOP, REJECT)) == REJECT
     target = choose_output(session.cwd, input, output)
     with session.open_run("predict") as run:
         model = load_named(session.store, session.reader, session.recipe.model_name, model_uri)
@@ -65,13 +65,6 @@ def predict(recipe: str, profile: str, input: str, output: str, model_uri: str, 
         else:
             words.append(predict_sample(session, model))
     return Result("\n".join([*words, run.id]))
-
-
-def choose_on_bad_rows(word: str) -> str:
-    """Return `word`, or the default where it is empty. Raises UsageError where it is no known one."""
-    if word and word not in (STOP, REJECT):
-        raise UsageError("on_bad_rows must be stop or reject.", got=f"'{word}'", fix=nearest(word, (STOP, REJECT)))
-    return word or STOP
 
 
 def choose_output(folder: Path, input: str, output: str) -> Path | None:

@@ -9,14 +9,14 @@ import click
 
 from pipeline.artifacts import DATASET, TRAINING_DATA
 from pipeline.chain import check_words
-from pipeline.errors import UsageError, nearest
+from pipeline.errors import UsageError
 from pipeline.recipe import SYNTHETIC
 from pipeline.registry import CHAMPION
 from pipeline.runs import StepRun
 from pipeline.session import Session
 from pipeline.sources import redact
 from steps import ORDER
-from steps.command import Result, entry_point, open_session, session_options
+from steps.command import Result, choose_word, entry_point, open_session, session_options
 from steps.main import name_params, run_whole
 
 if TYPE_CHECKING:
@@ -46,20 +46,10 @@ def retrain(recipe: str, profile: str, data: str, mode: str, model: str, promote
     Example: python -m steps.retrain --data new_wines.csv
     """
     session = open_session(recipe, profile, will_fit=True)
-    retrained = retrain_on(session, data, choose_mode(mode, data), model=model, promote=promote)
+    # The profile's own rows hold those that were there before.
+    chosen = choose_word("mode", mode, (APPEND, REPLACE), default=APPEND if data else REPLACE)
+    retrained = retrain_on(session, data, chosen, model=model, promote=promote)
     return Result(f"{retrained.words}\n{retrained.run_id}", retrained.exit_code)
-
-
-def choose_mode(word: str, data: str) -> str:
-    """Return `word`, or the default where it is empty: the profile's own rows hold those that were there before.
-
-    Raises
-    ------
-    UsageError : it is no known one.
-    """
-    if word and word not in (APPEND, REPLACE):
-        raise UsageError("mode must be append or replace.", got=f"'{word}'", fix=nearest(word, (APPEND, REPLACE)))
-    return word or (APPEND if data else REPLACE)
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,7 @@ def test_without_data_the_services_log_is_read(monitored: Project, tmp_path: Pat
         ({"data": "LIVE", "window": "1h"}, 2, "window must be a number of rows for a table."),
         ({"data": "LIVE", "window": "soon"}, 2, "window must be a number of rows, or of minutes, hours or days"),
         ({"data": "LIVE", "fail_on": "alway"}, 2, "fail_on must be one of warn, drift, never."),
-        ({"data": "LIVE", "on_drift": "retrian"}, 2, "on_drift must be one of nothing, retrain."),
+        ({"data": "LIVE", "on_drift": "retrian"}, 2, "on_drift must be nothing or retrain."),
         ({"data": "LIVE", "labels": "LIVE"}, 2, "labels must belong to the rows of a log."),
     ],
 )
