@@ -262,8 +262,9 @@ def _compile_mean(model: VotingRegressor, members: list[Compiled]) -> Compiled:
         raise _UnknownKindError
 
     def predict(rows: np.ndarray) -> np.ndarray:
-        answers = np.asarray([ask(rows) for ask in asked]).T
-        mean: np.ndarray = np.add.reduce(answers if weights is None else answers * weights, axis=1) / total
+        answers: np.ndarray = np.array([ask(rows) for ask in asked]).T
+        weighted: np.ndarray = answers if weights is None else answers * weights
+        mean: np.ndarray = weighted.sum(axis=1) / total
         return mean
 
     kinds = dict.fromkeys(member.kind for member in members)

@@ -88,7 +88,7 @@ class Live:
         rows = np.column_stack([values, nothing if predicted is None else predicted, nothing if target is None else target])
         keys = self._random.random(len(rows))
         if len(self._keys) == self.most:  # only what is drawn before the last of those kept can take its place
-            chosen = keys < self._keys.max()
+            chosen = keys < np.max(self._keys)
             keys, rows = keys[chosen], rows[chosen]
         keys, rows = np.concatenate([self._keys, keys]), np.concatenate([self._kept, rows])
         if len(keys) > self.most:
