@@ -7,6 +7,7 @@ forked from a process that has imported everything and opened nothing, so that a
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import ipaddress
 import logging
@@ -130,6 +131,10 @@ def _preload(meeting: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(meeting)  # prometheus_client reads it when it is imported
     for module in ("serving.app", "serving.watch", "mlflow.artifacts", "sklearn.ensemble", "sklearn.svm", "sklearn.pipeline"):
         importlib.import_module(module)
+    # What was imported lives as long as the service. Looking through it for garbage would stop a worker for a tenth of a second
+    # now and then, and give each worker a copy of its own.
+    gc.collect()
+    gc.freeze()
 
 
 def _make_app(serving: Serving, meeting: Path) -> Flask:
