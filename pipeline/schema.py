@@ -39,13 +39,14 @@ class SchemaViolations(DataError):
         )
 
 
-def validate_table(table: pd.DataFrame, recipe: Recipe, *, origin: str) -> pd.DataFrame:
+def validate_table(table: pd.DataFrame, recipe: Recipe, *, origin: str, is_all: bool = True) -> pd.DataFrame:
     """Return `table` as the recipe declares it: its columns in its order, float64, but an integer target as int64.
 
     Parameters
     ----------
     table : any frame; left as it is.
     origin : names the source in errors.
+    is_all : whether it is all that is learned from; else it may have few rows, and one target.
 
     Raises
     ------
@@ -60,13 +61,13 @@ def validate_table(table: pd.DataFrame, recipe: Recipe, *, origin: str) -> pd.Da
         order = {column: i for i, column in enumerate(recipe.columns)}
         faults.sort(key=lambda fault: (fault["row"], order.get(fault["column"], len(order)), fault["column"]))
         raise SchemaViolations(pd.DataFrame(faults), origin)
-    if len(table) < recipe.data.min_rows:
+    if is_all and len(table) < recipe.data.min_rows:
         raise DataError(
             f"{origin} must have at least {recipe.data.min_rows} rows.",
             got=len(table),
             fix="Name a larger table, or lower data.min_rows in the recipe.",
         )
-    if numbers[recipe.target].nunique() < 2:
+    if is_all and numbers[recipe.target].nunique() < 2:
         raise DataError(
             f"{origin} must have different values in its target '{recipe.target}'.",
             got=f"only {numbers[recipe.target].iloc[0]:g}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import click
 
@@ -18,9 +17,6 @@ from pipeline.sources import redact
 from steps import ORDER
 from steps.command import Result, choose_word, entry_point, open_session, session_options
 from steps.main import name_params, run_whole
-
-if TYPE_CHECKING:
-    pass
 
 APPEND, REPLACE = "append", "replace"
 
@@ -90,14 +86,18 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
 
     recipe, source = session.recipe, session.source(data)
     content = read_table(source.content, columns=list(recipe.columns), origin=source.origin)
-    new = validate_table(content, recipe, origin=source.origin)
     champion = session.registry.holder(CHAMPION)
+    new = validate_table(content, recipe, origin=source.origin, is_all=champion is None)
     if champion is None:
         return data, f"{len(new)} rows: nothing is in Production yet"
-    if champion.tags.get("pipeline.data_source") == SYNTHETIC and not source.is_synthetic:
+    was_synthetic = champion.tags.get("pipeline.data_source") == SYNTHETIC
+    if was_synthetic and source.is_synthetic:  # one sample; as a file it would pass for real rows
+        return data, f"{len(new)} made-up rows"
+    if was_synthetic or source.is_synthetic:
+        origin = "a synthetic sample" if was_synthetic else "real rows"
         raise UsageError(
             "Real rows must not be mixed with made-up ones.",
-            got=f"version {champion.version}, trained on a synthetic sample, in Production",
+            got=f"version {champion.version}, trained on {origin}, in Production",
             fix="Learn from the new rows alone: mode=replace.",
         )
     old = session.reader.load(DATASET, champion.tags["pipeline.ingest_run_id"])[list(recipe.columns)]

@@ -266,6 +266,23 @@ def test_real_rows_are_not_mixed_with_made_up_ones(project: Project, tmp_path: P
     )
 
 
+def test_made_up_rows_are_not_added_to_real_ones(own: Project) -> None:
+    outcome = own.run("retrain", data="synthetic")
+    expect(outcome, 2, "Real rows must not be mixed with made-up ones.", "trained on real rows, in Production")
+
+
+def test_made_up_rows_never_pass_for_real_ones_by_way_of_a_file(project: Project) -> None:
+    project.ok("main", data="synthetic", model="lr")
+    project.ok("retrain", data="synthetic", mode="append", model="lr")
+    assert {run.data.tags["pipeline.data_source"] for run in project.runs("main")} == {"synthetic"}
+
+
+def test_a_few_new_rows_may_be_added_to_many(own: Project, tmp_path: Path) -> None:
+    few = later(600).query("quality == 6").head(5)
+    outcome = own.ok("retrain", data=table(tmp_path, few), model="lr")
+    assert f"Retrained on {len(draw(1))} rows of version 1 and 5 new ones." in outcome.stdout
+
+
 def test_drift_with_labels_is_retrained_on_in_one_command(own: Project, tmp_path: Path) -> None:
     rows = draw(3).drop_duplicates()
     drifted = rows.assign(**{"residual sugar": rows["residual sugar"] + 30, "quality": rows["quality"] - 2})
