@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.metrics import score_predictions
+from pipeline.metrics import in_slice, score_predictions
 from pipeline.recipe import Recipe
 
 BINS = 10
@@ -78,18 +78,14 @@ def describe_errors(target: np.ndarray, predicted: np.ndarray, recipe: Recipe) -
     error = predicted - target
     slices = {}
     for name, limits in recipe.promotion.guard_rails.slices.items():
-        inside = (target >= (-np.inf if limits.min is None else limits.min)) & (
-            target <= (np.inf if limits.max is None else limits.max)
-        )
+        inside = in_slice(target, limits.min, limits.max)
         if inside.any():
             mae, bias = float(np.abs(error[inside]).mean()), float(error[inside].mean())
             slices[name] = {"rows": int(inside.sum()), "mae": mae, "bias": bias}
-    scores = score_predictions(target, predicted) if len(np.unique(target)) > 1 else {"r2": None, **_errors(error)}
+    scores: dict[str, float | None] = {**score_predictions(target, predicted)}
+    if target.min() == target.max():
+        scores["r2"] = None  # it is not defined
     return {"rows": len(target), **scores, "absolute_error_std": float(np.abs(error).std()), "slices": slices}
-
-
-def _errors(error: np.ndarray) -> dict[str, float]:
-    return {"rmse": float(np.sqrt((error**2).mean())), "mae": float(np.abs(error).mean())}
 
 
 def draw_reference(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import r2_score
 
 from pipeline.compiled import fastest
+from pipeline.metrics import in_slice
 from pipeline.recipe import Recipe
 
 REPEATS, WORST, BINS, MOST_ROWS = 5, 10, 5, 5_000
@@ -90,10 +91,7 @@ def errors_by_slice(
     """Return the mean absolute error and the bias of slices: the recipe's, and the lowest and highest quarters of `by`."""
     slices = [("all rows", np.ones(len(target), dtype=bool))]
     for name, rows in recipe.promotion.guard_rails.slices.items():
-        inside = np.ones(len(target), dtype=bool)
-        inside &= target >= rows.min if rows.min is not None else True
-        inside &= target <= rows.max if rows.max is not None else True
-        slices.append((name, inside))
+        slices.append((name, in_slice(target, rows.min, rows.max)))
     for name in by:
         values = features[name].to_numpy(dtype=float)
         low, high = np.nanquantile(values, (0.25, 0.75))

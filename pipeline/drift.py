@@ -25,9 +25,12 @@ OK: Verdict = "ok"
 WARN: Verdict = "warn"
 DRIFT: Verdict = "drift"
 TOO_SMALL: Verdict = "too small"
-_SEVERITY: dict[str, int] = {OK: 0, TOO_SMALL: 0, WARN: 1, DRIFT: 2}
+#: How bad a verdict is; of too few rows nothing is said.
+SEVERITY: dict[str, int] = {OK: 0, WARN: 1, DRIFT: 2}
 #: Tests that need rows and not only shares are made on so many, drawn uniformly from all; the classifier on so many a side.
 MOST_ROWS, MOST_OF_A_SIDE = 10_000, 2_000
+#: From this share on, rows that the model learned from are mentioned.
+_MENTIONED = 0.01
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ def compare(
     performance = _measure_performance(live, new, recipe)
     findings: list[Finding] = []
     if is_judged:
-        spreads = described | ({PREDICTION: prediction} if prediction else {})
+        spreads = [*described.items(), *([(PREDICTION, prediction)] if prediction else [])]
         findings = [
             *_judge_spreads(spreads, domain, rules),
             *_judge_shares(live, described, rules),
@@ -173,7 +176,7 @@ def compare(
 
 def worst(verdicts: Iterable[str]) -> str:
     """Return the worst of the verdicts; ok where there is none."""
-    return max(verdicts, key=_SEVERITY.__getitem__, default=OK)
+    return max(verdicts, key=lambda verdict: SEVERITY.get(verdict, 0), default=OK)
 
 
 # --- how different ---------------------------------------------------------------------------------------------------
@@ -258,15 +261,15 @@ def _measure_performance(live: Live, new: np.ndarray, recipe: Recipe) -> dict[st
 
 
 def _judge_spreads(
-    spreads: Mapping[str, Mapping[str, Any]], domain: Mapping[str, float] | None, rules: Monitoring
+    spreads: Sequence[tuple[str, Mapping[str, Any]]], domain: Mapping[str, float] | None, rules: Monitoring
 ) -> list[Finding]:
-    tested = {name: spread for name, spread in spreads.items() if spread["p_value"] is not None}
-    p_values = [spread["p_value"] for spread in tested.values()] + ([domain["p_value"]] if domain else [])
+    tested = [(name, spread) for name, spread in spreads if spread["p_value"] is not None]
+    p_values = [spread["p_value"] for _, spread in tested] + ([domain["p_value"]] if domain else [])
     if not p_values:
         return []
     corrected = [float(p) for p in stats.false_discovery_control(p_values)]
     findings = []
-    for (name, spread), p_value in zip(tested.items(), corrected, strict=False):
+    for (name, spread), p_value in zip(tested, corrected, strict=False):
         for rule, limits in (("psi", rules.psi), ("wasserstein", rules.wasserstein)):
             findings.append(_judge(rule, name, spread[rule], limits, p_value, rules.alpha))
     if domain:
@@ -347,3 +350,11 @@ def explain_drift(report: Mapping[str, Any]) -> str:
     if newest["verdict"] == OK:
         return f"{number} are like the {whose}."
     return f"{number} differ from the {whose}: {', '.join(subjects)}."
+
+
+def explain_known(newest: Mapping[str, Any]) -> str:
+    """Return what follows from rows that the model learned from, in a sentence; empty where hardly one is."""
+    if newest["known_share"] < _MENTIONED:
+        return ""
+    known = f"{newest['known_share']:.1%} of the rows are among those that it learned from"
+    return f"{known}: what it predicts of them is not compared."

@@ -18,6 +18,7 @@ from scipy import stats
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GroupKFold
 
+from pipeline.metrics import in_slice
 from pipeline.promotion import CHALLENGER, CHAMPION
 from pipeline.resampling import resample_sums
 from pipeline.workers import Call, Workers
@@ -185,11 +186,7 @@ def slice_errors(answers: Answers, slices: Mapping[str, tuple[float | None, floa
     """Return per slice of the target (from, to; both included, None is open) its rows and each arm's mean absolute error."""
     found: dict[str, dict[str, Any]] = {}
     for name, (low, high) in slices.items():
-        rows = np.ones(len(answers.target), dtype=bool)
-        if low is not None:
-            rows &= answers.target >= low
-        if high is not None:
-            rows &= answers.target <= high
+        rows = in_slice(answers.target, low, high)
         errors = {arm: np.abs(answers.errors(arm)[rows]) for arm in answers.predicted}
         found[name] = {
             "rows": int(rows.sum()),

@@ -20,6 +20,16 @@ def score_predictions(target: np.ndarray, predicted: np.ndarray) -> dict[str, fl
     }
 
 
+def in_slice(target: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
+    """Return which values are from `low` to `high`, both included; None is open."""
+    inside = np.ones(len(target), dtype=bool)
+    if low is not None:
+        inside &= target >= low
+    if high is not None:
+        inside &= target <= high
+    return inside
+
+
 def accuracy_within(target: np.ndarray, predicted: np.ndarray, tolerances: Sequence[float]) -> dict[str, float]:
     """Return the share of predictions within each tolerance of the target (Cortez et al. 2009 report it at 0.5 and 1)."""
     error = np.abs(target - predicted)

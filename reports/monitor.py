@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.artifacts import BASELINE, DRIFT_REPORT
 from pipeline.baseline import PREDICTION
-from pipeline.drift import DRIFT, OK, TOO_SMALL, WARN, explain_drift
+from pipeline.drift import DRIFT, OK, TOO_SMALL, WARN, explain_drift, explain_known
 from pipeline.recipe import Recipe
 from reports import plots
 from reports.card import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table, Tone
@@ -67,9 +67,8 @@ def _looked_at(report: Mapping[str, Any]) -> list[Block]:
     if labels:
         facts |= {"Labels": labels["given"], "Labels that belong to a row": labels["joined"]}
     blocks: list[Block] = [Facts(facts)]
-    if newest["known_share"] >= 0.01:
-        known = f"{newest['known_share']:.1%} of the rows are among those that the model learned from"
-        blocks.append(Note(f"{known}: what it predicts of them is not compared."))
+    if known := explain_known(newest):
+        blocks.append(Note(known))
     if report["left_out"]:
         blocks.append(Note(f"{report['left_out']:,} lines are left out: cut off, or with other fields.", "warning"))
     return blocks

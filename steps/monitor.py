@@ -59,6 +59,7 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
     Exit code 5: the newest window has drifted. Of fewer rows than the recipe's monitoring.min_rows nothing is said.
     Example: python -m steps.monitor --data wines.csv
     """
+    from pipeline.drift import DRIFT, SEVERITY
     from pipeline.live_rows import Window
 
     session = open_session(recipe, profile)
@@ -74,11 +75,11 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
         run.save(DRIFT_REPORT, report)
         verdict = report["newest"]["verdict"]
         run.tag(verdict=verdict)
-        if FAIL_ON.index(asked.fail_on) <= {"warn": 0, "drift": 1}.get(verdict, -1):
+        if asked.fail_on != NEVER and SEVERITY.get(verdict, 0) >= SEVERITY[asked.fail_on]:
             run.outcome, run.exit_code = "drift", DRIFTED
         draw_card(session, run, "monitor", lambda: StepResults(session.recipe, run))
         words = [*_words(report), f"The card: {card_of(session, run.id)}"]
-        rows = live.labelled() if asked.retrains and verdict == "drift" else None
+        rows = live.labelled() if asked.retrains and verdict == DRIFT else None
     if rows is None:
         return Result("\n".join([*words, run.id]), run.exit_code)
     session.reporter.say("\n".join(words))
@@ -209,7 +210,9 @@ def _compare(session: Session, run: StepRun, live: LiveData, asked: Asked) -> di
     columns = live.rows.columns() if isinstance(live.rows, LiveTables) else {}
     most = MOST_ROWS if asked.window.is_all else KEPT_OF_A_WINDOW
     windows, newest, total = list[dict[str, Any]](), dict[str, Any](), 0
-    model = load_named(session.store, session.reader, recipe.model_name, "")
+    # By its version: another one may come into Production meanwhile.
+    uri = f"models:/{recipe.model_name}/{live.champion.version}"
+    model = load_named(session.store, session.reader, recipe.model_name, uri)
     with asked_model(session, model) as answers:
         for time_, window in asked.window.split(
             _told(session, live.rows.pieces()), lambda: Live(live.features, baseline, recipe.random_state, most)
@@ -260,8 +263,9 @@ def _log_metrics(session: Session, run: StepRun, found: Mapping[str, Any], step:
     """Log a window's figures, one step of a series each, at the time of its last row."""
     from mlflow.entities import Metric
 
-    severity = {"ok": 0, "warn": 1, "drift": 2}.get(found["verdict"])
-    values: dict[str, float | None] = {"rows": found["rows"], "severity": severity}
+    from pipeline.drift import SEVERITY
+
+    values: dict[str, float | None] = {"rows": found["rows"], "severity": SEVERITY.get(found["verdict"])}
     for place, (name, spread) in enumerate([*found["features"].items(), ("prediction", found["prediction"] or {})]):
         key = re.sub(r"[^\w. -]", "_", name) if place < len(found["features"]) else "prediction"
         values |= {f"{measure}/{key}": spread.get(measure) for measure in ("psi", "wasserstein")}
@@ -276,7 +280,7 @@ def _log_metrics(session: Session, run: StepRun, found: Mapping[str, Any], step:
 
 
 def _words(report: Mapping[str, Any]) -> list[str]:
-    from pipeline.drift import describe_finding, explain_drift
+    from pipeline.drift import describe_finding, explain_drift, explain_known
 
     newest, labels = report["newest"], report["labels"]
     rows = [
@@ -293,10 +297,8 @@ def _words(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"Labels: {labels['joined']:,} of {labels['given']:,} belong to rows of the log.")
     if report["left_out"]:
         lines.append(f"Warning: {report['left_out']:,} lines are left out: cut off, or with more or fewer fields.")
-    if newest["known_share"] >= 0.01:
-        lines.append(
-            f"{newest['known_share']:.0%} of the rows are among those that it learned from: only columns are compared."
-        )
+    if known := explain_known(newest):
+        lines.append(known)
     if newest["performance"]:
         lines.append(f"Labelled: MAE {newest['performance']['mae']:.4f} of {newest['performance']['rows']:,} rows.")
     return [*lines, f"{newest['verdict'].upper()}: {explain_drift(report)}", *map(describe_finding, newest["findings"])]
