@@ -132,23 +132,33 @@ def all_contenders(place: Place) -> list[Contender]:
 def _ours(place: Place) -> list[Contender]:
     meeting = place.folder / "meeting"
     meeting.mkdir(exist_ok=True)
-    cache = {"XDG_CACHE_HOME": str(place.folder / "cache")}
+    cache = _cache(place)
     environment = cache | {"BENCH_PROFILE": str(place.profile), "PROMETHEUS_MULTIPROC_DIR": str(meeting)}
 
-    def command(port: int, profile: Path = place.profile) -> list[str]:
-        return [sys.executable, "-m", "steps.serve", "--profile", str(profile), "--port", str(port)]
-
-    unwatched = place.profile.with_name("unwatched.yaml")
-    unwatched.write_text(f"{place.profile.read_text(encoding='utf-8')}service: {{self_watch_rows: 0}}\n", encoding="utf-8")
+    command = partial(_serve, place.profile)
     return [
         Contender(OURS, command, environment=cache),
-        Contender(UNWATCHED, partial(command, profile=unwatched), environment=cache),
         Contender("ours, /invocations", command, path="/invocations", encode=_split, environment=cache),
         *(
             Contender(f"ours under gunicorn {kind}", _gunicorn(kind, "make_service()", place.workers), environment=environment)
             for kind in ("sync", "gthread")
         ),
     ]
+
+
+def unwatched(place: Place) -> Contender:
+    """Return ours, without its self-watch."""
+    profile = place.profile.with_name("unwatched.yaml")
+    profile.write_text(f"{place.profile.read_text(encoding='utf-8')}service: {{self_watch_rows: 0}}\n", encoding="utf-8")
+    return Contender(UNWATCHED, partial(_serve, profile), environment=_cache(place))
+
+
+def _serve(profile: Path, port: int) -> list[str]:
+    return [sys.executable, "-m", "steps.serve", "--profile", str(profile), "--port", str(port)]
+
+
+def _cache(place: Place) -> dict[str, str]:
+    return {"XDG_CACHE_HOME": str(place.folder / "cache")}
 
 
 def _echoes(place: Place) -> list[Contender]:
