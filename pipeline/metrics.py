@@ -61,7 +61,7 @@ def score_grades(target: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
 def bootstrap_intervals(
     target: np.ndarray, predicted: np.ndarray, groups: np.ndarray, *, draws: int, seed: int, level: float = 0.95
 ) -> dict[str, list[float]]:
-    """Return percentile bootstrap intervals (Efron and Tibshirani 1993, ch. 13) of r2 and mae, as [lower, upper].
+    """Return percentile bootstrap intervals (Efron and Tibshirani 1993, ch. 13) of r2, rmse and mae, as [lower, upper].
 
     Whole groups are drawn, because copies of one row are one observation. Draws in which the target does not vary are left
     out: R2 is not defined there.
@@ -74,4 +74,5 @@ def bootstrap_intervals(
     varies = spread > 1e-9 * n
     r2 = 1 - squared[varies] / spread[varies]
     limits = [(1 - level) / 2, (1 + level) / 2]
-    return {"r2": np.quantile(r2, limits).tolist(), "mae": np.quantile(absolute / n, limits).tolist()}
+    drawn = {"r2": r2, "rmse": np.sqrt(squared / n), "mae": absolute / n}
+    return {name: np.quantile(values, limits).tolist() for name, values in drawn.items()}

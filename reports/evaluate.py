@@ -52,12 +52,12 @@ def _gates(verdict: Json) -> Table:
 
 
 def _scores(best: Json) -> Plot:
-    names, intervals = {"r2": "R2", "mae": "MAE"}, best["interval_95"]
+    names, intervals = {"r2": "R2", "rmse": "RMSE", "mae": "MAE"}, best["interval_95"]
     values = [best[name] for name in names]
     low, high = ([intervals[name][end] for name in names] for end in (0, 1))
     return Plot(
         "scores",
-        "R2 and mean absolute error on the test rows, with 95 % intervals from resampling distinct rows.",
+        "R2, root mean squared and mean absolute error on the test rows, with 95 % intervals from resampling distinct rows.",
         lambda: plots.plot_intervals(list(names.values()), values, low, high),
         Table(["metric", "value", "from", "to"], [list(row) for row in zip(names.values(), values, low, high, strict=True)]),
     )

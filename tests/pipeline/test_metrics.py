@@ -69,7 +69,7 @@ def test_an_interval_holds_the_point_estimate_of_a_reasonable_model(seed: int) -
     target, predicted, groups = grades(seed)
     scores = score_predictions(target, predicted)
     intervals = bootstrap_intervals(target, predicted, groups, draws=300, seed=seed)
-    for metric in ("r2", "mae"):
+    for metric in ("r2", "rmse", "mae"):
         lower, upper = intervals[metric]
         assert lower < scores[metric] < upper
 
@@ -89,7 +89,7 @@ def test_copies_of_every_row_in_its_group_leave_the_interval_as_it_is(seed: int,
     target, predicted, groups = grades(seed)
     once = bootstrap_intervals(target, predicted, groups, draws=100, seed=seed)
     often = bootstrap_intervals(*(np.repeat(a, copies) for a in (target, predicted, groups)), draws=100, seed=seed)
-    for metric in ("r2", "mae"):
+    for metric in ("r2", "rmse", "mae"):
         assert often[metric] == pytest.approx(once[metric], rel=1e-9)
 
 
@@ -98,7 +98,7 @@ def test_copies_in_groups_of_their_own_make_the_interval_narrower() -> None:
     target, predicted = np.repeat(target, 4), np.repeat(predicted, 4)
     together = bootstrap_intervals(target, predicted, np.repeat(np.arange(200), 4), draws=500, seed=1)
     apart = bootstrap_intervals(target, predicted, np.arange(800), draws=500, seed=1)
-    for metric in ("r2", "mae"):
+    for metric in ("r2", "rmse", "mae"):
         assert np.ptp(apart[metric]) < 0.7 * np.ptp(together[metric])
 
 
@@ -110,6 +110,7 @@ def test_each_draw_is_scored_as_scikit_learn_scores_the_rows_drawn(seed: int) ->
     rows = np.random.default_rng(seed).integers(40, size=40)
     intervals = bootstrap_intervals(target, predicted, groups, draws=1, seed=seed)
     assert intervals["r2"] == pytest.approx([r2_score(target[rows], predicted[rows])] * 2, rel=1e-9)
+    assert intervals["rmse"] == pytest.approx([root_mean_squared_error(target[rows], predicted[rows])] * 2, rel=1e-9)
     assert intervals["mae"] == pytest.approx([mean_absolute_error(target[rows], predicted[rows])] * 2, rel=1e-9)
 
 
@@ -124,7 +125,7 @@ def test_an_interval_is_about_as_wide_as_theory_says() -> None:
 def test_a_lower_level_gives_a_narrower_interval() -> None:
     target, predicted, groups = grades(1)
     wide, narrow = (bootstrap_intervals(target, predicted, groups, draws=500, seed=1, level=level) for level in (0.95, 0.5))
-    for metric in ("r2", "mae"):
+    for metric in ("r2", "rmse", "mae"):
         assert wide[metric][0] < narrow[metric][0] < narrow[metric][1] < wide[metric][1]
 
 
