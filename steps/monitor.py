@@ -266,9 +266,11 @@ def _log_metrics(session: Session, run: StepRun, found: Mapping[str, Any], step:
     from pipeline.drift import SEVERITY
 
     values: dict[str, float | None] = {"rows": found["rows"], "severity": SEVERITY.get(found["verdict"])}
-    for place, (name, spread) in enumerate([*found["features"].items(), ("prediction", found["prediction"] or {})]):
-        key = re.sub(r"[^\w. -]", "_", name) if place < len(found["features"]) else "prediction"
-        values |= {f"{measure}/{key}": spread.get(measure) for measure in ("psi", "wasserstein")}
+    for measure in ("psi", "wasserstein"):
+        for name, spread in found["features"].items():
+            key = re.sub(r"[^\w. -]", "_", name)  # what a metric may be called
+            values[f"{measure}/{key}"] = spread[measure]
+        values[f"prediction_{measure}"] = (found["prediction"] or {}).get(measure)
     values["domain_auc"] = (found["domain"] or {}).get("auc")
     values |= {name: (found["performance"] or {}).get(name) for name in ("r2", "rmse", "mae")}
     when = now_ms() if math.isnan(time_) else int(time_ * 1000)

@@ -80,6 +80,7 @@ def test_rows_that_have_drifted_end_with_5_and_the_run_says_why(monitored: Proje
     found = report(monitored, outcome)["newest"]
     assert run.data.metrics["psi/alcohol"] == found["features"]["alcohol"]["psi"] > 0.2
     assert run.data.metrics["psi/pH"] == found["features"]["pH"]["psi"] < 0.1
+    assert run.data.metrics["prediction_psi"] == found["prediction"]["psi"]
     assert run.data.metrics["severity"] == 2
     assert run.data.metrics["mae"] == found["performance"]["mae"]
 
