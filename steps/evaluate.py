@@ -151,7 +151,7 @@ def _test_predictions(
 ) -> pd.DataFrame:
     """Return the target, what each candidate predicts, and the limits around the best one's predictions, by row."""
     named = predicted.add_prefix("predicted ")
-    return named.assign(lower=limits[0], upper=limits[1]).assign(**{name: target})
+    return named.assign(**{"interval lower": limits[0], "interval upper": limits[1], name: target})
 
 
 def _words(verdict: dict[str, Any], metrics: dict[str, Any]) -> str:
