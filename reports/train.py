@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pandas as pd
@@ -113,11 +114,12 @@ def stages(recipe: Recipe, name: str) -> list[list[str]]:
 
 def _parameters(recipe: Recipe, board: pd.DataFrame) -> Table | Note:
     rows = []
-    for name in map(str, board["candidate"]):
+    for name, found in zip(map(str, board["candidate"]), board["found"], strict=True):
         for key, value in flatten(recipe.part([], candidates=[name])["candidates"][name]).items():
             rows.append([name, key.removeprefix("params."), value.strip('"')])
+        rows += [[name, key, f"{value}, found by the search"] for key, value in json.loads(found).items()]
     return Table(
         ["candidate", "parameter", "value"],
         rows,
-        "What the recipe says, besides the seed; the rest is scikit-learn's default, or found by a search",
+        "What the recipe says, besides the seed, and what a search found; the rest is scikit-learn's default",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -101,6 +102,7 @@ def _leaderboard(ranked: list[Result], children: dict[str, dict[str, str]]) -> p
                 "cv_mean_score": r.cv_mean_score,
                 "cv_std": r.cv_std,
                 **{f"fold_{fold}": score for fold, score in enumerate(r.fold_scores)},
+                "found": json.dumps({key: str(value) for key, value in r.found.items()}),
                 "fit_seconds": r.fit_seconds,
                 "predict_seconds": r.predict_seconds,
                 **children[r.name],
