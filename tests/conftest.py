@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -189,12 +191,35 @@ def project(tmp_path: Path, empty_store: Path, wines: pd.DataFrame) -> Iterator[
     mlflow.end_run()
 
 
+def move_store(source: Path, folder: Path) -> None:
+    """Copy a project's folder; the database of the copy names its artifacts by their full path."""
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    places = {
+        "experiments": ["artifact_location"],
+        "runs": ["artifact_uri"],
+        "logged_models": ["artifact_location"],
+        "model_versions": ["source", "storage_location"],
+    }
+    with closing(sqlite3.connect(folder / "mlflow.db")) as connection, connection:
+        for table, columns in places.items():
+            for column in columns:
+                connection.execute(f"UPDATE {table} SET {column} = REPLACE({column}, ?, ?)", (str(source), str(folder)))
+
+
 @pytest.fixture(scope="session")
-def _trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, wines: pd.DataFrame) -> Path:
+def _ran(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, wines: pd.DataFrame) -> Path:
+    """The folder of a project with one chain behind it; nobody changes it."""
     forget_mlflow()  # it is made before the environment of the first test that asks for it is cleaned
-    folder = tmp_path_factory.mktemp("trained")
+    folder = tmp_path_factory.mktemp("ran")
     shutil.copy(empty_store, folder / "mlflow.db")
     Project(folder, wines).ok("main")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _trained(_ran: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    move_store(_ran, folder)
     return folder
 
 
@@ -202,4 +227,12 @@ def _trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, wines:
 def trained(_trained: Path, wines: pd.DataFrame) -> Iterator[Project]:
     """A project with one chain behind it and a version in Production; the store is shared: read it, add to it."""
     yield Project(_trained, wines)
+    mlflow.end_run()
+
+
+@pytest.fixture
+def ran(_ran: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Project]:
+    """The same in a folder of its own: do with it what you like."""
+    move_store(_ran, tmp_path)
+    yield Project(tmp_path, wines)
     mlflow.end_run()

@@ -49,8 +49,11 @@ def copy_project(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project, with the environment of this suite."""
+    """A copy of the project, its forests smaller, with the environment of this suite."""
     folder = copy_project(tmp_path_factory.mktemp("readme"))
+    recipe = folder / "recipe.yaml"
+    smaller = recipe.read_text(encoding="utf-8").replace("n_estimators: 200", "n_estimators: 20")
+    recipe.write_text(smaller.replace("max_iter: 150", "max_iter: 15"), encoding="utf-8")
     environment = folder / ".venv"
     (environment / "bin").mkdir(parents=True)
     # What `make setup` leaves behind, pointing at the packages of this suite.

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+import mlflow
+import pandas as pd
 import pytest
 
 from pipeline.errors import UnavailableError
@@ -12,7 +15,7 @@ from serving.metrics import Metrics
 from serving.models import copy_name
 from serving.service import Service
 from serving.watch import Watch
-from tests.conftest import NAME, Project
+from tests.conftest import NAME, Project, forget_mlflow, move_store
 from tests.serving.conftest import store_of
 
 
@@ -43,12 +46,24 @@ class Watched:
         return float(line.split()[-1])
 
 
-@pytest.fixture
-def watched(project: Project, tmp_path: Path) -> Watched:
-    """A project with a first version in Production and a second one that waits."""
+@pytest.fixture(scope="module")
+def _two(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, wines: pd.DataFrame) -> Path:
+    """A first version in Production and a second one that waits."""
+    forget_mlflow()
+    folder = tmp_path_factory.mktemp("two")
+    shutil.copy(empty_store, folder / "mlflow.db")
+    project = Project(folder, wines)
     project.ok("main", model="en")
     project.ok("main", model="lr", promote="never")
-    return Watched(project, tmp_path / "copies")
+    return folder
+
+
+@pytest.fixture
+def watched(_two: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Watched]:
+    """A project with a first version in Production and a second one that waits, in a folder of its own."""
+    move_store(_two, tmp_path)
+    yield Watched(Project(tmp_path, wines), tmp_path / "copies")
+    mlflow.end_run()
 
 
 def test_a_promotion_and_a_rollback_are_followed(watched: Watched) -> None:

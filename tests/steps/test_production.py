@@ -17,7 +17,7 @@ import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from pipeline.ledger import Ledger
-from tests.conftest import NAME, Outcome, Project, forget_mlflow
+from tests.conftest import NAME, Outcome, Project, forget_mlflow, move_store
 from tests.faults import in_fork
 
 
@@ -36,19 +36,9 @@ def _served(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, wines: 
 
 @pytest.fixture
 def served(_served: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Project]:
-    """The project with three versions, in a folder of its own; its database names the artifacts by their full path."""
+    """The project with three versions, in a folder of its own."""
     folder = tmp_path / "served"
-    shutil.copytree(_served, folder)
-    places = {
-        "experiments": ["artifact_location"],
-        "runs": ["artifact_uri"],
-        "logged_models": ["artifact_location"],
-        "model_versions": ["source", "storage_location"],
-    }
-    with closing(sqlite3.connect(folder / "mlflow.db")) as connection, connection:
-        for table, columns in places.items():
-            for column in columns:
-                connection.execute(f"UPDATE {table} SET {column} = REPLACE({column}, ?, ?)", (str(_served), str(folder)))
+    move_store(_served, folder)
     yield Project(folder, wines)
     mlflow.end_run()
 

@@ -73,14 +73,13 @@ def test_the_run_of_the_chain_names_every_step_and_holds_their_runs(project: Pro
     assert (tags["pipeline.outcome"], tags["pipeline.data_source"]) == ("promoted", "file")
 
 
-def test_a_second_chain_reuses_everything_and_opens_runs_for_register_and_promote_only(project: Project) -> None:
-    project.ok("main")
-    before = len(project.runs())
-    outcome = project.ok("main")
+def test_a_second_chain_reuses_everything_and_opens_runs_for_register_and_promote_only(ran: Project) -> None:
+    before = len(ran.runs())
+    outcome = ran.ok("main")
     assert "Reused: ingest, split, train, evaluate." in outcome.stdout
-    assert len(project.runs()) - before == 3
-    assert project.versions() == {"1": "Production"}
-    assert project.tags(outcome.run_id)["pipeline.outcome"] == "kept"
+    assert len(ran.runs()) - before == 3
+    assert ran.versions() == {"1": "Production"}
+    assert ran.tags(outcome.run_id)["pipeline.outcome"] == "kept"
 
 
 def test_step_by_step_with_and_without_run_ids_and_the_chain_give_the_same_metrics(project: Project) -> None:
@@ -169,65 +168,58 @@ def test_another_method_of_the_split_is_no_change_of_the_recipe(project: Project
         ),
     ],
 )
-def test_a_miss_names_what_changed_with_old_and_new_value(project: Project, change: Any, reused: str, reason: str) -> None:
-    project.ok("main")
-    project.write_recipe(change)
-    outcome = project.ok("main")
+def test_a_miss_names_what_changed_with_old_and_new_value(ran: Project, change: Any, reused: str, reason: str) -> None:
+    ran.write_recipe(change)
+    outcome = ran.ok("main")
     assert f"Reused: {reused}." in outcome.stdout
     assert reason in outcome.stdout
 
 
-def test_other_rows_are_a_miss_with_their_digests(project: Project, wines: pd.DataFrame) -> None:
-    project.ok("main")
-    wines.head(300).to_csv(project.data, index=False)
-    assert re.search(r"Run: ingest: content of data \w{12} \(file\) → \w{12} \(file\)", project.ok("main").stdout)
+def test_other_rows_are_a_miss_with_their_digests(ran: Project, wines: pd.DataFrame) -> None:
+    wines.head(300).to_csv(ran.data, index=False)
+    assert re.search(r"Run: ingest: content of data \w{12} \(file\) → \w{12} \(file\)", ran.ok("main").stdout)
 
 
-def test_changed_code_is_a_miss(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    project.ok("main")
+def test_changed_code_is_a_miss(ran: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline import fingerprints
 
     real = fingerprints._file_digest
     monkeypatch.setattr(fingerprints, "_file_digest", lambda path: "changed" if path.name == "metrics.py" else real(path))
-    outcome = project.ok("main")
+    outcome = ran.ok("main")
     assert "Reused: ingest, split, train." in outcome.stdout
     assert "evaluate: code pipeline/metrics.py" in outcome.stdout
 
 
-def test_an_artifact_that_was_changed_or_removed_is_a_miss_and_made_again(project: Project) -> None:
-    project.ok("main")
-    [split] = project.runs("split")
-    test_rows = artifact_path(project, split.info.run_id, "test.parquet")
+def test_an_artifact_that_was_changed_or_removed_is_a_miss_and_made_again(ran: Project) -> None:
+    [split] = ran.runs("split")
+    test_rows = artifact_path(ran, split.info.run_id, "test.parquet")
     test_rows.write_bytes(test_rows.read_bytes()[:-10])
-    outcome = project.ok("main")
+    outcome = ran.ok("main")
     assert "Reused: ingest." in outcome.stdout
     assert f"test.parquet of run {split.info.run_id} must be there and whole" in outcome.stdout
-    [second] = [run for run in project.runs("split") if run.info.run_id != split.info.run_id]
-    artifact_path(project, second.info.run_id, "test.parquet").unlink()
-    assert "Reused: ingest." in project.ok("main").stdout
+    [second] = [run for run in ran.runs("split") if run.info.run_id != split.info.run_id]
+    artifact_path(ran, second.info.run_id, "test.parquet").unlink()
+    assert "Reused: ingest." in ran.ok("main").stdout
 
 
-def test_a_removed_model_file_is_a_miss(project: Project) -> None:
-    project.ok("main")
-    next((project.folder / "mlruns").rglob("model.skops")).unlink()
-    outcome = project.ok("main")
+def test_a_removed_model_file_is_a_miss(ran: Project) -> None:
+    next((ran.folder / "mlruns").rglob("model.skops")).unlink()
+    outcome = ran.ok("main")
     assert "Reused: ingest, split." in outcome.stdout
     assert "model.skops of the logged model" in outcome.stdout
 
 
-def test_a_deleted_run_is_not_reused(project: Project) -> None:
-    project.ok("main")
-    [train] = project.runs("train")
-    project.client.delete_run(train.info.run_id)
-    assert "Reused: ingest, split." in project.ok("main").stdout
+def test_a_deleted_run_is_not_reused(ran: Project) -> None:
+    [train] = ran.runs("train")
+    ran.client.delete_run(train.info.run_id)
+    assert "Reused: ingest, split." in ran.ok("main").stdout
 
 
-def test_cache_off_runs_everything_and_registers_nothing_twice(project: Project) -> None:
-    project.ok("main")
-    outcome = project.ok("main", cache="off")
+def test_cache_off_runs_everything_and_registers_nothing_twice(ran: Project) -> None:
+    outcome = ran.ok("main", cache="off")
     assert "Reused: nothing." in outcome.stdout
     assert "train: cache=off" in outcome.stdout
-    assert project.versions() == {"1": "Production"}
+    assert ran.versions() == {"1": "Production"}
 
 
 def test_metrics_and_best_model_are_on_candidates_runs_only(trained: Project) -> None:
@@ -375,13 +367,12 @@ def test_the_profile_gives_the_policy_and_the_parameter_wins(project: Project) -
     assert project.versions() == {"1": "Production"}
 
 
-def test_synthetic_rows_never_replace_real_ones_and_are_announced(project: Project) -> None:
-    project.ok("main")
-    outcome = project.ok("main", data="synthetic", promote="always")
+def test_synthetic_rows_never_replace_real_ones_and_are_announced(ran: Project) -> None:
+    outcome = ran.ok("main", data="synthetic", promote="always")
     assert "SYNTHETIC" in outcome.stdout
     assert "Promotion: kept (synthetic-never-replaces-real)" in outcome.stdout
-    assert str(project.production().version) == "1"
-    version = project.client.get_model_version(NAME, "2")
+    assert str(ran.production().version) == "1"
+    version = ran.client.get_model_version(NAME, "2")
     assert version.tags["pipeline.data_source"] == "synthetic"
     assert "SYNTHETIC" in version.description
 
@@ -391,11 +382,10 @@ def test_real_rows_replace_a_synthetic_champion(project: Project) -> None:
     assert "Promotion: promoted (first-real)" in project.ok("main").stdout
 
 
-def test_a_champion_with_other_columns_is_not_compared_and_stays(project: Project, wines: pd.DataFrame) -> None:
-    project.ok("main")
-    wines.drop(columns="pH").to_csv(project.data, index=False)
-    project.write_recipe(lambda content: content["columns"].pop("pH"))
-    assert "Promotion: kept (not-comparable)" in project.ok("main").stdout
+def test_a_champion_with_other_columns_is_not_compared_and_stays(ran: Project, wines: pd.DataFrame) -> None:
+    wines.drop(columns="pH").to_csv(ran.data, index=False)
+    ran.write_recipe(lambda content: content["columns"].pop("pH"))
+    assert "Promotion: kept (not-comparable)" in ran.ok("main").stdout
 
 
 def test_the_last_line_of_stdout_is_the_run_id_and_logs_are_on_stderr(project: Project) -> None:
@@ -405,7 +395,7 @@ def test_the_last_line_of_stdout_is_the_run_id_and_logs_are_on_stderr(project: P
     assert "ingest" in outcome.stderr
 
 
-def test_a_search_finds_parameters_inside_the_folds_and_logs_them(project: Project) -> None:
+def test_a_search_finds_parameters_inside_the_folds_logs_them_and_the_card_shows_them(project: Project) -> None:
     project.write_recipe(
         lambda c: c["candidates"]["ElasticNet"].update(
             search={"space": {"elasticnet__alpha": {"loguniform": [0.001, 1.0]}}, "iterations": 3, "seconds": 30}
@@ -413,7 +403,10 @@ def test_a_search_finds_parameters_inside_the_folds_and_logs_them(project: Proje
     )
     train = project.ok("train", model="en").run_id
     [run] = [run for run in project.runs() if run.data.tags.get("mlflow.parentRunId") == train]
-    assert 0.001 <= float(run.data.params["found.elasticnet__alpha"]) <= 1.0
+    found = run.data.params["found.elasticnet__alpha"]
+    assert 0.001 <= float(found) <= 1.0
+    card = artifact_path(project, train, "card.html").read_text(encoding="utf-8")
+    assert f"<td>elasticnet__alpha</td><td>{found}, found by the search</td>" in card
 
 
 def test_a_second_table_needs_a_recipe_and_no_code(project: Project) -> None:
@@ -580,20 +573,19 @@ def test_a_signal_that_python_swallows_in_a_callback_ends_the_command_all_the_sa
     assert "split: terminated" in outcome.stderr
 
 
-def test_a_killed_chain_leaves_production_as_it_was_and_the_next_one_recovers(project: Project) -> None:
-    project.ok("main")
-    project.write_recipe(
+def test_a_killed_chain_leaves_production_as_it_was_and_the_next_one_recovers(ran: Project) -> None:
+    ran.write_recipe(
         lambda c: c["candidates"]["DecisionTree"].update(
             estimator="sklearn.ensemble.RandomForestRegressor", params={"n_estimators": 2000}
         )
     )
-    process = spawn(project, "main")
+    process = spawn(ran, "main")
     deadline = time.monotonic() + 60
-    while len(project.runs("train")) < 2 and time.monotonic() < deadline:
+    while len(ran.runs("train")) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     process.kill()
     process.communicate()
-    assert str(project.production().version) == "1"
-    project.write_recipe(lambda c: c["candidates"]["DecisionTree"]["params"].update(max_depth=4))
-    project.ok("main")
-    project.production()
+    assert str(ran.production().version) == "1"
+    ran.write_recipe(lambda c: c["candidates"]["DecisionTree"]["params"].update(max_depth=4))
+    ran.ok("main")
+    ran.production()
