@@ -126,11 +126,12 @@ def main(options: dict[str, str]) -> None:
         data.write_bytes(source.content)
         bench = Bench(folder, data)
         for round_ in range(rounds):
-            five, nine, under = bench.new_store(), bench.new_store(), bench.new_store()
+            nine, under = bench.new_store(), bench.new_store()
             measures: dict[str, Callable[[], float]] = {
                 BASE: bench.textbook,
                 "textbook script, requirements pinned": lambda: bench.textbook("--pinned"),
-                "chain, the same five, cold": lambda store=five: bench.chain(store, FIVE),
+                "chain, the same five, cold, without cards": lambda: bench.chain(bench.new_store(), FIVE, cards=False),
+                "chain, the same five, cold": lambda: bench.chain(bench.new_store(), FIVE),
                 BARE: lambda: bench.chain(bench.new_store(), cards=False),
                 COLD: lambda store=nine: bench.chain(store),
                 "chain, all candidates, all cached": lambda store=nine: bench.chain(store),
