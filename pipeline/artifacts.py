@@ -306,15 +306,15 @@ class Reader:
             try:
                 path = stack.enter_context(local_copy(self.root(run_id), name, self._client.tracking_uri))
             except (MlflowException, OSError) as error:
-                if "failed with exception" in str(error):  # the server did not answer: that is not "none"
-                    raise
+                _raise_without_answer(error)
                 raise _broken(name, run_id, "none") from None
             yield path
 
     def _model_faults(self, model_id: str, digests: dict[str, str]) -> list[str]:
         try:
             uri = self._client.get_logged_model(model_id).artifact_location
-        except MlflowException:
+        except MlflowException as error:
+            _raise_without_answer(error)
             return [f"The logged model {model_id} must be there. Got none instead."]
         states = {name: self._state(uri, name, digest) for name, digest in digests.items()}
         return [
@@ -327,8 +327,15 @@ class Reader:
         try:
             with local_copy(uri, name, self._client.tracking_uri) as path:
                 return "" if file_digest(path) == digest else "a changed or cut-off file"
-        except (MlflowException, OSError):
+        except (MlflowException, OSError) as error:
+            _raise_without_answer(error)
             return "none"
+
+
+def _raise_without_answer(error: Exception) -> None:
+    """Raise `error` again where it is that the server did not answer: that does not mean that there is nothing."""
+    if "failed with exception" in str(error):
+        raise error
 
 
 def _broken(name: str, run_id: str, got: str) -> UnavailableError:

@@ -29,6 +29,8 @@ SQLITE = "sqlite:///"
 #: How long a command waits for another one that is changing the same store.
 LOCK_SECONDS = 120
 _UNAVAILABLE_CODES = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "PERMISSION_DENIED", "UNAUTHENTICATED"}
+#: How MLflow's client begins when a server did not answer, or not well.
+_NO_ANSWER = "API request to"
 _STORAGE_ERRNOS = {
     errno.ENOSPC,
     errno.EDQUOT,
@@ -208,7 +210,9 @@ def _unwritable(uri: str, reason: str) -> UnavailableError:
 def _unavailable(error: BaseException | None) -> str | None:
     """Return in one line why a store did not answer; None where `error` and its causes are of another kind."""
     while error is not None:
-        text = " ".join(str(getattr(error, "orig", None) or error).split())[:200]
+        whole = " ".join(str(getattr(error, "orig", None) or error).split())
+        # What MLflow says of a download begins with the address, and with the reason later on.
+        text = whole[max(0, whole.find(_NO_ANSWER)) :][:200]
         if isinstance(
             error,
             (
@@ -223,9 +227,9 @@ def _unavailable(error: BaseException | None) -> str | None:
         if isinstance(error, OSError) and error.errno in _STORAGE_ERRNOS:
             return text
         if isinstance(error, MlflowException):
-            if error.error_code in _UNAVAILABLE_CODES or "API request to" in text:
+            if error.error_code in _UNAVAILABLE_CODES or _NO_ANSWER in whole:
                 return text
-            if any(word in text for word in ("sqlite3.", "(psycopg", "OperationalError", "Model registry functionality is")):
+            if any(word in whole for word in ("sqlite3.", "(psycopg", "OperationalError", "Model registry functionality is")):
                 return text
         error = error.__cause__ or error.__context__
     return None

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from pipeline.artifacts import (
     plot,
 )
 from pipeline.errors import UnavailableError
-from pipeline.store import Store
+from pipeline.store import Store, store_errors
 from tests.pipeline.conftest import ROWS, log_toy
 
 
@@ -154,6 +156,19 @@ def test_a_model_file_that_is_not_whole_is_named(store: Store, tmp_path: Path, n
     assert Reader(store.client).faults(run.id) == [
         f"The file {name} of the logged model {model_id} must be there and whole. Got {got} instead."
     ]
+
+
+def test_a_model_on_a_server_that_does_not_answer_is_not_taken_for_missing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = log_toy(store)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection, connection:
+        connection.execute(
+            "UPDATE logged_models SET artifact_location = 'http://127.0.0.1:9/api/2.0/mlflow-artifacts/artifacts/1'"
+        )
+    with pytest.raises(UnavailableError, match="'API request to http"), store_errors(store.uri):
+        Reader(store.client).faults(run.id)
 
 
 def test_a_model_that_was_deleted_is_named(store: Store) -> None:

@@ -185,6 +185,7 @@ def test_the_same_thread_can_take_the_lock_again(store: Store) -> None:
         sqlite3.OperationalError("database is locked"),
         OSError(28, "No space left on device"),
         MlflowException("API request to http://x failed"),
+        MlflowException(f"Failures occurred while downloading from http://{'x' * 300}: API request to http://x failed"),
         MlflowException("(sqlite3.OperationalError) disk I/O error"),
     ],
 )
