@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import steps  # its settings of the garbage collector, before all else
 import click
 import mlflow
 import pandas as pd
