@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import steps  # its settings of the garbage collector, before all else
 import click
 import mlflow
 import pandas as pd
@@ -20,6 +19,7 @@ import yaml
 from click.testing import CliRunner
 from mlflow import MlflowClient
 
+import steps  # noqa: F401  # it says when garbage is collected, also for tests that import no step
 from pipeline.recipe import Recipe
 from samples.red_wine import draw
 
