@@ -417,7 +417,7 @@ def _record(service: Service, asked: PlainRequest, model: ServedModel, values: n
     """Count the rows, and keep them and their answers where the profile wants that."""
     service.predicted_rows.inc(len(values))
     if service.self_watch:
-        service.self_watch.add(model, values, predicted)
+        service.self_watch.take(model, values, predicted)
     environ = asked.environ
     environ[_FACTS] = {"rows": len(values), "version": model.version}
     log, wanted = service.prediction_log, service.settings.prediction_log

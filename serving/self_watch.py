@@ -10,6 +10,7 @@ import fcntl
 import logging
 import mmap
 import os
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -32,6 +33,8 @@ MIN_ROWS = 100
 #: The folder of the counts, in that of the version's copy: they go when it goes.
 FOLDER = "watched"
 _MOST = 2**48
+#: Rows of requests that are gathered before they are handed over.
+_GATHERED = 1024
 
 
 class Bins:
@@ -171,7 +174,7 @@ def _file_bytes(size: int) -> int:
     return 8 * 2 * (2 + size)
 
 
-class SelfWatch:
+class SelfWatch(Background):
     """Counts what the served version is asked and answers, and tells Prometheus how far that is from its baseline.
 
     The window is the last `rows` rows of all workers together, at least half of them, and what comes in within a moment more.
@@ -180,22 +183,46 @@ class SelfWatch:
 
     def __init__(self, rows: int, dropped: Callable[[int], object]) -> None:
         self._half = max(1, rows // 2)
-        self._queue = Background(self._count, dropped)
+        # The rows of small requests are copied: to keep the arrays of a thousand requests costs four times as much.
+        self._gathering = threading.Lock()
+        self._asked: ServedModel | None = None
+        self._values, self._predicted, self._gathered = np.empty((_GATHERED, 0)), np.empty(_GATHERED), 0
         self._model: ServedModel | None = None
         self._counts: Counts | None = None
         self._failed: ServedModel | None = None
+        super().__init__(self._count, dropped)
 
-    def add(self, model: ServedModel, values: np.ndarray, predicted: np.ndarray) -> None:
+    def take(self, model: ServedModel, values: np.ndarray, predicted: np.ndarray) -> None:
         """Take the rows of a request, of shape (rows, features), and what was predicted of them."""
-        self._queue.add((model, values, predicted), len(values))
+        rows = len(values)
+        if rows > _GATHERED:
+            self.add((model, values, predicted), rows)
+            return
+        with self._gathering:
+            if model is not self._asked or self._gathered + rows > _GATHERED:
+                self._hand_over(model, values.shape[1])
+            start = self._gathered
+            self._gathered = end = start + rows
+            self._values[start:end] = values
+            self._predicted[start:end] = predicted
+
+    def _hand_over(self, model: ServedModel | None, features: int) -> None:
+        """Hand over what was gathered of the model before, and begin to gather of `model`; its lock is held."""
+        if rows := self._gathered:
+            self.add((self._asked, self._values[:rows].copy(), self._predicted[:rows].copy()), rows)
+            self._gathered = 0
+        if model is not self._asked:
+            self._asked, self._values = model, np.empty((_GATHERED, features))
 
     def flush(self) -> None:
         """Count what has been taken so far."""
-        self._queue.flush()
+        with self._gathering:
+            self._hand_over(self._asked, 0)
+        super().flush()
 
     def close(self) -> None:
         """Count what is left, and end."""
-        self._queue.close()
+        super().close()
         if self._counts:
             self._counts.close()
             self._counts = None

@@ -283,10 +283,25 @@ def test_rows_that_two_versions_answer_meanwhile_are_counted_by_version(copy: Pa
     other = load_copy(shutil.copytree(copy, tmp_path / "other"))
     watch = SelfWatch(10_000, lambda _: None)
     for served in (model, other, model, other, other):
-        watch.add(served, np.ones((10, len(served.schema.names))), np.ones(10))
+        watch.take(served, np.ones((10, len(served.schema.names))), np.ones(10))
     watch.close()
     found = [read_counts(served.folder / FOLDER, served.bins.size)[0] for served in (model, other)]  # type: ignore[operator, union-attr]
     assert found == [20, 30]
+
+
+def test_requests_of_any_size_are_counted_row_by_row_with_their_predictions(model: ServedModel) -> None:
+    assert model.bins
+    assert model.folder
+    table = draw().drop(columns="quality").to_numpy(dtype=float)
+    watch, expected = SelfWatch(100_000, lambda _: None), np.zeros(model.bins.size, dtype=int)
+    for size in [*[1] * 1500, 1024, 1025, 700, 700, 1]:  # a thousand rows are gathered, and what does not fit begins anew
+        values, predicted = table[RANDOM.integers(len(table), size=size)], RANDOM.uniform(3, 8, size)
+        watch.take(model, values, predicted)
+        expected += model.bins.count(values, predicted)
+    watch.close()
+    rows, counts = read_counts(model.folder / FOLDER, model.bins.size)
+    assert rows == 1500 + 1024 + 1025 + 700 + 700 + 1
+    assert counts.tolist() == expected.tolist()
 
 
 def test_a_full_disk_drops_rows_and_is_no_reason_not_to_answer(make_client: Make, monkeypatch: pytest.MonkeyPatch) -> None:
