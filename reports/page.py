@@ -16,6 +16,7 @@ from reports.card import Card, Cell, Note, Plot
 from reports.style import as_png, as_svg, styled
 
 _FOLDER = Path(__file__).parent
+_LONG_WORD = 24
 
 
 @dataclass
@@ -73,6 +74,7 @@ def _template() -> Any:
     environment.filters["shown"] = shown
     environment.filters["exact"] = exact
     environment.tests["number"] = is_number
+    environment.tests["long"] = has_long_word
     environment.tests["numeric"] = lambda table, place: any(is_number(row[place]) for row in table.rows)
     environment.globals["kind"] = lambda block: type(block).__name__
     environment.globals["css"] = Markup((_FOLDER / "page.css").read_text(encoding="utf-8"))
@@ -82,6 +84,11 @@ def _template() -> Any:
 def is_number(value: Cell) -> bool:
     """Whether a cell is a number, and stands to the right."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def has_long_word(value: Cell) -> bool:
+    """Whether a cell has a word that may be broken on a narrow page: a run ID, a digest, a path."""
+    return any(len(word) > _LONG_WORD for word in str(value).split())
 
 
 def shown(value: Cell) -> str:

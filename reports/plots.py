@@ -310,7 +310,7 @@ def plot_pairs(names: Sequence[str], before: Sequence[float], after: Sequence[fl
     """Return a value before and after, side by side, for each name."""
     figure, axes, places = _rows(names)
     axes.hlines(places, before, after, color=LINE, linewidth=4)
-    axes.plot(before, places, "D", color=ORANGE, label="before")
+    axes.plot(before, places, "D", color=ORANGE, markersize=11, fillstyle="none", label="before")  # seen around an equal one
     axes.plot(after, places, "o", color=BLUE, markersize=8, label="after")
     axes.set_xlabel(label)
     _legend(axes)

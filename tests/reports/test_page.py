@@ -159,6 +159,16 @@ def test_a_card_that_cannot_be_made_is_a_page_that_says_so() -> None:
     assert "small, run f00" in Elements(page.html).text
 
 
+def test_words_among_numbers_stand_to_the_right_and_an_identifier_may_be_broken() -> None:
+    html = render(
+        card(Table(["what", "value"], [["score", 0.5], ["rows from", "a file"], ["run", "0" * 32], ["path", None]]))
+    ).html
+    assert '<th scope="row">score</th><td class="number" data-value="0.5">' in html
+    assert '<td class="right">a file</td>' in html
+    assert f'<td class="right long">{"0" * 32}</td>' in html
+    assert f'<td class="long">{"0" * 32}</td>' in render(card(Table(["what", "value"], [["run", "0" * 32]]))).html
+
+
 def test_a_column_of_numbers_stands_to_the_right_also_where_its_first_row_has_none() -> None:
     html = render(card(Table(["limit"], [[None], [2.5]]))).html
     assert '<th scope="col" class="number">limit' in html
