@@ -25,8 +25,8 @@ from pipeline.compiled import as_function, compile_model, differences, random_ro
 from pipeline.golden import answers_golden, golden_features, has_limits, limits_golden
 from pipeline.interval import QUANTILE, Interval
 from pipeline.store import Store
+from serving.bins import Bins
 from serving.payload import Schema
-from serving.self_watch import FOLDER, Bins
 
 _LOG = logging.getLogger("service")
 
@@ -38,6 +38,8 @@ TRUSTED_TYPES = frozenset(
         "sklearn.tree._tree.Tree",
     }
 )
+#: The folder, in that of a version's copy, of what the self-watch counts: it goes when the copy goes.
+WATCHED = "watched"
 _KEPT_COPIES = 3
 _CHECKED_ROWS = 512
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -92,7 +94,7 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
         copy = Path(unfinished) / "copy"
         copy.mkdir()
-        (copy / FOLDER).mkdir()  # made later, it would make its copy the newest one
+        (copy / WATCHED).mkdir()  # made later, it would make its copy the newest one
         reader.copy(MODEL_INFO, run_id, copy)
         reader.copy(GOLDEN, run_id, copy)
         for artifact in (INTERVAL, BASELINE):

@@ -12,56 +12,21 @@ import mmap
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from prometheus_client.metrics_core import GaugeMetricFamily
 
-from pipeline.baseline import PREDICTION, count_bins, population_stability
 from serving.logs import Background
-
-if TYPE_CHECKING:
-    from serving.models import ServedModel
+from serving.models import WATCHED, ServedModel
 
 _LOG = logging.getLogger("service")
-#: Of fewer rows a PSI is chance.
-MIN_ROWS = 100
-#: The folder of the counts, in that of the version's copy: they go when it goes.
-FOLDER = "watched"
 _MOST = 2**48
 #: Rows of requests that are gathered before they are handed over.
 _GATHERED = 1024
-
-
-class Bins:
-    """The bins of a baseline in one flat array of counts: those of each feature, then those of the prediction."""
-
-    def __init__(self, baseline: Mapping[str, Any], names: Iterable[str]) -> None:
-        self.names = tuple(names)
-        described = [*(baseline["features"][name] for name in self.names), baseline[PREDICTION]]
-        self._edges = [np.array(it["edges"], dtype=float) for it in described]
-        self._reference = [np.array(it["counts"]) for it in described]
-        self._starts = np.cumsum([0, *(len(edges) + 1 for edges in self._edges)])
-        self.size = int(self._starts[-1])
-
-    def count(self, values: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """Return the counts of rows of shape (rows, features) and of what was predicted of them; NaN is in no bin."""
-        columns = [*values.T, predicted]
-        return np.concatenate(
-            [count_bins(column[~np.isnan(column)], edges) for column, edges in zip(columns, self._edges, strict=True)]
-        )
-
-    def stability(self, counts: np.ndarray) -> list[float | None]:
-        """Return the population stability index of each column; None where it has fewer than MIN_ROWS values."""
-        parts = (counts[start:end] for start, end in zip(self._starts[:-1], self._starts[1:], strict=True))
-        return [
-            population_stability(part, reference) if part.sum() >= MIN_ROWS else None
-            for part, reference in zip(parts, self._reference, strict=True)
-        ]
 
 
 class Counts:
@@ -243,7 +208,7 @@ class SelfWatch(Background):
         self._model, self._counts = None, None
         if model.bins and model.folder:
             try:
-                self._counts = Counts(model.folder / FOLDER, model.bins.size, self._half)
+                self._counts = Counts(model.folder / WATCHED, model.bins.size, self._half)
             except OSError as error:
                 if self._failed is not model:
                     _LOG.error("version %s cannot be watched: %s", model.version, error)
@@ -256,7 +221,7 @@ class SelfWatch(Background):
         bins = model.bins
         if bins is None or model.folder is None:
             return
-        rows, counts = read_counts(model.folder / FOLDER, bins.size)
+        rows, counts = read_counts(model.folder / WATCHED, bins.size)
         yield GaugeMetricFamily("self_watch_rows", "Rows in the window that feature_psi is of", value=rows)
         *features, prediction = bins.stability(counts)
         family = GaugeMetricFamily("feature_psi", "Population stability index against the training rows", labels=["feature"])

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from pipeline.artifacts import BASELINE as BASELINE_ARTIFACT
 from pipeline.baseline import describe_values
 from samples.red_wine import draw
-from serving.models import ServedModel, load_copy
-from serving.self_watch import FOLDER, MIN_ROWS, Bins, Counts, SelfWatch, read_counts
+from serving.bins import MIN_ROWS, Bins
+from serving.models import WATCHED, ServedModel, load_copy
+from serving.self_watch import Counts, SelfWatch, read_counts
 from tests.conftest import Project
 from tests.serving.conftest import Make, post
 from tests.serving.test_server import Server, copied
@@ -241,7 +242,7 @@ def test_nothing_of_a_row_is_kept(make_client: Make, watch: SelfWatch, model: Se
     ask(make_client, watch, later(150))
     assert model.folder
     assert model.bins
-    (file,) = (model.folder / FOLDER).iterdir()
+    (file,) = (model.folder / WATCHED).iterdir()
     numbers = np.frombuffer(file.read_bytes(), dtype=np.int64)
     assert len(numbers) == 2 * (2 + model.bins.size)
     number, rows, *counts = numbers.reshape(2, -1)[1].tolist()
@@ -255,7 +256,7 @@ def test_a_version_without_a_whole_baseline_is_served_and_not_watched(
 ) -> None:
     (copy / BASELINE_ARTIFACT.name).unlink() if content is None else (copy / BASELINE_ARTIFACT.name).write_bytes(content)
     assert ask(make_client, watch, later(150), served=load_copy(copy)) == {}
-    assert not list((copy / FOLDER).iterdir())
+    assert not list((copy / WATCHED).iterdir())
 
 
 def test_another_version_starts_anew(make_client: Make, watch: SelfWatch, copy: Path) -> None:
@@ -266,7 +267,7 @@ def test_another_version_starts_anew(make_client: Make, watch: SelfWatch, copy: 
     other = copy.with_name("other")
     copy.rename(other)
     client.service.serve(load_copy(other))  # type: ignore[attr-defined]
-    for path in (other / FOLDER).iterdir():
+    for path in (other / WATCHED).iterdir():
         path.unlink()
     post(client, later(120))
     watch.flush()
@@ -285,7 +286,7 @@ def test_rows_that_two_versions_answer_meanwhile_are_counted_by_version(copy: Pa
     for served in (model, other, model, other, other):
         watch.take(served, np.ones((10, len(served.schema.names))), np.ones(10))
     watch.close()
-    found = [read_counts(served.folder / FOLDER, served.bins.size)[0] for served in (model, other)]  # type: ignore[operator, union-attr]
+    found = [read_counts(served.folder / WATCHED, served.bins.size)[0] for served in (model, other)]  # type: ignore[operator, union-attr]
     assert found == [20, 30]
 
 
@@ -299,7 +300,7 @@ def test_requests_of_any_size_are_counted_row_by_row_with_their_predictions(mode
         watch.take(model, values, predicted)
         expected += model.bins.count(values, predicted)
     watch.close()
-    rows, counts = read_counts(model.folder / FOLDER, model.bins.size)
+    rows, counts = read_counts(model.folder / WATCHED, model.bins.size)
     assert rows == 1500 + 1024 + 1025 + 700 + 700 + 1
     assert counts.tolist() == expected.tolist()
 
@@ -330,7 +331,7 @@ def test_what_is_still_in_the_queues_when_a_service_ends_is_counted_and_logged(
     for row in later(20):
         assert server.predict(row).status_code == 200
     server.end(number)
-    (folder,) = (tmp_path / "cache").rglob(FOLDER)
+    (folder,) = (tmp_path / "cache").rglob(WATCHED)
     sizes = {path.stat().st_size for path in folder.iterdir()}
     assert read_counts(folder, sizes.pop() // 16 - 2)[0] == 20
     assert sum(len(path.read_text().splitlines()) for path in (tmp_path / "log").iterdir()) == 20
