@@ -18,6 +18,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from mlflow import MlflowClient
+from threadpoolctl import threadpool_limits
 
 import steps  # noqa: F401  # it says when garbage is collected, also for tests that import no step
 from pipeline.recipe import Recipe
@@ -25,6 +26,15 @@ from samples.red_wine import draw
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "SmallModel"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let each of several workers, and the commands that it starts, have one thread: a core has a worker already, and threads
+    that wait for each other on busy cores cost a chain seconds.
+    """
+    if hasattr(config, "workerinput"):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        threadpool_limits(1)
 
 
 def small_recipe() -> dict[str, Any]:

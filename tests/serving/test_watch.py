@@ -18,6 +18,8 @@ from serving.watch import Watch
 from tests.conftest import NAME, Project, forget_mlflow, move_store
 from tests.serving.conftest import store_of
 
+pytestmark = pytest.mark.xdist_group("watch")
+
 
 class Watched:
     """A service and its watch, on a project of two versions; the store can be taken away."""

@@ -17,6 +17,8 @@ from tests.conftest import Outcome, Project, forget_mlflow
 from tests.faults import in_fork
 from tests.steps.test_bad_input import expect
 
+pytestmark = pytest.mark.xdist_group("monitor")
+
 
 @pytest.fixture(scope="module")
 def _grown(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:

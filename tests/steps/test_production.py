@@ -20,6 +20,8 @@ from pipeline.ledger import Ledger
 from tests.conftest import NAME, Outcome, Project, forget_mlflow, move_store
 from tests.faults import in_fork
 
+pytestmark = pytest.mark.xdist_group("production")
+
 
 @pytest.fixture(scope="session")
 def _served(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, wines: pd.DataFrame) -> Path:
