@@ -32,6 +32,9 @@ SERVERS = {"mlflow ui": 5000, "mlflow models serve": 5001, "make serve": 8000}
 #: Their tests are this suite, or take its time: they are run by other tests, or by whoever runs this one.
 ELSEWHERE = {"make test", "make lint", "make bench", "make clean"}
 
+#: No telemetry, and none of the eight processes that `mlflow ui` keeps for jobs, which nobody asks for here.
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
 pytestmark = pytest.mark.xdist_group("readme")
 
 
@@ -72,7 +75,7 @@ def environment(folder: Path) -> dict[str, str]:
     home = folder.parent / "home"
     home.mkdir(exist_ok=True)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "XDG_", "MAKE", "PYTEST_"))}
-    return {**kept, "HOME": str(home), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return {**kept, "HOME": str(home), **QUIET}
 
 
 def run(block: str, folder: Path, *, timeout: float = 300) -> str:
