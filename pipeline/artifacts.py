@@ -26,10 +26,22 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
 from pipeline.errors import UnavailableError
+from pipeline.sources import redact
+from pipeline.store import is_missing
 from pipeline.trust import TREES
 
 T = TypeVar("T")
 MANIFEST = "manifest.json"
+#: How MLflow's client, whatever the place, says that there is no such file: its error code is lost on the way.
+_NOTHING_THERE = (
+    "404 Client Error",
+    "error code 404",
+    "RESOURCE_DOES_NOT_EXIST",
+    "NoSuchKey",
+    "(404)",
+    "No such file",
+    "No such artifact",
+)
 
 
 @dataclass(frozen=True)
@@ -306,7 +318,7 @@ class Reader:
             try:
                 path = stack.enter_context(local_copy(self.root(run_id), name, self._client.tracking_uri))
             except (MlflowException, OSError) as error:
-                _raise_without_answer(error)
+                _require_answer(error, f"the artifact {name} of run {run_id}")
                 raise _broken(name, run_id, "none") from None
             yield path
 
@@ -314,7 +326,7 @@ class Reader:
         try:
             uri = self._client.get_logged_model(model_id).artifact_location
         except MlflowException as error:
-            _raise_without_answer(error)
+            _require_answer(error, f"the logged model {model_id}")
             return [f"The logged model {model_id} must be there. Got none instead."]
         states = {name: self._state(uri, name, digest) for name, digest in digests.items()}
         return [
@@ -328,14 +340,23 @@ class Reader:
             with local_copy(uri, name, self._client.tracking_uri) as path:
                 return "" if file_digest(path) == digest else "a changed or cut-off file"
         except (MlflowException, OSError) as error:
-            _raise_without_answer(error)
+            _require_answer(error, f"the file {name} below {redact(uri)}")
             return "none"
 
 
-def _raise_without_answer(error: Exception) -> None:
-    """Raise `error` again where it is that the server did not answer: that does not mean that there is nothing."""
-    if "failed with exception" in str(error):
-        raise error
+def _require_answer(error: Exception, what: str) -> None:
+    """Raise UnavailableError unless `error` says that there is nothing: no answer, or half of one, does not mean that."""
+    is_answer = (
+        isinstance(error, FileNotFoundError | NotADirectoryError)
+        or (isinstance(error, MlflowException) and is_missing(error))
+        or any(word in str(error) for word in _NOTHING_THERE)
+    )
+    if not is_answer:
+        raise UnavailableError(
+            f"The place of {what} must be reachable and readable.",
+            got=f"'{' '.join(str(error).split())[-300:]}'",
+            fix="Check that its server is there and that you may read it.",
+        ) from None
 
 
 def _broken(name: str, run_id: str, got: str) -> UnavailableError:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import sqlite3
-from contextlib import closing
+import threading
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from pipeline.artifacts import (
     plot,
 )
 from pipeline.errors import UnavailableError
-from pipeline.store import Store, store_errors
+from pipeline.store import Store
 from tests.pipeline.conftest import ROWS, log_toy
 
 
@@ -158,17 +160,41 @@ def test_a_model_file_that_is_not_whole_is_named(store: Store, tmp_path: Path, n
     ]
 
 
-def test_a_model_on_a_server_that_does_not_answer_is_not_taken_for_missing(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (None, "must be reachable"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc", "must be reachable"),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "must be reachable"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "Got none instead"),
+    ],
+    ids=["no answer", "half an answer", "forbidden", "not found"],
+)
+def test_a_model_is_missing_only_where_its_server_says_so(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes | None, found: str
 ) -> None:
     run, _ = log_toy(store)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection, connection:
-        connection.execute(
-            "UPDATE logged_models SET artifact_location = 'http://127.0.0.1:9/api/2.0/mlflow-artifacts/artifacts/1'"
-        )
-    with pytest.raises(UnavailableError, match="'API request to http"), store_errors(store.uri):
-        Reader(store.client).faults(run.id)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def reply() -> None:
+            with suppress(OSError):
+                while True:
+                    peer, _ = listener.accept()
+                    with peer:
+                        peer.recv(65536)
+                        peer.sendall(answer or b"")
+
+        threading.Thread(target=reply, daemon=True).start()
+        place = f"http://127.0.0.1:{listener.getsockname()[1]}/api/2.0/mlflow-artifacts/artifacts/1"
+        with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection, connection:
+            connection.execute("UPDATE logged_models SET artifact_location = ?", (place,))
+        try:
+            said = " ".join(Reader(store.client).faults(run.id))
+        except UnavailableError as error:
+            said = error.sentence
+        listener.shutdown(socket.SHUT_RDWR)
+    assert found in said
 
 
 def test_a_model_that_was_deleted_is_named(store: Store) -> None:
