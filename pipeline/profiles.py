@@ -47,7 +47,7 @@ class Service(Settings):
     `out_of_range` is what becomes of values that the model was not trained on: an answer with a warning, or a refusal.
     The registry is asked every `poll_seconds`; a service that is told to end refuses requests for `drain_seconds` first, so
     that a load balancer can leave. A model may be made of `trusted_types` besides those that the service trusts by itself.
-    Each worker compares its last `self_watch_rows` rows with the training rows; 0: none does.
+    The last `self_watch_rows` rows of all workers are compared with the training rows; 0: none are.
     """
 
     workers: int = Field(default=-1, ge=-1)

@@ -1,7 +1,7 @@
 """The service watches itself: what it is asked and what it answers, counted in the bins of the model's baseline.
 
-No row is kept. A request hands its arrays to a thread, which counts them; the counts of all workers are added up when they are
-asked for, and outlive the worker and the service.
+No row reaches the disk. The rows of a request wait in memory until a thread counts them; the counts of all workers are added
+up when they are asked for, and outlive the worker and the service.
 """
 
 from __future__ import annotations
