@@ -26,8 +26,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
 from pipeline.errors import UnavailableError
-from pipeline.sources import redact
-from pipeline.store import is_missing
+from pipeline.store import is_missing, unwritable
 from pipeline.trust import TREES
 
 T = TypeVar("T")
@@ -318,7 +317,7 @@ class Reader:
             try:
                 path = stack.enter_context(local_copy(self.root(run_id), name, self._client.tracking_uri))
             except (MlflowException, OSError) as error:
-                _require_answer(error, f"the artifact {name} of run {run_id}")
+                _require_answer(error, self._client.tracking_uri)
                 raise _broken(name, run_id, "none") from None
             yield path
 
@@ -326,7 +325,7 @@ class Reader:
         try:
             uri = self._client.get_logged_model(model_id).artifact_location
         except MlflowException as error:
-            _require_answer(error, f"the logged model {model_id}")
+            _require_answer(error, self._client.tracking_uri)
             return [f"The logged model {model_id} must be there. Got none instead."]
         states = {name: self._state(uri, name, digest) for name, digest in digests.items()}
         return [
@@ -340,11 +339,11 @@ class Reader:
             with local_copy(uri, name, self._client.tracking_uri) as path:
                 return "" if file_digest(path) == digest else "a changed or cut-off file"
         except (MlflowException, OSError) as error:
-            _require_answer(error, f"the file {name} below {redact(uri)}")
+            _require_answer(error, self._client.tracking_uri)
             return "none"
 
 
-def _require_answer(error: Exception, what: str) -> None:
+def _require_answer(error: Exception, tracking_uri: str) -> None:
     """Raise UnavailableError unless `error` says that there is nothing: no answer, or half of one, does not mean that."""
     is_answer = (
         isinstance(error, FileNotFoundError | NotADirectoryError)
@@ -352,11 +351,8 @@ def _require_answer(error: Exception, what: str) -> None:
         or any(word in str(error) for word in _NOTHING_THERE)
     )
     if not is_answer:
-        raise UnavailableError(
-            f"The place of {what} must be reachable and readable.",
-            got=f"'{' '.join(str(error).split())[-300:]}'",
-            fix="Check that its server is there and that you may read it.",
-        ) from None
+        # What MLflow says of a download begins with addresses; the reason is at its end.
+        raise unwritable(tracking_uri, " ".join(str(error).split())[-300:]) from None
 
 
 def _broken(name: str, run_id: str, got: str) -> UnavailableError:

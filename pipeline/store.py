@@ -113,7 +113,7 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None) ->
                 client.search_experiments(max_results=1)
                 client.search_registered_models(max_results=1)
             except MlflowException as error:
-                raise _unwritable(uri, " ".join(str(error).split())[:200]) from None
+                raise unwritable(uri, " ".join(str(error).split())[:200]) from None
             except ModuleNotFoundError as error:
                 raise UsageError(
                     f"The driver of the store {redact(uri)} must be installed.",
@@ -141,7 +141,7 @@ def _check_folder(uri: str) -> None:
     """Raise UnavailableError where the folder of a SQLite file does not exist; taking the lock would make it, typos and all."""
     folder = Path(uri.removeprefix(SQLITE)).parent
     if uri.startswith(SQLITE) and not folder.exists():
-        raise _unwritable(uri, f"the folder {folder} does not exist")
+        raise unwritable(uri, f"the folder {folder} does not exist")
 
 
 def _check_writable(uri: str) -> None:
@@ -174,7 +174,7 @@ def held(lock: filelock.BaseFileLock, uri: str) -> Iterator[None]:
             fix="Wait for it, or end it, and try again.",
         ) from None
     except OSError as error:
-        raise _unwritable(uri, str(error)) from None
+        raise unwritable(uri, str(error)) from None
     try:
         yield
     finally:
@@ -196,10 +196,11 @@ def store_errors(uri: str) -> Iterator[None]:
         reason = _unavailable(error)
         if reason is None:
             raise
-        raise _unwritable(uri, reason) from None
+        raise unwritable(uri, reason) from None
 
 
-def _unwritable(uri: str, reason: str) -> UnavailableError:
+def unwritable(uri: str, reason: str) -> UnavailableError:
+    """Return what is raised of a store that is not there, full or read-only, or did not answer; `reason` in one line."""
     return UnavailableError(
         f"The MLflow store {redact(uri)} must be reachable and writable.",
         got=f"'{reason}'",

@@ -163,9 +163,9 @@ def test_a_model_file_that_is_not_whole_is_named(store: Store, tmp_path: Path, n
 @pytest.mark.parametrize(
     ("answer", "found"),
     [
-        (None, "must be reachable"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc", "must be reachable"),
-        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "must be reachable"),
+        (None, "must be reachable and writable"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc", "must be reachable and writable"),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "must be reachable and writable"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "Got none instead"),
     ],
     ids=["no answer", "half an answer", "forbidden", "not found"],
