@@ -164,25 +164,26 @@ class SelfWatch(Background):
             self.add((model, values, predicted), rows)
             return
         with self._gathering:
-            if model is not self._asked or self._gathered + rows > _GATHERED:
-                self._hand_over(model, values.shape[1])
+            if model is not self._asked:
+                self._hand_over()
+                self._asked, self._values = model, np.empty((_GATHERED, values.shape[1]))
+            elif self._gathered + rows > _GATHERED:
+                self._hand_over()
             start = self._gathered
             self._gathered = end = start + rows
             self._values[start:end] = values
             self._predicted[start:end] = predicted
 
-    def _hand_over(self, model: ServedModel | None, features: int) -> None:
-        """Hand over what was gathered of the model before, and begin to gather of `model`; its lock is held."""
+    def _hand_over(self) -> None:
+        """Hand over what was gathered; its lock is held."""
         if rows := self._gathered:
             self.add((self._asked, self._values[:rows].copy(), self._predicted[:rows].copy()), rows)
             self._gathered = 0
-        if model is not self._asked:
-            self._asked, self._values = model, np.empty((_GATHERED, features))
 
     def flush(self) -> None:
         """Count what has been taken so far."""
         with self._gathering:
-            self._hand_over(self._asked, 0)
+            self._hand_over()
         super().flush()
 
     def close(self) -> None:
