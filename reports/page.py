@@ -73,8 +73,8 @@ def _template() -> Any:
     )
     environment.filters["shown"] = shown
     environment.filters["exact"] = exact
+    environment.filters["look"] = look
     environment.tests["number"] = is_number
-    environment.tests["long"] = has_long_word
     environment.tests["numeric"] = lambda table, place: any(is_number(row[place]) for row in table.rows)
     environment.globals["kind"] = lambda block: type(block).__name__
     environment.globals["css"] = Markup((_FOLDER / "page.css").read_text(encoding="utf-8"))
@@ -86,9 +86,12 @@ def is_number(value: Cell) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def has_long_word(value: Cell) -> bool:
-    """Whether a cell has a word that may be broken on a narrow page: a run ID, a digest, a path."""
-    return any(len(word) > _LONG_WORD for word in str(value).split())
+def look(value: Cell, numeric: bool) -> str:
+    """Return the classes of a cell: to the right in a column of numbers; broken where a run ID, a digest or a path is long."""
+    if is_number(value) or (numeric and value is None):
+        return "number"
+    is_long = any(len(word) > _LONG_WORD for word in str(value).split())
+    return " ".join(["right"] * numeric + ["long"] * is_long)
 
 
 def shown(value: Cell) -> str:
