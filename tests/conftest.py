@@ -194,6 +194,9 @@ class Project:
         return champion
 
 
+MakeProject = Callable[[pd.DataFrame], Project]
+
+
 @pytest.fixture
 def project(tmp_path: Path, empty_store: Path, wines: pd.DataFrame) -> Iterator[Project]:
     """A project with an empty store."""
@@ -218,13 +221,25 @@ def move_store(source: Path, folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def _ran(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, wines: pd.DataFrame) -> Path:
+def make_project(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> MakeProject:
+    """Make a project with an empty store, for fixtures that several tests share."""
+
+    def make(rows: pd.DataFrame) -> Project:
+        forget_mlflow()  # it is made before the environment of the first test that asks for it is cleaned
+        folder = tmp_path_factory.mktemp("shared") / "project"
+        folder.mkdir()
+        shutil.copy(empty_store, folder / "mlflow.db")
+        return Project(folder, rows)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def _ran(make_project: MakeProject, wines: pd.DataFrame) -> Path:
     """The folder of a project with one chain behind it; nobody changes it."""
-    forget_mlflow()  # it is made before the environment of the first test that asks for it is cleaned
-    folder = tmp_path_factory.mktemp("ran")
-    shutil.copy(empty_store, folder / "mlflow.db")
-    Project(folder, wines).ok("main")
-    return folder
+    project = make_project(wines)
+    project.ok("main")
+    return project.folder
 
 
 @pytest.fixture(scope="session")

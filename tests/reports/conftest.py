@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pandas as pd
 import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
 
-from tests.conftest import Outcome, Project, forget_mlflow
+from tests.conftest import MakeProject, Outcome, Project, forget_mlflow
 
 NASTY = "<img src=x onerror=\"document.title='broken'\">"
 
@@ -36,12 +35,10 @@ def with_gate(content: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="session")
-def chains(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, wines: pd.DataFrame) -> Chains:
+def chains(make_project: MakeProject, wines: pd.DataFrame) -> Chains:
     """The chains: promoted, kept, rejected, on made-up rows, and failed on bad ones."""
-    forget_mlflow()
-    folder = tmp_path_factory.mktemp("cards")
-    shutil.copy(empty_store, folder / "mlflow.db")
-    project = Project(folder, wines)
+    project = make_project(wines)
+    folder = project.folder
     bad = folder / f"{NASTY.replace('/', '')}.csv"
     wines.assign(**{"pH": 99.0, "alcohol": "<b>strong</b>"}).head(150).to_csv(bad, index=False)
     outcomes, cards, seen = {}, {}, set()

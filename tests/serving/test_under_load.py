@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -28,7 +27,7 @@ import pytest
 
 from benchmarks.load import Answer, Broken, Load, Report, ask, build_request, free_port
 from pipeline.profiles import Service as Settings
-from tests.conftest import NAME, ROOT, Project, forget_mlflow
+from tests.conftest import NAME, ROOT, MakeProject, Project, forget_mlflow
 from tests.faults import in_fork
 
 WORKERS, CLIENTS, RATE = 2, 6, 150
@@ -104,12 +103,9 @@ def eventually(holds: Callable[[], bool], seconds: float) -> bool:
 
 
 @pytest.fixture(scope="module")
-def versions(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, wines: pd.DataFrame) -> Versions:
+def versions(make_project: MakeProject, wines: pd.DataFrame) -> Versions:
     """Two versions, made by the chain."""
-    forget_mlflow()
-    folder = tmp_path_factory.mktemp("two")
-    shutil.copy(empty_store, folder / "mlflow.db")
-    project = Project(folder, wines)
+    project = make_project(wines)
     project.write_profile(service={"workers": WORKERS})
     for model, promote in (("dt", "auto"), ("lr", "always")):
         assert in_fork(partial(project.ok, "main", model=model, promote=promote)) == 0

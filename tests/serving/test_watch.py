@@ -15,7 +15,7 @@ from serving.metrics import Metrics
 from serving.models import copy_name
 from serving.service import Service
 from serving.watch import Watch
-from tests.conftest import NAME, Project, forget_mlflow, move_store
+from tests.conftest import NAME, MakeProject, Project, move_store
 from tests.serving.conftest import store_of
 
 pytestmark = pytest.mark.xdist_group("watch")
@@ -49,15 +49,12 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def _two(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, wines: pd.DataFrame) -> Path:
+def _two(make_project: MakeProject, wines: pd.DataFrame) -> Path:
     """A first version in Production and a second one that waits."""
-    forget_mlflow()
-    folder = tmp_path_factory.mktemp("two")
-    shutil.copy(empty_store, folder / "mlflow.db")
-    project = Project(folder, wines)
+    project = make_project(wines)
     project.ok("main", model="en")
     project.ok("main", model="lr", promote="never")
-    return folder
+    return project.folder
 
 
 @pytest.fixture

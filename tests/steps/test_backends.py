@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -112,7 +111,7 @@ def prepare(project: Project) -> list[str]:
         pytest.param("postgres", 10, True, marks=pytest.mark.full),
         pytest.param("server", 10, True, marks=pytest.mark.full),
     ],
-    ids=lambda value: {False: "one machine", True: "machines without a common lock"}.get(value) if value in (0, 1) else None,
+    ids=lambda value: ("one machine", "machines without a common lock")[value] if isinstance(value, bool) else None,
 )
 def test_promotions_against_as_many_rollbacks_leave_one_production_and_one_entry_per_change(
     backend: str, times: int, apart: bool, tmp_path: Path, wines: pd.DataFrame
@@ -181,7 +180,7 @@ def test_a_server_that_goes_away_in_the_middle_is_one_sentence_and_production_is
                 break
     words = running.stderr.read()
     assert running.wait(timeout=120) == 6, words
-    assert re.search(r"must be reachable and (writable|readable)", words), words
+    assert "must be reachable and writable" in words
     assert "Traceback" not in words
     project.uri = f"sqlite:///{tmp_path}/server.db"  # the same store, without its server
     assert str(project.production().version) == "1"

@@ -10,7 +10,6 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -22,7 +21,7 @@ import pipeline.models
 from pipeline.artifacts import Reader
 from pipeline.ledger import OPEN, Ledger
 from pipeline.versions import load_golden
-from tests.conftest import NAME, Project, forget_mlflow
+from tests.conftest import NAME, MakeProject, Project
 from tests.faults import in_fork, run_and_die
 
 #: The writes between which stage, alias and ledger disagree.
@@ -37,16 +36,12 @@ pytestmark = pytest.mark.xdist_group("kills")
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, wines: pd.DataFrame) -> Project:
+def kept(make_project: MakeProject, wines: pd.DataFrame) -> Project:
     """A project with two versions that were in Production and a challenger; never opened by this process."""
-    forget_mlflow()
-    folder = tmp_path_factory.mktemp("kept") / "project"
-    folder.mkdir()
-    shutil.copy(empty_store, folder / "mlflow.db")
-    project = Project(folder, wines)
+    project = make_project(wines)
     for model, promote in (("en", "auto"), ("lr", "always"), ("dt", "never")):
         assert in_fork(partial(project.ok, "main", model=model, promote=promote)) == 0
-    shutil.copytree(folder, folder.parent / "saved")
+    shutil.copytree(project.folder, project.folder.parent / "saved")
     return project
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from samples.red_wine import draw
-from tests.conftest import Outcome, Project, forget_mlflow
+from tests.conftest import MakeProject, Outcome, Project
 from tests.faults import in_fork
 from tests.steps.test_bad_input import expect
 
@@ -21,12 +21,10 @@ pytestmark = pytest.mark.xdist_group("monitor")
 
 
 @pytest.fixture(scope="module")
-def _grown(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    forget_mlflow()
-    folder = tmp_path_factory.mktemp("monitored")
-    shutil.copy(empty_store, folder / "mlflow.db")
-    assert in_fork(lambda: Project(folder, draw(1)).ok("main", model="lr")) == 0
-    return folder
+def _grown(make_project: MakeProject) -> Path:
+    project = make_project(draw(1))
+    assert in_fork(lambda: project.ok("main", model="lr")) == 0
+    return project.folder
 
 
 @pytest.fixture

@@ -17,23 +17,19 @@ import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from pipeline.ledger import Ledger
-from tests.conftest import NAME, Outcome, Project, forget_mlflow, move_store
+from tests.conftest import NAME, MakeProject, Outcome, Project, forget_mlflow, move_store
 from tests.faults import in_fork
 
 pytestmark = pytest.mark.xdist_group("production")
 
 
 @pytest.fixture(scope="session")
-def _served(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, wines: pd.DataFrame) -> Path:
+def _served(make_project: MakeProject, wines: pd.DataFrame) -> Path:
     """Three versions: 1 and 2 were in Production, 3 is the challenger."""
-    forget_mlflow()
-    folder = tmp_path_factory.mktemp("served") / "project"
-    folder.mkdir()
-    shutil.copy(empty_store, folder / "mlflow.db")
-    project = Project(folder, wines)
+    project = make_project(wines)
     for model, promote in (("en", "auto"), ("lr", "always"), ("dt", "never")):
         project.ok("main", model=model, promote=promote)
-    return folder
+    return project.folder
 
 
 @pytest.fixture
