@@ -63,11 +63,11 @@ def work(session: Session, run: StepRun) -> str:
     for model_id in board["model_id"]:
         run.require_model("train", model_id)
     models = {str(row.candidate): load_model(f"models:/{row.model_id}") for row in board.itertuples()}
-    # What the workers do meanwhile, is called for when it is needed.
+    # What the workers do meanwhile, the longest first, is called for when nothing else is left to do.
+    random_split_r2 = _random_split_r2(session, run, train, test, models)
     features, learned = train[list(recipe.features)], train[recipe.target].to_numpy(dtype=float)
     folds = cv_folds(train, recipe, run.load(LEAK_AUDIT)["method"])
     quantiles = fit_quantiles(features, learned, folds, session.workers, seed=recipe.random_state)
-    random_split_r2 = _random_split_r2(session, run, train, test, models)
     predicted = predict_all(models, test, recipe)
     target = test[recipe.target].to_numpy()
     scores = {name: score_predictions(target, predicted[name].to_numpy()) for name in models}
@@ -80,6 +80,14 @@ def work(session: Session, run: StepRun) -> str:
     interval = choose_interval(features, learned, out_of_fold, tails)
     limits = interval.around(best_predicted, test[list(recipe.features)].to_numpy(dtype=float))
     inside = measure_interval(target, limits, interval.level)
+    run.save(DIAGNOSIS, diagnose(models[best.candidate], test, best_predicted, limits, recipe))
+    run.save(BASELINE, describe_baseline(train, out_of_fold, recipe))
+    run.save(BASELINE_ROWS, draw_reference(train, out_of_fold, recipe))
+    run.save(GOLDEN, choose_golden(test, best_predicted, limits, recipe))
+    if interval.method == QUANTILE:
+        run.save(INTERVAL, tails.models)
+    run.save(MODEL_INFO, describe_model(recipe, train, interval, candidate=best.candidate, measured=inside))
+    run.save(TEST_PREDICTIONS, _test_predictions(predicted, target, limits, recipe.target))
     mean_predictor = score_mean_predictor(train, test, recipe.target)
     verdict = {
         "candidate": best.candidate,
@@ -105,14 +113,6 @@ def work(session: Session, run: StepRun) -> str:
     }
     run.save(VERDICT, verdict)
     run.save(METRICS, metrics)
-    run.save(TEST_PREDICTIONS, _test_predictions(predicted, target, limits, recipe.target))
-    run.save(DIAGNOSIS, diagnose(models[best.candidate], test, best_predicted, limits, recipe))
-    run.save(BASELINE, describe_baseline(train, out_of_fold, recipe))
-    run.save(BASELINE_ROWS, draw_reference(train, out_of_fold, recipe))
-    run.save(GOLDEN, choose_golden(test, best_predicted, limits, recipe))
-    if interval.method == QUANTILE:
-        run.save(INTERVAL, tails.models)
-    run.save(MODEL_INFO, describe_model(recipe, train, interval, candidate=best.candidate, measured=inside))
     run.tag(verdict=verdict["verdict"])
     if verdict["verdict"] == REJECTED:
         run.outcome = "rejected"
