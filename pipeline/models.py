@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 import sysconfig
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata, util
@@ -16,6 +17,7 @@ import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, get_model_info, infer_signature
+from mlflow.utils import environment
 
 from pipeline.artifacts import folder_digests
 from pipeline.errors import UnavailableError
@@ -86,14 +88,29 @@ class _Skops:
         """Write `sk_model` into the folder `path`; `mlflow.sklearn.save_model` does not know `validate_serving_input`."""
         del validate_serving_input
         write = partial(mlflow.sklearn.save_model, sk_model, path, serialization_format="skops", **options)
-        try:
-            write(skops_trusted_types=list(TREES))
-        except MlflowException as error:
-            if "untrusted types" not in str(error):
-                raise
-            types = types_to_trust(sk_model, self.packages)
-            shutil.rmtree(path)
-            write(skops_trusted_types=types)
+        with _requirements_known():
+            try:
+                write(skops_trusted_types=list(TREES))
+            except MlflowException as error:
+                if "untrusted types" not in str(error):
+                    raise
+                types = types_to_trust(sk_model, self.packages)
+                shutil.rmtree(path)
+                write(skops_trusted_types=types)
+
+
+@contextmanager
+def _requirements_known() -> Iterator[None]:
+    """Keep MLflow in the block from comparing a model's requirements with what is installed: they were read there just now.
+
+    It would look through all files of all packages, for half a second.
+    """
+    look = environment.warn_dependency_requirement_mismatches
+    environment.warn_dependency_requirement_mismatches = lambda _: None
+    try:
+        yield
+    finally:
+        environment.warn_dependency_requirement_mismatches = look
 
 
 def load_model(uri: str) -> Any:
