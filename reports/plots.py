@@ -266,7 +266,7 @@ def plot_gain(gain: float, low: float, high: float, lower: float, *, needed: flo
     """Return the gain in R2 with its 90 % interval, the lower limit that decides, and the line that this must be above."""
     figure, axes = _panel(8, 2.1, left=0.3, top=0.75)
     left, right = min(low, lower, needed), max(high, needed)
-    room = 0.12 * (right - left)
+    room = 0.12 * (right - left) or 0.1  # no gain, and no doubt about it
     axes.set_xlim(left - room, right + 2 * room)
     axes.axvspan(needed, right + 2 * room, color=GREEN, alpha=0.1)
     axes.text(right + 1.9 * room, 0.85, "the lower limit must be here", color=GREEN, ha="right", va="top")
