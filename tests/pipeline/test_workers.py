@@ -58,6 +58,15 @@ def test_workers_that_were_started_early_answer_as_others_do() -> None:
     assert list(workers.map([])) == []
 
 
+def test_workers_that_were_started_early_give_way_to_the_command() -> None:
+    before = os.nice(0)
+    for _ in range(2):  # the second time in processes that are there already
+        workers = Workers(2, preload="json")
+        workers.start()
+        assert max(workers.map([(os.nice, (0,))] * 4)) == max(before, 10)
+    assert os.nice(0) == before
+
+
 def test_a_single_worker_needs_no_start() -> None:
     workers = Workers(1, preload="no_such_module")
     workers.start()
