@@ -5,8 +5,10 @@ import re
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +305,31 @@ def test_requests_of_any_size_are_counted_row_by_row_with_their_predictions(mode
     rows, counts = read_counts(model.folder / WATCHED, model.bins.size)
     assert rows == 1500 + 1024 + 1025 + 700 + 700 + 1
     assert counts.tolist() == expected.tolist()
+
+
+def test_rows_that_threads_take_while_others_flush_are_counted_once(model: ServedModel) -> None:
+    assert model.bins
+    assert model.folder
+    table = draw().drop(columns="quality").to_numpy(dtype=float)
+    requests = [(table[RANDOM.integers(len(table), size=size)], RANDOM.uniform(3, 8, size)) for size in [1, 7, 300, 1025] * 25]
+    watch, ended = SelfWatch(1_000_000, lambda _: None), threading.Event()
+
+    def flush() -> None:
+        while not ended.is_set():
+            watch.flush()
+
+    flushing = [threading.Thread(target=flush) for _ in range(2)]
+    for thread in flushing:
+        thread.start()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda request: watch.take(model, *request), requests))
+    ended.set()
+    for thread in flushing:
+        thread.join()
+    watch.close()
+    rows, counts = read_counts(model.folder / WATCHED, model.bins.size)
+    assert rows == sum(len(values) for values, _ in requests)
+    assert counts.tolist() == sum(model.bins.count(*request) for request in requests).tolist()
 
 
 def test_a_full_disk_drops_rows_and_is_no_reason_not_to_answer(make_client: Make, monkeypatch: pytest.MonkeyPatch) -> None:

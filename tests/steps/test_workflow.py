@@ -522,7 +522,7 @@ def test_two_chains_at_once_on_a_store_that_does_not_exist_both_finish(project: 
     (project.folder / "mlflow.db").unlink()
     both = [spawn(project, "main", "--model", "lr,en") for _ in range(2)]
     outputs = [process.communicate(timeout=120) for process in both]
-    assert [process.returncode for process in both] == [0, 0], outputs
+    assert [process.returncode for process in both] == [0, 0], "\n".join(stderr for _, stderr in outputs)
     stages = list(project.versions().values())
     assert stages.count("Production") == 1
     project.production()
