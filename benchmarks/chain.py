@@ -25,6 +25,9 @@ ROOT = Path(__file__).resolve().parents[1]
 FIVE = "lr,dt,rf,en,pca"
 BASE = "textbook script, five models"
 COLD, BARE = "chain, all candidates, cold", "chain, all candidates, cold, without cards"
+SAME, CACHED = "chain, the same five, cold", "chain, all candidates, all cached"
+#: How much of the textbook script's time each may take.
+TARGETS = {SAME: 0.40, COLD: 0.60, CACHED: 0.12}
 #: All cards of a cold chain may take so much of the time that it takes without.
 CARDS = 0.2
 # The chain as it would be if no card were drawn or diagnosis made; what else only cards show takes less than 0.2 s.
@@ -131,10 +134,10 @@ def main(options: dict[str, str]) -> None:
                 BASE: bench.textbook,
                 "textbook script, requirements pinned": lambda: bench.textbook("--pinned"),
                 "chain, the same five, cold, without cards": lambda: bench.chain(bench.new_store(), FIVE, cards=False),
-                "chain, the same five, cold": lambda: bench.chain(bench.new_store(), FIVE),
+                SAME: lambda: bench.chain(bench.new_store(), FIVE),
                 BARE: lambda: bench.chain(bench.new_store(), cards=False),
                 COLD: lambda store=nine: bench.chain(store),
-                "chain, all candidates, all cached": lambda store=nine: bench.chain(store),
+                CACHED: lambda store=nine: bench.chain(store),
                 "mlflow run, all candidates, cold": lambda store=under: bench.mlflow_run(store),
                 "mlflow run, all candidates, all cached": lambda store=under: bench.mlflow_run(store),
             }
@@ -144,9 +147,20 @@ def main(options: dict[str, str]) -> None:
                 seconds.setdefault(label, []).append(measure())
                 print(f"  round {round_ + 1}: {label}: {seconds[label][-1]:.1f} s", file=sys.stderr, flush=True)
     print(tabulate(seconds))
+    print("\n".join(judge(seconds)))
     added = statistics.median(a / b - 1 for a, b in zip(seconds[COLD], seconds[BARE], strict=True))
     verdict = "met" if added <= CARDS else "NOT MET"
     print(f"all cards of a cold chain add {added:.1%} to its time, target at most {CARDS:.0%}: {verdict}")
+
+
+def judge(seconds: dict[str, list[float]]) -> list[str]:
+    """Return a sentence for each target: the median of the rounds' ratios to the textbook script."""
+    sentences = []
+    for label, target in TARGETS.items():
+        ratio = statistics.median(a / b for a, b in zip(seconds[label], seconds[BASE], strict=True))
+        verdict = "met" if ratio <= target else "NOT MET"
+        sentences.append(f"{label}: {ratio:.2f} of the textbook script, target at most {target:.2f}: {verdict}")
+    return sentences
 
 
 def tabulate(seconds: dict[str, list[float]]) -> str:

@@ -22,7 +22,7 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
     \b
     Reads:  the challenger, the gate's finding on it
     Writes: the new Production, an entry in the ledger, change.json
-    Example: python -m steps.approve --reason "seen with the wine makers"
+    Example: python -m steps.approve --reason "seen with those who use it"
     """
     registry, hand = session.registry, session.hand(run)
     for note in registry.settle(hand):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,10 +13,12 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from benchmarks import chain
 from benchmarks.batch import FEW, Done, Pair, faster, row_seconds
 from benchmarks.contenders import OURS, Contender
 from benchmarks.load import Answer, Load, Report, ask, build_request, free_port, length_of
 from benchmarks.serving import BUSY, Figure, Results, WrongAnswer, check, server_timing
+from tests.conftest import ROOT
 
 OK = b"HTTP/1.1 200 OK\r\nServer-Timing: parse;dur=0.5, predict;dur=1.5\r\ncontent-length: 2\r\n\r\n{}"
 Reply = Callable[[socket.socket], None]
@@ -170,3 +174,23 @@ def test_what_a_row_costs_leaves_out_what_the_command_costs() -> None:
     ours, theirs = (Pair(FEW + 1000, Done(3.0 + cost, 1.0), Done(3.0, 1.0)) for cost in (1.0, 5.0))
     assert row_seconds([ours]) == pytest.approx(0.001)
     assert faster([ours], [theirs]) == pytest.approx(5)
+
+
+def test_a_target_is_held_against_the_median_of_the_rounds_ratios_to_the_textbook_script() -> None:
+    rounds = {
+        chain.BASE: [10.0, 20.0, 40.0],
+        chain.SAME: [4.0, 9.0, 10.0],
+        chain.COLD: [6.1, 12.2, 1.0],
+        chain.CACHED: [1.0] * 3,
+    }
+    assert [sentence.rpartition(": ")[2] for sentence in chain.judge(rounds)] == ["met", "NOT MET", "met"]
+    assert "the same five, cold: 0.40 of the textbook script, target at most 0.40" in chain.judge(rounds)[0]
+
+
+@pytest.mark.full
+def test_the_chain_is_measured_beside_the_textbook_script() -> None:
+    command = [sys.executable, "-m", "benchmarks.chain", "data=synthetic", "rounds=1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False)
+    assert done.returncode == 0, done.stderr
+    for label in (chain.BASE, *chain.TARGETS, "git clone to the first answer"):
+        assert label in done.stdout

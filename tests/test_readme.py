@@ -29,7 +29,7 @@ from tests.conftest import ROOT
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 SERVERS = {"mlflow ui": 5000, "mlflow models serve": 5001, "make serve": 8000}
-#: Their tests are this suite, or take its time: they are run by other tests, or by whoever runs this one.
+#: Run by whoever runs this suite, or by `make test-full`, in a copy or with fewer rounds.
 ELSEWHERE = {"make test", "make lint", "make bench", "make clean"}
 
 #: No telemetry, and none of the eight processes that `mlflow ui` keeps for jobs, which nobody asks for here.
