@@ -82,6 +82,7 @@ def test_rows_that_cannot_be_used_end_with_3(trained: Project, tmp_path: Path, w
 @pytest.mark.parametrize(("data", "words"), [("nowhere.csv", "does not exist"), (".", "the directory")])
 def test_a_path_that_is_no_file_ends_with_3(trained: Project, data: str, words: str) -> None:
     expect(trained.run("ingest", data=data), 3, words)
+    still_served(trained)
 
 
 def test_an_expected_failure_is_written_on_its_run(project: Project) -> None:
@@ -125,13 +126,14 @@ def pin(project: Project, url: str, digest: str) -> None:
     project.write_recipe(lambda c: c.update(data={"download": download, "synthetic": small_recipe()["data"]["synthetic"]}))
 
 
-def test_a_tampered_download_ends_with_3_and_is_never_used(project: Project, wines: pd.DataFrame) -> None:
+def test_a_tampered_download_ends_with_3_and_is_never_used(ran: Project, wines: pd.DataFrame) -> None:
     good = csv(wines)
     server = Server(good + b"\n")
-    pin(project, server.url, hashlib.sha256(good).hexdigest())
+    pin(ran, server.url, hashlib.sha256(good).hexdigest())
     for _ in range(2):
-        expect(project.run("main", data="auto"), 3, "must have the sha256")
-    assert project.versions() == {}
+        expect(ran.run("main", data="auto"), 3, "must have the sha256")
+    assert list(ran.versions()) == ["1"]
+    still_served(ran)
 
 
 def test_a_download_that_the_server_refuses_ends_with_6_and_is_not_replaced_by_made_up_rows(project: Project) -> None:
@@ -171,10 +173,12 @@ def test_a_good_download_is_used_and_tagged_with_its_name(project: Project, wine
     ],
 )
 def test_a_word_that_does_not_exist_ends_with_2_and_opens_no_run(
-    project: Project, step: str, params: dict[str, str], words: str
+    trained: Project, step: str, params: dict[str, str], words: str
 ) -> None:
-    expect(project.run(step, **params), 2, words)
-    assert [run for run in project.runs() if run.data.tags["pipeline.step"] != "main"] == []
+    before = [run.info.run_id for run in trained.runs()]
+    expect(trained.run(step, **params), 2, words)
+    assert [run.info.run_id for run in trained.runs()] == before
+    still_served(trained)
 
 
 @pytest.mark.parametrize(
@@ -191,26 +195,28 @@ def test_a_word_that_does_not_exist_ends_with_2_and_opens_no_run(
         (lambda c: c["candidates"]["DecisionTree"].update(estimator="json.dumps", params={}), "candidates.DecisionTree"),
     ],
 )
-def test_a_recipe_that_cannot_be_ends_with_2(project: Project, change: Any, words: str) -> None:
-    project.write_recipe(change)
-    expect(project.run("main"), 2, words)
+def test_a_recipe_that_cannot_be_ends_with_2(ran: Project, change: Any, words: str) -> None:
+    ran.write_recipe(change)
+    expect(ran.run("main"), 2, words)
+    still_served(ran)
 
 
-def test_an_environment_variable_that_is_not_set_ends_with_2_and_is_named(project: Project) -> None:
-    project.write_profile(data="${WINES_ARE_HERE}")
-    expect(project.run("main"), 2, "needs the environment variable WINES_ARE_HERE")
+def test_an_environment_variable_that_is_not_set_ends_with_2_and_is_named(ran: Project) -> None:
+    ran.write_profile(data="${WINES_ARE_HERE}")
+    expect(ran.run("main"), 2, "needs the environment variable WINES_ARE_HERE")
+    still_served(ran)
 
 
-def test_run_ids_that_cannot_be_built_on_end_with_6(project: Project) -> None:
-    project.ok("split")
-    [split], [ingest] = project.runs("split"), project.runs("ingest")
-    project.run("ingest", data="nowhere.csv")
-    failed = next(run for run in project.runs("ingest") if run.info.status == "FAILED")
-    expect(project.run("train", split_run_id=ingest.info.run_id), 6, "a run of ingest")
-    expect(project.run("split", ingest_run_id=failed.info.run_id), 6, "which is FAILED")
-    expect(project.run("split", ingest_run_id="no-such-run"), 6, "which the store does not have")
-    project.client.delete_run(split.info.run_id)
-    expect(project.run("train", split_run_id=split.info.run_id), 6, "which was deleted", "mlflow runs restore")
+def test_run_ids_that_cannot_be_built_on_end_with_6(ran: Project) -> None:
+    [split], [ingest] = ran.runs("split"), ran.runs("ingest")
+    ran.run("ingest", data="nowhere.csv")
+    failed = next(run for run in ran.runs("ingest") if run.info.status == "FAILED")
+    expect(ran.run("train", split_run_id=ingest.info.run_id), 6, "a run of ingest")
+    expect(ran.run("split", ingest_run_id=failed.info.run_id), 6, "which is FAILED")
+    expect(ran.run("split", ingest_run_id="no-such-run"), 6, "which the store does not have")
+    ran.client.delete_run(split.info.run_id)
+    expect(ran.run("train", split_run_id=split.info.run_id), 6, "which was deleted", "mlflow runs restore")
+    still_served(ran)
 
 
 def test_an_unfinished_run_cannot_be_built_on(project: Project) -> None:
@@ -226,11 +232,12 @@ def test_a_broken_upstream_artifact_ends_with_6_and_names_it(project: Project) -
 
 
 @pytest.mark.parametrize("place", ["file/mlflow.db", "", "garbage.db"])
-def test_a_store_that_cannot_be_written_ends_with_6(project: Project, place: str) -> None:
-    (project.folder / "file").write_text("a file, no folder")
-    (project.folder / "garbage.db").write_text("not a database " * 100)
-    project.write_profile(store={"tracking_uri": f"sqlite:///{project.folder}/{place}"})
-    expect(project.run("main"), 6, "The MLflow store", "reachable and writable")
+def test_a_store_that_cannot_be_written_ends_with_6(ran: Project, place: str) -> None:
+    (ran.folder / "file").write_text("a file, no folder")
+    (ran.folder / "garbage.db").write_text("not a database " * 100)
+    ran.write_profile(store={"tracking_uri": f"sqlite:///{ran.folder}/{place}"})
+    expect(ran.run("main"), 6, "The MLflow store", "reachable and writable")
+    still_served(ran)
 
 
 def test_a_server_that_is_down_ends_with_6_at_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
