@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -77,12 +78,24 @@ def forget_mlflow() -> None:
         del os.environ[name]
 
 
+def close_stores() -> None:
+    """Close the connections that MLflow keeps to every SQLite store: a thousand projects later no file could be opened."""
+    for name in ("tracking", "model_registry"):
+        module = sys.modules.get(f"mlflow.store.{name}.sqlalchemy_store")
+        if module:
+            engines = module.SqlAlchemyStore._engine_map
+            while engines:
+                engines.popitem()[1].dispose()
+
+
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No store, run or cache of the machine's user reaches a test."""
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No store, run or cache of the machine's user reaches a test, and no connection outlives one."""
     forget_mlflow()
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    yield
+    close_stores()
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment(folder: Path) -> dict[str, str]:
     home = folder.parent / "home"
     home.mkdir(exist_ok=True)
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "XDG_", "MAKE", "PYTEST_"))}
+    others = ("MLFLOW_", "XDG_", "MAKE", "PYTEST_")
+    # PYTHON: of the make that runs this suite; it would be the interpreter of the makes in it.
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(others) and key != "PYTHON"}
     return {**kept, "HOME": str(home), **QUIET}
 
 

@@ -376,6 +376,7 @@ def test_workers_add_up_also_one_that_was_killed_and_a_restart_goes_on(copied: P
             worker = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()[0]
             os.kill(int(worker), signal.SIGKILL)
             time.sleep(1)
+            server.wait()  # for the worker in its place, on a busy machine
             for row in rows[75:]:
                 assert server.predict(row).status_code == 200
             time.sleep(0.5)
