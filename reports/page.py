@@ -105,7 +105,8 @@ def shown(value: Cell) -> str:
     if isinstance(value, float):
         if float(f"{value:.3g}") == value and abs(value) < 1e6:  # a short number stays short: 9.5, 0.005
             return f"{value:,.6g}"
-        if not 0.01 <= abs(value) < 1e9:
+        # Four decimals of a small number may be off by more than a thousandth of it.
+        if not 0.01 <= abs(value) < 1e9 or abs(round(value, 4) - value) > 1e-3 * abs(value):
             return f"{value:.4g}"
         digits = math.floor(math.log10(abs(value))) + 1
         return f"{value:,.{4 if digits <= 1 else max(0, 4 - digits)}f}"

@@ -266,6 +266,7 @@ def make_project(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) ->
 def _ran(make_project: MakeProject, wines: pd.DataFrame) -> Path:
     """The folder of a project with one chain behind it; nobody changes it."""
     project = make_project(wines)
+    project.draws = True
     project.ok("main")
     return project.folder
 

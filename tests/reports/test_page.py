@@ -101,8 +101,7 @@ def test_numbers_are_shown_as_people_read_them(value: object, text: str) -> None
 @example(0.03125)
 def test_beside_a_rounded_number_stands_the_whole_one(value: float) -> None:
     assert float(exact(value)) == value
-    fourth_decimal = 0.5e-4 if abs(value) >= 0.01 else 0  # smaller ones have four digits
-    assert abs(float(shown(value).replace(",", "")) - value) <= max(1e-3 * abs(value), fourth_decimal) + 1e-12
+    assert abs(float(shown(value).replace(",", "")) - value) <= 1e-3 * abs(value) + 1e-12
     assert f'data-value="{value!r}"' in render(card(Facts({"x": value}))).html
 
 

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.xdist_group("production")
 def _served(make_project: MakeProject, wines: pd.DataFrame) -> Path:
     """Three versions: 1 and 2 were in Production, 3 is the challenger."""
     project = make_project(wines)
+    project.draws = True
     for model, promote in (("en", "auto"), ("lr", "always"), ("dt", "never")):
         project.ok("main", model=model, promote=promote)
     return project.folder
@@ -340,7 +341,7 @@ def test_an_entry_leads_to_its_run_and_its_evidence_to_the_decision(served: Proj
     content = json.loads(decision.read_text(encoding="utf-8"))
     assert content["evidence"]["lower"] > 0
     assert content["evidence"]["repeats"] == 1
-    assert (decision.parent / "plots/gain.png").is_file()
+    assert (decision.parent / "plots/gain.png").read_bytes().startswith(b"\x89PNG")
     tags = served.client.get_model_version(NAME, "1").tags
     assert float(tags["pipeline.gate_lower"]) == content["evidence"]["lower"]
     assert tags["pipeline.gate_passed"] == "true"

@@ -300,10 +300,11 @@ def test_the_grouped_split_leaks_nothing_and_shows_the_usual_figure_beside(train
     assert set(metrics["random_split_r2"]) == CANDIDATES
 
 
-def test_evaluate_keeps_its_plots_beside_its_card(trained: Project) -> None:
+def test_evaluate_draws_its_plots(trained: Project) -> None:
     evaluate = trained.first("evaluate")
     for name in ("candidates", "predicted_vs_true", "residuals", "errors_per_grade", "importance", "slices"):
-        assert artifact_path(trained, evaluate.info.run_id, f"plots/{name}.png").is_file()
+        path = artifact_path(trained, evaluate.info.run_id, f"plots/{name}.png")
+        assert path.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_rejected_model_is_not_registered_and_ends_with_4(project: Project) -> None:
