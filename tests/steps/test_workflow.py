@@ -417,6 +417,7 @@ def test_a_second_table_needs_a_recipe_and_no_code(project: Project) -> None:
     outcome = project.ok("main", recipe=str(path), data="auto")
     champion = project.client.get_model_version_by_alias("DiabetesBestModel", "champion")
     assert champion.current_stage == "Production"
+    assert project.versions() == {}  # of the other recipe's model
     assert "DiabetesBestModel version 1" in outcome.stdout
 
 
