@@ -82,6 +82,11 @@ class Decision:
         return asdict(self)
 
 
+def loses_real_rows(challenger: Contender, champion: Contender | None) -> bool:
+    """Whether a model of synthetic rows would take the place of one of real rows, which no command lets happen."""
+    return champion is not None and challenger.is_synthetic and not champion.is_synthetic
+
+
 def _kept(rule: str, reason: str) -> Decision:
     return Decision("kept", rule, reason, passed=False)
 
@@ -105,7 +110,7 @@ def choose_rule(challenger: Contender, champion: Contender | None, policy: Polic
     """
     if champion and champion.version == challenger.version:
         return _kept("same-version", f"version {champion.version} is in Production already")
-    if champion and challenger.is_synthetic and not champion.is_synthetic:
+    if champion and loses_real_rows(challenger, champion):
         return _kept(
             "synthetic-never-replaces-real",
             f"version {champion.version} learned from real rows, this one from synthetic ones",

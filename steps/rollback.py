@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from pipeline.errors import UnavailableError, UsageError
 from pipeline.ledger import ROLLBACK
+from pipeline.promotion import loses_real_rows
 from pipeline.registry import CHAMPION, Registry
 from pipeline.runs import StepRun
 from pipeline.session import Session
-from pipeline.versions import load_golden
+from pipeline.versions import as_contender, load_golden
 from steps.command import record_change, registry_command
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 
 @registry_command("rollback")
@@ -24,7 +30,8 @@ def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
     \b
     Reads:  the ledger; the version's golden rows
     Writes: the new Production, an entry in the ledger, change.json
-    A withdrawn version is not promoted automatically any more, and a second rollback walks past it.
+    A withdrawn version is not promoted automatically any more, and a second rollback walks past it. A version that learned
+    from synthetic rows never takes the place of one of real rows.
     Example: python -m steps.rollback --reason "grades too high"
     """
     registry, hand = session.registry, session.hand(run)
@@ -33,7 +40,7 @@ def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
     while True:
         champion = registry.holder(CHAMPION)
         now = str(champion.version) if champion else ""
-        target = _named(registry, version, now) if version else _before(session, now)
+        target = _named(registry, version, champion) if version else _before(session, champion)
         load_golden(session.reader, registry.version(target))
         entry = registry.change(target, expected=now, kind=ROLLBACK, reason=reason or "no reason given", hand=hand)
         if entry is not None:
@@ -49,18 +56,27 @@ def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
     return f"version {target} is back in Production of {registry.name}{withdrawn} (entry {entry.number} of the ledger)"
 
 
-def _named(registry: Registry, version: str, now: str) -> str:
-    found = str(registry.version(version).version)
-    if found == now:
+def _named(registry: Registry, version: str, champion: ModelVersion | None) -> str:
+    found = registry.version(version)
+    if champion and found.version == champion.version:
         raise UsageError(
             "version must be another one than the one in Production.", got=f"'{version}'", fix="See `history` for the others."
         )
-    return found
+    if _loses_real_rows(found, champion):
+        raise UsageError(
+            "version must have learned from real rows, as the one in Production has.",
+            got=f"version {found.version}, trained on synthetic rows,",
+            fix="See `history` for the others.",
+        )
+    return str(found.version)
 
 
-def _before(session: Session, now: str) -> str:
-    """Return the newest version that was in Production before, is there, is not withdrawn, and answers its golden rows."""
-    registry = session.registry
+def _before(session: Session, champion: ModelVersion | None) -> str:
+    """Return the newest version that was in Production before, is there, is not withdrawn, and answers its golden rows.
+
+    One that learned from synthetic rows is passed by where the champion learned from real ones.
+    """
+    registry, now = session.registry, str(champion.version) if champion else ""
     known = {str(version.version): version for version in registry.versions()}
     passed_by = []
     served = [entry.after for entry in reversed(registry.ledger.read().changes) if entry.after != now]
@@ -69,6 +85,9 @@ def _before(session: Session, now: str) -> str:
             continue
         if registry.withdrawn(known[number]):
             passed_by.append(f"version {number} is withdrawn")
+            continue
+        if _loses_real_rows(known[number], champion):
+            passed_by.append(f"version {number} learned from synthetic rows")
             continue
         try:
             load_golden(session.reader, known[number])
@@ -82,6 +101,10 @@ def _before(session: Session, now: str) -> str:
         fix="Name one of the registry's versions with version=N.",
         details=passed_by,
     )
+
+
+def _loses_real_rows(version: ModelVersion, champion: ModelVersion | None) -> bool:
+    return loses_real_rows(as_contender(version), as_contender(champion) if champion else None)
 
 
 if __name__ == "__main__":

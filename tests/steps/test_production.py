@@ -159,6 +159,32 @@ def test_rollback_to_a_named_version_and_to_the_one_in_production(served: Projec
     assert served.run("rollback", version="8").exit_code == 6
 
 
+def learned_from(project: Project, source: str, *versions: str) -> None:
+    for version in versions:
+        project.client.set_model_version_tag(NAME, version, "pipeline.data_source", source)
+
+
+def test_rollback_never_puts_a_model_of_synthetic_rows_in_the_place_of_one_of_real_rows(served: Project) -> None:
+    learned_from(served, "synthetic", "1", "3")
+    named = served.run("rollback", version="3")
+    assert named.exit_code == 2
+    assert "must have learned from real rows" in named.stderr
+    assert "Got version 3, trained on synthetic rows, instead." in named.stderr
+    unnamed = served.run("rollback")
+    assert unnamed.exit_code == 6
+    assert "version 1 learned from synthetic rows" in unnamed.stderr
+    assert str(served.production().version) == "2"
+    assert served_versions(served) == ["1", "2"]
+
+
+def test_rollback_from_a_model_of_synthetic_rows_goes_to_either(served: Project) -> None:
+    learned_from(served, "synthetic", "1", "2")
+    served.ok("rollback")
+    assert str(served.production().version) == "1"
+    served.ok("rollback", version="3")
+    assert str(served.production().version) == "3"
+
+
 def test_rollback_refuses_a_version_that_answers_differently(served: Project) -> None:
     shutil.copy(model_folder(served, "3") / "model.skops", model_folder(served, "1") / "model.skops")
     outcome = served.run("rollback", version="1")
