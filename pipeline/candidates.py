@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,9 +12,12 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import VotingRegressor
 from sklearn.pipeline import make_pipeline
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, nearest
 from pipeline.importing import import_object
-from pipeline.recipe import Recipe
+from pipeline.recipe import Distribution, Recipe, Search
+
+#: How scikit-learn refuses a parameter's value.
+_REFUSAL = re.compile(r"The '(?P<param>\w+)' parameter of \w+ (?P<rule>must .+)\. Got (?P<got>.+) instead\.", re.DOTALL)
 
 
 def build_candidate(recipe: Recipe, name: str) -> BaseEstimator:
@@ -20,22 +25,32 @@ def build_candidate(recipe: Recipe, name: str) -> BaseEstimator:
 
     Raises
     ------
-    UsageError : an import path leads nowhere, or a parameter is not the estimator's.
+    UsageError : an import path leads nowhere, or a parameter, also one of its search, is not the estimator's or is one that
+        it does not take.
     """
     candidate = recipe.candidates[name]
     if candidate.members:
         return VotingRegressor([(member, build_candidate(recipe, member)) for member in candidate.members])
     assert candidate.estimator is not None
     where = f"candidates.{name}"
-    parts = [_construct(part.estimator, part.params, f"{where}.preprocess") for part in candidate.preprocess]
-    estimator = _construct(candidate.estimator, candidate.params, where)
+    parts = []
+    for place, part in enumerate(candidate.preprocess):
+        parts.append(_construct(recipe, part.estimator, part.params, f"{where}.preprocess.{place}"))
+        if not hasattr(parts[-1], "transform"):
+            raise _fault(recipe, f"{where}.preprocess.{place}", "must be a transformer.", f"'{part.estimator}'")
+    estimator = _construct(recipe, candidate.estimator, candidate.params, where)
     if not hasattr(estimator, "predict"):
-        raise UsageError(
-            f"'{where}.estimator' must be an estimator that predicts.",
-            got=f"'{candidate.estimator}'",
-            fix="Name a transformer under preprocess.",
+        raise _fault(
+            recipe,
+            f"{where}.estimator",
+            "must be an estimator that predicts.",
+            f"'{candidate.estimator}'",
+            "Name a transformer under preprocess. ",
         )
-    return seed_estimator(make_pipeline(*parts, estimator) if parts else estimator, recipe.random_state)
+    built = seed_estimator(make_pipeline(*parts, estimator) if parts else estimator, recipe.random_state)
+    if candidate.search:
+        _check_search(recipe, candidate.search, built, f"{where}.search.space")
+    return built
 
 
 def components_of(recipe: Recipe, names: Iterable[str]) -> list[str]:
@@ -72,21 +87,71 @@ def assemble_model(recipe: Recipe, name: str, fitted: Mapping[str, BaseEstimator
     return ensemble
 
 
-def _construct(path: str, params: dict[str, Any], where: str) -> BaseEstimator:
-    factory = import_object(path, where=where)
+def _construct(recipe: Recipe, path: str, params: dict[str, Any], where: str) -> BaseEstimator:
+    factory = import_object(path, where=recipe.at(f"{where}.estimator"))
+    known = _accepted(factory)
+    for key in params:
+        if known and key not in known:
+            raise _fault(recipe, f"{where}.params.{key}", f"is not a parameter of {path}. {nearest(key, known)}")
     try:
         estimator = factory(**params)
     except TypeError as error:
-        raise UsageError(
-            f"'{where}.params' must be parameters of {path}.", got=f"'{error}'", fix="Correct them in the recipe."
-        ) from None
+        raise _fault(recipe, f"{where}.params", f"must be parameters of {path}.", f"'{error}'") from None
     if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
-        raise UsageError(
-            f"'{where}' must name a scikit-learn estimator.",
-            got=f"'{path}'",
-            fix="Name a class that has fit and get_params.",
-        )
+        fix = "Name a class that has fit and get_params. "
+        raise _fault(recipe, f"{where}.estimator", "must name a scikit-learn estimator.", f"'{path}'", fix)
+    refusal = _refusal(estimator)
+    if refusal:
+        raise _fault(recipe, f"{where}.params.{refusal[0]}".rstrip("."), *refusal[1:])
     return estimator
+
+
+def _accepted(factory: Any) -> list[str]:
+    """Return the names of the parameters that `factory` takes; none where it takes any, or cannot be asked."""
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [] if any(it.kind is it.VAR_KEYWORD for it in parameters) else [it.name for it in parameters]
+
+
+def _refusal(estimator: BaseEstimator) -> tuple[str, str, str] | None:
+    """Return the first parameter whose value the estimator, or one inside it, does not take, the rule, and what was got.
+
+    It is asked as its own `fit` asks it first. One that has no rules has to be fitted to see.
+    """
+    for part in (estimator, *estimator.get_params(deep=True).values()):
+        if hasattr(part, "_parameter_constraints") and not isinstance(part, type):
+            try:
+                part._validate_params()
+            except ValueError as error:
+                text = " ".join(str(error).split())
+                found = _REFUSAL.fullmatch(text)
+                return (found["param"], f"{found['rule']}.", found["got"]) if found else ("", "must be possible.", f"'{text}'")
+    return None
+
+
+def _check_search(recipe: Recipe, search: Search, estimator: BaseEstimator, where: str) -> None:
+    """Raise UsageError where the space has a parameter that the estimator does not have, or a value that it does not take."""
+    known = sorted(estimator.get_params(deep=True))
+    for key, spec in search.space.items():
+        if key not in known:
+            inside = [name for name in known if name.endswith(f"__{key}")]
+            hint = f"Did you mean '{inside[0]}'? Known: {', '.join(known)}." if inside else nearest(key, known)
+            raise _fault(recipe, f"{where}.{key}", f"is not a parameter of the candidate. {hint}")
+        for value in _extremes(spec):
+            refusal = _refusal(clone(estimator).set_params(**{key: value}))
+            if refusal:
+                raise _fault(recipe, f"{where}.{key}", *refusal[1:])
+
+
+def _extremes(spec: Distribution) -> Iterable[Any]:
+    """Return the values that stand for all that can be drawn: each choice, or both limits."""
+    return spec.choice or spec.integer or spec.uniform or spec.loguniform or ()
+
+
+def _fault(recipe: Recipe, key: str, rule: str, got: str | None = None, hint: str = "") -> UsageError:
+    return UsageError(f"{recipe.at(key)} {rule}", got=got, fix=f"{hint}Correct it in {recipe.path}.")
 
 
 def seed_estimator(estimator: BaseEstimator, seed: int) -> BaseEstimator:

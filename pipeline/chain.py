@@ -16,6 +16,7 @@ from pipeline.recipe import Recipe
 from pipeline.runs import StepRun, lineage_of, recorded
 from pipeline.session import CONTENT, RESULT, Params, Session
 from pipeline.sources import redact
+from pipeline.store import store_errors
 
 T = TypeVar("T")
 
@@ -60,8 +61,6 @@ def run_chain(
     to_run = names[len(chain.reused) :]
     if any(session.step(name).uses_workers for name in to_run):
         session.workers.start()
-    for name in to_run:
-        _check(session, name, given[name])
     for name in chain.reused:
         session.reporter.say(f"{name}: reused run {chain.lineage[name]}")
     for name in to_run:
@@ -77,10 +76,20 @@ def run_chain(
             break
 
 
-def check_words(session: Session, names: tuple[str, ...], params: Mapping[str, Params]) -> None:
-    """Raise UsageError where a parameter of the steps is a word that does not exist; cheap, and before any run is opened."""
+def check_steps(session: Session, names: tuple[str, ...], params: Mapping[str, Params]) -> None:
+    """Raise UsageError for what can be known to fail before any run is opened or the source is read.
+
+    That is a parameter which is a word that does not exist, and a candidate that cannot be built; the latter is not looked at
+    again where a step of the same settings and code has finished.
+    """
+    given = {name: _complete(session, name, params.get(name, {})) for name in names}
     for name in names:
-        session.step(name).inputs(session, **_complete(session, name, params.get(name, {})))
+        session.step(name).inputs(session, **given[name])
+    for name in names:
+        if session.step(name).check and not _is_known_to_work(session, name, given[name]):
+            if session.step(name).uses_workers:
+                session.workers.start()  # it will run: they start while this process imports what it checks
+            _check(session, name, given[name])
 
 
 def run_step(session: Session, name: str, params: Params, upstream_run_id: str) -> tuple[StepRun, str]:
@@ -91,6 +100,15 @@ def run_step(session: Session, name: str, params: Params, upstream_run_id: str) 
     given = _complete(session, name, params)
     _check(session, name, given)
     return _run(session, name, given, upstream_run_id, None)
+
+
+def _is_known_to_work(session: Session, name: str, params: Params) -> bool:
+    """Whether the newest finished run of the step had the same settings, code and libraries."""
+    with store_errors(session.store.uri):
+        newest = session.history.newest(name)
+        before = recorded(session.reader, newest[0])["components"] if newest else {}
+    now = session.components(session.step(name), params, "", with_content=False)
+    return bool(before) and _settings_and_code(before) == _settings_and_code(now)
 
 
 def _complete(session: Session, name: str, params: Params) -> dict[str, str]:

@@ -135,9 +135,9 @@ def _fit(
         model = clone(estimator).set_params(**found).fit(features, target)
     except (ValueError, TypeError) as error:  # scikit-learn's words for parameters or rows that an estimator refuses
         raise UsageError(
-            f"'candidates.{name}' must be a model that can be fitted to the training rows.",
+            f"{recipe.at(f'candidates.{name}')} must be a model that can be fitted to the training rows.",
             got=f"'{' '.join(str(error).split())}'",
-            fix="Correct the candidate in the recipe.",
+            fix=f"Correct it in {recipe.path}.",
         ) from None
     seconds = time.perf_counter() - start
     if fold == ALL_ROWS:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from pipeline.errors import UsageError, guess, nearest
 from pipeline.settings import Settings, load_settings
@@ -259,6 +259,7 @@ class Recipe(Settings):
     monitoring: Monitoring = Monitoring()
     retention: Retention = Retention()
     model_card: ModelCardTexts = ModelCardTexts()
+    _path: Path = PrivateAttr(default=Path("recipe.yaml"))
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
@@ -287,6 +288,15 @@ class Recipe(Settings):
                         f"Got '{member}' instead. {nearest(member, plain)}"
                     )
         return self
+
+    @property
+    def path(self) -> Path:
+        """The file that it was read from."""
+        return self._path
+
+    def at(self, key: str) -> str:
+        """Return how a sentence about the value of `key` begins: with the file and the key."""
+        return f"{self.path.name}: '{key}'"
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -331,4 +341,6 @@ class Recipe(Settings):
 
 def load_recipe(path: Path, environment: Mapping[str, str]) -> Recipe:
     """Return the recipe in the file `path`. Raises UsageError as `load_settings` does."""
-    return load_settings(path, Recipe, environment)
+    recipe = load_settings(path, Recipe, environment)
+    recipe._path = path
+    return recipe

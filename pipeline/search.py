@@ -12,7 +12,6 @@ from scipy import stats
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GroupKFold, ParameterSampler, cross_val_score
 
-from pipeline.errors import UsageError
 from pipeline.recipe import Distribution, Search
 
 
@@ -30,19 +29,9 @@ def search_params(
     """Return the drawn parameters with the highest mean R2 over grouped folds of these rows.
 
     The search sees only the rows it is given: called inside a fold, it leaves the fold's own score honest. At least one draw
-    is tried; after `seconds` no further one is started, so on a slower machine the result may differ.
-
-    Raises
-    ------
-    UsageError : the space names a parameter that the estimator does not have.
+    is tried; after `seconds` no further one is started, so on a slower machine the result may differ. The space must name
+    parameters of the estimator: `build_candidate` has seen to it.
     """
-    unknown = sorted(set(search.space) - set(estimator.get_params(deep=True)))
-    if unknown:
-        raise UsageError(
-            "A search space must name parameters of its candidate.",
-            got=f"'{unknown[0]}'",
-            fix=f"Known: {', '.join(sorted(estimator.get_params(deep=True)))}.",
-        )
     space = {name: _distribution(spec) for name, spec in search.space.items()}
     folds = list(GroupKFold(n_splits, shuffle=True, random_state=seed).split(features, groups=groups))
     deadline = time.monotonic() + seconds

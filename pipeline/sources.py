@@ -108,7 +108,7 @@ def _automatic(recipe: Recipe, cache: Path) -> Source:
     """Return the recipe's own rows; the synthetic sample only where there is a download and no connection."""
     data = recipe.data
     if data.loader:
-        return Source("file", data.loader.path, _call(data.loader.path, data.loader.params, "data.loader.path"))
+        return Source("file", data.loader.path, _call(data.loader.path, data.loader.params, recipe.at("data.loader.path")))
     if data.download:
         try:
             return Source(data.download.name, data.download.url, fetch_download(data.download, cache))
@@ -138,17 +138,17 @@ def _synthetic(recipe: Recipe) -> Source:
             got="none",
             fix="Name the function that draws the rows, or a file with data=PATH.",
         )
-    content = _call(recipe.data.synthetic, {"random_state": recipe.random_state}, "data.synthetic")
+    content = _call(recipe.data.synthetic, {"random_state": recipe.random_state}, recipe.at("data.synthetic"))
     return Source(SYNTHETIC, recipe.data.synthetic, content, "These are SYNTHETIC rows, as asked for: made up, not measured.")
 
 
 def _call(path: str, params: dict[str, Any], where: str) -> bytes:
-    """Return the table that the function at `path` makes, as CSV bytes."""
+    """Return the table that the function at `path` makes, as CSV bytes; `where` is how a sentence about it begins."""
     try:
         table = import_object(path, where=where)(**params)
     except TypeError as error:
         raise UsageError(
-            f"'{where}' must take the parameters that the recipe gives.",
+            f"{where} must take the parameters that the recipe gives.",
             got=f"'{error}'",
             fix=f"See the parameters of {path}.",
         ) from None

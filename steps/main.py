@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.artifacts import CARD, DECISION, LEAK_AUDIT, METRICS, VERDICT, VERSION, Artifact, Reader, way_to
-from pipeline.chain import Chain, check_words, draw_card, run_chain
+from pipeline.chain import Chain, check_steps, draw_card, run_chain
 from pipeline.errors import PipelineError
 from pipeline.gates import failures
 from pipeline.lineage import differing_components
@@ -71,7 +71,7 @@ def main(recipe: str, profile: str, data: str, split: str, model: str, cache: st
     session = open_session(recipe, profile, will_fit=True)
     use_cache = parse_switch("cache", cache, default=session.profile.cache)
     params = name_params(data=data, split=split, model=model, promote=promote)
-    check_words(session, ORDER, params)
+    check_steps(session, ORDER, params)
     run, summary = run_whole(session, params, use_cache=use_cache)
     return Result(f"{summary}\n{run.id}", run.exit_code)
 

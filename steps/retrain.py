@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import click
 
 from pipeline.artifacts import DATASET, TRAINING_DATA
-from pipeline.chain import check_words
+from pipeline.chain import check_steps
 from pipeline.errors import UsageError
 from pipeline.recipe import SYNTHETIC
 from pipeline.registry import CHAMPION
@@ -65,7 +65,7 @@ def retrain_on(session: Session, data: str, mode: str, *, model: str = "", promo
     ------
     UsageError : real rows would be mixed with made-up ones. DataError : the new rows are not as the recipe says.
     """
-    check_words(session, ORDER, name_params(data=data, model=model, promote=promote))
+    check_steps(session, ORDER, name_params(data=data, model=model, promote=promote))
     with session.open_run("retrain") as run:
         run.tag(mode=mode, input=redact(data or session.profile.data))
         rows, words = (data, "these rows alone") if mode == REPLACE else _append(session, run, data)

@@ -29,7 +29,7 @@ def inputs(session: Session, model: str) -> dict[str, Any]:
 
 
 def check(session: Session, model: str) -> None:
-    """Build the candidates: an import path or a parameter that does not exist is found before anything runs."""
+    """Build the candidates: an import path, a parameter or a value that cannot be is found before anything runs."""
     from pipeline.candidates import build_candidate
 
     for name in session.recipe.select(model):

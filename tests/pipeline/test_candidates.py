@@ -82,13 +82,36 @@ def test_a_mean_is_a_voting_regressor_of_its_members_in_order(with_mean: Recipe)
 @pytest.mark.parametrize(
     ("candidate", "words"),
     [
-        ({"estimator": "sklearn.linear_model.Ridge", "params": {"alfa": 1}}, [r"'candidates.New.params'", "'alfa'"]),
-        ({"estimator": "sklearn.linear_model.Rigde"}, ["'candidates.New'", "Did you mean 'Ridge'?"]),
-        ({"estimator": "nowhere.Ridge"}, ["'candidates.New'", "'nowhere'"]),
+        (
+            {"estimator": "sklearn.linear_model.Ridge", "params": {"alfa": 1}},
+            ["recipe.yaml: 'candidates.New.params.alfa' is not a parameter", "Did you mean 'alpha'?", "fit_intercept"],
+        ),
+        (
+            {"estimator": "sklearn.linear_model.Ridge", "params": {"alpha": "much"}},
+            ["recipe.yaml: 'candidates.New.params.alpha' must be a float", "Got 'much' instead. Correct it in recipe.yaml."],
+        ),
+        (
+            {"estimator": "sklearn.linear_model.Ridge", "search": {"space": {"alpha": {"uniform": [-1, 1]}}}},
+            ["'candidates.New.search.space.alpha' must be a float in the range [0.0, inf)", "Got -1.0 instead"],
+        ),
+        (
+            {"estimator": "sklearn.linear_model.Ridge", "search": {"space": {"solver": {"choice": ["svd", "sdv"]}}}},
+            ["'candidates.New.search.space.solver' must be a str among", "Got 'sdv' instead"],
+        ),
+        (
+            {"estimator": "sklearn.linear_model.Ridge", "search": {"space": {"alpa": {"choice": [1.0]}}}},
+            ["'candidates.New.search.space.alpa' is not a parameter of the candidate. Did you mean 'alpha'?"],
+        ),
+        (
+            {"estimator": "sklearn.tree.DecisionTreeRegressor", "preprocess": ["sklearn.linear_model.Ridge"]},
+            ["'candidates.New.preprocess.0' must be a transformer. Got 'sklearn.linear_model.Ridge' instead."],
+        ),
+        ({"estimator": "sklearn.linear_model.Rigde"}, ["'candidates.New.estimator'", "Did you mean 'Ridge'?"]),
+        ({"estimator": "nowhere.Ridge"}, ["'candidates.New.estimator'", "'nowhere'"]),
         ({"estimator": "builtins.dict"}, ["must name a scikit-learn estimator", "'builtins.dict'"]),
         (
             {"estimator": "sklearn.linear_model.Ridge", "preprocess": ["sklearn.preprocessing.StandardScalar"]},
-            ["'candidates.New.preprocess'", "StandardScaler"],
+            ["'candidates.New.preprocess.0.estimator'", "StandardScaler"],
         ),
     ],
 )

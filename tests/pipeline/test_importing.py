@@ -14,8 +14,10 @@ def test_the_object_at_a_dotted_path_is_returned() -> None:
 
 
 def test_a_misspelt_name_is_refused_with_the_nearest_one() -> None:
-    with pytest.raises(UsageError, match=r"'candidates\.a' must be the import path.*Did you mean 'LinearRegression'\?"):
-        import_object("sklearn.linear_model.LinearRegresion", where="candidates.a")
+    with pytest.raises(
+        UsageError, match=r"^recipe\.yaml: 'candidates\.a' must be the import path.*Did you mean 'LinearRegression'\?"
+    ):
+        import_object("sklearn.linear_model.LinearRegresion", where="recipe.yaml: 'candidates.a'")
 
 
 @pytest.mark.parametrize(

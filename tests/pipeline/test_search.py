@@ -14,7 +14,6 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.errors import UsageError
 from pipeline.recipe import Search
 from pipeline.rows import row_groups
 from pipeline.search import search_params
@@ -118,8 +117,3 @@ def test_a_space_of_fewer_choices_than_draws_is_tried_once_each_and_silently(win
     Constant.fits = 0
     search(Constant(), wines, {"value": {"choice": [4.0, 5.0]}}, iterations=20)
     assert Constant.fits == 6
-
-
-def test_a_parameter_that_the_estimator_does_not_have_is_refused_with_those_it_has(wines: pd.DataFrame) -> None:
-    with pytest.raises(UsageError, match=r"Got 'alpha' instead\. Known: .*ridge__alpha"):
-        search(RIDGE, wines, {"alpha": {"choice": [1.0]}})

@@ -190,15 +190,48 @@ def test_a_word_that_does_not_exist_ends_with_2_and_opens_no_run(
             "Did you mean 'DecisionTreeRegressor'?",
         ),
         (lambda c: c["candidates"]["DecisionTree"].update(estimator="lightgbmm.Regressor"), "'lightgbmm' cannot be found"),
-        (lambda c: c["candidates"]["DecisionTree"]["params"].update(depth=6), "candidates.DecisionTree.params"),
-        (lambda c: c["candidates"]["DecisionTree"]["params"].update(max_depth=-6), "candidates.DecisionTree"),
+        (
+            lambda c: c["candidates"]["DecisionTree"]["params"].update(max_dept=6),
+            "'candidates.DecisionTree.params.max_dept' is not a parameter of sklearn.tree.DecisionTreeRegressor. "
+            "Did you mean 'max_depth'?",
+        ),
+        (
+            lambda c: c["candidates"]["DecisionTree"]["params"].update(max_depth=-6),
+            "'candidates.DecisionTree.params.max_depth' must be an int in the range [1, inf) or None. Got -6 instead.",
+        ),
+        (
+            lambda c: c["candidates"]["ElasticNet"].update(search={"space": {"alpha": {"choice": [0.1]}}}),
+            "'candidates.ElasticNet.search.space.alpha' is not a parameter of the candidate. Did you mean 'elasticnet__alpha'?",
+        ),
+        (
+            lambda c: c["candidates"]["DecisionTree"].update(search={"space": {"max_depth": {"uniform": [2, 8]}}}),
+            "'candidates.DecisionTree.search.space.max_depth' must be an int in the range [1, inf) or None. Got 2.0 instead.",
+        ),
         (lambda c: c["candidates"]["DecisionTree"].update(estimator="json.dumps", params={}), "candidates.DecisionTree"),
     ],
 )
-def test_a_recipe_that_cannot_be_ends_with_2(ran: Project, change: Any, words: str) -> None:
+def test_a_recipe_that_cannot_be_ends_with_2_before_a_run_is_opened_or_a_row_read(
+    ran: Project, change: Any, words: str
+) -> None:
+    before = [run.info.run_id for run in ran.runs()]
     ran.write_recipe(change)
-    expect(ran.run("main"), 2, words)
+    for command in ("main", "train", "retrain"):
+        outcome = ran.run(command, **({} if command == "train" else {"data": "nowhere.csv"}))
+        expect(
+            outcome, 2, "recipe.yaml: ", words, f"Correct it in {ran.recipe_path}" if "installed" not in outcome.stderr else ""
+        )
+    assert [run.info.run_id for run in ran.runs()] == before
     still_served(ran)
+
+
+def test_a_candidate_that_has_been_built_before_is_not_built_again_to_be_checked(
+    ran: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("built")
+
+    monkeypatch.setattr("pipeline.candidates.build_candidate", fail)
+    assert "train: reused" in ran.ok("main").stderr
 
 
 def test_an_environment_variable_that_is_not_set_ends_with_2_and_is_named(ran: Project) -> None:
