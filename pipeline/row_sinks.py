@@ -29,7 +29,9 @@ Write = Callable[[pa.RecordBatch], None]
 def check_output(path: Path, inputs: Sequence[Path]) -> None:
     """Raise UsageError where `path` cannot be written, or is one of `inputs`, or among the files of an input folder."""
     if not path.parent.is_dir():
-        raise UsageError("output must lie in a folder that exists.", got=f"'{path}'", fix=f"Make it: mkdir -p '{path.parent}'")
+        raise UsageError(
+            "output must lie in a folder that exists.", got=f"'{path}'", fix=f"Make it with `mkdir -p '{path.parent}'`."
+        )
     if path.exists() and not path.is_file():
         raise UsageError("output must be a file.", got=f"'{path}', which is none,", fix="Name a file.")
     for other in inputs:

@@ -81,7 +81,7 @@ class Store:
             raise UnavailableError(
                 f"The experiment '{name}' must be active.",
                 got="a deleted one",
-                fix=f"Bring it back: mlflow experiments restore -x {found.experiment_id}",
+                fix=f"Bring it back with `mlflow experiments restore -x {found.experiment_id}`.",
             )
         return str(found.experiment_id)
 

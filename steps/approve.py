@@ -29,7 +29,7 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
         session.reporter.say(f"warning: {note}")
     challenger, champion = registry.version(version) if version else registry.holder(CHALLENGER), registry.holder(CHAMPION)
     if challenger is None:
-        raise UnavailableError("There must be a challenger.", got="none", fix="Make one: python -m steps.register")
+        raise UnavailableError("There must be a challenger.", got="none", fix="Make one with `python -m steps.register`.")
     number, now = str(challenger.version), str(champion.version) if champion else ""
     tags = challenger.tags
     against = tags.get("pipeline.held_against", "nothing")

@@ -69,7 +69,7 @@ def _lineage(session: Session, word: str, newest: str, parameter: str) -> dict[s
         raise UnavailableError(
             "Two finished chains are needed to compare them.",
             got="fewer",
-            fix="Run `make pipeline`, or name two versions: make compare ARGS='before=1 after=2'",
+            fix="Run `make pipeline`, or name two versions with `make compare ARGS='before=1 after=2'`.",
         )
     if word.isdigit():
         found = lineage_of_version(session.registry.version(word), session.order)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,11 +20,14 @@ from tests.conftest import NAME, Outcome, Project, small_recipe
 
 
 def expect(outcome: Outcome, code: int, *words: str) -> None:
-    """Check the exit code, and that stderr ends with one sentence that has `words` and no traceback."""
+    """Check the exit code, and that stderr ends with one line, and the list beneath it, that have `words`, and no traceback."""
     assert outcome.exit_code == code, outcome.stderr
     assert "Traceback" not in outcome.stderr
+    lines = outcome.stderr.splitlines()
+    last = max(place for place, line in enumerate(lines) if not line.startswith("  "))
+    assert re.match(r"(Error|[a-z-]+): \S.*[.?]$", lines[last]), outcome.stderr
     for word in words:
-        assert word in outcome.stderr
+        assert word in "\n".join(lines[last:])
 
 
 def still_served(project: Project) -> None:
