@@ -47,6 +47,14 @@ def test_the_project_declares_exactly_the_entry_points() -> None:
     assert set(PROJECT["entry_points"]) == set(ENTRY_POINTS)
 
 
+def test_continuous_integration_runs_with_each_python_that_the_lock_is_for() -> None:
+    job = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]["test"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
+    assert job["env"]["PYTHON"] == "python${{ matrix.python }}"  # else make takes the newest of the machine
+    assert re.search(r"^PYTHON \?=", MAKEFILE, re.MULTILINE)
+    assert job["steps"][-1]["run"] == "bash .ci/run"
+
+
 @pytest.mark.parametrize("name", ENTRY_POINTS)
 def test_an_entry_points_parameters_are_its_commands_options_with_their_defaults(name: str) -> None:
     parameters = PROJECT["entry_points"][name]["parameters"]
