@@ -148,19 +148,22 @@ def main(options: dict[str, str]) -> None:
                 print(f"  round {round_ + 1}: {label}: {seconds[label][-1]:.1f} s", file=sys.stderr, flush=True)
     print(tabulate(seconds))
     print("\n".join(judge(seconds)))
-    added = statistics.median(a / b - 1 for a, b in zip(seconds[COLD], seconds[BARE], strict=True))
-    verdict = "met" if added <= CARDS else "NOT MET"
-    print(f"all cards of a cold chain add {added:.1%} to its time, target at most {CARDS:.0%}: {verdict}")
 
 
 def judge(seconds: dict[str, list[float]]) -> list[str]:
-    """Return a sentence for each target: the median of the rounds' ratios to the textbook script."""
-    sentences = []
-    for label, target in TARGETS.items():
-        ratio = statistics.median(a / b for a, b in zip(seconds[label], seconds[BASE], strict=True))
-        verdict = "met" if ratio <= target else "NOT MET"
-        sentences.append(f"{label}: {ratio:.2f} of the textbook script, target at most {target:.2f}: {verdict}")
-    return sentences
+    """Return a sentence for each target, and what came of it."""
+    found = [
+        (f"{label}: {{:.2f}} of the textbook script, target at most {target:.2f}", ratio(seconds[label], seconds[BASE]), target)
+        for label, target in TARGETS.items()
+    ]
+    added = ratio(seconds[COLD], seconds[BARE]) - 1
+    found.append((f"all cards of a cold chain add {{:.1%}} to its time, target at most {CARDS:.0%}", added, CARDS))
+    return [f"{sentence.format(value)}: {'met' if value <= target else 'NOT MET'}" for sentence, value, target in found]
+
+
+def ratio(ours: list[float], theirs: list[float]) -> float:
+    """Return the median of the rounds' ratios; the last of ours may be missing."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=False))
 
 
 def tabulate(seconds: dict[str, list[float]]) -> str:
@@ -171,8 +174,8 @@ def tabulate(seconds: dict[str, list[float]]) -> str:
     table.align[""] = "l"
     peers = (seconds[BASE], seconds["textbook script, requirements pinned"])
     for label, values in seconds.items():
-        ratios = [statistics.median(a / b for a, b in zip(values, peer, strict=False)) for peer in peers]
-        table.add_row([label, f"{statistics.median(values):.1f}", *(f"{ratio:.2f}" for ratio in ratios)])
+        ratios = [f"{ratio(values, peer):.2f}" for peer in peers]
+        table.add_row([label, f"{statistics.median(values):.1f}", *ratios])
     return str(table.get_string())
 
 
