@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from pipeline.compiled import as_function
@@ -71,7 +71,7 @@ def fit_quantiles(
 
 def _fit(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, unseen: pd.DataFrame) -> BaseEstimator | np.ndarray:
     """Return what the model, fitted, says of `unseen`; the model itself where there are none."""
-    fitted = model.fit(features, target)
+    fitted = clone(model).fit(features, target)  # with one worker all calls share `model`
     return np.asarray(fitted.predict(unseen), dtype=float) if len(unseen) else fitted
 
 

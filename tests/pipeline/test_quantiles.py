@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.neighbors import KDTree
 
 from pipeline.artifacts import INTERVAL
 from pipeline.compiled import as_function, compile_model, differences
-from pipeline.interval import coverage, fit_constant, mean_width
-from pipeline.quantiles import Quantiles, choose_interval, fit_quantiles
+from pipeline.interval import LEVEL, coverage, fit_constant, mean_width
+from pipeline.quantiles import SETTINGS, Quantiles, choose_interval, fit_quantiles
 from pipeline.workers import Workers
 
 ROWS = 600
@@ -72,6 +73,15 @@ def test_the_models_do_not_depend_on_the_number_of_processes(fitted: Quantiles) 
     other = fit_quantiles(features, target, folds(), Workers(2), seed=42)()
     for before, after in zip(fitted.out_of_fold, other.out_of_fold, strict=True):
         np.testing.assert_array_equal(before, after)
+    for one, two in zip(fitted.models, other.models, strict=True):
+        np.testing.assert_array_equal(one.predict(features), two.predict(features))
+
+
+def test_the_models_are_fitted_to_all_rows_and_not_to_those_of_a_fold(fitted: Quantiles) -> None:
+    features, target = spread_by_a()
+    for quantile, model in zip(((1 - LEVEL) / 2, (1 + LEVEL) / 2), fitted.models, strict=True):
+        expected = HistGradientBoostingRegressor(**SETTINGS, quantile=quantile, random_state=42).fit(features, target)
+        np.testing.assert_array_equal(model.predict(features), expected.predict(features))
 
 
 def test_missing_values_are_taken() -> None:
