@@ -23,6 +23,7 @@ from pipeline.artifacts import (
 from pipeline.gates import REJECTED, failures, judge
 from pipeline.runs import StepRun
 from pipeline.session import Session, Step
+from pipeline.summary import explain_split
 from steps.command import step_command
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def work(session: Session, run: StepRun) -> str:
     run.tag(verdict=verdict["verdict"])
     if verdict["verdict"] == REJECTED:
         run.outcome = "rejected"
-    return _words(verdict, metrics)
+    return _words(verdict, metrics, run.load(LEAK_AUDIT))
 
 
 def _log_scores(run: StepRun, board: pd.DataFrame, scores: dict[str, dict[str, float]]) -> None:
@@ -154,13 +155,14 @@ def _test_predictions(
     return named.assign(**{"interval lower": limits[0], "interval upper": limits[1], name: target})
 
 
-def _words(verdict: dict[str, Any], metrics: dict[str, Any]) -> str:
+def _words(verdict: dict[str, Any], metrics: dict[str, Any], audit: dict[str, Any]) -> str:
     best, interval = metrics["best"], metrics["best"]["interval_95"]
     lines = [
         f"{best['candidate']} is {verdict['verdict']}: R2 {best['r2']:.4f} (95 % interval {interval['r2'][0]:.3f} to "
         f"{interval['r2'][1]:.3f}), RMSE {best['rmse']:.4f}, MAE {best['mae']:.4f} on {metrics['test_rows']} test rows"
     ]
-    return "\n".join([*lines, *(f"  {line}" for line in failures(verdict))])
+    lines += [f"  {line}" for line in failures(verdict)]
+    return "\n".join([*lines, *(explain_split(audit, metrics) if metrics["leaks"] else [])])
 
 
 STEP = Step("evaluate", work, inputs, uses_workers=True)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -23,9 +24,25 @@ from pipeline.ledger import PROMOTE, Actor, Ledger
 from pipeline.registry import Hand, Registry
 from pipeline.store import open_store
 from steps import ORDER
-from tests.conftest import NAME, ROOT, Project
+from tests.conftest import NAME, ROOT, Project, small_recipe
 
 CANDIDATES = {"LinearRegression", "DecisionTree", "ElasticNet"}
+#: Candidates of the project's own recipe, one of every kind, and what makes each of them small.
+EVERY_KIND = {
+    "RandomForest": {"n_estimators": 10},
+    "ExtraTrees": {"n_estimators": 10},
+    "HistGradientBoosting": {"max_iter": 10},
+    "SVR": {},
+    "ElasticNet": {},
+}
+
+
+def use_every_kind(content: dict[str, Any]) -> None:
+    """Replace the candidates of a recipe by EVERY_KIND, and the mean of three of them."""
+    known = yaml.safe_load((ROOT / "recipe.yaml").read_text(encoding="utf-8"))["candidates"]
+    content["candidates"] = {name: known[name] for name in (*EVERY_KIND, "MeanOfThree")}
+    for name, smaller in EVERY_KIND.items():
+        known[name]["params"] |= smaller
 
 
 def candidate_metrics(project: Project, train_run_id: str) -> dict[str, dict[str, float]]:
@@ -34,6 +51,19 @@ def candidate_metrics(project: Project, train_run_id: str) -> dict[str, dict[str
     return {
         run.data.tags["model_type"]: {key: value for key, value in run.data.metrics.items() if key != "fit_seconds"}
         for run in children
+    }
+
+
+def whole_result(project: Project, evaluate_run_id: str) -> dict[str, Any]:
+    """Return all that an evaluation and its train run say, but for times and for the IDs of runs and models."""
+    train_run_id = project.tags(evaluate_run_id)["pipeline.train_run_id"]
+    board = pd.read_csv(artifact_path(project, train_run_id, "leaderboard.csv"))
+    verdict = artifact(project, evaluate_run_id, "verdict.json")
+    return {
+        "candidates": candidate_metrics(project, train_run_id),
+        "metrics.json": artifact(project, evaluate_run_id, "metrics.json"),
+        "verdict.json": {key: value for key, value in verdict.items() if key not in {"run_id", "model_id"}},
+        "leaderboard.csv": board.drop(columns=["run_id", "model_id", "fit_seconds", "predict_seconds"]).to_dict("list"),
     }
 
 
@@ -83,25 +113,56 @@ def test_a_second_chain_reuses_everything_and_opens_runs_for_register_and_promot
 
 
 def test_step_by_step_with_and_without_run_ids_and_the_chain_give_the_same_metrics(project: Project) -> None:
-    chain = project.ok("main")
-    expected = candidate_metrics(project, project.tags(chain.run_id)["pipeline.train_run_id"])
-    assert {"cv_mean_score", "cv_std", "r2", "rmse", "mae"} < set(expected["ElasticNet"])
+    """Of every kind of model, to the last digit, and with one worker as with two."""
+    project.write_recipe(use_every_kind)
+    project.write_profile(engine={"n_jobs": 2})
+    chain = project.ok("main").run_id
+    expected = whole_result(project, project.tags(chain)["pipeline.evaluate_run_id"])
+    assert {"cv_mean_score", "cv_std", "r2", "rmse", "mae"} < set(expected["candidates"]["ElasticNet"])
+    names = {*EVERY_KIND, "MeanOfThree"}
+    assert set(expected["candidates"]) == set(expected["leaderboard.csv"]["candidate"]) == names
 
+    project.write_profile()
     ingest = project.ok("ingest").run_id
     split = project.ok("split", ingest_run_id=ingest).run_id
     train = project.ok("train", split_run_id=split).run_id
-    project.ok("evaluate", train_run_id=train)
-    assert candidate_metrics(project, train) == expected
+    assert whole_result(project, project.ok("evaluate", train_run_id=train).run_id) == expected
 
+    project.write_profile(engine={"n_jobs": 2})
     project.ok("ingest")
     project.ok("split")
     train = project.ok("train").run_id
     evaluate = project.ok("evaluate")
-    assert candidate_metrics(project, train) == expected
+    assert whole_result(project, evaluate.run_id) == expected
     assert project.tags(evaluate.run_id)["pipeline.train_run_id"] == train
 
-    again = project.ok("main", cache="off")
-    assert candidate_metrics(project, project.tags(again.run_id)["pipeline.train_run_id"]) == expected
+    project.write_profile()
+    again = project.ok("main", cache="off").run_id
+    assert whole_result(project, project.tags(again)["pipeline.evaluate_run_id"]) == expected
+    assert len(project.runs("train")) == 4
+
+
+def test_a_candidates_run_has_the_score_of_each_fold_whose_mean_is_its_score_and_how_long_it_fitted(trained: Project) -> None:
+    folds = small_recipe()["cv"]["folds"]
+    candidates = [run for run in trained.runs() if "model_type" in run.data.tags]
+    assert {run.data.tags["model_type"] for run in candidates} == CANDIDATES
+    for run in candidates:
+        history = trained.client.get_metric_history(run.info.run_id, "cv_fold_score")
+        scores = [metric.value for metric in sorted(history, key=lambda metric: metric.step)]
+        assert [metric.step for metric in sorted(history, key=lambda metric: metric.step)] == list(range(folds))
+        assert len(set(scores)) == folds
+        assert run.data.metrics["cv_mean_score"] == np.mean(scores)
+        assert run.data.metrics["cv_std"] == np.std(scores)
+        assert run.data.metrics["fit_seconds"] > 0
+
+
+def test_the_progress_of_train_is_on_stderr_and_its_table_on_stdout(project: Project) -> None:
+    outcome = project.ok("train", model="lr,dt")
+    fits = 2 * (small_recipe()["cv"]["folds"] + 1)
+    assert re.search(rf"^  {fits}/{fits} fits, last (LinearRegression|DecisionTree)$", outcome.stderr, re.MULTILINE)
+    assert "fits" not in outcome.stdout
+    assert len(outcome.stdout.splitlines()) == 1 + 2 + 1  # the head, a line per candidate, the run ID
+    assert "cv_mean_score" in outcome.stdout.splitlines()[0]
 
 
 @pytest.mark.parametrize("step", ORDER)
@@ -289,6 +350,26 @@ def test_the_random_split_leaks_and_says_what_it_does_to_the_metric(project: Pro
     [evaluate] = project.runs("evaluate")
     metrics = artifact(project, evaluate.info.run_id, "metrics.json")
     assert metrics["leaks"]["leaked_rows"] > 0
+
+
+def test_evaluate_alone_says_what_the_leaks_of_a_random_split_do_to_the_metric(project: Project) -> None:
+    project.ok("split", method="random", ingest_run_id=project.ok("ingest", data="synthetic").run_id)
+    printed = project.ok("evaluate").stdout
+    evaluate = project.first("evaluate").info.run_id
+    metrics = artifact(project, evaluate, "metrics.json")
+    leaks, best = metrics["leaks"], metrics["best"]["candidate"]
+    learned = artifact(project, project.first("split").info.run_id, "leak_audit.json")["train_rows"]
+    split = f"Split: random, {learned} training and {metrics['test_rows']} test rows"
+    assert f"{split}; {leaks['leaked_rows']} test rows have a twin in training." in printed
+    with_twin, without = leaks["r2_with_twin"][best], leaks["r2_without_twin"][best]
+    assert with_twin != without
+    worth = f"R2 of {best} on those {leaks['leaked_rows']} rows is {with_twin:.4f}, on the others {without:.4f}: "
+    assert worth in printed
+    assert printed.endswith(f"\n{evaluate}\n")
+
+
+def test_evaluate_alone_says_nothing_of_leaks_where_the_split_has_none(project: Project) -> None:
+    assert "twin" not in project.ok("evaluate").stdout
 
 
 def test_the_grouped_split_leaks_nothing_and_shows_the_usual_figure_beside(trained: Project) -> None:
