@@ -197,7 +197,7 @@ def copy_uri(uri: str, folder: Path, *, parameter: str = "data", seconds: float 
     UnavailableError : it cannot be reached, or not within `seconds` (0: a minute). The sentence names the `parameter`.
     """
     path = folder / "fetched"
-    if uri.startswith(("http://", "https://")):
+    if uri.lower().startswith(("http://", "https://")):
         with path.open("wb") as file:
             _within(seconds or URI_SECONDS, lambda deadline: _get(uri, deadline, file, parameter), parameter)
         return path

@@ -3,13 +3,18 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -23,7 +28,7 @@ from pipeline.errors import DataError, UnavailableError, UsageError
 from pipeline.recipe import Download, Recipe
 from pipeline.sources import NoConnectionError, fetch_download, read_source, redact
 from samples.red_wine import draw
-from tests.conftest import Project, as_recipe, small_recipe
+from tests.conftest import ROOT, Project, as_recipe, small_recipe
 
 WINES = b"alcohol;quality\n9.4;5\n"
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -355,6 +360,51 @@ def test_an_http_uri_is_read_and_its_secrets_are_not_kept(tmp_path: Path, recipe
     assert source.kind == "file"
     assert source.origin == url.replace("http://", "http://***@")
     assert asked == ["/wines.csv?token=secret"]
+
+
+def test_the_scheme_of_an_http_uri_may_be_in_capitals(tmp_path: Path, recipe: Recipe) -> None:
+    with serving(body(WINES)) as (url, _):
+        assert read_source(url.replace("http", "HTTP"), recipe, folder=tmp_path, cache=tmp_path).content == WINES
+
+
+def test_a_uri_that_only_pandas_can_read_is_read_as_it_is(
+    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What pandas asks of fsspec stands in for it; users install it where their rows are in such a place."""
+    content = gzip.compress(WINES)  # what is hashed is what is there, so pandas must not unpack it
+
+    def open_file(uri: str, mode: str) -> Any:
+        if (uri, mode) != ("shelf://wines/a.csv.gz", "rb"):
+            raise FileNotFoundError(uri)
+        return SimpleNamespace(open=lambda: io.BytesIO(content), close=lambda: None)
+
+    monkeypatch.setitem(sys.modules, "fsspec", SimpleNamespace(__version__="2099.1.0", __name__="fsspec", open=open_file))
+    source = read_source("shelf://wines/a.csv.gz", recipe, folder=tmp_path, cache=tmp_path)
+    assert (source.kind, source.origin, source.content) == ("file", "shelf://wines/a.csv.gz", content)
+    with pytest.raises(UnavailableError, match=r"shelf://wines/b\.csv"):
+        read_source("shelf://wines/b.csv", recipe, folder=tmp_path, cache=tmp_path)
+
+
+@pytest.mark.full
+def test_rows_in_an_archive_are_ingested_where_fsspec_is_installed(project: Project) -> None:
+    packages = project.folder / "packages"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(packages), "fsspec"]
+    subprocess.run(install, check=True, capture_output=True)
+    archive = project.folder / "shelf.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(project.data, "wines.csv")
+    settings = ["--recipe", str(project.recipe_path), "--profile", str(project.profile_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "steps.ingest", *settings, "--data", f"zip://wines.csv::{archive}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(packages)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    digest = hashlib.sha256(project.data.read_bytes()).hexdigest()
+    assert project.first("ingest").data.tags["pipeline.data_digest"] == digest
 
 
 def test_an_artifact_of_a_run_is_read(project: Project, recipe: Recipe) -> None:

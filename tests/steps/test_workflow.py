@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -195,6 +196,32 @@ def test_a_step_says_which_run_it_builds_on_and_what_changed_since(project: Proj
     assert "split.test_size 0.2 → 0.3" in outcome.stderr
 
 
+def test_a_step_says_which_code_changed_since_the_run_that_it_builds_on(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The project's code is a module of the user's that a candidate names; as each process, each command reads it anew."""
+    project.write_recipe(lambda c: c["candidates"].update(Own={"alias": "own", "estimator": "own_models.make"}))
+    roots, digests = [], []
+    for name, more in (("before", ""), ("edited", "# edited\n")):
+        root = project.folder / name
+        root.mkdir()
+        for package in ("pipeline", "samples", "steps"):
+            (root / package).symlink_to(ROOT / package)
+        code = f"from sklearn.linear_model import LinearRegression as make\n{more}"
+        (root / "own_models.py").write_text(code, encoding="utf-8")
+        roots.append(root)
+        digests.append(hashlib.sha256(code.encode()).hexdigest()[:12])
+    monkeypatch.syspath_prepend(roots[0])
+    monkeypatch.setattr("steps.command.ROOT", roots[0])
+    train = project.ok("train", model="own").run_id
+    assert "warning" not in project.ok("evaluate").stderr
+    monkeypatch.setattr("steps.command.ROOT", roots[1])
+    changed = f"since train run {train} this changed: code own_models.py {digests[0]} → {digests[1]}. Run train again"
+    assert [line for line in project.ok("evaluate").stderr.splitlines() if "warning" in line] == [
+        f"warning: {changed} to take it up."
+    ]
+
+
 def test_a_step_that_is_missing_in_between_is_run_on_the_newest_run_before_it(project: Project) -> None:
     split = project.ok("split", method="random").run_id
     evaluate = project.ok("evaluate").run_id
@@ -335,8 +362,6 @@ def test_the_version_carries_its_lineage_digests_scores_and_commit(trained: Proj
 
 
 def test_ingest_logs_the_dataset_input_with_the_digest_of_the_file(trained: Project) -> None:
-    import hashlib
-
     digest = hashlib.sha256(trained.data.read_bytes()).hexdigest()
     ingest = trained.first("ingest")
     assert ingest.data.tags["pipeline.data_digest"] == digest
