@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -14,15 +15,19 @@ import click
 import pytest
 import yaml
 
+from pipeline import artifacts
+from pipeline.runs import StepRun
 from steps import ORDER
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Project
 
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 #: What changes something, and is an entry point.
 LOOP = ("predict", "serve", "monitor", "retrain")
-ENTRY_POINTS = ("main", *ORDER, "report", "compare", *LOOP, "approve", "rollback", "repair", "prune")
+#: What is about Production, and is an entry point too.
+CHANGES = ("approve", "rollback", "repair", "prune")
+ENTRY_POINTS = ("main", *ORDER, "report", "compare", *LOOP, *CHANGES)
 #: What only reads, or is about the store that a run would be in.
 COMMANDS = ("history", "who_served", "why", "doctor", "backup", "restore")
 
@@ -84,6 +89,48 @@ def test_a_command_has_a_make_target_and_a_row_in_the_readme_with_its_parameters
         elif word not in ("recipe", "profile"):
             assert f"{word}=" in target[1]
             assert f"`{word}`" in row[1]
+
+
+def artifacts_in_the_readme(name: str) -> tuple[set[str], set[str]]:
+    """Return the artifacts that the README's table of steps names as read, and as written, by a step."""
+    row = re.search(rf"^\| `{name}` \|.*\|(.*)\|(.*)\|$", README, re.MULTILINE)
+    assert row
+    reads, writes = (set(re.findall(r"`(\w+\.(?:parquet|json|csv|skops|md))`", cell)) for cell in row.groups())
+    return reads, writes
+
+
+@pytest.mark.parametrize("step", ORDER)
+def test_the_readme_names_the_artifacts_that_a_steps_run_has_and_no_others(trained: Project, step: str) -> None:
+    folder = Path(trained.first(step).info.artifact_uri.removeprefix("file://"))
+    manifest = json.loads((folder / artifacts.MANIFEST).read_text(encoding="utf-8"))
+    _, writes = artifacts_in_the_readme(step)
+    assert writes == set(manifest["files"]) - {artifacts.FINGERPRINT.name}
+    assert all((folder / name).is_file() for name in writes)
+
+
+def test_the_readme_names_every_artifact_of_the_contract_in_the_row_of_the_step_that_writes_it() -> None:
+    contract = {value for value in vars(artifacts).values() if isinstance(value, artifacts.Artifact)}
+    of_steps = {(it.step, it.name) for it in contract if it.step != "*"}
+    assert len(of_steps) > 20
+    of_steps.remove(("ingest", artifacts.VIOLATIONS.name))  # of a run that failed only
+    steps = [name for name in ENTRY_POINTS if name not in CHANGES]
+    assert of_steps == {(name, it) for name in steps for it in artifacts_in_the_readme(name)[1]}
+
+
+def test_the_readme_names_the_artifacts_that_a_step_reads(ran: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: dict[str, set[str]] = {}
+    load = StepRun.load
+
+    def noted(run: StepRun, artifact: artifacts.Artifact[Any]) -> Any:
+        read.setdefault(run.step, set()).add(artifact.name)
+        return load(run, artifact)
+
+    monkeypatch.setattr(StepRun, "load", noted)
+    monkeypatch.setattr("pipeline.chain.draw_card", lambda *_: None)  # a card reads what it shows
+    ran.ok("main", cache="off")
+    for step in ("split", "train", "evaluate", "register"):  # of promote it names no files
+        assert read[step] == artifacts_in_the_readme(step)[0]
+    assert "ingest" not in read
 
 
 @pytest.mark.parametrize("name", ENTRY_POINTS + COMMANDS)
