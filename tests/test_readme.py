@@ -59,9 +59,14 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = folder / "recipe.yaml"
     smaller = recipe.read_text(encoding="utf-8").replace("n_estimators: 200", "n_estimators: 20")
     recipe.write_text(smaller.replace("max_iter: 150", "max_iter: 15"), encoding="utf-8")
+    lend_environment(folder)
+    return folder
+
+
+def lend_environment(folder: Path) -> None:
+    """Make what `make setup` leaves behind in a copy of the project, pointing at the packages of this suite."""
     environment = folder / ".venv"
     (environment / "bin").mkdir(parents=True)
-    # What `make setup` leaves behind, pointing at the packages of this suite.
     packages = Path(sys.executable).parent
     for name in ("python", "mlflow"):
         (environment / "bin" / name).write_text(f'#!/bin/sh\nexec {packages / name} "$@"\n')
@@ -70,7 +75,6 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     identity = f"{os.path.realpath(sys.executable)} {sys.version.split()[0]}\n"
     (environment / ".python").write_text(identity)
     shutil.copy(folder / "requirements.txt", environment / ".installed-requirements.txt")
-    return folder
 
 
 def environment(folder: Path) -> dict[str, str]:
