@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,16 +65,18 @@ def test_make_pipeline_typed_again_reuses_all_steps_up_to_evaluate_and_changes_n
 
 # --- the environment -----------------------------------------------------------------------------------------------------
 
-#: An interpreter as setup sees one: it says its version and where it is, makes environments that lead back to it, and installs.
-#: It writes down the last two; an installation fails where there is a file `no-index`.
+#: An interpreter of another version: the code that it is given is run by the one of this suite, which takes itself for it.
+#: What it makes and installs it only writes down; an installation fails where there is a file `no-index`.
 INTERPRETER = """#!/bin/sh
-here=$(readlink -f "$0")
 case "$1 $2" in
-    "-c import sys; raise"*) exit {wrong} ;;
-    "-c import os"*) echo "$here {version}" ;;
-    "-m venv") mkdir -p "$3/bin" && ln -s "$here" "$3/bin/python" && echo "made with $(basename "$here")" >>"$LOG" ;;
+    "-c "*) exec {real} -S -c '
+import sys
+sys.executable, sys.version, code = sys.argv[1:]
+sys.version_info = tuple(map(int, sys.version.split()[0].split(".")))
+exec(code)' "$0" "{version} (main)" "$2" ;;
+    "-m venv") mkdir -p "$3/bin" && ln -s "$0" "$3/bin/python" && echo "made with $(basename "$0")" >>"$LOG" ;;
     "-m pip") for lock; do :; done; [ ! -e no-index ] && echo "installed $lock" >>"$LOG" ;;
-    *) echo "$@" >>"$LOG"; exit 9 ;;
+    *) exit 9 ;;
 esac
 """
 MADE, INSTALLED = "made with {}", "installed requirements.txt"
@@ -85,10 +88,10 @@ class Setup:
 
     folder: Path
 
-    def install(self, name: str, version: str, *, is_right: bool = True) -> Path:
+    def install(self, name: str, version: str) -> Path:
         """Put an interpreter on PATH."""
         path = self.folder / "bin" / name
-        path.write_text(INTERPRETER.format(version=version, wrong=0 if is_right else 1), encoding="utf-8")
+        path.write_text(INTERPRETER.format(real=sys.executable, version=version), encoding="utf-8")
         path.chmod(0o755)
         return path
 
@@ -110,7 +113,7 @@ class Setup:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Setup:
-    """A machine with Python 3.12, and with 3.14, for which there is no lock."""
+    """A machine with Python 3.12, and with 3.14 and 3.10, for which there is no lock."""
     for name in ("Makefile", "scripts/venv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -138,7 +141,8 @@ def machine(tmp_path: Path) -> Setup:
             (tmp_path / "system" / name).symlink_to(found)
     setup = Setup(tmp_path)
     setup.install("python3.12", "3.12.1")
-    setup.install("python3", "3.14.0", is_right=False)
+    setup.install("python3", "3.14.0")
+    setup.install("python", "3.10.13")
     return setup
 
 
@@ -157,7 +161,7 @@ def test_a_changed_lock_is_installed_again_and_once(machine: Setup) -> None:
 
 def test_a_lock_that_was_only_touched_is_not_installed_again(machine: Setup) -> None:
     machine.does("setup")
-    os.utime(machine.folder / "requirements.txt")
+    os.utime(machine.folder / "requirements.txt", (2**32, 2**32))
     os.utime(machine.folder / ".venv/.python", (0, 0))
     assert machine.does("setup") == []
 
@@ -214,7 +218,7 @@ def test_an_installation_that_broke_off_is_done_again(machine: Setup) -> None:
     assert machine.does("setup") == []
 
 
-@pytest.mark.parametrize("python", ["python3", "python2.7"])
+@pytest.mark.parametrize("python", ["python3", "python", "no-such-python"])
 def test_a_python_that_the_lock_is_not_for_is_refused_and_the_environment_stays(machine: Setup, python: str) -> None:
     machine.does("setup")
     done = machine.make("setup", f"PYTHON={python}")
