@@ -161,7 +161,7 @@ def test_a_changed_lock_is_installed_again_and_once(machine: Setup) -> None:
 
 def test_a_lock_that_was_only_touched_is_not_installed_again(machine: Setup) -> None:
     machine.does("setup")
-    os.utime(machine.folder / "requirements.txt", (2**32, 2**32))
+    os.utime(machine.folder / "requirements.txt", (2**31 - 1, 2**31 - 1))
     os.utime(machine.folder / ".venv/.python", (0, 0))
     assert machine.does("setup") == []
 
