@@ -34,7 +34,7 @@ EVERY_KIND = {
     "ExtraTrees": {"n_estimators": 10},
     "HistGradientBoosting": {"max_iter": 10},
     "SVR": {},
-    "ElasticNet": {},
+    **{name: {} for name in ("LinearRegression", "DecisionTree", "ElasticNet")},
 }
 
 
@@ -43,7 +43,7 @@ def use_every_kind(content: dict[str, Any]) -> None:
     known = yaml.safe_load((ROOT / "recipe.yaml").read_text(encoding="utf-8"))["candidates"]
     content["candidates"] = {name: known[name] for name in (*EVERY_KIND, "MeanOfThree")}
     for name, smaller in EVERY_KIND.items():
-        known[name]["params"] |= smaller
+        known[name]["params"] = known[name].get("params", {}) | smaller
 
 
 def candidate_metrics(project: Project, train_run_id: str) -> dict[str, dict[str, float]]:
