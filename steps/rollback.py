@@ -98,7 +98,9 @@ def _before(session: Session, champion: ModelVersion | None) -> str:
     raise UnavailableError(
         "There must be an earlier Production to go back to.",
         got="none",
-        fix="Name one of the registry's versions with version=N.",
+        fix="Name one of the registry's versions with version=N."
+        if len(known) > 1
+        else "Put another one into Production first.",
         details=passed_by,
     )
 
