@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import VotingRegressor
 from sklearn.pipeline import make_pipeline
+from sklearn.utils._param_validation import validate_parameter_constraints
 
 from pipeline.errors import UsageError, nearest
 from pipeline.importing import import_object
@@ -95,7 +96,7 @@ def _construct(recipe: Recipe, path: str, params: dict[str, Any], where: str) ->
             raise _fault(recipe, f"{where}.params.{key}", f"is not a parameter of {path}. {nearest(key, known)}")
     try:
         estimator = factory(**params)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise _fault(recipe, f"{where}.params", f"must be parameters of {path}.", f"'{error}'") from None
     if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
         fix = "Name a class that has fit and get_params. "
@@ -109,21 +110,25 @@ def _construct(recipe: Recipe, path: str, params: dict[str, Any], where: str) ->
 def _accepted(factory: Any) -> list[str]:
     """Return the names of the parameters that `factory` takes; none where it takes any, or cannot be asked."""
     try:
-        parameters = inspect.signature(factory).parameters.values()
+        parameters = inspect.signature(factory, follow_wrapped=False).parameters.values()
     except (TypeError, ValueError):
         return []
-    return [] if any(it.kind is it.VAR_KEYWORD for it in parameters) else [it.name for it in parameters]
+    if any(it.kind is it.VAR_KEYWORD for it in parameters):
+        return []
+    return [it.name for it in parameters if it.kind in (it.POSITIONAL_OR_KEYWORD, it.KEYWORD_ONLY)]
 
 
 def _refusal(estimator: BaseEstimator) -> tuple[str, str, str] | None:
     """Return the first parameter whose value the estimator, or one inside it, does not take, the rule, and what was got.
 
-    It is asked as its own `fit` asks it first. One that has no rules has to be fitted to see.
+    Each parameter is held against the rules that scikit-learn's `fit` looks at first. An estimator without such rules has to
+    be fitted to see.
     """
     for part in (estimator, *estimator.get_params(deep=True).values()):
-        if hasattr(part, "_parameter_constraints") and not isinstance(part, type):
+        rules = getattr(part, "_parameter_constraints", None)
+        if isinstance(rules, dict) and not isinstance(part, type):
             try:
-                part._validate_params()
+                validate_parameter_constraints(rules, part.get_params(deep=False), type(part).__name__)
             except ValueError as error:
                 text = " ".join(str(error).split())
                 found = _REFUSAL.fullmatch(text)
@@ -140,14 +145,25 @@ def _check_search(recipe: Recipe, search: Search, estimator: BaseEstimator, wher
             hint = f"Did you mean '{inside[0]}'? Known: {', '.join(known)}." if inside else nearest(key, known)
             raise _fault(recipe, f"{where}.{key}", f"is not a parameter of the candidate. {hint}")
         for value in _extremes(spec):
-            refusal = _refusal(clone(estimator).set_params(**{key: value}))
+            try:
+                tried = clone(estimator).set_params(**{key: value})
+            except (TypeError, ValueError, AttributeError) as error:
+                raise _fault(recipe, f"{where}.{key}", "must be values that the candidate takes.", f"'{error}'") from None
+            refusal = _refusal(tried)
             if refusal:
                 raise _fault(recipe, f"{where}.{key}", *refusal[1:])
 
 
 def _extremes(spec: Distribution) -> Iterable[Any]:
-    """Return the values that stand for all that can be drawn: each choice, or both limits."""
-    return spec.choice or spec.integer or spec.uniform or spec.loguniform or ()
+    """Return the values that stand for all that can be drawn: each choice, both limits, or what is just between two limits.
+
+    A limit of a continuous distribution is as good as never drawn: 0 may be one of a parameter that must be above 0.
+    """
+    if spec.choice or spec.integer:
+        return spec.choice or spec.integer or ()
+    low, high = spec.uniform or spec.loguniform or (0.0, 0.0)
+    margin = (high - low) * 1e-6
+    return low + margin, high - margin
 
 
 def _fault(recipe: Recipe, key: str, rule: str, got: str | None = None, hint: str = "") -> UsageError:

@@ -80,7 +80,7 @@ def check_steps(session: Session, names: tuple[str, ...], params: Mapping[str, P
     """Raise UsageError for what can be known to fail before any run is opened or the source is read.
 
     That is a parameter which is a word that does not exist, and a candidate that cannot be built; the latter is not looked at
-    again where a step of the same settings and code has finished.
+    again where the newest finished run of the step had the same settings and code.
     """
     given = {name: _complete(session, name, params.get(name, {})) for name in names}
     for name in names:
@@ -88,7 +88,7 @@ def check_steps(session: Session, names: tuple[str, ...], params: Mapping[str, P
     for name in names:
         if session.step(name).check and not _is_known_to_work(session, name, given[name]):
             if session.step(name).uses_workers:
-                session.workers.start()  # it will run: they start while this process imports what it checks
+                session.workers.start()  # it will probably run: they start while this process imports what it checks
             _check(session, name, given[name])
 
 

@@ -95,12 +95,11 @@ def _before(session: Session, champion: ModelVersion | None) -> str:
             passed_by.append(error.sentence)
             continue
         return number
+    others = [it for number, it in known.items() if number != now and not _loses_real_rows(it, champion)]
     raise UnavailableError(
         "There must be an earlier Production to go back to.",
         got="none",
-        fix="Name one of the registry's versions with version=N."
-        if len(known) > 1
-        else "Put another one into Production first.",
+        fix="Name one of the registry's versions with version=N." if others else "Put a version into Production first.",
         details=passed_by,
     )
 

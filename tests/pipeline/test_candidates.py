@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.ensemble import BaggingRegressor, RandomForestRegressor, VotingRegressor
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import ElasticNet, LinearRegression
+from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
@@ -92,7 +92,7 @@ def test_a_mean_is_a_voting_regressor_of_its_members_in_order(with_mean: Recipe)
         ),
         (
             {"estimator": "sklearn.linear_model.Ridge", "search": {"space": {"alpha": {"uniform": [-1, 1]}}}},
-            ["'candidates.New.search.space.alpha' must be a float in the range [0.0, inf)", "Got -1.0 instead"],
+            ["'candidates.New.search.space.alpha' must be a float in the range [0.0, inf)", "Got -0.999998 instead"],
         ),
         (
             {"estimator": "sklearn.linear_model.Ridge", "search": {"space": {"solver": {"choice": ["svd", "sdv"]}}}},
@@ -120,6 +120,40 @@ def test_a_candidate_that_cannot_be_built_is_named_with_its_fault(candidate: dic
         build_candidate(with_candidate(**candidate), "New")
     for word in words:
         assert word in error.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("estimator", "space"),
+    [
+        ("sklearn.svm.SVR", {"C": {"uniform": [0, 10]}}),
+        ("sklearn.ensemble.RandomForestRegressor", {"max_features": {"uniform": [0, 1]}}),
+        ("sklearn.linear_model.QuantileRegressor", {"quantile": {"uniform": [0, 1]}}),
+    ],
+)
+def test_a_limit_that_is_never_drawn_may_be_one_that_the_estimator_would_refuse(estimator: str, space: dict[str, Any]) -> None:
+    candidate = with_candidate(estimator=estimator, search={"space": space})
+    assert next(iter(space)) in build_candidate(candidate, "New").get_params()
+
+
+class OwnRules(Ridge):
+    """Its own check needs the rows, and is none of ours."""
+
+    def _validate_params(self, _features: object, _target: object) -> None:
+        raise AssertionError
+
+
+def test_an_estimator_with_a_check_of_its_own_is_left_to_it() -> None:
+    recipe = with_candidate(estimator=f"{__name__}.OwnRules", params={"alpha": 2.0})
+    assert build_candidate(recipe, "New").alpha == 2.0
+
+
+def refuses(alpha: float) -> None:
+    raise ValueError(f"alpha must be even, not {alpha}")
+
+
+def test_what_a_factory_refuses_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="alpha must be even"):
+        build_candidate(with_candidate(estimator=f"{__name__}.refuses", params={"alpha": 1.0}), "New")
 
 
 def test_members_are_fitted_instead_of_a_mean_and_each_once(with_mean: Recipe) -> None:

@@ -209,7 +209,7 @@ def test_a_word_that_does_not_exist_ends_with_2_and_opens_no_run(
         ),
         (
             lambda c: c["candidates"]["DecisionTree"].update(search={"space": {"max_depth": {"uniform": [2, 8]}}}),
-            "'candidates.DecisionTree.search.space.max_depth' must be an int in the range [1, inf) or None. Got 2.0 instead.",
+            "'candidates.DecisionTree.search.space.max_depth' must be an int in the range [1, inf) or None. Got 2.000006",
         ),
         (lambda c: c["candidates"]["DecisionTree"].update(estimator="json.dumps", params={}), "candidates.DecisionTree"),
     ],
