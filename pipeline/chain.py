@@ -86,10 +86,11 @@ def check_steps(session: Session, names: tuple[str, ...], params: Mapping[str, P
     for name in names:
         session.step(name).inputs(session, **given[name])
     for name in names:
-        if session.step(name).check and not _is_known_to_work(session, name, given[name]):
-            if session.step(name).uses_workers:
+        step = session.step(name)
+        if step.check and not _is_known_to_work(session, name, given[name]):
+            if step.uses_workers:
                 session.workers.start()  # it will probably run: they start while this process imports what it checks
-            _check(session, name, given[name])
+            step.check(session, **given[name])
 
 
 def run_step(session: Session, name: str, params: Params, upstream_run_id: str) -> tuple[StepRun, str]:
@@ -97,30 +98,19 @@ def run_step(session: Session, name: str, params: Params, upstream_run_id: str) 
 
     Returns the closed run and the step's words for people. A step before it that has no finished run yet is run first.
     """
-    given = _complete(session, name, params)
-    _check(session, name, given)
-    return _run(session, name, given, upstream_run_id, None)
+    check_steps(session, (name,), {name: params})
+    return _run(session, name, _complete(session, name, params), upstream_run_id, None)
 
 
 def _is_known_to_work(session: Session, name: str, params: Params) -> bool:
     """Whether the newest finished run of the step had the same settings, code and libraries."""
     with store_errors(session.store.uri):
         newest = session.history.newest(name)
-        before = recorded(session.reader, newest[0])["components"] if newest else {}
-    now = session.components(session.step(name), params, "", with_content=False)
-    return bool(before) and _settings_and_code(before) == _settings_and_code(now)
+        return bool(newest) and not _changes(session, name, params, recorded(session.reader, newest[0])["components"])
 
 
 def _complete(session: Session, name: str, params: Params) -> dict[str, str]:
     return {key: params.get(key, "") for key in session.step(name).params}
-
-
-def _check(session: Session, name: str, params: Params) -> None:
-    """Raise what can be known to fail before anything runs: unknown words, import paths that lead nowhere."""
-    step = session.step(name)
-    step.inputs(session, **params)
-    if step.check:
-        step.check(session, **params)
 
 
 def _run(
@@ -220,16 +210,21 @@ def _warn_when_stale(session: Session, lineage: Mapping[str, str]) -> None:
         before = recorded(reader, session.history.get(name, run_id))
         params = _complete(session, name, before["params"])
         try:
-            now = session.components(session.step(name), params, "", with_content=False)
+            lines = _changes(session, name, params, before["components"])
         except UsageError as error:
             session.reporter.say(f"warning: {name} run {run_id} was made by another recipe. {error.sentence}")
             continue
-        lines = differences(_settings_and_code(before["components"]), _settings_and_code(now))
         if lines:
             session.reporter.say(
                 f"warning: since {name} run {run_id} this changed: {'; '.join(lines[:5])}. Run {name} again to take it up."
             )
 
 
-def _settings_and_code(components: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in components.items() if not key.startswith((CONTENT, RESULT))}
+def _changes(session: Session, name: str, params: Params, before: Mapping[str, str]) -> list[str]:
+    """Return a line per setting, module or library of the step that is another one than among the components `before`."""
+    now = session.components(session.step(name), params, "", with_content=False)
+    settings_and_code = [
+        {key: value for key, value in components.items() if not key.startswith((CONTENT, RESULT))}
+        for components in (before, now)
+    ]
+    return differences(*settings_and_code)

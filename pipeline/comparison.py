@@ -133,11 +133,8 @@ def _fit(
     try:
         found = _search(estimator, search, recipe, features, target, groups)
         model = clone(estimator).set_params(**found).fit(features, target)
-    except (
-        ValueError,
-        TypeError,
-        AttributeError,
-    ) as error:  # scikit-learn's words for parameters or rows that an estimator refuses
+    # Scikit-learn's words for parameters or rows that an estimator refuses.
+    except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{recipe.at(f'candidates.{name}')} must be a model that can be fitted to the training rows.",
             got=f"'{' '.join(str(error).split())}'",

@@ -60,14 +60,14 @@ def work(session: Session, run: StepRun) -> str:
     from pipeline.splits import cv_folds
 
     recipe = session.recipe
-    board, train, test = run.load(LEADERBOARD), run.load(TRAIN), run.load(TEST)
+    board, train, test, audit = run.load(LEADERBOARD), run.load(TRAIN), run.load(TEST), run.load(LEAK_AUDIT)
     for model_id in board["model_id"]:
         run.require_model("train", model_id)
     models = {str(row.candidate): load_model(f"models:/{row.model_id}") for row in board.itertuples()}
     # What the workers do meanwhile, the longest first, is called for when nothing else is left to do.
-    random_split_r2 = _random_split_r2(session, run, train, test, models)
+    random_split_r2 = _random_split_r2(session, audit, train, test, models)
     features, learned = train[list(recipe.features)], train[recipe.target].to_numpy(dtype=float)
-    folds = cv_folds(train, recipe, run.load(LEAK_AUDIT)["method"])
+    folds = cv_folds(train, recipe, audit["method"])
     quantiles = fit_quantiles(features, learned, folds, session.workers, seed=recipe.random_state)
     predicted = predict_all(models, test, recipe)
     target = test[recipe.target].to_numpy()
@@ -117,7 +117,7 @@ def work(session: Session, run: StepRun) -> str:
     run.tag(verdict=verdict["verdict"])
     if verdict["verdict"] == REJECTED:
         run.outcome = "rejected"
-    return _words(verdict, metrics, run.load(LEAK_AUDIT))
+    return _words(verdict, metrics, audit)
 
 
 def _log_scores(run: StepRun, board: pd.DataFrame, scores: dict[str, dict[str, float]]) -> None:
@@ -134,14 +134,13 @@ def _log_scores(run: StepRun, board: pd.DataFrame, scores: dict[str, dict[str, f
 
 
 def _random_split_r2(
-    session: Session, run: StepRun, train: pd.DataFrame, test: pd.DataFrame, models: dict[str, BaseEstimator]
+    session: Session, audit: dict[str, Any], train: pd.DataFrame, test: pd.DataFrame, models: dict[str, BaseEstimator]
 ) -> Callable[[], dict[str, float] | None]:
     """Start to find out what a plain random split would say; None where this is one, or where it would leak nothing."""
     import pandas as pd
 
     from pipeline.evaluation import score_random_split
 
-    audit = run.load(LEAK_AUDIT)
     if audit["method"] == "random" or not audit["random_split"]["leaked_rows"]:
         return lambda: None
     return score_random_split(pd.concat([train, test]).sort_index(), models, session.recipe, session.workers)
