@@ -17,13 +17,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from mlflow import MlflowClient
-from mlflow.entities import Run
 
 from steps import ORDER
-from tests.conftest import NAME, move_store, small_recipe
+from tests.conftest import move_store, small_recipe
 from tests.test_project import ENTRY_POINTS
-from tests.test_readme import copy_project, environment, lend_environment, listens, run
+from tests.test_readme import all_runs, copy_project, environment, lend_environment, listens, run, stages
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("readme")]
 
@@ -46,9 +44,7 @@ def elsewhere(checkout: Path, name: str) -> Path:
 
 def finished(folder: Path) -> set[str]:
     """Return the steps that have a finished run in the folder's store."""
-    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    runs = client.search_runs(experiments, "attributes.status = 'FINISHED'")
+    runs = [run for run in all_runs(folder).values() if run.info.status == "FINISHED"]
     return {run.data.tags["pipeline.step"] for run in runs if "pipeline.step" in run.data.tags}
 
 
@@ -101,26 +97,6 @@ def type_run(project: Path, folder: Path, entry_point: str, **params: str) -> su
         timeout=300,
         check=False,
     )
-
-
-def all_runs(folder: Path) -> dict[str, Run]:
-    """Return the runs of a folder's store by ID; none where there is no store."""
-    if not (folder / "mlflow.db").exists():
-        return {}
-    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    return {run.info.run_id: run for run in client.search_runs(experiments)}
-
-
-def stages(folder: Path) -> dict[str, str]:
-    """Return the stage of each version; the champion is the one in Production, where there is one."""
-    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
-    found = {str(it.version): it.current_stage for it in client.search_model_versions(f"name = '{NAME}'")}
-    in_production = [version for version, stage in found.items() if stage == "Production"]
-    assert len(in_production) <= 1
-    if in_production:
-        assert [str(client.get_model_version_by_alias(NAME, "champion").version)] == in_production
-    return found
 
 
 @dataclass(frozen=True)

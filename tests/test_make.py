@@ -11,30 +11,20 @@ from pathlib import Path
 
 import pytest
 import yaml
-from mlflow import MlflowClient
 
 from pipeline.cache import CACHED
 from steps import ORDER
 from tests.conftest import NAME, ROOT, small_recipe
-from tests.test_readme import copy_project, lend_environment, run
+from tests.test_readme import all_runs, copy_project, lend_environment, run, stages
 
 # --- the chain, twice ----------------------------------------------------------------------------------------------------
 
 
 def steps_run(folder: Path) -> list[str]:
     """Return the step of each run of the folder's store, the candidates' as train, all of them FINISHED."""
-    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
-    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    runs = all_runs(folder).values()
     assert {each.info.status for each in runs} == {"FINISHED"}
     return sorted(each.data.tags.get("pipeline.step", "train") for each in runs)
-
-
-def production(folder: Path) -> tuple[dict[str, str], str]:
-    """Return the stage of each version in the folder's registry, and the version that is its champion."""
-    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
-    versions = client.search_model_versions(f"name = '{NAME}'")
-    champion = client.get_model_version_by_alias(NAME, "champion").version
-    return {str(version.version): version.current_stage for version in versions}, str(champion)
 
 
 def test_make_pipeline_typed_again_reuses_all_steps_up_to_evaluate_and_changes_no_production(
@@ -52,15 +42,14 @@ def test_make_pipeline_typed_again_reuses_all_steps_up_to_evaluate_and_changes_n
     assert "Reused: nothing." in first
     candidates = len(small_recipe()["candidates"])
     assert steps_run(folder) == sorted(["main", *ORDER, *["train"] * candidates])
-    before = production(folder)
-    assert before == ({"1": "Production"}, "1")
+    assert stages(folder) == {"1": "Production"}
 
     second = run("make pipeline", folder)
     assert "Reused: ingest, split, train, evaluate." in second
     assert CACHED == ("ingest", "split", "train", "evaluate")
     assert f"Registered: {NAME} version 1, which was there already." in second
     assert steps_run(folder) == sorted(["main", *ORDER, *["train"] * candidates, "main", "register", "promote"])
-    assert production(folder) == before
+    assert stages(folder) == {"1": "Production"}
 
 
 # --- the environment -----------------------------------------------------------------------------------------------------

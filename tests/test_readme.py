@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from samples.red_wine import draw
-from tests.conftest import ROOT
+from tests.conftest import NAME, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -99,6 +101,26 @@ def run(block: str, folder: Path, *, timeout: float = 300) -> str:
     )
     assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def all_runs(folder: Path) -> dict[str, Run]:
+    """Return the runs of a folder's store by ID; none where there is no store."""
+    if not (folder / "mlflow.db").exists():
+        return {}
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return {run.info.run_id: run for run in client.search_runs(experiments)}
+
+
+def stages(folder: Path) -> dict[str, str]:
+    """Return the stage of each version; the champion is the one in Production, where there is one."""
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    found = {str(it.version): it.current_stage for it in client.search_model_versions(f"name = '{NAME}'")}
+    in_production = [version for version, stage in found.items() if stage == "Production"]
+    assert len(in_production) <= 1
+    if in_production:
+        assert [str(client.get_model_version_by_alias(NAME, "champion").version)] == in_production
+    return found
 
 
 def is_server(line: str) -> bool:
