@@ -33,7 +33,7 @@ def find_reusable(session: Session, names: tuple[str, ...], params: Mapping[str,
     registered later leads back to its rows. A run counts when it is finished, its fingerprint is today's, and all its
     artifacts and models are there and unchanged.
     """
-    reader = Reader(session.store.client)
+    reader = session.reader
     components, fingerprints, parent = {}, {}, ""
     for name in names:
         components[name] = session.components(session.step(name), params[name], parent)

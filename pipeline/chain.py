@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, TypeVar
 
-from pipeline.artifacts import CARD, FINGERPRINT, Artifact, Reader, plot
+from pipeline.artifacts import CARD, FINGERPRINT, Artifact, plot
 from pipeline.cache import CACHED, find_reusable
 from pipeline.errors import UsageError
 from pipeline.fingerprints import differences, fingerprint
@@ -98,8 +99,15 @@ def run_step(session: Session, name: str, params: Params, upstream_run_id: str) 
 
     Returns the closed run and the step's words for people. A step before it that has no finished run yet is run first.
     """
-    check_steps(session, (name,), {name: params})
+    check_steps(session, (*(() if upstream_run_id else _not_run_yet(session, name)), name), {name: params})
     return _run(session, name, _complete(session, name, params), upstream_run_id, None)
+
+
+def _not_run_yet(session: Session, name: str) -> tuple[str, ...]:
+    """Return the steps right before `name` that have no finished run, in their order."""
+    with store_errors(session.store.uri):
+        missing = [*takewhile(lambda step: not session.history.newest(step), reversed(session.upstream(name)))]
+    return tuple(reversed(missing))
 
 
 def _is_known_to_work(session: Session, name: str, params: Params) -> bool:
@@ -205,7 +213,7 @@ def _find_upstream(session: Session, name: str, run_id: str) -> dict[str, str]:
 
 def _warn_when_stale(session: Session, lineage: Mapping[str, str]) -> None:
     """Say what changed in recipe or code since the runs that are about to be built upon."""
-    reader = Reader(session.store.client)
+    reader = session.reader
     for name, run_id in lineage.items():
         before = recorded(reader, session.history.get(name, run_id))
         params = _complete(session, name, before["params"])

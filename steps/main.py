@@ -166,7 +166,7 @@ def _tags(session: Session, run_id: str) -> Mapping[str, str]:
 
 def _summarise(session: Session, chain: Chain) -> str:
     """Return what came out, what was reused and what to type next."""
-    reader, ids = Reader(session.store.client), chain.lineage
+    reader, ids = session.reader, chain.lineage
     metrics, audit = reader.load(METRICS, ids["evaluate"]), reader.load(LEAK_AUDIT, ids["split"])
     source = _tags(session, ids["ingest"])
     lines = [

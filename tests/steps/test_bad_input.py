@@ -228,6 +228,13 @@ def test_a_recipe_that_cannot_be_ends_with_2_before_a_run_is_opened_or_a_row_rea
     still_served(ran)
 
 
+def test_a_candidate_that_cannot_be_is_told_before_the_first_of_the_steps_that_a_later_one_needs(project: Project) -> None:
+    project.write_recipe(lambda c: c["candidates"]["DecisionTree"]["params"].update(max_dept=6))
+    for command in ("train", "evaluate", "register", "promote"):
+        expect(project.run(command), 2, "candidates.DecisionTree.params.max_dept")
+    assert project.runs() == []
+
+
 def test_a_candidate_that_has_been_built_before_is_not_built_again_to_be_checked(
     ran: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -601,6 +601,18 @@ def test_environment_wins_over_profile_and_parameter_over_both(
     assert run.data.tags["pipeline.data_source"] == "synthetic"
 
 
+def test_the_profile_of_continuous_integration_runs_the_chain_on_synthetic_rows_in_the_store_it_is_told(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = yaml.safe_load((ROOT / "profiles" / "ci.yaml").read_text(encoding="utf-8"))
+    content["store"]["artifact_location"] = str(project.folder / content["store"]["artifact_location"])
+    project.write_profile(**content)
+    monkeypatch.setenv("CI_TRACKING_URI", project.uri)
+    outcome = project.ok("main")
+    assert "SYNTHETIC" in outcome.stdout
+    assert (project.tags(outcome.run_id)["pipeline.data_source"], project.versions()) == ("synthetic", {"1": "Production"})
+
+
 def spawn(project: Project, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """Start a step in a process of its own."""
     command = [
