@@ -142,11 +142,15 @@ def test_a_card_is_whole_readable_true_and_keeps_to_itself_at_every_width(
         card.page.emulate_media(color_scheme=scheme)
         assert card.values(_EMPTY) == []
         assert card.values("() => document.documentElement.scrollWidth <= window.innerWidth")
-        if width != 800:
-            found = Axe().run(card.page, context={"exclude": ["svg"]})  # hidden from readers, and drawn in the page's colours
-            assert found.violations_count == 0, found.generate_report()
     for text, value in card.values(_NUMBERS):
         assert float(text.replace(",", "")) == pytest.approx(value, rel=1e-3, abs=5.1e-5)
+    # What is in a plot is hidden from readers and has the page's colours; axe would walk through its thousands of strokes.
+    card.values("() => document.querySelectorAll('svg').forEach(it => it.replaceChildren())")
+    for width, scheme in ((WIDTHS[0], SCHEMES[0]), (WIDTHS[-1], SCHEMES[-1])):
+        card.page.set_viewport_size({"width": width, "height": 800})
+        card.page.emulate_media(color_scheme=scheme)
+        found = Axe().run(card.page, context={"exclude": ["svg"]}, options={"resultTypes": ["violations"]})
+        assert found.violations_count == 0, found.generate_report()
     card.close()
 
 
