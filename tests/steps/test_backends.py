@@ -104,8 +104,9 @@ def prepare(project: Project) -> list[str]:
 @pytest.mark.parametrize(
     ("backend", "times", "apart"),
     [
-        ("sqlite", 10, False),
+        ("sqlite", 4, False),
         ("postgres", 3, False),
+        pytest.param("sqlite", 10, False, marks=pytest.mark.full),
         pytest.param("postgres", 10, False, marks=pytest.mark.full),
         pytest.param("server", 10, False, marks=pytest.mark.full),
         pytest.param("postgres", 10, True, marks=pytest.mark.full),
