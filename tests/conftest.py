@@ -131,7 +131,7 @@ class Outcome:
 
 @contextmanager
 def undrawn() -> Iterator[None]:
-    """Let cards in the block have empty plots: to draw them takes 40 % of a small chain's time."""
+    """Let cards in the block have empty plots: to make and draw them takes more than a third of a small chain's time."""
 
     def paint_nothing(page: Page) -> Callable[[Plot], Markup]:
         def paint(plot: Plot) -> Markup:
