@@ -36,8 +36,8 @@ ELSEWHERE = {"make test", "make lint", "make bench", "make clean"}
 
 #: What a reader's wines.csv may hold: not the rows of the synthetic sample, whose models it would be the same as.
 WINES = draw(7)
-#: No telemetry, and none of the eight processes that `mlflow ui` keeps for jobs, which nobody asks for here.
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+#: No telemetry, one process for `mlflow ui` instead of four, and none of the eight that it keeps for jobs.
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_WORKERS": "1"}
 
 pytestmark = pytest.mark.xdist_group("readme")
 
@@ -56,41 +56,81 @@ def copy_project(folder: Path) -> Path:
 
 #: What the commands of the copy need not do as often as the recipe says, and how often is enough to see that they work.
 LESS = {
-    "n_estimators: 200": "n_estimators: 20",
-    "max_iter: 150": "max_iter: 15",
-    "folds: 5": "folds: 3",
-    "repeats: 3": "repeats: 1",
-    "bootstrap_draws: 2000": "bootstrap_draws: 200",
-    "bootstrap_draws: 4000": "bootstrap_draws: 400",
+    "recipe.yaml": {
+        "n_estimators: 200": "n_estimators: 10",
+        "max_iter: 150": "max_iter: 10",
+        "folds: 5": "folds: 2",
+        "repeats: 3": "repeats: 1",
+        "bootstrap_draws: 2000": "bootstrap_draws: 200",
+        "bootstrap_draws: 4000": "bootstrap_draws: 400",
+    },
+    "examples/diabetes/recipe.yaml": {
+        "n_estimators: 100": "n_estimators: 10",
+        "iterations: 10": "iterations: 2",
+        "\nmetrics:": "\ncv: {folds: 2}\n\nmetrics:",
+    },
 }
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project, its recipe asking for less, with the environment of this suite."""
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the project, its recipe asking for less, with the environment of this suite; its steps' python is warm."""
     folder = copy_project(tmp_path_factory.mktemp("readme"))
-    recipe = folder / "recipe.yaml"
-    content = recipe.read_text(encoding="utf-8")
-    for often, less in LESS.items():
-        assert often in content
-        content = content.replace(often, less)
-    recipe.write_text(content, encoding="utf-8")
+    for recipe, changes in LESS.items():
+        content = (folder / recipe).read_text(encoding="utf-8")
+        for often, less in changes.items():
+            assert often in content
+            content = content.replace(often, less)
+        (folder / recipe).write_text(content, encoding="utf-8")
+    with (folder / "profiles/local.yaml").open("a", encoding="utf-8") as profile:
+        profile.write("engine: {n_jobs: 1}\n")
     lend_environment(folder)
-    return folder
+    with warm_python(folder):
+        yield folder
 
 
 def lend_environment(folder: Path) -> None:
     """Make what `make setup` leaves behind in a copy of the project, pointing at the packages of this suite."""
-    environment = folder / ".venv"
-    (environment / "bin").mkdir(parents=True)
+    lent = folder / ".venv"
+    (lent / "bin").mkdir(parents=True)
     packages = Path(sys.executable).parent
     for name in ("python", "mlflow"):
-        (environment / "bin" / name).write_text(f'#!/bin/sh\nexec {packages / name} "$@"\n')
-        (environment / "bin" / name).chmod(0o755)
-    (environment / "bin/activate").write_text(f'PATH="{packages}:$PATH"\n')
+        write_script(lent / "bin" / name, f'exec {packages / name} "$@"')
+    (lent / "bin/activate").write_text(f'PATH="{lent / "bin"}:{packages}:$PATH"\n')
     identity = f"{os.path.realpath(sys.executable)} {sys.version.split()[0]}\n"
-    (environment / ".python").write_text(identity)
-    shutil.copy(folder / "requirements.txt", environment / ".installed-requirements.txt")
+    (lent / ".python").write_text(identity)
+    shutil.copy(folder / "requirements.txt", lent / ".installed-requirements.txt")
+
+
+def write_script(path: Path, *lines: str) -> None:
+    path.write_text("\n".join(["#!/bin/sh", *lines, ""]), encoding="utf-8")
+    path.chmod(0o755)
+
+
+@contextlib.contextmanager
+def warm_python(folder: Path) -> Iterator[None]:
+    """Let the steps in the folder be forked from one process for the block, but for `serve`, which is to be ended alone."""
+    place = folder.parent / "warm"
+    warm = f"{sys.executable} -S -I {ROOT / 'tests/warm.py'} run {place} "
+    write_script(
+        folder / ".venv/bin/python",
+        'case "$1 $2" in "-m steps.serve") ;; "-m steps."*)',
+        f'    step=${{2#steps.}} && shift 2 && exec {warm} "$step" "$@" ;;',
+        f'esac && exec {sys.executable} "$@"',
+    )
+    command = [sys.executable, str(ROOT / "tests/warm.py"), "serve", str(place)]
+    with (folder.parent / "warm.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment(folder), stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 60
+        while not place.exists():
+            assert process.poll() is None, (folder.parent / "warm.log").read_text(encoding="utf-8")
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -25,6 +25,8 @@ from pipeline.ledger import APPLIED, Ledger
 from tests.conftest import NAME, ROOT, Project, forget_mlflow
 
 MODELS = ("en", "lr", "dt")
+#: What the processes of the pools run, or import for it.
+STEPS = ("promote", "rollback", "main")
 pytestmark = pytest.mark.xdist_group("backends")
 
 
@@ -83,7 +85,7 @@ def start(temporary: str) -> None:
     import tempfile
 
     tempfile.tempdir = temporary or None
-    for step in ("promote", "rollback", "main"):
+    for step in STEPS:
         importlib.import_module(f"steps.{step}")
 
 
@@ -104,8 +106,8 @@ def prepare(project: Project) -> list[str]:
 @pytest.mark.parametrize(
     ("backend", "times", "apart"),
     [
-        ("sqlite", 4, False),
-        ("postgres", 3, False),
+        ("sqlite", 3, False),
+        ("postgres", 2, False),
         pytest.param("sqlite", 10, False, marks=pytest.mark.full),
         pytest.param("postgres", 10, False, marks=pytest.mark.full),
         pytest.param("server", 10, False, marks=pytest.mark.full),
@@ -126,7 +128,9 @@ def test_promotions_against_as_many_rollbacks_leave_one_production_and_one_entry
         folders = [str(tmp_path / f"machine{i}") if apart else "" for i in range(2)]
         for folder in filter(None, folders):
             Path(folder).mkdir()
-        context = multiprocessing.get_context("spawn")
+        # New processes, of one that has imported what they need.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([f"steps.{step}" for step in STEPS])
         pools = [ProcessPoolExecutor(2, mp_context=context, initializer=start, initargs=(folder,)) for folder in folders]
         tasks = []
         for i in range(times):

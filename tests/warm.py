@@ -1,0 +1,77 @@
+"""A `python` that is warm: the project's commands, forked from a process that has imported what all of them need.
+
+To import MLflow and scikit-learn takes most of a small command's time. All else is as in a process of its own: the arguments,
+the folder, the environment, the input and output, the exit code.
+
+Usage: warm.py serve SOCKET, in the project's folder, once; warm.py run SOCKET STEP ARGUMENT..., for each command
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import runpy
+import socket
+import sys
+from pathlib import Path
+
+_LONGEST = 1 << 20
+
+
+def serve(path: str) -> None:
+    """Run the commands that are asked for, one after the other; end with whoever started this process."""
+    sys.path[0] = str(Path.cwd())
+    _import_all()
+    parent = os.getppid()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        listener.settimeout(1)
+        while os.getppid() == parent:
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            with connection:
+                request, streams, *_ = socket.recv_fds(connection, _LONGEST, 3)
+                child = os.fork()
+                if not child:
+                    _become(json.loads(request), streams)
+                    return
+                for stream in streams:
+                    os.close(stream)
+                connection.sendall(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])).encode())
+
+
+def _import_all() -> None:
+    """Import the library and the cards, but no step: `python -m` runs a module that nobody has imported."""
+    own = [f"{package}.{path.stem}" for package in ("pipeline", "reports") for path in Path(package).glob("[a-z]*.py")]
+    stores = [f"mlflow.store.{name}.sqlalchemy_store" for name in ("tracking", "model_registry")]
+    for name in ("steps.command", "mlflow.pyfunc", "mlflow.sklearn", "matplotlib.figure", *stores, *own):
+        importlib.import_module(name)
+
+
+def _become(request: dict, streams: list[int]) -> None:  # type: ignore[type-arg]
+    """Let this process be the command that was asked for; it ends as that does."""
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv = ["", *request["arguments"]]
+    runpy.run_module(f"steps.{request['step']}", run_name="__main__", alter_sys=True)
+
+
+def run(path: str, step: str, *arguments: str) -> int:
+    """Have a command run by the process that serves at `path`; return its exit code."""
+    request = {"step": step, "arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        socket.send_fds(connection, [json.dumps(request).encode()], [0, 1, 2])
+        return int(connection.recv(16) or 1)
+
+
+if __name__ == "__main__":
+    sys.exit({"serve": serve, "run": run}[sys.argv[1]](*sys.argv[2:]))
