@@ -21,6 +21,7 @@ import sqlalchemy.exc
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
+from sqlalchemy import Engine, event
 
 from pipeline.errors import UnavailableError, UsageError
 from pipeline.sources import redact
@@ -123,6 +124,18 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None) ->
     if artifact_location and "://" not in artifact_location:
         artifact_location = (root / artifact_location).resolve().as_uri()
     return Store(uri, client, artifact_location.rstrip("/") if artifact_location else None)
+
+
+@event.listens_for(Engine, "connect")
+def spare_syncs(connection: object, _: object) -> None:
+    """Have SQLite wait for the disk twice a write instead of four times (docs/decisions/0015-sqlite-waits-less.md).
+
+    A file that its owner keeps in another journal mode than SQLite's default stays in it.
+    """
+    if isinstance(connection, sqlite3.Connection):
+        if connection.execute("PRAGMA journal_mode").fetchone() == ("delete",):
+            connection.execute("PRAGMA journal_mode = TRUNCATE")
+        connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def is_new(uri: str, *, root: Path) -> bool:

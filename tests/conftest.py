@@ -23,6 +23,7 @@ from mlflow import MlflowClient
 from sqlalchemy import Engine, event
 from threadpoolctl import threadpool_limits
 
+import pipeline.store  # noqa: F401  # its settings of SQLite come before the ones below
 import steps  # noqa: F401  # it says when garbage is collected, also for tests that import no step
 from pipeline.recipe import Recipe
 from reports.card import Plot

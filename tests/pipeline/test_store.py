@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,10 +14,11 @@ import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
+from sqlalchemy import Engine, event
 
 from pipeline import store as module
 from pipeline.errors import UnavailableError, UsageError
-from pipeline.store import Store, held, is_new, open_store, store_errors
+from pipeline.store import Store, held, is_new, open_store, spare_syncs, store_errors
 
 
 def test_a_store_that_is_not_there_is_unavailable_and_nothing_is_left_in_its_place(tmp_path: Path) -> None:
@@ -40,6 +42,18 @@ def test_a_path_that_cannot_be_a_store_is_unavailable_and_left_as_it_is(tmp_path
     assert (tmp_path / "file").read_text(encoding="utf-8") == "a file"
     assert list((tmp_path / "folder").iterdir()) == []
     assert (tmp_path / "garbage.db").read_text(encoding="utf-8") == "no database" * 100
+
+
+@pytest.mark.parametrize(("mode", "then"), [("delete", "truncate"), ("wal", "wal")])
+def test_sqlite_waits_less_for_the_disk_and_a_file_in_wal_mode_stays_in_it(tmp_path: Path, mode: str, then: str) -> None:
+    assert event.contains(Engine, "connect", spare_syncs)
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+        connection.execute("CREATE TABLE made (it INTEGER)")
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+        spare_syncs(connection, None)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == (then,)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (1,)  # NORMAL
 
 
 def test_a_database_whose_driver_is_not_installed_is_wrong_usage(tmp_path: Path) -> None:
