@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import takewhile
 from typing import Any, TypeVar
 
@@ -64,17 +65,22 @@ def run_chain(
         session.workers.start()
     for name in chain.reused:
         session.reporter.say(f"{name}: reused run {chain.lineage[name]}")
-    for name in to_run:
-        session.reporter.say(f"{name}: {chain.reasons[name]}" if name in chain.reasons else f"{name}:")
-        begun = time.monotonic() - started
-        try:
-            run, words = _run(session, name, given[name], dict(chain.lineage), nested_in, chain.opened)
-        finally:
-            chain.seconds[name] = (begun, time.monotonic() - started)
-        session.reporter.say(words)
-        chain.lineage[name], chain.last = run.id, run
-        if run.exit_code:
-            break
+    try:
+        for name in to_run:
+            session.reporter.say(f"{name}: {chain.reasons[name]}" if name in chain.reasons else f"{name}:")
+            begun = time.monotonic() - started
+            try:
+                run, words = _run(session, name, given[name], dict(chain.lineage), nested_in, chain.opened)
+            finally:
+                chain.seconds[name] = (begun, time.monotonic() - started)
+            session.reporter.say(words)
+            chain.lineage[name], chain.last = run.id, run
+            if run.exit_code:
+                break
+    except Exception:
+        session.workers.catch_up()
+        raise
+    session.workers.catch_up()
 
 
 def check_steps(session: Session, names: tuple[str, ...], params: Mapping[str, Params]) -> None:
@@ -129,7 +135,10 @@ def _run(
     nested_in: str | None,
     opened: dict[str, StepRun] | None = None,
 ) -> tuple[StepRun, str]:
-    """Run a step; `upstream` is the lineage, or the ID of the run before, looked up within the run, whose failure it is."""
+    """Run a step; `upstream` is the lineage, or the ID of the run before, looked up within the run, whose failure it is.
+
+    In a chain, which notes its runs in `opened`, the card is drawn when there is time: while workers fit for a step after this.
+    """
     step = session.step(name)
     with session.open_run(name, nested_in=nested_in) as run:
         if opened is not None:
@@ -142,9 +151,12 @@ def _run(
         try:
             words = step.work(session, run, **params)
         except Exception as error:
-            draw_card(session, run, name, lambda: StepResults(session.recipe, run), error)
+            _draw(session, run, error)
             raise
-        draw_card(session, run, name, lambda: StepResults(session.recipe, run))
+        if opened is None:
+            _draw(session, run)
+    if opened is not None:
+        session.workers.defer(partial(_draw, session, run))
     return run, words
 
 
@@ -166,6 +178,12 @@ class StepResults:
     def tag(self, name: str) -> str:
         """Return a tag of the run; empty where it has none."""
         return self.run.own_tag(name)
+
+
+def _draw(session: Session, run: StepRun, error: BaseException | None = None) -> None:
+    """Save the card of a step, for which the run has kept what it saved."""
+    draw_card(session, run, run.step, lambda: StepResults(session.recipe, run), error)
+    run.forget()
 
 
 def draw_card(
