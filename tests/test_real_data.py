@@ -45,7 +45,7 @@ pytestmark = [
 def wine(project: Project) -> Project:
     """The project's own recipe on the real wines."""
     project.recipe_path = ROOT / "recipe.yaml"
-    project.write_profile(data=str(DATA), engine={"n_jobs": -1})
+    project.write_profile(data=str(DATA))
     return project
 
 

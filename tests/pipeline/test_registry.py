@@ -21,6 +21,7 @@ from pipeline.errors import UnavailableError
 from pipeline.ledger import APPLIED, EXTERNAL, FORCED, OPEN, PROMOTE, REVERTED, ROLLBACK, Actor, Entry
 from pipeline.models import load_model
 from pipeline.registry import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING, Hand, Registry
+from pipeline.runs import StepRun
 from pipeline.store import Store, open_store
 from tests.conftest import forget_mlflow
 from tests.pipeline.conftest import ROWS, TARGET, log_toy
@@ -39,15 +40,25 @@ WRITES = (
     "transition_model_version_stage",
 )
 
+#: By store, the run and the logged model of its versions.
+_TOYS: dict[str, tuple[StepRun, str]] = {}
+
 
 @pytest.fixture
 def registry(store: Store) -> Registry:
     return Registry(store, NAME)
 
 
-def add(store: Store, registry: Registry, identity: str, **tags: object) -> tuple[str, bool]:
-    """Log and register a small model; return its version and whether it is new."""
-    run, model_id = log_toy(store)
+def add(
+    store: Store, registry: Registry, identity: str, *, of: tuple[StepRun, str] | None = None, **tags: object
+) -> tuple[str, bool]:
+    """Register a small model, `of` a run and a logged model; return its version and whether it is new.
+
+    Versions of one store are of one logged model where nothing else is said: to log another is most of a short test's time.
+    """
+    if of is None:
+        of = _TOYS[store.uri] = _TOYS.get(store.uri) or log_toy(store)
+    run, model_id = of
     version, is_new = registry.register(
         source=f"models:/{model_id}", run_id=run.id, model_id=model_id, identity=identity, tags=tags, description="a toy"
     )
@@ -151,8 +162,8 @@ def test_a_twin_whose_files_are_gone_is_registered_anew(store: Store, registry: 
     add(store, registry, "a")
     for path in (tmp_path / "mlruns").rglob("MLmodel"):
         path.unlink()
-    assert add(store, registry, "a") == ("2", True)
-    assert add(store, registry, "a") == ("2", False)
+    assert add(store, registry, "a", of=log_toy(store)) == ("2", True)
+    assert add(store, registry, "a", of=log_toy(store)) == ("2", False)
 
 
 def test_settling_finishes_a_promotion_that_was_stopped_after_the_alias(store: Store, registry: Registry) -> None:
