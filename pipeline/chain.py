@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import takewhile
 from typing import Any, TypeVar
 
@@ -65,22 +64,17 @@ def run_chain(
         session.workers.start()
     for name in chain.reused:
         session.reporter.say(f"{name}: reused run {chain.lineage[name]}")
-    try:
-        for name in to_run:
-            session.reporter.say(f"{name}: {chain.reasons[name]}" if name in chain.reasons else f"{name}:")
-            begun = time.monotonic() - started
-            try:
-                run, words = _run(session, name, given[name], dict(chain.lineage), nested_in, chain.opened)
-            finally:
-                chain.seconds[name] = (begun, time.monotonic() - started)
-            session.reporter.say(words)
-            chain.lineage[name], chain.last = run.id, run
-            if run.exit_code:
-                break
-    except Exception:
-        session.workers.catch_up()
-        raise
-    session.workers.catch_up()
+    for name in to_run:
+        session.reporter.say(f"{name}: {chain.reasons[name]}" if name in chain.reasons else f"{name}:")
+        begun = time.monotonic() - started
+        try:
+            run, words = _run(session, name, given[name], dict(chain.lineage), nested_in, chain.opened)
+        finally:
+            chain.seconds[name] = (begun, time.monotonic() - started)
+        session.reporter.say(words)
+        chain.lineage[name], chain.last = run.id, run
+        if run.exit_code:
+            break
 
 
 def check_steps(session: Session, names: tuple[str, ...], params: Mapping[str, Params]) -> None:
@@ -135,10 +129,7 @@ def _run(
     nested_in: str | None,
     opened: dict[str, StepRun] | None = None,
 ) -> tuple[StepRun, str]:
-    """Run a step; `upstream` is the lineage, or the ID of the run before, looked up within the run, whose failure it is.
-
-    In a chain, which notes its runs in `opened`, the card is drawn when there is time: while workers fit for a step after this.
-    """
+    """Run a step; `upstream` is the lineage, or the ID of the run before, looked up within the run, whose failure it is."""
     step = session.step(name)
     with session.open_run(name, nested_in=nested_in) as run:
         if opened is not None:
@@ -151,12 +142,9 @@ def _run(
         try:
             words = step.work(session, run, **params)
         except Exception as error:
-            _draw(session, run, error)
+            draw_card(session, run, name, lambda: StepResults(session.recipe, run), error)
             raise
-        if opened is None:
-            _draw(session, run)
-    if opened is not None:
-        session.workers.defer(partial(_draw, session, run))
+        draw_card(session, run, name, lambda: StepResults(session.recipe, run))
     return run, words
 
 
@@ -178,12 +166,6 @@ class StepResults:
     def tag(self, name: str) -> str:
         """Return a tag of the run; empty where it has none."""
         return self.run.own_tag(name)
-
-
-def _draw(session: Session, run: StepRun, error: BaseException | None = None) -> None:
-    """Save the card of a step, for which the run has kept what it saved."""
-    draw_card(session, run, run.step, lambda: StepResults(session.recipe, run), error)
-    run.forget()
 
 
 def draw_card(

@@ -70,10 +70,6 @@ class StepRun:
             artifact.step in self.lineage and self.reader.has(artifact, self.lineage[artifact.step])
         )
 
-    def forget(self) -> None:
-        """Let go of what this run saved: a chain knows its runs until it ends."""
-        self._own.clear()
-
     def require_model(self, step: str, model_id: str) -> None:
         """Raise UnavailableError where a model that the upstream `step` logged is missing, cut off or changed."""
         self.reader.require_model(model_id, self.lineage[step])
@@ -112,6 +108,7 @@ class StepRun:
         """Write the manifest (of a finished run), the outcome and the status."""
         if status == "FINISHED":
             self._writer.close()
+        self._own.clear()  # a chain knows its runs until it ends
         self.tag(outcome=self.outcome, exit_code=self.exit_code)
         self.client.set_terminated(self.id, status)
 

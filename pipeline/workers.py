@@ -31,7 +31,6 @@ class Workers:
         self._n_jobs, self._preload = n_jobs, preload
         self._started = False
         self._starting: Iterator[Any] | None = None
-        self._deferred: list[Callable[[], object]] = []
 
     def start(self) -> None:
         """Start the processes and return at once: they take a second to import what they need, and the caller has other
@@ -40,32 +39,16 @@ class Workers:
         count = effective_n_jobs(self._n_jobs)
         if count > 1 and self._preload and not self._started:
             self._started = True
-            self._starting = self._dispatch([(_prepare, (self._preload,))] * count, ordered=True)
+            self._starting = self.map([(_prepare, (self._preload,))] * count)
 
     def map(self, calls: list[Call], *, ordered: bool = True) -> Iterator[Any]:
         """Return an iterator over the results of `calls`, which are under way when this returns; as they come, unless ordered.
 
-        What a call raises is raised by the iterator. Before it waits for the first result, it does what was deferred.
+        What a call raises is raised by the iterator.
         """
         for _ in self._starting or ():
             pass
         self._starting = None
-        return self._results(self._dispatch(calls, ordered=ordered))
-
-    def defer(self, task: Callable[[], object]) -> None:
-        """Have `task`, which raises nothing, done in this process when it next waits for workers, or by `catch_up`."""
-        self._deferred.append(task)
-
-    def catch_up(self) -> None:
-        """Do what was deferred, in its order."""
-        while self._deferred:
-            self._deferred.pop(0)()
-
-    def _results(self, under_way: Iterator[Any]) -> Iterator[Any]:
-        self.catch_up()
-        yield from under_way
-
-    def _dispatch(self, calls: list[Call], *, ordered: bool) -> Iterator[Any]:
         with _interrupts_ignored():
             results: Iterator[Any] = Parallel(
                 n_jobs=self._n_jobs,

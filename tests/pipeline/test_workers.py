@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 
 import pytest
 
@@ -24,15 +23,6 @@ def refuse(number: int) -> int:
 
 def process_id() -> int:
     return os.getpid()
-
-
-def meet(mine: Path, other: Path) -> bool:
-    """Say that we are here, and return whether the other one comes."""
-    mine.touch()
-    deadline = time.monotonic() + 20
-    while not other.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return other.exists()
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, -1])
@@ -58,27 +48,6 @@ def test_what_a_call_raises_is_raised_by_the_iterator_with_its_words(n_jobs: int
 def test_one_worker_is_this_process_and_two_are_others() -> None:
     assert set(Workers(1).map([(process_id, ())] * 3)) == {os.getpid()}
     assert os.getpid() not in set(Workers(2).map([(process_id, ())] * 3))
-
-
-def test_what_is_deferred_is_done_while_the_workers_are_busy(tmp_path: Path) -> None:
-    workers, met = Workers(2, preload="json"), []
-    workers.start()
-    workers.defer(lambda: met.append(meet(tmp_path / "here", tmp_path / "there")))
-    results = workers.map([(meet, (tmp_path / "there", tmp_path / "here"))])
-    assert met == []
-    assert (list(results), met) == ([True], [True])
-
-
-def test_what_is_deferred_is_done_in_its_order_and_once() -> None:
-    workers, done = Workers(1), []
-    for number in range(3):
-        workers.defer(lambda number=number: done.append(number))
-    workers.catch_up()
-    workers.catch_up()
-    assert done == [0, 1, 2]
-    workers.defer(lambda: done.append(3))
-    assert list(workers.map([(square_late, (3,))])) == [9]
-    assert done == [0, 1, 2, 3]
 
 
 def test_workers_that_were_started_early_answer_as_others_do() -> None:

@@ -157,23 +157,6 @@ def test_a_candidates_run_has_the_score_of_each_fold_whose_mean_is_its_score_and
         assert run.data.metrics["fit_seconds"] > 0
 
 
-def test_a_chain_that_fails_has_the_cards_of_all_steps_that_it_came_to(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from steps import train
-
-    def fail(*_: object, **__: object) -> str:
-        raise OSError("nobody expected this")
-
-    monkeypatch.setattr(train, "STEP", replace(train.STEP, work=fail))
-    assert project.run("main").exit_code == 1
-    for step in ("ingest", "split", "train", "main"):
-        [run] = project.runs(step)
-        assert run.info.status == ("FINISHED" if step in ("ingest", "split") else "FAILED")
-        assert "pipeline.card_failures" not in run.data.tags
-        assert artifact_path(project, run.info.run_id, "card.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-
-
 def test_the_progress_of_train_is_on_stderr_and_its_table_on_stdout(project: Project) -> None:
     outcome = project.ok("train", model="lr,dt")
     fits = 2 * (small_recipe()["cv"]["folds"] + 1)
