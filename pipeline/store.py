@@ -29,6 +29,8 @@ from pipeline.sources import redact
 SQLITE = "sqlite:///"
 #: How long a command waits for another one that is changing the same store.
 LOCK_SECONDS = 120
+#: How long SQLite waits for a locked file: as MLflow sets it.
+_BUSY_MS = 20_000
 _UNAVAILABLE_CODES = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "PERMISSION_DENIED", "UNAUTHENTICATED"}
 #: How MLflow's client begins when a server did not answer, or not well.
 _NO_ANSWER = "API request to"
@@ -130,11 +132,13 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None) ->
 def spare_syncs(connection: object, _: object) -> None:
     """Have SQLite wait for the disk twice a write instead of four times (docs/decisions/0015-sqlite-waits-less.md).
 
-    A file that its owner keeps in another journal mode than SQLite's default stays in it.
+    A file that its owner has put into WAL mode stays in it, and as durable as it is.
     """
-    if isinstance(connection, sqlite3.Connection):
-        if connection.execute("PRAGMA journal_mode").fetchone() == ("delete",):
-            connection.execute("PRAGMA journal_mode = TRUNCATE")
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")  # MLflow's own comes later; the next line reads the file
+    if connection.execute("PRAGMA journal_mode").fetchone() == ("delete",):
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
         connection.execute("PRAGMA synchronous = NORMAL")
 
 

@@ -1,7 +1,7 @@
 """A `python` that is warm: the project's commands, forked from a process that has imported what all of them need.
 
-To import MLflow and scikit-learn takes most of a small command's time. All else is as in a process of its own: the arguments,
-the folder, the environment, the input and output, the exit code.
+To import MLflow and scikit-learn takes most of a small command's time. The arguments, the folder, the environment, the input
+and output and the exit code are as in a process of its own; that each step imports what it needs, `make test-full` sees.
 
 Usage: warm.py serve SOCKET, in the project's folder, once; warm.py run SOCKET STEP ARGUMENT..., for each command
 """

@@ -44,8 +44,10 @@ def test_a_path_that_cannot_be_a_store_is_unavailable_and_left_as_it_is(tmp_path
     assert (tmp_path / "garbage.db").read_text(encoding="utf-8") == "no database" * 100
 
 
-@pytest.mark.parametrize(("mode", "then"), [("delete", "truncate"), ("wal", "wal")])
-def test_sqlite_waits_less_for_the_disk_and_a_file_in_wal_mode_stays_in_it(tmp_path: Path, mode: str, then: str) -> None:
+@pytest.mark.parametrize(("mode", "then", "synchronous"), [("delete", "truncate", 1), ("wal", "wal", 2)])
+def test_sqlite_waits_less_for_the_disk_and_a_file_in_wal_mode_stays_as_it_is(
+    tmp_path: Path, mode: str, then: str, synchronous: int
+) -> None:
     assert event.contains(Engine, "connect", spare_syncs)
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
         connection.execute(f"PRAGMA journal_mode = {mode}")
@@ -53,7 +55,20 @@ def test_sqlite_waits_less_for_the_disk_and_a_file_in_wal_mode_stays_in_it(tmp_p
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
         spare_syncs(connection, None)
         assert connection.execute("PRAGMA journal_mode").fetchone() == (then,)
-        assert connection.execute("PRAGMA synchronous").fetchone() == (1,)  # NORMAL
+        assert connection.execute("PRAGMA synchronous").fetchone() == (synchronous,)  # 1 is NORMAL, 2 FULL
+
+
+def test_a_connection_waits_for_a_file_that_is_locked_when_it_is_made(tmp_path: Path) -> None:
+    with (
+        closing(sqlite3.connect(tmp_path / "mlflow.db", check_same_thread=False)) as holder,
+        closing(sqlite3.connect(tmp_path / "mlflow.db", timeout=0)) as connection,
+    ):
+        holder.execute("BEGIN EXCLUSIVE")
+        release = threading.Timer(0.5, holder.rollback)
+        release.start()
+        spare_syncs(connection, None)
+        release.join()
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("truncate",)
 
 
 def test_a_database_whose_driver_is_not_installed_is_wrong_usage(tmp_path: Path) -> None:
