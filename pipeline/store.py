@@ -30,7 +30,7 @@ SQLITE = "sqlite:///"
 #: How long a command waits for another one that is changing the same store.
 LOCK_SECONDS = 120
 #: How long SQLite waits for a locked file: as MLflow sets it.
-_BUSY_MS = 20_000
+_BUSY_SECONDS = 20
 _UNAVAILABLE_CODES = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "PERMISSION_DENIED", "UNAUTHENTICATED"}
 #: How MLflow's client begins when a server did not answer, or not well.
 _NO_ANSWER = "API request to"
@@ -136,7 +136,7 @@ def spare_syncs(connection: object, _: object) -> None:
     """
     if not isinstance(connection, sqlite3.Connection):
         return
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")  # MLflow's own comes later; the next line reads the file
+    connection.execute(f"PRAGMA busy_timeout = {1000 * _BUSY_SECONDS}")  # MLflow sets it after the next line has read the file
     if connection.execute("PRAGMA journal_mode").fetchone() == ("delete",):
         connection.execute("PRAGMA journal_mode = TRUNCATE")
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -164,7 +164,7 @@ def _check_folder(uri: str) -> None:
 def _check_writable(uri: str) -> None:
     """Raise sqlite3.Error at once where a SQLite file cannot be opened or written; MLflow would try for 100 s."""
     if uri.startswith(SQLITE):
-        with closing(sqlite3.connect(uri.removeprefix(SQLITE), timeout=20)) as connection:
+        with closing(sqlite3.connect(uri.removeprefix(SQLITE), timeout=_BUSY_SECONDS)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.rollback()
 
