@@ -109,12 +109,15 @@ def write_script(path: Path, *lines: str) -> None:
 
 @contextlib.contextmanager
 def warm_python(folder: Path) -> Iterator[None]:
-    """Let the steps in the folder be forked from one process for the block, but for `serve`, which is to be ended alone."""
+    """Let the steps in the folder be forked from one process for the block.
+
+    Not `serve`, which is to be ended alone, and not what `mlflow run` starts, which is to find who has started it.
+    """
     place = folder.parent / "warm"
-    warm = f"{sys.executable} -S -I {ROOT / 'tests/warm.py'} run {place} "
+    warm = f"{sys.executable} -S -I {ROOT / 'tests/warm.py'} run {place}"
     write_script(
         folder / ".venv/bin/python",
-        'case "$1 $2" in "-m steps.serve") ;; "-m steps."*)',
+        'case "$MLFLOW_RUN_ID $1 $2" in " -m steps.serve") ;; " -m steps."*)',
         f'    step=${{2#steps.}} && shift 2 && exec {warm} "$step" "$@" ;;',
         f'esac && exec {sys.executable} "$@"',
     )
