@@ -88,7 +88,7 @@ history: setup ## who was in Production from when to when, and why
 	@scripts/step history
 
 who-served: setup ## which version was in Production at a time; at=
-	@scripts/step who_served
+	@scripts/step who-served
 
 why: setup ## where a version comes from, and why it is where it is; version=
 	@scripts/step why

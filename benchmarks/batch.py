@@ -24,7 +24,7 @@ from prettytable import PrettyTable, TableStyle
 from benchmarks.contenders import MODEL, ROOT, Place, inherited, last_line
 from benchmarks.serving import tell, trained
 
-OURS, MLFLOW, PANDAS = "python -m steps.predict", "mlflow models predict", "plain pandas"
+OURS, MLFLOW, PANDAS = "python -m recipeline predict", "mlflow models predict", "plain pandas"
 MODELS = {"lr": "linear regression", "rf": "forest of 200 trees"}
 #: What mlflow's way must be slower by, for a row.
 TARGETS = {"lr": 5.0, "rf": 1.6}
@@ -96,7 +96,7 @@ def ways(place: Place, source: Path, outputs: dict[str, Path]) -> dict[str, Call
     """Return each way to predict `source` into its output."""
     log, store = place.folder / "command.log", {"MLFLOW_TRACKING_URI": place.tracking_uri}
     profile = ["--profile", str(place.profile)]
-    ours = [sys.executable, "-m", "steps.predict", *profile, "--input", str(source), "--output", str(outputs[OURS])]
+    ours = [sys.executable, "-m", "recipeline", "predict", *profile, "--input", str(source), "--output", str(outputs[OURS])]
     theirs = ["mlflow", "models", "predict", "-m", MODEL, "-i", str(source), "-t", "csv", "-o", str(outputs[MLFLOW])]
     plain = [sys.executable, "-c", _PANDAS, str(source), str(place.model), str(outputs[PANDAS])]
     cache = {"XDG_CACHE_HOME": str(place.folder / "cache")}

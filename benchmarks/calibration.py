@@ -24,10 +24,10 @@ from scipy import stats
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GroupKFold, cross_val_score
 
-from pipeline.evidence import cross_validate, measure_gain
-from pipeline.promotion import CHALLENGER, CHAMPION, corrected_level, judge
-from pipeline.recipe import Promotion
-from pipeline.workers import Workers
+from recipeline.config.rules import Promotion
+from recipeline.engine.local import Workers
+from recipeline.promotion.gain import CHALLENGER, CHAMPION, cross_validate, measure_gain
+from recipeline.promotion.gate import corrected_level, judge
 
 ROWS, COPIES, FEATURES, FOLDS, TEST_SIZE = 1359, 0.15, 10, 5, 0.2
 CANDIDATES = FEATURES - 1

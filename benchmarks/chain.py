@@ -18,8 +18,8 @@ from pathlib import Path
 import platformdirs
 from prettytable import PrettyTable, TableStyle
 
-from pipeline.recipe import load_recipe
-from pipeline.sources import read_source
+from recipeline.config.recipe import load_recipe
+from recipeline.data.sources import read_source
 
 ROOT = Path(__file__).resolve().parents[1]
 FIVE = "lr,dt,rf,en,pca"
@@ -32,11 +32,11 @@ TARGETS = {SAME: 0.40, COLD: 0.60, CACHED: 0.12}
 CARDS = 0.2
 # The chain as it would be if no card were drawn or diagnosis made; what else only cards show takes less than 0.2 s.
 _WITHOUT_CARDS = """
-import types, pipeline.diagnosis, pipeline.model_card, steps.command, steps.register
+import types, recipeline.cli.environment, recipeline.evaluation.diagnosis, recipeline.evaluation.model_card
 nothing = types.SimpleNamespace(html="", plots={}, failures=[], as_markdown=lambda: "none", as_description=lambda *_: "none")
-steps.command.draw_card = lambda *_: nothing
-steps.register.write_model_card = lambda *_: nothing
-pipeline.diagnosis.diagnose = lambda *_: {}
+recipeline.cli.environment.draw_card = lambda *_: nothing
+recipeline.evaluation.model_card.write_model_card = lambda *_: nothing
+recipeline.evaluation.diagnosis.diagnose = lambda *_: {}
 from steps.main import main
 main()
 """
@@ -119,7 +119,7 @@ def main(options: dict[str, str]) -> None:
         options.get("data", "auto"),
         load_recipe(ROOT / "recipe.yaml", os.environ),
         folder=Path.cwd(),
-        cache=Path(platformdirs.user_cache_dir("mlflow-pipeline", appauthor=False)),
+        cache=Path(platformdirs.user_cache_dir("recipeline", appauthor=False)),
     )
     print(f"data: {source.origin} [{source.kind}]; {os.cpu_count()} cores; {rounds} rounds", flush=True)
     seconds: dict[str, list[float]] = {}

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import ask, build_request, free_port
-from pipeline.profiles import Service
+from recipeline.config.profile import Service
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = Path(__file__).with_name("peers")
@@ -154,7 +154,7 @@ def unwatched(place: Place) -> Contender:
 
 
 def _serve(profile: Path, port: int) -> list[str]:
-    return [sys.executable, "-m", "steps.serve", "--profile", str(profile), "--port", str(port)]
+    return [sys.executable, "-m", "recipeline", "serve", "--profile", str(profile), "--port", str(port)]
 
 
 def _cache(place: Place) -> dict[str, str]:
@@ -163,9 +163,9 @@ def _cache(place: Place) -> dict[str, str]:
 
 def _echoes(place: Place) -> list[Contender]:
     def granian(port: int) -> list[str]:
-        from serving.server import _SPARE_THREADS
+        from recipeline.serving.server import SPARE_THREADS
 
-        threads = str(Service().concurrency + _SPARE_THREADS)
+        threads = str(Service().concurrency + SPARE_THREADS)
         words = ["granian", "--interface", "wsgi", "--workers", str(place.workers), "--no-ws", "--log-level", "warning"]
         words += ["--blocking-threads", threads, "--backpressure", threads, "--port", str(port), "--factory"]
         return [*words, "benchmarks.wsgi:make_echo"]

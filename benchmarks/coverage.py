@@ -25,16 +25,16 @@ from scipy.optimize import linprog
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from pipeline.comparison import compare_candidates
-from pipeline.compiled import as_function
-from pipeline.interval import LEVEL, fit_constant, fit_quantile, tail_quantiles
-from pipeline.quantiles import fit_quantiles
-from pipeline.recipe import Recipe, load_recipe
-from pipeline.schema import validate_table
-from pipeline.sources import read_source
-from pipeline.splits import cv_folds, split_rows
-from pipeline.tables import read_table
-from pipeline.workers import Workers
+from recipeline.config.recipe import Recipe, load_recipe
+from recipeline.data.schema import validate_table
+from recipeline.data.sources import read_source
+from recipeline.data.splits import cv_folds, split_rows
+from recipeline.data.tables import read_table
+from recipeline.engine.local import Workers
+from recipeline.inference.compiled.form import as_function
+from recipeline.inference.interval import LEVEL, fit_constant, fit_quantile, tail_quantiles
+from recipeline.training.cross_validation import compare_candidates
+from recipeline.training.quantiles import fit_quantiles
 
 ROOT = Path(__file__).resolve().parents[1]
 TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
@@ -253,7 +253,7 @@ def main(options: dict[str, str]) -> None:
     start = time.perf_counter()
     recipe = load_recipe(ROOT / "recipe.yaml", os.environ)
     names, splits = recipe.select(options.get("model", "lr,rf,mean")), int(options.get("splits", "20"))
-    cache = Path(platformdirs.user_cache_dir("mlflow-pipeline", appauthor=False))
+    cache = Path(platformdirs.user_cache_dir("recipeline", appauthor=False))
     source = read_source(options.get("data", "auto"), recipe, folder=Path.cwd(), cache=cache)
     table = read_table(source.content, columns=list(recipe.columns), origin=source.origin)
     table = validate_table(table, recipe, origin=source.origin)

@@ -50,9 +50,9 @@ from benchmarks.contenders import (
     unwatched,
 )
 from benchmarks.load import Load, Report, measure_ceiling
-from pipeline.recipe import load_recipe
-from pipeline.sources import read_source
-from pipeline.tables import read_table
+from recipeline.config.recipe import load_recipe
+from recipeline.data.sources import read_source
+from recipeline.data.tables import read_table
 
 #: Rows of a request, and how many requests are made of the data.
 SIZES = {1: 256, 100: 32}
@@ -278,7 +278,7 @@ def trained(data: str, environments: str, model: str = "rf") -> Iterator[tuple[P
         data,
         recipe,
         folder=Path.cwd(),
-        cache=Path(platformdirs.user_cache_dir("mlflow-pipeline", appauthor=False)),
+        cache=Path(platformdirs.user_cache_dir("recipeline", appauthor=False)),
     )
     print(f"data: {source.origin} [{source.kind}]; {os.cpu_count()} cores", flush=True)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:

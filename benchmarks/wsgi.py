@@ -29,12 +29,12 @@ def make_service() -> Flask:
     """Return one worker's application with all that it does by default; PROMETHEUS_MULTIPROC_DIR is where the workers meet."""
     from threadpoolctl import threadpool_limits
 
-    from serving.app import create_app
-    from serving.logs import BackgroundLog, as_line, to_stderr
-    from serving.metrics import Metrics
-    from serving.service import Service
-    from serving.watch import Watch
-    from steps.command import open_settings
+    from recipeline.cli.environment import open_settings
+    from recipeline.serving.background import BackgroundLog, as_line, to_stderr
+    from recipeline.serving.follower import Watch
+    from recipeline.serving.http.app import create_app
+    from recipeline.serving.prometheus import Metrics
+    from recipeline.serving.state import Service
 
     threadpool_limits(1)
     logging.getLogger("mlflow").setLevel(logging.ERROR)

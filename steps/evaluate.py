@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.artifacts import (
+from recipeline.artifacts import (
     BASELINE,
     BASELINE_ROWS,
     DIAGNOSIS,
@@ -20,11 +20,8 @@ from pipeline.artifacts import (
     TRAIN,
     VERDICT,
 )
-from pipeline.gates import REJECTED, failures, judge
-from pipeline.runs import StepRun
-from pipeline.session import Session, Step
-from pipeline.summary import explain_split
-from steps.command import step_command
+from recipeline.cli.command import step_command
+from recipeline.orchestration.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +29,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from sklearn.base import BaseEstimator
+
+    from recipeline.orchestration.session import Session
+    from recipeline.tracking.runs import StepRun
 
 
 def inputs(session: Session) -> dict[str, Any]:
@@ -42,22 +42,17 @@ def inputs(session: Session) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun) -> str:
     """Score the candidates, measure the best one closely, judge it, and keep rows that any copy of it must answer alike."""
-    from pipeline.baseline import describe_baseline, draw_reference
-    from pipeline.diagnosis import diagnose
-    from pipeline.evaluation import (
-        evaluate_best,
-        measure_interval,
-        measure_leaks,
-        predict_all,
-        score_mean_predictor,
-    )
-    from pipeline.golden import choose_golden
-    from pipeline.interval import QUANTILE
-    from pipeline.metrics import score_predictions
-    from pipeline.model_info import describe_model
-    from pipeline.models import load_model
-    from pipeline.quantiles import choose_interval, fit_quantiles
-    from pipeline.splits import cv_folds
+    from recipeline.data.splits import cv_folds
+    from recipeline.evaluation.diagnosis import diagnose
+    from recipeline.evaluation.gates import REJECTED, judge
+    from recipeline.evaluation.scoring import evaluate_best, measure_interval, measure_leaks, predict_all, score_mean_predictor
+    from recipeline.inference.golden import choose_golden
+    from recipeline.inference.interval import QUANTILE
+    from recipeline.inference.model_info import describe_model
+    from recipeline.metrics.regression import score_predictions
+    from recipeline.monitoring.baseline import describe_baseline, draw_reference
+    from recipeline.tracking.models import load_model
+    from recipeline.training.quantiles import choose_interval, fit_quantiles
 
     recipe = session.recipe
     board, train, test, audit = run.load(LEADERBOARD), run.load(TRAIN), run.load(TEST), run.load(LEAK_AUDIT)
@@ -124,7 +119,7 @@ def _log_scores(run: StepRun, board: pd.DataFrame, scores: dict[str, dict[str, f
     """Add the test metrics to each candidate's run."""
     from mlflow.entities import Metric
 
-    from pipeline.store import now_ms
+    from recipeline.tracking.store import now_ms
 
     now = now_ms()
     for row in board.itertuples():
@@ -139,7 +134,7 @@ def _random_split_r2(
     """Start to find out what a plain random split would say; None where this is one, or where it would leak nothing."""
     import pandas as pd
 
-    from pipeline.evaluation import score_random_split
+    from recipeline.evaluation.scoring import score_random_split
 
     if audit["method"] == "random" or not audit["random_split"]["leaked_rows"]:
         return lambda: None
@@ -155,6 +150,9 @@ def _test_predictions(
 
 
 def _words(verdict: dict[str, Any], metrics: dict[str, Any], audit: dict[str, Any]) -> str:
+    from recipeline.evaluation.gates import failures
+    from recipeline.reports.summary import explain_split
+
     best, interval = metrics["best"], metrics["best"]["interval_95"]
     lines = [
         f"{best['candidate']} is {verdict['verdict']}: R2 {best['r2']:.4f} (95 % interval {interval['r2'][0]:.3f} to "

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.artifacts import COLUMN_PROFILE, DATASET, VIOLATIONS
-from pipeline.runs import StepRun
-from pipeline.session import Session, Step
-from pipeline.sources import redact
-from steps.command import step_command
+from recipeline.artifacts import COLUMN_PROFILE, DATASET, VIOLATIONS
+from recipeline.cli.command import step_command
+from recipeline.orchestration.step import Step
+
+if TYPE_CHECKING:
+    from recipeline.orchestration.session import Session
+    from recipeline.tracking.runs import StepRun
 
 
 def inputs(session: Session, data: str) -> dict[str, Any]:
@@ -26,10 +28,11 @@ def content(session: Session, data: str) -> dict[str, str]:
 
 def work(session: Session, run: StepRun, data: str) -> str:
     """Read, validate and keep the rows."""
-    # Here, because a chain that reuses everything needs neither.
-    from pipeline.datasets import log_dataset
-    from pipeline.schema import SchemaViolations, describe_columns, validate_table
-    from pipeline.tables import read_table
+    from recipeline.data.column_profile import describe_columns
+    from recipeline.data.schema import SchemaViolations, validate_table
+    from recipeline.data.tables import read_table
+    from recipeline.data.uris import redact
+    from recipeline.tracking.datasets import log_dataset
 
     recipe = session.recipe
     source = session.source(data)

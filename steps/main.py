@@ -2,35 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
-from collections.abc import Mapping
-from contextlib import suppress
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 import click
 
-from pipeline.artifacts import CARD, DECISION, LEAK_AUDIT, METRICS, VERDICT, VERSION, Artifact, Reader, way_to
-from pipeline.chain import Chain, check_steps, draw_card, run_chain
-from pipeline.errors import PipelineError
-from pipeline.gates import failures
-from pipeline.lineage import differing_components
-from pipeline.recipe import SYNTHETIC
-from pipeline.registry import CHAMPION
-from pipeline.runs import StepRun, lineage_of_chain
-from pipeline.session import Session
-from pipeline.sources import redact
-from pipeline.store import store_errors
-from pipeline.summary import explain_cache, explain_evidence, explain_split, tabulate_candidates
-from steps import ORDER
-from steps.command import Result, card_of, entry_point, open_session, parse_switch, session_options
-from steps.compare import describe_side
-
-if TYPE_CHECKING:
-    from reports.main import Story
+from recipeline.artifacts import ORDER
+from recipeline.cli.command import Result, entry_point
+from recipeline.cli.options import parse_switch, session_options
 
 
 @entry_point("main")
@@ -68,172 +44,16 @@ def main(recipe: str, profile: str, data: str, split: str, model: str, cache: st
     Exit code 4: the best candidate fails a gate of the recipe; nothing is registered.
     Example: python -m steps.main --data wines.csv --model rf,lr
     """
+    from recipeline.cli.environment import open_session
+    from recipeline.cli.pipeline import name_params, run_pipeline
+    from recipeline.orchestration.chain import check_steps
+
     session = open_session(recipe, profile, will_fit=True)
     use_cache = parse_switch("cache", cache, default=session.profile.cache)
     params = name_params(data=data, split=split, model=model, promote=promote)
     check_steps(session, ORDER, params)
-    run, summary = run_whole(session, params, use_cache=use_cache)
+    run, summary = run_pipeline(session, params, use_cache=use_cache)
     return Result(f"{summary}\n{run.id}", run.exit_code)
-
-
-def name_params(*, data: str, split: str = "", model: str = "", promote: str = "") -> dict[str, dict[str, str]]:
-    """Return the parameters of the chain by step."""
-    return {
-        "ingest": {"data": data},
-        "split": {"method": split},
-        "train": {"model": model},
-        "promote": {"promote": promote},
-    }
-
-
-def run_whole(
-    session: Session, params: Mapping[str, Mapping[str, str]], *, use_cache: bool, nested_in: str | None = None
-) -> tuple[StepRun, str]:
-    """Run the chain in a run of main; return that run, closed, and the summary."""
-    chain = Chain()
-    with store_errors(session.store.uri):
-        before = _last_chain(session)
-    with session.open_run("main", nested_in=nested_in) as run:
-        try:
-            run_chain(session, ORDER, params, chain, nested_in=run.id, use_cache=use_cache)
-        except Exception as error:
-            draw_card(session, run, "main", partial(_tell, session, chain, run, before, error))
-            raise
-        run.tag(**{f"{step}_run_id": run_id for step, run_id in chain.lineage.items()})
-        for name in ("data_source", "data_digest"):
-            run.tag(**{name: _tags(session, chain.lineage["ingest"])[f"pipeline.{name}"]})
-        if chain.last:
-            run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
-        draw_card(session, run, "main", partial(_tell, session, chain, run, before))
-        warnings = [f"\nWarning: {text}" for text in _card_failures({**chain.opened, "main": run})]
-        summary = f"{_summarise(session, chain)}\n{''.join(warnings)}\nThe card: {card_of(session, run.id)}"
-    return run, summary
-
-
-def _last_chain(session: Session) -> dict[str, str]:
-    """Return the run IDs of the steps of the last finished chain; none where there is none."""
-    chains = session.history.newest("main")
-    return lineage_of_chain(chains[0], ORDER) if chains else {}
-
-
-def _tell(session: Session, chain: Chain, run: StepRun, before: dict[str, str], error: Exception | None = None) -> Story:
-    """Return what became of the chain, as its card tells it."""
-    from reports.compare import Comparison
-    from reports.main import ALWAYS, Leg, Story
-
-    reader, ids, here = session.reader, chain.lineage, session.reader.root(run.id)
-    legs = []
-    for step, run_id in {**ids, **{step: opened.id for step, opened in chain.opened.items()}}.items():
-        begun, ended = chain.seconds.get(step, (0.0, 0.0))
-        outcome = chain.opened[step].outcome if step in ids and step in chain.opened else "failed" if step not in ids else "ok"
-        card = way_to(here, session.reader.root(run_id), CARD.name)
-        why = chain.reasons.get(step, ALWAYS if step not in chain.reused else "")
-        legs.append(Leg(step, run_id, step in chain.reused, why, begun, ended - begun, outcome, card))
-    tags = _tags(session, ids["ingest"]) if "ingest" in ids else {}
-
-    def found(artifact: Artifact[dict[str, Any]], step: str) -> dict[str, Any] | None:
-        return reader.load(artifact, ids[artifact.step]) if step in ids else None
-
-    since = None
-    if before.get("evaluate") and "evaluate" in ids:
-        with suppress(PipelineError):  # the last run may be there in parts only; this one is none the worse for it
-            last, now = describe_side(session, "the last run", before), describe_side(session, "this run", ids)
-            since = Comparison(last, now, differing_components(session, before, ids))
-    return Story(
-        session.recipe.name,
-        session.profile_name,
-        {name: tags[f"pipeline.data_{name}"] for name in ("origin", "digest", "source") if f"pipeline.data_{name}" in tags},
-        legs,
-        metrics=found(METRICS, "evaluate"),
-        verdict=found(VERDICT, "evaluate"),
-        version=found(VERSION, "promote"),
-        decision=found(DECISION, "promote"),
-        since=since,
-        error=(error.sentence if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}") if error else "",
-        warnings=_card_failures(chain.opened),
-    )
-
-
-def _card_failures(opened: Mapping[str, StepRun]) -> list[str]:
-    """Return what could not be drawn, by step."""
-    return [f"{step}: {text}" for step, run in opened.items() if (text := run.own_tag("card_failures"))]
-
-
-def _tags(session: Session, run_id: str) -> Mapping[str, str]:
-    tags: Mapping[str, str] = session.store.client.get_run(run_id).data.tags
-    return tags
-
-
-def _summarise(session: Session, chain: Chain) -> str:
-    """Return what came out, what was reused and what to type next."""
-    reader, ids = session.reader, chain.lineage
-    metrics, audit = reader.load(METRICS, ids["evaluate"]), reader.load(LEAK_AUDIT, ids["split"])
-    source = _tags(session, ids["ingest"])
-    lines = [
-        f"Data: {source['pipeline.data_origin']} [{source['pipeline.data_source']}, "
-        f"sha256 {source['pipeline.data_digest'][:12]}]",
-        *(
-            ["SYNTHETIC rows: no score below says anything about real ones. Name a file with data=PATH."]
-            if source["pipeline.data_source"] == SYNTHETIC
-            else []
-        ),
-        tabulate_candidates(metrics),
-        *explain_split(audit, metrics),
-        "",
-        _best(metrics),
-        *_registration(session, reader, chain),
-        "",
-        *explain_cache(chain.reused, chain.reasons),
-        "",
-        *_next(session, reader, chain),
-    ]
-    return "\n".join(lines)
-
-
-def _best(metrics: Mapping[str, Any]) -> str:
-    best = metrics["best"]
-    within = ", ".join(f"{share:.1%} within {tolerance}" for tolerance, share in best["accuracy_within"].items())
-    low, high = best["interval_95"]["r2"]
-    return (
-        f"Best model: {best['candidate']} (highest CV R2 mean); test R2 {best['r2']:.4f}, 95 % interval {low:.3f} to "
-        f"{high:.3f}; {within}."
-    )
-
-
-def _registration(session: Session, reader: Reader, chain: Chain) -> list[str]:
-    ids, name = chain.lineage, session.registry.name
-    if "promote" not in ids:
-        verdict = reader.load(VERDICT, ids["evaluate"])
-        return [
-            "Rejected: it fails the recipe's gates, and nothing is registered.",
-            *(f"  {line}" for line in failures(verdict)),
-        ]
-    version, decision = reader.load(VERSION, ids["register"]), reader.load(DECISION, ids["promote"])
-    made = "" if version["new"] else ", which was there already"
-    return [
-        f"Registered: {name} version {version['version']}{made}.",
-        f"Promotion: {decision['outcome']} ({decision['rule']}): {decision['reason']}.",
-        *explain_evidence(decision["evidence"]),
-    ]
-
-
-def _next(session: Session, reader: Reader, chain: Chain) -> list[str]:
-    if "promote" not in chain.lineage:
-        return ["Next: improve the candidates or the data, or change the gates in the recipe."]
-    decision = reader.load(DECISION, chain.lineage["promote"])
-    # Under make, mlflow is in .venv and not on PATH.
-    mlflow = "mlflow" if shutil.which("mlflow") else os.path.relpath(Path(sys.executable).with_name("mlflow"))
-    if session.store.uri != f"sqlite:///{Path.cwd()}/mlflow.db":  # what a bare mlflow would look at
-        mlflow = f"MLFLOW_TRACKING_URI={redact(session.store.uri)} {mlflow}"
-    offers = {f"{mlflow} ui": "the runs, in a browser"}
-    if decision["rule"] == "policy-manual":
-        offers["make approve"] = f"version {decision['version']} into Production"
-    elif session.registry.holder(CHAMPION) is None:
-        offers['make promote ARGS="promote=always"'] = f"version {decision['version']} into Production"
-    if session.registry.holder(CHAMPION) is not None:
-        offers[f"{mlflow} models serve -m models:/{session.registry.name}/Production"] = "the model, as a service"
-    width = max(map(len, offers))
-    return ["Next:", *(f"  {command:<{width}}   {what}" for command, what in offers.items())]
 
 
 if __name__ == "__main__":

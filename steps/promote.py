@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 
-from pipeline.artifacts import DECISION, VERSION
-from pipeline.errors import UnavailableError, UsageError, nearest
-from pipeline.ledger import FORCED, PROMOTE
-from pipeline.profiles import Policy
-from pipeline.promotion import Decision, Rule, choose_rule, judge
-from pipeline.registry import CHAMPION
-from pipeline.runs import StepRun
-from pipeline.session import Session, Step
-from pipeline.versions import as_contender, load_golden
-from steps.command import step_command
+from recipeline.artifacts import DECISION, VERSION
+from recipeline.cli.command import step_command
+from recipeline.config.profile import Policy
+from recipeline.errors import UnavailableError, UsageError, nearest
+from recipeline.orchestration.session import Session
+from recipeline.orchestration.step import Step
+from recipeline.promotion.gate import Decision, Rule, choose_rule, judge
+from recipeline.registry.contest import as_contender
+from recipeline.registry.ledger import FORCED, PROMOTE
+from recipeline.registry.loading import load_golden
+from recipeline.registry.versions import CHAMPION
+from recipeline.tracking.runs import StepRun
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -106,12 +108,12 @@ def _measure(
     """Return the decision of a rule that needs evidence, and keep the evidence with the run and the version."""
     from dataclasses import asdict, replace
 
-    from pipeline.contest import Contest
+    from recipeline.registry.contest import Contest
 
     registry, held_against = session.registry, _name(champion)
     # Each other version that was measured against this champion was an attempt; a refresh is measured on rows of its own.
     mark = f"measured_against_{held_against.replace(' ', '_')}"
-    before = [v for v in registry.versions() if v.version != challenger.version and f"pipeline.{mark}" in v.tags]
+    before = [v for v in registry.versions() if v.version != challenger.version and f"recipeline.{mark}" in v.tags]
     contest = Contest(
         run=run,
         recipe=session.recipe,
@@ -119,7 +121,7 @@ def _measure(
         model_name=registry.name,
         challenger=challenger,
         champion=champion,
-        candidates=int(challenger.tags.get("pipeline.candidates_compared", 1)),
+        candidates=int(challenger.tags.get("recipeline.candidates_compared", 1)),
         attempt=len(before) + 1 if rule == "recipe" else 1,
     )
     if rule == "recipe":

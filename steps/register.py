@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
-from pipeline.artifacts import DIAGNOSIS, METRICS, MODEL_CARD, MODEL_INFO, TRAIN, TRAINING_ROWS, VERDICT, VERSION
-from pipeline.errors import EXIT_REJECTED
-from pipeline.gates import VALIDATED, failures
-from pipeline.git import describe_commit
-from pipeline.model_card import write_model_card
-from pipeline.runs import StepRun
-from pipeline.session import Session, Step
-from steps.command import step_command
+from recipeline.artifacts import DIAGNOSIS, METRICS, MODEL_CARD, MODEL_INFO, TRAIN, TRAINING_ROWS, VERDICT, VERSION
+from recipeline.cli.command import step_command
+from recipeline.errors import EXIT_REJECTED
+from recipeline.orchestration.step import Step
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from recipeline.orchestration.session import Session
+    from recipeline.tracking.runs import StepRun
 
 
 def inputs(session: Session) -> dict[str, Any]:
@@ -25,6 +21,11 @@ def inputs(session: Session) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun) -> str:
     """Register the best candidate, unless its verdict is REJECTED or it is registered already."""
+    from recipeline.data.grouping import rows_digest, training_rows
+    from recipeline.evaluation.gates import VALIDATED, failures
+    from recipeline.evaluation.model_card import write_model_card
+    from recipeline.orchestration.commit import describe_commit
+
     verdict = run.load(VERDICT)
     if verdict["verdict"] != VALIDATED:
         run.outcome, run.exit_code = "rejected", EXIT_REJECTED
@@ -40,12 +41,12 @@ def work(session: Session, run: StepRun) -> str:
     best = metrics["best"]
     train = run.load(TRAIN)
     # Before there is a version: whoever finds one, finds the rows that it learned from.
-    run.save(TRAINING_ROWS, _training_rows(train[list(session.recipe.features)]))
+    run.save(TRAINING_ROWS, training_rows(train[list(session.recipe.features)]))
     tags = {
         **_lineage_tags(session, run, verdict),
         "recipe_digest": session.recipe_digest(verdict["candidate"]),
         "environment_digest": session.environment_digest(verdict["candidate"]),
-        "training_rows": _digest(train[list(session.recipe.columns)]),
+        "training_rows": rows_digest(train[list(session.recipe.columns)]),
         "candidates_compared": len(metrics["candidates"]),
         **describe_commit(session.root),
         "cv_mean_score": metrics["candidates"][verdict["candidate"]]["cv_mean_score"],
@@ -65,7 +66,7 @@ def work(session: Session, run: StepRun) -> str:
     )
     if not is_new and version.description != card.as_description():
         session.registry.describe(str(version.version), card.as_description())
-    if not is_new and session.reader.faults(str(version.tags.get("pipeline.register_run_id"))):
+    if not is_new and session.reader.faults(str(version.tags.get("recipeline.register_run_id"))):
         # Whoever made the version was stopped before its run was whole: the rows are to be found in this one.
         session.registry.note(str(version.version), {"register_run_id": run.id})
     run.save(VERSION, {"name": session.registry.name, "version": str(version.version), "new": is_new, **verdict, "tags": tags})
@@ -75,25 +76,6 @@ def work(session: Session, run: StepRun) -> str:
         if is_new
         else f"the same model is registered already, in stage {version.current_stage}"
     )
-
-
-def _training_rows(features: pd.DataFrame) -> pd.DataFrame:
-    """Return the hashes of the rows that the model learned from, each once, sorted, in the column `row`."""
-    import numpy as np
-    import pandas as pd
-
-    from pipeline.rows import row_groups
-
-    return pd.DataFrame({"row": np.unique(row_groups(features))})
-
-
-def _digest(rows: pd.DataFrame) -> str:
-    """Return the sha256 of the training rows, features and target, in no order."""
-    import numpy as np
-
-    from pipeline.rows import row_groups
-
-    return hashlib.sha256(np.sort(row_groups(rows)).tobytes()).hexdigest()
 
 
 def _lineage_tags(session: Session, run: StepRun, verdict: dict[str, Any]) -> dict[str, Any]:
@@ -107,10 +89,10 @@ def _lineage_tags(session: Session, run: StepRun, verdict: dict[str, Any]) -> di
         "profile": session.profile_name,
         "candidate": verdict["candidate"],
         "verdict": verdict["verdict"],
-        "data_source": train["pipeline.data_source"],
-        "data_digest": train["pipeline.data_digest"],
-        "split_method": split["pipeline.split_method"],
-        "train_fingerprint": train["pipeline.fingerprint"],
+        "data_source": train["recipeline.data_source"],
+        "data_digest": train["recipeline.data_digest"],
+        "split_method": split["recipeline.split_method"],
+        "train_fingerprint": train["recipeline.fingerprint"],
     }
 
 

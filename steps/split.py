@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from pipeline.artifacts import DATASET, LEAK_AUDIT, TEST, TRAIN
-from pipeline.errors import UsageError, nearest
-from pipeline.recipe import Recipe, Split
-from pipeline.runs import StepRun
-from pipeline.session import Session, Step
-from steps.command import step_command
+from recipeline.artifacts import DATASET, LEAK_AUDIT, TEST, TRAIN
+from recipeline.cli.command import step_command
+from recipeline.config.table import Split
+from recipeline.errors import UsageError, nearest
+from recipeline.orchestration.step import Step
+
+if TYPE_CHECKING:
+    from recipeline.config.recipe import Recipe
+    from recipeline.orchestration.session import Session
+    from recipeline.tracking.runs import StepRun
 
 METHODS = get_args(Split.model_fields["method"].annotation)
 
@@ -34,8 +38,8 @@ def inputs(session: Session, method: str) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun, method: str) -> str:
     """Split the rows and audit the split; the audit of the plain random split stands beside it."""
-    from pipeline.audit import audit_leaks, compare_columns, measure_memory
-    from pipeline.splits import split_rows
+    from recipeline.data.leakage import audit_leaks, compare_columns, measure_memory
+    from recipeline.data.splits import split_rows
 
     recipe = session.recipe
     method = choose_method(recipe, method)

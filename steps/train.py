@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.artifacts import LEADERBOARD, OUT_OF_FOLD, TRAIN
-from pipeline.runs import StepRun, create_child
-from pipeline.session import Session, Step
-from steps.command import step_command
+from recipeline.artifacts import LEADERBOARD, OUT_OF_FOLD, TRAIN
+from recipeline.cli.command import step_command
+from recipeline.orchestration.step import Step
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pipeline.comparison import Result
+    from recipeline.orchestration.session import Session
+    from recipeline.tracking.runs import StepRun
+    from recipeline.training.cross_validation import Result
 
 #: How often the rows are drawn again to see how sure the order of the candidates is.
 RESAMPLINGS = 1000
@@ -30,7 +31,7 @@ def inputs(session: Session, model: str) -> dict[str, Any]:
 
 def check(session: Session, model: str) -> None:
     """Build the candidates: an import path, a parameter or a value that cannot be is found before anything runs."""
-    from pipeline.candidates import build_candidate
+    from recipeline.training.candidates import build_candidate
 
     for name in session.recipe.select(model):
         build_candidate(session.recipe, name)
@@ -38,9 +39,9 @@ def check(session: Session, model: str) -> None:
 
 def work(session: Session, run: StepRun, model: str) -> str:
     """Compare the candidates; log each one, as soon as it is complete, in a run of its own."""
-    from pipeline.comparison import compare_candidates, count_fits, rank
-    from pipeline.ranking import gains_with_best, resample_best
-    from pipeline.rows import row_groups
+    from recipeline.data.grouping import row_groups
+    from recipeline.evaluation.ranking import gains_with_best, resample_best
+    from recipeline.training.cross_validation import compare_candidates, count_fits, rank
 
     recipe = session.recipe
     names = recipe.select(model)
@@ -70,10 +71,11 @@ def _log_candidate(session: Session, run: StepRun, result: Result, train: pd.Dat
     """Log a candidate in a run nested in the step's; return the IDs of the run and of the logged model."""
     from mlflow.entities import Metric, Param
 
-    from pipeline.candidates import packages_of
-    from pipeline.models import log_model
-    from pipeline.settings import flatten
-    from pipeline.store import now_ms
+    from recipeline.config.settings import flatten
+    from recipeline.tracking.models import log_model
+    from recipeline.tracking.runs import create_child
+    from recipeline.tracking.store import now_ms
+    from recipeline.training.candidates import packages_of
 
     recipe, now = session.recipe, now_ms()
     run_id = create_child(run, result.name, {"model_type": result.name})

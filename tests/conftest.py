@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import sqlite3
@@ -23,12 +24,12 @@ from mlflow import MlflowClient
 from sqlalchemy import Engine, event
 from threadpoolctl import threadpool_limits
 
-import pipeline.store  # noqa: F401  # its settings of SQLite come before the ones below
-import steps  # noqa: F401  # it says when garbage is collected, also for tests that import no step
-from pipeline.recipe import Recipe
-from reports.card import Plot
-from reports.page import Page
-from samples.red_wine import draw
+from custom.red_wine import draw
+from recipeline.config.recipe import Recipe
+from recipeline.reports.blocks import Plot
+from recipeline.reports.page import Page
+from recipeline.tracking import sqlite
+from recipeline.tracking.store import Store, open_store
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "SmallModel"
@@ -48,6 +49,10 @@ def _do_not_wait_for_the_disk(connection: Any, _: object) -> None:
     """Let SQLite in this process hand its writes to the operating system only: no test pulls the plug."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous = OFF")
+
+
+#: How commands wait for the disk outside of the tests.
+SYNCHRONOUS, sqlite.SYNCHRONOUS = sqlite.SYNCHRONOUS, "OFF"
 
 
 def small_recipe() -> dict[str, Any]:
@@ -118,6 +123,14 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture
+def store(tmp_path: Path, empty_store: Path) -> Iterator[Store]:
+    """An empty store, with its artifacts in `mlruns` beside it."""
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    yield open_store("sqlite:///mlflow.db", root=tmp_path, artifact_location="mlruns")
+    mlflow.end_run()
+
+
 @dataclass
 class Outcome:
     """What a command left behind."""
@@ -150,8 +163,21 @@ def undrawn() -> Iterator[None]:
         return paint
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("reports.page._painter", paint_nothing)
+        patch.setattr("recipeline.reports.page._painter", paint_nothing)
         yield
+
+
+def words_of(name: str) -> str:
+    """Return what is typed after `python` for an entry point: a step of the project, or a command of the library."""
+    is_step = (ROOT / "steps" / f"{name}.py").is_file()
+    return f"-m steps.{name}" if is_step else f"-m recipeline {name.replace('_', '-')}"
+
+
+def find_command(name: str) -> click.Command:
+    """Return the command of an entry point: a step of the project, or a command of the library."""
+    module = f"steps.{name}" if "steps." in words_of(name) else f"recipeline.commands.{name}"
+    command: click.Command = getattr(importlib.import_module(module), name)
+    return command
 
 
 class Project:
@@ -187,10 +213,8 @@ class Project:
         self.profile_path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
     def run(self, step: str, **params: str) -> Outcome:
-        """Run a step as `python -m steps.<step>` does, in this process."""
-        import importlib
-
-        command: click.Command = getattr(importlib.import_module(f"steps.{step}"), step)
+        """Run a step as `python -m steps.<step>` does, or a command of the library, in this process."""
+        command = find_command(step)
         options = {"recipe": str(self.recipe_path), "profile": str(self.profile_path)} | params
         words = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", value)]
         mlflow_uri = os.environ.get("MLFLOW_TRACKING_URI")
@@ -220,7 +244,7 @@ class Project:
 
     def runs(self, step: str = "") -> list[Any]:
         """Return the runs (of a step), newest first."""
-        condition = f"tags.`pipeline.step` = '{step}'" if step else ""
+        condition = f"tags.`recipeline.step` = '{step}'" if step else ""
         experiments = [e.experiment_id for e in self.client.search_experiments()]
         return list(self.client.search_runs(experiments, condition))
 

@@ -20,7 +20,7 @@ FILES = sorted(path.name for path in DEPLOY.iterdir())
 def commands(text: str) -> list[list[str]]:
     """Return the words of each command of the project in a file."""
     joined = re.sub(r"command: \[(.*)\]\n\s*args: \[(.*)\]", lambda found: f"{found[1]} {found[2]}".replace(",", ""), text)
-    found = re.findall(r"python -m (steps\.\w+.*)$", joined, re.MULTILINE)
+    found = re.findall(r"python -m (?:steps\.|recipeline )(\w+.*)$", joined, re.MULTILINE)
     return [shlex.split(line) for line in found]
 
 
@@ -28,8 +28,8 @@ def commands(text: str) -> list[list[str]]:
 def test_a_schedule_calls_commands_with_options_that_they_have(name: str) -> None:
     found = commands((DEPLOY / name).read_text(encoding="utf-8"))
     assert found
-    for module, *words in found:
-        options = {option for parameter in command(module.removeprefix("steps.")).params for option in parameter.opts}
+    for name_, *words in found:
+        options = {option for parameter in command(name_).params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= options
 
 

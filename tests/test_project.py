@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import re
@@ -15,10 +14,12 @@ import click
 import pytest
 import yaml
 
-from pipeline import artifacts
-from pipeline.runs import StepRun
-from steps import ORDER
-from tests.conftest import ROOT, Project
+from recipeline import artifacts
+from recipeline.artifacts import ORDER
+from recipeline.tracking.manifest import MANIFEST
+from recipeline.tracking.runs import StepRun
+from tests.conftest import ROOT, Project, words_of
+from tests.conftest import find_command as command
 
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,11 +31,6 @@ CHANGES = ("approve", "rollback", "repair", "prune")
 ENTRY_POINTS = ("main", *ORDER, "report", "compare", *LOOP, *CHANGES)
 #: What only reads, or is about the store that a run would be in.
 COMMANDS = ("history", "who_served", "why", "doctor", "backup", "restore")
-
-
-def command(name: str) -> click.Command:
-    found: click.Command = getattr(importlib.import_module(f"steps.{name}"), name)
-    return found
 
 
 def tracked() -> list[str]:
@@ -72,7 +68,7 @@ def test_an_entry_points_parameters_are_its_commands_options_with_their_defaults
 def test_an_entry_points_command_passes_every_parameter_on(name: str) -> None:
     entry = PROJECT["entry_points"][name]
     words = [f"--{key.replace('_', '-')} {{{key}}}" for key in entry["parameters"]]
-    assert entry["command"].split(" --")[0] == f"python -m steps.{name}"
+    assert entry["command"].split(" --")[0] == f"python {words_of(name)}"
     assert sorted(re.findall(r"--[\w-]+ \{\w+\}", entry["command"])) == sorted(words)
 
 
@@ -102,7 +98,7 @@ def artifacts_in_the_readme(name: str) -> tuple[set[str], set[str]]:
 @pytest.mark.parametrize("step", ORDER)
 def test_the_readme_names_the_artifacts_that_a_steps_run_has_and_no_others(trained: Project, step: str) -> None:
     folder = Path(trained.first(step).info.artifact_uri.removeprefix("file://"))
-    manifest = json.loads((folder / artifacts.MANIFEST).read_text(encoding="utf-8"))
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     _, writes = artifacts_in_the_readme(step)
     assert writes == set(manifest["files"]) - {artifacts.FINGERPRINT.name}
     assert all((folder / name).is_file() for name in writes)
@@ -126,7 +122,7 @@ def test_the_readme_names_the_artifacts_that_a_step_reads(ran: Project, monkeypa
         return load(run, artifact)
 
     monkeypatch.setattr(StepRun, "load", noted)
-    monkeypatch.setattr("pipeline.chain.draw_card", lambda *_: None)  # a card reads what it shows
+    monkeypatch.setattr("recipeline.orchestration.chain.draw_card", lambda *_: None)  # a card reads what it shows
     ran.ok("main", cache="off")
     for step in ("split", "train", "evaluate", "register"):  # of promote it names no files
         assert read[step] == artifacts_in_the_readme(step)[0]
@@ -137,16 +133,17 @@ def test_the_readme_names_the_artifacts_that_a_step_reads(ran: Project, monkeypa
 def test_help_tells_what_a_command_reads_or_writes_and_an_example(name: str) -> None:
     text = command(name).help or ""
     assert "Writes:" in text or "Reads:" in text
-    assert f"python -m steps.{name}" in text
+    assert words_of(name).removeprefix("-m ") in text
     for option in command(name).params:
         assert isinstance(option, click.Option)
         assert option.help
         assert option.show_default or option.is_flag or option.required
 
 
-def test_each_module_of_the_steps_is_an_entry_point() -> None:
-    modules = {path.stem for path in (ROOT / "steps").glob("*.py")} - {"__init__", "command", "rows"}  # what they share
-    assert modules == {*ENTRY_POINTS, *COMMANDS}
+def test_each_step_and_each_command_of_the_library_is_an_entry_point_or_reads_only() -> None:
+    modules = {name: {path.stem for path in (ROOT / name).glob("[a-z]*.py")} for name in ("steps", "recipeline/commands")}
+    assert modules["steps"] == {"main", *ORDER}
+    assert modules["recipeline/commands"] == {*ENTRY_POINTS, *COMMANDS} - modules["steps"]
 
 
 def test_mlflow_conda_and_pip_install_the_same_locked_list() -> None:

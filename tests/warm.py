@@ -3,7 +3,7 @@
 To import MLflow and scikit-learn takes most of a small command's time. The arguments, the folder, the environment, the input
 and output and the exit code are as in a process of its own; that each step imports what it needs, `make test-full` sees.
 
-Usage: warm.py serve SOCKET, in the project's folder, once; warm.py run SOCKET STEP ARGUMENT..., for each command
+Usage: warm.py serve SOCKET, in the project's folder, once; warm.py run SOCKET MODULE ARGUMENT..., for each command
 """
 
 from __future__ import annotations
@@ -46,9 +46,11 @@ def serve(path: str) -> None:
 
 def _import_all() -> None:
     """Import the library and the cards, but no step: `python -m` runs a module that nobody has imported."""
-    own = [f"{package}.{path.stem}" for package in ("pipeline", "reports") for path in Path(package).glob("[a-z]*.py")]
+    own = [
+        ".".join(path.with_suffix("").parts) for path in Path("recipeline").rglob("[a-z]*.py") if "commands" not in path.parts
+    ]
     stores = [f"mlflow.store.{name}.sqlalchemy_store" for name in ("tracking", "model_registry")]
-    for name in ("steps.command", "mlflow.pyfunc", "mlflow.sklearn", "matplotlib.figure", *stores, *own):
+    for name in ("mlflow.pyfunc", "mlflow.sklearn", "matplotlib.figure", *stores, *own):
         importlib.import_module(name)
 
 
@@ -61,12 +63,12 @@ def _become(request: dict, streams: list[int]) -> None:  # type: ignore[type-arg
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv = ["", *request["arguments"]]
-    runpy.run_module(f"steps.{request['step']}", run_name="__main__", alter_sys=True)
+    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 
-def run(path: str, step: str, *arguments: str) -> int:
+def run(path: str, module: str, *arguments: str) -> int:
     """Have a command run by the process that serves at `path`; return its exit code."""
-    request = {"step": step, "arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    request = {"module": module, "arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         socket.send_fds(connection, [json.dumps(request).encode()], [0, 1, 2])

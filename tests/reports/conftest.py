@@ -53,8 +53,8 @@ def chains(make_project: MakeProject, wines: pd.DataFrame) -> Chains:
         project.write_recipe(with_gate if name == "rejected" else lambda _: None)
         outcomes[name] = project.run("main", **params)
         for run in project.runs():
-            if run.info.run_id not in seen and "pipeline.step" in run.data.tags:
-                cards[name, run.data.tags["pipeline.step"]] = card_of(project, run.info.run_id)
+            if run.info.run_id not in seen and "recipeline.step" in run.data.tags:
+                cards[name, run.data.tags["recipeline.step"]] = card_of(project, run.info.run_id)
                 seen.add(run.info.run_id)
     project.write_recipe()
     outcomes["report"], outcomes["compare"] = project.run("report"), project.run("compare", before="1", after="2")

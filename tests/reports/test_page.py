@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from reports.card import Block, Card, Code, Facts, Flow, Lines, Link, Links, Note, Plot, Section, Table
-from reports.page import exact, is_number, render, render_failure, shown
-from reports.plots import plot_shares
+from recipeline.reports.blocks import Block, Card, Code, Facts, Flow, Lines, Link, Links, Note, Plot, Section, Table
+from recipeline.reports.page import exact, is_number, render, render_failure, shown
+from recipeline.reports.plots.model import plot_shares
 
 NASTY = "<script>alert('x')</script><img src=x onerror=alert(1)> & \"quoted\" $x_1^2$"
 VALUES = Table(["name", "share"], [["a", 0.25], [NASTY, 0.75]])

@@ -11,13 +11,14 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from pipeline.profiles import Service as Settings
-from pipeline.registry import CHAMPION, Registry
-from pipeline.store import Store, open_store
-from serving.app import create_app
-from serving.metrics import Metrics
-from serving.models import ServedModel, fetch_version, load_copy
-from serving.service import Service
+from recipeline.config.profile import Service as Settings
+from recipeline.registry.versions import CHAMPION, Registry
+from recipeline.serving.http.app import create_app
+from recipeline.serving.model.copies import fetch_version
+from recipeline.serving.model.loading import ServedModel, load_copy
+from recipeline.serving.prometheus import Metrics
+from recipeline.serving.state import Service
+from recipeline.tracking.store import Store, open_store
 from tests.conftest import NAME, Project, forget_mlflow
 
 Make = Callable[..., FlaskClient]

@@ -26,7 +26,7 @@ def free_port() -> int:
 
 
 class Server:
-    """`python -m steps.serve` on a project, in a process of its own."""
+    """`python -m recipeline serve` on a project, in a process of its own."""
 
     def __init__(self, project: Project, *options: str, **environment: str) -> None:
         self.port = free_port()
@@ -35,7 +35,8 @@ class Server:
         command = [
             sys.executable,
             "-m",
-            "steps.serve",
+            "recipeline",
+            "serve",
             "--recipe",
             str(project.recipe_path),
             "--profile",
@@ -88,7 +89,7 @@ def serve_profile(project: Project, **service: Any) -> None:
 @pytest.fixture
 def row(trained: Project) -> dict[str, float]:
     champion = trained.production()
-    run = trained.client.get_run(champion.tags["pipeline.evaluate_run_id"])
+    run = trained.client.get_run(champion.tags["recipeline.evaluate_run_id"])
     path = Path(run.info.artifact_uri.removeprefix("file://")) / "model_info.json"
     found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["sample"]
     return found
@@ -180,7 +181,7 @@ def test_the_metrics_of_all_workers_add_up_also_those_of_one_that_died(server: S
 
 
 def test_a_token_is_asked_for_where_the_environment_has_one(copied: Project, row: dict[str, float]) -> None:
-    server = Server(copied, PIPELINE_SERVICE_TOKENS="one, two")
+    server = Server(copied, RECIPELINE_SERVICE_TOKENS="one, two")
     try:
         server.wait()
         assert server.predict(row).status_code == 401

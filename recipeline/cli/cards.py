@@ -1,0 +1,50 @@
+"""Where cards are, how they are drawn, and the sides of a comparison."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from recipeline.artifacts import CARD, METRICS, TEST, VERDICT
+from recipeline.data.uris import redact
+from recipeline.orchestration.session import Session
+from recipeline.orchestration.step import Drawn
+from recipeline.tracking.manifest import place_of
+
+if TYPE_CHECKING:
+    from recipeline.reports.cards.compare import Side
+
+
+def card_of(session: Session, run_id: str) -> str:
+    """Return where the card of a run is, for people: a path, or a URI."""
+    return redact(place_of(session.reader.root(run_id), CARD.name))
+
+
+def draw_card(step: str, results: Callable[[], object], origin: str, error: BaseException | None = None) -> Drawn:
+    """Return the card of a step. A card that cannot be made is a page that says so."""
+    # By name: matplotlib and the templates are imported only where a card is drawn.
+    page, failure = (importlib.import_module(f"recipeline.reports.{name}") for name in ("page", "cards.failure"))
+    try:
+        make_card = importlib.import_module(f"recipeline.reports.cards.{step}").make_card
+        card = make_card(results()) if error is None else failure.describe_failure(step, results(), error)
+        return cast(Drawn, page.render(card, origin))
+    except Exception as problem:  # a picture is no reason to lose a result
+        return cast(Drawn, page.render_failure(step, origin, problem))
+
+
+def describe_side(session: Session, name: str, lineage: dict[str, str]) -> Side:
+    """Return one side of a comparison, from the run IDs of its steps."""
+    from recipeline.reports.cards.compare import Side
+
+    reader = session.reader
+    run = session.find_run(lineage["evaluate"])
+    tags = run.data.tags if run else {}
+    return Side(
+        name if not name.isdigit() else f"version {name}",
+        lineage["evaluate"],
+        reader.load(METRICS, lineage["evaluate"]),
+        reader.load(VERDICT, lineage["evaluate"])["verdict"],
+        f"{tags.get('recipeline.data_source', 'unknown')}, sha256 {tags.get('recipeline.data_digest', '')[:12]}",
+        reader.digest(TEST, lineage["split"]),
+    )

@@ -1,0 +1,220 @@
+"""What surrounds a command: its project, settings, store, user, and the run that `mlflow run` opened."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import hashlib
+import importlib
+import os
+import re
+import socket
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import click
+import platformdirs
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from recipeline.artifacts import ORDER
+from recipeline.cli.cards import draw_card
+from recipeline.cli.progress import Progress
+from recipeline.config.profile import Profile, find_profile, load_profile
+from recipeline.config.recipe import Recipe, load_recipe
+from recipeline.engine.local import Workers
+from recipeline.errors import UnavailableError, UsageError
+from recipeline.orchestration.session import Session
+from recipeline.orchestration.step import Step
+from recipeline.registry.ledger import Actor
+from recipeline.tracking.failures import store_errors
+from recipeline.tracking.sqlite import is_new
+from recipeline.tracking.store import Store, open_store
+
+#: The environment variable that names the project's folder, for commands typed outside of it.
+PROJECT = "RECIPELINE_PROJECT"
+
+
+def has_store(recipe: str, profile: str) -> bool:
+    """Whether the store of the profile is there, or is one that only its server can tell of; nothing is made."""
+    settings = open_settings(recipe, profile)
+    return not is_new(settings.tracking_uri, root=settings.folder)
+
+
+def find_project() -> Path:
+    """Return the project's folder.
+
+    It is the one that `RECIPELINE_PROJECT` names; else, of a step, the one that its script is in; else the nearest folder, from
+    the working folder upwards, that has an MLproject.
+
+    Raises
+    ------
+    UsageError : there is none.
+    """
+    named = os.environ.get(PROJECT)
+    if named:
+        if not Path(named, "MLproject").is_file():
+            raise UsageError(
+                f"The environment variable {PROJECT} must name a folder with an MLproject.",
+                got=f"'{named}'",
+                fix="Correct it, or unset it and type the command in the project's folder.",
+            )
+        return Path(named).resolve()
+    steps = getattr(sys.modules.get("steps"), "__file__", None)
+    if steps:
+        return Path(steps).resolve().parents[1]
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "MLproject").is_file():
+            return folder
+    raise UsageError(
+        f"No project in {here}: neither this folder nor one above it has an MLproject.",
+        fix=f"Type the command in the project's folder, or name that folder in the environment variable {PROJECT}.",
+    )
+
+
+def _settings(recipe: str, profile: str, cwd: Path, root: Path) -> tuple[Recipe, Profile, str]:
+    """Return the recipe, the profile and the profile's name."""
+    recipe_path = next((path for path in (cwd / recipe, root / recipe) if path.is_file()), cwd / recipe)
+    profile_path = find_profile(profile, root / "profiles", cwd)
+    return load_recipe(recipe_path, os.environ), load_profile(profile_path, os.environ), profile_path.stem
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The settings of a command whose work happens in processes of its own: nothing is opened yet."""
+
+    recipe: Recipe
+    profile: Profile
+    profile_name: str
+    cwd: Path
+    tracking_uri: str
+    artifact_location: str | None
+    #: Where a relative SQLite path lies.
+    folder: Path
+    cache_folder: Path
+    root: Path
+
+    def open_store(self) -> Store:
+        """Return the store, its tables made where it is new. Raises UnavailableError as `tracking.store.open_store`."""
+        return open_store(
+            self.tracking_uri, root=self.folder, artifact_location=self.artifact_location, cache=self.cache_folder
+        )
+
+    @property
+    def store_key(self) -> str:
+        """A name of the store that is good for a folder."""
+        return hashlib.sha256(f"{self.folder} {self.tracking_uri}".encode()).hexdigest()[:16]
+
+
+def open_settings(recipe: str, profile: str) -> Settled:
+    """Return the settings of a command: option, then MLFLOW_* environment, then profile, then recipe."""
+    root, cwd = find_project(), _typed_in()
+    if str(root) not in sys.path:  # its steps, and what the recipe names by import path
+        sys.path.insert(0, str(root))
+    loaded, where, profile_name = _settings(recipe, profile, cwd, root)
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    # A store that the environment names has its own place for artifacts.
+    location = None if uri else where.store.artifact_location
+    return Settled(
+        loaded,
+        where,
+        profile_name,
+        cwd,
+        uri or where.store.tracking_uri,
+        location,
+        folder=cwd if uri else root,
+        cache_folder=Path(platformdirs.user_cache_dir("recipeline", appauthor=False)),
+        root=root,
+    )
+
+
+def open_session(recipe: str, profile: str, *, will_fit: bool = False) -> Session:
+    """Return the session of a command: settings loaded and checked, the store open, the run of `mlflow run` found.
+
+    A command that `will_fit` where nothing is cached has its workers started before a new store is made, which takes as long as
+    they do.
+    """
+    settings = open_settings(recipe, profile)
+    workers = Workers(settings.profile.engine.n_jobs, preload="recipeline.training.cross_validation")
+    if will_fit and is_new(settings.tracking_uri, root=settings.folder):
+        workers.start()
+    store = settings.open_store()
+    with store_errors(store.uri):
+        adopted = _adopted_run(store.client)
+    return Session(
+        root=settings.root,
+        cwd=settings.cwd,
+        cache_folder=settings.cache_folder,
+        recipe=settings.recipe,
+        profile=settings.profile,
+        profile_name=settings.profile_name,
+        store=store,
+        reporter=Progress(),
+        workers=workers,
+        order=ORDER,
+        draw=draw_card,
+        step=lambda name: cast(Step, importlib.import_module(f"steps.{name}").STEP),
+        experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME", ""),
+        known_experiment_id=os.environ.get("MLFLOW_EXPERIMENT_ID", ""),
+        adopted=adopted,
+        actor=Actor(os.environ.get("MLFLOW_TRACKING_USERNAME") or _user(), socket.gethostname()),
+        ledger_key=os.environ.get("RECIPELINE_LEDGER_KEY", ""),
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user without a name
+        return f"user {os.getuid()}"
+
+
+def _adopted_run(client: MlflowClient) -> Run | None:
+    """Return the run that `mlflow run` opened for this command.
+
+    The variable outlives the command that it was set for: a run that is finished, or that another step has taken over, is left
+    alone (mlflow#15713 overwrites it).
+    """
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    if not run_id:
+        return None
+    try:
+        run = client.get_run(run_id)
+    except MlflowException:
+        raise UnavailableError(
+            "The environment variable MLFLOW_RUN_ID must be a run of the store.",
+            got=f"'{run_id}'",
+            fix="Unset it, or set MLFLOW_TRACKING_URI to the store that has the run.",
+        ) from None
+    if run.info.status != "RUNNING" or "recipeline.step" in run.data.tags:
+        click.echo(f"warning: MLFLOW_RUN_ID={run_id} is a run of another command; this one opens its own.", err=True)
+        return None
+    return run
+
+
+def is_fetched_project() -> bool:
+    """Whether `mlflow run` fetched the project from a URI for this command: what is written into it, nobody finds again."""
+    temporary, root = Path(tempfile.gettempdir()).resolve(), find_project()
+    if "MLFLOW_RUN_ID" not in os.environ or temporary not in root.parents:
+        return False
+    return re.fullmatch("tmp[a-z0-9_]{8}", root.relative_to(temporary).parts[0]) is not None  # as `mkdtemp` names them
+
+
+def _typed_in() -> Path:
+    """Return the folder that the command was typed in: of `mlflow run` where its process can be seen, else this one."""
+    here = Path.cwd()
+    if "MLFLOW_RUN_ID" not in os.environ:
+        return here
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        pid = os.getppid()
+        while pid > 1:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if b"run" in words and any(Path(os.fsdecode(word)).name.startswith("mlflow") for word in words):
+                return Path(f"/proc/{pid}/cwd").resolve(strict=True)
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return here

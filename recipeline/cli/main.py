@@ -1,0 +1,94 @@
+"""The console script: finds a command by name and imports no other."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from recipeline.cli.process import Edge, importing
+from recipeline.errors import guess
+
+#: Each command with the line that `recipeline --help` shows; a module of `recipeline.commands` has the command itself.
+COMMANDS = {
+    "predict": "Predict a file of rows with the model in Production.",
+    "serve": "Serve the model in Production over HTTP.",
+    "monitor": "Compare live rows with the training rows of the model in Production.",
+    "retrain": "Run the chain on new rows, through the same gates.",
+    "report": "Show where the cards of the newest run are; inspect its model.",
+    "compare": "Compare two versions or runs.",
+    "approve": "Promote a challenger that passed the gate and awaits approval.",
+    "rollback": "Restore the previous version in Production, or a named one.",
+    "history": "List which version was in Production when, and why.",
+    "who-served": "Show which version was in Production at a time.",
+    "why": "Show where a version comes from and why it is where it is.",
+    "doctor": "Find what is broken, and the command that repairs it.",
+    "repair": "Repair what can be repaired safely.",
+    "prune": "Delete old runs and models that nothing needs.",
+    "backup": "Write the local store into one archive.",
+    "restore": "Replace the local store by an archive.",
+}
+
+
+class Commands(Edge, click.Group):
+    """The commands of the library; the module of a command is imported when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return the command of a name; None where there is none."""
+        return load_command(cmd_name) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that `args` begin with. Raises click.UsageError, with the nearest known name."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"No such command '{args[0]}'. {guess(args[0], COMMANDS)}See `recipeline --help` for all of them.")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def load_command(name: str) -> click.Command:
+    """Return the command `name` of `COMMANDS`."""
+    word = name.replace("-", "_")
+    with importing():
+        command: click.Command = getattr(importlib.import_module(f"recipeline.commands.{word}"), word)
+    return command
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from recipeline._version import __version__
+
+        click.echo(f"recipeline {__version__}")
+        ctx.exit()
+
+
+_version: Callable[..., Any] = click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version and exit."
+)
+
+
+@click.group(name="recipeline", cls=Commands, context_settings={"max_content_width": 100})
+@_version
+def recipeline() -> None:
+    """Run a command of the project in this folder: the nearest one, upwards, that has an MLproject.
+
+    The steps of the chain are the project's own: python -m steps.train, or python -m steps.main for all of them.
+    """
+
+
+def main() -> None:
+    """Run what the command line asks for; each command handles its own errors, signals and exit code."""
+    words = sys.argv[1:]
+    if words and words[0] in COMMANDS:
+        load_command(words[0]).main(words[1:], prog_name=f"recipeline {words[0]}")
+    recipeline.main(words, prog_name="recipeline")

@@ -1,0 +1,44 @@
+"""Options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from recipeline.errors import UsageError, nearest
+
+
+def session_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that every entry point has."""
+    command = click.option(
+        "--profile",
+        default="local",
+        show_default=True,
+        help="Where to run: a file of profiles/, by name, or the path of a .yaml file.",
+    )(command)
+    return click.option("--recipe", default="recipe.yaml", show_default=True, help="What to learn: the path of a recipe.")(
+        command
+    )
+
+
+def choose_word(name: str, word: str, known: tuple[str, ...], *, default: str = "") -> str:
+    """Return the parameter `name`, or its default (empty: the first that is known) where it is empty.
+
+    Raises
+    ------
+    UsageError : it is none of the known words.
+    """
+    if word and word not in known:
+        words = " or ".join(known) if len(known) < 3 else f"one of {', '.join(known)}"
+        raise UsageError(f"{name} must be {words}.", got=f"'{word}'", fix=nearest(word, known))
+    return word or default or known[0]
+
+
+def parse_switch(name: str, word: str, *, default: bool) -> bool:
+    """Return whether the parameter `name` is on; an empty word is the default. Raises UsageError where it is neither word."""
+    switch = {"": default, "on": True, "off": False}
+    if word not in switch:
+        raise UsageError(f"{name} must be on or off.", got=f"'{word}'", fix=nearest(word, ["on", "off"]))
+    return switch[word]

@@ -1,0 +1,138 @@
+"""The process of a command: imports, signals, and the exit code that a failure ends with."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import importlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import click
+
+from recipeline.errors import RecipelineError, UsageError
+
+_AGAIN_SECONDS = 0.05
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Import in the block without looking for garbage: modules live as long as the process.
+
+    To import MLflow and scikit-learn makes objects by the hundred thousand; looking through them again and again while they are
+    made, and once more at the end, costs a second in all. Collected is rarely from here on, and never those.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.set_threshold(100_000, 20, 20)
+        if was_enabled:
+            gc.enable()
+
+
+@functools.cache
+def import_libraries() -> None:
+    """Import what every command that opens a store needs."""
+    with importing():
+        # skops looks for each of scipy's functions in all modules, in the order of their import: first is quickest.
+        for name in ("scipy.special", "mlflow", "recipeline.cli.environment"):
+            importlib.import_module(name)
+
+
+class Edge(click.Command):
+    """A command that ends with one sentence where the failure is expected, and with the traceback where it is a bug."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["standalone_mode"] = False
+        with _signals():
+            try:
+                # --help ends here too, with the exit code 0.
+                code = super().main(*args, **kwargs)
+            except click.UsageError as error:
+                error.show()
+                _end(2, UsageError(error.format_message()))
+            except (click.Abort, KeyboardInterrupt):  # click makes the one of the other
+                click.echo(f"{self.name}: interrupted", err=True)
+                _end(130, KeyboardInterrupt())
+            except RecipelineError as error:
+                click.echo(f"{self.name}: {error}", err=True)
+                _end(error.exit_code, error)
+            except _Terminated as error:
+                click.echo(f"{self.name}: terminated", err=True)
+                _end(143, error)
+            except Exception as error:
+                traceback.print_exc()
+                _end(1, error)
+        gc.freeze()  # nothing is worth collecting at the end of the process
+        sys.exit(code or 0)
+
+
+class _Terminated(SystemExit):
+    """SIGTERM arrived; raised so that the open run is closed on the way out."""
+
+
+def _end(code: int, error: BaseException) -> NoReturn:
+    _fail_adopted_run(error)
+    sys.exit(code)
+
+
+def _fail_adopted_run(error: BaseException) -> None:
+    """Mark the run that `mlflow run` opened as FAILED, where the command ended before it took it over."""
+    with contextlib.suppress(Exception):
+        run_id, uri = os.environ["MLFLOW_RUN_ID"], os.environ["MLFLOW_TRACKING_URI"]
+        from mlflow import MlflowClient
+
+        from recipeline.tracking.runs import fail_run
+
+        client = MlflowClient(tracking_uri=uri)
+        run = client.get_run(run_id)
+        if run.info.status == "RUNNING" and "recipeline.outcome" not in run.data.tags:
+            fail_run(client, run_id, error)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Let SIGTERM and SIGINT unwind the command for the block; what helper threads say of their own end is no news.
+
+    Python raises wherever it happens to be. Where that is a weak reference's callback or a finaliser it swallows what is
+    raised; it is raised again a moment later then.
+    """
+    last = signal.SIGINT
+
+    def end(number: int, _: object) -> NoReturn:
+        nonlocal last
+        last = last if number == signal.SIGALRM else signal.Signals(number)
+        threading.excepthook = lambda _: None
+        raise _Terminated(143) if last == signal.SIGTERM else KeyboardInterrupt
+
+    def notice(swallowed: Any) -> None:
+        if isinstance(swallowed.exc_value, KeyboardInterrupt | _Terminated):
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+        else:
+            hook(swallowed)
+
+    caught = [signal.SIGTERM, signal.SIGALRM]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where whoever started us ignores it
+        caught.append(signal.SIGINT)
+    try:
+        before = {number: signal.signal(number, end) for number in caught}
+    except ValueError:  # not the main thread: whoever runs us there handles signals
+        yield
+        return
+    hook, sys.unraisablehook = sys.unraisablehook, notice
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,32 @@
+"""Backup: the local store, database and artifacts, in one archive."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from recipeline.cli.command import Result, entry_point
+from recipeline.cli.environment import open_session
+from recipeline.cli.options import session_options
+from recipeline.maintenance.backup import back_up
+from recipeline.tracking.failures import store_errors
+
+
+@entry_point("backup")
+@session_options
+@click.option("--output", default="", show_default="backup-<time>.tar.gz", help="The archive to write, a new file.")
+def backup(recipe: str, profile: str, output: str) -> Result:
+    """Save the local store, database and artifacts, in one archive; while it is written, no command changes the registry.
+
+    \b
+    Reads:  the store
+    Writes: the archive, whole or not at all
+    Example: recipeline backup --output before.tar.gz
+    """
+    session = open_session(recipe, profile)
+    name = output or f"backup-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
+    with store_errors(session.store.uri):
+        path = back_up(session, session.cwd / Path(name))
+    return Result(f"{path}")

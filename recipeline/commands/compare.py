@@ -1,0 +1,83 @@
+"""Compare: what is different between two results, and what that did to the figures."""
+
+from __future__ import annotations
+
+import click
+
+from recipeline.cli.cards import card_of, describe_side
+from recipeline.cli.command import Result, entry_point
+from recipeline.cli.environment import open_session
+from recipeline.cli.options import session_options
+from recipeline.errors import UnavailableError
+from recipeline.orchestration.cards import draw_card
+from recipeline.orchestration.provenance import differing_components
+from recipeline.orchestration.session import Session
+from recipeline.reports.summary import tabulate
+from recipeline.tracking.lineage import lineage_of, lineage_of_chain, lineage_of_version
+
+
+@entry_point("compare")
+@session_options
+@click.option("--before", default="", show_default="the last but one finished chain", help="A version, or a run's ID.")
+@click.option("--after", default="", show_default="the last finished chain", help="A version, or a run's ID.")
+def compare(recipe: str, profile: str, before: str, after: str) -> Result:
+    """Compare two versions, or two runs of main or of a step from evaluate on; the card shows what is different.
+
+    \b
+    Reads:  both runs of evaluate and what they were made from
+    Writes: card.html
+    Example: recipeline compare --before 1 --after 2
+    """
+    from recipeline.reports.cards.compare import Comparison
+
+    session = open_session(recipe, profile)
+    with session.open_run("compare") as run:
+        chains = session.history.newest("main", limit=2)
+        ids = [
+            _lineage(session, word, chains[place].info.run_id if len(chains) > place else "", name)
+            for place, (name, word) in ((1, ("before", before)), (0, ("after", after)))
+        ]
+        sides = [
+            describe_side(session, title, lineage)
+            for title, lineage in zip((before or "the chain before", after or "the last chain"), ids, strict=True)
+        ]
+        comparison = Comparison(sides[0], sides[1], differing_components(session, *ids))
+        run.tag(before=sides[0].run_id, after=sides[1].run_id)
+        draw_card(session, run, "compare", lambda: comparison)
+    rows = [(name, f"{sides[0].metrics['best'][name]:.4f}", f"{sides[1].metrics['best'][name]:.4f}") for name in ("r2", "mae")]
+    lines = [
+        tabulate(["test", sides[0].name, sides[1].name], rows),
+        *(comparison.differences or ["Nothing that is recorded differs."]),
+        f"The card: {card_of(session, run.id)}",
+        run.id,
+    ]
+    return Result("\n".join(lines))
+
+
+def _lineage(session: Session, word: str, newest: str, parameter: str) -> dict[str, str]:
+    """Return the run IDs of the steps behind a version or a run; `newest` where there is no word.
+
+    Raises
+    ------
+    UnavailableError : there is no such one, or it did not come to an evaluation.
+    """
+    rule = f"{parameter} must be a version, or the ID of a run that came to an evaluation."
+    if not word and not newest:
+        raise UnavailableError(
+            "Two finished chains are needed to compare them.",
+            got="fewer",
+            fix="Run `make pipeline`, or name two versions with `make compare ARGS='before=1 after=2'`.",
+        )
+    if word.isdigit():
+        found = lineage_of_version(session.registry.version(word), session.order)
+    else:
+        run = session.find_run(word or newest)
+        if run is None:
+            raise UnavailableError(rule, got=f"'{word}', which the store does not have,", fix="See `mlflow ui` for the runs.")
+        is_step = run.data.tags.get("recipeline.step") in session.order
+        found = (lineage_of if is_step else lineage_of_chain)(run, session.order)
+    if "evaluate" not in found:
+        raise UnavailableError(
+            rule, got=f"'{word or newest}', which did not,", fix="Name one of main, evaluate, register, promote."
+        )
+    return found

@@ -1,0 +1,54 @@
+"""Doctor: what is wrong with the store, the registry or this machine, and the command that mends it."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import click
+
+from recipeline.cli.command import Result, entry_point
+from recipeline.cli.environment import find_project, has_store, open_session
+from recipeline.cli.options import session_options
+from recipeline.errors import EXIT_BROKEN, UnavailableError
+from recipeline.maintenance.doctor import Finding, examine_machine, examine_registry
+from recipeline.tracking.failures import store_errors
+
+_MARKS = {"ok": "✓", "note": "·", "broken": "✗"}
+
+
+@entry_point("doctor")
+@session_options
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor(recipe: str, profile: str, as_json: bool) -> Result:
+    """Look for what is wrong with the store, the registry or this machine, and name the command that mends it.
+
+    \b
+    Reads:  the environment, the store, the registry, the ledger, the files of the versions; changes nothing
+    Exit code 7: something is broken.
+    Example: recipeline doctor --json
+    """
+    findings = [*examine_machine(find_project(), os.environ), *_examine_store(recipe, profile)]
+    broken = [finding for finding in findings if finding.state == "broken"]
+    if as_json:
+        text = json.dumps([finding.as_dict() for finding in findings], indent=2, ensure_ascii=False)
+    else:
+        text = "\n".join([*map(_line, findings), "", f"{len(broken)} broken." if broken else "Nothing is broken."])
+    return Result(text, EXIT_BROKEN if broken else 0)
+
+
+def _examine_store(recipe: str, profile: str) -> list[Finding]:
+    if not has_store(recipe, profile):
+        return [Finding("note", "There is no store yet.", "make pipeline")]
+    os.environ.pop("MLFLOW_RUN_ID", None)  # it was named above
+    try:
+        session = open_session(recipe, profile)
+        with store_errors(session.store.uri):
+            return [Finding("ok", "The store answers, and its tables are up to date."), *examine_registry(session)]
+    except UnavailableError as error:
+        fix = "mlflow db upgrade <the store's URI>" if "out-of-date" in error.sentence else ""
+        return [Finding("broken", error.sentence, fix)]
+
+
+def _line(finding: Finding) -> str:
+    return f"{_MARKS[finding.state]} {finding.what}" + (f"\n    → {finding.fix}" if finding.fix else "")

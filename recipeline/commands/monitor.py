@@ -1,0 +1,321 @@
+"""Monitor: whether live rows are still like those that the model in Production learned from, and whether it errs as little."""
+
+from __future__ import annotations
+
+import math
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recipeline.artifacts import BASELINE, BASELINE_ROWS, DRIFT_REPORT, MODEL_INFO
+from recipeline.cli.cards import card_of
+from recipeline.cli.command import Result, entry_point
+from recipeline.cli.environment import open_session
+from recipeline.cli.options import choose_word, session_options
+from recipeline.cli.rows import asked_model, fetched, open_tables
+from recipeline.commands.retrain import APPEND, Retrained, retrain_on
+from recipeline.data.uris import redact
+from recipeline.errors import DataError, UnavailableError, UsageError
+from recipeline.orchestration.cards import StepResults, draw_card
+from recipeline.orchestration.session import Session
+from recipeline.registry.versions import CHAMPION
+from recipeline.reports.summary import tabulate
+from recipeline.tracking.lineage import lineage_of_version
+from recipeline.tracking.runs import StepRun
+from recipeline.tracking.store import now_ms
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow.entities.model_registry import ModelVersion
+
+    from recipeline.inference.model_info import Feature
+    from recipeline.monitoring.labels import Labels
+    from recipeline.monitoring.live_rows import LiveTables, PredictionLog
+    from recipeline.monitoring.windows import LiveRows, Window
+
+NEVER, RETRAIN, NOTHING = "never", "retrain", "nothing"
+
+#: What counts as failure, the mildest first.
+FAIL_ON = ("warn", "drift", NEVER)
+
+DRIFTED = 5
+
+#: Where there are several windows, so many rows of each are kept for the tests that need rows.
+KEPT_OF_A_WINDOW = 2_000
+
+
+@entry_point("monitor")
+@session_options
+@click.option("--data", default="", show_default="the service's log", help="CSV or Parquet, or a log: a file, a folder, a URI.")
+@click.option("--labels", default="", show_default="none", help="A table of request_id, row and the target: what came true.")
+@click.option("--window", default="", show_default="all rows in one", help="So many rows, or a time: 1000, 30m, 24h, 7d.")
+@click.option("--fail-on", default="", show_default="drift", help="warn, drift or never: what ends with the exit code 5.")
+@click.option("--on-drift", default="", show_default=NOTHING, help="retrain: with the labelled rows, through the same gates.")
+def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail_on: str, on_drift: str) -> Result:
+    """Compare live rows with those that the model in Production learned from; with labels, its errors with those it had.
+
+    \b
+    Reads:  the rows; baseline.json, baseline_rows.parquet and the model in Production
+    Writes: drift.json, card.html; metrics, a step for each window
+    Exit code 5: the newest window has drifted. Of fewer rows than the recipe's monitoring.min_rows nothing is said.
+    Example: recipeline monitor --data wines.csv
+    """
+    from recipeline.monitoring.verdict import DRIFT, SEVERITY
+    from recipeline.monitoring.windows import Window
+
+    session = open_session(recipe, profile)
+    asked = Asked(
+        data,
+        labels,
+        Window.parse(window),
+        choose_word("fail_on", fail_on, FAIL_ON, default="drift"),
+        choose_word("on_drift", on_drift, (NOTHING, RETRAIN)) == RETRAIN,
+    )
+    with session.open_run("monitor") as run, _open_live(session, run, asked) as live:
+        report = _compare(session, run, live, asked)
+        run.save(DRIFT_REPORT, report)
+        verdict = report["newest"]["verdict"]
+        run.tag(verdict=verdict)
+        if asked.fail_on != NEVER and SEVERITY.get(verdict, 0) >= SEVERITY[asked.fail_on]:
+            run.outcome, run.exit_code = "drift", DRIFTED
+        draw_card(session, run, "monitor", lambda: StepResults(session.recipe, run))
+        words = [*_words(report), f"The card: {card_of(session, run.id)}"]
+        rows = live.labelled() if asked.retrains and verdict == DRIFT else None
+    if rows is None:
+        return Result("\n".join([*words, run.id]), run.exit_code)
+    session.reporter.say("\n".join(words))
+    retrained = _retrain(session, rows)
+    run.tag(retrain_run_id=retrained.run_id)
+    # What has drifted is put right only by another model.
+    code = 0 if retrained.outcome == "promoted" else retrained.exit_code or run.exit_code
+    return Result(f"{retrained.words}\n{run.id}", code)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be looked at, and what becomes of drift."""
+
+    data: str
+    labels: str
+    window: Window
+    fail_on: str
+    retrains: bool
+
+
+@dataclass(frozen=True)
+class LiveData:
+    """The rows, whose they are, and what they are compared with."""
+
+    champion: ModelVersion
+    features: tuple[Feature, ...]
+    rows: LiveTables | PredictionLog
+    labels: Labels | None
+    origin: str
+    target: str
+
+    def labelled(self) -> pd.DataFrame:
+        """Return the rows whose target is known. Raises DataError where there is none."""
+        found = self.rows.labelled(self.target)
+        if found.empty:
+            raise DataError(
+                "on_drift=retrain must have rows whose target is known.",
+                got="none",
+                fix="Name a table of request_id and the target with labels=.",
+            )
+        return found
+
+
+@contextmanager
+def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveData]:
+    """Find the model in Production and the rows; give both for the block."""
+    from recipeline.inference.model_info import Feature
+    from recipeline.monitoring.live_rows import LiveTables, PredictionLog, find_log
+
+    champion = session.registry.holder(CHAMPION)
+    if champion is None:
+        raise UnavailableError(
+            f"A version of {session.registry.name} must be in Production to be monitored.",
+            got="none",
+            fix="Run `make pipeline`.",
+        )
+    run.descend(lineage_of_version(champion, session.order))
+    run.tag(model_version=champion.version, input=redact(asked.data) or "the service's log")
+    if not run.has(BASELINE):
+        raise UnavailableError(
+            f"Version {champion.version} must have a baseline.",
+            got="none: it was evaluated by an earlier version of the project",
+            fix="Run `make pipeline`, or retrain.",
+        )
+    features = tuple(Feature.from_info(feature) for feature in run.load(MODEL_INFO)["features"])
+    target, version = session.recipe.target, str(champion.version)
+    data = asked.data or str(_log_folder(session))
+    with fetched(session, data, "data") as path:
+        log = [path] if path.suffix == ".jsonl" else find_log(path) if path.is_dir() else []
+        if not asked.data and not log:
+            raise UnavailableError(
+                f"The service's log in {path} must hold rows.",
+                got="none: the service has not been asked since",
+                fix="Serve with this profile, or name rows with data=.",
+            )
+        if log:
+            labels = _read_labels(session, asked.labels, target)
+            yield LiveData(champion, features, PredictionLog(log, features, version, labels), labels, data, target)
+            return
+        if asked.labels:
+            raise UsageError(
+                "labels must belong to the rows of a log.",
+                got="a table",
+                fix=f"Give the table a column '{target}' instead.",
+            )
+        names = [feature.name for feature in features]
+        tables = LiveTables(open_tables(path, names, data), features, target, version)
+        yield LiveData(champion, features, tables, None, redact(data), target)
+
+
+def _log_folder(session: Session) -> Path:
+    wanted = session.profile.service.prediction_log
+    if wanted is None:
+        raise UsageError(
+            "data must name rows where the profile's service keeps no log of its own.",
+            got="nothing",
+            fix="Name a table with data=, or set service.prediction_log in the profile.",
+        )
+    return session.root / wanted.folder
+
+
+def _read_labels(session: Session, labels: str, target: str) -> Labels | None:
+    from recipeline.monitoring.labels import REQUEST_ID, read_labels
+
+    if not labels:
+        return None
+    with fetched(session, labels, "labels") as path:
+        return read_labels(open_tables(path, [REQUEST_ID], labels), target)
+
+
+def _compare(session: Session, run: StepRun, live: LiveData, asked: Asked) -> dict[str, Any]:
+    """Compare window by window, and log the metrics of each; return what was found: all of the newest, the gist of others."""
+    from recipeline.monitoring.drift import compare
+    from recipeline.monitoring.live_rows import LiveTables
+    from recipeline.monitoring.sample import MOST_ROWS, Live
+    from recipeline.monitoring.verdict import worst
+    from recipeline.registry.loading import load_named
+
+    recipe, baseline, reference = session.recipe, run.load(BASELINE), run.load(BASELINE_ROWS).to_numpy()
+    is_table = isinstance(live.rows, LiveTables)
+    if is_table and asked.window.seconds:
+        raise UsageError("window must be a number of rows for a table.", got="a time", fix="A table does not say when.")
+    columns = live.rows.columns() if isinstance(live.rows, LiveTables) else {}
+    most = MOST_ROWS if asked.window.is_all else KEPT_OF_A_WINDOW
+    windows, newest, total = list[dict[str, Any]](), dict[str, Any](), 0
+    # By its version: another one may come into Production meanwhile.
+    uri = f"models:/{recipe.model_name}/{live.champion.version}"
+    model = load_named(session.store, session.reader, recipe.model_name, uri)
+    with asked_model(session, model) as answers:
+        for time_, window in asked.window.split(
+            _told(session, live.rows.pieces()), lambda: Live(live.features, baseline, recipe.random_state, most)
+        ):
+            window.predict_missing(answers.predict)
+            newest = compare(window, reference, recipe.monitoring, recipe, columns)
+            total += window.rows
+            _log_metrics(session, run, newest, len(windows), time_)
+            windows.append({"time": None if math.isnan(time_) else time_, **_gist(newest)})
+    if not windows:
+        raise DataError(f"{live.origin} must hold rows.", got="none", fix="Name a file that does.")
+    return {
+        "model": {"name": recipe.model_name, "version": str(live.champion.version), "trained_on": baseline["errors"]["rows"]},
+        "origin": live.origin,
+        "rows": total,
+        "left_out": live.rows.left_out,
+        "labels": {"given": len(live.labels.values), "joined": live.labels.joined} if live.labels else None,
+        "worst": worst(window["verdict"] for window in windows),
+        "windows": windows,
+        "newest": newest,
+    }
+
+
+def _told(session: Session, pieces: Iterator[LiveRows]) -> Iterator[LiveRows]:
+    """Yield the pieces, and show how many rows there were."""
+    rows = 0
+    for piece in pieces:
+        rows += len(piece.values)
+        session.reporter.tick(f"{rows:,} rows")
+        yield piece
+
+
+def _gist(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a window that a newer one follows."""
+    performance, domain = found["performance"], found["domain"]
+    return {
+        "rows": found["rows"],
+        "verdict": found["verdict"],
+        "findings": found["findings"],
+        "psi": {name: spread["psi"] for name, spread in found["features"].items()},
+        "prediction_psi": found["prediction"]["psi"] if found["prediction"] else None,
+        "domain_auc": domain["auc"] if domain else None,
+        "mae": performance["mae"] if performance else None,
+    }
+
+
+def _log_metrics(session: Session, run: StepRun, found: Mapping[str, Any], step: int, time_: float) -> None:
+    """Log a window's figures, one step of a series each, at the time of its last row."""
+    from mlflow.entities import Metric
+
+    from recipeline.monitoring.verdict import SEVERITY
+
+    values: dict[str, float | None] = {"rows": found["rows"], "severity": SEVERITY.get(found["verdict"])}
+    for measure in ("psi", "wasserstein"):
+        for name, spread in found["features"].items():
+            key = re.sub(r"[^\w. -]", "_", name)  # what a metric may be called
+            values[f"{measure}/{key}"] = spread[measure]
+        values[f"prediction_{measure}"] = (found["prediction"] or {}).get(measure)
+    values["domain_auc"] = (found["domain"] or {}).get("auc")
+    values |= {name: (found["performance"] or {}).get(name) for name in ("r2", "rmse", "mae")}
+    when = now_ms() if math.isnan(time_) else int(time_ * 1000)
+    metrics = [Metric(name, float(value), when, step) for name, value in values.items() if value is not None]
+    session.store.client.log_batch(run.id, metrics=metrics)
+
+
+def _words(report: Mapping[str, Any]) -> list[str]:
+    from recipeline.monitoring.wording import describe_finding, explain_drift, explain_known
+
+    newest, labels = report["newest"], report["labels"]
+    rows = [
+        (name, *(_figure(spread[key]) for key in ("psi", "wasserstein", "missing", "unseen")))
+        for name, spread in newest["features"].items()
+    ]
+    if newest["prediction"]:
+        rows.append(("prediction", _figure(newest["prediction"]["psi"]), _figure(newest["prediction"]["wasserstein"]), "", ""))
+    lines = [tabulate(["", "PSI", "Wasserstein (sd)", "missing", "out of range"], rows)]
+    if len(report["windows"]) > 1:
+        counts = Counter(window["verdict"] for window in report["windows"])
+        lines.append(f"{len(report['windows'])} windows: {', '.join(f'{count} {word}' for word, count in counts.items())}.")
+    if labels:
+        lines.append(f"Labels: {labels['joined']:,} of {labels['given']:,} belong to rows of the log.")
+    if report["left_out"]:
+        lines.append(f"Warning: {report['left_out']:,} lines are left out: cut off, or with more or fewer fields.")
+    if known := explain_known(newest):
+        lines.append(known)
+    if newest["performance"]:
+        lines.append(f"Labelled: MAE {newest['performance']['mae']:.4f} of {newest['performance']['rows']:,} rows.")
+    return [*lines, f"{newest['verdict'].upper()}: {explain_drift(report)}", *map(describe_finding, newest["findings"])]
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _retrain(session: Session, rows: pd.DataFrame) -> Retrained:
+    """Learn from labelled rows too; they go by a file of their own, as any others would."""
+    if session.recipe.columns[session.recipe.target].type == "integer":
+        rows = rows.assign(**{session.recipe.target: rows[session.recipe.target].round().astype("int64")})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "labelled.parquet"
+        rows.to_parquet(path, index=False)
+        return retrain_on(session, str(path), APPEND)

@@ -1,0 +1,30 @@
+"""Restore: put the local store of an archive in the place of this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from recipeline.cli.command import Result, entry_point
+from recipeline.cli.environment import open_session
+from recipeline.cli.options import session_options
+from recipeline.maintenance.backup import bring_back
+from recipeline.tracking.failures import store_errors
+
+
+@entry_point("restore")
+@session_options
+@click.option("--input", "source", required=True, help="An archive that `backup` wrote, in this folder.")
+def restore(recipe: str, profile: str, source: str) -> Result:
+    """Put the store of an archive in the place of this one, which is moved aside, not deleted. End servers of it first.
+
+    \b
+    Reads:  the archive
+    Writes: the store
+    Example: recipeline restore --input before.tar.gz
+    """
+    session = open_session(recipe, profile)
+    with store_errors(session.store.uri):
+        aside = bring_back(session, session.cwd / Path(source))
+    return Result("\n".join([f"{session.store.uri} is that of {source}", *(f"the one before: {path}" for path in aside)]))

@@ -1,0 +1,109 @@
+"""Rollback: put back what was in Production before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from recipeline.cli.command import record_change, registry_command
+from recipeline.errors import UnavailableError, UsageError
+from recipeline.orchestration.session import Session
+from recipeline.promotion.gate import loses_real_rows
+from recipeline.registry.contest import as_contender
+from recipeline.registry.ledger import ROLLBACK
+from recipeline.registry.loading import load_golden
+from recipeline.registry.versions import CHAMPION, Registry
+from recipeline.tracking.runs import StepRun
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+
+@registry_command("rollback")
+@click.option(
+    "--version", default="", show_default="the Production before", help="The version to put back: one of the registry."
+)
+@click.option("--reason", default="", show_default="none", help="Why, for the ledger.")
+def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
+    """Put back the version that was in Production before, or the one named. What is rolled back is withdrawn.
+
+    \b
+    Reads:  the ledger; the version's golden rows
+    Writes: the new Production, an entry in the ledger, change.json
+    A withdrawn version is not promoted automatically any more, and a second rollback walks past it. A version that learned
+    from synthetic rows never takes the place of one of real rows.
+    Example: recipeline rollback --reason "grades too high"
+    """
+    registry, hand = session.registry, session.hand(run)
+    for note in registry.settle(hand):
+        session.reporter.say(f"warning: {note}")
+    while True:
+        champion = registry.holder(CHAMPION)
+        now = str(champion.version) if champion else ""
+        target = _named(registry, version, champion) if version else _before(session, champion)
+        load_golden(session.reader, registry.version(target))
+        entry = registry.change(target, expected=now, kind=ROLLBACK, reason=reason or "no reason given", hand=hand)
+        if entry is not None:
+            break
+        if version:
+            raise UnavailableError(
+                f"Version {now or 'none'} must be in Production while it is rolled back.",
+                got="another one, put there meanwhile,",
+                fix="See `history`, and roll back again if it is still needed.",
+            )
+    record_change(run, entry)
+    withdrawn = f"; version {now} is withdrawn" if now else ""
+    return f"version {target} is back in Production of {registry.name}{withdrawn} (entry {entry.number} of the ledger)"
+
+
+def _named(registry: Registry, version: str, champion: ModelVersion | None) -> str:
+    found = registry.version(version)
+    if champion and found.version == champion.version:
+        raise UsageError(
+            "version must be another one than the one in Production.", got=f"'{version}'", fix="See `history` for the others."
+        )
+    if _loses_real_rows(found, champion):
+        raise UsageError(
+            "version must have learned from real rows, as the one in Production has.",
+            got=f"version {found.version}, trained on synthetic rows,",
+            fix="See `history` for the others.",
+        )
+    return str(found.version)
+
+
+def _before(session: Session, champion: ModelVersion | None) -> str:
+    """Return the newest version that was in Production before, is there, is not withdrawn, and answers its golden rows.
+
+    One that learned from synthetic rows is passed by where the champion learned from real ones.
+    """
+    registry, now = session.registry, str(champion.version) if champion else ""
+    known = {str(version.version): version for version in registry.versions()}
+    passed_by = []
+    served = [entry.after for entry in reversed(registry.ledger.read().changes) if entry.after != now]
+    for number in dict.fromkeys(served):
+        if number not in known:
+            continue
+        if registry.withdrawn(known[number]):
+            passed_by.append(f"version {number} is withdrawn")
+            continue
+        if _loses_real_rows(known[number], champion):
+            passed_by.append(f"version {number} learned from synthetic rows")
+            continue
+        try:
+            load_golden(session.reader, known[number])
+        except UnavailableError as error:
+            passed_by.append(error.sentence)
+            continue
+        return number
+    others = [it for number, it in known.items() if number != now and not _loses_real_rows(it, champion)]
+    raise UnavailableError(
+        "There must be an earlier Production to go back to.",
+        got="none",
+        fix="Name one of the registry's versions with version=N." if others else "Put a version into Production first.",
+        details=passed_by,
+    )
+
+
+def _loses_real_rows(version: ModelVersion, champion: ModelVersion | None) -> bool:
+    return loses_real_rows(as_contender(version), as_contender(champion) if champion else None)

@@ -1,0 +1,71 @@
+"""Serve: what is in Production, behind HTTP, until it is told to end."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import click
+
+from recipeline.cli.command import Result, entry_point
+from recipeline.cli.environment import open_settings
+from recipeline.cli.options import parse_switch, session_options
+from recipeline.errors import UsageError
+
+TOKENS = "RECIPELINE_SERVICE_TOKENS"
+
+
+@entry_point("serve")
+@session_options
+@click.option("--host", default="", show_default="127.0.0.1", help="The address to listen on.")
+@click.option("--port", default="", show_default="8000", help="The port to listen on.")
+@click.option(
+    "--insecure", default="", show_default="off", help="on: listen on an address that others reach without asking for a token."
+)
+def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Result:
+    """Answer requests with the model in Production; a promotion or a rollback is served within seconds.
+
+    \b
+    Reads:  the registry, every second
+    Tokens: RECIPELINE_SERVICE_TOKENS in the environment, comma separated; whoever has one may ask
+    Example: recipeline serve --port 8080
+    """
+    from recipeline.serving.server import Serving, is_loopback
+    from recipeline.serving.server import serve as answer
+
+    host, number = host or "127.0.0.1", _port(port)
+    settings = open_settings(recipe, profile)
+    tokens = tuple(token.strip() for token in os.environ.get(TOKENS, "").split(",") if token.strip())
+    may_be_open = parse_switch("insecure", insecure, default=False)
+    if not (is_loopback(host) or tokens or may_be_open):
+        raise UsageError(
+            "A service that others reach must ask for a token.",
+            got=f"the address {host} and no {TOKENS} in the environment",
+            fix="Set it, or say insecure=on where something else guards it.",
+        )
+    log = settings.profile.service.prediction_log
+    serving = Serving(
+        model_name=settings.recipe.model_name,
+        settings=settings.profile.service,
+        open_store=settings.open_store,
+        copies=settings.cache_folder / "service" / settings.store_key / re.sub(r"[^\w.-]", "_", settings.recipe.model_name),
+        log_folder=settings.root / log.folder if log else None,
+        tokens=tokens,
+    )
+    address = f"http://{f'[{host}]' if ':' in host else host}:{number}"
+
+    def tell(workers: int) -> None:
+        click.echo(
+            f"{settings.recipe.model_name} on {address}, {workers} workers; to try it: {address}/playground; "
+            f"{'with' if tokens else 'without'} a token. Ctrl-C ends it.",
+            err=True,
+        )
+
+    ended_by = answer(serving, host, number, tell)
+    return Result("ended", 128 + ended_by)
+
+
+def _port(text: str) -> int:
+    if text and not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise UsageError("port must be a number from 1 to 65535.", got=f"'{text}'", fix="Leave it out for 8000.")
+    return int(text or 8000)

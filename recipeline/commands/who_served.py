@@ -1,0 +1,28 @@
+"""Who served: which version was in Production at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from recipeline.cli.command import reading_command
+from recipeline.commands.history import show_terms
+from recipeline.orchestration.session import Session
+from recipeline.registry.history import during, local_now, parse_time, terms
+
+
+@reading_command("who_served")
+@click.option("--at", default="now", show_default=True, help="A day or a moment: 2026-11-17, 2026-11-17T14:30, tuesday.")
+def who_served(session: Session, at: str) -> tuple[Any, str]:
+    """Show which version was in Production at a time; on a day, every one that was in it on that day.
+
+    \b
+    Reads:  the ledger
+    Example: recipeline who-served --at tuesday
+    """
+    start, end = parse_time(at, local_now())
+    served = during(terms(session.registry.ledger.read().changes), start, end)
+    span = f"{start:%Y-%m-%d %H:%M}" + (f" to {end:%Y-%m-%d %H:%M}" if end > start else "")
+    text = show_terms(served, session.registry.name) if served else f"Nothing was in Production of {session.registry.name}."
+    return [term.as_dict() for term in served], f"{span}\n{text}"

@@ -1,0 +1,69 @@
+"""Candidates: estimators, their preprocessing and their search spaces."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from recipeline.config.settings import Settings
+from recipeline.config.table import ImportPath
+
+
+class Component(Settings):
+    """An estimator or transformer by import path, with its constructor's parameters."""
+
+    estimator: ImportPath
+    params: dict[str, Any] = {}
+
+
+def _as_component(value: object) -> object:
+    return {"estimator": value} if isinstance(value, str) else value
+
+
+class Distribution(Settings):
+    """What a searched parameter is drawn from; exactly one of the four."""
+
+    choice: tuple[Any, ...] | None = Field(default=None, min_length=1)
+    integer: tuple[int, int] | None = None
+    uniform: tuple[float, float] | None = None
+    loguniform: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of choice, integer, uniform, loguniform. Got {given or 'none'} instead.")
+        limits = getattr(self, given[0])
+        if given[0] != "choice" and not limits[0] < limits[1]:
+            raise ValueError(f"{given[0]} needs its lower limit first. Got {list(limits)} instead.")
+        if given[0] == "loguniform" and limits[0] <= 0:
+            raise ValueError(f"loguniform needs limits above 0. Got {list(limits)} instead.")
+        return self
+
+
+class Search(Settings):
+    """A randomised search inside the training folds: which parameters, how many draws, and for how long at most."""
+
+    space: dict[str, Distribution] = Field(min_length=1)
+    iterations: int = Field(default=20, ge=1)
+    seconds: float = Field(default=60, gt=0)
+
+
+class Candidate(Settings):
+    """A model to try: an estimator behind optional preprocessing, or the mean of other candidates (`members`)."""
+
+    alias: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    preprocess: tuple[Annotated[Component, BeforeValidator(_as_component)], ...] = ()
+    estimator: ImportPath | None = None
+    params: dict[str, Any] = {}
+    members: tuple[str, ...] = ()
+    search: Search | None = None
+
+    @model_validator(mode="after")
+    def _estimator_or_members(self) -> Self:
+        if bool(self.estimator) == bool(self.members):
+            raise ValueError("name an estimator, or the candidates it is the mean of (members), not both.")
+        if self.members and (self.params or self.preprocess or self.search):
+            raise ValueError("members bring their own preprocess, params and search; leave them out.")
+        return self

@@ -1,0 +1,36 @@
+"""Objects by import path: the candidates, loaders and synthetic samples that a recipe names."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from recipeline.errors import UsageError, guess
+
+
+def import_object(path: str, *, where: str) -> Any:
+    """Return the object at the dotted `path`; `where` is how a sentence about the recipe's key begins.
+
+    Raises
+    ------
+    UsageError : the module cannot be found or has no such name.
+    """
+    module_name, _, name = path.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # the module is there and itself imports something that is not
+        raise UsageError(
+            f"{where} must be the import path of something installed.",
+            got=f"'{path}', where the module '{error.name}' cannot be found,",
+            fix="Correct the path, or install the package that has it.",
+        ) from None
+    if not hasattr(module, name):
+        public = [known for known in dir(module) if not known.startswith("_")]
+        raise UsageError(
+            f"{where} must be the import path of something installed.",
+            got=f"'{path}', but '{module_name}' has no '{name}',",
+            fix=guess(name, public).rstrip() or "Correct the path.",
+        )
+    return getattr(module, name)

@@ -1,0 +1,104 @@
+"""Profiles: WHERE the pipeline runs and WITH WHAT. One small file per environment, only what differs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from recipeline.config.settings import Settings, load_settings
+from recipeline.errors import UsageError, nearest
+
+Policy = Literal["auto", "manual", "never", "always"]
+
+
+class Store(Settings):
+    """The MLflow store. A relative SQLite path or artifact folder lies in the project's folder."""
+
+    tracking_uri: str = Field(min_length=1)
+    artifact_location: str | None = None
+
+
+class Engine(Settings):
+    """What does the fitting: worker processes on this machine, -1 for one per core."""
+
+    n_jobs: int = -1
+
+
+class PredictionLog(Settings):
+    """Where the service keeps rows and answers for `monitor`: a folder of JSON lines, one line a row.
+
+    `sample` is the share of requests that are kept; files are closed at `max_mb`, and deleted after `keep_days`.
+    """
+
+    folder: str = Field(min_length=1)
+    sample: float = Field(default=1.0, gt=0, le=1)
+    max_mb: float = Field(default=64, gt=0)
+    keep_days: float = Field(default=30, gt=0)
+
+
+class Service(Settings):
+    """The REST service.
+
+    `workers` are processes, -1 for one per core; each answers `concurrency` requests at once and refuses more.
+    `out_of_range` is what becomes of values that the model was not trained on: an answer with a warning, or a refusal.
+    The registry is asked every `poll_seconds`; a service that is told to end refuses requests for `drain_seconds` first, so
+    that a load balancer can leave. A model may be made of `trusted_types` besides those that the service trusts by itself.
+    The last `self_watch_rows` rows of all workers are compared with the training rows; 0: none are.
+    """
+
+    workers: int = Field(default=-1, ge=-1)
+    concurrency: int = Field(default=32, ge=1)
+    max_body_mb: float = Field(default=10, gt=0)
+    max_rows: int = Field(default=100_000, ge=1)
+    out_of_range: Literal["warn", "reject"] = "warn"
+    poll_seconds: float = Field(default=1, gt=0, le=60)
+    drain_seconds: float = Field(default=1, ge=0, le=600)
+    trusted_types: tuple[str, ...] = ()
+    access_log: bool = True
+    prediction_log: PredictionLog | None = None
+    self_watch_rows: int = Field(default=10_000, ge=0)
+
+
+class Profile(Settings):
+    """One environment; `data` is auto, synthetic, the name of the recipe's download, a path or a URI."""
+
+    store: Store
+    data: str = Field(min_length=1)
+    promote: Policy = "auto"
+    cache: bool = True
+    engine: Engine = Engine()
+    service: Service = Service()
+
+
+def find_profile(name: str, folder: Path, cwd: Path) -> Path:
+    """Return the file of the profile `name`: one of `folder`, or a path to a YAML file, relative to `cwd`.
+
+    Raises
+    ------
+    UsageError : there is no such profile.
+    """
+    if name.endswith((".yaml", ".yml")):
+        if not re.fullmatch(r"[\w.-]+", Path(name).name):
+            raise UsageError(
+                "The file of a profile must be named with letters, digits, '.', '-' and '_'.",
+                got=f"'{name}'",
+                fix="Rename it: the name marks the profile's runs.",
+            )
+        return cwd / name
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in known:
+        raise UsageError(
+            f"profile must be one of {folder.name}/, or a path to a .yaml file.",
+            got=f"'{name}'",
+            fix=nearest(name, known),
+        )
+    return folder / f"{name}.yaml"
+
+
+def load_profile(path: Path, environment: Mapping[str, str]) -> Profile:
+    """Return the profile in the file `path`. Raises UsageError as `load_settings` does."""
+    return load_settings(path, Profile, environment)

@@ -1,0 +1,122 @@
+"""The recipe: WHAT is learned, from which columns, by which candidates, judged how. The same in every environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from recipeline.config.candidate import Candidate
+from recipeline.config.rules import Gates, Metrics, ModelCardTexts, Monitoring, Promotion, Retention
+from recipeline.config.settings import Settings, load_settings
+from recipeline.config.table import Column, CrossValidation, Data, Split
+from recipeline.errors import UsageError, guess, nearest
+
+
+class Recipe(Settings):
+    """The whole recipe; every default of the project that is not a place stands here, once."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
+    task: Literal["regression"]
+    target: str
+    experiment: str = Field(min_length=1)
+    model_name: str = Field(pattern=r"^[^/:]+$")
+    random_state: int = Field(default=42, ge=0, lt=2**32)
+    data: Data
+    columns: dict[str, Column] = Field(min_length=2)
+    split: Split = Split()
+    cv: CrossValidation = CrossValidation()
+    candidates: dict[str, Candidate] = Field(min_length=1)
+    metrics: Metrics = Metrics()
+    gates: Gates = Gates()
+    promotion: Promotion = Promotion()
+    monitoring: Monitoring = Monitoring()
+    retention: Retention = Retention()
+    model_card: ModelCardTexts = ModelCardTexts()
+    _path: Path = PrivateAttr(default=Path("recipe.yaml"))
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        if self.target not in self.columns:
+            raise ValueError(
+                f"'target' must be one of the columns. Got '{self.target}' instead. {nearest(self.target, self.columns)}"
+            )
+        if self.columns[self.target].nullable:
+            raise ValueError(
+                f"'columns.{self.target}.nullable' must be false: there is nothing to learn from a missing target."
+            )
+        taken: dict[str, str] = {name.lower(): name for name in self.candidates}
+        for name, candidate in self.candidates.items():
+            if name.lower() == "all" or candidate.alias == "all":
+                raise ValueError(f"'candidates.{name}' must not be called 'all': the word selects every candidate.")
+            if taken.setdefault(candidate.alias, name) != name:
+                raise ValueError(
+                    f"'candidates.{name}.alias' must be unique. Got '{candidate.alias}' instead, "
+                    f"which already stands for {taken[candidate.alias]}."
+                )
+            for member in candidate.members:
+                if member not in self.candidates or self.candidates[member].members:
+                    plain = [known for known, other in self.candidates.items() if not other.members]
+                    raise ValueError(
+                        f"'candidates.{name}.members' must be candidates that have an estimator. "
+                        f"Got '{member}' instead. {nearest(member, plain)}"
+                    )
+        return self
+
+    @property
+    def path(self) -> Path:
+        """The file that it was read from."""
+        return self._path
+
+    def at(self, key: str) -> str:
+        """Return how a sentence about the value of `key` begins: with the file and the key."""
+        return f"{self.path.name}: '{key}'"
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns a model learns from, in the recipe's order."""
+        return tuple(column for column in self.columns if column != self.target)
+
+    def select(self, names: str) -> tuple[str, ...]:
+        """Return the candidates that `names` asks for (`all`, or names and aliases, comma separated), in recipe order.
+
+        Raises
+        ------
+        UsageError : a name is neither a candidate nor an alias.
+        """
+        asked = [name.strip() for name in names.split(",") if name.strip()]
+        by_word = {name.lower(): name for name in self.candidates}
+        by_word |= {candidate.alias: name for name, candidate in self.candidates.items()}
+        for word in asked:
+            if word.lower() not in by_word and word.lower() != "all":
+                words = [f"{name} ({candidate.alias})" for name, candidate in self.candidates.items()]
+                raise UsageError(
+                    "model must be all, or names or aliases of the recipe's candidates, comma separated.",
+                    got=f"'{word}'",
+                    fix=guess(word, [*by_word, *self.candidates]) + f"Known: all, {', '.join(words)}.",
+                )
+        if not asked or "all" in (word.lower() for word in asked):
+            return tuple(self.candidates)
+        chosen = {by_word[word.lower()] for word in asked}
+        return tuple(name for name in self.candidates if name in chosen)
+
+    def part(self, keys: Iterable[str], *, candidates: Iterable[str] = ()) -> dict[str, Any]:
+        """Return the named top-level keys as plain values, with of the candidates only those named and their members."""
+        values = self.model_dump(mode="json", include=set(keys))
+        if candidates:
+            wanted = [*candidates, *(m for name in candidates for m in self.candidates[name].members)]
+            values["candidates"] = {
+                name: candidate.model_dump(mode="json", exclude_defaults=True)
+                for name, candidate in self.candidates.items()
+                if name in wanted
+            }
+        return values
+
+
+def load_recipe(path: Path, environment: Mapping[str, str]) -> Recipe:
+    """Return the recipe in the file `path`. Raises UsageError as `load_settings` does."""
+    recipe = load_settings(path, Recipe, environment)
+    recipe._path = path
+    return recipe

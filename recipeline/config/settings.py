@@ -1,0 +1,141 @@
+"""YAML files into frozen, typed settings, refused with file, key, rule and value before anything runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from recipeline.errors import UsageError, nearest
+
+
+class Settings(BaseModel):
+    """The base of every settings block: immutable, strictly typed, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+S = TypeVar("S", bound=Settings)
+
+_REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A safe loader that refuses a key written twice; YAML itself would keep the last one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' is written twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_settings(path: Path, model: type[S], environment: Mapping[str, str]) -> S:
+    """Return the settings in the YAML file `path`, checked against `model`.
+
+    ``${NAME}`` in a text value is replaced by `environment`'s NAME; ``${NAME:-default}`` has a default.
+
+    Raises
+    ------
+    UsageError : the file is missing or no YAML, a variable is not set, a key unknown, a value of the wrong type or
+        impossible. All faults of the file are listed at once.
+    """
+    content = _expand(_read_yaml(path), environment, path)
+    try:
+        # JSON mode is strict about types and still takes a list for a tuple.
+        return model.model_validate_json(json.dumps(content, default=str))
+    except ValidationError as error:
+        faults = [_fault(model, dict(fault)) for fault in error.errors()]
+    if len(faults) == 1:
+        raise UsageError(f"{path.name}: {faults[0]}", fix=f"Correct it in {path}.")
+    raise UsageError(f"{path.name}: {len(faults)} settings are not valid.", fix=f"Correct them in {path}.", details=faults)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} must be a readable YAML file.", got=f"'{error}'") from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path} must be valid YAML.", got=f"'{' '.join(str(error).split())}'") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} must hold keys and values.", got=type(content).__name__)
+    return content
+
+
+def _expand(value: Any, environment: Mapping[str, str], path: Path, key: str = "") -> Any:
+    """Return `value` with the ``${NAME}`` references of its text values replaced, at any depth."""
+    if isinstance(value, dict):
+        return {k: _expand(v, environment, path, f"{key}.{k}".lstrip(".")) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_expand(v, environment, path, f"{key}[{i}]") for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        if name not in environment and default is None:
+            raise UsageError(
+                f"{path.name}: '{key}' needs the environment variable {name}, which is not set.",
+                fix=f"Set it (export {name}=...), or write the value in {path}.",
+            )
+        return environment.get(name, default)
+
+    expanded = _REFERENCE.sub(replace, value)
+    # A value that is nothing but a reference may be meant as a number (`n_jobs: ${JOBS}`).
+    is_number = _REFERENCE.fullmatch(value) and re.fullmatch(r"-?\d+(\.\d+)?", expanded)
+    return json.loads(expanded) if is_number else expanded
+
+
+def _fault(model: type[BaseModel], fault: dict[str, Any]) -> str:
+    """Return one pydantic error as a sentence of ours."""
+    location, kind = fault["loc"], fault["type"]
+    key = ".".join(str(part) for part in location)
+    if kind == "extra_forbidden":
+        owner = _model_at(model, location[:-1])
+        return f"'{key}' is not a known key. {nearest(str(location[-1]), owner.model_fields if owner else [])}"
+    if kind == "missing":
+        return f"'{key}' is missing and has no default."
+    rule = str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    if kind == "value_error":  # a rule across several keys says itself what it got
+        return f"'{key}': {rule}" if key else rule
+    return f"'{key}' {rule}. Got {json.dumps(fault['input'], default=str)} instead."
+
+
+def _model_at(model: type[BaseModel], location: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """Return the settings class that owns the keys at `location`, looking through mappings, lists and optionals."""
+    current: Any = model
+    for part in location:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(str(part))
+            current = field.annotation if field else None
+        else:
+            models = [a for a in _flatten(current) if isinstance(a, type) and issubclass(a, BaseModel)]
+            current = models[0] if models else None
+    models = [a for a in _flatten(current) if isinstance(a, type) and issubclass(a, BaseModel)]
+    return models[0] if models else None
+
+
+def _flatten(annotation: Any) -> list[Any]:
+    arguments = get_args(annotation)
+    return [leaf for argument in arguments for leaf in _flatten(argument)] if arguments else [annotation]
+
+
+def flatten(settings: Any, prefix: str = "") -> dict[str, str]:
+    """Return nested settings as one level of dotted keys with their values as JSON text, sorted by key."""
+    if isinstance(settings, BaseModel):
+        settings = settings.model_dump(mode="json")
+    if isinstance(settings, dict) and settings:
+        flat: dict[str, str] = {}
+        for key, value in settings.items():
+            flat |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
+        return dict(sorted(flat.items()))
+    return {prefix: json.dumps(settings, sort_keys=True)}

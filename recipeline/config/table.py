@@ -1,0 +1,74 @@
+"""The table's columns, where its rows come from, and how they are split."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from recipeline.config.rules import Fraction
+from recipeline.config.settings import Settings
+
+ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
+
+#: The `data` that asks for made-up rows, and the `data_source` of what was trained on them.
+SYNTHETIC = "synthetic"
+
+
+class Column(Settings):
+    """A column of the table: its type, unit, and the range that is possible at all (not the one a file happens to hold)."""
+
+    type: Literal["number", "integer"] = "number"
+    unit: str = ""
+    min: float | None = None
+    max: float | None = None
+    nullable: bool = False
+
+    @model_validator(mode="after")
+    def _range_is_not_empty(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min must not be above max. Got {self.min:g} and {self.max:g} instead.")
+        return self
+
+
+class Download(Settings):
+    """The published file: its short name (the `data_source` tag), address and pinned digest."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
+    url: str = Field(pattern=r"^https?://")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Loader(Settings):
+    """A function that returns the table as a DataFrame, or a scikit-learn Bunch with one in `frame`."""
+
+    path: ImportPath
+    params: dict[str, Any] = {}
+
+
+class Data(Settings):
+    """Where the recipe's own rows come from, and how many make a table worth learning from."""
+
+    download: Download | None = None
+    loader: Loader | None = None
+    synthetic: ImportPath | None = None
+    min_rows: int = Field(default=100, ge=10)
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if self.download and self.loader:
+            raise ValueError("name a download or a loader, not both.")
+        return self
+
+
+class Split(Settings):
+    """How test rows are set apart: `grouped` keeps equal rows together, `random` is `train_test_split`."""
+
+    method: Literal["grouped", "random"] = "grouped"
+    test_size: Fraction = 0.2
+
+
+class CrossValidation(Settings):
+    """How candidates are compared on the training rows."""
+
+    folds: int = Field(default=5, ge=2)

@@ -1,0 +1,169 @@
+"""Paths and URIs of any kind, fetched."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+import requests
+
+from recipeline.errors import UnavailableError
+
+#: And a file at a URI of the user's this many.
+URI_SECONDS = 60.0
+
+ATTEMPTS = 3
+
+_REMOTE = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+:/")
+
+_USER = re.compile(r"^([^/]+://)[^/]*@")
+
+
+class NoConnectionError(UnavailableError):
+    """The server could not be reached at all, or not in time; `reason` says why in a few words."""
+
+    def __init__(self, reason: str, url: str = "", parameter: str = "data") -> None:
+        self.reason = reason
+        super().__init__(
+            f"{redact(url) or 'The download'} must be reachable.",
+            got=f"no connection ({reason})",
+            fix=f"Check the network, or name a file with {parameter}=PATH.",
+        )
+
+
+def local_path(data: str, folder: Path) -> Path | None:
+    """Return the path that `data` names, a relative one in `folder`; None where it is a URI of another place."""
+    if data.startswith("file:"):
+        return Path(unquote(urlsplit(data).path))
+    return None if _REMOTE.match(data) else folder / _expand_user(Path(data))
+
+
+def _expand_user(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # there is no such user, and so no such file
+        return path
+
+
+def copy_uri(uri: str, folder: Path, *, parameter: str = "data", seconds: float = 0.0) -> Path:
+    """Fetch what is at a URI that requests, MLflow or pandas can read into `folder`; return its path.
+
+    Raises
+    ------
+    UnavailableError : it cannot be reached, or not within `seconds` (0: a minute). The sentence names the `parameter`.
+    """
+    path = folder / "fetched"
+    if uri.lower().startswith(("http://", "https://")):
+        with path.open("wb") as file:
+            within(seconds or URI_SECONDS, lambda deadline: fetch(uri, deadline, file, parameter), parameter)
+        return path
+    try:
+        import mlflow.artifacts
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+        except MlflowException as error:
+            if "Could not find a registered artifact repository" not in str(error):
+                raise
+            from pandas.io.common import get_handle  # type: ignore[import-not-found]
+
+            with get_handle(uri, "rb", is_text=False) as handle, path.open("wb") as file:
+                shutil.copyfileobj(handle.handle, file)
+            return path
+    except Exception as error:  # any of a dozen storage clients'
+        raise UnavailableError(
+            f"{parameter} must be a URI that MLflow or pandas can read.",
+            got=f"'{redact(uri)}' ({' '.join(str(error).split())[:200]})",
+            fix="Check the address, the credentials and the network.",
+        ) from None
+
+
+def redact(uri: str) -> str:
+    """Return `uri` without its user, password, query and fragment, which may hold credentials; a path as it is."""
+    if "://" not in uri:
+        return uri
+    return _USER.sub(r"\1***@", re.split("[?#]", uri, maxsplit=1)[0])
+
+
+def within(seconds: float, work: Callable[[float], None], parameter: str = "data") -> None:
+    """Do `work`, given up on after `seconds`: a name look-up has no time limit of its own."""
+    result: list[BaseException | None] = []
+
+    def call() -> None:
+        try:
+            work(time.monotonic() + seconds)
+            result.append(None)
+        except BaseException as error:  # raised again in the caller's thread
+            result.append(error)
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not result:
+        raise NoConnectionError(f"no answer within {seconds:g} s", parameter=parameter)
+    if result[0] is not None:
+        raise result[0]
+
+
+def fetch(url: str, deadline: float, body: BinaryIO, parameter: str = "data") -> None:
+    """Write the body at `url` into `body`, in a few attempts that all end by `deadline` (of the monotonic clock)."""
+    reason = ""
+    for attempt in range(ATTEMPTS):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        if attempt:
+            time.sleep(min(0.2 * 2**attempt, left))
+        try:
+            return _get_once(url, deadline, body, parameter)
+        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+            reason = _reason(error)
+        except requests.RequestException as error:  # an address that is none, redirects without end, a garbled body
+            raise UnavailableError(
+                f"{redact(url)} must answer with the file.",
+                got=f"an address or answer that cannot be read ({type(error).__name__})",
+                fix=f"Correct the address, or name a file with {parameter}=PATH.",
+            ) from None
+    raise NoConnectionError(reason or "no answer in time", url, parameter)
+
+
+def _get_once(url: str, deadline: float, body: BinaryIO, parameter: str) -> None:
+    body.seek(0)
+    body.truncate()
+    left = max(deadline - time.monotonic(), 0.1)
+    with requests.get(url, stream=True, timeout=(min(left, 5), min(left, URI_SECONDS))) as response:
+        if response.status_code >= 400:
+            raise UnavailableError(
+                f"{redact(url)} must answer with the file.",
+                got=f"HTTP {response.status_code} ({response.reason})",
+                fix=f"Try later, or name a file with {parameter}=PATH.",
+            )
+        for chunk in response.iter_content(1 << 16):
+            if time.monotonic() > deadline:
+                raise requests.Timeout("the body did not arrive in time")
+            body.write(chunk)
+        expected = response.headers.get("Content-Length")
+        if expected and "Content-Encoding" not in response.headers and int(expected) != body.tell():
+            raise requests.ConnectionError("the connection ended in the middle of the file")
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error)
+    for hint, reason in (
+        ("resol", "the name cannot be resolved"),
+        ("refused", "the connection was refused"),
+        ("roxy", "the proxy does not let it through"),
+        ("ertificate", "its certificate is not trusted"),
+        ("imed out", "it timed out"),
+        ("in time", "it timed out"),
+    ):
+        if hint in text:
+            return reason
+    return "the connection broke off"

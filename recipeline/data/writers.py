@@ -1,0 +1,203 @@
+"""Tables of any size, written whole or not at all. The same rows are the same bytes."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+
+from recipeline.errors import UnavailableError, UsageError
+
+CSV_SUFFIXES, PARQUET_SUFFIXES = (".csv", ".tsv"), (".parquet", ".pq")
+
+#: So many rows become text at a time.
+BATCH_ROWS = 65_536
+
+#: What takes rows whose columns are those of the table, in its order.
+Write = Callable[[pa.RecordBatch], None]
+
+
+def check_output(path: Path, inputs: Sequence[Path]) -> None:
+    """Raise UsageError where `path` cannot be written, or is one of `inputs`, or among the files of an input folder."""
+    if not path.parent.is_dir():
+        raise UsageError(
+            "output must lie in a folder that exists.", got=f"'{path}'", fix=f"Make it with `mkdir -p '{path.parent}'`."
+        )
+    if path.exists() and not path.is_file():
+        raise UsageError("output must be a file.", got=f"'{path}', which is none,", fix="Name a file.")
+    for other in inputs:
+        if path.exists() and path.samefile(other):
+            raise UsageError("output must be another file than the input.", got=f"'{path}'", fix="Name another one.")
+        if other.is_dir() and path.resolve().parent == other.resolve():
+            raise UsageError(
+                "output must lie outside of the input folder, or it would be input the next time.",
+                got=f"'{path}'",
+                fix="Name another folder with output=.",
+            )
+
+
+class Sink(Protocol):
+    """A table that is being written."""
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Add rows; their columns are those of the table, in its order."""
+
+    def close(self) -> None:
+        """Write what is left to write."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a table that is written: as a CSV's first line, with its separator, and as a schema."""
+
+    header: str
+    separator: str
+    schema: pa.Schema
+
+    def extended(self, fields: Sequence[tuple[str, pa.DataType]]) -> Layout:
+        """Return the layout with further columns."""
+        header = self.separator.join((self.header, as_line([name for name, _ in fields], self.separator)))
+        return Layout(header, self.separator, pa.schema([*self.schema, *(pa.field(*field) for field in fields)]))
+
+
+@contextmanager
+def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
+    """Give the function that writes rows to `path`: CSV (compressed where it ends in .gz) or Parquet, by its suffix.
+
+    The file is there whole after the block, in the place of what was there before, or, where the block raises, not at all. The
+    same rows are the same bytes.
+
+    Raises
+    ------
+    UnavailableError : it cannot be written, because the disk is full for instance.
+    """
+    path = path.resolve()  # a link stays one
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with _as_unwritable(path):
+            file = unfinished.open("wb")
+        with file:
+            with _as_unwritable(path):
+                sink = _make_sink(file, path, layout)
+
+            def write(rows: pa.RecordBatch) -> None:
+                with _as_unwritable(path):
+                    sink.write(rows)
+
+            try:
+                yield write
+                with _as_unwritable(path):
+                    sink.close()
+                    file.flush()
+                    os.fsync(file.fileno())
+            except BaseException:
+                # Each would try to write the rest when it is collected, or on the way out of the block.
+                with suppress(Exception):
+                    sink.close()
+                with suppress(OSError):
+                    file.close()
+                raise
+        with _as_unwritable(path):
+            unfinished.replace(path)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether the file at `path` is, or will be, Parquet by its name."""
+    return path.suffix.lower() in PARQUET_SUFFIXES
+
+
+@contextmanager
+def _as_unwritable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(
+            f"output must be a file that can be written: {path}.",
+            got=f"'{error.strerror or error}'",
+            fix="Make room, or name a file in another folder.",
+        ) from None
+
+
+def _make_sink(file: IO[bytes], path: Path, layout: Layout) -> Sink:
+    if is_parquet(path):
+        return _ParquetSink(file, layout)
+    return _CsvSink(file, layout, packed=path.suffix.lower() == ".gz")
+
+
+class _CsvSink:
+    """A CSV: values are quoted only where they must be."""
+
+    def __init__(self, file: IO[bytes], layout: Layout, *, packed: bool) -> None:
+        self._packed = packed
+        # No name and no time in it: the same rows are the same bytes.
+        self._file: Any = gzip.GzipFile("", "wb", 6, file, mtime=0) if packed else file
+        self._separator = layout.separator
+        self._options = pyarrow.csv.WriteOptions(
+            include_header=False, delimiter=self._separator, quoting_style="none", batch_size=BATCH_ROWS
+        )
+        self._file.write(f"{layout.header}\n".encode())
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Add rows; numbers as the shortest text that reads as the same number."""
+        buffer = pa.BufferOutputStream()
+        try:
+            pyarrow.csv.write_csv(rows, buffer, self._options)
+            self._file.write(buffer.getvalue())
+        except pa.ArrowInvalid:  # a value with a separator, a quote or a line end in it
+            self._file.write(_quoted(rows, self._separator))
+
+    def close(self) -> None:
+        """End the compressed stream."""
+        if self._packed:
+            self._file.close()
+
+
+def _quoted(rows: pa.RecordBatch, separator: str) -> bytes:
+    """Return rows as lines, in quotes the values that need them."""
+    columns = [pc.fill_null(pc.cast(column, pa.string()), "") for column in rows.columns]
+    quoted = [
+        pc.if_else(
+            pc.match_substring_regex(column, f'["{separator}\r\n]'),
+            pc.binary_join_element_wise('"', pc.replace_substring(column, '"', '""'), '"', ""),
+            column,
+        )
+        for column in columns
+    ]
+    lines = pc.binary_join_element_wise(*quoted, separator).to_pylist()
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def as_line(values: Sequence[str], separator: str) -> str:
+    """Return values as a line of a CSV, without its end."""
+    line = io.StringIO()
+    csv.writer(line, delimiter=separator, lineterminator="").writerow(values)
+    return line.getvalue()
+
+
+class _ParquetSink:
+    """A Parquet file."""
+
+    def __init__(self, file: IO[bytes], layout: Layout) -> None:
+        self._writer = pyarrow.parquet.ParquetWriter(pa.PythonFile(file, "w"), layout.schema, compression="zstd")
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Add rows as they are."""
+        self._writer.write_batch(rows)
+
+    def close(self) -> None:
+        """Write the footer."""
+        self._writer.close()

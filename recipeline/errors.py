@@ -1,0 +1,73 @@
+"""The exceptions a user can cause, and the exit code of each.
+
+::
+
+    RecipelineError
+    ├── UsageError        2   parameter, profile, recipe or environment
+    ├── DataError         3   unreadable, empty, wrong schema, digest mismatch, too few rows
+    └── UnavailableError  6   run, model version, store, server or network
+
+Anything else that escapes is a bug and keeps its traceback (exit code 1).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+#: Exit code of `register` and `main` when the best candidate fails an absolute gate; an outcome, not an error.
+EXIT_REJECTED = 4
+
+#: Exit code of `doctor` when something is broken.
+EXIT_BROKEN = 7
+
+
+class RecipelineError(Exception):
+    """An expected failure, told in one sentence: the rule, what was got, what to do next; then the list, if any.
+
+    Parameters
+    ----------
+    rule : what and where, and the rule that was broken; a full sentence.
+    got : what was found instead, in the user's own words.
+    fix : what to do next; a full sentence.
+    details : one line each, where there are several faults.
+    """
+
+    exit_code = 1
+
+    def __init__(self, rule: str, *, got: object = None, fix: str = "", details: Sequence[str] = ()) -> None:
+        parts = [rule, f"Got {got} instead." if got is not None else "", fix]
+        self.sentence = " ".join(part for part in parts if part)
+        self.details = tuple(details)
+        super().__init__("\n".join([self.sentence, *(f"  {line}" for line in self.details)]))
+
+
+class UsageError(RecipelineError):
+    """The command, recipe, profile or environment asks for something that does not exist or cannot be."""
+
+    exit_code = 2
+
+
+class DataError(RecipelineError):
+    """The rows cannot be used."""
+
+    exit_code = 3
+
+
+class UnavailableError(RecipelineError):
+    """A run, a model version, the store, a server or the network is not there."""
+
+    exit_code = 6
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a sentence that names the known word nearest to `word`, and all of them."""
+    names = list(known)
+    return f"{guess(word, names)}Known: {', '.join(names)}."
+
+
+def guess(word: str, known: Iterable[str]) -> str:
+    """Return a question that names the known word nearest to `word`, with a space after it; nothing where none is near."""
+    names = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), names, n=1)
+    return f"Did you mean '{names[close[0]]}'? " if close else ""

@@ -1,0 +1,121 @@
+"""Where and why a model errs: by range of its prediction, by slice of the rows, row by row, and by what it looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.metrics import r2_score
+
+from recipeline.config.recipe import Recipe
+from recipeline.inference.compiled.compile import fastest
+from recipeline.metrics.regression import in_slice
+
+REPEATS, WORST, BINS, MOST_ROWS = 5, 10, 5, 5_000
+
+
+def diagnose(
+    model: BaseEstimator,
+    test: pd.DataFrame,
+    predicted: np.ndarray,
+    limits: tuple[np.ndarray, np.ndarray],
+    recipe: Recipe,
+) -> dict[str, Any]:
+    """Return what is known of the errors of `model` on the test rows, as plain values.
+
+    Parameters
+    ----------
+    test : the rows, with the recipe's columns. predicted, limits : of shape (rows,), in the target's unit, without NaN.
+    """
+    features, target = test[list(recipe.features)], test[recipe.target].to_numpy(dtype=float)
+    importance = measure_importance(model, features, target, seed=recipe.random_state)
+    return {
+        "by_predicted": errors_by_range(target, predicted, limits),
+        "slices": errors_by_slice(features, target, predicted, recipe, [entry["feature"] for entry in importance[:3]]),
+        "worst_rows": worst_rows(test, predicted, recipe.target),
+        "importance": importance,
+    }
+
+
+def measure_importance(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, *, seed: int) -> list[dict[str, Any]]:
+    """Return how much R2 drops when a feature's values are shuffled among the rows, mean and standard deviation, most first.
+
+    Of features that say the same, each looks dispensable (Breiman 2001). The shuffles are those of scikit-learn's
+    `permutation_importance`, and so are the figures; the model is asked for all of a feature's at once, which is faster. Of
+    more than MOST_ROWS rows so many are drawn.
+    """
+    rows, truth = features.to_numpy(dtype=float), target
+    if len(rows) > MOST_ROWS:
+        drawn = np.random.RandomState(seed).choice(len(rows), MOST_ROWS, replace=False)
+        features, rows, truth = features.iloc[drawn], rows[drawn], truth[drawn]
+    ask = fastest(model, features)
+    shuffler = np.random.RandomState(np.random.RandomState(seed).randint(np.iinfo(np.int32).max + 1))
+    order, shuffles = np.arange(len(rows)), [np.arange(len(rows))]
+    for _ in range(REPEATS):
+        shuffler.shuffle(order)
+        shuffles.append(shuffles[-1][order])  # what was shuffled before is shuffled again
+    whole = r2_score(truth, ask(rows))
+    entries = []
+    for column, name in enumerate(features.columns):
+        shuffled = np.tile(rows, (REPEATS, 1))
+        shuffled[:, column] = np.concatenate([rows[shuffle, column] for shuffle in shuffles[1:]])
+        drops = [whole - r2_score(truth, said) for said in np.split(ask(shuffled), REPEATS)]
+        entries.append({"feature": name, "mean": float(np.mean(drops)), "std": float(np.std(drops))})
+    return sorted(entries, key=lambda entry: -entry["mean"])
+
+
+def errors_by_range(target: np.ndarray, predicted: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> list[dict[str, Any]]:
+    """Return for about equally many rows by predicted value: both means, mean absolute error, share within limits."""
+    order = np.argsort(predicted, kind="stable")
+    low, high = limits
+    return [
+        {
+            "from": float(predicted[rows].min()),
+            "to": float(predicted[rows].max()),
+            "rows": len(rows),
+            "mean_predicted": float(predicted[rows].mean()),
+            "mean_true": float(target[rows].mean()),
+            "mae": float(np.abs(target - predicted)[rows].mean()),
+            "interval_coverage": float(((low <= target) & (target <= high))[rows].mean()),
+        }
+        for rows in np.array_split(order, min(BINS, len(order)))
+    ]
+
+
+def errors_by_slice(
+    features: pd.DataFrame, target: np.ndarray, predicted: np.ndarray, recipe: Recipe, by: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return the mean absolute error and the bias of slices: the recipe's, and the lowest and highest quarters of `by`."""
+    slices = [("all rows", np.ones(len(target), dtype=bool))]
+    for name, rows in recipe.promotion.guard_rails.slices.items():
+        slices.append((name, in_slice(target, rows.min, rows.max)))
+    for name in by:
+        values = features[name].to_numpy(dtype=float)
+        low, high = np.nanquantile(values, (0.25, 0.75))
+        unit = recipe.columns[name].unit
+        unit = f" {unit}" if unit else ""
+        slices += [(f"{name} up to {low:g}{unit}", values <= low), (f"{name} from {high:g}{unit}", values >= high)]
+    return [
+        {
+            "slice": name,
+            "rows": int(inside.sum()),
+            "mae": float(np.abs(target - predicted)[inside].mean()),
+            "bias": float((predicted - target)[inside].mean()),
+        }
+        for name, inside in slices
+        if inside.any()
+    ]
+
+
+def worst_rows(test: pd.DataFrame, predicted: np.ndarray, target: str) -> list[dict[str, Any]]:
+    """Return the rows that the model errs most on, worst first, by place in the data set (0 is the first); NaN is None."""
+    error = np.abs(test[target].to_numpy(dtype=float) - predicted)
+    rows = []
+    for place in np.argsort(-error, kind="stable")[:WORST]:
+        values = test.iloc[place]
+        known = {str(name): None if pd.isna(value) else float(value) for name, value in values.items()}
+        rows.append({"row": int(test.index[place]), "predicted": float(predicted[place]), "values": known})
+    return rows

@@ -1,0 +1,114 @@
+"""A closer look at a model, which takes longer than making it: more rows, rows in the file's order, one column at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.metrics import r2_score
+
+from recipeline.config.recipe import Recipe
+from recipeline.data.grouping import row_groups
+from recipeline.data.splits import cv_folds
+from recipeline.engine.local import Call, Workers
+from recipeline.inference.compiled.compile import fastest
+
+SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
+
+GRID = 20
+
+Advance = Callable[[str, int, int], None]
+
+
+def learning_curve(
+    model: BaseEstimator, train: pd.DataFrame, recipe: Recipe, method: str, workers: Workers, advance: Advance
+) -> dict[str, Any]:
+    """Return R2 by the number of training rows, of the rows learned from and of the fold's others, per fold.
+
+    Each fold's training rows are drawn without their order, copies of a row together, so that more of them always hold the
+    fewer; a number that is too small for the model is left out. `advance` is told what is done, as
+    `recipeline.orchestration.step.Reporter` is.
+
+    Returns
+    -------
+    `rows`, the mean number of rows learned from; `train` and `test`, for each a list of R2 by fold.
+    """
+    features, target = train[list(recipe.features)], train[recipe.target].to_numpy(dtype=float)
+    groups, rng = row_groups(features), np.random.default_rng(recipe.random_state)
+    calls: list[Call] = []
+    for seen, unseen in cv_folds(train, recipe, method):
+        distinct = rng.permutation(np.unique(groups[seen]))
+        for share in SHARES:
+            kept = seen[np.isin(groups[seen], distinct[: max(2, round(share * len(distinct)))])]
+            calls.append((_fit_and_score_if_enough, (clone(model), features, target, kept, unseen)))
+    scores = []
+    for done, score in enumerate(workers.map(calls), 1):
+        scores.append(score)
+        advance("learning curve", done, len(calls))
+    by_share = [scores[place :: len(SHARES)] for place in range(len(SHARES))]
+    by_share = [found for found in by_share if not np.isnan([score for _, *pair in found for score in pair]).any()]
+    return {
+        "rows": [round(float(np.mean([rows for rows, _, _ in found]))) for found in by_share],
+        "train": [[learned for _, learned, _ in found] for found in by_share],
+        "test": [[other for _, _, other in found] for found in by_share],
+    }
+
+
+def _fit_and_score(
+    model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, seen: np.ndarray, unseen: np.ndarray
+) -> tuple[int, float, float]:
+    """Return the number of rows learned from, and R2 on them and on the others."""
+    fitted = model.fit(features.iloc[seen], target[seen])
+    learned, other = (float(r2_score(target[rows], fitted.predict(features.iloc[rows]))) for rows in (seen, unseen))
+    return len(seen), learned, other
+
+
+def _fit_and_score_if_enough(
+    model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, seen: np.ndarray, unseen: np.ndarray
+) -> tuple[int, float, float]:
+    """As `_fit_and_score`; NaN where the model refuses so few rows."""
+    try:
+        return _fit_and_score(model, features, target, seen, unseen)
+    except ValueError:
+        return len(seen), float("nan"), float("nan")
+
+
+def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, workers: Workers) -> dict[str, Any]:
+    """Return R2 over blocks of rows in the file's order, copies left out, against shuffled rows: the drop is drift in the file.
+
+    A table is seldom in no order: who learned from its beginning is asked about its end. Of both, R2 per fold and the mean.
+    """
+    rows = table.drop_duplicates(list(recipe.features))
+    features, target = rows[list(recipe.features)], rows[recipe.target].to_numpy(dtype=float)
+    orders = {
+        "in_order": np.arange(len(rows)),
+        "shuffled": np.random.default_rng(recipe.random_state).permutation(len(rows)),
+    }
+    calls: list[Call] = []
+    for order in orders.values():
+        for block in np.array_split(order, recipe.cv.folds):
+            calls.append((_fit_and_score, (clone(model), features, target, np.setdiff1d(order, block), block)))
+    found = [other for _, _, other in workers.map(calls)]
+    folds = {name: found[place * recipe.cv.folds : (place + 1) * recipe.cv.folds] for place, name in enumerate(orders)}
+    return {name: {"folds": scores, "mean": float(np.mean(scores))} for name, scores in folds.items()}
+
+
+def partial_dependence(model: BaseEstimator, features: pd.DataFrame, names: Sequence[str]) -> dict[str, dict[str, list[float]]]:
+    """Return for each of `names` the mean prediction of all rows when that column has one value in them (Friedman 2001).
+
+    The values are up to 20 quantiles of the column between its 5 % and 95 %; NaN is left out of them.
+    """
+    ask, rows = fastest(model, features), features.to_numpy(dtype=float)
+    curves = {}
+    for name in names:
+        column = list(features.columns).index(name)
+        values = np.unique(np.nanquantile(rows[:, column], np.linspace(0.05, 0.95, GRID)))
+        changed, means = rows.copy(), []
+        for value in values:
+            changed[:, column] = value
+            means.append(float(ask(changed).mean()))
+        curves[name] = {"values": values.tolist(), "mean": means}
+    return curves

@@ -1,0 +1,112 @@
+"""What the test rows say about the candidates, and what copies of rows on both sides of a split do to the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.ensemble import VotingRegressor
+
+from recipeline.config.recipe import Recipe
+from recipeline.data.grouping import row_groups
+from recipeline.data.leakage import has_twin
+from recipeline.data.splits import split_rows
+from recipeline.engine.local import Call, Workers
+from recipeline.inference.interval import coverage, mean_width
+from recipeline.metrics.regression import accuracy_within, bootstrap_intervals, score_grades, score_predictions
+from recipeline.training.candidates import mean_prediction
+
+
+def predict_all(models: dict[str, BaseEstimator], test: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    """Return each model's predictions of the test rows, one column a candidate, by the rows' index."""
+    features = test[list(recipe.features)]
+    return pd.DataFrame({name: np.asarray(model.predict(features), float) for name, model in models.items()}, index=test.index)
+
+
+def evaluate_best(target: np.ndarray, predicted: np.ndarray, test: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
+    """Return what is measured of the best candidate only: intervals, accuracy within tolerances, and grades where it has some.
+
+    `target` and `predicted` are of the rows of `test`, in the target's unit, without NaN.
+    """
+    groups = row_groups(test[list(recipe.features)])
+    metrics: dict[str, Any] = {
+        "interval_95": bootstrap_intervals(
+            target, predicted, groups, draws=recipe.metrics.bootstrap_draws, seed=recipe.random_state
+        ),
+        "accuracy_within": accuracy_within(target, predicted, recipe.metrics.tolerances),
+    }
+    if recipe.columns[recipe.target].type == "integer":
+        metrics["grades"] = score_grades(target, predicted)
+    return metrics
+
+
+def measure_interval(target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], level: float) -> dict[str, float]:
+    """Return the interval's level, the share of test rows inside it, its mean width in the target's unit, and the rows.
+
+    `target` and the lower and upper `limits` are of the test rows, of shape (rows,), without NaN.
+    """
+    return {"level": level, "coverage": coverage(target, limits), "mean_width": mean_width(limits), "rows": len(target)}
+
+
+def score_mean_predictor(train: pd.DataFrame, test: pd.DataFrame, target: str) -> dict[str, float]:
+    """Return the scores of predicting the mean of the training rows' target for every test row."""
+    return score_predictions(test[target].to_numpy(), np.full(len(test), train[target].mean()))
+
+
+def measure_leaks(predicted: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, Any] | None:
+    """Return R2 of each candidate on the test rows with a twin in training, and on the others; None where none has one."""
+    twins = has_twin(test, train, recipe)
+    if not twins.any():
+        return None
+    target = test[recipe.target].to_numpy()
+
+    def r2(rows: np.ndarray) -> dict[str, float | None]:
+        enough = len(np.unique(target[rows])) > 1
+        return {
+            str(name): score_predictions(target[rows], column.to_numpy()[rows])["r2"] if enough else None
+            for name, column in predicted.items()
+        }
+
+    return {"leaked_rows": int(twins.sum()), "r2_with_twin": r2(twins), "r2_without_twin": r2(~twins)}
+
+
+def score_random_split(
+    table: pd.DataFrame, models: Mapping[str, BaseEstimator], recipe: Recipe, workers: Workers
+) -> Callable[[], dict[str, float]]:
+    """Start to score what each model, fitted anew, gets from a plain `train_test_split`, copies on both sides; call the result.
+
+    These test R2 are the figures that tutorials quote. They are shown beside the honest ones and decide nothing.
+    """
+    train, test = split_rows(table, recipe, "random")
+    features, target = list(recipe.features), test[recipe.target].to_numpy()
+    # A mean of other models is the mean of their predictions: its members are fitted once.
+    parts = {name: _members(model, models) for name, model in models.items()}
+    names = [name for name in models if not parts[name]]
+    calls: list[Call] = [
+        (_fit_and_predict, (clone(models[name]), train[features], train[recipe.target].to_numpy(), test[features]))
+        for name in names
+    ]
+    under_way = workers.map(calls)
+
+    def scores() -> dict[str, float]:
+        predicted = dict(zip(names, under_way, strict=True))
+        predicted |= {name: mean_prediction(predicted, members) for name, members in parts.items() if members}
+        return {name: score_predictions(target, predicted[name])["r2"] for name in models}
+
+    return scores
+
+
+def _members(model: BaseEstimator, models: Mapping[str, BaseEstimator]) -> tuple[str, ...]:
+    """Return the names of the models that `model` is the mean of; none where it is no mean, or of others than `models`."""
+    if not isinstance(model, VotingRegressor) or model.weights is not None:
+        return ()
+    named = dict(model.estimators)
+    same = all(name in models and repr(clone(models[name])) == repr(member) for name, member in named.items())
+    return tuple(named) if same else ()
+
+
+def _fit_and_predict(estimator: BaseEstimator, features: pd.DataFrame, target: np.ndarray, unseen: pd.DataFrame) -> np.ndarray:
+    return np.asarray(estimator.fit(features, target).predict(unseen), dtype=float)

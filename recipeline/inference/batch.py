@@ -1,0 +1,236 @@
+"""Predictions for files of any size: rows checked, predicted and written piece by piece, in bounded memory."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recipeline.data.prefetch import read_ahead, write_behind
+from recipeline.data.readers import Piece, Table
+from recipeline.data.writers import Layout, Write, is_parquet, open_sink
+from recipeline.errors import DataError, guess
+from recipeline.inference.predictor import Asked
+from recipeline.inference.row_checks import Checked, Fault, check_rows, is_unseen
+
+ROW, FAULT, FILE = "row", "fault", "file"
+
+#: How many faults an error message lists.
+LISTED = 20
+
+
+@dataclass
+class Tally:
+    """What became of the rows: read, rejected, per feature predicted beyond what the model has seen; the first faults."""
+
+    rows: int = 0
+    rejected: int = 0
+    faults: int = 0
+    listed: list[str] = field(default_factory=list)
+    unseen: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def predicted(self) -> int:
+        """The number of rows that were predicted."""
+        return self.rows - self.rejected
+
+
+class BadRowsError(DataError):
+    """Rows break the rules of the model's columns."""
+
+    def __init__(self, tally: Tally, origin: str) -> None:
+        more = [f"and {tally.faults - LISTED} more."] if tally.faults > LISTED else []
+        super().__init__(
+            f"{origin} must follow the rules of the model's columns, "
+            f"and breaks them in {tally.faults} {'place' if tally.faults == 1 else 'places'}.",
+            fix="Correct the rows (row 1 is the first below the header), or set them aside with on_bad_rows=reject.",
+            details=[*tally.listed, *more],
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is predicted by whom, where to, and where bad rows go (None: they stop it)."""
+
+    tables: Sequence[Table]
+    asked: Asked
+    output: Path
+    rejects: Path | None
+    origin: str
+
+    def run(self, report: Callable[[int], None]) -> Tally:
+        """Predict all rows, and return what became of them; `report` is told how many are done.
+
+        Raises
+        ------
+        DataError : a file is broken, has other columns than it must, or no file has rows.
+        BadRowsError : there are bad rows, and nowhere for them to go.
+        UnavailableError : the output cannot be written.
+        """
+        for table in self.tables:
+            self._check_columns(table)
+        tally = Tally()
+        with ExitStack() as stack:
+            write = stack.enter_context(write_behind(stack.enter_context(open_sink(self.output, self._layout))))
+            reject = stack.enter_context(open_sink(self.rejects, self._rejects_layout)) if self.rejects else None
+            for table in self.tables:
+                for piece in read_ahead(table.file.pieces()):
+                    self._do(piece, table, tally, write, reject)
+                    report(tally.rows)
+            if tally.faults and reject is None:
+                raise BadRowsError(tally, self.origin)
+            if not tally.rows:
+                raise DataError(
+                    f"{self.origin} must hold rows below its header.",
+                    got="a header only",
+                    fix="Name a file that holds rows.",
+                )
+        return tally
+
+    def _do(self, piece: Piece, table: Table, tally: Tally, write: Write, reject: Write | None) -> None:
+        """Check, predict and write the rows of a piece."""
+        rows = piece.rows.select(self._columns)
+        checked = check_rows(rows, self.asked.features)
+        ragged = (Fault(row.number, f"must have {len(self._columns)} fields. Got {row.found} instead.") for row in piece.ragged)
+        faults = heapq.merge(checked.faults(piece.numbers), ragged, key=lambda fault: fault.row)
+        tally.rows += rows.num_rows + len(piece.ragged)
+        tally.faults += checked.count + len(piece.ragged)
+        if reject is None and tally.faults:  # the rest is only looked at
+            where = f"{table.name}, " if table.name else ""
+            tally.listed += [f"{where}row {fault.row}, {fault.text}" for fault in islice(faults, LISTED - len(tally.listed))]
+            return
+        if reject is not None and (checked.count or piece.ragged):
+            rejected = self._rejected(checked, piece, table, faults)
+            tally.rejected += rejected.num_rows
+            reject(rejected)
+        numbers = checked.numbers
+        if checked.count:
+            rows, numbers = rows.filter(pa.array(checked.good)), numbers[checked.good]
+        for feature, values in zip(self.asked.features, numbers.T, strict=True):
+            tally.unseen[feature.name] += int(np.count_nonzero(is_unseen(feature, values)))
+        if rows.num_rows:
+            write(self._answered(rows, numbers))
+
+    def _answered(self, rows: pa.RecordBatch, numbers: np.ndarray) -> pa.RecordBatch:
+        """Return rows as they were, with their predictions; out of text into Parquet, features become the numbers they are."""
+        columns = list(rows.columns)
+        for place, values in zip(self._features_as_numbers, numbers.T, strict=False):
+            columns[place] = pa.array(values, from_pandas=True)
+        return self._as_batch([*columns, *self.asked.answer(numbers)], self.output, self._layout)
+
+    def _rejected(self, checked: Checked, piece: Piece, table: Table, faults: Iterable[Fault]) -> pa.RecordBatch:
+        """Return the bad rows whole, in order, with their numbers and what is wrong with them."""
+        texts: dict[int, str] = {}
+        for fault in faults:
+            texts[fault.row] = f"{texts[fault.row]} {fault.text}" if fault.row in texts else fault.text
+        rows, numbers = checked.rows.filter(pa.array(~checked.good)), piece.numbers[~checked.good]
+        if piece.ragged:
+            apart = [dict(zip(table.file.columns, row.fields, strict=True)) for row in piece.ragged]
+            numbers = np.concatenate([numbers, [row.number for row in piece.ragged]])
+            order = np.argsort(numbers)
+            rows = pa.concat_batches([rows, pa.RecordBatch.from_pylist(apart, schema=rows.schema)]).take(pa.array(order))
+        names = [pa.array([table.name] * len(texts))] if table.name else []
+        added = [*names, pa.array(list(texts), pa.int64()), pa.array(list(texts.values()), pa.string())]
+        assert self.rejects is not None
+        return self._as_batch([*rows.columns, *added], self.rejects, self._rejects_layout)
+
+    def _as_batch(self, columns: list[pa.Array], path: Path, layout: Layout) -> pa.RecordBatch:
+        """Return columns as the table at `path` has them."""
+        if not is_parquet(path):
+            return pa.RecordBatch.from_arrays([_as_text(column) for column in columns], names=layout.schema.names)
+        try:
+            return pa.RecordBatch.from_arrays(
+                [column.cast(kind) for column, kind in zip(columns, layout.schema.types, strict=True)], schema=layout.schema
+            )
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise DataError(
+                f"The files of {self.origin} must have the same types in their columns.",
+                got=f"'{' '.join(str(error).split())[:200]}'",
+                fix="Name an output that ends in .csv.",
+            ) from None
+
+    @property
+    def _columns(self) -> list[str]:
+        return self.tables[0].file.columns
+
+    @cached_property
+    def _features_as_numbers(self) -> list[int]:
+        """The places of the features that are text and become numbers; none where text stays text."""
+        schema = self.tables[0].file.layout.schema
+        places = [self._columns.index(name) for name in self.asked.names]
+        return places if is_parquet(self.output) and schema.types == [pa.string()] * len(schema) else []
+
+    @cached_property
+    def _layout(self) -> Layout:
+        layout = self.tables[0].file.layout
+        schema = layout.schema
+        for place in self._features_as_numbers:
+            schema = schema.set(place, pa.field(schema.names[place], pa.float64()))
+        return Layout(layout.header, layout.separator, schema).extended(self.asked.columns)
+
+    @cached_property
+    def _rejects_layout(self) -> Layout:
+        return self.tables[0].file.layout.extended(self._reject_columns)
+
+    @property
+    def _reject_columns(self) -> list[tuple[str, pa.DataType]]:
+        names = [(FILE, pa.string())] if self.tables[0].name else []
+        return [*names, (ROW, pa.int64()), (FAULT, pa.string())]
+
+    def _check_columns(self, table: Table) -> None:
+        """Raise DataError where a table lacks a feature, has a column that is to be added, or others than the first one."""
+        found = table.file.columns
+        missing = [name for name in self.asked.names if name not in found]
+        if missing:
+            raise DataError(
+                f"{table.label} must have the model's columns.",
+                got=f"none of the name '{missing[0]}'",
+                fix=f"{guess(missing[0], sorted(set(found) - set(self.asked.names)))}Add or rename what is missing.",
+                details=[f"{name}: the column must be there." for name in missing],
+            )
+        added = [name for name, _ in (*self.asked.columns, *(self._reject_columns if self.rejects else ()))]
+        taken = [name for name in added if name in found]
+        if taken:
+            raise DataError(
+                f"{table.label} must not have a column that is added to it ({', '.join(added)}).",
+                got=f"'{taken[0]}'",
+                fix="Rename it, or take it out.",
+            )
+        other = sorted(set(found) ^ set(self._columns))
+        if other:
+            raise DataError(
+                f"{table.label} must have the same columns as {self.tables[0].label}.",
+                got=f"{'a further' if other[0] in found else 'no'} '{other[0]}'",
+                fix="Make them alike, or predict them one by one.",
+            )
+        if not is_parquet(self.output):
+            _require_text(table)
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    """Return a column as a CSV can have it: numbers and booleans stay what they are."""
+    kind = column.type
+    plain = pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    return column if plain else pc.cast(column, pa.string())
+
+
+def _require_text(table: Table) -> None:
+    """Raise DataError where a column of the table cannot be written as text."""
+    for column in table.file.layout.schema:
+        try:
+            pc.cast(pa.array([], column.type), pa.string())
+        except pa.ArrowNotImplementedError:
+            raise DataError(
+                f"The column '{column.name}' of {table.label} must be one that a CSV can hold.",
+                got=f"the type {column.type}",
+                fix="Name an output that ends in .parquet.",
+            ) from None

@@ -1,0 +1,64 @@
+"""Check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from recipeline.inference.compiled.form import Compiled
+
+#: Relative error that answers may have where `exact` is not promised.
+TOLERANCE = 1e-6
+
+
+def differences(compiled: Compiled, model: BaseEstimator, rows: pd.DataFrame) -> str:
+    """Return "" where `compiled` answers `rows` as `model` does, at once and one by one; else a sentence with the worst row.
+
+    As `model` does: equal bit for bit where `compiled.exact`, else within 1e-6 relative. Near zero, where sums cancel out, an
+    error of 1e-12 of the largest answer is none.
+
+    Parameters
+    ----------
+    rows : the model's features as its columns, in its order, at least one row, no NaN.
+    """
+    values = np.array(rows, dtype=np.float64, order="C")
+    expected = np.asarray(model.predict(rows), dtype=np.float64)
+    answers = {
+        "at once": compiled.predict(values),
+        "one by one": np.concatenate([compiled.predict(values[[row]]) for row in range(len(values))]),
+    }
+    allowed = 0.0 if compiled.exact else TOLERANCE * np.abs(expected) + 1e-12 * np.abs(expected).max()
+    for how, answer in answers.items():
+        error = np.abs(answer - expected)
+        wrong = ~(error <= allowed)  # a NaN is wrong, too
+        if wrong.any():
+            worst = int(np.argmax(error - allowed))
+            return (
+                f"{wrong.sum()} of {len(values)} rows, asked {how}, are answered otherwise than by the model; "
+                f"the worst is row {worst}: {float(answer[worst])!r} instead of {float(expected[worst])!r}."
+            )
+    return ""
+
+
+def random_rows(low: np.ndarray, high: np.ndarray, names: Sequence[str], *, rows: int, seed: int) -> pd.DataFrame:
+    """Return `rows` rows to ask a model, with `names` as their columns: a third of each of three sorts.
+
+    Within [low, high]; beyond it by up to 20 % of the range on either side; and rounded to 1 to 4 decimals, because trees split
+    between values that were rounded, and a row that lies on the split itself is where a small error shows.
+
+    Parameters
+    ----------
+    low, high : (features,), finite.
+    """
+    rng = np.random.default_rng(seed)
+    share = rng.random((rows, len(names)))
+    share[1::3] = 1.4 * share[1::3] - 0.2
+    values = low + share * (np.asarray(high) - low)
+    decimals = rng.integers(1, 5, size=values.shape)
+    decimals[np.arange(rows) % 3 != 2] = 0
+    for number in range(1, 5):
+        values = np.where(decimals == number, np.round(values, number), values)
+    return pd.DataFrame(values, columns=list(names))

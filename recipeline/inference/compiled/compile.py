@@ -1,0 +1,115 @@
+"""A fitted regressor as a function of an array: the same answers, without what scikit-learn does around them for every call.
+
+Nothing here is to be believed unseen: who compiles a model asks `differences`, which holds the answers against the model's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, is_regressor
+from sklearn.ensemble import VotingRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.svm import SVR, NuSVR
+
+from recipeline.inference._compat import LinearModel
+from recipeline.inference.compiled.check import differences
+from recipeline.inference.compiled.form import Compiled, Operations, Predict, UnknownKindError, after, as_function
+from recipeline.inference.compiled.kernels import compile_kernel
+from recipeline.inference.compiled.linear import linear_form, linear_operations
+from recipeline.inference.compiled.trees import FEW_ROWS_HISTOGRAM, compile_trees
+
+
+def compile_model(model: BaseEstimator, feature_names: Sequence[str]) -> Compiled | None:
+    """Return `model`, fitted to the columns `feature_names` in this order, as a function; None where it is of no known kind.
+
+    A subclass from elsewhere, several targets, categories, a link function, a clipped scale: none is of a known kind, and
+    neither is what has such a part. Trees behind a projection (PCA) are not either: its last bit depends on how many rows BLAS
+    is given, and decides on which side of a split a row is.
+    """
+    width = len(feature_names)
+    try:
+        _check_names(model, list(feature_names))
+        compiled = _compile(model, width, ())
+        for rows in (1, FEW_ROWS_HISTOGRAM + 1):  # each of the ways to walk trees
+            if compiled.predict(np.zeros((rows, width))).shape != (rows,):
+                return None
+    except (UnknownKindError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return None
+    return compiled
+
+
+def fastest(model: BaseEstimator, rows: pd.DataFrame) -> Predict:
+    """Return `model` as a function of an array: compiled where that answers some of `rows` as it does, and none has a NaN."""
+    names = list(rows.columns)
+    compiled = None if rows.isna().to_numpy().any() else compile_model(model, names)
+    return as_function(model, names) if compiled is None or differences(compiled, model, rows.head(20)) else compiled.predict
+
+
+def _check_names(model: BaseEstimator, names: list[str]) -> None:
+    if isinstance(model, VotingRegressor):
+        for member in model.estimators_:
+            _check_names(member, names)
+    elif isinstance(model, Pipeline):
+        _check_names(_parts(model)[0], names)
+    elif list(getattr(model, "feature_names_in_", names)) != names:
+        raise UnknownKindError
+
+
+def _parts(model: Pipeline) -> list[BaseEstimator]:
+    *transformers, (_, final) = model.steps
+    return [part for _, part in transformers if part is not None and part != "passthrough"] + [final]
+
+
+def _compile(model: BaseEstimator, width: int, operations: Operations) -> Compiled:
+    """Return `model` as a function of the `width` columns that are there before `operations`."""
+    if type(model) is Pipeline:
+        *transformers, final = _parts(model)
+        for transformer in transformers:
+            _check_width(transformer, width, operations)
+            operations += linear_operations(transformer)
+        return _compile(final, width, operations)
+    if type(model) is VotingRegressor:
+        return _compile_mean(model, [_compile(member, width, operations) for member in model.estimators_])
+    inside = _check_width(model, width, operations)
+    if type(model) in (SVR, NuSVR):
+        return compile_kernel(model, operations)
+    if isinstance(model, LinearModel) and is_regressor(model) and type(model).__module__.startswith("sklearn."):
+        return linear_form(model.coef_, model.intercept_, operations)
+    if any(operation is np.matmul for operation, _ in operations):
+        raise UnknownKindError
+    return after(operations, compile_trees(model, inside))
+
+
+def _check_width(part: BaseEstimator, width: int, operations: Operations) -> int:
+    """Return how many columns `part` gets: `width`, or what the last projection leaves of them.
+
+    Trees look up columns without a check of their own: a part that was fitted to more would read what is not there.
+    """
+    for operation, operand in operations:
+        width = operand.shape[1] if operation is np.matmul else width
+    if part.n_features_in_ != width:
+        raise UnknownKindError
+    return width
+
+
+def _compile_mean(model: VotingRegressor, members: list[Compiled]) -> Compiled:
+    asked = [member.predict for member in members]
+    kept = [not (isinstance(member, str) and member == "drop") for _, member in model.estimators]
+    weights = None if model.weights is None else np.asarray(model.weights)[None, kept]
+    total = len(members) if weights is None else weights.sum()
+    if not total or (weights is not None and weights.shape[1] != len(members)):
+        raise UnknownKindError
+
+    def predict(rows: np.ndarray) -> np.ndarray:
+        answers: np.ndarray = np.array([ask(rows) for ask in asked]).T
+        weighted: np.ndarray = answers if weights is None else answers * weights
+        mean: np.ndarray = weighted.sum(axis=1) / total
+        return mean
+
+    kinds = dict.fromkeys(member.kind for member in members)
+    # From eight members on numpy adds up one row in another order than many: the model itself has two answers for a row then.
+    exact = len(members) < 8 and all(member.exact for member in members)
+    return Compiled("mean of " + ", ".join(kinds), exact, predict, is_light=all(member.is_light for member in members))

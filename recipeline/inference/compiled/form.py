@@ -1,0 +1,56 @@
+"""What a compiled model is: a function of an array, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+Predict = Callable[[np.ndarray], np.ndarray]
+
+#: What a transformer does to an array: `array = ufunc(array, operand)`, one after the other.
+Operations = tuple[tuple[np.ufunc, np.ndarray], ...]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A fitted regressor as a function.
+
+    Parameters
+    ----------
+    kind : what it computes, for people: "linear", "trees", "boosted trees", "kernel", or "mean of" several of these.
+    exact : its answers are the model's, bit for bit; else within 1e-6 of them.
+    predict : from float64, C-contiguous, (rows, features), to float64, (rows,). There must be no NaN, and for trees nothing too
+        large for float32. It may be called by many threads at once, starts none, and leaves its input as it is.
+    is_light : many rows are so little work for it that to share them among threads takes longer.
+    """
+
+    kind: str
+    exact: bool
+    predict: Predict
+    is_light: bool = False
+
+
+def as_function(model: BaseEstimator, feature_names: Sequence[str]) -> Predict:
+    """Return `model`, asked as ever, as a function of an array; NaN is for the model to take or to refuse."""
+    names = list(feature_names)
+    return lambda rows: np.asarray(model.predict(pd.DataFrame(rows, columns=names)), dtype=np.float64)
+
+
+class UnknownKindError(Exception):
+    """The model, or a part of it, is of no known kind."""
+
+
+def after(operations: Operations, compiled: Compiled) -> Compiled:
+    if not operations:
+        return compiled
+
+    def predict(rows: np.ndarray) -> np.ndarray:
+        for operation, operand in operations:
+            rows = operation(rows, operand)
+        return compiled.predict(rows)
+
+    return replace(compiled, predict=predict)

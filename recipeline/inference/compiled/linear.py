@@ -1,0 +1,66 @@
+"""Linear."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+
+from recipeline.inference.compiled.form import Compiled, Operations, UnknownKindError
+
+
+def linear_operations(transformer: BaseEstimator) -> Operations:
+    """Return what `transformer` does, as scikit-learn does it: the same operations in the same order, so the same bits."""
+    kind = type(transformer)
+    found: list[tuple[np.ufunc, Any]]
+    if kind is StandardScaler:
+        found = [(np.subtract, transformer.mean_)] if transformer.with_mean else []
+        found += [(np.divide, transformer.scale_)] if transformer.with_std else []
+    elif kind is RobustScaler:
+        found = [(np.subtract, transformer.center_)] if transformer.with_centering else []
+        found += [(np.divide, transformer.scale_)] if transformer.with_scaling else []
+    elif kind is MinMaxScaler and not transformer.clip:
+        found = [(np.multiply, transformer.scale_), (np.add, transformer.min_)]
+    elif kind is MaxAbsScaler and not getattr(transformer, "clip", False):
+        found = [(np.divide, transformer.scale_)]
+    elif kind is PCA:
+        found = _projection(transformer)
+    else:
+        raise UnknownKindError
+    return tuple((operation, np.asarray(operand, dtype=np.float64)) for operation, operand in found)
+
+
+def _projection(transformer: PCA) -> list[tuple[np.ufunc, Any]]:
+    axes = np.asarray(transformer.components_, dtype=np.float64).T
+    found = [(np.matmul, axes), (np.subtract, transformer.mean_ @ axes)]
+    if transformer.whiten:
+        # An axis along which nothing varies is divided by the smallest number that scikit-learn divides by.
+        smallest = np.finfo(transformer.explained_variance_.dtype).eps
+        found.append((np.divide, np.maximum(np.sqrt(transformer.explained_variance_), smallest)))
+    return found
+
+
+def linear_form(coefficients: Any, intercept: Any, operations: Operations) -> Compiled:
+    """Return `coefficients` and `intercept` after `operations` as one product, by going through the operations backwards."""
+    slope = np.array(coefficients, dtype=np.float64)
+    offset = float(np.asarray(intercept).reshape(()))
+    if slope.ndim != 1:
+        raise UnknownKindError
+    for operation, operand in reversed(operations):
+        if operation is np.matmul:
+            slope = operand @ slope
+        elif operation is np.add:
+            offset += float(operand @ slope)
+        elif operation is np.subtract:
+            offset -= float(operand @ slope)
+        else:
+            slope = operation(slope, operand)
+
+    def predict(rows: np.ndarray) -> np.ndarray:
+        answer: np.ndarray = rows @ slope + offset
+        return answer
+
+    return Compiled("linear", False, predict, is_light=True)

@@ -1,0 +1,278 @@
+"""Trees and forests as functions of an array, in scikit-learn's own tree walkers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, count
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import (
+    ExtraTreesRegressor,
+    GradientBoostingRegressor,
+    HistGradientBoostingRegressor,
+    RandomForestRegressor,
+)
+from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
+
+from recipeline.inference import _compat
+from recipeline.inference.compiled.form import Compiled, Predict, UnknownKindError
+
+# Up to so many rows all trees are walked in one call, each row once for each tree; from there on tree by tree is faster.
+FEW_ROWS, FEW_ROWS_HISTOGRAM = 8, 32
+
+# So few trees are walked faster one by one.
+FEW_TREES = 16
+
+# From so many rows on, boosted trees of so few splits are faster not walked at all: all splits are asked, the answers looked
+# up. So many rows at a time, which stay in the cache.
+MANY_ROWS, FEW_SPLITS, BLOCK_ROWS = 1_024, 8, 65_536
+
+# Bytes of the rows repeated for each tree.
+MOST_BYTES = 8_000_000
+
+
+def compile_trees(model: BaseEstimator, width: int) -> Compiled:
+    kind = type(model)
+    if kind is HistGradientBoostingRegressor:
+        return _histogram_trees(model, width)
+    if getattr(model, "n_outputs_", 1) != 1:
+        raise UnknownKindError
+    if kind in (DecisionTreeRegressor, ExtraTreeRegressor):
+        return Compiled("trees", True, _sum_of_trees([model.tree_], width))
+    if kind in (RandomForestRegressor, ExtraTreesRegressor):
+        trees = [estimator.tree_ for estimator in model.estimators_]
+        return Compiled("trees", True, _sum_of_trees(trees, width, divisor=len(trees)))
+    if kind is GradientBoostingRegressor:
+        trees = [estimator.tree_ for estimator in model.estimators_[:, 0]]
+        start, rate = _first_guess(model, width), float(model.learning_rate)
+        return Compiled("boosted trees", True, _sum_of_trees(trees, width, start=start, scale=rate))
+    raise UnknownKindError
+
+
+def _first_guess(model: GradientBoostingRegressor, width: int) -> float:
+    if isinstance(model.init_, str) and model.init_ == "zero":
+        return 0.0
+    if type(model.init_) is not DummyRegressor:
+        raise UnknownKindError
+    return float(model.init_.predict(np.zeros((1, width)))[0])
+
+
+@dataclass(slots=True)
+class _Stage:
+    """What scikit-learn's loop over boosted trees wants of an estimator."""
+
+    tree_: Any
+
+
+def _sum_of_trees(trees: list[Any], width: int, *, start: float = 0.0, scale: float = 1.0, divisor: int = 1) -> Predict:
+    """Return (start + scale * tree 1 + scale * tree 2 + ...) / divisor, added up in this order, as a function.
+
+    Where a compiler makes one operation of a product and a sum (it may on ARM), the two ways differ by a last bit as soon as
+    `scale` is not 1: then it is `differences` that keeps such a model out.
+    """
+    tree, values = _graft_trees(trees, width)
+    terms_of_leaves = scale * values
+    numbers = np.arange(len(trees), dtype=np.float32)[:, None]
+    stages = np.array([[_Stage(one)] for one in trees], dtype=object)
+
+    def predict_few(rows: np.ndarray) -> np.ndarray:
+        leaves = tree.apply(_repeat(rows, numbers)).reshape(len(numbers), len(rows))
+        return _add_up(start, terms_of_leaves.take(leaves)) / divisor
+
+    def predict_many(rows: np.ndarray) -> np.ndarray:
+        total = np.full((len(rows), 1), start)
+        _compat.predict_stages(stages, rows.astype(np.float32, order="C"), scale, total)
+        return total[:, 0] / divisor
+
+    few = min(FEW_ROWS, MOST_BYTES // (numbers.nbytes * (width + 1))) if len(trees) > FEW_TREES else 0
+    return _by_number_of_rows(predict_few, predict_many, few, width)
+
+
+def _by_number_of_rows(predict_few: Predict, predict_many: Predict, few: int, width: int) -> Predict:
+    def predict(rows: np.ndarray) -> np.ndarray:
+        if rows.shape[1] != width:
+            raise ValueError(f"There must be {width} columns. Got {rows.shape[1]} instead.")
+        return predict_few(rows) if len(rows) <= few else predict_many(rows)
+
+    return predict
+
+
+def _add_up(start: float, terms: np.ndarray) -> np.ndarray:
+    """Return start + terms[0] + terms[1] + ..., added up in this order, which `sum` would not keep to."""
+    sums = np.empty((len(terms) + 1, terms.shape[1]))
+    sums[0], sums[1:] = start, terms
+    total: np.ndarray = np.add.accumulate(sums, axis=0)[-1]
+    return total
+
+
+def _repeat(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Return every row once for each of `numbers`, (trees, 1), which is its last column; the rows of one number together.
+
+    Column by column in memory: a row is written much faster as a few long columns than as many short rows.
+    """
+    width = rows.shape[1]
+    columns = np.empty((width + 1, len(numbers), len(rows)), dtype=numbers.dtype)
+    columns[:width] = rows.T[:, None, :]
+    columns[width] = numbers
+    return columns.reshape(width + 1, len(numbers) * len(rows)).T
+
+
+@dataclass(frozen=True)
+class _Fields:
+    """What a tree's array of nodes calls them."""
+
+    left: str
+    right: str
+    feature: str
+    threshold: str
+
+
+_TREE = _Fields("left_child", "right_child", "feature", "threshold")
+
+_HISTOGRAM = _Fields("left", "right", "feature_idx", "num_threshold")
+
+
+def _graft(trees: Sequence[np.ndarray], inner: Iterable[np.ndarray], fields: _Fields, column: int) -> np.ndarray:
+    """Return the nodes of one tree that has all `trees` in it: the number in `column` leads from its root to theirs.
+
+    Parameters
+    ----------
+    trees : nodes, each tree's root first.
+    inner : for each tree which of its nodes have children.
+    """
+    roots = list(accumulate((len(nodes) for nodes in trees), initial=len(trees) - 1))
+    grafted = np.zeros(roots[-1], dtype=trees[0].dtype)
+    for root, nodes, mask in zip(roots[:-1], trees, inner, strict=True):
+        grafted[root : root + len(nodes)] = nodes
+        for child in (fields.left, fields.right):
+            grafted[child][root : root + len(nodes)][mask] += root
+    free = count()
+
+    def branch(low: int, high: int) -> int:
+        if high - low == 1:
+            return roots[low]
+        node, middle = next(free), (low + high) // 2
+        grafted[fields.feature][node], grafted[fields.threshold][node] = column, middle - 0.5
+        grafted[fields.left][node], grafted[fields.right][node] = branch(low, middle), branch(middle, high)
+        return node
+
+    branch(0, len(trees))
+    return grafted
+
+
+def _graft_trees(trees: Sequence[Any], width: int) -> tuple[Any, np.ndarray]:
+    """Return all `trees` as one, which expects a tree's number as column `width`, and the values of its nodes."""
+    states = [tree.__getstate__() for tree in trees]
+    nodes = [state["nodes"] for state in states]
+    if any(state["values"].shape[1:] != (1, 1) or tree.n_features != width for state, tree in zip(states, trees, strict=True)):
+        raise UnknownKindError
+    grafted = _graft(nodes, [part[_TREE.left] >= 0 for part in nodes], _TREE, width)
+    values = np.concatenate([np.zeros(len(trees) - 1), *(state["values"][:, 0, 0] for state in states)])
+    grafted, values = _share_leaves(grafted, values)
+    one = _compat.Tree(width + 1, np.array([1], dtype=np.intp), 1)
+    depth = max(state["max_depth"] for state in states) + len(trees).bit_length()
+    state = {"max_depth": depth, "node_count": len(grafted), "nodes": grafted, "values": values.reshape(-1, 1, 1)}
+    one.__setstate__(state)
+    return one, values
+
+
+def _share_leaves(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes and values with one leaf for each value there is: of all that have it, the first.
+
+    Half of all nodes are leaves, and few of their values differ: what must be in the cache becomes half as much.
+    """
+    leaves = np.flatnonzero(nodes[_TREE.left] < 0)
+    _, first, which = np.unique(values[leaves], return_index=True, return_inverse=True)
+    stands_for_itself = np.ones(len(nodes), dtype=bool)
+    stands_for_itself[leaves] = False
+    stands_for_itself[leaves[first]] = True
+    place = np.cumsum(stands_for_itself) - 1
+    place[leaves] = place[leaves[first]][which]
+    shared = nodes[stands_for_itself]
+    inner = shared[_TREE.left] >= 0
+    for child in (_TREE.left, _TREE.right):
+        shared[child][inner] = place[shared[child][inner]]
+    return shared, values[stands_for_itself]
+
+
+def _histogram_trees(model: HistGradientBoostingRegressor, width: int) -> Compiled:
+    """Return the baseline + tree 1 + tree 2 + ..., added up in this order, as a function."""
+    trees = _histogram_nodes(model, width)
+    grafted = _graft(trees, [nodes["is_leaf"] == 0 for nodes in trees], _HISTOGRAM, width)
+    baseline = _compat.histogram_baseline(model)
+    numbers = np.arange(len(trees), dtype=np.float64)[:, None]
+    no_categories, no_places = np.zeros((0, 8), dtype=np.uint32), np.zeros(width + 1, dtype=np.uint32)
+    is_light = max(map(len, trees)) <= 2 * FEW_SPLITS + 1
+    splits = [_Splits.of(nodes) for nodes in trees] if is_light else []
+
+    def walk(nodes: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        answers = np.empty(len(rows))
+        _compat.predict_histogram_tree(nodes, rows, no_categories, no_categories, no_places, 1, answers)  # 1 thread
+        return answers
+
+    def predict_few(rows: np.ndarray) -> np.ndarray:
+        return _add_up(baseline, walk(grafted, _repeat(rows, numbers)).reshape(len(numbers), len(rows)))
+
+    def predict_many(rows: np.ndarray) -> np.ndarray:
+        if is_light and len(rows) >= MANY_ROWS:
+            return np.concatenate([look_up(rows[start : start + BLOCK_ROWS]) for start in range(0, len(rows), BLOCK_ROWS)])
+        total = np.full(len(rows), baseline)
+        for nodes in trees:
+            total += walk(nodes, rows)
+        return total
+
+    def look_up(rows: np.ndarray) -> np.ndarray:
+        columns, total = np.ascontiguousarray(rows.T), np.full(len(rows), baseline)
+        for tree in splits:
+            total += tree.answer(columns)
+        return total
+
+    few = min(FEW_ROWS_HISTOGRAM, MOST_BYTES // (numbers.nbytes * (width + 1)))
+    return Compiled("boosted trees", True, _by_number_of_rows(predict_few, predict_many, few, width), is_light)
+
+
+@dataclass(frozen=True)
+class _Splits:
+    """A tree as all of its splits, each a column and a threshold, and the value for each way in which they can be answered.
+
+    Of a walk, the processor guesses every turn, and half of the guesses are wrong; there are no turns here.
+    """
+
+    splits: tuple[tuple[int, float], ...]
+    values: np.ndarray
+
+    @classmethod
+    def of(cls, nodes: np.ndarray) -> _Splits:
+        """Return a tree of at most 8 splits; the answer to the last one is the lowest bit of a place in `values`."""
+        inner = np.flatnonzero(nodes["is_leaf"] == 0)
+        bits = {int(node): len(inner) - 1 - place for place, node in enumerate(inner)}
+
+        def walk(answers: int) -> float:
+            node = 0
+            while node in bits:
+                node = int(nodes[_HISTOGRAM.right if answers >> bits[node] & 1 else _HISTOGRAM.left][node])
+            return float(nodes["value"][node])
+
+        splits = tuple((int(nodes[_HISTOGRAM.feature][node]), float(nodes[_HISTOGRAM.threshold][node])) for node in inner)
+        return cls(splits, np.array([walk(answers) for answers in range(2 ** len(inner))]))
+
+    def answer(self, columns: np.ndarray) -> np.ndarray:
+        """Return the values, (rows,), of columns, (features, rows)."""
+        answers = np.zeros(columns.shape[1], dtype=np.uint8)
+        for column, threshold in self.splits:
+            np.left_shift(answers, 1, out=answers)
+            np.bitwise_or(answers, (columns[column] > threshold).view(np.uint8), out=answers)
+        return self.values.take(answers)
+
+
+def _histogram_nodes(model: HistGradientBoostingRegressor, width: int) -> list[np.ndarray]:
+    trees = _compat.histogram_nodes(model)
+    if model.loss not in ("squared_error", "absolute_error", "quantile") or model.is_categorical_ is not None:
+        raise UnknownKindError
+    if any(nodes["is_categorical"].any() or nodes["feature_idx"].max() >= width for nodes in trees):
+        raise UnknownKindError
+    return trees

@@ -1,0 +1,52 @@
+"""Golden rows: what a model answered when it was evaluated, and what any copy of it must answer ever after."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from recipeline.config.recipe import Recipe
+from recipeline.inference.interval import Interval
+
+GOLDEN_ROWS = 20
+
+PREDICTION, LIMITS = "prediction", ("prediction_lower", "prediction_upper")
+
+_RELATIVE = 1e-9
+
+
+def choose_golden(
+    test: pd.DataFrame, predicted: np.ndarray, limits: tuple[np.ndarray, np.ndarray], recipe: Recipe
+) -> pd.DataFrame:
+    """Return test rows, spread over the range of predictions, with what any copy of the model must answer.
+
+    That is the `prediction`, and its interval, `prediction_lower` and `prediction_upper`.
+    """
+    order = np.argsort(predicted, kind="stable")
+    chosen = order[np.unique(np.linspace(0, len(order) - 1, GOLDEN_ROWS).astype(int))]
+    golden: pd.DataFrame = test[list(recipe.features)].iloc[chosen].reset_index(drop=True)
+    answers = zip((PREDICTION, *LIMITS), (predicted, *limits), strict=True)
+    return golden.assign(**{name: values[chosen] for name, values in answers})
+
+
+def answers_golden(model: BaseEstimator, golden: pd.DataFrame) -> bool:
+    """Whether the model predicts the golden rows as it did when they were chosen, to a relative 1e-9."""
+    return bool(np.allclose(model.predict(golden_features(golden)), golden[PREDICTION], rtol=_RELATIVE, atol=0))
+
+
+def has_limits(golden: pd.DataFrame) -> bool:
+    """Whether the golden rows say what the interval must be."""
+    return set(LIMITS) <= set(golden)
+
+
+def limits_golden(interval: Interval, golden: pd.DataFrame) -> bool:
+    """Whether the interval around the golden predictions is what it was when they were chosen, to a relative 1e-9."""
+    rows = golden_features(golden).to_numpy(dtype=float)
+    limits = interval.around(golden[PREDICTION].to_numpy(), rows)
+    return bool(np.allclose(limits, golden[list(LIMITS)].to_numpy().T, rtol=_RELATIVE, atol=0))
+
+
+def golden_features(golden: pd.DataFrame) -> pd.DataFrame:
+    """Return the golden rows as they are asked."""
+    return golden.drop(columns=[PREDICTION, *LIMITS], errors="ignore")

@@ -1,0 +1,128 @@
+"""Predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from recipeline.errors import DataError
+from recipeline.inference.compiled.check import differences
+from recipeline.inference.compiled.compile import compile_model
+from recipeline.inference.compiled.form import Compiled
+from recipeline.inference.golden import LIMITS, PREDICTION
+from recipeline.inference.interval import Interval
+from recipeline.inference.model_info import Feature
+
+VERSION = "model_version"
+
+# Into so many slices a piece is cut, whatever the number of threads: the last bit of a product depends on the rows in it.
+SLICES, LEAST_ROWS = 4, 8_192
+
+_CHECKED_ROWS = 100
+
+
+class Predictor:
+    """A fitted model as a function of an array, on `threads` threads; its answers do not depend on how many there are.
+
+    The model is asked through its compiled form where there is one that answers as the model does. Pure forests are asked
+    themselves where there are threads, because scikit-learn lets go of the interpreter while it walks a tree; and they are
+    asked in the order of the leaves of their first trees: similar rows take similar ways, a third faster on distinct rows.
+    """
+
+    def __init__(self, model: Any, names: Sequence[str], *, threads: int = 1) -> None:
+        self._model, self._names = model, list(names)
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        compiled = compile_model(model, self._names)
+        is_forest = compiled is not None and compiled.kind == "trees"
+        self._first_trees = list(getattr(model, "estimators_", ()))[:2] if is_forest else []
+        self._compiled = None if is_forest and threads > 1 else compiled
+        self._is_checked = False
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Return the predictions, (rows,), of float64 rows, (rows, features); NaN is for the model to take or to refuse.
+
+        Raises
+        ------
+        DataError : the model refuses the rows.
+        """
+        if not len(rows):
+            return np.zeros(0)
+        if self._compiled and not self._is_checked:
+            self._compiled = self._checked(self._compiled, rows)
+        if not self._first_trees or len(rows) < LEAST_ROWS or not _is_plain(rows).all():
+            return self._ask(rows)
+        order = np.lexsort([tree.apply(rows) for tree in self._first_trees])
+        predicted = np.empty(len(rows))
+        predicted[order] = self._ask(rows[order])
+        return predicted
+
+    def _ask(self, rows: np.ndarray) -> np.ndarray:
+        size = max(LEAST_ROWS, -(-len(rows) // SLICES))
+        slices = [rows[start : start + size] for start in range(0, len(rows), size)]
+        pool = None if self._compiled and self._compiled.is_light else self._pool
+        return np.concatenate(list((pool.map if pool else map)(self._predict, slices)))
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _checked(self, compiled: Compiled, rows: np.ndarray) -> Compiled | None:
+        """Return `compiled` where it answers the first rows as the model does."""
+        first = rows[_is_plain(rows)][:_CHECKED_ROWS]
+        self._is_checked = bool(len(first))
+        return compiled if not len(first) or not differences(compiled, self._model, self._frame(first)) else None
+
+    def _predict(self, rows: np.ndarray) -> np.ndarray:
+        if self._compiled and _is_plain(rows).all():
+            return self._compiled.predict(rows)
+        try:
+            return np.asarray(self._model.predict(self._frame(rows)), dtype=np.float64)
+        except ValueError as error:
+            raise DataError(
+                "The model must be able to predict every row.",
+                got=f"'{' '.join(str(error).split())[:200]}'",
+                fix="Correct the rows, or ask another model with model_uri=.",
+            ) from None
+
+    def _frame(self, rows: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame(rows, columns=self._names)
+
+
+def _is_plain(rows: np.ndarray) -> np.ndarray:
+    """Return which rows a compiled model takes: without NaN, and nothing too large for float32."""
+    plain: np.ndarray = (np.abs(rows) < np.finfo(np.float32).max).all(axis=1)
+    return plain
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The model that is asked: its features, in its order, the function that predicts, and what is said of its answers."""
+
+    features: tuple[Feature, ...]
+    predict: Callable[[np.ndarray], np.ndarray]
+    version: str
+    interval: Interval | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The features' names."""
+        return [feature.name for feature in self.features]
+
+    @property
+    def columns(self) -> list[tuple[str, pa.DataType]]:
+        """The columns that the answers are."""
+        limits = LIMITS if self.interval else ()
+        return [*((name, pa.float64()) for name in (PREDICTION, *limits)), (VERSION, pa.string())]
+
+    def answer(self, rows: np.ndarray) -> list[pa.Array]:
+        """Return the values of `columns` for the rows."""
+        predicted = self.predict(rows)
+        limits = self.interval.around(predicted, rows) if self.interval else ()
+        return [*map(pa.array, (predicted, *limits)), pa.array([self.version]).take(pa.array(np.zeros(len(rows), np.int8)))]

@@ -1,0 +1,181 @@
+"""What may be wrong with a store, a registry or this machine: each finding with the command that mends it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from mlflow.entities.model_registry import ModelVersion
+
+from recipeline.errors import UnavailableError
+from recipeline.inference.trust import PACKAGES
+from recipeline.orchestration.commit import describe_commit
+from recipeline.orchestration.session import Session
+from recipeline.registry.ledger import OPEN
+from recipeline.registry.loading import load_golden
+from recipeline.registry.versions import CHAMPION, PREVIOUS, PRODUCTION
+from recipeline.tracking.manifest import local_copy
+
+REPAIR = "recipeline repair"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that was looked at: `ok`, worth a `note`, or `broken`, and then the command that mends it."""
+
+    state: Literal["ok", "note", "broken"]
+    what: str
+    fix: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return plain values, as JSON takes them."""
+        return asdict(self)
+
+
+def examine_machine(root: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what is to be said of this machine: managers of environments, inherited variables, the checkout."""
+    managers = [name for name in ("conda", "mamba", "pyenv", "uv", "virtualenv") if shutil.which(name)]
+    yield Finding(
+        "note",
+        f"Managers of environments on PATH: {', '.join(managers) or 'none'}. `mlflow run` takes virtualenv, which it brings "
+        "along; `--env-manager local` takes the environment you are in.",
+    )
+    run_id = environment.get("MLFLOW_RUN_ID")
+    if run_id:
+        yield Finding(
+            "broken",
+            f"The environment has MLFLOW_RUN_ID={run_id}, of another command: what runs here may write into its run.",
+            "unset MLFLOW_RUN_ID",
+        )
+    commit = describe_commit(root)
+    if commit["git_dirty"] == "true":
+        yield Finding("note", f"The checkout differs from its commit {commit['git_commit'][:12]}.", "git status")
+    elif commit["git_commit"] == "unknown":
+        yield Finding("note", "This is no git checkout: versions do not say which code made them.", "git init")
+    else:
+        yield Finding("ok", f"The checkout is commit {commit['git_commit'][:12]}.")
+
+
+def examine_registry(session: Session) -> Iterator[Finding]:
+    """Yield what is to be said of Production, the ledger, and the files of the versions."""
+    yield from _production(session)
+    yield from _ledger(session)
+    for version in sorted(session.registry.versions(), key=lambda version: int(version.version)):
+        yield from _version(session, version)
+
+
+def _production(session: Session) -> Iterator[Finding]:
+    registry = session.registry
+    champion = registry.holder(CHAMPION)
+    in_stage = [str(version.version) for version in registry.versions() if version.current_stage == PRODUCTION]
+    number = str(champion.version) if champion else ""
+    if champion is None and not in_stage:
+        yield Finding("note", f"Nothing is in Production of {registry.name}.", "make pipeline")
+    elif len(in_stage) > 1:
+        yield Finding("broken", f"Versions {' and '.join(sorted(in_stage, key=int))} are both in stage Production.", REPAIR)
+    elif in_stage != [number]:
+        yield Finding(
+            "broken",
+            f"The alias {CHAMPION} is on version {number or 'none'}, the stage Production on "
+            f"{in_stage[0] if in_stage else 'none'}.",
+            REPAIR,
+        )
+    else:
+        yield Finding("ok", f"Version {number} of {registry.name} is in Production, alias and stage.")
+
+
+def _ledger(session: Session) -> Iterator[Finding]:
+    registry = session.registry
+    reading, champion = registry.ledger.read(), registry.holder(CHAMPION)
+    number = str(champion.version) if champion else ""
+    for fault in reading.faults.values():
+        yield Finding("broken", fault, f"{REPAIR}   (takes note of it; the entry stays lost)")
+    if reading.head and reading.head.state == OPEN:
+        yield Finding(
+            "broken",
+            f"Entry {reading.head.number} of the ledger, version {reading.head.before or 'none'} to {reading.head.after}, was "
+            "begun and not finished.",
+            REPAIR,
+        )
+    elif (reading.changes[-1].after if reading.changes else "") != number:
+        last = reading.changes[-1].after if reading.changes else ""
+        yield Finding(
+            "broken",
+            f"Production was changed by other means than the pipeline: the ledger ends with version {last or 'none'}, the "
+            f"alias {CHAMPION} is on {number or 'none'}.",
+            f"{REPAIR}   (records it), or recipeline rollback",
+        )
+    elif not reading.faults:
+        signed = "signed and " if session.ledger_key else ""
+        noted = f", but for what was taken note of: {', '.join(sorted(reading.acknowledged))}" if reading.acknowledged else ""
+        yield Finding("ok", f"The ledger of {registry.name} is {signed}whole: {len(reading.entries)} entries{noted}.")
+    known = {str(version.version) for version in registry.versions()}
+    served = dict.fromkeys(entry.after for entry in reading.changes if entry.after)
+    for gone in served:
+        if gone not in known and f"version {gone}" not in reading.acknowledged:
+            yield Finding(
+                "broken",
+                f"Version {gone}, which was in Production, was deleted from the registry.",
+                f"{REPAIR}   (takes note of it; the version stays lost)",
+            )
+
+
+def _version(session: Session, version: ModelVersion) -> Iterator[Finding]:
+    """Yield what is wrong with a version's files; of the ones that Production needs, whether they answer as they did."""
+    number, tags = version.version, version.tags
+    aliases = {str(v.version) for v in map(session.registry.holder, (CHAMPION, PREVIOUS)) if v}
+    again = "Restore it from a backup, or train and register it again."
+    try:
+        if version.run_id and "recipeline.train_run_id" in tags:
+            session.reader.require_model(_model_id(version), tags["recipeline.train_run_id"])
+        if str(number) in aliases:
+            load_golden(session.reader, version)
+            foreign = _foreign_types(session, version)
+            if foreign:
+                yield Finding(
+                    "broken",
+                    f"Version {number} holds types that are not trusted: {', '.join(foreign)}.",
+                    "recipeline rollback   (or train it again without them)",
+                )
+                return
+    except UnavailableError as error:
+        yield Finding("broken", f"Version {number}: {error.sentence}", again)
+        return
+    gone = [
+        step
+        for step in session.order[:4]
+        if (run := session.find_run(tags.get(f"recipeline.{step}_run_id", ""))) is None or run.info.lifecycle_stage != "active"
+    ]
+    if gone and "recipeline.train_run_id" in tags:
+        run_id = tags.get(f"recipeline.{gone[0]}_run_id", "")
+        yield Finding(
+            "note",
+            f"Version {number}: of its runs, these are deleted: {', '.join(gone)}.",
+            f"mlflow runs restore --run-id {run_id}",
+        )
+    else:
+        yield Finding("ok", f"Version {number} ({version.current_stage}) is whole.")
+
+
+def _model_id(version: ModelVersion) -> str:
+    return str(version.model_id or version.source.rpartition("/")[2])
+
+
+def _foreign_types(session: Session, version: ModelVersion) -> list[str]:
+    """Return the types of the version's model that are of no package it may be made of; a pickle is one of them."""
+    uri = session.store.client.get_logged_model(_model_id(version)).artifact_location
+    with local_copy(uri, "MLmodel", session.store.uri) as path:
+        flavor: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["flavors"]["sklearn"]
+    if flavor["serialization_format"] != "skops":
+        return [flavor["serialization_format"]]
+    import skops.io
+
+    with local_copy(uri, flavor["pickled_model"], session.store.uri) as path:
+        types: list[str] = skops.io.get_untrusted_types(file=path)
+    candidate = session.recipe.candidates.get(version.tags.get("recipeline.candidate", ""))
+    own = {candidate.estimator.split(".")[0]} if candidate and candidate.estimator else set()
+    return [name for name in types if name.split(".")[0] not in PACKAGES | own]

@@ -1,0 +1,78 @@
+"""How good predictions are, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import cohen_kappa_score, mean_absolute_error, r2_score, root_mean_squared_error
+
+from recipeline.metrics.bootstrap import resample_sums
+
+
+def score_predictions(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Return r2 (1 is perfect, 0 the mean), rmse and mae (in the target's unit) of equally long 1-d arrays without NaN."""
+    return {
+        "r2": float(r2_score(target, predicted)),
+        "rmse": float(root_mean_squared_error(target, predicted)),
+        "mae": float(mean_absolute_error(target, predicted)),
+    }
+
+
+def in_slice(target: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
+    """Return which values are from `low` to `high`, both included; None is open."""
+    inside = np.ones(len(target), dtype=bool)
+    if low is not None:
+        inside &= target >= low
+    if high is not None:
+        inside &= target <= high
+    return inside
+
+
+def accuracy_within(target: np.ndarray, predicted: np.ndarray, tolerances: Sequence[float]) -> dict[str, float]:
+    """Return the share of predictions within each tolerance of the target (Cortez et al. 2009 report it at 0.5 and 1)."""
+    error = np.abs(target - predicted)
+    return {f"{tolerance:g}": float(np.mean(error <= tolerance)) for tolerance in tolerances}
+
+
+def score_grades(target: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
+    """Return how predictions do as whole grades: quadratic weighted kappa (Cohen 1968) of the rounded ones, errors per grade.
+
+    `target` holds whole numbers. The errors are of the unrounded predictions; `bias` is predicted minus true.
+    """
+    rounded = np.rint(predicted).astype(int)
+    grades, counts = np.unique(target.astype(int), return_counts=True)
+    error = predicted - target
+    return {
+        "quadratic_kappa": float(cohen_kappa_score(target.astype(int), rounded, weights="quadratic")),
+        "per_grade": [
+            {
+                "grade": int(grade),
+                "rows": int(count),
+                "mae": float(np.abs(error[target == grade]).mean()),
+                "bias": float(error[target == grade].mean()),
+            }
+            for grade, count in zip(grades, counts, strict=True)
+        ],
+    }
+
+
+def bootstrap_intervals(
+    target: np.ndarray, predicted: np.ndarray, groups: np.ndarray, *, draws: int, seed: int, level: float = 0.95
+) -> dict[str, list[float]]:
+    """Return percentile bootstrap intervals (Efron and Tibshirani 1993, ch. 13) of r2, rmse and mae, as [lower, upper].
+
+    Whole groups are drawn, because copies of one row are one observation. Draws in which the target does not vary are left
+    out: R2 is not defined there.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    columns = np.column_stack([np.ones(len(target)), target, target**2, (target - predicted) ** 2, np.abs(target - predicted)])
+    sums = np.column_stack([np.bincount(group, weights=column) for column in columns.T])
+    n, total, total_squared, squared, absolute = resample_sums(sums, draws=draws, seed=seed).T
+    spread = total_squared - total**2 / n
+    varies = spread > 1e-9 * n
+    r2 = 1 - squared[varies] / spread[varies]
+    limits = [(1 - level) / 2, (1 + level) / 2]
+    drawn = {"r2": r2, "rmse": np.sqrt(squared / n), "mae": absolute / n}
+    return {name: np.quantile(values, limits).tolist() for name, values in drawn.items()}

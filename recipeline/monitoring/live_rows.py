@@ -1,0 +1,154 @@
+"""Rows that a model was asked about, as monitoring reads them: from the service's log or from any table, piece by piece."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pandas as pd
+import pyarrow as pa
+
+from recipeline.data.readers import Table
+from recipeline.errors import DataError
+from recipeline.inference.golden import LIMITS, PREDICTION
+from recipeline.inference.model_info import Feature
+from recipeline.inference.predictor import VERSION
+from recipeline.inference.row_checks import check_rows, read_numbers
+from recipeline.monitoring.labels import REQUEST_ID, ROW, Labels, named_columns
+from recipeline.monitoring.verdict import DRIFT, WARN, Verdict
+from recipeline.monitoring.windows import LiveRows
+
+_PIECE = 8_192
+
+_OTHERS = frozenset({REQUEST_ID, ROW, "time", PREDICTION, *LIMITS, VERSION})
+
+
+@dataclass
+class PredictionLog:
+    """The files of the service's log, read as one in the order of time.
+
+    What the model of another version predicted is not taken for this one's. A line that is cut off, as by a full disk, is left
+    out and counted in `left_out`.
+    """
+
+    files: Sequence[Path]
+    features: Sequence[Feature]
+    version: str
+    labels: Labels | None = None
+    left_out: int = 0
+
+    def pieces(self) -> Iterator[LiveRows]:
+        """Yield all rows, piece by piece."""
+        entries = heapq.merge(*(self._entries(path) for path in self.files), key=lambda entry: entry["time"])
+        names, labels, version = [feature.name for feature in self.features], self.labels, self.version
+        while taken := list(islice(entries, _PIECE)):
+            rows = [[entry["features"].get(name) for name in names] for entry in taken]
+            predicted = [entry["prediction"] if entry["version"] == version else None for entry in taken]
+            target = (
+                np.array([labels.find(entry[REQUEST_ID], entry[ROW]) for entry in taken])
+                if labels
+                else np.full(len(taken), np.nan)
+            )
+            yield LiveRows(
+                np.array(rows, dtype=float),
+                np.array(predicted, dtype=float),
+                target,
+                np.array([entry["time"] for entry in taken], dtype=float),
+            )
+
+    def labelled(self, target: str) -> pd.DataFrame:
+        """Return the rows whose label is known: the features, and `target`."""
+        return _labelled(self.pieces(), self.features, target)
+
+    def _entries(self, path: Path) -> Iterator[Mapping[str, Any]]:
+        with path.open("rb") as file:
+            for line in file:
+                try:
+                    entry = orjson.loads(line)
+                    complete = entry.keys() >= {"time", REQUEST_ID, ROW, "version", "prediction", "features"}
+                except (orjson.JSONDecodeError, AttributeError):
+                    complete = False
+                if complete:
+                    yield entry
+                else:
+                    self.left_out += 1
+
+
+def _labelled(pieces: Iterable[LiveRows], features: Sequence[Feature], target: str) -> pd.DataFrame:
+    names = [feature.name for feature in features]
+    frames = [
+        pd.DataFrame(piece.values, columns=names).assign(**{target: piece.target}).dropna(subset=[target]) for piece in pieces
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*names, target])
+
+
+def find_log(folder: Path) -> list[Path]:
+    """Return the files of the service's log in a folder, by name."""
+    return sorted(folder.glob("predictions-*.jsonl"))
+
+
+@dataclass
+class LiveTables:
+    """Tables of rows. A column that has the target's name is the label, `prediction` what was predicted by `version`.
+
+    Lines with more or fewer fields than the header are left out and counted in `left_out`.
+    """
+
+    tables: Sequence[Table]
+    features: Sequence[Feature]
+    target: str
+    version: str
+    left_out: int = 0
+
+    def columns(self) -> dict[str, Verdict]:
+        """Return what is wrong with the columns: drift where a feature's is missing, a warning where one is new.
+
+        Raises
+        ------
+        DataError : no feature is there.
+        """
+        names = [feature.name for feature in self.features]
+        found = [set(table.file.columns) for table in self.tables]
+        if not any(columns & set(names) for columns in found):
+            raise DataError(
+                f"{self.tables[0].label} must have the columns of the model.",
+                got=f"none of {', '.join(names)}",
+                fix="Name a file with these in its header.",
+            )
+        verdicts: dict[str, Verdict] = {name: DRIFT for name in names if any(name not in columns for columns in found)}
+        others = sorted(set().union(*found) - set(names) - {self.target} - _OTHERS)
+        return verdicts | dict.fromkeys(others, WARN)
+
+    def pieces(self) -> Iterator[LiveRows]:
+        """Yield all rows, piece by piece; a feature that is not there is missing in all."""
+        for table in self.tables:
+            columns = table.file.columns
+            present = [place for place, feature in enumerate(self.features) if feature.name in columns]
+            for piece in table.file.pieces():
+                rows = named_columns(piece.rows, columns)
+                count = piece.rows.num_rows
+                values = np.full((count, len(self.features)), np.nan)
+                wanted = [self.features[place] for place in present]
+                batch = pa.RecordBatch.from_arrays([rows[it.name] for it in wanted], names=[it.name for it in wanted])
+                values[:, present] = check_rows(batch, wanted).numbers
+                nothing = np.full(count, np.nan)
+                target = read_numbers(rows[self.target], self.target)[0] if self.target in rows else nothing
+                self.left_out += len(piece.ragged)
+                yield LiveRows(values, self._predicted(rows, nothing), target, nothing)
+
+    def labelled(self, target: str) -> pd.DataFrame:
+        """Return the rows whose label is known: the features, and `target`."""
+        return _labelled(self.pieces(), self.features, target)
+
+    def _predicted(self, rows: Mapping[str, pa.Array], nothing: np.ndarray) -> np.ndarray:
+        """Return what the table says that this version predicted: only where it says which version it was."""
+        if PREDICTION not in rows or VERSION not in rows:
+            return nothing
+        same = np.array([str(value) == self.version for value in rows[VERSION].to_pylist()])
+        return np.where(same, read_numbers(rows[PREDICTION], PREDICTION)[0], np.nan)

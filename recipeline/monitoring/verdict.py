@@ -1,0 +1,24 @@
+"""Verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+Verdict = Literal["ok", "warn", "drift", "too small"]
+
+OK: Verdict = "ok"
+
+WARN: Verdict = "warn"
+
+DRIFT: Verdict = "drift"
+
+TOO_SMALL: Verdict = "too small"
+
+#: How bad a verdict is; of too few rows nothing is said.
+SEVERITY: dict[str, int] = {OK: 0, WARN: 1, DRIFT: 2}
+
+
+def worst(verdicts: Iterable[str]) -> str:
+    """Return the worst of the verdicts; ok where there is none."""
+    return max(verdicts, key=lambda verdict: SEVERITY.get(verdict, 0), default=OK)

@@ -1,0 +1,54 @@
+"""Wording."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL
+
+#: From this share on, rows that the model learned from are mentioned.
+_MENTIONED = 0.01
+
+# --- in words --------------------------------------------------------------------------------------------------------
+
+_MEASURES = {
+    "psi": "PSI {value:.3f}",
+    "wasserstein": "Wasserstein distance {value:.3f} standard deviations",
+    "domain_auc": "told from the training rows with an AUC of {value:.3f}",
+    "missing": "{value:.1%} more missing than in training",
+    "out_of_range": "{value:.1%} beyond the training rows' range",
+    "mae_increase": "MAE {value:.1%} higher than out of fold",
+}
+
+
+def describe_finding(finding: Mapping[str, Any]) -> str:
+    """Return a finding, as `Finding.as_dict` gives it, in a line."""
+    rule, subject, limits = finding["rule"], finding["subject"], finding["limits"]
+    if rule == "columns":
+        return (
+            f"  {finding['verdict']}: {subject}: {'the column is missing' if finding['verdict'] == DRIFT else 'a new column'}"
+        )
+    measure = _MEASURES[rule].format(value=finding["value"])
+    return f"  {finding['verdict']}: {subject}: {measure} (warn {limits['warn']:g}, drift {limits['drift']:g})"
+
+
+def explain_drift(report: Mapping[str, Any]) -> str:
+    """Return in a sentence what a report, as monitoring saves it, says of its newest window."""
+    newest = report["newest"]
+    whose = "rows that version {version} learned from".format(**report["model"])
+    number = f"{newest['rows']:,} rows"
+    if newest["verdict"] == TOO_SMALL:
+        return f"{number} are too few to say anything."
+    subjects = list(dict.fromkeys(it["subject"] for it in newest["findings"] if it["verdict"] == newest["verdict"]))
+    if newest["verdict"] == OK:
+        return f"{number} are like the {whose}."
+    return f"{number} differ from the {whose}: {', '.join(subjects)}."
+
+
+def explain_known(newest: Mapping[str, Any]) -> str:
+    """Return what follows from rows that the model learned from, in a sentence; empty where hardly one is."""
+    if newest["known_share"] < _MENTIONED:
+        return ""
+    known = f"{newest['known_share']:.1%} of the rows are among those that it learned from"
+    return f"{known}: what it predicts of them is not compared."

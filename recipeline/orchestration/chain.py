@@ -1,0 +1,194 @@
+"""Running steps: one alone, after the steps before it, or all as a chain."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+from recipeline.artifacts import FINGERPRINT
+from recipeline.data.uris import redact
+from recipeline.errors import UsageError
+from recipeline.orchestration.cache import CACHED, find_reusable
+from recipeline.orchestration.cards import StepResults, draw_card
+from recipeline.orchestration.fingerprints import differences, fingerprint
+from recipeline.orchestration.session import CONTENT, RESULT, Session
+from recipeline.orchestration.step import Params
+from recipeline.tracking.failures import store_errors
+from recipeline.tracking.lineage import lineage_of, recorded
+from recipeline.tracking.runs import StepRun
+
+
+@dataclass
+class Chain:
+    """What became of each step: its run ID, whether it was reused, and if not, why; `last` is the last run opened.
+
+    `opened` has the run of each step that was begun, also of one that failed, and `seconds` when after the chain each began
+    and ended.
+    """
+
+    lineage: dict[str, str] = field(default_factory=dict)
+    reused: tuple[str, ...] = ()
+    reasons: dict[str, str] = field(default_factory=dict)
+    last: StepRun | None = None
+    opened: dict[str, StepRun] = field(default_factory=dict)
+    seconds: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def run_chain(
+    session: Session,
+    names: tuple[str, ...],
+    params: Mapping[str, Params],
+    chain: Chain,
+    *,
+    nested_in: str | None = None,
+    use_cache: bool = True,
+) -> None:
+    """Run the steps `names`, in their order, each with its `params` (missing ones are empty), reusing what is there.
+
+    What becomes of them is noted in `chain` as it happens, so that it is known too where a step fails. The chain ends early
+    where a step ends with an exit code of its own (a rejected model).
+    """
+    started = time.monotonic()
+    given = {name: _complete(session, name, params.get(name, {})) for name in names}
+    cached = tuple(name for name in names if name in CACHED)
+    chain.reasons = dict.fromkeys(cached, "cache=off")
+    if use_cache:
+        found = find_reusable(session, cached, given)
+        chain.lineage, chain.reused, chain.reasons = dict(found.lineage), tuple(found.lineage), found.reasons
+    to_run = names[len(chain.reused) :]
+    if any(session.step(name).uses_workers for name in to_run):
+        session.workers.start()
+    for name in chain.reused:
+        session.reporter.say(f"{name}: reused run {chain.lineage[name]}")
+    for name in to_run:
+        session.reporter.say(f"{name}: {chain.reasons[name]}" if name in chain.reasons else f"{name}:")
+        begun = time.monotonic() - started
+        try:
+            run, words = _run(session, name, given[name], dict(chain.lineage), nested_in, chain.opened)
+        finally:
+            chain.seconds[name] = (begun, time.monotonic() - started)
+        session.reporter.say(words)
+        chain.lineage[name], chain.last = run.id, run
+        if run.exit_code:
+            break
+
+
+def check_steps(session: Session, names: tuple[str, ...], params: Mapping[str, Params]) -> None:
+    """Raise UsageError for what can be known to fail before any run is opened or the source is read.
+
+    That is a parameter which is a word that does not exist, and a candidate that cannot be built; the latter is not looked at
+    again where the newest finished run of the step had the same settings and code.
+    """
+    given = {name: _complete(session, name, params.get(name, {})) for name in names}
+    for name in names:
+        session.step(name).inputs(session, **given[name])
+    for name in names:
+        step = session.step(name)
+        if step.check and not _is_known_to_work(session, name, given[name]):
+            if step.uses_workers:
+                session.workers.start()  # it will probably run: they start while this process imports what it checks
+            step.check(session, **given[name])
+
+
+def run_step(session: Session, name: str, params: Params, upstream_run_id: str) -> tuple[StepRun, str]:
+    """Do one step's work in a run of its own, after `upstream_run_id` (empty: the newest run of the step before).
+
+    Returns the closed run and the step's words for people. A step before it that has no finished run yet is run first.
+    """
+    check_steps(session, (*(() if upstream_run_id else _not_run_yet(session, name)), name), {name: params})
+    return _run(session, name, _complete(session, name, params), upstream_run_id, None)
+
+
+def _not_run_yet(session: Session, name: str) -> tuple[str, ...]:
+    """Return the steps right before `name` that have no finished run, in their order."""
+    with store_errors(session.store.uri):
+        missing = [*takewhile(lambda step: not session.history.newest(step), reversed(session.upstream(name)))]
+    return tuple(reversed(missing))
+
+
+def _is_known_to_work(session: Session, name: str, params: Params) -> bool:
+    """Whether the newest finished run of the step had the same settings, code and libraries."""
+    with store_errors(session.store.uri):
+        newest = session.history.newest(name)
+        return bool(newest) and not _changes(session, name, params, recorded(session.reader, newest[0])["components"])
+
+
+def _complete(session: Session, name: str, params: Params) -> dict[str, str]:
+    return {key: params.get(key, "") for key in session.step(name).params}
+
+
+def _run(
+    session: Session,
+    name: str,
+    params: Params,
+    upstream: str | dict[str, str],
+    nested_in: str | None,
+    opened: dict[str, StepRun] | None = None,
+) -> tuple[StepRun, str]:
+    """Run a step; `upstream` is the lineage, or the ID of the run before, looked up within the run, whose failure it is."""
+    step = session.step(name)
+    with session.open_run(name, nested_in=nested_in) as run:
+        if opened is not None:
+            opened[name] = run
+        run.descend(upstream if isinstance(upstream, dict) else _find_upstream(session, name, upstream))
+        components = session.components(step, params, run.parent_tag("fingerprint"))
+        run.tag(fingerprint=fingerprint(components))
+        shown = {key: redact(value) for key, value in params.items()}
+        run.save(FINGERPRINT, {"params": shown, "components": components})
+        try:
+            words = step.work(session, run, **params)
+        except Exception as error:
+            draw_card(session, run, name, lambda: StepResults(session.recipe, run), error)
+            raise
+        draw_card(session, run, name, lambda: StepResults(session.recipe, run))
+    return run, words
+
+
+def _find_upstream(session: Session, name: str, run_id: str) -> dict[str, str]:
+    """Return the run IDs of all steps before `name`: of `run_id`, or of the newest run, or of runs made now."""
+    upstream = session.upstream(name)
+    if not upstream:
+        return {}
+    parent = upstream[-1]
+    if run_id:
+        return lineage_of(session.history.get(parent, run_id), upstream)
+    newest = session.history.newest(parent)
+    if newest:
+        lineage = lineage_of(newest[0], upstream)
+        session.reporter.say(f"using {parent} run {newest[0].info.run_id}, the newest one")
+        _warn_when_stale(session, lineage)
+        return lineage
+    session.reporter.say(f"no finished run of {parent} yet: running it first")
+    lineage = _find_upstream(session, parent, "")
+    run, words = _run(session, parent, _complete(session, parent, {}), lineage, None)
+    session.reporter.say(words)
+    return {**lineage, parent: run.id}
+
+
+def _warn_when_stale(session: Session, lineage: Mapping[str, str]) -> None:
+    """Say what changed in recipe or code since the runs that are about to be built upon."""
+    reader = session.reader
+    for name, run_id in lineage.items():
+        before = recorded(reader, session.history.get(name, run_id))
+        params = _complete(session, name, before["params"])
+        try:
+            lines = _changes(session, name, params, before["components"])
+        except UsageError as error:
+            session.reporter.say(f"warning: {name} run {run_id} was made by another recipe. {error.sentence}")
+            continue
+        if lines:
+            session.reporter.say(
+                f"warning: since {name} run {run_id} this changed: {'; '.join(lines[:5])}. Run {name} again to take it up."
+            )
+
+
+def _changes(session: Session, name: str, params: Params, before: Mapping[str, str]) -> list[str]:
+    """Return a line per setting, module or library of the step that is another one than among the components `before`."""
+    now = session.components(session.step(name), params, "", with_content=False)
+    settings_and_code = [
+        {key: value for key, value in components.items() if not key.startswith((CONTENT, RESULT))}
+        for components in (before, now)
+    ]
+    return differences(*settings_and_code)

@@ -1,0 +1,150 @@
+"""What a step's result depends on, as named components: to recognise a result, and to say why it is none."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+#: The libraries whose version changes numbers or files.
+LIBRARIES = ("mlflow", "numpy", "pandas", "pandera", "pyarrow", "scikit-learn", "scipy", "skops")
+
+#: The library's code that can change a result, by dotted prefix. The rest (command line, store, registry, ledger, cards,
+#: service) cannot: it is left out of every fingerprint, so that a changed help text retrains nothing.
+COVERED = tuple(
+    f"recipeline.{name}"
+    for name in (
+        "artifacts",
+        "config.candidate",
+        "config.import_path",
+        "config.recipe",
+        "config.rules",
+        "config.settings",
+        "config.table",
+        "data",
+        "engine",
+        "evaluation",
+        "inference",
+        "metrics",
+        "monitoring",
+        "tracking.datasets",
+        "tracking.models",
+        "training",
+    )
+)
+#: The folder that the library is imported from: the project's own, or site-packages.
+LIBRARY = Path(__file__).resolve().parents[2]
+
+Components = dict[str, str]
+
+
+def fingerprint(components: Mapping[str, str]) -> str:
+    """Return the sha256, in hex, of the components in the order of their names."""
+    return hashlib.sha256(json.dumps(dict(components), sort_keys=True).encode()).hexdigest()
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return a line per component that changed, with its old and new value; the ones a user sets come first.
+
+    A candidate that only one of both has is one line.
+    """
+    groups = [{_candidate(key) for key in components if _candidate(key)} for components in (before, now)]
+    apart = dict.fromkeys(groups[0] - groups[1], "removed") | dict.fromkeys(groups[1] - groups[0], "added")
+    lines = {group: f"{group} {how}" for group, how in apart.items()}
+    for key in {*before, *now}:
+        if before.get(key) != now.get(key) and _candidate(key) not in apart:
+            lines[key] = f"{key} {before.get(key, '(none)')} → {now.get(key, '(none)')}"
+    return [lines[key] for key in sorted(lines, key=lambda key: (key.startswith(("code ", "library ")), key))]
+
+
+def _candidate(key: str) -> str:
+    """Return the first two names of ``candidates.<name>.<...>``; empty of another key."""
+    parts = key.split(".")
+    return ".".join(parts[:2]) if parts[0] == "candidates" and len(parts) > 2 else ""
+
+
+def code_components(root: Path, modules: Iterable[str]) -> Components:
+    """Return a short digest of each file that `modules` (dotted names) are made of, with all they import.
+
+    Covered are the project's files in `root` and what `COVERED` names of this library. Imports are read from the source,
+    inside functions too. Other libraries are covered by `library_components`. A data file beside a module, of the same stem
+    (``red_wine.json`` of ``red_wine.py``), belongs to it.
+    """
+    files: dict[Path, Path] = {}
+    todo = [found for module in modules for found in _module_files(root, module)]
+    while todo:
+        path, base = todo.pop()
+        if path not in files:
+            files[path] = base
+            todo += _imported_files(root, path, base)
+    data = {twin: base for path, base in files.items() for twin in path.parent.glob(f"{path.stem}.*") if twin.suffix != ".pyc"}
+    return {f"code {path.relative_to(base)}": _file_digest(path) for path, base in sorted({**files, **data}.items())}
+
+
+@cache
+def _imported_files(root: Path, path: Path, base: Path) -> tuple[tuple[Path, Path], ...]:
+    package = path.parent.relative_to(base).parts
+    names = _imported_names(ast.parse(path.read_bytes()), package)
+    return tuple(found for name in names for found in _module_files(root, name))
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements of a module, at any depth; expressions, most of its nodes, hold none."""
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        inside = getattr(tree, name, None)
+        for node in inside if isinstance(inside, list) else ():
+            yield node
+            yield from _statements(node)
+
+
+def _imported_names(tree: ast.AST, package: tuple[str, ...]) -> Iterator[str]:
+    for node in _statements(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (module, *(f"{module}.{alias.name}" for alias in node.names))
+
+
+@cache
+def _module_files(root: Path, module: str) -> list[tuple[Path, Path]]:
+    """Return the covered files that importing `module` reads, each with the folder that its names begin in.
+
+    They are its own and its packages' ``__init__``.
+    """
+    parts = module.split(".")
+    base = LIBRARY if parts[0] == "recipeline" else root
+    packages = [parts[:i] for i in range(1, len(parts) + 1)]
+    paths = [(names, base.joinpath(*names, "__init__.py")) for names in packages]
+    paths.append((parts, base.joinpath(*parts).with_suffix(".py")))
+    return [(path, base) for names, path in paths if _is_covered(".".join(names)) and path.is_file()]
+
+
+def _is_covered(module: str) -> bool:
+    return not f"{module}.".startswith("recipeline.") or f"{module}.".startswith(tuple(f"{name}." for name in COVERED))
+
+
+@cache
+def _file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+@cache
+def _library_versions() -> tuple[tuple[str, str], ...]:
+    return tuple((name, metadata.version(name)) for name in LIBRARIES)
+
+
+def library_components(modules: Iterable[str] = ()) -> Components:
+    """Return the versions of Python (its minor one) and of the libraries that change numbers or files, `modules` among them."""
+    versions = {f"library {name}": version for name, version in _library_versions()}
+    for package in {module.split(".")[0] for module in modules}:
+        with suppress(metadata.PackageNotFoundError):  # the project's own, or a distribution of another name, listed above
+            versions[f"library {package}"] = metadata.version(package)
+    return {"library python": ".".join(platform.python_version_tuple()[:2]), **versions}

@@ -1,0 +1,78 @@
+"""Where a version comes from: its runs, digests, parameters and metrics, and what it differs in from the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlflow.entities.model_registry import ModelVersion
+
+from recipeline.artifacts import DECISION
+from recipeline.errors import UnavailableError
+from recipeline.orchestration.fingerprints import differences
+from recipeline.orchestration.session import RESULT, Session
+from recipeline.registry.history import terms
+from recipeline.tracking.lineage import TAG_PREFIX, lineage_of_version, recorded
+
+
+def explain_version(session: Session, version: ModelVersion) -> dict[str, Any]:
+    """Return all that is known of a version, as plain values: what JSON and the table of `why` show."""
+    tags = {key.removeprefix(TAG_PREFIX): value for key, value in version.tags.items() if key.startswith(TAG_PREFIX)}
+    runs = {step: tags.get(f"{step}_run_id", "") for step in session.order}
+    found = {step: session.find_run(run_id) for step, run_id in runs.items()}
+    fitted = session.find_run(version.run_id)
+    try:
+        decision = session.reader.load(DECISION, tags["gate_run_id"]) if "gate_run_id" in tags else None
+    except UnavailableError:
+        decision = None
+    before = _before(session, version)
+    return {
+        "name": version.name,
+        "version": str(version.version),
+        "stage": version.current_stage,
+        "created": version.creation_timestamp,
+        "candidate_run_id": version.run_id,
+        "runs": {
+            step: {"run_id": run_id, "state": run.info.lifecycle_stage if (run := found[step]) else "gone"}
+            for step, run_id in runs.items()
+            if run_id
+        },
+        "tags": tags,
+        "params": dict(fitted.data.params) if fitted else {},
+        "metrics": dict(fitted.data.metrics) if fitted else {},
+        "decision": decision,
+        "terms": [
+            term.as_dict() for term in terms(session.registry.ledger.read().changes) if term.version == str(version.version)
+        ],
+        "before": str(before.version) if before else None,
+        "differences": differing_components(session, *(lineage_of_version(it, session.order) for it in (before, version)))
+        if before
+        else [],
+    }
+
+
+def _before(session: Session, version: ModelVersion) -> ModelVersion | None:
+    """Return the version that was in Production before this one first came there; else the one registered before it."""
+    registry, number = session.registry, str(version.version)
+    versions = {str(other.version): other for other in registry.versions()}
+    for entry in registry.ledger.read().changes:
+        if entry.after == number and entry.before in versions:
+            return versions[entry.before]
+    lower = [other for other in versions if int(other) < int(number)]
+    return versions[max(lower, key=int)] if lower else None
+
+
+def differing_components(session: Session, before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return a line per component of the steps' results that differs between two lineages, run IDs by step."""
+    lines = []
+    for step in session.order:
+        if before.get(step) == now.get(step):
+            continue
+        pair = [session.find_run(lineage.get(step, "")) for lineage in (before, now)]
+        parts = [recorded(session.reader, run)["components"] if run else {} for run in pair]
+        if not all(parts):
+            lines.append(f"{step}: not known: what it was made from is gone")
+            continue
+        changed = differences(*({k: v for k, v in part.items() if not k.startswith(RESULT)} for part in parts))
+        lines += [f"{step}: {line}" for line in changed if "run_id" not in line]
+    return lines

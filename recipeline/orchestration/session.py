@@ -1,0 +1,170 @@
+"""A command's session: recipe, profile, store and the order of the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from recipeline.config.profile import Profile
+from recipeline.config.recipe import Recipe
+from recipeline.config.settings import flatten
+from recipeline.data.sources import Source, read_source
+from recipeline.engine.local import Workers
+from recipeline.orchestration.fingerprints import Components, code_components, fingerprint, library_components
+from recipeline.orchestration.step import Draw, Params, Reporter, Step
+from recipeline.registry.ledger import Actor
+from recipeline.registry.versions import Hand, Registry
+from recipeline.tracking.failures import is_missing, store_errors
+from recipeline.tracking.manifest import Reader
+from recipeline.tracking.runs import History, StepRun, open_run
+from recipeline.tracking.store import Store
+
+#: How the components are named that are neither settings nor code: what a step read from outside, and from the step before.
+CONTENT, RESULT = "content of", "result of"
+
+
+@dataclass
+class Session:
+    """What every step of one command shares."""
+
+    root: Path
+    cwd: Path
+    cache_folder: Path
+    recipe: Recipe
+    profile: Profile
+    profile_name: str
+    store: Store
+    reporter: Reporter
+    workers: Workers
+    #: The order of the steps; each reads what the one before it wrote.
+    order: tuple[str, ...]
+    #: Returns the step of a name.
+    step: Callable[[str], Step]
+    #: Draws the card of a step out of its results, or out of what it failed by.
+    draw: Draw
+    #: Who gives the command.
+    actor: Actor
+    #: What the ledger's entries are signed with; empty: they are not.
+    ledger_key: str = field(default="", repr=False)
+    experiment_name: str = ""
+    known_experiment_id: str = ""
+    #: The run that `mlflow run` opened for this command; taken by the first run opened.
+    adopted: Run | None = None
+    _sources: dict[str, Source] = field(default_factory=dict)
+
+    @cached_property
+    def experiment_id(self) -> str:
+        """The experiment of this command's runs: the one MLflow chose where it did, else the recipe's."""
+        if self.adopted:
+            return str(self.adopted.info.experiment_id)
+        if self.known_experiment_id:
+            return self.known_experiment_id
+        return self.store.experiment(self.experiment_name or self.recipe.experiment)
+
+    @cached_property
+    def history(self) -> History:
+        """The finished runs of this recipe and profile."""
+        return History(self.store.client, self.recipe.name, self.profile_name)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The versions of the recipe's registered model."""
+        return Registry(self.store, self.recipe.model_name, ledger_key=self.ledger_key)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Reads the artifacts of any run of the store."""
+        return Reader(self.store.client)
+
+    def find_run(self, run_id: str) -> Run | None:
+        """Return a run of the store, deleted or not; None where there is none."""
+        try:
+            return self.store.client.get_run(run_id) if run_id else None
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            return None
+
+    def hand(self, run: StepRun) -> Hand:
+        """Return whose hand changes the registry in `run`."""
+        return Hand(self.actor, run.id)
+
+    def source(self, data: str) -> Source:
+        """Return the rows that `data` names (empty: the profile's), read once per command."""
+        data = data or self.profile.data
+        if data not in self._sources:
+            self._sources[data] = read_source(data, self.recipe, folder=self.cwd, cache=self.cache_folder)
+        return self._sources[data]
+
+    def upstream(self, name: str) -> tuple[str, ...]:
+        """Return the steps before `name`, first one first."""
+        return self.order[: self.order.index(name)]
+
+    def components(self, step: Step, params: Params, parent_fingerprint: str, *, with_content: bool = True) -> Components:
+        """Return all that the step's result depends on; without its content, what it would read is not looked at."""
+        upstream = self.upstream(step.name)
+        values = step.inputs(self, **params)
+        settings = {key: value.strip('"') for key, value in flatten(values).items()}
+        modules = self._modules(values)  # what the recipe names by import path is code too
+        code = code_components(self.root, [f"steps.{step.name}", *modules])
+        content = step.content(self, **params) if step.content and with_content else {}
+        content = {f"{CONTENT} {name}": digest for name, digest in content.items()}
+        parent = {f"{RESULT} {upstream[-1]}": parent_fingerprint[:12]} if upstream else {}
+        return {**settings, **content, **parent, **code, **library_components(modules)}
+
+    def recipe_digest(self, candidate: str) -> str:
+        """Return a digest of all that makes the candidate's model, but for the rows and the libraries."""
+        keys = ["task", "target", "random_state"]
+        parts = (candidate, *self.recipe.candidates[candidate].members)
+        if any(self.recipe.candidates[name].search for name in parts):
+            keys.append("cv")  # the search is inside these folds
+        values = {**self.recipe.part(keys, candidates=[candidate]), "features": list(self.recipe.features)}
+        return fingerprint({**flatten(values), **code_components(self.root, self._modules(values))})
+
+    def environment_digest(self, candidate: str) -> str:
+        """Return a digest of the code that fits and of the libraries that the candidate's model depends on."""
+        modules = self._modules(self.recipe.part([], candidates=[candidate]))
+        return fingerprint(
+            {**code_components(self.root, ["recipeline.training.cross_validation", *modules]), **library_components(modules)}
+        )
+
+    @staticmethod
+    def _modules(values: Any) -> list[str]:
+        """Return the modules that nested settings name by import path: the project's own, or a library's."""
+        return [path.rpartition(".")[0] for path in Session._import_paths(values)]
+
+    @staticmethod
+    def _import_paths(values: Any) -> Iterator[str]:
+        """Yield the import paths in nested settings, at any depth."""
+        if isinstance(values, dict):
+            for key, value in values.items():
+                if key == "estimator" and isinstance(value, str):
+                    yield value
+                else:
+                    yield from Session._import_paths(value)
+        elif isinstance(values, list | tuple):
+            for value in values:
+                yield from Session._import_paths(value)
+
+    @contextmanager
+    def open_run(self, name: str, *, nested_in: str | None = None) -> Iterator[StepRun]:
+        """Open the run of a step of this session; see `tracking.runs.open_run`. A store that fails is the run's failure."""
+        experiment_id = self.experiment_id
+        adopt, self.adopted = self.adopted, None
+        run = open_run(
+            self.store.client,
+            name,
+            experiment_id,
+            {"recipe": self.recipe.name, "profile": self.profile_name},
+            adopt=adopt.info.run_id if adopt else None,
+            nested_in=nested_in,
+        )
+        with store_errors(self.store.uri), run as opened, store_errors(self.store.uri):
+            yield opened

@@ -1,0 +1,162 @@
+"""The promotion gate: whether a challenger takes the champion's place. The one place where that is decided.
+
+`choose_rule` decides what can be decided from what the versions are, and says which evidence the rest needs; `judge` decides
+by that evidence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from recipeline.config.profile import Policy
+from recipeline.config.rules import Promotion
+from recipeline.config.table import SYNTHETIC
+from recipeline.evaluation.gates import VALIDATED
+from recipeline.promotion.guard_rails import Rail
+
+if TYPE_CHECKING:
+    from recipeline.promotion.gain import Gain
+
+Rule = Literal["first", "recipe", "refresh"]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model version as the gate sees it.
+
+    `recipe`, `training_rows` and `environment` are digests: of the settings that the model was made by, of the rows it learned
+    from, and of code and libraries. `withdrawn` says why it was rolled back, where it was.
+    """
+
+    version: str
+    verdict: str = VALIDATED
+    data_source: str = "file"
+    split_method: str = "grouped"
+    recipe: str = ""
+    training_rows: str = ""
+    environment: str = ""
+    withdrawn: str = ""
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether it was trained on made-up rows."""
+        return self.data_source == SYNTHETIC
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What happens to the challenger (`promoted` or `kept`), by which rule, why, and the evidence.
+
+    `passed` says whether the gate found for it, also where the policy asks a person first.
+    """
+
+    outcome: Literal["promoted", "kept"]
+    rule: str
+    reason: str
+    passed: bool
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the challenger goes into Production."""
+        return self.outcome == "promoted"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, as JSON takes them."""
+        return asdict(self)
+
+
+def loses_real_rows(challenger: Contender, champion: Contender | None) -> bool:
+    """Whether a model of synthetic rows would take the place of one of real rows, which no command lets happen."""
+    return champion is not None and challenger.is_synthetic and not champion.is_synthetic
+
+
+def _kept(rule: str, reason: str) -> Decision:
+    return Decision("kept", rule, reason, passed=False)
+
+
+def _promoted(rule: str, reason: str) -> Decision:
+    return Decision("promoted", rule, reason, passed=True)
+
+
+def _waiting(reason: str) -> Decision:
+    return Decision("kept", "policy-manual", f"{reason}: it passes, and waits for `approve`", passed=True)
+
+
+def choose_rule(challenger: Contender, champion: Contender | None, policy: Policy) -> Decision | Rule:
+    """Return the decision, where none of the two has to be measured; else the rule whose evidence decides.
+
+    In this order: what is in Production already stays (`same-version`); synthetic never replaces real, whatever the policy;
+    the policies `never` and `always` (`forced`); a withdrawn or not validated version is passed by; a model of real rows
+    replaces a synthetic one (`first-real`); a random split never replaces a grouped one; the same recipe on the same rows
+    in the same environment is no news (`unchanged`). Another recipe is held against the champion's on all rows (`recipe`),
+    the same one, fitted anew, on rows that neither model has seen (`refresh`).
+    """
+    if champion and champion.version == challenger.version:
+        return _kept("same-version", f"version {champion.version} is in Production already")
+    if champion and loses_real_rows(challenger, champion):
+        return _kept(
+            "synthetic-never-replaces-real",
+            f"version {champion.version} learned from real rows, this one from synthetic ones",
+        )
+    if policy == "never":
+        return _kept("policy-never", "the policy is promote=never")
+    if policy == "always":
+        return _promoted("forced", "the policy is promote=always")
+    if challenger.withdrawn:
+        return _kept("withdrawn", f"it was rolled back {challenger.withdrawn}; promote=always brings it back")
+    if challenger.verdict != VALIDATED:
+        return _kept("not-validated", f"its verdict is {challenger.verdict}")
+    if champion is None:
+        return "first"
+    if champion.is_synthetic and not challenger.is_synthetic:
+        reason = f"it learned from real rows, version {champion.version} from synthetic ones"
+        return _waiting(reason) if policy == "manual" else _promoted("first-real", reason)
+    if challenger.split_method == "random" and champion.split_method != "random":
+        return _kept(
+            "random-never-replaces-grouped",
+            f"it was chosen on a random split, version {champion.version} on a grouped one",
+        )
+    if not challenger.recipe or challenger.recipe != champion.recipe:
+        return "recipe"
+    if (challenger.training_rows, challenger.environment) == (champion.training_rows, champion.environment):
+        return _kept("unchanged", f"it is made by the same recipe from the same rows as version {champion.version}")
+    return "refresh"
+
+
+def corrected_level(alpha: float, *, candidates: int, attempt: int) -> float:
+    """Return the confidence at which the gain must be above 0.
+
+    The challenger is the best of `candidates`, so the error is divided by their number (Bonferroni). It is the `attempt`-th to
+    be held against this champion, so it is divided by the square of that: over any number of attempts the errors add up to at
+    most pi^2/6 of the first one's.
+    """
+    return 1 - alpha / candidates / attempt**2
+
+
+def judge(rule: Rule, gain: Gain, rails: Sequence[Rail], settings: Promotion, *, policy: Policy, opponent: str) -> Decision:
+    """Return the decision by the measured `gain` over the `opponent` (as it is called in a sentence) and the guard rails."""
+    figures = (
+        f"R2 {gain.gain:+.4f} against {opponent} on {gain.rows} rows ({gain.distinct_rows} distinct), lower limit "
+        f"{gain.lower:+.4f} at {gain.level:.1%}"
+    )
+    # Written so that a figure that is no number is a fault.
+    faults = ["the gain is no number"] * math.isnan(gain.gain)
+    if rule == "refresh":
+        faults += [
+            f"only {gain.distinct_rows} distinct rows that neither has seen, at least {settings.min_rows} are needed"
+        ] * (gain.distinct_rows < settings.min_rows)
+        faults += [f"not above -{settings.margin:g}"] * (not gain.lower > -settings.margin)
+    else:
+        faults += ["not above 0"] * (not gain.lower > 0)
+        faults += [f"the gain is below {settings.min_gain:g}"] * (not gain.gain >= settings.min_gain)
+    broken = [rail for rail in rails if not rail.passed]
+    faults += [f"{rail.name} is {rail.value:.3g}, at most {rail.limit:.3g} is allowed" for rail in broken]
+    if faults:
+        return _kept("guard-rail" if len(broken) == len(faults) else rule, f"{figures}: {'; '.join(faults)}")
+    if policy == "manual":
+        return _waiting(figures)
+    return _promoted(rule, figures)

@@ -1,0 +1,84 @@
+"""Guard rails."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from recipeline.config.rules import GuardRails
+from recipeline.metrics.regression import in_slice
+from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers
+
+if TYPE_CHECKING:
+    from recipeline.promotion.gain import Gain
+
+_LATENCY_CALLS, _LATENCY_SECONDS = 5, 10
+
+
+def slice_errors(answers: Answers, slices: Mapping[str, tuple[float | None, float | None]]) -> dict[str, dict[str, Any]]:
+    """Return per slice of the target (from, to; both included, None is open) its rows and each arm's mean absolute error."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, (low, high) in slices.items():
+        rows = in_slice(answers.target, low, high)
+        errors = {arm: np.abs(answers.errors(arm)[rows]) for arm in answers.predicted}
+        found[name] = {
+            "rows": int(rows.sum()),
+            "mae": {arm: float(values.mean()) if rows.any() else None for arm, values in errors.items()},
+        }
+    return found
+
+
+def one_row_latency(model: BaseEstimator, features: pd.DataFrame, *, limit: float | None = None) -> float:
+    """Return the least time in milliseconds that the fitted model takes to answer one row, a DataFrame, in a few calls.
+
+    What else the machine does can only make a call longer, so the least one tells most of the model, as `timeit` has it. Above
+    `limit` it is called again and again, for ten seconds, before it is believed to be that slow.
+    """
+    row, least, calls, end = features.head(1), math.inf, 0, time.perf_counter() + _LATENCY_SECONDS
+    while calls < _LATENCY_CALLS or (limit is not None and least > limit and time.perf_counter() < end):
+        start = time.perf_counter()
+        model.predict(row)
+        least, calls = min(least, 1000 * (time.perf_counter() - start)), calls + 1
+    return least
+
+
+#: A slice of fewer rows is reported, and decides nothing.
+MIN_SLICE_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Rail:
+    """A guard rail: what is measured, the most it may be (None: it decides nothing), and whether it holds."""
+
+    name: str
+    value: float | None
+    limit: float | None
+    passed: bool
+    note: str = ""
+
+
+def measure_rails(
+    rails: GuardRails, gain: Gain, slices: Mapping[str, Mapping[str, Any]], latency_ms: float, *, against_champion: bool
+) -> list[Rail]:
+    """Return each guard rail with its value; errors count only where there is a champion for them to be worse than."""
+    found = [_error_rail("MAE", gain.mae, rails.mae if against_champion else None)]
+    for name, entry in slices.items():
+        enough = entry["rows"] >= MIN_SLICE_ROWS
+        limit = rails.slice_mae if against_champion and enough else None
+        note = f"{entry['rows']} rows" + ("" if enough else f", fewer than {MIN_SLICE_ROWS}")
+        found.append(_error_rail(f"MAE of {name}", entry["mae"], limit, note))
+    fast = rails.latency_ms is None or latency_ms <= rails.latency_ms
+    return [*found, Rail("one-row latency in ms", latency_ms, rails.latency_ms, fast)]
+
+
+def _error_rail(name: str, mae: Mapping[str, float | None], limit: float | None, note: str = "") -> Rail:
+    ours, theirs = mae[CHALLENGER], mae[CHAMPION]
+    more = None if ours is None or theirs is None else ours - theirs
+    return Rail(f"{name}, more than before", more, limit, limit is None or more is None or more <= limit, note)

@@ -1,0 +1,178 @@
+"""Challenger against champion: what the two versions are, and the evidence that the promotion gate asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.entities.model_registry import ModelVersion
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LinearRegression
+
+from recipeline.artifacts import DATASET, OUT_OF_FOLD, TRAIN, TRAINING_ROWS
+from recipeline.config.recipe import Recipe
+from recipeline.data.grouping import row_groups
+from recipeline.data.splits import cv_folds
+from recipeline.engine.local import Workers
+from recipeline.errors import UnavailableError
+from recipeline.metrics.regression import score_predictions
+from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, Gain, cross_validate, measure_gain
+from recipeline.promotion.gate import Contender, Rule, corrected_level
+from recipeline.promotion.guard_rails import Rail, measure_rails, one_row_latency, slice_errors
+from recipeline.registry.versions import WITHDRAWN
+from recipeline.tracking.models import feature_names, load_model
+from recipeline.tracking.runs import StepRun
+
+
+def as_contender(version: ModelVersion) -> Contender:
+    """Return the version as the promotion gate sees it."""
+    tags = version.tags
+    return Contender(
+        version=str(version.version),
+        verdict=tags.get("recipeline.verdict", "unknown"),
+        data_source=tags.get("recipeline.data_source", "unknown"),
+        split_method=tags.get("recipeline.split_method", "unknown"),
+        recipe=tags.get("recipeline.recipe_digest", ""),
+        training_rows=tags.get("recipeline.training_rows", ""),
+        environment=tags.get("recipeline.environment_digest", ""),
+        withdrawn=tags.get(WITHDRAWN, ""),
+    )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured: the gain in R2, the guard rails, and what else belongs in the record."""
+
+    gain: Gain
+    rails: list[Rail]
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A challenger and the champion it is held against (None: the mean predictor), on the rows of the challenger's lineage.
+
+    `run` has that lineage; `candidates` were compared before the challenger was chosen, and it is the `attempt`-th held
+    against this champion.
+    """
+
+    run: StepRun
+    recipe: Recipe
+    workers: Workers
+    model_name: str
+    challenger: ModelVersion
+    champion: ModelVersion | None
+    candidates: int
+    attempt: int
+
+    def measure(self, rule: Rule, model: BaseEstimator) -> Evidence:
+        """Return the evidence that `rule` asks for of the challenger, of which `model` is the fitted one.
+
+        Raises
+        ------
+        UnavailableError : a model, or the rows that it learned from, are not there; or the champion does not take the rows.
+        """
+        table = self.run.load(DATASET)
+        answers, details = {"first": self._first, "recipe": self._recipes, "refresh": self._fitted}[rule](model, table)
+        settings = self.recipe.promotion
+        # Where a row was seen by neither, and the recipe is the same, nothing was chosen on these rows.
+        candidates = 1 if rule == "refresh" else self.candidates
+        level = corrected_level(settings.alpha, candidates=candidates, attempt=self.attempt)
+        gain = measure_gain(answers, level=level, draws=settings.bootstrap_draws, seed=self.recipe.random_state)
+        limits = {name: (rows.min, rows.max) for name, rows in settings.guard_rails.slices.items()}
+        rails = measure_rails(
+            settings.guard_rails,
+            gain,
+            slice_errors(answers, limits),
+            one_row_latency(model, table[feature_names(self._uri(self.challenger))], limit=settings.guard_rails.latency_ms),
+            against_champion=self.champion is not None,
+        )
+        return Evidence(gain, rails, {**details, "candidates": candidates, "attempt": self.attempt})
+
+    def _uri(self, version: ModelVersion) -> str:
+        return f"models:/{self.model_name}/{version.version}"
+
+    def _first(self, _: BaseEstimator, __: pd.DataFrame) -> tuple[Answers, dict[str, Any]]:
+        """Hold the out-of-fold predictions that it was chosen by against the mean of the rows that each fold saw."""
+        train, out_of_fold = self.run.load(TRAIN), self.run.load(OUT_OF_FOLD)
+        target = train[self.recipe.target].to_numpy(dtype=float)
+        name = self.challenger.tags["recipeline.candidate"]
+        folds, mean = np.empty((len(train), 1), dtype=int), np.empty((len(train), 1))
+        linear: np.ndarray | None = np.empty(len(train))
+        features = train[list(self.recipe.features)]
+        for fold, (seen, unseen) in enumerate(cv_folds(train, self.recipe, self.run_tag("split_method"))):
+            folds[unseen], mean[unseen] = fold, target[seen].mean()
+            try:
+                if linear is not None:
+                    linear[unseen] = LinearRegression().fit(features.iloc[seen], target[seen]).predict(features.iloc[unseen])
+            except ValueError:  # it takes no missing values
+                linear = None
+        predicted = {CHALLENGER: out_of_fold[f"predicted {name}"].to_numpy()[:, None], CHAMPION: mean}
+        answers = Answers(target, row_groups(features), predicted, folds)
+        return answers, {"r2_linear_regression": None if linear is None else score_predictions(target, linear)["r2"]}
+
+    def _recipes(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, dict[str, Any]]:
+        """Cross-validate both recipes, each rebuilt from its logged model, on all rows of the data set."""
+        assert self.champion is not None
+        settings = self.recipe.promotion
+        uris = {CHALLENGER: self._uri(self.challenger), CHAMPION: self._uri(self.champion)}
+        models = {CHALLENGER: model, CHAMPION: load_model(uris[CHAMPION])}
+        arms = {arm: (models[arm], self._features(uri, table)) for arm, uri in uris.items()}
+        try:
+            answers = cross_validate(
+                arms,
+                table[self.recipe.target].to_numpy(dtype=float),
+                row_groups(table[list(self.recipe.features)]),
+                folds=self.recipe.cv.folds,
+                repeats=settings.repeats,
+                seed=self.recipe.random_state,
+                workers=self.workers,
+            )
+        except (ValueError, TypeError) as error:  # scikit-learn's words for rows that an estimator refuses
+            raise _not_comparable(uris[CHAMPION], " ".join(str(error).split())[:200]) from None
+        return answers, {}
+
+    def _fitted(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, dict[str, Any]]:
+        """Let both fitted models answer the rows that neither learned from."""
+        assert self.champion is not None
+        groups = row_groups(table[list(self.recipe.features)])
+        seen = np.concatenate([self._training_rows(version) for version in (self.challenger, self.champion)])
+        unseen = ~np.isin(groups, seen)
+        rows = table[unseen]
+        if rows[self.recipe.target].nunique() < 2:
+            raise UnavailableError(
+                "There must be rows with different targets that neither model has seen.",
+                got=f"{len(rows)} rows",
+                fix="Wait for more data.",
+            )
+        predicted = {}
+        for arm, version in ((CHALLENGER, self.challenger), (CHAMPION, self.champion)):
+            uri = self._uri(version)
+            fitted = model if arm == CHALLENGER else load_model(uri)
+            predicted[arm] = np.asarray(fitted.predict(self._features(uri, rows)), dtype=float)[:, None]
+        return Answers(rows[self.recipe.target].to_numpy(dtype=float), groups[unseen], predicted), {"unseen_rows": len(rows)}
+
+    def _features(self, uri: str, table: pd.DataFrame) -> pd.DataFrame:
+        names = feature_names(uri)
+        missing = [name for name in names if name not in table.columns]
+        if missing:
+            raise _not_comparable(uri, f"no column '{missing[0]}'")
+        return table[names]
+
+    def _training_rows(self, version: ModelVersion) -> np.ndarray:
+        hashes: np.ndarray = self.run.reader.load(TRAINING_ROWS, version.tags.get("recipeline.register_run_id", "")).to_numpy()[
+            :, 0
+        ]
+        return hashes
+
+    def run_tag(self, name: str) -> str:
+        """Return a tag of the challenger."""
+        return str(self.challenger.tags.get(f"recipeline.{name}", ""))
+
+
+def _not_comparable(uri: str, got: str) -> UnavailableError:
+    return UnavailableError(
+        f"The model {uri} must take the rows of the data set.", got=got, fix="Replace it with promote=always if you agree."
+    )

@@ -1,0 +1,93 @@
+"""Who was in Production from when to when, and why: the ledger, read as terms of office."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from recipeline.errors import UsageError
+from recipeline.registry.ledger import Entry
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+@dataclass(frozen=True)
+class Term:
+    """A version's time in Production: from `since` until `until` (None: it is there still), and how it came there.
+
+    `version` is empty for a time when nothing was in Production.
+    """
+
+    version: str
+    since: datetime
+    until: datetime | None
+    kind: str
+    actor: str
+    host: str
+    reason: str
+    evidence: str
+    run_id: str
+    entry: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, as JSON takes them, times in ISO 8601, UTC."""
+        times = {"since": self.since.isoformat(), "until": self.until.isoformat() if self.until else None}
+        return {**asdict(self), **times}
+
+
+def terms(changes: Iterable[Entry]) -> list[Term]:
+    """Return the terms that the ledger's `changes` (oldest first) amount to, oldest first."""
+    entries = list(changes)
+    ends = [*(entry.when for entry in entries), None][1:]
+    return [
+        Term(e.after, e.when, end, e.kind, e.actor, e.host, e.reason, e.evidence, e.run_id, e.number)
+        for e, end in zip(entries, ends, strict=True)
+    ]
+
+
+def during(served: Iterable[Term], start: datetime, end: datetime) -> list[Term]:
+    """Return the terms that have a part in the time from `start` up to, not including, `end`; at a moment, `end` = `start`."""
+    until = max(end, start + timedelta(microseconds=1))
+    return [term for term in served if term.since < until and (term.until is None or term.until > start)]
+
+
+def parse_time(text: str, now: datetime) -> tuple[datetime, datetime]:
+    """Return the time that `text` means, from and to: all of the day or the second that it names, else a moment.
+
+    It is ISO 8601 (``2026-11-17``, ``2026-11-17T14:30``, ``2026-11-17T14:30+01:00``), ``now``, ``today``, ``yesterday``, or a
+    weekday, the last one before today. Without an offset it is in the time zone of `now`.
+
+    Raises
+    ------
+    UsageError : it is none of these.
+    """
+    word = text.strip().lower().removeprefix("last ")
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if word == "now":
+        return now, now
+    if word in ("today", "yesterday"):
+        start = today - timedelta(days=word == "yesterday")
+    elif word in _DAYS:
+        start = today - timedelta(days=(today.weekday() - _DAYS.index(word) - 1) % 7 + 1)
+    else:
+        try:
+            start = datetime.fromisoformat(text.strip())
+        except ValueError:
+            raise UsageError(
+                "at must be a day or a moment.",
+                got=f"'{text}'",
+                fix="Examples: 2026-11-17, 2026-11-17T14:30, 2026-11-17T14:30+01:00, yesterday, tuesday.",
+            ) from None
+        start = start if start.tzinfo else start.replace(tzinfo=now.tzinfo)
+        if not re.fullmatch(r"\d{4}-?\d\d-?\d\d|\d{4}-?W\d\d(-?\d)?", text.strip()):
+            # `history` shows whole seconds: a time copied from there means all of its second.
+            return start, start + timedelta(seconds=1) if re.search(r"[ T]\d\d:\d\d:\d\d(?![.,])", text) else start
+    return start, start + timedelta(days=1)
+
+
+def local_now() -> datetime:
+    """Return the time now, in this machine's time zone."""
+    return datetime.now(UTC).astimezone()

@@ -1,0 +1,281 @@
+"""The ledger: every change of Production, in order, each entry chained to the one before it by its hash.
+
+It is a registered model of its own, ``<model>.ledger``, one version an entry: it lives with the registry, can be read in
+MLflow's interface, and needs nothing but MLflow's client. The order is total: a registry numbers versions atomically, and an
+entry counts only where it names the hash of the entry before it. Of two that were appended at once, each naming the same one,
+the first counts; the other is void, and its writer looks again.
+
+It detects accidents and clumsiness. Whoever administers the registry can write it anew from the first entry on, unless
+the entries are signed with a key that the administrator does not have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from recipeline.tracking.failures import is_missing
+from recipeline.tracking.store import search_versions
+
+#: The kinds of an entry: what changed Production.
+PROMOTE, APPROVE, FORCED, ROLLBACK = "promote", "approve", "forced", "rollback"
+
+#: Not a change of ours: one that was found (``external``), or damage to the ledger that was seen and taken note of.
+EXTERNAL, ACKNOWLEDGE = "external", "acknowledge"
+
+OPEN, APPLIED, REVERTED = "open", "applied", "reverted"
+
+_ENTRY, _HASH, _MAC, _STATE, _HEAD = (
+    "recipeline.entry",
+    "recipeline.entry_hash",
+    "recipeline.entry_mac",
+    "recipeline.state",
+    "recipeline.ledger_head",
+)
+
+_REASON_LENGTH = 1000
+
+_MANY = 1000
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does something, and on which machine."""
+
+    name: str
+    host: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A change of Production. `before` and `after` are versions, empty where there was or is none.
+
+    `number` and `state` (open while it is carried out, then applied, or reverted) are not part of what is hashed.
+    """
+
+    previous_hash: str
+    time: str
+    kind: str
+    before: str
+    after: str
+    actor: str
+    host: str
+    reason: str
+    run_id: str
+    evidence: str = ""
+    acknowledged: tuple[str, ...] = ()
+    number: int = field(default=0, compare=False)
+    state: str = field(default=OPEN, compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, as JSON takes them."""
+        return asdict(self)
+
+    def content(self) -> str:
+        """Return what is hashed, in one form."""
+        values = asdict(self)
+        del values["number"], values["state"]
+        return json.dumps(values, sort_keys=True, ensure_ascii=False)
+
+    @property
+    def hash(self) -> str:
+        """The sha256 of the content, in hex."""
+        return hashlib.sha256(self.content().encode()).hexdigest()
+
+    @property
+    def when(self) -> datetime:
+        """The time, aware, in UTC."""
+        return datetime.fromisoformat(self.time)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The ledger as it stands: the entries that count, in order, and what is wrong with it, by the name of its place."""
+
+    entries: tuple[Entry, ...] = ()
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def head(self) -> Entry | None:
+        """The newest entry."""
+        return self.entries[-1] if self.entries else None
+
+    @property
+    def acknowledged(self) -> frozenset[str]:
+        """The names of the faults that were taken note of; of entries, those before the one that does."""
+        places = [(name.partition(" "), entry.number) for entry in self.entries for name in entry.acknowledged]
+        return frozenset(
+            f"{kind} {which}"
+            for (kind, _, which), number in places
+            if kind != "entry" or (which.isdecimal() and int(which) < number)
+        )
+
+    @property
+    def changes(self) -> tuple[Entry, ...]:
+        """The entries that changed Production, oldest first: not the reverted ones, nor acknowledgements."""
+        return tuple(entry for entry in self.entries if entry.state != REVERTED and entry.kind != ACKNOWLEDGE)
+
+
+class Ledger:
+    """The ledger of one registered model; `key` signs the entries (HMAC-SHA256) and checks the signatures."""
+
+    def __init__(self, client: MlflowClient, model: str, *, key: str = "") -> None:
+        self._client, self._model, self._key = client, model, key
+        self.name = f"{model}.ledger"
+
+    def read(self) -> Reading:
+        """Return the entries that count, and every fault: an entry changed, missing, cut off or signed with another key."""
+        entries: list[Entry] = []
+        faults: dict[str, str] = {}
+        expected, head = 1, ""
+        for version in reversed(search_versions(self._client, self.name)):
+            number = int(version.version)
+            faults |= {f"entry {n}": f"Entry {n} of the ledger is missing." for n in range(expected, number)}
+            expected = number + 1
+            fault = self._fault(version)
+            if fault:
+                faults[f"entry {number}"] = f"Entry {number} of the ledger {fault}."
+            entry = _parse(version)
+            if entry is None:
+                continue
+            if entry.previous_hash != head and entry.previous_hash in {e.previous_hash for e in entries}:
+                continue  # void: another one had followed already
+            # After a changed or missing entry the chain goes on from what the next one names; the fault has been named.
+            if entry.previous_hash != head and f"entry {number - 1}" not in faults:
+                faults[f"entry {number}"] = f"Entry {number} of the ledger does not follow from the one before it."
+            entries.append(entry)
+            head = str(version.tags.get(_HASH, entry.hash))
+        faults = {**self._head_faults(entries, expected), **faults}
+        reading = Reading(tuple(entries))
+        return replace(reading, faults={name: text for name, text in faults.items() if name not in reading.acknowledged})
+
+    def append(
+        self,
+        *,
+        kind: str,
+        before: str,
+        after: str,
+        actor: Actor,
+        reason: str,
+        run_id: str,
+        evidence: str = "",
+        acknowledged: tuple[str, ...] = (),
+        expected: Entry | None,
+    ) -> Entry | None:
+        """Append an entry that follows `expected` (None: the first one); None where another one was there before.
+
+        Parameters
+        ----------
+        evidence : sha256 of the decision that this follows from.
+        run_id : the run that does it; the entry leads to it.
+        """
+        entry = Entry(
+            previous_hash=expected.hash if expected else "",
+            time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            kind=kind,
+            before=before,
+            after=after,
+            actor=actor.name,
+            host=actor.host,
+            reason=reason.encode(errors="replace").decode()[:_REASON_LENGTH],
+            run_id=run_id,
+            evidence=evidence,
+            acknowledged=acknowledged,
+        )
+        self._make()
+        tags = {_ENTRY: entry.content(), _HASH: entry.hash, _STATE: OPEN}
+        if self._key:
+            tags[_MAC] = self._sign(entry)
+        version = self._client.create_model_version(
+            self.name,
+            f"runs:/{run_id}/ledger",
+            run_id=run_id,
+            tags=tags,
+            description=f"{before or 'none'} → {after or 'none'} ({kind}) by {actor.name}: {entry.reason}",
+        )
+        # The next one may have followed already: what counts is whether this one does.
+        return next((found for found in self.read().entries if found.number == int(version.version)), None)
+
+    def close(self, entry: Entry, state: str = APPLIED) -> None:
+        """Say what became of an entry, and keep the head outside of the ledger too.
+
+        A kept head that shows damage stays until somebody has taken note of it.
+        """
+        note = self._head_note()
+        if entry.kind == ACKNOWLEDGE or not note or note in map(_note_of, self.read().entries):
+            self._client.set_registered_model_tag(self._model, _HEAD, _note_of(entry))
+        self._client.set_model_version_tag(self.name, str(entry.number), _STATE, state)
+
+    def _make(self) -> None:
+        if self._client.search_registered_models(f"name = '{self.name}'"):
+            return
+        try:
+            self._client.create_registered_model(
+                self.name,
+                description=f"Every change of Production of {self._model}, one version an entry. Written by the pipeline.",
+            )
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _sign(self, entry: Entry) -> str:
+        return hmac.new(self._key.encode(), entry.content().encode(), hashlib.sha256).hexdigest()
+
+    def _fault(self, version: ModelVersion) -> str:
+        entry = _parse(version)
+        if entry is None:
+            return "cannot be read"
+        if entry.hash != version.tags.get(_HASH):
+            return "was changed"
+        if self._key and not hmac.compare_digest(self._sign(entry).encode(), str(version.tags.get(_MAC, "")).encode()):
+            return "is not signed with this key"
+        return ""
+
+    def _head_note(self) -> str:
+        """Return what is noted of the newest entry outside of the ledger; empty where there is no note."""
+        try:
+            return str(self._client.get_registered_model(self._model).tags.get(_HEAD, ""))
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            return ""
+
+    def _head_faults(self, entries: list[Entry], expected: int) -> dict[str, str]:
+        """Return what the note of the newest entry says against the ledger, whose next version would be `expected` or later."""
+        note = self._head_note()
+        if note in map(_note_of, entries) or (not note and all(entry.state == OPEN for entry in entries)):
+            return {}
+        text = note.partition(" ")[0]
+        number = int(text) if text.isdecimal() else 0
+        if not 0 < number < expected + _MANY:
+            return {"head": "The note of the ledger's newest entry is not the one that was written."}
+        if number < expected:
+            return {f"entry {number}": f"Entry {number} of the ledger is not the one that was written."}
+        return {f"entry {n}": f"Entry {n} of the ledger is missing." for n in range(expected, number + 1)}
+
+
+def _note_of(entry: Entry) -> str:
+    return f"{entry.number} {entry.hash}"
+
+
+def _parse(version: ModelVersion) -> Entry | None:
+    """Return the entry that the version is; None where its content is none."""
+    try:
+        values = json.loads(version.tags[_ENTRY])
+        noted = values.pop("acknowledged")
+        entry = Entry(**values, acknowledged=tuple(noted), number=int(version.version), state=version.tags.get(_STATE, OPEN))
+        is_sound = isinstance(noted, list) and all(isinstance(text, str) for text in (*values.values(), *noted))
+        if not is_sound or not entry.when.tzinfo or not entry.hash:
+            return None
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        return None
+    return entry

@@ -1,0 +1,187 @@
+"""Models by the URI that a user names: which version it is, what is known of it, and the model itself."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow.entities.model_registry import ModelVersion
+
+from recipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO
+from recipeline.config.table import SYNTHETIC
+from recipeline.errors import UnavailableError, UsageError, nearest
+from recipeline.inference.interval import QUANTILE, Interval, Tail
+from recipeline.registry.versions import ARCHIVED, CHAMPION, PRODUCTION, STAGING, Registry
+from recipeline.tracking.manifest import Reader
+from recipeline.tracking.models import feature_names, load_model
+from recipeline.tracking.store import Store
+
+_REGISTERED = re.compile(r"^models:/(?P<name>[^/@]+)(?:/(?P<version>[^/@]+)|@(?P<alias>[^/@]+))$")
+
+_OTHER = re.compile(r"^(models:/m-\w+|runs:/\w+/.+)$")
+
+_LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class NamedModel:
+    """A loaded model: the name and version that people know it by, its columns, and its `model_info.json` where it has one."""
+
+    name: str
+    version: str
+    candidate: str
+    data_source: str
+    model: Any
+    features: tuple[str, ...]
+    info: dict[str, Any] | None
+    #: Returns the interval around its predictions, its tails asked as it is told; None where it has none.
+    load_interval: Callable[[Ask], Interval | None] = lambda _: None
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether it was trained on made-up rows."""
+        return self.data_source == SYNTHETIC
+
+    def __str__(self) -> str:
+        made_of = [self.candidate, f"trained on {self.data_source} rows" if self.data_source else ""]
+        details = ", ".join(part for part in made_of if part)
+        return f"{self.name}{' version ' if self.name else ''}{self.version}" + (f" ({details})" if details else "")
+
+
+def check_model_uri(uri: str) -> None:
+    """Raise UsageError where `uri` is none that `load_named` knows."""
+    if uri and not _REGISTERED.match(uri) and not _OTHER.match(uri):
+        raise UsageError(
+            "model_uri must be models:/<name>/<version, Production or latest>, models:/<name>@<alias>, models:/m-<ID>, "
+            "or runs:/<run ID>/<name>.",
+            got=f"'{uri}'",
+            fix="Leave it empty for the model in Production.",
+        )
+
+
+def load_named(store: Store, reader: Reader, model_name: str, uri: str) -> NamedModel:
+    """Return the model at `uri`; empty: the Production of `model_name`, which is whatever has the alias champion.
+
+    A version that this project registered is loaded only where it answers its golden rows.
+
+    Raises
+    ------
+    UsageError : no such kind of URI. UnavailableError : there is no such model, or it is not whole.
+    """
+    check_model_uri(uri)
+    found = _REGISTERED.match(uri or f"models:/{model_name}/{PRODUCTION}")
+    if not found:
+        return NamedModel("", uri.rpartition("models:/")[2], "", "", load_model(uri), tuple(feature_names(uri)), None)
+    registry = Registry(store, found["name"])
+    version = _by_alias(registry, found["alias"]) if found["alias"] else _by_version(registry, found["version"])
+    return _load_version(reader, version)
+
+
+def _load_version(reader: Reader, version: ModelVersion) -> NamedModel:
+    run_id = version.tags.get("recipeline.evaluate_run_id", "")
+    uri = f"models:/{version.name}/{version.version}"
+    model = load_golden(reader, version) if run_id else load_model(uri)
+    info = reader.load(MODEL_INFO, run_id) if run_id and reader.has(MODEL_INFO, run_id) else None
+    names = tuple(str(feature["name"]) for feature in info["features"]) if info else tuple(feature_names(uri))
+    return NamedModel(
+        version.name,
+        str(version.version),
+        version.tags.get("recipeline.candidate", ""),
+        version.tags.get("recipeline.data_source", ""),
+        model,
+        names,
+        info,
+        lambda ask: load_interval(reader, run_id, names, ask) if info else None,
+    )
+
+
+def _by_alias(registry: Registry, alias: str) -> ModelVersion:
+    version = registry.holder(alias)
+    if version is None:
+        raise UnavailableError(
+            f"A version of {registry.name} must have the alias '{alias}'.", got="none", fix="See `mlflow ui` for the aliases."
+        )
+    return version
+
+
+def _by_version(registry: Registry, word: str) -> ModelVersion:
+    """Return the version of that number, the newest one, or the one in that stage."""
+    if word.isdecimal():
+        return registry.version(word)
+    stages = {name.lower(): name for name in (PRODUCTION, STAGING, ARCHIVED, _LATEST)}
+    stage = stages.get(word.lower())
+    if stage is None:
+        raise UsageError(
+            "model_uri must end in a number, a stage or 'latest'.", got=f"'{word}'", fix=nearest(word, stages.values())
+        )
+    champion = registry.holder(CHAMPION) if stage == PRODUCTION else None
+    with warnings.catch_warnings():  # stages are deprecated
+        warnings.simplefilter("ignore", FutureWarning)
+        held = [version for version in registry.versions() if stage in (_LATEST, version.current_stage)]
+    if champion is None and not held:
+        where = "the registry" if stage == _LATEST else stage
+        raise UnavailableError(
+            f"A version of {registry.name} must be in {where}.",
+            got="none",
+            fix="Run `make pipeline`, or name another model with model_uri=.",
+        )
+    return champion or held[0]
+
+
+Ask = Callable[[Any, Sequence[str]], Tail]
+
+
+def load_golden(reader: Reader, version: ModelVersion) -> Any:
+    """Return the version's model, loaded as a client would, after it answered the golden rows of its evaluation.
+
+    Raises
+    ------
+    UnavailableError : it does not load, its golden rows are not there, or it answers them differently.
+    """
+    from recipeline.inference.golden import answers_golden, golden_features, has_limits, limits_golden
+    from recipeline.tracking.models import load_model
+
+    uri, run_id = f"models:/{version.name}/{version.version}", version.tags.get("recipeline.evaluate_run_id", "(none)")
+    golden = reader.load(GOLDEN, run_id)
+    try:
+        model = load_model(uri)
+        same = answers_golden(model, golden)
+        interval = load_interval(reader, run_id, golden_features(golden).columns.tolist()) if has_limits(golden) else None
+        same_limits = interval is None or limits_golden(interval, golden)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _differs(uri, f"'{' '.join(str(error).split())[:200]}'") from None
+    if not same or not same_limits:
+        raise _differs(uri, "other limits" if same else "other predictions")
+    return model
+
+
+def load_interval(reader: Reader, run_id: str, names: Sequence[str], ask: Ask | None = None) -> Interval | None:
+    """Return the interval of the model that the run evaluated, which takes the columns `names`; None where it has none.
+
+    `ask(model, names)` makes a function of an array of each of its tails; without it they are asked as ever.
+
+    Raises
+    ------
+    UnavailableError : its description or its tails are not there whole.
+    """
+    known = reader.load(MODEL_INFO, run_id).get("interval")
+    if not known:
+        return None
+    if known["method"] != QUANTILE:
+        return Interval.from_dict(known)
+    from recipeline.inference.compiled.form import as_function
+
+    ask = ask or as_function
+    low, high = reader.load(INTERVAL, run_id)
+    return Interval.from_dict(known, (ask(low, names), ask(high, names)))
+
+
+def _differs(uri: str, got: str) -> UnavailableError:
+    return UnavailableError(
+        f"{uri} must answer the golden rows as it did when it was evaluated.",
+        got=got,
+        fix="Its files were changed: train and register it again.",
+    )

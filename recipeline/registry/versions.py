@@ -1,0 +1,330 @@
+"""Versions of the registered model, and which of them is the champion.
+
+Alias `champion` is the truth and stage `Production` its mirror. Every change of it is written to the ledger first, as an open
+entry, then carried out, then closed: `settle` finishes what an earlier command left open, whoever that was.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from recipeline.errors import UnavailableError, UsageError
+from recipeline.registry.ledger import ACKNOWLEDGE, EXTERNAL, OPEN, REVERTED, ROLLBACK, Actor, Entry, Ledger
+from recipeline.tracking.failures import is_missing
+from recipeline.tracking.store import Store, held, search_versions
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+
+PRODUCTION, STAGING, ARCHIVED = "Production", "Staging", "Archived"
+
+WITHDRAWN = "recipeline.withdrawn"
+
+_TAG_LENGTH = 5000
+
+#: How long a command may take from an outdated write of the alias to mending it.
+_SLOW_SECONDS, _PAUSE_SECONDS = 10, 0.25
+
+
+@dataclass(frozen=True)
+class Hand:
+    """Whose hand changes the registry: the actor, and the run that they do it in."""
+
+    actor: Actor
+    run_id: str
+
+
+class Registry:
+    """The versions of one registered model. Every change is made under the store's lock."""
+
+    def __init__(self, store: Store, name: str, *, ledger_key: str = "") -> None:
+        self._store, self._client, self.name = store, store.client, name
+        self.ledger = Ledger(store.client, name, key=ledger_key)
+
+    def version(self, version: str) -> ModelVersion:
+        """Return a version. Raises UnavailableError where there is none, UsageError where it is no number."""
+        if not re.fullmatch("[0-9]+", version):
+            raise UsageError("version must be the number of a version.", got=f"'{version}'", fix="See `history` for them.")
+        try:
+            return self._client.get_model_version(self.name, version)
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            raise UnavailableError(
+                f"Version {version} of {self.name} must be in the registry.",
+                got="none",
+                fix="See `history` for those that there are.",
+            ) from None
+
+    def holder(self, alias: str) -> ModelVersion | None:
+        """Return the version with the alias; None where none has it."""
+        try:
+            return self._client.get_model_version_by_alias(self.name, alias)
+        except MlflowException as error:
+            if not is_missing(error):
+                raise  # no answer is not "none": a champion that cannot be seen must not be replaced
+            return None
+
+    def versions(self) -> list[ModelVersion]:
+        """Return all versions, newest first; none where the model is not registered."""
+        return search_versions(self._client, self.name)
+
+    def register(
+        self, *, source: str, run_id: str, model_id: str, identity: str, tags: Mapping[str, object], description: str
+    ) -> tuple[ModelVersion, bool]:
+        """Return the version of the model, and whether it is new; it becomes the challenger unless it is the champion.
+
+        A model whose `identity` (what it was trained on, with and by) is registered already is not registered again.
+        """
+        with self.locked():
+            if not self._client.search_registered_models(f"name = '{self.name}'"):
+                self._client.create_registered_model(self.name)
+            self._finish()
+            self._mirror()
+            twins = [v for v in self.versions() if v.tags.get("recipeline.identity") == identity and self._is_there(v)]
+            if twins:
+                version = twins[0]
+            else:
+                texts = {f"recipeline.{name}": str(value)[:_TAG_LENGTH] for name, value in tags.items()}
+                version = self._client.create_model_version(
+                    self.name,
+                    source,
+                    run_id=run_id,
+                    tags={**texts, "recipeline.identity": identity},
+                    description=description,
+                    model_id=model_id,
+                )
+            champion = self.holder(CHAMPION)
+            if champion is None or champion.version != version.version:
+                self._challenge(version.version)
+            return self.version(str(version.version)), not twins
+
+    def describe(self, version: str, description: str) -> None:
+        """Give a version another description."""
+        self._client.update_model_version(self.name, version, description=description)
+
+    def change(self, version: str, *, expected: str, kind: str, reason: str, hand: Hand, evidence: str = "") -> Entry | None:
+        """Make `version` the champion where `expected` (empty: none) is it now; return the entry, None where it is not.
+
+        The one before is archived; after a rollback it is withdrawn too. A version that comes back is no longer withdrawn.
+        """
+        with self.locked():
+            self.settle(hand)
+            reading = self.ledger.read()
+            recorded = reading.changes[-1].after if reading.changes else ""
+            # The ledger is ahead of the alias where a command that does not share our lock is carrying its entry out.
+            if self._champion() != expected or recorded != expected or version == expected:
+                return None
+            self.version(version)
+            entry = self.ledger.append(
+                kind=kind,
+                before=expected,
+                after=version,
+                actor=hand.actor,
+                reason=reason,
+                evidence=evidence,
+                run_id=hand.run_id,
+                expected=reading.head,
+            )
+            if entry is not None:
+                self._carry_out(entry)
+            return entry
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other commands from changing the registry for the block: what is read in it still holds when it is acted on."""
+        with held(self._store.lock(), self._store.uri):
+            yield
+
+    def settle(self, hand: Hand) -> list[str]:
+        """Finish what an earlier command left open, take note of a change made by other means, and let stages follow.
+
+        Returns a sentence for each change by other means.
+        """
+        with self.locked():
+            self._finish()
+            notes = self._take_note(hand)
+            self._mirror()
+            return notes
+
+    def acknowledge(self, names: tuple[str, ...], reason: str, hand: Hand) -> None:
+        """Write into the ledger that the faults `names` were seen: they are faults of the past then."""
+        with self.locked():
+            self._finish()
+            champion = self._champion()
+            entry = self.ledger.append(
+                kind=ACKNOWLEDGE,
+                before=champion,
+                after=champion,
+                actor=hand.actor,
+                reason=reason,
+                run_id=hand.run_id,
+                acknowledged=names,
+                expected=self.ledger.read().head,
+            )
+            if entry is not None:
+                self.ledger.close(entry)
+
+    def withdrawn(self, version: ModelVersion) -> str:
+        """Return why the version must not be promoted automatically; empty where it may be."""
+        return str(version.tags.get(WITHDRAWN, ""))
+
+    def note(self, version: str, tags: Mapping[str, object]) -> None:
+        """Set ``recipeline.<name>`` tags on a version."""
+        with self.locked():  # two that set one tag for the first time break each other
+            for name, value in tags.items():
+                self._client.set_model_version_tag(self.name, version, f"recipeline.{name}", str(value)[:_TAG_LENGTH])
+
+    def _champion(self) -> str:
+        champion = self.holder(CHAMPION)
+        return str(champion.version) if champion else ""
+
+    def _finish(self) -> None:
+        """Carry out the newest entry of the ledger where a command was stopped before it had."""
+        head = self.ledger.read().head
+        if head is None or head.state != OPEN:
+            return
+        if self._exists(head.after):
+            self._carry_out(head)
+        elif head.kind in (EXTERNAL, ACKNOWLEDGE):
+            self.ledger.close(head)
+        else:
+            self._undo(head)
+
+    def _undo(self, entry: Entry) -> None:
+        """Go back to what was before `entry`, whose version is gone, and the alias with it where it had been moved."""
+        if self._exists(entry.before):
+            if not self._champion():
+                self._client.set_registered_model_alias(self.name, CHAMPION, entry.before)
+            if self.withdrawn(self.version(entry.before)):
+                self._client.delete_model_version_tag(self.name, entry.before, WITHDRAWN)
+            earlier = [e.before for e in self.ledger.read().changes if e.after == entry.before and self._exists(e.before)]
+            if earlier:
+                self._client.set_registered_model_alias(self.name, PREVIOUS, earlier[-1])
+            elif self.holder(PREVIOUS):
+                self._client.delete_registered_model_alias(self.name, PREVIOUS)
+            self._mirror()
+        self.ledger.close(entry, REVERTED)
+
+    def _carry_out(self, entry: Entry) -> None:
+        """Make the registry what `entry` says, and close it; where a newer one was appended meanwhile, what that says."""
+        while True:
+            head = self.ledger.read().head
+            entry = head if head is not None and head.number > entry.number else entry
+            if not self._exists(entry.after):
+                return
+            # The truth first: whatever happens from here on, `settle` leads to the same end.
+            if self._champion() != entry.after:
+                self._client.set_registered_model_alias(self.name, CHAMPION, entry.after)
+            if self._newer(entry):
+                continue
+            if self._exists(entry.before) and entry.before != entry.after:
+                self._client.set_registered_model_alias(self.name, PREVIOUS, entry.before)
+                if entry.kind == ROLLBACK:
+                    note = f"{entry.time} by {entry.actor}: {entry.reason}"
+                    self._client.set_model_version_tag(self.name, entry.before, WITHDRAWN, note)
+            if self.withdrawn(self.version(entry.after)):
+                self._client.delete_model_version_tag(self.name, entry.after, WITHDRAWN)
+            self._mirror()
+            self.ledger.close(entry)
+            if not self._newer(entry):
+                return
+
+    def _newer(self, entry: Entry) -> bool:
+        """Whether an entry was appended after `entry`, by a command that does not share our lock."""
+        head = self.ledger.read().head
+        return head is not None and head.number > entry.number
+
+    def _take_note(self, hand: Hand) -> list[str]:
+        """Write into the ledger that the alias was moved by other means, so that the history stays whole."""
+        for _ in range(int(_SLOW_SECONDS / _PAUSE_SECONDS)):
+            reading, champion = self.ledger.read(), self._champion()
+            recorded = reading.changes[-1].after if reading.changes else ""
+            is_open = reading.head is not None and reading.head.state == OPEN  # by a command that does not share our lock
+            if champion == recorded or is_open:
+                return []
+            is_recent = reading.head is not None and datetime.now(UTC) - reading.head.when < timedelta(seconds=60)
+            if self._store.is_file or not is_recent:
+                break
+            # Perhaps a command that does not share our lock is about to see that it was overtaken.
+            time.sleep(_PAUSE_SECONDS)
+        if not champion and self._exists(recorded) and self.version(recorded).current_stage == PRODUCTION:
+            self._client.set_registered_model_alias(self.name, CHAMPION, recorded)
+            return [
+                f"The alias {CHAMPION} of {self.name} was deleted. It is on version {recorded} again, which is in Production."
+            ]
+        reason = "changed by other means than the pipeline; seen now"
+        entry = self.ledger.append(
+            kind=EXTERNAL,
+            before=recorded,
+            after=champion,
+            actor=Actor("unknown", hand.actor.host),
+            reason=reason,
+            run_id=hand.run_id,
+            expected=reading.head,
+        )
+        if entry is None:
+            return []  # a command that does not share our lock was changing it
+        self.ledger.close(entry)
+        if self._exists(recorded):
+            self._client.set_registered_model_alias(self.name, PREVIOUS, recorded)
+        return [
+            f"Production of {self.name} was changed by other means than the pipeline: from version {recorded or 'none'} to "
+            f"{champion or 'none'}. The ledger has it now."
+        ]
+
+    def _mirror(self) -> None:
+        """Make the stages follow the alias."""
+        champion = self.holder(CHAMPION)
+        if champion is None:
+            return
+        # The new one first, so that there is a Production at every moment.
+        if champion.current_stage != PRODUCTION:
+            self._move(champion.version, PRODUCTION)
+        for version in self.versions():
+            if version.version != champion.version and version.current_stage == PRODUCTION:
+                self._move(version.version, ARCHIVED)
+        challenger = self.holder(CHALLENGER)
+        if challenger is not None and challenger.version == champion.version:
+            self._client.delete_registered_model_alias(self.name, CHALLENGER)
+
+    def _exists(self, version: str) -> bool:
+        return bool(version) and any(str(v.version) == version for v in self.versions())
+
+    def _challenge(self, version: str) -> None:
+        """Put `version` in Staging as the challenger; an earlier challenger that was never promoted is archived."""
+        self._client.set_registered_model_alias(self.name, CHALLENGER, version)
+        for other in self.versions():
+            if other.version == version and other.current_stage != STAGING:
+                self._move(version, STAGING)
+            elif other.version != version and other.current_stage == STAGING:
+                self._move(other.version, ARCHIVED)
+
+    def _move(self, version: str, stage: str) -> None:
+        with warnings.catch_warnings():  # stages are deprecated, and what `models:/<name>/Production` reads
+            warnings.simplefilter("ignore", FutureWarning)
+            self._client.transition_model_version_stage(self.name, version, stage)
+
+    def _is_there(self, version: ModelVersion) -> bool:
+        """Whether the version's files can still be listed."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        try:
+            uri = self._client.get_model_version_download_uri(self.name, version.version)
+            if uri.startswith("models:/"):
+                uri = self._client.get_logged_model(uri.removeprefix("models:/")).artifact_location
+            return any(file.path == "MLmodel" for file in get_artifact_repository(uri).list_artifacts())
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            return False
+        except OSError:
+            return False

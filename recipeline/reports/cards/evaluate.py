@@ -1,0 +1,236 @@
+"""The card of evaluate: how good the best candidate is on rows it has not seen, whether that is enough, and where it errs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, TEST_PREDICTIONS, VERDICT
+from recipeline.evaluation.gates import VALIDATED, failures
+from recipeline.reports.blocks import Block, Card, Facts, Note, Plot, Results, Section, Table
+from recipeline.reports.cards.train import label_of, summarise_pairs
+from recipeline.reports.plots.model import (
+    plot_calibration,
+    plot_grades,
+    plot_importance,
+    plot_intervals,
+    plot_leaderboard,
+    plot_predicted,
+    plot_residuals,
+    plot_slices,
+)
+
+Json = dict[str, Any]
+
+# More bars than this are not read.
+_MOST_GRADES = 20
+
+
+def make_card(results: Results) -> Card:
+    """Return the card of a run of evaluate."""
+    metrics, verdict, diagnosis = results.load(METRICS), results.load(VERDICT), results.load(DIAGNOSIS)
+    best, label = metrics["best"], label_of(results.recipe)
+    rows = results.load(TEST_PREDICTIONS)
+    passed = verdict["verdict"] == VALIDATED
+    sentence = f"{best['candidate']} is {verdict['verdict']}: R2 {best['r2']:.4f} on {metrics['test_rows']:,} test rows."
+    sections = [
+        Section("Is it good enough?", [_gates(verdict)]),
+        Section("How good is it?", [_scores(best), _facts(metrics)]),
+        Section("All candidates on the test rows", [_candidates(metrics, results.load(LEADERBOARD))]),
+        *_leaks(metrics),
+        Section("Predicted against true", [_predicted(rows, results.recipe.target, best["candidate"], label)]),
+        Section("Residuals", [_residuals(rows, results.recipe.target, best["candidate"], label)]),
+        Section("Calibration", [_calibration(diagnosis, label), *_grades(best, label)]),
+        Section("Where it errs", [_slices(diagnosis, label), _worst(diagnosis, results.recipe.target)]),
+        Section("What it looks at", [_importance(diagnosis)]),
+        Section("How sure it is", _interval(best, diagnosis)),
+    ]
+    notes = [Note(line, "bad") for line in failures(verdict)]
+    return Card(
+        "evaluate: the best candidate on the test rows", sentence, sections, tone="good" if passed else "bad", notes=notes
+    )
+
+
+def _gates(verdict: Json) -> Table:
+    return Table(
+        ["criterion", "measured", "must be", "threshold", "passed"],
+        [[c["criterion"], c["value"], c["rule"], float(c["threshold"]), bool(c["passed"])] for c in verdict["criteria"]],
+        "The gates of the recipe",
+    )
+
+
+def _scores(best: Json) -> Plot:
+    names, intervals = {"r2": "R2", "rmse": "RMSE", "mae": "MAE"}, best["interval_95"]
+    values = [best[name] for name in names]
+    low, high = ([intervals[name][end] for name in names] for end in (0, 1))
+    return Plot(
+        "scores",
+        "R2, root mean squared and mean absolute error on the test rows, with 95 % intervals from resampling distinct rows.",
+        lambda: plot_intervals(list(names.values()), values, low, high),
+        Table(["metric", "value", "from", "to"], [list(row) for row in zip(names.values(), values, low, high, strict=True)]),
+    )
+
+
+def _facts(metrics: Json) -> Facts:
+    best = metrics["best"]
+    grades = best.get("grades", {})
+    return Facts(
+        {
+            "R2": best["r2"],
+            "RMSE": best["rmse"],
+            "MAE": best["mae"],
+            "RMSE of the mean predictor": metrics["mean_predictor"]["rmse"],
+            **{f"Share within {tolerance}": share for tolerance, share in best["accuracy_within"].items()},
+            **({"Quadratic kappa of the rounded grade": grades["quadratic_kappa"]} if "quadratic_kappa" in grades else {}),
+        }
+    )
+
+
+def _candidates(metrics: Json, board: pd.DataFrame) -> Plot:
+    names = [str(name) for name in board["candidate"]]
+    folds = [name for name in board if str(name).startswith("fold_")]
+    scores, quoted = metrics["candidates"], metrics["random_split_r2"]
+    columns = [
+        "candidate",
+        "test R2",
+        "test RMSE",
+        "test MAE",
+        "CV R2 mean",
+        "CV R2 std",
+        *(["R2, random split"] if quoted else []),
+    ]
+    rows = [
+        [
+            name,
+            *(scores[name][key] for key in ("r2", "rmse", "mae", "cv_mean_score", "cv_std")),
+            *([quoted[name]] if quoted else []),
+        ]
+        for name in names
+    ]
+    return Plot(
+        "candidates",
+        "R2 of each candidate: over the folds, by which the best one is chosen, and on the test rows.",
+        lambda: plot_leaderboard(
+            names, board["cv_mean_score"].tolist(), board[folds].to_numpy(dtype=float), [scores[name]["r2"] for name in names]
+        ),
+        Table(columns, rows, marked=0),
+    )
+
+
+def _leaks(metrics: Json) -> list[Section]:
+    leaks = metrics["leaks"]
+    if not leaks:
+        return []
+    rows = [
+        [name, leaks["r2_with_twin"][name], scores["r2"], leaks["r2_without_twin"][name]]
+        for name, scores in metrics["candidates"].items()
+    ]
+    note = Note(
+        f"{leaks['leaked_rows']:,} test rows have a twin in training: the figure without them is the honest one.", "warning"
+    )
+    return [Section("What the copies are worth", [note, Table(["candidate", "R2 with a twin", "R2, all", "R2 without"], rows)])]
+
+
+def _predicted(rows: pd.DataFrame, target: str, name: str, label: str) -> Plot:
+    true, predicted = rows[target].to_numpy(dtype=float), rows[f"predicted {name}"].to_numpy(dtype=float)
+    return Plot(
+        "predicted_vs_true",
+        f"{name}: each test row; on the dashed line the prediction is right.",
+        lambda: plot_predicted(true, predicted, label),
+        summarise_pairs(true, predicted),
+    )
+
+
+def _residuals(rows: pd.DataFrame, target: str, name: str, label: str) -> Plot:
+    true, predicted = rows[target].to_numpy(dtype=float), rows[f"predicted {name}"].to_numpy(dtype=float)
+    levels = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
+    quantiles = np.quantile(true - predicted, levels)
+    return Plot(
+        "residuals",
+        f"{name}: what is left over, true minus predicted, against the prediction; on the right how often.",
+        lambda: plot_residuals(true, predicted, label),
+        Table(["quantile of the residuals", "value"], [[q, float(value)] for q, value in zip(levels, quantiles, strict=True)]),
+    )
+
+
+def _calibration(diagnosis: Json, label: str) -> Plot:
+    bins = diagnosis["by_predicted"]
+    said, true = ([entry[key] for entry in bins] for key in ("mean_predicted", "mean_true"))
+    return Plot(
+        "calibration",
+        "Rows of about the same prediction together: are they right on average?",
+        lambda: plot_calibration(said, true, label),
+        Table(
+            ["predicted from", "to", "rows", "mean predicted", "mean true", "mean absolute error"],
+            [[entry[key] for key in ("from", "to", "rows", "mean_predicted", "mean_true", "mae")] for entry in bins],
+        ),
+    )
+
+
+def _grades(best: Json, label: str) -> list[Block]:
+    if "grades" not in best or len(best["grades"]["per_grade"]) > _MOST_GRADES:
+        return []
+    grades = best["grades"]["per_grade"]
+    columns = {key: [entry[key] for entry in grades] for key in ("grade", "rows", "mae", "bias")}
+    return [
+        Plot(
+            "errors_per_grade",
+            "The error of each true grade, and which way it goes.",
+            lambda: plot_grades(columns["grade"], columns["mae"], columns["bias"], columns["rows"], label),
+            Table(
+                ["grade", "test rows", "mean absolute error", "bias"],
+                [list(row) for row in zip(*columns.values(), strict=True)],
+            ),
+        )
+    ]
+
+
+def _slices(diagnosis: Json, label: str) -> Plot:
+    slices = diagnosis["slices"]
+    names = [entry["slice"] for entry in slices]
+    return Plot(
+        "slices",
+        "The error of slices of the test rows: the recipe's, and the lowest and highest quarters of the top three columns.",
+        lambda: plot_slices(names, [entry["mae"] for entry in slices], [entry["bias"] for entry in slices], label),
+        Table(
+            ["slice", "rows", "mean absolute error", "bias"], [[e[k] for k in ("slice", "rows", "mae", "bias")] for e in slices]
+        ),
+    )
+
+
+def _worst(diagnosis: Json, target: str) -> Table:
+    worst = diagnosis["worst_rows"]
+    names = [target, *(name for name in worst[0]["values"] if name != target)]
+    rows = [[row["row"], row["predicted"], *(row["values"][name] for name in names)] for row in worst]
+    return Table(["row", "predicted", *names], rows, "The test rows that it errs most on (row 0 is the first)")
+
+
+def _importance(diagnosis: Json) -> Plot:
+    found = diagnosis["importance"]
+    names, mean, std = ([entry[key] for entry in found] for key in ("feature", "mean", "std"))
+    return Plot(
+        "importance",
+        "How much R2 drops when a column is shuffled among the rows. Of columns that say the same, each looks dispensable.",
+        lambda: plot_importance(names, mean, std),
+        Table(["column", "drop of R2", "std over shuffles"], [list(row) for row in zip(names, mean, std, strict=True)]),
+    )
+
+
+def _interval(best: Json, diagnosis: Json) -> list[Block]:
+    inside = best["interval_90"]
+    facts = Facts(
+        {
+            "Level that is meant": inside["level"],
+            "Share of test rows inside": inside["coverage"],
+            "Mean width": inside["mean_width"],
+            "Test rows": inside["rows"],
+        }
+    )
+    table = Table(
+        ["predicted from", "to", "rows", "share inside"],
+        [[entry[key] for key in ("from", "to", "rows", "interval_coverage")] for entry in diagnosis["by_predicted"]],
+        "The level holds on average, not for every range of predictions",
+    )
+    return [facts, table]

@@ -1,0 +1,87 @@
+"""The card of ingest: where the rows are from, what they must be, and what they are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recipeline.artifacts import COLUMN_PROFILE
+from recipeline.config.table import SYNTHETIC
+from recipeline.reports.blocks import Card, Facts, Note, Plot, Results, Section, Table
+from recipeline.reports.plots.rows import plot_correlations, plot_distributions
+
+
+def make_card(results: Results) -> Card:
+    """Return the card of a run of ingest."""
+    profile, source = results.load(COLUMN_PROFILE), results.tag("data_source")
+    rows, distinct = profile["rows"], profile["distinct_rows"]
+    notes = []
+    if source == SYNTHETIC:
+        notes.append(Note("These rows are SYNTHETIC, made up: no score on them says anything about real ones.", "warning"))
+    facts = {
+        "Source": results.tag("data_origin"),
+        "Kind of source": source,
+        "sha256": results.tag("data_digest")[:16],
+        "Rows": rows,
+        "Distinct rows": distinct,
+        "Copies of another row": rows - distinct,
+        "Missing values": sum(column["missing"] for column in profile["columns"].values()),
+        "Violations of the schema": 0,
+    }
+    return Card(
+        "ingest: the rows",
+        f"{rows:,} rows of {len(profile['columns'])} columns, all as the recipe wants them; {rows - distinct:,} are copies.",
+        [
+            Section("Where they are from", [Facts(facts)]),
+            Section("What they must be, and are", [_schema(results, profile)]),
+            Section("Distributions", [_distributions(profile)]),
+            Section("Correlations", [_correlations(profile)]),
+        ],
+        tone="warning" if source == SYNTHETIC else "good",
+        notes=notes,
+    )
+
+
+def _schema(results: Results, profile: dict) -> Table:  # type: ignore[type-arg]
+    columns = results.recipe.columns
+    return Table(
+        ["column", "unit", "type", "possible from", "to", "least", "median", "greatest", "mean", "std", "missing"],
+        [
+            [
+                name,
+                found["unit"],
+                found["type"],
+                columns[name].min,
+                columns[name].max,
+                *(found["quantiles"][q] for q in ("0", "0.5", "1")),
+                found["mean"],
+                found["std"],
+                found["missing"],
+            ]
+            for name, found in profile["columns"].items()
+        ],
+        "Each column: what is physically possible, and what is there",
+    )
+
+
+def _distributions(profile: dict) -> Plot:  # type: ignore[type-arg]
+    columns = {name: found for name, found in profile["columns"].items() if sum(found["histogram"]["counts"])}
+    counts = {name: np.array(found["histogram"]["counts"], dtype=float) for name, found in columns.items()}
+    ends = {name: (found["quantiles"]["0"], found["quantiles"]["1"]) for name, found in columns.items()}
+    head = ["column", *(f"bin {number + 1}" for number in range(max(map(len, counts.values()))))]
+    return Plot(
+        "distributions",
+        "How the values of each column are spread from its least to its greatest: rows in equal bins.",
+        lambda: plot_distributions(counts, ends),
+        Table(head, [[name, *map(int, values)] for name, values in counts.items()]),
+    )
+
+
+def _correlations(profile: dict) -> Plot:  # type: ignore[type-arg]
+    names, values = profile["correlations"]["columns"], profile["correlations"]["spearman"]
+    filled = np.array([[0.0 if value is None else value for value in row] for row in values])
+    return Plot(
+        "correlations",
+        "Which columns go together: Spearman's rank correlation of each pair.",
+        lambda: plot_correlations(names, filled),
+        Table(["column", *names], [[name, *row] for name, row in zip(names, values, strict=True)]),
+    )

@@ -1,0 +1,182 @@
+"""The card of monitor: whether live rows are still like those that the model learned from, and whether it errs as little."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from recipeline.artifacts import BASELINE, DRIFT_REPORT
+from recipeline.config.recipe import Recipe
+from recipeline.monitoring.baseline import PREDICTION
+from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL, WARN
+from recipeline.monitoring.wording import explain_drift, explain_known
+from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table, Tone
+from recipeline.reports.cards.train import label_of
+from recipeline.reports.plots.change import plot_shares_of_bins, plot_stability, plot_trend
+
+_TONES: dict[str, Tone] = {OK: "good", WARN: "warning", DRIFT: "bad", TOO_SMALL: "warning"}
+
+#: The distributions of so many features are drawn, those that differ most.
+_TOP = 3
+
+
+def make_card(results: Results) -> Card:
+    """Return the card of a run of monitor."""
+    report, baseline, recipe = results.load(DRIFT_REPORT), results.load(BASELINE), results.recipe
+    newest = report["newest"]
+    spreads = _spreads(newest)
+    sections = [
+        Section("What was looked at", _looked_at(report)),
+        *([Section("What is different", [_findings(newest["findings"])])] if newest["findings"] else []),
+        *([Section("How different", _stability(spreads, newest, recipe))] if spreads else []),
+        *([Section("Then and now", _distributions(spreads, baseline, recipe))] if spreads else []),
+        *([Section("Errors", _errors(newest["performance"], baseline["errors"]))] if newest["performance"] else []),
+        *([Section("Windows", _windows(report["windows"], recipe))] if len(report["windows"]) > 1 else []),
+    ]
+    return Card(
+        f"monitor: {report['model']['name']} version {report['model']['version']}",
+        explain_drift(report),
+        sections,
+        tone=_TONES[newest["verdict"]],
+    )
+
+
+def _spreads(newest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the columns that could be compared, the most different first; the prediction has the key PREDICTION."""
+    found = {f"feature {name}": spread for name, spread in newest["features"].items()}
+    found |= {PREDICTION: newest[PREDICTION]} if newest[PREDICTION] else {}
+    known = {name: spread for name, spread in found.items() if spread["psi"] is not None}
+    return dict(sorted(known.items(), key=lambda item: -item[1]["psi"]))
+
+
+def _name(key: str) -> str:
+    return key.removeprefix("feature ")
+
+
+def _looked_at(report: Mapping[str, Any]) -> list[Block]:
+    newest, labels = report["newest"], report["labels"]
+    facts: dict[str, Cell] = {
+        "Rows from": report["origin"],
+        "Rows": report["rows"],
+        "Rows of the newest window": newest["rows"],
+        "Rows it learned from": report["model"]["trained_on"],
+        "Rules asked": newest["rules"],
+    }
+    if labels:
+        facts |= {"Labels": labels["given"], "Labels that belong to a row": labels["joined"]}
+    blocks: list[Block] = [Facts(facts)]
+    if known := explain_known(newest):
+        blocks.append(Note(known))
+    if report["left_out"]:
+        blocks.append(Note(f"{report['left_out']:,} lines are left out: cut off, or with other fields.", "warning"))
+    return blocks
+
+
+def _findings(findings: Sequence[Mapping[str, Any]]) -> Table:
+    rows: list[list[Cell]] = [
+        [it["subject"], it["rule"], it["value"], it["limits"]["warn"], it["limits"]["drift"], it["p_value"], it["verdict"]]
+        for it in sorted(findings, key=lambda it: it["verdict"] != DRIFT)
+    ]
+    return Table(
+        ["subject", "rule", "effect", "warns from", "drift from", "corrected p-value", "verdict"],
+        [[("none" if cell is None else cell) for cell in row] for row in rows],
+        "The rules that found something; each effect is significant and reaches a limit",
+    )
+
+
+def _stability(spreads: Mapping[str, Mapping[str, Any]], newest: Mapping[str, Any], recipe: Recipe) -> list[Block]:
+    limits, names = recipe.monitoring.psi, [_name(key) for key in spreads]
+    values = [spread["psi"] for spread in spreads.values()]
+    picture = Plot(
+        "psi",
+        "Population stability index against the training rows: 0 where the shares of all bins are the same.",
+        lambda: plot_stability(names, values, limits.warn, limits.drift),
+        Table(
+            ["column", "PSI", "Kolmogorov-Smirnov", "Wasserstein (sd)", "missing", "beyond the training range"],
+            [
+                [_name(key), it["psi"], it["ks"], it["wasserstein"], it.get("missing", 0.0), it.get("unseen", 0.0)]
+                for key, it in spreads.items()
+            ],
+        ),
+    )
+    domain = newest["domain"]
+    if domain is None:
+        return [picture]
+    apart = f"A classifier that sees all features tells live rows from training rows with an AUC of {domain['auc']:.3f}"
+    return [picture, Note(f"{apart}; 0.5 is chance.")]
+
+
+def _distributions(spreads: Mapping[str, Mapping[str, Any]], baseline: Mapping[str, Any], recipe: Recipe) -> list[Block]:
+    features = [key for key in spreads if key != PREDICTION][:_TOP]
+    return [
+        _then_and_now(place, key, spreads[key], baseline, recipe)
+        for place, key in enumerate([*features, *([PREDICTION] if PREDICTION in spreads else [])], 1)
+    ]
+
+
+def _then_and_now(place: int, key: str, spread: Mapping[str, Any], baseline: Mapping[str, Any], recipe: Recipe) -> Plot:
+    name = _name(key)
+    known = baseline[PREDICTION] if key == PREDICTION else baseline["features"][name]
+    unit = "" if key == PREDICTION else recipe.columns[name].unit
+    label = f"predicted {label_of(recipe)}" if key == PREDICTION else f"{name} ({unit})" if unit else name
+    edges = [f"{edge:.4g}" for edge in known["edges"]]
+    inner = [f"{a} to {b}" for a, b in pairwise(edges)]
+    bins = [f"below {edges[0]}", *inner, f"{edges[-1]} and more"] if edges else ["all"]
+    then, now = (np.array(counts) / max(sum(counts), 1) for counts in (known["counts"], spread["counts"]))
+    return Plot(
+        f"distribution_{place}",
+        f"Where the values of {name} are, in the bins of the training rows.",
+        lambda: plot_shares_of_bins(bins, then, now, label),
+        Table(
+            [label, "training rows", "live rows"], [list(row) for row in zip(bins, then.tolist(), now.tolist(), strict=True)]
+        ),
+    )
+
+
+def _errors(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[Block]:
+    interval = now.get("interval_95", {})
+    rows: list[list[Cell]] = []
+    for name in ("r2", "rmse", "mae"):
+        if now[name] is None or then[name] is None:
+            continue
+        low, high = interval.get(name, (None, None))
+        shown = "none" if low is None else f"{low:.4f} to {high:.4f}"
+        rows.append(["R2" if name == "r2" else name.upper(), then[name], now[name], shown])
+    blocks: list[Block] = [
+        Table(["metric", "out of fold, then", "labelled rows, now", "95 % interval"], rows, f"{now['rows']:,} labelled rows")
+    ]
+    common = [name for name in now["slices"] if name in then["slices"]]
+    if common:
+        blocks.append(
+            Table(
+                ["slice", "rows then", "MAE then", "rows now", "MAE now"],
+                [[name, *(side["slices"][name][key] for side in (then, now) for key in ("rows", "mae"))] for name in common],
+            )
+        )
+    return blocks
+
+
+def _windows(windows: Sequence[Mapping[str, Any]], recipe: Recipe) -> list[Block]:
+    limits = recipe.monitoring.psi
+    largest = [max((value for value in it["psi"].values() if value is not None), default=0.0) for it in windows]
+    names = [_when(place, it["time"]) for place, it in enumerate(windows, 1)]
+    rows: list[list[Cell]] = [
+        [name, it["rows"], it["verdict"], psi, "none" if it["mae"] is None else it["mae"]]
+        for name, it, psi in zip(names, windows, largest, strict=True)
+    ]
+    return [
+        Plot(
+            "windows",
+            "The largest PSI of a feature, window by window, the newest last.",
+            lambda: plot_trend(largest, limits.warn, limits.drift),
+            Table(["window", "rows", "verdict", "largest PSI", "MAE"], rows),
+        )
+    ]
+
+
+def _when(place: int, time: float | None) -> str:
+    return f"{place}" if time is None else f"{place}, until {datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,125 @@
+"""The card of train: the candidates side by side, how sure their order is, and what the best one predicts out of fold."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from recipeline.artifacts import LEADERBOARD, OUT_OF_FOLD
+from recipeline.config.recipe import Recipe
+from recipeline.config.settings import flatten
+from recipeline.reports.blocks import Card, Flow, Note, Plot, Results, Section, Table
+from recipeline.reports.plots.model import plot_leaderboard, plot_predicted, plot_shares
+
+
+def make_card(results: Results) -> Card:
+    """Return the card of a run of train."""
+    board, recipe = results.load(LEADERBOARD), results.recipe
+    best = board.iloc[0]
+    verdict = (
+        f"{best.candidate} is the best of {len(board)} candidates: R2 {best.cv_mean_score:.4f} on average over "
+        f"{len(_folds(board))} folds, standard deviation {best.cv_std:.4f}."
+        if len(board) > 1
+        else f"{best.candidate}: R2 {best.cv_mean_score:.4f} on average over {len(_folds(board))} folds."
+    )
+    sections = [Section("Leaderboard", [_leaderboard(board)])]
+    if len(board) > 1:
+        sections.append(Section("How sure is the order?", [_resampled(board)]))
+    target = results.load(OUT_OF_FOLD)[recipe.target].to_numpy(dtype=float)
+    predicted = results.load(OUT_OF_FOLD)[f"predicted {best.candidate}"].to_numpy(dtype=float)
+    label = label_of(recipe)
+    sections += [
+        Section(
+            "Predicted against true",
+            [
+                Plot(
+                    "out_of_fold",
+                    f"{best.candidate}: each training row as it is predicted by the fold that did not see it.",
+                    lambda: plot_predicted(target, predicted, label),
+                    summarise_pairs(target, predicted),
+                )
+            ],
+        ),
+        Section("How the best one is made", [Flow(stages(recipe, str(best.candidate)))]),
+        Section("Parameters", [_parameters(recipe, board)]),
+    ]
+    return Card("train: the candidates", verdict, sections, tone="good")
+
+
+def label_of(recipe: Recipe) -> str:
+    """Return the target with its unit, as an axis has it."""
+    unit = recipe.columns[recipe.target].unit
+    return f"{recipe.target} ({unit})" if unit else recipe.target
+
+
+def _folds(board: pd.DataFrame) -> list[str]:
+    return [str(name) for name in board if str(name).startswith("fold_")]
+
+
+def _leaderboard(board: pd.DataFrame) -> Plot:
+    folds = _folds(board)
+    names = [str(name) for name in board["candidate"]]
+    kept = ["candidate", "cv_mean_score", "cv_std", *folds, "gain_with_best", "fit_seconds", "predict_seconds"]
+    titles = {
+        "cv_mean_score": "mean R2",
+        "cv_std": "std",
+        "gain_with_best": "R2 gained by averaging it with the best",
+        "fit_seconds": "fit, s",
+        "predict_seconds": "predict all rows, s",
+    }
+    return Plot(
+        "leaderboard",
+        "R2 of each candidate: bars from the worst to the best fold, a dot for the mean, which decides.",
+        lambda: plot_leaderboard(names, board["cv_mean_score"].tolist(), board[folds].to_numpy(dtype=float)),
+        Table(
+            [titles.get(name, name.replace("_", " ")) for name in kept], board[kept].astype(object).values.tolist(), marked=0
+        ),
+    )
+
+
+def _resampled(board: pd.DataFrame) -> Plot:
+    names, shares = [str(name) for name in board["candidate"]], board["best_share"].tolist()
+    return Plot(
+        "best_share",
+        "How often each candidate errs least, by squared error out of fold, when distinct rows are drawn again (bootstrap). "
+        "Nothing is fitted anew for it, so the order looks surer than it is.",
+        lambda: plot_shares(names, shares),
+        Table(["candidate", "share of resamplings"], [list(pair) for pair in zip(names, shares, strict=True)]),
+    )
+
+
+def summarise_pairs(target: Any, predicted: Any) -> Table:
+    """Return true values against predictions as a table: of each true value, or of each tenth of them, rows and predictions."""
+    frame = pd.DataFrame({"true": target, "predicted": predicted})
+    distinct = frame["true"].nunique()
+    by = frame["true"] if distinct <= 12 else pd.qcut(frame["true"], 10, duplicates="drop")
+    found = frame.groupby(by, observed=True)["predicted"].agg(["size", "min", "median", "max"])
+    rows = [
+        [float(key) if distinct <= 12 else str(key), int(size), *map(float, rest)] for key, size, *rest in found.itertuples()
+    ]
+    return Table(["true", "rows", "least predicted", "median predicted", "greatest predicted"], rows)
+
+
+def stages(recipe: Recipe, name: str) -> list[list[str]]:
+    """Return what rows go through in a candidate: its preprocessing and its estimator, or its members side by side."""
+    candidate = recipe.candidates[name]
+    if candidate.members:
+        parts = [" → ".join(stage[0] for stage in stages(recipe, member)[1:]) for member in candidate.members]
+        return [["columns"], [f"{member}: {part}" for member, part in zip(candidate.members, parts, strict=True)], ["mean"]]
+    steps = [step.estimator for step in candidate.preprocess] + [candidate.estimator]
+    return [["columns"], *([path.rpartition(".")[2]] for path in steps if path)]
+
+
+def _parameters(recipe: Recipe, board: pd.DataFrame) -> Table | Note:
+    rows = []
+    for name, found in zip(map(str, board["candidate"]), board["found"], strict=True):
+        for key, value in flatten(recipe.part([], candidates=[name])["candidates"][name]).items():
+            rows.append([name, key.removeprefix("params."), value.strip('"')])
+        rows += [[name, key, f"{value}, found by the search"] for key, value in json.loads(found).items()]
+    return Table(
+        ["candidate", "parameter", "value"],
+        rows,
+        "What the recipe says, besides the seed, and what a search found; the rest is scikit-learn's default",
+    )

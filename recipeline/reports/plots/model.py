@@ -1,0 +1,142 @@
+"""Plots of candidates and of the best model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recipeline.reports.plots.axes import legend, panel, row_axes, spread_points
+from recipeline.reports.style import BLUE, LINE, ORANGE, SOFT
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def plot_leaderboard(
+    names: Sequence[str], mean: Sequence[float], folds: np.ndarray, test: Sequence[float] | None = None
+) -> Figure:
+    """Return each candidate's R2: of each fold (columns of `folds`), their mean, and of the test rows where they are given."""
+    figure, axes, places = row_axes(names)
+    axes.hlines(places, folds.min(axis=1), folds.max(axis=1), color=LINE, linewidth=6, label="all folds")
+    axes.plot(folds, np.repeat(places[:, None], folds.shape[1], axis=1), "|", color=SOFT, markersize=8)
+    axes.plot(mean, places, "o", color=BLUE, markersize=8, label="mean of the folds, which decides")
+    if test is not None:
+        axes.plot(test, places, "D", color=ORANGE, label="test rows")
+    axes.set_xlabel("R2 (1 is perfect, 0 is no better than the mean)")
+    legend(axes)
+    return figure
+
+
+def plot_shares(names: Sequence[str], shares: Sequence[float]) -> Figure:
+    """Return how often each candidate is the best one."""
+    figure, axes, places = row_axes(names, top=0.15)
+    axes.barh(places, shares, color=BLUE, height=0.6)
+    for place, share in zip(places, shares, strict=True):
+        axes.annotate(f"{share:.0%}", (share, place), xytext=(4, 0), textcoords="offset points", va="center")
+    axes.set_xlabel("share of resamplings in which it is the best")
+    axes.set_xlim(0, 1.05)
+    return figure
+
+
+def plot_predicted(target: np.ndarray, predicted: np.ndarray, label: str) -> Figure:
+    """Return predictions against true values; whole values are spread a little."""
+    figure, axes = panel(6, 5.2, top=0.35)
+    axes.plot(spread_points(target), predicted, ".", color=BLUE, alpha=0.45)
+    limits = [min(target.min(), predicted.min()), max(target.max(), predicted.max())]
+    axes.plot(limits, limits, "--", color=SOFT, label="predicted = true")
+    axes.set(xlabel=f"true {label}", ylabel=f"predicted {label}")
+    legend(axes)
+    return figure
+
+
+def plot_intervals(names: Sequence[str], value: Sequence[float], low: Sequence[float], high: Sequence[float]) -> Figure:
+    """Return metrics with their intervals."""
+    figure, axes, places = row_axes(names, top=0.15)
+    axes.hlines(places, low, high, color=BLUE, linewidth=4, alpha=0.5)
+    axes.plot(value, places, "o", color=BLUE, markersize=8)
+    axes.set_xlabel("value on the test rows, with its 95 % interval")
+    return figure
+
+
+def plot_residuals(target: np.ndarray, predicted: np.ndarray, label: str) -> Figure:
+    """Return the residuals (true minus predicted) against the prediction, and how they are distributed."""
+    figure, axes = panel(8, 4, right=2.2, top=0.15)
+    beside = figure.add_axes((1 - 2.05 / 8, 0.6 / 4, 1.85 / 8, (4 - 0.75) / 4), sharey=axes)
+    residuals = target - predicted
+    axes.plot(predicted, residuals, ".", color=BLUE, alpha=0.45)
+    axes.axhline(0, color=SOFT, linestyle="--")
+    axes.set(xlabel=f"predicted {label}", ylabel=f"true - predicted {label}")
+    beside.hist(residuals, bins=25, orientation="horizontal", color=BLUE)
+    beside.set_xlabel("rows")
+    beside.tick_params(labelleft=False)
+    return figure
+
+
+def plot_calibration(mean_predicted: Sequence[float], mean_true: Sequence[float], label: str) -> Figure:
+    """Return the mean true value of rows of about the same prediction against their mean prediction."""
+    figure, axes = panel(5.2, 4.4, top=0.35)
+    limits = [min(*mean_predicted, *mean_true), max(*mean_predicted, *mean_true)]
+    axes.plot(limits, limits, "--", color=SOFT, label="no bias")
+    axes.plot(mean_predicted, mean_true, "o-", color=BLUE, label="a fifth of the rows each")
+    axes.set(xlabel=f"mean predicted {label}", ylabel=f"mean true {label}")
+    legend(axes)
+    return figure
+
+
+def plot_grades(
+    grades: Sequence[float], mae: Sequence[float], bias: Sequence[float], rows: Sequence[int], label: str
+) -> Figure:
+    """Return the mean absolute error and the bias of each grade."""
+    figure, axes = panel(7, 4, bottom=0.8)
+    axes.bar(grades, mae, color=BLUE, width=0.6, label="mean absolute error")
+    axes.plot(grades, bias, "D", color=ORANGE, label="bias (predicted - true)")
+    axes.axhline(0, color=SOFT, linewidth=1)
+    axes.set_xticks(list(grades), [f"{grade:g}\n{count} rows" for grade, count in zip(grades, rows, strict=True)])
+    axes.set(xlabel=f"true {label}", ylabel=label)
+    legend(axes)
+    return figure
+
+
+def plot_importance(names: Sequence[str], mean: Sequence[float], std: Sequence[float]) -> Figure:
+    """Return how much R2 drops when a feature is shuffled, with its spread over shuffles."""
+    figure, axes, places = row_axes(names, top=0.15)
+    axes.barh(places, mean, xerr=std, color=BLUE, height=0.6, error_kw={"ecolor": SOFT, "capsize": 3})
+    axes.axvline(0, color=SOFT, linewidth=1)
+    axes.set_xlabel("drop of R2 when the column is shuffled")
+    return figure
+
+
+def plot_slices(names: Sequence[str], mae: Sequence[float], bias: Sequence[float], label: str) -> Figure:
+    """Return the mean absolute error and the bias of slices of the rows."""
+    figure, axes, places = row_axes(names)
+    axes.barh(places, mae, color=BLUE, height=0.6, label="mean absolute error")
+    axes.plot(bias, places, "D", color=ORANGE, label="bias (predicted - true)")
+    axes.axvline(0, color=SOFT, linewidth=1)
+    axes.set_xlabel(label)
+    legend(axes)
+    return figure
+
+
+def plot_curve(
+    rows: Sequence[int], train: Sequence[float], test: Sequence[float], low: Sequence[float], high: Sequence[float]
+) -> Figure:
+    """Return R2 by the number of training rows: of these rows, and of the fold's others from the worst to the best fold."""
+    figure, axes = panel(7, 4)
+    axes.fill_between(rows, low, high, color=BLUE, alpha=0.15, linewidth=0, label="not seen, all folds")
+    axes.plot(rows, test, "o-", color=BLUE, label="not seen, mean")
+    axes.plot(rows, train, "D--", color=ORANGE, label="learned from, mean")
+    axes.set(xlabel="training rows", ylabel="R2")
+    axes.grid(axis="y")
+    legend(axes)
+    return figure
+
+
+def plot_dependence(values: Sequence[float], mean: Sequence[float], feature: str, label: str) -> Figure:
+    """Return the mean prediction when one column has the same value in all rows."""
+    figure, axes = panel(5.5, 3, top=0.15)
+    axes.plot(values, mean, "o-", color=BLUE)
+    axes.set(xlabel=feature, ylabel=f"mean predicted {label}")
+    axes.grid(axis="y")
+    return figure

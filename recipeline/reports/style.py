@@ -1,0 +1,83 @@
+"""How plots look: one style, colours that colour-blind people tell apart, and files of both kinds.
+
+Colours are those of Okabe and Ito (2008), dark enough for white paper. In a page's SVG each is a variable, so that the page
+chooses shades for its own ground.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK, SOFT, LINE = "#1f2631", "#5a6473", "#c9ced6"
+
+BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#00795b"
+
+#: The variable of the page's style sheet that each colour becomes.
+VARIABLES = {INK: "ink", SOFT: "soft", LINE: "rule", BLUE: "blue", ORANGE: "orange", GREEN: "green"}
+
+_STYLE: dict[Any, Any] = {
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": INK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11,
+    "font.family": "sans-serif",
+    "font.size": 11,
+    "grid.color": LINE,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "lines.markersize": 5,
+    "savefig.facecolor": "white",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "card",
+    "text.color": INK,
+    "text.hinting": "no_hinting",  # a quarter of a PNG's time
+    "text.parse_math": False,  # a column may be called $x$
+    "xtick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.color": SOFT,
+    "ytick.labelcolor": INK,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in the project's style for the block; whatever the user's own matplotlibrc says."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        yield
+
+
+def as_png(figure: Figure) -> bytes:
+    """Return the figure as a PNG on white."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=100, pil_kwargs={"compress_level": 1})  # a fifth of the time, half as large again
+    return file.getvalue()
+
+
+def as_svg(figure: Figure) -> str:
+    """Return the figure as an SVG element to be put into a page: no ground of its own, its colours the page's variables."""
+    file = io.StringIO()
+    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    used = set(re.findall(r"(?:url\(#|href=\"#)([\w-]+)", svg))
+    svg = re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in used else "", svg)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) width="([\d.]+)pt"', r'\1 style="max-width:\2pt" aria-hidden="true"', svg, count=1)
+    for colour, name in VARIABLES.items():
+        svg = svg.replace(colour, f"var(--{name})")
+    return svg

@@ -1,0 +1,87 @@
+"""The summary of a chain, for people: from plain results to text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from prettytable import PrettyTable, TableStyle
+
+QUOTED = "R2, random split*"
+
+WITHOUT_TWINS = "R2, no twins"
+
+
+def tabulate(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return rows of plain values as a table, aligned left."""
+    table = PrettyTable(list(names))
+    table.set_style(TableStyle.SINGLE_BORDER)
+    table.align = "l"
+    table.max_width = 90
+    table.add_rows([list(row) for row in rows])
+    return str(table.get_string())
+
+
+def tabulate_candidates(metrics: Mapping[str, Any]) -> str:
+    """Return the candidates as a table, highest test R2 first; the best one, by cross-validation, is marked.
+
+    A last column shows the other side: what a random split would say, or of a random split, R2 on the rows without twins.
+    """
+    table = PrettyTable(["candidate", "test R2", "test RMSE", "test MAE", "CV R2 mean", "CV R2 std"])
+    table.set_style(TableStyle.SINGLE_BORDER)
+    best, ranked = metrics["best"]["candidate"], sorted(metrics["candidates"].items(), key=lambda item: -item[1]["r2"])
+    for name, scores in ranked:
+        figures = (scores[key] for key in ("r2", "rmse", "mae", "cv_mean_score", "cv_std"))
+        table.add_row([f"{name} ◀ best" if name == best else name, *map(_figure, figures)])
+    for title, r2 in ((WITHOUT_TWINS, (metrics["leaks"] or {}).get("r2_without_twin")), (QUOTED, metrics["random_split_r2"])):
+        if r2:
+            table.add_column(title, [_figure(r2[name]) for name, _ in ranked])
+    table.align = "r"
+    table.align["candidate"] = "l"
+    return str(table.get_string())
+
+
+def explain_split(audit: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
+    """Return what the split does to the figures: how many test rows have a twin in training, and what that is worth."""
+    best, leaks, quoted = metrics["best"]["candidate"], metrics["leaks"], metrics["random_split_r2"]
+    lines = [
+        f"Split: {audit['method']}, {audit['train_rows']} training and {audit['test_rows']} test rows; "
+        f"{audit['leaked_rows']} test rows have a twin in training."
+    ]
+    if leaks:
+        with_twin, without = (_figure(leaks[key][best]) for key in ("r2_with_twin", "r2_without_twin"))
+        lines.append(
+            f"R2 of {best} on those {leaks['leaked_rows']} rows is {with_twin}, on the others {without}: "
+            "the figure without twins is the honest one."
+        )
+    if quoted:
+        plain = audit["random_split"]
+        lines.append(
+            f"* What is usually quoted: one plain train_test_split, where {plain['leaked_rows']} of "
+            f"{plain['test_rows']} test rows have a twin in training. It flatters; it decides nothing here."
+        )
+    return lines
+
+
+def _figure(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.4f}"
+
+
+def explain_evidence(evidence: Mapping[str, Any]) -> list[str]:
+    """Return the interval, the seed and the guard rails that a promotion was decided by; nothing where nothing was measured."""
+    if not evidence:
+        return []
+    low, high = evidence["interval_90"]
+    rails = [
+        f"{rail['name']} {rail['value']:+.3f}" + ("" if rail["limit"] is None else f" (at most {rail['limit']:g})")
+        for rail in evidence["guard_rails"]
+        if rail["value"] is not None
+    ]
+    how = f"{evidence['repeats']} repeats, seed {evidence['seed']}"
+    return [f"  90 % interval {low:+.4f} to {high:+.4f}; {how}; {'; '.join(rails)}."]
+
+
+def explain_cache(reused: Sequence[str], reasons: Mapping[str, str]) -> list[str]:
+    """Return which steps were reused, and for each other one why not."""
+    lines = [f"Reused: {', '.join(reused) or 'nothing'}."]
+    return lines + [f"Run: {name}: {reason}" for name, reason in reasons.items()]

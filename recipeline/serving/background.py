@@ -1,0 +1,131 @@
+"""What never makes a request wait: records are put into a queue of bounded length, and one thread deals with them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+_LOG = logging.getLogger("service")
+
+_PAUSE_SECONDS = 0.2
+
+_DAY = 24 * 3600
+
+Write = Callable[[bytes], None]
+
+
+class Background:
+    """Records that a thread of its own deals with, so that who adds one need not wait.
+
+    `handle` is called with all that have come since; `dropped` with the number of lines that there was no room for, or that
+    could not be dealt with: a full disk is no reason not to answer.
+    """
+
+    def __init__(
+        self, handle: Callable[[list[Any]], object], dropped: Callable[[int], object], *, capacity: int = 100_000
+    ) -> None:
+        self._handle, self._dropped, self._capacity = handle, dropped, capacity
+        # No tuples of a record and its lines: what waits in containers makes the garbage collector run more often.
+        self._records: list[Any] = []
+        self._waiting = 0
+        self._closing = threading.Event()
+        self._changing, self._handling = threading.Lock(), threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def add(self, record: Any, lines: int = 1) -> None:
+        """Take a record of so many lines, or drop it where there is no room for all of them."""
+        with self._changing:
+            if fits := self._waiting + lines <= self._capacity:
+                self._waiting += lines
+                self._records.append(record)
+        if not fits:
+            self._dropped(lines)
+
+    def flush(self) -> None:
+        """Deal with what has been taken so far."""
+        with self._handling:
+            with self._changing:
+                taken, lines, self._records, self._waiting = self._records, self._waiting, [], 0
+            if not taken:
+                return
+            try:
+                self._handle(taken)
+            except Exception as error:
+                self._dropped(lines)
+                if not isinstance(error, OSError):  # a bug: it is told, and must not end the thread
+                    _LOG.exception("%d records were lost", len(taken))
+
+    def close(self) -> None:
+        """Deal with what is left, and end."""
+        self._closing.set()
+        self._thread.join(timeout=5)
+        self.flush()
+
+    def _run(self) -> None:
+        while not self._closing.wait(_PAUSE_SECONDS):
+            self.flush()
+
+
+class BackgroundLog(Background):
+    """A log that is written by a thread of its own; `encode` turns a record into its lines, in that thread."""
+
+    def __init__(
+        self, write: Write, encode: Callable[[Any], bytes], dropped: Callable[[int], object], *, capacity: int = 100_000
+    ) -> None:
+        super().__init__(lambda records: write(b"".join(map(encode, records))), dropped, capacity=capacity)
+
+
+def as_line(record: Any) -> bytes:
+    """Return a record as one line of JSON."""
+    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def to_stderr(lines: bytes) -> None:
+    """Write lines to the standard error."""
+    os.write(2, lines)
+
+
+class RotatingFiles:
+    """Writes lines to files of a folder, one after the other, each of at most about `max_bytes`, and deletes those too old.
+
+    A file belongs to one process, and its name tells when it was begun, in UTC: ``predictions-20261124T101500Z-4711.jsonl``.
+    """
+
+    def __init__(self, folder: Path, *, max_bytes: float, keep_days: float) -> None:
+        self._folder, self._max_bytes, self._keep_seconds = folder, max_bytes, keep_days * _DAY
+        self._path: Path | None = None
+        self._swept = 0.0
+
+    def write(self, lines: bytes) -> None:
+        """Append lines. Raises OSError where that cannot be done."""
+        if self._path is None or self._is_full(self._path):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._path = self._folder / f"predictions-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.jsonl"
+        with self._path.open("ab") as file:
+            file.write(lines)
+        self._sweep()
+
+    def _is_full(self, path: Path) -> bool:
+        try:
+            return path.stat().st_size >= self._max_bytes
+        except FileNotFoundError:
+            return True
+
+    def _sweep(self) -> None:
+        now = time.time()
+        if now - self._swept < 3600:
+            return
+        self._swept = now
+        for path in self._folder.glob("predictions-*.jsonl"):
+            with suppress(FileNotFoundError):
+                if now - path.stat().st_mtime > self._keep_seconds:
+                    path.unlink()

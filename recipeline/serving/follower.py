@@ -1,0 +1,114 @@
+"""Keeps the service at what the registry has in Production: asked every second, loaded beside, checked, then swapped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from recipeline.errors import RecipelineError
+from recipeline.registry.versions import CHAMPION, Registry
+from recipeline.serving.model.copies import copy_name, fetch_version, mark_served, newest_copy
+from recipeline.serving.model.loading import RefusedModel, load_copy
+from recipeline.serving.state import Service
+from recipeline.tracking.failures import store_errors
+from recipeline.tracking.store import Store
+
+_LOG = logging.getLogger("service")
+
+#: A version that was refused is tried again after this time: what was missing may be there by then.
+_RETRY_SECONDS = 15.0
+
+
+class Watch:
+    """Asks the registry for its champion and makes `service` answer with it.
+
+    `open_store` opens the store, when it is needed first; `folder` holds the copies of what is served, so that a worker that is
+    begun while the store is away serves what was served last.
+    """
+
+    def __init__(self, service: Service, open_store: Callable[[], Store], folder: Path, trusted: Collection[str] = ()) -> None:
+        self._service, self._open_store, self._folder, self._trusted = service, open_store, folder, trusted
+        self._store: Store | None = None
+        self._refused, self._retry_at = "", 0.0
+        self._ended = threading.Event()
+
+    def start(self, *, wait_seconds: float = 10) -> None:
+        """Ask in a thread of its own from now on; return once the first answer is there, or does not come."""
+        first = threading.Event()
+        threading.Thread(target=self._run, args=(first,), name="watch", daemon=True).start()
+        first.wait(wait_seconds)
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._ended.set()
+
+    def _run(self, first: threading.Event) -> None:
+        while not self._ended.is_set():
+            try:
+                self.poll()
+            except Exception:  # a bug must not end the watch: it is told, and the model stays
+                _LOG.exception("the registry watch failed")
+                self._service.lose_registry("an error of the service; its log has it")
+            first.set()
+            self._ended.wait(self._service.settings.poll_seconds)
+
+    def poll(self) -> None:
+        """Ask once, and swap where another version is in Production; what goes wrong is noted in the service's state."""
+        try:
+            self._store = self._store or self._open_store()
+            with store_errors(self._store.uri):
+                champion = Registry(self._store, self._service.model_name).holder(CHAMPION)
+        except (RecipelineError, MlflowException) as error:
+            self._service.lose_registry(_sentence(error))
+            self._recall()
+            return
+        self._service.find_registry()
+        if champion is not None:
+            self._follow(self._store, champion)
+        elif self._service.model is None:
+            self._service.wanted = ""
+
+    def _follow(self, store: Store, champion: ModelVersion) -> None:
+        served, wanted = self._service.model, copy_name(champion)
+        if served and served.version == str(champion.version) and served.source == (champion.source or ""):
+            self._service.wanted, self._service.refusal, self._refused = served.version, "", ""
+            self._service.metrics.stale.set(0)
+            return
+        if wanted == self._refused and time.monotonic() < self._retry_at:
+            return
+        try:
+            with store_errors(store.uri):
+                copy = fetch_version(store, champion, self._folder)
+            self._serve(copy)
+        except (RefusedModel, RecipelineError, MlflowException, OSError) as error:
+            self._refused, self._retry_at = wanted, time.monotonic() + _RETRY_SECONDS
+            self._service.refuse(str(champion.version), _sentence(error))
+            _LOG.error("version %s is refused: %s", champion.version, _sentence(error))
+
+    def _serve(self, copy: Path) -> None:
+        model = load_copy(copy, self._trusted)
+        mark_served(copy)
+        self._service.serve(model)
+        self._refused = ""
+        _LOG.info("version %s is served, %s", model.version, model.path)
+
+    def _recall(self) -> None:
+        """Serve what was served last, where nothing is served yet."""
+        copy = newest_copy(self._folder) if self._service.model is None else None
+        if copy is None:
+            return
+        try:
+            self._serve(copy)
+        except RefusedModel as error:
+            self._service.refuse(copy.name, str(error))
+
+
+def _sentence(error: Exception) -> str:
+    text = error.sentence if isinstance(error, RecipelineError) else str(error)
+    return " ".join(text.split())[:300]

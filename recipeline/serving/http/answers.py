@@ -1,0 +1,90 @@
+"""Answers."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import orjson
+from flask import Response
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.wrappers import Request as PlainRequest
+
+from recipeline.serving.model.loading import ServedModel
+from recipeline.serving.rows.faults import Fault
+from recipeline.serving.state import Service
+
+_LOG = logging.getLogger("service")
+
+#: The names of MLflow's own answers where it has one.
+ERROR_CODES = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHENTICATED",
+    404: "ENDPOINT_NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "REQUEST_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    422: "INVALID_PARAMETER_VALUE",
+    429: "REQUEST_LIMIT_EXCEEDED",
+    500: "INTERNAL_ERROR",
+    503: "TEMPORARILY_UNAVAILABLE",
+}
+
+JSON = "application/json"
+
+#: What is kept of a request while it is answered: when it began, its ID, what the log says of it.
+BEGAN, ID, FACTS = "service.began", "service.request_id", "service.facts"
+
+
+class Refusal(Exception):
+    """A request that is answered with an error: its status, a sentence, and the faults of its rows."""
+
+    def __init__(self, status: int, message: str, *, faults: tuple[Fault, ...] = (), headers: dict[str, str] | None = None):
+        super().__init__(message)
+        self.status, self.message, self.faults, self.headers = status, message, faults, headers or {}
+
+
+def failed(asked: PlainRequest, error: Exception) -> Response:
+    """Return the answer to a request that ended by `error`: what is refused, what HTTP knows, or a bug, which is logged."""
+    if isinstance(error, Refusal):
+        return _error(asked, error.status, error.message, error.faults, error.headers)
+    if isinstance(error, HTTPException):
+        status = error.code or 500
+        methods = error.valid_methods if isinstance(error, MethodNotAllowed) else None
+        headers = {"Allow": ", ".join(sorted(methods))} if methods else {}
+        return _error(asked, status, _HTTP_MESSAGES.get(status, error.name), (), headers)
+    _LOG.error("request %s failed", asked.environ.get(ID), exc_info=error)
+    return _error(asked, 500, "The service failed. Its log has the error under this request's ID.")
+
+
+_HTTP_MESSAGES = {
+    404: "There is no such address. GET /docs lists those that there are.",
+    405: "The address does not take this method.",
+    413: "The body is too large.",
+}
+
+
+def _error(
+    asked: PlainRequest, status: int, message: str, faults: tuple[Fault, ...] = (), headers: dict[str, str] | None = None
+) -> Response:
+    body: dict[str, Any] = {
+        "error_code": ERROR_CODES.get(status, "BAD_REQUEST"),
+        "message": message,
+        "request_id": asked.environ.get(ID),
+    }
+    if faults:
+        body["faults"] = [fault.as_dict() for fault in faults]
+    response = Response(orjson.dumps(body), status, mimetype=JSON)
+    response.headers.extend(headers or {})
+    return response
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), status, content_type=JSON)
+
+
+def served_by(service: Service) -> ServedModel:
+    model = service.model
+    if model is None:
+        raise Refusal(503, f"No model is served. {service.state()['advice']}", headers={"Retry-After": "5"})
+    return model

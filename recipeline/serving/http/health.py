@@ -1,0 +1,68 @@
+"""Health."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any
+
+from flask import Flask, Response
+
+from recipeline.serving import prometheus as exposition
+from recipeline.serving.http.answers import JSON, answer, served_by
+from recipeline.serving.model.loading import ServedModel
+from recipeline.serving.state import Service
+
+
+def add_health(app: Flask, service: Service) -> None:
+    @app.get("/")
+    def index() -> Response:
+        state = service.state()
+        links = {name: f"/{name}" for name in ("predict", "model", "readyz", "metrics", "openapi.json", "docs", "playground")}
+        return answer({"service": service.model_name, "status": state["status"], "served": state["served"], "links": links})
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return answer({"status": "alive"})
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        state = service.state()
+        return answer(state, 200 if state["status"] == "ready" else 503)
+
+    @app.get("/ping")
+    @app.get("/health")
+    def ping() -> Response:
+        """MLflow's: 200 where a model is loaded."""
+        return Response("\n", 200 if service.model and not service.draining() else 503, mimetype=JSON)
+
+    @app.get("/version")
+    def version() -> Response:
+        """MLflow's own version, as `mlflow models serve` tells it."""
+        return Response(metadata.version("mlflow"), 200, mimetype=JSON)
+
+    @app.get("/metrics")
+    def prometheus() -> Response:
+        return Response(service.metrics.expose(), 200, content_type=exposition.CONTENT_TYPE)
+
+    @app.get("/model")
+    def model() -> Response:
+        return answer(describe(served_by(service)))
+
+
+def describe(model: ServedModel) -> dict[str, Any]:
+    """Return what is known of the model, as plain values."""
+    tags = {key.removeprefix("recipeline."): value for key, value in model.tags.items() if key.startswith("recipeline.")}
+    scores = {name: float(tags[name]) for name in ("cv_mean_score", "cv_std", "r2", "rmse", "mae") if name in tags}
+    lineage = {name: value for name, value in tags.items() if name.endswith(("_run_id", "_digest")) or name.startswith("git_")}
+    return {
+        **model.identity,
+        "candidate": model.info["candidate"],
+        "target": model.info["target"],
+        "features": model.info["features"],
+        "interval": model.info["interval"],
+        "sample": model.info["sample"],
+        "metrics": scores,
+        "lineage": lineage,
+        "created_ms": model.created_ms,
+        "answers_by": {"path": model.path, "reason": model.path_reason},
+    }

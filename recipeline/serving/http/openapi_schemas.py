@@ -1,0 +1,209 @@
+"""Openapi schemas."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recipeline.config.profile import Service as Settings
+from recipeline.inference.model_info import Feature
+from recipeline.serving.model.loading import ServedModel
+from recipeline.serving.rows.schema import LARGEST
+
+Json = dict[str, Any]
+
+
+def ref(kind: str, name: str) -> Json:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def schemas(settings: Settings, model: ServedModel | None) -> Json:
+    row = _row_schema(model.schema.features, settings) if model else _ANY_ROW
+    rows = {"type": "array", "items": ref("schemas", "Row"), "minItems": 1, "maxItems": settings.max_rows}
+    return {
+        "Row": row,
+        "Rows": {"oneOf": [ref("schemas", "Row"), rows]},
+        "Invocation": _invocation_schema(row, settings),
+        **_ANSWERS,
+    }
+
+
+_CELL: Json = {"type": ["number", "null"], "minimum": -LARGEST, "maximum": LARGEST}
+
+_ANY_ROW: Json = {
+    "type": "object",
+    "description": "One value for each of the model's columns: a number, or null where the column allows it.",
+    "minProperties": 1,
+    "additionalProperties": _CELL,
+}
+
+
+def _row_schema(features: Sequence[Feature], settings: Settings) -> Json:
+    return {
+        "type": "object",
+        "properties": {feature.name: _value_schema(feature, reject=settings.out_of_range == "reject") for feature in features},
+        "required": [feature.name for feature in features],
+        "additionalProperties": False,
+    }
+
+
+def _value_schema(feature: Feature, *, reject: bool) -> Json:
+    """Return the schema of a column's values. The training range limits them only where the service refuses what is beyond."""
+    kind, low, high = "integer" if feature.is_integer else "number", -LARGEST, LARGEST
+    text = [feature.unit] if feature.unit else []
+    if math.isfinite(feature.low) and math.isfinite(feature.high):
+        text.append(f"trained on {feature.low:g} to {feature.high:g}")
+        if reject:
+            low, high = feature.low, feature.high
+    limits: Json = {"type": [kind, "null"] if feature.nullable else kind, "minimum": low, "maximum": high}
+    return limits | ({"description": "; ".join(text)} if text else {})
+
+
+def _invocation_schema(row: Json, settings: Settings) -> Json:
+    """Return MLflow's formats. The service takes more than is told here: further columns, and another order of them."""
+    columns = row.get("properties", {})
+
+    def some(items: Json) -> Json:
+        return {"type": "array", "items": items, "minItems": 1, "maxItems": settings.max_rows}
+
+    records = some({**row, "additionalProperties": True})
+    names: Json = {"type": "array", "items": _TEXT}
+    cells: Json = {"type": "array", "items": _CELL}
+    if columns:
+        names["enum"] = [list(columns)]
+        cells |= {"prefixItems": list(columns.values()), "items": False, "minItems": len(columns)}
+    split = _object({"columns": names, "index": {"type": "array"}, "data": some(cells)}, "columns", "index")
+    formats = {
+        "dataframe_split": split,
+        "dataframe_records": records,
+        "instances": {"anyOf": [records, some(cells)]},
+        "inputs": {"anyOf": [_object({name: some(value) for name, value in columns.items()}), records, some(cells)]},
+    }
+    return {
+        "anyOf": [{**_object({name: schema}), "additionalProperties": False} for name, schema in formats.items()],
+        "description": "One of MLflow's formats. Lists without column names are in the model's order; `inputs` by column has "
+        "columns of one length.",
+    }
+
+
+_TEXT: Json = {"type": "string"}
+
+_NUMBER: Json = {"type": "number"}
+
+_MAYBE_TEXT: Json = {"type": ["string", "null"]}
+
+_MAYBE_NUMBER: Json = {"type": ["number", "null"]}
+
+_PREDICTIONS: Json = {
+    "type": "array",
+    "items": _MAYBE_NUMBER,
+    "description": "One for each row, in their order; null where the model's answer is beyond all numbers.",
+}
+
+
+def _object(properties: Mapping[str, Json], *optional: str) -> Json:
+    """Return the schema of an object of these properties, all of them there but for the optional ones."""
+    return {"type": "object", "properties": dict(properties), "required": [name for name in properties if name not in optional]}
+
+
+def _list_of(name: str) -> Json:
+    return {"type": "array", "items": ref("schemas", name)}
+
+
+_IDENTITY = {
+    "name": _TEXT,
+    "version": _TEXT,
+    "run_id": _TEXT,
+    "data_source": {"type": "string", "description": "What the model was trained on; `synthetic` rows are made up."},
+}
+
+_COLUMN = {
+    "name": _TEXT,
+    "type": {"enum": ["number", "integer"]},
+    "unit": _TEXT,
+    "min": {"type": ["number", "null"], "description": "The least that is possible at all."},
+    "max": {"type": ["number", "null"], "description": "The most that is possible at all."},
+}
+
+_ANSWERS: Json = {
+    "Prediction": _object(
+        {
+            "predictions": _PREDICTIONS,
+            "model": ref("schemas", "Identity"),
+            "interval": ref("schemas", "Interval"),
+            "grade": {"type": "array", "items": {"type": ["integer", "null"]}, "description": "The predictions, rounded."},
+            "warnings": {**_list_of("Fault"), "description": "Values that the model was not trained on."},
+        },
+        "interval",
+        "grade",
+        "warnings",
+    ),
+    "Predictions": _object({"predictions": _PREDICTIONS}),
+    "Interval": _object(
+        {
+            "level": {"type": "number", "description": "The share of new rows that is meant to lie inside."},
+            "lower": {"type": "array", "items": _MAYBE_NUMBER},
+            "upper": {"type": "array", "items": _MAYBE_NUMBER},
+        }
+    ),
+    "Identity": _object(_IDENTITY),
+    "Fault": _object(
+        {
+            "row": {"type": ["integer", "null"], "description": "The row; 0 is the first."},
+            "field": _MAYBE_TEXT,
+            "rule": {"type": "string", "examples": ["must be a number"]},
+            "got": {"type": "string", "examples": ["'a lot'"]},
+        }
+    ),
+    "Error": _object(
+        {
+            "error_code": {"type": "string", "examples": ["INVALID_PARAMETER_VALUE"]},
+            "message": _TEXT,
+            "request_id": _TEXT,
+            "faults": _list_of("Fault"),
+        },
+        "faults",
+    ),
+    "Feature": _object(
+        {
+            **_COLUMN,
+            "nullable": {"type": "boolean"},
+            "train_min": {"type": ["number", "null"], "description": "The least that the model was trained on."},
+            "train_max": {"type": ["number", "null"], "description": "The most that the model was trained on."},
+            "quantiles": {"type": "object", "additionalProperties": _MAYBE_NUMBER},
+        }
+    ),
+    "Model": _object(
+        {
+            **_IDENTITY,
+            "candidate": _TEXT,
+            "target": _object(_COLUMN),
+            "features": _list_of("Feature"),
+            "interval": {"type": ["object", "null"], "description": "How the interval is made, and how it did on test rows."},
+            "sample": {"type": "object", "description": "A row of the training rows.", "additionalProperties": _MAYBE_NUMBER},
+            "metrics": {"type": "object", "additionalProperties": _NUMBER},
+            "lineage": {"type": "object", "additionalProperties": _TEXT},
+            "created_ms": {"type": "integer"},
+            "answers_by": _object({"path": _TEXT, "reason": _TEXT}),
+        }
+    ),
+    "State": _object(
+        {
+            "status": {"enum": ["ready", "not ready", "draining"]},
+            "served": {"anyOf": [ref("schemas", "Identity"), {"type": "null"}]},
+            "wanted": {"type": ["string", "null"], "description": "The version that the registry has in Production."},
+            "refused": {"type": ["object", "null"], "description": "Why that version is not served."},
+            "registry": _object({"answers": {"type": "boolean"}, "error": _MAYBE_TEXT}),
+            "advice": {"type": ["string", "null"], "description": "What to do."},
+        }
+    ),
+    "Index": _object(
+        {
+            "service": _TEXT,
+            "status": _TEXT,
+            "served": {"anyOf": [ref("schemas", "Identity"), {"type": "null"}]},
+            "links": {"type": "object", "additionalProperties": _TEXT},
+        }
+    ),
+}

@@ -1,0 +1,197 @@
+"""Predictions."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import orjson
+from flask import Response
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wrappers import Request as PlainRequest
+
+from recipeline.serving.background import as_line
+from recipeline.serving.http.answers import FACTS, ID, JSON, Refusal, answer, served_by
+from recipeline.serving.http.fast_path import Application
+from recipeline.serving.http.frame import Frame, current
+from recipeline.serving.model.loading import ServedModel
+from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Fault, Faults, TooManyRows, UnreadableBody
+from recipeline.serving.rows.mlflow_formats import parse_csv, parse_json
+from recipeline.serving.state import Service
+
+_LARGEST_WHOLE = 2**53
+
+
+def add_prediction(app: Application, service: Service, frame: Frame) -> None:
+    for path, work in (("/predict", _predict), ("/invocations", _invoke)):
+        answer = partial(_at_work, service, work)
+        app.straight[path] = frame.around(path, answer)
+        # Flask must know of it all the same: to say which method the address takes.
+        app.add_url_rule(path, endpoint=path, view_func=lambda answer=answer: answer(current()), methods=["POST"])
+
+
+def _at_work(service: Service, work: Callable[[Service, PlainRequest], Response], asked: PlainRequest) -> Response:
+    """Answer unless the service is about to end, or too many requests are at work."""
+    if service.draining():
+        raise Refusal(503, "The service is about to end. Ask another one.", headers={"Retry-After": "1", "Connection": "close"})
+    _read_body(service, asked)
+    if not service.enter():
+        raise Refusal(429, "Too many requests are at work. Ask again in a moment.", headers={"Retry-After": "1"})
+    service.metrics.in_flight.inc()
+    try:
+        return work(service, asked)
+    except UnreadableBody as error:
+        raise Refusal(400, str(error)) from None
+    except BadRows as error:
+        raise _unprocessable(error) from None
+    except TooManyRows:
+        raise Refusal(413, f"A request may have {service.settings.max_rows} rows at most. Send more in several.") from None
+    finally:
+        service.metrics.in_flight.dec()
+        service.leave()
+
+
+def _read_body(service: Service, asked: PlainRequest) -> None:
+    """Wait for the body, however slowly it is sent: a request is at work when it is there."""
+    try:
+        asked.get_data()
+    except RequestEntityTooLarge:
+        raise Refusal(413, f"A body may have {service.settings.max_body_mb:g} MiB at most. Send more in several.") from None
+
+
+def _predict(service: Service, asked: PlainRequest) -> Response:
+    model = served_by(service)
+    _require_type(asked, JSON)
+    wishes = _wishes(asked, model)
+    began = time.perf_counter()
+    values = model.schema.parse(asked.get_data(), max_rows=service.settings.max_rows)
+    parsed = time.perf_counter()
+    outside = _check_range(service, model, values)
+    validated = time.perf_counter()
+    predicted = model.predict(values)
+    done = time.perf_counter()
+    answer: dict[str, Any] = {"predictions": predicted, "model": model.identity}
+    if "interval" in wishes and model.interval:
+        lower, upper = model.interval.around(predicted, values)
+        answer["interval"] = {"level": model.interval.level, "lower": lower, "upper": upper}
+    if "grade" in wishes:
+        answer["grade"] = _grades(model, predicted)
+    if outside:
+        answer["warnings"] = [fault.as_dict() for fault in outside]
+    body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    encoded = time.perf_counter()
+    response = Response(body, 200, content_type=JSON)
+    timing = (
+        f"parse;dur={(parsed - began) * 1e3:.3f}, validate;dur={(validated - parsed) * 1e3:.3f}, "
+        f"predict;dur={(done - validated) * 1e3:.3f}, encode;dur={(encoded - done) * 1e3:.3f}"
+    )
+    response.headers.add("Server-Timing", timing)
+    _record(service, asked, model, values, predicted)
+    return response
+
+
+def _grades(model: ServedModel, predicted: np.ndarray) -> np.ndarray:
+    """Return the predictions as whole numbers within the target's range, to look at."""
+    low, high = (model.info["target"][name] for name in ("min", "max"))
+    grades: np.ndarray = np.clip(
+        np.rint(predicted), -_LARGEST_WHOLE if low is None else low, _LARGEST_WHOLE if high is None else high
+    )
+    return grades.astype(np.int64)
+
+
+def _invoke(service: Service, asked: PlainRequest) -> Response:
+    """Answer as `mlflow models serve` does."""
+    model = served_by(service)
+    kind = _require_type(asked, JSON, "text/csv")
+    parse = parse_csv if kind == "text/csv" else parse_json
+    values = parse(asked.get_data(), model.schema, max_rows=service.settings.max_rows)
+    _check_range(service, model, values)
+    predicted = model.predict(values)
+    _record(service, asked, model, values, predicted)
+    return answer({"predictions": predicted})
+
+
+def _require_type(asked: PlainRequest, *allowed: str) -> str:
+    """Return the body's media type, JSON where none is said."""
+    environ = asked.environ
+    said = environ.get("CONTENT_TYPE") or JSON
+    kind = said if said in allowed else asked.mimetype
+    if kind not in allowed:
+        raise Refusal(415, f"The body must be {' or '.join(allowed)}. Say so in the header Content-Type.")
+    if environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        raise Refusal(415, "The body must not be compressed.")
+    return kind
+
+
+def _wishes(asked: PlainRequest, model: ServedModel) -> set[str]:
+    """Return what is asked for besides predictions: ``?interval=true&grade=true``."""
+    if not asked.environ.get("QUERY_STRING"):
+        return set()
+    words = {"true": True, "1": True, "": True, "false": False, "0": False}
+    wishes = set()
+    for name, value in asked.args.items():
+        if name not in ("interval", "grade") or value.lower() not in words:
+            raise Refusal(422, "The address may say interval=true and grade=true, and nothing else.")
+        if words[value.lower()]:
+            wishes.add(name)
+    if "interval" in wishes and model.interval is None:
+        raise Refusal(422, "This version has no interval.")
+    if "grade" in wishes and model.info["target"]["type"] != "integer":
+        raise Refusal(422, "This model's target has no grades.")
+    return wishes
+
+
+def _check_range(service: Service, model: ServedModel, values: np.ndarray) -> list[Fault]:
+    """Return the values outside of what the model was trained on; they are counted, and refused where the profile says so."""
+    outside = model.schema.outside(values)
+    if outside:
+        for fault in outside:
+            service.metrics.outside.labels(fault.field).inc()
+        if service.settings.out_of_range == "reject":
+            raise BadRows(Faults(outside))
+    return outside
+
+
+def _unprocessable(error: BadRows) -> Refusal:
+    more = f"; the first {LISTED_FAULTS} are listed" if error.count > len(error.faults) else ""
+    faults = f"{error.count} fault{'' if error.count == 1 else 's'}"
+    return Refusal(422, f"The rows break the rules of the model's columns: {faults}{more}.", faults=error.faults)
+
+
+def _record(service: Service, asked: PlainRequest, model: ServedModel, values: np.ndarray, predicted: np.ndarray) -> None:
+    """Count the rows, and keep them and their answers where the profile wants that."""
+    service.predicted_rows.inc(len(values))
+    if service.self_watch:
+        service.self_watch.take(model, values, predicted)
+    environ = asked.environ
+    environ[FACTS] = {"rows": len(values), "version": model.version}
+    log, wanted = service.prediction_log, service.settings.prediction_log
+    if log is None or wanted is None or (wanted.sample < 1 and random.random() >= wanted.sample):
+        return
+    log.add(Asked(time.time(), environ[ID], model, values, predicted), lines=len(values))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that the prediction log keeps: its rows, of shape (rows, features), and their answers."""
+
+    time: float
+    request_id: str
+    model: ServedModel
+    values: np.ndarray
+    predicted: np.ndarray
+
+    def as_lines(self) -> bytes:
+        """Return one line of JSON for each row."""
+        shared = {"time": self.time, "request_id": self.request_id, "version": self.model.version}
+        names = self.model.schema.names
+        rows = zip(self.values.tolist(), self.predicted.tolist(), strict=True)
+        return b"".join(
+            as_line({**shared, "row": row, "prediction": answer, "features": dict(zip(names, cells, strict=True))})
+            for row, (cells, answer) in enumerate(rows)
+        )

@@ -1,0 +1,82 @@
+"""What Prometheus is told. Workers add up: each writes its values into files of one folder, and any of them reads all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The service's metrics; `folder` is where the workers of one service meet, None for a single process."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._registry = registry = CollectorRegistry()
+        self.requests = Counter("http_requests", "Requests answered", ["path", "status"], registry=registry)
+        self.seconds = Histogram(
+            "http_request_duration_seconds", "Time to answer", ["path"], buckets=_SECONDS, registry=registry
+        )
+        self.in_flight = Gauge("http_requests_in_flight", "Requests at work", multiprocess_mode="livesum", registry=registry)
+        self.rows = Counter("predicted_rows", "Rows predicted", ["version"], registry=registry)
+        self.outside = Counter(
+            "rows_out_of_training_range", "Values outside of what the model was trained on", ["feature"], registry=registry
+        )
+        self.model = Gauge(
+            "served_model_version", "The version served", ["model"], multiprocess_mode="livemostrecent", registry=registry
+        )
+        self.swaps = Counter("model_swaps", "Versions taken into service", registry=registry)
+        self.refused = Counter("model_refused", "Versions that the registry wants and that were refused", registry=registry)
+        self.stale = Gauge(
+            "model_stale", "1 where the registry wants another version", multiprocess_mode="livemax", registry=registry
+        )
+        self.registry_errors = Counter("registry_errors", "Times that the registry did not answer", registry=registry)
+        self.dropped = Counter("log_lines_dropped", "Lines that a log had no room for", ["log"], registry=registry)
+        #: Yields what is not counted here; it is asked when the metrics are.
+        self.more: Callable[[], Iterable[Metric]] = tuple
+
+    def expose(self) -> bytes:
+        """Return the metrics of all workers in Prometheus's text format."""
+        if self._folder is None:
+            return generate_latest(self._registry) + self._expose_more()
+        for file in self._folder.glob("gauge_live*_*.db"):
+            pid = int(file.stem.rpartition("_")[2])
+            if not _is_alive(pid):
+                mark_process_dead(pid, str(self._folder))  # type: ignore[no-untyped-call]
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call]
+        return generate_latest(registry) + self._expose_more()
+
+    def _expose_more(self) -> bytes:
+        registry = CollectorRegistry()
+        registry.register(_Once(list(self.more())))
+        return generate_latest(registry)
+
+
+class _Once(Collector):
+    """Metrics that are there already."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> list[Metric]:
+        """Return them."""
+        return self._metrics
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,155 @@
+"""The bodies that clients of `mlflow models serve` send, its JSON formats and CSV; it ignores extra columns, and so do we."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from recipeline.errors import guess
+from recipeline.serving.rows.faults import BadRows, Fault, Faults, TooManyRows, UnreadableBody, kind_of, no_rows, shorten
+from recipeline.serving.rows.json_rows import read_json
+from recipeline.serving.rows.schema import Schema
+
+Table = tuple[Sequence[str] | None, Sequence[Sequence[Any]]]
+
+_FORMATS = "dataframe_split, dataframe_records, instances or inputs"
+
+
+def parse_json(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
+    """Return the rows of a JSON body in one of MLflow's formats, of shape (rows, features), in the model's order.
+
+    Raises
+    ------
+    UnreadableBody, TooManyRows, BadRows : as `Schema.parse` does; columns of no use to the model are left out silently.
+    """
+    value = read_json(body)
+    if not isinstance(value, dict):
+        raise BadRows(Fault(None, None, f"must be an object with one of {_FORMATS}", kind_of(value)))
+    found = [name for name in _READERS if name in value]
+    if len(found) != 1:
+        got = ", ".join(found) or "none"
+        raise BadRows(Fault(None, None, f"must have exactly one of {_FORMATS}; /predict takes rows by column name", got))
+    names, rows = _READERS[found[0]](value[found[0]], found[0], schema)
+    return _select(names, rows, schema, max_rows)
+
+
+def parse_csv(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
+    """Return the rows of a CSV body with a header, of shape (rows, features), in the model's order.
+
+    Raises
+    ------
+    UnreadableBody, TooManyRows, BadRows : as `parse_json`.
+    """
+    try:
+        lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline="")))
+    except UnicodeDecodeError as error:
+        raise UnreadableBody(f"The body must be UTF-8. Byte {error.start} is not.") from None
+    except csv.Error as error:
+        raise UnreadableBody(f"The body must be CSV: {error}.") from None
+    lines = [line for line in lines if line]
+    if not lines:
+        raise BadRows(no_rows())
+    return _select(lines[0], [[_as_number(cell) for cell in line] for line in lines[1:]], schema, max_rows)
+
+
+def _as_number(cell: str) -> float | str | None:
+    """Return the cell's number, None where it is empty, and the text where it is none."""
+    text = cell.strip()
+    if not text:
+        return None
+    try:
+        return float(text) if "_" not in text else text
+    except ValueError:
+        return text
+
+
+def _select(names: Sequence[str] | None, rows: Sequence[Sequence[Any]], schema: Schema, max_rows: int) -> np.ndarray:
+    """Return the model's columns of the rows, in its order; rows without names (None) are in its order already."""
+    if len(rows) > max_rows:
+        raise TooManyRows
+    if names is None:
+        names = schema.names
+    missing, faults = [name for name in schema.names if name not in names], Faults()
+    for name in missing:
+        close = guess(name, [other for other in names if other not in schema.names][:100]).strip()
+        faults.add(None, name, "must be there", f"nothing{f'. {close}' if close else ''}")
+    for name in schema.names:
+        if list(names).count(name) > 1:
+            faults.add(None, name, "must be there once", "it more than once")
+    for number, row in enumerate(rows):
+        if len(row) != len(names):
+            faults.add(number, None, f"must have {len(names)} values", str(len(row)))
+    if faults.count:
+        raise BadRows(faults)
+    places = [list(names).index(name) for name in schema.names]
+    return schema.check([[row[place] for place in places] for row in rows])
+
+
+def _split(value: Any, name: str, _: Schema) -> Table:
+    """Read ``{"columns": [...], "data": [[...], ...]}``, an index left aside."""
+    if not isinstance(value, dict) or not isinstance(value.get("data"), list):
+        raise BadRows(Fault(None, name, "must be an object with columns and data, a list of lists", kind_of(value)))
+    columns = value.get("columns")
+    if columns is not None and not (isinstance(columns, list) and all(isinstance(column, str) for column in columns)):
+        raise BadRows(Fault(None, name, "columns must be a list of names", kind_of(columns)))
+    return columns, _lists(value["data"], name)
+
+
+def _records(value: Any, name: str, schema: Schema) -> Table:
+    """Read ``[{column: value, ...}, ...]``: a column that only some rows have is null in the others, as in a DataFrame."""
+    if not isinstance(value, list):
+        raise BadRows(Fault(None, name, "must be a list of objects", kind_of(value)))
+    faults = Faults()
+    for number, row in enumerate(value):
+        if isinstance(row, dict):
+            for repeated in getattr(row, "repeated", ()):
+                faults.add(number, shorten(repeated), "must be there once", "it more than once")
+        else:
+            faults.add(number, name, "must be an object of columns", kind_of(row))
+    if faults.count:
+        raise BadRows(faults)
+    if not value:
+        raise BadRows(no_rows())
+    names = [column for column in schema.names if any(column in row for row in value)]
+    return names, [[row.get(column) for column in names] for row in value]
+
+
+def _instances(value: Any, name: str, schema: Schema) -> Table:
+    """Read TensorFlow Serving's row format: a list of objects, or of lists in the model's order."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return _records(value, name, schema)
+    if not isinstance(value, list):
+        raise BadRows(Fault(None, name, "must be a list of objects or of lists", kind_of(value)))
+    return None, _lists(value, name)
+
+
+def _inputs(value: Any, name: str, schema: Schema) -> Table:
+    """Read TensorFlow Serving's column format: an object of lists, or of single values; also what `instances` takes."""
+    if not isinstance(value, dict):
+        return _instances(value, name, schema)
+    columns = [cells if isinstance(cells, list) else [cells] for cells in value.values()]
+    if len({len(cells) for cells in columns}) > 1:
+        raise BadRows(Fault(None, name, "must have columns of one length", "columns of different lengths"))
+    return list(value), [list(row) for row in zip(*columns, strict=True)]
+
+
+def _lists(value: list[Any], name: str) -> list[list[Any]]:
+    faults = Faults()
+    for number, row in enumerate(value):
+        if not isinstance(row, list):
+            faults.add(number, name, "must be a list of values", kind_of(row))
+    if faults.count:
+        raise BadRows(faults)
+    return value
+
+
+_READERS: Mapping[str, Callable[[Any, str, Schema], Table]] = {
+    "dataframe_split": _split,
+    "dataframe_records": _records,
+    "instances": _instances,
+    "inputs": _inputs,
+}

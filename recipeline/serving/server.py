@@ -1,0 +1,244 @@
+"""The server: worker processes that answer, a folder where they meet, and an end that lets requests finish.
+
+Granian takes the requests: it is 2 to 3 times as fast as gunicorn with the same application (`make bench-serving`). Workers are
+forked from a process that has imported everything and opened nothing, so that a new one is there in a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import ipaddress
+import logging
+import mmap
+import os
+import resource
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.util import Finalize
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server.mp import MPServer
+from threadpoolctl import threadpool_limits
+
+from recipeline.config.profile import Service as Settings
+from recipeline.errors import UnavailableError
+from recipeline.tracking.store import Store
+
+#: Threads of a worker beyond the requests that it may have at work: they wait for bodies that are sent slowly, say that there
+#: are too many requests, and tell its health. They are begun when they are needed.
+SPARE_THREADS = 128
+
+#: Connections of a worker, most of them idle between two requests; as many as the system lets it open where that is fewer.
+_CONNECTIONS, _OTHER_FILES = 4096, 256
+
+_RESPAWN_SECONDS = 0.1
+
+#: Who sends so slowly that a worker waits longer than this at its end is cut off. With the drain it is within the 30 s that
+#: Kubernetes grants unless it is told otherwise.
+_END_SECONDS = 20
+
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+
+_DRAINING = "draining"
+
+
+@dataclass(frozen=True)
+class Serving:
+    """All that a worker needs to begin. `open_store` opens the store in the worker, after the fork."""
+
+    model_name: str
+    settings: Settings
+    open_store: Callable[[], Store]
+    copies: Path
+    log_folder: Path | None
+    tokens: tuple[str, ...] = field(default=(), repr=False)
+
+
+def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object] = lambda _: None) -> int:
+    """Answer requests on `host` and `port` until SIGTERM or SIGINT; return which. `ready` is called with the number of workers.
+
+    Raises
+    ------
+    UnavailableError : the address cannot be listened on.
+    """
+    _require_free(host, port)
+    workers = serving.settings.workers if serving.settings.workers > 0 else len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory(prefix="service-") as folder:
+        meeting = Path(folder)
+        _preload(meeting)
+        with _flag(meeting) as flag:
+            server = _Server(
+                "serving",
+                address=host,
+                port=port,
+                interface=Interfaces.WSGI,
+                workers=workers,
+                blocking_threads=serving.settings.concurrency + SPARE_THREADS,
+                backpressure=_allow_connections(),
+                websockets=False,
+                respawn_failed_workers=True,
+                respawn_interval=_RESPAWN_SECONDS,
+                workers_kill_timeout=_END_SECONDS,
+                log_level=LogLevels.warning,
+            )
+            server.begin_drain, server.drain_seconds = partial(_raise, flag), serving.settings.drain_seconds
+            server.on_startup(lambda: ready(workers))
+            server.serve(target_loader=partial(_make_app, serving, meeting), wrap_loader=False)
+            return server.ended_by
+
+
+class _Server(MPServer):
+    """Granian, but at its end it says so for a while before it refuses connections; a second signal ends it at once."""
+
+    begin_drain: Callable[[], object]
+    drain_seconds: float
+    ended_by = 0
+
+    def _respawn_workers(self, *args: Any, **kwargs: Any) -> None:
+        """Granian gives up where a worker ends twice within seconds; a service that can answer goes on."""
+        super()._respawn_workers(*args, **kwargs)
+        self.respawned_wrks.clear()
+
+    def signal_handler_interrupt(self, *args: Any) -> None:
+        end: Callable[[], object] = super().signal_handler_interrupt
+        is_second = self.ended_by != 0
+        self.ended_by = int(args[0])
+        self.begin_drain()
+        if is_second or not self.drain_seconds:
+            end()
+        else:
+            threading.Timer(self.drain_seconds, end).start()
+
+
+def _allow_connections() -> int:
+    """Let this process and its workers open as many files as their connections need; return how many connections that is."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONNECTIONS + _OTHER_FILES
+    if 0 <= allowed < wanted:
+        allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    return _CONNECTIONS if allowed < 0 else max(min(_CONNECTIONS, allowed - _OTHER_FILES), 1)
+
+
+def _preload(meeting: Path) -> None:
+    """Import what the workers need, before they are forked."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(meeting)  # prometheus_client reads it when it is imported
+    for module in (
+        "recipeline.serving.http.app",
+        "recipeline.serving.follower",
+        "mlflow.artifacts",
+        "sklearn.ensemble",
+        "sklearn.svm",
+        "sklearn.pipeline",
+    ):
+        importlib.import_module(module)
+    # What was imported lives as long as the service. Looking through it for garbage would stop a worker for a tenth of a second
+    # now and then, and give each worker a copy of its own.
+    gc.collect()
+    gc.freeze()
+
+
+def _make_app(serving: Serving, meeting: Path) -> Flask:
+    """Return the application of one worker, its watch begun, in that worker."""
+    _take_signals_in_a_thread()
+    from recipeline.serving.background import BackgroundLog, RotatingFiles, as_line, to_stderr
+    from recipeline.serving.follower import Watch
+    from recipeline.serving.http.app import create_app
+    from recipeline.serving.http.predictions import Asked
+    from recipeline.serving.prometheus import Metrics
+    from recipeline.serving.self_watch.watch import SelfWatch
+    from recipeline.serving.state import Service
+
+    threadpool_limits(1)  # a core has one worker; threads of its linear algebra would only get in the way of others
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    settings, metrics = serving.settings, Metrics(meeting)
+    service = Service(serving.model_name, settings, metrics, serving.tokens, draining=_reader(meeting))
+    if settings.access_log:
+        service.access_log = BackgroundLog(to_stderr, as_line, metrics.dropped.labels("access").inc)
+    if settings.prediction_log and serving.log_folder:
+        wanted = settings.prediction_log
+        files = RotatingFiles(serving.log_folder, max_bytes=wanted.max_mb * 2**20, keep_days=wanted.keep_days)
+        service.prediction_log = BackgroundLog(files.write, Asked.as_lines, metrics.dropped.labels("predictions").inc)
+    if settings.self_watch_rows:
+        service.self_watch = SelfWatch(settings.self_watch_rows, metrics.dropped.labels("self-watch").inc)
+    for one in (service.access_log, service.prediction_log, service.self_watch):
+        if one:
+            Finalize(None, one.close, exitpriority=0)  # at its end, what is still in the queue
+    Watch(service, serving.open_store, serving.copies, settings.trusted_types).start()
+    return create_app(service)
+
+
+def _take_signals_in_a_thread() -> None:
+    """Wait for the signals that end this worker in a thread of its own; call it before there are other threads.
+
+    Python runs a handler in the main thread, which sleeps in a lock that only a signal to itself would wake. Under load the
+    kernel now and then gives the signal to a thread that is just being made: the worker went on for ever (1 of 30 ends).
+    """
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_DFL)  # not its parent's, which would not end it
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # and so in every thread that is made from now on
+
+    def take() -> None:
+        while True:
+            number = signal.sigwait(_ENDING)
+            handler = signal.getsignal(number)
+            if not callable(handler):  # Granian has not begun
+                os._exit(128 + number)
+            handler(number, None)
+
+    threading.Thread(target=take, name="signals", daemon=True).start()
+
+
+@contextlib.contextmanager
+def _flag(folder: Path) -> Iterator[mmap.mmap]:
+    path = folder / _DRAINING
+    path.write_bytes(b"\0")
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 1) as flag:
+        yield flag
+
+
+def _raise(flag: mmap.mmap) -> None:
+    flag[0] = 1
+
+
+def _reader(folder: Path) -> Callable[[], bool]:
+    with (folder / _DRAINING).open("r+b") as file:
+        flag = mmap.mmap(file.fileno(), 1)
+    return lambda: flag[0] != 0
+
+
+def _require_free(host: str, port: int) -> None:
+    """Raise UnavailableError where the address cannot be listened on."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise UnavailableError(
+            f"The service must be able to listen on {host}:{port}.",
+            got=f"'{error.strerror or error}'",
+            fix="End what listens there, or name another port.",
+        ) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,113 @@
+"""The service's state: which model it serves, which one the registry wants, whether it is about to end."""
+
+from __future__ import annotations
+
+import hmac
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from prometheus_client import Metric
+
+from recipeline.config.profile import Service as Settings
+from recipeline.serving.background import BackgroundLog
+from recipeline.serving.model.loading import ServedModel
+from recipeline.serving.prometheus import Metrics
+from recipeline.serving.self_watch.watch import SelfWatch
+
+
+@dataclass
+class Service:
+    """What the requests of one worker share.
+
+    `tokens` open it, any of them; none means that everybody may ask. `draining` tells whether the service is about to end.
+    """
+
+    model_name: str
+    settings: Settings
+    metrics: Metrics
+    tokens: tuple[str, ...] = field(default=(), repr=False)
+    draining: Callable[[], bool] = lambda: False
+    access_log: BackgroundLog | None = None
+    prediction_log: BackgroundLog | None = None
+    self_watch: SelfWatch | None = None
+    model: ServedModel | None = None
+    #: The version that the registry wants, as far as is known; empty: nothing is in Production.
+    wanted: str = ""
+    #: Why the wanted version is not served.
+    refusal: str = ""
+    #: Why the registry could not be asked, and since when.
+    registry_error: str = ""
+    registry_away_since: float = 0.0
+
+    def __post_init__(self) -> None:
+        #: Counts the rows that the version served predicts.
+        self.predicted_rows = self.metrics.rows.labels("none")
+        self.metrics.more = self._watched
+        self._slots = threading.BoundedSemaphore(self.settings.concurrency)
+
+    def _watched(self) -> Iterable[Metric]:
+        return self.self_watch.collect_for(self.model) if self.self_watch and self.model else ()
+
+    def enter(self) -> bool:
+        """Take one of the places for requests at work; False where all are taken."""
+        return self._slots.acquire(blocking=False)
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self._slots.release()
+
+    def admits(self, authorization: str) -> bool:
+        """Whether a request with this Authorization header may ask. The comparison takes as long whatever the token is."""
+        if not self.tokens:
+            return True
+        given = authorization.removeprefix("Bearer ").strip().encode()
+        return bool(sum([hmac.compare_digest(given, token.encode()) for token in self.tokens]))
+
+    def serve(self, model: ServedModel) -> None:
+        """Answer with `model` from now on; requests at work end with the one they began with."""
+        self.predicted_rows = self.metrics.rows.labels(model.version)
+        self.model, self.wanted, self.refusal = model, model.version, ""
+        self.metrics.swaps.inc()
+        self.metrics.model.labels(self.model_name).set(float(model.version))
+        self.metrics.stale.set(0)
+
+    def refuse(self, version: str, reason: str) -> None:
+        """Note that the version that the registry wants is not served."""
+        self.wanted, self.refusal = version, reason
+        self.metrics.refused.inc()
+        self.metrics.stale.set(1)
+
+    def lose_registry(self, reason: str) -> None:
+        """Note that the registry does not answer."""
+        self.registry_away_since = self.registry_away_since or time.time()
+        self.registry_error = reason
+        self.metrics.registry_errors.inc()
+
+    def find_registry(self) -> None:
+        """Note that the registry answers."""
+        self.registry_error, self.registry_away_since = "", 0.0
+
+    def state(self) -> dict[str, Any]:
+        """Return whether requests can be answered, and if not, why and what to do; plain values."""
+        served = self.model
+        if self.draining():
+            status, advice = "draining", "The service is about to end."
+        elif served:
+            status, advice = "ready", ""
+        elif self.registry_error:
+            status, advice = "not ready", "The registry must answer once: see `registry`."
+        elif self.refusal:
+            status, advice = "not ready", "Mend what `refused` says, or roll back: make rollback"
+        else:
+            status, advice = "not ready", f"Nothing is in Production of {self.model_name}: make pipeline"
+        return {
+            "status": status,
+            "served": served.identity if served else None,
+            "wanted": self.wanted or None,
+            "refused": {"version": self.wanted, "reason": self.refusal} if self.refusal else None,
+            "registry": {"answers": not self.registry_error, "error": self.registry_error or None},
+            "advice": advice or None,
+        }

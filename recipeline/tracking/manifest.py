@@ -1,0 +1,244 @@
+"""Artifacts written, read and checked against the run's manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import mlflow.artifacts
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
+
+from recipeline.artifacts import Artifact, T, read_json, write_json
+from recipeline.errors import UnavailableError
+from recipeline.tracking.failures import is_missing, unwritable
+
+MANIFEST = "manifest.json"
+
+#: How MLflow's client, whatever the place, says that there is no such file: its error code is lost on the way.
+_NOTHING_THERE = (
+    "404 Client Error",
+    "error code 404",
+    "RESOURCE_DOES_NOT_EXIST",
+    "NoSuchKey",
+    "(404)",
+    "No such file",
+    "No such artifact",
+)
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_digests(uri: str, tracking_uri: str) -> dict[str, str]:
+    """Return the sha256 of each file below the artifact URI, by relative path, sorted."""
+    with local_copy(uri, "", tracking_uri) as folder:
+        return {str(path.relative_to(folder)): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def way_to(here: str, there: str, name: str) -> str:
+    """Return the relative way from a file in one folder of artifacts to the file `name` in another; "" where there is none.
+
+    Both are artifact URIs; only folders of this machine have a way between them that a browser can go.
+    """
+    if not (is_local_uri(here) and is_local_uri(there)):
+        return ""
+    return quote(os.path.relpath(Path(local_file_uri_to_path(there)) / name, local_file_uri_to_path(here)))
+
+
+def place_of(uri: str, name: str) -> str:
+    """Return where the file `name` of a folder of artifacts is: a path on this machine, or a URI."""
+    return str(Path(local_file_uri_to_path(uri)) / name) if is_local_uri(uri) else f"{uri}/{name}"
+
+
+class Writer:
+    """Writes the artifacts of one run and keeps their digests; `close` writes the manifest."""
+
+    def __init__(self, client: MlflowClient, run_id: str) -> None:
+        self._client, self._run_id = client, run_id
+        self._files: dict[str, str] = {}
+        self._models: dict[str, dict[str, str]] = {}
+
+    def save(self, artifact: Artifact[T], value: T) -> str:
+        """Write `value` as `artifact` of the run; return the sha256 of the file."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / Path(artifact.name).name
+            artifact.write(value, path)
+            digest = file_digest(path)
+            if artifact.is_result:
+                self._files[artifact.name] = digest
+            self._client.log_artifact(self._run_id, str(path), str(Path(artifact.name).parent).strip("."))
+            return digest
+
+    def add_model(self, model_id: str, digests: dict[str, str]) -> None:
+        """Note a logged model's files, so that a reader of the run can tell whether the model is whole."""
+        self._models[model_id] = digests
+
+    def close(self) -> None:
+        """Write the manifest: from now on the run's artifacts count."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / MANIFEST
+            write_json({"files": self._files, "models": self._models}, path)
+            self._client.log_artifact(self._run_id, str(path))
+
+
+@contextmanager
+def local_copy(uri: str, name: str, tracking_uri: str) -> Iterator[Path]:
+    """Give the path of file `name` below the artifact URI: where it lies, or, from elsewhere, a copy for as long as the block.
+
+    Raises
+    ------
+    FileNotFoundError, MlflowException : there is none, or it cannot be fetched.
+    """
+    if is_local_uri(uri):
+        path = Path(local_file_uri_to_path(uri)) / name
+        path.stat()
+        yield path
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(
+                mlflow.artifacts.download_artifacts(
+                    artifact_uri=f"{uri.rstrip('/')}/{name}", dst_path=folder, tracking_uri=tracking_uri
+                )
+            )
+
+
+class Reader:
+    """Reads the artifacts of finished runs, checked against their manifests."""
+
+    def __init__(self, client: MlflowClient) -> None:
+        self._client = client
+        self._manifests: dict[str, dict[str, Any]] = {}
+        self._uris: dict[str, str] = {}
+
+    def load(self, artifact: Artifact[T], run_id: str) -> T:
+        """Return the artifact of the run.
+
+        Raises
+        ------
+        UnavailableError : it is missing, cut off or changed.
+        """
+        with self._whole(artifact.name, run_id) as path:
+            return artifact.read(path)
+
+    def copy(self, artifact: Artifact[Any], run_id: str, folder: Path) -> None:
+        """Copy the artifact's file into `folder`, unread. Raises UnavailableError as `load` does."""
+        with self._whole(artifact.name, run_id) as path:
+            shutil.copyfile(path, folder / path.name)
+
+    def root(self, run_id: str) -> str:
+        """Return the URI below which the run's artifacts are."""
+        if run_id not in self._uris:
+            self._uris[run_id] = self._client.get_run(run_id).info.artifact_uri
+        return self._uris[run_id]
+
+    def digest(self, artifact: Artifact[Any], run_id: str) -> str:
+        """Return the sha256 that the run noted for its artifact; empty where it wrote none."""
+        return str(self._manifest(run_id)["files"].get(artifact.name, ""))
+
+    def has(self, artifact: Artifact[Any], run_id: str) -> bool:
+        """Whether the run wrote the artifact. Raises UnavailableError where its manifest cannot be read."""
+        return artifact.name in self._manifest(run_id)["files"]
+
+    def faults(self, run_id: str) -> list[str]:
+        """Return what is wrong with the run's artifacts and logged models; nothing where all are there and whole."""
+        faults = []
+        try:
+            manifest = self._manifest(run_id)
+            for name in manifest["files"]:
+                with self._whole(name, run_id):
+                    pass
+        except UnavailableError as error:
+            return [error.sentence]
+        for model_id, digests in manifest["models"].items():
+            faults += self._model_faults(model_id, digests)
+        return faults
+
+    def require_model(self, model_id: str, run_id: str) -> None:
+        """Raise UnavailableError where a logged model of the run is missing, cut off or changed."""
+        digests = self._manifest(run_id)["models"].get(model_id)
+        faults = self._model_faults(model_id, digests) if digests else [f"Run {run_id} must have logged {model_id}."]
+        if faults:
+            raise UnavailableError(faults[0], fix="Train the candidates again.")
+
+    def _manifest(self, run_id: str) -> dict[str, Any]:
+        if run_id not in self._manifests:
+            with self._file(MANIFEST, run_id) as path:
+                try:
+                    self._manifests[run_id] = read_json(path)
+                except ValueError:
+                    raise _broken(MANIFEST, run_id, "one that cannot be read") from None
+        return self._manifests[run_id]
+
+    @contextmanager
+    def _whole(self, name: str, run_id: str) -> Iterator[Path]:
+        digests = self._manifest(run_id)["files"]
+        if name not in digests:
+            raise _broken(name, run_id, "none")
+        with self._file(name, run_id) as path:
+            if file_digest(path) != digests[name]:
+                raise _broken(name, run_id, "a changed or cut-off file")
+            yield path
+
+    @contextmanager
+    def _file(self, name: str, run_id: str) -> Iterator[Path]:
+        with ExitStack() as stack:
+            try:
+                path = stack.enter_context(local_copy(self.root(run_id), name, self._client.tracking_uri))
+            except (MlflowException, OSError) as error:
+                _require_answer(error, self._client.tracking_uri)
+                raise _broken(name, run_id, "none") from None
+            yield path
+
+    def _model_faults(self, model_id: str, digests: dict[str, str]) -> list[str]:
+        try:
+            uri = self._client.get_logged_model(model_id).artifact_location
+        except MlflowException as error:
+            _require_answer(error, self._client.tracking_uri)
+            return [f"The logged model {model_id} must be there. Got none instead."]
+        states = {name: self._state(uri, name, digest) for name, digest in digests.items()}
+        return [
+            f"The file {name} of the logged model {model_id} must be there and whole. Got {state} instead."
+            for name, state in states.items()
+            if state
+        ]
+
+    def _state(self, uri: str, name: str, digest: str) -> str:
+        try:
+            with local_copy(uri, name, self._client.tracking_uri) as path:
+                return "" if file_digest(path) == digest else "a changed or cut-off file"
+        except (MlflowException, OSError) as error:
+            _require_answer(error, self._client.tracking_uri)
+            return "none"
+
+
+def _require_answer(error: Exception, tracking_uri: str) -> None:
+    """Raise UnavailableError unless `error` says that there is nothing: no answer, or half of one, does not mean that."""
+    is_answer = (
+        isinstance(error, FileNotFoundError | NotADirectoryError)
+        or (isinstance(error, MlflowException) and is_missing(error))
+        or any(word in str(error) for word in _NOTHING_THERE)
+    )
+    if not is_answer:
+        # What MLflow says of a download begins with addresses; the reason is at its end.
+        raise unwritable(tracking_uri, " ".join(str(error).split())[-300:]) from None
+
+
+def _broken(name: str, run_id: str, got: str) -> UnavailableError:
+    return UnavailableError(
+        f"The artifact {name} of run {run_id} must be there and whole.",
+        got=got,
+        fix="Run the step that writes it again.",
+    )

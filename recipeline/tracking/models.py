@@ -1,0 +1,151 @@
+"""Logged models: written without pickle and with pinned requirements, read back by their URI."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sysconfig
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, get_model_info, infer_signature
+from mlflow.utils import environment
+
+from recipeline.errors import UnavailableError
+from recipeline.inference.trust import TREES, types_to_trust
+from recipeline.tracking.manifest import folder_digests
+
+#: What loading and serving a model needs, besides the packages of its own candidate.
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
+
+_DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+
+
+def pinned_requirements(packages: Collection[str]) -> list[str]:
+    """Return the requirements of a model made of `packages`, each at the installed version.
+
+    Left to itself, MLflow finds them out by loading the model in a new process, at 4 s a model.
+    """
+    names = {*REQUIREMENTS, *(_DISTRIBUTIONS.get(name, name) for name in packages)}
+    installed = []
+    for name in sorted(names):
+        try:
+            installed.append(f"{name}=={metadata.version(name)}")
+        except metadata.PackageNotFoundError:  # a module of the project itself
+            continue
+    return installed
+
+
+def own_code(packages: Collection[str]) -> list[str]:
+    """Return the files and folders of those `packages` that are nowhere installed: whoever loads the model needs them."""
+    installed = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+    origins = [spec.origin for name in sorted(packages) if (spec := util.find_spec(name)) and spec.origin]
+    own = [Path(origin) for origin in origins if origin.startswith("/") and not origin.startswith(installed)]
+    return [str(path.parent if path.name == "__init__.py" else path) for path in own]
+
+
+def log_model(model: Any, run_id: str, example: pd.DataFrame, *, packages: Collection[str]) -> tuple[str, dict[str, str]]:
+    """Log a fitted model to the run; return its model ID and the digests of its files.
+
+    The signature is of `example`'s columns; its first rows are the input example. `packages` are those of its candidate.
+
+    Raises
+    ------
+    UsageError : the model holds types from other packages.
+    """
+    logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
+    with mlflow.start_run(run_id=run_id):
+        info = Model.log(
+            artifact_path=None,
+            name="model",
+            flavor=_Skops(packages),
+            sk_model=model,
+            signature=infer_signature(example, model.predict(example)),
+            input_example=example.head(3),
+            pip_requirements=pinned_requirements(packages),
+            code_paths=own_code(packages) or None,
+            # It would load the model and answer the example, at 0.1 s a model; `evaluate` loads and asks every one.
+            validate_serving_input=False,
+        )
+    location = mlflow.get_logged_model(info.model_id).artifact_location
+    return info.model_id, folder_digests(location, mlflow.get_tracking_uri())
+
+
+@dataclass(frozen=True)
+class _Skops:
+    """What `Model.log` calls to write a model: `mlflow.sklearn` in the skops format, trusting only types that may be."""
+
+    packages: Collection[str]
+
+    def save_model(self, *, sk_model: Any, path: str, validate_serving_input: bool, **options: Any) -> None:
+        """Write `sk_model` into the folder `path`; `mlflow.sklearn.save_model` does not know `validate_serving_input`."""
+        del validate_serving_input
+        write = partial(mlflow.sklearn.save_model, sk_model, path, serialization_format="skops", **options)
+        with _requirements_known():
+            try:
+                write(skops_trusted_types=list(TREES))
+            except MlflowException as error:
+                if "untrusted types" not in str(error):
+                    raise
+                types = types_to_trust(sk_model, self.packages)
+                shutil.rmtree(path)
+                write(skops_trusted_types=types)
+
+
+@contextmanager
+def _requirements_known() -> Iterator[None]:
+    """Keep MLflow in the block from comparing a model's requirements with what is installed: they were read there just now.
+
+    It would look through all files of all packages, for half a second.
+    """
+    look = environment.warn_dependency_requirement_mismatches
+    environment.warn_dependency_requirement_mismatches = lambda _: None
+    try:
+        yield
+    finally:
+        environment.warn_dependency_requirement_mismatches = look
+
+
+def load_model(uri: str) -> Any:
+    """Return the scikit-learn model at a ``models:/`` URI.
+
+    Raises
+    ------
+    UnavailableError : there is none, or its files are missing or broken.
+    """
+    try:
+        return mlflow.sklearn.load_model(uri)
+    except Exception as error:  # of a dozen readers: zip, JSON, skops, numpy, scikit-learn
+        raise _not_whole(uri, error) from None
+
+
+def feature_names(uri: str) -> list[str]:
+    """Return the names of the columns that the model at a ``models:/`` URI takes.
+
+    Raises
+    ------
+    UnavailableError : there is no such model, or it does not say.
+    """
+    try:
+        signature = get_model_info(uri).signature
+    except Exception as error:  # of as many readers as `load_model` has
+        raise _not_whole(uri, error) from None
+    if signature is None or not signature.inputs.has_input_names():
+        raise _not_whole(uri, "no signature with column names")
+    return [str(name) for name in signature.inputs.input_names()]
+
+
+def _not_whole(uri: str, reason: object) -> UnavailableError:
+    return UnavailableError(
+        f"The model {uri} must be there and whole.",
+        got=f"'{' '.join(str(reason).split())[:200]}'",
+        fix="Register a new version, or restore its files.",
+    )

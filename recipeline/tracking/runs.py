@@ -1,0 +1,243 @@
+"""Runs of the steps: opened, tagged and closed in one place; found again by step, recipe and profile."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from mlflow import MlflowClient
+from mlflow.entities import Run, RunTag, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+
+from recipeline.artifacts import Artifact
+from recipeline.errors import RecipelineError, UnavailableError
+from recipeline.tracking.failures import is_missing
+from recipeline.tracking.manifest import Reader, Writer
+
+T = TypeVar("T")
+
+_TAG_LENGTH = 5000  # what every store takes
+
+_MARK = "recipeline.opening"
+
+
+@dataclass
+class StepRun:
+    """A step's open run, and what it hands on and reads: artifacts by name, never by path.
+
+    `lineage` maps each upstream step to its run ID; `reader` reads other runs' artifacts. `outcome` and `exit_code`
+    become tags when the run is closed.
+    """
+
+    id: str
+    step: str
+    client: MlflowClient
+    experiment_id: str
+    lineage: dict[str, str] = field(default_factory=dict)
+    outcome: str = "ok"
+    exit_code: int = 0
+
+    def __post_init__(self) -> None:
+        self._writer = Writer(self.client, self.id)
+        self.reader = Reader(self.client)
+        self._parent_tags: dict[str, dict[str, str]] = {}
+        self._own: dict[str, Any] = {}
+        self._own_tags: dict[str, str] = {}
+
+    def save(self, artifact: Artifact[T], value: T) -> str:
+        """Write `value` as this run's artifact; return the sha256 of the file."""
+        assert artifact.step in (self.step, "*"), f"{artifact.name} is written by {artifact.step}"
+        self._own[artifact.name] = value
+        return self._writer.save(artifact, value)
+
+    def load(self, artifact: Artifact[T]) -> T:
+        """Return the artifact that this run saved, or the upstream run that wrote it.
+
+        Raises
+        ------
+        UnavailableError : the upstream run's is not whole.
+        """
+        if artifact.name in self._own:
+            return self._own[artifact.name]  # type: ignore[no-any-return]
+        return self.reader.load(artifact, self.lineage[artifact.step])
+
+    def has(self, artifact: Artifact[Any]) -> bool:
+        """Whether this run has saved the artifact, or the upstream run of its step has."""
+        return artifact.name in self._own or (
+            artifact.step in self.lineage and self.reader.has(artifact, self.lineage[artifact.step])
+        )
+
+    def require_model(self, step: str, model_id: str) -> None:
+        """Raise UnavailableError where a model that the upstream `step` logged is missing, cut off or changed."""
+        self.reader.require_model(model_id, self.lineage[step])
+
+    def add_model(self, model_id: str, digests: dict[str, str]) -> None:
+        """Count a logged model among what this run hands on."""
+        self._writer.add_model(model_id, digests)
+
+    def tag(self, **tags: object) -> None:
+        """Set ``recipeline.<name>`` tags on the run."""
+        self._own_tags |= {name: str(value) for name, value in tags.items()}
+        given = [RunTag(f"recipeline.{name}", str(value)[:_TAG_LENGTH]) for name, value in tags.items()]
+        if given:
+            self.client.log_batch(self.id, tags=given)
+
+    def descend(self, lineage: dict[str, str]) -> None:
+        """Take `lineage` as what this run is made from, with the tags that say which rows all of it is about."""
+        self.lineage = lineage
+        of_rows = {name: value for name in ("data_source", "data_digest") if (value := self.parent_tag(name))}
+        self.tag(**{f"{upstream}_run_id": run_id for upstream, run_id in lineage.items()}, **of_rows)
+
+    def own_tag(self, name: str) -> str:
+        """Return the tag ``recipeline.<name>`` that this run has been given; empty where it has none."""
+        return self._own_tags.get(name, "")
+
+    def parent_tag(self, name: str) -> str:
+        """Return the tag ``recipeline.<name>`` of the run this one is made from; empty where there is none."""
+        if not self.lineage:
+            return ""
+        parent = list(self.lineage.values())[-1]
+        if parent not in self._parent_tags:  # a finished run's tags do not change
+            self._parent_tags[parent] = dict(self.client.get_run(parent).data.tags)
+        return str(self._parent_tags[parent].get(f"recipeline.{name}", ""))
+
+    def close(self, status: str = "FINISHED") -> None:
+        """Write the manifest (of a finished run), the outcome and the status."""
+        if status == "FINISHED":
+            self._writer.close()
+        self._own.clear()  # a chain knows its runs until it ends
+        self.tag(outcome=self.outcome, exit_code=self.exit_code)
+        self.client.set_terminated(self.id, status)
+
+
+@contextmanager
+def open_run(
+    client: MlflowClient,
+    step: str,
+    experiment_id: str,
+    tags: Mapping[str, str],
+    *,
+    adopt: str | None = None,
+    nested_in: str | None = None,
+) -> Iterator[StepRun]:
+    """Open a step's run (or adopt the one that `mlflow run` opened) for the block, and close it.
+
+    It ends FINISHED; FAILED, with the sentence in ``recipeline.error``, where the block raises.
+    """
+    all_tags = {f"recipeline.{name}": value for name, value in tags.items()}
+    all_tags |= {"recipeline.step": step, MLFLOW_RUN_NAME: step}
+    if nested_in:
+        all_tags[MLFLOW_PARENT_RUN_ID] = nested_in
+    if adopt:
+        run_id = adopt
+        for name, value in all_tags.items():
+            client.set_tag(run_id, name, value)
+    else:
+        run_id = _create_run(client, experiment_id, resolve_tags(all_tags))
+    try:
+        run = StepRun(run_id, step, client, experiment_id)
+        yield run
+        run.close()
+    except BaseException as error:
+        fail_run(client, run_id, error)
+        raise
+
+
+def _create_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> str:
+    """Return the ID of a new run; where an interrupt comes before it is known, the run is found again and failed."""
+    mark = uuid.uuid4().hex
+    try:
+        return str(client.create_run(experiment_id, tags={**tags, _MARK: mark}).info.run_id)
+    except BaseException as error:
+        with suppress(MlflowException):
+            for run in client.search_runs([experiment_id], f"tags.`{_MARK}` = '{mark}'"):
+                fail_run(client, run.info.run_id, error)
+        raise
+
+
+def fail_run(client: MlflowClient, run_id: str, error: BaseException) -> None:
+    """Mark a run as FAILED with what went wrong; only logged where the store no longer takes it."""
+    sentence = error.sentence if isinstance(error, RecipelineError) else f"{type(error).__name__}: {error}"
+    try:
+        client.set_tag(run_id, "recipeline.error", sentence[:_TAG_LENGTH])
+        client.set_tag(run_id, "recipeline.outcome", "error")
+        client.set_tag(run_id, "recipeline.exit_code", str(exit_code_of(error)))
+        client.set_terminated(run_id, "FAILED")
+    except Exception:
+        logging.getLogger(__name__).warning("Run %s could not be marked as FAILED.", run_id)
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Return the exit code that `error` ends a command with."""
+    if isinstance(error, RecipelineError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code
+    return 1
+
+
+def create_child(run: StepRun, name: str, tags: Mapping[str, str]) -> str:
+    """Return the ID of a new run nested in `run`."""
+    own = {**tags, MLFLOW_RUN_NAME: name, MLFLOW_PARENT_RUN_ID: run.id}
+    return str(run.client.create_run(run.experiment_id, tags=resolve_tags(own)).info.run_id)
+
+
+@dataclass(frozen=True)
+class History:
+    """The finished runs of one recipe under one profile, in all experiments."""
+
+    client: MlflowClient
+    recipe: str
+    profile: str
+
+    def newest(self, step: str, *, fingerprint: str = "", limit: int = 1) -> list[Run]:
+        """Return the FINISHED runs of `step`, newest first, of the given fingerprint where there is one."""
+        tags = {"step": step, "recipe": self.recipe, "profile": self.profile}
+        if fingerprint:
+            tags["fingerprint"] = fingerprint
+        conditions = [f"tags.`recipeline.{name}` = '{value}'" for name, value in tags.items()]
+        conditions.append("attributes.status = 'FINISHED'")
+        experiments = [e.experiment_id for e in self.client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
+        if not experiments:
+            return []
+        return list(
+            self.client.search_runs(
+                experiments, " and ".join(conditions), max_results=limit, order_by=["attributes.start_time DESC"]
+            )
+        )
+
+    def get(self, step: str, run_id: str) -> Run:
+        """Return the finished run `run_id` of `step`.
+
+        Raises
+        ------
+        UnavailableError : there is none, it was deleted, did not finish, or is of another step.
+        """
+        rule = f"{step}_run_id must be the ID of a finished run of {step}."
+        again = f"See `mlflow ui` for the runs, or leave {step}_run_id empty for the newest one."
+        try:
+            run = self.client.get_run(run_id)
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            raise UnavailableError(rule, got=f"'{run_id}', which the store does not have,", fix=again) from None
+        its_step = run.data.tags.get("recipeline.step", "no step of this project")
+        if run.info.lifecycle_stage != "active":
+            raise UnavailableError(
+                rule,
+                got=f"'{run_id}', which was deleted,",
+                fix=f"Bring it back with `mlflow runs restore --run-id {run_id}`. {again}",
+            )
+        if its_step != step:
+            raise UnavailableError(rule, got=f"'{run_id}', a run of {its_step},", fix=again)
+        if run.info.status != "FINISHED":
+            raise UnavailableError(rule, got=f"'{run_id}', which is {run.info.status},", fix=again)
+        return run

@@ -1,0 +1,124 @@
+"""SQLite files as MLflow stores: where they lie, how they are opened, and an empty schema to make new ones from."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from contextlib import closing, suppress
+from pathlib import Path
+
+import mlflow
+from sqlalchemy import Engine, event
+
+SQLITE = "sqlite:///"
+#: How long SQLite waits for a locked file: as MLflow sets it.
+BUSY_SECONDS = 20
+#: How long a write waits for the disk (docs/decisions/0015-sqlite-waits-less.md).
+SYNCHRONOUS = "NORMAL"
+
+
+def absolute(uri: str, root: Path) -> str:
+    """Return `uri` with a relative SQLite path resolved in `root`; any other URI as it is."""
+    if not uri.startswith(SQLITE) or uri.startswith(f"{SQLITE}/"):
+        return uri
+    return f"{SQLITE}{(root / uri.removeprefix(SQLITE)).resolve()}"
+
+
+def path_of(uri: str) -> Path | None:
+    """Return the file of a SQLite URI; None of another URI."""
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+
+
+def is_new(uri: str, *, root: Path) -> bool:
+    """Whether the store at `uri` is a SQLite file that does not exist yet."""
+    path = path_of(absolute(uri, root))
+    return path is not None and not path.exists()
+
+
+def check_writable(path: Path) -> None:
+    """Raise sqlite3.Error at once where a SQLite file cannot be opened or written; MLflow would try for 100 s."""
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.rollback()
+
+
+def spare_syncs(connection: object, _: object) -> None:
+    """Have SQLite wait for the disk twice a write instead of four times (docs/decisions/0015-sqlite-waits-less.md).
+
+    A file that its owner has put into WAL mode stays in it, and as durable as it is.
+    """
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    # MLflow sets it after the next line has read the file.
+    connection.execute(f"PRAGMA busy_timeout = {1000 * BUSY_SECONDS}")
+    if connection.execute("PRAGMA journal_mode").fetchone() == ("delete",):
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
+
+
+def listen(engine: Engine) -> None:
+    """Let `spare_syncs` set up every connection of this engine, also one that is open already."""
+    if engine.dialect.name == "sqlite" and not event.contains(engine, "connect", spare_syncs):
+        event.listen(engine, "connect", spare_syncs)
+        engine.dispose()
+
+
+# --- the empty schema ----------------------------------------------------------------------------------------------------
+# MLflow makes the tables of a new file in two seconds of migrations. They are the same each time: they are kept, empty, for each
+# version of MLflow, and copied. The rows of a new store, which name its folder, are made by MLflow as ever.
+
+
+def schema_file(cache: Path) -> Path:
+    """Return where the empty schema of the installed MLflow is kept."""
+    return cache / f"mlflow-{mlflow.__version__}.sqlite"
+
+
+def copy_schema(cache: Path, path: Path) -> None:
+    """Make the SQLite file `path` from the kept schema; where there is no whole one, MLflow makes the tables itself.
+
+    SQLite copies in one transaction: where the command is killed, the file is empty.
+    """
+    kept = schema_file(cache)
+    if path.exists() or not _is_whole(kept):
+        return
+    with closing(_read(kept)) as source, closing(sqlite3.connect(path)) as target:
+        source.backup(target)
+
+
+def keep_schema(cache: Path, path: Path) -> None:
+    """Keep the schema of the SQLite file `path`, just made by MLflow, for the next new store; no cache is no failure.
+
+    What names the store's folder is left out: the experiments. The file is there whole or not at all.
+    """
+    kept = schema_file(cache)
+    if kept.exists() and _is_whole(kept):
+        return
+    with suppress(OSError, sqlite3.Error):
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            draft = Path(folder) / kept.name
+            with (
+                closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as source,
+                closing(sqlite3.connect(draft)) as target,
+            ):
+                source.backup(target)
+                with target:
+                    target.execute("DELETE FROM experiments")
+                target.execute("VACUUM")
+            draft.replace(kept)
+
+
+def _is_whole(kept: Path) -> bool:
+    """Whether the kept schema can be read, has MLflow's tables, and names no experiment."""
+    try:
+        with closing(_read(kept)) as connection:
+            whole = bool(connection.execute("PRAGMA quick_check").fetchone() == ("ok",))
+            versions = connection.execute("SELECT COUNT(*) FROM alembic_version").fetchone()[0]
+            rows = connection.execute("SELECT (SELECT COUNT(*) FROM experiments) + (SELECT COUNT(*) FROM runs)").fetchone()[0]
+    except sqlite3.Error:
+        return False
+    return bool(whole and versions == 1 and rows == 0)
+
+
+def _read(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)

@@ -1,0 +1,167 @@
+"""The MLflow store: opened once, created by one process at a time, and unavailable in one sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import filelock
+import mlflow
+import requests
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from recipeline.data.uris import redact
+from recipeline.errors import UnavailableError, UsageError
+from recipeline.tracking import sqlite
+from recipeline.tracking._compat import engines_of
+from recipeline.tracking.failures import store_errors, unwritable
+
+#: How long a command waits for another one that is changing the same store.
+LOCK_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store: its URI, a client for it, and where the artifacts of new experiments go (None: where MLflow says)."""
+
+    uri: str
+    client: MlflowClient
+    artifact_root: str | None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the store is a SQLite file, whose lock lies beside it: all who change it share that lock."""
+        return self.uri.startswith(sqlite.SQLITE)
+
+    def lock(self) -> filelock.BaseFileLock:
+        """Return the lock that all writers of the registry hold: MLflow's own transitions are not isolated."""
+        return _lock(self.uri)
+
+    def experiment(self, name: str) -> str:
+        """Return the ID of the experiment `name`, made where there is none.
+
+        Raises
+        ------
+        UnavailableError : the experiment was deleted.
+        """
+        with held(self.lock(), self.uri):
+            found = self.client.get_experiment_by_name(name)
+            if found is None:
+                folder = quote(name, safe="")
+                if not folder.strip("."):
+                    folder = folder.replace(".", "%2E")  # no folder above
+                if self.artifact_root and self.artifact_root.startswith("file:"):
+                    folder = quote(folder)  # the name of the folder itself stays quoted: it may hold a slash
+                location = f"{self.artifact_root}/{folder}" if self.artifact_root else None
+                return str(self.client.create_experiment(name, artifact_location=location))
+        if found.lifecycle_stage != "active":
+            raise UnavailableError(
+                f"The experiment '{name}' must be active.",
+                got="a deleted one",
+                fix=f"Bring it back with `mlflow experiments restore -x {found.experiment_id}`.",
+            )
+        return str(found.experiment_id)
+
+
+def open_store(uri: str, *, root: Path, artifact_location: str | None = None, cache: Path | None = None) -> Store:
+    """Return the store at `uri`, its tables made where it is new; a relative SQLite path lies in `root`.
+
+    A new SQLite file is made from an empty schema that is kept in `cache`; without one MLflow's migrations make it.
+
+    Raises
+    ------
+    UnavailableError : it cannot be reached, read or written.
+    """
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # It logs a traceback of each database error that it raises; we say the error in one sentence.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    uri = sqlite.absolute(uri, root)
+    path = sqlite.path_of(uri)
+    with store_errors(uri):
+        if uri.startswith(("http://", "https://")):
+            # MLflow's own client retries for minutes before it says that a server is down.
+            # Whatever it answers, it is there; who may do what, and whom to trust, is MLflow's client's to know.
+            with suppress(requests.exceptions.SSLError):
+                requests.get(f"{uri.rstrip('/')}/health", timeout=10)
+        mlflow.set_tracking_uri(uri)
+        # Two processes that make the tables of one store at once break each other; the client makes them when it is made.
+        if path and not path.parent.exists():  # taking the lock would make it, typos and all
+            raise unwritable(uri, f"the folder {path.parent} does not exist")
+        with held(_lock(uri), uri):
+            is_new = path is not None and not path.exists()
+            if path and is_new and cache:
+                sqlite.copy_schema(cache, path)
+            if path:
+                sqlite.check_writable(path)
+            try:
+                client = MlflowClient(tracking_uri=uri)
+                for engine in engines_of(client) if path else ():
+                    sqlite.listen(engine)
+                client.search_experiments(max_results=1)
+                client.search_registered_models(max_results=1)
+            except MlflowException as error:
+                raise unwritable(uri, " ".join(str(error).split())[:200]) from None
+            except ModuleNotFoundError as error:
+                raise UsageError(
+                    f"The driver of the store {redact(uri)} must be installed.",
+                    got=f"no module '{error.name}'",
+                    fix="Install it into .venv, or name another one, as in postgresql+psycopg://.",
+                ) from None
+            if path and is_new and cache:
+                sqlite.keep_schema(cache, path)
+    if artifact_location and "://" not in artifact_location:
+        artifact_location = (root / artifact_location).resolve().as_uri()
+    return Store(uri, client, artifact_location.rstrip("/") if artifact_location else None)
+
+
+def _lock(uri: str) -> filelock.BaseFileLock:
+    """Return the lock of a store: beside a SQLite file; for a server, one per machine (its database does the rest)."""
+    if uri.startswith(sqlite.SQLITE):
+        path = Path(f"{uri.removeprefix(sqlite.SQLITE)}.lock")
+    else:
+        path = Path(tempfile.gettempdir()) / f"recipeline-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
+    # One lock object per path and process: the same thread may then take it again.
+    return filelock.FileLock(path, timeout=LOCK_SECONDS, is_singleton=True)
+
+
+@contextmanager
+def held(lock: filelock.BaseFileLock, uri: str) -> Iterator[None]:
+    """Hold `lock` for the block. Raises UnavailableError where another command does not let go of it in time."""
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise UnavailableError(
+            f"The store {redact(uri)} must be free within {LOCK_SECONDS} s.",
+            got="another command that is still changing it",
+            fix="Wait for it, or end it, and try again.",
+        ) from None
+    except OSError as error:
+        raise unwritable(uri, str(error)) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def search_versions(client: MlflowClient, name: str) -> list[ModelVersion]:
+    """Return all versions of a registered model, newest first; none where there is no such model."""
+    found: list[ModelVersion] = []
+    token = None
+    while token != "":
+        page = client.search_model_versions(f"name = '{name}'", max_results=1000, page_token=token)
+        found, token = found + list(page), page.token or ""
+    return sorted(found, key=lambda version: -int(version.version))
+
+
+def now_ms() -> int:
+    """Return the time in milliseconds since the epoch, as MLflow stores it."""
+    return int(time.time() * 1000)

@@ -1,0 +1,189 @@
+"""From a recipe's candidates to scikit-learn estimators."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.ensemble import VotingRegressor
+from sklearn.pipeline import make_pipeline
+
+from recipeline.config.candidate import Distribution, Search
+from recipeline.config.import_path import import_object
+from recipeline.config.recipe import Recipe
+from recipeline.errors import UsageError, nearest
+from recipeline.inference import _compat
+
+#: How scikit-learn refuses a parameter's value.
+_REFUSAL = re.compile(r"The '(?P<param>\w+)' parameter of \w+ (?P<rule>must .+)\. Got (?P<got>.+) instead\.", re.DOTALL)
+
+
+def build_candidate(recipe: Recipe, name: str) -> BaseEstimator:
+    """Return the candidate `name` of the recipe, unfitted, with the recipe's seed wherever it takes one and has none.
+
+    Raises
+    ------
+    UsageError : an import path leads nowhere, or a parameter, also one of its search, is not the estimator's or is one that
+        it does not take.
+    """
+    candidate = recipe.candidates[name]
+    if candidate.members:
+        return VotingRegressor([(member, build_candidate(recipe, member)) for member in candidate.members])
+    assert candidate.estimator is not None
+    where = f"candidates.{name}"
+    parts = []
+    for place, part in enumerate(candidate.preprocess):
+        parts.append(_construct(recipe, part.estimator, part.params, f"{where}.preprocess.{place}"))
+        if not hasattr(parts[-1], "transform"):
+            raise _fault(recipe, f"{where}.preprocess.{place}", "must be a transformer.", f"'{part.estimator}'")
+    estimator = _construct(recipe, candidate.estimator, candidate.params, where)
+    if not hasattr(estimator, "predict"):
+        raise _fault(
+            recipe,
+            f"{where}.estimator",
+            "must be an estimator that predicts.",
+            f"'{candidate.estimator}'",
+            "Name a transformer under preprocess. ",
+        )
+    built = seed_estimator(make_pipeline(*parts, estimator) if parts else estimator, recipe.random_state)
+    if candidate.search:
+        _check_search(recipe, candidate.search, built, f"{where}.search.space")
+    return built
+
+
+def components_of(recipe: Recipe, names: Iterable[str]) -> list[str]:
+    """Return the candidates that must be fitted for `names`: themselves, and instead of a mean its members; each once."""
+    parts = (part for name in names for part in recipe.candidates[name].members or (name,))
+    return list(dict.fromkeys(parts))
+
+
+def average_members(recipe: Recipe, name: str, predictions: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the predictions of candidate `name`: its own, or its members' mean, computed as VotingRegressor computes it."""
+    members = recipe.candidates[name].members
+    return mean_prediction(predictions, members) if members else predictions[name]
+
+
+def mean_prediction(predictions: Mapping[str, np.ndarray], members: Iterable[str]) -> np.ndarray:
+    """Return the mean of the members' predictions, computed as VotingRegressor computes it, to the last digit."""
+    mean: np.ndarray = np.asarray([predictions[member] for member in members]).T.mean(axis=1)
+    return mean
+
+
+def assemble_model(recipe: Recipe, name: str, fitted: Mapping[str, BaseEstimator]) -> BaseEstimator:
+    """Return the fitted model of candidate `name`: its own, or a VotingRegressor of its members' as `fit` would leave it.
+
+    The members are fitted to the same rows anyway; fitted once more inside of the ensemble, they would take as long again.
+    """
+    members = recipe.candidates[name].members
+    if not members:
+        return fitted[name]
+    ensemble = VotingRegressor([(member, clone(fitted[member])) for member in members])
+    # All that `fit` sets, but for `named_estimators_`: skops would write every member a second time.
+    ensemble.estimators_ = [fitted[member] for member in members]
+    if hasattr(ensemble.estimators_[0], "feature_names_in_"):
+        ensemble.feature_names_in_ = ensemble.estimators_[0].feature_names_in_
+    return ensemble
+
+
+def _construct(recipe: Recipe, path: str, params: dict[str, Any], where: str) -> BaseEstimator:
+    factory = import_object(path, where=recipe.at(f"{where}.estimator"))
+    known = _accepted(factory)
+    for key in params:
+        if known and key not in known:
+            raise _fault(recipe, f"{where}.params.{key}", f"is not a parameter of {path}. {nearest(key, known)}")
+    try:
+        estimator = factory(**params)
+    except (TypeError, ValueError) as error:
+        raise _fault(recipe, f"{where}.params", f"must be parameters of {path}.", f"'{error}'") from None
+    if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
+        fix = "Name a class that has fit and get_params. "
+        raise _fault(recipe, f"{where}.estimator", "must name a scikit-learn estimator.", f"'{path}'", fix)
+    refusal = _refusal(estimator)
+    if refusal:
+        raise _fault(recipe, f"{where}.params.{refusal[0]}".rstrip("."), *refusal[1:])
+    return estimator
+
+
+def _accepted(factory: Any) -> list[str]:
+    """Return the names of the parameters that `factory` takes; none where it takes any, or cannot be asked."""
+    try:
+        parameters = inspect.signature(factory, follow_wrapped=False).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    if any(it.kind is it.VAR_KEYWORD for it in parameters):
+        return []
+    return [it.name for it in parameters if it.kind in (it.POSITIONAL_OR_KEYWORD, it.KEYWORD_ONLY)]
+
+
+def _refusal(estimator: BaseEstimator) -> tuple[str, str, str] | None:
+    """Return the first parameter whose value the estimator, or one inside it, does not take, the rule, and what was got.
+
+    Each parameter is held against the rules that scikit-learn's `fit` looks at first. An estimator without such rules has to
+    be fitted to see.
+    """
+    for part in (estimator, *estimator.get_params(deep=True).values()):
+        rules = _compat.parameter_rules(part)
+        if rules is not None and _compat.validate_parameters:
+            try:
+                _compat.validate_parameters(rules, part.get_params(deep=False), type(part).__name__)
+            except ValueError as error:
+                text = " ".join(str(error).split())
+                found = _REFUSAL.fullmatch(text)
+                return (found["param"], f"{found['rule']}.", found["got"]) if found else ("", "must be possible.", f"'{text}'")
+    return None
+
+
+def _check_search(recipe: Recipe, search: Search, estimator: BaseEstimator, where: str) -> None:
+    """Raise UsageError where the space has a parameter that the estimator does not have, or a value that it does not take."""
+    known = sorted(estimator.get_params(deep=True))
+    for key, spec in search.space.items():
+        if key not in known:
+            inside = [name for name in known if name.endswith(f"__{key}")]
+            hint = f"Did you mean '{inside[0]}'? Known: {', '.join(known)}." if inside else nearest(key, known)
+            raise _fault(recipe, f"{where}.{key}", f"is not a parameter of the candidate. {hint}")
+        for value in _extremes(spec):
+            try:
+                tried = clone(estimator).set_params(**{key: value})
+            except (TypeError, ValueError, AttributeError) as error:
+                raise _fault(recipe, f"{where}.{key}", "must be values that the candidate takes.", f"'{error}'") from None
+            refusal = _refusal(tried)
+            if refusal:
+                raise _fault(recipe, f"{where}.{key}", *refusal[1:])
+
+
+def _extremes(spec: Distribution) -> Iterable[Any]:
+    """Return the values that stand for all that can be drawn: each choice, both limits, or what is just between two limits.
+
+    A limit of a continuous distribution is as good as never drawn: 0 may be one of a parameter that must be above 0.
+    """
+    if spec.choice or spec.integer:
+        return spec.choice or spec.integer or ()
+    low, high = spec.uniform or spec.loguniform or (0.0, 0.0)
+    margin = (high - low) * 1e-6
+    return low + margin, high - margin
+
+
+def _fault(recipe: Recipe, key: str, rule: str, got: str | None = None, hint: str = "") -> UsageError:
+    return UsageError(f"{recipe.at(key)} {rule}", got=got, fix=f"{hint}Correct it in {recipe.path}.")
+
+
+def seed_estimator(estimator: BaseEstimator, seed: int) -> BaseEstimator:
+    """Return `estimator` with every `random_state` that is None, at any depth, set to `seed`."""
+    unset = {
+        key: seed
+        for key, value in estimator.get_params(deep=True).items()
+        if (key == "random_state" or key.endswith("__random_state")) and value is None
+    }
+    seeded: BaseEstimator = estimator.set_params(**unset)
+    return seeded
+
+
+def packages_of(recipe: Recipe, name: str) -> set[str]:
+    """Return the top-level packages that the candidate `name` and its members are imported from."""
+    specs = [recipe.candidates[part] for part in components_of(recipe, [name])]
+    paths = [path for spec in specs for path in (spec.estimator, *(part.estimator for part in spec.preprocess)) if path]
+    return {path.split(".")[0] for path in paths}

@@ -1,0 +1,198 @@
+"""The candidates cross-validated on the same folds, and fitted on all training rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.metrics import r2_score
+
+from recipeline.config.candidate import Search
+from recipeline.config.recipe import Recipe
+from recipeline.data.grouping import row_groups
+from recipeline.data.splits import cv_folds
+from recipeline.engine.local import Call, Workers
+from recipeline.errors import UsageError
+from recipeline.training.candidates import assemble_model, average_members, build_candidate, components_of
+from recipeline.training.search import search_params
+
+#: The fold number of the fit on all training rows.
+ALL_ROWS = -1
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One fit: on the rows of a fold, with `predictions` of the others, or on all rows, with the `model`."""
+
+    name: str
+    fold: int
+    seconds: float
+    found: dict[str, Any]
+    predict_seconds: float = 0.0
+    predictions: np.ndarray | None = None
+    model: BaseEstimator | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A candidate after all its fits.
+
+    `fold_scores` is R2 per fold; `out_of_fold` the prediction of each training row by the fold that did not see it, in the
+    target's unit, all of them in `predict_seconds`; `model` is fitted on all training rows in `fit_seconds`; `found` are the
+    searched parameters.
+    """
+
+    name: str
+    fold_scores: np.ndarray
+    out_of_fold: np.ndarray
+    model: BaseEstimator
+    fit_seconds: float
+    predict_seconds: float
+    found: dict[str, Any]
+
+    @property
+    def cv_mean_score(self) -> float:
+        """The mean R2 over the folds."""
+        return float(np.mean(self.fold_scores))
+
+    @property
+    def cv_std(self) -> float:
+        """The standard deviation of R2 over the folds (divided by n, as `cross_val_score(...).std()`)."""
+        return float(np.std(self.fold_scores))
+
+
+def count_fits(recipe: Recipe, names: Iterable[str]) -> int:
+    """Return how many fits a comparison of the candidates `names` takes."""
+    return len(components_of(recipe, names)) * (recipe.cv.folds + 1)
+
+
+def compare_candidates(
+    recipe: Recipe, names: Iterable[str], train: pd.DataFrame, method: str, workers: Workers
+) -> Iterator[tuple[str, list[Result]]]:
+    """Yield after each fit what was fitted, and the Results of the candidates that are complete with it.
+
+    Every candidate sees the same folds (of the split `method`). A mean of candidates is made of their fits. Training rows with
+    NaN are passed on: an estimator that takes none refuses them.
+
+    Raises
+    ------
+    UsageError : a candidate cannot be built or refuses its parameters or the rows.
+    """
+    features, target = train[list(recipe.features)], train[recipe.target].to_numpy()
+    groups = row_groups(features)
+    folds = list(cv_folds(train, recipe, method))
+    everything = np.arange(len(train))
+    # The last candidates of a recipe tend to be the heavy ones: started first, they do not run on alone at the end.
+    waiting = list(reversed(list(names)))
+    calls: list[Call] = []
+    for name in components_of(recipe, waiting):
+        estimator = build_candidate(recipe, name)
+        for fold, (seen, unseen) in ((ALL_ROWS, (everything, everything[:0])), *enumerate(folds)):
+            calls.append(
+                (
+                    _fit,
+                    (
+                        estimator,
+                        recipe,
+                        name,
+                        fold,
+                        features.iloc[seen],
+                        target[seen],
+                        groups[seen],
+                        features.iloc[unseen],
+                    ),
+                )
+            )
+    done: dict[str, dict[int, Fit]] = {}
+    for fit in workers.map(calls, ordered=False):
+        done.setdefault(fit.name, {})[fit.fold] = fit
+        ready = [
+            name for name in waiting if all(len(done.get(part, ())) == len(folds) + 1 for part in components_of(recipe, [name]))
+        ]
+        waiting = [name for name in waiting if name not in ready]
+        yield fit.name, [_collect(recipe, name, done, target, folds) for name in ready]
+
+
+def _fit(
+    estimator: BaseEstimator,
+    recipe: Recipe,
+    name: str,
+    fold: int,
+    features: pd.DataFrame,
+    target: np.ndarray,
+    groups: np.ndarray,
+    unseen: pd.DataFrame,
+) -> Fit:
+    """Fit one candidate in a worker process: predict `unseen`, or return the model where the fit is on all rows."""
+    search = recipe.candidates[name].search
+    start = time.perf_counter()
+    try:
+        found = _search(estimator, search, recipe, features, target, groups)
+        model = clone(estimator).set_params(**found).fit(features, target)
+    # Scikit-learn's words for parameters or rows that an estimator refuses.
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"{recipe.at(f'candidates.{name}')} must be a model that can be fitted to the training rows.",
+            got=f"'{' '.join(str(error).split())}'",
+            fix=f"Correct it in {recipe.path}.",
+        ) from None
+    seconds = time.perf_counter() - start
+    if fold == ALL_ROWS:
+        return Fit(name, fold, seconds, found, model=model)
+    start = time.perf_counter()
+    predictions = np.asarray(model.predict(unseen), dtype=float)
+    return Fit(name, fold, seconds, found, time.perf_counter() - start, predictions=predictions)
+
+
+def _search(
+    estimator: BaseEstimator,
+    search: Search | None,
+    recipe: Recipe,
+    features: pd.DataFrame,
+    target: np.ndarray,
+    groups: np.ndarray,
+) -> dict[str, Any]:
+    if search is None:
+        return {}
+    seconds = search.seconds / (recipe.cv.folds + 1)  # the budget is the candidate's: each of its fits has a share
+    return search_params(
+        estimator, search, features, target, groups, n_splits=recipe.cv.folds, seed=recipe.random_state, seconds=seconds
+    )
+
+
+def _collect(
+    recipe: Recipe,
+    name: str,
+    done: Mapping[str, Mapping[int, Fit]],
+    target: np.ndarray,
+    folds: list[tuple[np.ndarray, np.ndarray]],
+) -> Result:
+    """Return the candidate's result from its fits, or from those of its members."""
+    parts = components_of(recipe, [name])
+    full = {part: done[part][ALL_ROWS] for part in parts}
+    out_of_fold = np.full(len(target), np.nan)
+    scores = np.empty(len(folds))
+    for fold, (_, unseen) in enumerate(folds):
+        predictions = {part: done[part][fold].predictions for part in parts}
+        out_of_fold[unseen] = average_members(recipe, name, predictions)  # type: ignore[arg-type]
+        scores[fold] = r2_score(target[unseen], out_of_fold[unseen])
+    found = {key if len(parts) == 1 else f"{part}.{key}": value for part in parts for key, value in full[part].found.items()}
+    return Result(
+        name,
+        scores,
+        out_of_fold,
+        assemble_model(recipe, name, {part: fit.model for part, fit in full.items()}),
+        sum(fit.seconds for fit in full.values()),
+        sum(done[part][fold].predict_seconds for part in parts for fold in range(len(folds))),
+        found,
+    )
+
+
+def rank(results: Iterable[Result]) -> list[Result]:
+    """Return the results, best `cv_mean_score` first, equal ones by name."""
+    return sorted(results, key=lambda result: (-result.cv_mean_score, result.name))

@@ -1,0 +1,62 @@
+"""Randomised search of a candidate's parameters, inside the grouped folds, within a time budget."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import GroupKFold, ParameterSampler, cross_val_score
+
+from recipeline.config.candidate import Distribution, Search
+
+
+def search_params(
+    estimator: BaseEstimator,
+    search: Search,
+    features: pd.DataFrame,
+    target: np.ndarray,
+    groups: np.ndarray,
+    *,
+    n_splits: int,
+    seed: int,
+    seconds: float,
+) -> dict[str, Any]:
+    """Return the drawn parameters with the highest mean R2 over grouped folds of these rows.
+
+    The search sees only the rows it is given: called inside a fold, it leaves the fold's own score honest. At least one draw
+    is tried; after `seconds` no further one is started, so on a slower machine the result may differ. The space must name
+    parameters of the estimator: `build_candidate` has seen to it.
+    """
+    space = {name: _distribution(spec) for name, spec in search.space.items()}
+    folds = list(GroupKFold(n_splits, shuffle=True, random_state=seed).split(features, groups=groups))
+    deadline = time.monotonic() + seconds
+    best: dict[str, Any] = {}
+    best_score = -np.inf
+    draws = search.iterations
+    if all(isinstance(values, list) for values in space.values()):
+        draws = min(draws, math.prod(len(values) for values in space.values()))
+    for params in ParameterSampler(space, draws, random_state=seed):
+        score = cross_val_score(
+            clone(estimator).set_params(**params), features, target, cv=folds, scoring="r2", error_score="raise"
+        ).mean()
+        if score > best_score:
+            best, best_score = params, score
+        if time.monotonic() >= deadline:
+            break
+    return best
+
+
+def _distribution(spec: Distribution) -> Any:
+    if spec.choice is not None:
+        return list(spec.choice)
+    if spec.integer is not None:
+        return stats.randint(spec.integer[0], spec.integer[1] + 1)
+    if spec.uniform is not None:
+        return stats.uniform(spec.uniform[0], spec.uniform[1] - spec.uniform[0])
+    assert spec.loguniform is not None
+    return stats.loguniform(*spec.loguniform)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ks_2samp
+
+from recipeline.config.recipe import Recipe
+from recipeline.data.leakage import audit_leaks, compare_columns, measure_memory
+from recipeline.data.splits import split_rows
+
+
+def test_a_tree_that_learns_by_heart_is_right_on_twins_and_poor_on_the_others(wines: pd.DataFrame, recipe: Recipe) -> None:
+    distinct = wines.drop_duplicates(list(recipe.features))
+    train, test = distinct.iloc[:200], pd.concat([distinct.iloc[:50], distinct.iloc[200:260]])
+    memory = measure_memory(train, test, recipe)
+    assert memory is not None
+    assert memory["r2_with_twin"] == 1
+    assert memory["r2_without_twin"] < memory["r2"] < 1
+
+
+@pytest.mark.parametrize("twins", [0, 5], ids=["none", "few"])
+def test_too_few_twins_tell_nothing(wines: pd.DataFrame, recipe: Recipe, twins: int) -> None:
+    distinct = wines.drop_duplicates(list(recipe.features))
+    test = pd.concat([distinct.iloc[:twins], distinct.iloc[200:260]])
+    assert measure_memory(distinct.iloc[:200], test, recipe) is None
+
+
+def test_the_grouped_split_has_no_twins_where_the_random_one_has(wines: pd.DataFrame, recipe: Recipe) -> None:
+    assert audit_leaks(*split_rows(wines, recipe, "grouped"), recipe)["leaked_rows"] == 0
+    assert audit_leaks(*split_rows(wines, recipe, "random"), recipe)["leaked_rows"] > 0
+
+
+def test_columns_are_compared_by_kolmogorov_and_smirnov(wines: pd.DataFrame, recipe: Recipe) -> None:
+    train, test = wines.iloc[:300], wines.iloc[300:]
+    found = compare_columns(train, test, recipe)
+    (alcohol,) = (column for column in found if column["column"] == "alcohol")
+    expected = ks_2samp(train["alcohol"], test["alcohol"])
+    assert (alcohol["ks"], alcohol["p"]) == pytest.approx((expected.statistic, expected.pvalue))
+    assert alcohol["limit"] == pytest.approx(1.358 * np.sqrt(1 / 300 + 1 / 100), rel=1e-3)
+
+
+def test_the_limit_of_alike_columns_is_passed_once_in_twenty(wines: pd.DataFrame, recipe: Recipe) -> None:
+    rng, passed = np.random.default_rng(0), []
+    for _ in range(60):
+        rows = wines.assign(**{name: rng.normal(size=len(wines)) for name in recipe.columns})
+        found = compare_columns(rows.iloc[:300], rows.iloc[300:], recipe)
+        passed += [column["ks"] > column["limit"] for column in found]
+    assert 0.02 < np.mean(passed) < 0.09
+
+
+def test_a_column_without_values_is_left_out(wines: pd.DataFrame, recipe: Recipe) -> None:
+    holed = wines.assign(pH=np.nan)
+    names = [column["column"] for column in compare_columns(holed.iloc[:300], holed.iloc[300:], recipe)]
+    assert "pH" not in names
+    assert len(names) == len(recipe.columns) - 1
+
+
+def test_the_limit_of_a_column_goes_by_the_values_that_it_has(wines: pd.DataFrame, recipe: Recipe) -> None:
+    holed = wines.assign(pH=wines["pH"].where(np.arange(len(wines)) % 5 == 0))
+    found = {column["column"]: column for column in compare_columns(holed.iloc[:300], holed.iloc[300:], recipe)}
+    assert found["pH"]["limit"] == pytest.approx(found["alcohol"]["limit"] * np.sqrt(5))
+
+
+def test_rows_that_a_tree_does_not_take_tell_nothing_of_memory(wines: pd.DataFrame, recipe: Recipe) -> None:
+    distinct = wines.drop_duplicates(list(recipe.features)).assign(chlorides=1e39)
+    test = pd.concat([distinct.iloc[:50], distinct.iloc[200:260]])
+    assert measure_memory(distinct.iloc[:200], test, recipe) is None

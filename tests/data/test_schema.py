@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recipeline.config.recipe import Recipe
+from recipeline.data.column_profile import describe_columns
+from recipeline.data.schema import SchemaViolations, validate_table
+from recipeline.errors import DataError
+
+
+def broken(wines: pd.DataFrame, *values: tuple[int, str, Any]) -> pd.DataFrame:
+    table = wines.astype(object).copy()
+    for row, column, value in values:
+        table.loc[row, column] = value
+    return table
+
+
+def violations(table: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    with pytest.raises(SchemaViolations) as error:
+        validate_table(table, recipe, origin="x.csv")
+    return error.value.table
+
+
+@pytest.mark.parametrize(
+    ("value", "column", "rule", "got"),
+    [
+        ("abc", "pH", "must be a number", "'abc'"),
+        (np.nan, "pH", "must not be missing", "nothing"),
+        (None, "alcohol", "must not be missing", "nothing"),
+        (np.inf, "alcohol", "must be finite", "inf"),
+        (-np.inf, "alcohol", "must be finite", "-inf"),
+        (31.0, "alcohol", "must be at most 25 % vol", "31.0"),
+        (-1.0, "sulphates", "must be at least 0 g/L potassium sulphate", "-1.0"),
+        (5.5, "quality", "must be a whole number", "5.5"),
+        (True, "pH", "must be a number", "True"),
+    ],
+)
+def test_a_value_that_breaks_its_rule_is_named_by_row_column_rule_and_value(
+    wines: pd.DataFrame, recipe: Recipe, value: Any, column: str, rule: str, got: str
+) -> None:
+    faults = violations(broken(wines, (6, column, value)), recipe)
+    assert faults.to_dict("records") == [{"row": 7, "column": column, "rule": rule, "got": got}]
+
+
+def test_all_violations_are_reported_at_once_in_row_order(wines: pd.DataFrame, recipe: Recipe) -> None:
+    faults = violations(broken(wines, (9, "pH", "x"), (2, "alcohol", 99), (2, "density", None), (5, "quality", 11)), recipe)
+    assert list(faults["row"]) == [3, 3, 6, 10]
+    assert list(faults["column"]) == ["density", "alcohol", "quality", "pH"]
+
+
+def test_a_long_list_is_cut_in_the_message_and_whole_in_the_table(wines: pd.DataFrame, recipe: Recipe) -> None:
+    table = wines.assign(pH=99.0)
+    with pytest.raises(SchemaViolations, match="and 380 more") as error:
+        validate_table(table, recipe, origin="x.csv")
+    assert len(error.value.table) == 400
+
+
+def test_missing_and_extra_columns_are_named(wines: pd.DataFrame, recipe: Recipe) -> None:
+    faults = violations(wines.rename(columns={"chlorides": "chloride"}), recipe)
+    assert list(faults["column"]) == ["chlorides", "chloride"]
+    assert "is it 'chlorides'?" in faults["got"].iloc[1]
+
+
+def test_columns_come_back_in_recipe_order_whatever_order_they_had(wines: pd.DataFrame, recipe: Recipe) -> None:
+    table = validate_table(wines[wines.columns[::-1]], recipe, origin="x")
+    assert list(table.columns) == list(recipe.columns)
+
+
+def test_features_are_floats_and_an_integer_target_is_integer(wines: pd.DataFrame, recipe: Recipe) -> None:
+    types = validate_table(wines.astype({"alcohol": int}), recipe, origin="x").dtypes
+    assert set(types[list(recipe.features)].astype(str)) == {"float64"}
+    assert types[recipe.target] == "int64"
+
+
+def test_three_rows_are_too_few(wines: pd.DataFrame, recipe: Recipe) -> None:
+    with pytest.raises(DataError, match=r"at least 100 rows\. Got 3 instead"):
+        validate_table(wines.head(3), recipe, origin="x")
+
+
+def test_a_target_with_one_value_is_refused(wines: pd.DataFrame, recipe: Recipe) -> None:
+    with pytest.raises(DataError, match="Got only 5 instead"):
+        validate_table(wines.assign(quality=5), recipe, origin="x")
+
+
+def test_validation_leaves_its_input_as_it_is(wines: pd.DataFrame, recipe: Recipe) -> None:
+    before = wines.copy()
+    validate_table(wines, recipe, origin="x")
+    pd.testing.assert_frame_equal(wines, before)
+
+
+def test_the_column_profile_counts_copies_and_gives_units(wines: pd.DataFrame, recipe: Recipe) -> None:
+    profile = describe_columns(validate_table(wines, recipe, origin="x"), recipe)
+    assert profile["rows"] == 400
+    assert profile["distinct_rows"] == len(wines.drop_duplicates())
+    assert profile["columns"]["alcohol"]["unit"] == "% vol"
+    assert profile["columns"]["alcohol"]["quantiles"]["1"] == wines["alcohol"].max()

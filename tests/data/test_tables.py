@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import io
+import string
+
+import pandas as pd
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from recipeline.data.tables import SEPARATORS, detect_separator, read_table
+from recipeline.errors import DataError
+
+COLUMNS = ["a", "b"]
+
+
+@given(
+    st.lists(st.text(string.ascii_letters + " ", min_size=1, max_size=6).map(str.strip), min_size=2, max_size=6, unique=True),
+    st.sampled_from(list(SEPARATORS)),
+    st.booleans(),
+)
+def test_the_separator_of_any_header_is_found(columns: list[str], separator: str, quoted: bool) -> None:
+    assume(all(columns))
+    header = separator.join(f'"{name}"' if quoted else name for name in columns)
+    assert detect_separator(header, columns) == separator
+
+
+@pytest.mark.parametrize("separator", list(SEPARATORS))
+def test_a_csv_is_read_with_each_separator(separator: str) -> None:
+    content = f"a{separator}b\n1.5{separator}2\n".encode()
+    assert read_table(content, columns=COLUMNS, origin="x").to_dict("list") == {"a": [1.5], "b": [2]}
+
+
+def test_a_parquet_file_is_read() -> None:
+    buffer = io.BytesIO()
+    pd.DataFrame({"a": [1.0], "b": [2.0]}).to_parquet(buffer)
+    assert len(read_table(buffer.getvalue(), columns=COLUMNS, origin="x")) == 1
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_obstacle() -> None:
+    assert list(read_table("\ufeffa,b\r\n1,2\r\n".encode(), columns=COLUMNS, origin="x").columns) == COLUMNS
+
+
+def test_a_cut_off_parquet_file_is_refused() -> None:
+    buffer = io.BytesIO()
+    pd.DataFrame({"a": range(1000), "b": range(1000)}).to_parquet(buffer)
+    with pytest.raises(DataError, match="whole Parquet file"):
+        read_table(buffer.getvalue()[:-100], columns=COLUMNS, origin="x")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty file"),
+        (b"  \n\n", "empty file"),
+        (b"a,b\n", "header only"),
+        (b"a&b\n1&2\n", "separated by semicolon, comma, tab, bar"),
+        (b"x,y\n1,2\n", "recipe's columns in its header"),
+        (b"a,b\n1,2,3\n4,5\n6,7,8,9\n", "as many fields on each line"),
+        (b"a,b\n1,\xff\n", "UTF-8"),
+        (b"<html>\n<body>\n", "separated by"),
+    ],
+)
+def test_what_is_no_table_is_refused_in_one_sentence(content: bytes, words: str) -> None:
+    with pytest.raises(DataError, match=words) as error:
+        read_table(content, columns=COLUMNS, origin="x.csv")
+    assert "x.csv" in error.value.sentence
+    assert "\n" not in error.value.sentence
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_table_or_a_data_error(content: bytes) -> None:
+    try:
+        table = read_table(content, columns=COLUMNS, origin="x")
+    except DataError:
+        return
+    assert len(table) > 0
+
+
+def test_the_word_na_is_text_and_only_an_empty_field_is_missing() -> None:
+    table = read_table(b"a,b\nNA,1\n,2\n", columns=COLUMNS, origin="x")
+    assert table["a"].iloc[0] == "NA"
+    assert pd.isna(table["a"].iloc[1])

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from recipeline.evaluation.ranking import gains_with_best, resample_best
+from recipeline.training.cross_validation import Result
+
+
+@pytest.fixture
+def result() -> Result:
+    return Result("M", np.zeros(3), np.zeros(3), LinearRegression(), 0.0, 0.0, {})
+
+
+def predicting(result: Result, *predictions: np.ndarray) -> list[Result]:
+    """Return results with these out-of-fold predictions, under the names M0, M1 and so on."""
+    return [replace(result, name=f"M{place}", out_of_fold=values) for place, values in enumerate(predictions)]
+
+
+def test_the_one_with_no_error_is_the_best_in_every_resampling(result: Result) -> None:
+    target = np.arange(20.0)
+    shares = resample_best(predicting(result, target + 1, target), target, np.arange(20), draws=200, seed=0)
+    assert shares.tolist() == [0, 1]
+
+
+def test_two_that_err_alike_are_the_best_about_equally_often(result: Result) -> None:
+    rng, target = np.random.default_rng(0), np.zeros(500)
+    shares = resample_best(
+        predicting(result, *rng.permuted(np.tile(np.linspace(-1, 1, 500), (2, 1)), axis=1)),
+        target,
+        np.arange(500),
+        draws=2000,
+        seed=0,
+    )
+    assert shares.sum() == pytest.approx(1)
+    assert 0.1 < shares[0] < 0.9
+
+
+def test_copies_of_a_row_are_drawn_together(result: Result) -> None:
+    """The first is right on one row, of which there are many copies; the second on the only other one."""
+    groups = np.array([0] * 9 + [1])
+    first, second = np.where(groups == 0, 0.0, 10.0), np.where(groups == 0, 3.0, 0.0)
+    shares = resample_best(predicting(result, first, second), np.zeros(10), groups, draws=4000, seed=0)
+    assert shares[1] == pytest.approx(0.75, abs=0.05)  # where the second row is drawn at all: 100 against 81, or 0 against 81
+
+
+def test_what_errs_the_other_way_gains_when_it_is_averaged_with_the_best(result: Result) -> None:
+    target = np.arange(10.0)
+    gains = gains_with_best(predicting(result, target + 1, target - 1, target + 2), target)
+    assert gains[0] == 0
+    assert gains[1] == pytest.approx(10 / np.sum((target - target.mean()) ** 2))
+    assert gains[2] < 0

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import r2_score
+from sklearn.model_selection import train_test_split
+
+from custom.red_wine import draw
+from recipeline.config.recipe import Recipe
+from recipeline.data.grouping import row_groups
+from recipeline.data.splits import split_rows
+from recipeline.engine.local import Workers
+from recipeline.evaluation.scoring import evaluate_best, measure_leaks, predict_all, score_mean_predictor, score_random_split
+from recipeline.inference.golden import answers_golden, choose_golden
+from recipeline.metrics.regression import bootstrap_intervals
+from recipeline.training.candidates import build_candidate
+from tests.conftest import as_recipe, small_recipe
+
+WINES = draw()
+
+
+def with_mean() -> Recipe:
+    content = small_recipe()
+    content["candidates"]["Mean"] = {"alias": "mean", "members": ["ElasticNet", "DecisionTree"]}
+    return as_recipe(content)
+
+
+def test_each_model_predicts_a_column_by_the_index_of_the_rows(recipe: Recipe, wines: pd.DataFrame) -> None:
+    train, test = split_rows(wines, recipe, "grouped")
+    features = list(recipe.features)
+    models = {
+        name: build_candidate(recipe, name).fit(train[features], train["quality"])
+        for name in ("ElasticNet", "LinearRegression")
+    }
+    predicted = predict_all(models, test, recipe)
+    assert list(predicted.columns) == ["ElasticNet", "LinearRegression"]
+    pd.testing.assert_index_equal(predicted.index, test.index)
+    for name, model in models.items():
+        np.testing.assert_array_equal(predicted[name], model.predict(test[features]))
+
+
+def test_the_best_candidate_is_measured_by_the_recipe(recipe: Recipe, wines: pd.DataFrame) -> None:
+    target = wines["quality"].to_numpy()
+    predicted = target + np.random.default_rng(0).normal(0, 0.6, len(target))
+    metrics = evaluate_best(target, predicted, wines, recipe)
+    groups = row_groups(wines.drop(columns="quality"))
+    assert metrics["interval_95"] == bootstrap_intervals(target, predicted, groups, draws=100, seed=42)
+    assert metrics["accuracy_within"] == {
+        "0.5": np.mean(np.abs(target - predicted) <= 0.5),
+        "1": np.mean(np.abs(target - predicted) <= 1),
+    }
+    assert sum(row["rows"] for row in metrics["grades"]["per_grade"]) == len(wines)
+
+
+def test_a_target_that_is_not_whole_has_no_grades(wines: pd.DataFrame) -> None:
+    content = small_recipe()
+    content["columns"]["quality"]["type"] = "number"
+    target = wines["quality"].to_numpy() + 0.5
+    assert set(evaluate_best(target, target, wines, as_recipe(content))) == {"interval_95", "accuracy_within"}
+
+
+def test_the_mean_predictor_predicts_the_mean_of_the_training_rows() -> None:
+    train, test = pd.DataFrame({"y": [1.0, 3.0]}), pd.DataFrame({"y": [2.0, 6.0]})
+    assert score_mean_predictor(train, test, "y") == {"r2": -1.0, "rmse": 8**0.5, "mae": 2.0}
+
+
+def test_rows_with_and_without_a_twin_are_scored_apart(recipe: Recipe, wines: pd.DataFrame) -> None:
+    train, test = wines.head(200), pd.concat([wines.head(50), wines.tail(50)])
+    seen = test.merge(train.drop_duplicates(), how="left", indicator=True)["_merge"].to_numpy() == "both"
+    predicted = pd.DataFrame({"memory": np.where(seen, test["quality"], 5.0), "five": 5.0}, index=test.index)
+    leaks = measure_leaks(predicted, train, test, recipe)
+    assert leaks is not None
+    assert leaks["leaked_rows"] == seen.sum() >= 50
+    assert leaks["r2_with_twin"]["memory"] == 1.0
+    assert leaks["r2_without_twin"]["memory"] == r2_score(test["quality"][~seen], np.full((~seen).sum(), 5.0))
+    assert leaks["r2_without_twin"]["five"] == leaks["r2_without_twin"]["memory"]
+
+
+def test_without_twins_there_is_nothing_to_say(recipe: Recipe, wines: pd.DataFrame) -> None:
+    distinct = wines.drop_duplicates()
+    train, test = distinct.head(100), distinct.tail(100)
+    assert measure_leaks(pd.DataFrame({"m": np.zeros(100)}, index=test.index), train, test, recipe) is None
+
+
+def test_r2_of_rows_whose_target_does_not_vary_is_not_defined(recipe: Recipe, wines: pd.DataFrame) -> None:
+    distinct = wines.drop_duplicates()
+    train, test = distinct.head(100), pd.concat([distinct.head(1), distinct.tail(50)])
+    leaks = measure_leaks(pd.DataFrame({"m": np.full(51, 5.0)}, index=test.index), train, test, recipe)
+    assert leaks is not None
+    assert (leaks["leaked_rows"], leaks["r2_with_twin"]) == (1, {"m": None})
+    assert leaks["r2_without_twin"]["m"] is not None
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_random_split_is_scored_as_a_tutorial_would(wines: pd.DataFrame, n_jobs: int) -> None:
+    recipe = with_mean()
+    features, target = wines.drop(columns="quality"), wines["quality"]
+    x, x_test, y, y_test = train_test_split(features, target, test_size=0.2, random_state=42)
+    names = ["LinearRegression", "ElasticNet", "Mean"]
+    models = {name: build_candidate(recipe, name).fit(features.tail(200), target.tail(200)) for name in names}
+    expected = {name: build_candidate(recipe, name).fit(x, y).score(x_test, y_test) for name in names}
+    assert score_random_split(wines, models, recipe, Workers(n_jobs))() == expected
+
+
+def test_scoring_a_random_split_leaves_the_models_as_they_are(wines: pd.DataFrame, recipe: Recipe) -> None:
+    features, target = wines.drop(columns="quality"), wines["quality"]
+    model = build_candidate(recipe, "LinearRegression").fit(features.tail(200), target.tail(200))
+    before = model.predict(features)
+    score_random_split(wines, {"LinearRegression": model}, recipe, Workers(1))()
+    np.testing.assert_array_equal(model.predict(features), before)
+
+
+def test_a_model_answers_its_golden_rows_and_another_one_does_not(wines: pd.DataFrame, recipe: Recipe) -> None:
+    features, target = wines.drop(columns="quality"), wines["quality"]
+    model = build_candidate(recipe, "LinearRegression").fit(features, target)
+    predicted = model.predict(features)
+    golden = choose_golden(wines, predicted, (predicted - 1, predicted + 1), recipe)
+    assert answers_golden(model, golden)
+    assert answers_golden(model, golden.drop(columns=["prediction_lower", "prediction_upper"]))
+    assert not answers_golden(build_candidate(recipe, "ElasticNet").fit(features, target), golden)
+    model.intercept_ += 1e-6
+    assert not answers_golden(model, golden)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 400), st.integers(0, 2**32 - 1))
+def test_golden_rows_span_the_predictions_and_carry_their_own(rows: int, seed: int) -> None:
+    recipe = as_recipe(small_recipe())
+    test = WINES.head(rows)
+    predicted = np.random.default_rng(seed).normal(5, 1, rows)
+    golden = choose_golden(test, predicted, (predicted - 1, predicted + 2), recipe)
+    assert len(golden) == min(rows, 20)
+    assert list(golden.columns) == [*recipe.features, "prediction", "prediction_lower", "prediction_upper"]
+    assert (golden["prediction_lower"] == golden["prediction"] - 1).all()
+    assert (golden["prediction_upper"] == golden["prediction"] + 2).all()
+    assert list(golden.index) == list(range(len(golden)))
+    assert (golden["prediction"].min(), golden["prediction"].max()) == (predicted.min(), predicted.max())
+    assert golden["prediction"].is_unique
+    of_row = dict(zip(predicted, test[list(recipe.features)].itertuples(index=False), strict=True))
+    for row in golden.itertuples(index=False):
+        assert tuple(of_row[row[-3]]) == tuple(row[:-3])

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recipeline.orchestration.fingerprints import code_components, differences, fingerprint, library_components
+from tests.conftest import ROOT
+
+components = st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=5)
+
+
+@given(components, components)
+def test_fingerprints_are_equal_exactly_when_the_components_are(first: dict[str, str], second: dict[str, str]) -> None:
+    assert (fingerprint(first) == fingerprint(second)) == (first == second)
+    assert (differences(first, second) == []) == (first == second)
+
+
+def test_a_difference_shows_old_and_new_and_settings_come_before_code() -> None:
+    before = {"code a.py": "1", "cv.folds": "5", "gone": "x"}
+    now = {"code a.py": "2", "cv.folds": "3", "new": "y"}
+    assert differences(before, now) == ["cv.folds 5 → 3", "gone x → (none)", "new (none) → y", "code a.py 1 → 2"]
+
+
+def write(root: Path, **files: str) -> None:
+    for name, text in files.items():
+        path = root / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".py").write_text(text, encoding="utf-8")
+
+
+def test_code_is_followed_through_imports_also_inside_functions(tmp_path: Path) -> None:
+    write(tmp_path, a="import b\nimport json", b="def f():\n    from package.c import x\n", package__c="x = 1", unused="")
+    (tmp_path / "package/__init__.py").write_text("")
+    names = code_components(tmp_path, ["a"])
+    assert list(names) == ["code a.py", "code b.py", "code package/__init__.py", "code package/c.py"]
+
+
+def test_a_changed_import_changes_one_component(tmp_path: Path) -> None:
+    roots = (tmp_path / "before", tmp_path / "after")
+    for root, text in zip(roots, ("x = 1", "x = 2"), strict=True):
+        write(root, a="from b import x", b=text)
+    before, after = (code_components(root, ["a"]) for root in roots)
+    assert [line.split()[1] for line in differences(before, after)] == ["b.py"]
+
+
+def test_relative_imports_are_followed_too(tmp_path: Path) -> None:
+    write(tmp_path, p__a="from . import b\nfrom .sub import c\n", p__b="", p__sub__c="from .. import d", p__d="", p__e="")
+    for folder in ("p", "p/sub"):
+        (tmp_path / folder / "__init__.py").write_text("")
+    names = [name.removeprefix("code p/") for name in code_components(tmp_path, ["p.a"])]
+    assert names == ["__init__.py", "a.py", "b.py", "d.py", "sub/__init__.py", "sub/c.py"]
+
+
+def test_imports_in_a_circle_come_to_an_end(tmp_path: Path) -> None:
+    write(tmp_path, a="import b", b="import a")
+    assert list(code_components(tmp_path, ["a"])) == ["code a.py", "code b.py"]
+
+
+def test_a_changed_table_changes_the_component_of_the_table_alone(tmp_path: Path) -> None:
+    roots = (tmp_path / "before", tmp_path / "after")
+    for root, text in zip(roots, ("[1]", "[2]"), strict=True):
+        write(root, a="x = 1")
+        (root / "a.json").write_text(text)
+        (root / "ab.json").write_text(text)
+    before, after = (code_components(root, ["a"]) for root in roots)
+    assert set(before) == {"code a.py", "code a.json"}
+    assert [line.split()[1] for line in differences(before, after)] == ["a.json"]
+    assert fingerprint(before) != fingerprint(after)
+
+
+def test_what_is_not_of_the_project_is_no_code(tmp_path: Path) -> None:
+    write(tmp_path, a="import numpy, no_such_module\nfrom os import path")
+    assert list(code_components(tmp_path, ["a", "sklearn.linear_model"])) == ["code a.py"]
+
+
+def test_settings_come_before_code_and_code_before_libraries() -> None:
+    before = {"library numpy": "1", "code z.py": "1", "zz": "1", "same": "1"}
+    assert differences(before, before | {"library numpy": "2", "code z.py": "2", "zz": "2"}) == [
+        "zz 1 → 2",
+        "code z.py 1 → 2",
+        "library numpy 1 → 2",
+    ]
+
+
+def test_the_order_of_components_does_not_matter() -> None:
+    assert fingerprint({"a": "1", "b": "2"}) == fingerprint({"b": "2", "a": "1"})
+    assert fingerprint({"a": "1"}) == "452647e07c48d5e6dbdad452d4f4715de98ad66f3397952966e13ffa37b3523f"
+
+
+def test_the_table_beside_a_module_belongs_to_it() -> None:
+    assert "code custom/red_wine.json" in code_components(ROOT, ["custom.red_wine"])
+
+
+@pytest.mark.parametrize("step", ["ingest", "split", "train", "evaluate"])
+def test_how_a_card_looks_is_not_among_what_a_result_depends_on(step: str) -> None:
+    assert not [name for name in code_components(ROOT, [f"steps.{step}"]) if "reports/" in name]
+
+
+def test_a_candidate_that_is_new_or_gone_is_one_line() -> None:
+    before = {"candidates.A.alias": "a", "candidates.A.params.depth": "1", "candidates.B.alias": "b", "cv.folds": "5"}
+    now = {"candidates.B.alias": "bb", "candidates.C.alias": "c", "candidates.C.members": "[]", "cv.folds": "3"}
+    assert differences(before, now) == [
+        "candidates.A removed",
+        "candidates.B.alias b → bb",
+        "candidates.C added",
+        "cv.folds 5 → 3",
+    ]
+
+
+def test_training_covers_the_code_that_trains_and_not_the_evaluation() -> None:
+    names = code_components(ROOT, ["steps.train"])
+    assert {"code recipeline/training/cross_validation.py", "code recipeline/data/splits.py", "code steps/train.py"} <= set(
+        names
+    )
+    assert "code steps/evaluate.py" not in names
+
+
+def test_the_libraries_that_change_numbers_are_named_with_their_versions() -> None:
+    import sklearn
+
+    assert library_components()["library scikit-learn"] == sklearn.__version__
+
+
+def test_a_library_that_a_recipe_names_is_covered_and_a_module_of_the_project_is_not() -> None:
+    import joblib
+
+    more = set(library_components(["joblib.memory", "custom.red_wine"])) - set(library_components())
+    assert more == {"library joblib"}
+    assert library_components(["joblib"])["library joblib"] == joblib.__version__

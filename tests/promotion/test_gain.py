@@ -1,0 +1,416 @@
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.base import BaseEstimator
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import BaggingRegressor, RandomForestRegressor, VotingRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
+from sklearn.tree import DecisionTreeRegressor
+
+from recipeline.engine.local import Workers
+from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, Gain, cross_validate, measure_gain, reseed
+from recipeline.promotion.guard_rails import one_row_latency, slice_errors
+
+FOLDS, REPEATS, ROWS = 3, 2, 60
+LINEAR, MEAN = LinearRegression(), DummyRegressor()
+FOREST = RandomForestRegressor(5)
+
+seeds = st.integers(0, 2**32 - 1)
+few = settings(max_examples=25, deadline=None)
+
+
+def draw_table(rows: int = ROWS, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Return features, a target that follows from them up to noise, and groups: every row has a copy."""
+    rng = np.random.default_rng(seed)
+    features = pd.DataFrame(np.repeat(rng.normal(size=(rows // 2, 2)), 2, axis=0), columns=["a", "b"])
+    target = np.repeat(features.to_numpy()[::2] @ [1.0, 0.5] + rng.normal(0, 0.5, rows // 2), 2)
+    return features, target, np.repeat(np.arange(rows // 2), 2)
+
+
+def validate(challenger: BaseEstimator, champion: BaseEstimator, *, seed: int = 0, repeats: int = REPEATS) -> Answers:
+    features, target, groups = draw_table()
+    arms = {CHALLENGER: (challenger, features), CHAMPION: (champion, features)}
+    return cross_validate(arms, target, groups, folds=FOLDS, repeats=repeats, seed=seed, workers=Workers(1))
+
+
+def draw_answers(seed: int, *, rows: int = 80, repeats: int = 2, better: float = 0.3, folds: int | None = 4) -> Answers:
+    """Return answers of which the challenger's are `better` by that much noise."""
+    rng = np.random.default_rng(seed)
+    target = rng.normal(5, 1, rows)
+    predicted = {
+        CHALLENGER: target[:, None] + rng.normal(0, 1 - better, (rows, repeats)),
+        CHAMPION: target[:, None] + rng.normal(0, 1, (rows, repeats)),
+    }
+    dealt = None if folds is None else np.stack([rng.permutation(np.arange(rows) % folds) for _ in range(repeats)], axis=1)
+    return Answers(target, np.arange(rows), predicted, dealt)
+
+
+def swapped(answers: Answers) -> Answers:
+    predicted = {CHALLENGER: answers.predicted[CHAMPION], CHAMPION: answers.predicted[CHALLENGER]}
+    return Answers(answers.target, answers.groups, predicted, answers.folds)
+
+
+def repeated(answers: Answers, copies: int, *, in_groups: bool) -> Answers:
+    """Return the answers with every row `copies` times; the copies share a group, or are said to be rows of their own."""
+    rows = np.repeat(np.arange(len(answers.target)), copies)
+    predicted = {arm: values[rows] for arm, values in answers.predicted.items()}
+    groups = answers.groups[rows] if in_groups else np.arange(len(rows))
+    return Answers(answers.target[rows], groups, predicted, None if answers.folds is None else answers.folds[rows])
+
+
+def measure(answers: Answers, *, level: float = 0.95, draws: int = 400, seed: int = 0) -> Gain:
+    return measure_gain(answers, level=level, draws=draws, seed=seed)
+
+
+# --- cross-validation -----------------------------------------------------------------------------------------------------
+
+
+def test_answers_have_a_row_for_each_row_and_a_column_for_each_repeat() -> None:
+    answers = validate(LINEAR, MEAN)
+    assert answers.folds is not None
+    assert set(answers.predicted) == {CHALLENGER, CHAMPION}
+    assert {each.shape for each in (*answers.predicted.values(), answers.folds)} == {(ROWS, REPEATS)}
+    assert all(np.isfinite(values).all() for values in answers.predicted.values())
+
+
+def test_every_row_is_predicted_once_a_repeat_by_models_that_have_not_seen_its_fold() -> None:
+    answers = validate(MEAN, LINEAR)
+    assert answers.folds is not None
+    for repeat in range(REPEATS):
+        folds = answers.folds[:, repeat]
+        assert set(folds) == set(range(FOLDS))
+        for fold in range(FOLDS):
+            mean = answers.target[folds != fold].mean()
+            np.testing.assert_allclose(answers.predicted[CHALLENGER][folds == fold, repeat], mean)
+
+
+def test_copies_share_a_fold_and_each_repeat_deals_anew() -> None:
+    folds = validate(MEAN, MEAN, repeats=3).folds
+    assert folds is not None
+    np.testing.assert_array_equal(folds[::2], folds[1::2])
+    assert len({tuple(column) for column in folds.T}) == 3
+
+
+def test_a_model_that_knows_its_rows_by_heart_gains_nothing_from_copies() -> None:
+    features, target, groups = draw_table()
+    nearest = KNeighborsRegressor(1)
+    arms = {CHALLENGER: (nearest, features), CHAMPION: (MEAN, features)}
+    together = cross_validate(arms, target, groups, folds=FOLDS, repeats=1, seed=0, workers=Workers(1))
+    apart = cross_validate(arms, target, np.arange(ROWS), folds=FOLDS, repeats=1, seed=0, workers=Workers(1))
+    assert np.abs(together.errors(CHALLENGER)).min() > 0
+    assert (apart.errors(CHALLENGER) == 0).mean() > 0.3
+
+
+def test_each_arm_learns_from_its_own_columns() -> None:
+    features, target, groups = draw_table()
+    arms = {CHALLENGER: (LINEAR, features), CHAMPION: (LINEAR, features[["b"]])}
+    answers = cross_validate(arms, target, groups, folds=FOLDS, repeats=1, seed=0, workers=Workers(1))
+    assert measure(answers).gain > 0.2
+
+
+def test_the_estimators_themselves_are_not_fitted() -> None:
+    linear = LinearRegression()
+    validate(linear, MEAN)
+    assert not hasattr(linear, "coef_")
+
+
+def test_one_recipe_in_both_arms_is_drawn_twice_and_looks_like_two_draws() -> None:
+    answers = validate(FOREST, FOREST)
+    gain = measure(answers)
+    assert gain.gain != 0
+    assert gain.interval_90[0] < 0 < gain.interval_90[1]
+    assert not np.allclose(answers.predicted[CHALLENGER], answers.predicted[CHAMPION])
+
+
+def test_a_recipe_of_a_fixed_seed_in_both_arms_is_drawn_twice_too() -> None:
+    fixed = RandomForestRegressor(5, random_state=1)
+    assert measure(validate(fixed, fixed)).gain != 0
+
+
+def test_a_recipe_without_chance_in_both_arms_gains_exactly_nothing() -> None:
+    gain = measure(validate(LINEAR, LINEAR))
+    assert (gain.gain, gain.std_error, gain.lower) == (0, 0, 0)
+
+
+def test_repeats_are_drawn_with_different_seeds_of_the_estimators() -> None:
+    features, target, groups = draw_table(12)  # as many groups as folds: every repeat deals the same folds
+    tree = DecisionTreeRegressor(max_features=1)
+    arms = {CHALLENGER: (tree, features), CHAMPION: (tree, features)}
+    answers = cross_validate(arms, target, groups, folds=6, repeats=4, seed=0, workers=Workers(1))
+    assert len({tuple(column) for column in answers.predicted[CHALLENGER].T}) > 1
+
+
+def test_the_same_seed_gives_the_same_answers_and_another_one_others() -> None:
+    first, again, other = (validate(FOREST, LINEAR, seed=seed) for seed in (1, 1, 2))
+    for arm in (CHALLENGER, CHAMPION):
+        np.testing.assert_array_equal(first.predicted[arm], again.predicted[arm])
+        assert not np.array_equal(first.predicted[arm], other.predicted[arm])
+    assert not np.array_equal(np.asarray(first.folds), np.asarray(other.folds))
+
+
+# --- seeds ----------------------------------------------------------------------------------------------------------------
+
+
+def nested() -> BaseEstimator:
+    forest = make_pipeline(QuantileTransformer(n_quantiles=5, random_state=7), RandomForestRegressor(3, random_state=7))
+    bag = BaggingRegressor(DecisionTreeRegressor(), random_state=None)
+    return VotingRegressor([("forest", forest), ("bag", bag), ("linear", make_pipeline(StandardScaler(), LINEAR))])
+
+
+def random_states(estimator: BaseEstimator) -> dict[str, int | None]:
+    parameters: dict[str, Any] = estimator.get_params(deep=True)
+    return {name: value for name, value in parameters.items() if name.rpartition("__")[2] == "random_state"}
+
+
+def test_every_seed_of_nested_parts_is_set_each_to_another_value() -> None:
+    states = random_states(reseed(nested(), 1))
+    assert set(states) == {
+        "forest__quantiletransformer__random_state",
+        "forest__randomforestregressor__random_state",
+        "bag__random_state",
+        "bag__estimator__random_state",
+    }
+    assert all(isinstance(value, int) for value in states.values())
+    assert len(set(states.values())) == len(states)
+
+
+def test_reseeding_leaves_the_original_and_all_other_settings_as_they_are() -> None:
+    original = nested()
+    before = repr(original)
+    copy = reseed(original, 1)
+    assert repr(original) == before
+    assert random_states(original)["bag__random_state"] is None
+    assert repr(copy.set_params(**random_states(original))) == before
+
+
+def test_a_fitted_estimator_is_reseeded_as_an_unfitted_one() -> None:
+    features, target, _ = draw_table()
+    fitted = RandomForestRegressor(2).fit(features, target)
+    assert not hasattr(reseed(fitted, 1), "estimators_")
+    assert hasattr(fitted, "estimators_")
+
+
+@few
+@given(seeds)
+def test_seeds_are_a_function_of_the_seed(seed: int) -> None:
+    assert random_states(reseed(nested(), seed)) == random_states(reseed(nested(), seed))
+    assert random_states(reseed(nested(), seed)) != random_states(reseed(nested(), seed + 1))
+
+
+def test_an_estimator_without_chance_is_only_cloned() -> None:
+    assert repr(reseed(make_pipeline(StandardScaler(), LINEAR), 1)) == repr(make_pipeline(StandardScaler(), LINEAR))
+
+
+# --- the gain -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("folds", [None, 4])
+def test_the_same_predictions_gain_nothing_for_sure(folds: int | None) -> None:
+    answers = draw_answers(1, folds=folds)
+    same = Answers(answers.target, answers.groups, dict.fromkeys((CHALLENGER, CHAMPION), np.ones((80, 2))), answers.folds)
+    gain = measure(same)
+    assert (gain.gain, gain.lower, gain.std_error, gain.interval_90) == (0, 0, 0, (0, 0))
+    assert gain.corrected_std_error == (None if folds is None else 0)
+
+
+def test_a_gain_is_the_difference_of_two_r2() -> None:
+    target = np.array([1.0, 2.0, 3.0, 6.0])  # the mean is 3, the squares around it add up to 14
+    challenger, champion = np.array([1.0, 2.0, 4.0, 6.0]), np.array([3.0, 2.0, 3.0, 4.0])
+    answers = Answers(target, np.arange(4), {CHALLENGER: challenger[:, None], CHAMPION: champion[:, None]})
+    gain = measure(answers)
+    assert gain.r2 == pytest.approx({CHALLENGER: 1 - 1 / 14, CHAMPION: 1 - 8 / 14})
+    assert gain.gain == pytest.approx(7 / 14)
+    assert gain.mae == {CHALLENGER: 0.25, CHAMPION: 1.0}
+    assert (gain.rows, gain.distinct_rows, gain.repeats, gain.folds) == (4, 4, 1, 0)
+    assert gain.corrected_std_error is None
+
+
+@few
+@given(seeds)
+def test_r2_of_one_repeat_is_that_of_scikit_learn_and_of_several_their_mean(seed: int) -> None:
+    answers = draw_answers(seed, repeats=3)
+    gain = measure(answers)
+    for arm, values in answers.predicted.items():
+        assert gain.r2[arm] == pytest.approx(np.mean([r2_score(answers.target, column) for column in values.T]))
+    assert gain.gain == pytest.approx(gain.r2[CHALLENGER] - gain.r2[CHAMPION])
+
+
+@few
+@given(seeds)
+def test_swapping_the_arms_changes_the_sign_and_nothing_else(seed: int) -> None:
+    answers = draw_answers(seed)
+    gain, loss = measure(answers), measure(swapped(answers))
+    assert loss.gain == pytest.approx(-gain.gain)
+    assert loss.std_error == pytest.approx(gain.std_error)
+    assert loss.interval_90 == pytest.approx((-gain.interval_90[1], -gain.interval_90[0]))
+    assert loss.r2 == {CHALLENGER: gain.r2[CHAMPION], CHAMPION: gain.r2[CHALLENGER]}
+
+
+@few
+@given(seeds, st.floats(0.5, 0.9999), st.floats(0.5, 0.9999))
+def test_the_lower_limit_falls_as_the_level_rises(seed: int, one: float, other: float) -> None:
+    answers = draw_answers(seed)
+    low, high = (measure(answers, level=level, draws=50) for level in sorted((one, other)))
+    assert high.lower <= low.lower <= low.gain
+    assert (high.gain, high.std_error, high.interval_90) == (low.gain, low.std_error, low.interval_90)
+
+
+@few
+@given(seeds, st.floats(0.5, 0.9999))
+def test_the_limits_are_those_of_a_normal_distribution(seed: int, level: float) -> None:
+    gain = measure(draw_answers(seed), level=level, draws=50)
+    assert stats.norm.cdf((gain.gain - gain.lower) / gain.std_error) == pytest.approx(level)
+    low, high = gain.interval_90
+    assert ((low + high) / 2, (high - low) / 2) == pytest.approx((gain.gain, 1.6448536 * gain.std_error))
+
+
+@pytest.mark.parametrize("folds", [None, 2, 10])
+def test_the_standard_error_is_the_larger_of_the_two(folds: int | None) -> None:
+    for seed in range(10):
+        gain = measure(draw_answers(seed, folds=folds))
+        assert gain.std_error == max(gain.bootstrap_std_error, gain.corrected_std_error or 0)
+        assert gain.std_error > 0
+
+
+def test_either_standard_error_can_be_the_larger_one() -> None:
+    gains = [measure(draw_answers(seed, folds=2, repeats=1)) for seed in range(20)]
+    larger = {gain.std_error == gain.corrected_std_error for gain in gains}
+    assert larger == {True, False}
+
+
+@few
+@given(seeds, st.integers(2, 6), st.integers(1, 3))
+def test_the_corrected_standard_error_is_that_of_nadeau_and_bengio(seed: int, folds: int, repeats: int) -> None:
+    answers = draw_answers(seed, rows=60, repeats=repeats, folds=folds)
+    assert answers.folds is not None
+    gains = []
+    for repeat in range(repeats):
+        for fold in range(folds):
+            rows = answers.folds[:, repeat] == fold
+            squared = {
+                arm: np.mean((values[rows, repeat] - answers.target[rows]) ** 2) for arm, values in answers.predicted.items()
+            }
+            gains.append((squared[CHAMPION] - squared[CHALLENGER]) / np.var(answers.target))
+    count = repeats * folds
+    variance = sum((gain - sum(gains) / count) ** 2 for gain in gains) / (count - 1)
+    train, test = 60 * (folds - 1) / folds, 60 / folds
+    gain = measure(answers, draws=50)
+    assert gain.corrected_std_error == pytest.approx(((1 / count + test / train) * variance) ** 0.5)
+    assert (gain.folds, gain.repeats) == (folds, repeats)
+
+
+def test_the_bootstrap_standard_error_is_about_what_many_samples_show() -> None:
+    gains = [measure(draw_answers(seed, rows=200, repeats=1, folds=None), draws=50).gain for seed in range(300)]
+    errors = [measure(draw_answers(seed, rows=200, repeats=1, folds=None)).bootstrap_std_error for seed in range(30)]
+    assert np.mean(errors) == pytest.approx(np.std(gains), rel=0.15)
+
+
+@few
+@given(seeds, st.integers(2, 4))
+def test_copies_of_rows_do_not_make_a_gain_surer(seed: int, copies: int) -> None:
+    answers = draw_answers(seed)
+    once, often = measure(answers), measure(repeated(answers, copies, in_groups=True))
+    assert often.gain == pytest.approx(once.gain)
+    assert often.bootstrap_std_error == pytest.approx(once.bootstrap_std_error)
+    assert often.corrected_std_error == pytest.approx(once.corrected_std_error)
+    assert (often.rows, often.distinct_rows) == (80 * copies, 80)
+
+
+def test_rows_of_their_own_make_a_gain_surer() -> None:
+    answers = draw_answers(1, folds=None)
+    once, often = measure(answers, draws=2000), measure(repeated(answers, 4, in_groups=False), draws=2000)
+    assert often.bootstrap_std_error == pytest.approx(once.bootstrap_std_error / 2, rel=0.1)
+
+
+@few
+@given(seeds)
+def test_a_gain_is_a_function_of_its_seed(seed: int) -> None:
+    answers = draw_answers(1)
+    first, again, other = (measure(answers, draws=50, seed=each) for each in (seed, seed, seed + 1))
+    assert first == again
+    assert first.seed == seed
+    assert first.bootstrap_std_error != other.bootstrap_std_error
+    assert first.corrected_std_error == other.corrected_std_error
+
+
+@few
+@given(seeds, st.floats(-100, 100), st.floats(0.01, 100))
+def test_the_unit_of_the_target_does_not_matter(seed: int, shift: float, scale: float) -> None:
+    answers = draw_answers(seed)
+    predicted = {arm: values * scale + shift for arm, values in answers.predicted.items()}
+    other = measure(Answers(answers.target * scale + shift, answers.groups, predicted, answers.folds), draws=50)
+    gain = measure(answers, draws=50)
+    assert (other.gain, other.lower) == pytest.approx((gain.gain, gain.lower), rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("folds", [None, 4])
+def test_a_gain_can_be_written_as_json(folds: int | None) -> None:
+    gain = measure(draw_answers(1, folds=folds))
+    content = json.loads(json.dumps(gain.as_dict(), allow_nan=False))
+    assert content == {**gain.as_dict(), "interval_90": list(gain.interval_90)}
+
+
+def test_a_clear_gain_is_above_zero_and_none_is_not() -> None:
+    assert measure(draw_answers(1, better=0.5), level=0.99).lower > 0
+    assert measure(draw_answers(1, better=0.0)).lower < 0
+
+
+# --- slices and time ------------------------------------------------------------------------------------------------------
+
+
+def test_slices_hold_their_limits_and_an_open_one_all_that_is_beyond() -> None:
+    target = np.array([3.0, 4.0, 5.0, 6.0])
+    errors = {CHALLENGER: np.array([1.0, 2.0, 3.0, 4.0]), CHAMPION: np.array([0.0, 0.0, -1.0, -1.0])}
+    answers = Answers(target, np.arange(4), {arm: (target + error)[:, None] for arm, error in errors.items()})
+    limits = {"low": (None, 4.0), "middle": (4.0, 5.0), "high": (5.0, None), "one": (6.0, 6.0), "all": (None, None)}
+    assert slice_errors(answers, limits) == {
+        "low": {"rows": 2, "mae": {CHALLENGER: 1.5, CHAMPION: 0.0}},
+        "middle": {"rows": 2, "mae": {CHALLENGER: 2.5, CHAMPION: 0.5}},
+        "high": {"rows": 2, "mae": {CHALLENGER: 3.5, CHAMPION: 1.0}},
+        "one": {"rows": 1, "mae": {CHALLENGER: 4.0, CHAMPION: 1.0}},
+        "all": {"rows": 4, "mae": {CHALLENGER: 2.5, CHAMPION: 0.5}},
+    }
+
+
+def test_a_slice_without_rows_has_no_error() -> None:
+    found = slice_errors(draw_answers(1), {"none": (1000.0, None), "between": (5.0, 4.0)})
+    assert found == {name: {"rows": 0, "mae": {CHALLENGER: None, CHAMPION: None}} for name in ("none", "between")}
+    assert slice_errors(draw_answers(1), {}) == {}
+
+
+def test_errors_of_a_slice_are_of_all_repeats() -> None:
+    answers = draw_answers(1, repeats=3)
+    assert slice_errors(answers, {"all": (None, None)})["all"]["mae"] == pytest.approx(measure(answers).mae)
+    json.dumps(slice_errors(answers, {"all": (None, None), "none": (1000.0, None)}), allow_nan=False)
+
+
+def test_answering_one_row_takes_time_and_a_slow_model_more() -> None:
+    features, target, _ = draw_table()
+    quick, slow = LinearRegression().fit(features, target), RandomForestRegressor(100).fit(features, target)
+    assert 0 < one_row_latency(quick, features) < one_row_latency(slow, features)
+
+
+def test_a_machine_that_is_busy_for_a_while_does_not_make_a_model_slow() -> None:
+    class Busy:
+        calls = 0
+
+        def predict(self, _: pd.DataFrame) -> np.ndarray:
+            self.calls += 1
+            time.sleep(0.02 if self.calls < 12 else 0)
+            return np.zeros(1)
+
+    assert one_row_latency(Busy(), pd.DataFrame({"a": [1.0]})) > 15
+    assert one_row_latency(Busy(), pd.DataFrame({"a": [1.0]}), limit=10) < 10

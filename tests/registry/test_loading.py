@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
+from sklearn.linear_model import LinearRegression
+
+from recipeline.artifacts import GOLDEN
+from recipeline.errors import UnavailableError
+from recipeline.promotion.gate import Contender
+from recipeline.registry.contest import as_contender
+from recipeline.registry.loading import load_golden
+from recipeline.registry.versions import Registry
+from recipeline.tracking.manifest import Reader
+from recipeline.tracking.models import log_model
+from recipeline.tracking.runs import open_run
+from recipeline.tracking.store import Store
+from tests.toys import ROWS, TARGET, log_toy
+
+NAME = "Toy"
+DIFFERS = r"models:/Toy/1 must answer the golden rows as it did when it was evaluated\. Got "
+
+
+def with_tags(**tags: str) -> ModelVersion:
+    return ModelVersion(NAME, "7", 0, tags=[ModelVersionTag(f"recipeline.{name}", value) for name, value in tags.items()])
+
+
+@dataclass
+class Toy:
+    """A registered version of a small model, and where its files and its golden rows lie."""
+
+    version: ModelVersion
+    model: Path
+    golden: Path
+    reader: Reader
+
+
+def evaluate(store: Store, golden: pd.DataFrame) -> str:
+    """Return the ID of a run that says what the model must answer."""
+    with open_run(store.client, "evaluate", store.experiment("toy"), {}) as run:
+        run.save(GOLDEN, golden)
+    return run.id
+
+
+def register(store: Store, model_id: str, run_id: str, **tags: object) -> ModelVersion:
+    version, _ = Registry(store, NAME).register(
+        source=f"models:/{model_id}", run_id=run_id, model_id=model_id, identity=model_id, tags=tags, description=""
+    )
+    return version
+
+
+@pytest.fixture
+def toy(store: Store, tmp_path: Path) -> Toy:
+    run, model_id = log_toy(store)
+    golden = ROWS.assign(prediction=LinearRegression().fit(ROWS, TARGET).predict(ROWS))
+    version = register(store, model_id, run.id, evaluate_run_id=evaluate(store, golden))
+    (model,) = (tmp_path / "mlruns").rglob(f"{model_id}/artifacts")
+    (path,) = (tmp_path / "mlruns").rglob("golden.parquet")
+    return Toy(version, model, path, Reader(store.client))
+
+
+def test_a_version_without_tags_is_a_contender_of_which_nothing_is_known() -> None:
+    assert as_contender(ModelVersion(NAME, "7", 0)) == Contender(
+        version="7", verdict="unknown", data_source="unknown", split_method="unknown"
+    )
+
+
+def test_a_contender_is_what_the_tags_of_its_version_say() -> None:
+    version = with_tags(
+        verdict="VALIDATED",
+        data_source="synthetic",
+        split_method="random",
+        recipe_digest="abc",
+        training_rows="def",
+        environment_digest="123",
+        withdrawn="by ann",
+    )
+    contender = as_contender(version)
+    assert contender == Contender("7", "VALIDATED", "synthetic", "random", "abc", "def", "123", "by ann")
+    assert contender.is_synthetic
+
+
+@pytest.mark.parametrize(
+    ("tag", "name"),
+    [
+        ("verdict", "verdict"),
+        ("data_source", "data_source"),
+        ("split_method", "split_method"),
+        ("recipe_digest", "recipe"),
+        ("training_rows", "training_rows"),
+        ("environment_digest", "environment"),
+        ("withdrawn", "withdrawn"),
+    ],
+)
+def test_each_tag_is_read_by_itself(tag: str, name: str) -> None:
+    assert as_contender(with_tags(**{tag: "x"})) == replace(as_contender(with_tags()), **{name: "x"})
+
+
+def test_the_number_of_a_contender_is_text_also_where_a_registry_says_a_number(store: Store) -> None:
+    run, model_id = log_toy(store)
+    assert as_contender(register(store, model_id, run.id)).version == "1"
+    assert as_contender(ModelVersion(NAME, 7, 0)).version == "7"
+
+
+def test_a_version_that_answers_as_it_did_is_accepted(toy: Toy) -> None:
+    load_golden(toy.reader, toy.version)
+
+
+def break_skops(toy: Toy) -> None:
+    (toy.model / "model.skops").write_bytes(b"no model")
+
+
+def cut_off_skops(toy: Toy) -> None:
+    content = (toy.model / "model.skops").read_bytes()
+    (toy.model / "model.skops").write_bytes(content[: len(content) // 2])
+
+
+def delete_skops(toy: Toy) -> None:
+    (toy.model / "model.skops").unlink()
+
+
+def delete_all(toy: Toy) -> None:
+    shutil.rmtree(toy.model)
+
+
+def break_metadata(toy: Toy) -> None:
+    (toy.model / "MLmodel").write_text("{", encoding="utf-8")
+
+
+@pytest.mark.parametrize("damage", [break_skops, cut_off_skops, delete_skops, delete_all, break_metadata])
+def test_a_version_whose_files_are_broken_is_unavailable(toy: Toy, damage: Callable[[Toy], None]) -> None:
+    damage(toy)
+    with pytest.raises(UnavailableError, match=r"The model models:/Toy/1 must be there and whole\. Got ") as error:
+        load_golden(toy.reader, toy.version)
+    assert error.value.exit_code == 6
+    assert "\n" not in error.value.sentence
+
+
+def swap(store: Store, toy: Toy, rows: pd.DataFrame, target: np.ndarray) -> None:
+    """Put a model that learned from other rows in the place of the version's own."""
+    with open_run(store.client, "train", store.experiment("toy"), {}) as run:
+        model_id, _ = log_model(LinearRegression().fit(rows, target), run.id, rows, packages={"sklearn"})
+    (other,) = toy.model.parents[1].rglob(f"{model_id}/artifacts/model.skops")
+    shutil.copy(other, toy.model / "model.skops")
+
+
+@pytest.mark.parametrize("change", [1.0, 1e-6])
+def test_another_model_in_its_place_is_unavailable(store: Store, toy: Toy, change: float) -> None:
+    swap(store, toy, ROWS, TARGET + change)
+    with pytest.raises(UnavailableError, match=DIFFERS + "other predictions instead"):
+        load_golden(toy.reader, toy.version)
+
+
+def test_a_model_of_the_same_answers_in_its_place_is_accepted(store: Store, toy: Toy) -> None:
+    swap(store, toy, ROWS, TARGET)
+    load_golden(toy.reader, toy.version)
+
+
+def test_a_model_that_refuses_the_golden_rows_is_unavailable_with_its_words(store: Store, toy: Toy) -> None:
+    swap(store, toy, ROWS[["a"]], TARGET)
+    with pytest.raises(UnavailableError, match=DIFFERS + "'The feature names should match") as error:
+        load_golden(toy.reader, toy.version)
+    assert "\n" not in error.value.sentence
+
+
+def test_a_version_whose_golden_rows_are_gone_is_unavailable(toy: Toy) -> None:
+    toy.golden.unlink()
+    with pytest.raises(UnavailableError, match=r"The artifact golden\.parquet of run \w+ must be there and whole\. Got none"):
+        load_golden(toy.reader, toy.version)
+
+
+def test_a_version_whose_golden_rows_were_changed_is_unavailable(toy: Toy) -> None:
+    ROWS.assign(prediction=TARGET).to_parquet(toy.golden)
+    with pytest.raises(UnavailableError, match=r"golden\.parquet .* Got a changed or cut-off file"):
+        load_golden(toy.reader, toy.version)
+
+
+def test_a_version_that_was_never_evaluated_is_unavailable(store: Store) -> None:
+    run, model_id = log_toy(store)
+    with pytest.raises(UnavailableError, match=r"golden\.parquet|manifest\.json"):
+        load_golden(Reader(store.client), register(store, model_id, run.id))
+
+
+def test_a_version_whose_evaluation_has_no_golden_rows_is_unavailable(store: Store) -> None:
+    run, model_id = log_toy(store)
+    version = register(store, model_id, run.id, evaluate_run_id=run.id)
+    with pytest.raises(UnavailableError, match=rf"The artifact golden\.parquet of run {run.id} must be there"):
+        load_golden(Reader(store.client), version)
+
+
+def test_a_version_that_never_answered_like_that_is_unavailable(store: Store) -> None:
+    run, model_id = log_toy(store)
+    golden = ROWS.assign(prediction=TARGET + 1)
+    version = register(store, model_id, run.id, evaluate_run_id=evaluate(store, golden))
+    with pytest.raises(UnavailableError, match=DIFFERS + "other predictions"):
+        load_golden(Reader(store.client), version)

@@ -1,0 +1,745 @@
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from recipeline.errors import UnavailableError
+from recipeline.registry.ledger import APPLIED, EXTERNAL, FORCED, OPEN, PROMOTE, REVERTED, ROLLBACK, Actor, Entry
+from recipeline.registry.versions import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING, Hand, Registry
+from recipeline.tracking.models import load_model
+from recipeline.tracking.runs import StepRun
+from recipeline.tracking.store import Store, open_store
+from tests.conftest import forget_mlflow
+from tests.toys import ROWS, TARGET, log_toy
+
+NAME = "Toy"
+HAND = Hand(Actor("ann", "here"), "0" * 32)
+#: The methods of MLflow's client by which the registry writes.
+WRITES = (
+    "create_registered_model",
+    "create_model_version",
+    "set_registered_model_alias",
+    "delete_registered_model_alias",
+    "set_registered_model_tag",
+    "set_model_version_tag",
+    "delete_model_version_tag",
+    "transition_model_version_stage",
+)
+
+#: By store, the run and the logged model of its versions.
+_TOYS: dict[str, tuple[StepRun, str]] = {}
+
+
+@pytest.fixture
+def registry(store: Store) -> Registry:
+    return Registry(store, NAME)
+
+
+def add(
+    store: Store, registry: Registry, identity: str, *, of: tuple[StepRun, str] | None = None, **tags: object
+) -> tuple[str, bool]:
+    """Register a small model, `of` a run and a logged model; return its version and whether it is new.
+
+    Versions of one store are of one logged model where nothing else is said: to log another is most of a short test's time.
+    """
+    if of is None:
+        of = _TOYS[store.uri] = _TOYS.get(store.uri) or log_toy(store)
+    run, model_id = of
+    version, is_new = registry.register(
+        source=f"models:/{model_id}", run_id=run.id, model_id=model_id, identity=identity, tags=tags, description="a toy"
+    )
+    return str(version.version), is_new
+
+
+def stages(registry: Registry) -> dict[str, str]:
+    return {str(version.version): version.current_stage for version in registry.versions()}
+
+
+def holder(registry: Registry, alias: str) -> str:
+    version = registry.holder(alias)
+    return str(version.version) if version else ""
+
+
+def aliases(registry: Registry) -> dict[str, str]:
+    return {alias: holder(registry, alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)}
+
+
+def promote(registry: Registry, version: str) -> Entry | None:
+    """Promote a version over whatever is the champion."""
+    return registry.change(version, expected=holder(registry, CHAMPION), kind=PROMOTE, reason="better", hand=HAND)
+
+
+def move(store: Store, version: str, stage: str) -> None:
+    """Move a version by hand, as somebody may in MLflow's interface."""
+    with pytest.warns(FutureWarning):
+        store.client.transition_model_version_stage(NAME, version, stage)
+
+
+def test_a_new_version_is_the_challenger_in_staging(store: Store, registry: Registry) -> None:
+    assert add(store, registry, "a") == ("1", True)
+    assert stages(registry) == {"1": STAGING}
+    assert aliases(registry) == {CHAMPION: "", CHALLENGER: "1", PREVIOUS: ""}
+
+
+def test_a_version_keeps_its_identity_its_tags_and_its_run(store: Store, registry: Registry) -> None:
+    add(store, registry, "fingerprint/Linear", r2=0.5, long="x" * 6000)
+    version = registry.version("1")
+    assert version.tags == {"recipeline.identity": "fingerprint/Linear", "recipeline.r2": "0.5", "recipeline.long": "x" * 5000}
+    assert store.client.get_run(version.run_id).data.tags["recipeline.step"] == "ingest"
+    assert (load_model(f"models:/{NAME}/1").predict(ROWS) - TARGET).max() < 1e-9
+
+
+def test_a_promoted_version_is_champion_and_production_and_the_one_before_archived_and_previous(
+    store: Store, registry: Registry
+) -> None:
+    for identity, version in (("a", "1"), ("b", "2"), ("c", "3")):
+        add(store, registry, identity)
+        entry = promote(registry, version)
+        assert entry
+        assert (entry.before, entry.after) == ({"1": "", "2": "1", "3": "2"}[version], version)
+        assert aliases(registry) == {CHAMPION: version, CHALLENGER: "", PREVIOUS: {"1": "", "2": "1", "3": "2"}[version]}
+    assert stages(registry) == {"1": ARCHIVED, "2": ARCHIVED, "3": PRODUCTION}
+
+
+def test_an_earlier_version_can_be_promoted_again(store: Store, registry: Registry) -> None:
+    for identity, version in (("a", "1"), ("b", "2")):
+        add(store, registry, identity)
+        promote(registry, version)
+    promote(registry, "1")
+    assert stages(registry) == {"1": PRODUCTION, "2": ARCHIVED}
+    assert aliases(registry) == {CHAMPION: "1", CHALLENGER: "", PREVIOUS: "2"}
+
+
+def test_promoting_the_champion_changes_nothing(store: Store, registry: Registry) -> None:
+    for identity, version in (("a", "1"), ("b", "2")):
+        add(store, registry, identity)
+        promote(registry, version)
+    before = (stages(registry), aliases(registry))
+    assert promote(registry, "2") is None
+    assert (stages(registry), aliases(registry)) == before
+
+
+def test_the_same_model_is_not_registered_twice_and_the_champion_stays(store: Store, registry: Registry) -> None:
+    add(store, registry, "a")
+    promote(registry, "1")
+    assert add(store, registry, "a") == ("1", False)
+    assert stages(registry) == {"1": PRODUCTION}
+    assert aliases(registry) == {CHAMPION: "1", CHALLENGER: "", PREVIOUS: ""}
+
+
+def test_registering_another_model_leaves_the_champion_where_it_is(store: Store, registry: Registry) -> None:
+    add(store, registry, "a")
+    promote(registry, "1")
+    assert add(store, registry, "b") == ("2", True)
+    assert stages(registry) == {"1": PRODUCTION, "2": STAGING}
+    assert aliases(registry) == {CHAMPION: "1", CHALLENGER: "2", PREVIOUS: ""}
+
+
+def test_an_older_challenger_is_archived_and_comes_back_when_it_is_registered_again(store: Store, registry: Registry) -> None:
+    add(store, registry, "a")
+    add(store, registry, "b")
+    assert stages(registry) == {"1": ARCHIVED, "2": STAGING}
+    assert add(store, registry, "a") == ("1", False)
+    assert stages(registry) == {"1": STAGING, "2": ARCHIVED}
+    assert holder(registry, CHALLENGER) == "1"
+
+
+def test_a_twin_whose_files_are_gone_is_registered_anew(store: Store, registry: Registry, tmp_path: Path) -> None:
+    add(store, registry, "a")
+    for path in (tmp_path / "mlruns").rglob("MLmodel"):
+        path.unlink()
+    assert add(store, registry, "a", of=log_toy(store)) == ("2", True)
+    assert add(store, registry, "a", of=log_toy(store)) == ("2", False)
+
+
+def test_settling_finishes_a_promotion_that_was_stopped_after_the_alias(store: Store, registry: Registry) -> None:
+    add(store, registry, "a")
+    promote(registry, "1")
+    add(store, registry, "b")
+    store.client.set_registered_model_alias(NAME, CHAMPION, "2")
+    assert load_model(f"models:/{NAME}/Production") is not None
+    registry.settle(HAND)
+    assert stages(registry) == {"1": ARCHIVED, "2": PRODUCTION}
+    assert (holder(registry, CHAMPION), holder(registry, CHALLENGER)) == ("2", "")
+
+
+def test_settling_an_interrupted_promotion_names_the_version_that_was_replaced(store: Store, registry: Registry) -> None:
+    for version in ("1", "2", "3"):
+        add(store, registry, version)
+        if version != "3":
+            promote(registry, version)
+    store.client.set_registered_model_alias(NAME, CHAMPION, "3")
+    registry.settle(HAND)
+    assert holder(registry, PREVIOUS) == "2"
+
+
+def test_a_registry_that_does_not_answer_is_not_one_without_a_champion(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    away = replace(store, client=MlflowClient(tracking_uri="http://127.0.0.1:9"))
+    with pytest.raises(MlflowException):
+        Registry(away, NAME).holder(CHAMPION)
+
+
+def test_settling_leaves_one_production_where_there_were_two(store: Store, registry: Registry) -> None:
+    add(store, registry, "a")
+    add(store, registry, "b")
+    promote(registry, "1")
+    move(store, "2", PRODUCTION)
+    registry.settle(HAND)
+    assert stages(registry) == {"1": PRODUCTION, "2": ARCHIVED}
+
+
+@pytest.mark.parametrize("stage", [STAGING, ARCHIVED, "None"])
+def test_settling_brings_a_champion_back_to_production(store: Store, registry: Registry, stage: str) -> None:
+    add(store, registry, "a")
+    promote(registry, "1")
+    move(store, "1", stage)
+    registry.settle(HAND)
+    assert stages(registry) == {"1": PRODUCTION}
+
+
+def test_settling_twice_is_settling_once(store: Store, registry: Registry) -> None:
+    add(store, registry, "a")
+    add(store, registry, "b")
+    promote(registry, "1")
+    move(store, "2", PRODUCTION)
+    registry.settle(HAND)
+    once = (stages(registry), aliases(registry))
+    registry.settle(HAND)
+    assert (stages(registry), aliases(registry)) == once
+
+
+@pytest.mark.parametrize("act", ["register", "promote"])
+def test_registering_and_promoting_settle_first(store: Store, registry: Registry, act: str) -> None:
+    for identity in "abc":
+        add(store, registry, identity)
+    promote(registry, "1")
+    move(store, "2", PRODUCTION)
+    if act == "register":
+        add(store, registry, "d")
+        assert stages(registry) == {"1": PRODUCTION, "2": ARCHIVED, "3": ARCHIVED, "4": STAGING}
+    else:
+        promote(registry, "3")
+        assert stages(registry) == {"1": ARCHIVED, "2": ARCHIVED, "3": PRODUCTION}
+        assert holder(registry, PREVIOUS) == "1"
+
+
+def test_without_a_champion_there_is_nothing_to_settle(store: Store, registry: Registry) -> None:
+    registry.settle(HAND)
+    add(store, registry, "a")
+    registry.settle(HAND)
+    assert stages(registry) == {"1": STAGING}
+
+
+def test_a_registry_without_the_model_has_no_versions_and_no_champion(registry: Registry) -> None:
+    assert registry.versions() == []
+    assert registry.holder(CHAMPION) is None
+
+
+def test_versions_come_newest_first_also_from_ten_on(store: Store, registry: Registry) -> None:
+    run, model_id = log_toy(store)
+    for number in range(11):
+        registry.register(
+            source=f"models:/{model_id}", run_id=run.id, model_id=model_id, identity=str(number), tags={}, description=""
+        )
+    assert [int(version.version) for version in registry.versions()] == list(range(11, 0, -1))
+
+
+def test_a_version_that_is_not_there_is_unavailable(store: Store, registry: Registry) -> None:
+    with pytest.raises(UnavailableError, match=r"Version 7 of Toy must be in the registry\. Got none instead"):
+        registry.version("7")
+    add(store, registry, "a")
+    with pytest.raises(UnavailableError, match="Version 7 of Toy"):
+        registry.version("7")
+
+
+def test_a_version_that_is_not_there_cannot_take_the_champions_place(store: Store, registry: Registry) -> None:
+    add(store, registry, "a")
+    promote(registry, "1")
+    with pytest.raises(UnavailableError, match="Version 7 of Toy"):
+        promote(registry, "7")
+    assert stages(registry) == {"1": PRODUCTION}
+    assert holder(registry, CHAMPION) == "1"
+
+
+def test_the_models_of_one_store_do_not_touch_each_other(store: Store, registry: Registry) -> None:
+    other = Registry(store, "Other")
+    for each in (registry, other):
+        add(store, each, "a")
+        add(store, each, "b")
+    promote(registry, "1")
+    promote(other, "2")
+    assert (holder(registry, CHAMPION), holder(other, CHAMPION)) == ("1", "2")
+    assert (stages(registry), stages(other)) == ({"1": PRODUCTION, "2": STAGING}, {"1": ARCHIVED, "2": PRODUCTION})
+
+
+def test_there_is_a_production_at_every_moment_of_a_promotion(store: Store, registry: Registry) -> None:
+    for identity in "ab":
+        add(store, registry, identity)
+    promote(registry, "1")
+    done, counts = threading.Event(), []
+
+    def watch() -> None:
+        while not done.is_set():
+            counts.append(list(stages(registry).values()).count(PRODUCTION))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for version in ("2", "1") * 5:
+        promote(registry, version)
+    done.set()
+    watcher.join()
+    assert len(counts) > 10
+    assert min(counts) >= 1
+
+
+def promote_anew(root: Path, version: str) -> bool:
+    """Promote in a store opened anew, whatever is the champion by then; return whether that changed anything."""
+    registry = Registry(open_store("sqlite:///mlflow.db", root=root), NAME)
+    while holder(registry, CHAMPION) != version:
+        if promote(registry, version):
+            return True
+    return False
+
+
+def assert_one_production(registry: Registry, versions: int) -> None:
+    champion = holder(registry, CHAMPION)
+    assert stages(registry)[champion] == PRODUCTION
+    assert sorted(stages(registry).values()) == [ARCHIVED] * (versions - 1) + [PRODUCTION]
+    assert holder(registry, CHALLENGER) == ""
+
+
+def test_promotions_at_once_from_several_threads_leave_exactly_one_production(
+    store: Store, registry: Registry, tmp_path: Path
+) -> None:
+    versions = [add(store, registry, str(i))[0] for i in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(promote_anew, [tmp_path] * 12, versions * 3))
+    # The last version was the challenger; whoever was promoted last, everything else is archived.
+    assert_one_production(registry, 4)
+
+
+def test_promotions_at_once_from_several_processes_leave_exactly_one_production(
+    store: Store, registry: Registry, tmp_path: Path
+) -> None:
+    versions = [add(store, registry, str(i))[0] for i in range(2)]
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(promote_anew, [tmp_path] * 6, versions * 3))
+    assert_one_production(registry, 2)
+
+
+def test_tags_are_noted_under_the_lock_of_the_store(store: Store, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(store, registry, "a")
+    write, held = store.client.set_model_version_tag, []
+
+    def watched(*args: object) -> None:
+        held.append(store.lock().is_locked)
+        write(*args)
+
+    monkeypatch.setattr(store.client, "set_model_version_tag", watched)
+    registry.note("1", {"gate_rule": "first"})
+    assert held == [True]
+    assert registry.version("1").tags["recipeline.gate_rule"] == "first"
+
+
+# --- the ledger -----------------------------------------------------------------------------------------------------------
+
+
+def entries(registry: Registry) -> list[tuple[str, str, str, str]]:
+    return [(entry.kind, entry.before, entry.after, entry.state) for entry in registry.ledger.read().entries]
+
+
+def roll_back(registry: Registry, version: str) -> Entry | None:
+    return registry.change(version, expected=holder(registry, CHAMPION), kind=ROLLBACK, reason="it was bad", hand=HAND)
+
+
+def assert_settled(registry: Registry) -> None:
+    """One Production, the champion's; a whole ledger that ends with it, in which each change goes on from the one before."""
+    champion, reading = holder(registry, CHAMPION), registry.ledger.read()
+    assert [version for version, stage in stages(registry).items() if stage == PRODUCTION] == [champion]
+    assert reading.faults == {}
+    assert [entry.number for entry in reading.entries if entry.state == OPEN] == []
+    assert [entry.before for entry in reading.changes] == ["", *(entry.after for entry in reading.changes[:-1])]
+    assert reading.changes[-1].after == champion
+
+
+@pytest.fixture(scope="session")
+def promoted_twice(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """A store of three versions of one small model: 1 and 2 were promoted, 3 is the challenger; made once, copied often."""
+    forget_mlflow()
+    folder = tmp_path_factory.mktemp("promoted")
+    shutil.copy(empty_store, folder / "mlflow.db")
+    store = open_store("sqlite:///mlflow.db", root=folder, artifact_location="mlruns")
+    registry = Registry(store, NAME)
+    for version in ("1", "2", "3"):
+        add(store, registry, version)
+        if version != "3":
+            promote(registry, version)
+    return folder / "mlflow.db"
+
+
+def open_copy(path: Path, folder: Path) -> Store:
+    folder.mkdir(exist_ok=True)
+    shutil.copy(path, folder / "mlflow.db")
+    return open_store("sqlite:///mlflow.db", root=folder, artifact_location="mlruns")
+
+
+@pytest.fixture
+def toy_store(promoted_twice: Path, tmp_path: Path) -> Store:
+    return open_copy(promoted_twice, tmp_path)
+
+
+@pytest.fixture
+def toy(toy_store: Store) -> Registry:
+    """Versions 1, 2 and 3, of which 2 is the champion, 1 the one before, and 3 the challenger."""
+    return Registry(toy_store, NAME)
+
+
+@contextmanager
+def stopped_at(client: MlflowClient, write: int) -> Iterator[list[str]]:
+    """Raise KeyboardInterrupt in place of the client's `write`-th write, counted from 1; give the names of the writes."""
+    names: list[str] = []
+
+    def watched(name: str) -> Callable[..., Any]:
+        method = getattr(client, name)
+
+        def call(*words: Any, **options: Any) -> Any:
+            names.append(name)
+            if len(names) == write:
+                raise KeyboardInterrupt
+            return method(*words, **options)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch, suppress(KeyboardInterrupt):
+        for name in WRITES:
+            patch.setattr(client, name, watched(name))
+        yield names
+
+
+def test_every_change_leaves_exactly_one_applied_entry(store: Store, registry: Registry) -> None:
+    for identity in "abc":
+        add(store, registry, identity)
+    promote(registry, "1")
+    promote(registry, "2")
+    roll_back(registry, "1")
+    registry.change("3", expected="1", kind=FORCED, reason="now", hand=HAND, evidence="abc")
+    assert entries(registry) == [
+        (PROMOTE, "", "1", APPLIED),
+        (PROMOTE, "1", "2", APPLIED),
+        (ROLLBACK, "2", "1", APPLIED),
+        (FORCED, "1", "3", APPLIED),
+    ]
+    assert_settled(registry)
+
+
+def test_an_entry_says_who_why_by_what_and_in_which_run(store: Store, registry: Registry) -> None:
+    add(store, registry, "a")
+    entry = registry.change("1", expected="", kind=PROMOTE, reason="it is better", hand=HAND, evidence="f" * 64)
+    assert entry is not None
+    assert entry == registry.ledger.read().head
+    assert (entry.actor, entry.host, entry.reason) == ("ann", "here", "it is better")
+    assert (entry.evidence, entry.run_id) == ("f" * 64, HAND.run_id)
+
+
+def test_registering_and_settling_write_no_entry(store: Store, registry: Registry) -> None:
+    add(store, registry, "a")
+    registry.settle(HAND)
+    assert entries(registry) == []
+    promote(registry, "1")
+    add(store, registry, "b")
+    registry.settle(HAND)
+    move(store, "2", PRODUCTION)
+    assert registry.settle(HAND) == []
+    assert len(entries(registry)) == 1
+
+
+@pytest.mark.parametrize(("version", "expected"), [("3", "1"), ("3", ""), ("3", "3"), ("2", "2"), ("1", "7")])
+def test_a_change_that_expects_another_champion_is_none_and_changes_nothing(
+    store: Store, registry: Registry, version: str, expected: str
+) -> None:
+    for identity in "abc":
+        add(store, registry, identity)
+    promote(registry, "1")
+    promote(registry, "2")
+    before = (stages(registry), aliases(registry), entries(registry))
+    assert registry.change(version, expected=expected, kind=PROMOTE, reason="late", hand=HAND) is None
+    assert (stages(registry), aliases(registry), entries(registry)) == before
+
+
+@pytest.mark.parametrize("kind", [PROMOTE, ROLLBACK])
+def test_a_change_that_is_stopped_at_any_write_leaves_a_production_and_is_finished_or_not_begun(
+    promoted_twice: Path, tmp_path: Path, kind: str
+) -> None:
+    after = {PROMOTE: "3", ROLLBACK: "1"}[kind]
+    for stop in count(1):
+        store = open_copy(promoted_twice, tmp_path / str(stop))
+        registry = Registry(store, NAME)
+        with stopped_at(store.client, stop) as writes:
+            registry.change(after, expected="2", kind=kind, reason="it was bad", hand=HAND)
+        assert (load_model(f"models:/{NAME}/Production").predict(ROWS) - TARGET).max() < 1e-9
+        assert registry.settle(HAND) == []
+        assert_settled(registry)
+        champion = "2" if stop == 1 else after
+        assert holder(registry, CHAMPION) == champion
+        assert [entry[1:] for entry in entries(registry)][2:] == [("2", after, APPLIED)] * (stop > 1)
+        assert holder(registry, PREVIOUS) == ("1" if stop == 1 else "2")
+        withdrawn = [version for version in ("1", "2", "3") if registry.withdrawn(registry.version(version))]
+        assert withdrawn == ["2"] * (kind == ROLLBACK and stop > 1)
+        if len(writes) < stop:
+            assert {"create_model_version", "set_registered_model_alias", "transition_model_version_stage"} <= set(writes)
+            break
+
+
+def test_the_first_promotion_that_is_stopped_at_any_write_is_finished_or_not_begun(store: Store) -> None:
+    run, model_id = log_toy(store)
+    for stop in count(1):
+        registry = Registry(store, f"Toy{stop}")
+        registry.register(source=f"models:/{model_id}", run_id=run.id, model_id=model_id, identity="", tags={}, description="")
+        with stopped_at(store.client, stop) as writes:
+            promote(registry, "1")
+        assert registry.settle(HAND) == []
+        if entries(registry):
+            assert_settled(registry)
+        else:
+            assert stop <= 2
+            assert (stages(registry), holder(registry, CHAMPION)) == ({"1": STAGING}, "")
+        promote(registry, "1")
+        assert entries(registry) == [(PROMOTE, "", "1", APPLIED)]
+        if len(writes) < stop:
+            break
+    assert stop > 4
+
+
+def test_a_change_that_was_stopped_is_finished_by_the_next_one(toy_store: Store, toy: Registry) -> None:
+    with stopped_at(toy_store.client, 2):
+        promote(toy, "3")
+    assert (holder(toy, CHAMPION), entries(toy)[-1]) == ("2", (PROMOTE, "2", "3", OPEN))
+    assert promote(toy, "1") is None  # expects version 2, and finds that 3 is the champion
+    assert roll_back(toy, "1")
+    assert entries(toy)[2:] == [(PROMOTE, "2", "3", APPLIED), (ROLLBACK, "3", "1", APPLIED)]
+    assert_settled(toy)
+
+
+def test_a_change_that_was_stopped_is_finished_by_a_registration(toy_store: Store, toy: Registry) -> None:
+    with stopped_at(toy_store.client, 2):
+        promote(toy, "3")
+    add(toy_store, toy, "d")
+    assert aliases(toy) == {CHAMPION: "3", CHALLENGER: "4", PREVIOUS: "2"}
+    assert_settled(toy)
+
+
+def test_an_acknowledgement_leaves_no_change_behind_that_was_stopped(toy_store: Store, toy: Registry) -> None:
+    with stopped_at(toy_store.client, 2):
+        promote(toy, "3")
+    toy.acknowledge(("entry 9",), "seen", HAND)
+    assert toy.settle(HAND) == []
+    assert_settled(toy)
+
+
+def test_an_open_entry_whose_version_was_deleted_is_reverted_and_production_stays(toy_store: Store, toy: Registry) -> None:
+    with stopped_at(toy_store.client, 2):
+        promote(toy, "3")
+    toy_store.client.delete_model_version(NAME, "3")
+    assert toy.settle(HAND) == []
+    assert entries(toy)[2:] == [(PROMOTE, "2", "3", REVERTED)]
+    assert aliases(toy) == {CHAMPION: "2", CHALLENGER: "", PREVIOUS: "1"}
+    assert_settled(toy)
+    assert promote(toy, "1")
+    assert_settled(toy)
+
+
+def test_a_change_that_was_stopped_half_way_is_undone_where_its_version_was_deleted(
+    promoted_twice: Path, tmp_path: Path
+) -> None:
+    for stop in count(2):
+        store = open_copy(promoted_twice, tmp_path / str(stop))
+        registry = Registry(store, NAME)
+        with stopped_at(store.client, stop):
+            promote(registry, "3")
+        if entries(registry)[-1] != (PROMOTE, "2", "3", OPEN):
+            break
+        store.client.delete_model_version(NAME, "3")
+        registry.settle(HAND)
+        assert stages(registry) == {"1": ARCHIVED, "2": PRODUCTION}
+        assert entries(registry)[2:] == [(PROMOTE, "2", "3", REVERTED)]
+        assert_settled(registry)
+
+
+def test_undoing_a_change_can_be_stopped_at_any_write_too(promoted_twice: Path, tmp_path: Path) -> None:
+    for stop in count(1):
+        store = open_copy(promoted_twice, tmp_path / str(stop))
+        registry = Registry(store, NAME)
+        with stopped_at(store.client, 6):
+            promote(registry, "3")
+        assert (holder(registry, CHAMPION), stages(registry)["2"]) == ("3", ARCHIVED)
+        store.client.delete_model_version(NAME, "3")
+        with stopped_at(store.client, stop) as writes:
+            registry.settle(HAND)
+        assert registry.settle(HAND) == []
+        assert stages(registry) == {"1": ARCHIVED, "2": PRODUCTION}
+        assert_settled(registry)
+        if len(writes) < stop:
+            break
+
+
+def test_a_rollback_that_is_undone_withdraws_nothing(promoted_twice: Path, tmp_path: Path) -> None:
+    for stop in count(2):
+        store = open_copy(promoted_twice, tmp_path / str(stop))
+        registry = Registry(store, NAME)
+        with stopped_at(store.client, stop):
+            roll_back(registry, "1")
+        if entries(registry)[-1] != (ROLLBACK, "2", "1", OPEN):
+            break
+        store.client.delete_model_version(NAME, "1")
+        registry.settle(HAND)
+        assert_settled(registry)
+        assert registry.withdrawn(registry.version("2")) == ""
+
+
+def test_an_alias_moved_by_hand_is_taken_note_of_once(toy_store: Store, toy: Registry) -> None:
+    toy_store.client.set_registered_model_alias(NAME, CHAMPION, "3")
+    (note,) = toy.settle(HAND)
+    assert "from version 2 to 3" in note
+    assert NAME in note
+    assert entries(toy)[2:] == [(EXTERNAL, "2", "3", APPLIED)]
+    assert aliases(toy) == {CHAMPION: "3", CHALLENGER: "", PREVIOUS: "2"}
+    assert_settled(toy)
+    assert toy.settle(HAND) == []
+    assert len(entries(toy)) == 3
+    head = toy.ledger.read().head
+    assert head is not None
+    assert head.actor == "unknown"
+
+
+def test_an_alias_deleted_by_hand_is_brought_back_where_the_stage_still_is(toy_store: Store, toy: Registry) -> None:
+    toy_store.client.delete_registered_model_alias(NAME, CHAMPION)
+    (note,) = toy.settle(HAND)
+    assert f"The alias champion of {NAME} was deleted. It is on version 2 again" in note
+    assert entries(toy)[2:] == []
+    assert holder(toy, CHAMPION) == "2"
+    assert toy.settle(HAND) == []
+    assert_settled(toy)
+
+
+def test_a_champion_taken_out_by_hand_alias_and_stage_is_taken_note_of_once(toy_store: Store, toy: Registry) -> None:
+    toy_store.client.delete_registered_model_alias(NAME, CHAMPION)
+    move(toy_store, "2", ARCHIVED)
+    (note,) = toy.settle(HAND)
+    assert "from version 2 to none" in note
+    assert entries(toy)[2:] == [(EXTERNAL, "2", "", APPLIED)]
+    assert toy.settle(HAND) == []
+    assert toy.change("3", expected="", kind=PROMOTE, reason="better", hand=HAND)
+    assert entries(toy)[3:] == [(PROMOTE, "", "3", APPLIED)]
+    assert_settled(toy)
+
+
+def test_a_champion_set_by_hand_before_there_was_any_is_taken_note_of(store: Store, registry: Registry) -> None:
+    add(store, registry, "a")
+    store.client.set_registered_model_alias(NAME, CHAMPION, "1")
+    (note,) = registry.settle(HAND)
+    assert "from version none to 1" in note
+    assert entries(registry) == [(EXTERNAL, "", "1", APPLIED)]
+    assert_settled(registry)
+
+
+def test_a_champion_deleted_by_hand_is_taken_note_of(toy_store: Store, toy: Registry) -> None:
+    toy_store.client.delete_model_version(NAME, "2")
+    (note,) = toy.settle(HAND)
+    assert "from version 2 to none" in note
+    assert toy.settle(HAND) == []
+    assert promote(toy, "3")
+    assert_settled(toy)
+
+
+def test_taking_note_that_is_stopped_at_any_write_is_done_once(promoted_twice: Path, tmp_path: Path) -> None:
+    for stop in count(1):
+        store = open_copy(promoted_twice, tmp_path / str(stop))
+        registry = Registry(store, NAME)
+        store.client.set_registered_model_alias(NAME, CHAMPION, "3")
+        with stopped_at(store.client, stop) as writes:
+            registry.settle(HAND)
+        registry.settle(HAND)
+        assert entries(registry)[2:] == [(EXTERNAL, "2", "3", APPLIED)]
+        assert_settled(registry)
+        if len(writes) < stop:
+            break
+
+
+def test_a_version_that_was_rolled_back_is_withdrawn_until_it_comes_back(toy: Registry) -> None:
+    roll_back(toy, "1")
+    note = toy.withdrawn(toy.version("2"))
+    assert "by ann: it was bad" in note
+    promote(toy, "3")
+    assert toy.withdrawn(toy.version("2")) == note
+    promote(toy, "2")
+    assert [toy.withdrawn(toy.version(version)) for version in ("1", "2", "3")] == ["", "", ""]
+    assert_settled(toy)
+
+
+def test_rolling_back_a_rollback_withdraws_the_other_one(toy: Registry) -> None:
+    roll_back(toy, "1")
+    roll_back(toy, "2")
+    assert [bool(toy.withdrawn(toy.version(version))) for version in ("1", "2")] == [True, False]
+
+
+def test_acknowledging_changes_neither_production_nor_its_history(toy_store: Store, toy: Registry) -> None:
+    before = (stages(toy), aliases(toy), toy.ledger.read().changes)
+    toy_store.client.delete_model_version(toy.ledger.name, "1")
+    assert list(toy.ledger.read().faults) == ["entry 1"]
+    toy.acknowledge(("entry 1",), "seen", HAND)
+    assert toy.ledger.read().faults == {}
+    assert (stages(toy), aliases(toy)) == before[:2]
+    assert toy.ledger.read().changes == before[2][1:]
+    assert toy.settle(HAND) == []
+
+
+def test_a_registry_with_a_key_signs_what_it_writes(store: Store) -> None:
+    registry = Registry(store, NAME, ledger_key="secret")
+    add(store, registry, "a")
+    promote(registry, "1")
+    assert registry.ledger.read().faults == {}
+    assert list(Registry(store, NAME, ledger_key="other").ledger.read().faults) == ["entry 1"]
+
+
+acts = st.one_of(
+    st.tuples(st.sampled_from([PROMOTE, ROLLBACK]), st.sampled_from("123"), st.integers(1, 12)),
+    st.tuples(st.just("by hand"), st.sampled_from("123"), st.just(0)),
+    st.tuples(st.just("settle"), st.just(""), st.integers(1, 6)),
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(acts, min_size=1, max_size=5))
+def test_whatever_was_stopped_or_done_by_hand_settling_makes_ledger_alias_and_stage_agree(
+    promoted_twice: Path, tmp_path_factory: pytest.TempPathFactory, history: list[tuple[str, str, int]]
+) -> None:
+    store = open_copy(promoted_twice, tmp_path_factory.mktemp("history"))
+    registry = Registry(store, NAME)
+    for kind, version, stop in history:
+        if kind == "by hand":
+            store.client.set_registered_model_alias(NAME, CHAMPION, version)
+            continue
+        with stopped_at(store.client, stop):
+            if kind == "settle":
+                registry.settle(HAND)
+            else:
+                registry.change(version, expected=holder(registry, CHAMPION), kind=kind, reason="", hand=HAND)
+        assert PRODUCTION in stages(registry).values()
+    registry.settle(HAND)
+    assert_settled(registry)
+    assert registry.settle(HAND) == []

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from typing import Any
+
+from recipeline.reports.summary import (
+    QUOTED,
+    WITHOUT_TWINS,
+    explain_cache,
+    explain_evidence,
+    explain_split,
+    tabulate_candidates,
+)
+
+
+def scores(r2: float, cv: float) -> dict[str, float]:
+    return {"r2": r2, "rmse": 0.6, "mae": 0.5, "cv_mean_score": cv, "cv_std": 0.01}
+
+
+METRICS: dict[str, Any] = {
+    "best": {"candidate": "Tree"},
+    "candidates": {"Linear": scores(0.3, 0.25), "Tree": scores(0.35, 0.41), "Forest": scores(0.4, 0.4)},
+    "leaks": None,
+    "random_split_r2": None,
+}
+QUOTED_R2 = {"Linear": 0.33, "Tree": 0.55, "Forest": 0.61234}
+LEAKS = {
+    "leaked_rows": 70,
+    "r2_with_twin": {"Linear": 0.3, "Tree": 0.9, "Forest": 0.9},
+    "r2_without_twin": {"Linear": 0.29, "Tree": None, "Forest": 0.38},
+}
+AUDIT: dict[str, Any] = {
+    "method": "grouped",
+    "train_rows": 800,
+    "test_rows": 200,
+    "leaked_rows": 0,
+    "random_split": {"leaked_rows": 60, "test_rows": 210},
+}
+
+
+def cells(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if line.startswith("│")]
+
+
+def test_the_candidates_are_tabulated_highest_test_r2_first_with_the_best_marked() -> None:
+    assert cells(tabulate_candidates(METRICS)) == [
+        ["candidate", "test R2", "test RMSE", "test MAE", "CV R2 mean", "CV R2 std"],
+        ["Forest", "0.4000", "0.6000", "0.5000", "0.4000", "0.0100"],
+        ["Tree ◀ best", "0.3500", "0.6000", "0.5000", "0.4100", "0.0100"],
+        ["Linear", "0.3000", "0.6000", "0.5000", "0.2500", "0.0100"],
+    ]
+
+
+def test_a_grouped_split_is_shown_beside_what_a_random_one_would_say() -> None:
+    table = cells(tabulate_candidates(METRICS | {"random_split_r2": QUOTED_R2}))
+    assert [row[-1] for row in table] == [QUOTED, "0.6123", "0.5500", "0.3300"]
+
+
+def test_a_random_split_is_shown_beside_the_rows_without_twins_also_where_r2_is_not_defined() -> None:
+    table = cells(tabulate_candidates(METRICS | {"leaks": LEAKS}))
+    assert [row[-1] for row in table] == [WITHOUT_TWINS, "0.3800", "not defined", "0.2900"]
+
+
+def test_a_split_without_leaks_is_one_line() -> None:
+    assert explain_split(AUDIT, METRICS) == [
+        "Split: grouped, 800 training and 200 test rows; 0 test rows have a twin in training."
+    ]
+
+
+def test_leaks_are_told_with_what_they_are_worth_to_the_best() -> None:
+    best = METRICS | {"leaks": LEAKS, "best": {"candidate": "Forest"}}
+    _, line = explain_split(AUDIT | {"leaked_rows": 70}, best)
+    assert line.startswith("R2 of Forest on those 70 rows is 0.9000, on the others 0.3800:")
+    _, line = explain_split(AUDIT | {"leaked_rows": 70}, METRICS | {"leaks": LEAKS})
+    assert "on the others not defined" in line
+
+
+def test_the_figure_that_is_usually_quoted_comes_with_its_leaks() -> None:
+    _, line = explain_split(AUDIT, METRICS | {"random_split_r2": QUOTED_R2})
+    assert line.startswith("* ")
+    assert "60 of 210 test rows have a twin in training" in line
+
+
+def test_what_was_reused_is_listed_and_each_other_step_has_its_reason() -> None:
+    assert explain_cache(["ingest", "split"], {"train": "cv.folds 5 → 3"}) == [
+        "Reused: ingest, split.",
+        "Run: train: cv.folds 5 → 3",
+    ]
+    assert explain_cache([], {}) == ["Reused: nothing."]
+
+
+def test_the_evidence_of_a_promotion_is_told_with_its_interval_and_guard_rails() -> None:
+    rails = [
+        {"name": "MAE, more than before", "value": -0.0123, "limit": 0.02},
+        {"name": "MAE of low grades, more than before", "value": None, "limit": None},
+        {"name": "one-row latency in ms", "value": 9.5, "limit": None},
+    ]
+    evidence = {"interval_90": [0.011, 0.044], "repeats": 3, "seed": 42, "guard_rails": rails}
+    (line,) = explain_evidence(evidence)
+    assert "90 % interval +0.0110 to +0.0440; 3 repeats, seed 42;" in line
+    assert line.endswith("MAE, more than before -0.012 (at most 0.02); one-row latency in ms +9.500.")
+    assert explain_evidence({}) == []

@@ -1,0 +1,309 @@
+"""Monitoring and retraining as a user types them, on real stores."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+
+from custom.red_wine import draw
+from tests.conftest import MakeProject, Outcome, Project
+from tests.faults import in_fork
+from tests.scenarios.test_bad_input import expect
+
+pytestmark = pytest.mark.xdist_group("monitor")
+
+
+@pytest.fixture(scope="module")
+def _grown(make_project: MakeProject) -> Path:
+    project = make_project(draw(1))
+    assert in_fork(lambda: project.ok("main", model="lr")) == 0
+    return project.folder
+
+
+@pytest.fixture
+def monitored(_grown: Path) -> Iterator[Project]:
+    """A project whose model learned from a whole sample; the store is shared: it may be added to, Production stays."""
+    yield Project(_grown, draw(1))
+    mlflow.end_run()
+
+
+def table(folder: Path, rows: pd.DataFrame, name: str = "live.csv") -> str:
+    path = folder / name
+    rows.to_csv(path, index=False)
+    return str(path)
+
+
+def later(rows: int = 400, **changes: Any) -> pd.DataFrame:
+    """Later rows from the same source, with other values in some columns."""
+    return draw(2).drop_duplicates().head(rows).assign(**changes)
+
+
+def stronger() -> pd.DataFrame:
+    return later(alcohol=later()["alcohol"] + 2)
+
+
+def report(project: Project, outcome: Outcome) -> dict[str, Any]:
+    path = project.client.download_artifacts(outcome.run_id, "drift.json")
+    found: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return found
+
+
+# --- a table -------------------------------------------------------------------------------------------------------------
+
+
+def test_rows_like_the_training_rows_are_ok(monitored: Project, tmp_path: Path) -> None:
+    outcome = monitored.ok("monitor", data=table(tmp_path, later()))
+    assert "OK: 400 rows are like the rows that version 1 learned from." in outcome.stdout
+    tags = monitored.tags(outcome.run_id)
+    assert {key: tags[f"recipeline.{key}"] for key in ("outcome", "exit_code", "verdict", "model_version")} == {
+        "outcome": "ok",
+        "exit_code": "0",
+        "verdict": "ok",
+        "model_version": "1",
+    }
+
+
+def test_rows_that_have_drifted_end_with_5_and_the_run_says_why(monitored: Project, tmp_path: Path) -> None:
+    outcome = monitored.run("monitor", data=table(tmp_path, stronger()))
+    assert outcome.exit_code == 5
+    assert "DRIFT: 400 rows differ" in outcome.stdout
+    assert "  drift: alcohol: PSI " in outcome.stdout
+    run = monitored.client.get_run(outcome.run_id)
+    assert (run.info.status, run.data.tags["recipeline.outcome"]) == ("FINISHED", "drift")
+    found = report(monitored, outcome)["newest"]
+    assert run.data.metrics["psi/alcohol"] == found["features"]["alcohol"]["psi"] > 0.2
+    assert run.data.metrics["psi/pH"] == found["features"]["pH"]["psi"] < 0.1
+    assert run.data.metrics["prediction_psi"] == found["prediction"]["psi"]
+    assert run.data.metrics["severity"] == 2
+    assert run.data.metrics["mae"] == found["performance"]["mae"]
+
+
+@pytest.mark.parametrize(("fail_on", "code"), [("never", 0), ("drift", 5), ("warn", 5)])
+def test_what_fails_is_for_the_user_to_say(monitored: Project, tmp_path: Path, fail_on: str, code: int) -> None:
+    outcome = monitored.run("monitor", data=table(tmp_path, stronger()), fail_on=fail_on)
+    assert outcome.exit_code == code
+    assert monitored.tags(outcome.run_id)["recipeline.verdict"] == "drift"
+
+
+def test_a_warning_fails_only_where_that_is_wanted(monitored: Project, tmp_path: Path) -> None:
+    data = table(tmp_path, later(colour="red"))
+    assert "  warn: colour: a new column" in monitored.ok("monitor", data=data).stdout
+    assert monitored.run("monitor", data=data, fail_on="warn").exit_code == 5
+
+
+def test_a_missing_column_is_drift(monitored: Project, tmp_path: Path) -> None:
+    outcome = monitored.run("monitor", data=table(tmp_path, later().drop(columns="pH")))
+    assert outcome.exit_code == 5
+    assert "  drift: pH: the column is missing" in outcome.stdout
+
+
+def test_of_fewer_rows_than_the_recipe_asks_for_nothing_is_said(monitored: Project, tmp_path: Path) -> None:
+    outcome = monitored.ok("monitor", data=table(tmp_path, stronger().head(60)))
+    assert "TOO SMALL: 60 rows are too few to say anything." in outcome.stdout
+
+
+def test_windows_are_a_series_and_the_newest_decides(monitored: Project, tmp_path: Path) -> None:
+    rows = pd.concat([stronger().head(200), later(200)])
+    outcome = monitored.ok("monitor", data=table(tmp_path, rows), window="200")
+    history = monitored.client.get_metric_history(outcome.run_id, "severity")
+    assert [(point.step, point.value) for point in history] == [(0, 2), (1, 0)]
+    found = report(monitored, outcome)
+    assert [window["verdict"] for window in found["windows"]] == ["drift", "ok"]
+    assert (found["worst"], found["rows"]) == ("drift", 400)
+
+
+def test_a_parquet_file_is_read_too(monitored: Project, tmp_path: Path) -> None:
+    stronger().to_parquet(tmp_path / "live.parquet")
+    assert monitored.run("monitor", data=str(tmp_path / "live.parquet")).exit_code == 5
+
+
+# --- the log -------------------------------------------------------------------------------------------------------------
+
+
+def write_log(folder: Path, rows: pd.DataFrame) -> None:
+    """Write the rows as the service's log would have them, an hour apart from the 200th on."""
+    folder.mkdir(exist_ok=True)
+    features = rows.drop(columns="quality")
+    lines = [
+        json.dumps(
+            {"time": 3600.0 * (number // 200) + number, "request_id": f"r{number}", "version": "1", "row": 0}
+            | {"prediction": 5.0 + number % 3, "features": values}
+        )
+        for number, values in enumerate(features.to_dict("records"))
+    ]
+    (folder / "predictions-20260101T000000Z-1.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+
+def test_a_log_is_read_with_late_labels_by_request_id(monitored: Project, tmp_path: Path) -> None:
+    rows = later()
+    write_log(tmp_path / "log", rows)
+    labels = pd.DataFrame({"request_id": [f"r{number}" for number in range(300)], "quality": rows["quality"].head(300)})
+    outcome = monitored.run("monitor", data=str(tmp_path / "log"), labels=table(tmp_path, labels, "labels.csv"))
+    assert "Labels: 300 of 300 belong to rows of the log." in outcome.stdout
+    found = report(monitored, outcome)
+    assert found["newest"]["performance"]["rows"] == 300
+    expected = (rows["quality"].head(300).to_numpy() - (5.0 + pd.Series(range(300)) % 3)).abs().mean()
+    assert found["newest"]["performance"]["mae"] == pytest.approx(expected)
+
+
+def test_a_log_has_windows_of_time(monitored: Project, tmp_path: Path) -> None:
+    write_log(tmp_path / "log", later())
+    outcome = monitored.run("monitor", data=str(tmp_path / "log"), window="1h", fail_on="never")
+    assert [window["rows"] for window in report(monitored, outcome)["windows"]] == [200, 200]
+
+
+def test_without_data_the_services_log_is_read(monitored: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    monitored.write_profile(service={"prediction_log": {"folder": str(folder)}})
+    expect(monitored.run("monitor"), 6, f"The service's log in {folder} must hold rows.")
+    write_log(folder, later())
+    assert "400 rows" in monitored.run("monitor", fail_on="never").stdout
+
+
+# --- what is refused -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "sentence"),
+    [
+        ({}, 2, "data must name rows where the profile's service keeps no log of its own."),
+        ({"data": "nowhere.csv"}, 3, "must be an existing file or folder, or a URI."),
+        ({"data": "LIVE", "window": "1h"}, 2, "window must be a number of rows for a table."),
+        ({"data": "LIVE", "window": "soon"}, 2, "window must be a number of rows, or of minutes, hours or days"),
+        ({"data": "LIVE", "fail_on": "alway"}, 2, "fail_on must be one of warn, drift, never."),
+        ({"data": "LIVE", "on_drift": "retrian"}, 2, "on_drift must be nothing or retrain."),
+        ({"data": "LIVE", "labels": "LIVE"}, 2, "labels must belong to the rows of a log."),
+    ],
+)
+def test_bad_words_are_one_sentence(
+    monitored: Project, tmp_path: Path, params: dict[str, str], code: int, sentence: str
+) -> None:
+    live = table(tmp_path, later())
+    given = {key: live if value == "LIVE" else value for key, value in params.items()}
+    expect(monitored.run("monitor", **given), code, sentence)
+
+
+def test_nothing_in_production_is_said(project: Project, tmp_path: Path) -> None:
+    expect(project.run("monitor", data=table(tmp_path, later())), 6, "must be in Production to be monitored.")
+
+
+# --- retrain -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(_grown: Path, tmp_path: Path) -> Iterator[Project]:
+    """A copy of the project, to change."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    project = Project(folder, draw(1))
+    shutil.copy(Path(_grown) / "mlflow.db", folder / "mlflow.db")
+    yield project
+    mlflow.end_run()
+
+
+def test_new_rows_are_added_to_those_of_production_and_go_through_the_same_gates(own: Project, tmp_path: Path) -> None:
+    before = own.production()
+    new = table(tmp_path, later(600), "new.csv")
+    outcome = own.ok("retrain", data=new, model="lr")
+    assert f"Retrained on {len(draw(1))} rows of version 1 and 600 new ones." in outcome.stdout
+    version = max(own.versions(), key=int)
+    assert version == "2"
+    made = own.client.get_model_version("SmallModel", version)
+    trained_on = own.client.get_run(made.tags["recipeline.ingest_run_id"])
+    path = own.client.download_artifacts(trained_on.info.run_id, "dataset.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(path), pd.concat([draw(1), later(600)], ignore_index=True), check_dtype=False)
+    tags = own.tags(outcome.run_id)
+    assert tags["recipeline.base_digest"] == before.tags["recipeline.data_digest"]
+    assert tags["recipeline.combined_digest"] == tags["recipeline.data_digest"] == made.tags["recipeline.data_digest"]
+    assert tags["recipeline.outcome"] == own.tags(tags["recipeline.main_run_id"])["recipeline.outcome"]
+    assert "Promotion: " in outcome.stdout
+
+    if tags["recipeline.outcome"] != "promoted":
+        own.ok("promote", promote="always")
+    again = own.ok("retrain", data=new, model="lr")
+    assert f"{len(draw(1)) + 600} rows of version 2: these 600 are among them already" in again.stdout
+    assert set(own.versions()) == {"1", "2"}
+
+
+def test_the_rows_that_production_learned_from_are_not_added_again(own: Project) -> None:
+    outcome = own.ok("retrain", data=str(own.data), model="lr")
+    assert f"Retrained on {len(draw(1))} rows of version 1: these {len(draw(1))} are among them already." in outcome.stdout
+    assert set(own.versions()) == {"1"}
+
+
+def test_replace_learns_from_the_new_rows_alone(own: Project, tmp_path: Path) -> None:
+    outcome = own.ok("retrain", data=table(tmp_path, later(600)), mode="replace", model="lr")
+    chain = own.client.get_run(own.tags(outcome.run_id)["recipeline.main_run_id"])
+    path = own.client.download_artifacts(chain.data.tags["recipeline.ingest_run_id"], "dataset.parquet")
+    assert len(pd.read_parquet(path)) == 600
+
+
+def test_bad_rows_are_refused_and_production_stays(own: Project, tmp_path: Path) -> None:
+    rows = table(tmp_path, later(200, pH=33.0))
+    outcome = own.run("retrain", data=rows, model="lr")
+    expect(outcome, 3, "pH")
+    assert str(own.production().version) == "1"
+    assert own.runs("retrain")[0].info.status == "FAILED"
+
+
+def test_a_word_that_is_no_mode_is_refused(own: Project) -> None:
+    expect(own.run("retrain", data=str(own.data), mode="add"), 2, "mode must be append or replace.")
+
+
+def test_real_rows_are_not_mixed_with_made_up_ones(project: Project, tmp_path: Path) -> None:
+    project.ok("main", data="synthetic", model="lr")
+    expect(
+        project.run("retrain", data=table(tmp_path, later())),
+        2,
+        "Real rows must not be mixed with made-up ones.",
+        "mode=replace",
+    )
+
+
+def test_made_up_rows_are_not_added_to_real_ones(own: Project) -> None:
+    outcome = own.run("retrain", data="synthetic")
+    expect(outcome, 2, "Real rows must not be mixed with made-up ones.", "trained on real rows, in Production")
+
+
+def test_made_up_rows_never_pass_for_real_ones_by_way_of_a_file(project: Project) -> None:
+    project.ok("main", data="synthetic", model="lr")
+    project.ok("retrain", data="synthetic", mode="append", model="lr")
+    assert {run.data.tags["recipeline.data_source"] for run in project.runs("main")} == {"synthetic"}
+
+
+def test_a_few_new_rows_may_be_added_to_many(own: Project, tmp_path: Path) -> None:
+    few = later(600).query("quality == 6").head(5)
+    outcome = own.ok("retrain", data=table(tmp_path, few), model="lr")
+    assert f"Retrained on {len(draw(1))} rows of version 1 and 5 new ones." in outcome.stdout
+
+
+def test_drift_with_labels_is_retrained_on_in_one_command(own: Project, tmp_path: Path) -> None:
+    rows = draw(3).drop_duplicates()
+    drifted = rows.assign(**{"residual sugar": rows["residual sugar"] + 30, "quality": rows["quality"] - 2})
+    own.write_recipe(lambda content: content.update(candidates={"LinearRegression": content["candidates"]["LinearRegression"]}))
+    outcome = own.run("monitor", data=table(tmp_path, drifted), on_drift="retrain")
+    assert "labels" in str(report(own, outcome)["newest"]["findings"])
+    assert f"Retrained on {len(draw(1))} rows of version 1 and {len(drifted)} new ones." in outcome.stdout
+    tags = own.tags(outcome.run_id)
+    retrained = own.tags(tags["recipeline.retrain_run_id"])
+    assert (retrained["recipeline.outcome"], outcome.exit_code) == ("promoted", 0)
+    assert own.versions() == {"1": "Archived", "2": "Production"}
+    assert outcome.run_id == own.runs("monitor")[0].info.run_id
+
+
+def test_without_drift_nothing_is_retrained(own: Project, tmp_path: Path) -> None:
+    own.ok("monitor", data=table(tmp_path, later()), on_drift="retrain")
+    assert set(own.versions()) == {"1"}
+    assert not own.runs("retrain")
+
+
+def test_drift_of_rows_whose_target_nobody_knows_cannot_be_learned_from(own: Project, tmp_path: Path) -> None:
+    outcome = own.run("monitor", data=table(tmp_path, stronger().drop(columns="quality")), on_drift="retrain")
+    expect(outcome, 3, "on_drift=retrain must have rows whose target is known.")

@@ -1,0 +1,514 @@
+"""The playground in a real browser, against a real server."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from recipeline.config.profile import Service as Settings
+from recipeline.inference.interval import Interval
+from recipeline.registry.versions import CHAMPION, Registry
+from recipeline.serving.http.app import create_app
+from recipeline.serving.model.copies import fetch_version
+from recipeline.serving.model.loading import ServedModel, load_copy
+from recipeline.serving.prometheus import Metrics
+from recipeline.serving.rows.schema import Schema
+from recipeline.serving.state import Service
+from tests.browser import Tab, needs_chromium, open_tab, serving, start_chromium
+from tests.conftest import NAME, Project
+from tests.serving.conftest import store_of
+
+pytestmark = [needs_chromium, pytest.mark.xdist_group("browser")]
+NASTY = "<img src=x onerror=\"document.title='broken'\">"
+
+
+class Playground:
+    """A service, and tabs of its playground."""
+
+    def __init__(self, browser: Browser, model: ServedModel | None, stack: ExitStack, **settled: Any) -> None:
+        self._browser, self._stack = browser, stack
+        tokens = settled.pop("tokens", ())
+        self.service = Service(NAME, Settings(**settled), Metrics(), tokens)
+        if model:
+            self.service.serve(model)
+        self.address = stack.enter_context(serving(create_app(self.service)))
+
+    def open(self, path: str = "/playground", **context: Any) -> Tab:
+        opened = self._browser.new_context(reduced_motion="reduce", **context)
+        self._stack.callback(opened.close)
+        tab = self._stack.enter_context(open_tab(opened, self.address, path))
+        if self.service.model and not self.service.tokens and path == "/playground":
+            expect(tab.page.locator("#value")).not_to_be_empty()
+        return tab
+
+    def predict(self, **changes: float | None) -> float:
+        """Return what POST /predict says of the sample with some other values."""
+        assert self.service.model
+        row = self.service.model.info["sample"] | changes
+        answer = requests.post(f"{self.address}/predict", json=row, timeout=10)
+        return float(answer.json()["predictions"][0])
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with start_chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def loaded(_trained: Path, wines: Any, tmp_path_factory: pytest.TempPathFactory) -> ServedModel:
+    """The version that a chain has put into Production."""
+    store = store_of(Project(_trained, wines))
+    champion = Registry(store, NAME).holder(CHAMPION)
+    assert champion is not None
+    return load_copy(fetch_version(store, champion, tmp_path_factory.mktemp("copies")))
+
+
+@pytest.fixture
+def play(browser: Browser, loaded: ServedModel) -> Iterator[Callable[..., Playground]]:
+    """Serve a model, by default the chain's, with settings of one's own."""
+    with ExitStack() as stack:
+
+        def make(model: ServedModel | dict[str, Any] | None = loaded, **settled: Any) -> Playground:
+            served = replace(loaded, **model) if isinstance(model, dict) else model
+            return Playground(browser, served, stack, **settled)
+
+        yield make
+
+
+def describe_feature(name: str, **changes: Any) -> dict[str, Any]:
+    known = {"name": name, "type": "number", "unit": "", "nullable": False, "min": None, "max": None}
+    seen = {"train_min": 0.0, "train_max": 10.0, "quantiles": {"0.05": 1, "0.25": 3, "0.5": 5, "0.75": 7, "0.95": 9}}
+    return known | seen | changes
+
+
+def made_up(*features: dict[str, Any], target: str = "thing", **changes: Any) -> dict[str, Any]:
+    """Return what makes of a model one that adds its features up, a missing one as nothing."""
+    info = {
+        "candidate": "Sum",
+        "target": {"name": target, "type": "number", "unit": "m", "min": None, "max": None},
+        "features": list(features),
+        "interval": {"level": 0.8, "method": "constant", "lower": -1.0, "upper": 1.0},
+        "sample": {feature["name"]: 5.0 for feature in features},
+    } | changes
+    interval = Interval.from_dict(info["interval"]) if info["interval"] else None
+    adds = {"predict": lambda values: np.nansum(values, axis=1), "schema": Schema.of(info)}
+    return {"version": "7", "run_id": "r", "info": info, "interval": interval, **adds}
+
+
+def number_of(found: Locator) -> float:
+    return float(found.inner_text().replace("−", "-"))
+
+
+def slider(page: Page, name: str) -> Locator:
+    return page.get_by_role("slider", name=name, exact=True)
+
+
+def box(page: Page, name: str) -> Locator:
+    return page.get_by_role("spinbutton", name=f"{name}, as a number")
+
+
+def note_of(page: Page, name: str) -> Locator:
+    return page.locator("li.control", has=box(page, name)).locator(".rule")
+
+
+def drop(page: Page, text: str, name: str = "rows.csv") -> None:
+    page.locator("#file").set_input_files({"name": name, "mimeType": "text/csv", "buffer": text.encode()})
+
+
+def as_csv(model: ServedModel, rows: int) -> list[list[str]]:
+    """Return a header and the sample so many times, the first feature different in each."""
+    names = list(model.schema.names)
+    sample = model.info["sample"]
+    lines = [[str(sample[name]) for name in names] for _ in range(rows)]
+    for place, line in enumerate(lines):
+        line[0] = str(sample[names[0]] + place)
+    return [names, *lines]
+
+
+def joined(lines: list[list[str]], separator: str = ",") -> str:
+    return "".join(separator.join(line) + "\n" for line in lines)
+
+
+# --- one row -------------------------------------------------------------------------------------------------------------
+
+
+def test_it_begins_at_the_sample_and_its_prediction(play: Any, loaded: ServedModel) -> None:
+    served = play()
+    page = served.open().page
+    for feature in loaded.schema.features:
+        assert float(box(page, feature.name).input_value()) == pytest.approx(loaded.info["sample"][feature.name])
+    assert number_of(page.locator("#value")) == pytest.approx(served.predict(), abs=0.006)
+
+
+def test_a_slider_moved_by_keyboard_gives_the_prediction_that_the_service_gives(play: Any, loaded: ServedModel) -> None:
+    served = play()
+    page = served.open().page
+    name = max(loaded.schema.names, key=lambda name: abs(served.predict(**{name: high_of(loaded, name)}) - served.predict()))
+    slider(page, name).press("End")
+    expected = served.predict(**{name: high_of(loaded, name)})
+    assert abs(expected - served.predict()) > 0.05
+    expect(page.locator("#value")).to_have_text(re.compile(re.escape(f"{expected:.2f}")))
+    before = float(box(page, name).input_value())
+    slider(page, name).press("ArrowLeft")
+    after = float(box(page, name).input_value())
+    assert after < before
+    expect(page.locator("#value")).to_have_text(re.compile(re.escape(f"{served.predict(**{name: after}):.2f}")))
+
+
+def high_of(model: ServedModel, name: str) -> float:
+    return next(feature.high for feature in model.schema.features if feature.name == name)
+
+
+def test_the_interval_and_the_rounded_grade_are_those_of_the_service(play: Any, loaded: ServedModel) -> None:
+    served = play()
+    page = served.open().page
+    address = f"{served.address}/predict?interval=true&grade=true"
+    answer = requests.post(address, json=loaded.info["sample"], timeout=10).json()
+    low, high = answer["interval"]["lower"][0], answer["interval"]["upper"][0]
+    expect(page.locator("#interval")).to_have_text(f"90 % interval {low:.2f} to {high:.2f}")
+    expect(page.locator("#grade")).to_have_text(f"rounded {answer['grade'][0]}")
+
+
+def test_a_value_beyond_the_training_range_can_be_typed_and_the_services_warning_is_beside_it(
+    play: Any, loaded: ServedModel
+) -> None:
+    served = play()
+    page = served.open().page
+    feature = loaded.schema.features[0]
+    box(page, feature.name).fill(str(feature.high + 1))
+    expect(note_of(page, feature.name)).to_have_text(feature.trained_on)
+    assert number_of(page.locator("#value")) == pytest.approx(served.predict(**{feature.name: feature.high + 1}), abs=0.006)
+    box(page, feature.name).fill(str(feature.low))
+    expect(note_of(page, feature.name)).to_be_hidden()
+
+
+def test_a_value_that_the_service_refuses_has_its_rule_beside_it_and_the_prediction_is_marked_old(
+    play: Any, loaded: ServedModel
+) -> None:
+    page = play(out_of_range="reject").open().page
+    first, second = loaded.schema.features[:2]
+    box(page, first.name).fill("")
+    expect(note_of(page, first.name)).to_have_text("must not be null")
+    expect(page.locator("#prediction")).to_have_class(re.compile("is-stale"))
+    box(page, first.name).fill(str(first.low))
+    box(page, second.name).fill(str(second.high + 1))
+    expect(note_of(page, second.name)).to_have_text(second.trained_on)
+    page.get_by_role("button", name="Back to the sample").click()
+    expect(page.locator("#prediction")).not_to_have_class(re.compile("is-stale"))
+    expect(page.locator("li.control .rule:visible")).to_have_count(0)
+
+
+def test_a_missing_value_is_a_tick_where_the_column_allows_it(play: Any) -> None:
+    page = play(made_up(describe_feature("a", nullable=True), describe_feature("b"))).open().page
+    tick = page.get_by_role("checkbox", name="missing")
+    expect(tick).to_have_count(1)
+    expect(page.locator("#value")).to_have_text("10.00")
+    tick.check()
+    expect(page.locator("#value")).to_have_text("5.00")
+    slider(page, "a").press("End")
+    expect(tick).not_to_be_checked()
+    expect(page.locator("#value")).to_have_text("15.00")
+
+
+def test_a_feature_of_whole_numbers_moves_by_whole_numbers(play: Any) -> None:
+    page = play(made_up(describe_feature("a", type="integer"), describe_feature("b"))).open().page
+    slider(page, "a").press("ArrowRight")
+    expect(box(page, "a")).to_have_value("6")
+    expect(page.locator("#value")).to_have_text("11.00")
+
+
+def test_features_without_a_training_range_have_a_box_only(play: Any) -> None:
+    unseen = describe_feature("unseen", train_min=None, train_max=None, quantiles=dict.fromkeys(("0.05", "0.5")))
+    page = play(made_up(unseen, describe_feature("still", train_min=5.0, train_max=5.0), describe_feature("b"))).open().page
+    expect(page.get_by_role("slider")).to_have_count(1)
+    box(page, "unseen").fill("100")
+    expect(page.locator("#value")).to_have_text("110.00")
+    expect(page.locator("#effects > li")).to_have_count(3)
+
+
+def test_a_model_without_interval_and_grades_shows_the_prediction_alone(play: Any) -> None:
+    page = play(made_up(describe_feature("a"), interval=None)).open().page
+    expect(page.locator("#interval")).to_be_empty()
+    expect(page.locator("#grade")).to_be_empty()
+    expect(page.locator("#scale circle")).to_have_count(1)
+
+
+# --- what moves it -------------------------------------------------------------------------------------------------------
+
+
+def test_the_features_are_ordered_by_how_far_each_moves_the_prediction_with_one_request(play: Any) -> None:
+    wide, narrow = describe_feature("wide"), describe_feature("narrow", train_min=4.0, train_max=6.0)
+    tab = play(made_up(narrow, wide)).open()
+    items = tab.page.locator("#effects > li")
+    expect(items).to_have_count(2)
+    assert items.locator(".effect-name").all_inner_texts() == ["wide", "narrow"]
+    assert [number_of(item) for item in items.locator(".reach").all()] == [10, 2]
+    bodies = [request.post_data_json for request in tab.requests if request.method == "POST"]
+    assert sum(isinstance(body, list) for body in bodies) == 1
+
+
+def test_each_features_change_from_the_sample_has_its_effect(play: Any) -> None:
+    page = play(made_up(describe_feature("first"), describe_feature("second"))).open().page
+    box(page, "first").fill("7")
+    expect(page.locator("#effects > li", has_text="first").locator(".moved-text")).to_have_text("+2.0")
+    expect(page.locator("#effects > li", has_text="second").locator(".moved-text")).to_have_text("–")
+    expect(page.locator("#effects-note")).to_contain_text("The sample has 10.0, your values 12.0.")
+
+
+def test_a_curves_point_is_at_the_current_value(play: Any) -> None:
+    page = play(made_up(describe_feature("a"))).open().page
+    box(page, "a").fill("2.5")
+    expect(page.locator("#effects .now")).to_have_attribute("cx", "25%")
+    page.locator("#effects .effect-name").click()
+    expect(slider(page, "a")).to_be_focused()
+
+
+# --- many rows -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_files_rows_are_predicted_whatever_separates_its_cells(play: Any, loaded: ServedModel, separator: str) -> None:
+    served = play()
+    page = served.open().page
+    lines = as_csv(loaded, 3)
+    drop(page, joined(lines, separator))
+    expect(page.locator("#file-status")).to_contain_text("3 rows predicted by version 1")
+    first = loaded.schema.names[0]
+    shown = [number_of(row.locator("td").first) for row in page.locator("#table tbody tr").all()]
+    assert shown == [pytest.approx(served.predict(**{first: float(line[0])}), abs=0.006) for line in lines[1:]]
+
+
+def test_faults_of_a_file_are_shown_in_their_row_and_column_and_the_other_rows_can_be_predicted(
+    play: Any, loaded: ServedModel
+) -> None:
+    page = play().open().page
+    lines = as_csv(loaded, 4)
+    lines[2][1], lines[4][2] = "a lot", ""
+    drop(page, joined(lines))
+    expect(page.locator("#file-status")).to_contain_text("2 faults in 2 rows")
+    rows = page.locator("#table tbody tr")
+    assert [row.get_attribute("class") for row in rows.all()] == [None, "fault", None, "fault"]
+    faulty = page.locator("#table td.fault")
+    assert [re.sub(r"\s+", " ", text) for text in faulty.all_inner_texts()] == ["a lot must be a number", "must not be null"]
+    assert page.locator("#table thead .fault").all_inner_texts() == list(loaded.schema.names[1:3])
+    page.get_by_role("button", name="Leave 2 rows out, predict the 2 others").click()
+    expect(page.locator("#file-status")).to_contain_text("2 rows predicted by version 1. 2 rows left out.")
+
+
+def test_the_scored_file_is_the_file_with_further_columns(play: Any, loaded: ServedModel) -> None:
+    served = play()
+    page = served.open().page
+    lines = as_csv(loaded, 2)
+    lines = [[*line, extra] for line, extra in zip(lines, ["note", 'say "a;b"', ""], strict=True)]
+    text = io.StringIO()
+    csv.writer(text, delimiter=";").writerows(lines)
+    drop(page, text.getvalue(), "my rows.csv")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the scored CSV").click()
+    assert download.value.suggested_filename == "my rows-scored.csv"
+    scored = list(csv.reader(download.value.path().read_text(encoding="utf-8").splitlines(), delimiter=";"))
+    assert [line[: len(lines[0])] for line in scored] == lines
+    assert scored[0][len(lines[0]) :] == ["predicted_quality", "lower_90", "upper_90", "grade"]
+    assert float(scored[1][len(lines[0])]) == served.predict()
+
+
+def test_columns_that_the_model_does_not_take_are_left_aside(play: Any, loaded: ServedModel) -> None:
+    page = play().open().page
+    drop(page, joined([[*line, "x"] for line in as_csv(loaded, 1)]))
+    expect(page.locator("#file-status")).to_contain_text("1 row predicted")
+    expect(page.locator("#table th.unused")).to_contain_text("not used by the model")
+
+
+def test_a_column_that_is_missing_is_told_with_the_services_guess(play: Any, loaded: ServedModel) -> None:
+    page = play().open().page
+    lines = as_csv(loaded, 1)
+    right, lines[0][0] = lines[0][0], lines[0][0][:-1]
+    drop(page, joined(lines))
+    expect(page.locator("#table th.absent")).to_contain_text(right)
+    expect(page.locator("#table td.fault").filter(has_text=f"Did you mean '{right}'")).to_have_count(1)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("", "must have a line of column names and at least one row", id="empty"),
+        pytest.param("a,a\n1,2\n", "a: must be there once", id="twice"),
+        pytest.param("a,b\n1\n", "must have 2 cells", id="short"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused_in_place(play: Any, text: str, said: str) -> None:
+    tab = play().open()
+    drop(tab.page, text)
+    expect(tab.page.locator(".batch")).to_contain_text(said)
+    assert not [request for request in tab.requests if request.method == "POST" and '"a"' in (request.post_data or "")]
+
+
+def test_a_file_can_be_dropped(play: Any) -> None:
+    page = play(made_up(describe_feature("a"))).open().page
+    page.evaluate("""() => {
+        const data = new DataTransfer();
+        data.items.add(new File(["a\\n1\\n2\\n"], "dropped.csv"));
+        document.getElementById("drop").dispatchEvent(new DragEvent("drop", { dataTransfer: data, cancelable: true }));
+    }""")
+    expect(page.locator("#file-status")).to_contain_text("dropped.csv: 2 rows predicted by version 7")
+
+
+# --- the service changes -------------------------------------------------------------------------------------------------
+
+
+def test_a_promotion_while_the_page_is_open_is_told_and_followed(play: Any, loaded: ServedModel) -> None:
+    served = play()
+    page = served.open().page
+    name, value = loaded.schema.names[0], str(loaded.schema.features[0].low)
+    box(page, name).fill(value)
+    info = copy.deepcopy(loaded.info) | {"candidate": "Another"}
+    served.service.serve(
+        replace(loaded, version="2", run_id="other", info=info, predict=lambda values: np.full(len(values), 4.25))
+    )
+    expect(page.locator("#news")).to_contain_text("Version 2 is served now; before it was version 1")
+    expect(page.locator("#facts")).to_contain_text("Another")
+    expect(page.locator("#value")).to_have_text("4.25")
+    expect(box(page, name)).to_have_value(value)
+
+
+def test_without_a_model_the_page_says_what_to_do_and_begins_once_there_is_one(play: Any, loaded: ServedModel) -> None:
+    served = play(None)
+    page = served.open().page
+    expect(page.locator("#problem")).to_contain_text("make pipeline")
+    expect(page.locator("main")).to_be_hidden()
+    served.service.serve(loaded)
+    expect(page.locator("#value")).not_to_be_empty()
+    expect(page.locator("#problem")).to_be_empty()
+
+
+def test_a_service_that_asks_for_a_token_gets_it_from_a_field_and_the_page_forgets_it(play: Any) -> None:
+    page = play(tokens=("secret",)).open().page
+    token = page.get_by_label("Token")
+    expect(token).to_be_focused()
+    token.fill("wrong")
+    token.press("Enter")
+    expect(page.locator("#token-note")).to_have_text("The service does not know this token.")
+    token.fill("secret")
+    token.press("Enter")
+    expect(page.locator("#value")).not_to_be_empty()
+    expect(token).to_be_hidden()
+    assert "secret" not in str(page.evaluate("[JSON.stringify(localStorage), JSON.stringify(sessionStorage), document.cookie]"))
+    page.reload()
+    expect(token).to_be_visible()
+
+
+def test_a_model_of_synthetic_rows_has_a_banner(play: Any, loaded: ServedModel) -> None:
+    expect(play().open().page.locator("#synthetic")).to_be_hidden()
+    synthetic = replace(loaded, tags=loaded.tags | {"recipeline.data_source": "synthetic"})
+    expect(play(synthetic).open().page.locator("#synthetic")).to_contain_text("Synthetic data.")
+
+
+# --- for everybody -------------------------------------------------------------------------------------------------------
+
+
+def background(page: Page) -> int:
+    """Return how light the page's ground is, 0 to 255."""
+    channels = re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    return sum(map(int, channels[:3])) // 3
+
+
+def test_it_is_light_or_dark_as_the_system_is_and_as_the_button_says(play: Any) -> None:
+    served = play()
+    light, dark = (served.open(color_scheme=scheme).page for scheme in ("light", "dark"))
+    assert background(light) > 200
+    assert background(dark) < 60
+    light.get_by_role("button", name="Change to dark colours").click()
+    assert background(light) < 60
+    light.reload()
+    assert background(light) < 60
+
+
+def test_a_narrow_phone_scrolls_down_only(play: Any, loaded: ServedModel) -> None:
+    page = play().open(viewport={"width": 360, "height": 740}).page
+    lines = as_csv(loaded, 2)
+    lines[1][0] = "a lot"
+    drop(page, joined(lines))
+    expect(page.locator("#table td.fault")).to_be_visible()
+    expect(page.locator("#effects > li")).to_have_count(len(loaded.schema.names))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_every_input_and_button_has_a_name_of_its_own(play: Any) -> None:
+    page = play(made_up(describe_feature("a", nullable=True), describe_feature("b"))).open().page
+    nameless = page.evaluate("""() => [...document.querySelectorAll("input, button, [tabindex], svg[role]")]
+        .filter((node) => !node.closest("[hidden]") && !(node.labels?.length || node.ariaLabel || node.textContent.trim()))
+        .map((node) => node.outerHTML)""")
+    assert nameless == []
+
+
+def test_the_keyboard_reaches_every_control_is_seen_there_and_comes_out_again(play: Any, loaded: ServedModel) -> None:
+    page = play().open().page
+    expect(page.locator("#effects > li")).to_have_count(len(loaded.schema.names))
+    reached, unseen = [], []
+    for _ in range(100):
+        page.keyboard.press("Tab")
+        at = page.evaluate("""() => {
+            const node = document.activeElement;
+            const shown = node.id === "file" ? node.nextElementSibling : node;
+            return [node.id || node.className || node.tagName, getComputedStyle(shown).outlineStyle];
+        }""")
+        if at[0] == "BODY":
+            break
+        reached.append(at[0])
+        unseen += [at[0]] if at[1] == "none" else []
+    count = len(loaded.schema.names)
+    assert {f"slider-{place}" for place in range(count)} | {f"box-{place}" for place in range(count)} <= set(reached)
+    assert {"theme", "reset", "file", "effect-name"} <= set(reached)
+    assert unseen == []
+
+
+def test_the_prediction_is_said_to_those_who_listen_once_nothing_moves(play: Any, loaded: ServedModel) -> None:
+    page = play().open().page
+    spoken = page.locator("#spoken")
+    expect(spoken).to_have_attribute("role", "status")
+    expect(spoken).to_have_text(re.compile(r"^Predicted quality: \d\.\d+, grade, 90 % interval .* to .*, rounded \d$"))
+    box(page, loaded.schema.names[0]).fill("")
+    expect(spoken).to_have_text("A value cannot be used. See its field.")
+
+
+def test_html_in_names_and_cells_stays_text(play: Any) -> None:
+    nasty = made_up(describe_feature(NASTY, unit=NASTY), describe_feature("__proto__"), target=NASTY, candidate=NASTY)
+    page = play(nasty).open().page
+    expect(page.locator("#effects > li")).to_have_count(2)
+    expect(page.locator("#target-name")).to_have_text(NASTY)
+    expect(slider(page, NASTY)).to_be_visible()
+    quoted = '"' + NASTY.replace('"', '""') + '"'
+    drop(page, f"{quoted},__proto__\n1,2\n{quoted},3\n", f"{NASTY}.csv")
+    expect(page.locator("#table td.fault")).to_contain_text(NASTY)
+    assert page.locator("img").count() == 0
+    assert "broken" not in page.title()
+
+
+def test_the_api_page_shows_the_models_columns_and_asks_nobody_else(play: Any) -> None:
+    page = play().open("/docs").page
+    expect(page.locator(".info")).to_contain_text(NAME)
+    page.locator("#operations-predictions-predict .opblock-summary-control").click()
+    page.get_by_role("button", name="Execute").click()
+    expect(page.locator("#operations-predictions-predict .live-responses-table")).to_contain_text('"predictions"')
+
+
+def test_the_api_page_reads_the_columns_once_it_has_the_token(play: Any) -> None:
+    page = play(tokens=("secret",)).open("/docs").page
+    expect(page.locator(".info")).to_contain_text("The model's columns are not told")
+    page.locator(".auth-wrapper .authorize").click()
+    page.locator(".modal-ux input").fill("secret")
+    page.locator(".modal-ux button.authorize").click()
+    expect(page.locator(".info")).to_contain_text("Version 1")

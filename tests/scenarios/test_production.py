@@ -1,0 +1,385 @@
+"""The commands about Production: who was in it, why, what is broken, and the way back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow.utils.file_utils import local_file_uri_to_path
+
+from recipeline.registry.ledger import Ledger
+from tests.conftest import NAME, MakeProject, Outcome, Project, find_command, forget_mlflow, move_store
+from tests.faults import in_fork
+
+pytestmark = pytest.mark.xdist_group("production")
+
+
+@pytest.fixture(scope="session")
+def _served(make_project: MakeProject, wines: pd.DataFrame) -> Path:
+    """Three versions: 1 and 2 were in Production, 3 is the challenger."""
+    project = make_project(wines)
+    project.draws = True
+    for model, promote in (("en", "auto"), ("lr", "always"), ("dt", "never")):
+        project.ok("main", model=model, promote=promote)
+    return project.folder
+
+
+@pytest.fixture
+def served(_served: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Project]:
+    """The project with three versions, in a folder of its own."""
+    folder = tmp_path / "served"
+    move_store(_served, folder)
+    yield Project(folder, wines)
+    mlflow.end_run()
+
+
+def values(project: Project, command: str, **params: str) -> Any:
+    """Run a command with --json; return what it printed."""
+    return json.loads(with_json(project, command, **params).stdout)
+
+
+def with_json(project: Project, command: str, **params: str) -> Outcome:
+    from click.testing import CliRunner
+
+    words = ["--recipe", str(project.recipe_path), "--profile", str(project.profile_path), "--json"]
+    words += [word for key, value in params.items() for word in (f"--{key}", value)]
+    result = CliRunner().invoke(find_command(command), words)
+    forget_mlflow()
+    return Outcome(result.exit_code, result.stdout, result.stderr)
+
+
+def broken(project: Project) -> list[dict[str, str]]:
+    """Return what doctor finds broken, each with a way to mend it; check the exit code."""
+    outcome = with_json(project, "doctor")
+    found = [finding for finding in json.loads(outcome.stdout) if finding["state"] == "broken"]
+    assert outcome.exit_code == (7 if found else 0)
+    assert all(finding["fix"] for finding in found), found
+    return found
+
+
+def served_versions(project: Project) -> list[str]:
+    return [term["version"] for term in values(project, "history")]
+
+
+def test_history_tells_who_was_in_production_from_when_to_when_and_why(served: Project) -> None:
+    first, second = values(served, "history")
+    assert (first["version"], first["kind"], first["until"]) == ("1", "promote", second["since"])
+    assert (second["version"], second["kind"], second["until"]) == ("2", "forced", None)
+    assert first["reason"].startswith("first: R2 +0.")
+    assert served.client.get_run(second["run_id"]).data.tags["recipeline.step"] == "promote"
+    table = served.ok("history").stdout
+    assert table.index("│ 2 ") < table.index("│ 1 ")
+
+
+def test_who_served_names_the_version_of_a_moment_and_all_of_a_day(served: Project) -> None:
+    first, second = values(served, "history")
+    just_before = (datetime.fromisoformat(second["since"]) - timedelta(milliseconds=1)).isoformat()
+    assert [term["version"] for term in values(served, "who_served", at=just_before)] == ["1"]
+    assert [term["version"] for term in values(served, "who_served", at=second["since"])] == ["2"]
+    assert [term["version"] for term in values(served, "who_served", at="now")] == ["2"]
+    before = (datetime.fromisoformat(first["since"]) - timedelta(milliseconds=1)).isoformat()
+    assert values(served, "who_served", at=before) == []
+    day = datetime.fromisoformat(first["since"]).astimezone()
+    if day.date() == datetime.fromisoformat(second["since"]).astimezone().date():
+        assert [term["version"] for term in values(served, "who_served", at=f"{day:%Y-%m-%d}")] == ["1", "2"]
+    assert served.run("who_served", at="someday").exit_code == 2
+
+
+def test_a_time_copied_from_the_history_table_is_in_the_term_that_it_begins(served: Project) -> None:
+    newest = served.ok("history").stdout.splitlines()[3]
+    copied = newest.split("│")[2].strip()
+    assert "2" in [term["version"] for term in values(served, "who_served", at=copied)]
+
+
+@pytest.mark.parametrize("command", ["rollback", "approve", "why"])
+def test_a_version_is_a_number(served: Project, command: str) -> None:
+    outcome = served.run(command, version="abc")
+    assert outcome.exit_code == 2
+    assert "version must be the number of a version. Got 'abc' instead." in outcome.stderr
+
+
+def test_a_model_that_waits_for_approval_names_the_command(project: Project) -> None:
+    assert "make approve" in project.ok("main", promote="manual").stdout
+    project.ok("approve")
+    assert project.production().version
+
+
+def test_why_tells_a_versions_lineage_and_what_differs_from_the_one_before(served: Project) -> None:
+    found = values(served, "why", version="2")
+    assert set(found["runs"]) == {"ingest", "split", "train", "evaluate", "register"}
+    assert {run["state"] for run in found["runs"].values()} == {"active"}
+    assert found["tags"]["candidate"] == "LinearRegression"
+    assert {"r2", "cv_mean_score"} <= set(found["metrics"])
+    assert found["before"] == "1"
+    assert any("candidates.ElasticNet" in line for line in found["differences"])
+    assert values(served, "why")["version"] == "2"
+    assert [term["kind"] for term in found["terms"]] == ["forced"]
+    assert "In Production from" in served.ok("why").stdout
+    assert served.run("why", version="9").exit_code == 6
+    assert "LinearRegression" in served.ok("why").stdout
+
+
+def test_rollback_goes_back_withdraws_and_walks_past_the_withdrawn(served: Project) -> None:
+    served.ok("rollback", reason="grades too high")
+    assert str(served.production().version) == "1"
+    assert "grades too high" in served.client.get_model_version(NAME, "2").tags["recipeline.withdrawn"]
+    outcome = served.run("rollback")
+    assert outcome.exit_code == 6
+    assert "version 2 is withdrawn" in outcome.stderr
+    assert "There must be an earlier Production to go back to. Got none instead." in outcome.stderr
+    assert str(served.production().version) == "1"
+    assert broken(served) == []
+
+
+def test_a_withdrawn_version_is_not_promoted_automatically_and_always_lifts_it(served: Project) -> None:
+    served.ok("rollback")
+    assert "kept (withdrawn)" in served.ok("main", model="lr").stdout
+    assert str(served.production().version) == "1"
+    assert "promoted (forced)" in served.ok("main", model="lr", promote="always").stdout
+    assert str(served.production().version) == "2"
+    assert "recipeline.withdrawn" not in served.client.get_model_version(NAME, "2").tags
+
+
+def test_rollback_to_a_named_version_and_to_the_one_in_production(served: Project) -> None:
+    served.ok("rollback", version="3")
+    assert str(served.production().version) == "3"
+    assert served_versions(served) == ["1", "2", "3"]
+    assert served.run("rollback", version="3").exit_code == 2
+    assert served.run("rollback", version="8").exit_code == 6
+
+
+def learned_from(project: Project, source: str, *versions: str) -> None:
+    for version in versions:
+        project.client.set_model_version_tag(NAME, version, "recipeline.data_source", source)
+
+
+def test_rollback_never_puts_a_model_of_synthetic_rows_in_the_place_of_one_of_real_rows(served: Project) -> None:
+    learned_from(served, "synthetic", "1", "3")
+    named = served.run("rollback", version="3")
+    assert named.exit_code == 2
+    assert "must have learned from real rows" in named.stderr
+    assert "Got version 3, trained on synthetic rows, instead." in named.stderr
+    unnamed = served.run("rollback")
+    assert unnamed.exit_code == 6
+    assert "version 1 learned from synthetic rows" in unnamed.stderr
+    assert str(served.production().version) == "2"
+    assert served_versions(served) == ["1", "2"]
+
+
+def test_rollback_from_a_model_of_synthetic_rows_goes_to_either(served: Project) -> None:
+    learned_from(served, "synthetic", "1", "2")
+    served.ok("rollback")
+    assert str(served.production().version) == "1"
+    served.ok("rollback", version="3")
+    assert str(served.production().version) == "3"
+
+
+def test_rollback_refuses_a_version_that_answers_differently(served: Project) -> None:
+    shutil.copy(model_folder(served, "3") / "model.skops", model_folder(served, "1") / "model.skops")
+    outcome = served.run("rollback", version="1")
+    assert outcome.exit_code == 6
+    assert "must answer the golden rows" in outcome.stderr
+    assert str(served.production().version) == "2"
+    assert any("Version 1" in finding["what"] and "model.skops" in finding["what"] for finding in broken(served))
+
+
+def test_under_the_policy_manual_a_challenger_that_passed_waits_for_approve(project: Project) -> None:
+    outcome = project.ok("main", model="en", promote="manual")
+    assert "waits for `approve`" in outcome.stdout
+    assert project.versions() == {"1": "Staging"}
+    project.ok("approve", reason="seen")
+    assert str(project.production().version) == "1"
+    assert [term["kind"] for term in values(project, "history")] == ["approve"]
+    project.ok("main", model="dt", promote="manual")
+    outcome = project.run("approve")
+    assert outcome.exit_code == 6
+    assert "must have passed the gate" in outcome.stderr
+    assert str(project.production().version) == "1"
+
+
+def test_doctor_on_no_store_makes_none(project: Project) -> None:
+    (project.folder / "mlflow.db").unlink()
+    assert broken(project) == []
+    assert not (project.folder / "mlflow.db").exists()
+
+
+def test_doctor_finds_a_whole_project_whole(served: Project) -> None:
+    assert broken(served) == []
+
+
+def test_doctor_names_an_inherited_run(served: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    (finding,) = broken(served)
+    assert finding["fix"] == "unset MLFLOW_RUN_ID"
+
+
+def delete_version(project: Project) -> None:
+    project.client.delete_model_version(NAME, "1")
+
+
+def move_stage(project: Project) -> None:
+    with pytest.warns(FutureWarning):
+        project.client.transition_model_version_stage(NAME, "3", "Production")
+
+
+def move_alias(project: Project) -> None:
+    project.client.set_registered_model_alias(NAME, "champion", "3")
+
+
+def tamper_with_entry(project: Project) -> None:
+    name = Ledger(project.client, NAME).name
+    text = project.client.get_model_version(name, "1").tags["recipeline.entry"]
+    project.client.set_model_version_tag(name, "1", "recipeline.entry", text.replace("first", "worst"))
+
+
+def cut_off_ledger(project: Project) -> None:
+    project.client.delete_model_version(Ledger(project.client, NAME).name, "2")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (delete_version, "Version 1, which was in Production, was deleted"),
+        (move_stage, "Versions 2 and 3 are both in stage Production"),
+        (move_alias, "Production was changed by other means than the pipeline"),
+        (tamper_with_entry, "Entry 1 of the ledger was changed"),
+        (cut_off_ledger, "Entry 2 of the ledger is missing"),
+    ],
+)
+def test_doctor_names_what_was_done_behind_its_back_and_repair_mends_it(served: Project, damage: Any, words: str) -> None:
+    damage(served)
+    assert any(words in finding["what"] for finding in broken(served))
+    served.ok("repair")
+    assert broken(served) == []
+    served.production()
+    served.ok("main", model="en")
+
+
+def model_folder(project: Project, version: str) -> Path:
+    """Return the folder of a version's files."""
+    model_id = project.client.get_model_version(NAME, version).source.rpartition("/")[2]
+    return Path(local_file_uri_to_path(project.client.get_logged_model(model_id).artifact_location))
+
+
+def remove_artifacts(project: Project) -> None:
+    shutil.rmtree(model_folder(project, "2"))
+
+
+def tamper_with_model(project: Project) -> None:
+    path = model_folder(project, "2") / "model.skops"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("damage", [remove_artifacts, tamper_with_model])
+def test_doctor_names_a_model_whose_files_are_gone_or_changed_and_rollback_is_the_way_out(served: Project, damage: Any) -> None:
+    damage(served)
+    assert any(finding["what"].startswith("Version 2") for finding in broken(served))
+    left = served.run("repair")
+    assert "not mended" in left.stdout
+    assert left.exit_code == 7
+    served.ok("rollback")
+    assert str(served.production().version) == "1"
+
+
+def make_old(project: Project, days: float) -> None:
+    """Let all runs and versions be `days` older."""
+    milliseconds = int(days * 24 * 3600 * 1000)
+    with closing(sqlite3.connect(project.folder / "mlflow.db")) as connection, connection:
+        connection.execute("UPDATE runs SET start_time = start_time - ?, end_time = end_time - ?", (milliseconds,) * 2)
+        connection.execute("UPDATE model_versions SET creation_time = creation_time - ?", (milliseconds,))
+
+
+def test_prune_says_what_it_would_delete_and_deletes_only_what_nothing_needs(served: Project) -> None:
+    served.ok("main", model="en", promote="never")  # version 1 is the challenger again, and version 3 archived
+    assert "nothing is older" in served.ok("prune").stdout
+    make_old(served, 100)
+    dry = served.ok("prune").stdout
+    assert "would be deleted" in dry
+    before = {run.info.run_id for run in served.runs()}
+    served.ok("prune", dry_run="off")
+    after = {run.info.run_id for run in served.runs()}
+    assert before - after
+    assert set(served.versions()) == {"1", "2"}
+    for version in ("1", "2"):
+        found = values(served, "why", version=version)
+        assert {run["state"] for run in found["runs"].values()} == {"active"}
+    assert broken(served) == []
+    served.ok("rollback")
+    assert served.run("prune", dry_run="perhaps").exit_code == 2
+
+
+def test_a_backup_brings_the_store_back_as_it_was(served: Project) -> None:
+    archive = served.folder.parent / "saved.tar.gz"
+
+    def save_and_change() -> None:
+        served.ok("backup", output=str(archive))
+        assert served.run("backup", output=str(archive)).exit_code == 2
+        served.ok("rollback")
+        remove_artifacts(served)
+
+    def bring_back() -> None:
+        assert "the one before" in served.ok("restore", input=str(archive)).stdout
+
+    def check() -> None:
+        assert str(served.production().version) == "2"
+        assert served_versions(served) == ["1", "2"]
+        assert broken(served) == []
+
+    # A process that has a store open does not see that another one is in its place.
+    for part in (save_and_change, bring_back, check):
+        assert in_fork(part) == 0
+
+
+def test_an_archive_that_is_cut_off_or_of_another_folder_is_refused_and_the_store_stays(
+    served: Project, project: Project
+) -> None:
+    archive = served.folder.parent / "saved.tar.gz"
+    served.ok("backup", output=str(archive))
+    project.ok("ingest")
+    outcome = project.run("restore", input=str(archive))
+    assert outcome.exit_code == 6
+    assert "must be of a store whose artifacts are in" in outcome.stderr
+    assert served.run("backup", output=str(served.folder / "none/saved.tar.gz")).exit_code == 2
+    archive.write_bytes(archive.read_bytes()[:5000])
+    assert served.run("restore", input=str(archive)).exit_code == 6
+    assert served.run("restore", input=str(archive) + ".none").exit_code == 6
+    assert str(served.production().version) == "2"
+
+
+def test_an_entry_leads_to_its_run_and_its_evidence_to_the_decision(served: Project) -> None:
+    import hashlib
+
+    first = Ledger(served.client, NAME).read().entries[0]
+    uri = served.client.get_run(first.run_id).info.artifact_uri
+    decision = Path(uri.removeprefix("file://")) / "decision.json"
+    assert hashlib.sha256(decision.read_bytes()).hexdigest() == first.evidence
+    content = json.loads(decision.read_text(encoding="utf-8"))
+    assert content["evidence"]["lower"] > 0
+    assert content["evidence"]["repeats"] == 1
+    assert (decision.parent / "plots/gain.png").read_bytes().startswith(b"\x89PNG")
+    tags = served.client.get_model_version(NAME, "1").tags
+    assert float(tags["recipeline.gate_lower"]) == content["evidence"]["lower"]
+    assert tags["recipeline.gate_passed"] == "true"
+
+
+def test_the_same_recipe_on_more_rows_is_a_refresh(project: Project, wines: pd.DataFrame) -> None:
+    project.write_recipe(lambda c: c["promotion"].update(min_rows=20, margin=0.5))
+    wines.head(300).to_csv(project.data, index=False)
+    project.ok("main", model="en", promote="always")
+    wines.to_csv(project.data, index=False)
+    outcome = project.ok("main", model="en")
+    assert "Promotion: promoted (refresh)" in outcome.stdout
+    project.write_recipe(lambda c: c["promotion"].update(min_rows=2000))
+    wines.head(390).to_csv(project.data, index=False)
+    outcome = project.ok("main", model="en")
+    assert "Promotion: kept (refresh)" in outcome.stdout
+    assert "distinct rows that neither has seen, at least 2000 are needed" in outcome.stdout

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from schemathesis import APIOperation, Case, GenerationMode, Response
+from schemathesis.checks import load_all_checks
+from schemathesis.specs.openapi import checks
+
+from recipeline.serving.model.loading import ServedModel
+from recipeline.serving.rows.schema import Schema
+from tests.serving.conftest import Make
+
+CONFORMS = [
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+#: /invocations takes more than its description tells, and of it these would not be true.
+TAKES_JUST_WHAT_IT_SAYS = [checks.positive_data_acceptance, checks.negative_data_rejection]
+MANY, FEW = 60, 3
+
+
+def describe(client: Any, **headers: str) -> dict[str, Any]:
+    answer = client.get("/openapi.json", headers=headers)
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.get_json()
+    return found
+
+
+def schema_of(document: dict[str, Any], name: str) -> Any:
+    """Return a validator of the component `name`."""
+    return jsonschema_rs.validator_for({"$ref": f"#/components/schemas/{name}", "components": document["components"]})
+
+
+def within(value: Any, key: str) -> Iterator[Any]:
+    """Yield what stands under `key`, at any depth."""
+    for name, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        if name == key:
+            yield inner
+        yield from within(inner, key)
+
+
+def with_features(model: ServedModel, *changes: dict[str, Any]) -> ServedModel:
+    """Return the model with its first features described otherwise."""
+    info = copy.deepcopy(model.info)
+    for feature, change in zip(info["features"], changes, strict=False):
+        feature.update(change)
+    return replace(model, info=info, schema=Schema.of(info))
+
+
+# --- the document --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settled", [{}, {"tokens": ("secret",)}, {"served": None}, {"out_of_range": "reject"}])
+def test_the_description_is_valid_openapi_and_its_schemas_are_valid_json_schemas(make_client: Make, settled: Any) -> None:
+    document = describe(make_client(**settled), Authorization="Bearer secret")
+    assert document["openapi"].startswith("3.1.")
+    schemathesis.openapi.from_dict(document).validate()
+    for schema in [*document["components"]["schemas"].values(), *within(document["paths"], "schema")]:
+        jsonschema_rs.meta.validate(schema)
+
+
+def test_every_reference_leads_somewhere(client: Any) -> None:
+    document = describe(client)
+    for reference in set(within(document, "$ref")):
+        _, _, kind, name = reference.split("/")
+        assert name in document["components"][kind], reference
+
+
+def test_it_lists_exactly_the_routes_of_the_service(client: Any) -> None:
+    routes = {
+        (rule.rule, method.lower())
+        for rule in client.application.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    listed = {(path, method) for path, operations in describe(client)["paths"].items() for method in operations}
+    assert listed == routes
+
+
+def test_every_operation_has_a_name_of_its_own(client: Any) -> None:
+    names = list(within(describe(client)["paths"], "operationId"))
+    assert len(names) == len(set(names))
+
+
+# --- the columns ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_row_is_the_models_columns_with_their_units_and_training_ranges(client: Any, model: ServedModel) -> None:
+    row = describe(client)["components"]["schemas"]["Row"]
+    assert row["required"] == list(row["properties"]) == list(model.schema.names)
+    assert row["additionalProperties"] is False
+    for feature in model.schema.features:
+        schema = row["properties"][feature.name]
+        assert schema["description"].startswith(feature.unit)
+        assert f"trained on {feature.low:g} to {feature.high:g}" in schema["description"]
+        assert schema["maximum"] > 1e38
+
+
+def test_a_service_that_refuses_what_is_beyond_the_training_range_says_so_as_a_rule(
+    make_client: Make, model: ServedModel
+) -> None:
+    row = describe(make_client(out_of_range="reject"))["components"]["schemas"]["Row"]
+    for feature in model.schema.features:
+        assert (row["properties"][feature.name]["minimum"], row["properties"][feature.name]["maximum"]) == (
+            feature.low,
+            feature.high,
+        )
+
+
+def test_whole_and_missing_values_are_told(make_client: Make, model: ServedModel) -> None:
+    changed = with_features(model, {"type": "integer"}, {"nullable": True}, {"type": "integer", "nullable": True})
+    types = [column["type"] for column in describe(make_client(changed))["components"]["schemas"]["Row"]["properties"].values()]
+    assert types[:4] == ["integer", ["number", "null"], ["integer", "null"], "number"]
+
+
+def test_the_sample_is_an_example_and_keeps_the_rules(client: Any, row: dict[str, float]) -> None:
+    document = describe(client)
+    examples = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["examples"]
+    assert examples["one row"]["value"] == row
+    for example in examples.values():
+        assert schema_of(document, "Rows").is_valid(example["value"])
+
+
+def test_the_examples_of_both_ways_to_predict_are_answered(client: Any) -> None:
+    for path in ("/predict", "/invocations"):
+        body = describe(client)["paths"][path]["post"]["requestBody"]["content"]
+        for kind, content in body.items():
+            for name, example in content["examples"].items():
+                sent = {"json": example["value"]} if kind == "application/json" else {"data": example["value"]}
+                answer = client.post(path, content_type=kind, **sent)
+                assert answer.status_code == 200, (path, name, answer.get_data())
+
+
+def test_rows_have_the_services_limit(make_client: Make, row: dict[str, float]) -> None:
+    rows = schema_of(describe(make_client(max_rows=2)), "Rows")
+    assert rows.is_valid([row, row])
+    assert not rows.is_valid([row, row, row])
+    assert not rows.is_valid([])
+
+
+def test_only_what_the_version_can_answer_may_be_asked_for(make_client: Make, model: ServedModel) -> None:
+    info = {**model.info, "target": {**model.info["target"], "type": "number"}}
+    names = [
+        wish["name"] for wish in describe(make_client(replace(model, info=info)))["paths"]["/predict"]["post"]["parameters"]
+    ]
+    assert names == ["interval"]
+
+
+# --- who is told what ----------------------------------------------------------------------------------------------------
+
+
+def test_before_a_model_is_served_rows_are_of_any_columns(make_client: Make) -> None:
+    document = describe(make_client(served=None))
+    assert schema_of(document, "Rows").is_valid([{"any": 1.5, "other": None}])
+    assert "examples" not in document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+
+
+def test_a_service_with_tokens_tells_its_columns_only_to_whom_it_tells_the_model(make_client: Make, model: ServedModel) -> None:
+    client = make_client(tokens=("secret",))
+    name = model.schema.names[0]
+    assert name not in str(describe(client))
+    assert name not in str(describe(client, Authorization="Bearer wrong"))
+    assert name in str(describe(client, Authorization="Bearer secret"))
+
+
+def test_exactly_the_addresses_that_ask_for_a_token_are_described_so(make_client: Make) -> None:
+    client = make_client(tokens=("secret",))
+    document = describe(client)
+    assert document["components"]["securitySchemes"]["token"] == {"type": "http", "scheme": "bearer"}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            refused = client.open(path, method=method).status_code == 401
+            assert (operation["security"] == [{"token": []}]) is refused is ("401" in operation["responses"])
+
+
+def test_a_service_without_tokens_describes_none(client: Any) -> None:
+    document = describe(client)
+    assert not list(within(document, "security"))
+    assert "securitySchemes" not in document["components"]
+
+
+# --- the service keeps to it ---------------------------------------------------------------------------------------------
+
+
+def never(*statuses: int) -> Any:
+    """Return a check that an answer has none of these statuses."""
+
+    def check(_: object, response: Response, case: Case) -> None:
+        assert response.status_code not in statuses, (case, response.text)
+
+    return check
+
+
+def throw(app: Flask, mode: GenerationMode) -> None:
+    """Send generated requests to every operation, and check each answer against the description."""
+    load_all_checks()
+    for found in schemathesis.openapi.from_wsgi("/openapi.json", app).get_all_operations():
+        operation = found.ok()
+        if mode is GenerationMode.POSITIVE or operation.method == "post":  # there is nothing in a GET that could be wrong
+            more = TAKES_JUST_WHAT_IT_SAYS if operation.path == "/predict" else []
+            throw_at(operation, mode, [never(500, 503), *CONFORMS, *more])
+
+
+def throw_at(operation: APIOperation, mode: GenerationMode, wanted: list[Any]) -> None:
+    @settings(
+        max_examples=MANY if operation.method == "post" else FEW,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def check(case: Case) -> None:
+        case.validate_response(case.call(), checks=wanted)
+
+    check()
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value)
+@pytest.mark.parametrize("settled", [{}, {"out_of_range": "reject"}], ids=lambda settled: settled.get("out_of_range", "warn"))
+def test_generated_requests_are_answered_as_described_and_never_with_a_5xx(
+    make_client: Make, settled: dict[str, str], mode: GenerationMode
+) -> None:
+    throw(make_client(**settled).application, mode)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/invocations", "/model"])
+def test_a_service_without_a_model_answers_as_described(make_client: Make, path: str) -> None:
+    app = make_client(served=None).application
+    operation = schemathesis.openapi.from_wsgi("/openapi.json", app)[path]["GET" if path == "/model" else "POST"]
+    throw_at(operation, GenerationMode.POSITIVE, [never(500), *CONFORMS])

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import skops.io
+import yaml
+from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor
+from sklearn.neighbors import KNeighborsRegressor
+
+from recipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO
+from recipeline.inference.golden import golden_features
+from recipeline.registry.versions import CHAMPION, Registry
+from recipeline.serving.model.copies import fetch_version, mark_served, newest_copy
+from recipeline.serving.model.loading import RefusedModel, load_copy
+from tests.conftest import NAME, Project
+from tests.serving.conftest import store_of
+
+
+def edit_flavor(copy: Path, **changes: str) -> None:
+    path = copy / "model" / "MLmodel"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["flavors"]["sklearn"] |= changes
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def replace_model(copy: Path, estimator: Any) -> None:
+    """Put another fitted estimator into the copy, with golden rows that it answers."""
+    golden = GOLDEN.read(copy / GOLDEN.name)
+    features = golden_features(golden)
+    fitted = estimator.fit(features, golden["prediction"])
+    skops.io.dump(fitted, copy / "model" / "model.skops")
+    GOLDEN.write(features.assign(prediction=fitted.predict(features)), copy / GOLDEN.name)
+
+
+def refusal(copy: Path, **options: Any) -> str:
+    with pytest.raises(RefusedModel) as caught:
+        load_copy(copy, **options)
+    return str(caught.value)
+
+
+def test_the_served_model_answers_its_golden_rows_in_a_compiled_form(copy: Path) -> None:
+    model = load_copy(copy)
+    golden = GOLDEN.read(copy / GOLDEN.name)
+    answers = model.predict(golden[list(model.schema.names)].to_numpy())
+    assert np.allclose(answers, golden["prediction"], rtol=1e-9)
+    assert model.path.startswith("compiled (")
+    assert "rows" in model.path_reason
+
+
+def test_a_model_without_a_compiled_form_is_asked_itself(copy: Path) -> None:
+    replace_model(copy, KNeighborsRegressor(2))
+    model = load_copy(copy, trusted=["sklearn.metrics._dist_metrics.EuclideanDistance64", "sklearn.neighbors._kd_tree.KDTree"])
+    golden = GOLDEN.read(copy / GOLDEN.name)
+    assert model.path == "scikit-learn"
+    assert model.predict(golden[list(model.schema.names)].to_numpy()).tolist() == golden["prediction"].tolist()
+
+
+def test_a_compiled_form_that_answers_differently_is_not_used(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+
+    monkeypatch.setattr("recipeline.serving.model.loading.differences", lambda *_: "row 3 is 5 instead of 6")
+    model = load_copy(copy)
+    assert model.path == "scikit-learn"
+    assert "row 3" in model.path_reason
+
+
+def test_a_type_that_the_service_does_not_trust_is_refused_whatever_the_model_says(copy: Path) -> None:
+    replace_model(copy, KNeighborsRegressor(2))
+    edit_flavor(copy, skops_trusted_types=["sklearn.neighbors._kd_tree.KDTree"])
+    assert "It must be made of types that the service trusts. Got sklearn." in refusal(copy)
+
+
+def test_tree_ensembles_of_scikit_learn_are_trusted(copy: Path) -> None:
+    replace_model(copy, GradientBoostingRegressor(n_estimators=3))
+    foreign = refusal(copy) if "RandomState" in str(skops.io.get_untrusted_types(file=copy / "model" / "model.skops")) else ""
+    assert "Tree" not in foreign
+
+
+class Bomb:
+    """A pickle that does harm when it is loaded."""
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (Path("exploded"),))
+
+
+@pytest.mark.parametrize("form", ["pickle", "cloudpickle", "skops", None])
+def test_a_pickle_is_never_loaded(copy: Path, form: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (copy / "model" / "model.skops").write_bytes(pickle.dumps(Bomb()))
+    edit_flavor(copy, serialization_format=form)  # type: ignore[arg-type]
+    assert "must be" in refusal(copy)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_a_file_outside_of_the_models_folder_is_not_read(copy: Path) -> None:
+    shutil.copy(copy / "model" / "model.skops", copy / "elsewhere.skops")
+    edit_flavor(copy, pickled_model="../elsewhere.skops")
+    assert "in its own folder" in refusal(copy)
+
+
+def cut_off(copy: Path) -> None:
+    path = copy / "model" / "model.skops"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def without_flavor(copy: Path) -> None:
+    (copy / "model" / "MLmodel").write_text("flavors: {python_function: {}}")
+
+
+def other_answers(copy: Path) -> None:
+    golden = GOLDEN.read(copy / GOLDEN.name)
+    GOLDEN.write(golden.assign(prediction=golden["prediction"] * (1 + 1e-6)), copy / GOLDEN.name)
+
+
+def other_limits(copy: Path) -> None:
+    golden = GOLDEN.read(copy / GOLDEN.name)
+    GOLDEN.write(golden.assign(prediction_upper=golden["prediction_upper"] * (1 + 1e-6)), copy / GOLDEN.name)
+
+
+def foreign_tails(copy: Path) -> None:
+    with_tails(copy, KNeighborsRegressor(2))
+
+
+def other_tails(copy: Path) -> None:
+    with_tails(copy, HistGradientBoostingRegressor(max_iter=2))
+
+
+def no_tails(copy: Path) -> None:
+    other_tails(copy)
+    (copy / INTERVAL.name).unlink()
+
+
+def with_tails(copy: Path, estimator: Any) -> None:
+    """Give the copy an interval whose tails are two of the estimator, fitted to the golden rows."""
+    golden, info = GOLDEN.read(copy / GOLDEN.name), MODEL_INFO.read(copy / MODEL_INFO.name)
+    fitted = estimator.fit(golden_features(golden), golden["prediction"])
+    INTERVAL.write((fitted, fitted), copy / INTERVAL.name)
+    interval = {"level": 0.9, "method": "quantile", "lower": -1.0, "upper": 1.0}
+    MODEL_INFO.write(info | {"interval": interval}, copy / MODEL_INFO.name)
+
+
+def test_tails_are_served_in_a_compiled_form_with_the_limits_that_they_give(copy: Path) -> None:
+    with_tails(copy, HistGradientBoostingRegressor(max_iter=5))
+    golden = GOLDEN.read(copy / GOLDEN.name)
+    low, _ = INTERVAL.read(copy / INTERVAL.name)
+    tail = low.predict(golden_features(golden))
+    limits = np.minimum(tail - 1, golden["prediction"]), np.maximum(tail + 1, golden["prediction"])
+    GOLDEN.write(golden.assign(prediction_lower=limits[0], prediction_upper=limits[1]), copy / GOLDEN.name)
+    model = load_copy(copy)
+    assert model.interval is not None
+    rows = golden[list(model.schema.names)].to_numpy()
+    np.testing.assert_allclose(model.interval.around(model.predict(rows), rows), limits, rtol=1e-9)
+
+
+def other_columns(copy: Path) -> None:
+    GOLDEN.write(GOLDEN.read(copy / GOLDEN.name).rename(columns={"alcohol": "ethanol"}), copy / GOLDEN.name)
+
+
+def no_description(copy: Path) -> None:
+    (copy / "model_info.json").write_text(json.dumps({"features": [{}]}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (cut_off, "Its file must be whole."),
+        (other_limits, "It must answer its golden rows as it did when it was evaluated. Got other limits instead."),
+        (other_tails, "It must answer its golden rows as it did when it was evaluated. Got other limits instead."),
+        (foreign_tails, "It must be made of types that the service trusts. Got sklearn."),
+        (no_tails, "Its file must be whole."),
+        (without_flavor, "It must be a scikit-learn model logged by MLflow."),
+        (other_answers, "It must answer its golden rows as it did when it was evaluated."),
+        (other_columns, "It must answer its golden rows."),
+        (no_description, "Its description must be readable."),
+    ],
+)
+def test_a_broken_copy_is_refused_in_one_sentence(copy: Path, damage: Any, sentence: str) -> None:
+    damage(copy)
+    assert refusal(copy).startswith(sentence)
+
+
+def test_a_version_is_fetched_once_and_whole_or_not_at_all(
+    trained: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, folder = store_of(trained), tmp_path / "copies"
+    champion = Registry(store, NAME).holder(CHAMPION)
+    assert champion is not None
+    monkeypatch.setattr("mlflow.artifacts.download_artifacts", lambda **_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        fetch_version(store, champion, folder)
+    assert newest_copy(folder) is None
+    assert list(folder.iterdir()) == []
+    monkeypatch.undo()
+    copy = fetch_version(store, champion, folder)
+    assert fetch_version(store, champion, folder) == copy == newest_copy(folder)
+    assert load_copy(copy).version == str(champion.version)
+
+
+def test_few_copies_are_kept_and_the_newest_is_the_one_served_last(tmp_path: Path) -> None:
+    import os
+
+    for number in range(6):
+        copy = tmp_path / f"{number}-m"
+        copy.mkdir()
+        (copy / "version.json").touch()
+        os.utime(copy, (number, number))
+    mark_served(tmp_path / "2-m")
+    assert newest_copy(tmp_path) == tmp_path / "2-m"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2-m", "4-m", "5-m"]

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recipeline.inference.model_info import Feature
+from recipeline.serving.rows.faults import BadRows, TooManyRows, UnreadableBody
+from recipeline.serving.rows.mlflow_formats import parse_csv, parse_json
+from recipeline.serving.rows.schema import Schema
+
+SCHEMA = Schema((Feature("alcohol"), Feature("pH")))
+ROWS = [[10.0, 3.0], [9.5, 3.25]]
+
+
+def parse(body: Any) -> list[list[float]]:
+    found: list[list[float]] = parse_json(json.dumps(body).encode(), SCHEMA, max_rows=100).tolist()
+    return found
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_split": {"columns": ["pH", "color", "alcohol"], "data": [[3, "red", 10], [3.25, None, 9.5]]}},
+        {"dataframe_split": {"index": [5, 6], "columns": ["alcohol", "pH"], "data": ROWS}},
+        {"dataframe_records": [{"pH": 3, "alcohol": 10, "color": "red"}, {"alcohol": 9.5, "pH": 3.25}]},
+        {"instances": [{"pH": 3, "alcohol": 10}, {"alcohol": 9.5, "pH": 3.25}]},
+        {"instances": ROWS},
+        {"inputs": {"pH": [3, 3.25], "alcohol": [10, 9.5], "color": ["red", "red"]}},
+        {"inputs": [{"pH": 3, "alcohol": 10}, {"alcohol": 9.5, "pH": 3.25}]},
+        {"inputs": ROWS, "params": {}},
+    ],
+)
+def test_mlflows_formats_give_the_rows_in_the_models_order_without_extra_columns(body: Any) -> None:
+    assert parse(body) == ROWS
+
+
+def test_a_single_row_of_columns_needs_no_lists() -> None:
+    assert parse({"inputs": {"pH": 3, "alcohol": 10}}) == [[10.0, 3.0]]
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "rule"),
+    [
+        ([], None, "must be an object with one of"),
+        ({}, None, "must have exactly one of"),
+        ({"alcohol": 10, "pH": 3}, None, "/predict takes rows by column name"),
+        ({"instances": [], "inputs": []}, None, "must have exactly one of"),
+        ({"dataframe_split": [1]}, "dataframe_split", "columns and data"),
+        ({"dataframe_split": {"columns": 3, "data": ROWS}}, "dataframe_split", "list of names"),
+        ({"dataframe_split": {"columns": ["alcohol"], "data": [[1]]}}, "pH", "must be there"),
+        ({"dataframe_split": {"columns": ["alcohol", "pH", "pH"], "data": [[1, 2, 3]]}}, "pH", "must be there once"),
+        ({"dataframe_split": {"columns": ["alcohol", "pH"], "data": [[1]]}}, None, "must have 2 values"),
+        ({"dataframe_split": {"columns": ["alcohol", "pH"], "data": []}}, None, "at least one row"),
+        ({"dataframe_records": {}}, "dataframe_records", "list of objects"),
+        ({"dataframe_records": []}, None, "at least one row"),
+        ({"dataframe_records": [3]}, "dataframe_records", "must be an object"),
+        ({"dataframe_records": [{"alcohol": 1, "pH": 2}, {"alcohol": 1}]}, "pH", "must not be null"),
+        ({"instances": [[1, None]]}, "pH", "must not be null"),
+        ({"instances": [[1, "3"]]}, "pH", "must be a number"),
+        ({"instances": [[1, 2, 3]]}, None, "must have 2 values"),
+        ({"instances": 3}, "instances", "list of objects or of lists"),
+        ({"inputs": {"alcohol": [1], "pH": [1, 2]}}, "inputs", "one length"),
+        ({"inputs": {}}, "alcohol", "must be there"),
+    ],
+)
+def test_what_is_not_one_of_the_formats_is_a_fault(body: Any, field: str | None, rule: str) -> None:
+    with pytest.raises(BadRows) as caught:
+        parse(body)
+    assert caught.value.faults[0].field == field
+    assert rule in caught.value.faults[0].rule
+
+
+def test_a_missing_column_names_the_one_that_is_meant() -> None:
+    with pytest.raises(BadRows) as caught:
+        parse({"inputs": {"Alcohol": [1], "pH": [1]}})
+    assert "Did you mean 'Alcohol'?" in caught.value.faults[0].got
+
+
+def test_csv_is_read_by_its_header() -> None:
+    assert parse_csv(b"\xef\xbb\xbfpH,color,alcohol\r\n3,red,10\r\n3.25,,9.5\r\n", SCHEMA, max_rows=100).tolist() == ROWS
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "rule"),
+    [
+        (b"", None, "at least one row"),
+        (b"alcohol,pH\n", None, "at least one row"),
+        (b"alcohol;pH\n1;2\n", "alcohol", "must be there"),
+        (b"alcohol,pH\n1\n", None, "must have 2 values"),
+        (b"alcohol,pH\n1,\n", "pH", "must not be null"),
+        (b"alcohol,pH\n1,abc\n", "pH", "must be a number"),
+        (b"alcohol,pH\n1,1_000\n", "pH", "must be a number"),
+        (b"alcohol,pH\n1,nan\n", "pH", "must be finite"),
+        (b"alcohol,pH\n1,inf\n", "pH", "must be finite"),
+    ],
+)
+def test_bad_csv_is_a_fault(body: bytes, field: str | None, rule: str) -> None:
+    with pytest.raises(BadRows) as caught:
+        parse_csv(body, SCHEMA, max_rows=100)
+    assert caught.value.faults[0].field == field
+    assert rule in caught.value.faults[0].rule
+
+
+def test_csv_that_is_no_text_is_unreadable() -> None:
+    with pytest.raises(UnreadableBody):
+        parse_csv(b"\xff\xfe\x00", SCHEMA, max_rows=100)
+
+
+def test_too_many_rows_are_refused() -> None:
+    with pytest.raises(TooManyRows):
+        parse_csv(b"alcohol,pH\n" + b"1,2\n" * 101, SCHEMA, max_rows=100)
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+names = st.sampled_from(["alcohol", "pH", "columns", "data"]) | st.text(max_size=3)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=8
+)
+formats = st.sampled_from(["dataframe_split", "dataframe_records", "instances", "inputs", "params"])
+
+
+@given(st.dictionaries(formats, values, max_size=2) | values)
+def test_whatever_json_is_sent_gives_finite_rows_or_faults(body: Any) -> None:
+    try:
+        found = parse_json(json.dumps(body).encode(), SCHEMA, max_rows=100)
+    except (BadRows, TooManyRows):
+        return
+    assert found.shape[1] == 2
+    assert np.isfinite(found).all()
+
+
+@given(st.binary(max_size=80) | st.text(max_size=80).map(str.encode))
+def test_whatever_bytes_are_sent_as_csv_give_rows_faults_or_no_csv(body: bytes) -> None:
+    for sent in (body, b"alcohol,pH\n" + body):
+        try:
+            found = parse_csv(sent, SCHEMA, max_rows=100)
+        except (BadRows, TooManyRows, UnreadableBody):
+            continue
+        assert np.isfinite(found).all()

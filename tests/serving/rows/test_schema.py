@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recipeline.inference.model_info import Feature
+from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Fault, TooManyRows, UnreadableBody
+from recipeline.serving.rows.schema import Schema
+
+PH = Feature("pH", train_min=2.7, train_max=4)
+SCHEMA = Schema((Feature("alcohol", "% vol", min=0, max=25, train_min=8, train_max=15), PH))
+GOOD = {"alcohol": 10, "pH": 3.5}
+
+
+def parse(body: Any, schema: Schema = SCHEMA, max_rows: int = 1000) -> np.ndarray:
+    return schema.parse(body if isinstance(body, bytes) else json.dumps(body).encode(), max_rows=max_rows)
+
+
+def faults(body: Any, schema: Schema = SCHEMA) -> list[tuple[int | None, str | None, str, str]]:
+    with pytest.raises(BadRows) as caught:
+        parse(body, schema)
+    assert caught.value.count >= len(caught.value.faults) > 0
+    return [(fault.row, fault.field, fault.rule, fault.got) for fault in caught.value.faults]
+
+
+def test_an_object_is_one_row_in_the_models_order_and_integers_are_numbers() -> None:
+    assert parse({"pH": 3, "alcohol": 10}).tolist() == [[10.0, 3.0]]
+
+
+def test_a_list_of_objects_is_rows() -> None:
+    assert parse([GOOD, {"pH": 3.25, "alcohol": 9.5}]).tolist() == [[10.0, 3.5], [9.5, 3.25]]
+
+
+@pytest.mark.parametrize(
+    ("value", "rule", "got"),
+    [
+        ("null", "must not be null", "null"),
+        ('"9.5"', "must be a number", "'9.5'"),
+        ('""', "must be a number", "''"),
+        ("true", "must be a number", "true"),
+        ("NaN", "must be finite", "nan"),
+        ("-Infinity", "must be finite", "-inf"),
+        ("1e39", "must be at most 3.4e+38 in size", "1e+39"),
+        ("1e999", "must be finite", "inf"),
+        ("1" + "0" * 400, "must be finite", "a number of more than 38 digits"),
+        ("[9.5]", "must be a number", "a list"),
+        ('{"alcohol": 9.5}', "must be a number", "an object"),
+    ],
+)
+def test_a_value_that_is_no_finite_number_is_a_fault(value: str, rule: str, got: str) -> None:
+    assert faults(f'[{json.dumps(GOOD)}, {{"alcohol": {value}, "pH": 3}}]'.encode()) == [(1, "alcohol", rule, got)]
+
+
+def test_every_fault_of_every_row_is_told() -> None:
+    found = faults([{"alcohol": None}, {"alcohol": "a", "pH": True, "ph": 3}, 7])
+    assert found == [
+        (0, "pH", "must be there", "nothing"),
+        (0, "alcohol", "must not be null", "null"),
+        (1, "ph", "must be one of the model's columns", "'ph'"),
+        (1, "alcohol", "must be a number", "'a'"),
+        (1, "pH", "must be a number", "true"),
+        (2, None, "must be an object of columns", "a number"),
+    ]
+
+
+def test_a_column_of_another_name_is_guessed() -> None:
+    assert faults({"alcool": 9, "pH": 3})[1][3] == "'alcool'. Did you mean 'alcohol'?"
+    assert faults({"ALCOHOL": 9, "pH": 3})[1][3] == "'ALCOHOL'. Did you mean 'alcohol'?"
+
+
+@pytest.mark.parametrize("body", [b'{"alcohol": 1, "alcohol": 2, "pH": 3}', b'[{"alcohol": 1, "pH": 3, "\\u0061lcohol": 1}]'])
+def test_a_column_that_is_there_twice_is_a_fault(body: bytes) -> None:
+    assert faults(body) == [(0, "alcohol", "must be there once", "it more than once")]
+
+
+def test_a_column_with_a_quotation_mark_in_its_name_is_read_too() -> None:
+    schema = Schema((Feature('a "b"'),))
+    assert parse({'a "b"': 2}, schema).tolist() == [[2.0]]
+    assert faults(b'{"a \\"b\\"": 1, "a \\"b\\"": 2}', schema)[0][2] == "must be there once"
+
+
+@pytest.mark.parametrize("body", [[], "text", 3, True, None, [[1, 2]], [[GOOD]], {"rows": [GOOD]}, [None]])
+def test_what_is_no_object_and_no_list_of_objects_is_a_fault(body: Any) -> None:
+    assert faults(body)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"alcohol=9", b"\xff\xfe", b'{"alcohol": 9,}', b"[" * 100_000, b"1" * 5000])
+def test_what_is_no_json_is_unreadable(body: bytes) -> None:
+    with pytest.raises(UnreadableBody, match="must be"):
+        parse(body)
+
+
+def test_too_many_rows_are_refused_before_they_are_looked_at() -> None:
+    with pytest.raises(TooManyRows):
+        parse([None] * 11, max_rows=10)
+    assert len(parse([GOOD] * 10, max_rows=10)) == 10
+
+
+def test_faults_are_counted_and_so_many_are_listed() -> None:
+    with pytest.raises(BadRows) as caught:
+        parse([{}] * LISTED_FAULTS, max_rows=10**6)
+    assert caught.value.count == 2 * LISTED_FAULTS
+    assert len(caught.value.faults) == LISTED_FAULTS
+
+
+def test_a_nullable_column_takes_null_as_nan_and_no_other_nan() -> None:
+    schema = Schema((Feature("a", nullable=True), Feature("b")))
+    assert math.isnan(parse({"a": None, "b": 1}, schema)[0, 0])
+    assert faults(b'{"a": NaN, "b": 1}', schema) == [(0, "a", "must be finite", "nan")]
+
+
+def test_a_whole_number_is_asked_for_where_the_column_is_one() -> None:
+    schema = Schema((Feature("n", type="integer"),))
+    assert parse({"n": 3.0}, schema).tolist() == [[3.0]]
+    assert faults({"n": 3.5}, schema) == [(0, "n", "must be a whole number", "3.5")]
+
+
+def test_what_lies_outside_of_the_training_rows_is_told_with_their_range() -> None:
+    found = SCHEMA.outside(np.array([[10, 3.0], [7.5, 3.0], [-1e9, 9.0]]))
+    assert found == [
+        Fault(1, "alcohol", "trained on 8 to 15 % vol", "7.5"),
+        Fault(2, "alcohol", "trained on 8 to 15 % vol; such a value is not possible at all", "-1e+09"),
+        Fault(2, "pH", "trained on 2.7 to 4", "9"),
+    ]
+    assert SCHEMA.outside(np.array([[8, 2.7], [15, 4]])) == []
+
+
+def test_a_long_text_is_shortened_and_its_control_characters_are_shown_as_such() -> None:
+    got = faults({"alcohol": "x\n\x1b[31m" + "y" * 1000, "pH": 3})[0][3]
+    assert len(got) < 50
+    assert got.isprintable()
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+VALUES_OF = st.text(max_size=8)
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(VALUES_OF, inner, max_size=3))
+names = st.sampled_from(["alcohol", "pH"]) | st.text(max_size=3)
+rows = st.lists(st.dictionaries(names, scalars | values, max_size=3) | values, max_size=4)
+
+
+@given(rows | values)
+def test_whatever_json_is_sent_gives_finite_rows_or_faults(body: Any) -> None:
+    try:
+        found = parse(json.dumps(body).encode())
+    except (BadRows, TooManyRows):
+        return
+    assert np.isfinite(found).all()
+    sent = [body] if isinstance(body, dict) else body
+    assert found.tolist() == [[float(row["alcohol"]), float(row["pH"])] for row in sent]
+
+
+@given(st.binary(max_size=60))
+def test_whatever_bytes_are_sent_give_rows_faults_or_no_json(body: bytes) -> None:
+    try:
+        found = parse(body)
+    except (BadRows, TooManyRows, UnreadableBody):
+        return
+    assert found.shape[1] == 2

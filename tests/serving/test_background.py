@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+from flask.testing import FlaskClient
+
+from recipeline.serving.background import BackgroundLog, RotatingFiles, as_line
+from recipeline.serving.http.predictions import Asked
+from tests.serving.conftest import Make, post
+
+
+def wait_for(condition: object, seconds: float = 5) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_lines_are_written_in_order_by_a_thread_of_its_own() -> None:
+    written: list[bytes] = []
+    log = BackgroundLog(written.append, as_line, lambda _: None)
+    for number in range(100):
+        log.add({"n": number})
+    wait_for(lambda: written)
+    log.close()
+    assert [json.loads(line)["n"] for line in b"".join(written).splitlines()] == list(range(100))
+
+
+def test_a_log_that_cannot_keep_up_drops_lines_and_counts_them_but_never_waits() -> None:
+    stuck, dropped = threading.Event(), list[int]()
+    log = BackgroundLog(lambda _: stuck.wait(10), as_line, dropped.append, capacity=10)  # type: ignore[arg-type, return-value]
+    log.add({"first": 1})
+    wait_for(lambda: log._waiting == 0)
+    began = time.monotonic()
+    for number in range(25):
+        log.add({"n": number})
+    log.add([{"n": 1}] * 7, lines=7)
+    assert time.monotonic() - began < 1
+    assert sum(dropped) == 15 + 7
+    stuck.set()
+    log.close()
+
+
+def test_a_full_disk_drops_lines_and_counts_them() -> None:
+    dropped: list[int] = []
+
+    def fail(_: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    log = BackgroundLog(fail, as_line, dropped.append)
+    log.add({"n": 1})
+    log.flush()
+    log.close()
+    assert sum(dropped) == 1
+
+
+def test_files_are_closed_when_they_are_full_and_deleted_when_they_are_old(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    files = RotatingFiles(folder, max_bytes=100, keep_days=1)
+    old = folder / "predictions-20200101T000000Z-1.jsonl"
+    other = folder / "notes.txt"
+    folder.mkdir()
+    for path in (old, other):
+        path.touch()
+        os.utime(path, (0, 0))
+    files.write(b"x" * 99 + b"\n")
+    assert not old.exists()
+    assert other.exists()
+    first = next(folder.glob("*.jsonl"))
+    time.sleep(1.1)  # names tell the second
+    files.write(b"y\n")
+    assert sorted(path.read_bytes()[:1] for path in folder.glob("*.jsonl")) == [b"x", b"y"]
+    assert first.read_bytes()[:1] == b"x"
+
+
+def test_the_prediction_log_has_each_row_and_its_answer(make_client: Make, row: dict[str, float], tmp_path: Path) -> None:
+    client = make_client(prediction_log={"folder": str(tmp_path)})
+    files = RotatingFiles(tmp_path, max_bytes=1e6, keep_days=1)
+    log = client.service.prediction_log = BackgroundLog(files.write, Asked.as_lines, lambda _: None)  # type: ignore[attr-defined]
+    answer = post(client, [row, row | {"alcohol": 9.9}], **{"X-Request-ID": "abc"}).get_json()
+    post(client, b"[]")
+    log.close()
+    lines = [json.loads(line) for line in next(tmp_path.glob("*.jsonl")).read_bytes().splitlines()]
+    assert [line["prediction"] for line in lines] == answer["predictions"]
+    assert [line["row"] for line in lines] == [0, 1]
+    assert {line["request_id"] for line in lines} == {"abc"}
+    assert {line["version"] for line in lines} == {answer["model"]["version"]}
+    assert lines[1]["features"] == row | {"alcohol": 9.9}
+    assert abs(lines[0]["time"] - time.time()) < 60
+
+
+def test_a_share_of_the_requests_is_kept_where_the_profile_says_so(make_client: Make, row: dict[str, float]) -> None:
+    client, kept = make_client(prediction_log={"folder": "unused", "sample": 0.25}), []
+
+    class Log:
+        def add(self, record: Asked, lines: int) -> None:
+            kept.append((record, lines))
+
+    client.service.prediction_log = Log()  # type: ignore[attr-defined]
+    for _ in range(400):
+        post(client, row)
+    assert 60 <= len(kept) <= 140
+
+
+def test_the_access_log_has_a_line_for_each_request(client: FlaskClient, row: dict[str, float]) -> None:
+    written: list[bytes] = []
+    log = client.service.access_log = BackgroundLog(written.append, as_line, lambda _: None)  # type: ignore[attr-defined]
+    post(client, row)
+    client.get("/nothing?token=secret")
+    log.close()
+    first, second = (json.loads(line) for line in b"".join(written).splitlines())
+    assert [first[name] for name in ("method", "path", "status", "rows", "version")] == ["POST", "/predict", 200, 1, "1"]
+    assert first["ms"] > 0
+    assert len(first["request_id"]) == 32
+    assert second["status"] == 404
+    assert b"secret" not in b"".join(written)

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+
+from recipeline.config.profile import Service as Settings
+from recipeline.errors import UnavailableError
+from recipeline.serving.follower import Watch
+from recipeline.serving.model.copies import copy_name
+from recipeline.serving.prometheus import Metrics
+from recipeline.serving.state import Service
+from recipeline.tracking.store import Store
+from tests.conftest import NAME, MakeProject, Project, move_store
+from tests.serving.conftest import store_of
+
+pytestmark = pytest.mark.xdist_group("watch")
+
+
+class Watched:
+    """A service and its watch, on a project of two versions; the store can be taken away."""
+
+    def __init__(self, project: Project, folder: Path) -> None:
+        self.project, self.folder, self.away = project, folder, False
+        self.store: Store | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        self.service = Service(NAME, Settings(), Metrics())
+        self.watch = Watch(self.service, self._open, self.folder)
+
+    def _open(self) -> Store:
+        if self.away:
+            raise UnavailableError("The MLflow store must be reachable and writable.", got="'nothing there'")
+        self.store = self.store or store_of(self.project)
+        return self.store
+
+    def poll(self) -> str:
+        self.watch.poll()
+        return self.service.model.version if self.service.model else ""
+
+    def metric(self, name: str) -> float:
+        line = next(line for line in self.service.metrics.expose().decode().splitlines() if line.startswith(name))
+        return float(line.split()[-1])
+
+
+@pytest.fixture(scope="module")
+def _two(make_project: MakeProject, wines: pd.DataFrame) -> Path:
+    """A first version in Production and a second one that waits."""
+    project = make_project(wines)
+    project.ok("main", model="en")
+    project.ok("main", model="lr", promote="never")
+    return project.folder
+
+
+@pytest.fixture
+def watched(_two: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Watched]:
+    """A project with a first version in Production and a second one that waits, in a folder of its own."""
+    move_store(_two, tmp_path)
+    yield Watched(Project(tmp_path, wines), tmp_path / "copies")
+    mlflow.end_run()
+
+
+def test_a_promotion_and_a_rollback_are_followed(watched: Watched) -> None:
+    assert watched.poll() == "1"
+    watched.project.ok("promote", promote="always")
+    assert watched.poll() == "2"
+    first = watched.service.model
+    assert watched.poll() == "2"
+    assert watched.service.model is first
+    watched.project.ok("rollback")
+    assert watched.poll() == "1"
+    assert watched.metric("model_swaps_total") == 3
+
+
+def test_nothing_in_production_is_no_model(project: Project, tmp_path: Path) -> None:
+    watched = Watched(project, tmp_path / "copies")
+    assert watched.poll() == ""
+    assert watched.service.state()["status"] == "not ready"
+    project.ok("main", model="lr", promote="always")
+    assert watched.poll() == "1"
+
+
+def test_a_version_that_cannot_be_served_is_refused_and_the_old_one_stays(watched: Watched) -> None:
+    watched.poll()
+    watched.project.ok("promote", promote="always")
+    version = watched.project.client.get_model_version(NAME, "2")
+    model = watched.project.client.get_logged_model(version.source.rpartition("/")[2])
+    file = Path(model.artifact_location.removeprefix("file://")) / "model.skops"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-50])
+    assert watched.poll() == "1"
+    state = watched.service.state()
+    assert state["status"] == "ready"
+    assert state["wanted"] == "2"
+    assert "must be whole" in state["refused"]["reason"]
+    assert (watched.metric("model_stale"), watched.metric("model_refused_total")) == (1, 1)
+    assert watched.poll() == "1"
+    assert watched.metric("model_refused_total") == 1  # it is not tried again every second
+    file.write_bytes(whole)
+    shutil.rmtree(watched.folder / copy_name(version))
+    watched.watch._retry_at = 0
+    assert watched.poll() == "2"
+    assert watched.metric("model_stale") == 0
+    assert watched.service.state()["refused"] is None
+
+
+def test_a_store_that_is_away_changes_nothing(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched.poll()
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "recipeline.serving.follower.Registry",
+            lambda *_: (_ for _ in ()).throw(UnavailableError("The store must be reachable.")),
+        )
+        assert watched.poll() == "1"
+        state = watched.service.state()
+        assert state["status"] == "ready"
+        assert state["registry"] == {"answers": False, "error": "The store must be reachable."}
+        assert watched.metric("registry_errors_total") == 1
+    assert watched.poll() == "1"
+    assert watched.service.state()["registry"]["answers"]
+
+
+def test_a_worker_that_is_begun_while_the_store_is_away_serves_what_was_served_last(watched: Watched) -> None:
+    watched.poll()
+    watched.away = True
+    watched.restart()
+    assert watched.poll() == "1"
+    assert watched.service.state()["status"] == "ready"
+    assert not watched.service.state()["registry"]["answers"]
+
+
+def test_without_a_store_and_without_a_copy_it_is_not_ready_and_says_why(project: Project, tmp_path: Path) -> None:
+    watched = Watched(project, tmp_path / "copies")
+    watched.away = True
+    assert watched.poll() == ""
+    state = watched.service.state()
+    assert state["status"] == "not ready"
+    assert "nothing there" in state["registry"]["error"]
+
+
+def test_a_full_disk_refuses_the_new_version_and_keeps_the_old_one(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched.poll()
+    watched.project.ok("promote", promote="always")
+    with monkeypatch.context() as patch:
+        patch.setattr("mlflow.artifacts.download_artifacts", lambda **_: (_ for _ in ()).throw(OSError(28, "No space left")))
+        assert watched.poll() == "1"
+        assert "No space left" in watched.service.state()["refused"]["reason"]
+    watched.watch._retry_at = 0
+    assert watched.poll() == "2"
+
+
+def test_the_watch_outlives_a_bug(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    watched.service.settings = Settings(poll_seconds=0.05)
+    calls = []
+
+    def poll() -> None:
+        calls.append(1)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(watched.watch, "poll", poll)
+    watched.watch.start()
+    deadline = time.monotonic() + 10
+    while len(calls) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    watched.watch.stop()
+    assert len(calls) >= 3
+    assert not watched.service.state()["registry"]["answers"]

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import sqlite3
+import threading
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from recipeline.artifacts import CARD, DATASET, LEADERBOARD, METRICS, VERDICT, Artifact, plot
+from recipeline.errors import UnavailableError
+from recipeline.tracking.manifest import Reader, Writer, file_digest, folder_digests, local_copy
+from recipeline.tracking.store import Store
+from tests.toys import ROWS, log_toy
+
+
+def harm(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    if how == "cut":
+        path.write_bytes(content[:-9])
+    elif how == "changed":
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    else:
+        path.unlink()
+
+
+def new_run(store: Store) -> str:
+    return str(store.client.create_run(store.experiment("toy")).info.run_id)
+
+
+@pytest.mark.parametrize(
+    ("artifact", "value"),
+    [
+        (METRICS, {"r2": 0.1 + 0.2, "name": "größer", "none": None, "list": [1, 2.5]}),
+        (DATASET, pd.DataFrame({"a b": [0.1 + 0.2, float("nan")], "n": [1, 2]}, index=[7, 3])),
+        (LEADERBOARD, pd.DataFrame({"candidate": ["NA", "b"], "cv_mean_score": [0.1 + 0.2, 1 / 3]})),
+    ],
+    ids=["json", "parquet", "csv"],
+)
+def test_what_is_written_is_read_back_to_the_last_bit(store: Store, artifact: Artifact[Any], value: Any) -> None:
+    run_id = new_run(store)
+    writer = Writer(store.client, run_id)
+    writer.save(artifact, value)
+    writer.close()
+    read = Reader(store.client).load(artifact, run_id)
+    if isinstance(value, pd.DataFrame):
+        pd.testing.assert_frame_equal(read, value, check_exact=True)
+    else:
+        assert read == value
+
+
+def test_a_number_that_json_does_not_have_is_never_written(store: Store) -> None:
+    with pytest.raises(ValueError, match="nan"):
+        Writer(store.client, new_run(store)).save(METRICS, {"r2": float("nan")})
+
+
+def test_a_plot_lies_in_a_folder_of_its_own(store: Store) -> None:
+    run_id = new_run(store)
+    writer = Writer(store.client, run_id)
+    writer.save(plot("residuals"), b"\x89PNG, and what follows")
+    writer.close()
+    assert [file.path for file in store.client.list_artifacts(run_id, "plots")] == ["plots/residuals.png"]
+
+
+def test_a_run_is_whole_without_its_card_and_plots(store: Store) -> None:
+    run_id = new_run(store)
+    writer = Writer(store.client, run_id)
+    for artifact in (plot("residuals"), CARD):
+        writer.save(artifact, b"\x89PNG" if artifact is not CARD else "<html>")
+    writer.save(METRICS, {"r2": 0.4})
+    writer.close()
+    root = Path(store.client.get_run(run_id).info.artifact_uri.removeprefix("file://"))
+    (root / "card.html").unlink()
+    (root / "plots/residuals.png").write_bytes(b"other")
+    assert Reader(store.client).faults(run_id) == []
+
+
+def test_the_manifest_has_the_digest_of_every_file_and_model(store: Store, tmp_path: Path) -> None:
+    run, model_id = log_toy(store)
+    (path,) = (tmp_path / "mlruns").rglob("manifest.json")
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    (table,) = (tmp_path / "mlruns").rglob("dataset.parquet")
+    assert manifest["files"] == {"dataset.parquet": hashlib.sha256(table.read_bytes()).hexdigest()}
+    assert list(manifest["models"]) == [model_id]
+    model = tmp_path / "mlruns" / "toy" / "models" / model_id / "artifacts"
+    assert manifest["models"][model_id]["MLmodel"] == file_digest(model / "MLmodel")
+    assert set(manifest["models"][model_id]) == {str(f.relative_to(model)) for f in model.rglob("*") if f.is_file()}
+    assert Reader(store.client).faults(run.id) == []
+
+
+@pytest.mark.parametrize("how", ["cut", "changed", "removed"])
+def test_an_artifact_that_is_not_whole_is_never_read(store: Store, tmp_path: Path, how: str) -> None:
+    run, _ = log_toy(store)
+    (path,) = (tmp_path / "mlruns").rglob("dataset.parquet")
+    harm(path, how)
+    got = "none" if how == "removed" else "a changed or cut-off file"
+    with pytest.raises(UnavailableError, match=rf"dataset\.parquet of run {run.id} .*Got {got} instead") as error:
+        Reader(store.client).load(DATASET, run.id)
+    assert error.value.exit_code == 6
+    assert Reader(store.client).faults(run.id) == [error.value.sentence]
+
+
+@pytest.mark.parametrize(("how", "got"), [("cut", "one that cannot be read"), ("removed", "none")])
+def test_without_a_whole_manifest_nothing_is_read(store: Store, tmp_path: Path, how: str, got: str) -> None:
+    run, _ = log_toy(store)
+    (path,) = (tmp_path / "mlruns").rglob("manifest.json")
+    harm(path, how)
+    with pytest.raises(UnavailableError, match=rf"manifest\.json of run {run.id} .*Got {got} instead"):
+        Reader(store.client).load(DATASET, run.id)
+    assert len(Reader(store.client).faults(run.id)) == 1
+
+
+def test_a_run_that_was_never_closed_has_no_manifest_and_is_not_read(store: Store) -> None:
+    run_id = new_run(store)
+    Writer(store.client, run_id).save(DATASET, ROWS)
+    with pytest.raises(UnavailableError, match=r"manifest\.json"):
+        Reader(store.client).load(DATASET, run_id)
+
+
+def test_a_file_that_the_manifest_does_not_name_is_not_read(store: Store, tmp_path: Path) -> None:
+    run, _ = log_toy(store)
+    (tmp_path / "verdict.json").write_text("{}", encoding="utf-8")
+    store.client.log_artifact(run.id, str(tmp_path / "verdict.json"))
+    with pytest.raises(UnavailableError, match=r"verdict\.json .*Got none instead"):
+        Reader(store.client).load(VERDICT, run.id)
+
+
+def test_a_run_that_the_store_does_not_have_is_unavailable(store: Store) -> None:
+    with pytest.raises(UnavailableError, match="of run 0123"):
+        Reader(store.client).load(DATASET, "0123")
+
+
+@pytest.mark.parametrize(
+    ("how", "got"), [("cut", "a changed or cut-off file"), ("changed", "a changed or cut-off file"), ("removed", "none")]
+)
+@pytest.mark.parametrize("name", ["MLmodel", "model.skops"])
+def test_a_model_file_that_is_not_whole_is_named(store: Store, tmp_path: Path, name: str, how: str, got: str) -> None:
+    run, model_id = log_toy(store)
+    (path,) = (tmp_path / "mlruns").rglob(name)
+    harm(path, how)
+    assert Reader(store.client).faults(run.id) == [
+        f"The file {name} of the logged model {model_id} must be there and whole. Got {got} instead."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (None, "must be reachable and writable"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc", "must be reachable and writable"),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "must be reachable and writable"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "Got none instead"),
+    ],
+    ids=["no answer", "half an answer", "forbidden", "not found"],
+)
+def test_a_model_is_missing_only_where_its_server_says_so(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes | None, found: str
+) -> None:
+    run, _ = log_toy(store)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def reply() -> None:
+            with suppress(OSError):
+                while True:
+                    peer, _ = listener.accept()
+                    with peer:
+                        peer.recv(65536)
+                        peer.sendall(answer or b"")
+
+        threading.Thread(target=reply, daemon=True).start()
+        place = f"http://127.0.0.1:{listener.getsockname()[1]}/api/2.0/mlflow-artifacts/artifacts/1"
+        with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection, connection:
+            connection.execute("UPDATE logged_models SET artifact_location = ?", (place,))
+        try:
+            said = " ".join(Reader(store.client).faults(run.id))
+        except UnavailableError as error:
+            said = error.sentence
+        listener.shutdown(socket.SHUT_RDWR)
+    assert found in said
+
+
+def test_a_model_that_was_deleted_is_named(store: Store) -> None:
+    run, model_id = log_toy(store)
+    store.client.delete_logged_model(model_id)
+    (fault,) = Reader(store.client).faults(run.id)
+    assert model_id in fault
+
+
+def test_a_local_artifact_is_read_where_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a", encoding="utf-8")
+    for uri in (str(tmp_path), tmp_path.as_uri()):
+        with local_copy(uri, "a.txt", "") as path:
+            assert path == tmp_path / "a.txt"
+
+
+def test_a_folder_is_digested_by_relative_path(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "b").write_bytes(b"b")
+    (tmp_path / "a").write_bytes(b"a")
+    digests = {"a": hashlib.sha256(b"a").hexdigest(), "sub/b": hashlib.sha256(b"b").hexdigest()}
+    assert folder_digests(tmp_path.as_uri(), "") == digests

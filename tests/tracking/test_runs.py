@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from mlflow.entities import Run
+
+from recipeline.artifacts import DATASET, FINGERPRINT, VERDICT
+from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError
+from recipeline.tracking.lineage import lineage_of, recorded
+from recipeline.tracking.manifest import Reader
+from recipeline.tracking.runs import History, StepRun, create_child, exit_code_of, fail_run, open_run
+from recipeline.tracking.store import Store
+from tests.toys import ROWS
+
+WHO = {"recipe": "toy", "profile": "test"}
+
+
+@pytest.fixture
+def history(store: Store) -> History:
+    return History(store.client, "toy", "test")
+
+
+def finish(store: Store, step: str = "ingest", *, experiment: str = "toy", **tags: str) -> str:
+    """Return the ID of a new finished run of `step`."""
+    with open_run(store.client, step, store.experiment(experiment), WHO | tags) as run:
+        pass
+    return run.id
+
+
+def tags_of(store: Store, run_id: str) -> dict[str, str]:
+    tags = store.client.get_run(run_id).data.tags.items()
+    return {key.removeprefix("recipeline."): value for key, value in tags if key.startswith("recipeline.")}
+
+
+def test_a_run_ends_finished_with_its_step_and_outcome(store: Store) -> None:
+    run_id = finish(store)
+    run = store.client.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "ingest"
+    expected = WHO | {"step": "ingest", "outcome": "ok", "exit_code": "0"}
+    assert tags_of(store, run_id).items() >= expected.items()
+    assert Reader(store.client).faults(run_id) == []
+
+
+def test_the_outcome_that_a_step_sets_is_kept(store: Store) -> None:
+    with open_run(store.client, "register", store.experiment("toy"), WHO) as run:
+        run.outcome, run.exit_code = "rejected", 4
+    tags = tags_of(store, run.id)
+    assert (tags["outcome"], tags["exit_code"]) == ("rejected", "4")
+    assert store.client.get_run(run.id).info.status == "FINISHED"
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "code"),
+    [
+        (
+            DataError("The rows must be good.", got="bad ones", details=["row 1"]),
+            "The rows must be good. Got bad ones instead.",
+            "3",
+        ),
+        (ValueError("a bug"), "ValueError: a bug", "1"),
+        (KeyboardInterrupt(), "KeyboardInterrupt: ", "130"),
+    ],
+)
+def test_a_run_whose_step_fails_is_marked_with_why_and_hands_nothing_on(
+    store: Store, error: BaseException, words: str, code: str
+) -> None:
+    def work(run: StepRun) -> NoReturn:
+        run.save(DATASET, ROWS)
+        raise error
+
+    with pytest.raises(type(error)) as raised, open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
+        work(run)
+    assert raised.value is error
+    assert store.client.get_run(run.id).info.status == "FAILED"
+    tags = tags_of(store, run.id)
+    assert (tags["error"], tags["outcome"], tags["exit_code"]) == (words, "error", code)
+    with pytest.raises(UnavailableError):
+        Reader(store.client).load(DATASET, run.id)
+
+
+def test_a_run_that_mlflow_opened_is_adopted(store: Store) -> None:
+    opened = store.client.create_run(store.experiment("toy"), tags={"mlflow.source.name": "elsewhere"}).info.run_id
+    with open_run(store.client, "main", store.experiment("toy"), WHO, adopt=opened) as run:
+        assert run.id == opened
+    tags = store.client.get_run(opened).data.tags
+    assert (tags["mlflow.source.name"], tags["mlflow.runName"], tags["recipeline.step"]) == ("elsewhere", "main", "main")
+    assert store.client.get_run(opened).info.status == "FINISHED"
+    assert len(store.client.search_runs([store.experiment("toy")])) == 1
+
+
+def test_a_run_that_is_interrupted_before_its_id_is_known_is_failed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = store.client.create_run
+
+    def interrupted(*args: object, **options: object) -> NoReturn:
+        create(*args, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store.client, "create_run", interrupted)
+    with pytest.raises(KeyboardInterrupt), open_run(store.client, "train", store.experiment("toy"), WHO):
+        pass
+    (run,) = store.client.search_runs([store.experiment("toy")])
+    assert (run.info.status, run.data.tags["recipeline.exit_code"]) == ("FAILED", "130")
+
+
+def test_a_nested_run_and_a_child_name_their_parent(store: Store) -> None:
+    parent = finish(store, "main")
+    with open_run(store.client, "train", store.experiment("toy"), WHO, nested_in=parent) as run:
+        child = create_child(run, "Linear", {"recipeline.candidate": "Linear"})
+    assert store.client.get_run(run.id).data.tags["mlflow.parentRunId"] == parent
+    tags = store.client.get_run(child).data.tags
+    assert (tags["mlflow.parentRunId"], tags["mlflow.runName"], tags["recipeline.candidate"]) == (run.id, "Linear", "Linear")
+
+
+def test_a_step_writes_only_its_own_artifacts(store: Store) -> None:
+    run_id = store.client.create_run(store.experiment("toy")).info.run_id
+    run = StepRun(run_id, "split", store.client, store.experiment("toy"))
+    with pytest.raises(AssertionError, match=r"dataset\.parquet is written by ingest"):
+        run.save(DATASET, ROWS)
+    run.save(FINGERPRINT, {"params": {}})
+    assert [file.path for file in store.client.list_artifacts(run_id)] == ["fingerprint.json"]
+
+
+def test_a_step_reads_what_the_runs_that_it_is_made_from_wrote(store: Store) -> None:
+    experiment = store.experiment("toy")
+    with open_run(store.client, "ingest", experiment, WHO | {"data_source": "uci", "data_digest": "abc"}) as ingest:
+        ingest.save(DATASET, ROWS)
+    with open_run(store.client, "split", experiment, WHO) as split:
+        assert split.parent_tag("data_source") == ""
+        split.descend({"ingest": ingest.id})
+        assert split.load(DATASET).equals(ROWS)
+        assert split.parent_tag("recipe") == "toy"
+    tags = tags_of(store, split.id)
+    assert (tags["ingest_run_id"], tags["data_source"], tags["data_digest"]) == (ingest.id, "uci", "abc")
+
+
+def test_a_tag_is_cut_to_what_every_store_takes(store: Store) -> None:
+    with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
+        run.tag(words="x" * 9000, number=3)
+    assert tags_of(store, run.id)["words"] == "x" * 5000
+    assert tags_of(store, run.id)["number"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("a"), 2),
+        (DataError("a"), 3),
+        (UnavailableError("a"), 6),
+        (RecipelineError("a"), 1),
+        (ValueError("a"), 1),
+        (KeyboardInterrupt(), 130),
+        (SystemExit(143), 143),
+        (SystemExit("words"), 1),
+    ],
+)
+def test_every_error_has_its_exit_code(error: BaseException, code: int) -> None:
+    assert exit_code_of(error) == code
+
+
+def test_a_run_that_cannot_be_marked_as_failed_is_only_logged(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        fail_run(store.client, "0123", ValueError("a bug"))
+    assert "Run 0123 could not be marked as FAILED." in caplog.text
+
+
+def ids(runs: list[Run]) -> list[str]:
+    return [run.info.run_id for run in runs]
+
+
+def test_the_newest_runs_come_first_whatever_their_experiment(store: Store, history: History) -> None:
+    made = [finish(store, experiment=name) for name in ("a", "b", "a")]
+    assert ids(history.newest("ingest")) == made[:1:-1]
+    assert ids(history.newest("ingest", limit=2)) == made[:0:-1]
+    assert ids(history.newest("ingest", limit=9)) == made[::-1]
+
+
+def test_only_finished_runs_of_the_step_recipe_and_profile_count(store: Store, history: History) -> None:
+    wanted = finish(store)
+    finish(store, "split")
+    finish(store, recipe="other")
+    finish(store, profile="other")
+    with pytest.raises(ValueError, match="a bug"), open_run(store.client, "ingest", store.experiment("toy"), WHO):
+        raise ValueError("a bug")
+    store.client.create_run(
+        store.experiment("toy"), tags={f"recipeline.{k}": v for k, v in WHO.items()} | {"recipeline.step": "ingest"}
+    )
+    store.client.delete_run(finish(store))
+    assert ids(history.newest("ingest", limit=9)) == [wanted]
+
+
+def test_a_fingerprint_picks_its_runs(store: Store, history: History) -> None:
+    first, second = (finish(store, fingerprint=name) for name in ("aa", "bb"))
+    assert ids(history.newest("ingest", fingerprint="aa", limit=9)) == [first]
+    assert ids(history.newest("ingest", fingerprint="bb", limit=9)) == [second]
+    assert history.newest("ingest", fingerprint="cc") == []
+
+
+def test_runs_of_a_deleted_experiment_do_not_count(store: Store, history: History) -> None:
+    finish(store, experiment="gone")
+    store.client.delete_experiment(store.experiment("gone"))
+    assert history.newest("ingest") == []
+
+
+def test_a_finished_run_is_got_by_its_id(store: Store, history: History) -> None:
+    run_id = finish(store)
+    assert history.get("ingest", run_id).info.run_id == run_id
+
+
+@pytest.mark.parametrize("run_id", ["0123", "", "no such run", "' or 1=1", "x" * 500])
+def test_a_run_id_that_the_store_does_not_have_is_unavailable(history: History, run_id: str) -> None:
+    with pytest.raises(UnavailableError, match="ingest_run_id must be the ID of a finished run of ingest") as error:
+        history.get("ingest", run_id)
+    assert f"Got '{run_id}', which the store does not have, instead" in error.value.sentence
+    assert error.value.exit_code == 6
+
+
+def test_a_run_of_another_step_or_of_no_step_is_unavailable(store: Store, history: History) -> None:
+    with pytest.raises(UnavailableError, match="a run of split, instead"):
+        history.get("ingest", finish(store, "split"))
+    foreign = store.client.create_run(store.experiment("toy")).info.run_id
+    with pytest.raises(UnavailableError, match="a run of no step of this project, instead"):
+        history.get("ingest", foreign)
+
+
+def test_a_run_that_did_not_finish_is_unavailable(store: Store, history: History) -> None:
+    run_id = store.client.create_run(store.experiment("toy"), tags={"recipeline.step": "ingest"}).info.run_id
+    with pytest.raises(UnavailableError, match="which is RUNNING"):
+        history.get("ingest", run_id)
+    fail_run(store.client, run_id, ValueError("a bug"))
+    with pytest.raises(UnavailableError, match="which is FAILED"):
+        history.get("ingest", run_id)
+
+
+def test_a_deleted_run_is_unavailable_with_the_way_to_bring_it_back(store: Store, history: History) -> None:
+    run_id = finish(store)
+    store.client.delete_run(run_id)
+    with pytest.raises(UnavailableError, match=f"mlflow runs restore --run-id {run_id}"):
+        history.get("ingest", run_id)
+
+
+def test_the_lineage_of_a_run_is_in_the_order_of_the_steps_and_ends_with_it(store: Store) -> None:
+    ingest, split = finish(store, "ingest"), finish(store, "split")
+    with open_run(store.client, "train", store.experiment("toy"), WHO) as run:
+        run.descend({"split": split, "ingest": ingest})
+    found = store.client.get_run(run.id)
+    assert list(lineage_of(found, ("ingest", "split", "train")).items()) == [
+        ("ingest", ingest),
+        ("split", split),
+        ("train", run.id),
+    ]
+    alone = store.client.get_run(finish(store))
+    assert lineage_of(alone, ("ingest",)) == {"ingest": alone.info.run_id}
+
+
+def test_what_a_result_depends_on_is_recorded(store: Store) -> None:
+    content = {"params": {"data": "auto"}, "components": {"cv.folds": "5"}}
+    with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
+        run.save(FINGERPRINT, content)
+    assert recorded(Reader(store.client), store.client.get_run(run.id)) == content
+
+
+def test_a_result_whose_record_is_gone_depends_on_nothing_that_is_known(store: Store, tmp_path: Path) -> None:
+    with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
+        run.save(FINGERPRINT, {"params": {"data": "auto"}, "components": {}})
+    (path,) = (tmp_path / "mlruns").rglob("fingerprint.json")
+    path.write_text("{}", encoding="utf-8")
+    assert recorded(Reader(store.client), store.client.get_run(run.id)) == {"params": {}, "components": {}}
+
+
+def test_an_artifact_of_a_run_without_it_is_unavailable(store: Store) -> None:
+    with open_run(store.client, "register", store.experiment("toy"), WHO) as run:
+        run.descend({"evaluate": finish(store, "evaluate")})
+        with pytest.raises(UnavailableError, match=r"verdict\.json"):
+            run.load(VERDICT)

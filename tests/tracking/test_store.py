@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import multiprocessing
+import socket
+import sqlite3
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import NoReturn
+
+import mlflow
+import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
+
+from recipeline.errors import UnavailableError, UsageError
+from recipeline.tracking import store as module
+from recipeline.tracking.failures import store_errors
+from recipeline.tracking.sqlite import is_new
+from recipeline.tracking.store import Store, held, open_store
+
+
+def test_a_store_that_is_not_there_is_unavailable_and_nothing_is_left_in_its_place(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match=rf"The MLflow store sqlite:///{tmp_path}/none/mlflow\.db must be") as error:
+        open_store("sqlite:///none/mlflow.db", root=tmp_path)
+    assert error.value.exit_code == 6
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["file/mlflow.db", "folder", "garbage.db"])
+def test_a_path_that_cannot_be_a_store_is_unavailable_and_left_as_it_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("a file", encoding="utf-8")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "garbage.db").write_text("no database" * 100, encoding="utf-8")
+    start = time.monotonic()
+    with pytest.raises(UnavailableError, match="must be reachable and writable") as error:
+        open_store(f"sqlite:///{name}", root=tmp_path)
+    assert time.monotonic() - start < 3
+    assert error.value.exit_code == 6
+    assert "\n" not in error.value.sentence
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "a file"
+    assert list((tmp_path / "folder").iterdir()) == []
+    assert (tmp_path / "garbage.db").read_text(encoding="utf-8") == "no database" * 100
+
+
+def test_a_database_whose_driver_is_not_installed_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"driver of the store mssql\+pymssql://\*\*\*@host/name must.*no module 'pymssql'"):
+        open_store("mssql+pymssql://me:secret@host/name", root=tmp_path)
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/b"])
+def test_the_artifacts_of_an_experiment_stay_below_the_root_whatever_its_name(tmp_path: Path, name: str) -> None:
+    store = open_store("sqlite:///mlflow.db", root=tmp_path, artifact_location="root/mlruns")
+    location = store.client.get_experiment(store.experiment(name)).artifact_location
+    folder = Path(local_file_uri_to_path(location)).resolve()
+    assert folder.parent == tmp_path / "root/mlruns"
+
+
+def test_a_server_that_nobody_runs_is_unavailable_within_seconds(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        uri = f"http://me:secret@127.0.0.1:{listener.getsockname()[1]}"
+    start = time.monotonic()
+    with pytest.raises(UnavailableError, match=r"The MLflow store http://\*\*\*@127\.0\.0\.1:\d+ must be") as error:
+        open_store(uri, root=tmp_path)
+    assert time.monotonic() - start < 5
+    assert "secret" not in error.value.sentence
+
+
+@pytest.mark.parametrize("uri", ["nonsense://x", "http://", "http://[::1", "mlruns", ""])
+def test_an_address_that_is_no_store_is_unavailable(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(UnavailableError, match="The MLflow store"):
+        open_store(uri, root=tmp_path)
+
+
+def test_a_relative_path_lies_in_the_root_whatever_the_working_folder(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    assert store.uri == f"sqlite:///{tmp_path}/mlflow.db"
+    assert open_store("sqlite:///sub/../mlflow.db", root=tmp_path).uri == store.uri
+    assert open_store(store.uri, root=tmp_path / "elsewhere").uri == store.uri
+
+
+def test_an_opened_store_is_the_one_that_mlflow_uses(store: Store) -> None:
+    assert mlflow.get_tracking_uri() == store.uri
+    assert store.client.tracking_uri == store.uri
+
+
+def test_a_store_is_new_until_it_is_opened(tmp_path: Path, store: Store) -> None:
+    assert is_new("sqlite:///other.db", root=tmp_path)
+    assert not is_new("sqlite:///mlflow.db", root=tmp_path)
+    assert not is_new(store.uri, root=tmp_path / "elsewhere")
+    assert not is_new("http://127.0.0.1:9", root=tmp_path)
+
+
+def test_an_experiment_is_made_once_and_its_artifacts_lie_in_the_root(store: Store, tmp_path: Path) -> None:
+    first = store.experiment("Wine Quality")
+    assert store.experiment("Wine Quality") == first
+    run = store.client.create_run(first)
+    store.client.log_text(run.info.run_id, "a", "a.txt")
+    (path,) = tmp_path.rglob("a.txt")
+    assert path.relative_to(tmp_path).parts[0] == "mlruns"
+
+
+@pytest.mark.parametrize("name", ["a/b", "../outside", "a b%20c?d#e", "größer"])
+def test_no_name_of_an_experiment_leads_out_of_the_folder_of_artifacts(store: Store, tmp_path: Path, name: str) -> None:
+    run_id = store.client.create_run(store.experiment(name)).info.run_id
+    store.client.log_text(run_id, "a", f"{run_id}.txt")
+    (path,) = tmp_path.parent.rglob(f"{run_id}.txt")
+    assert path.resolve().is_relative_to(tmp_path / "mlruns")
+    assert path.read_text(encoding="utf-8") == "a"
+
+
+def test_experiments_of_different_names_have_different_folders(store: Store) -> None:
+    names = ["a b", "a%20b", "a/b", "a%2Fb", "A"]
+    places = {store.client.get_experiment(store.experiment(name)).artifact_location for name in names}
+    assert len(places) == len(names)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_store_without_a_place_for_artifacts_leaves_it_to_mlflow(tmp_path: Path) -> None:
+    other = open_store("sqlite:///mlflow.db", root=tmp_path)
+    experiment = other.client.get_experiment(other.experiment("a"))
+    assert str(tmp_path / "mlruns") not in experiment.artifact_location
+
+
+@pytest.mark.usefixtures("store")
+def test_artifacts_of_a_store_can_be_elsewhere(tmp_path: Path) -> None:
+    store = open_store("sqlite:///mlflow.db", root=tmp_path, artifact_location="s3://bucket/wine/")
+    location = store.client.get_experiment(store.experiment("a b")).artifact_location
+    assert location == "s3://bucket/wine/a%20b"
+
+
+def test_a_deleted_experiment_is_unavailable_with_the_way_to_bring_it_back(store: Store) -> None:
+    experiment_id = store.experiment("a")
+    store.client.delete_experiment(experiment_id)
+    with pytest.raises(UnavailableError, match=rf"mlflow experiments restore -x {experiment_id}"):
+        store.experiment("a")
+
+
+def create(root: Path) -> tuple[str, str]:
+    store = open_store("sqlite:///new.db", root=root)
+    return store.uri, store.experiment("a")
+
+
+def test_two_processes_can_make_the_same_store_at_once(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        results = set(pool.map(create, [tmp_path] * 2))
+    assert results == {(f"sqlite:///{tmp_path}/new.db", "1")}
+
+
+def test_a_store_that_stays_locked_is_unavailable(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOCK_SECONDS", 0.2)
+    taken, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with held(store.lock(), store.uri):
+            taken.set()
+            done.wait(10)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    taken.wait(10)
+    lock = store.lock()
+    lock.timeout = 0.2
+    try:
+        with pytest.raises(UnavailableError, match=r"must be free within 0\.2 s"), held(lock, store.uri):
+            pass
+    finally:
+        done.set()
+        holder.join()
+    with held(store.lock(), store.uri):
+        pass
+
+
+def test_the_same_thread_can_take_the_lock_again(store: Store) -> None:
+    with held(store.lock(), store.uri), held(store.lock(), store.uri):
+        assert store.lock().is_locked
+    assert not store.lock().is_locked
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.OperationalError("database is locked"),
+        OSError(28, "No space left on device"),
+        MlflowException("API request to http://x failed"),
+        MlflowException(f"Failures occurred while downloading from http://{'x' * 300}: API request to http://x failed"),
+        MlflowException("(sqlite3.OperationalError) disk I/O error"),
+    ],
+)
+def test_what_a_store_raises_that_is_gone_is_one_sentence(error: Exception) -> None:
+    with pytest.raises(UnavailableError, match="must be reachable and writable") as raised, store_errors("sqlite:///a.db"):
+        raise error
+    assert raised.value.exit_code == 6
+    assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize("error", [MlflowException("No such run"), OSError(2, "No such file"), ValueError("a bug")])
+def test_anything_else_is_a_bug_and_passes(error: Exception) -> None:
+    def work() -> NoReturn:
+        raise error
+
+    with pytest.raises(type(error)) as raised, store_errors("sqlite:///a.db"):
+        work()
+    assert raised.value is error
+
+
+def test_a_store_that_loses_its_tables_is_unavailable_in_one_sentence(store: Store, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "mlflow.db") as connection:
+        connection.execute("DROP TABLE experiments")
+    connection.close()
+    with pytest.raises(UnavailableError, match="no such table"), store_errors(store.uri):
+        store.client.search_experiments()

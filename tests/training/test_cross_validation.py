@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import cross_val_predict, cross_val_score
+
+from recipeline.config.recipe import Recipe
+from recipeline.data.splits import cv_folds
+from recipeline.engine.local import Workers
+from recipeline.errors import UsageError
+from recipeline.training.candidates import build_candidate
+from recipeline.training.cross_validation import Result, compare_candidates, count_fits, rank
+from tests.conftest import as_recipe, small_recipe
+
+SEARCH = {
+    "alias": "ridge",
+    "preprocess": ["sklearn.preprocessing.StandardScaler"],
+    "estimator": "sklearn.linear_model.Ridge",
+    "search": {"space": {"ridge__alpha": {"choice": [1000000.0, 2.0]}}, "iterations": 2, "seconds": 1000},
+}
+MEAN = {"alias": "mean", "members": ["ElasticNet", "DecisionTree"]}
+
+
+def with_candidates(**candidates: Any) -> Recipe:
+    content = small_recipe()
+    content["candidates"] |= candidates
+    return as_recipe(content)
+
+
+def compare(recipe: Recipe, train: pd.DataFrame, *names: str, method: str = "grouped", n_jobs: int = 1) -> dict[str, Result]:
+    steps = compare_candidates(recipe, names or recipe.candidates, train, method, Workers(n_jobs))
+    return {result.name: result for _, results in steps for result in results}
+
+
+@pytest.fixture(scope="module")
+def full() -> Recipe:
+    """The small recipe, with a mean and a searched candidate."""
+    return with_candidates(Ridge=SEARCH, Mean=MEAN)
+
+
+@pytest.fixture(scope="module")
+def results(full: Recipe, wines: pd.DataFrame) -> dict[str, Result]:
+    """All candidates compared in this process."""
+    return compare(full, wines)
+
+
+def test_two_workers_give_the_same_numbers_as_one(full: Recipe, wines: pd.DataFrame, results: dict[str, Result]) -> None:
+    others = compare(full, wines, n_jobs=2)
+    assert set(others) == set(results) == set(full.candidates)
+    for name, result in results.items():
+        np.testing.assert_array_equal(result.fold_scores, others[name].fold_scores)
+        np.testing.assert_array_equal(result.out_of_fold, others[name].out_of_fold)
+        features = wines[list(full.features)]
+        np.testing.assert_array_equal(result.model.predict(features), others[name].model.predict(features))
+        assert result.found == others[name].found
+
+
+@pytest.mark.parametrize("method", ["grouped", "random"])
+def test_fold_scores_are_those_of_cross_val_score_on_the_same_folds(wines: pd.DataFrame, method: str) -> None:
+    recipe = with_candidates(Mean=MEAN)
+    features, target = wines[list(recipe.features)], wines[recipe.target]
+    folds = list(cv_folds(wines, recipe, method))
+    for name, result in compare(recipe, wines, method=method).items():
+        estimator = build_candidate(recipe, name)
+        scores = cross_val_score(estimator, features, target, cv=folds, scoring="r2")
+        np.testing.assert_array_equal(result.fold_scores, scores)
+        np.testing.assert_array_equal(result.out_of_fold, cross_val_predict(estimator, features, target, cv=folds))
+        assert result.cv_mean_score == scores.mean()
+        assert result.cv_std == scores.std()
+
+
+def test_the_model_of_a_result_is_fitted_to_all_training_rows(wines: pd.DataFrame, results: dict[str, Result]) -> None:
+    features = wines.drop(columns="quality")
+    expected = LinearRegression().fit(features, wines["quality"]).predict(features)
+    np.testing.assert_array_equal(results["LinearRegression"].model.predict(features), expected)
+
+
+def test_a_mean_is_compared_where_its_members_are_not_asked_for(
+    full: Recipe, wines: pd.DataFrame, results: dict[str, Result]
+) -> None:
+    alone = compare(full, wines, "Mean")
+    assert list(alone) == ["Mean"]
+    np.testing.assert_array_equal(alone["Mean"].fold_scores, results["Mean"].fold_scores)
+    expected = (results["ElasticNet"].out_of_fold + results["DecisionTree"].out_of_fold) / 2
+    np.testing.assert_array_equal(alone["Mean"].out_of_fold, expected)
+
+
+@pytest.mark.parametrize("names", [("DecisionTree",), ("DecisionTree", "Mean"), ("Mean", "ElasticNet")])
+def test_only_the_candidates_asked_for_are_returned(full: Recipe, wines: pd.DataFrame, names: tuple[str, ...]) -> None:
+    assert set(compare(full, wines, *names)) == set(names)
+
+
+def test_a_step_is_reported_after_each_fit_and_each_result_once(full: Recipe, wines: pd.DataFrame) -> None:
+    steps = list(compare_candidates(full, ["Mean", "ElasticNet"], wines, "grouped", Workers(1)))
+    assert len(steps) == count_fits(full, ["Mean", "ElasticNet"]) == 2 * (full.cv.folds + 1)
+    assert {fitted for fitted, _ in steps} == {"ElasticNet", "DecisionTree"}
+    assert sorted(result.name for _, found in steps for result in found) == ["ElasticNet", "Mean"]
+    assert steps[-1][1]
+
+
+def test_a_searched_candidate_says_what_it_found_and_its_model_has_it(results: dict[str, Result]) -> None:
+    assert results["Ridge"].found == {"ridge__alpha": 2.0}
+    assert results["Ridge"].model.named_steps["ridge"].alpha == 2.0
+    assert results["Mean"].found == results["ElasticNet"].found == {}
+
+
+def test_a_mean_says_what_its_members_found(wines: pd.DataFrame) -> None:
+    mean = {"alias": "mean", "members": ["Ridge", "ElasticNet"]}
+    result = compare(with_candidates(Ridge=SEARCH, Mean=mean), wines, "Mean")["Mean"]
+    assert result.found == {"Ridge.ridge__alpha": 2.0}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"params": {"alpha": "much"}},
+        {"search": {"space": {"alpha": {"choice": [-1.0]}}}},
+        {"search": {"space": {"beta": {"uniform": [0, 1]}}}},
+    ],
+)
+def test_what_an_estimator_refuses_is_a_usage_error(wines: pd.DataFrame, spec: dict[str, Any]) -> None:
+    new = {"alias": "new", "estimator": "sklearn.linear_model.Ridge"} | spec
+    with pytest.raises(UsageError, match=r"candidates\.New|search space"):
+        compare(with_candidates(New=new), wines, "New")
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_value_that_only_the_fit_can_refuse_names_its_candidate(wines: pd.DataFrame, n_jobs: int) -> None:
+    more_than_there_are = {"estimator": "sklearn.decomposition.PCA", "params": {"n_components": 50}}
+    bad = {"alias": "bad", "estimator": "sklearn.linear_model.Ridge", "preprocess": [more_than_there_are]}
+    with pytest.raises(UsageError, match=r"recipe\.yaml: 'candidates\.Bad' must be.*n_components=50") as error:
+        compare(with_candidates(Bad=bad), wines, n_jobs=n_jobs)
+    assert error.value.exit_code == 2
+    assert "\n" not in error.value.sentence
+
+
+def test_rows_that_an_estimator_refuses_name_the_candidate(wines: pd.DataFrame, recipe: Recipe) -> None:
+    gaps = wines.assign(alcohol=wines["alcohol"].where(wines["alcohol"] > wines["alcohol"].median()))
+    assert set(compare(recipe, gaps, "DecisionTree")) == {"DecisionTree"}
+    with pytest.raises(UsageError, match=r"'candidates\.LinearRegression'.*NaN"):
+        compare(recipe, gaps, "LinearRegression")
+
+
+def test_comparing_leaves_the_rows_as_they_are(wines: pd.DataFrame, recipe: Recipe) -> None:
+    before = wines.copy()
+    compare(recipe, wines)
+    pd.testing.assert_frame_equal(wines, before)
+
+
+def test_results_are_ranked_by_mean_score_and_equal_ones_by_name(results: dict[str, Result]) -> None:
+    one = results["ElasticNet"]
+    board = [
+        replace(one, name="b", fold_scores=np.array([0.2, 0.4])),
+        replace(one, name="c", fold_scores=np.array([0.5, 0.5])),
+        replace(one, name="a", fold_scores=np.array([0.4, 0.2])),
+    ]
+    assert [result.name for result in rank(board)] == ["c", "a", "b"]
+    assert [result.name for result in rank(board[::-1])] == ["c", "a", "b"]

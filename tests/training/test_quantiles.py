@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.neighbors import KDTree
+
+from recipeline.artifacts import INTERVAL
+from recipeline.engine.local import Workers
+from recipeline.inference.compiled.check import differences
+from recipeline.inference.compiled.compile import compile_model
+from recipeline.inference.compiled.form import as_function
+from recipeline.inference.interval import LEVEL, coverage, fit_constant, mean_width
+from recipeline.training.quantiles import SETTINGS, Quantiles, choose_interval, fit_quantiles
+
+ROWS = 600
+
+
+def spread_by_a(rows: int = ROWS, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
+    """Rows whose target is as uncertain as `a` is large, from 0.1 to 4."""
+    rng = np.random.default_rng(seed)
+    features = pd.DataFrame({"a": rng.uniform(0.1, 4, rows), "b": rng.normal(size=rows)})
+    return features, features["b"].to_numpy() + features["a"].to_numpy() * rng.normal(size=rows)
+
+
+def folds(rows: int = ROWS, count: int = 5) -> list[tuple[np.ndarray, np.ndarray]]:
+    places = np.arange(rows)
+    return [(places[places % count != fold], places[places % count == fold]) for fold in range(count)]
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Quantiles:
+    features, target = spread_by_a()
+    return fit_quantiles(features, target, folds(), Workers(1), seed=42)()
+
+
+def test_rows_that_are_more_uncertain_get_a_wider_interval_and_the_level_holds_for_new_rows(fitted: Quantiles) -> None:
+    features, target = spread_by_a()
+    interval = choose_interval(features, target, features["b"].to_numpy(), fitted)
+    assert interval.method == "quantile"
+    new, truth = spread_by_a(4000, seed=1)
+    lower, upper = interval.around(new["b"].to_numpy(), new.to_numpy())
+    assert 0.87 <= coverage(truth, (lower, upper)) <= 0.94
+    unsure = new["a"].to_numpy() > 3
+    assert np.mean((upper - lower)[unsure]) > 2 * np.mean((upper - lower)[new["a"].to_numpy() < 1])
+    constant = fit_constant(target, features["b"].to_numpy())
+    assert mean_width((lower, upper)) < mean_width(constant.around(new["b"].to_numpy(), new.to_numpy()))
+
+
+def test_where_the_features_say_nothing_of_the_spread_the_interval_is_of_constant_width() -> None:
+    rng = np.random.default_rng(3)
+    features = pd.DataFrame({"a": rng.normal(size=ROWS)})
+    target = 10 * features["a"].to_numpy() + rng.uniform(-1, 1, ROWS)
+    quantiles = fit_quantiles(features, target, folds(), Workers(1), seed=42)()
+    interval = choose_interval(features, target, 10 * features["a"].to_numpy(), quantiles)
+    assert interval == fit_constant(target, 10 * features["a"].to_numpy())
+
+
+def test_what_the_models_say_out_of_fold_does_not_know_the_row(fitted: Quantiles) -> None:
+    features, target = spread_by_a()
+    changed = target.copy()
+    changed[0] += 1000  # in the fold of the rows 0, 5, 10, ...
+    again = fit_quantiles(features, changed, folds(), Workers(1), seed=42)()
+    for before, after in zip(fitted.out_of_fold, again.out_of_fold, strict=True):
+        np.testing.assert_array_equal(before[::5], after[::5])
+    assert not np.array_equal(fitted.out_of_fold, again.out_of_fold)
+
+
+def test_the_models_do_not_depend_on_the_number_of_processes(fitted: Quantiles) -> None:
+    features, target = spread_by_a()
+    other = fit_quantiles(features, target, folds(), Workers(2), seed=42)()
+    for before, after in zip(fitted.out_of_fold, other.out_of_fold, strict=True):
+        np.testing.assert_array_equal(before, after)
+    for one, two in zip(fitted.models, other.models, strict=True):
+        np.testing.assert_array_equal(one.predict(features), two.predict(features))
+
+
+def test_the_models_are_fitted_to_all_rows_and_not_to_those_of_a_fold(fitted: Quantiles) -> None:
+    features, target = spread_by_a()
+    for quantile, model in zip(((1 - LEVEL) / 2, (1 + LEVEL) / 2), fitted.models, strict=True):
+        expected = HistGradientBoostingRegressor(**SETTINGS, quantile=quantile, random_state=42).fit(features, target)
+        np.testing.assert_array_equal(model.predict(features), expected.predict(features))
+
+
+def test_missing_values_are_taken() -> None:
+    features, target = spread_by_a()
+    features.loc[::7, "a"] = np.nan
+    quantiles = fit_quantiles(features, target, folds(), Workers(1), seed=42)()
+    interval = choose_interval(features, target, features["b"].to_numpy(), quantiles)
+    assert np.isfinite(interval.around(features["b"].to_numpy(), features.to_numpy())).all()
+
+
+def test_a_file_of_the_models_answers_as_they_do_and_has_a_compiled_form(fitted: Quantiles, tmp_path: Path) -> None:
+    features, _ = spread_by_a(50, seed=2)
+    INTERVAL.write(fitted.models, tmp_path / "interval.skops")
+    for before, after in zip(fitted.models, INTERVAL.read(tmp_path / "interval.skops"), strict=True):
+        np.testing.assert_array_equal(as_function(before, ["a", "b"])(features.to_numpy()), after.predict(features))
+        compiled = compile_model(after, ["a", "b"])
+        assert compiled is not None
+        assert differences(compiled, after, features) == ""
+
+
+def test_a_file_that_holds_anything_but_trees_is_refused_unbuilt(tmp_path: Path) -> None:
+    skops.io.dump([KDTree(np.zeros((3, 2)))], tmp_path / "interval.skops")
+    with pytest.raises(ValueError, match="KDTree"):
+        INTERVAL.read(tmp_path / "interval.skops")

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from recipeline.config.candidate import Search
+from recipeline.data.grouping import row_groups
+from recipeline.training.search import search_params
+
+RIDGE = make_pipeline(StandardScaler(), Ridge())
+
+
+class Constant(RegressorMixin, BaseEstimator):
+    """Predicts `value` whatever it learns, and counts its fits."""
+
+    fits = 0
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.value = value
+
+    def fit(self, *_: object) -> Constant:
+        type(self).fits += 1
+        return self
+
+    def predict(self, features: pd.DataFrame) -> np.ndarray:
+        return np.full(len(features), self.value)
+
+
+def as_search(space: dict[str, Any], **budget: Any) -> Search:
+    return Search.model_validate_json(json.dumps({"space": space} | budget))
+
+
+def search(estimator: BaseEstimator, wines: pd.DataFrame, space: dict[str, Any], seed: int = 42, **budget: Any) -> Any:
+    features = wines.drop(columns="quality")
+    seconds = budget.pop("seconds", 1000)
+    return search_params(
+        estimator,
+        as_search(space, **budget),
+        features,
+        wines["quality"].to_numpy(),
+        row_groups(features),
+        n_splits=3,
+        seed=seed,
+        seconds=seconds,
+    )
+
+
+def test_the_parameters_with_the_highest_mean_r2_over_grouped_folds_are_found(wines: pd.DataFrame) -> None:
+    choices = [1e6, 1e4, 30.0, 1.0]
+    found = search(RIDGE, wines, {"ridge__alpha": {"choice": choices}}, iterations=4)
+    features, target = wines.drop(columns="quality"), wines["quality"]
+    folds = list(GroupKFold(3, shuffle=True, random_state=42).split(features, groups=row_groups(features)))
+    scores = {
+        alpha: cross_val_score(make_pipeline(StandardScaler(), Ridge(alpha)), features, target, cv=folds).mean()
+        for alpha in choices
+    }
+    assert found == {"ridge__alpha": max(scores, key=lambda alpha: scores[alpha])}
+
+
+def test_the_same_seed_finds_the_same_parameters(wines: pd.DataFrame) -> None:
+    space = {"ridge__alpha": {"loguniform": [0.01, 100.0]}}
+    first, again, other = (search(RIDGE, wines, space, seed, iterations=2) for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_the_search_leaves_its_estimator_as_it_is(wines: pd.DataFrame) -> None:
+    search(RIDGE, wines, {"ridge__alpha": {"choice": [7.0]}}, iterations=1)
+    assert RIDGE.named_steps["ridge"].alpha == 1.0
+    assert not hasattr(RIDGE.named_steps["ridge"], "coef_")
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_what_is_drawn_lies_within_its_limits(seed: int) -> None:
+    rows = pd.DataFrame({"a": np.arange(12.0), "quality": np.arange(12.0) % 5})
+    integer = search(Constant(), rows, {"value": {"integer": [2, 4]}}, seed, iterations=1)["value"]
+    uniform = search(Constant(), rows, {"value": {"uniform": [2.0, 2.5]}}, seed, iterations=1)["value"]
+    log = search(Constant(), rows, {"value": {"loguniform": [0.1, 10.0]}}, seed, iterations=1)["value"]
+    assert integer in (2, 3, 4)
+    assert 2.0 <= uniform <= 2.5
+    assert 0.1 <= log <= 10.0
+
+
+def test_both_limits_of_an_integer_can_be_drawn() -> None:
+    rows = pd.DataFrame({"a": np.arange(12.0), "quality": np.arange(12.0) % 5})
+    space = {"value": {"integer": [2, 3]}}
+    drawn = {search(Constant(), rows, space, seed, iterations=1)["value"] for seed in range(20)}
+    assert drawn == {2, 3}
+
+
+def test_no_further_draw_is_started_when_the_time_is_up(wines: pd.DataFrame) -> None:
+    Constant.fits = 0
+    found = search(Constant(), wines, {"value": {"uniform": [0.0, 9.0]}}, iterations=50, seconds=1e-9)
+    assert Constant.fits == 3
+    assert set(found) == {"value"}
+
+
+def test_all_draws_are_tried_when_there_is_time(wines: pd.DataFrame) -> None:
+    Constant.fits = 0
+    search(Constant(), wines, {"value": {"uniform": [0.0, 9.0]}}, iterations=5)
+    assert Constant.fits == 15
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_space_of_fewer_choices_than_draws_is_tried_once_each_and_silently(wines: pd.DataFrame) -> None:
+    Constant.fits = 0
+    search(Constant(), wines, {"value": {"choice": [4.0, 5.0]}}, iterations=20)
+    assert Constant.fits == 6
