@@ -18,7 +18,7 @@ from recipeline.promotion.gate import Decision, Rule, choose_rule, judge
 from recipeline.registry.contest import as_contender
 from recipeline.registry.ledger import FORCED, PROMOTE
 from recipeline.registry.loading import load_golden
-from recipeline.registry.versions import CHAMPION
+from recipeline.registry.stages import CHAMPION
 from recipeline.tracking.runs import StepRun
 
 if TYPE_CHECKING:

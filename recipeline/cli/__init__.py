@@ -1,1 +1,1 @@
-"""Cli."""
+"""The command line: decorators, options, environment, progress, signals and exit codes."""

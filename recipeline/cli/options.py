@@ -1,4 +1,4 @@
-"""Options."""
+"""Options and words that several commands take."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from recipeline.orchestration.cards import draw_card
 from recipeline.orchestration.chain import Chain, run_chain
 from recipeline.orchestration.provenance import differing_components
 from recipeline.orchestration.session import Session
-from recipeline.registry.versions import CHAMPION
+from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import explain_cache, explain_evidence, explain_split, tabulate_candidates
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.lineage import lineage_of_chain

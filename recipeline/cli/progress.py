@@ -1,4 +1,4 @@
-"""Progress."""
+"""Progress on stderr."""
 
 from __future__ import annotations
 

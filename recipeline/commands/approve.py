@@ -9,7 +9,7 @@ from recipeline.errors import UnavailableError
 from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import APPROVE
 from recipeline.registry.loading import load_golden
-from recipeline.registry.versions import CHALLENGER, CHAMPION
+from recipeline.registry.stages import CHALLENGER, CHAMPION
 from recipeline.tracking.runs import StepRun
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +24,8 @@ from recipeline.data.uris import redact
 from recipeline.errors import DataError, UnavailableError, UsageError
 from recipeline.orchestration.cards import StepResults, draw_card
 from recipeline.orchestration.session import Session
-from recipeline.registry.versions import CHAMPION
-from recipeline.reports.summary import tabulate
+from recipeline.registry.stages import CHAMPION
+from recipeline.reports.summary import describe_monitoring
 from recipeline.tracking.lineage import lineage_of_version
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.store import now_ms
@@ -86,7 +85,7 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
         if asked.fail_on != NEVER and SEVERITY.get(verdict, 0) >= SEVERITY[asked.fail_on]:
             run.outcome, run.exit_code = "drift", DRIFTED
         draw_card(session, run, "monitor", lambda: StepResults(session.recipe, run))
-        words = [*_words(report), f"The card: {card_of(session, run.id)}"]
+        words = [*describe_monitoring(report), f"The card: {card_of(session, run.id)}"]
         rows = live.labelled() if asked.retrains and verdict == DRIFT else None
     if rows is None:
         return Result("\n".join([*words, run.id]), run.exit_code)
@@ -201,7 +200,7 @@ def _read_labels(session: Session, labels: str, target: str) -> Labels | None:
 
 def _compare(session: Session, run: StepRun, live: LiveData, asked: Asked) -> dict[str, Any]:
     """Compare window by window, and log the metrics of each; return what was found: all of the newest, the gist of others."""
-    from recipeline.monitoring.drift import compare
+    from recipeline.monitoring.drift import compare, summarise_window
     from recipeline.monitoring.live_rows import LiveTables
     from recipeline.monitoring.sample import MOST_ROWS, Live
     from recipeline.monitoring.verdict import worst
@@ -225,7 +224,7 @@ def _compare(session: Session, run: StepRun, live: LiveData, asked: Asked) -> di
             newest = compare(window, reference, recipe.monitoring, recipe, columns)
             total += window.rows
             _log_metrics(session, run, newest, len(windows), time_)
-            windows.append({"time": None if math.isnan(time_) else time_, **_gist(newest)})
+            windows.append({"time": None if math.isnan(time_) else time_, **summarise_window(newest)})
     if not windows:
         raise DataError(f"{live.origin} must hold rows.", got="none", fix="Name a file that does.")
     return {
@@ -249,20 +248,6 @@ def _told(session: Session, pieces: Iterator[LiveRows]) -> Iterator[LiveRows]:
         yield piece
 
 
-def _gist(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is kept of a window that a newer one follows."""
-    performance, domain = found["performance"], found["domain"]
-    return {
-        "rows": found["rows"],
-        "verdict": found["verdict"],
-        "findings": found["findings"],
-        "psi": {name: spread["psi"] for name, spread in found["features"].items()},
-        "prediction_psi": found["prediction"]["psi"] if found["prediction"] else None,
-        "domain_auc": domain["auc"] if domain else None,
-        "mae": performance["mae"] if performance else None,
-    }
-
-
 def _log_metrics(session: Session, run: StepRun, found: Mapping[str, Any], step: int, time_: float) -> None:
     """Log a window's figures, one step of a series each, at the time of its last row."""
     from mlflow.entities import Metric
@@ -280,35 +265,6 @@ def _log_metrics(session: Session, run: StepRun, found: Mapping[str, Any], step:
     when = now_ms() if math.isnan(time_) else int(time_ * 1000)
     metrics = [Metric(name, float(value), when, step) for name, value in values.items() if value is not None]
     session.store.client.log_batch(run.id, metrics=metrics)
-
-
-def _words(report: Mapping[str, Any]) -> list[str]:
-    from recipeline.monitoring.wording import describe_finding, explain_drift, explain_known
-
-    newest, labels = report["newest"], report["labels"]
-    rows = [
-        (name, *(_figure(spread[key]) for key in ("psi", "wasserstein", "missing", "unseen")))
-        for name, spread in newest["features"].items()
-    ]
-    if newest["prediction"]:
-        rows.append(("prediction", _figure(newest["prediction"]["psi"]), _figure(newest["prediction"]["wasserstein"]), "", ""))
-    lines = [tabulate(["", "PSI", "Wasserstein (sd)", "missing", "out of range"], rows)]
-    if len(report["windows"]) > 1:
-        counts = Counter(window["verdict"] for window in report["windows"])
-        lines.append(f"{len(report['windows'])} windows: {', '.join(f'{count} {word}' for word, count in counts.items())}.")
-    if labels:
-        lines.append(f"Labels: {labels['joined']:,} of {labels['given']:,} belong to rows of the log.")
-    if report["left_out"]:
-        lines.append(f"Warning: {report['left_out']:,} lines are left out: cut off, or with more or fewer fields.")
-    if known := explain_known(newest):
-        lines.append(known)
-    if newest["performance"]:
-        lines.append(f"Labelled: MAE {newest['performance']['mae']:.4f} of {newest['performance']['rows']:,} rows.")
-    return [*lines, f"{newest['verdict'].upper()}: {explain_drift(report)}", *map(describe_finding, newest["findings"])]
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
 
 
 def _retrain(session: Session, rows: pd.DataFrame) -> Retrained:

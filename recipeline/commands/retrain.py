@@ -16,7 +16,7 @@ from recipeline.data.uris import redact
 from recipeline.errors import UsageError
 from recipeline.orchestration.chain import check_steps
 from recipeline.orchestration.session import Session
-from recipeline.registry.versions import CHAMPION
+from recipeline.registry.stages import CHAMPION
 from recipeline.tracking.runs import StepRun
 
 APPEND, REPLACE = "append", "replace"

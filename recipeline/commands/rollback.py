@@ -13,7 +13,8 @@ from recipeline.promotion.gate import loses_real_rows
 from recipeline.registry.contest import as_contender
 from recipeline.registry.ledger import ROLLBACK
 from recipeline.registry.loading import load_golden
-from recipeline.registry.versions import CHAMPION, Registry
+from recipeline.registry.stages import CHAMPION
+from recipeline.registry.versions import Registry
 from recipeline.tracking.runs import StepRun
 
 if TYPE_CHECKING:

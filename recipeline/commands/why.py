@@ -10,7 +10,7 @@ from recipeline.cli.command import reading_command
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.provenance import explain_version
 from recipeline.orchestration.session import Session
-from recipeline.registry.versions import CHAMPION
+from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import tabulate
 
 

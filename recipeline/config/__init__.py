@@ -1,1 +1,1 @@
-"""Config."""
+"""Recipe and profile: YAML into frozen, typed settings."""

@@ -1,4 +1,4 @@
-"""Column profile."""
+"""The column profile: ranges, missing values and histograms of a table."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Engine."""
+"""The engine: worker processes that fit models."""

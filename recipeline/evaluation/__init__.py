@@ -1,1 +1,1 @@
-"""Evaluation."""
+"""Evaluation on the test rows: scores, gates, diagnosis, inspection and the model card."""

@@ -1,1 +1,1 @@
-"""Inference."""
+"""Predictions of fitted models: rows checked, answers, intervals, golden rows and trusted types."""

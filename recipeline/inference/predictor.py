@@ -1,4 +1,4 @@
-"""Predictor."""
+"""The predictor: a fitted model as a function of an array, in threads."""
 
 from __future__ import annotations
 

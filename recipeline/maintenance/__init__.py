@@ -1,1 +1,1 @@
-"""Maintenance."""
+"""Maintenance of a store: doctor, pruning, backup."""

@@ -17,7 +17,7 @@ from recipeline.orchestration.commit import describe_commit
 from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import OPEN
 from recipeline.registry.loading import load_golden
-from recipeline.registry.versions import CHAMPION, PREVIOUS, PRODUCTION
+from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION
 from recipeline.tracking.manifest import local_copy
 
 REPAIR = "recipeline repair"

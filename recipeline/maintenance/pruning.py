@@ -1,4 +1,4 @@
-"""Pruning."""
+"""Old runs, versions and models that nothing needs: found and deleted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from recipeline.orchestration.session import Session
-from recipeline.registry.versions import PRODUCTION, STAGING
+from recipeline.registry.stages import PRODUCTION, STAGING
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Monitoring."""
+"""Monitoring: the baseline of a model, live rows, and drift between them."""

@@ -222,3 +222,17 @@ def _judge(rule: str, subject: str, value: float, limits: Limits, p_value: float
     if p_value < alpha and value >= limits.warn:
         verdict = DRIFT if value >= limits.drift else WARN
     return Finding(rule, subject, float(value), limits, verdict, min(p_value, 1.0))
+
+
+def summarise_window(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a window once a newer one follows it."""
+    performance, domain = found["performance"], found["domain"]
+    return {
+        "rows": found["rows"],
+        "verdict": found["verdict"],
+        "findings": found["findings"],
+        "psi": {name: spread["psi"] for name, spread in found["features"].items()},
+        "prediction_psi": found["prediction"]["psi"] if found["prediction"] else None,
+        "domain_auc": domain["auc"] if domain else None,
+        "mae": performance["mae"] if performance else None,
+    }

@@ -1,4 +1,4 @@
-"""Labels."""
+"""Late labels of predictions, joined by request ID and row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sample."""
+"""Live rows as they are compared: counts of all rows, and a sample of them."""
 
 from __future__ import annotations
 

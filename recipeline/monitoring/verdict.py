@@ -1,4 +1,4 @@
-"""Verdict."""
+"""The verdict on a window of rows, and the order of verdicts."""
 
 from __future__ import annotations
 

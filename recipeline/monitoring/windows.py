@@ -1,4 +1,4 @@
-"""Windows."""
+"""Windows of live rows, by count or by time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wording."""
+"""Findings of monitoring in words."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL
 
 #: From this share on, rows that the model learned from are mentioned.
 _MENTIONED = 0.01
-
-# --- in words --------------------------------------------------------------------------------------------------------
 
 _MEASURES = {
     "psi": "PSI {value:.3f}",

@@ -1,1 +1,1 @@
-"""Orchestration."""
+"""Steps and the chain: sessions, cache, fingerprints, provenance."""

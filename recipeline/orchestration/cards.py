@@ -1,4 +1,4 @@
-"""Cards."""
+"""The card of a step: drawn from its results, saved with its run."""
 
 from __future__ import annotations
 

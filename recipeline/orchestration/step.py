@@ -1,4 +1,4 @@
-"""Step."""
+"""A step as the chain sees it, and what it is given: progress and cards."""
 
 from __future__ import annotations
 

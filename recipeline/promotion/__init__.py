@@ -1,1 +1,1 @@
-"""Promotion."""
+"""Promotion: paired evidence, guard rails and the gate."""

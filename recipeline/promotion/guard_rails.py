@@ -1,4 +1,4 @@
-"""Guard rails."""
+"""Guard rails: what must not get worse while R2 gets better."""
 
 from __future__ import annotations
 

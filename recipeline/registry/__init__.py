@@ -1,1 +1,1 @@
-"""Registry."""
+"""The registry: versions, the ledger of their changes, and loading with golden rows."""

@@ -14,7 +14,8 @@ from recipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.config.table import SYNTHETIC
 from recipeline.errors import UnavailableError, UsageError, nearest
 from recipeline.inference.interval import QUANTILE, Interval, Tail
-from recipeline.registry.versions import ARCHIVED, CHAMPION, PRODUCTION, STAGING, Registry
+from recipeline.registry.stages import ARCHIVED, CHAMPION, PRODUCTION, STAGING
+from recipeline.registry.versions import Registry
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.models import feature_names, load_model
 from recipeline.tracking.store import Store

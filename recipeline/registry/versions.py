@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +18,9 @@ from mlflow.exceptions import MlflowException
 
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.registry.ledger import ACKNOWLEDGE, EXTERNAL, OPEN, REVERTED, ROLLBACK, Actor, Entry, Ledger
+from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION, Stages, files_are_there, holder
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.store import Store, held, search_versions
-
-CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-
-PRODUCTION, STAGING, ARCHIVED = "Production", "Staging", "Archived"
 
 WITHDRAWN = "recipeline.withdrawn"
 
@@ -47,6 +43,7 @@ class Registry:
 
     def __init__(self, store: Store, name: str, *, ledger_key: str = "") -> None:
         self._store, self._client, self.name = store, store.client, name
+        self._stages = Stages(store.client, name)
         self.ledger = Ledger(store.client, name, key=ledger_key)
 
     def version(self, version: str) -> ModelVersion:
@@ -66,12 +63,7 @@ class Registry:
 
     def holder(self, alias: str) -> ModelVersion | None:
         """Return the version with the alias; None where none has it."""
-        try:
-            return self._client.get_model_version_by_alias(self.name, alias)
-        except MlflowException as error:
-            if not is_missing(error):
-                raise  # no answer is not "none": a champion that cannot be seen must not be replaced
-            return None
+        return holder(self._client, self.name, alias)
 
     def versions(self) -> list[ModelVersion]:
         """Return all versions, newest first; none where the model is not registered."""
@@ -88,8 +80,9 @@ class Registry:
             if not self._client.search_registered_models(f"name = '{self.name}'"):
                 self._client.create_registered_model(self.name)
             self._finish()
-            self._mirror()
-            twins = [v for v in self.versions() if v.tags.get("recipeline.identity") == identity and self._is_there(v)]
+            self._stages.sync()
+            same = [version for version in self.versions() if version.tags.get("recipeline.identity") == identity]
+            twins = [version for version in same if files_are_there(self._client, version)]
             if twins:
                 version = twins[0]
             else:
@@ -104,7 +97,7 @@ class Registry:
                 )
             champion = self.holder(CHAMPION)
             if champion is None or champion.version != version.version:
-                self._challenge(version.version)
+                self._stages.challenge(version.version)
             return self.version(str(version.version)), not twins
 
     def describe(self, version: str, description: str) -> None:
@@ -152,7 +145,7 @@ class Registry:
         with self.locked():
             self._finish()
             notes = self._take_note(hand)
-            self._mirror()
+            self._stages.sync()
             return notes
 
     def acknowledge(self, names: tuple[str, ...], reason: str, hand: Hand) -> None:
@@ -211,7 +204,7 @@ class Registry:
                 self._client.set_registered_model_alias(self.name, PREVIOUS, earlier[-1])
             elif self.holder(PREVIOUS):
                 self._client.delete_registered_model_alias(self.name, PREVIOUS)
-            self._mirror()
+            self._stages.sync()
         self.ledger.close(entry, REVERTED)
 
     def _carry_out(self, entry: Entry) -> None:
@@ -233,7 +226,7 @@ class Registry:
                     self._client.set_model_version_tag(self.name, entry.before, WITHDRAWN, note)
             if self.withdrawn(self.version(entry.after)):
                 self._client.delete_model_version_tag(self.name, entry.after, WITHDRAWN)
-            self._mirror()
+            self._stages.sync()
             self.ledger.close(entry)
             if not self._newer(entry):
                 return
@@ -281,50 +274,5 @@ class Registry:
             f"{champion or 'none'}. The ledger has it now."
         ]
 
-    def _mirror(self) -> None:
-        """Make the stages follow the alias."""
-        champion = self.holder(CHAMPION)
-        if champion is None:
-            return
-        # The new one first, so that there is a Production at every moment.
-        if champion.current_stage != PRODUCTION:
-            self._move(champion.version, PRODUCTION)
-        for version in self.versions():
-            if version.version != champion.version and version.current_stage == PRODUCTION:
-                self._move(version.version, ARCHIVED)
-        challenger = self.holder(CHALLENGER)
-        if challenger is not None and challenger.version == champion.version:
-            self._client.delete_registered_model_alias(self.name, CHALLENGER)
-
     def _exists(self, version: str) -> bool:
         return bool(version) and any(str(v.version) == version for v in self.versions())
-
-    def _challenge(self, version: str) -> None:
-        """Put `version` in Staging as the challenger; an earlier challenger that was never promoted is archived."""
-        self._client.set_registered_model_alias(self.name, CHALLENGER, version)
-        for other in self.versions():
-            if other.version == version and other.current_stage != STAGING:
-                self._move(version, STAGING)
-            elif other.version != version and other.current_stage == STAGING:
-                self._move(other.version, ARCHIVED)
-
-    def _move(self, version: str, stage: str) -> None:
-        with warnings.catch_warnings():  # stages are deprecated, and what `models:/<name>/Production` reads
-            warnings.simplefilter("ignore", FutureWarning)
-            self._client.transition_model_version_stage(self.name, version, stage)
-
-    def _is_there(self, version: ModelVersion) -> bool:
-        """Whether the version's files can still be listed."""
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        try:
-            uri = self._client.get_model_version_download_uri(self.name, version.version)
-            if uri.startswith("models:/"):
-                uri = self._client.get_logged_model(uri.removeprefix("models:/")).artifact_location
-            return any(file.path == "MLmodel" for file in get_artifact_repository(uri).list_artifacts())
-        except MlflowException as error:
-            if not is_missing(error):
-                raise
-            return False
-        except OSError:
-            return False

@@ -1,1 +1,1 @@
-"""Reports."""
+"""Cards and summaries, made of plain results."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prettytable import PrettyTable, TableStyle
+
+from recipeline.monitoring.wording import describe_finding, explain_drift, explain_known
 
 QUOTED = "R2, random split*"
 
@@ -85,3 +88,31 @@ def explain_cache(reused: Sequence[str], reasons: Mapping[str, str]) -> list[str
     """Return which steps were reused, and for each other one why not."""
     lines = [f"Reused: {', '.join(reused) or 'nothing'}."]
     return lines + [f"Run: {name}: {reason}" for name, reason in reasons.items()]
+
+
+def describe_monitoring(report: Mapping[str, Any]) -> list[str]:
+    """Return what monitoring found in the newest window: a table of the columns, then the verdict and its reasons."""
+    newest, labels = report["newest"], report["labels"]
+    rows = [
+        (name, *(_share(spread[key]) for key in ("psi", "wasserstein", "missing", "unseen")))
+        for name, spread in newest["features"].items()
+    ]
+    if newest["prediction"]:
+        rows.append(("prediction", _share(newest["prediction"]["psi"]), _share(newest["prediction"]["wasserstein"]), "", ""))
+    lines = [tabulate(["", "PSI", "Wasserstein (sd)", "missing", "out of range"], rows)]
+    if len(report["windows"]) > 1:
+        counts = Counter(window["verdict"] for window in report["windows"])
+        lines.append(f"{len(report['windows'])} windows: {', '.join(f'{count} {word}' for word, count in counts.items())}.")
+    if labels:
+        lines.append(f"Labels: {labels['joined']:,} of {labels['given']:,} belong to rows of the log.")
+    if report["left_out"]:
+        lines.append(f"Warning: {report['left_out']:,} lines are left out: cut off, or with more or fewer fields.")
+    if known := explain_known(newest):
+        lines.append(known)
+    if newest["performance"]:
+        lines.append(f"Labelled: MAE {newest['performance']['mae']:.4f} of {newest['performance']['rows']:,} rows.")
+    return [*lines, f"{newest['verdict'].upper()}: {explain_drift(report)}", *map(describe_finding, newest["findings"])]
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -1,1 +1,1 @@
-"""Serving."""
+"""The REST service of the model in Production."""

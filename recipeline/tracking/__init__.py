@@ -1,1 +1,1 @@
-"""Tracking."""
+"""MLflow tracking: the store, runs, artifacts and logged models."""

@@ -1,4 +1,4 @@
-"""Lineage."""
+"""Lineage: the run IDs of the steps that a run or a version was made by."""
 
 from __future__ import annotations
 

@@ -64,8 +64,8 @@ def listen(engine: Engine) -> None:
 
 
 # --- the empty schema ----------------------------------------------------------------------------------------------------
-# MLflow makes the tables of a new file in two seconds of migrations. They are the same each time: they are kept, empty, for each
-# version of MLflow, and copied. The rows of a new store, which name its folder, are made by MLflow as ever.
+# MLflow makes the tables of a new file by two seconds of migrations. They are the same each time: they are kept, empty, for
+# each version of MLflow, and copied. The rows of a new store, which name its folder, are made by MLflow itself.
 
 
 def schema_file(cache: Path) -> Path:

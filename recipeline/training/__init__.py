@@ -1,1 +1,1 @@
-"""Training."""
+"""Training: candidates, cross-validation, search and quantile models."""

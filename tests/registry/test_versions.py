@@ -19,7 +19,8 @@ from mlflow.exceptions import MlflowException
 
 from recipeline.errors import UnavailableError
 from recipeline.registry.ledger import APPLIED, EXTERNAL, FORCED, OPEN, PROMOTE, REVERTED, ROLLBACK, Actor, Entry
-from recipeline.registry.versions import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING, Hand, Registry
+from recipeline.registry.stages import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
+from recipeline.registry.versions import Hand, Registry
 from recipeline.tracking.models import load_model
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.store import Store, open_store

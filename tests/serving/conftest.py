@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from recipeline.config.profile import Service as Settings
-from recipeline.registry.versions import CHAMPION, Registry
+from recipeline.registry.stages import CHAMPION
+from recipeline.registry.versions import Registry
 from recipeline.serving.http.app import create_app
 from recipeline.serving.model.copies import fetch_version
 from recipeline.serving.model.loading import ServedModel, load_copy

@@ -1,1 +1,1 @@
-"""Compiled."""
+"""Compiled forms: fitted models as plain functions of an array."""

@@ -1,4 +1,4 @@
-"""Check."""
+"""The check that a compiled form gives the answers of its model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Linear."""
+"""Linear models, scalers and projections as functions of an array."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Cards."""
+"""The cards, one module per step or command."""

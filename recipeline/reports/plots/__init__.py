@@ -1,1 +1,1 @@
-"""Plots."""
+"""Plots, drawn from plain results."""

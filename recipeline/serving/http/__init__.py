@@ -1,1 +1,1 @@
-"""Http."""
+"""The HTTP side of the service: routes, answers, pages and the API description."""

@@ -1,4 +1,4 @@
-"""Answers."""
+"""Answers: JSON, refusals with their codes, and errors."""
 
 from __future__ import annotations
 

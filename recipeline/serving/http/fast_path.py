@@ -1,4 +1,4 @@
-"""Fast path."""
+"""The WSGI application, with a direct path for predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frame."""
+"""What every request passes through: tokens, limits, request IDs, metrics and logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Health."""
+"""The routes about the service itself: health, readiness, version and model."""
 
 from __future__ import annotations
 

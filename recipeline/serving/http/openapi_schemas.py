@@ -1,4 +1,4 @@
-"""Openapi schemas."""
+"""The schemas of the API description."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions."""
+"""The prediction routes."""
 
 from __future__ import annotations
 

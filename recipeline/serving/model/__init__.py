@@ -1,1 +1,1 @@
-"""Model."""
+"""Versions as the service has them: copied, checked, loaded."""

@@ -1,4 +1,4 @@
-"""Copies."""
+"""Local copies of versions."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Rows."""
+"""Rows of a request: formats, schema and faults."""

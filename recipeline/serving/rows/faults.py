@@ -1,4 +1,4 @@
-"""Faults."""
+"""Faults of the rows of a request."""
 
 from __future__ import annotations
 

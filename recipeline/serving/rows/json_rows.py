@@ -1,4 +1,4 @@
-"""Json rows."""
+"""Rows of a JSON body, repeated keys included."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Self watch."""
+"""The service watches its own rows for drift; no row is kept."""

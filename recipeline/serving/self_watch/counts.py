@@ -1,4 +1,4 @@
-"""Counts."""
+"""Counts of rows by bin, in files that all workers share."""
 
 from __future__ import annotations
 

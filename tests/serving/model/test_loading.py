@@ -15,7 +15,8 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from recipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.inference.golden import golden_features
-from recipeline.registry.versions import CHAMPION, Registry
+from recipeline.registry.stages import CHAMPION
+from recipeline.registry.versions import Registry
 from recipeline.serving.model.copies import fetch_version, mark_served, newest_copy
 from recipeline.serving.model.loading import RefusedModel, load_copy
 from tests.conftest import NAME, Project

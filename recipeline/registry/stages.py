@@ -1,0 +1,81 @@
+"""Aliases and stages of versions: alias `champion` is the truth, stage `Production` its mirror.
+
+Callers hold the store's lock: MLflow's own transitions are not isolated.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from recipeline.tracking.failures import is_missing
+from recipeline.tracking.store import search_versions
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+PRODUCTION, STAGING, ARCHIVED = "Production", "Staging", "Archived"
+
+
+def holder(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
+    """Return the version of the model `name` that has the alias; None where none has it."""
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if not is_missing(error):
+            raise  # no answer is not "none": a champion that cannot be seen must not be replaced
+        return None
+
+
+def files_are_there(client: MlflowClient, version: ModelVersion) -> bool:
+    """Whether the version's files can still be listed."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    try:
+        uri = client.get_model_version_download_uri(version.name, version.version)
+        if uri.startswith("models:/"):
+            uri = client.get_logged_model(uri.removeprefix("models:/")).artifact_location
+        return any(file.path == "MLmodel" for file in get_artifact_repository(uri).list_artifacts())
+    except MlflowException as error:
+        if not is_missing(error):
+            raise
+        return False
+    except OSError:
+        return False
+
+
+class Stages:
+    """The stages of one registered model."""
+
+    def __init__(self, client: MlflowClient, name: str) -> None:
+        self._client, self._name = client, name
+
+    def sync(self) -> None:
+        """Make the stages follow the alias `champion`."""
+        champion = holder(self._client, self._name, CHAMPION)
+        if champion is None:
+            return
+        # The new one first, so that there is a Production at every moment.
+        if champion.current_stage != PRODUCTION:
+            self._move(champion.version, PRODUCTION)
+        for version in search_versions(self._client, self._name):
+            if version.version != champion.version and version.current_stage == PRODUCTION:
+                self._move(version.version, ARCHIVED)
+        challenger = holder(self._client, self._name, CHALLENGER)
+        if challenger is not None and challenger.version == champion.version:
+            self._client.delete_registered_model_alias(self._name, CHALLENGER)
+
+    def challenge(self, version: str) -> None:
+        """Put `version` in Staging as the challenger; an earlier challenger that was never promoted is archived."""
+        self._client.set_registered_model_alias(self._name, CHALLENGER, version)
+        for other in search_versions(self._client, self._name):
+            if other.version == version and other.current_stage != STAGING:
+                self._move(version, STAGING)
+            elif other.version != version and other.current_stage == STAGING:
+                self._move(other.version, ARCHIVED)
+
+    def _move(self, version: str, stage: str) -> None:
+        with warnings.catch_warnings():  # stages are deprecated, and what `models:/<name>/Production` reads
+            warnings.simplefilter("ignore", FutureWarning)
+            self._client.transition_model_version_stage(self._name, version, stage)
