@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -12,17 +11,11 @@ from recipeline.artifacts import DECISION, VERSION
 from recipeline.cli.command import step_command
 from recipeline.config.profile import Policy
 from recipeline.errors import UnavailableError, UsageError, nearest
-from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Step
-from recipeline.promotion.gate import Decision, Rule, choose_rule, judge
-from recipeline.registry.contest import as_contender
-from recipeline.registry.ledger import FORCED, PROMOTE
-from recipeline.registry.loading import load_golden
-from recipeline.registry.stages import CHAMPION
-from recipeline.tracking.runs import StepRun
 
 if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
+    from recipeline.orchestration.session import Session
+    from recipeline.tracking.runs import StepRun
 
 POLICIES = get_args(Policy)
 
@@ -41,6 +34,10 @@ def inputs(session: Session, promote: str) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun, promote: str) -> str:
     """Decide by the promotion gate, and carry the decision out."""
+    from recipeline.registry.decision import decide, name_of
+    from recipeline.registry.ledger import FORCED, PROMOTE
+    from recipeline.registry.loading import load_golden
+
     policy = choose_policy(session, promote)
     if run.parent_tag("outcome") == "rejected":
         raise UnavailableError(
@@ -54,12 +51,22 @@ def work(session: Session, run: StepRun, promote: str) -> str:
     number = str(run.load(VERSION)["version"])
     # Measuring may take minutes, and nobody waits for it: where the champion is another one by then, it is done again.
     while True:
-        challenger, champion = registry.version(number), registry.holder(CHAMPION)
+        challenger, champion = registry.version(number), registry.champion()
         load = cache(partial(load_golden, run.reader, challenger))
-        decision = _decide(session, run, challenger, champion, policy, load)
+        decision = decide(
+            challenger,
+            champion,
+            policy,
+            run=run,
+            recipe=session.recipe,
+            workers=session.workers,
+            registry=registry,
+            load=load,
+            say=session.reporter.say,
+        )
         digest = run.save(DECISION, {"policy": policy, "version": str(challenger.version), **decision.as_dict()})
         if decision.rule not in ("same-version", "policy-never", "forced"):
-            against = {"held_against": _name(champion), "gate_passed": str(decision.passed).lower(), "gate_run_id": run.id}
+            against = {"held_against": name_of(champion), "gate_passed": str(decision.passed).lower(), "gate_run_id": run.id}
             registry.note(str(challenger.version), against)
         if not decision.promoted:
             break
@@ -79,90 +86,6 @@ def work(session: Session, run: StepRun, promote: str) -> str:
     run.tag(model_version=challenger.version, decision_rule=decision.rule, decision_reason=decision.reason)
     stage = registry.version(number).current_stage
     return f"version {challenger.version} {decision.outcome} (now in {stage}): {decision.reason} [{decision.rule}]"
-
-
-def _decide(
-    session: Session,
-    run: StepRun,
-    challenger: ModelVersion,
-    champion: ModelVersion | None,
-    policy: Policy,
-    load: Callable[[], Any],
-) -> Decision:
-    ours, theirs = as_contender(challenger), as_contender(champion) if champion else None
-    found = choose_rule(ours, theirs, policy)
-    if isinstance(found, Decision):
-        return found
-    return _measure(session, run, challenger, champion, found, policy, load)
-
-
-def _measure(
-    session: Session,
-    run: StepRun,
-    challenger: ModelVersion,
-    champion: ModelVersion | None,
-    rule: Rule,
-    policy: Policy,
-    load: Callable[[], Any],
-) -> Decision:
-    """Return the decision of a rule that needs evidence, and keep the evidence with the run and the version."""
-    from dataclasses import asdict, replace
-
-    from recipeline.registry.contest import Contest
-
-    registry, held_against = session.registry, _name(champion)
-    # Each other version that was measured against this champion was an attempt; a refresh is measured on rows of its own.
-    mark = f"measured_against_{held_against.replace(' ', '_')}"
-    before = [v for v in registry.versions() if v.version != challenger.version and f"recipeline.{mark}" in v.tags]
-    contest = Contest(
-        run=run,
-        recipe=session.recipe,
-        workers=session.workers,
-        model_name=registry.name,
-        challenger=challenger,
-        champion=champion,
-        candidates=int(challenger.tags.get("recipeline.candidates_compared", 1)),
-        attempt=len(before) + 1 if rule == "recipe" else 1,
-    )
-    if rule == "recipe":
-        session.reporter.say(f"measuring version {challenger.version} against version {held_against} on the same folds")
-    model = load()
-    try:
-        evidence = contest.measure(rule, model)
-    except UnavailableError as error:
-        if champion is None:
-            raise
-        return Decision("kept", "not-comparable", f"the two cannot be compared: {error.sentence}", passed=False)
-    settings = session.recipe.promotion
-    opponent = f"version {champion.version}" if champion else "the mean predictor"
-    decision = judge(rule, evidence.gain, evidence.rails, settings, policy=policy, opponent=opponent)
-    found = {
-        "champion": held_against,
-        **evidence.gain.as_dict(),
-        **evidence.details,
-        "needed": -settings.margin if rule == "refresh" else 0.0,
-        "guard_rails": [asdict(rail) for rail in evidence.rails],
-        "data_digest": run.parent_tag("data_digest"),
-    }
-    registry.note(
-        str(challenger.version),
-        {
-            "gate_rule": rule,
-            **({mark: run.id} if rule == "recipe" else {}),
-            "gate_gain": evidence.gain.gain,
-            "gate_lower": evidence.gain.lower,
-            "gate_level": evidence.gain.level,
-            "gate_interval_90": list(evidence.gain.interval_90),
-            "gate_guard_rails": {rail.name: rail.value for rail in evidence.rails},
-            "gate_rows": evidence.gain.rows,
-            "gate_seed": evidence.gain.seed,
-        },
-    )
-    return replace(decision, evidence=found)
-
-
-def _name(champion: ModelVersion | None) -> str:
-    return str(champion.version) if champion else "mean predictor"
 
 
 STEP = Step("promote", work, inputs, params=("promote",), uses_workers=True)

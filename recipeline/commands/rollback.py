@@ -10,7 +10,7 @@ from recipeline.cli.command import record_change, registry_command
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.session import Session
 from recipeline.promotion.gate import loses_real_rows
-from recipeline.registry.contest import as_contender
+from recipeline.registry.decision import as_contender
 from recipeline.registry.ledger import ROLLBACK
 from recipeline.registry.loading import load_golden
 from recipeline.registry.stages import CHAMPION

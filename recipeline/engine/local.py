@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from joblib import Parallel, delayed, effective_n_jobs
-
 # A command that is interrupted leaves results behind; that is no news.
 warnings.filterwarnings("ignore", message=".*tasks (have been successfully executed|which were still)", category=UserWarning)
 
@@ -37,6 +35,8 @@ class Workers:
         """Start the processes and return at once: they take a second to import what they need, and the caller has other
         things to do meanwhile.
         """
+        from joblib import effective_n_jobs  # a fifth of a second, which a chain that is all cached need not take
+
         count = effective_n_jobs(self._n_jobs)
         if count > 1 and self._preload and not self._started:
             self._started = True
@@ -47,6 +47,8 @@ class Workers:
 
         What a call raises is raised by the iterator.
         """
+        from joblib import Parallel, delayed
+
         for _ in self._starting or ():
             pass
         self._starting = None

@@ -15,10 +15,10 @@ from recipeline.config.profile import Policy
 from recipeline.config.rules import Promotion
 from recipeline.config.table import SYNTHETIC
 from recipeline.evaluation.gates import VALIDATED
-from recipeline.promotion.guard_rails import Rail
 
 if TYPE_CHECKING:
     from recipeline.promotion.gain import Gain
+    from recipeline.promotion.guard_rails import Rail
 
 Rule = Literal["first", "recipe", "refresh"]
 

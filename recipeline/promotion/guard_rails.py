@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,10 @@ from sklearn.base import BaseEstimator
 
 from recipeline.config.rules import GuardRails
 from recipeline.metrics.regression import in_slice
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers
+from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, Gain
 
-if TYPE_CHECKING:
-    from recipeline.promotion.gain import Gain
-
+#: A slice of fewer rows is reported, and decides nothing.
+MIN_SLICE_ROWS = 20
 _LATENCY_CALLS, _LATENCY_SECONDS = 5, 10
 
 
@@ -47,10 +46,6 @@ def one_row_latency(model: BaseEstimator, features: pd.DataFrame, *, limit: floa
         model.predict(row)
         least, calls = min(least, 1000 * (time.perf_counter() - start)), calls + 1
     return least
-
-
-#: A slice of fewer rows is reported, and decides nothing.
-MIN_SLICE_ROWS = 20
 
 
 @dataclass(frozen=True)

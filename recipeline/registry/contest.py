@@ -19,26 +19,10 @@ from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
 from recipeline.metrics.regression import score_predictions
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, Gain, cross_validate, measure_gain
-from recipeline.promotion.gate import Contender, Rule, corrected_level
+from recipeline.promotion.gate import Rule, corrected_level
 from recipeline.promotion.guard_rails import Rail, measure_rails, one_row_latency, slice_errors
-from recipeline.registry.versions import WITHDRAWN
 from recipeline.tracking.models import feature_names, load_model
 from recipeline.tracking.runs import StepRun
-
-
-def as_contender(version: ModelVersion) -> Contender:
-    """Return the version as the promotion gate sees it."""
-    tags = version.tags
-    return Contender(
-        version=str(version.version),
-        verdict=tags.get("recipeline.verdict", "unknown"),
-        data_source=tags.get("recipeline.data_source", "unknown"),
-        split_method=tags.get("recipeline.split_method", "unknown"),
-        recipe=tags.get("recipeline.recipe_digest", ""),
-        training_rows=tags.get("recipeline.training_rows", ""),
-        environment=tags.get("recipeline.environment_digest", ""),
-        withdrawn=tags.get(WITHDRAWN, ""),
-    )
 
 
 @dataclass(frozen=True)

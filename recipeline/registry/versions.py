@@ -65,6 +65,10 @@ class Registry:
         """Return the version with the alias; None where none has it."""
         return holder(self._client, self.name, alias)
 
+    def champion(self) -> ModelVersion | None:
+        """Return the version in Production; None where there is none."""
+        return self.holder(CHAMPION)
+
     def versions(self) -> list[ModelVersion]:
         """Return all versions, newest first; none where the model is not registered."""
         return search_versions(self._client, self.name)

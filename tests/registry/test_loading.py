@@ -14,7 +14,7 @@ from sklearn.linear_model import LinearRegression
 from recipeline.artifacts import GOLDEN
 from recipeline.errors import UnavailableError
 from recipeline.promotion.gate import Contender
-from recipeline.registry.contest import as_contender
+from recipeline.registry.decision import as_contender
 from recipeline.registry.loading import load_golden
 from recipeline.registry.versions import Registry
 from recipeline.tracking.manifest import Reader

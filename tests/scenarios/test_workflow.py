@@ -564,12 +564,12 @@ def test_the_experiment_that_the_environment_names_by_id_is_used(project: Projec
 def test_a_champion_that_changed_while_it_was_measured_is_decided_upon_again(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from steps import promote
+    from recipeline.registry import decision
 
     project.ok("main", model="en")
     for model in ("lr", "dt"):
         project.ok("main", model=model, promote="never")
-    real, calls = promote.choose_rule, []
+    real, calls = decision.choose_rule, []
 
     def choose_rule(*arguments: Any) -> Any:
         calls.append(arguments)
@@ -579,7 +579,7 @@ def test_a_champion_that_changed_while_it_was_measured_is_decided_upon_again(
             registry.change("2", expected="1", kind=PROMOTE, reason="faster", hand=hand)
         return real(*arguments)
 
-    monkeypatch.setattr(promote, "choose_rule", choose_rule)
+    monkeypatch.setattr("recipeline.registry.decision.choose_rule", choose_rule)
     outcome = project.ok("promote", promote="always")
     assert "the champion was changed meanwhile: deciding again" in outcome.stderr
     assert [champion.version for _, champion, _ in calls] == ["1", "2"]

@@ -1,0 +1,121 @@
+"""The decision on a challenger: which rule applies, what it was measured to be, and what the registry keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from mlflow.entities.model_registry import ModelVersion
+
+from recipeline.config.profile import Policy
+from recipeline.config.recipe import Recipe
+from recipeline.engine.local import Workers
+from recipeline.errors import UnavailableError
+from recipeline.promotion.gate import Contender, Decision, choose_rule, judge
+from recipeline.registry.versions import WITHDRAWN, Registry
+from recipeline.tracking.runs import StepRun
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+    from recipeline.registry.contest import Evidence
+
+
+def as_contender(version: ModelVersion) -> Contender:
+    """Return the version as the promotion gate sees it."""
+    tags = version.tags
+    return Contender(
+        version=str(version.version),
+        verdict=tags.get("recipeline.verdict", "unknown"),
+        data_source=tags.get("recipeline.data_source", "unknown"),
+        split_method=tags.get("recipeline.split_method", "unknown"),
+        recipe=tags.get("recipeline.recipe_digest", ""),
+        training_rows=tags.get("recipeline.training_rows", ""),
+        environment=tags.get("recipeline.environment_digest", ""),
+        withdrawn=tags.get(WITHDRAWN, ""),
+    )
+
+
+def decide(
+    challenger: ModelVersion,
+    champion: ModelVersion | None,
+    policy: Policy,
+    *,
+    run: StepRun,
+    recipe: Recipe,
+    workers: Workers,
+    registry: Registry,
+    load: Callable[[], BaseEstimator],
+    say: Callable[[str], None],
+) -> Decision:
+    """Decide whether `challenger` takes the place of `champion`; where a rule needs evidence, measure it.
+
+    The evidence is kept in the decision and on the challenger's tags. `load` returns the challenger's model, which has answered
+    its golden rows; `say` is told what takes long.
+
+    Raises
+    ------
+    UnavailableError : the challenger, or the rows that it learned from, are not there.
+    """
+    found = choose_rule(as_contender(challenger), as_contender(champion) if champion else None, policy)
+    if isinstance(found, Decision):
+        return found
+    from recipeline.registry.contest import Contest  # scikit-learn, which a chain that is all cached does not need
+
+    rule, held_against = found, name_of(champion)
+    # Each other version that was measured against this champion was an attempt; a refresh is measured on rows of its own.
+    mark = f"measured_against_{held_against.replace(' ', '_')}"
+    before = [v for v in registry.versions() if v.version != challenger.version and f"recipeline.{mark}" in v.tags]
+    contest = Contest(
+        run=run,
+        recipe=recipe,
+        workers=workers,
+        model_name=registry.name,
+        challenger=challenger,
+        champion=champion,
+        candidates=int(challenger.tags.get("recipeline.candidates_compared", 1)),
+        attempt=len(before) + 1 if rule == "recipe" else 1,
+    )
+    if rule == "recipe":
+        say(f"measuring version {challenger.version} against version {held_against} on the same folds")
+    model = load()
+    try:
+        evidence = contest.measure(rule, model)
+    except UnavailableError as error:
+        if champion is None:
+            raise
+        return Decision("kept", "not-comparable", f"the two cannot be compared: {error.sentence}", passed=False)
+    opponent = f"version {champion.version}" if champion else "the mean predictor"
+    decision = judge(rule, evidence.gain, evidence.rails, recipe.promotion, policy=policy, opponent=opponent)
+    registry.note(
+        str(challenger.version),
+        {"gate_rule": rule, **({mark: run.id} if rule == "recipe" else {}), **_gate_tags(evidence)},
+    )
+    details = {
+        "champion": held_against,
+        **evidence.gain.as_dict(),
+        **evidence.details,
+        "needed": -recipe.promotion.margin if rule == "refresh" else 0.0,
+        "guard_rails": [asdict(rail) for rail in evidence.rails],
+        "data_digest": run.parent_tag("data_digest"),
+    }
+    return replace(decision, evidence=details)
+
+
+def _gate_tags(evidence: Evidence) -> dict[str, object]:
+    gain = evidence.gain
+    return {
+        "gate_gain": gain.gain,
+        "gate_lower": gain.lower,
+        "gate_level": gain.level,
+        "gate_interval_90": list(gain.interval_90),
+        "gate_guard_rails": {rail.name: rail.value for rail in evidence.rails},
+        "gate_rows": gain.rows,
+        "gate_seed": gain.seed,
+    }
+
+
+def name_of(champion: ModelVersion | None) -> str:
+    """Return what a challenger is held against: the champion's version, or the mean predictor."""
+    return str(champion.version) if champion else "mean predictor"
