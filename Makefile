@@ -9,6 +9,8 @@ PY := $(VENV)/bin/python
 ARGS ?=
 # The interpreter; empty: the newest of Python 3.13, 3.12 and 3.11 that is there, else any from 3.11 on.
 PYTHON ?=
+# What .venv has beyond the core, from [project.optional-dependencies]; empty: what is there already.
+EXTRAS ?=
 export ARGS
 
 STEPS := ingest split train evaluate register promote report compare predict serve monitor retrain
@@ -21,17 +23,18 @@ help: ## this list
 	@echo
 	@echo '  Parameters:  make train ARGS="model=rf,lr"    make pipeline ARGS="data=wines.csv promote=manual"'
 	@echo '  Python:      make setup PYTHON=python3.13     (rebuilds .venv where it differs)'
+	@echo '  Extras:      make setup EXTRAS="s3 postgres"  (any of: $(sort $(basename $(notdir $(wildcard requirements/*.txt)))))'
 
 # --- the environment -----------------------------------------------------------------------------------------------------
 
-setup: ## .venv from the lock, once; again when the lock or PYTHON= changed
-	@scripts/venv "$(VENV)" "$(PYTHON)" requirements.txt
+setup: ## .venv from the lock, once; again when the lock or PYTHON= changed; EXTRAS= adds to it
+	@scripts/venv "$(VENV)" "$(PYTHON)" "$(EXTRAS)" requirements.txt
 
 setup-dev:
-	@scripts/venv "$(VENV)" "$(PYTHON)" requirements.txt requirements-dev.txt
+	@scripts/venv "$(VENV)" "$(PYTHON)" "$(EXTRAS)" requirements.txt requirements-dev.txt
 
-lock: setup-dev ## the lock again, from pyproject.toml: the newest versions that fit
-	scripts/lock
+lock: setup-dev ## the locks again, from pyproject.toml: the newest versions that fit; KEEP=1: the locked ones where they fit
+	scripts/lock $(if $(KEEP),--keep)
 
 # --- the pipeline --------------------------------------------------------------------------------------------------------
 
