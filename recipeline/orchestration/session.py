@@ -165,6 +165,7 @@ class Session:
             {"recipe": self.recipe.name, "profile": self.profile_name},
             adopt=adopt.info.run_id if adopt else None,
             nested_in=nested_in,
+            reader=self.reader,
         )
         with store_errors(self.store.uri), run as opened, store_errors(self.store.uri):
             yield opened

@@ -42,10 +42,10 @@ class StepRun:
     lineage: dict[str, str] = field(default_factory=dict)
     outcome: str = "ok"
     exit_code: int = 0
+    reader: Reader = field(kw_only=True)
 
     def __post_init__(self) -> None:
         self._writer = Writer(self.client, self.id)
-        self.reader = Reader(self.client)
         self._parent_tags: dict[str, dict[str, str]] = {}
         self._own: dict[str, Any] = {}
         self._own_tags: dict[str, str] = {}
@@ -125,10 +125,12 @@ def open_run(
     *,
     adopt: str | None = None,
     nested_in: str | None = None,
+    reader: Reader | None = None,
 ) -> Iterator[StepRun]:
     """Open a step's run (or adopt the one that `mlflow run` opened) for the block, and close it.
 
-    It ends FINISHED; FAILED, with the sentence in ``recipeline.error``, where the block raises.
+    It ends FINISHED; FAILED, with the sentence in ``recipeline.error``, where the block raises. Runs that share a `reader` ask
+    the store once for what they read of another run.
     """
     all_tags = {f"recipeline.{name}": value for name, value in tags.items()}
     all_tags |= {"recipeline.step": step, MLFLOW_RUN_NAME: step}
@@ -141,7 +143,7 @@ def open_run(
     else:
         run_id = _create_run(client, experiment_id, resolve_tags(all_tags))
     try:
-        run = StepRun(run_id, step, client, experiment_id)
+        run = StepRun(run_id, step, client, experiment_id, reader=reader or Reader(client))
         yield run
         run.close()
     except BaseException as error:

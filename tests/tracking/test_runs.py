@@ -117,7 +117,7 @@ def test_a_nested_run_and_a_child_name_their_parent(store: Store) -> None:
 
 def test_a_step_writes_only_its_own_artifacts(store: Store) -> None:
     run_id = store.client.create_run(store.experiment("toy")).info.run_id
-    run = StepRun(run_id, "split", store.client, store.experiment("toy"))
+    run = StepRun(run_id, "split", store.client, store.experiment("toy"), reader=Reader(store.client))
     with pytest.raises(AssertionError, match=r"dataset\.parquet is written by ingest"):
         run.save(DATASET, ROWS)
     run.save(FINGERPRINT, {"params": {}})
