@@ -13,14 +13,16 @@ from sklearn.linear_model import LinearRegression
 
 from recipeline.artifacts import GOLDEN
 from recipeline.errors import UnavailableError
+from recipeline.inference.golden import golden_features, limits_golden
 from recipeline.promotion.gate import Contender
 from recipeline.registry.decision import as_contender
-from recipeline.registry.loading import load_golden
+from recipeline.registry.loading import load_golden, load_interval
 from recipeline.registry.versions import Registry
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.models import log_model
 from recipeline.tracking.runs import open_run
 from recipeline.tracking.store import Store
+from tests.conftest import Project
 from tests.toys import ROWS, TARGET, log_toy
 
 NAME = "Toy"
@@ -200,3 +202,13 @@ def test_a_version_that_never_answered_like_that_is_unavailable(store: Store) ->
     version = register(store, model_id, run.id, evaluate_run_id=evaluate(store, golden))
     with pytest.raises(UnavailableError, match=DIFFERS + "other predictions"):
         load_golden(Reader(store.client), version)
+
+
+def test_the_interval_that_is_loaded_answers_the_golden_rows_as_the_one_that_was_fitted(trained: Project) -> None:
+    reader, run_id = Reader(trained.client), trained.first("evaluate").info.run_id
+    golden = reader.load(GOLDEN, run_id)
+    interval = load_interval(reader, run_id, golden_features(golden).columns.tolist())
+    assert interval is not None
+    assert limits_golden(interval, golden)
+    moved = golden.assign(prediction_upper=golden["prediction_upper"] + 1e-6)
+    assert not limits_golden(interval, moved)
