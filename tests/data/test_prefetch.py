@@ -65,13 +65,17 @@ def test_whoever_stops_reading_ends_what_is_read() -> None:
 
 
 def test_after_a_block_that_failed_nothing_is_written_any_more() -> None:
-    written: list[int] = []
-    block = write_behind(written.append)
-    write_later = block.__enter__()
-    write_later(1)
+    written, kept = list[int](), []
+
+    def fail() -> None:
+        with write_behind(written.append) as write_later:
+            kept.append(write_later)
+            write_later(1)
+            raise ZeroDivisionError
+
     with pytest.raises(ZeroDivisionError):
-        block.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
+        fail()
     known = list(written)
     with pytest.raises(RuntimeError):  # its thread has ended
-        write_later(2)
+        kept[0](2)
     assert written == known
