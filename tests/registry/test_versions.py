@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,20 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from recipeline.errors import UnavailableError
-from recipeline.registry.ledger import APPLIED, EXTERNAL, FORCED, OPEN, PROMOTE, REVERTED, ROLLBACK, Actor, Entry
+from recipeline.registry.ledger import APPLIED, EXTERNAL, FORCED, OPEN, PROMOTE, REVERTED, ROLLBACK, Entry
 from recipeline.registry.stages import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
-from recipeline.registry.versions import Hand, Registry
+from recipeline.registry.versions import Registry
 from recipeline.tracking.models import load_model
-from recipeline.tracking.runs import StepRun
 from recipeline.tracking.store import Store, open_store
 from tests.conftest import forget_mlflow
+from tests.registry.helpers import HAND, NAME, add, aliases, holder, move, promote, stages
 from tests.toys import ROWS, TARGET, log_toy
 
-NAME = "Toy"
-HAND = Hand(Actor("ann", "here"), "0" * 32)
 #: The methods of MLflow's client by which the registry writes.
 WRITES = (
     "create_registered_model",
@@ -40,54 +35,6 @@ WRITES = (
     "delete_model_version_tag",
     "transition_model_version_stage",
 )
-
-#: By store, the run and the logged model of its versions.
-_TOYS: dict[str, tuple[StepRun, str]] = {}
-
-
-@pytest.fixture
-def registry(store: Store) -> Registry:
-    return Registry(store, NAME)
-
-
-def add(
-    store: Store, registry: Registry, identity: str, *, of: tuple[StepRun, str] | None = None, **tags: object
-) -> tuple[str, bool]:
-    """Register a small model, `of` a run and a logged model; return its version and whether it is new.
-
-    Versions of one store are of one logged model where nothing else is said: to log another is most of a short test's time.
-    """
-    if of is None:
-        of = _TOYS[store.uri] = _TOYS.get(store.uri) or log_toy(store)
-    run, model_id = of
-    version, is_new = registry.register(
-        source=f"models:/{model_id}", run_id=run.id, model_id=model_id, identity=identity, tags=tags, description="a toy"
-    )
-    return str(version.version), is_new
-
-
-def stages(registry: Registry) -> dict[str, str]:
-    return {str(version.version): version.current_stage for version in registry.versions()}
-
-
-def holder(registry: Registry, alias: str) -> str:
-    version = registry.holder(alias)
-    return str(version.version) if version else ""
-
-
-def aliases(registry: Registry) -> dict[str, str]:
-    return {alias: holder(registry, alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)}
-
-
-def promote(registry: Registry, version: str) -> Entry | None:
-    """Promote a version over whatever is the champion."""
-    return registry.change(version, expected=holder(registry, CHAMPION), kind=PROMOTE, reason="better", hand=HAND)
-
-
-def move(store: Store, version: str, stage: str) -> None:
-    """Move a version by hand, as somebody may in MLflow's interface."""
-    with pytest.warns(FutureWarning):
-        store.client.transition_model_version_stage(NAME, version, stage)
 
 
 def test_a_new_version_is_the_challenger_in_staging(store: Store, registry: Registry) -> None:
@@ -150,23 +97,6 @@ def test_registering_another_model_leaves_the_champion_where_it_is(store: Store,
     assert aliases(registry) == {CHAMPION: "1", CHALLENGER: "2", PREVIOUS: ""}
 
 
-def test_an_older_challenger_is_archived_and_comes_back_when_it_is_registered_again(store: Store, registry: Registry) -> None:
-    add(store, registry, "a")
-    add(store, registry, "b")
-    assert stages(registry) == {"1": ARCHIVED, "2": STAGING}
-    assert add(store, registry, "a") == ("1", False)
-    assert stages(registry) == {"1": STAGING, "2": ARCHIVED}
-    assert holder(registry, CHALLENGER) == "1"
-
-
-def test_a_twin_whose_files_are_gone_is_registered_anew(store: Store, registry: Registry, tmp_path: Path) -> None:
-    add(store, registry, "a")
-    for path in (tmp_path / "mlruns").rglob("MLmodel"):
-        path.unlink()
-    assert add(store, registry, "a", of=log_toy(store)) == ("2", True)
-    assert add(store, registry, "a", of=log_toy(store)) == ("2", False)
-
-
 def test_settling_finishes_a_promotion_that_was_stopped_after_the_alias(store: Store, registry: Registry) -> None:
     add(store, registry, "a")
     promote(registry, "1")
@@ -186,31 +116,6 @@ def test_settling_an_interrupted_promotion_names_the_version_that_was_replaced(s
     store.client.set_registered_model_alias(NAME, CHAMPION, "3")
     registry.settle(HAND)
     assert holder(registry, PREVIOUS) == "2"
-
-
-def test_a_registry_that_does_not_answer_is_not_one_without_a_champion(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    away = replace(store, client=MlflowClient(tracking_uri="http://127.0.0.1:9"))
-    with pytest.raises(MlflowException):
-        Registry(away, NAME).holder(CHAMPION)
-
-
-def test_settling_leaves_one_production_where_there_were_two(store: Store, registry: Registry) -> None:
-    add(store, registry, "a")
-    add(store, registry, "b")
-    promote(registry, "1")
-    move(store, "2", PRODUCTION)
-    registry.settle(HAND)
-    assert stages(registry) == {"1": PRODUCTION, "2": ARCHIVED}
-
-
-@pytest.mark.parametrize("stage", [STAGING, ARCHIVED, "None"])
-def test_settling_brings_a_champion_back_to_production(store: Store, registry: Registry, stage: str) -> None:
-    add(store, registry, "a")
-    promote(registry, "1")
-    move(store, "1", stage)
-    registry.settle(HAND)
-    assert stages(registry) == {"1": PRODUCTION}
 
 
 def test_settling_twice_is_settling_once(store: Store, registry: Registry) -> None:
@@ -237,13 +142,6 @@ def test_registering_and_promoting_settle_first(store: Store, registry: Registry
         promote(registry, "3")
         assert stages(registry) == {"1": ARCHIVED, "2": ARCHIVED, "3": PRODUCTION}
         assert holder(registry, PREVIOUS) == "1"
-
-
-def test_without_a_champion_there_is_nothing_to_settle(store: Store, registry: Registry) -> None:
-    registry.settle(HAND)
-    add(store, registry, "a")
-    registry.settle(HAND)
-    assert stages(registry) == {"1": STAGING}
 
 
 def test_a_registry_without_the_model_has_no_versions_and_no_champion(registry: Registry) -> None:
@@ -286,26 +184,6 @@ def test_the_models_of_one_store_do_not_touch_each_other(store: Store, registry:
     promote(other, "2")
     assert (holder(registry, CHAMPION), holder(other, CHAMPION)) == ("1", "2")
     assert (stages(registry), stages(other)) == ({"1": PRODUCTION, "2": STAGING}, {"1": ARCHIVED, "2": PRODUCTION})
-
-
-def test_there_is_a_production_at_every_moment_of_a_promotion(store: Store, registry: Registry) -> None:
-    for identity in "ab":
-        add(store, registry, identity)
-    promote(registry, "1")
-    done, counts = threading.Event(), []
-
-    def watch() -> None:
-        while not done.is_set():
-            counts.append(list(stages(registry).values()).count(PRODUCTION))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    for version in ("2", "1") * 5:
-        promote(registry, version)
-    done.set()
-    watcher.join()
-    assert len(counts) > 10
-    assert min(counts) >= 1
 
 
 def promote_anew(root: Path, version: str) -> bool:
