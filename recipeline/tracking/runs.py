@@ -88,8 +88,8 @@ class StepRun:
         if given:
             self.client.log_batch(self.id, tags=given)
 
-    def descend(self, lineage: dict[str, str]) -> None:
-        """Take `lineage` as what this run is made from, with the tags that say which rows all of it is about."""
+    def set_lineage(self, lineage: dict[str, str]) -> None:
+        """Record the upstream runs and copy their data tags."""
         self.lineage = lineage
         of_rows = {name: value for name in ("data_source", "data_digest") if (value := self.parent_tag(name))}
         self.tag(**{f"{upstream}_run_id": run_id for upstream, run_id in lineage.items()}, **of_rows)

@@ -29,7 +29,7 @@ def register(session: Session, identity: str, toy: tuple[StepRun, str] | None = 
 
 def promote(session: Session, version: str, expected: str = "") -> None:
     with session.open_run("promote") as run:
-        session.registry.change(version, expected=expected, kind=PROMOTE, reason="better", hand=session.hand(run))
+        session.registry.change(version, expected=expected, kind=PROMOTE, reason="better", changed_by=session.changed_by(run))
 
 
 def broken(session: Session) -> list[tuple[str, str]]:

@@ -47,7 +47,7 @@ def register(session: Session, identity: str, run_id: str) -> str:
 
 def promote(session: Session, version: str, before: str) -> None:
     with session.open_run("promote") as run:
-        session.registry.change(version, expected=before, kind=PROMOTE, reason="better", hand=session.hand(run))
+        session.registry.change(version, expected=before, kind=PROMOTE, reason="better", changed_by=session.changed_by(run))
 
 
 def ids(waste: Waste) -> set[str]:

@@ -97,17 +97,17 @@ def test_the_table_beside_a_module_belongs_to_it() -> None:
 
 #: What each step's fingerprint covers. A file more here retrains where it changes: say why it can change a result.
 RECIPE = {f"config/{name}" for name in ("candidate", "recipe", "rules", "settings", "table")}
-HANDED_ON = {"artifacts", "inference/trust"}
+ANNED_ON = {"artifacts", "inference/trust"}
 COVERED = {
-    "ingest": RECIPE | HANDED_ON | {"tracking/datasets"} | {f"data/{name}" for name in ("column_profile", "schema", "tables")},
-    "split": RECIPE | HANDED_ON | {f"data/{name}" for name in ("grouping", "leakage", "splits")},
+    "ingest": RECIPE | ANNED_ON | {"tracking/datasets"} | {f"data/{name}" for name in ("column_profile", "schema", "tables")},
+    "split": RECIPE | ANNED_ON | {f"data/{name}" for name in ("grouping", "leakage", "splits")},
     "train": RECIPE
-    | HANDED_ON
+    | ANNED_ON
     | {"config/import_path", "data/grouping", "data/splits", "engine/local", "evaluation/ranking", "inference/_compat"}
     | {"metrics/bootstrap", "tracking/models"}
     | {f"training/{name}" for name in ("candidates", "cross_validation", "search")},
     "evaluate": RECIPE
-    | HANDED_ON
+    | ANNED_ON
     | {"config/import_path", "data/grouping", "data/leakage", "data/splits", "engine/local", "monitoring/baseline"}
     | {"metrics/bootstrap", "metrics/regression", "tracking/models", "training/candidates", "training/quantiles"}
     | {f"evaluation/{name}" for name in ("diagnosis", "gates", "scoring")}

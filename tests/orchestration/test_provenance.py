@@ -46,8 +46,8 @@ def test_all_that_is_known_of_a_version_is_told_as_plain_values_also_of_what_is_
             description="",
         )
         expected = "" if folds == 3 else "1"
-        hand = session.hand(chain.last)
-        session.registry.change(str(folds - 2), expected=expected, kind=PROMOTE, reason="better", hand=hand)
+        changed_by = session.changed_by(chain.last)
+        session.registry.change(str(folds - 2), expected=expected, kind=PROMOTE, reason="better", changed_by=changed_by)
     store.client.delete_run(chain.lineage["ingest"])
     found = explain_version(session, session.registry.version("2"))
     assert (found["version"], found["stage"], found["before"]) == ("2", "Production", "1")

@@ -33,5 +33,5 @@ def arena(store: Store) -> Arena:
     run = StepRun(
         store.client.create_run(store.experiment("toy")).info.run_id, "promote", store.client, "1", reader=Reader(store.client)
     )
-    run.descend({"ingest": ingest.id})
+    run.set_lineage({"ingest": ingest.id})
     return Arena(store, recipe, table, run)

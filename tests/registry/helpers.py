@@ -16,14 +16,14 @@ from recipeline.engine.local import Workers
 from recipeline.registry.contest import Contest
 from recipeline.registry.ledger import PROMOTE, Actor, Entry
 from recipeline.registry.stages import CHALLENGER, CHAMPION, PREVIOUS
-from recipeline.registry.versions import Hand, Registry
+from recipeline.registry.versions import ChangedBy, Registry
 from recipeline.tracking.models import log_model
 from recipeline.tracking.runs import StepRun, open_run
 from recipeline.tracking.store import Store
 from tests.toys import log_toy
 
 NAME = "Toy"
-HAND = Hand(Actor("ann", "here"), "0" * 32)
+ANN = ChangedBy(Actor("ann", "here"), "0" * 32)
 #: By store, the run and the logged model of its versions.
 _TOYS: dict[str, tuple[StepRun, str]] = {}
 
@@ -62,7 +62,7 @@ def aliases(registry: Registry) -> dict[str, str]:
 
 def promote(registry: Registry, version: str) -> Entry | None:
     """Promote a version over whatever is the champion."""
-    return registry.change(version, expected=holder(registry, CHAMPION), kind=PROMOTE, reason="better", hand=HAND)
+    return registry.change(version, expected=holder(registry, CHAMPION), kind=PROMOTE, reason="better", changed_by=ANN)
 
 
 def move(store: Store, version: str, stage: str) -> None:

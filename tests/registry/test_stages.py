@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from recipeline.registry.stages import ARCHIVED, CHALLENGER, CHAMPION, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
 from recipeline.tracking.store import Store
-from tests.registry.helpers import HAND, NAME, add, holder, move, promote, stages
+from tests.registry.helpers import ANN, NAME, add, holder, move, promote, stages
 from tests.toys import log_toy
 
 
@@ -44,7 +44,7 @@ def test_settling_leaves_one_production_where_there_were_two(store: Store, regis
     add(store, registry, "b")
     promote(registry, "1")
     move(store, "2", PRODUCTION)
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     assert stages(registry) == {"1": PRODUCTION, "2": ARCHIVED}
 
 
@@ -53,14 +53,14 @@ def test_settling_brings_a_champion_back_to_production(store: Store, registry: R
     add(store, registry, "a")
     promote(registry, "1")
     move(store, "1", stage)
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     assert stages(registry) == {"1": PRODUCTION}
 
 
 def test_without_a_champion_there_is_nothing_to_settle(store: Store, registry: Registry) -> None:
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     add(store, registry, "a")
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     assert stages(registry) == {"1": STAGING}
 
 

@@ -21,7 +21,7 @@ from recipeline.registry.versions import Registry
 from recipeline.tracking.models import load_model
 from recipeline.tracking.store import Store, open_store
 from tests.conftest import forget_mlflow
-from tests.registry.helpers import HAND, NAME, add, aliases, holder, move, promote, stages
+from tests.registry.helpers import ANN, NAME, add, aliases, holder, move, promote, stages
 from tests.toys import ROWS, TARGET, log_toy
 
 #: The methods of MLflow's client by which the registry writes.
@@ -103,7 +103,7 @@ def test_settling_finishes_a_promotion_that_was_stopped_after_the_alias(store: S
     add(store, registry, "b")
     store.client.set_registered_model_alias(NAME, CHAMPION, "2")
     assert load_model(f"models:/{NAME}/Production") is not None
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     assert stages(registry) == {"1": ARCHIVED, "2": PRODUCTION}
     assert (holder(registry, CHAMPION), holder(registry, CHALLENGER)) == ("2", "")
 
@@ -114,7 +114,7 @@ def test_settling_an_interrupted_promotion_names_the_version_that_was_replaced(s
         if version != "3":
             promote(registry, version)
     store.client.set_registered_model_alias(NAME, CHAMPION, "3")
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     assert holder(registry, PREVIOUS) == "2"
 
 
@@ -123,9 +123,9 @@ def test_settling_twice_is_settling_once(store: Store, registry: Registry) -> No
     add(store, registry, "b")
     promote(registry, "1")
     move(store, "2", PRODUCTION)
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     once = (stages(registry), aliases(registry))
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     assert (stages(registry), aliases(registry)) == once
 
 
@@ -243,7 +243,7 @@ def entries(registry: Registry) -> list[tuple[str, str, str, str]]:
 
 
 def roll_back(registry: Registry, version: str) -> Entry | None:
-    return registry.change(version, expected=holder(registry, CHAMPION), kind=ROLLBACK, reason="it was bad", hand=HAND)
+    return registry.change(version, expected=holder(registry, CHAMPION), kind=ROLLBACK, reason="it was bad", changed_by=ANN)
 
 
 def assert_settled(registry: Registry) -> None:
@@ -316,7 +316,7 @@ def test_every_change_leaves_exactly_one_applied_entry(store: Store, registry: R
     promote(registry, "1")
     promote(registry, "2")
     roll_back(registry, "1")
-    registry.change("3", expected="1", kind=FORCED, reason="now", hand=HAND, evidence="abc")
+    registry.change("3", expected="1", kind=FORCED, reason="now", changed_by=ANN, evidence="abc")
     assert entries(registry) == [
         (PROMOTE, "", "1", APPLIED),
         (PROMOTE, "1", "2", APPLIED),
@@ -328,22 +328,22 @@ def test_every_change_leaves_exactly_one_applied_entry(store: Store, registry: R
 
 def test_an_entry_says_who_why_by_what_and_in_which_run(store: Store, registry: Registry) -> None:
     add(store, registry, "a")
-    entry = registry.change("1", expected="", kind=PROMOTE, reason="it is better", hand=HAND, evidence="f" * 64)
+    entry = registry.change("1", expected="", kind=PROMOTE, reason="it is better", changed_by=ANN, evidence="f" * 64)
     assert entry is not None
     assert entry == registry.ledger.read().head
     assert (entry.actor, entry.host, entry.reason) == ("ann", "here", "it is better")
-    assert (entry.evidence, entry.run_id) == ("f" * 64, HAND.run_id)
+    assert (entry.evidence, entry.run_id) == ("f" * 64, ANN.run_id)
 
 
 def test_registering_and_settling_write_no_entry(store: Store, registry: Registry) -> None:
     add(store, registry, "a")
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     assert entries(registry) == []
     promote(registry, "1")
     add(store, registry, "b")
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     move(store, "2", PRODUCTION)
-    assert registry.settle(HAND) == []
+    assert registry.reconcile(ANN) == []
     assert len(entries(registry)) == 1
 
 
@@ -356,7 +356,7 @@ def test_a_change_that_expects_another_champion_is_none_and_changes_nothing(
     promote(registry, "1")
     promote(registry, "2")
     before = (stages(registry), aliases(registry), entries(registry))
-    assert registry.change(version, expected=expected, kind=PROMOTE, reason="late", hand=HAND) is None
+    assert registry.change(version, expected=expected, kind=PROMOTE, reason="late", changed_by=ANN) is None
     assert (stages(registry), aliases(registry), entries(registry)) == before
 
 
@@ -369,9 +369,9 @@ def test_a_change_that_is_stopped_at_any_write_leaves_a_production_and_is_finish
         store = open_copy(promoted_twice, tmp_path / str(stop))
         registry = Registry(store, NAME)
         with stopped_at(store.client, stop) as writes:
-            registry.change(after, expected="2", kind=kind, reason="it was bad", hand=HAND)
+            registry.change(after, expected="2", kind=kind, reason="it was bad", changed_by=ANN)
         assert (load_model(f"models:/{NAME}/Production").predict(ROWS) - TARGET).max() < 1e-9
-        assert registry.settle(HAND) == []
+        assert registry.reconcile(ANN) == []
         assert_settled(registry)
         champion = "2" if stop == 1 else after
         assert holder(registry, CHAMPION) == champion
@@ -391,7 +391,7 @@ def test_the_first_promotion_that_is_stopped_at_any_write_is_finished_or_not_beg
         registry.register(source=f"models:/{model_id}", run_id=run.id, model_id=model_id, identity="", tags={}, description="")
         with stopped_at(store.client, stop) as writes:
             promote(registry, "1")
-        assert registry.settle(HAND) == []
+        assert registry.reconcile(ANN) == []
         if entries(registry):
             assert_settled(registry)
         else:
@@ -425,8 +425,8 @@ def test_a_change_that_was_stopped_is_finished_by_a_registration(toy_store: Stor
 def test_an_acknowledgement_leaves_no_change_behind_that_was_stopped(toy_store: Store, toy: Registry) -> None:
     with stopped_at(toy_store.client, 2):
         promote(toy, "3")
-    toy.acknowledge(("entry 9",), "seen", HAND)
-    assert toy.settle(HAND) == []
+    toy.acknowledge(("entry 9",), "seen", ANN)
+    assert toy.reconcile(ANN) == []
     assert_settled(toy)
 
 
@@ -434,7 +434,7 @@ def test_an_open_entry_whose_version_was_deleted_is_reverted_and_production_stay
     with stopped_at(toy_store.client, 2):
         promote(toy, "3")
     toy_store.client.delete_model_version(NAME, "3")
-    assert toy.settle(HAND) == []
+    assert toy.reconcile(ANN) == []
     assert entries(toy)[2:] == [(PROMOTE, "2", "3", REVERTED)]
     assert aliases(toy) == {CHAMPION: "2", CHALLENGER: "", PREVIOUS: "1"}
     assert_settled(toy)
@@ -453,7 +453,7 @@ def test_a_change_that_was_stopped_half_way_is_undone_where_its_version_was_dele
         if entries(registry)[-1] != (PROMOTE, "2", "3", OPEN):
             break
         store.client.delete_model_version(NAME, "3")
-        registry.settle(HAND)
+        registry.reconcile(ANN)
         assert stages(registry) == {"1": ARCHIVED, "2": PRODUCTION}
         assert entries(registry)[2:] == [(PROMOTE, "2", "3", REVERTED)]
         assert_settled(registry)
@@ -468,8 +468,8 @@ def test_undoing_a_change_can_be_stopped_at_any_write_too(promoted_twice: Path, 
         assert (holder(registry, CHAMPION), stages(registry)["2"]) == ("3", ARCHIVED)
         store.client.delete_model_version(NAME, "3")
         with stopped_at(store.client, stop) as writes:
-            registry.settle(HAND)
-        assert registry.settle(HAND) == []
+            registry.reconcile(ANN)
+        assert registry.reconcile(ANN) == []
         assert stages(registry) == {"1": ARCHIVED, "2": PRODUCTION}
         assert_settled(registry)
         if len(writes) < stop:
@@ -485,20 +485,20 @@ def test_a_rollback_that_is_undone_withdraws_nothing(promoted_twice: Path, tmp_p
         if entries(registry)[-1] != (ROLLBACK, "2", "1", OPEN):
             break
         store.client.delete_model_version(NAME, "1")
-        registry.settle(HAND)
+        registry.reconcile(ANN)
         assert_settled(registry)
         assert registry.withdrawn(registry.version("2")) == ""
 
 
 def test_an_alias_moved_by_hand_is_taken_note_of_once(toy_store: Store, toy: Registry) -> None:
     toy_store.client.set_registered_model_alias(NAME, CHAMPION, "3")
-    (note,) = toy.settle(HAND)
+    (note,) = toy.reconcile(ANN)
     assert "from version 2 to 3" in note
     assert NAME in note
     assert entries(toy)[2:] == [(EXTERNAL, "2", "3", APPLIED)]
     assert aliases(toy) == {CHAMPION: "3", CHALLENGER: "", PREVIOUS: "2"}
     assert_settled(toy)
-    assert toy.settle(HAND) == []
+    assert toy.reconcile(ANN) == []
     assert len(entries(toy)) == 3
     head = toy.ledger.read().head
     assert head is not None
@@ -507,22 +507,22 @@ def test_an_alias_moved_by_hand_is_taken_note_of_once(toy_store: Store, toy: Reg
 
 def test_an_alias_deleted_by_hand_is_brought_back_where_the_stage_still_is(toy_store: Store, toy: Registry) -> None:
     toy_store.client.delete_registered_model_alias(NAME, CHAMPION)
-    (note,) = toy.settle(HAND)
+    (note,) = toy.reconcile(ANN)
     assert f"The alias champion of {NAME} was deleted. It is on version 2 again" in note
     assert entries(toy)[2:] == []
     assert holder(toy, CHAMPION) == "2"
-    assert toy.settle(HAND) == []
+    assert toy.reconcile(ANN) == []
     assert_settled(toy)
 
 
 def test_a_champion_taken_out_by_hand_alias_and_stage_is_taken_note_of_once(toy_store: Store, toy: Registry) -> None:
     toy_store.client.delete_registered_model_alias(NAME, CHAMPION)
     move(toy_store, "2", ARCHIVED)
-    (note,) = toy.settle(HAND)
+    (note,) = toy.reconcile(ANN)
     assert "from version 2 to none" in note
     assert entries(toy)[2:] == [(EXTERNAL, "2", "", APPLIED)]
-    assert toy.settle(HAND) == []
-    assert toy.change("3", expected="", kind=PROMOTE, reason="better", hand=HAND)
+    assert toy.reconcile(ANN) == []
+    assert toy.change("3", expected="", kind=PROMOTE, reason="better", changed_by=ANN)
     assert entries(toy)[3:] == [(PROMOTE, "", "3", APPLIED)]
     assert_settled(toy)
 
@@ -530,7 +530,7 @@ def test_a_champion_taken_out_by_hand_alias_and_stage_is_taken_note_of_once(toy_
 def test_a_champion_set_by_hand_before_there_was_any_is_taken_note_of(store: Store, registry: Registry) -> None:
     add(store, registry, "a")
     store.client.set_registered_model_alias(NAME, CHAMPION, "1")
-    (note,) = registry.settle(HAND)
+    (note,) = registry.reconcile(ANN)
     assert "from version none to 1" in note
     assert entries(registry) == [(EXTERNAL, "", "1", APPLIED)]
     assert_settled(registry)
@@ -538,9 +538,9 @@ def test_a_champion_set_by_hand_before_there_was_any_is_taken_note_of(store: Sto
 
 def test_a_champion_deleted_by_hand_is_taken_note_of(toy_store: Store, toy: Registry) -> None:
     toy_store.client.delete_model_version(NAME, "2")
-    (note,) = toy.settle(HAND)
+    (note,) = toy.reconcile(ANN)
     assert "from version 2 to none" in note
-    assert toy.settle(HAND) == []
+    assert toy.reconcile(ANN) == []
     assert promote(toy, "3")
     assert_settled(toy)
 
@@ -551,8 +551,8 @@ def test_taking_note_that_is_stopped_at_any_write_is_done_once(promoted_twice: P
         registry = Registry(store, NAME)
         store.client.set_registered_model_alias(NAME, CHAMPION, "3")
         with stopped_at(store.client, stop) as writes:
-            registry.settle(HAND)
-        registry.settle(HAND)
+            registry.reconcile(ANN)
+        registry.reconcile(ANN)
         assert entries(registry)[2:] == [(EXTERNAL, "2", "3", APPLIED)]
         assert_settled(registry)
         if len(writes) < stop:
@@ -580,11 +580,11 @@ def test_acknowledging_changes_neither_production_nor_its_history(toy_store: Sto
     before = (stages(toy), aliases(toy), toy.ledger.read().changes)
     toy_store.client.delete_model_version(toy.ledger.name, "1")
     assert list(toy.ledger.read().faults) == ["entry 1"]
-    toy.acknowledge(("entry 1",), "seen", HAND)
+    toy.acknowledge(("entry 1",), "seen", ANN)
     assert toy.ledger.read().faults == {}
     assert (stages(toy), aliases(toy)) == before[:2]
     assert toy.ledger.read().changes == before[2][1:]
-    assert toy.settle(HAND) == []
+    assert toy.reconcile(ANN) == []
 
 
 def test_a_registry_with_a_key_signs_what_it_writes(store: Store) -> None:
@@ -615,10 +615,10 @@ def test_whatever_was_stopped_or_done_by_hand_settling_makes_ledger_alias_and_st
             continue
         with stopped_at(store.client, stop):
             if kind == "settle":
-                registry.settle(HAND)
+                registry.reconcile(ANN)
             else:
-                registry.change(version, expected=holder(registry, CHAMPION), kind=kind, reason="", hand=HAND)
+                registry.change(version, expected=holder(registry, CHAMPION), kind=kind, reason="", changed_by=ANN)
         assert PRODUCTION in stages(registry).values()
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     assert_settled(registry)
-    assert registry.settle(HAND) == []
+    assert registry.reconcile(ANN) == []

@@ -15,7 +15,7 @@ from tests.tracking.helpers import WHO, finish
 def test_the_lineage_of_a_run_is_in_the_order_of_the_steps_and_ends_with_it(store: Store) -> None:
     ingest, split = finish(store, "ingest"), finish(store, "split")
     with open_run(store.client, "train", store.experiment("toy"), WHO) as run:
-        run.descend({"split": split, "ingest": ingest})
+        run.set_lineage({"split": split, "ingest": ingest})
     found = store.client.get_run(run.id)
     assert list(lineage_of(found, ("ingest", "split", "train")).items()) == [
         ("ingest", ingest),

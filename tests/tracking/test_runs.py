@@ -120,7 +120,7 @@ def test_a_step_reads_what_the_runs_that_it_is_made_from_wrote(store: Store) -> 
         ingest.save(DATASET, ROWS)
     with open_run(store.client, "split", experiment, WHO) as split:
         assert split.parent_tag("data_source") == ""
-        split.descend({"ingest": ingest.id})
+        split.set_lineage({"ingest": ingest.id})
         assert split.load(DATASET).equals(ROWS)
         assert split.parent_tag("recipe") == "toy"
     tags = tags_of(store, split.id)
@@ -234,6 +234,6 @@ def test_a_deleted_run_is_unavailable_with_the_way_to_bring_it_back(store: Store
 
 def test_an_artifact_of_a_run_without_it_is_unavailable(store: Store) -> None:
     with open_run(store.client, "register", store.experiment("toy"), WHO) as run:
-        run.descend({"evaluate": finish(store, "evaluate")})
+        run.set_lineage({"evaluate": finish(store, "evaluate")})
         with pytest.raises(UnavailableError, match=r"verdict\.json"):
             run.load(VERDICT)
