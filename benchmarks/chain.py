@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import platformdirs
@@ -136,10 +137,10 @@ def main(options: dict[str, str]) -> None:
                 "chain, the same five, cold, without cards": lambda: bench.chain(bench.new_store(), FIVE, cards=False),
                 SAME: lambda: bench.chain(bench.new_store(), FIVE),
                 BARE: lambda: bench.chain(bench.new_store(), cards=False),
-                COLD: lambda store=nine: bench.chain(store),
-                CACHED: lambda store=nine: bench.chain(store),
-                "mlflow run, all candidates, cold": lambda store=under: bench.mlflow_run(store),
-                "mlflow run, all candidates, all cached": lambda store=under: bench.mlflow_run(store),
+                COLD: partial(bench.chain, nine),
+                CACHED: partial(bench.chain, nine),
+                "mlflow run, all candidates, cold": partial(bench.mlflow_run, under),
+                "mlflow run, all candidates, all cached": partial(bench.mlflow_run, under),
             }
             if round_ == 0:
                 measures["git clone to the first answer"] = bench.clone_to_answer

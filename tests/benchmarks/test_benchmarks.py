@@ -53,7 +53,7 @@ def serving(reply: Reply) -> Iterator[int]:
 def load(reply: Reply, seconds: float = 0.3, **options: float | int) -> Report:
     """Return what becomes of requests to such a server."""
     with serving(reply) as port:
-        return Load(port, [build_request(port, "/", b"[1]"), build_request(port, "/", b"[2]")], **options).run(seconds)  # type: ignore[arg-type]
+        return Load(port, [build_request(port, "/", b"[1]"), build_request(port, "/", b"[2]")], **options).run(seconds)
 
 
 def after(seconds: float, text: bytes = OK) -> Reply:

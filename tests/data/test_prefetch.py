@@ -29,9 +29,9 @@ def test_what_writing_behind_raises_is_raised_at_the_end_at_the_latest() -> None
     with pytest.raises(UnavailableError, match="full"), write_behind(fail) as write_later:
         write_later(1)
     kept = io.StringIO()
-    with write_behind(kept.write) as write_later:
+    with write_behind(kept.write) as keep_later:
         for word in "abc":
-            write_later(word)
+            keep_later(word)
     assert kept.getvalue() == "abc"
 
 

@@ -23,7 +23,7 @@ def test_a_card_is_plain_values_that_can_be_compared_and_not_changed() -> None:
     assert card == Card("title", "verdict", [Section("part", [Facts({"a": 1.5})])])
     assert (card.tone, card.notes, Note("a").tone) == ("plain", (), "plain")
     with pytest.raises(AttributeError):
-        card.title = "other"  # type: ignore[misc]
+        card.title = "other"
 
 
 def test_a_card_is_described_without_importing_what_draws_it() -> None:

@@ -663,7 +663,7 @@ def test_a_step_that_is_ended_by_a_signal_says_so_and_its_run_is_failed(project:
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == code, stderr
     assert "Traceback" not in stderr
-    assert {signal.SIGINT: "train: interrupted", signal.SIGTERM: "train: terminated"}[number] in stderr
+    assert {signal.SIGINT: "train: interrupted", signal.SIGTERM: "train: terminated"}[signal.Signals(number)] in stderr
     run = project.client.get_run(runs[0].info.run_id)
     assert (run.info.status, run.data.tags["recipeline.exit_code"]) == ("FAILED", str(code))
 

@@ -46,7 +46,7 @@ def make_client(model: ServedModel) -> Make:
         if served:
             service.serve(served)
         client = create_app(service).test_client()
-        client.service = service  # type: ignore[attr-defined]
+        client.service = service
         return client
 
     return make

@@ -29,7 +29,7 @@ def test_lines_are_written_in_order_by_a_thread_of_its_own() -> None:
 
 def test_a_log_that_cannot_keep_up_drops_lines_and_counts_them_but_never_waits() -> None:
     stuck, dropped = threading.Event(), list[int]()
-    log = BackgroundLog(lambda _: stuck.wait(10), as_line, dropped.append, capacity=10)  # type: ignore[arg-type, return-value]
+    log = BackgroundLog(lambda _: stuck.wait(10), as_line, dropped.append, capacity=10)
     log.add({"first": 1})
     wait_for(lambda: log._waiting == 0)
     began = time.monotonic()

@@ -169,7 +169,7 @@ def test_any_number_of_rows_is_answered(model: BaseEstimator, rows: pd.DataFrame
     expected = model.predict(asked)
     for number in (0, 1, 2, FEW_ROWS, FEW_ROWS + 1, FEW_ROWS_HISTOGRAM, FEW_ROWS_HISTOGRAM + 1, 200):
         answers = compiled.predict(asked.to_numpy()[:number].copy())
-        assert (answers.dtype, answers.shape) == (np.float64, (number,))
+        assert (answers.dtype, answers.shape) == (np.dtype(np.float64), (number,))
         np.testing.assert_allclose(answers, expected[:number], rtol=0 if compiled.exact else 1e-9)
 
 

@@ -23,7 +23,7 @@ def test_without_a_token_only_health_is_told(make_client: Make, row: Row) -> Non
 
 
 def test_requests_counted_for_the_first_time_at_once_do_not_trip_over_each_other(client: FlaskClient, row: Row) -> None:
-    family = client.service.metrics.seconds  # type: ignore[attr-defined]
+    family = client.service.metrics.seconds
     label, statuses = family.labels, []
 
     def ask_in_between(*names: str) -> Any:
@@ -56,7 +56,7 @@ def test_the_metrics_count_requests_rows_and_values_out_of_range(client: FlaskCl
 
 def test_the_access_log_has_a_line_for_each_request(client: FlaskClient, row: dict[str, float]) -> None:
     written: list[bytes] = []
-    log = client.service.access_log = BackgroundLog(written.append, as_line, lambda _: None)  # type: ignore[attr-defined]
+    log = client.service.access_log = BackgroundLog(written.append, as_line, lambda _: None)
     post(client, row)
     client.get("/nothing?token=secret")
     log.close()

@@ -132,7 +132,7 @@ def test_a_service_without_tokens_describes_none(client: Any) -> None:
 def never(*statuses: int) -> Any:
     """Return a check that an answer has none of these statuses."""
 
-    def check(_: object, response: Response, case: Case) -> None:
+    def check(_: object, response: Response, case: Case[Any]) -> None:
         assert response.status_code not in statuses, (case, response.text)
 
     return check
@@ -148,7 +148,7 @@ def throw(app: Flask, mode: GenerationMode) -> None:
             throw_at(operation, mode, [never(500, 503), *CONFORMS, *more])
 
 
-def throw_at(operation: APIOperation, mode: GenerationMode, wanted: list[Any]) -> None:
+def throw_at(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode, wanted: list[Any]) -> None:
     @settings(
         max_examples=MANY if operation.method == "post" else FEW,
         deadline=None,
@@ -157,7 +157,7 @@ def throw_at(operation: APIOperation, mode: GenerationMode, wanted: list[Any]) -
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy(generation_mode=mode))
-    def check(case: Case) -> None:
+    def check(case: Case[Any]) -> None:
         case.validate_response(case.call(), checks=wanted)
 
     check()

@@ -116,7 +116,7 @@ def test_the_body_must_be_json(client: FlaskClient, row: Row, headers: dict[str,
 
 def test_a_service_about_to_end_refuses(make_client: Make, row: Row) -> None:
     client = make_client()
-    client.service.draining = lambda: True  # type: ignore[attr-defined]
+    client.service.draining = lambda: True
     assert client.get("/readyz").status_code == 503
     assert client.get("/readyz").get_json()["status"] == "draining"
     response = post(client, row)
@@ -180,7 +180,7 @@ def test_whatever_json_is_sent_is_answered_or_refused(
 def test_the_prediction_log_has_each_row_and_its_answer(make_client: Make, row: dict[str, float], tmp_path: Path) -> None:
     client = make_client(prediction_log={"folder": str(tmp_path)})
     files = RotatingFiles(tmp_path, max_bytes=1e6, keep_days=1)
-    log = client.service.prediction_log = BackgroundLog(files.write, Asked.as_lines, lambda _: None)  # type: ignore[attr-defined]
+    log = client.service.prediction_log = BackgroundLog(files.write, Asked.as_lines, lambda _: None)
     answer = post(client, [row, row | {"alcohol": 9.9}], **{"X-Request-ID": "abc"}).get_json()
     post(client, b"[]")
     log.close()
@@ -200,7 +200,7 @@ def test_a_share_of_the_requests_is_kept_where_the_profile_says_so(make_client: 
         def add(self, record: Asked, lines: int) -> None:
             kept.append((record, lines))
 
-    client.service.prediction_log = Log()  # type: ignore[attr-defined]
+    client.service.prediction_log = Log()
     for _ in range(400):
         post(client, row)
     assert 60 <= len(kept) <= 140

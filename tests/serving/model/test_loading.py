@@ -88,7 +88,7 @@ class Bomb:
 def test_a_pickle_is_never_loaded(copy: Path, form: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (copy / "model" / "model.skops").write_bytes(pickle.dumps(Bomb()))
-    edit_flavor(copy, serialization_format=form)  # type: ignore[arg-type]
+    edit_flavor(copy, serialization_format=form)
     assert "must be" in refusal(copy)
     assert not (tmp_path / "exploded").exists()
 

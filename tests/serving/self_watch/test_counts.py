@@ -100,8 +100,8 @@ def test_files_of_processes_that_ended_stay_for_a_window_and_are_then_removed(tm
 def test_the_window_is_the_last_rows_whoever_counted_them(added: list[tuple[int, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         workers = [Counts(Path(folder), 1, half=50) for _ in range(3)]
-        for worker, rows in added:
-            workers[worker].add(np.array([rows]), rows)
+        for number, rows in added:
+            workers[number].add(np.array([rows]), rows)
         found, counts = read_counts(Path(folder), 1)
         for worker in workers:
             worker.close()

@@ -46,13 +46,12 @@ def later(rows: int = 400, **changes: float) -> list[dict[str, float]]:
     """Rows like those of the project's training rows, some columns moved."""
     table = draw().drop(columns="quality").iloc[400 : 400 + rows].astype(float)
     moved = table.assign(**{name: table[name] + by for name, by in changes.items()})
-    found: list[dict[str, float]] = moved.to_dict("records")
-    return found
+    return [{str(name): value for name, value in row.items()} for row in moved.to_dict("records")]
 
 
 def ask(make_client: Make, watch: SelfWatch, rows: list[dict[str, float]], **served: Any) -> dict[str, float]:
     client = make_client(**served)
-    client.service.self_watch = watch  # type: ignore[attr-defined]
+    client.service.self_watch = watch
     for start in range(0, len(rows), 50):
         assert post(client, rows[start : start + 50]).status_code == 200
     watch.flush()
@@ -100,12 +99,12 @@ def test_a_version_without_a_whole_baseline_is_served_and_not_watched(
 
 def test_another_version_starts_anew(make_client: Make, watch: SelfWatch, copy: Path) -> None:
     client = make_client()
-    client.service.self_watch = watch  # type: ignore[attr-defined]
+    client.service.self_watch = watch
     post(client, later(150))
     watch.flush()
     other = copy.with_name("other")
     copy.rename(other)
-    client.service.serve(load_copy(other))  # type: ignore[attr-defined]
+    client.service.serve(load_copy(other))
     for path in (other / WATCHED).iterdir():
         path.unlink()
     post(client, later(120))
@@ -125,7 +124,7 @@ def test_rows_that_two_versions_answer_meanwhile_are_counted_by_version(copy: Pa
     for served in (model, other, model, other, other):
         watch.take(served, np.ones((10, len(served.schema.names))), np.ones(10))
     watch.close()
-    found = [read_counts(served.folder / WATCHED, served.bins.size)[0] for served in (model, other)]  # type: ignore[operator, union-attr]
+    found = [read_counts(served.folder / WATCHED, served.bins.size)[0] for served in (model, other)]
     assert found == [20, 30]
 
 
