@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import sysconfig
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection
 from functools import partial
 from importlib import metadata, util
 from pathlib import Path
@@ -16,11 +14,11 @@ from typing import Any
 import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, get_model_info, infer_signature
-from mlflow.utils import environment
+from mlflow.models import get_model_info, infer_signature
 
-from recipeline.errors import UnavailableError
+from recipeline.errors import UnavailableError, causes
 from recipeline.inference.trust import TREES, types_to_trust
+from recipeline.tracking._compat import log_written, requirements_known
 from recipeline.tracking.manifest import folder_digests
 
 #: What loading and serving a model needs, besides the packages of its own candidate.
@@ -63,11 +61,9 @@ def log_model(model: Any, run_id: str, example: pd.DataFrame, *, packages: Colle
     """
     logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
     with mlflow.start_run(run_id=run_id):
-        info = Model.log(
-            artifact_path=None,
+        info = log_written(
+            partial(_write, sk_model=model, packages=packages),
             name="model",
-            flavor=_Skops(packages),
-            sk_model=model,
             signature=infer_signature(example, model.predict(example)),
             input_example=example.head(3),
             pip_requirements=pinned_requirements(packages),
@@ -79,39 +75,20 @@ def log_model(model: Any, run_id: str, example: pd.DataFrame, *, packages: Colle
     return info.model_id, folder_digests(location, mlflow.get_tracking_uri())
 
 
-@dataclass(frozen=True)
-class _Skops:
-    """What `Model.log` calls to write a model: `mlflow.sklearn` in the skops format, trusting only types that may be."""
+def _write(*, sk_model: Any, packages: Collection[str], path: str, **options: Any) -> None:
+    """Write `sk_model` into the folder `path`, in the skops format, trusting only types that may be in it."""
+    from skops.io.exceptions import UntrustedTypesFoundException
 
-    packages: Collection[str]
-
-    def save_model(self, *, sk_model: Any, path: str, validate_serving_input: bool, **options: Any) -> None:
-        """Write `sk_model` into the folder `path`; `mlflow.sklearn.save_model` does not know `validate_serving_input`."""
-        del validate_serving_input
-        write = partial(mlflow.sklearn.save_model, sk_model, path, serialization_format="skops", **options)
-        with _requirements_known():
-            try:
-                write(skops_trusted_types=list(TREES))
-            except MlflowException as error:
-                if "untrusted types" not in str(error):
-                    raise
-                types = types_to_trust(sk_model, self.packages)
-                shutil.rmtree(path)
-                write(skops_trusted_types=types)
-
-
-@contextmanager
-def _requirements_known() -> Iterator[None]:
-    """Keep MLflow in the block from comparing a model's requirements with what is installed: they were read there just now.
-
-    It would look through all files of all packages, for half a second.
-    """
-    look = environment.warn_dependency_requirement_mismatches
-    environment.warn_dependency_requirement_mismatches = lambda _: None
-    try:
-        yield
-    finally:
-        environment.warn_dependency_requirement_mismatches = look
+    write = partial(mlflow.sklearn.save_model, sk_model, path, serialization_format="skops", **options)
+    with requirements_known():
+        try:
+            write(skops_trusted_types=list(TREES))
+        except MlflowException as error:
+            if not any(isinstance(cause, UntrustedTypesFoundException) for cause in causes(error)):
+                raise
+            types = types_to_trust(sk_model, packages)
+            shutil.rmtree(path)
+            write(skops_trusted_types=types)
 
 
 def load_model(uri: str) -> Any:
