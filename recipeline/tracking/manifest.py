@@ -13,11 +13,12 @@ from typing import Any
 from urllib.parse import quote
 
 import mlflow.artifacts
+import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import Artifact, T, read_json, write_json
-from recipeline.errors import UnavailableError
+from recipeline.errors import UnavailableError, causes
 from recipeline.tracking._compat import NOTHING_THERE, as_path, is_local
 from recipeline.tracking.failures import is_missing, unwritable
 
@@ -217,11 +218,16 @@ def _require_answer(error: Exception, tracking_uri: str) -> None:
     is_answer = (
         isinstance(error, FileNotFoundError | NotADirectoryError)
         or (isinstance(error, MlflowException) and is_missing(error))
+        or any(_is_not_found(cause) for cause in causes(error))
         or any(word in str(error) for word in NOTHING_THERE)
     )
     if not is_answer:
         # What MLflow says of a download begins with addresses; the reason is at its end.
         raise unwritable(tracking_uri, " ".join(str(error).split())[-300:]) from None
+
+
+def _is_not_found(error: BaseException) -> bool:
+    return isinstance(error, requests.HTTPError) and error.response is not None and error.response.status_code == 404
 
 
 def _broken(name: str, run_id: str, got: str) -> UnavailableError:

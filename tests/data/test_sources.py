@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -249,6 +250,8 @@ def say(*parts: bytes, then: float = 0.0) -> Callable[[socket.socket], None]:
 @pytest.fixture(scope="session")
 def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     """What a server needs to speak TLS under a certificate that nobody trusts."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl makes the certificate")
     folder = tmp_path_factory.mktemp("tls")
     words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
     files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
