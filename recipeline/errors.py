@@ -13,7 +13,7 @@ Anything else that escapes is a bug and keeps its traceback (exit code 1).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 #: Exit code of `register` and `main` when the best candidate fails an absolute gate; an outcome, not an error.
 EXIT_REJECTED = 4
@@ -58,6 +58,21 @@ class UnavailableError(RecipelineError):
     """A run, a model version, the store, a server or the network is not there."""
 
     exit_code = 6
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield `error` and all errors that led to it, each once, the nearest first: raised from, in the wake of, or wrapped.
+
+    requests and urllib3 wrap an error as an argument, or as the `reason`, of their own.
+    """
+    todo: list[object] = [error]
+    seen: set[int] = set()
+    while todo:
+        found = todo.pop(0)
+        if isinstance(found, BaseException) and id(found) not in seen:
+            seen.add(id(found))
+            yield found
+            todo += [found.__cause__ or found.__context__, *found.args, getattr(found, "reason", None)]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -89,7 +89,8 @@ def _log_candidate(session: Session, run: StepRun, result: Result, train: pd.Dat
     ]
     metrics += [Metric("cv_fold_score", float(score), now, fold) for fold, score in enumerate(result.fold_scores)]
     run.client.log_batch(run_id, metrics=metrics, params=params)
-    model_id, digests = log_model(result.model, run_id, train[list(recipe.features)], packages=packages_of(recipe, result.name))
+    features, packages = train[list(recipe.features)], packages_of(recipe, result.name)
+    model_id, digests = log_model(result.model, run_id, features, packages=packages, root=session.root)
     run.add_model(model_id, digests)
     return {"run_id": run_id, "model_id": model_id}
 

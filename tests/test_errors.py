@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError, guess, nearest
+from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError, causes, guess, nearest
 
 
 def test_a_failure_is_the_rule_what_was_got_and_what_to_do_in_one_sentence() -> None:
@@ -23,3 +23,9 @@ def test_the_nearest_word_is_guessed_whatever_its_case_and_none_where_none_is_ne
     assert guess("xyz", ["Staging", "Production"]) == ""
     assert guess("xyz", []) == ""
     assert nearest("stagin", iter(["Staging", "Production"])) == "Did you mean 'Staging'? Known: Staging, Production."
+
+
+def test_errors_that_lead_to_each_other_in_a_circle_come_to_an_end() -> None:
+    first, second = ValueError("a"), ValueError("b")
+    first.__cause__, second.__context__ = second, first
+    assert list(causes(first)) == [first, second]

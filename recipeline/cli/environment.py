@@ -210,11 +210,12 @@ def _typed_in() -> Path:
     here = Path.cwd()
     if "MLFLOW_RUN_ID" not in os.environ:
         return here
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        pid = os.getppid()
-        while pid > 1:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if b"run" in words and any(Path(os.fsdecode(word)).name.startswith("mlflow") for word in words):
-                return Path(f"/proc/{pid}/cwd").resolve(strict=True)
-            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    import psutil
+
+    with contextlib.suppress(psutil.Error, OSError):
+        for process in psutil.Process().parents():
+            with contextlib.suppress(psutil.AccessDenied):  # of a process of somebody else's, which is none of ours
+                words = process.cmdline()
+                if "run" in words and any(Path(word).name.startswith("mlflow") for word in words):
+                    return Path(process.cwd()).resolve(strict=True)
     return here

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import requests
 
-from recipeline.errors import UnavailableError
+from recipeline.errors import UnavailableError, causes
 
 #: And a file at a URI of the user's this many.
 URI_SECONDS = 60.0
 
 ATTEMPTS = 3
+
+#: The schemes of artifacts that MLflow's documentation lists; plugins add to them.
+MLFLOW_SCHEMES = frozenset(
+    {"file", "s3", "r2", "b2", "gs", "wasbs", "abfss", "ftp", "sftp", "dbfs", "hdfs", "viewfs"}
+    | {"runs", "models", "http", "https", "mlflow-artifacts"}
+)
 
 _REMOTE = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+:/")
 
@@ -69,8 +78,8 @@ def copy_uri(uri: str, folder: Path, *, parameter: str = "data", seconds: float 
 
         try:
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
-        except MlflowException as error:
-            if "Could not find a registered artifact repository" not in str(error):
+        except MlflowException:
+            if _is_known_to_mlflow(uri):
                 raise
             from pandas.io.common import get_handle  # type: ignore[import-not-found]
 
@@ -83,6 +92,16 @@ def copy_uri(uri: str, folder: Path, *, parameter: str = "data", seconds: float 
             got=f"'{redact(uri)}' ({' '.join(str(error).split())[:200]})",
             fix="Check the address, the credentials and the network.",
         ) from None
+
+
+def _is_known_to_mlflow(uri: str) -> bool:
+    """Whether MLflow or a plugin of it reads artifacts of this scheme.
+
+    What MLflow raises of another scheme has neither a type nor a code of its own.
+    """
+    scheme = urlsplit(uri).scheme
+    plugins = metadata.entry_points(group="mlflow.artifact_repository")
+    return scheme in MLFLOW_SCHEMES or any(plugin.name == scheme for plugin in plugins)
 
 
 def redact(uri: str) -> str:
@@ -154,16 +173,19 @@ def _get_once(url: str, deadline: float, body: BinaryIO, parameter: str) -> None
             raise requests.ConnectionError("the connection ended in the middle of the file")
 
 
+#: Why there is no connection, by the types of error that say so, the most telling first.
+_REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (socket.gaierror, "the name cannot be resolved"),
+    (ConnectionRefusedError, "the connection was refused"),
+    (requests.exceptions.ProxyError, "the proxy does not let it through"),
+    (ssl.SSLCertVerificationError, "its certificate is not trusted"),
+    ((requests.Timeout, TimeoutError), "it timed out"),
+)
+
+
 def _reason(error: BaseException) -> str:
-    text = str(error)
-    for hint, reason in (
-        ("resol", "the name cannot be resolved"),
-        ("refused", "the connection was refused"),
-        ("roxy", "the proxy does not let it through"),
-        ("ertificate", "its certificate is not trusted"),
-        ("imed out", "it timed out"),
-        ("in time", "it timed out"),
-    ):
-        if hint in text:
+    found = list(causes(error))
+    for kinds, reason in _REASONS:
+        if any(isinstance(cause, kinds) for cause in found):
             return reason
     return "the connection broke off"

@@ -2,11 +2,17 @@
 
 They may change with any release of scikit-learn: `tests/inference/test_compat.py` tries each. Where one is gone, a model that
 needs it is asked by scikit-learn itself, and a parameter is checked when the candidate is fitted.
+
+A part is imported when it is first asked for: who only wants the names of types waits for nothing.
 """
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,39 +22,79 @@ if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingRegressor
     from sklearn.svm import SVR
 
-__all__ = [
-    "LinearModel",
-    "Tree",
-    "histogram_baseline",
-    "histogram_nodes",
-    "kernel_gamma",
-    "parameter_rules",
-    "predict_histogram_tree",
-    "predict_stages",
-    "validate_parameters",
-    "was_fitted_to_sparse_rows",
-]
+#: Types that skops does not trust by itself, by their private places, and that most tree models are made of.
+TREES = (
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
+)
 
-try:
-    from sklearn.ensemble._gradient_boosting import predict_stages
-    from sklearn.tree._tree import Tree
-except ImportError:
-    predict_stages = Tree = None
+#: How scikit-learn refuses a parameter's value.
+REFUSAL = re.compile(r"The '(?P<param>\w+)' parameter of \w+ (?P<rule>must .+)\. Got (?P<got>.+) instead\.", re.DOTALL)
 
-try:
-    from sklearn.ensemble._hist_gradient_boosting._predictor import _predict_from_raw_data as predict_histogram_tree
-except ImportError:
-    predict_histogram_tree = None
+_PLACES = {
+    #: Adds the answers of boosted trees to an array, tree by tree.
+    "predict_stages": ("sklearn.ensemble._gradient_boosting", "predict_stages", None),
+    #: The type of `tree_` of a fitted tree.
+    "Tree": ("sklearn.tree._tree", "Tree", None),
+    #: Writes the answers of one tree of a HistGradientBoostingRegressor into an array.
+    "predict_histogram_tree": ("sklearn.ensemble._hist_gradient_boosting._predictor", "_predict_from_raw_data", None),
+    #: What every linear model is an instance of; where it is gone, nothing is an instance of it.
+    "LinearModel": ("sklearn.linear_model._base", "LinearModel", ()),
+    #: Holds parameters against rules; raises ValueError.
+    "validate_parameters": ("sklearn.utils._param_validation", "validate_parameter_constraints", None),
+}
 
-try:
-    from sklearn.linear_model._base import LinearModel
-except ImportError:
-    LinearModel = ()  # nothing is an instance of it
 
-try:
-    from sklearn.utils._param_validation import validate_parameter_constraints as validate_parameters
-except ImportError:
-    validate_parameters = None
+def __getattr__(name: str) -> Any:
+    """Import one of `_PLACES`; where it is gone, give what stands for that."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute, without = _PLACES[name]
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError):
+        found = without
+    globals()[name] = found
+    return found
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What a tree's array of nodes calls them."""
+
+    left: str
+    right: str
+    feature: str
+    threshold: str
+
+
+TREE = Fields("left_child", "right_child", "feature", "threshold")
+
+#: Of a HistGradientBoostingRegressor.
+HISTOGRAM = Fields("left", "right", "feature_idx", "num_threshold")
+
+#: Its nodes also say whether they are a leaf, whether they split by categories, and what they answer.
+IS_LEAF, IS_CATEGORICAL, VALUE = "is_leaf", "is_categorical", "value"
+
+
+@dataclass(slots=True)
+class Stage:
+    """What `predict_stages` wants of an estimator."""
+
+    tree_: Any
+
+
+def tree_parts(tree: Any) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return the nodes of a fitted tree's `tree_`, with the fields `TREE`; their values (nodes, outputs, 1); its depth."""
+    state = tree.__getstate__()
+    return state["nodes"], state["values"], int(state["max_depth"])
+
+
+def make_tree(width: int, nodes: np.ndarray, values: np.ndarray, depth: int) -> Any:
+    """Return a tree over `width` columns with one output, made of such nodes and their values, (nodes,)."""
+    made = sys.modules[__name__].Tree(width, np.array([1], dtype=np.intp), 1)
+    made.__setstate__({"max_depth": depth, "node_count": len(nodes), "nodes": nodes, "values": values.reshape(-1, 1, 1)})
+    return made
 
 
 def histogram_nodes(model: HistGradientBoostingRegressor) -> list[np.ndarray]:

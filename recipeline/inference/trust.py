@@ -6,12 +6,9 @@ from collections.abc import Collection
 from typing import Any
 
 from recipeline.errors import UsageError
+from recipeline.inference._compat import TREES
 
-#: scikit-learn's own types that skops does not trust by itself, and that most tree models are made of.
-TREES = (
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.tree._tree.Tree",
-)
+__all__ = ["PACKAGES", "TREES", "types_to_trust"]
 
 #: Packages whose types are trusted in every model; a candidate's own packages are trusted in that candidate only.
 PACKAGES = frozenset({"sklearn", "numpy", "scipy"})

@@ -10,10 +10,9 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlflow.utils.file_utils import local_file_uri_to_path
-
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.session import Session
+from recipeline.tracking._compat import LIST_LOCATIONS, as_path
 from recipeline.tracking.sqlite import SQLITE
 from recipeline.tracking.store import held
 
@@ -93,8 +92,8 @@ def bring_back(session: Session, source: Path) -> list[Path]:
 
 def _locations(database: Path) -> list[Path]:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        rows = connection.execute("SELECT artifact_location FROM experiments WHERE name != 'Default'").fetchall()
-    return [Path(local_file_uri_to_path(location)) for (location,) in rows]
+        rows = connection.execute(LIST_LOCATIONS).fetchall()
+    return [as_path(location) for (location,) in rows]
 
 
 def _database(session: Session) -> Path:
@@ -109,4 +108,4 @@ def _database(session: Session) -> Path:
 
 def _artifact_root(session: Session) -> Path:
     root = session.store.artifact_root
-    return Path(local_file_uri_to_path(root)) if root else _database(session).with_name("mlruns")
+    return as_path(root) if root else _database(session).with_name("mlruns")

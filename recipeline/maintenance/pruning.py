@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from recipeline.orchestration.session import Session
 from recipeline.registry.stages import PRODUCTION, STAGING
+from recipeline.tracking._compat import PARENT_RUN_ID
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ def find_waste(session: Session) -> Waste:
     runs = list(_runs(session))
     # A nested run stays with the one it is nested in, and the other way round.
     for run in runs:
-        parent = run.data.tags.get(MLFLOW_PARENT_RUN_ID, "")
+        parent = run.data.tags.get(PARENT_RUN_ID, "")
         if run.info.run_id in needed and parent:
             needed.add(parent)
     for _ in range(2):  # candidates are nested in train, train in main
-        needed |= {run.info.run_id for run in runs if run.data.tags.get(MLFLOW_PARENT_RUN_ID) in needed}
+        needed |= {run.info.run_id for run in runs if run.data.tags.get(PARENT_RUN_ID) in needed}
     old = tuple(
         run
         for run in runs
@@ -75,7 +75,7 @@ def _runs(session: Session) -> Iterator[Run]:
         tags = run.data.tags
         if (tags.get("recipeline.recipe"), tags.get("recipeline.profile")) == (session.recipe.name, session.profile_name):
             own.add(run.info.run_id)
-    yield from (run for run in found if run.info.run_id in own or run.data.tags.get(MLFLOW_PARENT_RUN_ID) in own)
+    yield from (run for run in found if run.info.run_id in own or run.data.tags.get(PARENT_RUN_ID) in own)
 
 
 def delete_waste(session: Session, waste: Waste) -> str:

@@ -38,6 +38,7 @@ COVERED = tuple(
         "inference",
         "metrics",
         "monitoring",
+        "tracking._compat",
         "tracking.datasets",
         "tracking.models",
         "training",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 
+import mlflow.artifacts
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -30,13 +31,13 @@ def holder(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
 
 def files_are_there(client: MlflowClient, version: ModelVersion) -> bool:
     """Whether the version's files can still be listed."""
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
     try:
         uri = client.get_model_version_download_uri(version.name, version.version)
         if uri.startswith("models:/"):
             uri = client.get_logged_model(uri.removeprefix("models:/")).artifact_location
-        return any(file.path == "MLmodel" for file in get_artifact_repository(uri).list_artifacts())
+        # Without the slash, MLflow lists the folder as one of the files of the folder above it.
+        files = mlflow.artifacts.list_artifacts(artifact_uri=f"{uri.rstrip('/')}/", tracking_uri=client.tracking_uri)
+        return any(file.path == "MLmodel" for file in files)
     except MlflowException as error:
         if not is_missing(error):
             raise

@@ -1,14 +1,67 @@
-"""Private parts of MLflow that this library uses, all of them; each was seen in MLflow 3.17.
+"""What this library uses of MLflow beyond its documented API, all of it; each was seen in MLflow 3.17.0 to 3.17.2.
 
-They may change with any release of MLflow: `tests/tracking/test_compat.py` tries each.
+It may change with any release of MLflow: `tests/tracking/test_compat.py` tries each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from sqlalchemy import Engine
+
+# --- words ---------------------------------------------------------------------------------------------------------------
+# MLflow often raises an error of its own without the one that caused it, under the code INTERNAL_ERROR: what is left of the
+# reason is its message. Types and codes are looked at first. Seen in 3.17.0 to 3.17.2.
+
+#: How MLflow's client begins when a server did not answer, or not well.
+NO_ANSWER = "API request to"
+
+#: What a message holds where a server's database, or the registry of an address that is none, is the reason.
+STORE_GONE = ("sqlite3.", "(psycopg", "OperationalError", "Model registry functionality is")
+
+#: How a download says, whatever the place, that there is no such file.
+NOTHING_THERE = (
+    "404 Client Error",
+    "error code 404",
+    "RESOURCE_DOES_NOT_EXIST",
+    "NoSuchKey",
+    "(404)",
+    "No such file",
+    "No such artifact",
+)
+
+# --- tags ----------------------------------------------------------------------------------------------------------------
+
+#: System tags that MLflow documents by these names, and has no public constant for.
+RUN_NAME, PARENT_RUN_ID = "mlflow.runName", "mlflow.parentRunId"
+
+
+def context_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return `tags`, and those that `mlflow.start_run` would add: user, source, commit and what plugins know.
+
+    A client's `create_run` adds none of them.
+    """
+    from mlflow.tracking.context.registry import resolve_tags
+
+    return dict(resolve_tags(dict(tags)))
+
+
+# --- databases -----------------------------------------------------------------------------------------------------------
+
+#: The logger of a traceback for each error of a database, which is raised too.
+DATABASE_LOGGER = "mlflow.store.db.utils"
+
+#: What is asked of a SQLite file that MLflow made, in its own tables.
+COUNT_SCHEMAS = "SELECT COUNT(*) FROM alembic_version"
+COUNT_ROWS = "SELECT (SELECT COUNT(*) FROM experiments) + (SELECT COUNT(*) FROM runs)"
+FORGET_EXPERIMENTS = "DELETE FROM experiments"
+LIST_LOCATIONS = "SELECT artifact_location FROM experiments WHERE name != 'Default'"
 
 
 def engines_of(client: MlflowClient) -> Iterator[Engine]:
@@ -20,3 +73,71 @@ def engines_of(client: MlflowClient) -> Iterator[Engine]:
         engine = getattr(store, "engine", None)
         if isinstance(engine, Engine):
             yield engine
+
+
+# --- artifacts -----------------------------------------------------------------------------------------------------------
+
+
+def is_local(uri: str) -> bool:
+    """Whether an artifact URI is a folder of this machine, written as a path or as file:; MLflow tells nobody."""
+    from mlflow.utils.uri import is_local_uri
+
+    return bool(is_local_uri(uri))
+
+
+def as_path(uri: str) -> Path:
+    """Return the path of an artifact URI that `is_local`, unquoted as MLflow unquotes it."""
+    from mlflow.utils.file_utils import local_file_uri_to_path
+
+    return Path(local_file_uri_to_path(uri))
+
+
+# --- data sets -----------------------------------------------------------------------------------------------------------
+
+
+def describe_source(origin: str) -> Any:
+    """Return what MLflow notes of where rows are from; of what it has no word for, such as runs:/, the address as it is.
+
+    Given such an address, `mlflow.data.from_pandas` raises.
+    """
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.dataset_source_registry import resolve_dataset_source
+
+    try:
+        return resolve_dataset_source(origin)
+    except MlflowException:
+        return CodeDatasetSource({"mlflow.source.name": origin})
+
+
+# --- models --------------------------------------------------------------------------------------------------------------
+
+
+def log_written(write: Callable[..., None], **options: Any) -> Any:
+    """Log a model that `write(path=..., mlflow_model=..., **options)` writes into a folder; return its ModelInfo.
+
+    A flavor is a module to MLflow. It calls nothing of it but `save_model`, and leaves a failed model behind where that raises;
+    `write` may try twice. `validate_serving_input` is for MLflow: no flavor takes it.
+    """
+    from mlflow.models import Model
+
+    def save_model(*, validate_serving_input: bool = True, **given: Any) -> None:
+        del validate_serving_input
+        write(**given)
+
+    return Model.log(artifact_path=None, flavor=SimpleNamespace(save_model=save_model), **options)
+
+
+@contextmanager
+def requirements_known() -> Iterator[None]:
+    """Keep MLflow in the block from comparing a model's requirements with what is installed: they were read there just now.
+
+    It would look through all files of all packages, for half a second, and has no option for that.
+    """
+    from mlflow.utils import environment
+
+    look = environment.warn_dependency_requirement_mismatches
+    environment.warn_dependency_requirement_mismatches = lambda _: None
+    try:
+        yield
+    finally:
+        environment.warn_dependency_requirement_mismatches = look

@@ -6,15 +6,12 @@ import warnings
 
 import mlflow.data
 import pandas as pd
-from mlflow.data.code_dataset_source import CodeDatasetSource
-from mlflow.data.dataset_source import DatasetSource
-from mlflow.data.dataset_source_registry import resolve_dataset_source
-from mlflow.entities import DatasetInput, InputTag
-from mlflow.exceptions import MlflowException
+from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.sources import Source
 from recipeline.data.uris import redact
+from recipeline.tracking._compat import describe_source
 from recipeline.tracking.runs import StepRun
 
 
@@ -25,18 +22,10 @@ def log_dataset(run: StepRun, table: pd.DataFrame, recipe: Recipe, source: Sourc
         warnings.simplefilter("ignore", UserWarning)
         dataset = mlflow.data.from_pandas(
             table,
-            source=_describe_source(redact(source.origin)),
+            source=describe_source(redact(source.origin)),
             targets=recipe.target,
             name=recipe.name,
             digest=source.sha256[:32],
         )
-        entity = DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "ingest")])
+        entity = DatasetInput(Dataset(**dataset.to_dict()), [InputTag("mlflow.data.context", "ingest")])
     run.client.log_inputs(run.id, [entity])
-
-
-def _describe_source(origin: str) -> DatasetSource:
-    """Return what MLflow notes of where rows are from; of what it has no word for, such as runs:/, the address as it is."""
-    try:
-        return resolve_dataset_source(origin)
-    except MlflowException:
-        return CodeDatasetSource({"mlflow.source.name": origin})

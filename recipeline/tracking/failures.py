@@ -12,12 +12,18 @@ import sqlalchemy.exc
 from mlflow.exceptions import MlflowException
 
 from recipeline.data.uris import redact
-from recipeline.errors import UnavailableError
+from recipeline.errors import UnavailableError, causes
+from recipeline.tracking._compat import NO_ANSWER, STORE_GONE
 
 _UNAVAILABLE_CODES = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "PERMISSION_DENIED", "UNAUTHENTICATED"}
 
-#: How MLflow's client begins when a server did not answer, or not well.
-_NO_ANSWER = "API request to"
+_NO_ANSWER_TYPES = (
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.DatabaseError,
+    sqlalchemy.exc.ArgumentError,
+    sqlite3.Error,
+    requests.RequestException,
+)
 
 _STORAGE_ERRNOS = {
     errno.ENOSPC,
@@ -58,32 +64,25 @@ def unwritable(uri: str, reason: str) -> UnavailableError:
     )
 
 
-def _unavailable(error: BaseException | None) -> str | None:
+def _unavailable(error: BaseException) -> str | None:
     """Return in one line why a store did not answer; None where `error` and its causes are of another kind."""
-    while error is not None:
-        whole = " ".join(str(getattr(error, "orig", None) or error).split())
-        # What MLflow says of a download begins with the address, and with the reason later on.
-        text = whole[max(0, whole.find(_NO_ANSWER)) :][:200]
-        if isinstance(
-            error,
-            (
-                sqlalchemy.exc.OperationalError,
-                sqlalchemy.exc.DatabaseError,
-                sqlalchemy.exc.ArgumentError,
-                sqlite3.Error,
-                requests.RequestException,
-            ),
-        ):
-            return text
-        if isinstance(error, OSError) and error.errno in _STORAGE_ERRNOS:
-            return text
-        if isinstance(error, MlflowException):
-            if error.error_code in _UNAVAILABLE_CODES or _NO_ANSWER in whole:
-                return text
-            if any(word in whole for word in ("sqlite3.", "(psycopg", "OperationalError", "Model registry functionality is")):
-                return text
-        error = error.__cause__ or error.__context__
+    for cause in causes(error):
+        if _is_no_answer(cause) or (isinstance(cause, MlflowException) and _tells_of_no_answer(cause)):
+            whole = " ".join(str(getattr(cause, "orig", None) or cause).split())
+            # What MLflow says of a download begins with the address, and with the reason later on.
+            return whole[max(0, whole.find(NO_ANSWER)) :][:200]
     return None
+
+
+def _is_no_answer(error: BaseException | None) -> bool:
+    return isinstance(error, _NO_ANSWER_TYPES) or (isinstance(error, OSError) and error.errno in _STORAGE_ERRNOS)
+
+
+def _tells_of_no_answer(error: MlflowException) -> bool:
+    """Whether MLflow raised this for a store that did not answer; its words are asked last."""
+    if error.error_code in _UNAVAILABLE_CODES:
+        return True
+    return any(words in str(error) for words in (NO_ANSWER, *STORE_GONE))
 
 
 def is_missing(error: MlflowException) -> bool:

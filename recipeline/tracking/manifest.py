@@ -13,27 +13,16 @@ from typing import Any
 from urllib.parse import quote
 
 import mlflow.artifacts
+import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.utils.file_utils import local_file_uri_to_path
-from mlflow.utils.uri import is_local_uri
 
 from recipeline.artifacts import Artifact, T, read_json, write_json
-from recipeline.errors import UnavailableError
+from recipeline.errors import UnavailableError, causes
+from recipeline.tracking._compat import NOTHING_THERE, as_path, is_local
 from recipeline.tracking.failures import is_missing, unwritable
 
 MANIFEST = "manifest.json"
-
-#: How MLflow's client, whatever the place, says that there is no such file: its error code is lost on the way.
-_NOTHING_THERE = (
-    "404 Client Error",
-    "error code 404",
-    "RESOURCE_DOES_NOT_EXIST",
-    "NoSuchKey",
-    "(404)",
-    "No such file",
-    "No such artifact",
-)
 
 
 def file_digest(path: Path) -> str:
@@ -53,14 +42,14 @@ def way_to(here: str, there: str, name: str) -> str:
 
     Both are artifact URIs; only folders of this machine have a way between them that a browser can go.
     """
-    if not (is_local_uri(here) and is_local_uri(there)):
+    if not (is_local(here) and is_local(there)):
         return ""
-    return quote(os.path.relpath(Path(local_file_uri_to_path(there)) / name, local_file_uri_to_path(here)))
+    return quote(os.path.relpath(as_path(there) / name, as_path(here)))
 
 
 def place_of(uri: str, name: str) -> str:
     """Return where the file `name` of a folder of artifacts is: a path on this machine, or a URI."""
-    return str(Path(local_file_uri_to_path(uri)) / name) if is_local_uri(uri) else f"{uri}/{name}"
+    return str(as_path(uri) / name) if is_local(uri) else f"{uri}/{name}"
 
 
 class Writer:
@@ -102,8 +91,8 @@ def local_copy(uri: str, name: str, tracking_uri: str) -> Iterator[Path]:
     ------
     FileNotFoundError, MlflowException : there is none, or it cannot be fetched.
     """
-    if is_local_uri(uri):
-        path = Path(local_file_uri_to_path(uri)) / name
+    if is_local(uri):
+        path = as_path(uri) / name
         path.stat()
         yield path
     else:
@@ -229,11 +218,16 @@ def _require_answer(error: Exception, tracking_uri: str) -> None:
     is_answer = (
         isinstance(error, FileNotFoundError | NotADirectoryError)
         or (isinstance(error, MlflowException) and is_missing(error))
-        or any(word in str(error) for word in _NOTHING_THERE)
+        or any(_is_not_found(cause) for cause in causes(error))
+        or any(word in str(error) for word in NOTHING_THERE)
     )
     if not is_answer:
         # What MLflow says of a download begins with addresses; the reason is at its end.
         raise unwritable(tracking_uri, " ".join(str(error).split())[-300:]) from None
+
+
+def _is_not_found(error: BaseException) -> bool:
+    return isinstance(error, requests.HTTPError) and error.response is not None and error.response.status_code == 404
 
 
 def _broken(name: str, run_id: str, got: str) -> UnavailableError:

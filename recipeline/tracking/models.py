@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import sysconfig
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from importlib import metadata, util
 from pathlib import Path
@@ -16,11 +15,11 @@ from typing import Any
 import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, get_model_info, infer_signature
-from mlflow.utils import environment
+from mlflow.models import get_model_info, infer_signature
 
-from recipeline.errors import UnavailableError
+from recipeline.errors import UnavailableError, causes
 from recipeline.inference.trust import TREES, types_to_trust
+from recipeline.tracking._compat import as_path, log_written, requirements_known
 from recipeline.tracking.manifest import folder_digests
 
 #: What loading and serving a model needs, besides the packages of its own candidate.
@@ -44,34 +43,81 @@ def pinned_requirements(packages: Collection[str]) -> list[str]:
     return installed
 
 
-def own_code(packages: Collection[str]) -> list[str]:
-    """Return the files and folders of those `packages` that are nowhere installed: whoever loads the model needs them."""
-    installed = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
-    origins = [spec.origin for name in sorted(packages) if (spec := util.find_spec(name)) and spec.origin]
-    own = [Path(origin) for origin in origins if origin.startswith("/") and not origin.startswith(installed)]
-    return [str(path.parent if path.name == "__init__.py" else path) for path in own]
+def own_code(packages: Collection[str], root: Path | None = None) -> list[str]:
+    """Return the files and folders of those `packages` that are the user's own.
+
+    Whoever loads the model needs them, and cannot install them: they belong to no distribution, or to one that is installed
+    (editable) from within the project's folder `root`. Nothing of Python itself is among them.
+    """
+    places = [place for name in sorted(packages) for place in _places(name)]
+    return [str(place) for place in places if not _is_installed(place, root)]
 
 
-def log_model(model: Any, run_id: str, example: pd.DataFrame, *, packages: Collection[str]) -> tuple[str, dict[str, str]]:
+def _places(name: str) -> list[Path]:
+    """Return the file or folder of a top-level module; of a namespace package all of its folders."""
+    try:
+        spec = util.find_spec(name)
+    except (ImportError, ValueError):  # it is imported, and has no specification
+        spec = None
+    if spec is None:
+        return []
+    found = spec.submodule_search_locations
+    # A module of the interpreter, or inside of an archive, has no such path.
+    return [path for path in map(Path, [spec.origin or ""] if found is None else found) if path.is_absolute() and path.exists()]
+
+
+def _is_installed(place: Path, root: Path | None) -> bool:
+    """Whether a module is Python's own, or of a distribution that whoever loads the model can install."""
+    place = place.resolve()
+    python = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    if python & {*place.parents} or place.parent.name in ("site-packages", "dist-packages"):
+        return True
+    is_project = root is not None and place.is_relative_to(root.resolve())
+    for beside in metadata.distributions(path=[str(place.parent)]):
+        # A source folder that was once built or installed has the notes of a distribution too, but no RECORD.
+        if _lists(beside, place) and not (is_project and beside.read_text("RECORD") is None):
+            return True
+    return not is_project and any(place.is_relative_to(folder) for folder in _editable_folders())
+
+
+def _lists(distribution: metadata.Distribution, place: Path) -> bool:
+    """Whether a distribution says that the module at `place`, in its own folder, is of it."""
+    if distribution.files:
+        return any(file.parts[:1] == (place.name,) for file in distribution.files)
+    names = (distribution.read_text("top_level.txt") or distribution.name.replace("-", "_")).split()
+    return place.name.partition(".")[0] in names
+
+
+def _editable_folders() -> Iterator[Path]:
+    """Yield the folders that distributions are installed from as they lie there."""
+    for distribution in metadata.distributions():
+        origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+        if origin.get("dir_info", {}).get("editable") and origin["url"].startswith("file:"):
+            yield as_path(origin["url"]).resolve()
+
+
+def log_model(
+    model: Any, run_id: str, example: pd.DataFrame, *, packages: Collection[str], root: Path | None = None
+) -> tuple[str, dict[str, str]]:
     """Log a fitted model to the run; return its model ID and the digests of its files.
 
-    The signature is of `example`'s columns; its first rows are the input example. `packages` are those of its candidate.
+    The signature is of `example`'s columns; its first rows are the input example. `packages` are those of its candidate,
+    `root` is the project's folder.
 
     Raises
     ------
     UsageError : the model holds types from other packages.
     """
     logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
+    own = {name: code for name in sorted(packages) if (code := own_code([name], root))}
     with mlflow.start_run(run_id=run_id):
-        info = Model.log(
-            artifact_path=None,
+        info = log_written(
+            partial(_write, sk_model=model, packages=packages),
             name="model",
-            flavor=_Skops(packages),
-            sk_model=model,
             signature=infer_signature(example, model.predict(example)),
             input_example=example.head(3),
-            pip_requirements=pinned_requirements(packages),
-            code_paths=own_code(packages) or None,
+            pip_requirements=pinned_requirements({*packages} - {*own}),
+            code_paths=[place for code in own.values() for place in code] or None,
             # It would load the model and answer the example, at 0.1 s a model; `evaluate` loads and asks every one.
             validate_serving_input=False,
         )
@@ -79,39 +125,20 @@ def log_model(model: Any, run_id: str, example: pd.DataFrame, *, packages: Colle
     return info.model_id, folder_digests(location, mlflow.get_tracking_uri())
 
 
-@dataclass(frozen=True)
-class _Skops:
-    """What `Model.log` calls to write a model: `mlflow.sklearn` in the skops format, trusting only types that may be."""
+def _write(*, sk_model: Any, packages: Collection[str], path: str, **options: Any) -> None:
+    """Write `sk_model` into the folder `path`, in the skops format, trusting only types that may be in it."""
+    from skops.io.exceptions import UntrustedTypesFoundException
 
-    packages: Collection[str]
-
-    def save_model(self, *, sk_model: Any, path: str, validate_serving_input: bool, **options: Any) -> None:
-        """Write `sk_model` into the folder `path`; `mlflow.sklearn.save_model` does not know `validate_serving_input`."""
-        del validate_serving_input
-        write = partial(mlflow.sklearn.save_model, sk_model, path, serialization_format="skops", **options)
-        with _requirements_known():
-            try:
-                write(skops_trusted_types=list(TREES))
-            except MlflowException as error:
-                if "untrusted types" not in str(error):
-                    raise
-                types = types_to_trust(sk_model, self.packages)
-                shutil.rmtree(path)
-                write(skops_trusted_types=types)
-
-
-@contextmanager
-def _requirements_known() -> Iterator[None]:
-    """Keep MLflow in the block from comparing a model's requirements with what is installed: they were read there just now.
-
-    It would look through all files of all packages, for half a second.
-    """
-    look = environment.warn_dependency_requirement_mismatches
-    environment.warn_dependency_requirement_mismatches = lambda _: None
-    try:
-        yield
-    finally:
-        environment.warn_dependency_requirement_mismatches = look
+    write = partial(mlflow.sklearn.save_model, sk_model, path, serialization_format="skops", **options)
+    with requirements_known():
+        try:
+            write(skops_trusted_types=list(TREES))
+        except MlflowException as error:
+            if not any(isinstance(cause, UntrustedTypesFoundException) for cause in causes(error)):
+                raise
+            types = types_to_trust(sk_model, packages)
+            shutil.rmtree(path)
+            write(skops_trusted_types=types)
 
 
 def load_model(uri: str) -> Any:

@@ -12,11 +12,10 @@ from typing import Any, TypeVar
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
-from mlflow.tracking.context.registry import resolve_tags
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from recipeline.artifacts import Artifact
 from recipeline.errors import RecipelineError, UnavailableError
+from recipeline.tracking._compat import PARENT_RUN_ID, RUN_NAME, context_tags
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.manifest import Reader, Writer
 
@@ -133,15 +132,15 @@ def open_run(
     the store once for what they read of another run.
     """
     all_tags = {f"recipeline.{name}": value for name, value in tags.items()}
-    all_tags |= {"recipeline.step": step, MLFLOW_RUN_NAME: step}
+    all_tags |= {"recipeline.step": step, RUN_NAME: step}
     if nested_in:
-        all_tags[MLFLOW_PARENT_RUN_ID] = nested_in
+        all_tags[PARENT_RUN_ID] = nested_in
     if adopt:
         run_id = adopt
         for name, value in all_tags.items():
             client.set_tag(run_id, name, value)
     else:
-        run_id = _create_run(client, experiment_id, resolve_tags(all_tags))
+        run_id = _create_run(client, experiment_id, context_tags(all_tags))
     try:
         run = StepRun(run_id, step, client, experiment_id, reader=reader or Reader(client))
         yield run
@@ -188,8 +187,8 @@ def exit_code_of(error: BaseException) -> int:
 
 def create_child(run: StepRun, name: str, tags: Mapping[str, str]) -> str:
     """Return the ID of a new run nested in `run`."""
-    own = {**tags, MLFLOW_RUN_NAME: name, MLFLOW_PARENT_RUN_ID: run.id}
-    return str(run.client.create_run(run.experiment_id, tags=resolve_tags(own)).info.run_id)
+    own = {**tags, RUN_NAME: name, PARENT_RUN_ID: run.id}
+    return str(run.client.create_run(run.experiment_id, tags=context_tags(own)).info.run_id)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from pathlib import Path
 import mlflow
 from sqlalchemy import Engine, event
 
+from recipeline.tracking._compat import COUNT_ROWS, COUNT_SCHEMAS, FORGET_EXPERIMENTS
+
 SQLITE = "sqlite:///"
 #: How long SQLite waits for a locked file: as MLflow sets it.
 BUSY_SECONDS = 20
@@ -103,7 +105,7 @@ def keep_schema(cache: Path, path: Path) -> None:
             ):
                 source.backup(target)
                 with target:
-                    target.execute("DELETE FROM experiments")
+                    target.execute(FORGET_EXPERIMENTS)
                 target.execute("VACUUM")
             draft.replace(kept)
 
@@ -113,8 +115,8 @@ def _is_whole(kept: Path) -> bool:
     try:
         with closing(_read(kept)) as connection:
             whole = bool(connection.execute("PRAGMA quick_check").fetchone() == ("ok",))
-            versions = connection.execute("SELECT COUNT(*) FROM alembic_version").fetchone()[0]
-            rows = connection.execute("SELECT (SELECT COUNT(*) FROM experiments) + (SELECT COUNT(*) FROM runs)").fetchone()[0]
+            versions = connection.execute(COUNT_SCHEMAS).fetchone()[0]
+            rows = connection.execute(COUNT_ROWS).fetchone()[0]
     except sqlite3.Error:
         return False
     return bool(whole and versions == 1 and rows == 0)

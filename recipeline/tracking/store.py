@@ -22,7 +22,7 @@ from mlflow.exceptions import MlflowException
 from recipeline.data.uris import redact
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.tracking import sqlite
-from recipeline.tracking._compat import engines_of
+from recipeline.tracking._compat import DATABASE_LOGGER, engines_of
 from recipeline.tracking.failures import store_errors, unwritable
 
 #: How long a command waits for another one that is changing the same store.
@@ -83,7 +83,7 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None, ca
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # It logs a traceback of each database error that it raises; we say the error in one sentence.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    logging.getLogger(DATABASE_LOGGER).setLevel(logging.CRITICAL)
     uri = sqlite.absolute(uri, root)
     path = sqlite.path_of(uri)
     with store_errors(uri):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,9 +16,6 @@ from recipeline.config.import_path import import_object
 from recipeline.config.recipe import Recipe
 from recipeline.errors import UsageError, nearest
 from recipeline.inference import _compat
-
-#: How scikit-learn refuses a parameter's value.
-_REFUSAL = re.compile(r"The '(?P<param>\w+)' parameter of \w+ (?P<rule>must .+)\. Got (?P<got>.+) instead\.", re.DOTALL)
 
 
 def build_candidate(recipe: Recipe, name: str) -> BaseEstimator:
@@ -132,7 +128,7 @@ def _refusal(estimator: BaseEstimator) -> tuple[str, str, str] | None:
                 _compat.validate_parameters(rules, part.get_params(deep=False), type(part).__name__)
             except ValueError as error:
                 text = " ".join(str(error).split())
-                found = _REFUSAL.fullmatch(text)
+                found = _compat.REFUSAL.fullmatch(text)
                 return (found["param"], f"{found['rule']}.", found["got"]) if found else ("", "must be possible.", f"'{text}'")
     return None
 

@@ -4,16 +4,22 @@ import gzip
 import hashlib
 import io
 import os
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -222,3 +228,179 @@ def test_a_path_is_where_its_folder_says_and_a_uri_of_another_place_is_none(tmp_
     assert local_path("file:///a%20b.csv", tmp_path) == Path("/a b.csv")
     assert local_path("s3://bucket/a.csv", tmp_path) is None
     assert local_path("c:/a.csv", tmp_path) == tmp_path / "c:/a.csv"  # a letter is no scheme
+
+
+# --- why there is no connection, by real sockets -------------------------------------------------------------------------
+
+
+@contextmanager
+def listening(reply: Callable[[socket.socket], None], context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Give the port of a server that deals so with each connection, each in a thread of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def deal(peer: socket.socket) -> None:
+            with suppress(OSError), peer, context.wrap_socket(peer, server_side=True) if context else peer as spoken_to:
+                reply(spoken_to)
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    threading.Thread(target=deal, args=listener.accept()[:1], daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def say(*parts: bytes, then: float = 0.0) -> Callable[[socket.socket], None]:
+    """Return a server that reads a request, says `parts`, and hangs up `then` seconds later."""
+
+    def reply(peer: socket.socket) -> None:
+        peer.recv(65536)
+        for part in parts:
+            peer.sendall(part)
+        time.sleep(then)
+
+    return reply
+
+
+@pytest.fixture(scope="session")
+def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """What a server needs to speak TLS under a certificate that nobody trusts."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl makes the certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    subprocess.run(["openssl", *words.split(), *files], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+def reason_of(url: str, seconds: float = 10.0) -> str:
+    with pytest.raises(NoConnectionError) as error:
+        uris.fetch(url, time.monotonic() + seconds, io.BytesIO())
+    return error.value.reason
+
+
+@pytest.mark.usefixtures("one_attempt")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_port_where_nobody_listens_refuses(closed: str, scheme: str) -> None:
+    assert reason_of(closed.replace("http", scheme)) == "the connection was refused"
+
+
+@pytest.mark.usefixtures("one_attempt")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("name", ["no-such-host.invalid", "refused.proxy.certificate.timed-out.invalid"])
+def test_a_name_that_is_none_cannot_be_resolved_whatever_it_says(
+    scheme: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    assert reason_of(f"{scheme}://{name}/wines.csv", seconds=30) == "the name cannot be resolved"
+
+
+@pytest.mark.usefixtures("one_attempt")
+def test_a_certificate_that_nobody_signed_is_not_trusted(self_signed: ssl.SSLContext) -> None:
+    with listening(say(), self_signed) as port:
+        assert reason_of(f"https://127.0.0.1:{port}/refused/proxy/resolve.csv") == "its certificate is not trusted"
+
+
+@pytest.mark.usefixtures("one_attempt")
+@pytest.mark.parametrize("speech", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"certificate? refused. timed out", b""])
+def test_a_server_that_speaks_no_tls_breaks_off(speech: bytes) -> None:
+    with listening(say(speech)) as port:
+        assert reason_of(f"https://127.0.0.1:{port}/wines.csv") == "the connection broke off"
+
+
+@pytest.mark.usefixtures("one_attempt")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_that_never_answers_times_out(scheme: str) -> None:
+    with listening(say(then=5)) as port:
+        assert reason_of(f"{scheme}://127.0.0.1:{port}/wines.csv", seconds=0.3) == "it timed out"
+
+
+@pytest.mark.usefixtures("one_attempt")
+def test_a_server_that_stops_in_the_middle_of_the_body_times_out() -> None:
+    with listening(say(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", then=5)) as port:
+        assert reason_of(f"http://127.0.0.1:{port}/wines.csv", seconds=0.3) == "it timed out"
+
+
+@pytest.mark.usefixtures("one_attempt")
+@pytest.mark.parametrize(
+    "speech",
+    [
+        b"",
+        b"garbage: refused, proxy, certificate, timed out\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+    ],
+    ids=["nothing", "garbage", "half a body", "half a chunk"],
+)
+def test_a_server_that_hangs_up_breaks_off_whatever_it_says(speech: bytes) -> None:
+    with listening(say(speech)) as port:
+        assert reason_of(f"http://127.0.0.1:{port}/wines.csv") == "the connection broke off"
+
+
+@pytest.fixture
+def through(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have everything fetched through the proxy at an address."""
+
+    def choose(proxy: str) -> None:
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, proxy)
+
+    return choose
+
+
+@pytest.mark.usefixtures("one_attempt")
+@pytest.mark.parametrize("status", [b"403 Forbidden", b"407 Proxy Authentication Required", b"502 refused timed out"])
+def test_a_proxy_that_says_no_does_not_let_it_through(status: bytes, through: Callable[[str], None]) -> None:
+    with listening(say(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")) as port:
+        through(f"http://127.0.0.1:{port}")
+        assert reason_of("https://wines.example/wines.csv") == "the proxy does not let it through"
+
+
+@pytest.mark.usefixtures("one_attempt")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_not_there_is_told_by_what_is_wrong_with_it(
+    scheme: str, closed: str, through: Callable[[str], None]
+) -> None:
+    through(closed.removesuffix("/wines.csv"))
+    assert reason_of(f"{scheme}://wines.example/wines.csv") == "the connection was refused"
+    through("http://no-such-proxy.invalid:3128")
+    assert reason_of(f"{scheme}://wines.example/wines.csv", seconds=30) == "the name cannot be resolved"
+
+
+errors = st.sampled_from(
+    [
+        (socket.gaierror(-2, "x"), "the name cannot be resolved"),
+        (ConnectionRefusedError(111, "x"), "the connection was refused"),
+        (requests.exceptions.ProxyError("x"), "the proxy does not let it through"),
+        (ssl.SSLCertVerificationError("x"), "its certificate is not trusted"),
+        (TimeoutError("x"), "it timed out"),
+        (OSError(113, "refused, resolved, proxy, certificate, timed out, in time"), "the connection broke off"),
+    ]
+)
+wraps = st.lists(st.sampled_from(["argument", "cause", "context", "reason"]), max_size=5)
+
+
+@given(errors, wraps)
+def test_the_reason_is_found_however_deep_it_is_wrapped_and_words_do_not_count(
+    error: tuple[Exception, str], ways: list[str]
+) -> None:
+    found: BaseException = error[0]
+    for way in ways:
+        outer = requests.ConnectionError(found if way == "argument" else "refused, resolved, proxy, certificate, timed out")
+        if way == "cause":
+            outer.__cause__ = found
+        elif way == "context":
+            outer.__context__ = found
+        elif way == "reason":
+            outer.reason = found
+        found = outer
+    assert uris._reason(found) == error[1]

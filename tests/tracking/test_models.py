@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,156 @@ def test_a_model_of_types_that_skops_does_not_know_leaves_no_failed_model_behind
 
 def test_the_code_of_installed_packages_is_not_logged() -> None:
     assert own_code({"sklearn", "json", "sys"}) == []
+
+
+def module(folder: Path, name: str, kind: str = "package") -> Path:
+    """Write a module that can be imported from `folder`; return its file or folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder / (f"{name}.py" if kind == "file" else name)
+    if kind == "file":
+        place.write_text("X = 1\n", encoding="utf-8")
+    else:
+        place.mkdir()
+        (place / ("part.py" if kind == "namespace" else "__init__.py")).write_text("X = 1\n", encoding="utf-8")
+    return place
+
+
+def distribution(folder: Path, name: str, *files: str, editable: Path | None = None, notes: str = "RECORD") -> None:
+    """Write what an installer writes of a distribution with these files."""
+    info = folder / f"{name}-1.0.{'dist-info' if notes == 'RECORD' else 'egg-info'}"
+    info.mkdir(parents=True)
+    described = info / ("METADATA" if notes == "RECORD" else "PKG-INFO")
+    described.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
+    lines = [f"{file},," for file in files] if notes == "RECORD" else files
+    if notes:
+        (info / notes).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if editable:
+        origin = {"url": editable.as_uri(), "dir_info": {"editable": True}}
+        (info / "direct_url.json").write_text(json.dumps(origin), encoding="utf-8")
+
+
+@pytest.fixture
+def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on sys.path that is not the project's."""
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    return tmp_path / "elsewhere"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project's folder, on sys.path too."""
+    monkeypatch.syspath_prepend(tmp_path / "project")
+    return tmp_path / "project"
+
+
+KINDS = ["package", "namespace", "file"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_lies_in_the_projects_folder_is_its_own(root: Path, kind: str) -> None:
+    place = module(root, "mine", kind)
+    assert own_code({"mine", "sklearn", "json"}, root) == [str(place)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_module_of_no_distribution_is_own_wherever_it_lies(searched: Path, root: Path, kind: str) -> None:
+    place = module(searched, "loose", kind)
+    distribution(searched, "other", "other/__init__.py")
+    assert own_code({"loose"}, root) == [str(place)]
+    assert own_code({"loose"}) == [str(place)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_distribution_in_another_folder_is_never_logged(searched: Path, root: Path, kind: str) -> None:
+    place = module(searched, "installed", kind)
+    listed = {"package": "installed/__init__.py", "namespace": "installed/part.py", "file": "installed.py"}
+    assert (searched / listed[kind]).is_relative_to(place)
+    distribution(searched, "some-name", listed[kind])
+    assert own_code({"installed"}, root) == []
+
+
+@pytest.mark.parametrize(("notes", "files"), [("top_level.txt", ["installed"]), ("", [])])
+def test_a_distribution_without_a_list_of_its_files_is_never_logged(
+    searched: Path, root: Path, notes: str, files: list[str]
+) -> None:
+    module(searched, "installed")
+    distribution(searched, "installed", *files, notes=notes)
+    assert own_code({"installed"}, root) == []
+
+
+@pytest.mark.parametrize("name", ["site-packages", "dist-packages"])
+def test_what_lies_where_an_installer_puts_it_is_never_logged(
+    tmp_path: Path, root: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path / "lib" / name)
+    module(tmp_path / "lib" / name, "unlisted")
+    assert own_code({"unlisted"}, root) == []
+
+
+def test_an_environment_and_a_vendored_distribution_inside_the_project_are_not_its_own(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (root / ".venv/lib/python3/site-packages", root / "vendor"):
+        name = f"in_{folder.name.replace('-', '_')}"
+        monkeypatch.syspath_prepend(folder)
+        module(folder, name)
+        distribution(folder, name, f"{name}/__init__.py")
+        assert own_code({name}, root) == []
+
+
+def test_a_module_of_the_project_is_its_own_also_where_a_distribution_has_one_of_that_name(root: Path, searched: Path) -> None:
+    place = module(root, "shared")
+    distribution(searched, "shared", "shared/__init__.py")
+    assert own_code({"shared"}, root) == [str(place)]
+
+
+def test_a_distribution_that_is_installed_as_it_lies_in_the_project_is_its_own(searched: Path, root: Path) -> None:
+    place = module(root, "editable_one")
+    distribution(searched, "editable_one", "editable_one.pth", editable=root)
+    distribution(root, "editable_one", "editable_one", notes="top_level.txt")
+    assert own_code({"editable_one"}, root) == [str(place)]
+
+
+def test_one_that_is_installed_as_it_lies_elsewhere_is_not(
+    searched: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path / "library" / "src")
+    module(tmp_path / "library" / "src", "editable_two")
+    distribution(searched, "editable_two", "editable_two.pth", editable=tmp_path / "library")
+    assert own_code({"editable_two"}, root) == []
+
+
+def test_the_project_is_its_own_inside_of_a_folder_that_is_installed_as_it_lies(
+    searched: Path, root: Path, tmp_path: Path
+) -> None:
+    place = module(root, "of_project")
+    distribution(searched, "everything", "everything.pth", editable=tmp_path)
+    assert own_code({"of_project"}, root) == [str(place)]
+
+
+def test_of_a_namespace_only_the_folders_of_no_distribution_are_own(root: Path, searched: Path) -> None:
+    place = module(root, "shared_space", "namespace")
+    (searched / "shared_space").mkdir(parents=True)
+    (searched / "shared_space" / "theirs.py").write_text("", encoding="utf-8")
+    distribution(searched, "theirs", "shared_space/theirs.py")
+    assert own_code({"shared_space"}, root) == [str(place)]
+
+
+@pytest.mark.parametrize("name", sorted({"os", "sys", "json", "math", "zoneinfo", "__main__", "pip", "nowhere_to_be_found"}))
+def test_nothing_of_python_itself_is_logged(root: Path, name: str) -> None:
+    assert own_code({name}, root) == []
+
+
+def test_what_is_logged_with_a_model_is_not_required_too(store: Store, tmp_path: Path, searched: Path, root: Path) -> None:
+    """An index may have another distribution of that name."""
+    module(root, "mine")
+    distribution(searched, "mine", "mine.pth", editable=root)
+    run_id = store.client.create_run(store.experiment("toy")).info.run_id
+    model = LinearRegression().fit(ROWS, TARGET)
+    _, digests = log_model(model, run_id, ROWS, packages={"sklearn", "mine"}, root=root)
+    assert "code/mine/__init__.py" in digests
+    (path,) = (tmp_path / "mlruns").rglob("requirements.txt")
+    assert "mine" not in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("store")

@@ -19,6 +19,7 @@ from sklearn.ensemble import (
 from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 
 from recipeline.inference import _compat
+from recipeline.inference._compat import HISTOGRAM, IS_CATEGORICAL, IS_LEAF, TREE, VALUE, Fields
 from recipeline.inference.compiled.form import Compiled, Predict, UnknownKindError
 
 # Up to so many rows all trees are walked in one call, each row once for each tree; from there on tree by tree is faster.
@@ -61,13 +62,6 @@ def _first_guess(model: GradientBoostingRegressor, width: int) -> float:
     return float(model.init_.predict(np.zeros((1, width)))[0])
 
 
-@dataclass(slots=True)
-class _Stage:
-    """What scikit-learn's loop over boosted trees wants of an estimator."""
-
-    tree_: Any
-
-
 def _sum_of_trees(trees: list[Any], width: int, *, start: float = 0.0, scale: float = 1.0, divisor: int = 1) -> Predict:
     """Return (start + scale * tree 1 + scale * tree 2 + ...) / divisor, added up in this order, as a function.
 
@@ -77,7 +71,7 @@ def _sum_of_trees(trees: list[Any], width: int, *, start: float = 0.0, scale: fl
     tree, values = _graft_trees(trees, width)
     terms_of_leaves = scale * values
     numbers = np.arange(len(trees), dtype=np.float32)[:, None]
-    stages = np.array([[_Stage(one)] for one in trees], dtype=object)
+    stages = np.array([[_compat.Stage(one)] for one in trees], dtype=object)
 
     def predict_few(rows: np.ndarray) -> np.ndarray:
         leaves = tree.apply(_repeat(rows, numbers)).reshape(len(numbers), len(rows))
@@ -121,22 +115,7 @@ def _repeat(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     return columns.reshape(width + 1, len(numbers) * len(rows)).T
 
 
-@dataclass(frozen=True)
-class _Fields:
-    """What a tree's array of nodes calls them."""
-
-    left: str
-    right: str
-    feature: str
-    threshold: str
-
-
-_TREE = _Fields("left_child", "right_child", "feature", "threshold")
-
-_HISTOGRAM = _Fields("left", "right", "feature_idx", "num_threshold")
-
-
-def _graft(trees: Sequence[np.ndarray], inner: Iterable[np.ndarray], fields: _Fields, column: int) -> np.ndarray:
+def _graft(trees: Sequence[np.ndarray], inner: Iterable[np.ndarray], fields: Fields, column: int) -> np.ndarray:
     """Return the nodes of one tree that has all `trees` in it: the number in `column` leads from its root to theirs.
 
     Parameters
@@ -166,18 +145,13 @@ def _graft(trees: Sequence[np.ndarray], inner: Iterable[np.ndarray], fields: _Fi
 
 def _graft_trees(trees: Sequence[Any], width: int) -> tuple[Any, np.ndarray]:
     """Return all `trees` as one, which expects a tree's number as column `width`, and the values of its nodes."""
-    states = [tree.__getstate__() for tree in trees]
-    nodes = [state["nodes"] for state in states]
-    if any(state["values"].shape[1:] != (1, 1) or tree.n_features != width for state, tree in zip(states, trees, strict=True)):
+    nodes, answers, depths = zip(*(_compat.tree_parts(tree) for tree in trees), strict=True)
+    if any(part.shape[1:] != (1, 1) or tree.n_features != width for part, tree in zip(answers, trees, strict=True)):
         raise UnknownKindError
-    grafted = _graft(nodes, [part[_TREE.left] >= 0 for part in nodes], _TREE, width)
-    values = np.concatenate([np.zeros(len(trees) - 1), *(state["values"][:, 0, 0] for state in states)])
+    grafted = _graft(nodes, [part[TREE.left] >= 0 for part in nodes], TREE, width)
+    values = np.concatenate([np.zeros(len(trees) - 1), *(part[:, 0, 0] for part in answers)])
     grafted, values = _share_leaves(grafted, values)
-    one = _compat.Tree(width + 1, np.array([1], dtype=np.intp), 1)
-    depth = max(state["max_depth"] for state in states) + len(trees).bit_length()
-    state = {"max_depth": depth, "node_count": len(grafted), "nodes": grafted, "values": values.reshape(-1, 1, 1)}
-    one.__setstate__(state)
-    return one, values
+    return _compat.make_tree(width + 1, grafted, values, max(depths) + len(trees).bit_length()), values
 
 
 def _share_leaves(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -185,7 +159,7 @@ def _share_leaves(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
 
     Half of all nodes are leaves, and few of their values differ: what must be in the cache becomes half as much.
     """
-    leaves = np.flatnonzero(nodes[_TREE.left] < 0)
+    leaves = np.flatnonzero(nodes[TREE.left] < 0)
     _, first, which = np.unique(values[leaves], return_index=True, return_inverse=True)
     stands_for_itself = np.ones(len(nodes), dtype=bool)
     stands_for_itself[leaves] = False
@@ -193,8 +167,8 @@ def _share_leaves(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
     place = np.cumsum(stands_for_itself) - 1
     place[leaves] = place[leaves[first]][which]
     shared = nodes[stands_for_itself]
-    inner = shared[_TREE.left] >= 0
-    for child in (_TREE.left, _TREE.right):
+    inner = shared[TREE.left] >= 0
+    for child in (TREE.left, TREE.right):
         shared[child][inner] = place[shared[child][inner]]
     return shared, values[stands_for_itself]
 
@@ -202,7 +176,7 @@ def _share_leaves(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
 def _histogram_trees(model: HistGradientBoostingRegressor, width: int) -> Compiled:
     """Return the baseline + tree 1 + tree 2 + ..., added up in this order, as a function."""
     trees = _histogram_nodes(model, width)
-    grafted = _graft(trees, [nodes["is_leaf"] == 0 for nodes in trees], _HISTOGRAM, width)
+    grafted = _graft(trees, [nodes[IS_LEAF] == 0 for nodes in trees], HISTOGRAM, width)
     baseline = _compat.histogram_baseline(model)
     numbers = np.arange(len(trees), dtype=np.float64)[:, None]
     no_categories, no_places = np.zeros((0, 8), dtype=np.uint32), np.zeros(width + 1, dtype=np.uint32)
@@ -248,16 +222,16 @@ class _Splits:
     @classmethod
     def of(cls, nodes: np.ndarray) -> _Splits:
         """Return a tree of at most 8 splits; the answer to the last one is the lowest bit of a place in `values`."""
-        inner = np.flatnonzero(nodes["is_leaf"] == 0)
+        inner = np.flatnonzero(nodes[IS_LEAF] == 0)
         bits = {int(node): len(inner) - 1 - place for place, node in enumerate(inner)}
 
         def walk(answers: int) -> float:
             node = 0
             while node in bits:
-                node = int(nodes[_HISTOGRAM.right if answers >> bits[node] & 1 else _HISTOGRAM.left][node])
-            return float(nodes["value"][node])
+                node = int(nodes[HISTOGRAM.right if answers >> bits[node] & 1 else HISTOGRAM.left][node])
+            return float(nodes[VALUE][node])
 
-        splits = tuple((int(nodes[_HISTOGRAM.feature][node]), float(nodes[_HISTOGRAM.threshold][node])) for node in inner)
+        splits = tuple((int(nodes[HISTOGRAM.feature][node]), float(nodes[HISTOGRAM.threshold][node])) for node in inner)
         return cls(splits, np.array([walk(answers) for answers in range(2 ** len(inner))]))
 
     def answer(self, columns: np.ndarray) -> np.ndarray:
@@ -273,6 +247,6 @@ def _histogram_nodes(model: HistGradientBoostingRegressor, width: int) -> list[n
     trees = _compat.histogram_nodes(model)
     if model.loss not in ("squared_error", "absolute_error", "quantile") or model.is_categorical_ is not None:
         raise UnknownKindError
-    if any(nodes["is_categorical"].any() or nodes["feature_idx"].max() >= width for nodes in trees):
+    if any(nodes[IS_CATEGORICAL].any() or nodes[HISTOGRAM.feature].max() >= width for nodes in trees):
         raise UnknownKindError
     return trees
