@@ -62,6 +62,7 @@ def test_the_environment_wins_over_the_profile_and_has_its_own_place_for_artifac
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = open_settings(*settings(project))
+    monkeypatch.setenv(PROJECT, str(ROOT))
     monkeypatch.chdir(project.folder)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mine.db")
     found = open_settings(*settings(project))
@@ -73,6 +74,7 @@ def test_the_environment_wins_over_the_profile_and_has_its_own_place_for_artifac
 def test_a_recipe_may_lie_in_the_folder_of_the_command_or_in_the_projects(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(PROJECT, str(ROOT))
     monkeypatch.chdir(project.folder)
     assert open_settings("recipe.yaml", str(project.profile_path)).recipe.name == "small"
     monkeypatch.chdir(project.folder.parent)

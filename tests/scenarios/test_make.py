@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -83,7 +84,7 @@ class Setup:
     def install(self, name: str, version: str) -> Path:
         """Put an interpreter on PATH."""
         path = self.folder / "bin" / name
-        path.write_text(INTERPRETER.format(real=sys.executable, version=version), encoding="utf-8")
+        path.write_text(INTERPRETER.format(real=shlex.quote(sys.executable), version=version), encoding="utf-8")
         path.chmod(0o755)
         return path
 

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -95,7 +96,7 @@ def lend_environment(folder: Path) -> None:
     (lent / "bin").mkdir(parents=True)
     packages = Path(sys.executable).parent
     for name in ("python", "mlflow"):
-        write_script(lent / "bin" / name, f'exec {packages / name} "$@"')
+        write_script(lent / "bin" / name, f'exec {shlex.quote(str(packages / name))} "$@"')
     (lent / "bin/activate").write_text(f'PATH="{lent / "bin"}:{packages}:$PATH"\n')
     identity = f"{os.path.realpath(sys.executable)} {sys.version.split()[0]}\n"
     (lent / ".python").write_text(identity)
@@ -114,12 +115,12 @@ def warm_python(folder: Path) -> Iterator[None]:
     Not `serve`, which is to be ended alone, and not what `mlflow run` starts, which is to find who has started it.
     """
     place = folder.parent / "warm"
-    warm = f"{sys.executable} -S -I {ROOT / 'tests/warm.py'} run {place}"
+    warm = shlex.join([sys.executable, "-S", "-I", str(ROOT / "tests/warm.py"), "run", str(place)])
     write_script(
         folder / ".venv/bin/python",
         'case "$MLFLOW_RUN_ID $1 $2 $3" in " -m recipeline serve") ;; " -m steps."* | " -m recipeline "*)',
         f'    module=$2 && shift 2 && exec {warm} "$module" "$@" ;;',
-        f'esac && exec {sys.executable} "$@"',
+        f'esac && exec {shlex.quote(sys.executable)} "$@"',
     )
     command = [sys.executable, str(ROOT / "tests/warm.py"), "serve", str(place)]
     with (folder.parent / "warm.log").open("wb") as log:
