@@ -71,7 +71,8 @@ class Held:
     @property
     def width(self) -> np.ndarray:
         """How far each row's limits are apart."""
-        return self.upper - self.lower
+        width: np.ndarray = self.upper - self.lower
+        return width
 
     @property
     def score(self) -> float:

@@ -20,7 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -222,7 +222,7 @@ def tabulate_ratios(results: Results) -> str:
     table, many = _table(["", "measured", "target", "met"]), Case(100, 8)
     p99 = statistics.median(figure.p99 for figure in results.open) if results.open else None
     watched = statistics.median(results.watched) if results.watched else None
-    for label, value, target, met in (
+    targets: list[tuple[str, float | None, str, Callable[[float], bool]]] = [
         ("ours / mlflow, requests/s, 1 row, 8 clients", results.ratio(OURS, MLFLOW, BUSY), ">= 100", lambda v: v >= 100),
         ("ours / mlflow, p99, 1 row, 8 clients", results.ratio(OURS, MLFLOW, BUSY, "p99"), "<= 0.025", lambda v: v <= 1 / 40),
         ("ours / mlflow, requests/s, 100 rows, 8 clients", results.ratio(OURS, MLFLOW, many), ">= 20", lambda v: v >= 20),
@@ -234,7 +234,8 @@ def tabulate_ratios(results: Results) -> str:
             lambda v: v >= 0.97,
         ),
         ("ours, open loop at half of its capacity, p99 ms", p99, "< 10", lambda v: v < 10),
-    ):
+    ]
+    for label, value, target, met in targets:
         shown = ["", ""] if value is None else [f"{value:.3g}", "yes" if met(value) else "NO"]
         table.add_row([label, shown[0], target, shown[1]])
     return str(table.get_string())

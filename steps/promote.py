@@ -45,8 +45,8 @@ def work(session: Session, run: StepRun, promote: str) -> str:
             got=f"'{run.lineage['register']}', whose model was rejected,",
             fix="See its verdict with `mlflow ui`; improve the candidates or the data, or change the gates in the recipe.",
         )
-    registry, hand = session.registry, session.hand(run)
-    for note in registry.settle(hand):
+    registry, changed_by = session.registry, session.changed_by(run)
+    for note in registry.reconcile(changed_by):
         session.reporter.say(f"warning: {note}")
     number = str(run.load(VERSION)["version"])
     # Measuring may take minutes, and nobody waits for it: where the champion is another one by then, it is done again.
@@ -76,7 +76,7 @@ def work(session: Session, run: StepRun, promote: str) -> str:
             expected=str(champion.version) if champion else "",
             kind=FORCED if decision.rule == "forced" else PROMOTE,
             reason=f"{decision.rule}: {decision.reason}",
-            hand=hand,
+            changed_by=changed_by,
             evidence=digest,
         )
         if entry is not None:

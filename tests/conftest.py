@@ -105,6 +105,13 @@ def close_stores() -> None:
                 engines.popitem()[1].dispose()
 
 
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Where a command or a function may write: a file in a folder of its own, not there yet."""
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out/scored.csv"
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No store, run or cache of the machine's user reaches a test, and no connection outlives one."""

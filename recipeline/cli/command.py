@@ -58,7 +58,7 @@ def step_command(step: Step) -> Callable[[Callable[..., None]], click.Command]:
 def registry_command(name: str) -> Callable[[Callable[..., str]], click.Command]:
     """Make a command that changes the registry out of a function of the session, its run and its own options.
 
-    It works in a run of its own, so that what it did, and by whose hand, is found again; what it returns is for people.
+    It works in a run of its own, so that what it did, and who did it, is found again; what it returns is for people.
     """
 
     def decorate(function: Callable[..., str]) -> click.Command:

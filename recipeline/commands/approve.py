@@ -24,8 +24,8 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
     Writes: the new Production, an entry in the ledger, change.json
     Example: recipeline approve --reason "seen with those who use it"
     """
-    registry, hand = session.registry, session.hand(run)
-    for note in registry.settle(hand):
+    registry, changed_by = session.registry, session.changed_by(run)
+    for note in registry.reconcile(changed_by):
         session.reporter.say(f"warning: {note}")
     challenger, champion = registry.version(version) if version else registry.holder(CHALLENGER), registry.holder(CHAMPION)
     if challenger is None:
@@ -41,7 +41,7 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
             fix="Run promote first; promote=always forces it.",
         )
     load_golden(session.reader, challenger)
-    entry = registry.change(number, expected=now, kind=APPROVE, reason=reason or "no reason given", hand=hand)
+    entry = registry.change(number, expected=now, kind=APPROVE, reason=reason or "no reason given", changed_by=changed_by)
     if entry is None:
         raise UnavailableError(
             f"Version {now or 'none'} must be in Production while version {number} is approved.",

@@ -13,7 +13,7 @@ from recipeline.reports.summary import tabulate
 
 @reading_command("history")
 def history(session: Session) -> tuple[Any, str]:
-    """Show who was in Production from when to when, by whose hand, and why.
+    """Show which version was in Production from when to when, who changed it, and why.
 
     \b
     Reads:  the ledger

@@ -144,7 +144,7 @@ def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveDat
             got="none",
             fix="Run `make pipeline`.",
         )
-    run.descend(lineage_of_version(champion, session.order))
+    run.set_lineage(lineage_of_version(champion, session.order))
     run.tag(model_version=champion.version, input=redact(asked.data) or "the service's log")
     if not run.has(BASELINE):
         raise UnavailableError(

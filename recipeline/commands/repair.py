@@ -20,16 +20,16 @@ def repair(session: Session, run: StepRun) -> str:
     Exit code 7: something is left that it cannot mend.
     Example: recipeline repair
     """
-    registry, hand = session.registry, session.hand(run)
+    registry, changed_by = session.registry, session.changed_by(run)
     before = [finding for finding in examine_registry(session) if finding.state == "broken"]
-    for note in registry.settle(hand):
+    for note in registry.reconcile(changed_by):
         session.reporter.say(note)
     reading = registry.ledger.read()
     known = {str(version.version) for version in registry.versions()}
     lost = {f"version {entry.after}" for entry in reading.changes if entry.after and entry.after not in known}
     names = tuple(sorted({*reading.faults, *(lost - reading.acknowledged)}))
     if names:
-        registry.acknowledge(names, f"seen and taken note of: {', '.join(names)}", hand)
+        registry.acknowledge(names, f"seen and taken note of: {', '.join(names)}", changed_by)
     after = [finding for finding in examine_registry(session) if finding.state == "broken"]
     left = {finding.what for finding in after}
     lines = [

@@ -41,7 +41,7 @@ def report(recipe: str, profile: str) -> Result:
         closer = _drawn_before(session, ids["evaluate"])
     if not closer:
         with session.open_run("report") as run:
-            run.descend(ids)
+            run.set_lineage(ids)
             if not run.has(DIAGNOSIS):
                 raise UnavailableError(
                     "The newest run of main must have been evaluated by this version of the project.",

@@ -36,15 +36,15 @@ def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
     from synthetic rows never takes the place of one of real rows.
     Example: recipeline rollback --reason "grades too high"
     """
-    registry, hand = session.registry, session.hand(run)
-    for note in registry.settle(hand):
+    registry, changed_by = session.registry, session.changed_by(run)
+    for note in registry.reconcile(changed_by):
         session.reporter.say(f"warning: {note}")
     while True:
         champion = registry.holder(CHAMPION)
         now = str(champion.version) if champion else ""
         target = _named(registry, version, champion) if version else _before(session, champion)
         load_golden(session.reader, registry.version(target))
-        entry = registry.change(target, expected=now, kind=ROLLBACK, reason=reason or "no reason given", hand=hand)
+        entry = registry.change(target, expected=now, kind=ROLLBACK, reason=reason or "no reason given", changed_by=changed_by)
         if entry is not None:
             break
         if version:

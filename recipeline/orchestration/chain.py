@@ -132,7 +132,7 @@ def _run(
     with session.open_run(name, nested_in=nested_in) as run:
         if opened is not None:
             opened[name] = run
-        run.descend(upstream if isinstance(upstream, dict) else _find_upstream(session, name, upstream))
+        run.set_lineage(upstream if isinstance(upstream, dict) else _find_upstream(session, name, upstream))
         components = session.components(step, params, run.parent_tag("fingerprint"))
         run.tag(fingerprint=fingerprint(components))
         shown = {key: redact(value) for key, value in params.items()}

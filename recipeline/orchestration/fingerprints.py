@@ -16,7 +16,7 @@ from pathlib import Path
 LIBRARIES = ("mlflow", "numpy", "pandas", "pandera", "pyarrow", "scikit-learn", "scipy", "skops")
 
 #: The library's code that can change a result, by dotted prefix. The rest (command line, store, registry, ledger, cards,
-#: service) cannot: it is left out of every fingerprint, so that a changed help text retrains nothing.
+#: service) cannot, and what a source is read by is covered by the digest of its rows: a changed help text retrains nothing.
 COVERED = tuple(
     f"recipeline.{name}"
     for name in (
@@ -27,7 +27,12 @@ COVERED = tuple(
         "config.rules",
         "config.settings",
         "config.table",
-        "data",
+        "data.column_profile",
+        "data.grouping",
+        "data.leakage",
+        "data.schema",
+        "data.splits",
+        "data.tables",
         "engine",
         "evaluation",
         "inference",

@@ -20,7 +20,7 @@ from recipeline.engine.local import Workers
 from recipeline.orchestration.fingerprints import Components, code_components, fingerprint, library_components
 from recipeline.orchestration.step import Draw, Params, Reporter, Step
 from recipeline.registry.ledger import Actor
-from recipeline.registry.versions import Hand, Registry
+from recipeline.registry.versions import ChangedBy, Registry
 from recipeline.tracking.failures import is_missing, store_errors
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.runs import History, StepRun, open_run
@@ -92,9 +92,9 @@ class Session:
                 raise
             return None
 
-    def hand(self, run: StepRun) -> Hand:
-        """Return whose hand changes the registry in `run`."""
-        return Hand(self.actor, run.id)
+    def changed_by(self, run: StepRun) -> ChangedBy:
+        """Return who changes the registry in `run`."""
+        return ChangedBy(self.actor, run.id)
 
     def source(self, data: str) -> Source:
         """Return the rows that `data` names (empty: the profile's), read once per command."""
@@ -165,6 +165,7 @@ class Session:
             {"recipe": self.recipe.name, "profile": self.profile_name},
             adopt=adopt.info.run_id if adopt else None,
             nested_in=nested_in,
+            reader=self.reader,
         )
         with store_errors(self.store.uri), run as opened, store_errors(self.store.uri):
             yield opened

@@ -1,7 +1,7 @@
 """Versions of the registered model, and which of them is the champion.
 
 Alias `champion` is the truth and stage `Production` its mirror. Every change of it is written to the ledger first, as an open
-entry, then carried out, then closed: `settle` finishes what an earlier command left open, whoever that was.
+entry, then carried out, then closed: `reconcile` finishes what an earlier command left open, whoever that was.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _SLOW_SECONDS, _PAUSE_SECONDS = 10, 0.25
 
 
 @dataclass(frozen=True)
-class Hand:
-    """Whose hand changes the registry: the actor, and the run that they do it in."""
+class ChangedBy:
+    """Who changes the registry: the actor, and the run that they do it in."""
 
     actor: Actor
     run_id: str
@@ -108,13 +108,15 @@ class Registry:
         """Give a version another description."""
         self._client.update_model_version(self.name, version, description=description)
 
-    def change(self, version: str, *, expected: str, kind: str, reason: str, hand: Hand, evidence: str = "") -> Entry | None:
+    def change(
+        self, version: str, *, expected: str, kind: str, reason: str, changed_by: ChangedBy, evidence: str = ""
+    ) -> Entry | None:
         """Make `version` the champion where `expected` (empty: none) is it now; return the entry, None where it is not.
 
         The one before is archived; after a rollback it is withdrawn too. A version that comes back is no longer withdrawn.
         """
         with self.locked():
-            self.settle(hand)
+            self.reconcile(changed_by)
             reading = self.ledger.read()
             recorded = reading.changes[-1].after if reading.changes else ""
             # The ledger is ahead of the alias where a command that does not share our lock is carrying its entry out.
@@ -125,10 +127,10 @@ class Registry:
                 kind=kind,
                 before=expected,
                 after=version,
-                actor=hand.actor,
+                actor=changed_by.actor,
                 reason=reason,
                 evidence=evidence,
-                run_id=hand.run_id,
+                run_id=changed_by.run_id,
                 expected=reading.head,
             )
             if entry is not None:
@@ -141,18 +143,18 @@ class Registry:
         with held(self._store.lock(), self._store.uri):
             yield
 
-    def settle(self, hand: Hand) -> list[str]:
+    def reconcile(self, changed_by: ChangedBy) -> list[str]:
         """Finish what an earlier command left open, take note of a change made by other means, and let stages follow.
 
         Returns a sentence for each change by other means.
         """
         with self.locked():
             self._finish()
-            notes = self._take_note(hand)
+            notes = self._record_external_change(changed_by)
             self._stages.sync()
             return notes
 
-    def acknowledge(self, names: tuple[str, ...], reason: str, hand: Hand) -> None:
+    def acknowledge(self, names: tuple[str, ...], reason: str, changed_by: ChangedBy) -> None:
         """Write into the ledger that the faults `names` were seen: they are faults of the past then."""
         with self.locked():
             self._finish()
@@ -161,9 +163,9 @@ class Registry:
                 kind=ACKNOWLEDGE,
                 before=champion,
                 after=champion,
-                actor=hand.actor,
+                actor=changed_by.actor,
                 reason=reason,
-                run_id=hand.run_id,
+                run_id=changed_by.run_id,
                 acknowledged=names,
                 expected=self.ledger.read().head,
             )
@@ -218,7 +220,7 @@ class Registry:
             entry = head if head is not None and head.number > entry.number else entry
             if not self._exists(entry.after):
                 return
-            # The truth first: whatever happens from here on, `settle` leads to the same end.
+            # The truth first: whatever happens from here on, `reconcile` leads to the same end.
             if self._champion() != entry.after:
                 self._client.set_registered_model_alias(self.name, CHAMPION, entry.after)
             if self._newer(entry):
@@ -240,7 +242,7 @@ class Registry:
         head = self.ledger.read().head
         return head is not None and head.number > entry.number
 
-    def _take_note(self, hand: Hand) -> list[str]:
+    def _record_external_change(self, changed_by: ChangedBy) -> list[str]:
         """Write into the ledger that the alias was moved by other means, so that the history stays whole."""
         for _ in range(int(_SLOW_SECONDS / _PAUSE_SECONDS)):
             reading, champion = self.ledger.read(), self._champion()
@@ -263,9 +265,9 @@ class Registry:
             kind=EXTERNAL,
             before=recorded,
             after=champion,
-            actor=Actor("unknown", hand.actor.host),
+            actor=Actor("unknown", changed_by.actor.host),
             reason=reason,
-            run_id=hand.run_id,
+            run_id=changed_by.run_id,
             expected=reading.head,
         )
         if entry is None:

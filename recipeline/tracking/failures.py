@@ -80,7 +80,7 @@ def _is_no_answer(error: BaseException | None) -> bool:
 
 def _tells_of_no_answer(error: MlflowException) -> bool:
     """Whether MLflow raised this for a store that did not answer; its words are asked last."""
-    if error.error_code in _UNAVAILABLE_CODES or _is_no_answer(error.__cause__ or error.__context__):
+    if error.error_code in _UNAVAILABLE_CODES:
         return True
     return any(words in str(error) for words in (NO_ANSWER, *STORE_GONE))
 

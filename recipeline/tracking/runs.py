@@ -41,10 +41,10 @@ class StepRun:
     lineage: dict[str, str] = field(default_factory=dict)
     outcome: str = "ok"
     exit_code: int = 0
+    reader: Reader = field(kw_only=True)
 
     def __post_init__(self) -> None:
         self._writer = Writer(self.client, self.id)
-        self.reader = Reader(self.client)
         self._parent_tags: dict[str, dict[str, str]] = {}
         self._own: dict[str, Any] = {}
         self._own_tags: dict[str, str] = {}
@@ -87,8 +87,8 @@ class StepRun:
         if given:
             self.client.log_batch(self.id, tags=given)
 
-    def descend(self, lineage: dict[str, str]) -> None:
-        """Take `lineage` as what this run is made from, with the tags that say which rows all of it is about."""
+    def set_lineage(self, lineage: dict[str, str]) -> None:
+        """Record the upstream runs and copy their data tags."""
         self.lineage = lineage
         of_rows = {name: value for name in ("data_source", "data_digest") if (value := self.parent_tag(name))}
         self.tag(**{f"{upstream}_run_id": run_id for upstream, run_id in lineage.items()}, **of_rows)
@@ -124,10 +124,12 @@ def open_run(
     *,
     adopt: str | None = None,
     nested_in: str | None = None,
+    reader: Reader | None = None,
 ) -> Iterator[StepRun]:
     """Open a step's run (or adopt the one that `mlflow run` opened) for the block, and close it.
 
-    It ends FINISHED; FAILED, with the sentence in ``recipeline.error``, where the block raises.
+    It ends FINISHED; FAILED, with the sentence in ``recipeline.error``, where the block raises. Runs that share a `reader` ask
+    the store once for what they read of another run.
     """
     all_tags = {f"recipeline.{name}": value for name, value in tags.items()}
     all_tags |= {"recipeline.step": step, RUN_NAME: step}
@@ -140,7 +142,7 @@ def open_run(
     else:
         run_id = _create_run(client, experiment_id, context_tags(all_tags))
     try:
-        run = StepRun(run_id, step, client, experiment_id)
+        run = StepRun(run_id, step, client, experiment_id, reader=reader or Reader(client))
         yield run
         run.close()
     except BaseException as error:

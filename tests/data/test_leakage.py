@@ -66,3 +66,10 @@ def test_rows_that_a_tree_does_not_take_tell_nothing_of_memory(wines: pd.DataFra
     distinct = wines.drop_duplicates(list(recipe.features)).assign(chlorides=1e39)
     test = pd.concat([distinct.iloc[:50], distinct.iloc[200:260]])
     assert measure_memory(distinct.iloc[:200], test, recipe) is None
+
+
+def test_the_audit_counts_test_rows_with_a_twin(recipe: Recipe, wines: pd.DataFrame) -> None:
+    train, test = wines.iloc[:300].drop_duplicates(), wines.iloc[300:]
+    twins = test.merge(train.assign(seen=True), how="left")["seen"].notna().sum()
+    audit = audit_leaks(train, pd.concat([test, train.head(5)]), recipe)
+    assert audit["leaked_rows"] == twins + 5

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.column_profile import describe_columns
 from recipeline.data.schema import SchemaViolations, validate_table
 from recipeline.errors import DataError
 
@@ -90,11 +89,3 @@ def test_validation_leaves_its_input_as_it_is(wines: pd.DataFrame, recipe: Recip
     before = wines.copy()
     validate_table(wines, recipe, origin="x")
     pd.testing.assert_frame_equal(wines, before)
-
-
-def test_the_column_profile_counts_copies_and_gives_units(wines: pd.DataFrame, recipe: Recipe) -> None:
-    profile = describe_columns(validate_table(wines, recipe, origin="x"), recipe)
-    assert profile["rows"] == 400
-    assert profile["distinct_rows"] == len(wines.drop_duplicates())
-    assert profile["columns"]["alcohol"]["unit"] == "% vol"
-    assert profile["columns"]["alcohol"]["quantiles"]["1"] == wines["alcohol"].max()

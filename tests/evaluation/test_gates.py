@@ -15,7 +15,7 @@ finite = st.floats(-10, 10)
 
 
 def gates(beats_mean_predictor: bool = False, **thresholds: float) -> Gates:
-    criteria = tuple(Criterion(metric=metric, threshold=value) for metric, value in thresholds.items())  # type: ignore[arg-type]
+    criteria = tuple(Criterion(metric=metric, threshold=value) for metric, value in thresholds.items())
     return Gates(validation_criteria=criteria, beats_mean_predictor=beats_mean_predictor)
 
 

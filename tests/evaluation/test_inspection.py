@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +17,7 @@ from recipeline.evaluation.inspection import SHARES, learning_curve, partial_dep
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
+def workers() -> Workers:
     return Workers(1)
 
 

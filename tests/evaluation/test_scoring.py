@@ -3,8 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 
@@ -13,8 +11,14 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import row_groups
 from recipeline.data.splits import split_rows
 from recipeline.engine.local import Workers
-from recipeline.evaluation.scoring import evaluate_best, measure_leaks, predict_all, score_mean_predictor, score_random_split
-from recipeline.inference.golden import answers_golden, choose_golden
+from recipeline.evaluation.scoring import (
+    evaluate_best,
+    measure_interval,
+    measure_leaks,
+    predict_all,
+    score_mean_predictor,
+    score_random_split,
+)
 from recipeline.metrics.regression import bootstrap_intervals
 from recipeline.training.candidates import build_candidate
 from tests.conftest import as_recipe, small_recipe
@@ -113,32 +117,8 @@ def test_scoring_a_random_split_leaves_the_models_as_they_are(wines: pd.DataFram
     np.testing.assert_array_equal(model.predict(features), before)
 
 
-def test_a_model_answers_its_golden_rows_and_another_one_does_not(wines: pd.DataFrame, recipe: Recipe) -> None:
-    features, target = wines.drop(columns="quality"), wines["quality"]
-    model = build_candidate(recipe, "LinearRegression").fit(features, target)
-    predicted = model.predict(features)
-    golden = choose_golden(wines, predicted, (predicted - 1, predicted + 1), recipe)
-    assert answers_golden(model, golden)
-    assert answers_golden(model, golden.drop(columns=["prediction_lower", "prediction_upper"]))
-    assert not answers_golden(build_candidate(recipe, "ElasticNet").fit(features, target), golden)
-    model.intercept_ += 1e-6
-    assert not answers_golden(model, golden)
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(1, 400), st.integers(0, 2**32 - 1))
-def test_golden_rows_span_the_predictions_and_carry_their_own(rows: int, seed: int) -> None:
-    recipe = as_recipe(small_recipe())
-    test = WINES.head(rows)
-    predicted = np.random.default_rng(seed).normal(5, 1, rows)
-    golden = choose_golden(test, predicted, (predicted - 1, predicted + 2), recipe)
-    assert len(golden) == min(rows, 20)
-    assert list(golden.columns) == [*recipe.features, "prediction", "prediction_lower", "prediction_upper"]
-    assert (golden["prediction_lower"] == golden["prediction"] - 1).all()
-    assert (golden["prediction_upper"] == golden["prediction"] + 2).all()
-    assert list(golden.index) == list(range(len(golden)))
-    assert (golden["prediction"].min(), golden["prediction"].max()) == (predicted.min(), predicted.max())
-    assert golden["prediction"].is_unique
-    of_row = dict(zip(predicted, test[list(recipe.features)].itertuples(index=False), strict=True))
-    for row in golden.itertuples(index=False):
-        assert tuple(of_row[row[-3]]) == tuple(row[:-3])
+def test_the_width_that_is_measured_is_the_mean_of_the_test_rows() -> None:
+    target, predicted = np.array([4.0, 6.0, 6.0, 9.0]), np.array([5.0, 5.0, 7.0, 7.0])
+    measured = {"level": 0.9, "coverage": 0.75, "mean_width": 2.5, "rows": 4}
+    assert measure_interval(target, (predicted - 1, predicted + 1.5), 0.9) == measured
+    assert measure_interval(target, (0.9 * predicted, 1.2 * predicted), 0.9)["mean_width"] == pytest.approx(1.8)

@@ -48,7 +48,7 @@ def test_the_names_of_types_are_had_without_scikit_learn() -> None:
 
 @pytest.mark.parametrize("model", [RandomForestRegressor(2), HistGradientBoostingRegressor(max_iter=2)])
 def test_trees_are_the_types_that_skops_does_not_trust_in_tree_models(model: object) -> None:
-    found = skops.io.get_untrusted_types(data=skops.io.dumps(model.fit(X, Y)))  # type: ignore[attr-defined]
+    found = skops.io.get_untrusted_types(data=skops.io.dumps(model.fit(X, Y)))
     assert found
     assert set(found) <= set(_compat.TREES)
 

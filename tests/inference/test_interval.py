@@ -65,7 +65,7 @@ def test_an_interval_survives_json(interval: Interval) -> None:
 def test_an_interval_without_the_tails_it_needs_is_none(method: str, tails: object) -> None:
     values = {"level": 0.9, "method": method, "lower": -1.0, "upper": 1.0}
     with pytest.raises(ValueError, match=f"'{method}' must come with"):
-        Interval.from_dict(values, tails)  # type: ignore[arg-type]
+        Interval.from_dict(values, tails)
 
 
 def test_what_else_is_said_of_an_interval_is_ignored() -> None:

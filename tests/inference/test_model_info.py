@@ -5,20 +5,16 @@ import time
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from recipeline.artifacts import GOLDEN, METRICS, MODEL_INFO, OUT_OF_FOLD, TEST, TRAIN
+from recipeline.artifacts import METRICS, MODEL_INFO, OUT_OF_FOLD, TEST, TRAIN
 from recipeline.config.recipe import Recipe, load_recipe
-from recipeline.evaluation.scoring import measure_interval
-from recipeline.inference.golden import golden_features, limits_golden
 from recipeline.inference.interval import Interval, fit_constant
 from recipeline.inference.model_info import choose_sample, describe_feature, describe_model
-from recipeline.registry.loading import load_interval
 from recipeline.tracking.manifest import Reader
 from tests.conftest import ROOT, Project, as_recipe, small_recipe
 
-INTERVAL = Interval(0.9, "constant", -1.0, 1.5)
 MEASURED = {"level": 0.9, "coverage": 0.75, "mean_width": 2.5, "rows": 4}
+INTERVAL = Interval(0.9, "constant", -1.0, 1.5)
 
 
 def two_columns() -> Recipe:
@@ -118,12 +114,6 @@ def test_interval_and_description_take_no_time_to_speak_of(wines: pd.DataFrame) 
     assert min(seconds) < 0.1
 
 
-def test_the_width_that_is_measured_is_the_mean_of_the_test_rows() -> None:
-    target, predicted = np.array([4.0, 6.0, 6.0, 9.0]), np.array([5.0, 5.0, 7.0, 7.0])
-    assert measure_interval(target, (predicted - 1, predicted + 1.5), 0.9) == MEASURED
-    assert measure_interval(target, (0.9 * predicted, 1.2 * predicted), 0.9)["mean_width"] == pytest.approx(1.8)
-
-
 def test_evaluate_describes_the_best_candidate_and_its_interval_of_out_of_fold_predictions(trained: Project) -> None:
     reader = Reader(trained.client)
     run = trained.first("evaluate")
@@ -146,13 +136,3 @@ def test_evaluate_describes_the_best_candidate_and_its_interval_of_out_of_fold_p
         assert Interval.from_dict(info["interval"]) == constant
     assert [feature["name"] for feature in info["features"]] == list(info["sample"]) == list(train.columns.drop("quality"))
     assert (train.drop(columns="quality") == pd.Series(info["sample"])).all(axis=1).any()
-
-
-def test_the_interval_that_is_loaded_answers_the_golden_rows_as_the_one_that_was_fitted(trained: Project) -> None:
-    reader, run_id = Reader(trained.client), trained.first("evaluate").info.run_id
-    golden = reader.load(GOLDEN, run_id)
-    interval = load_interval(reader, run_id, golden_features(golden).columns.tolist())
-    assert interval is not None
-    assert limits_golden(interval, golden)
-    moved = golden.assign(prediction_upper=golden["prediction_upper"] + 1e-6)
-    assert not limits_golden(interval, moved)

@@ -2,77 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
-from sklearn.ensemble import RandomForestRegressor
-from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from custom.red_wine import draw
-from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import row_groups
-from recipeline.inference.model_info import Feature, describe_feature
-from recipeline.monitoring.baseline import describe_baseline, draw_reference
 from recipeline.monitoring.drift import compare, measure_domain
-from recipeline.monitoring.sample import MOST_ROWS, Live
-from recipeline.monitoring.verdict import worst
-from recipeline.monitoring.wording import describe_finding, explain_drift
+from recipeline.monitoring.sample import Live
+from tests.monitoring.helpers import WINDOW, Change, World
 
-WINDOW, WINDOWS = 500, 200
-Change = Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]
-
-
-@dataclass(frozen=True)
-class World:
-    """A model, its baseline, and as many later rows from the same source as one likes."""
-
-    recipe: Recipe
-    model: Any
-    baseline: dict[str, Any]
-    reference: np.ndarray
-    features: tuple[Feature, ...]
-    later: pd.DataFrame
-
-    def look(self, seed: int, change: Change | None = None, *, labels: bool = False, rows: int = WINDOW) -> dict[str, Any]:
-        """Return what is said of a window of later rows, changed by `change`."""
-        window = self.later.sample(rows, random_state=seed)
-        if change:
-            window = change(window.copy(), np.random.default_rng(seed))
-        values = window[list(self.recipe.features)].astype(float)
-        live = Live(self.features, self.baseline, seed=0)
-        live.add(values.to_numpy(), self.model.predict(values), window["quality"].to_numpy(dtype=float) if labels else None)
-        return compare(live, self.reference, self.recipe.monitoring, self.recipe)
-
-    def verdicts(self, windows: int, change: Change | None = None, *, labels: bool = False) -> Counter[str]:
-        """Return how often there was each verdict."""
-        return Counter(self.look(seed, change, labels=labels)["verdict"] for seed in range(windows))
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    from tests.conftest import as_recipe, small_recipe
-
-    recipe = as_recipe(small_recipe())
-    train, names = draw(1), list(recipe.features)
-    model = RandomForestRegressor(30, min_samples_leaf=5, random_state=0)
-    folds = GroupKFold(5).split(train, groups=row_groups(train[names]))
-    out_of_fold = cross_val_predict(model, train[names], train["quality"], cv=folds)
-    features = tuple(Feature.from_info(describe_feature(recipe, name, train[name])) for name in names)
-    later = pd.concat([draw(seed) for seed in range(100, 125)], ignore_index=True).drop_duplicates()
-    return World(
-        recipe,
-        model.fit(train[names], train["quality"]),
-        describe_baseline(train, out_of_fold, recipe),
-        draw_reference(train, out_of_fold, recipe).to_numpy(),
-        features,
-        later,
-    )
+WINDOWS = 200
 
 
 def shifted(by: float) -> Change:
@@ -174,39 +115,6 @@ def test_rows_that_the_model_learned_from_say_nothing_about_its_predictions(worl
     assert (found["verdict"], found["prediction"], found["performance"], found["known_share"]) == ("ok", None, None, 1.0)
 
 
-# --- rows taken piece by piece -------------------------------------------------------------------------------------------
-
-
-def test_all_rows_are_counted_whatever_the_pieces(world: World) -> None:
-    values = world.later[list(world.recipe.features)].head(5000).to_numpy(dtype=float)
-    whole, pieces = (Live(world.features, world.baseline, seed=0) for _ in range(2))
-    whole.add(values)
-    for start in range(0, len(values), 700):
-        pieces.add(values[start : start + 700])
-    assert whole.rows == pieces.rows == 5000
-    assert [counts.tolist() for counts in whole.counts] == [counts.tolist() for counts in pieces.counts]
-    assert whole.unseen.tolist() == pieces.unseen.tolist()
-
-
-def test_of_more_rows_than_are_kept_a_uniform_draw_is(world: World) -> None:
-    live = Live(world.features, world.baseline, seed=0, most=1000)
-    for start in range(0, 50_000, 5_000):
-        live.add(np.tile(np.arange(start, start + 5_000, dtype=float)[:, None], len(world.features)))
-    kept = live.kept[:, 0]
-    assert len(np.unique(kept)) == 1000
-    assert stats.kstest(kept, stats.uniform(0, 50_000).cdf).pvalue > 0.001
-    assert Live(world.features, world.baseline, seed=0).most == MOST_ROWS
-
-
-def test_rows_are_predicted_that_no_prediction_is_known_of_and_that_can_be(world: World) -> None:
-    live = Live(world.features, world.baseline, seed=0)
-    values = world.later[list(world.recipe.features)].head(3).to_numpy(dtype=float).copy()
-    values[1, 4] = np.nan
-    live.add(values, np.array([5.0, np.nan, np.nan]))
-    live.predict_missing(lambda rows: np.full(len(rows), 7.0))
-    np.testing.assert_equal(live.predicted, [5.0, np.nan, 7.0])
-
-
 # --- measures ------------------------------------------------------------------------------------------------------------
 
 
@@ -222,33 +130,3 @@ def test_a_classifier_does_not_tell_rows_of_one_source_apart_and_does_tell_other
     assert apart["p_value"] < 1e-6 < alike["p_value"]
     assert apart["strongest"] == 0
     assert measure_domain(reference, np.tile(same[:1], (400, 1)), seed=0) is None
-
-
-def test_the_worst_verdict_counts() -> None:
-    assert worst(["ok", "drift", "warn", "too small"]) == "drift"
-    assert worst(["ok", "warn"]) == "warn"
-    assert worst([]) == "ok"
-
-
-# --- in words ------------------------------------------------------------------------------------------------------------
-
-
-def test_findings_and_verdicts_are_said_in_words(world: World) -> None:
-    found = world.look(0, shifted(1))
-    report = {"newest": found, "model": {"version": "3"}}
-    assert explain_drift(report).startswith("500 rows differ from the rows that version 3 learned from: alcohol")
-    lines = [describe_finding(finding) for finding in found["findings"]]
-    assert any(line.startswith("  drift: alcohol: PSI ") and line.endswith("(warn 0.1, drift 0.2)") for line in lines)
-    assert (
-        explain_drift({"newest": world.look(0, rows=50), "model": {"version": "3"}}) == "50 rows are too few to say anything."
-    )
-    assert "like the rows" in explain_drift({"newest": world.look(1), "model": {"version": "3"}})
-
-
-@pytest.mark.parametrize(("verdict", "words"), [("drift", "the column is missing"), ("warn", "a new column")])
-def test_columns_that_are_missing_or_new_are_findings_also_of_few_rows(world: World, verdict: Any, words: str) -> None:
-    live = Live(world.features, world.baseline, seed=0)
-    live.add(world.later[list(world.recipe.features)].head(3).to_numpy(dtype=float))
-    found = compare(live, world.reference, world.recipe.monitoring, world.recipe, {"colour": verdict})
-    assert found["verdict"] == verdict
-    assert describe_finding(found["findings"][0]) == f"  {verdict}: colour: {words}"

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,10 +19,10 @@ from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.engine.local import Workers
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, Gain, cross_validate, measure_gain, reseed
-from recipeline.promotion.guard_rails import one_row_latency, slice_errors
+from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, reseed
+from tests.promotion.helpers import ROWS, draw_answers, draw_table, measure
 
-FOLDS, REPEATS, ROWS = 3, 2, 60
+FOLDS, REPEATS = 3, 2
 LINEAR, MEAN = LinearRegression(), DummyRegressor()
 FOREST = RandomForestRegressor(5)
 
@@ -32,30 +30,10 @@ seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=25, deadline=None)
 
 
-def draw_table(rows: int = ROWS, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Return features, a target that follows from them up to noise, and groups: every row has a copy."""
-    rng = np.random.default_rng(seed)
-    features = pd.DataFrame(np.repeat(rng.normal(size=(rows // 2, 2)), 2, axis=0), columns=["a", "b"])
-    target = np.repeat(features.to_numpy()[::2] @ [1.0, 0.5] + rng.normal(0, 0.5, rows // 2), 2)
-    return features, target, np.repeat(np.arange(rows // 2), 2)
-
-
 def validate(challenger: BaseEstimator, champion: BaseEstimator, *, seed: int = 0, repeats: int = REPEATS) -> Answers:
     features, target, groups = draw_table()
     arms = {CHALLENGER: (challenger, features), CHAMPION: (champion, features)}
     return cross_validate(arms, target, groups, folds=FOLDS, repeats=repeats, seed=seed, workers=Workers(1))
-
-
-def draw_answers(seed: int, *, rows: int = 80, repeats: int = 2, better: float = 0.3, folds: int | None = 4) -> Answers:
-    """Return answers of which the challenger's are `better` by that much noise."""
-    rng = np.random.default_rng(seed)
-    target = rng.normal(5, 1, rows)
-    predicted = {
-        CHALLENGER: target[:, None] + rng.normal(0, 1 - better, (rows, repeats)),
-        CHAMPION: target[:, None] + rng.normal(0, 1, (rows, repeats)),
-    }
-    dealt = None if folds is None else np.stack([rng.permutation(np.arange(rows) % folds) for _ in range(repeats)], axis=1)
-    return Answers(target, np.arange(rows), predicted, dealt)
 
 
 def swapped(answers: Answers) -> Answers:
@@ -69,10 +47,6 @@ def repeated(answers: Answers, copies: int, *, in_groups: bool) -> Answers:
     predicted = {arm: values[rows] for arm, values in answers.predicted.items()}
     groups = answers.groups[rows] if in_groups else np.arange(len(rows))
     return Answers(answers.target[rows], groups, predicted, None if answers.folds is None else answers.folds[rows])
-
-
-def measure(answers: Answers, *, level: float = 0.95, draws: int = 400, seed: int = 0) -> Gain:
-    return measure_gain(answers, level=level, draws=draws, seed=seed)
 
 
 # --- cross-validation -----------------------------------------------------------------------------------------------------
@@ -366,51 +340,3 @@ def test_a_gain_can_be_written_as_json(folds: int | None) -> None:
 def test_a_clear_gain_is_above_zero_and_none_is_not() -> None:
     assert measure(draw_answers(1, better=0.5), level=0.99).lower > 0
     assert measure(draw_answers(1, better=0.0)).lower < 0
-
-
-# --- slices and time ------------------------------------------------------------------------------------------------------
-
-
-def test_slices_hold_their_limits_and_an_open_one_all_that_is_beyond() -> None:
-    target = np.array([3.0, 4.0, 5.0, 6.0])
-    errors = {CHALLENGER: np.array([1.0, 2.0, 3.0, 4.0]), CHAMPION: np.array([0.0, 0.0, -1.0, -1.0])}
-    answers = Answers(target, np.arange(4), {arm: (target + error)[:, None] for arm, error in errors.items()})
-    limits = {"low": (None, 4.0), "middle": (4.0, 5.0), "high": (5.0, None), "one": (6.0, 6.0), "all": (None, None)}
-    assert slice_errors(answers, limits) == {
-        "low": {"rows": 2, "mae": {CHALLENGER: 1.5, CHAMPION: 0.0}},
-        "middle": {"rows": 2, "mae": {CHALLENGER: 2.5, CHAMPION: 0.5}},
-        "high": {"rows": 2, "mae": {CHALLENGER: 3.5, CHAMPION: 1.0}},
-        "one": {"rows": 1, "mae": {CHALLENGER: 4.0, CHAMPION: 1.0}},
-        "all": {"rows": 4, "mae": {CHALLENGER: 2.5, CHAMPION: 0.5}},
-    }
-
-
-def test_a_slice_without_rows_has_no_error() -> None:
-    found = slice_errors(draw_answers(1), {"none": (1000.0, None), "between": (5.0, 4.0)})
-    assert found == {name: {"rows": 0, "mae": {CHALLENGER: None, CHAMPION: None}} for name in ("none", "between")}
-    assert slice_errors(draw_answers(1), {}) == {}
-
-
-def test_errors_of_a_slice_are_of_all_repeats() -> None:
-    answers = draw_answers(1, repeats=3)
-    assert slice_errors(answers, {"all": (None, None)})["all"]["mae"] == pytest.approx(measure(answers).mae)
-    json.dumps(slice_errors(answers, {"all": (None, None), "none": (1000.0, None)}), allow_nan=False)
-
-
-def test_answering_one_row_takes_time_and_a_slow_model_more() -> None:
-    features, target, _ = draw_table()
-    quick, slow = LinearRegression().fit(features, target), RandomForestRegressor(100).fit(features, target)
-    assert 0 < one_row_latency(quick, features) < one_row_latency(slow, features)
-
-
-def test_a_machine_that_is_busy_for_a_while_does_not_make_a_model_slow() -> None:
-    class Busy:
-        calls = 0
-
-        def predict(self, _: pd.DataFrame) -> np.ndarray:
-            self.calls += 1
-            time.sleep(0.02 if self.calls < 12 else 0)
-            return np.zeros(1)
-
-    assert one_row_latency(Busy(), pd.DataFrame({"a": [1.0]})) > 15
-    assert one_row_latency(Busy(), pd.DataFrame({"a": [1.0]}), limit=10) < 10

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -11,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipeline.config.profile import Policy
-from recipeline.config.rules import GuardRails, Promotion
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Gain
+from recipeline.config.rules import Promotion
+from recipeline.promotion.gain import Gain
 from recipeline.promotion.gate import Contender, Decision, Rule, choose_rule, corrected_level, judge
-from recipeline.promotion.guard_rails import MIN_SLICE_ROWS, Rail, measure_rails
+from recipeline.promotion.guard_rails import Rail
+from tests.promotion.helpers import GAIN
 
 NEW = Contender("2", data_source="uci", recipe="forest", training_rows="all", environment="here")
 OLD = replace(NEW, version="1", recipe="linear")
@@ -27,22 +27,6 @@ REJECTED, WITHDRAWN, RANDOM = (
 )
 
 SETTINGS = Promotion(min_gain=0.01, margin=0.03, min_rows=100)
-GAIN = Gain(
-    gain=0.05,
-    lower=0.02,
-    level=0.95,
-    interval_90=(0.02, 0.08),
-    std_error=0.02,
-    bootstrap_std_error=0.02,
-    corrected_std_error=None,
-    r2={CHALLENGER: 0.45, CHAMPION: 0.4},
-    mae={CHALLENGER: 0.5, CHAMPION: 0.5},
-    rows=300,
-    distinct_rows=250,
-    repeats=3,
-    folds=5,
-    seed=42,
-)
 HOLDS, BROKEN = Rail("MAE", 0.0, 0.02, passed=True), Rail("MAE", 0.04, 0.02, passed=False)
 TINY = np.nextafter(0, 1)
 
@@ -230,73 +214,6 @@ def test_more_candidates_and_more_attempts_ask_for_more(alpha: float, candidates
 def test_the_errors_of_any_number_of_attempts_add_up_to_less_than_twice_the_first_ones() -> None:
     errors = [1 - corrected_level(0.05, candidates=1, attempt=attempt) for attempt in range(1, 2000)]
     assert sum(errors) < 0.05 * np.pi**2 / 6
-
-
-# --- guard rails ----------------------------------------------------------------------------------------------------------
-
-
-def slice_of(rows: int, ours: float | None, theirs: float | None) -> Mapping[str, Any]:
-    return {"rows": rows, "mae": {CHALLENGER: ours, CHAMPION: theirs}}
-
-
-def measured(
-    limits: GuardRails, *, mae: float = 0.5, low: Mapping[str, Any] | None = None, latency: float = 1, champion: bool = True
-) -> dict[str, Rail]:
-    slices = {} if low is None else {"low": low}
-    gain = replace(GAIN, mae={CHALLENGER: mae, CHAMPION: 0.5})
-    return {rail.name: rail for rail in measure_rails(limits, gain, slices, latency, against_champion=champion)}
-
-
-MAE, LOW, LATENCY = "MAE, more than before", "MAE of low, more than before", "one-row latency in ms"
-STRICT = GuardRails(mae=0.25, slice_mae=0.5, latency_ms=10)
-
-
-def test_without_limits_everything_is_measured_and_nothing_decides() -> None:
-    found = measured(GuardRails(), mae=5.5, low=slice_of(50, 9.0, 0.5), latency=1e6)
-    assert {name: (rail.value, rail.limit, rail.passed) for name, rail in found.items()} == {
-        MAE: (5.0, None, True),
-        LOW: (8.5, None, True),
-        LATENCY: (1e6, None, True),
-    }
-
-
-@pytest.mark.parametrize(("mae", "passed"), [(0.25, True), (0.5, True), (0.75, True), (0.75 + 1e-9, False), (9.0, False)])
-def test_the_error_may_grow_up_to_its_limit(mae: float, passed: bool) -> None:
-    rail = measured(STRICT, mae=mae)[MAE]
-    assert (rail.value, rail.limit, rail.passed) == (mae - 0.5, 0.25, passed)
-
-
-@pytest.mark.parametrize(("latency", "passed"), [(0.1, True), (10.0, True), (10.0 + 1e-9, False)])
-def test_an_answer_may_take_up_to_its_limit_with_and_without_a_champion(latency: float, passed: bool) -> None:
-    for champion in (True, False):
-        rail = measured(STRICT, latency=latency, champion=champion)[LATENCY]
-        assert (rail.value, rail.limit, rail.passed) == (latency, 10, passed)
-
-
-@pytest.mark.parametrize(
-    ("rows", "ours", "theirs", "passed"),
-    [
-        (MIN_SLICE_ROWS, 1.0, 0.5, True),
-        (MIN_SLICE_ROWS, 1.1, 0.5, False),
-        (MIN_SLICE_ROWS - 1, 9.0, 0.5, True),
-        (0, None, None, True),
-    ],
-)
-def test_a_slice_of_too_few_rows_decides_nothing(rows: int, ours: float | None, theirs: float | None, passed: bool) -> None:
-    rail = measured(STRICT, low=slice_of(rows, ours, theirs))[LOW]
-    assert rail.passed == passed
-    assert rail.limit == (0.5 if rows >= MIN_SLICE_ROWS else None)
-    assert rail.value == (None if ours is None or theirs is None else ours - theirs)
-    assert rail.note == f"{rows} rows" + ("" if rows >= MIN_SLICE_ROWS else f", fewer than {MIN_SLICE_ROWS}")
-
-
-def test_without_a_champion_no_error_is_too_large() -> None:
-    found = measured(STRICT, mae=9.5, low=slice_of(50, 9.5, 0.5), champion=False)
-    assert [(rail.value, rail.limit, rail.passed) for rail in (found[MAE], found[LOW])] == [(9.0, None, True)] * 2
-
-
-def test_an_error_that_is_no_number_breaks_its_rail() -> None:
-    assert not measured(STRICT, mae=float("nan"))[MAE].passed
 
 
 # --- by the evidence ------------------------------------------------------------------------------------------------------

@@ -2,33 +2,28 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
+from mlflow.entities.model_registry import ModelVersion
 from sklearn.linear_model import LinearRegression
 
 from recipeline.artifacts import GOLDEN
 from recipeline.errors import UnavailableError
-from recipeline.promotion.gate import Contender
-from recipeline.registry.decision import as_contender
-from recipeline.registry.loading import load_golden
-from recipeline.registry.versions import Registry
+from recipeline.inference.golden import golden_features, limits_golden
+from recipeline.registry.loading import load_golden, load_interval
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.models import log_model
 from recipeline.tracking.runs import open_run
 from recipeline.tracking.store import Store
+from tests.conftest import Project
+from tests.registry.helpers import register
 from tests.toys import ROWS, TARGET, log_toy
 
-NAME = "Toy"
 DIFFERS = r"models:/Toy/1 must answer the golden rows as it did when it was evaluated\. Got "
-
-
-def with_tags(**tags: str) -> ModelVersion:
-    return ModelVersion(NAME, "7", 0, tags=[ModelVersionTag(f"recipeline.{name}", value) for name, value in tags.items()])
 
 
 @dataclass
@@ -48,13 +43,6 @@ def evaluate(store: Store, golden: pd.DataFrame) -> str:
     return run.id
 
 
-def register(store: Store, model_id: str, run_id: str, **tags: object) -> ModelVersion:
-    version, _ = Registry(store, NAME).register(
-        source=f"models:/{model_id}", run_id=run_id, model_id=model_id, identity=model_id, tags=tags, description=""
-    )
-    return version
-
-
 @pytest.fixture
 def toy(store: Store, tmp_path: Path) -> Toy:
     run, model_id = log_toy(store)
@@ -63,49 +51,6 @@ def toy(store: Store, tmp_path: Path) -> Toy:
     (model,) = (tmp_path / "mlruns").rglob(f"{model_id}/artifacts")
     (path,) = (tmp_path / "mlruns").rglob("golden.parquet")
     return Toy(version, model, path, Reader(store.client))
-
-
-def test_a_version_without_tags_is_a_contender_of_which_nothing_is_known() -> None:
-    assert as_contender(ModelVersion(NAME, "7", 0)) == Contender(
-        version="7", verdict="unknown", data_source="unknown", split_method="unknown"
-    )
-
-
-def test_a_contender_is_what_the_tags_of_its_version_say() -> None:
-    version = with_tags(
-        verdict="VALIDATED",
-        data_source="synthetic",
-        split_method="random",
-        recipe_digest="abc",
-        training_rows="def",
-        environment_digest="123",
-        withdrawn="by ann",
-    )
-    contender = as_contender(version)
-    assert contender == Contender("7", "VALIDATED", "synthetic", "random", "abc", "def", "123", "by ann")
-    assert contender.is_synthetic
-
-
-@pytest.mark.parametrize(
-    ("tag", "name"),
-    [
-        ("verdict", "verdict"),
-        ("data_source", "data_source"),
-        ("split_method", "split_method"),
-        ("recipe_digest", "recipe"),
-        ("training_rows", "training_rows"),
-        ("environment_digest", "environment"),
-        ("withdrawn", "withdrawn"),
-    ],
-)
-def test_each_tag_is_read_by_itself(tag: str, name: str) -> None:
-    assert as_contender(with_tags(**{tag: "x"})) == replace(as_contender(with_tags()), **{name: "x"})
-
-
-def test_the_number_of_a_contender_is_text_also_where_a_registry_says_a_number(store: Store) -> None:
-    run, model_id = log_toy(store)
-    assert as_contender(register(store, model_id, run.id)).version == "1"
-    assert as_contender(ModelVersion(NAME, 7, 0)).version == "7"
 
 
 def test_a_version_that_answers_as_it_did_is_accepted(toy: Toy) -> None:
@@ -200,3 +145,13 @@ def test_a_version_that_never_answered_like_that_is_unavailable(store: Store) ->
     version = register(store, model_id, run.id, evaluate_run_id=evaluate(store, golden))
     with pytest.raises(UnavailableError, match=DIFFERS + "other predictions"):
         load_golden(Reader(store.client), version)
+
+
+def test_the_interval_that_is_loaded_answers_the_golden_rows_as_the_one_that_was_fitted(trained: Project) -> None:
+    reader, run_id = Reader(trained.client), trained.first("evaluate").info.run_id
+    golden = reader.load(GOLDEN, run_id)
+    interval = load_interval(reader, run_id, golden_features(golden).columns.tolist())
+    assert interval is not None
+    assert limits_golden(interval, golden)
+    moved = golden.assign(prediction_upper=golden["prediction_upper"] + 1e-6)
+    assert not limits_golden(interval, moved)

@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,20 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from recipeline.errors import UnavailableError
-from recipeline.registry.ledger import APPLIED, EXTERNAL, FORCED, OPEN, PROMOTE, REVERTED, ROLLBACK, Actor, Entry
+from recipeline.registry.ledger import APPLIED, EXTERNAL, FORCED, OPEN, PROMOTE, REVERTED, ROLLBACK, Entry
 from recipeline.registry.stages import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
-from recipeline.registry.versions import Hand, Registry
+from recipeline.registry.versions import Registry
 from recipeline.tracking.models import load_model
-from recipeline.tracking.runs import StepRun
 from recipeline.tracking.store import Store, open_store
 from tests.conftest import forget_mlflow
+from tests.registry.helpers import ANN, NAME, add, aliases, holder, move, promote, stages
 from tests.toys import ROWS, TARGET, log_toy
 
-NAME = "Toy"
-HAND = Hand(Actor("ann", "here"), "0" * 32)
 #: The methods of MLflow's client by which the registry writes.
 WRITES = (
     "create_registered_model",
@@ -40,54 +35,6 @@ WRITES = (
     "delete_model_version_tag",
     "transition_model_version_stage",
 )
-
-#: By store, the run and the logged model of its versions.
-_TOYS: dict[str, tuple[StepRun, str]] = {}
-
-
-@pytest.fixture
-def registry(store: Store) -> Registry:
-    return Registry(store, NAME)
-
-
-def add(
-    store: Store, registry: Registry, identity: str, *, of: tuple[StepRun, str] | None = None, **tags: object
-) -> tuple[str, bool]:
-    """Register a small model, `of` a run and a logged model; return its version and whether it is new.
-
-    Versions of one store are of one logged model where nothing else is said: to log another is most of a short test's time.
-    """
-    if of is None:
-        of = _TOYS[store.uri] = _TOYS.get(store.uri) or log_toy(store)
-    run, model_id = of
-    version, is_new = registry.register(
-        source=f"models:/{model_id}", run_id=run.id, model_id=model_id, identity=identity, tags=tags, description="a toy"
-    )
-    return str(version.version), is_new
-
-
-def stages(registry: Registry) -> dict[str, str]:
-    return {str(version.version): version.current_stage for version in registry.versions()}
-
-
-def holder(registry: Registry, alias: str) -> str:
-    version = registry.holder(alias)
-    return str(version.version) if version else ""
-
-
-def aliases(registry: Registry) -> dict[str, str]:
-    return {alias: holder(registry, alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)}
-
-
-def promote(registry: Registry, version: str) -> Entry | None:
-    """Promote a version over whatever is the champion."""
-    return registry.change(version, expected=holder(registry, CHAMPION), kind=PROMOTE, reason="better", hand=HAND)
-
-
-def move(store: Store, version: str, stage: str) -> None:
-    """Move a version by hand, as somebody may in MLflow's interface."""
-    with pytest.warns(FutureWarning):
-        store.client.transition_model_version_stage(NAME, version, stage)
 
 
 def test_a_new_version_is_the_challenger_in_staging(store: Store, registry: Registry) -> None:
@@ -150,30 +97,13 @@ def test_registering_another_model_leaves_the_champion_where_it_is(store: Store,
     assert aliases(registry) == {CHAMPION: "1", CHALLENGER: "2", PREVIOUS: ""}
 
 
-def test_an_older_challenger_is_archived_and_comes_back_when_it_is_registered_again(store: Store, registry: Registry) -> None:
-    add(store, registry, "a")
-    add(store, registry, "b")
-    assert stages(registry) == {"1": ARCHIVED, "2": STAGING}
-    assert add(store, registry, "a") == ("1", False)
-    assert stages(registry) == {"1": STAGING, "2": ARCHIVED}
-    assert holder(registry, CHALLENGER) == "1"
-
-
-def test_a_twin_whose_files_are_gone_is_registered_anew(store: Store, registry: Registry, tmp_path: Path) -> None:
-    add(store, registry, "a")
-    for path in (tmp_path / "mlruns").rglob("MLmodel"):
-        path.unlink()
-    assert add(store, registry, "a", of=log_toy(store)) == ("2", True)
-    assert add(store, registry, "a", of=log_toy(store)) == ("2", False)
-
-
 def test_settling_finishes_a_promotion_that_was_stopped_after_the_alias(store: Store, registry: Registry) -> None:
     add(store, registry, "a")
     promote(registry, "1")
     add(store, registry, "b")
     store.client.set_registered_model_alias(NAME, CHAMPION, "2")
     assert load_model(f"models:/{NAME}/Production") is not None
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     assert stages(registry) == {"1": ARCHIVED, "2": PRODUCTION}
     assert (holder(registry, CHAMPION), holder(registry, CHALLENGER)) == ("2", "")
 
@@ -184,33 +114,8 @@ def test_settling_an_interrupted_promotion_names_the_version_that_was_replaced(s
         if version != "3":
             promote(registry, version)
     store.client.set_registered_model_alias(NAME, CHAMPION, "3")
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     assert holder(registry, PREVIOUS) == "2"
-
-
-def test_a_registry_that_does_not_answer_is_not_one_without_a_champion(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    away = replace(store, client=MlflowClient(tracking_uri="http://127.0.0.1:9"))
-    with pytest.raises(MlflowException):
-        Registry(away, NAME).holder(CHAMPION)
-
-
-def test_settling_leaves_one_production_where_there_were_two(store: Store, registry: Registry) -> None:
-    add(store, registry, "a")
-    add(store, registry, "b")
-    promote(registry, "1")
-    move(store, "2", PRODUCTION)
-    registry.settle(HAND)
-    assert stages(registry) == {"1": PRODUCTION, "2": ARCHIVED}
-
-
-@pytest.mark.parametrize("stage", [STAGING, ARCHIVED, "None"])
-def test_settling_brings_a_champion_back_to_production(store: Store, registry: Registry, stage: str) -> None:
-    add(store, registry, "a")
-    promote(registry, "1")
-    move(store, "1", stage)
-    registry.settle(HAND)
-    assert stages(registry) == {"1": PRODUCTION}
 
 
 def test_settling_twice_is_settling_once(store: Store, registry: Registry) -> None:
@@ -218,9 +123,9 @@ def test_settling_twice_is_settling_once(store: Store, registry: Registry) -> No
     add(store, registry, "b")
     promote(registry, "1")
     move(store, "2", PRODUCTION)
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     once = (stages(registry), aliases(registry))
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     assert (stages(registry), aliases(registry)) == once
 
 
@@ -237,13 +142,6 @@ def test_registering_and_promoting_settle_first(store: Store, registry: Registry
         promote(registry, "3")
         assert stages(registry) == {"1": ARCHIVED, "2": ARCHIVED, "3": PRODUCTION}
         assert holder(registry, PREVIOUS) == "1"
-
-
-def test_without_a_champion_there_is_nothing_to_settle(store: Store, registry: Registry) -> None:
-    registry.settle(HAND)
-    add(store, registry, "a")
-    registry.settle(HAND)
-    assert stages(registry) == {"1": STAGING}
 
 
 def test_a_registry_without_the_model_has_no_versions_and_no_champion(registry: Registry) -> None:
@@ -286,26 +184,6 @@ def test_the_models_of_one_store_do_not_touch_each_other(store: Store, registry:
     promote(other, "2")
     assert (holder(registry, CHAMPION), holder(other, CHAMPION)) == ("1", "2")
     assert (stages(registry), stages(other)) == ({"1": PRODUCTION, "2": STAGING}, {"1": ARCHIVED, "2": PRODUCTION})
-
-
-def test_there_is_a_production_at_every_moment_of_a_promotion(store: Store, registry: Registry) -> None:
-    for identity in "ab":
-        add(store, registry, identity)
-    promote(registry, "1")
-    done, counts = threading.Event(), []
-
-    def watch() -> None:
-        while not done.is_set():
-            counts.append(list(stages(registry).values()).count(PRODUCTION))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    for version in ("2", "1") * 5:
-        promote(registry, version)
-    done.set()
-    watcher.join()
-    assert len(counts) > 10
-    assert min(counts) >= 1
 
 
 def promote_anew(root: Path, version: str) -> bool:
@@ -365,7 +243,7 @@ def entries(registry: Registry) -> list[tuple[str, str, str, str]]:
 
 
 def roll_back(registry: Registry, version: str) -> Entry | None:
-    return registry.change(version, expected=holder(registry, CHAMPION), kind=ROLLBACK, reason="it was bad", hand=HAND)
+    return registry.change(version, expected=holder(registry, CHAMPION), kind=ROLLBACK, reason="it was bad", changed_by=ANN)
 
 
 def assert_settled(registry: Registry) -> None:
@@ -438,7 +316,7 @@ def test_every_change_leaves_exactly_one_applied_entry(store: Store, registry: R
     promote(registry, "1")
     promote(registry, "2")
     roll_back(registry, "1")
-    registry.change("3", expected="1", kind=FORCED, reason="now", hand=HAND, evidence="abc")
+    registry.change("3", expected="1", kind=FORCED, reason="now", changed_by=ANN, evidence="abc")
     assert entries(registry) == [
         (PROMOTE, "", "1", APPLIED),
         (PROMOTE, "1", "2", APPLIED),
@@ -450,22 +328,22 @@ def test_every_change_leaves_exactly_one_applied_entry(store: Store, registry: R
 
 def test_an_entry_says_who_why_by_what_and_in_which_run(store: Store, registry: Registry) -> None:
     add(store, registry, "a")
-    entry = registry.change("1", expected="", kind=PROMOTE, reason="it is better", hand=HAND, evidence="f" * 64)
+    entry = registry.change("1", expected="", kind=PROMOTE, reason="it is better", changed_by=ANN, evidence="f" * 64)
     assert entry is not None
     assert entry == registry.ledger.read().head
     assert (entry.actor, entry.host, entry.reason) == ("ann", "here", "it is better")
-    assert (entry.evidence, entry.run_id) == ("f" * 64, HAND.run_id)
+    assert (entry.evidence, entry.run_id) == ("f" * 64, ANN.run_id)
 
 
 def test_registering_and_settling_write_no_entry(store: Store, registry: Registry) -> None:
     add(store, registry, "a")
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     assert entries(registry) == []
     promote(registry, "1")
     add(store, registry, "b")
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     move(store, "2", PRODUCTION)
-    assert registry.settle(HAND) == []
+    assert registry.reconcile(ANN) == []
     assert len(entries(registry)) == 1
 
 
@@ -478,7 +356,7 @@ def test_a_change_that_expects_another_champion_is_none_and_changes_nothing(
     promote(registry, "1")
     promote(registry, "2")
     before = (stages(registry), aliases(registry), entries(registry))
-    assert registry.change(version, expected=expected, kind=PROMOTE, reason="late", hand=HAND) is None
+    assert registry.change(version, expected=expected, kind=PROMOTE, reason="late", changed_by=ANN) is None
     assert (stages(registry), aliases(registry), entries(registry)) == before
 
 
@@ -491,9 +369,9 @@ def test_a_change_that_is_stopped_at_any_write_leaves_a_production_and_is_finish
         store = open_copy(promoted_twice, tmp_path / str(stop))
         registry = Registry(store, NAME)
         with stopped_at(store.client, stop) as writes:
-            registry.change(after, expected="2", kind=kind, reason="it was bad", hand=HAND)
+            registry.change(after, expected="2", kind=kind, reason="it was bad", changed_by=ANN)
         assert (load_model(f"models:/{NAME}/Production").predict(ROWS) - TARGET).max() < 1e-9
-        assert registry.settle(HAND) == []
+        assert registry.reconcile(ANN) == []
         assert_settled(registry)
         champion = "2" if stop == 1 else after
         assert holder(registry, CHAMPION) == champion
@@ -513,7 +391,7 @@ def test_the_first_promotion_that_is_stopped_at_any_write_is_finished_or_not_beg
         registry.register(source=f"models:/{model_id}", run_id=run.id, model_id=model_id, identity="", tags={}, description="")
         with stopped_at(store.client, stop) as writes:
             promote(registry, "1")
-        assert registry.settle(HAND) == []
+        assert registry.reconcile(ANN) == []
         if entries(registry):
             assert_settled(registry)
         else:
@@ -547,8 +425,8 @@ def test_a_change_that_was_stopped_is_finished_by_a_registration(toy_store: Stor
 def test_an_acknowledgement_leaves_no_change_behind_that_was_stopped(toy_store: Store, toy: Registry) -> None:
     with stopped_at(toy_store.client, 2):
         promote(toy, "3")
-    toy.acknowledge(("entry 9",), "seen", HAND)
-    assert toy.settle(HAND) == []
+    toy.acknowledge(("entry 9",), "seen", ANN)
+    assert toy.reconcile(ANN) == []
     assert_settled(toy)
 
 
@@ -556,7 +434,7 @@ def test_an_open_entry_whose_version_was_deleted_is_reverted_and_production_stay
     with stopped_at(toy_store.client, 2):
         promote(toy, "3")
     toy_store.client.delete_model_version(NAME, "3")
-    assert toy.settle(HAND) == []
+    assert toy.reconcile(ANN) == []
     assert entries(toy)[2:] == [(PROMOTE, "2", "3", REVERTED)]
     assert aliases(toy) == {CHAMPION: "2", CHALLENGER: "", PREVIOUS: "1"}
     assert_settled(toy)
@@ -575,7 +453,7 @@ def test_a_change_that_was_stopped_half_way_is_undone_where_its_version_was_dele
         if entries(registry)[-1] != (PROMOTE, "2", "3", OPEN):
             break
         store.client.delete_model_version(NAME, "3")
-        registry.settle(HAND)
+        registry.reconcile(ANN)
         assert stages(registry) == {"1": ARCHIVED, "2": PRODUCTION}
         assert entries(registry)[2:] == [(PROMOTE, "2", "3", REVERTED)]
         assert_settled(registry)
@@ -590,8 +468,8 @@ def test_undoing_a_change_can_be_stopped_at_any_write_too(promoted_twice: Path, 
         assert (holder(registry, CHAMPION), stages(registry)["2"]) == ("3", ARCHIVED)
         store.client.delete_model_version(NAME, "3")
         with stopped_at(store.client, stop) as writes:
-            registry.settle(HAND)
-        assert registry.settle(HAND) == []
+            registry.reconcile(ANN)
+        assert registry.reconcile(ANN) == []
         assert stages(registry) == {"1": ARCHIVED, "2": PRODUCTION}
         assert_settled(registry)
         if len(writes) < stop:
@@ -607,20 +485,20 @@ def test_a_rollback_that_is_undone_withdraws_nothing(promoted_twice: Path, tmp_p
         if entries(registry)[-1] != (ROLLBACK, "2", "1", OPEN):
             break
         store.client.delete_model_version(NAME, "1")
-        registry.settle(HAND)
+        registry.reconcile(ANN)
         assert_settled(registry)
         assert registry.withdrawn(registry.version("2")) == ""
 
 
 def test_an_alias_moved_by_hand_is_taken_note_of_once(toy_store: Store, toy: Registry) -> None:
     toy_store.client.set_registered_model_alias(NAME, CHAMPION, "3")
-    (note,) = toy.settle(HAND)
+    (note,) = toy.reconcile(ANN)
     assert "from version 2 to 3" in note
     assert NAME in note
     assert entries(toy)[2:] == [(EXTERNAL, "2", "3", APPLIED)]
     assert aliases(toy) == {CHAMPION: "3", CHALLENGER: "", PREVIOUS: "2"}
     assert_settled(toy)
-    assert toy.settle(HAND) == []
+    assert toy.reconcile(ANN) == []
     assert len(entries(toy)) == 3
     head = toy.ledger.read().head
     assert head is not None
@@ -629,22 +507,22 @@ def test_an_alias_moved_by_hand_is_taken_note_of_once(toy_store: Store, toy: Reg
 
 def test_an_alias_deleted_by_hand_is_brought_back_where_the_stage_still_is(toy_store: Store, toy: Registry) -> None:
     toy_store.client.delete_registered_model_alias(NAME, CHAMPION)
-    (note,) = toy.settle(HAND)
+    (note,) = toy.reconcile(ANN)
     assert f"The alias champion of {NAME} was deleted. It is on version 2 again" in note
     assert entries(toy)[2:] == []
     assert holder(toy, CHAMPION) == "2"
-    assert toy.settle(HAND) == []
+    assert toy.reconcile(ANN) == []
     assert_settled(toy)
 
 
 def test_a_champion_taken_out_by_hand_alias_and_stage_is_taken_note_of_once(toy_store: Store, toy: Registry) -> None:
     toy_store.client.delete_registered_model_alias(NAME, CHAMPION)
     move(toy_store, "2", ARCHIVED)
-    (note,) = toy.settle(HAND)
+    (note,) = toy.reconcile(ANN)
     assert "from version 2 to none" in note
     assert entries(toy)[2:] == [(EXTERNAL, "2", "", APPLIED)]
-    assert toy.settle(HAND) == []
-    assert toy.change("3", expected="", kind=PROMOTE, reason="better", hand=HAND)
+    assert toy.reconcile(ANN) == []
+    assert toy.change("3", expected="", kind=PROMOTE, reason="better", changed_by=ANN)
     assert entries(toy)[3:] == [(PROMOTE, "", "3", APPLIED)]
     assert_settled(toy)
 
@@ -652,7 +530,7 @@ def test_a_champion_taken_out_by_hand_alias_and_stage_is_taken_note_of_once(toy_
 def test_a_champion_set_by_hand_before_there_was_any_is_taken_note_of(store: Store, registry: Registry) -> None:
     add(store, registry, "a")
     store.client.set_registered_model_alias(NAME, CHAMPION, "1")
-    (note,) = registry.settle(HAND)
+    (note,) = registry.reconcile(ANN)
     assert "from version none to 1" in note
     assert entries(registry) == [(EXTERNAL, "", "1", APPLIED)]
     assert_settled(registry)
@@ -660,9 +538,9 @@ def test_a_champion_set_by_hand_before_there_was_any_is_taken_note_of(store: Sto
 
 def test_a_champion_deleted_by_hand_is_taken_note_of(toy_store: Store, toy: Registry) -> None:
     toy_store.client.delete_model_version(NAME, "2")
-    (note,) = toy.settle(HAND)
+    (note,) = toy.reconcile(ANN)
     assert "from version 2 to none" in note
-    assert toy.settle(HAND) == []
+    assert toy.reconcile(ANN) == []
     assert promote(toy, "3")
     assert_settled(toy)
 
@@ -673,8 +551,8 @@ def test_taking_note_that_is_stopped_at_any_write_is_done_once(promoted_twice: P
         registry = Registry(store, NAME)
         store.client.set_registered_model_alias(NAME, CHAMPION, "3")
         with stopped_at(store.client, stop) as writes:
-            registry.settle(HAND)
-        registry.settle(HAND)
+            registry.reconcile(ANN)
+        registry.reconcile(ANN)
         assert entries(registry)[2:] == [(EXTERNAL, "2", "3", APPLIED)]
         assert_settled(registry)
         if len(writes) < stop:
@@ -702,11 +580,11 @@ def test_acknowledging_changes_neither_production_nor_its_history(toy_store: Sto
     before = (stages(toy), aliases(toy), toy.ledger.read().changes)
     toy_store.client.delete_model_version(toy.ledger.name, "1")
     assert list(toy.ledger.read().faults) == ["entry 1"]
-    toy.acknowledge(("entry 1",), "seen", HAND)
+    toy.acknowledge(("entry 1",), "seen", ANN)
     assert toy.ledger.read().faults == {}
     assert (stages(toy), aliases(toy)) == before[:2]
     assert toy.ledger.read().changes == before[2][1:]
-    assert toy.settle(HAND) == []
+    assert toy.reconcile(ANN) == []
 
 
 def test_a_registry_with_a_key_signs_what_it_writes(store: Store) -> None:
@@ -737,10 +615,10 @@ def test_whatever_was_stopped_or_done_by_hand_settling_makes_ledger_alias_and_st
             continue
         with stopped_at(store.client, stop):
             if kind == "settle":
-                registry.settle(HAND)
+                registry.reconcile(ANN)
             else:
-                registry.change(version, expected=holder(registry, CHAMPION), kind=kind, reason="", hand=HAND)
+                registry.change(version, expected=holder(registry, CHAMPION), kind=kind, reason="", changed_by=ANN)
         assert PRODUCTION in stages(registry).values()
-    registry.settle(HAND)
+    registry.reconcile(ANN)
     assert_settled(registry)
-    assert registry.settle(HAND) == []
+    assert registry.reconcile(ANN) == []

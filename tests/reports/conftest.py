@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from mlflow.utils.file_utils import local_file_uri_to_path
 
-from tests.conftest import MakeProject, Outcome, Project, forget_mlflow
-
-NASTY = "<img src=x onerror=\"document.title='broken'\">"
-
-
-@dataclass(frozen=True)
-class Chains:
-    """A project, and by name of a chain what it printed, and by name of a chain and a step the card."""
-
-    project: Project
-    outcomes: dict[str, Outcome]
-    cards: dict[tuple[str, str], Path]
-
-
-def card_of(project: Project, run_id: str) -> Path:
-    """Return the path of the card of a run."""
-    return Path(local_file_uri_to_path(project.client.get_run(run_id).info.artifact_uri)) / "card.html"
+from tests.conftest import MakeProject, forget_mlflow
+from tests.reports.helpers import NASTY, Chains, card_of
 
 
 def with_gate(content: dict[str, Any]) -> None:

@@ -94,7 +94,7 @@ def test_any_text_is_shown_as_it_is(text: str) -> None:
     ],
 )
 def test_numbers_are_shown_as_people_read_them(value: object, text: str) -> None:
-    assert shown(value) == text  # type: ignore[arg-type]
+    assert shown(value) == text
 
 
 @given(st.floats(-1e300, 1e300))

@@ -5,6 +5,7 @@ from typing import Any
 from recipeline.reports.summary import (
     QUOTED,
     WITHOUT_TWINS,
+    describe_monitoring,
     explain_cache,
     explain_evidence,
     explain_split,
@@ -99,3 +100,28 @@ def test_the_evidence_of_a_promotion_is_told_with_its_interval_and_guard_rails()
     assert "90 % interval +0.0110 to +0.0440; 3 repeats, seed 42;" in line
     assert line.endswith("MAE, more than before -0.012 (at most 0.02); one-row latency in ms +9.500.")
     assert explain_evidence({}) == []
+
+
+def test_what_monitoring_found_is_a_table_a_verdict_and_its_reasons() -> None:
+    spread = {"psi": 0.3, "wasserstein": 0.5, "missing": 0.0, "unseen": None}
+    finding = {"rule": "psi", "subject": "pH", "verdict": "drift", "value": 0.3, "limits": {"warn": 0.1, "drift": 0.2}}
+    newest = {
+        "rows": 500,
+        "verdict": "drift",
+        "features": {"pH": spread},
+        "prediction": None,
+        "findings": [finding],
+        "known_share": 0.0,
+        "performance": {"mae": 0.51234, "rows": 40},
+    }
+    windows = [{"verdict": "ok"}, {"verdict": "drift"}]
+    report = {"newest": newest, "labels": None, "windows": windows, "left_out": 3, "model": {"version": "2"}}
+    table, *lines = describe_monitoring(report)
+    assert cells(table)[1] == ["pH", "0.300", "0.500", "0.000", ""]
+    assert lines == [
+        "2 windows: 1 ok, 1 drift.",
+        "Warning: 3 lines are left out: cut off, or with more or fewer fields.",
+        "Labelled: MAE 0.5123 of 40 rows.",
+        "DRIFT: 500 rows differ from the rows that version 2 learned from: pH.",
+        "  drift: pH: PSI 0.300 (warn 0.1, drift 0.2)",
+    ]

@@ -18,7 +18,7 @@ import requests
 
 from custom.red_wine import draw
 from tests.conftest import Project
-from tests.serving.test_server import Server
+from tests.serving.helpers import Server
 
 pytestmark = pytest.mark.xdist_group("under load")
 

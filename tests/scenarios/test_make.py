@@ -44,6 +44,9 @@ def test_make_pipeline_typed_again_reuses_all_steps_up_to_evaluate_and_changes_n
     assert steps_run(folder) == sorted(["main", *ORDER, *["train"] * candidates])
     assert stages(folder) == {"1": "Production"}
 
+    # The environment has the library's command too, which finds the project from any folder of it.
+    assert "first: R2 +" in run("cd docs && ../.venv/bin/recipeline history", folder)
+
     second = run("make pipeline", folder)
     assert "Reused: ingest, split, train, evaluate." in second
     assert CACHED == ("ingest", "split", "train", "evaluate")
@@ -103,7 +106,7 @@ class Setup:
 @pytest.fixture
 def machine(tmp_path: Path) -> Setup:
     """A machine with Python 3.12, and with 3.14 and 3.10, for which there is no lock."""
-    for name in ("Makefile", "scripts/venv"):
+    for name in ("Makefile", "scripts/venv", "scripts/recipeline"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     for name in ("requirements.txt", "requirements-dev.txt"):

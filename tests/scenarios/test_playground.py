@@ -29,7 +29,7 @@ from recipeline.serving.rows.schema import Schema
 from recipeline.serving.state import Service
 from tests.browser import Tab, needs_chromium, open_tab, serving, start_chromium
 from tests.conftest import NAME, Project
-from tests.serving.conftest import store_of
+from tests.serving.helpers import store_of
 
 pytestmark = [needs_chromium, pytest.mark.xdist_group("browser")]
 NASTY = "<img src=x onerror=\"document.title='broken'\">"

@@ -23,7 +23,7 @@ from mlflow import MlflowClient
 
 from recipeline.artifacts import ORDER
 from recipeline.registry.ledger import PROMOTE, Actor, Ledger
-from recipeline.registry.versions import Hand, Registry
+from recipeline.registry.versions import ChangedBy, Registry
 from recipeline.tracking.store import open_store
 from tests.conftest import NAME, ROOT, Project, small_recipe, words_of
 
@@ -575,8 +575,8 @@ def test_a_champion_that_changed_while_it_was_measured_is_decided_upon_again(
         calls.append(arguments)
         if len(calls) == 1:  # another command is faster
             registry = Registry(open_store(project.uri, root=project.folder), NAME)
-            hand = Hand(Actor("bob", "there"), "0" * 32)
-            registry.change("2", expected="1", kind=PROMOTE, reason="faster", hand=hand)
+            changed_by = ChangedBy(Actor("bob", "there"), "0" * 32)
+            registry.change("2", expected="1", kind=PROMOTE, reason="faster", changed_by=changed_by)
         return real(*arguments)
 
     monkeypatch.setattr("recipeline.registry.decision.choose_rule", choose_rule)
@@ -663,7 +663,7 @@ def test_a_step_that_is_ended_by_a_signal_says_so_and_its_run_is_failed(project:
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == code, stderr
     assert "Traceback" not in stderr
-    assert {signal.SIGINT: "train: interrupted", signal.SIGTERM: "train: terminated"}[number] in stderr
+    assert {signal.SIGINT: "train: interrupted", signal.SIGTERM: "train: terminated"}[signal.Signals(number)] in stderr
     run = project.client.get_run(runs[0].info.run_id)
     assert (run.info.status, run.data.tags["recipeline.exit_code"]) == ("FAILED", str(code))
 

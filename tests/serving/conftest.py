@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from recipeline.config.profile import Service as Settings
 from recipeline.registry.stages import CHAMPION
@@ -19,17 +18,8 @@ from recipeline.serving.model.copies import fetch_version
 from recipeline.serving.model.loading import ServedModel, load_copy
 from recipeline.serving.prometheus import Metrics
 from recipeline.serving.state import Service
-from recipeline.tracking.store import Store, open_store
-from tests.conftest import NAME, Project, forget_mlflow
-
-Make = Callable[..., FlaskClient]
-
-
-def store_of(project: Project) -> Store:
-    """Open the store of a project, as a service does."""
-    store = open_store(project.uri, root=project.folder)
-    forget_mlflow()
-    return store
+from tests.conftest import NAME, Project
+from tests.serving.helpers import Make, Server, store_of
 
 
 @pytest.fixture
@@ -56,7 +46,7 @@ def make_client(model: ServedModel) -> Make:
         if served:
             service.serve(served)
         client = create_app(service).test_client()
-        client.service = service  # type: ignore[attr-defined]
+        client.service = service
         return client
 
     return make
@@ -74,7 +64,20 @@ def row(model: ServedModel) -> dict[str, float]:
     return dict(model.info["sample"])
 
 
-def post(client: FlaskClient, body: Any, path: str = "/predict", **headers: str) -> TestResponse:
-    """Post a body, JSON unless it is bytes."""
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return client.post(path, data=data, headers={"Content-Type": "application/json"} | headers)
+@pytest.fixture
+def copied(trained: Project, tmp_path: Path) -> Project:
+    """The trained project's store, under a profile of its own."""
+    project = Project.__new__(Project)
+    project.__dict__ |= trained.__dict__
+    project.folder, project.profile_path = tmp_path, tmp_path / "serve.yaml"
+    content = yaml.safe_load(trained.profile_path.read_text(encoding="utf-8"))
+    content["service"] = {"workers": 2, "drain_seconds": 0.5}
+    project.profile_path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return project
+
+
+@pytest.fixture
+def server(copied: Project) -> Iterator[Server]:
+    server = Server(copied)
+    yield server
+    server.end()

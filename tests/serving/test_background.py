@@ -6,11 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from flask.testing import FlaskClient
-
 from recipeline.serving.background import BackgroundLog, RotatingFiles, as_line
-from recipeline.serving.http.predictions import Asked
-from tests.serving.conftest import Make, post
 
 
 def wait_for(condition: object, seconds: float = 5) -> None:
@@ -33,7 +29,7 @@ def test_lines_are_written_in_order_by_a_thread_of_its_own() -> None:
 
 def test_a_log_that_cannot_keep_up_drops_lines_and_counts_them_but_never_waits() -> None:
     stuck, dropped = threading.Event(), list[int]()
-    log = BackgroundLog(lambda _: stuck.wait(10), as_line, dropped.append, capacity=10)  # type: ignore[arg-type, return-value]
+    log = BackgroundLog(lambda _: stuck.wait(10), as_line, dropped.append, capacity=10)
     log.add({"first": 1})
     wait_for(lambda: log._waiting == 0)
     began = time.monotonic()
@@ -76,46 +72,3 @@ def test_files_are_closed_when_they_are_full_and_deleted_when_they_are_old(tmp_p
     files.write(b"y\n")
     assert sorted(path.read_bytes()[:1] for path in folder.glob("*.jsonl")) == [b"x", b"y"]
     assert first.read_bytes()[:1] == b"x"
-
-
-def test_the_prediction_log_has_each_row_and_its_answer(make_client: Make, row: dict[str, float], tmp_path: Path) -> None:
-    client = make_client(prediction_log={"folder": str(tmp_path)})
-    files = RotatingFiles(tmp_path, max_bytes=1e6, keep_days=1)
-    log = client.service.prediction_log = BackgroundLog(files.write, Asked.as_lines, lambda _: None)  # type: ignore[attr-defined]
-    answer = post(client, [row, row | {"alcohol": 9.9}], **{"X-Request-ID": "abc"}).get_json()
-    post(client, b"[]")
-    log.close()
-    lines = [json.loads(line) for line in next(tmp_path.glob("*.jsonl")).read_bytes().splitlines()]
-    assert [line["prediction"] for line in lines] == answer["predictions"]
-    assert [line["row"] for line in lines] == [0, 1]
-    assert {line["request_id"] for line in lines} == {"abc"}
-    assert {line["version"] for line in lines} == {answer["model"]["version"]}
-    assert lines[1]["features"] == row | {"alcohol": 9.9}
-    assert abs(lines[0]["time"] - time.time()) < 60
-
-
-def test_a_share_of_the_requests_is_kept_where_the_profile_says_so(make_client: Make, row: dict[str, float]) -> None:
-    client, kept = make_client(prediction_log={"folder": "unused", "sample": 0.25}), []
-
-    class Log:
-        def add(self, record: Asked, lines: int) -> None:
-            kept.append((record, lines))
-
-    client.service.prediction_log = Log()  # type: ignore[attr-defined]
-    for _ in range(400):
-        post(client, row)
-    assert 60 <= len(kept) <= 140
-
-
-def test_the_access_log_has_a_line_for_each_request(client: FlaskClient, row: dict[str, float]) -> None:
-    written: list[bytes] = []
-    log = client.service.access_log = BackgroundLog(written.append, as_line, lambda _: None)  # type: ignore[attr-defined]
-    post(client, row)
-    client.get("/nothing?token=secret")
-    log.close()
-    first, second = (json.loads(line) for line in b"".join(written).splitlines())
-    assert [first[name] for name in ("method", "path", "status", "rows", "version")] == ["POST", "/predict", 200, 1, "1"]
-    assert first["ms"] > 0
-    assert len(first["request_id"]) == 32
-    assert second["status"] == 404
-    assert b"secret" not in b"".join(written)

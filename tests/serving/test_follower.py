@@ -16,7 +16,7 @@ from recipeline.serving.prometheus import Metrics
 from recipeline.serving.state import Service
 from recipeline.tracking.store import Store
 from tests.conftest import NAME, MakeProject, Project, move_store
-from tests.serving.conftest import store_of
+from tests.serving.helpers import store_of
 
 pytestmark = pytest.mark.xdist_group("watch")
 

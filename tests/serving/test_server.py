@@ -5,81 +5,15 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-import yaml
 
-from tests.conftest import ROOT, Project
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Server:
-    """`python -m recipeline serve` on a project, in a process of its own."""
-
-    def __init__(self, project: Project, *options: str, **environment: str) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.log = project.folder / "serve.log"
-        command = [
-            sys.executable,
-            "-m",
-            "recipeline",
-            "serve",
-            "--recipe",
-            str(project.recipe_path),
-            "--profile",
-            str(project.profile_path),
-        ]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*command, "--port", str(self.port), *options],
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env={**os.environ, **environment},
-            )
-
-    def wait(self, status: int = 200, seconds: float = 60) -> requests.Response:
-        """Wait until /readyz answers with a status."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, self.log.read_text()
-            with contextlib.suppress(requests.ConnectionError):
-                response = requests.get(f"{self.url}/readyz", timeout=5)
-                if response.status_code == status:
-                    return response
-            time.sleep(0.1)
-        raise AssertionError(f"no {status} in {seconds} s: {self.log.read_text()}")
-
-    def predict(self, row: Any, **headers: str) -> requests.Response:
-        return requests.post(f"{self.url}/predict", json=row, headers=headers, timeout=10)
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal; return the exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        return self.end_by_itself(20)
-
-    def end_by_itself(self, seconds: float = 60) -> int:
-        """Return the exit code; a process that does not end in time is killed, with its workers."""
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            subprocess.run(["pkill", "-KILL", "-P", str(self.process.pid)], check=False)
-            self.process.kill()
-            raise
+from tests.conftest import Project
+from tests.serving.helpers import Server
 
 
 def serve_profile(project: Project, **service: Any) -> None:
@@ -93,25 +27,6 @@ def row(trained: Project) -> dict[str, float]:
     path = Path(run.info.artifact_uri.removeprefix("file://")) / "model_info.json"
     found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["sample"]
     return found
-
-
-@pytest.fixture
-def copied(trained: Project, tmp_path: Path) -> Project:
-    """The trained project's store, under a profile of its own."""
-    project = Project.__new__(Project)
-    project.__dict__ |= trained.__dict__
-    project.folder, project.profile_path = tmp_path, tmp_path / "serve.yaml"
-    content = yaml.safe_load(trained.profile_path.read_text(encoding="utf-8"))
-    content["service"] = {"workers": 2, "drain_seconds": 0.5}
-    project.profile_path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    return project
-
-
-@pytest.fixture
-def server(copied: Project) -> Iterator[Server]:
-    server = Server(copied)
-    yield server
-    server.end()
 
 
 def test_a_service_starts_answers_drains_and_ends_with_the_code_of_its_signal(server: Server, row: dict[str, float]) -> None:

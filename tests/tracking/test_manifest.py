@@ -7,16 +7,15 @@ import sqlite3
 import threading
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import pytest
 
-from recipeline.artifacts import CARD, DATASET, LEADERBOARD, METRICS, VERDICT, Artifact, plot
+from recipeline.artifacts import CARD, DATASET, METRICS, VERDICT, plot
 from recipeline.errors import UnavailableError
 from recipeline.tracking.manifest import Reader, Writer, file_digest, folder_digests, local_copy
 from recipeline.tracking.store import Store
 from tests.toys import ROWS, log_toy
+from tests.tracking.helpers import new_run
 
 
 def harm(path: Path, how: str) -> None:
@@ -27,36 +26,6 @@ def harm(path: Path, how: str) -> None:
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     else:
         path.unlink()
-
-
-def new_run(store: Store) -> str:
-    return str(store.client.create_run(store.experiment("toy")).info.run_id)
-
-
-@pytest.mark.parametrize(
-    ("artifact", "value"),
-    [
-        (METRICS, {"r2": 0.1 + 0.2, "name": "größer", "none": None, "list": [1, 2.5]}),
-        (DATASET, pd.DataFrame({"a b": [0.1 + 0.2, float("nan")], "n": [1, 2]}, index=[7, 3])),
-        (LEADERBOARD, pd.DataFrame({"candidate": ["NA", "b"], "cv_mean_score": [0.1 + 0.2, 1 / 3]})),
-    ],
-    ids=["json", "parquet", "csv"],
-)
-def test_what_is_written_is_read_back_to_the_last_bit(store: Store, artifact: Artifact[Any], value: Any) -> None:
-    run_id = new_run(store)
-    writer = Writer(store.client, run_id)
-    writer.save(artifact, value)
-    writer.close()
-    read = Reader(store.client).load(artifact, run_id)
-    if isinstance(value, pd.DataFrame):
-        pd.testing.assert_frame_equal(read, value, check_exact=True)
-    else:
-        assert read == value
-
-
-def test_a_number_that_json_does_not_have_is_never_written(store: Store) -> None:
-    with pytest.raises(ValueError, match="nan"):
-        Writer(store.client, new_run(store)).save(METRICS, {"r2": float("nan")})
 
 
 def test_a_plot_lies_in_a_folder_of_its_own(store: Store) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -9,25 +8,16 @@ from mlflow.entities import Run
 
 from recipeline.artifacts import DATASET, FINGERPRINT, VERDICT
 from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError
-from recipeline.tracking.lineage import lineage_of, recorded
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.runs import History, StepRun, create_child, exit_code_of, fail_run, open_run
 from recipeline.tracking.store import Store
 from tests.toys import ROWS
-
-WHO = {"recipe": "toy", "profile": "test"}
+from tests.tracking.helpers import WHO, finish
 
 
 @pytest.fixture
 def history(store: Store) -> History:
     return History(store.client, "toy", "test")
-
-
-def finish(store: Store, step: str = "ingest", *, experiment: str = "toy", **tags: str) -> str:
-    """Return the ID of a new finished run of `step`."""
-    with open_run(store.client, step, store.experiment(experiment), WHO | tags) as run:
-        pass
-    return run.id
 
 
 def tags_of(store: Store, run_id: str) -> dict[str, str]:
@@ -117,7 +107,7 @@ def test_a_nested_run_and_a_child_name_their_parent(store: Store) -> None:
 
 def test_a_step_writes_only_its_own_artifacts(store: Store) -> None:
     run_id = store.client.create_run(store.experiment("toy")).info.run_id
-    run = StepRun(run_id, "split", store.client, store.experiment("toy"))
+    run = StepRun(run_id, "split", store.client, store.experiment("toy"), reader=Reader(store.client))
     with pytest.raises(AssertionError, match=r"dataset\.parquet is written by ingest"):
         run.save(DATASET, ROWS)
     run.save(FINGERPRINT, {"params": {}})
@@ -130,7 +120,7 @@ def test_a_step_reads_what_the_runs_that_it_is_made_from_wrote(store: Store) -> 
         ingest.save(DATASET, ROWS)
     with open_run(store.client, "split", experiment, WHO) as split:
         assert split.parent_tag("data_source") == ""
-        split.descend({"ingest": ingest.id})
+        split.set_lineage({"ingest": ingest.id})
         assert split.load(DATASET).equals(ROWS)
         assert split.parent_tag("recipe") == "toy"
     tags = tags_of(store, split.id)
@@ -242,37 +232,8 @@ def test_a_deleted_run_is_unavailable_with_the_way_to_bring_it_back(store: Store
         history.get("ingest", run_id)
 
 
-def test_the_lineage_of_a_run_is_in_the_order_of_the_steps_and_ends_with_it(store: Store) -> None:
-    ingest, split = finish(store, "ingest"), finish(store, "split")
-    with open_run(store.client, "train", store.experiment("toy"), WHO) as run:
-        run.descend({"split": split, "ingest": ingest})
-    found = store.client.get_run(run.id)
-    assert list(lineage_of(found, ("ingest", "split", "train")).items()) == [
-        ("ingest", ingest),
-        ("split", split),
-        ("train", run.id),
-    ]
-    alone = store.client.get_run(finish(store))
-    assert lineage_of(alone, ("ingest",)) == {"ingest": alone.info.run_id}
-
-
-def test_what_a_result_depends_on_is_recorded(store: Store) -> None:
-    content = {"params": {"data": "auto"}, "components": {"cv.folds": "5"}}
-    with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
-        run.save(FINGERPRINT, content)
-    assert recorded(Reader(store.client), store.client.get_run(run.id)) == content
-
-
-def test_a_result_whose_record_is_gone_depends_on_nothing_that_is_known(store: Store, tmp_path: Path) -> None:
-    with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
-        run.save(FINGERPRINT, {"params": {"data": "auto"}, "components": {}})
-    (path,) = (tmp_path / "mlruns").rglob("fingerprint.json")
-    path.write_text("{}", encoding="utf-8")
-    assert recorded(Reader(store.client), store.client.get_run(run.id)) == {"params": {}, "components": {}}
-
-
 def test_an_artifact_of_a_run_without_it_is_unavailable(store: Store) -> None:
     with open_run(store.client, "register", store.experiment("toy"), WHO) as run:
-        run.descend({"evaluate": finish(store, "evaluate")})
+        run.set_lineage({"evaluate": finish(store, "evaluate")})
         with pytest.raises(UnavailableError, match=r"verdict\.json"):
             run.load(VERDICT)

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, event
 
 from recipeline.tracking import sqlite
 from recipeline.tracking._compat import engines_of
-from recipeline.tracking.sqlite import spare_syncs
+from recipeline.tracking.sqlite import is_new, spare_syncs
 from recipeline.tracking.store import Store, open_store
 from tests.conftest import SYNCHRONOUS
 
@@ -124,3 +124,10 @@ def test_a_store_that_exists_is_left_as_it_is(made: Store, tmp_path: Path) -> No
     sqlite.copy_schema(tmp_path / "cache", tmp_path / "first.db")
     assert made
     assert ((tmp_path / "first.db").stat().st_mtime_ns, rows_of(tmp_path / "first.db", "experiments")) == before
+
+
+def test_a_store_is_new_until_it_is_opened(tmp_path: Path, store: Store) -> None:
+    assert is_new("sqlite:///other.db", root=tmp_path)
+    assert not is_new("sqlite:///mlflow.db", root=tmp_path)
+    assert not is_new(store.uri, root=tmp_path / "elsewhere")
+    assert not is_new("http://127.0.0.1:9", root=tmp_path)

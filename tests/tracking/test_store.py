@@ -1,27 +1,18 @@
 from __future__ import annotations
 
-import errno
 import multiprocessing
 import socket
-import sqlite3
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import NoReturn
 
 import mlflow
 import pytest
-import requests
-import sqlalchemy.exc
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import NOT_FOUND, PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.tracking import store as module
-from recipeline.tracking.failures import store_errors
-from recipeline.tracking.sqlite import is_new
 from recipeline.tracking.store import Store, held, open_store
 
 
@@ -90,13 +81,6 @@ def test_a_relative_path_lies_in_the_root_whatever_the_working_folder(
 def test_an_opened_store_is_the_one_that_mlflow_uses(store: Store) -> None:
     assert mlflow.get_tracking_uri() == store.uri
     assert store.client.tracking_uri == store.uri
-
-
-def test_a_store_is_new_until_it_is_opened(tmp_path: Path, store: Store) -> None:
-    assert is_new("sqlite:///other.db", root=tmp_path)
-    assert not is_new("sqlite:///mlflow.db", root=tmp_path)
-    assert not is_new(store.uri, root=tmp_path / "elsewhere")
-    assert not is_new("http://127.0.0.1:9", root=tmp_path)
 
 
 def test_an_experiment_is_made_once_and_its_artifacts_lie_in_the_root(store: Store, tmp_path: Path) -> None:
@@ -183,69 +167,3 @@ def test_the_same_thread_can_take_the_lock_again(store: Store) -> None:
     with held(store.lock(), store.uri), held(store.lock(), store.uri):
         assert store.lock().is_locked
     assert not store.lock().is_locked
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        sqlite3.OperationalError("database is locked"),
-        OSError(28, "No space left on device"),
-        MlflowException("API request to http://x failed"),
-        MlflowException(f"Failures occurred while downloading from http://{'x' * 300}: API request to http://x failed"),
-        MlflowException("(sqlite3.OperationalError) disk I/O error"),
-    ],
-)
-def test_what_a_store_raises_that_is_gone_is_one_sentence(error: Exception) -> None:
-    with pytest.raises(UnavailableError, match="must be reachable and writable") as raised, store_errors("sqlite:///a.db"):
-        raise error
-    assert raised.value.exit_code == 6
-    assert raised.value.__cause__ is None
-
-
-GONE = [
-    sqlite3.OperationalError("x"),
-    sqlalchemy.exc.OperationalError("SELECT 1", {}, Exception("x")),
-    sqlalchemy.exc.DatabaseError("SELECT 1", {}, Exception("x")),
-    requests.ConnectionError("x"),
-    requests.HTTPError("x"),
-    OSError(errno.ENOSPC, "x"),
-    OSError(errno.EROFS, "x"),
-    MlflowException("x", error_code=TEMPORARILY_UNAVAILABLE),
-    MlflowException("x", error_code=PERMISSION_DENIED),
-]
-
-
-@pytest.mark.parametrize("ways", [(), ("cause",), ("context",), ("cause", "context"), ("context", "cause", "cause")])
-@pytest.mark.parametrize("reason", GONE, ids=lambda error: type(error).__name__)
-def test_a_store_that_is_gone_is_known_by_the_type_of_what_led_to_an_error(reason: Exception, ways: tuple[str, ...]) -> None:
-    error: Exception = reason
-    for way in ways:
-        outer = MlflowException("of no telling words")
-        setattr(outer, f"__{way}__", error)
-        error = outer
-    with pytest.raises(UnavailableError, match="must be reachable and writable"), store_errors("sqlite:///a.db"):
-        raise error
-
-
-@pytest.mark.parametrize("reason", [KeyError("x"), OSError(errno.ENOENT, "x"), MlflowException("x", error_code=NOT_FOUND)])
-def test_what_led_to_an_error_may_be_a_bug_too(reason: Exception) -> None:
-    with pytest.raises(MlflowException, match="of no telling words"), store_errors("sqlite:///a.db"):
-        raise MlflowException("of no telling words") from reason
-
-
-@pytest.mark.parametrize("error", [MlflowException("No such run"), OSError(2, "No such file"), ValueError("a bug")])
-def test_anything_else_is_a_bug_and_passes(error: Exception) -> None:
-    def work() -> NoReturn:
-        raise error
-
-    with pytest.raises(type(error)) as raised, store_errors("sqlite:///a.db"):
-        work()
-    assert raised.value is error
-
-
-def test_a_store_that_loses_its_tables_is_unavailable_in_one_sentence(store: Store, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "mlflow.db") as connection:
-        connection.execute("DROP TABLE experiments")
-    connection.close()
-    with pytest.raises(UnavailableError, match="no such table"), store_errors(store.uri):
-        store.client.search_experiments()

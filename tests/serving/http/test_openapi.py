@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,8 +14,8 @@ from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi import checks
 
 from recipeline.serving.model.loading import ServedModel
-from recipeline.serving.rows.schema import Schema
-from tests.serving.conftest import Make
+from tests.serving.helpers import Make
+from tests.serving.http.helpers import describe, schema_of
 
 CONFORMS = [
     checks.status_code_conformance,
@@ -29,32 +28,12 @@ TAKES_JUST_WHAT_IT_SAYS = [checks.positive_data_acceptance, checks.negative_data
 MANY, FEW = 60, 3
 
 
-def describe(client: Any, **headers: str) -> dict[str, Any]:
-    answer = client.get("/openapi.json", headers=headers)
-    assert answer.status_code == 200
-    found: dict[str, Any] = answer.get_json()
-    return found
-
-
-def schema_of(document: dict[str, Any], name: str) -> Any:
-    """Return a validator of the component `name`."""
-    return jsonschema_rs.validator_for({"$ref": f"#/components/schemas/{name}", "components": document["components"]})
-
-
 def within(value: Any, key: str) -> Iterator[Any]:
     """Yield what stands under `key`, at any depth."""
     for name, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
         if name == key:
             yield inner
         yield from within(inner, key)
-
-
-def with_features(model: ServedModel, *changes: dict[str, Any]) -> ServedModel:
-    """Return the model with its first features described otherwise."""
-    info = copy.deepcopy(model.info)
-    for feature, change in zip(info["features"], changes, strict=False):
-        feature.update(change)
-    return replace(model, info=info, schema=Schema.of(info))
 
 
 # --- the document --------------------------------------------------------------------------------------------------------
@@ -94,34 +73,6 @@ def test_every_operation_has_a_name_of_its_own(client: Any) -> None:
 # --- the columns ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_row_is_the_models_columns_with_their_units_and_training_ranges(client: Any, model: ServedModel) -> None:
-    row = describe(client)["components"]["schemas"]["Row"]
-    assert row["required"] == list(row["properties"]) == list(model.schema.names)
-    assert row["additionalProperties"] is False
-    for feature in model.schema.features:
-        schema = row["properties"][feature.name]
-        assert schema["description"].startswith(feature.unit)
-        assert f"trained on {feature.low:g} to {feature.high:g}" in schema["description"]
-        assert schema["maximum"] > 1e38
-
-
-def test_a_service_that_refuses_what_is_beyond_the_training_range_says_so_as_a_rule(
-    make_client: Make, model: ServedModel
-) -> None:
-    row = describe(make_client(out_of_range="reject"))["components"]["schemas"]["Row"]
-    for feature in model.schema.features:
-        assert (row["properties"][feature.name]["minimum"], row["properties"][feature.name]["maximum"]) == (
-            feature.low,
-            feature.high,
-        )
-
-
-def test_whole_and_missing_values_are_told(make_client: Make, model: ServedModel) -> None:
-    changed = with_features(model, {"type": "integer"}, {"nullable": True}, {"type": "integer", "nullable": True})
-    types = [column["type"] for column in describe(make_client(changed))["components"]["schemas"]["Row"]["properties"].values()]
-    assert types[:4] == ["integer", ["number", "null"], ["integer", "null"], "number"]
-
-
 def test_the_sample_is_an_example_and_keeps_the_rules(client: Any, row: dict[str, float]) -> None:
     document = describe(client)
     examples = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["examples"]
@@ -140,13 +91,6 @@ def test_the_examples_of_both_ways_to_predict_are_answered(client: Any) -> None:
                 assert answer.status_code == 200, (path, name, answer.get_data())
 
 
-def test_rows_have_the_services_limit(make_client: Make, row: dict[str, float]) -> None:
-    rows = schema_of(describe(make_client(max_rows=2)), "Rows")
-    assert rows.is_valid([row, row])
-    assert not rows.is_valid([row, row, row])
-    assert not rows.is_valid([])
-
-
 def test_only_what_the_version_can_answer_may_be_asked_for(make_client: Make, model: ServedModel) -> None:
     info = {**model.info, "target": {**model.info["target"], "type": "number"}}
     names = [
@@ -156,12 +100,6 @@ def test_only_what_the_version_can_answer_may_be_asked_for(make_client: Make, mo
 
 
 # --- who is told what ----------------------------------------------------------------------------------------------------
-
-
-def test_before_a_model_is_served_rows_are_of_any_columns(make_client: Make) -> None:
-    document = describe(make_client(served=None))
-    assert schema_of(document, "Rows").is_valid([{"any": 1.5, "other": None}])
-    assert "examples" not in document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
 
 
 def test_a_service_with_tokens_tells_its_columns_only_to_whom_it_tells_the_model(make_client: Make, model: ServedModel) -> None:
@@ -194,7 +132,7 @@ def test_a_service_without_tokens_describes_none(client: Any) -> None:
 def never(*statuses: int) -> Any:
     """Return a check that an answer has none of these statuses."""
 
-    def check(_: object, response: Response, case: Case) -> None:
+    def check(_: object, response: Response, case: Case[Any]) -> None:
         assert response.status_code not in statuses, (case, response.text)
 
     return check
@@ -210,7 +148,7 @@ def throw(app: Flask, mode: GenerationMode) -> None:
             throw_at(operation, mode, [never(500, 503), *CONFORMS, *more])
 
 
-def throw_at(operation: APIOperation, mode: GenerationMode, wanted: list[Any]) -> None:
+def throw_at(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode, wanted: list[Any]) -> None:
     @settings(
         max_examples=MANY if operation.method == "post" else FEW,
         deadline=None,
@@ -219,7 +157,7 @@ def throw_at(operation: APIOperation, mode: GenerationMode, wanted: list[Any]) -
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy(generation_mode=mode))
-    def check(case: Case) -> None:
+    def check(case: Case[Any]) -> None:
         case.validate_response(case.call(), checks=wanted)
 
     check()

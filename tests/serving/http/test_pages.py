@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from recipeline.serving.http import pages
 from recipeline.serving.model.loading import ServedModel
-from tests.serving.conftest import Make
+from tests.serving.helpers import Make
 
 PLAYGROUND = pages.STATIC / "playground"
 SOURCES = {name: (PLAYGROUND / f"{name}.js").read_text(encoding="utf-8") for name in pages.MODULES}

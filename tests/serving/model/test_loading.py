@@ -15,12 +15,7 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from recipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.inference.golden import golden_features
-from recipeline.registry.stages import CHAMPION
-from recipeline.registry.versions import Registry
-from recipeline.serving.model.copies import fetch_version, mark_served, newest_copy
 from recipeline.serving.model.loading import RefusedModel, load_copy
-from tests.conftest import NAME, Project
-from tests.serving.conftest import store_of
 
 
 def edit_flavor(copy: Path, **changes: str) -> None:
@@ -93,7 +88,7 @@ class Bomb:
 def test_a_pickle_is_never_loaded(copy: Path, form: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (copy / "model" / "model.skops").write_bytes(pickle.dumps(Bomb()))
-    edit_flavor(copy, serialization_format=form)  # type: ignore[arg-type]
+    edit_flavor(copy, serialization_format=form)
     assert "must be" in refusal(copy)
     assert not (tmp_path / "exploded").exists()
 
@@ -183,33 +178,3 @@ def no_description(copy: Path) -> None:
 def test_a_broken_copy_is_refused_in_one_sentence(copy: Path, damage: Any, sentence: str) -> None:
     damage(copy)
     assert refusal(copy).startswith(sentence)
-
-
-def test_a_version_is_fetched_once_and_whole_or_not_at_all(
-    trained: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store, folder = store_of(trained), tmp_path / "copies"
-    champion = Registry(store, NAME).holder(CHAMPION)
-    assert champion is not None
-    monkeypatch.setattr("mlflow.artifacts.download_artifacts", lambda **_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        fetch_version(store, champion, folder)
-    assert newest_copy(folder) is None
-    assert list(folder.iterdir()) == []
-    monkeypatch.undo()
-    copy = fetch_version(store, champion, folder)
-    assert fetch_version(store, champion, folder) == copy == newest_copy(folder)
-    assert load_copy(copy).version == str(champion.version)
-
-
-def test_few_copies_are_kept_and_the_newest_is_the_one_served_last(tmp_path: Path) -> None:
-    import os
-
-    for number in range(6):
-        copy = tmp_path / f"{number}-m"
-        copy.mkdir()
-        (copy / "version.json").touch()
-        os.utime(copy, (number, number))
-    mark_served(tmp_path / "2-m")
-    assert newest_copy(tmp_path) == tmp_path / "2-m"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["2-m", "4-m", "5-m"]

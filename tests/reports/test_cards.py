@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -12,16 +11,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
-from recipeline.artifacts import CARD
-from recipeline.tracking.runs import StepRun
 from tests.browser import needs_chromium, start_chromium
 from tests.conftest import Project
-from tests.reports.conftest import NASTY, Chains, card_of
+from tests.reports.helpers import STEPS, Chains, text_of
 
 pytestmark = pytest.mark.xdist_group("cards")
 WIDTHS = (1280, 800, 390)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark", "dark")
-STEPS = ("ingest", "split", "train", "evaluate", "register", "promote", "main")
 #: Of each chain, the steps that have a card of their own; a reused step has the one of the chain that ran it.
 DRAWN = {
     "promoted": STEPS,
@@ -193,66 +189,6 @@ def test_the_figures_of_a_chain_are_the_logged_metrics_on_every_card(browser: Br
     promote.close()
 
 
-def test_the_index_leads_to_the_card_of_every_step(chains: Chains) -> None:
-    for chain, steps in (("promoted", STEPS[:-1]), ("kept", STEPS[:-1]), ("rejected", STEPS[:-2])):
-        index = chains.cards[chain, "main"]
-        links = re.findall(r'<a href="([^"]+)">The card of (\w+)</a>', index.read_text(encoding="utf-8"))
-        assert [step for _, step in links] == list(steps)
-        for href, step in links:
-            assert f"<title>{step}" in (index.parent / href).read_text(encoding="utf-8")
-
-
-def text_of(chains: Chains, chain: str, step: str) -> str:
-    return chains.cards[chain, step].read_text(encoding="utf-8")
-
-
-def test_the_index_tells_what_became_of_the_chain(chains: Chains) -> None:
-    assert "was promoted: " in text_of(chains, "promoted", "main")
-    assert "was kept: " in text_of(chains, "kept", "main")
-    assert "fails a gate of the recipe: nothing was registered." in text_of(chains, "rejected", "main")
-    assert "The rows are SYNTHETIC" in text_of(chains, "synthetic", "main")
-    assert "The chain failed: " in text_of(chains, "failed", "main")
-
-
-def test_the_index_tells_what_is_different_from_the_last_run(chains: Chains) -> None:
-    assert "Since the last run" not in text_of(chains, "promoted", "main")
-    kept = text_of(chains, "kept", "main")
-    assert "Since the last run" in kept
-    assert "train: candidates.LinearRegression removed" in kept
-
-
-def test_the_index_says_what_was_reused_and_why_the_rest_was_not(chains: Chains) -> None:
-    kept = text_of(chains, "kept", "main")
-    assert kept.count("<td>reused</td>") == 2
-    assert "candidates.LinearRegression removed" in kept
-    assert "not run before" in text_of(chains, "promoted", "main")
-
-
-def test_the_card_of_monitor_has_the_figures_of_the_report_and_names_what_has_drifted(chains: Chains) -> None:
-    text = text_of(chains, "monitor", "monitor")
-    found = json.loads((chains.cards["monitor", "monitor"].parent / "drift.json").read_text(encoding="utf-8"))
-    for title in ("What was looked at", "What is different", "How different", "Then and now", "Errors", "Windows"):
-        assert f"<h2>{title}</h2>" in text
-    assert f'data-value="{found["newest"]["features"]["alcohol"]["psi"]}"' in text
-    assert "alcohol" in text.split('class="verdict"')[1].split("</p>")[0]
-    assert NASTY not in text
-
-
-def test_a_failed_step_has_a_card_with_the_sentence_and_all_violations(chains: Chains) -> None:
-    text = text_of(chains, "failed", "ingest")
-    assert "ingest: failed" in text
-    assert "What went wrong" in text
-
-
-def test_text_of_the_data_is_text_on_the_card(chains: Chains) -> None:
-    for step in ("ingest", "main"):
-        text = text_of(chains, "failed", step)
-        assert "<img src=x" not in text
-        assert "<b>strong" not in text
-        assert "&lt;img src=x" in text
-    assert NASTY not in text_of(chains, "failed", "main")
-
-
 def test_made_up_rows_are_announced_on_every_card_about_scores_and_rows(chains: Chains) -> None:
     for step in ("ingest", "register", "main"):
         assert "SYNTHETIC" in text_of(chains, "synthetic", step)
@@ -265,108 +201,8 @@ def test_plots_lie_beside_the_card_as_png(chains: Chains) -> None:
         assert all(plot.read_bytes().startswith(b"\x89PNG") for plot in plots)
 
 
-def test_the_version_has_the_model_card_as_its_description(chains: Chains) -> None:
-    version = chains.project.client.get_model_version("SmallModel", "1")
-    assert version.description == (chains.cards["promoted", "register"].parent / "model_card.md").read_text(encoding="utf-8")
-    assert "## Limits" in version.description
-    assert "Ethical considerations" in text_of(chains, "promoted", "register")
-
-
-def test_the_chain_prints_where_its_card_is(chains: Chains) -> None:
-    assert f"The card: {chains.cards['promoted', 'main']}" in chains.outcomes["promoted"].stdout
-
-
-def test_report_prints_the_newest_index_card_and_draws_the_closer_look_once(chains: Chains) -> None:
-    lines = chains.outcomes["report"].stdout.splitlines()
-    assert lines[0] == f"The run:        {chains.cards['synthetic', 'main']}"
-    assert lines[1] == f"A closer look:  {chains.cards['report', 'report']}"
-    again = chains.project.ok("report")
-    assert again.stdout == chains.outcomes["report"].stdout
-    assert len(chains.project.runs("report")) == 1
-
-
-def test_compare_names_what_differs_between_two_versions(chains: Chains) -> None:
-    outcome = chains.outcomes["compare"]
-    assert "train: candidates.LinearRegression removed" in outcome.stdout
-    assert str(chains.cards["compare", "compare"]) in outcome.stdout
-    assert "version 1 against version 2" in text_of(chains, "compare", "compare")
-
-
-def test_compare_without_words_takes_the_last_two_chains_and_warns_of_other_test_rows(chains: Chains) -> None:
-    outcome = chains.project.ok("compare")
-    assert "The test rows are not the same" in card_of(chains.project, outcome.run_id).read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("word", ["99", "f" * 32, "no such run"])
-def test_compare_of_what_is_not_there_is_one_sentence(chains: Chains, word: str) -> None:
-    outcome = chains.project.run("compare", before=word)
-    assert outcome.exit_code == 6
-    assert "Traceback" not in outcome.stderr
-    assert word in outcome.stderr
-
-
-def test_compare_of_a_run_that_came_to_no_evaluation_says_which_it_needs(chains: Chains) -> None:
-    ingest = chains.project.first("ingest").info.run_id
-    outcome = chains.project.run("compare", before=ingest)
-    assert outcome.exit_code == 6
-    assert "must be a version, or the ID of a run that came to an evaluation" in outcome.stderr
-
-
 @pytest.mark.parametrize("command", ["report", "compare"])
 def test_without_a_finished_chain_the_sentence_says_how_to_make_one(project: Project, command: str) -> None:
     outcome = project.run(command)
     assert outcome.exit_code == 6
     assert "make pipeline" in outcome.stderr
-
-
-def test_a_card_that_cannot_be_made_is_a_warning_and_fails_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-
-    def fail(_: object) -> None:
-        raise RuntimeError("no ink")
-
-    monkeypatch.setattr("recipeline.reports.cards.split.make_card", fail)
-    outcome = project.ok("main", model="lr")
-    assert "warning: split: This card could not be drawn: RuntimeError: no ink" in outcome.stderr
-    split = project.first("split")
-    assert split.data.tags["recipeline.card_failures"].endswith("no ink")
-    assert "This card could not be drawn" in card_of(project, split.info.run_id).read_text(encoding="utf-8")
-    index = card_of(project, project.first("main").info.run_id).read_text(encoding="utf-8")
-    assert "split: This card could not be drawn" in index
-    assert "This card could not be drawn" in outcome.stdout
-
-
-def test_a_card_that_cannot_be_saved_is_a_warning_and_fails_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    save = StepRun.save
-
-    def refuse(run: StepRun, artifact: Any, value: Any) -> str:
-        if artifact is CARD:
-            raise OSError("no room")
-        return save(run, artifact, value)
-
-    monkeypatch.setattr(StepRun, "save", refuse)
-    outcome = project.ok("main", model="lr")
-    assert "warning: promote: This card could not be saved: OSError: no room" in outcome.stderr
-    assert list(project.versions()) == ["1"]
-
-
-def test_a_last_run_that_is_gone_in_parts_is_no_reason_to_fail(project: Project) -> None:
-    project.ok("main", model="lr")
-    (card_of(project, project.first("evaluate").info.run_id).parent / "verdict.json").unlink()
-    outcome = project.ok("main", model="lr", cache="off")
-    main = max(project.runs("main"), key=lambda run: run.info.start_time)
-    assert "Since the last run" not in card_of(project, main.info.run_id).read_text(encoding="utf-8")
-    assert "warning" not in outcome.stderr.lower()
-
-
-def test_a_bug_in_a_step_has_a_card_and_keeps_its_traceback(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    import recipeline.data.splits
-
-    def fail(*_: object) -> None:
-        raise ZeroDivisionError("a bug")
-
-    monkeypatch.setattr(recipeline.data.splits, "split_rows", fail)
-    outcome = project.run("main", model="lr")
-    assert outcome.exit_code == 1
-    assert "Traceback" in outcome.stderr
-    (split,) = project.runs("split")
-    assert "This is a bug" in card_of(project, split.info.run_id).read_text(encoding="utf-8")

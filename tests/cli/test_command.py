@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+from click.testing import Result as Ended
+
+from recipeline.artifacts import CHANGE
+from recipeline.cli.command import Result, entry_point, reading_command, record_change, registry_command, step_command
+from recipeline.errors import UnavailableError
+from recipeline.orchestration.session import Session
+from recipeline.registry.ledger import PROMOTE, Actor, Entry
+from recipeline.tracking.runs import StepRun
+from tests.conftest import Project
+from tests.sessions import Toys
+
+
+def invoke(command: click.Command, project: Project, *words: str) -> Ended:
+    """Run a command on a project."""
+    options = ["--recipe", str(project.recipe_path), "--profile", str(project.profile_path)]
+    return CliRunner().invoke(command, [*options, *words])
+
+
+def test_stdout_is_the_result_and_what_libraries_print_goes_to_stderr() -> None:
+    def work() -> Result:
+        print("a library's words")
+        sys.stdout.write("and more\n")
+        return Result("the result", 4)
+
+    ended = CliRunner().invoke(entry_point("my_toy")(work), [])
+    assert (ended.stdout, ended.exit_code) == ("the result\n", 4)
+    assert ended.stderr == "a library's words\nand more\n"
+    assert entry_point("my_toy")(work).name == "my-toy"
+
+
+@pytest.mark.parametrize(("step", "options"), [("ingest", []), ("split", ["ingest_run_id"]), ("train", ["split_run_id"])])
+def test_a_step_may_be_told_the_run_of_the_step_before_it(step: str, options: list[str]) -> None:
+    command = step_command(Toys().step(step))(lambda: None)
+    assert [option.name for option in command.params] == ["recipe", "profile", *options]
+
+
+@pytest.fixture
+def reading() -> click.Command:
+    @reading_command("toy")
+    @click.option("--word", default="")
+    def toy(session: Session, word: str) -> tuple[Any, str]:
+        if word:
+            raise OSError(28, word)
+        return {"recipe": session.recipe.name, "text": "größer"}, "a text for people"
+
+    return toy
+
+
+def test_what_only_reads_is_a_text_and_with_json_its_values_and_nothing_else(reading: click.Command, project: Project) -> None:
+    assert invoke(reading, project).stdout == "a text for people\n"
+    found = invoke(reading, project, "--json")
+    assert json.loads(found.stdout) == {"recipe": "small", "text": "größer"}
+    assert "größer" in found.stdout
+    assert project.runs() == []
+
+
+def test_a_store_that_fails_while_it_is_read_is_unavailable(reading: click.Command, project: Project) -> None:
+    ended = invoke(reading, project, "--word", "No space left on device")
+    assert ended.exit_code == UnavailableError.exit_code
+    assert "must be reachable and writable" in ended.stderr
+
+
+def test_what_changes_the_registry_has_a_run_of_its_own_whose_id_is_the_last_line(project: Project) -> None:
+    entry = Entry("", "2024-05-01T12:00:00+00:00", PROMOTE, "1", "2", "ann", "here", "better", "0123")
+
+    @registry_command("approve")
+    def approve(session: Session, run: StepRun) -> str:
+        assert isinstance(session.actor, Actor)
+        record_change(run, entry)
+        return "version 2 was promoted"
+
+    words, run_id = invoke(approve, project).stdout.splitlines()
+    assert words == "version 2 was promoted"
+    tags = project.tags(run_id)
+    assert (tags["recipeline.step"], tags["recipeline.outcome"], tags["recipeline.model_version"]) == (
+        "approve",
+        "promoted",
+        "2",
+    )
+    assert [file.path for file in project.client.list_artifacts(run_id)] == [CHANGE.name, "manifest.json"]

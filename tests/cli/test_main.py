@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner, Result
+
+import recipeline
+from recipeline.cli.main import COMMANDS, load_command
+from recipeline.cli.main import recipeline as group
+from tests.conftest import ROOT
+
+HEAVY = {"mlflow", "pandas", "sklearn", "flask", "matplotlib", "pydantic"}
+
+
+def typed(*words: str) -> Result:
+    return CliRunner().invoke(group, words, prog_name="recipeline")
+
+
+def test_help_lists_exactly_the_modules_of_commands_and_imports_none_of_them() -> None:
+    script = f"""
+import sys
+from recipeline.cli.main import main
+sys.argv = ["recipeline", "--help"]
+try:
+    main()
+finally:
+    heavy = {HEAVY} | {{name for name in sys.modules if name.startswith("recipeline.commands.")}}
+    print(sorted(heavy & set(sys.modules)), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    modules = {path.stem.replace("_", "-") for path in (ROOT / "recipeline/commands").glob("[a-z]*.py")}
+    listed = [line.split()[0] for line in done.stdout.partition("Commands:\n")[2].splitlines() if line[2:3].strip()]
+    assert set(listed) == set(COMMANDS) == modules
+    assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_line_of_a_command_in_the_list_is_the_beginning_of_its_own_help(name: str) -> None:
+    command = load_command(name)
+    assert command.name == name
+    assert command.help
+
+
+def test_an_unknown_command_is_refused_with_the_nearest_one() -> None:
+    result = typed("retrian")
+    assert result.exit_code == 2
+    assert "No such command 'retrian'. Did you mean 'retrain'? See `recipeline --help`" in result.stderr
+    assert "Did you mean" not in typed("xyzxyz").stderr
+
+
+def test_the_version_is_the_librarys() -> None:
+    result = typed("--version")
+    assert (result.exit_code, result.stdout) == (0, f"recipeline {recipeline.__version__}\n")
+
+
+def test_a_commands_own_help_is_asked_for_behind_its_name() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "recipeline", "who-served", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("Usage: recipeline who-served [OPTIONS]")
+
+
+def test_without_a_word_the_commands_are_shown() -> None:
+    assert "Commands:" in typed().output

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from recipeline.cli.options import choose_word, parse_switch, session_options
+from recipeline.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("word", "default", "chosen"),
+    [("", "", "add"), ("", "replace", "replace"), ("replace", "", "replace"), ("add", "x", "add")],
+)
+def test_an_empty_word_is_the_default_and_else_the_first_that_is_known(word: str, default: str, chosen: str) -> None:
+    assert choose_word("mode", word, ("add", "replace"), default=default) == chosen
+
+
+@pytest.mark.parametrize(
+    ("known", "rule"), [(("add", "replace"), "mode must be add or replace."), (("a", "b", "c"), "mode must be one of a, b, c.")]
+)
+def test_a_word_that_is_not_known_is_refused_with_those_that_are(known: tuple[str, ...], rule: str) -> None:
+    with pytest.raises(UsageError) as error:
+        choose_word("mode", "repalce", known)
+    assert error.value.sentence.startswith(f"{rule} Got 'repalce' instead.")
+    assert f"Known: {', '.join(known)}." in error.value.sentence
+
+
+def test_the_nearest_known_word_is_guessed() -> None:
+    with pytest.raises(UsageError, match=r"Did you mean 'replace'\?"):
+        choose_word("mode", "repalce", ("add", "replace"))
+
+
+@pytest.mark.parametrize(
+    ("word", "default", "is_on"), [("on", False, True), ("off", True, False), ("", True, True), ("", False, False)]
+)
+def test_a_switch_is_on_or_off_and_empty_its_default(word: str, default: bool, is_on: bool) -> None:
+    assert parse_switch("dry_run", word, default=default) is is_on
+
+
+@pytest.mark.parametrize("word", ["ON", "yes", "1", " "])
+def test_any_other_word_is_no_switch(word: str) -> None:
+    with pytest.raises(UsageError, match=r"dry_run must be on or off\. Got "):
+        parse_switch("dry_run", word, default=True)
+
+
+def test_every_entry_point_has_a_recipe_and_a_profile() -> None:
+    @click.command()
+    @session_options
+    def show(recipe: str, profile: str) -> None:
+        click.echo(f"{recipe} {profile}")
+
+    assert CliRunner().invoke(show, []).stdout == "recipe.yaml local\n"
+    assert CliRunner().invoke(show, ["--profile", "ci", "--recipe", "a.yaml"]).stdout == "a.yaml ci\n"

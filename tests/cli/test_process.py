@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from recipeline.cli.process import Edge, import_libraries, importing
+from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError
+from recipeline.tracking.store import Store
+from tests.conftest import ROOT
+from tests.tracking.helpers import new_run
+
+
+@pytest.fixture
+def _collector() -> Iterator[None]:
+    """Leave the garbage collector as it was."""
+    was_enabled, threshold = gc.isenabled(), gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
+    (gc.enable if was_enabled else gc.disable)()
+
+
+def invoke(work: Callable[[], object], *words: str) -> Result:
+    """Run a command that does this."""
+
+    @click.command(name="toy", cls=Edge)
+    @click.option("--number", type=int, default=0)
+    def toy(number: int) -> int:
+        work()
+        return number
+
+    return CliRunner().invoke(toy, words)
+
+
+def raising(error: BaseException) -> Callable[[], object]:
+    def work() -> None:
+        raise error
+
+    return work
+
+
+@pytest.mark.usefixtures("_collector")
+@pytest.mark.parametrize("was_enabled", [True, False])
+def test_importing_looks_for_no_garbage_and_leaves_the_collector_as_it_was_with_all_there_is_frozen(was_enabled: bool) -> None:
+    (gc.enable if was_enabled else gc.disable)()
+    gc.unfreeze()
+    with importing():
+        assert not gc.isenabled()
+    assert gc.isenabled() is was_enabled
+    assert gc.get_freeze_count() > 1000
+    assert gc.get_threshold()[0] == 100_000
+
+
+@pytest.mark.usefixtures("_collector")
+def test_an_import_that_fails_leaves_the_collector_enabled() -> None:
+    gc.enable()
+    with pytest.raises(ZeroDivisionError), importing():
+        raise ZeroDivisionError
+    assert gc.isenabled()
+
+
+def test_what_every_command_needs_is_imported_once() -> None:
+    import_libraries()
+    assert {"mlflow", "recipeline.cli.environment"} <= set(sys.modules)
+    assert import_libraries.cache_info().currsize == 1
+
+
+def test_a_command_ends_with_the_code_that_it_returns() -> None:
+    assert [invoke(lambda: None, "--number", code).exit_code for code in ("0", "4")] == [0, 4]
+    assert invoke(lambda: None, "--help").exit_code == 0
+
+
+@pytest.mark.parametrize("error", [UsageError("No."), DataError("No."), UnavailableError("No."), RecipelineError("No.")])
+def test_an_expected_failure_is_its_sentence_and_its_code(error: RecipelineError) -> None:
+    result = invoke(raising(error))
+    assert (result.exit_code, result.stderr, result.stdout) == (error.exit_code, "toy: No.\n", "")
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    result = invoke(raising(ZeroDivisionError("a bug")))
+    assert result.exit_code == 1
+    assert "Traceback" in result.stderr
+    assert "ZeroDivisionError: a bug" in result.stderr
+
+
+def test_an_interrupted_command_says_so() -> None:
+    result = invoke(raising(KeyboardInterrupt()))
+    assert (result.exit_code, result.stderr.strip()) == (130, "toy: interrupted")
+
+
+def test_an_option_that_there_is_not_is_wrong_usage() -> None:
+    for words in (["--nmuber", "3"], ["--number", "three"]):
+        result = invoke(lambda: None, *words)
+        assert result.exit_code == 2
+        assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("number", "code", "word"), [("SIGTERM", 143, "terminated"), ("SIGINT", 130, "interrupted")])
+def test_a_signal_unwinds_the_command(number: str, code: int, word: str) -> None:
+    script = f"""
+import click, os, signal, time
+from recipeline.cli.process import Edge
+
+@click.command(name="toy", cls=Edge)
+def toy():
+    try:
+        os.kill(os.getpid(), signal.{number})
+        time.sleep(10)
+    finally:
+        print("unwound")
+
+toy()
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (code, "unwound\n", f"toy: {word}")
+
+
+def test_the_run_that_mlflow_opened_fails_with_the_command(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = new_run(store)
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    assert invoke(raising(DataError("The rows must be good."))).exit_code == 3
+    run = store.client.get_run(run_id)
+    assert (run.info.status, run.data.tags["recipeline.error"]) == ("FAILED", "The rows must be good.")

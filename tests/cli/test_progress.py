@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import os
+import pty
+from collections.abc import Callable
+from contextlib import redirect_stderr, suppress
+from types import SimpleNamespace
+
+import pytest
+
+from recipeline.cli.progress import Progress
+
+
+@pytest.fixture
+def on_a_terminal() -> Callable[[Callable[[Progress], object]], str]:
+    """Return what a terminal is sent by what is done with a progress."""
+
+    def show(work: Callable[[Progress], object]) -> str:
+        here, there = pty.openpty()
+        with os.fdopen(there, "w", encoding="utf-8") as terminal, redirect_stderr(terminal):
+            work(Progress())
+        sent = b""
+        with suppress(OSError):  # nobody is at the other end any more
+            while more := os.read(here, 1 << 12):
+                sent += more
+        os.close(here)
+        return sent.decode()
+
+    return show
+
+
+def test_a_line_is_said_on_stderr_and_an_empty_one_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress()
+    progress.say("ingest:")
+    progress.say("")
+    assert capsys.readouterr() == ("", "ingest:\n")
+
+
+def test_where_there_is_no_terminal_every_tenth_and_the_last_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress()
+    for done in range(1, 24):
+        progress.advance("Tree", done, 23)
+    assert capsys.readouterr().err.splitlines() == [f"  {done}/23 fits, last Tree" for done in (10, 20, 23)]
+
+
+def test_on_a_terminal_a_bar_overwrites_itself_and_is_gone_at_the_end(
+    on_a_terminal: Callable[[Callable[[Progress], object]], str],
+) -> None:
+    sent = on_a_terminal(lambda progress: [progress.advance("Tree", done, 2) for done in (1, 2)])
+    first, second = (f"  {bar} {done}/2 fits, last Tree" for bar, done in (("█" * 12 + "░" * 12, 1), ("█" * 24, 2)))
+    wipe = f"\r{' ' * len(first)}\r"
+    assert sent == f"{first}{wipe}{second}{wipe}"
+
+
+def test_a_line_wipes_what_is_shown(on_a_terminal: Callable[[Callable[[Progress], object]], str]) -> None:
+    def work(progress: Progress) -> None:
+        progress.advance("Tree", 1, 2)
+        progress.say("done")
+
+    assert on_a_terminal(work).endswith("\rdone\r\n")
+
+
+def test_what_has_no_known_end_is_said_after_a_second_and_then_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, progress = [100.0], Progress()
+    monkeypatch.setattr("recipeline.cli.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
+    for seconds in range(25):
+        now[0] = 100.0 + seconds
+        progress.tick(f"{seconds} rows")
+    assert capsys.readouterr().err.splitlines() == ["  1 rows", "  11 rows", "  21 rows"]

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from recipeline.cli.rows import asked_model, fetched, open_tables
+from recipeline.errors import DataError, UnavailableError
+from recipeline.inference.interval import Interval
+from recipeline.orchestration.session import Session
+from recipeline.registry.loading import NamedModel
+from recipeline.tracking.store import Store
+from tests.data.server import WINES, body, serving
+from tests.sessions import lines_of, open_toys
+from tests.toys import ROWS, TARGET
+
+
+@pytest.fixture
+def session(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return open_toys(store, tmp_path)
+
+
+def test_a_path_is_taken_as_it_is(session: Session, tmp_path: Path) -> None:
+    with fetched(session, "wines.csv", "input") as path:
+        assert path == tmp_path / "wines.csv"
+    assert lines_of(session) == []
+
+
+def test_a_uri_is_a_copy_for_the_block_and_its_secrets_are_not_said(session: Session) -> None:
+    with serving(body(WINES)) as (url, _), fetched(session, f"{url}?token=secret", "input") as path:
+        assert path.read_bytes() == WINES
+    assert not path.exists()
+    assert lines_of(session) == [f"fetching {url}"]
+
+
+def test_what_cannot_be_fetched_names_the_parameter(session: Session) -> None:
+    with (
+        serving(body(b"", status=404)) as (url, _),
+        pytest.raises(UnavailableError, match="name a file with labels=PATH"),
+        fetched(session, url, "labels"),
+    ):
+        pass
+
+
+def test_one_file_is_named_in_errors_and_the_files_of_a_folder_are_named_in_their_rows(tmp_path: Path) -> None:
+    for name in ("b.csv", "a.csv"):
+        (tmp_path / name).write_bytes(WINES)
+    (table,) = open_tables(tmp_path / "a.csv", ["alcohol", "quality"], "https://me:secret@host.example/a.csv")
+    assert (table.label, table.name) == ("https://***@host.example/a.csv", "")
+    tables = open_tables(tmp_path, ["alcohol", "quality"], str(tmp_path))
+    assert [(table.label, table.name) for table in tables] == [(str(tmp_path / name), name) for name in ("a.csv", "b.csv")]
+    with pytest.raises(DataError, match="does not exist"):
+        open_tables(tmp_path / "none.csv", ["alcohol"], "none.csv")
+
+
+def test_a_model_is_asked_by_its_description_with_the_interval_that_it_has(session: Session) -> None:
+    model, interval = LinearRegression().fit(ROWS, TARGET), Interval(0.9, "constant", -1.0, 1.0)
+    info = {"features": [{"name": "a", "unit": "g/L", "min": 0}, {"name": "b"}]}
+    named = NamedModel("Toy", "7", "Linear", "uci", model, ("a", "b"), info, lambda _: interval)
+    with asked_model(session, named) as asked:
+        assert (asked.names, asked.features[0].unit, asked.version) == (["a", "b"], "g/L", "7")
+        np.testing.assert_allclose(asked.predict(ROWS.to_numpy()), model.predict(ROWS))
+        assert asked.interval is interval
+    assert lines_of(session) == []
+
+
+def test_a_model_without_a_description_is_asked_with_a_warning(session: Session) -> None:
+    model = LinearRegression().fit(ROWS, TARGET)
+    with asked_model(session, NamedModel("", "m-0123", "", "", model, ("a", "b"), None)) as asked:
+        assert asked.interval is None
+        np.testing.assert_allclose(asked.predict(ROWS.to_numpy()), model.predict(ROWS))
+    (warning,) = lines_of(session)
+    assert warning.startswith("warning: the model has no model_info.json")

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recipeline.config.profile import find_profile, load_profile
+from recipeline.errors import UsageError
+from tests.conftest import ROOT
+
+
+@pytest.mark.parametrize("name", [path.stem for path in (ROOT / "profiles").glob("*.yaml")])
+def test_every_profile_of_the_project_loads(name: str) -> None:
+    load_profile(find_profile(name, ROOT / "profiles", ROOT), {})
+
+
+def test_an_unknown_profile_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(UsageError, match="Did you mean 'local'"):
+        find_profile("locl", ROOT / "profiles", ROOT)
+
+
+def test_a_path_to_a_file_is_taken_from_the_working_folder(tmp_path: Path) -> None:
+    assert find_profile("sub/mine.yml", ROOT / "profiles", tmp_path) == tmp_path / "sub/mine.yml"
+    with pytest.raises(UsageError, match="must be named with letters"):
+        find_profile("sub/my own.yaml", ROOT / "profiles", tmp_path)

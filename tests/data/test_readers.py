@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from recipeline.data import readers as row_files
+from recipeline.data.readers import find_files
+from recipeline.errors import DataError
+from recipeline.inference.batch import BadRowsError
+from tests.batches import PLAIN, run, write
+
+COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": lambda content: pa.compress(content, "zstd", asbytes=True),
+    "two members": lambda content: gzip.compress(content[:9]) + gzip.compress(content[9:]),
+    "a mark of UTF-8": lambda content: b"\xef\xbb\xbf" + content,
+    "lines of Windows": lambda content: content.replace(b"\n", b"\r\n"),
+    "empty lines": lambda content: b"\n\n" + content.replace(b"\n", b"\n\n"),
+}
+
+
+@pytest.mark.parametrize("kind", COMPRESSED)
+def test_what_the_bytes_are_is_found_out_from_the_bytes(tmp_path: Path, out: Path, kind: str) -> None:
+    source = tmp_path / "in.data"
+    source.write_bytes(COMPRESSED[kind](PLAIN))
+    run(source, out, interval=None)
+    assert out.read_text() == "acid;alcohol;prediction;model_version\n4;10;104;7\n5;11;115;7\n"
+
+
+@pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
+def test_the_separator_is_found_and_kept(tmp_path: Path, out: Path, separator: str) -> None:
+    run(write(tmp_path / "in.csv", "alcohol;x;acid\n10;hello, | you;4\n".replace(";", separator).replace(", | ", " ")), out)
+    assert out.read_text().splitlines()[1].split(separator)[:4] == ["10", "hello you", "4", "104"]
+
+
+def test_a_folder_is_read_by_name_without_hidden_files_and_markers(tmp_path: Path, out: Path) -> None:
+    folder = tmp_path / "wines"
+    folder.mkdir()
+    write(folder / "b.csv", "alcohol;acid\n12;6\n")
+    (folder / "a.csv.gz").write_bytes(gzip.compress(PLAIN))
+    pd.DataFrame({"acid": [7.0], "alcohol": [13.0]}).to_parquet(folder / "c.parquet")
+    for name in ("_SUCCESS", ".a.csv.crc", "notes.md", "_delta.csv"):
+        write(folder / name, "not a table")
+    run(folder, out, interval=None)
+    assert out.read_text() == "acid;alcohol;prediction;model_version\n4;10;104;7\n5;11;115;7\n6;12;126;7\n7;13;137;7\n"
+
+
+def test_the_rows_of_a_folder_are_named_with_their_file(tmp_path: Path, out: Path) -> None:
+    folder = tmp_path / "wines"
+    folder.mkdir()
+    write(folder / "a.csv", "acid;alcohol\n4;10\n")
+    write(folder / "b.csv", "acid;alcohol\n4;10\n4;x\n")
+    with pytest.raises(BadRowsError, match=r"b.csv, row 2, alcohol: must be a number. Got 'x' instead."):
+        run(folder, out)
+    run(folder, out, reject=True)
+    assert (out.parent / "scored.rejects.csv").read_text() == (
+        "acid;alcohol;file;row;fault\n4;x;b.csv;2;alcohol: must be a number. Got 'x' instead.\n"
+    )
+
+
+def test_ragged_rows_are_set_aside_whole_and_in_order(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_files, "BLOCK_BYTES", 16)
+    source = write(tmp_path / "in.csv", "acid;alcohol\n4;10\n4\n5;x\n5;11;6;7\n6;12\n\n7;;\n8\n")
+    tally = run(source, out, reject=True, interval=None)
+    assert out.read_text() == "acid;alcohol;prediction;model_version\n4;10;104;7\n6;12;126;7\n"
+    with (out.parent / "scored.rejects.csv").open(newline="") as file:
+        rejected = list(csv.reader(file, delimiter=";"))[1:]
+    assert [row[:3] for row in rejected] == [
+        ["4", "", "2"],
+        ["5", "x", "3"],
+        ["5", "11;6;7", "4"],
+        ["7", ";", "6"],
+        ["8", "", "7"],
+    ]
+    assert (tally.rows, tally.rejected) == (7, 5)
+
+
+BROKEN: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "Got an empty file"),
+    "empty lines": (b"\n\r\n", "Got an empty file"),
+    "header only": (b"acid;alcohol\n", "rows below its header"),
+    "wrong separator": (b"acid&alcohol\n4&10\n", "separated by semicolon, comma, tab, bar"),
+    "missing column": (b"acid;Alcohol;x\n4;10;1\n", "separated by"),
+    "a column twice": (b"acid;alcohol;acid\n4;10;4\n", "name each column once. Got 'acid' twice"),
+    "a column that is added": (b"acid;alcohol;prediction\n4;10;4\n", "Got 'prediction' instead"),
+    "no UTF-8": ("acid;alcohol;é\n4;10;1\n".encode("latin-1"), "UTF-8"),
+    "no UTF-8 in a row": ("acid;alcohol;x\n4;10;é\n".encode("latin-1"), "UTF-8"),
+    "cut-off gzip": (gzip.compress(PLAIN * 100)[:-12], "must be a whole CSV or Parquet file"),
+    "cut-off xz": (lzma.compress(PLAIN * 100)[:-12], "must be a whole CSV or Parquet file"),
+    "cut-off Parquet": (b"PAR1 and no more", "must be a whole CSV or Parquet file"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_file_that_cannot_be_read_is_a_data_error_and_leaves_no_output(tmp_path: Path, out: Path, case: str) -> None:
+    content, words = BROKEN[case]
+    (tmp_path / "in.csv").write_bytes(content)
+    with pytest.raises(DataError) as raised:
+        run(tmp_path / "in.csv", out)
+    assert words in str(raised.value)
+    assert list(out.parent.iterdir()) == []
+
+
+def test_a_row_that_never_ends_is_a_data_error(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_files, "BLOCK_BYTES", 1000)
+    with pytest.raises(DataError, match="a quote that is never closed"):
+        run(write(tmp_path / "in.csv", 'acid;alcohol\n4;"10\n' + "4;10\n" * 1000), out)
+
+
+@pytest.mark.parametrize("name", ["nowhere.csv", "empty"])
+def test_no_file_or_a_folder_without_any_is_a_data_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError):
+        find_files(tmp_path / name)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from recipeline.data.writers import Layout, check_output, open_sink
+from recipeline.errors import UnavailableError, UsageError
+from recipeline.inference.model_info import Feature
+from tests.batches import FEATURES, run, write
+
+
+def test_the_same_input_is_the_same_bytes(tmp_path: Path, out: Path) -> None:
+    source = write(tmp_path / "in.csv", "acid,alcohol\n" + "4.1,10.3\n" * 50)
+    for suffix in (".csv", ".csv.gz", ".parquet"):
+        first, second = out.with_name(f"a{suffix}"), out.with_name(f"b{suffix}")
+        run(source, first)
+        run(source, second)
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_what_was_there_before_stays_where_predicting_fails(tmp_path: Path, out: Path) -> None:
+    write(out, "before")
+
+    def fail(_: np.ndarray) -> np.ndarray:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(write(tmp_path / "in.csv", "acid;alcohol\n4;10\n"), out, predict=fail)
+    assert [path.name for path in out.parent.iterdir()] == ["scored.csv"]
+    assert out.read_text() == "before"
+    run(write(tmp_path / "in.csv", "acid;alcohol\n4;10\n"), out)
+    assert out.read_text().startswith("acid;")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet"])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path, out: Path, suffix: str) -> None:
+    import resource
+    import signal
+
+    from tests.faults import in_fork
+
+    rows = "\n".join(f"{4 + i / 7919},{10 + i / 104729}" for i in range(20_000))
+    source = write(tmp_path / "in.csv", f"acid,alcohol\n{rows}\n")
+
+    def fill() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        with pytest.raises(UnavailableError, match="output must be a file that can be written"):
+            run(source, out.with_name(f"o{suffix}"), features=tuple(Feature(f.name) for f in FEATURES))
+
+    assert in_fork(fill) == 0
+    assert list(out.parent.iterdir()) == []
+
+
+def test_an_output_that_would_be_the_input_is_refused(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", "acid;alcohol\n4;10\n")
+    (tmp_path / "link.csv").symlink_to(source)
+    (tmp_path / "hard.csv").hardlink_to(source)
+    for name in ("in.csv", "link.csv", "hard.csv"):
+        with pytest.raises(UsageError, match="another file than the input"):
+            check_output(tmp_path / name, [source])
+    with pytest.raises(UsageError, match="outside of the input folder"):
+        check_output(tmp_path / "new.csv", [tmp_path])
+    with pytest.raises(UsageError, match="a folder that exists"):
+        check_output(tmp_path / "nowhere/new.csv", [source])
+    with pytest.raises(UsageError, match="must be a file"):
+        check_output(tmp_path, [source])
+
+
+def test_a_layout_is_extended_by_columns_with_the_separator_it_has() -> None:
+    layout = Layout('"a";b', ";", pa.schema([("a", pa.string()), ("b", pa.string())]))
+    extended = layout.extended([("c;d", pa.float64())])
+    assert extended.header == '"a";b;"c;d"'
+    assert extended.schema.names == ["a", "b", "c;d"]
+
+
+def test_values_are_quoted_only_where_they_must_be(tmp_path: Path) -> None:
+    schema = pa.schema([("a", pa.string()), ("b", pa.float64())])
+    with open_sink(tmp_path / "t.csv", Layout("a,b", ",", schema)) as write_rows:
+        write_rows(pa.RecordBatch.from_pydict({"a": ["x", None], "b": [0.1, 2.0]}, schema=schema))
+        write_rows(pa.RecordBatch.from_pydict({"a": ['say "x", y', ""], "b": [1e-9, None]}, schema=schema))
+    assert (tmp_path / "t.csv").read_text() == 'a,b\nx,0.1\n,2\n"say ""x"", y",1e-9\n,\n'
+
+
+def test_a_link_stays_one_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to(write(tmp_path / "there.csv", "before"))
+    with open_sink(tmp_path / "link.csv", Layout("a", ",", pa.schema([("a", pa.string())]))):
+        pass
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "there.csv").read_text() == "a\n"

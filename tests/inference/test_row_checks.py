@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recipeline.errors import DataError
+from recipeline.inference.model_info import Feature
+from recipeline.inference.row_checks import check_rows, is_unseen, read_numbers
+
+
+def test_a_nullable_feature_may_be_missing_and_an_integer_must_be_whole() -> None:
+    features = (Feature("a", nullable=True), Feature("b", type="integer"))
+    rows = pa.RecordBatch.from_pydict({"a": ["", "1", "x"], "b": ["1", "2.0", "2.5"]})
+    checked = check_rows(rows, features)
+    assert np.isnan(checked.numbers[0, 0])
+    assert [fault.text.split(". ")[0] for fault in checked.faults(np.arange(1, 4))] == [
+        "a: must be a number",
+        "b: must be a whole number",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers", "missing"),
+    [
+        (pa.array([True, None]), [np.nan, np.nan], [False, True]),
+        (pa.array([1, None], pa.int8()), [1.0, np.nan], [False, True]),
+        (pa.array(["1", None]).dictionary_encode(), [1.0, np.nan], [False, True]),
+        (pa.array(["1.5 ", None], pa.large_string()), [1.5, np.nan], [False, True]),
+        (pa.array([1.25]).cast(pa.decimal128(5, 2)), [1.25], [False]),
+        (pa.nulls(1), [np.nan], [True]),
+    ],
+)
+def test_numbers_are_read_out_of_every_type_that_holds_some(
+    values: pa.Array, numbers: list[float], missing: list[bool]
+) -> None:
+    found = read_numbers(values, "a")
+    np.testing.assert_array_equal(found[0], numbers)
+    assert found[1].tolist() == missing
+
+
+def test_a_column_of_times_is_refused() -> None:
+    with pytest.raises(DataError, match=r"column 'a' must hold numbers. Got the type timestamp"):
+        read_numbers(pa.array([0], pa.timestamp("s")), "a")
+
+
+@given(st.from_regex(r"\A[-+ .0-9eEnaif]{1,7}\Z"))
+def test_text_is_the_same_number_alone_and_beside_what_is_none(text: str) -> None:
+    beside = read_numbers(pa.array([text, "x"]), "a")[0][0]
+    try:
+        alone = read_numbers(pa.array([text]), "a")[0][0]
+    except pa.ArrowInvalid:
+        pytest.fail("what is no number must not raise")
+    np.testing.assert_array_equal(alone, beside)
+
+
+def test_of_a_value_that_breaks_several_rules_the_first_names_the_fault() -> None:
+    feature = Feature("a", type="integer", min=0, max=5)
+    checked = check_rows(pa.RecordBatch.from_pydict({"a": [-0.5, 7.0, 3.0]}), (feature,))
+    assert [fault.text for fault in checked.faults(np.array([4, 5, 6]))] == [
+        "a: must be a whole number. Got -0.5 instead.",
+        "a: must be at most 5. Got 7.0 instead.",
+    ]
+    assert (checked.count, checked.good.tolist()) == (2, [False, False, True])
+
+
+def test_what_the_model_has_not_seen_is_beyond_its_training_range_and_a_missing_value_is_not() -> None:
+    feature = Feature("a", min=0, max=9, train_min=2, train_max=4)
+    assert is_unseen(feature, np.array([1.9, 2, 4, 4.1, np.nan])).tolist() == [True, False, False, True, False]

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recipeline.metrics.bootstrap import resample_sums
+
+seeds = st.integers(0, 2**32 - 1)
+few = settings(max_examples=25, deadline=None)
+
+
+@pytest.mark.parametrize(("rows", "columns", "draws"), [(5, 1, 1), (20, 3, 7), (1, 2, 4)])
+def test_resampling_gives_a_row_of_sums_for_each_draw(rows: int, columns: int, draws: int) -> None:
+    assert resample_sums(np.ones((rows, columns)), draws=draws, seed=0).shape == (draws, columns)
+
+
+@few
+@given(seeds, st.integers(1, 50))
+def test_as_many_rows_are_drawn_as_there_are(seed: int, rows: int) -> None:
+    np.testing.assert_array_equal(resample_sums(np.ones((rows, 1)), draws=10, seed=seed), rows)
+
+
+@few
+@given(seeds, st.integers(1, 30))
+def test_every_sum_is_one_of_whole_rows(seed: int, rows: int) -> None:
+    values = np.column_stack([np.arange(rows), -np.arange(rows), np.arange(rows) % 2])
+    first, second, third = resample_sums(values, draws=20, seed=seed).T
+    np.testing.assert_array_equal(first, -second)
+    assert ((third >= 0) & (third <= rows)).all()
+
+
+def test_many_rows_are_drawn_in_parts_as_they_are_at_once() -> None:
+    rows, draws = 900_000, 6  # 4 draws at once, then 2
+    values = np.arange(2 * rows).reshape(rows, 2) % 7
+    drawn = np.random.default_rng(3).integers(rows, size=(draws, rows))
+    np.testing.assert_array_equal(resample_sums(values, draws=draws, seed=3), values[drawn].sum(axis=1))
+
+
+@few
+@given(seeds)
+def test_the_first_draws_are_the_same_however_many_follow(seed: int) -> None:
+    values = np.random.default_rng(seed).normal(size=(30, 2))
+    few_draws, many = (resample_sums(values, draws=draws, seed=seed) for draws in (3, 10))
+    np.testing.assert_allclose(few_draws, many[:3])
+
+
+@few
+@given(seeds)
+def test_the_mean_of_the_draws_is_close_to_the_sums(seed: int) -> None:
+    values = np.random.default_rng(seed).normal(5, 1, (100, 2))
+    drawn = resample_sums(values, draws=1000, seed=seed)
+    error = np.sqrt(100) * values.std(axis=0)
+    np.testing.assert_allclose(drawn.std(axis=0), error, rtol=0.15)
+    assert (np.abs(drawn.mean(axis=0) - values.sum(axis=0)) < 5 * error / np.sqrt(1000)).all()
+
+
+def test_the_draws_are_those_of_their_seed() -> None:
+    values = np.arange(20.0)[:, None]
+    first, again, other = (resample_sums(values, draws=5, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from recipeline.monitoring.drift import compare
+from recipeline.monitoring.sample import Live
+from recipeline.monitoring.wording import describe_finding, explain_drift, explain_known
+from tests.monitoring.helpers import World
+from tests.monitoring.test_drift import shifted
+
+
+def test_findings_and_verdicts_are_said_in_words(world: World) -> None:
+    found = world.look(0, shifted(1))
+    report = {"newest": found, "model": {"version": "3"}}
+    assert explain_drift(report).startswith("500 rows differ from the rows that version 3 learned from: alcohol")
+    lines = [describe_finding(finding) for finding in found["findings"]]
+    assert any(line.startswith("  drift: alcohol: PSI ") and line.endswith("(warn 0.1, drift 0.2)") for line in lines)
+    assert (
+        explain_drift({"newest": world.look(0, rows=50), "model": {"version": "3"}}) == "50 rows are too few to say anything."
+    )
+    assert "like the rows" in explain_drift({"newest": world.look(1), "model": {"version": "3"}})
+
+
+@pytest.mark.parametrize(("verdict", "words"), [("drift", "the column is missing"), ("warn", "a new column")])
+def test_columns_that_are_missing_or_new_are_findings_also_of_few_rows(world: World, verdict: Any, words: str) -> None:
+    live = Live(world.features, world.baseline, seed=0)
+    live.add(world.later[list(world.recipe.features)].head(3).to_numpy(dtype=float))
+    found = compare(live, world.reference, world.recipe.monitoring, world.recipe, {"colour": verdict})
+    assert found["verdict"] == verdict
+    assert describe_finding(found["findings"][0]) == f"  {verdict}: colour: {words}"
+
+
+@pytest.mark.parametrize(("share", "words"), [(0.0, ""), (0.009, ""), (0.5, "50.0% of the rows are among those")])
+def test_rows_that_were_learned_from_are_mentioned_where_there_are_some(share: float, words: str) -> None:
+    found = explain_known({"known_share": share})
+    assert found.startswith(words)
+    assert bool(found) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("missing", "12.3% more missing than in training"),
+        ("mae_increase", "MAE 12.3% higher than out of fold"),
+        ("domain_auc", "told from the training rows with an AUC of 0.123"),
+    ],
+)
+def test_a_finding_is_said_in_the_measure_of_its_rule(rule: str, words: str) -> None:
+    finding = {"rule": rule, "subject": "a", "verdict": "warn", "value": 0.1234, "limits": {"warn": 0.1, "drift": 0.2}}
+    assert describe_finding(finding) == f"  warn: a: {words} (warn 0.1, drift 0.2)"

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LinearRegression
+
+from recipeline.config.rules import GuardRails
+from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers
+from recipeline.promotion.guard_rails import MIN_SLICE_ROWS, Rail, measure_rails, one_row_latency, slice_errors
+from tests.promotion.helpers import GAIN, draw_answers, draw_table, measure
+
+MAE, LOW, LATENCY = "MAE, more than before", "MAE of low, more than before", "one-row latency in ms"
+STRICT = GuardRails(mae=0.25, slice_mae=0.5, latency_ms=10)
+
+
+def test_slices_hold_their_limits_and_an_open_one_all_that_is_beyond() -> None:
+    target = np.array([3.0, 4.0, 5.0, 6.0])
+    errors = {CHALLENGER: np.array([1.0, 2.0, 3.0, 4.0]), CHAMPION: np.array([0.0, 0.0, -1.0, -1.0])}
+    answers = Answers(target, np.arange(4), {arm: (target + error)[:, None] for arm, error in errors.items()})
+    limits = {"low": (None, 4.0), "middle": (4.0, 5.0), "high": (5.0, None), "one": (6.0, 6.0), "all": (None, None)}
+    assert slice_errors(answers, limits) == {
+        "low": {"rows": 2, "mae": {CHALLENGER: 1.5, CHAMPION: 0.0}},
+        "middle": {"rows": 2, "mae": {CHALLENGER: 2.5, CHAMPION: 0.5}},
+        "high": {"rows": 2, "mae": {CHALLENGER: 3.5, CHAMPION: 1.0}},
+        "one": {"rows": 1, "mae": {CHALLENGER: 4.0, CHAMPION: 1.0}},
+        "all": {"rows": 4, "mae": {CHALLENGER: 2.5, CHAMPION: 0.5}},
+    }
+
+
+def test_a_slice_without_rows_has_no_error() -> None:
+    found = slice_errors(draw_answers(1), {"none": (1000.0, None), "between": (5.0, 4.0)})
+    assert found == {name: {"rows": 0, "mae": {CHALLENGER: None, CHAMPION: None}} for name in ("none", "between")}
+    assert slice_errors(draw_answers(1), {}) == {}
+
+
+def test_errors_of_a_slice_are_of_all_repeats() -> None:
+    answers = draw_answers(1, repeats=3)
+    assert slice_errors(answers, {"all": (None, None)})["all"]["mae"] == pytest.approx(measure(answers).mae)
+    json.dumps(slice_errors(answers, {"all": (None, None), "none": (1000.0, None)}), allow_nan=False)
+
+
+def test_answering_one_row_takes_time_and_a_slow_model_more() -> None:
+    features, target, _ = draw_table()
+    quick, slow = LinearRegression().fit(features, target), RandomForestRegressor(100).fit(features, target)
+    assert 0 < one_row_latency(quick, features) < one_row_latency(slow, features)
+
+
+def test_a_machine_that_is_busy_for_a_while_does_not_make_a_model_slow() -> None:
+    class Busy:
+        calls = 0
+
+        def predict(self, _: pd.DataFrame) -> np.ndarray:
+            self.calls += 1
+            time.sleep(0.02 if self.calls < 12 else 0)
+            return np.zeros(1)
+
+    assert one_row_latency(Busy(), pd.DataFrame({"a": [1.0]})) > 15
+    assert one_row_latency(Busy(), pd.DataFrame({"a": [1.0]}), limit=10) < 10
+
+
+def slice_of(rows: int, ours: float | None, theirs: float | None) -> Mapping[str, Any]:
+    return {"rows": rows, "mae": {CHALLENGER: ours, CHAMPION: theirs}}
+
+
+def measured(
+    limits: GuardRails, *, mae: float = 0.5, low: Mapping[str, Any] | None = None, latency: float = 1, champion: bool = True
+) -> dict[str, Rail]:
+    slices = {} if low is None else {"low": low}
+    gain = replace(GAIN, mae={CHALLENGER: mae, CHAMPION: 0.5})
+    return {rail.name: rail for rail in measure_rails(limits, gain, slices, latency, against_champion=champion)}
+
+
+def test_without_limits_everything_is_measured_and_nothing_decides() -> None:
+    found = measured(GuardRails(), mae=5.5, low=slice_of(50, 9.0, 0.5), latency=1e6)
+    assert {name: (rail.value, rail.limit, rail.passed) for name, rail in found.items()} == {
+        MAE: (5.0, None, True),
+        LOW: (8.5, None, True),
+        LATENCY: (1e6, None, True),
+    }
+
+
+@pytest.mark.parametrize(("mae", "passed"), [(0.25, True), (0.5, True), (0.75, True), (0.75 + 1e-9, False), (9.0, False)])
+def test_the_error_may_grow_up_to_its_limit(mae: float, passed: bool) -> None:
+    rail = measured(STRICT, mae=mae)[MAE]
+    assert (rail.value, rail.limit, rail.passed) == (mae - 0.5, 0.25, passed)
+
+
+@pytest.mark.parametrize(("latency", "passed"), [(0.1, True), (10.0, True), (10.0 + 1e-9, False)])
+def test_an_answer_may_take_up_to_its_limit_with_and_without_a_champion(latency: float, passed: bool) -> None:
+    for champion in (True, False):
+        rail = measured(STRICT, latency=latency, champion=champion)[LATENCY]
+        assert (rail.value, rail.limit, rail.passed) == (latency, 10, passed)
+
+
+@pytest.mark.parametrize(
+    ("rows", "ours", "theirs", "passed"),
+    [
+        (MIN_SLICE_ROWS, 1.0, 0.5, True),
+        (MIN_SLICE_ROWS, 1.1, 0.5, False),
+        (MIN_SLICE_ROWS - 1, 9.0, 0.5, True),
+        (0, None, None, True),
+    ],
+)
+def test_a_slice_of_too_few_rows_decides_nothing(rows: int, ours: float | None, theirs: float | None, passed: bool) -> None:
+    rail = measured(STRICT, low=slice_of(rows, ours, theirs))[LOW]
+    assert rail.passed == passed
+    assert rail.limit == (0.5 if rows >= MIN_SLICE_ROWS else None)
+    assert rail.value == (None if ours is None or theirs is None else ours - theirs)
+    assert rail.note == f"{rows} rows" + ("" if rows >= MIN_SLICE_ROWS else f", fewer than {MIN_SLICE_ROWS}")
+
+
+def test_without_a_champion_no_error_is_too_large() -> None:
+    found = measured(STRICT, mae=9.5, low=slice_of(50, 9.5, 0.5), champion=False)
+    assert [(rail.value, rail.limit, rail.passed) for rail in (found[MAE], found[LOW])] == [(9.0, None, True)] * 2
+
+
+def test_an_error_that_is_no_number_breaks_its_rail() -> None:
+    assert not measured(STRICT, mae=float("nan"))[MAE].passed

@@ -1,0 +1,103 @@
+"""Versions of small models in a registry, and how things stand there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import pytest
+from mlflow.entities.model_registry import ModelVersion
+from sklearn.linear_model import LinearRegression
+
+from recipeline.artifacts import TRAINING_ROWS
+from recipeline.config.recipe import Recipe
+from recipeline.data.grouping import training_rows
+from recipeline.engine.local import Workers
+from recipeline.registry.contest import Contest
+from recipeline.registry.ledger import PROMOTE, Actor, Entry
+from recipeline.registry.stages import CHALLENGER, CHAMPION, PREVIOUS
+from recipeline.registry.versions import ChangedBy, Registry
+from recipeline.tracking.models import log_model
+from recipeline.tracking.runs import StepRun, open_run
+from recipeline.tracking.store import Store
+from tests.toys import log_toy
+
+NAME = "Toy"
+ANN = ChangedBy(Actor("ann", "here"), "0" * 32)
+#: By store, the run and the logged model of its versions.
+_TOYS: dict[str, tuple[StepRun, str]] = {}
+
+
+def add(
+    store: Store, registry: Registry, identity: str, *, of: tuple[StepRun, str] | None = None, **tags: object
+) -> tuple[str, bool]:
+    """Register a small model, `of` a run and a logged model; return its version and whether it is new.
+
+    Versions of one store are of one logged model where nothing else is said: to log another is most of a short test's time.
+    """
+    if of is None:
+        of = _TOYS[store.uri] = _TOYS.get(store.uri) or log_toy(store)
+    run, model_id = of
+    version, is_new = registry.register(
+        source=f"models:/{model_id}", run_id=run.id, model_id=model_id, identity=identity, tags=tags, description="a toy"
+    )
+    return str(version.version), is_new
+
+
+def stages(registry: Registry) -> dict[str, str]:
+    """Return the stage of each version."""
+    return {str(version.version): version.current_stage for version in registry.versions()}
+
+
+def holder(registry: Registry, alias: str) -> str:
+    """Return the version that has the alias; empty where none has it."""
+    version = registry.holder(alias)
+    return str(version.version) if version else ""
+
+
+def aliases(registry: Registry) -> dict[str, str]:
+    """Return the version of each alias."""
+    return {alias: holder(registry, alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)}
+
+
+def promote(registry: Registry, version: str) -> Entry | None:
+    """Promote a version over whatever is the champion."""
+    return registry.change(version, expected=holder(registry, CHAMPION), kind=PROMOTE, reason="better", changed_by=ANN)
+
+
+def move(store: Store, version: str, stage: str) -> None:
+    """Move a version by hand, as somebody may in MLflow's interface."""
+    with pytest.warns(FutureWarning):
+        store.client.transition_model_version_stage(NAME, version, stage)
+
+
+def register(store: Store, model_id: str, run_id: str, **tags: object) -> ModelVersion:
+    """Register a logged model under its own ID; return its version."""
+    version, _ = Registry(store, NAME).register(
+        source=f"models:/{model_id}", run_id=run_id, model_id=model_id, identity=model_id, tags=tags, description=""
+    )
+    return version
+
+
+@dataclass
+class Arena:
+    """A table, the run whose lineage has it, and the registry that models of it meet in."""
+
+    store: Store
+    recipe: Recipe
+    table: pd.DataFrame
+    run: StepRun
+
+    def enter(self, rows: slice, names: tuple[str, ...] = ("a", "b"), **tags: object) -> tuple[ModelVersion, LinearRegression]:
+        """Register a model of the columns `names`, fitted to these rows; return its version and the model."""
+        seen, experiment = self.table.iloc[rows], self.store.experiment("toy")
+        model = LinearRegression().fit(seen[[*names]], seen["y"])
+        with open_run(self.store.client, "register", experiment, {}) as run:
+            model_id, digests = log_model(model, run.id, seen[[*names]], packages={"sklearn"})
+            run.add_model(model_id, digests)
+            run.save(TRAINING_ROWS, training_rows(seen[["a", "b"]]))
+        return register(self.store, model_id, run.id, register_run_id=run.id, **tags), model
+
+    def meet(self, challenger: ModelVersion, champion: ModelVersion) -> Contest:
+        """Return the contest of two versions."""
+        return Contest(self.run, self.recipe, Workers(1), NAME, challenger, champion, candidates=3, attempt=1)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from recipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, TEST_PREDICTIONS, VERDICT, Artifact
+from recipeline.reports.blocks import Card
+from recipeline.reports.cards.evaluate import make_card
+from tests.reports.cards.helpers import Saved, facts, notes, table, titles
+from tests.reports.helpers import Chains
+
+pytestmark = pytest.mark.xdist_group("cards")
+
+
+def card(chains: Chains, chain: str = "promoted", **changes: Any) -> Card:
+    """Return the card of what a chain has saved, its metrics changed."""
+
+    def read(artifact: Artifact[Any]) -> Any:
+        step = chains.cards.get((chain, artifact.step)) or chains.cards["promoted", artifact.step]
+        return artifact.read(step.parent / artifact.name)
+
+    found = {artifact: read(artifact) for artifact in (DIAGNOSIS, LEADERBOARD, METRICS, TEST_PREDICTIONS, VERDICT)}
+    return make_card(Saved(found | {METRICS: found[METRICS] | changes}))
+
+
+def test_what_passes_the_gates_is_good_and_what_fails_one_is_told_by_its_name(chains: Chains) -> None:
+    assert card(chains).tone == "good"
+    assert notes(card(chains)) == []
+    rejected = card(chains, "rejected")
+    assert rejected.tone == "bad"
+    assert any("mae" in note for note in notes(rejected))
+    assert [row["passed"] for row in table(rejected, "Is it good enough?")].count(False) == 1
+
+
+def test_the_best_candidate_is_measured_against_the_mean(chains: Chains) -> None:
+    found = facts(card(chains))
+    assert found["RMSE"] < found["RMSE of the mean predictor"]
+    assert found["Share within 0.5"] < found["Share within 1"]
+
+
+def test_what_copies_are_worth_is_a_part_of_its_own_where_the_split_leaks(chains: Chains) -> None:
+    title = "What the copies are worth"
+    names = ["DecisionTree", "ElasticNet", "LinearRegression"]
+    leaks = {"leaked_rows": 7, "r2_with_twin": dict.fromkeys(names, 0.9), "r2_without_twin": dict.fromkeys(names, 0.3)}
+    assert title not in titles(card(chains, leaks=None))
+    leaking = card(chains, leaks=leaks)
+    assert {row["R2 without"] for row in table(leaking, title)} == {0.3}
+    assert any(note.startswith("7 test rows have a twin") for note in notes(leaking))
+
+
+def test_a_candidate_is_quoted_for_a_random_split_only_where_that_was_scored(chains: Chains) -> None:
+    title = "All candidates on the test rows"
+    assert "R2, random split" not in table(card(chains, random_split_r2=None), title)[0]
+    names = [row["candidate"] for row in table(card(chains), title)]
+    quoted = card(chains, random_split_r2=dict.fromkeys(names, 0.5))
+    assert pd.Series([row["R2, random split"] for row in table(quoted, title)]).eq(0.5).all()

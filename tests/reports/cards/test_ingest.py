@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from recipeline.artifacts import COLUMN_PROFILE
+from recipeline.config.recipe import Recipe
+from recipeline.data.column_profile import describe_columns
+from recipeline.reports.cards.ingest import make_card
+from tests.reports.cards.helpers import Saved, facts, notes, table
+
+
+def saved(rows: pd.DataFrame, recipe: Recipe, source: str = "uci") -> Saved:
+    tags = {"data_source": source, "data_origin": "https://host.example/a.csv", "data_digest": "a" * 64}
+    return Saved({COLUMN_PROFILE: describe_columns(rows, recipe)}, **tags)
+
+
+def test_the_rows_are_counted_with_their_copies_and_where_they_are_from_is_told(wines: pd.DataFrame, recipe: Recipe) -> None:
+    card = make_card(saved(wines, recipe))
+    copies = len(wines) - len(wines.drop_duplicates())
+    assert card.tone == "good"
+    assert card.verdict == f"400 rows of 12 columns, all as the recipe wants them; {copies} are copies."
+    assert facts(card)["Source"] == "https://host.example/a.csv"
+    assert facts(card)["sha256"] == "a" * 16
+    assert notes(card) == []
+
+
+def test_made_up_rows_are_announced(wines: pd.DataFrame, recipe: Recipe) -> None:
+    card = make_card(saved(wines, recipe, "synthetic"))
+    assert card.tone == "warning"
+    assert "SYNTHETIC" in notes(card)[0]
+
+
+def test_each_column_stands_beside_what_is_possible_at_all(wines: pd.DataFrame, recipe: Recipe) -> None:
+    rows = {row["column"]: row for row in table(make_card(saved(wines, recipe)), "What they must be, and are")}
+    assert list(rows) == list(recipe.columns)
+    assert (rows["alcohol"]["to"], rows["alcohol"]["greatest"]) == (25, wines["alcohol"].max())
+
+
+def test_a_column_without_values_has_no_distribution(wines: pd.DataFrame, recipe: Recipe) -> None:
+    card = make_card(saved(wines.assign(pH=np.nan), recipe))
+    assert "pH" not in [row["column"] for row in table(card, "Distributions")]
+    assert facts(card)["Missing values"] == 400

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from recipeline.artifacts import INSPECTION, METRICS
+from recipeline.reports.blocks import Card
+from recipeline.reports.cards.report import make_card
+from tests.reports.cards.helpers import Saved, notes
+from tests.reports.helpers import Chains
+
+pytestmark = pytest.mark.xdist_group("cards")
+
+
+def test_report_prints_the_newest_index_card_and_draws_the_closer_look_once(chains: Chains) -> None:
+    lines = chains.outcomes["report"].stdout.splitlines()
+    assert lines[0] == f"The run:        {chains.cards['synthetic', 'main']}"
+    assert lines[1] == f"A closer look:  {chains.cards['report', 'report']}"
+    again = chains.project.ok("report")
+    assert again.stdout == chains.outcomes["report"].stdout
+    assert len(chains.project.runs("report")) == 1
+
+
+def card(last: list[float], in_order: float = 0.4) -> Card:
+    curve = {"rows": [100, 200], "train": [[0.9] * 3, [0.8] * 3], "test": [[0.3, 0.31, 0.29], last]}
+    order = {"shuffled": {"mean": 0.4, "folds": [0.39, 0.41]}, "in_order": {"mean": in_order, "folds": [in_order] * 2}}
+    inspection = {"learning_curve": curve, "split_method": "grouped", "file_order": order, "dependence": {}}
+    return make_card(Saved({INSPECTION: inspection, METRICS: {"best": {"candidate": "Tree"}}}))
+
+
+def test_more_rows_help_where_the_curve_still_rises_beyond_its_noise() -> None:
+    assert card([0.4, 0.41, 0.4]).verdict.startswith("More rows like these would still help")
+    assert card([0.25, 0.4, 0.28]).verdict.startswith("More rows like these would hardly help")
+    assert "from 100 to 200 rows" in card([0.4, 0.41, 0.4]).verdict
+
+
+def test_rows_that_change_along_the_file_are_a_warning() -> None:
+    assert notes(card([0.3] * 3, in_order=0.1))[0].startswith("Learned from one part of the file")
+    assert notes(card([0.3] * 3))[0].startswith("Blocks of the file are predicted as well as shuffled rows")

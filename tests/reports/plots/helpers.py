@@ -1,0 +1,55 @@
+"""What is true of every picture, and what can be read in one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from recipeline.reports.style import as_png, as_svg, styled
+
+
+def markers(axes: Axes, marker: str) -> list[float]:
+    """Return where the marks of one shape are."""
+    (line,) = (line for line in axes.lines if line.get_marker() == marker)
+    return list(np.asarray(line.get_xdata(), dtype=float))
+
+
+def texts(figure: Figure) -> list[str]:
+    """Return what is written at the axes and in the legends."""
+    legends = [legend.get_texts() for axes in figure.axes if (legend := axes.get_legend())]
+    labels = [label for axes in figure.axes for label in (*axes.get_xticklabels(), *axes.get_yticklabels(), axes.xaxis.label)]
+    return [text.get_text() for text in (*labels, *(text for legend in legends for text in legend))]
+
+
+def assert_drawn(draw: Callable[[], Figure]) -> None:
+    """Assert that a picture can be drawn in both of its forms, without a display."""
+    with styled():
+        figure = draw()
+        assert as_png(figure).startswith(b"\x89PNG")
+        assert as_svg(figure).startswith("<svg")
+
+
+def assert_inside(draw: Callable[[], Figure]) -> None:
+    """Assert that nothing of a picture lies outside of it."""
+    with styled():
+        figure = draw()
+        figure.draw_without_rendering()
+        width, height = figure.bbox.size
+        boxes = [axes.get_tightbbox() for axes in figure.axes]
+        boxes += [legend.get_window_extent() for axes in figure.axes if (legend := axes.get_legend())]
+    for box in boxes:
+        assert box is not None
+        assert box.x0 >= -1
+        assert box.y0 >= -1
+        assert box.x1 <= width + 1
+        assert box.y1 <= height + 1
+
+
+def assert_labelled(draw: Callable[[], Figure]) -> None:
+    """Assert that every axis with ticks says what it is."""
+    for axes in draw().axes:
+        if axes.get_xticklabels():
+            assert axes.get_xlabel()

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from recipeline.reports.plots.model import (
+    plot_calibration,
+    plot_curve,
+    plot_dependence,
+    plot_grades,
+    plot_importance,
+    plot_intervals,
+    plot_leaderboard,
+    plot_predicted,
+    plot_residuals,
+    plot_shares,
+    plot_slices,
+)
+from tests.reports.plots.helpers import assert_drawn, assert_inside, assert_labelled, markers
+
+TARGET, PREDICTED = np.array([5.0, 6, 5, 7]), np.array([5.2, 5.9, 4.8, 8.0])
+FOLDS = np.array([[0.3, 0.5], [0.2, 0.4]])
+
+FIGURES = {
+    "leaderboard": lambda: plot_leaderboard(["A", "B"], [0.4, 0.3], FOLDS),
+    "leaderboard with test rows": lambda: plot_leaderboard(["A", "B"], [0.4, 0.3], FOLDS, [0.35, 0.31]),
+    "shares": lambda: plot_shares(["A", "B"], [0.9, 0.1]),
+    "predicted": lambda: plot_predicted(TARGET, PREDICTED, "grade"),
+    "intervals": lambda: plot_intervals(["R2"], [0.4], [0.3], [0.5]),
+    "residuals": lambda: plot_residuals(TARGET, PREDICTED, "grade"),
+    "calibration": lambda: plot_calibration([5, 6], [5.1, 5.8], "grade"),
+    "grades": lambda: plot_grades([5, 7], [0.3, 1.2], [0.1, -1.2], [30, 2], "grade"),
+    "importance": lambda: plot_importance(["a", "b"], [0.3, -0.01], [0.02, 0.01]),
+    "slices": lambda: plot_slices(["all"], [0.4], [-0.1], "grade"),
+    "curve": lambda: plot_curve([10, 20], [0.7, 0.7], [0.3, 0.4], [0.2, 0.3], [0.4, 0.5]),
+    "dependence": lambda: plot_dependence([1, 2], [5.5, 5.7], "alcohol (% vol)", "grade"),
+    "long names": lambda: plot_slices(["a name of " + "very " * 30 + "many words"], [0.4], [-0.1], "grade"),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_picture_can_be_drawn_without_a_display(name: str) -> None:
+    assert_drawn(FIGURES[name])
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_of_a_picture_lies_outside_of_it(name: str) -> None:
+    assert_inside(FIGURES[name])
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_axis_says_what_it_is(name: str) -> None:
+    assert_labelled(FIGURES[name])
+
+
+def test_the_leaderboard_has_the_best_on_top_with_its_folds_and_both_figures() -> None:
+    axes = plot_leaderboard(["Best", "Second"], [0.4, 0.3], FOLDS, [0.35, 0.31]).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["Best", "Second"]
+    assert list(axes.get_yticks()) == [1, 0]
+    assert markers(axes, "o") == [0.4, 0.3]
+    assert markers(axes, "D") == [0.35, 0.31]
+    assert [segment[:, 0].tolist() for segment in axes.collections[0].get_segments()] == [[0.3, 0.5], [0.2, 0.4]]
+
+
+def test_whole_targets_are_spread_a_little_and_others_are_where_they_are() -> None:
+    whole = plot_predicted(TARGET, PREDICTED, "grade").axes[0].lines[0]
+    assert np.abs(np.asarray(whole.get_xdata()) - TARGET).max() <= 0.18
+    assert len(np.unique(whole.get_xdata())) == 4
+    assert list(whole.get_ydata()) == list(PREDICTED)
+    other = plot_predicted(TARGET + 0.5, PREDICTED, "grade").axes[0].lines[0]
+    assert list(other.get_xdata()) == list(TARGET + 0.5)
+
+
+def test_residuals_are_true_minus_predicted_and_all_of_them_are_counted() -> None:
+    points, histogram = plot_residuals(TARGET, PREDICTED, "grade").axes
+    assert list(points.lines[0].get_ydata()) == list(TARGET - PREDICTED)
+    assert sum(bar.get_width() for bar in histogram.patches) == 4
+
+
+def test_each_grade_has_its_error_its_bias_and_its_rows() -> None:
+    axes = plot_grades([5, 7], [0.3, 1.2], [0.1, -1.2], [30, 2], "grade").axes[0]
+    assert [bar.get_height() for bar in axes.patches] == [0.3, 1.2]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["5\n30 rows", "7\n2 rows"]

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recipeline.serving.background import BackgroundLog, RotatingFiles
+from recipeline.serving.http.predictions import Asked
+from recipeline.serving.model.loading import ServedModel
+from tests.serving.helpers import Make, Row, answer, post
+
+
+def test_a_row_gets_its_prediction_and_the_model_that_gave_it(client: FlaskClient, model: ServedModel, row: Row) -> None:
+    expected = model.predict(np.array([list(row.values())]))[0]
+    found = answer(client, row)
+    assert found["predictions"] == [expected]
+    assert found["model"] == model.identity
+    assert set(found["model"]) == {"name", "version", "run_id", "data_source"}
+    assert "warnings" not in found
+
+
+def test_rows_get_their_predictions_in_order(client: FlaskClient, row: Row, wines: pd.DataFrame) -> None:
+    rows = wines[list(row)].head(50).to_dict("records")
+    each = [answer(client, one)["predictions"][0] for one in rows]
+    assert answer(client, rows)["predictions"] == pytest.approx(each, rel=1e-12)
+
+
+def test_an_interval_and_a_grade_are_given_on_request(client: FlaskClient, row: Row) -> None:
+    found = answer(client, row, "/predict?interval=true&grade=true")
+    interval, predicted = found["interval"], found["predictions"][0]
+    assert interval["level"] == 0.9
+    assert interval["lower"][0] < predicted < interval["upper"][0]
+    assert found["grade"] == [round(predicted)]
+    assert "interval" not in answer(client, row, "/predict?interval=false")
+
+
+@pytest.mark.parametrize(("predicted", "grade"), [(1e300, 10), (-1e300, 0), (5.5, 6), (4.4, 4)])
+def test_a_grade_is_within_the_targets_range(
+    make_client: Make, model: ServedModel, row: Row, predicted: float, grade: int
+) -> None:
+    from dataclasses import replace
+
+    client = make_client(served=replace(model, predict=lambda _: np.array([predicted])))
+    assert answer(client, row, "/predict?grade=true")["grade"] == [grade]
+
+
+@pytest.mark.parametrize("query", ["intervall=true", "interval=maybe", "x=1"])
+def test_another_wish_is_refused(client: FlaskClient, row: Row, query: str) -> None:
+    assert post(client, row, f"/predict?{query}").status_code == 422
+
+
+def test_a_value_that_the_model_was_not_trained_on_is_answered_with_a_warning(client: FlaskClient, row: Row) -> None:
+    found = answer(client, [row, row | {"alcohol": 1000}])
+    assert len(found["predictions"]) == 2
+    (warning,) = found["warnings"]
+    assert (warning["row"], warning["field"], warning["got"]) == (1, "alcohol", "1000")
+    assert warning["rule"].startswith("trained on ")
+    assert "% vol" in warning["rule"]
+
+
+def test_such_a_value_is_refused_where_the_profile_says_so(make_client: Make, row: Row) -> None:
+    client = make_client(out_of_range="reject")
+    response = post(client, row | {"alcohol": 1000})
+    assert response.status_code == 422
+    assert response.get_json()["faults"][0]["rule"].startswith("trained on ")
+    assert post(client, row).status_code == 200
+
+
+def test_faults_are_told_by_row_field_rule_and_got(client: FlaskClient, row: Row) -> None:
+    response = post(client, [row, row | {"alcohol": None}])
+    assert response.status_code == 422
+    body = response.get_json()
+    assert body["error_code"] == "INVALID_PARAMETER_VALUE"
+    assert body["message"] == "The rows break the rules of the model's columns: 1 fault."
+    assert body["faults"] == [{"row": 1, "field": "alcohol", "rule": "must not be null", "got": "null"}]
+    assert body["request_id"] == response.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{", 400, "BAD_REQUEST"),
+        (b"\xff", 400, "BAD_REQUEST"),
+        (b"[]", 422, "INVALID_PARAMETER_VALUE"),
+        (b"[" + b"1," * 100 + b"1]", 413, "REQUEST_TOO_LARGE"),
+        (b" " * 20_000, 413, "REQUEST_TOO_LARGE"),
+    ],
+)
+def test_a_body_that_cannot_be_answered_has_its_status(make_client: Make, body: bytes, status: int, code: str) -> None:
+    response = post(make_client(max_rows=100, max_body_mb=0.01), body)
+    assert response.status_code == status
+    assert response.get_json()["error_code"] == code
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "application/xml"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Content-Encoding": "gzip"}, 415),
+        ({"Content-Type": "application/json; charset=utf-8"}, 200),
+    ],
+)
+def test_the_body_must_be_json(client: FlaskClient, row: Row, headers: dict[str, str], status: int) -> None:
+    assert post(client, row, **headers).status_code == status
+
+
+def test_a_service_about_to_end_refuses(make_client: Make, row: Row) -> None:
+    client = make_client()
+    client.service.draining = lambda: True
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/readyz").get_json()["status"] == "draining"
+    response = post(client, row)
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "1"
+
+
+def test_requests_past_the_limit_are_refused_and_the_place_is_given_back(
+    make_client: Make, model: ServedModel, row: Row
+) -> None:
+    from dataclasses import replace
+
+    begun, end = threading.Event(), threading.Event()
+
+    def slow(values: np.ndarray) -> np.ndarray:
+        begun.set()
+        assert end.wait(10)
+        return model.predict(values)
+
+    client = make_client(served=replace(model, predict=slow), concurrency=1)
+    statuses: list[int] = []
+    first = threading.Thread(target=lambda: statuses.append(post(client, row).status_code))
+    first.start()
+    assert begun.wait(10)
+    response = post(client, row)
+    assert response.status_code == 429
+    assert response.get_json()["error_code"] == "REQUEST_LIMIT_EXCEEDED"
+    end.set()
+    first.join()
+    assert statuses == [200]
+    assert post(client, row).status_code == 200
+    for bad in (b"{", b"[]", [row] * 2):
+        post(client, bad)
+    assert post(client, row).status_code == 200
+
+
+def test_an_answer_tells_where_its_time_went(client: FlaskClient, row: Row) -> None:
+    parts = [part.split(";")[0].strip() for part in post(client, row).headers["Server-Timing"].split(",")]
+    assert parts == ["parse", "validate", "predict", "encode"]
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+columns = st.sampled_from(["alcohol", "pH", "density"]) | st.text(max_size=3)
+bodies = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(columns, inner, max_size=3))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(changes=st.dictionaries(columns, bodies, max_size=2), other=bodies, path=st.sampled_from(["/predict", "/invocations"]))
+def test_whatever_json_is_sent_is_answered_or_refused(
+    client: FlaskClient, row: Row, changes: dict[str, Any], other: Any, path: str
+) -> None:
+    for body in (row | changes, [row, row | changes], other, {"instances": other}):
+        response = post(client, json.dumps(body).encode(), path)
+        assert response.status_code in (200, 422)
+        if response.status_code == 200:
+            predictions = response.get_json()["predictions"]
+            assert predictions
+            assert all(isinstance(value, float) and np.isfinite(value) for value in predictions)
+
+
+def test_the_prediction_log_has_each_row_and_its_answer(make_client: Make, row: dict[str, float], tmp_path: Path) -> None:
+    client = make_client(prediction_log={"folder": str(tmp_path)})
+    files = RotatingFiles(tmp_path, max_bytes=1e6, keep_days=1)
+    log = client.service.prediction_log = BackgroundLog(files.write, Asked.as_lines, lambda _: None)
+    answer = post(client, [row, row | {"alcohol": 9.9}], **{"X-Request-ID": "abc"}).get_json()
+    post(client, b"[]")
+    log.close()
+    lines = [json.loads(line) for line in next(tmp_path.glob("*.jsonl")).read_bytes().splitlines()]
+    assert [line["prediction"] for line in lines] == answer["predictions"]
+    assert [line["row"] for line in lines] == [0, 1]
+    assert {line["request_id"] for line in lines} == {"abc"}
+    assert {line["version"] for line in lines} == {answer["model"]["version"]}
+    assert lines[1]["features"] == row | {"alcohol": 9.9}
+    assert abs(lines[0]["time"] - time.time()) < 60
+
+
+def test_a_share_of_the_requests_is_kept_where_the_profile_says_so(make_client: Make, row: dict[str, float]) -> None:
+    client, kept = make_client(prediction_log={"folder": "unused", "sample": 0.25}), []
+
+    class Log:
+        def add(self, record: Asked, lines: int) -> None:
+            kept.append((record, lines))
+
+    client.service.prediction_log = Log()
+    for _ in range(400):
+        post(client, row)
+    assert 60 <= len(kept) <= 140

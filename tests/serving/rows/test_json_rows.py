@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from recipeline.inference.model_info import Feature
+from recipeline.serving.rows.faults import UnreadableBody
+from recipeline.serving.rows.json_rows import read_json
+from recipeline.serving.rows.schema import Schema
+from tests.serving.rows.helpers import faults, parse
+
+
+@pytest.mark.parametrize("body", [b'{"alcohol": 1, "alcohol": 2, "pH": 3}', b'[{"alcohol": 1, "pH": 3, "\\u0061lcohol": 1}]'])
+def test_a_column_that_is_there_twice_is_a_fault(body: bytes) -> None:
+    assert faults(body) == [(0, "alcohol", "must be there once", "it more than once")]
+
+
+def test_a_column_with_a_quotation_mark_in_its_name_is_read_too() -> None:
+    schema = Schema((Feature('a "b"'),))
+    assert parse({'a "b"': 2}, schema).tolist() == [[2.0]]
+    assert faults(b'{"a \\"b\\"": 1, "a \\"b\\"": 2}', schema)[0][2] == "must be there once"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"alcohol=9", b"\xff\xfe", b'{"alcohol": 9,}', b"[" * 100_000, b"1" * 5000])
+def test_what_is_no_json_is_unreadable(body: bytes) -> None:
+    with pytest.raises(UnreadableBody, match="must be"):
+        parse(body)
+
+
+def test_an_object_remembers_the_keys_that_it_repeats_at_any_depth() -> None:
+    outer = read_json(b'{"a": 1, "b": {"c": 1, "c": 2}, "a": 3, "a": 4}')
+    assert (outer, outer.repeated) == ({"a": 4, "b": {"c": 2}}, ("a",))
+    assert outer["b"].repeated == ("c",)
+    assert read_json(b'{"a": 1}').repeated == ()
+
+
+def test_numbers_that_json_does_not_have_are_read_as_the_floats_they_are() -> None:
+    nothing, below, above = read_json(b"[NaN, -Infinity, Infinity]")
+    assert math.isnan(nothing)
+    assert (below, above) == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"\xff", "must be UTF-8. Byte 0 is not"),
+        (b'{\n  "a": }', "At line 2, column 8"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"1" * 5000, "numbers of fewer digits"),
+    ],
+)
+def test_where_a_body_is_no_json_is_told(body: bytes, words: str) -> None:
+    with pytest.raises(UnreadableBody, match=words):
+        read_json(body)

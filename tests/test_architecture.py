@@ -1,0 +1,210 @@
+"""The documents name files and definitions that exist; ARCHITECTURE.md has every room, docs/questions.md every question."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from recipeline import artifacts
+from tests.conftest import ROOT
+
+MAPS = (
+    "ARCHITECTURE.md",
+    "README.md",
+    "CONTRIBUTING.md",
+    *sorted(str(it.relative_to(ROOT)) for it in (ROOT / "docs").rglob("*.md")),
+)
+QUESTIONS = (
+    "Where are folds made?",
+    "What decides a promotion?",
+    "Where would a new metric go?",
+    "What do I own?",
+    "What may I change and keep upgrading?",
+    "Which systems work?",
+    "Where does an error sentence come from?",
+    "What makes a step run again?",
+    "Where is a command added?",
+    "Where do I look when the service refuses a version?",
+)
+LIBRARY = ROOT / "recipeline"
+#: Files of runs, which look like files of the project.
+ARTIFACTS = {it.name for it in vars(artifacts).values() if isinstance(it, artifacts.Artifact)}
+#: `path`, or `path: name`, in backticks: with a slash, or a file of the project's own folder.
+PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:md|py|toml|txt|ya?ml)|MLproject|Makefile)(?:: ([\w.]+))?`")
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def names_in(tree: ast.AST, prefix: str = "") -> set[str]:
+    """Return the names that a module defines, those of its classes with a dot."""
+    found: set[str] = set()
+    for node in getattr(tree, "body", []):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(prefix + node.name)
+        if isinstance(node, ast.ClassDef):
+            found |= names_in(node, f"{prefix}{node.name}.")
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        for target in targets:
+            found |= {prefix + it.id for it in ast.walk(target) if isinstance(it, ast.Name)}
+    return found
+
+
+def keys_in(content: Any, prefix: str = "") -> set[str]:
+    """Return the keys of nested mappings, joined by dots."""
+    if not isinstance(content, dict):
+        return set()
+    return {f"{prefix}{key}" for key in content}.union(*(keys_in(it, f"{prefix}{key}.") for key, it in content.items()))
+
+
+@cache
+def defined(path: Path) -> set[str]:
+    """Return the names that a file defines: of a module its definitions, of a settings file its keys."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        return names_in(ast.parse(text))
+    return keys_in(tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text))
+
+
+def wrong_places(text: str) -> list[str]:
+    """Return a line per place that a text names and that is not there."""
+    faults = []
+    for path, name in PATH.findall(text):
+        place = ROOT / path
+        if not place.exists() and path not in ARTIFACTS:
+            faults.append(f"{path} does not exist")
+        elif name and (not place.is_file() or name not in defined(place)):
+            faults.append(f"{path} does not define {name}")
+    return faults
+
+
+def wrong_links(text: str, folder: Path) -> list[str]:
+    return [target for target in re.findall(r"\]\(([^)#:]+)\)", text) if not (folder / target).exists()]
+
+
+def rooms_of(library: Path) -> dict[str, set[str]]:
+    """Return the public modules and folders of modules of each room; a room that is one module has none."""
+    rooms: dict[str, set[str]] = {}
+    for place in library.iterdir():
+        if place.suffix == ".py" and place.stem not in ("__init__", "__main__"):
+            rooms[place.stem] = set()
+        elif (place / "__init__.py").is_file():
+            inside = [it for it in place.iterdir() if it.suffix == ".py" or (it / "__init__.py").is_file()]
+            rooms[place.name] = {it.stem for it in inside if not it.name.startswith("_")}
+    return rooms
+
+
+def rooms_in(text: str) -> dict[str, set[str]]:
+    """Return the modules of each room as the table of rooms has them, in its order."""
+    section = text.partition("\n## The rooms of the library\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\|([^|]*)\|$", section, re.MULTILINE)
+    return {name: set(re.findall(r"`(\w+)`", modules)) for name, modules in rows}
+
+
+def wrong_rooms(text: str, library: Path) -> list[str]:
+    """Return a line per room, or module of a room, that only one of the table and the library has."""
+    there, told = rooms_of(library), rooms_in(text)
+    faults = [f"{name} has no line" for name in there.keys() - told.keys()]
+    faults += [f"{name} is gone" for name in told.keys() - there.keys()]
+    for name in there.keys() & told.keys():
+        faults += [f"{name}.{module} is not named" for module in there[name] - told[name]]
+        faults += [f"{name}.{module} is gone" for module in told[name] - there[name]]
+    return sorted(faults)
+
+
+def wrong_questions(text: str) -> list[str]:
+    """Return each question that has no answer with a place in it, and each heading that is none of the questions."""
+    parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
+    answers = dict(zip(parts[1::2], parts[2::2], strict=True))
+    without = [question for question in QUESTIONS if not any(name for _, name in PATH.findall(answers.get(question, "")))]
+    return without + [heading for heading in answers if heading not in QUESTIONS]
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_every_place_that_a_map_names_is_there(name: str) -> None:
+    text = read(name)
+    assert wrong_places(text) == []
+    assert wrong_links(text, (ROOT / name).parent) == []
+
+
+def test_the_map_names_many_places() -> None:
+    """Else nothing would be checked above."""
+    assert len([name for _, name in PATH.findall(read("ARCHITECTURE.md")) if name]) > 15
+
+
+def test_each_room_has_a_line_with_its_modules_and_no_line_is_about_a_room_that_is_gone() -> None:
+    assert wrong_rooms(read("ARCHITECTURE.md"), LIBRARY) == []
+
+
+def test_the_rooms_are_told_in_the_order_of_the_layers() -> None:
+    contracts = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    [layers] = [it["layers"] for it in contracts if it.get("containers") == ["recipeline"]]
+    lines = [line.split(" | ") for line in layers if line != "__main__"]
+    told = list(rooms_in(read("ARCHITECTURE.md")))
+    assert sorted(told) == sorted(room for line in lines for room in line)
+    for line in lines:
+        assert set(told[: len(line)]) == set(line)
+        del told[: len(line)]
+
+
+def test_the_ten_questions_have_answers_that_name_a_place() -> None:
+    assert len(QUESTIONS) == 10
+    assert wrong_questions(read("docs/questions.md")) == []
+
+
+def test_a_newcomer_can_read_the_map_in_one_go() -> None:
+    assert len(read("ARCHITECTURE.md").splitlines()) <= 150
+    assert len(read("README.md").splitlines()) <= 350
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("`recipeline/data/folds.py`", "recipeline/data/folds.py does not exist"),
+        ("`recipeline/gone/`", "recipeline/gone/ does not exist"),
+        ("`gone.yaml: promotion`", "gone.yaml does not exist"),
+        ("`recipeline/data/splits.py: gone`", "recipeline/data/splits.py does not define gone"),
+        ("`recipeline/data/splits.py: GroupKFold`", "recipeline/data/splits.py does not define GroupKFold"),
+        ("`recipeline/artifacts.py: Artifact.gone`", "recipeline/artifacts.py does not define Artifact.gone"),
+        ("`recipe.yaml: promotion.gone`", "recipe.yaml does not define promotion.gone"),
+        ("`recipeline/data: cv_folds`", "recipeline/data does not define cv_folds"),
+    ],
+)
+def test_a_place_that_is_not_there_is_found(text: str, fault: str) -> None:
+    assert wrong_places(text) == [fault]
+
+
+def test_a_place_that_is_there_is_no_fault() -> None:
+    assert wrong_places("`recipeline/artifacts.py: Artifact.step`, `recipe.yaml: cv.folds`, `steps/`") == []
+    assert wrong_places("`MLproject: entry_points`, `models:/Name/Production`, `decision.json`, `/readyz`") == []
+    assert wrong_links("[gone](docs/gone.md), [here](README.md), [away](https://mlflow.org)", ROOT) == ["docs/gone.md"]
+
+
+def test_a_room_without_a_line_and_a_line_without_a_room_are_found(tmp_path: Path) -> None:
+    for name in ("__init__.py", "errors.py", "data/__init__.py", "data/splits.py", "data/_compat.py", "cli/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    heading = "\n## The rooms of the library\n\n| room | in it | modules |\n| --- | --- | --- |\n"
+    right = "| `cli` | x | |\n| `data` | x | `splits` |\n| `errors` | x | |\n\n## More\n\n| `no` | room | |\n"
+    assert wrong_rooms(heading + right, tmp_path) == []
+    wrong = "| `data` | x | `folds` |\n| `errors` | x | |\n| `pipeline` | x | |\n"
+    assert wrong_rooms(heading + wrong, tmp_path) == [
+        "cli has no line",
+        "data.folds is gone",
+        "data.splits is not named",
+        "pipeline is gone",
+    ]
+
+
+def test_a_question_without_a_place_in_its_answer_is_found() -> None:
+    text = read("docs/questions.md")
+    assert wrong_questions(text.replace("## What do I own?", "## What do you own?")) == ["What do I own?", "What do you own?"]
+    assert wrong_questions(re.sub(r"`recipeline/cli/environment.py: \w+`", "somewhere", text)) == ["What do I own?"]

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError, causes, guess, nearest
+
+
+def test_a_failure_is_the_rule_what_was_got_and_what_to_do_in_one_sentence() -> None:
+    error = RecipelineError("The rows must be good.", got="bad ones", fix="Correct them.", details=["row 1", "row 2"])
+    assert error.sentence == "The rows must be good. Got bad ones instead. Correct them."
+    assert str(error) == f"{error.sentence}\n  row 1\n  row 2"
+    assert RecipelineError("The rows must be good.").sentence == "The rows must be good."
+    assert "Got 0 instead" in RecipelineError("There must be rows.", got=0).sentence
+
+
+@pytest.mark.parametrize(("kind", "code"), [(UsageError, 2), (DataError, 3), (UnavailableError, 6), (RecipelineError, 1)])
+def test_every_kind_of_failure_has_its_exit_code(kind: type[RecipelineError], code: int) -> None:
+    assert kind("a").exit_code == code
+
+
+def test_the_nearest_word_is_guessed_whatever_its_case_and_none_where_none_is_near() -> None:
+    assert guess("PRODUCTON", ["Staging", "Production"]) == "Did you mean 'Production'? "
+    assert guess("xyz", ["Staging", "Production"]) == ""
+    assert guess("xyz", []) == ""
+    assert nearest("stagin", iter(["Staging", "Production"])) == "Did you mean 'Staging'? Known: Staging, Production."
+
+
+def test_errors_that_lead_to_each_other_in_a_circle_come_to_an_end() -> None:
+    first, second = ValueError("a"), ValueError("b")
+    first.__cause__, second.__context__ = second, first
+    assert list(causes(first)) == [first, second]

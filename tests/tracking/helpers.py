@@ -1,0 +1,20 @@
+"""Runs of a small recipe."""
+
+from __future__ import annotations
+
+from recipeline.tracking.runs import open_run
+from recipeline.tracking.store import Store
+
+WHO = {"recipe": "toy", "profile": "test"}
+
+
+def finish(store: Store, step: str = "ingest", *, experiment: str = "toy", **tags: str) -> str:
+    """Return the ID of a new finished run of `step`."""
+    with open_run(store.client, step, store.experiment(experiment), WHO | tags) as run:
+        pass
+    return run.id
+
+
+def new_run(store: Store) -> str:
+    """Return the ID of a run that was begun by no step."""
+    return str(store.client.create_run(store.experiment("toy")).info.run_id)

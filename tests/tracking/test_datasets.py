@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recipeline.config.recipe import Recipe
+from recipeline.data.sources import Source
+from recipeline.tracking.datasets import log_dataset
+from recipeline.tracking.manifest import Reader
+from recipeline.tracking.runs import StepRun
+from recipeline.tracking.store import Store
+from tests.conftest import as_recipe, small_recipe
+from tests.toys import ROWS
+from tests.tracking.helpers import new_run
+
+
+@pytest.fixture
+def run(store: Store) -> StepRun:
+    return StepRun(new_run(store), "ingest", store.client, "1", reader=Reader(store.client))
+
+
+def small() -> Recipe:
+    return as_recipe(small_recipe() | {"name": "toy", "target": "b", "columns": {"a": {}, "b": {}}})
+
+
+def test_the_table_is_the_input_of_its_run_with_its_name_target_and_digest(run: StepRun, tmp_path: Path) -> None:
+    source = Source("file", str(tmp_path / "a.csv"), b"content")
+    log_dataset(run, ROWS, small(), source)
+    (found,) = run.client.get_run(run.id).inputs.dataset_inputs
+    assert (found.dataset.name, found.dataset.digest) == ("toy", source.sha256[:32])
+    assert "a.csv" in found.dataset.source
+    assert [(tag.key, tag.value) for tag in found.tags] == [("mlflow.data.context", "ingest")]
+
+
+@pytest.mark.parametrize("origin", ["runs:/0123/a.csv", "custom.red_wine.draw", "nosuch://place/a.csv"])
+def test_where_mlflow_has_no_word_for_the_source_the_address_is_kept_as_it_is(run: StepRun, origin: str) -> None:
+    log_dataset(run, ROWS, small(), Source("file", origin, b"content"))
+    (found,) = run.client.get_run(run.id).inputs.dataset_inputs
+    assert origin in found.dataset.source
+
+
+def test_no_secret_of_an_address_is_kept(run: StepRun) -> None:
+    log_dataset(run, ROWS, small(), Source("file", "https://me:secret@host.example/a.csv?key=secret", b"content"))
+    (found,) = run.client.get_run(run.id).inputs.dataset_inputs
+    assert "secret" not in found.dataset.source
+    assert "host.example/a.csv" in found.dataset.source

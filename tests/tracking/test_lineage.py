@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
+
+from recipeline.artifacts import FINGERPRINT
+from recipeline.tracking.lineage import TAG_PREFIX, lineage_of, lineage_of_chain, lineage_of_version, recorded
+from recipeline.tracking.manifest import Reader
+from recipeline.tracking.runs import open_run
+from recipeline.tracking.store import Store
+from tests.tracking.helpers import WHO, finish
+
+
+def test_the_lineage_of_a_run_is_in_the_order_of_the_steps_and_ends_with_it(store: Store) -> None:
+    ingest, split = finish(store, "ingest"), finish(store, "split")
+    with open_run(store.client, "train", store.experiment("toy"), WHO) as run:
+        run.set_lineage({"split": split, "ingest": ingest})
+    found = store.client.get_run(run.id)
+    assert list(lineage_of(found, ("ingest", "split", "train")).items()) == [
+        ("ingest", ingest),
+        ("split", split),
+        ("train", run.id),
+    ]
+    alone = store.client.get_run(finish(store))
+    assert lineage_of(alone, ("ingest",)) == {"ingest": alone.info.run_id}
+
+
+def test_what_a_result_depends_on_is_recorded(store: Store) -> None:
+    content = {"params": {"data": "auto"}, "components": {"cv.folds": "5"}}
+    with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
+        run.save(FINGERPRINT, content)
+    assert recorded(Reader(store.client), store.client.get_run(run.id)) == content
+
+
+def test_a_result_whose_record_is_gone_depends_on_nothing_that_is_known(store: Store, tmp_path: Path) -> None:
+    with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
+        run.save(FINGERPRINT, {"params": {"data": "auto"}, "components": {}})
+    (path,) = (tmp_path / "mlruns").rglob("fingerprint.json")
+    path.write_text("{}", encoding="utf-8")
+    assert recorded(Reader(store.client), store.client.get_run(run.id)) == {"params": {}, "components": {}}
+
+
+def test_the_lineage_of_a_chain_ends_where_it_ended(store: Store) -> None:
+    ingest, split = finish(store, "ingest"), finish(store, "split")
+    chain = store.client.get_run(finish(store, "main", split_run_id=split, ingest_run_id=ingest))
+    assert list(lineage_of_chain(chain, ("ingest", "split", "train")).items()) == [("ingest", ingest), ("split", split)]
+    assert lineage_of_chain(store.client.get_run(finish(store, "main")), ("ingest",)) == {}
+
+
+def test_the_lineage_of_a_version_is_what_its_tags_say_in_the_order_of_the_steps() -> None:
+    tags = [ModelVersionTag(f"{TAG_PREFIX}{step}_run_id", run_id) for step, run_id in (("split", "b"), ("ingest", "a"))]
+    assert list(lineage_of_version(ModelVersion("Toy", "1", 0, tags=tags), ("ingest", "split", "train")).items()) == [
+        ("ingest", "a"),
+        ("split", "b"),
+    ]
