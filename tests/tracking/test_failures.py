@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import errno
 import sqlite3
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import requests
+import sqlalchemy.exc
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import NOT_FOUND, PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
 
 from recipeline.errors import UnavailableError
 from recipeline.tracking.failures import is_missing, store_errors, unwritable
@@ -27,6 +31,37 @@ def test_what_a_store_raises_that_is_gone_is_one_sentence(error: Exception) -> N
         raise error
     assert raised.value.exit_code == 6
     assert raised.value.__cause__ is None
+
+
+GONE = [
+    sqlite3.OperationalError("x"),
+    sqlalchemy.exc.OperationalError("SELECT 1", {}, Exception("x")),
+    sqlalchemy.exc.DatabaseError("SELECT 1", {}, Exception("x")),
+    requests.ConnectionError("x"),
+    requests.HTTPError("x"),
+    OSError(errno.ENOSPC, "x"),
+    OSError(errno.EROFS, "x"),
+    MlflowException("x", error_code=TEMPORARILY_UNAVAILABLE),
+    MlflowException("x", error_code=PERMISSION_DENIED),
+]
+
+
+@pytest.mark.parametrize("ways", [(), ("cause",), ("context",), ("cause", "context"), ("context", "cause", "cause")])
+@pytest.mark.parametrize("reason", GONE, ids=[type(error).__name__ for error in GONE])
+def test_a_store_that_is_gone_is_known_by_the_type_of_what_led_to_an_error(reason: Exception, ways: tuple[str, ...]) -> None:
+    error: Exception = reason
+    for way in ways:
+        outer = MlflowException("of no telling words")
+        setattr(outer, f"__{way}__", error)
+        error = outer
+    with pytest.raises(UnavailableError, match="must be reachable and writable"), store_errors("sqlite:///a.db"):
+        raise error
+
+
+@pytest.mark.parametrize("reason", [KeyError("x"), OSError(errno.ENOENT, "x"), MlflowException("x", error_code=NOT_FOUND)])
+def test_what_led_to_an_error_may_be_a_bug_too(reason: Exception) -> None:
+    with pytest.raises(MlflowException, match="of no telling words"), store_errors("sqlite:///a.db"):
+        raise MlflowException("of no telling words") from reason
 
 
 @pytest.mark.parametrize("error", [MlflowException("No such run"), OSError(2, "No such file"), ValueError("a bug")])
