@@ -75,16 +75,18 @@ def schema_file(cache: Path) -> Path:
     return cache / f"mlflow-{mlflow.__version__}.sqlite"
 
 
-def copy_schema(cache: Path, path: Path) -> None:
-    """Make the SQLite file `path` from the kept schema; where there is no whole one, MLflow makes the tables itself.
+def copy_schema(cache: Path, path: Path) -> bool:
+    """Make the SQLite file `path` from the kept schema; return whether there is a whole one.
 
+    Without one, MLflow makes the tables itself. A file that exists is left as it is.
     SQLite copies in one transaction: where the command is killed, the file is empty.
     """
     kept = schema_file(cache)
     if path.exists() or not _is_whole(kept):
-        return
+        return False
     with closing(_read(kept)) as source, closing(sqlite3.connect(path)) as target:
         source.backup(target)
+    return True
 
 
 def keep_schema(cache: Path, path: Path) -> None:
@@ -93,8 +95,6 @@ def keep_schema(cache: Path, path: Path) -> None:
     What names the store's folder is left out: the experiments. The file is there whole or not at all.
     """
     kept = schema_file(cache)
-    if kept.exists() and _is_whole(kept):
-        return
     with suppress(OSError, sqlite3.Error):
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder:

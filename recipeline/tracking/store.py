@@ -97,9 +97,7 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None, ca
         if path and not path.parent.exists():  # taking the lock would make it, typos and all
             raise unwritable(uri, f"the folder {path.parent} does not exist")
         with held(_lock(uri), uri):
-            is_new = path is not None and not path.exists()
-            if path and is_new and cache:
-                sqlite.copy_schema(cache, path)
+            made_by_mlflow = path and cache and not path.exists() and not sqlite.copy_schema(cache, path)
             if path:
                 sqlite.check_writable(path)
             try:
@@ -116,7 +114,7 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None, ca
                     got=f"no module '{error.name}'",
                     fix="Install it into .venv, or name another one, as in postgresql+psycopg://.",
                 ) from None
-            if path and is_new and cache:
+            if path and cache and made_by_mlflow:
                 sqlite.keep_schema(cache, path)
     if artifact_location and "://" not in artifact_location:
         artifact_location = (root / artifact_location).resolve().as_uri()
