@@ -35,7 +35,7 @@ CARDS = 0.2
 _WITHOUT_CARDS = """
 import types, recipeline.cli.environment, recipeline.evaluation.diagnosis, recipeline.evaluation.model_card
 nothing = types.SimpleNamespace(html="", plots={}, failures=[], as_markdown=lambda: "none", as_description=lambda *_: "none")
-recipeline.cli.environment.draw_card = lambda *_: nothing
+recipeline.cli.environment.render_card = lambda *_: nothing
 recipeline.evaluation.model_card.write_model_card = lambda *_: nothing
 recipeline.evaluation.diagnosis.diagnose = lambda *_: {}
 from steps.main import main

@@ -21,7 +21,7 @@ def card_of(session: Session, run_id: str) -> str:
     return redact(place_of(session.reader.root(run_id), CARD.name))
 
 
-def draw_card(step: str, results: Callable[[], object], origin: str, error: BaseException | None = None) -> Drawn:
+def render_card(step: str, results: Callable[[], object], origin: str, error: BaseException | None = None) -> Drawn:
     """Return the card of a step. A card that cannot be made is a page that says so."""
     # By name: matplotlib and the templates are imported only where a card is drawn.
     page, failure = (importlib.import_module(f"recipeline.reports.{name}") for name in ("page", "cards.failure"))

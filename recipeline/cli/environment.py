@@ -22,7 +22,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import ORDER
-from recipeline.cli.cards import draw_card
+from recipeline.cli.cards import render_card
 from recipeline.cli.progress import Progress
 from recipeline.config.profile import Profile, find_profile, load_profile
 from recipeline.config.recipe import Recipe, load_recipe
@@ -157,7 +157,7 @@ def open_session(recipe: str, profile: str, *, will_fit: bool = False) -> Sessio
         reporter=Progress(),
         workers=workers,
         order=ORDER,
-        draw=draw_card,
+        draw=render_card,
         step=lambda name: cast(Step, importlib.import_module(f"steps.{name}").STEP),
         experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME", ""),
         known_experiment_id=os.environ.get("MLFLOW_EXPERIMENT_ID", ""),

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from recipeline.artifacts import ORDER
-from recipeline.cli.cards import card_of, describe_side, draw_card
+from recipeline.cli.cards import card_of, describe_side, render_card
 from recipeline.cli.environment import open_session
 from recipeline.errors import DataError
 from recipeline.tracking.lineage import lineage_of_chain
@@ -23,7 +23,7 @@ def test_where_a_card_is_is_a_path_for_people(store: Store, tmp_path: Path) -> N
 
 
 def test_the_card_of_a_step_that_failed_has_the_sentence() -> None:
-    page = draw_card("ingest", lambda: Saved({}), "small, run f00", DataError("The rows must be good."))
+    page = render_card("ingest", lambda: Saved({}), "small, run f00", DataError("The rows must be good."))
     assert "The rows must be good." in page.html
     assert "small, run f00" in page.html
     assert page.failures == []
@@ -31,7 +31,7 @@ def test_the_card_of_a_step_that_failed_has_the_sentence() -> None:
 
 def test_a_card_that_cannot_be_made_is_a_page_that_says_so() -> None:
     for step in ("split", "no_such_step"):
-        page = draw_card(step, lambda: Saved({}), "small, run f00")
+        page = render_card(step, lambda: Saved({}), "small, run f00")
         (failure,) = page.failures
         assert failure.startswith("This card could not be drawn: ")
         assert "This card could not be drawn" in page.html
