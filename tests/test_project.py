@@ -1,227 +1,189 @@
-"""Facts that are written in more than one file agree."""
+"""The API of notebooks: calls do what is typed, results are values, and two projects in one process stay apart."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import subprocess
-import tomllib
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import click
+import mlflow
+import pandas as pd
 import pytest
 import yaml
 
-from recipeline import artifacts
-from recipeline.artifacts import ORDER
-from recipeline.tracking.manifest import MANIFEST
-from recipeline.tracking.runs import StepRun
-from tests.conftest import ROOT, Project, words_of
-from tests.conftest import find_command as command
-
-PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-#: What changes something, and is an entry point.
-LOOP = ("predict", "serve", "monitor", "retrain")
-#: What is about Production, and is an entry point too.
-CHANGES = ("approve", "rollback", "repair", "prune")
-ENTRY_POINTS = ("main", *ORDER, "report", "compare", *LOOP, *CHANGES)
-#: What only reads, or is about the store that a run would be in.
-COMMANDS = ("history", "who_served", "why", "doctor", "backup", "restore")
+import recipeline
+from recipeline import Project
+from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError
+from recipeline.project import ARTIFACTS
+from tests.conftest import ROOT, small_recipe
 
 
-def tracked() -> list[str]:
-    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.splitlines()
+def write_project(folder: Path, rows: pd.DataFrame, empty_store: Path) -> Path:
+    """Write a project as its owner has it: recipe, profile, steps and custom code."""
+    folder.mkdir()
+    for name in ("steps", "custom"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "MLproject", folder)
+    shutil.copy(empty_store, folder / "mlflow.db")
+    rows.to_csv(folder / "wines.csv", index=False)
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(small_recipe()), encoding="utf-8")
+    (folder / "profiles").mkdir()
+    profile = {
+        "store": {"tracking_uri": "sqlite:///mlflow.db", "artifact_location": "mlruns"},
+        "data": str(folder / "wines.csv"),
+        "engine": {"n_jobs": 1},
+    }
+    (folder / "profiles/local.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+    return folder
 
 
-@pytest.mark.xdist_group("one worker")
-def test_tests_of_one_group_go_to_one_worker(request: pytest.FixtureRequest) -> None:
-    """Else each worker makes fixtures that take minutes, and servers meet on one port; the test's name tells."""
-    assert "PYTEST_XDIST_WORKER" not in os.environ or request.node.nodeid.endswith("@one worker")
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, wines: pd.DataFrame, empty_store: Path) -> Project:
+    """A project whose chain has run."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    project = Project(write_project(tmp_path_factory.mktemp("api") / "my wines", wines, empty_store))
+    assert project.run().outcome == "promoted"
+    return project
 
 
-def test_the_project_declares_exactly_the_entry_points() -> None:
-    assert set(PROJECT["entry_points"]) == set(ENTRY_POINTS)
+@pytest.fixture(autouse=True)
+def _end_run() -> Iterator[None]:
+    yield
+    mlflow.end_run()
 
 
-def test_continuous_integration_runs_with_each_python_that_the_lock_is_for() -> None:
-    job = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]["test"]
-    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
-    assert job["env"]["PYTHON"] == "python${{ matrix.python }}"  # else make takes the newest of the machine
-    assert re.search(r"^PYTHON \?=", MAKEFILE, re.MULTILINE)
-    assert job["steps"][-1]["run"] == "bash .ci/run"
+def test_the_package_names_its_api_and_imports_nothing_for_it() -> None:
+    assert recipeline.Project is Project
+    assert {"Project", "__version__"} <= set(dir(recipeline))
+    with pytest.raises(AttributeError, match="no attribute 'project_of'"):
+        _ = recipeline.project_of
 
 
-@pytest.mark.parametrize("name", ENTRY_POINTS)
-def test_an_entry_points_parameters_are_its_commands_options_with_their_defaults(name: str) -> None:
-    parameters = PROJECT["entry_points"][name]["parameters"]
-    options = {option.name: option.default for option in command(name).params}
-    assert {key: value["default"] for key, value in parameters.items()} == options
-    assert {value["type"] for value in parameters.values()} == {"string"}
+def test_a_step_returns_its_run_its_outcome_and_what_it_wrote(ran: Project) -> None:
+    result = ran.run("train", model=["lr", "dt"])
+
+    assert (result.name, result.outcome, result.exit_code) == ("train", "ok", 0)
+    assert list(result.load("leaderboard").candidate) == ["LinearRegression", "DecisionTree"]
+    assert len(ran.load("leaderboard", result.run_id)) == 2
 
 
-@pytest.mark.parametrize("name", ENTRY_POINTS)
-def test_an_entry_points_command_passes_every_parameter_on(name: str) -> None:
-    entry = PROJECT["entry_points"][name]
-    words = [f"--{key.replace('_', '-')} {{{key}}}" for key in entry["parameters"]]
-    assert entry["command"].split(" --")[0] == f"python {words_of(name)}"
-    assert sorted(re.findall(r"--[\w-]+ \{\w+\}", entry["command"])) == sorted(words)
+def test_the_newest_finished_run_is_inspected_and_loaded(ran: Project) -> None:
+    result = ran.run("ingest")
+
+    assert ran.inspect("ingest").run_id == result.run_id
+    assert len(ran.load("dataset")) == len(result.load("dataset")) == 400
 
 
-@pytest.mark.parametrize("name", ENTRY_POINTS + COMMANDS)
-def test_a_command_has_a_make_target_and_a_row_in_the_readme_with_its_parameters(name: str) -> None:
-    target = re.search(rf"^{name.replace('_', '-')}: setup ## (.*)$", MAKEFILE, re.MULTILINE)
-    row = re.search(rf"^\| `{name.replace('_', '-')}` \|(.*)$", README, re.MULTILINE)
-    assert target
-    assert row
-    for option in command(name).params:
-        word = option.opts[0].removeprefix("--").replace("-", "_")
-        if word == "json":
-            assert "`--json`" in row[1]
-        elif word not in ("recipe", "profile"):
-            assert f"{word}=" in target[1]
-            assert f"`{word}`" in row[1]
+def test_every_result_is_known_by_its_files_name() -> None:
+    assert {"dataset", "leaderboard", "metrics", "verdict", "decision", "drift", "test_predictions"} <= set(ARTIFACTS)
+    assert "card" not in ARTIFACTS
 
 
-def artifacts_in_the_readme(name: str) -> tuple[set[str], set[str]]:
-    """Return the artifacts that the README's table of steps names as read, and as written, by a step."""
-    row = re.search(rf"^\| `{name}` \|.*\|(.*)\|(.*)\|$", README, re.MULTILINE)
-    assert row
-    reads, writes = (set(re.findall(r"`(\w+\.(?:parquet|json|csv|skops|md))`", cell)) for cell in row.groups())
-    return reads, writes
+def test_a_notebook_shows_the_card_in_a_frame_that_runs_nothing(ran: Project) -> None:
+    html = ran.inspect("evaluate")._repr_html_()
+
+    assert html.startswith("<iframe sandbox srcdoc=")
+    assert "&lt;!doctype html&gt;" in html
 
 
-@pytest.mark.parametrize("step", ORDER)
-def test_the_readme_names_the_artifacts_that_a_steps_run_has_and_no_others(trained: Project, step: str) -> None:
-    folder = Path(trained.first(step).info.artifact_uri.removeprefix("file://"))
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    _, writes = artifacts_in_the_readme(step)
-    assert writes == set(manifest["files"]) - {artifacts.FINGERPRINT.name}
-    assert all((folder / name).is_file() for name in writes)
+def test_a_result_without_a_card_is_shown_as_its_words(ran: Project) -> None:
+    assert ran.run("history")._repr_html_().startswith("<pre>")
 
 
-def test_the_readme_names_every_artifact_of_the_contract_in_the_row_of_the_step_that_writes_it() -> None:
-    contract = {value for value in vars(artifacts).values() if isinstance(value, artifacts.Artifact)}
-    of_steps = {(it.step, it.name) for it in contract if it.step != "*"}
-    assert len(of_steps) > 20
-    of_steps.remove(("ingest", artifacts.VIOLATIONS.name))  # of a run that failed only
-    steps = [name for name in ENTRY_POINTS if name not in CHANGES]
-    assert of_steps == {(name, it) for name in steps for it in artifacts_in_the_readme(name)[1]}
+def test_production_predicts_a_frame_with_an_interval_on_its_index(ran: Project, wines: pd.DataFrame) -> None:
+    rows = wines.head(4).set_axis(list("wxyz"))
+
+    predicted = ran.production.predict(rows.assign(other="kept out")[[*rows.columns[::-1], "other"]])
+
+    assert list(predicted.index) == list("wxyz")
+    assert (predicted.prediction_lower <= predicted.prediction).all()
+    assert set(predicted.model_version) == {ran.production.version}
 
 
-def test_the_readme_names_the_artifacts_that_a_step_reads(ran: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: dict[str, set[str]] = {}
-    load = StepRun.load
-
-    def noted(run: StepRun, artifact: artifacts.Artifact[Any]) -> Any:
-        read.setdefault(run.step, set()).add(artifact.name)
-        return load(run, artifact)
-
-    monkeypatch.setattr(StepRun, "load", noted)
-    monkeypatch.setattr("recipeline.orchestration.chain.draw_card", lambda *_: None)  # a card reads what it shows
-    ran.ok("main", cache="off")
-    for step in ("split", "train", "evaluate", "register"):  # of promote it names no files
-        assert read[step] == artifacts_in_the_readme(step)[0]
-    assert "ingest" not in read
-
-
-@pytest.mark.parametrize("name", ENTRY_POINTS + COMMANDS)
-def test_help_tells_what_a_command_reads_or_writes_and_an_example(name: str) -> None:
-    text = command(name).help or ""
-    assert "Writes:" in text or "Reads:" in text
-    assert words_of(name).removeprefix("-m ") in text
-    for option in command(name).params:
-        assert isinstance(option, click.Option)
-        assert option.help
-        assert option.show_default or option.is_flag or option.required
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda rows: rows.assign(pH="high"), r"row 0: pH: must be a number"),
+        (lambda rows: rows.assign(pH=99.0), r"row 0: pH: must be at most 5"),
+        (lambda rows: rows.assign(pH=[None, *rows.pH[1:]]), r"row 0: pH: must not be missing"),
+        (lambda rows: rows.drop(columns="pH"), r"pH"),
+        (lambda rows: rows.assign(pH=[object() for _ in range(len(rows))]), r"must hold numbers"),
+    ],
+    ids=["text", "not possible", "missing", "no column", "objects"],
+)
+def test_rows_that_break_a_rule_are_an_exception_that_names_them(
+    ran: Project, wines: pd.DataFrame, change: Callable[[pd.DataFrame], pd.DataFrame], words: str
+) -> None:
+    with pytest.raises(DataError, match=words):
+        ran.production.predict(change(wines.head(3)))
 
 
-def test_each_step_and_each_command_of_the_library_is_an_entry_point_or_reads_only() -> None:
-    modules = {name: {path.stem for path in (ROOT / name).glob("[a-z]*.py")} for name in ("steps", "recipeline/commands")}
-    assert modules["steps"] == {"main", *ORDER}
-    assert modules["recipeline/commands"] == {*ENTRY_POINTS, *COMMANDS} - modules["steps"]
+def test_a_frame_is_monitored(ran: Project, wines: pd.DataFrame) -> None:
+    result = ran.monitor(wines)
+
+    assert result.load("drift")["newest"]["verdict"] == "ok"
+    assert (result.outcome, result.exit_code) == ("ok", 0)
 
 
-def test_mlflow_conda_and_pip_install_the_same_locked_list() -> None:
-    python_env = yaml.safe_load((ROOT / "python_env.yaml").read_text(encoding="utf-8"))
-    conda = yaml.safe_load((ROOT / "conda.yaml").read_text(encoding="utf-8"))
-    assert PROJECT["python_env"] == "python_env.yaml"
-    assert python_env["dependencies"] == ["-r requirements.txt"]
-    assert "python" not in python_env
-    assert conda["dependencies"][-1] == {"pip": ["-r requirements.txt"]}
+def test_the_history_is_a_table_with_times(ran: Project) -> None:
+    history = ran.history()
+
+    assert list(history.version) == ["1"]
+    assert str(history.since.dt.tz) == "UTC"
+    assert history.until.isna().all()
 
 
-def locked(name: str) -> dict[str, set[str]]:
-    """Return the versions of each package in a lock."""
-    found: dict[str, set[str]] = {}
-    for package, version in re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE):
-        found.setdefault(package, set()).add(version)
-    return found
+@pytest.mark.parametrize(
+    ("call", "kind", "words"),
+    [
+        (lambda project: project.run("trian"), UsageError, "Did you mean 'train'"),
+        (lambda project: project.run("serve"), UsageError, "a command that ends"),
+        (lambda project: project.run("train", modle="rf"), UsageError, "--model"),
+        (lambda project: project.run("train", model="xgb"), UsageError, "xgb"),
+        (lambda project: project.run("ingest", data="nowhere.csv"), RecipelineError, "nowhere.csv"),
+        (lambda project: project.load("leader"), UsageError, "Did you mean 'leaderboard'"),
+        (lambda project: project.load("change"), UsageError, "name the run"),
+        (lambda project: project.load("inspection"), UnavailableError, "No finished run of report"),
+        (lambda project: project.rollback(), UnavailableError, "earlier Production"),
+    ],
+    ids=["step", "serve", "option", "candidate", "data", "artifact", "any run's", "not yet", "nothing before"],
+)
+def test_a_failure_is_our_exception_with_the_sentence_that_is_typed_for(
+    ran: Project, call: Callable[[Project], object], kind: type[RecipelineError], words: str
+) -> None:
+    with pytest.raises(kind, match=words):
+        call(ran)
 
 
-def test_the_lock_has_every_dependency_with_hashes_and_the_development_lock_contains_it() -> None:
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    runtime, development = locked("requirements.txt"), locked("requirements-dev.txt")
-    for requirement in declared["project"]["dependencies"]:
-        assert re.split(r"[<>=\[ ]", requirement)[0] in runtime
-    for requirement in declared["dependency-groups"]["dev"]:
-        assert re.split(r"[<>=\[ ]", requirement)[0].lower() in development
-    assert runtime.items() <= development.items()
-    for name in ("requirements.txt", "requirements-dev.txt"):
-        text = (ROOT / name).read_text(encoding="utf-8")
-        assert len(re.findall(r"^[\w.-]+==", text, re.MULTILINE)) == len(
-            re.findall(r"^[\w.-]+==.*\\\n +--hash", text, re.MULTILINE)
-        )
+def test_a_folder_without_a_project_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="it has no MLproject"):
+        Project(tmp_path)
 
 
-def test_no_package_index_is_named() -> None:
-    for name in tracked():
-        path = ROOT / name
-        if path.suffix in {".txt", ".toml", ".yaml", ".yml", ".cfg", ".ini", ".sh", ""} and path.is_file():
-            text = path.read_text(encoding="utf-8", errors="ignore")
-            assert not re.search(r"^\s*--?(extra-)?index-url|https?://\S+/simple\b", text, re.MULTILINE), name
+def test_a_call_leaves_the_process_as_it_was(ran: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = dict(os.environ), list(sys.path), {name for name in sys.modules if name.startswith(("steps", "custom"))}
+
+    ran.run("ingest")
+
+    assert (dict(os.environ), list(sys.path), {n for n in sys.modules if n.startswith(("steps", "custom"))}) == before
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_the_real_data_and_the_store_are_not_committed() -> None:
-    assert not [name for name in tracked() if re.search(r"winequality|mlflow\.db|^mlruns", name)]
+def test_two_projects_in_one_process_keep_their_code_apart(
+    ran: Project, tmp_path: Path, wines: pd.DataFrame, empty_store: Path
+) -> None:
+    folder = write_project(tmp_path / "other", wines.head(100), empty_store)
+    step = folder / "steps/ingest.py"
+    code = step.read_text(encoding="utf-8")
+    loud = "def loud(*given, **params):\n    return f'OTHER {work(*given, **params)}'\n\n\nSTEP = Step("
+    step.write_text(code.replace("STEP = Step(", loud).replace('Step("ingest", work', 'Step("ingest", loud'), encoding="utf-8")
+    other = Project(folder)
 
+    outputs = [project.run("ingest").output for project in (ran, other, ran)]
 
-def test_every_target_that_help_lists_is_declared_phony() -> None:
-    phony = set(re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[0].split())
-    for name in ("STEPS", "REGISTRY"):
-        phony |= set(re.findall(rf"^{name} := (.*)$", MAKEFILE, re.MULTILINE)[0].split())
-    assert set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)) <= phony
-
-
-def test_the_environment_is_left_alone_when_nothing_changed() -> None:
-    """`make setup` twice: the second time is over at once, and installs nothing."""
-    if not (ROOT / ".venv/.python").exists():
-        pytest.skip("this suite runs outside of the .venv that make makes")
-    done = subprocess.run(["make", "setup"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stderr == ""
-
-
-def test_parameters_reach_a_step_through_make_with_their_quotes(tmp_path: Path) -> None:
-    script = tmp_path / "scripts/step"
-    script.parent.mkdir()
-    script.write_bytes((ROOT / "scripts/step").read_bytes())
-    python = tmp_path / ".venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
-    python.chmod(0o755)
-    environment = {"PATH": "/usr/bin:/bin", "ARGS": "data='my wines.csv' split_run_id=abc model=rf,lr"}
-    done = subprocess.run(["bash", str(script), "train"], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [
-        "-m",
-        "steps.train",
-        "--data",
-        "my wines.csv",
-        "--split-run-id",
-        "abc",
-        "--model",
-        "rf,lr",
-    ]
+    assert [output.startswith("OTHER") for output in outputs] == [False, True, False]
+    assert len(other.load("dataset")) == 100
+    assert len(ran.load("dataset")) == 400

@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import logging
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ import click
 from recipeline.artifacts import CHANGE, ORDER
 from recipeline.cli.options import session_options
 from recipeline.cli.process import Edge, import_libraries
+from recipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from recipeline.orchestration.step import Step
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
     from recipeline.tracking.runs import StepRun
 
 
-def step_command(step: Step) -> Callable[[Callable[..., None]], click.Command]:
+def step_command(step: Step) -> Callable[[Callable[..., None]], EntryPoint]:
     """Make the command of a step out of a function that has its help text and its own options."""
 
-    def decorate(function: Callable[..., None]) -> click.Command:
+    def decorate(function: Callable[..., None]) -> EntryPoint:
         before = ORDER[: ORDER.index(step.name)]
 
         @functools.wraps(function)
@@ -40,7 +39,7 @@ def step_command(step: Step) -> Callable[[Callable[..., None]], click.Command]:
 
             upstream_run_id = options.pop(f"{before[-1]}_run_id") if before else ""
             closed, words = run_step(open_session(recipe, profile), step.name, options, upstream_run_id)
-            return Result(f"{words}\n{closed.id}", closed.exit_code)
+            return Result(words, closed.exit_code, closed.id)
 
         command: Callable[..., Any] = run
         if before:
@@ -55,13 +54,13 @@ def step_command(step: Step) -> Callable[[Callable[..., None]], click.Command]:
     return decorate
 
 
-def registry_command(name: str) -> Callable[[Callable[..., str]], click.Command]:
+def registry_command(name: str) -> Callable[[Callable[..., str]], EntryPoint]:
     """Make a command that changes the registry out of a function of the session, its run and its own options.
 
     It works in a run of its own, so that what it did, and who did it, is found again; what it returns is for people.
     """
 
-    def decorate(function: Callable[..., str]) -> click.Command:
+    def decorate(function: Callable[..., str]) -> EntryPoint:
         @functools.wraps(function)
         def run(recipe: str, profile: str, **options: str) -> Result:
             from recipeline.cli.environment import open_session
@@ -69,7 +68,7 @@ def registry_command(name: str) -> Callable[[Callable[..., str]], click.Command]
             session = open_session(recipe, profile)
             with session.open_run(name) as opened:
                 words = function(session, opened, **options)
-            return Result(f"{words}\n{opened.id}", opened.exit_code)
+            return Result(words, opened.exit_code, opened.id)
 
         return entry_point(name)(session_options(run))
 
@@ -83,13 +82,13 @@ def record_change(run: StepRun, entry: Entry) -> None:
     run.tag(model_version=entry.after)
 
 
-def reading_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+def reading_command(name: str) -> Callable[[Callable[..., Any]], EntryPoint]:
     """Make a command that only reads out of a function of the session and its options.
 
     The function returns plain values and a text of them; with ``--json`` the values are printed, and nothing else.
     """
 
-    def decorate(function: Callable[..., tuple[Any, str]]) -> click.Command:
+    def decorate(function: Callable[..., tuple[Any, str]]) -> EntryPoint:
         @functools.wraps(function)
         def run(recipe: str, profile: str, as_json: bool, **options: str) -> Result:
             from recipeline.cli.environment import open_session
@@ -108,26 +107,41 @@ def reading_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
 
 @dataclass(frozen=True)
 class Result:
-    """What a command prints on stdout, and the exit code it ends with."""
+    """What a command is about to say, the exit code it ends with, and the run that holds what it did."""
 
     output: str
     exit_code: int = 0
+    run_id: str = ""
 
 
-def entry_point(name: str) -> Callable[[Callable[..., Result]], click.Command]:
-    """Make a command of a function; stdout is kept for its result, what libraries print goes to stderr."""
+class EntryPoint(Edge):
+    """A command whose function returns a `Result`; typed, it prints that, and what libraries print goes to stderr."""
 
-    def decorate(function: Callable[..., Result]) -> click.Command:
-        @functools.wraps(function)
-        def run(**options: str) -> int:
-            os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-            logging.getLogger("mlflow").setLevel(logging.WARNING)
-            with contextlib.redirect_stdout(sys.stderr):
-                import_libraries()
-                result = function(**options)
-            click.echo(result.output)
-            return result.exit_code
+    def invoke(self, ctx: click.Context) -> int:
+        """Run the function, print its result with the run ID as the last line, and return the exit code."""
+        with contextlib.redirect_stdout(sys.stderr):
+            import_libraries()
+            result: Result = super().invoke(ctx)
+        click.echo("\n".join(part for part in (result.output, result.run_id) if part))
+        return result.exit_code
 
-        return click.command(name=name.replace("_", "-"), cls=Edge, context_settings={"max_content_width": 100})(run)
+    def call(self, **options: str) -> Result:
+        """Run the function as if `options` had been typed, and return its result; failures are raised as they are.
 
-    return decorate
+        Raises
+        ------
+        UsageError : the command has no such option.
+        """
+        words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
+        try:
+            context = self.make_context(self.name, words)
+        except click.UsageError as error:
+            raise UsageError(error.format_message()) from None
+        assert self.callback
+        result: Result = self.callback(**context.params)
+        return result
+
+
+def entry_point(name: str) -> Callable[[Callable[..., Result]], EntryPoint]:
+    """Make a command of a function."""
+    return click.command(name=name.replace("_", "-"), cls=EntryPoint, context_settings={"max_content_width": 100})

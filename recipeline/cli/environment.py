@@ -11,6 +11,7 @@ import re
 import socket
 import sys
 import tempfile
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -29,7 +30,7 @@ from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.session import Session
-from recipeline.orchestration.step import Step
+from recipeline.orchestration.step import Reporter, Step
 from recipeline.registry.ledger import Actor
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.sqlite import is_new
@@ -37,6 +38,18 @@ from recipeline.tracking.store import Store, open_store
 
 #: The environment variable that names the project's folder, for commands typed outside of it.
 PROJECT = "RECIPELINE_PROJECT"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A program that calls commands instead of typing them: the folder of its project, and where it shows progress."""
+
+    folder: Path
+    reporter: Reporter
+
+
+#: Who calls; None: the command was typed.
+CALLER: ContextVar[Caller | None] = ContextVar("CALLER", default=None)
 
 
 def has_store(recipe: str, profile: str) -> bool:
@@ -48,14 +61,16 @@ def has_store(recipe: str, profile: str) -> bool:
 def find_project() -> Path:
     """Return the project's folder.
 
-    It is the one that `RECIPELINE_PROJECT` names; else, of a step, the one that its script is in; else the nearest folder, from
-    the working folder upwards, that has an MLproject.
+    It is the caller's; else the one that `RECIPELINE_PROJECT` names; else, of a step, the one that its script is in; else the
+    nearest folder, from the working folder upwards, that has an MLproject.
 
     Raises
     ------
     UsageError : there is none.
     """
-    named = os.environ.get(PROJECT)
+    caller, named = CALLER.get(), os.environ.get(PROJECT)
+    if caller:
+        return caller.folder
     if named:
         if not Path(named, "MLproject").is_file():
             raise UsageError(
@@ -143,9 +158,9 @@ def open_session(recipe: str, profile: str, *, will_fit: bool = False) -> Sessio
     workers = Workers(settings.profile.engine.n_jobs, preload="recipeline.training.cross_validation")
     if will_fit and is_new(settings.tracking_uri, root=settings.folder):
         workers.start()
-    store = settings.open_store()
+    store, caller = settings.open_store(), CALLER.get()
     with store_errors(store.uri):
-        adopted = _adopted_run(store.client)
+        adopted = None if caller else _adopted_run(store.client)
     return Session(
         root=settings.root,
         cwd=settings.cwd,
@@ -154,7 +169,7 @@ def open_session(recipe: str, profile: str, *, will_fit: bool = False) -> Sessio
         profile=settings.profile,
         profile_name=settings.profile_name,
         store=store,
-        reporter=Progress(),
+        reporter=caller.reporter if caller else Progress(),
         workers=workers,
         order=ORDER,
         draw=render_card,

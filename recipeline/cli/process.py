@@ -6,6 +6,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -41,7 +42,9 @@ def importing() -> Iterator[None]:
 
 @functools.cache
 def import_libraries() -> None:
-    """Import what every command that opens a store needs."""
+    """Import what every command that opens a store needs, and keep MLflow's own progress out of the command's."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     with importing():
         # skops looks for each of scipy's functions in all modules, in the order of their import: first is quickest.
         for name in ("scipy.special", "mlflow", "recipeline.cli.environment"):

@@ -1,17 +1,20 @@
-"""Progress on stderr."""
+"""Progress, on stderr or in a notebook."""
 
 from __future__ import annotations
 
 import sys
 import time
+from typing import TextIO
 
 import click
 
 
 class Progress:
-    """Progress on stderr: lines, and on a terminal a counter that overwrites itself."""
+    """Progress: lines, and on a terminal or in a notebook a counter that overwrites itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO | None = None, *, overwrites: bool | None = None) -> None:
+        """Write to `stream`, None: stderr; a counter `overwrites` itself or not, None: on a terminal."""
+        self._stream, self._overwrites = stream, overwrites
         self._shown = ""
         self._next_tick: float | None = None
 
@@ -19,19 +22,19 @@ class Progress:
         """Show `text`."""
         self._wipe()
         if text:
-            click.echo(text, err=True)
+            self._write(f"{text}\n")
 
     def advance(self, label: str, done: int, total: int) -> None:
         """Show that `done` of `total` are done, the last of them `label`."""
-        if not sys.stderr.isatty():
+        if not self._is_live:
             if done == total or done % 10 == 0:
-                click.echo(f"  {done}/{total} fits, last {label}", err=True)
+                self._write(f"  {done}/{total} fits, last {label}\n")
             return
         self._wipe()
         width = 24
         bar = "█" * (width * done // total)
         self._shown = f"  {bar:░<{width}} {done}/{total} fits, last {label}"
-        click.echo(self._shown, nl=False, err=True)
+        self._write(self._shown)
         if done == total:
             self._wipe()
 
@@ -41,12 +44,19 @@ class Progress:
         self._next_tick = now + 1 if self._next_tick is None else self._next_tick
         if now < self._next_tick:
             return
-        self._next_tick = now + (0.5 if sys.stderr.isatty() else 10)
+        self._next_tick = now + (0.5 if self._is_live else 10)
         self._wipe()
-        self._shown = f"  {text}" if sys.stderr.isatty() else ""
-        click.echo(f"  {text}", nl=not self._shown, err=True)
+        self._shown = f"  {text}" if self._is_live else ""
+        self._write(self._shown or f"  {text}\n")
+
+    @property
+    def _is_live(self) -> bool:
+        return (self._stream or sys.stderr).isatty() if self._overwrites is None else self._overwrites
+
+    def _write(self, text: str) -> None:
+        click.echo(text, file=self._stream or sys.stderr, nl=False)
 
     def _wipe(self) -> None:
         if self._shown:
-            click.echo("\r" + " " * len(self._shown) + "\r", nl=False, err=True)
+            self._write("\r" + " " * len(self._shown) + "\r")
             self._shown = ""

@@ -49,9 +49,8 @@ def compare(recipe: str, profile: str, before: str, after: str) -> Result:
         tabulate(["test", sides[0].name, sides[1].name], rows),
         *(comparison.differences or ["Nothing that is recorded differs."]),
         f"The card: {card_of(session, run.id)}",
-        run.id,
     ]
-    return Result("\n".join(lines))
+    return Result("\n".join(lines), run_id=run.id)
 
 
 def _lineage(session: Session, word: str, newest: str, parameter: str) -> dict[str, str]:

@@ -46,7 +46,7 @@ def retrain(recipe: str, profile: str, data: str, mode: str, model: str, promote
     # The profile's own rows hold those that were there before.
     chosen = choose_word("mode", mode, (APPEND, REPLACE), default=APPEND if data else REPLACE)
     retrained = retrain_on(session, data, chosen, model=model, promote=promote)
-    return Result(f"{retrained.words}\n{retrained.run_id}", retrained.exit_code)
+    return Result(retrained.words, retrained.exit_code, retrained.run_id)
 
 
 @dataclass(frozen=True)

@@ -87,3 +87,10 @@ def _prepare(module: str) -> None:
     importlib.import_module(module)
     gc.freeze()
     gc.enable()
+
+
+def stop_workers() -> None:
+    """End the processes that a `Workers` has started; the next call starts new ones."""
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor().shutdown(wait=True)

@@ -21,7 +21,7 @@ import yaml
 from recipeline.artifacts import ORDER
 from tests.conftest import move_store, small_recipe
 from tests.scenarios.test_readme import all_runs, copy_project, environment, lend_environment, listens, run, stages
-from tests.test_project import ENTRY_POINTS
+from tests.test_mlproject import ENTRY_POINTS
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("readme")]
 

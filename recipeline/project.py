@@ -1,0 +1,339 @@
+"""The API of notebooks and programs: a project whose steps and commands are called instead of typed."""
+
+from __future__ import annotations
+
+import html
+import importlib
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from recipeline import artifacts
+from recipeline.artifacts import CARD, ORDER, Artifact
+from recipeline.cli.command import EntryPoint
+from recipeline.cli.environment import CALLER, Caller, open_session
+from recipeline.cli.isolation import ProjectModules
+from recipeline.cli.main import COMMANDS, load_command
+from recipeline.cli.progress import Progress
+from recipeline.cli.rows import asked_model
+from recipeline.errors import DataError, UnavailableError, UsageError, nearest
+from recipeline.inference.row_checks import check_rows
+from recipeline.registry.history import terms
+from recipeline.registry.loading import NamedModel, load_named
+from recipeline.tracking.failures import store_errors
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from recipeline.orchestration.session import Session
+
+#: Artifacts by the name of their file, without its ending: what `load` takes.
+ARTIFACTS = {
+    Path(artifact.name).stem: artifact
+    for artifact in vars(artifacts).values()
+    if isinstance(artifact, Artifact) and artifact.is_result
+}
+_SHOWN_FAULTS = 20
+
+
+class Project:
+    """A project in a folder, with the settings of one profile; each call does what the command of that name does.
+
+    Expected failures are exceptions of `recipeline.errors`, with the sentence that the command would show. Two projects in one
+    process keep their `steps` and `custom` apart; calls of several threads at once are not supported.
+
+    Parameters
+    ----------
+    folder : where the project's MLproject is.
+    profile : a file of `profiles/`, by name, or the path of a .yaml file.
+    recipe : the path of a recipe.
+
+    Raises
+    ------
+    UsageError : there is no project in the folder.
+
+    Examples
+    --------
+    >>> project = Project(".")                            # doctest: +SKIP
+    >>> project.run("train", model="rf,lr")               # doctest: +SKIP
+    >>> project.load("leaderboard")                       # doctest: +SKIP
+    >>> project.production.predict(frame)                 # doctest: +SKIP
+    """
+
+    def __init__(self, folder: str | Path = ".", *, profile: str = "local", recipe: str = "recipe.yaml") -> None:
+        self.folder = Path(folder).resolve()
+        self.profile, self.recipe = profile, recipe
+        self._modules = ProjectModules(self.folder)
+        if not (self.folder / "MLproject").is_file():
+            raise UsageError(
+                f"No project in {self.folder}: it has no MLproject.",
+                fix="Name the folder of a project, for example Project('..').",
+            )
+
+    def __repr__(self) -> str:
+        return f"Project({str(self.folder)!r}, profile={self.profile!r}, recipe={self.recipe!r})"
+
+    def run(self, name: str = "main", **options: object) -> RunResult:
+        """Run a step, the whole chain (`main`), or a command, with the options that it takes when typed.
+
+        Parameters
+        ----------
+        name : a step, `main`, or a command such as `report`; not `serve`, which does not end.
+        options : as typed, with underscores: ``model="rf,lr"``, ``cache=False``, ``split_run_id="..."``.
+
+        Raises
+        ------
+        UsageError, DataError, UnavailableError : as the command would end with exit code 2, 3 or 6.
+        """
+        words = {key: _as_word(value) for key, value in options.items()}
+        with self._called():
+            result = self._command(name).call(recipe=self.recipe, profile=self.profile, **words)
+            tags = self._session().store.client.get_run(result.run_id).data.tags if result.run_id else {}
+        return RunResult(self, name, result.run_id, tags.get("recipeline.outcome", ""), result.exit_code, result.output)
+
+    def inspect(self, name: str = "main") -> RunResult:
+        """Return the newest finished run of a step, or of the chain. Raises UnavailableError where there is none."""
+        with self._opened() as session:
+            run = _newest(session, name)
+        tags = run.data.tags
+        return RunResult(
+            self, name, run.info.run_id, tags.get("recipeline.outcome", ""), int(tags.get("recipeline.exit_code", "0"))
+        )
+
+    def load(self, name: str, run_id: str = "") -> Any:
+        """Return an artifact: a table as a DataFrame, JSON as plain values, a text as str.
+
+        Parameters
+        ----------
+        name : the artifact's file name, without its ending: ``leaderboard``, ``metrics``, ``test_predictions``.
+        run_id : the run that wrote it; empty: the newest finished run of its step.
+
+        Raises
+        ------
+        UsageError : there is no such artifact. UnavailableError : no run has it, or it is not whole.
+        """
+        if name not in ARTIFACTS:
+            raise UsageError("The artifact's name must be a known one.", got=f"'{name}'", fix=nearest(name, ARTIFACTS))
+        artifact = ARTIFACTS[name]
+        if not run_id and artifact.step == "*":
+            raise UsageError(f"Every step may write {artifact.name}: name the run.", fix="Give its ID as run_id.")
+        with self._opened() as session:
+            return session.reader.load(artifact, run_id or _newest(session, artifact.step).info.run_id)
+
+    @property
+    def production(self) -> Production:
+        """The model in Production now, loaded. Raises UnavailableError where there is none, or it is not whole."""
+        with self._opened() as session:
+            return Production(self, load_named(session.store, session.reader, session.recipe.model_name, ""))
+
+    def promote(self, promote: str = "", **options: object) -> RunResult:
+        """Put the challenger into Production where it has earned it: the step `promote`."""
+        return self.run("promote", promote=promote, **options)
+
+    def approve(self, version: object = "", *, reason: str = "") -> RunResult:
+        """Put a challenger that passed the gate and awaits approval into Production."""
+        return self.run("approve", version=version, reason=reason)
+
+    def rollback(self, version: object = "", *, reason: str = "") -> RunResult:
+        """Put the previous Production back, or the version named."""
+        return self.run("rollback", version=version, reason=reason)
+
+    def monitor(self, rows: pd.DataFrame | str | Path = "", **options: object) -> RunResult:
+        """Compare live rows, a frame or what the command's `data` takes, with the training rows of the model in Production.
+
+        The result's exit code is 5 where they have drifted; ``result.load("drift")`` has the figures.
+        """
+        if not isinstance(rows, pd.DataFrame):
+            return self.run("monitor", data=rows, **options)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "rows.parquet"
+            rows.to_parquet(path, index=False)
+            return self.run("monitor", data=path, **options)
+
+    def history(self) -> pd.DataFrame:
+        """Return who was in Production from when to when (UTC; NaT: still), and why, the oldest first."""
+        with self._opened() as session:
+            served = [term.as_dict() for term in terms(session.registry.ledger.read().changes)]
+        columns = ["version", "since", "until", "kind", "actor", "host", "reason", "run_id", "entry"]
+        frame = pd.DataFrame(served, columns=columns)
+        times = {name: pd.to_datetime(frame[name], utc=True, format="ISO8601") for name in ("since", "until")}
+        return frame.assign(**times)
+
+    def _command(self, name: str) -> EntryPoint:
+        if name in (*ORDER, "main"):
+            return cast(EntryPoint, getattr(importlib.import_module(f"steps.{name}"), name))
+        word = name.replace("_", "-")
+        if word == "serve" or word not in COMMANDS:
+            known = [*ORDER, "main", *(command for command in COMMANDS if command != "serve")]
+            raise UsageError(
+                "The name must be that of a step or a command that ends.", got=f"'{name}'", fix=nearest(name, known)
+            )
+        return cast(EntryPoint, load_command(word))
+
+    def _session(self) -> Session:
+        return open_session(self.recipe, self.profile)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Session]:
+        """Give a session for the block; a store that fails in it is unavailable in one sentence."""
+        with self._called():
+            session = self._session()
+            with store_errors(session.store.uri):
+                yield session
+
+    @contextmanager
+    def _called(self) -> Iterator[None]:
+        """Let commands in the block be this project's, and leave the process as it was: modules, path, MLflow's settings."""
+        before = {name: os.environ.get(name) for name in _EXPORTED}
+        logger = logging.getLogger("mlflow")
+        level = logger.level
+        token = CALLER.set(
+            Caller(self.folder, Progress(sys.stdout, overwrites=True) if "ipykernel" in sys.modules else Progress())
+        )
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        logger.setLevel(logging.WARNING)
+        try:
+            with self._modules.importable():
+                yield
+        finally:
+            CALLER.reset(token)
+            logger.setLevel(level)
+            for name, value in before.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+
+
+#: What MLflow exports when it is told to use a store.
+_EXPORTED = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished call: the run that holds what it did, how it ended, and what the command says of it.
+
+    In a notebook it shows the run's card.
+    """
+
+    project: Project = field(repr=False)
+    name: str
+    run_id: str
+    #: `ok`, `promoted`, `kept`, `rejected` or `drift`.
+    outcome: str
+    exit_code: int
+    output: str = field(default="", repr=False)
+
+    def load(self, name: str) -> Any:
+        """Return an artifact that the run wrote, as `Project.load` does."""
+        return self.project.load(name, self.run_id)
+
+    @cached_property
+    def card(self) -> str:
+        """The run's card, one HTML page; empty where it has none."""
+        if not self.run_id:
+            return ""
+        from mlflow.exceptions import MlflowException
+
+        with self.project._opened() as session, tempfile.TemporaryDirectory() as folder:
+            try:
+                return CARD.read(Path(session.store.client.download_artifacts(self.run_id, CARD.name, folder)))
+            except (MlflowException, OSError):
+                return ""
+
+    def _repr_html_(self) -> str:
+        if not self.card:
+            return f"<pre>{html.escape(self.output or repr(self))}</pre>"
+        page = html.escape(self.card, quote=True)
+        return f'<iframe sandbox srcdoc="{page}" title="{self.name}" style="width:100%;height:640px;border:0"></iframe>'
+
+
+@dataclass(frozen=True)
+class Production:
+    """The version in Production at the time it was asked for, loaded."""
+
+    _project: Project = field(repr=False)
+    _model: NamedModel = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"<{self._model}>"
+
+    @property
+    def version(self) -> str:
+        """Its number in the registry."""
+        return self._model.version
+
+    @property
+    def candidate(self) -> str:
+        """The recipe's candidate that it is."""
+        return self._model.candidate
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns that it is asked with."""
+        return self._model.features
+
+    def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return a row of `prediction`, `prediction_lower`, `prediction_upper` and `model_version` for each of `rows`.
+
+        The limits are those of the model's interval, where it has one. The index is that of `rows`; other columns are
+        not looked at; NaN is refused where the recipe does not say `nullable`.
+
+        Raises
+        ------
+        DataError : a feature is missing, or a value breaks the recipe's rules; nothing is predicted then.
+        """
+        missing = [name for name in self.features if name not in rows.columns]
+        if missing:
+            raise DataError(
+                f"The rows need the model's {len(self.features)} features.",
+                got=f"none of {', '.join(missing)}",
+                fix="Add them.",
+            )
+        with self._project._opened() as session, asked_model(session, self._model) as asked:
+            checked = check_rows(_as_batch(rows[asked.names]), asked.features)
+            if checked.count:
+                faults = [
+                    f"row {fault.row}: {fault.text}" for fault in islice(checked.faults(np.arange(len(rows))), _SHOWN_FAULTS)
+                ]
+                raise DataError(
+                    "Every row must follow the recipe's rules.", got=f"{checked.count} values that do not", details=faults
+                )
+            names, values = [name for name, _ in asked.columns], asked.answer(checked.numbers)
+        return pd.DataFrame(dict(zip(names, map(pa.Array.to_pandas, values), strict=True))).set_axis(rows.index)
+
+
+def _as_batch(rows: pd.DataFrame) -> pa.RecordBatch:
+    """Return a frame as Arrow has it. Raises DataError where a column mixes types."""
+    try:
+        return pa.RecordBatch.from_pandas(rows, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        got = " ".join(map(str, error.args))
+        raise DataError("Each feature must hold numbers.", got=f"'{got}'", fix="Convert it.") from None
+
+
+def _newest(session: Session, name: str) -> Run:
+    newest = session.history.newest(name)
+    if not newest:
+        raise UnavailableError(f"No finished run of {name} yet.", fix=f"Run it: project.run('{name}').")
+    return newest[0]
+
+
+def _as_word(value: object) -> str:
+    """Return a value as it would be typed."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return "" if value is None else str(value)
