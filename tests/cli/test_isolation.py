@@ -40,9 +40,8 @@ def test_outside_of_the_block_the_process_is_as_it_was_also_after_an_error(tmp_p
     modules = ProjectModules(write_module(tmp_path, "thing", "here"))
     path = list(sys.path)
 
-    with pytest.raises(RuntimeError, match="in the block"), modules.importable():
-        importlib.import_module("mine.thing")
-        raise RuntimeError("in the block")
+    with pytest.raises(ModuleNotFoundError, match=r"mine\.other"):
+        value_of(modules, "mine.other")
 
     assert sys.path == path
     assert not [name for name in sys.modules if name.startswith("mine")]
