@@ -44,7 +44,7 @@ def work(session: Session, run: StepRun) -> str:
     """Score the candidates, measure the best one closely, judge it, and keep rows that any copy of it must answer alike."""
     from recipeline.data.splits import cv_folds
     from recipeline.evaluation.diagnosis import diagnose
-    from recipeline.evaluation.gates import REJECTED, judge
+    from recipeline.evaluation.gates import REJECTED, failures, judge
     from recipeline.evaluation.scoring import evaluate_best, measure_interval, measure_leaks, predict_all, score_mean_predictor
     from recipeline.inference.golden import choose_golden
     from recipeline.inference.interval import QUANTILE
@@ -110,6 +110,11 @@ def work(session: Session, run: StepRun) -> str:
     run.save(VERDICT, verdict)
     run.save(METRICS, metrics)
     run.tag(verdict=verdict["verdict"])
+    run.show(
+        params={"best_candidate": best.candidate, "verdict": verdict["verdict"]},
+        metrics={"test_rows": len(test), **{f"best.{name}": value for name, value in scores[best.candidate].items()}},
+        note="\n".join([f"{best.candidate} is {verdict['verdict']}.", *failures(verdict)]),
+    )
     if verdict["verdict"] == REJECTED:
         run.outcome = "rejected"
     return _words(verdict, metrics, audit)

@@ -34,7 +34,7 @@ def inputs(session: Session, promote: str) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun, promote: str) -> str:
     """Decide by the promotion gate, and carry the decision out."""
-    from recipeline.registry.decision import decide, name_of
+    from recipeline.registry.decision import decide, gains_of, name_of
     from recipeline.registry.ledger import FORCED, PROMOTE
     from recipeline.registry.loading import load_golden
 
@@ -84,6 +84,12 @@ def work(session: Session, run: StepRun, promote: str) -> str:
         session.reporter.say("the champion was changed meanwhile: deciding again")
     run.outcome = decision.outcome
     run.tag(model_version=challenger.version, decision_rule=decision.rule, decision_reason=decision.reason)
+    run.show(
+        params={"model_version": challenger.version, "decision_rule": decision.rule},
+        metrics=gains_of(decision.evidence),
+        title=f"promote · v{challenger.version} {decision.outcome}",
+        note=decision.reason,
+    )
     stage = registry.version(number).current_stage
     return f"version {challenger.version} {decision.outcome} (now in {stage}): {decision.reason} [{decision.rule}]"
 

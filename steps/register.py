@@ -71,6 +71,10 @@ def work(session: Session, run: StepRun) -> str:
         session.registry.note(str(version.version), {"register_run_id": run.id})
     run.save(VERSION, {"name": session.registry.name, "version": str(version.version), "new": is_new, **verdict, "tags": tags})
     run.tag(model_version=version.version)
+    run.show(
+        params={"best_candidate": verdict["candidate"], "model_version": version.version},
+        title=f"register · v{version.version}",
+    )
     return f"{session.registry.name} version {version.version}: {verdict['candidate']}, " + (
         f"registered in stage {version.current_stage}"
         if is_new

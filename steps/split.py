@@ -53,6 +53,10 @@ def work(session: Session, run: StepRun, method: str) -> str:
     run.save(TEST, test)
     shown = {"memory": measure_memory(*plainly, recipe), "columns": compare_columns(train, test, recipe)}
     run.save(LEAK_AUDIT, {"method": method, **audit, "random_split": plain, **shown})
+    run.show(
+        params={"split_method": method, "test_size": recipe.split.test_size},
+        metrics={name: audit[name] for name in ("train_rows", "test_rows", "leaked_rows")},
+    )
     return (
         f"{method} split: {audit['train_rows']} training and {audit['test_rows']} test rows; "
         f"{audit['leaked_rows']} test rows have a twin in training"

@@ -64,6 +64,10 @@ def work(session: Session, run: StepRun, model: str) -> str:
     run.save(LEADERBOARD, board)
     run.save(OUT_OF_FOLD, _out_of_fold(train, recipe.target, ranked))
     run.tag(best_model=ranked[0].name)
+    run.show(
+        params={"candidates": ", ".join(names), "best_candidate": ranked[0].name},
+        metrics={"best.cv_mean_score": ranked[0].cv_mean_score, "best.cv_std": ranked[0].cv_std},
+    )
     return board[["candidate", "cv_mean_score", "cv_std", "fit_seconds"]].to_string(index=False, float_format="{:.4f}".format)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipeline.artifacts import CARD, DECISION, LEAK_AUDIT, METRICS, ORDER, VERDICT, VERSION, Artifact
+from recipeline.artifacts import CARD, COLUMN_PROFILE, DECISION, LEAK_AUDIT, METRICS, ORDER, VERDICT, VERSION, Artifact
 from recipeline.cli.cards import card_of, describe_side
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.uris import redact
@@ -21,6 +21,7 @@ from recipeline.orchestration.cards import draw_card
 from recipeline.orchestration.chain import Chain, run_chain
 from recipeline.orchestration.provenance import differing_components
 from recipeline.orchestration.session import Session
+from recipeline.registry.decision import gains_of
 from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import explain_cache, explain_evidence, explain_split, tabulate_candidates
 from recipeline.tracking.failures import store_errors
@@ -60,10 +61,43 @@ def run_pipeline(
             run.tag(**{name: _tags(session, chain.lineage["ingest"])[f"recipeline.{name}"]})
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
+        _show(session, chain, run)
         draw_card(session, run, "main", partial(_tell, session, chain, run, before))
         warnings = [f"\nWarning: {text}" for text in _card_failures({**chain.opened, "main": run})]
         summary = f"{_summarise(session, chain)}\n{''.join(warnings)}\nThe card: {card_of(session, run.id)}"
     return run, summary
+
+
+def _show(session: Session, chain: Chain, run: StepRun) -> None:
+    """Give the run of the chain the name, the note and the columns that it is found and compared by in MLflow."""
+    ids, tags = chain.lineage, _tags(session, chain.lineage["ingest"])
+    metrics, verdict = session.reader.load(METRICS, ids["evaluate"]), session.reader.load(VERDICT, ids["evaluate"])
+    best = metrics["best"]
+    decision = session.reader.load(DECISION, ids["promote"]) if "promote" in ids else None
+    origin = tags["recipeline.data_origin"].rstrip("/").rpartition("/")[2]
+    came_to = f"v{decision['version']} {decision['outcome']}" if decision else "rejected"
+    run.show(
+        params={
+            "data_source": tags["recipeline.data_source"],
+            "data_digest": tags["recipeline.data_digest"][:12],
+            "data_origin": tags["recipeline.data_origin"],
+            "split_method": session.reader.load(LEAK_AUDIT, ids["split"])["method"],
+            "candidates": ", ".join(metrics["candidates"]),
+            "best_candidate": best["candidate"],
+            "verdict": verdict["verdict"],
+            **({"model_version": decision["version"], "decision_rule": decision["rule"]} if decision else {}),
+        },
+        metrics={
+            "rows": session.reader.load(COLUMN_PROFILE, ids["ingest"])["rows"],
+            "test_rows": metrics["test_rows"],
+            "seconds": max((ended for _, ended in chain.seconds.values()), default=0.0),
+            **{f"best.{name}": best[name] for name in ("r2", "rmse", "mae")},
+            **{f"best.{name}": metrics["candidates"][best["candidate"]][name] for name in ("cv_mean_score", "cv_std")},
+            **(gains_of(decision["evidence"]) if decision else {}),
+        },
+        title=f"main · {origin} · {came_to}",
+        note=decision["reason"] if decision else "\n".join(failures(verdict)),
+    )
 
 
 def _last_chain(session: Session) -> dict[str, str]:

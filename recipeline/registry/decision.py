@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflow.entities.model_registry import ModelVersion
 
@@ -119,3 +119,8 @@ def _gate_tags(evidence: Evidence) -> dict[str, object]:
 def name_of(champion: ModelVersion | None) -> str:
     """Return what a challenger is held against: the champion's version, or the mean predictor."""
     return str(champion.version) if champion else "mean predictor"
+
+
+def gains_of(evidence: Mapping[str, Any]) -> dict[str, float]:
+    """Return a decision's measured gain and its lower limit as metrics; none where nothing was measured."""
+    return {f"best.{name}": evidence[key] for name, key in (("gain", "gain"), ("gain_lower", "lower")) if key in evidence}

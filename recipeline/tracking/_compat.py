@@ -39,7 +39,7 @@ NOTHING_THERE = (
 # --- tags ----------------------------------------------------------------------------------------------------------------
 
 #: System tags that MLflow documents by these names, and has no public constant for.
-RUN_NAME, PARENT_RUN_ID = "mlflow.runName", "mlflow.parentRunId"
+RUN_NAME, PARENT_RUN_ID, NOTE = "mlflow.runName", "mlflow.parentRunId", "mlflow.note.content"
 
 
 def context_tags(tags: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -10,18 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mlflow import MlflowClient
-from mlflow.entities import Run, RunTag, ViewType
+from mlflow.entities import Metric, Param, Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import Artifact
 from recipeline.errors import RecipelineError, UnavailableError
-from recipeline.tracking._compat import PARENT_RUN_ID, RUN_NAME, context_tags
+from recipeline.tracking._compat import NOTE, PARENT_RUN_ID, RUN_NAME, context_tags
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.manifest import Reader, Writer
+from recipeline.tracking.store import now_ms
 
 T = TypeVar("T")
 
-_TAG_LENGTH = 5000  # what every store takes
+_TAG_LENGTH, _PARAM_LENGTH = 5000, 6000  # what every store takes
 
 _MARK = "recipeline.opening"
 
@@ -48,6 +50,9 @@ class StepRun:
         self._parent_tags: dict[str, dict[str, str]] = {}
         self._own: dict[str, Any] = {}
         self._own_tags: dict[str, str] = {}
+        self._params: dict[str, str] = {}
+        self._metrics: dict[str, float] = {}
+        self._mlflow_tags: dict[str, str] = {}
 
     def save(self, artifact: Artifact[T], value: T) -> str:
         """Write `value` as this run's artifact; return the sha256 of the file."""
@@ -87,6 +92,23 @@ class StepRun:
         if given:
             self.client.log_batch(self.id, tags=given)
 
+    def show(
+        self,
+        *,
+        params: Mapping[str, object] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        title: str = "",
+        note: str = "",
+    ) -> None:
+        """Note what people find the run by in MLflow: its columns, its name and its description.
+
+        Logged when the run is closed. What the step decided has the prefix ``best.``; unprefixed scores are on the runs of
+        candidates only. NaN and infinity are left out: no store sorts by them.
+        """
+        self._params |= {name: str(value)[:_PARAM_LENGTH] for name, value in (params or {}).items()}
+        self._metrics |= {name: float(value) for name, value in (metrics or {}).items() if math.isfinite(value)}
+        self._mlflow_tags |= {name: text[:_TAG_LENGTH] for name, text in ((RUN_NAME, title), (NOTE, note)) if text}
+
     def set_lineage(self, lineage: dict[str, str]) -> None:
         """Record the upstream runs and copy their data tags."""
         self.lineage = lineage
@@ -111,7 +133,17 @@ class StepRun:
         if status == "FINISHED":
             self._writer.close()
         self._own.clear()  # a chain knows its runs until it ends
-        self.tag(outcome=self.outcome, exit_code=self.exit_code)
+        self._own_tags |= {"outcome": self.outcome, "exit_code": str(self.exit_code)}
+        now = now_ms()
+        self.client.log_batch(
+            self.id,
+            metrics=[Metric(name, value, now, 0) for name, value in self._metrics.items()],
+            params=[Param(name, value) for name, value in self._params.items()],
+            tags=[
+                *(RunTag(f"recipeline.{name}", self._own_tags[name]) for name in ("outcome", "exit_code")),
+                *(RunTag(name, value) for name, value in self._mlflow_tags.items()),
+            ],
+        )
         self.client.set_terminated(self.id, status)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mlflow
 import pytest
 
 from recipeline.artifacts import ORDER
@@ -16,6 +17,37 @@ def test_a_last_run_that_is_gone_in_parts_is_no_reason_to_fail(project: Project)
     main = max(project.runs("main"), key=lambda run: run.info.start_time)
     assert "Since the last run" not in card_of(project, main.info.run_id).read_text(encoding="utf-8")
     assert "warning" not in outcome.stderr.lower()
+
+
+def test_search_runs_of_main_is_a_table_to_sort_and_chart(ran: Project) -> None:
+    ran.ok("main", model="lr", cache="off")
+    found = mlflow.search_runs(
+        [run.info.experiment_id for run in ran.runs("main")][:1],
+        "tags.`recipeline.step` = 'main'",
+        order_by=["metrics.`best.r2` DESC"],
+    )
+    assert len(found) == 2
+    metrics = ["rows", "test_rows", "seconds", *(f"best.{name}" for name in ("r2", "rmse", "mae", "cv_mean_score", "cv_std"))]
+    assert found[[f"metrics.{name}" for name in metrics]].notna().all(axis=None)
+    params = [
+        "data_source",
+        "data_digest",
+        "data_origin",
+        "split_method",
+        "candidates",
+        "best_candidate",
+        "verdict",
+        "model_version",
+    ]
+    assert found[[f"params.{name}" for name in params]].notna().all(axis=None)
+    assert found["metrics.best.gain_lower"].notna().any()
+    assert sorted(len(names.split(", ")) for names in found["params.candidates"]) == [1, 3]
+    names = [name.split(" · ") for name in found["tags.mlflow.runName"]]
+    assert {(step, data) for step, data, _ in names} == {("main", "wines.csv")}
+    assert "v1 promoted" in {came_to for _, _, came_to in names}
+    for run in (run for run in ran.runs() if run.data.tags.get("recipeline.step")):
+        assert run.data.metrics or run.data.params, run.info.run_name
+        assert "r2" not in run.data.metrics
 
 
 def test_a_parameter_of_the_chain_belongs_to_its_step() -> None:

@@ -43,6 +43,15 @@ def test_the_outcome_that_a_step_sets_is_kept(store: Store) -> None:
     assert store.client.get_run(run.id).info.status == "FINISHED"
 
 
+def test_what_a_step_shows_is_on_its_run_when_it_is_closed(store: Store) -> None:
+    with open_run(store.client, "train", store.experiment("toy"), WHO) as run:
+        run.show(params={"candidates": "a, b"}, metrics={"best.r2": 0.5, "best.gap": float("nan")})
+        run.show(metrics={"rows": 7}, title="train · a", note="a is best")
+    found = store.client.get_run(run.id)
+    assert (found.data.params, found.data.metrics) == ({"candidates": "a, b"}, {"best.r2": 0.5, "rows": 7.0})
+    assert (found.info.run_name, found.data.tags["mlflow.note.content"]) == ("train · a", "a is best")
+
+
 @pytest.mark.parametrize(
     ("error", "words", "code"),
     [
