@@ -58,7 +58,7 @@ class Project:
     ----------
     folder : where the project's MLproject is.
     profile : a file of `profiles/`, by name, or the path of a .yaml file.
-    recipe : the path of a recipe.
+    recipe : the path of a recipe, from the project's folder or from the working folder.
 
     Raises
     ------
@@ -74,7 +74,9 @@ class Project:
 
     def __init__(self, folder: str | Path = ".", *, profile: str = "local", recipe: str = "recipe.yaml") -> None:
         self.folder = Path(folder).resolve()
-        self.profile, self.recipe = profile, recipe
+        own = self.folder / recipe
+        # By its whole path: the working folder may be another project's, with a recipe of the same name.
+        self.profile, self.recipe = profile, str(own if own.is_file() else recipe)
         self._modules = ProjectModules(self.folder)
         if not (self.folder / "MLproject").is_file():
             raise UsageError(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -187,3 +189,15 @@ def test_two_projects_in_one_process_keep_their_code_apart(
     assert [output.startswith("OTHER") for output in outputs] == [False, True, False]
     assert len(other.load("dataset")) == 100
     assert len(ran.load("dataset")) == 400
+
+
+def test_the_notebook_of_the_readme_runs_line_by_line(ran: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    [cell] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(ran.folder)
+    names: dict[str, Any] = {}
+
+    for line in cell.replace("rf,lr", "dt,lr").splitlines():
+        exec(line, names)
+
+    assert len(cell.splitlines()) > 5
+    assert len(names["project"].load("leaderboard")) == 2
