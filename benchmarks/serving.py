@@ -51,6 +51,7 @@ from benchmarks.contenders import (
 )
 from benchmarks.load import Load, Report, measure_ceiling
 from recipeline.config.recipe import load_recipe
+from recipeline.data.schema import validate_table
 from recipeline.data.sources import read_source
 from recipeline.data.tables import read_table
 
@@ -296,7 +297,8 @@ def trained(data: str, environments: str, model: str = "rf") -> Iterator[tuple[P
         files = mlflow.artifacts.download_artifacts(MODEL, dst_path=str(folder / "model"))
         kept = Path(environments).resolve() if environments else folder / "environments"
         place = Place(folder, profile, uri, Path(files), len(os.sched_getaffinity(0)), kept)
-        yield place, read_table(source.content, columns=list(recipe.columns), origin=source.origin)
+        table = read_table(source.content, columns=list(recipe.columns), origin=source.origin)
+        yield place, validate_table(table, recipe, origin=source.origin)
 
 
 def main(options: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def inputs(session: Session, data: str) -> dict[str, Any]:
     """Return what the rows must be like; where they are from is not what they are."""
-    return session.recipe.part(["target", "columns"]) | {"data": {"min_rows": session.recipe.data.min_rows}}
+    return session.recipe.part(["target", "columns", "na"]) | {"data": {"min_rows": session.recipe.data.min_rows}}
 
 
 def content(session: Session, data: str) -> dict[str, str]:

@@ -174,7 +174,7 @@ def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveDat
                 fix=f"Give the table a column '{target}' instead.",
             )
         names = [feature.name for feature in features]
-        tables = LiveTables(open_tables(path, names, data), features, target, version)
+        tables = LiveTables(open_tables(path, names, data), features, target, version, session.recipe.na)
         yield LiveData(champion, features, tables, None, redact(data), target)
 
 
@@ -195,7 +195,7 @@ def _read_labels(session: Session, labels: str, target: str) -> Labels | None:
     if not labels:
         return None
     with fetched(session, labels, "labels") as path:
-        return read_labels(open_tables(path, [REQUEST_ID], labels), target)
+        return read_labels(open_tables(path, [REQUEST_ID], labels), target, session.recipe.na)
 
 
 def _compare(session: Session, run: StepRun, live: LiveData, asked: Asked) -> dict[str, Any]:

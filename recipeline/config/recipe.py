@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from recipeline.config.candidate import Candidate
 from recipeline.config.rules import Gates, Metrics, ModelCardTexts, Monitoring, Promotion, Retention
 from recipeline.config.settings import Settings, load_settings
-from recipeline.config.table import Column, CrossValidation, Data, Split
+from recipeline.config.table import Column, CrossValidation, Data, MissingWord, Split
 from recipeline.errors import UsageError, guess, nearest
 
 
@@ -26,6 +26,7 @@ class Recipe(Settings):
     random_state: int = Field(default=42, ge=0, lt=2**32)
     data: Data
     columns: dict[str, Column] = Field(min_length=2)
+    na: tuple[MissingWord, ...] = ()
     split: Split = Split()
     cv: CrossValidation = CrossValidation()
     candidates: dict[str, Candidate] = Field(min_length=1)

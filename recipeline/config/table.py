@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from recipeline.config.rules import Fraction
 from recipeline.config.settings import Settings
 
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
+
+
+def _as_word(value: object) -> object:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+#: A word, or a number as -999 is, that stands for a missing value, as an empty field does.
+MissingWord = Annotated[str, BeforeValidator(_as_word), Field(pattern=r"^\S(.*\S)?$")]
 
 #: The `data` that asks for made-up rows, and the `data_source` of what was trained on them.
 SYNTHETIC = "synthetic"

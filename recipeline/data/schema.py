@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+import pyarrow
 from pandera.errors import SchemaErrors
 
 from recipeline.config.recipe import Recipe
 from recipeline.config.table import Column
+from recipeline.data.numbers import holds_numbers, read_numbers, show_field
 from recipeline.errors import DataError
 
 #: How many violations an error message lists; the whole list is in `Violations.table`.
@@ -52,9 +54,13 @@ def validate_table(table: pd.DataFrame, recipe: Recipe, *, origin: str, is_all: 
     DataError : too few rows, or all rows have the same target.
     """
     faults = _column_faults(table, recipe)
-    known = [column for column in recipe.columns if column in table.columns]
-    numbers = table[known].apply(_to_number)
-    faults += _value_faults(table, numbers, {column: recipe.columns[column] for column in known})
+    known = {name: column for name, column in recipe.columns.items() if name in table.columns}
+    fields = {name: pyarrow.Array.from_pandas(table[name]) for name in known}
+    faults += _type_faults(fields)
+    read = {name: read_numbers(values, name, recipe.na) for name, values in fields.items() if holds_numbers(values.type)}
+    numbers = pd.DataFrame({name: values for name, (values, _) in read.items()})
+    unreadable = {name: np.isnan(values) & ~missing for name, (values, missing) in read.items()}
+    faults += _value_faults(fields, numbers, unreadable, known)
     if faults:
         order = {column: i for i, column in enumerate(recipe.columns)}
         faults.sort(key=lambda fault: (fault["row"], order.get(fault["column"], len(order)), fault["column"]))
@@ -76,17 +82,6 @@ def validate_table(table: pd.DataFrame, recipe: Recipe, *, origin: str, is_all: 
     return table.astype({recipe.target: "int64"}) if recipe.columns[recipe.target].type == "integer" else table
 
 
-def _to_number(values: pd.Series) -> pd.Series:
-    """Return `values` as float64, NaN where it is no number; booleans are none."""
-    is_bool = (
-        values.map(lambda value: isinstance(value, (bool, np.bool_)))
-        if values.dtype == object
-        else (pd.Series(pd.api.types.is_bool_dtype(values), index=values.index))
-    )
-    numbers: pd.Series = pd.to_numeric(values, errors="coerce").astype("float64").mask(is_bool)
-    return numbers
-
-
 def _column_faults(table: pd.DataFrame, recipe: Recipe) -> list[dict[str, Any]]:
     found = [str(column) for column in table.columns]
     missing = [name for name in recipe.columns if name not in found]
@@ -106,25 +101,35 @@ def _column_faults(table: pd.DataFrame, recipe: Recipe) -> list[dict[str, Any]]:
     return faults
 
 
-def _value_faults(table: pd.DataFrame, numbers: pd.DataFrame, columns: dict[str, Column]) -> list[dict[str, Any]]:
+def _type_faults(fields: dict[str, pyarrow.Array]) -> list[dict[str, Any]]:
+    return [
+        {"row": 0, "column": name, "rule": "the column must hold numbers", "got": f"the type {values.type}"}
+        for name, values in fields.items()
+        if not holds_numbers(values.type)
+    ]
+
+
+def _value_faults(
+    fields: dict[str, pyarrow.Array], numbers: pd.DataFrame, unreadable: dict[str, np.ndarray], columns: dict[str, Column]
+) -> list[dict[str, Any]]:
     """Return the values that break their column's rule; the first rule broken names the fault."""
+    found = [(int(row), name, "must be a number") for name, rows in unreadable.items() for row in np.flatnonzero(rows)]
     try:
-        pa.DataFrameSchema({name: _pandera_column(column) for name, column in columns.items()}).validate(
-            numbers.reset_index(drop=True), lazy=True
-        )
+        pa.DataFrameSchema({name: _pandera_column(columns[name]) for name in unreadable}).validate(numbers, lazy=True)
     except SchemaErrors as error:
-        cases = error.failure_cases.drop_duplicates(["index", "column"])
-    else:
-        return []
-    faults = []
-    for case in cases.itertuples():
-        got = table[case.column].iloc[int(case.index)]
-        rule = case.check
-        if rule == "not_nullable":
-            rule = "must not be missing" if pd.isna(got) else "must be a number"
-        shown = "nothing" if pd.isna(got) else f"'{got}'" if isinstance(got, str) else f"{got}"
-        faults.append({"row": int(case.index) + 1, "column": case.column, "rule": rule, "got": shown})
-    return faults
+        for case in error.failure_cases.drop_duplicates(["index", "column"]).itertuples():
+            if not unreadable[str(case.column)][int(case.index)]:
+                rule = "must not be missing" if case.check == "not_nullable" else str(case.check)
+                found.append((int(case.index), str(case.column), rule))
+    return [
+        {
+            "row": row + 1,
+            "column": name,
+            "rule": rule,
+            "got": show_field(fields[name][row].as_py(), is_number=not np.isnan(numbers[name].iloc[row])),
+        }
+        for row, name, rule in found
+    ]
 
 
 def _pandera_column(column: Column) -> pa.Column:

@@ -1,4 +1,4 @@
-"""Bytes to a table: CSV (the separator is detected) or Parquet."""
+"""Bytes to a table: CSV (the separator is detected; every value is text) or Parquet."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ _PARQUET_MAGIC = b"PAR1"
 
 def read_table(content: bytes, *, columns: Sequence[str], origin: str) -> pd.DataFrame:
     """Return the table in `content`, a CSV file with a header or a Parquet file, with all columns it has.
+
+    Out of a CSV every value comes as the text it is, NaN where the field is empty.
 
     `columns` are the names that the header is expected to hold; they decide which separator the CSV uses. `origin` names the
     source in errors.
@@ -54,7 +56,7 @@ def _read_parquet(content: bytes, origin: str) -> pd.DataFrame:
     from pyarrow import ArrowException
 
     try:
-        return pd.read_parquet(io.BytesIO(content))
+        return pd.read_parquet(io.BytesIO(content), dtype_backend="pyarrow")
     except (ArrowException, OSError, ValueError) as error:
         raise DataError(
             f"{origin} must be a whole Parquet file.", got=f"'{_one_line(error)}'", fix="Write or download it again."
@@ -79,18 +81,17 @@ def _read_csv(content: bytes, columns: Sequence[str], origin: str) -> pd.DataFra
             fix=f"The columns are: {', '.join(columns)}.",
         )
     try:
-        # Only an empty field is a missing value; words like 'NA' are text in a number, and named as what they are.
         with warnings.catch_warnings():
             # pandas would drop the fields that the header does not name, and only warn.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
                 io.StringIO(text),
                 sep=separator,
+                dtype=str,  # what is a number, and what is missing, is for `recipeline.data.numbers` to say
                 keep_default_na=False,
                 na_values=[""],
                 index_col=False,
                 skipinitialspace=True,
-                low_memory=False,
                 on_bad_lines="error",
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:

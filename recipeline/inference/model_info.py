@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.numbers import missing_codes
 from recipeline.inference.interval import Interval
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A column that the model takes: what is possible at all (`min`, `max`), and what the model has seen; None: not known."""
+    """A column that the model takes: what is possible at all (`min`, `max`), and what the model has seen; None: not known.
+
+    `na` are the words that stand for a missing value.
+    """
 
     name: str
     unit: str = ""
     type: str = "number"
     nullable: bool = False
+    na: Sequence[str] = ()
     min: float | None = None
     max: float | None = None
     train_min: float | None = None
@@ -42,6 +48,17 @@ class Feature:
     def is_integer(self) -> bool:
         """Whether it holds whole numbers."""
         return self.type == "integer"
+
+    @cached_property
+    def missing_codes(self) -> list[float]:
+        """The numbers that stand for a missing value."""
+        return missing_codes(self.na)
+
+    def is_missing_word(self, value: object) -> bool:
+        """Whether a text or a number is one of the words for a missing value."""
+        if isinstance(value, str):
+            return value.strip() in self.na
+        return type(value) in (int, float) and value in self.missing_codes
 
     @property
     def low(self) -> float:
@@ -107,6 +124,7 @@ def describe_feature(recipe: Recipe, name: str, values: pd.Series) -> dict[str, 
         "type": column.type,
         "unit": column.unit,
         "nullable": column.nullable,
+        "na": list(recipe.na),
         "min": column.min,
         "max": column.max,
         "train_min": seen[0],

@@ -7,14 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from recipeline.errors import DataError
+from recipeline.data.numbers import read_numbers, show_field
 from recipeline.inference.model_info import Feature
-
-_NUMBER = r"^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:nan|inf|infinity))$"
-
-_LONGEST_TEXT = 40
 
 
 def broken_rules(feature: Feature, numbers: np.ndarray, missing: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
@@ -78,16 +73,9 @@ class Checked:
         rules = [[rule for rule, _ in broken_rules(feature, np.zeros(0), np.zeros(0, bool))] for feature in self.features]
         for row, column in np.argwhere(self.codes):
             name = self.features[column].name
-            got = _show(self.rows.column(name)[int(row)].as_py(), is_number=not np.isnan(self.numbers[row, column]))
+            got = show_field(self.rows.column(name)[int(row)].as_py(), is_number=not np.isnan(self.numbers[row, column]))
             rule = rules[column][self.codes[row, column] - 1]
             yield Fault(int(numbers[row]), f"{name}: {rule}. Got {got} instead.")
-
-
-def _show(value: object, *, is_number: bool) -> str:
-    if value is None or value != value or (isinstance(value, str) and not value.strip()):  # noqa: PLR0124 - NaN
-        return "nothing"
-    text = str(value) if len(str(value)) <= _LONGEST_TEXT else f"{str(value)[:_LONGEST_TEXT]}…"
-    return text if is_number or not isinstance(value, str) else f"'{text}'"
 
 
 def check_rows(rows: pa.RecordBatch, features: Sequence[Feature]) -> Checked:
@@ -100,7 +88,7 @@ def check_rows(rows: pa.RecordBatch, features: Sequence[Feature]) -> Checked:
     numbers = np.empty((rows.num_rows, len(features)))
     codes = None
     for column, feature in enumerate(features):
-        values, missing = read_numbers(rows.column(feature.name), feature.name)
+        values, missing = read_numbers(rows.column(feature.name), feature.name, feature.na)
         numbers[:, column] = values
         if _is_faultless(feature, values):
             continue
@@ -117,37 +105,3 @@ def _is_faultless(feature: Feature, numbers: np.ndarray) -> bool:
         return False
     low, high = numbers.min(), numbers.max()
     return bool(feature.is_possible(low) and feature.is_possible(high) and np.isfinite(low) and np.isfinite(high))
-
-
-def read_numbers(values: pa.Array, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return `values` of the column `name` as float64, NaN where they are no numbers, and which of them are missing.
-
-    Text is a number where it reads as one, spaces around it aside; empty text is missing. Booleans are no numbers.
-    """
-    kind = values.type
-    if pa.types.is_dictionary(kind):
-        return read_numbers(values.cast(kind.value_type), name)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return _read_text(values)
-    if pa.types.is_boolean(kind) or pa.types.is_null(kind):
-        return np.full(len(values), np.nan), values.is_null().to_numpy(zero_copy_only=False)
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
-        raise DataError(f"The column '{name}' must hold numbers.", got=f"the type {kind}", fix="Convert it.")
-    numbers = _as_floats(values)
-    return numbers, np.isnan(numbers)
-
-
-def _read_text(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        numbers = _as_floats(values)
-        return numbers, values.is_null().to_numpy(zero_copy_only=False)
-    except pa.ArrowInvalid:  # one of them is no number, or has spaces around it
-        text = pc.fill_null(pc.utf8_trim_whitespace(values), "")
-        is_number = pc.match_substring_regex(text, _NUMBER)
-        numbers = _as_floats(pc.if_else(is_number, text, pa.scalar(None, text.type)))
-        return numbers, pc.equal(text, "").to_numpy(zero_copy_only=False)
-
-
-def _as_floats(values: pa.Array) -> np.ndarray:
-    numbers: np.ndarray = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return numbers

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from recipeline.data.numbers import read_numbers
 from recipeline.data.readers import Table
 from recipeline.errors import DataError
-from recipeline.inference.row_checks import read_numbers
 
 REQUEST_ID, ROW = "request_id", "row"
 
@@ -29,7 +29,7 @@ class Labels:
         return np.nan if found is None else found
 
 
-def read_labels(tables: Iterable[Table], target: str) -> Labels:
+def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = ()) -> Labels:
     """Return the labels in tables with the columns ``request_id``, `target` and, where a request had several rows, ``row``.
 
     A row is counted from 0, as in the request; where there are several labels for one, the last one counts.
@@ -49,7 +49,7 @@ def read_labels(tables: Iterable[Table], target: str) -> Labels:
             )
         for piece in table.file.pieces():
             rows = named_columns(piece.rows, table.file.columns)
-            values, _ = read_numbers(rows[target], target)
+            values, _ = read_numbers(rows[target], target, na)
             places = read_numbers(rows[ROW], ROW)[0] if ROW in rows else np.zeros(len(values))
             if piece.ragged or not (np.isfinite(values).all() and np.isfinite(places).all()):
                 broken = piece.ragged[0].number if piece.ragged else piece.numbers[~np.isfinite(values + places)][0]

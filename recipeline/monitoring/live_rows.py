@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,12 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
+from recipeline.data.numbers import require_numbers
 from recipeline.data.readers import Table
 from recipeline.errors import DataError
 from recipeline.inference.golden import LIMITS, PREDICTION
 from recipeline.inference.model_info import Feature
 from recipeline.inference.predictor import VERSION
-from recipeline.inference.row_checks import check_rows, read_numbers
 from recipeline.monitoring.labels import REQUEST_ID, ROW, Labels, named_columns
 from recipeline.monitoring.verdict import DRIFT, WARN, Verdict
 from recipeline.monitoring.windows import LiveRows
@@ -97,13 +98,14 @@ def find_log(folder: Path) -> list[Path]:
 class LiveTables:
     """Tables of rows. A column that has the target's name is the label, `prediction` what was predicted by `version`.
 
-    Lines with more or fewer fields than the header are left out and counted in `left_out`.
+    Lines with more or fewer fields than the header are left out and counted in `left_out`. The words `na` are missing values.
     """
 
     tables: Sequence[Table]
     features: Sequence[Feature]
     target: str
     version: str
+    na: Sequence[str] = ()
     left_out: int = 0
 
     def columns(self) -> dict[str, Verdict]:
@@ -126,29 +128,30 @@ class LiveTables:
         return verdicts | dict.fromkeys(others, WARN)
 
     def pieces(self) -> Iterator[LiveRows]:
-        """Yield all rows, piece by piece; a feature that is not there is missing in all."""
+        """Yield all rows, piece by piece; a feature that is not there is missing in all.
+
+        Raises
+        ------
+        DataError : a field is neither a number nor missing.
+        """
         for table in self.tables:
             columns = table.file.columns
-            present = [place for place, feature in enumerate(self.features) if feature.name in columns]
             for piece in table.file.pieces():
                 rows = named_columns(piece.rows, columns)
-                count = piece.rows.num_rows
-                values = np.full((count, len(self.features)), np.nan)
-                wanted = [self.features[place] for place in present]
-                batch = pa.RecordBatch.from_arrays([rows[it.name] for it in wanted], names=[it.name for it in wanted])
-                values[:, present] = check_rows(batch, wanted).numbers
-                nothing = np.full(count, np.nan)
-                target = read_numbers(rows[self.target], self.target)[0] if self.target in rows else nothing
+                nothing = np.full(piece.rows.num_rows, np.nan)
+                read = partial(require_numbers, na=self.na, rows=piece.numbers, label=table.label)
+                found = [read(rows[it.name], it.name) if it.name in rows else nothing for it in self.features]
+                target = read(rows[self.target], self.target) if self.target in rows else nothing
+                predicted = read(rows[PREDICTION], PREDICTION) if {PREDICTION, VERSION} <= rows.keys() else nothing
                 self.left_out += len(piece.ragged)
-                yield LiveRows(values, self._predicted(rows, nothing), target, nothing)
+                yield LiveRows(np.column_stack(found), self._own(predicted, rows), target, nothing)
 
     def labelled(self, target: str) -> pd.DataFrame:
         """Return the rows whose label is known: the features, and `target`."""
         return _labelled(self.pieces(), self.features, target)
 
-    def _predicted(self, rows: Mapping[str, pa.Array], nothing: np.ndarray) -> np.ndarray:
-        """Return what the table says that this version predicted: only where it says which version it was."""
-        if PREDICTION not in rows or VERSION not in rows:
-            return nothing
-        same = np.array([str(value) == self.version for value in rows[VERSION].to_pylist()])
-        return np.where(same, read_numbers(rows[PREDICTION], PREDICTION)[0], np.nan)
+    def _own(self, predicted: np.ndarray, rows: Mapping[str, pa.Array]) -> np.ndarray:
+        """Return what this version predicted: only where the table says which version it was."""
+        if VERSION not in rows:
+            return predicted
+        return np.where([str(value) == self.version for value in rows[VERSION].to_pylist()], predicted, np.nan)

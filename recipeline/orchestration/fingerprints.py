@@ -30,6 +30,7 @@ COVERED = tuple(
         "data.column_profile",
         "data.grouping",
         "data.leakage",
+        "data.numbers",
         "data.schema",
         "data.splits",
         "data.tables",

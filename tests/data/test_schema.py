@@ -8,14 +8,16 @@ import pytest
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.schema import SchemaViolations, validate_table
+from recipeline.data.tables import read_table
 from recipeline.errors import DataError
 
 
 def broken(wines: pd.DataFrame, *values: tuple[int, str, Any]) -> pd.DataFrame:
+    """Return the wines as the text of a CSV, with other values at some places."""
     table = wines.astype(object).copy()
     for row, column, value in values:
         table.loc[row, column] = value
-    return table
+    return read_table(table.to_csv(index=False).encode(), columns=list(wines.columns), origin="x.csv")
 
 
 def violations(table: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
@@ -35,7 +37,7 @@ def violations(table: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
         (31.0, "alcohol", "must be at most 25 % vol", "31.0"),
         (-1.0, "sulphates", "must be at least 0 g/L potassium sulphate", "-1.0"),
         (5.5, "quality", "must be a whole number", "5.5"),
-        (True, "pH", "must be a number", "True"),
+        (True, "pH", "must be a number", "'True'"),
     ],
 )
 def test_a_value_that_breaks_its_rule_is_named_by_row_column_rule_and_value(

@@ -54,6 +54,7 @@ def test_a_feature_has_the_range_that_is_possible_and_the_one_that_was_seen() ->
         "type": "number",
         "unit": "g/L",
         "nullable": True,
+        "na": [],
         "min": 0,
         "max": None,
         "train_min": 0,

@@ -2,13 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
-from recipeline.inference.row_checks import check_rows, is_unseen, read_numbers
+from recipeline.inference.row_checks import check_rows, is_unseen
 
 
 def test_a_nullable_feature_may_be_missing_and_an_integer_must_be_whole() -> None:
@@ -20,40 +16,6 @@ def test_a_nullable_feature_may_be_missing_and_an_integer_must_be_whole() -> Non
         "a: must be a number",
         "b: must be a whole number",
     ]
-
-
-@pytest.mark.parametrize(
-    ("values", "numbers", "missing"),
-    [
-        (pa.array([True, None]), [np.nan, np.nan], [False, True]),
-        (pa.array([1, None], pa.int8()), [1.0, np.nan], [False, True]),
-        (pa.array(["1", None]).dictionary_encode(), [1.0, np.nan], [False, True]),
-        (pa.array(["1.5 ", None], pa.large_string()), [1.5, np.nan], [False, True]),
-        (pa.array([1.25]).cast(pa.decimal128(5, 2)), [1.25], [False]),
-        (pa.nulls(1), [np.nan], [True]),
-    ],
-)
-def test_numbers_are_read_out_of_every_type_that_holds_some(
-    values: pa.Array, numbers: list[float], missing: list[bool]
-) -> None:
-    found = read_numbers(values, "a")
-    np.testing.assert_array_equal(found[0], numbers)
-    assert found[1].tolist() == missing
-
-
-def test_a_column_of_times_is_refused() -> None:
-    with pytest.raises(DataError, match=r"column 'a' must hold numbers. Got the type timestamp"):
-        read_numbers(pa.array([0], pa.timestamp("s")), "a")
-
-
-@given(st.from_regex(r"\A[-+ .0-9eEnaif]{1,7}\Z"))
-def test_text_is_the_same_number_alone_and_beside_what_is_none(text: str) -> None:
-    beside = read_numbers(pa.array([text, "x"]), "a")[0][0]
-    try:
-        alone = read_numbers(pa.array([text]), "a")[0][0]
-    except pa.ArrowInvalid:
-        pytest.fail("what is no number must not raise")
-    np.testing.assert_array_equal(alone, beside)
 
 
 def test_of_a_value_that_breaks_several_rules_the_first_names_the_fault() -> None:

@@ -46,14 +46,20 @@ def read(live: LiveTables) -> LiveRows:
     return piece
 
 
-def test_a_table_with_the_target_is_labelled_and_what_is_no_number_is_missing(tmp_path: Path) -> None:
-    live = LiveTables(
-        [table(tmp_path / "a.csv", "pH,alcohol,quality\n3.1,9,5\n3.2,strong,6\n,10,\n")], FEATURES, "quality", "2"
-    )
+def test_a_table_with_the_target_is_labelled_and_an_empty_field_is_missing(tmp_path: Path) -> None:
+    live = LiveTables([table(tmp_path / "a.csv", "pH,alcohol,quality\n3.1,9,5\n3.2,,6\n,10,\n")], FEATURES, "quality", "2")
     piece = read(live)
     np.testing.assert_equal(piece.values, [[9, 3.1], [np.nan, 3.2], [10, np.nan]])
     np.testing.assert_equal(piece.target, [5, 6, np.nan])
     assert live.columns() == {}
+
+
+@pytest.mark.parametrize("text", ["3.1,strong,5,5,2", '3.1,9,"5,5",5,2', "3.1,9,5,high,2"])
+def test_a_field_that_is_no_number_stops_it(tmp_path: Path, text: str) -> None:
+    header = "pH,alcohol,quality,prediction,model_version\n3,9,,,1\n"
+    live = LiveTables([table(tmp_path / "a.csv", f"{header}{text}\n")], FEATURES, "quality", "2")
+    with pytest.raises(DataError, match=r"a\.csv must hold a number .* in row 2 instead"):
+        read(live)
 
 
 def test_only_predictions_that_say_whose_they_are_are_taken(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from recipeline.data.numbers import NUMBER
 from recipeline.errors import guess
 from recipeline.serving.rows.faults import BadRows, Fault, Faults, TooManyRows, UnreadableBody, kind_of, no_rows, shorten
 from recipeline.serving.rows.json_rows import read_json
@@ -61,10 +63,7 @@ def _as_number(cell: str) -> float | str | None:
     text = cell.strip()
     if not text:
         return None
-    try:
-        return float(text) if "_" not in text else text
-    except ValueError:
-        return text
+    return float(text) if re.match(NUMBER, text) else text
 
 
 def _select(names: Sequence[str] | None, rows: Sequence[Sequence[Any]], schema: Schema, max_rows: int) -> np.ndarray:

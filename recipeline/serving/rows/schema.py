@@ -68,6 +68,10 @@ class Schema:
         return [place for place, feature in enumerate(self.features) if feature.is_integer]
 
     @cached_property
+    def _missing_codes(self) -> list[float]:
+        return [code for feature in self.features for code in feature.missing_codes]
+
+    @cached_property
     def _low(self) -> np.ndarray:
         return np.array(self._lowest)
 
@@ -135,6 +139,8 @@ class Schema:
         except OverflowError:
             return None
         if not self._all_small(flat, values):
+            return None
+        if self._missing_codes and np.isin(values, self._missing_codes).any():
             return None
         if self._integers and (values[:, self._integers] % 1).any():
             return None
@@ -230,7 +236,7 @@ def _to_number(value: Any, feature: Feature) -> tuple[float, str]:
     """Return the value as a float, and the rule that it breaks, if any."""
     if value is _MISSING:
         return math.nan, ""
-    if value is None:
+    if value is None or feature.is_missing_word(value):
         return math.nan, "" if feature.nullable else "must not be null"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return math.nan, "must be a number"

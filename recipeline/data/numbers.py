@@ -1,0 +1,104 @@
+"""Fields to numbers, for every way that rows come in: what reads as a number, what is missing, and which types hold numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recipeline.errors import DataError
+
+#: Besides text, the types of columns that are taken; a dictionary counts as the type of its values.
+NUMERIC_TYPES = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
+
+TEXT_TYPES = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+
+NUMBER = r"^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:inf|infinity))$"
+
+_LONGEST_TEXT = 40
+
+
+def holds_numbers(kind: pa.DataType) -> bool:
+    """Whether a column of this type can be read as numbers; times, for instance, could be converted, and are refused."""
+    if pa.types.is_dictionary(kind):
+        return holds_numbers(kind.value_type)
+    return any(is_one(kind) for is_one in (*NUMERIC_TYPES, *TEXT_TYPES))
+
+
+def read_numbers(values: pa.Array, name: str, na: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """Return `values` of the column `name` as float64, NaN where they are no numbers, and which of them are missing.
+
+    Text is a number where it reads as one, spaces around it aside. Missing are: null, NaN in a column of floats, text that is
+    empty, and the words `na`; one that reads as a number stands for that number in columns of any type.
+
+    Raises
+    ------
+    DataError : the column is of a type that holds no numbers.
+    """
+    if not holds_numbers(values.type):
+        raise DataError(f"The column '{name}' must hold numbers.", got=f"the type {values.type}", fix="Convert it.")
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if any(is_text(values.type) for is_text in TEXT_TYPES):
+        numbers, missing = _read_text(values, na)
+    else:
+        numbers = _as_floats(values)
+        missing = np.isnan(numbers)
+    if codes := missing_codes(na):
+        missing = missing | np.isin(numbers, codes)
+        numbers = np.where(missing, np.nan, numbers)
+    return numbers, missing
+
+
+def require_numbers(values: pa.Array, name: str, na: Sequence[str], *, rows: np.ndarray, label: str) -> np.ndarray:
+    """Return `values` as `read_numbers` does; `rows` are their numbers in the table that `label` names.
+
+    Raises
+    ------
+    DataError : the column is of another type, or a value is neither a number nor missing.
+    """
+    numbers, missing = read_numbers(values, name, na)
+    unreadable = np.flatnonzero(np.isnan(numbers) & ~missing)
+    if len(unreadable):
+        more = f" and {len(unreadable) - 1} more rows" if len(unreadable) > 1 else ""
+        raise DataError(
+            f"{label} must hold a number in every field of '{name}' that is not empty.",
+            got=f"{show_field(values[int(unreadable[0])].as_py())} in row {rows[unreadable[0]]}{more}",
+            fix="Correct the rows (row 1 is the first below the header), or list a word for missing values in the recipe's na.",
+        )
+    return numbers
+
+
+def missing_codes(na: Sequence[str]) -> list[float]:
+    """Return the numbers among the words for a missing value, as -999 is."""
+    numbers = _read_text(pa.array(na, pa.string()), ())[0]
+    codes: list[float] = numbers[~np.isnan(numbers)].tolist()
+    return codes
+
+
+def show_field(value: object, *, is_number: bool = False) -> str:
+    """Return a field as an error shows it: nothing, a number as it is, other text in quotes; the start of a long one."""
+    if value is None or value != value or (isinstance(value, str) and not value.strip()):  # noqa: PLR0124 - NaN
+        return "nothing"
+    text = str(value) if len(str(value)) <= _LONGEST_TEXT else f"{str(value)[:_LONGEST_TEXT]}…"
+    return text if is_number or not isinstance(value, str) else f"'{text}'"
+
+
+def _read_text(values: pa.Array, na: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    if not na:
+        try:
+            return _as_floats(values), values.is_null().to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid:  # one of them is no number, or has spaces around it
+            pass
+    text = pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.large_string())), "")
+    missing = pc.is_in(text, pa.array(["", *na], text.type))
+    is_number = pc.and_not(pc.match_substring_regex(text, NUMBER), missing)
+    numbers = _as_floats(pc.if_else(is_number, text, pa.scalar(None, text.type)))
+    return numbers, missing.to_numpy(zero_copy_only=False)
+
+
+def _as_floats(values: pa.Array) -> np.ndarray:
+    numbers: np.ndarray = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return numbers

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from recipeline.data.numbers import read_numbers, require_numbers
+from recipeline.data.schema import SchemaViolations, validate_table
+from recipeline.data.tables import read_table
+from recipeline.errors import DataError
+from recipeline.inference.model_info import Feature
+from recipeline.inference.row_checks import check_rows
+from recipeline.monitoring.labels import read_labels
+from recipeline.monitoring.live_rows import LiveTables
+from recipeline.serving.rows.faults import BadRows
+from recipeline.serving.rows.mlflow_formats import parse_csv
+from recipeline.serving.rows.schema import Schema
+from tests.conftest import as_recipe, small_recipe
+from tests.monitoring.helpers import table
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers", "missing"),
+    [
+        (pa.array([1, None], pa.int8()), [1.0, np.nan], [False, True]),
+        (pa.array([1.5, np.nan], pa.float16()), [1.5, np.nan], [False, True]),
+        (pa.array(["1", None]).dictionary_encode(), [1.0, np.nan], [False, True]),
+        (pa.array(["1.5 ", None], pa.large_string()), [1.5, np.nan], [False, True]),
+        (pa.array([" 1.5", "x"], pa.string_view()), [1.5, np.nan], [False, False]),
+        (pa.array([1.25]).cast(pa.decimal128(5, 2)), [1.25], [False]),
+        (pa.nulls(1), [np.nan], [True]),
+    ],
+)
+def test_numbers_are_read_out_of_every_type_that_holds_some(
+    values: pa.Array, numbers: list[float], missing: list[bool]
+) -> None:
+    found = read_numbers(values, "a")
+    np.testing.assert_array_equal(found[0], numbers)
+    assert found[1].tolist() == missing
+
+
+NO_NUMBERS: list[pa.Array] = [
+    pa.array([0], pa.timestamp("s")),
+    pa.array([0], pa.timestamp("ns", "UTC")),
+    pa.array([datetime.date(2020, 1, 1)]),
+    pa.array([0], pa.date64()),
+    pa.array([0], pa.time64("us")),
+    pa.array([0], pa.duration("ms")),
+    pa.array([True]),
+    pa.array([b"1"]),
+    pa.array([[1.0]]),
+    pa.array([{"a": 1}]),
+    pa.array([0], pa.timestamp("s")).dictionary_encode(),
+]
+
+
+@pytest.mark.parametrize("values", NO_NUMBERS, ids=lambda values: str(values.type))
+def test_a_column_of_a_type_that_could_only_be_converted_is_refused_at_every_door(
+    values: pa.Array, wines: pd.DataFrame
+) -> None:
+    with pytest.raises(DataError, match=r"column 'a' must hold numbers\. Got the type"):
+        read_numbers(values, "a")
+    rows = pa.Table.from_pandas(wines, preserve_index=False)
+    place = rows.schema.get_field_index("alcohol")
+    rows = rows.set_column(place, "alcohol", pa.chunked_array([values.take(pa.array([0] * len(wines)))]))
+    stream = io.BytesIO()
+    pa.parquet.write_table(rows, stream)
+    recipe = as_recipe(small_recipe())
+    with pytest.raises(SchemaViolations) as error:
+        validate_table(read_table(stream.getvalue(), columns=list(recipe.columns), origin="x"), recipe, origin="x")
+    (fault,) = error.value.table.to_dict("records")
+    assert (fault["row"], fault["column"], fault["rule"]) == (0, "alcohol", "the column must hold numbers")
+    for batch in rows.to_batches():
+        with pytest.raises(DataError, match="the type"):
+            check_rows(batch.select(["alcohol"]), [Feature("alcohol", nullable=True)])
+
+
+@given(st.from_regex(r"\A[-+ .0-9eEnaif]{1,7}\Z"))
+def test_text_is_the_same_number_alone_and_beside_what_is_none(text: str) -> None:
+    beside = read_numbers(pa.array([text, "x"]), "a")[0][0]
+    try:
+        alone = read_numbers(pa.array([text]), "a")[0][0]
+    except pa.ArrowInvalid:
+        pytest.fail("what is no number must not raise")
+    np.testing.assert_array_equal(alone, beside)
+
+
+def test_what_is_neither_a_number_nor_missing_is_named_with_its_row() -> None:
+    with pytest.raises(
+        DataError, match=r"x\.csv must hold .* 'a' that is not empty\. Got '9,4' in row 8 and 1 more rows instead"
+    ):
+        require_numbers(pa.array(["", "9,4", "see note"]), "a", (), rows=np.array([7, 8, 9]), label="x.csv")
+
+
+def test_a_number_that_stands_for_a_missing_value_does_so_in_columns_of_every_type() -> None:
+    for values in (pa.array(["-999.0", "1"]), pa.array([-999, 1]), pa.array([-999.0, 1.0])):
+        numbers, missing = read_numbers(values, "a", ["-999"])
+        np.testing.assert_array_equal(numbers, [np.nan, 1])
+        assert missing.tolist() == [True, False]
+
+
+# --- one rule at every door ----------------------------------------------------------------------------------------------
+
+NA = ("NA", "n/a", "-999")
+PLAIN = small_recipe()
+COLUMNS: dict[str, Any] = {name: {"nullable": name != "quality"} for name in ("alcohol", "pH", "quality")}
+FEATURES = (Feature("alcohol", nullable=True, na=NA), Feature("pH", nullable=True, na=NA))
+OPEN = as_recipe(PLAIN | {"columns": COLUMNS, "na": NA, "data": {"min_rows": 10}})
+
+WORDS = ["nan", "NaN", "NULL", "null", "None", "N/A", "?", "-", "12%", "1_000", "0x10", "true", "１２", "1;2"]
+
+#: What becomes of a field: its number, NaN where it is missing; FAULT where it is refused.
+FAULT = "fault"
+
+
+def csv_of(text: str, header: tuple[str, ...] = ("alcohol", "pH", "quality")) -> str:
+    """Return a table of one good row and of one whose first field is `text`."""
+    lines = io.StringIO()
+    csv.writer(lines).writerows([header, [text, *["3"] * (len(header) - 1)], ["7", *["4"] * (len(header) - 1)]])
+    return lines.getvalue()
+
+
+def ingested(text: str, _: Path) -> float:
+    """As ingest and retrain read rows."""
+    rows = read_table(csv_of(text).encode(), columns=list(COLUMNS), origin="x")
+    return float(validate_table(rows, OPEN, origin="x", is_all=False)["alcohol"].iloc[0])
+
+
+def predicted(text: str, _: Path) -> float:
+    checked = check_rows(pa.RecordBatch.from_pydict({"alcohol": [text], "pH": ["3"]}), FEATURES)
+    if checked.count:
+        raise DataError("")
+    return float(checked.numbers[0, 0])
+
+
+def monitored(text: str, folder: Path) -> float:
+    live = LiveTables([table(folder / "live.csv", csv_of(text))], FEATURES, "quality", "1", NA)
+    return float(next(live.pieces()).values[0, 0])
+
+
+def monitored_target(text: str, folder: Path) -> float:
+    live = LiveTables([table(folder / "live.csv", csv_of(text, ("quality", "alcohol", "pH")))], FEATURES, "quality", "1", NA)
+    return float(next(live.pieces()).target[0])
+
+
+def served(text: str, _: Path) -> float:
+    return float(parse_csv(csv_of(text, ("alcohol", "pH")).encode(), Schema(FEATURES), max_rows=9)[0, 0])
+
+
+DOORS: list[Callable[[str, Path], float]] = [ingested, predicted, monitored, monitored_target, served]
+
+
+def expected(text: str) -> float | str:
+    word = text.strip()
+    if word in ("", *NA):
+        return math.nan
+    is_plain = word.isascii() and not set(word) & set("_xXnN")
+    try:
+        number = float(word) if is_plain else math.inf
+    except ValueError:
+        return FAULT
+    return math.nan if number == -999 else number if math.isfinite(number) else FAULT
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(
+    st.one_of(
+        st.from_regex(r"\A[-+ .,0-9]{1,8}([eE][-+]?[0-9])?\Z"),
+        st.sampled_from(WORDS),
+        st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=6),
+        st.floats(-1e30, 1e30).map(repr),
+    )
+)
+@example("9,4")
+@example("see note")
+@example("nan")
+@example("NA")
+@example(" -999.0 ")
+def test_a_field_is_a_number_or_missing_or_a_fault_and_the_same_at_every_door(tmp_path: Path, text: str) -> None:
+    for door in DOORS:
+        try:
+            found: float | str = door(text, tmp_path)
+        except (DataError, BadRows):
+            found = FAULT
+        wanted = expected(text)
+        assert found == wanted or (found != found and wanted != wanted), (door.__name__, text)  # noqa: PLR0124
+
+
+@pytest.mark.parametrize("text", ["9,4", "see note", "nan", "-"])
+def test_a_label_that_cannot_be_read_is_refused(tmp_path: Path, text: str) -> None:
+    labels = table(tmp_path / "labels.csv", csv_of(text, ("quality", "request_id")))
+    with pytest.raises(DataError, match="must hold a number for every label"):
+        read_labels([labels], "quality", NA)
+
+
+def test_json_takes_the_recipes_words_for_null_and_no_others() -> None:
+    schema = Schema(FEATURES)
+    for value in ('"NA"', '" n/a "', "-999", "-999.0", "null"):
+        rows = schema.parse(f'{{"alcohol": {value}, "pH": 3}}'.encode(), max_rows=9)
+        np.testing.assert_array_equal(rows, [[np.nan, 3]])
+    for value in ('"9.4"', '""', '"-"', "true", "[]", "{}"):
+        with pytest.raises(BadRows):
+            schema.parse(f'{{"alcohol": {value}, "pH": 3}}'.encode(), max_rows=9)
+
+
+def test_a_word_for_missing_is_a_fault_where_nothing_may_be_missing() -> None:
+    (fault,) = check_rows(pa.RecordBatch.from_pydict({"a": ["NA"]}), [Feature("a", na=NA)]).faults(np.array([1]))
+    assert fault.text == "a: must not be missing. Got 'NA' instead."
+    with pytest.raises(BadRows):
+        Schema((Feature("a", na=NA),)).parse(b'{"a": -999}', max_rows=1)
