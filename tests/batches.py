@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recipeline.data.readers import Table, find_files, open_rows, split_name
+from recipeline.data.folders import find_files
+from recipeline.data.readers import Table, open_rows, split_name
 from recipeline.inference.batch import Job, Tally
 from recipeline.inference.interval import Interval
 from recipeline.inference.model_info import Feature
@@ -29,7 +30,10 @@ def run(source: Path, output: Path, *, reject: bool = False, **changes: Any) -> 
     """Predict a file or a folder."""
     ask = asked(**changes)
     many = source.is_dir()
-    tables = [Table(open_rows(path, ask.names, path.name), path.name, path.name if many else "") for path in find_files(source)]
+    tables = [
+        Table(open_rows(path, ask.names, path.name), path.name, path.relative_to(source).as_posix() if many else "")
+        for path in find_files(source)
+    ]
     stem, suffix = split_name(output.name)
     return Job(tables, ask, output, output.with_name(f"{stem}.rejects{suffix}") if reject else None, source.name).run(
         lambda _: None

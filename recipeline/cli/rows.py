@@ -44,11 +44,12 @@ def fetched(session: Session, input: str, parameter: str) -> Iterator[Path]:
 
 def open_tables(path: Path, names: list[str], input: str) -> list[Table]:
     """Return the tables of a file or a folder, as they are named in errors; `names` are expected in their headers."""
-    from recipeline.data.readers import Table, find_files, open_rows
+    from recipeline.data.folders import find_files
+    from recipeline.data.readers import Table, open_rows
 
     if not path.is_dir():
         return [Table(open_rows(file, names, redact(input)), redact(input)) for file in find_files(path)]
-    return [Table(open_rows(file, names, str(file)), str(file), file.name) for file in find_files(path)]
+    return [Table(open_rows(file, names, str(file)), str(file), file.relative_to(path).as_posix()) for file in find_files(path)]
 
 
 @contextmanager

@@ -79,33 +79,6 @@ class RowFile(Protocol):
         """Yield all rows, piece by piece. Raises DataError where the file turns out to be broken."""
 
 
-def find_files(path: Path) -> list[Path]:
-    """Return the file `path`, or the CSV and Parquet files of the folder `path`, by name, but for hidden ones and markers.
-
-    Raises
-    ------
-    DataError : there is none.
-    """
-    if not path.is_dir():
-        if path.is_file():
-            return [path]
-        got = f"'{path}', which " + ("is no file" if path.exists() else "does not exist")
-        raise DataError(
-            "input must be an existing file or folder, or a URI.",
-            got=f"{got},",
-            fix="Correct the path; give an absolute one where in doubt.",
-        )
-    found = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith((".", "_")))
-    tables = [file for file in found if split_name(file.name)[1]]
-    if not tables:
-        raise DataError(
-            "input must be a folder with CSV or Parquet files in it.",
-            got=f"'{path}', which has none,",
-            fix=f"Their names end in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}; compressed ones in .gz and the like.",
-        )
-    return tables
-
-
 def split_name(name: str) -> tuple[str, str]:
     """Return a file's name without the suffixes of tables and compression, and the former in lower case ("": none)."""
     path = Path(name)

@@ -150,7 +150,10 @@ def _read_file(path: Path) -> bytes:
 def _fetch_uri(uri: str) -> bytes:
     """Return the bytes at a URI that requests, MLflow or pandas can read."""
     with tempfile.TemporaryDirectory() as folder:
-        return copy_uri(uri, Path(folder)).read_bytes()
+        path = copy_uri(uri, Path(folder))
+        if path.is_dir():
+            raise DataError("data must be a file.", got=f"the folder '{redact(uri)}'", fix="Name the file in it.")
+        return path.read_bytes()
 
 
 def fetch_download(download: Download, cache: Path, *, seconds: float = DOWNLOAD_SECONDS) -> bytes:

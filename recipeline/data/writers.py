@@ -39,7 +39,7 @@ def check_output(path: Path, inputs: Sequence[Path]) -> None:
     for other in inputs:
         if path.exists() and path.samefile(other):
             raise UsageError("output must be another file than the input.", got=f"'{path}'", fix="Name another one.")
-        if other.is_dir() and path.resolve().parent == other.resolve():
+        if other.is_dir() and path.resolve().is_relative_to(other.resolve()):
             raise UsageError(
                 "output must lie outside of the input folder, or it would be input the next time.",
                 got=f"'{path}'",

@@ -7,14 +7,11 @@ import lzma
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pytest
 
 from recipeline.data import readers as row_files
-from recipeline.data.readers import find_files
 from recipeline.errors import DataError
-from recipeline.inference.batch import BadRowsError
 from tests.batches import PLAIN, run, write
 
 COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
@@ -41,31 +38,6 @@ def test_what_the_bytes_are_is_found_out_from_the_bytes(tmp_path: Path, out: Pat
 def test_the_separator_is_found_and_kept(tmp_path: Path, out: Path, separator: str) -> None:
     run(write(tmp_path / "in.csv", "alcohol;x;acid\n10;hello, | you;4\n".replace(";", separator).replace(", | ", " ")), out)
     assert out.read_text().splitlines()[1].split(separator)[:4] == ["10", "hello you", "4", "104"]
-
-
-def test_a_folder_is_read_by_name_without_hidden_files_and_markers(tmp_path: Path, out: Path) -> None:
-    folder = tmp_path / "wines"
-    folder.mkdir()
-    write(folder / "b.csv", "alcohol;acid\n12;6\n")
-    (folder / "a.csv.gz").write_bytes(gzip.compress(PLAIN))
-    pd.DataFrame({"acid": [7.0], "alcohol": [13.0]}).to_parquet(folder / "c.parquet")
-    for name in ("_SUCCESS", ".a.csv.crc", "notes.md", "_delta.csv"):
-        write(folder / name, "not a table")
-    run(folder, out, interval=None)
-    assert out.read_text() == "acid;alcohol;prediction;model_version\n4;10;104;7\n5;11;115;7\n6;12;126;7\n7;13;137;7\n"
-
-
-def test_the_rows_of_a_folder_are_named_with_their_file(tmp_path: Path, out: Path) -> None:
-    folder = tmp_path / "wines"
-    folder.mkdir()
-    write(folder / "a.csv", "acid;alcohol\n4;10\n")
-    write(folder / "b.csv", "acid;alcohol\n4;10\n4;x\n")
-    with pytest.raises(BadRowsError, match=r"b.csv, row 2, alcohol: must be a number. Got 'x' instead."):
-        run(folder, out)
-    run(folder, out, reject=True)
-    assert (out.parent / "scored.rejects.csv").read_text() == (
-        "acid;alcohol;file;row;fault\n4;x;b.csv;2;alcohol: must be a number. Got 'x' instead.\n"
-    )
 
 
 def test_ragged_rows_are_set_aside_whole_and_in_order(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,10 +87,3 @@ def test_a_row_that_never_ends_is_a_data_error(tmp_path: Path, out: Path, monkey
     monkeypatch.setattr(row_files, "BLOCK_BYTES", 1000)
     with pytest.raises(DataError, match="a quote that is never closed"):
         run(write(tmp_path / "in.csv", 'acid;alcohol\n4;"10\n' + "4;10\n" * 1000), out)
-
-
-@pytest.mark.parametrize("name", ["nowhere.csv", "empty"])
-def test_no_file_or_a_folder_without_any_is_a_data_error(tmp_path: Path, name: str) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError):
-        find_files(tmp_path / name)

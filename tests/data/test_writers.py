@@ -64,6 +64,9 @@ def test_an_output_that_would_be_the_input_is_refused(tmp_path: Path) -> None:
             check_output(tmp_path / name, [source])
     with pytest.raises(UsageError, match="outside of the input folder"):
         check_output(tmp_path / "new.csv", [tmp_path])
+    (tmp_path / "deeper/still").mkdir(parents=True)
+    with pytest.raises(UsageError, match="outside of the input folder"):
+        check_output(tmp_path / "deeper/still/new.csv", [tmp_path])
     with pytest.raises(UsageError, match="a folder that exists"):
         check_output(tmp_path / "nowhere/new.csv", [source])
     with pytest.raises(UsageError, match="must be a file"):
