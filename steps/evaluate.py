@@ -83,7 +83,7 @@ def work(session: Session, run: StepRun) -> str:
     if interval.method == QUANTILE:
         run.save(INTERVAL, tails.models)
     run.save(MODEL_INFO, describe_model(recipe, train, interval, candidate=best.candidate, measured=inside))
-    run.save(TEST_PREDICTIONS, _test_predictions(predicted, target, limits, recipe.target))
+    run.save(TEST_PREDICTIONS, _test_predictions(predicted, target, limits))
     mean_predictor = score_mean_predictor(train, test, recipe.target)
     verdict = {
         "candidate": best.candidate,
@@ -146,12 +146,10 @@ def _random_split_r2(
     return score_random_split(pd.concat([train, test]).sort_index(), models, session.recipe, session.workers)
 
 
-def _test_predictions(
-    predicted: pd.DataFrame, target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], name: str
-) -> pd.DataFrame:
+def _test_predictions(predicted: pd.DataFrame, target: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> pd.DataFrame:
     """Return the target, what each candidate predicts, and the limits around the best one's predictions, by row."""
     named = predicted.add_prefix("predicted ")
-    return named.assign(**{"interval lower": limits[0], "interval upper": limits[1], name: target})
+    return named.assign(**{"interval lower": limits[0], "interval upper": limits[1], "target": target})
 
 
 def _words(verdict: dict[str, Any], metrics: dict[str, Any], audit: dict[str, Any]) -> str:

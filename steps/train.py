@@ -84,7 +84,11 @@ def _log_candidate(session: Session, run: StepRun, result: Result, train: pd.Dat
     recipe, now = session.recipe, now_ms()
     run_id = create_child(run, result.name, {"model_type": result.name})
     spec = flatten(recipe.part([], candidates=[result.name])["candidates"][result.name])
-    params = [Param(key.removeprefix("params."), value.strip('"')[:_PARAM_LENGTH]) for key, value in spec.items()]
+    bare = {key: key.removeprefix("params.") for key in spec}
+    params = [
+        Param(key if bare[key] in spec else bare[key], value.strip('"')[:_PARAM_LENGTH])  # one may be called `estimator`
+        for key, value in spec.items()
+    ]
     params += [Param(f"found.{key}", str(value)[:_PARAM_LENGTH]) for key, value in result.found.items()]
     metrics = [
         Metric("cv_mean_score", result.cv_mean_score, now, 0),
@@ -121,7 +125,9 @@ def _leaderboard(ranked: list[Result], children: dict[str, dict[str, str]]) -> p
 
 def _out_of_fold(train: pd.DataFrame, target: str, ranked: list[Result]) -> pd.DataFrame:
     """Return the target and each candidate's out-of-fold prediction, by the row's index in the data set."""
-    return train[[target]].assign(**{f"predicted {r.name}": r.out_of_fold for r in ranked})
+    import pandas as pd
+
+    return pd.DataFrame({"target": train[target], **{f"predicted {r.name}": r.out_of_fold for r in ranked}})
 
 
 STEP = Step("train", work, inputs, params=("model",), check=check, uses_workers=True)

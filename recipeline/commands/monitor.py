@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -255,10 +255,10 @@ def _log_metrics(session: Session, run: StepRun, found: Mapping[str, Any], step:
     from recipeline.monitoring.verdict import SEVERITY
 
     values: dict[str, float | None] = {"rows": found["rows"], "severity": SEVERITY.get(found["verdict"])}
+    keys = _metric_keys(found["features"])
     for measure in ("psi", "wasserstein"):
         for name, spread in found["features"].items():
-            key = re.sub(r"[^\w. -]", "_", name)  # what a metric may be called
-            values[f"{measure}/{key}"] = spread[measure]
+            values[f"{measure}/{keys[name]}"] = spread[measure]
         values[f"prediction_{measure}"] = (found["prediction"] or {}).get(measure)
     values["domain_auc"] = (found["domain"] or {}).get("auc")
     values |= {name: (found["performance"] or {}).get(name) for name in ("r2", "rmse", "mae")}
@@ -267,10 +267,21 @@ def _log_metrics(session: Session, run: StepRun, found: Mapping[str, Any], step:
     session.store.client.log_batch(run.id, metrics=metrics)
 
 
+def _metric_keys(names: Iterable[str]) -> dict[str, str]:
+    """Return the names of the features as metrics may have them, still distinct."""
+    keys: dict[str, str] = {}
+    for name in names:
+        key = re.sub(r"[^\w. -]", "_", name)
+        while key in keys.values():
+            key += "_"
+        keys[name] = key
+    return keys
+
+
 def _retrain(session: Session, rows: pd.DataFrame) -> Retrained:
     """Learn from labelled rows too; they go by a file of their own, as any others would."""
     if session.recipe.columns[session.recipe.target].type == "integer":
-        rows = rows.assign(**{session.recipe.target: rows[session.recipe.target].round().astype("int64")})
+        rows = rows.round({session.recipe.target: 0}).astype({session.recipe.target: "int64"})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labelled.parquet"
         rows.to_parquet(path, index=False)

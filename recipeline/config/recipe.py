@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from recipeline.config.candidate import Candidate
 from recipeline.config.rules import Gates, Metrics, ModelCardTexts, Monitoring, Promotion, Retention
 from recipeline.config.settings import Settings, load_settings
-from recipeline.config.table import Column, CrossValidation, Data, MissingWord, Split
+from recipeline.config.table import RESERVED_COLUMNS, RESERVED_MEMBERS, Column, CrossValidation, Data, MissingWord, Split
 from recipeline.errors import UsageError, guess, nearest
 
 
@@ -38,8 +38,21 @@ class Recipe(Settings):
     model_card: ModelCardTexts = ModelCardTexts()
     _path: Path = PrivateAttr(default=Path("recipe.yaml"))
 
+    @field_validator("columns")
+    @classmethod
+    def _columns_can_be_told_apart(cls, columns: dict[str, Column]) -> dict[str, Column]:
+        for name in columns:
+            if name in RESERVED_COLUMNS:
+                raise ValueError(
+                    f"'{name}' is the name of a column that is added to predictions or their labels "
+                    f"({', '.join(RESERVED_COLUMNS)}). Rename it here and in the table."
+                )
+            if not name.isprintable() or name != name.strip() or not name:
+                raise ValueError(f"a name must be printable text without spaces around it. Got {name!r} instead.")
+        return columns
+
     @model_validator(mode="after")
-    def _names_agree(self) -> Self:
+    def _target_is_a_column(self) -> Self:
         if self.target not in self.columns:
             raise ValueError(
                 f"'target' must be one of the columns. Got '{self.target}' instead. {nearest(self.target, self.columns)}"
@@ -48,23 +61,38 @@ class Recipe(Settings):
             raise ValueError(
                 f"'columns.{self.target}.nullable' must be false: there is nothing to learn from a missing target."
             )
-        taken: dict[str, str] = {name.lower(): name for name in self.candidates}
+        return self
+
+    @model_validator(mode="after")
+    def _candidates_can_be_told_apart(self) -> Self:
+        taken: dict[str, str] = {}
         for name, candidate in self.candidates.items():
             if name.lower() == "all" or candidate.alias == "all":
                 raise ValueError(f"'candidates.{name}' must not be called 'all': the word selects every candidate.")
+            if taken.setdefault(name.lower(), name) != name:
+                raise ValueError(f"'candidates.{name}' and 'candidates.{taken[name.lower()]}' must differ in more than case.")
+        for name, candidate in self.candidates.items():
             if taken.setdefault(candidate.alias, name) != name:
                 raise ValueError(
                     f"'candidates.{name}.alias' must be unique. Got '{candidate.alias}' instead, "
                     f"which already stands for {taken[candidate.alias]}."
                 )
             for member in candidate.members:
-                if member not in self.candidates or self.candidates[member].members:
-                    plain = [known for known, other in self.candidates.items() if not other.members]
-                    raise ValueError(
-                        f"'candidates.{name}.members' must be candidates that have an estimator. "
-                        f"Got '{member}' instead. {nearest(member, plain)}"
-                    )
+                self._check_member(name, member)
         return self
+
+    def _check_member(self, name: str, member: str) -> None:
+        if member not in self.candidates or self.candidates[member].members:
+            plain = [known for known, other in self.candidates.items() if not other.members]
+            raise ValueError(
+                f"'candidates.{name}.members' must be candidates that have an estimator. "
+                f"Got '{member}' instead. {nearest(member, plain)}"
+            )
+        if member in RESERVED_MEMBERS or "__" in member or self.candidates[name].members.count(member) > 1:
+            raise ValueError(
+                f"'candidates.{name}.members' must be named once each, without '__', and not {', '.join(RESERVED_MEMBERS)}. "
+                f"Got '{member}' instead."
+            )
 
     @property
     def path(self) -> Path:

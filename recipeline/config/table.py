@@ -19,6 +19,15 @@ def _as_word(value: object) -> object:
 #: A word, or a number as -999 is, that stands for a missing value, as an empty field does.
 MissingWord = Annotated[str, BeforeValidator(_as_word), Field(pattern=r"^\S(.*\S)?$")]
 
+#: Columns that `predict`, the service's log and tables of labels put beside those of a table; a recipe's must have other names.
+RESERVED_COLUMNS = (
+    *("prediction", "prediction_lower", "prediction_upper", "model_version"),
+    *("request_id", "file", "row", "fault"),
+)
+
+#: The names that VotingRegressor, which a mean of candidates is, has for its own parameters.
+RESERVED_MEMBERS = ("estimators", "weights", "n_jobs", "verbose")
+
 #: The `data` that asks for made-up rows, and the `data_source` of what was trained on them.
 SYNTHETIC = "synthetic"
 

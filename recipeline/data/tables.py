@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import warnings
 from collections.abc import Sequence
@@ -80,6 +81,7 @@ def _read_csv(content: bytes, columns: Sequence[str], origin: str) -> pd.DataFra
             got=f"'{header[:80]}'",
             fix=f"The columns are: {', '.join(columns)}.",
         )
+    names = [name.strip() for name in next(csv.reader([header], delimiter=separator, skipinitialspace=True))]
     try:
         with warnings.catch_warnings():
             # pandas would drop the fields that the header does not name, and only warn.
@@ -87,6 +89,8 @@ def _read_csv(content: bytes, columns: Sequence[str], origin: str) -> pd.DataFra
             return pd.read_csv(
                 io.StringIO(text),
                 sep=separator,
+                header=0,
+                names=_distinct(names, origin),
                 dtype=str,  # what is a number, and what is missing, is for `recipeline.data.numbers` to say
                 keep_default_na=False,
                 na_values=[""],

@@ -92,15 +92,7 @@ def describe_errors(target: np.ndarray, predicted: np.ndarray, recipe: Recipe) -
 
 def draw_reference(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe) -> pd.DataFrame:
     """Return the rows themselves, at most MOST_ROWS of them, in their order: features, and last what is predicted of them."""
-    rows = train[list(recipe.features)].astype(float).assign(**{prediction_name(recipe.features): predicted})
+    rows = train[list(recipe.features)].astype(float).assign(**{PREDICTION: predicted})
     if len(rows) > MOST_ROWS:
         rows = rows.sample(MOST_ROWS, random_state=recipe.random_state).sort_index()
     return rows.reset_index(drop=True)
-
-
-def prediction_name(features: tuple[str, ...]) -> str:
-    """Return a name for the column of predictions that no feature has."""
-    name = PREDICTION
-    while name in features:
-        name += "_"
-    return name

@@ -84,7 +84,8 @@ class PredictionLog:
 def _labelled(pieces: Iterable[LiveRows], features: Sequence[Feature], target: str) -> pd.DataFrame:
     names = [feature.name for feature in features]
     frames = [
-        pd.DataFrame(piece.values, columns=names).assign(**{target: piece.target}).dropna(subset=[target]) for piece in pieces
+        pd.DataFrame(np.column_stack([piece.values, piece.target]), columns=[*names, target]).dropna(subset=[target])
+        for piece in pieces
     ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*names, target])
 

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from recipeline.config.recipe import Recipe, load_recipe
+from recipeline.config.table import RESERVED_COLUMNS
 from recipeline.errors import UsageError
+from recipeline.inference.batch import FAULT, FILE, ROW
+from recipeline.monitoring import baseline, labels
+from recipeline.monitoring.labels import REQUEST_ID
+from tests.batches import asked
 from tests.config.helpers import Change, assert_refused
 from tests.conftest import ROOT
 
@@ -36,6 +42,10 @@ def test_the_recipe_of_the_project_loads() -> None:
     assert len(recipe.features) == 11
 
 
+def mean_of(*members: str) -> dict[str, Any]:
+    return {"alias": "m", "members": [*members]}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -44,6 +54,19 @@ def test_the_recipe_of_the_project_loads() -> None:
         (lambda c: c["columns"]["quality"].update(nullable=True), ["columns.quality.nullable", "missing target"]),
         (lambda c: c["candidates"]["ElasticNet"].update(alias="lr"), ["ElasticNet.alias", "already stands for"]),
         (
+            lambda c: c["candidates"].update(decisiontree={"alias": "x", "members": ["DecisionTree"]}),
+            ["differ in more than case"],
+        ),
+        (
+            lambda c: c["candidates"].update(weights=c["candidates"]["ElasticNet"] | {"alias": "w"}, M=mean_of("weights")),
+            ["candidates.M.members", "not estimators, weights, n_jobs, verbose", "Got 'weights'"],
+        ),
+        (
+            lambda c: c["candidates"].update({"a__b": c["candidates"]["ElasticNet"] | {"alias": "w"}, "M": mean_of("a__b")}),
+            ["candidates.M.members", "Got 'a__b'"],
+        ),
+        (lambda c: c["candidates"].update(M=mean_of("ElasticNet", "ElasticNet")), ["named once each", "Got 'ElasticNet'"]),
+        (
             lambda c: c["candidates"].update(M={"alias": "m", "members": ["Decision"]}),
             ["members", "'Decision'", "Did you mean 'DecisionTree'?"],
         ),
@@ -51,3 +74,28 @@ def test_the_recipe_of_the_project_loads() -> None:
 )
 def test_names_that_do_not_agree_are_refused(tmp_path: Path, change: Change, words: list[str]) -> None:
     assert_refused(tmp_path, change, words)
+
+
+@pytest.mark.parametrize("name", RESERVED_COLUMNS)
+def test_a_column_with_the_name_of_one_that_is_added_is_refused_as_feature_and_as_target(tmp_path: Path, name: str) -> None:
+    def rename(old: str) -> Change:
+        def change(content: dict[str, Any]) -> None:
+            content["columns"][name] = content["columns"].pop(old)
+            content["target"] = name if content["target"] == old else content["target"]
+
+        return change
+
+    for old in ("pH", "quality"):
+        assert_refused(tmp_path, rename(old), ["'columns'", f"'{name}'", "Rename it"])
+
+
+def test_the_names_that_are_refused_are_those_that_are_added() -> None:
+    beside_predictions = [name for name, _ in asked().columns]
+    assert {*beside_predictions, ROW, FAULT, FILE, REQUEST_ID, labels.ROW, baseline.PREDICTION} == set(RESERVED_COLUMNS)
+
+
+@pytest.mark.parametrize("name", ["", " pH", "pH ", "p\nH", "p\tH", "\x1b[31mpH", "\u2028"])
+def test_a_column_whose_name_no_header_can_have_is_refused(tmp_path: Path, name: str) -> None:
+    assert_refused(
+        tmp_path, lambda c: c["columns"].update({name: {}}), ["'columns'", "printable text without spaces around it"]
+    )

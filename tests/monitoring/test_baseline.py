@@ -15,7 +15,6 @@ from recipeline.monitoring.baseline import (
     describe_values,
     draw_reference,
     population_stability,
-    prediction_name,
 )
 
 FLOATS = st.floats(-1e6, 1e6, allow_nan=False)
@@ -74,11 +73,6 @@ def test_of_many_rows_some_are_kept_and_each_with_its_prediction(recipe: Recipe,
     assert len(kept) == MOST_ROWS
     assert (kept["prediction"] == kept["alcohol"]).all()
     pd.testing.assert_frame_equal(kept, draw_reference(many, many["alcohol"].to_numpy(), recipe))
-
-
-def test_no_feature_is_taken_for_the_prediction() -> None:
-    assert prediction_name(("alcohol",)) == "prediction"
-    assert prediction_name(("prediction", "prediction_")) == "prediction__"
 
 
 def test_population_stability_is_zero_for_equal_shares_and_the_textbooks_figure_otherwise() -> None:

@@ -71,6 +71,12 @@ def test_only_predictions_that_say_whose_they_are_are_taken(tmp_path: Path) -> N
     np.testing.assert_equal(read(LiveTables([table(tmp_path / "b.csv", text)], FEATURES, "quality", "2")).predicted, [np.nan])
 
 
+@pytest.mark.parametrize("target", ["self", "index", "other", "axis"])
+def test_labelled_rows_have_the_target_under_whatever_name_it_has(tmp_path: Path, target: str) -> None:
+    live = LiveTables([table(tmp_path / "a.csv", f"alcohol,pH,{target}\n9,3,5\n9,3,\n")], FEATURES, target, "2")
+    assert live.labelled(target).to_dict("list") == {"alcohol": [9], "pH": [3], target: [5]}
+
+
 def test_a_column_that_is_missing_is_drift_and_a_new_one_a_warning(tmp_path: Path) -> None:
     live = LiveTables([table(tmp_path / "a.csv", "alcohol,colour,model_version\n9,red,2\n")], FEATURES, "quality", "2")
     assert live.columns() == {"pH": "drift", "colour": "warn"}

@@ -40,8 +40,8 @@ def make_card(results: Results) -> Card:
         Section("How good is it?", [_scores(best), _facts(metrics)]),
         Section("All candidates on the test rows", [_candidates(metrics, results.load(LEADERBOARD))]),
         *_leaks(metrics),
-        Section("Predicted against true", [_predicted(rows, results.recipe.target, best["candidate"], label)]),
-        Section("Residuals", [_residuals(rows, results.recipe.target, best["candidate"], label)]),
+        Section("Predicted against true", [_predicted(rows, best["candidate"], label)]),
+        Section("Residuals", [_residuals(rows, best["candidate"], label)]),
         Section("Calibration", [_calibration(diagnosis, label), *_grades(best, label)]),
         Section("Where it errs", [_slices(diagnosis, label), _worst(diagnosis, results.recipe.target)]),
         Section("What it looks at", [_importance(diagnosis)]),
@@ -133,8 +133,8 @@ def _leaks(metrics: Json) -> list[Section]:
     return [Section("What the copies are worth", [note, Table(["candidate", "R2 with a twin", "R2, all", "R2 without"], rows)])]
 
 
-def _predicted(rows: pd.DataFrame, target: str, name: str, label: str) -> Plot:
-    true, predicted = rows[target].to_numpy(dtype=float), rows[f"predicted {name}"].to_numpy(dtype=float)
+def _predicted(rows: pd.DataFrame, name: str, label: str) -> Plot:
+    true, predicted = rows["target"].to_numpy(dtype=float), rows[f"predicted {name}"].to_numpy(dtype=float)
     return Plot(
         "predicted_vs_true",
         f"{name}: each test row; on the dashed line the prediction is right.",
@@ -143,8 +143,8 @@ def _predicted(rows: pd.DataFrame, target: str, name: str, label: str) -> Plot:
     )
 
 
-def _residuals(rows: pd.DataFrame, target: str, name: str, label: str) -> Plot:
-    true, predicted = rows[target].to_numpy(dtype=float), rows[f"predicted {name}"].to_numpy(dtype=float)
+def _residuals(rows: pd.DataFrame, name: str, label: str) -> Plot:
+    true, predicted = rows["target"].to_numpy(dtype=float), rows[f"predicted {name}"].to_numpy(dtype=float)
     levels = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
     quantiles = np.quantile(true - predicted, levels)
     return Plot(

@@ -27,7 +27,7 @@ def make_card(results: Results) -> Card:
     sections = [Section("Leaderboard", [_leaderboard(board)])]
     if len(board) > 1:
         sections.append(Section("How sure is the order?", [_resampled(board)]))
-    target = results.load(OUT_OF_FOLD)[recipe.target].to_numpy(dtype=float)
+    target = results.load(OUT_OF_FOLD)["target"].to_numpy(dtype=float)
     predicted = results.load(OUT_OF_FOLD)[f"predicted {best.candidate}"].to_numpy(dtype=float)
     label = label_of(recipe)
     sections += [

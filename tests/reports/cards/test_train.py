@@ -17,7 +17,7 @@ def saved(*names: str) -> Saved:
     board = pd.DataFrame({"candidate": names, "cv_mean_score": scores, "cv_std": 0.01, "fold_1": scores, "fold_2": scores})
     board = board.assign(best_share=1 / len(names), gain_with_best=0.0, fit_seconds=0.1, predict_seconds=0.1, found="{}")
     board.loc[0, "found"] = json.dumps({"max_depth": 7})
-    rows = pd.DataFrame({"quality": [5.0, 6.0, 6.0], **{f"predicted {name}": [5.1, 5.9, 6.2] for name in names}})
+    rows = pd.DataFrame({"target": [5.0, 6.0, 6.0], **{f"predicted {name}": [5.1, 5.9, 6.2] for name in names}})
     return Saved({LEADERBOARD: board, OUT_OF_FOLD: rows})
 
 
