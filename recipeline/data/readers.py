@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from recipeline.data.tables import SEPARATORS, detect_separator
+from recipeline.data.tables import SEPARATORS, detect_separator, require_distinct
 from recipeline.data.writers import CSV_SUFFIXES, PARQUET_SUFFIXES, Layout, as_line
 from recipeline.errors import DataError
 
@@ -106,9 +106,7 @@ def open_rows(path: Path, wanted: Sequence[str], label: str) -> RowFile:
     except OSError as error:
         raise _unreadable(label, error.strerror or str(error)) from None
     found: RowFile = _ParquetFile(path, label) if is_parquet else _CsvFile(path, label, wanted)
-    twice = [name for i, name in enumerate(found.columns) if name in found.columns[:i]]
-    if twice:
-        raise DataError(f"{label} must name each column once.", got=f"'{twice[0]}' twice", fix="Rename one of them.")
+    require_distinct(found.columns, label)
     return found
 
 

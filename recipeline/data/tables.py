@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import warnings
 from collections.abc import Sequence
 
@@ -53,10 +54,19 @@ def detect_separator(header: str, columns: Sequence[str]) -> str | None:
     return best if known(best) >= min(2, len(columns)) else None
 
 
+def require_distinct(names: Sequence[str], origin: str) -> None:
+    """Raise DataError where two columns of the table `origin` have one name."""
+    twice = [name for i, name in enumerate(names) if name in names[:i]]
+    if twice:
+        raise DataError(f"{origin} must name each column once.", got=f"'{twice[0]}' twice", fix="Rename one of them.")
+
+
 def _read_parquet(content: bytes, origin: str) -> pd.DataFrame:
+    import pyarrow.parquet
     from pyarrow import ArrowException
 
     try:
+        require_distinct(pyarrow.parquet.read_schema(io.BytesIO(content)).names, origin)
         return pd.read_parquet(io.BytesIO(content), dtype_backend="pyarrow")
     except (ArrowException, OSError, ValueError) as error:
         raise DataError(
@@ -73,7 +83,7 @@ def _read_csv(content: bytes, columns: Sequence[str], origin: str) -> pd.DataFra
             got=f"byte {error.start} that is neither",
             fix="Save it as UTF-8.",
         ) from None
-    header = text.lstrip().partition("\n")[0].rstrip("\r")
+    header = re.split("[\r\n]", text.lstrip(), maxsplit=1)[0]
     separator = detect_separator(header, columns)
     if separator is None:
         raise DataError(
@@ -81,8 +91,9 @@ def _read_csv(content: bytes, columns: Sequence[str], origin: str) -> pd.DataFra
             got=f"'{header[:80]}'",
             fix=f"The columns are: {', '.join(columns)}.",
         )
-    names = [name.strip() for name in next(csv.reader([header], delimiter=separator, skipinitialspace=True))]
     try:
+        names = [name.strip() for name in next(csv.reader([header], delimiter=separator, skipinitialspace=True))]
+        require_distinct(names, origin)
         with warnings.catch_warnings():
             # pandas would drop the fields that the header does not name, and only warn.
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -90,7 +101,7 @@ def _read_csv(content: bytes, columns: Sequence[str], origin: str) -> pd.DataFra
                 io.StringIO(text),
                 sep=separator,
                 header=0,
-                names=_distinct(names, origin),
+                names=names,
                 dtype=str,  # what is a number, and what is missing, is for `recipeline.data.numbers` to say
                 keep_default_na=False,
                 na_values=[""],
@@ -98,7 +109,7 @@ def _read_csv(content: bytes, columns: Sequence[str], origin: str) -> pd.DataFra
                 skipinitialspace=True,
                 on_bad_lines="error",
             )
-    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
+    except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error, ValueError) as error:
         raise DataError(
             f"{origin} must be a table: as many fields on each line as in the header.",
             got=f"'{_one_line(error)}'",

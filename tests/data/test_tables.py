@@ -4,6 +4,8 @@ import io
 import string
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -81,3 +83,17 @@ def test_the_word_na_is_text_and_only_an_empty_field_is_missing() -> None:
     table = read_table(b"a,b\nNA,1\n,2\n", columns=COLUMNS, origin="x")
     assert table["a"].iloc[0] == "NA"
     assert pd.isna(table["a"].iloc[1])
+
+
+def test_a_column_that_is_there_twice_is_refused_also_where_a_further_one_has_the_name_that_pandas_would_give_it() -> None:
+    stream = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"]), stream)
+    for content in (b"a,b,a\n1,2,3\n", b" a,b ,a \n1,2,3\n", stream.getvalue()):
+        with pytest.raises(DataError, match=r"must name each column once\. Got 'a' twice"):
+            read_table(content, columns=["a", "b", "a.1"], origin="x")
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_names_have_no_spaces_around_them_whatever_ends_the_lines(ends: str) -> None:
+    content = f"{ends} a ;b {ends}1;2{ends}3;4{ends}".encode()
+    assert read_table(content, columns=COLUMNS, origin="x").to_dict("list") == {"a": ["1", "3"], "b": ["2", "4"]}
