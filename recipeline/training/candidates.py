@@ -45,6 +45,14 @@ def build_candidate(recipe: Recipe, name: str) -> BaseEstimator:
             f"'{candidate.estimator}'",
             "Name a transformer under preprocess. ",
         )
+    kind = estimator.__sklearn_tags__().estimator_type if hasattr(estimator, "__sklearn_tags__") else None
+    if kind not in (None, "regressor"):
+        raise _fault(
+            recipe,
+            f"{where}.estimator",
+            f"must be a regressor, as the recipe's task, {recipe.task}, asks for.",
+            f"the {kind.replace('_', ' ')} '{candidate.estimator}'",
+        )
     built = seed_estimator(make_pipeline(*parts, estimator) if parts else estimator, recipe.random_state)
     if candidate.search:
         _check_search(recipe, candidate.search, built, f"{where}.search.space")

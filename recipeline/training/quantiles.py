@@ -71,8 +71,12 @@ def fit_quantiles(
 
 
 def _fit(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, unseen: pd.DataFrame) -> BaseEstimator | np.ndarray:
-    """Return what the model, fitted, says of `unseen`; the model itself where there are none."""
-    fitted = clone(model).fit(features, target)  # with one worker all calls share `model`
+    """Return what the model, fitted, says of `unseen`; the model itself where there are none.
+
+    A column without any value is constant for the fit, which needs one to make bins; no tree splits on it.
+    """
+    known = features.fillna(dict.fromkeys(features.columns[features.isna().all()], 0.0))
+    fitted = clone(model).fit(known, target)  # with one worker all calls share `model`
     return np.asarray(fitted.predict(unseen), dtype=float) if len(unseen) else fitted
 
 

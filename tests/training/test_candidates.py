@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -7,13 +8,14 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import BaggingRegressor, RandomForestRegressor, VotingRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
+from sklearn.utils import all_estimators
 from sklearn.utils.validation import check_is_fitted
 
 from recipeline.config.recipe import Recipe
@@ -120,6 +122,37 @@ def test_a_candidate_that_cannot_be_built_is_named_with_its_fault(candidate: dic
         build_candidate(with_candidate(**candidate), "New")
     for word in words:
         assert word in error.value.sentence
+
+
+def test_of_scikit_learns_estimators_the_regressors_are_taken_and_what_predicts_something_else_is_refused() -> None:
+    taken, refused = set(), dict[str, str]()
+    for name, factory in all_estimators():
+        if not hasattr(factory, "predict") or any(it.default is it.empty for it in signature(factory).parameters.values()):
+            continue  # it takes another estimator
+        try:
+            build_candidate(with_candidate(estimator=f"{factory.__module__}.{name}"), "New")
+        except UsageError as error:
+            refused[name] = error.sentence
+        else:
+            taken.add(name)
+    assert {name for name, _ in all_estimators("regressor")} >= taken > {"Ridge", "SVR", "BaggingRegressor", "PLSRegression"}
+    for name in ("LogisticRegression", "RidgeClassifier", "DummyClassifier", "KMeans", "IsolationForest", "GaussianMixture"):
+        assert "'candidates.New.estimator' must be a regressor" in refused[name]
+        assert f"{name}' instead" in refused[name]
+
+
+def test_an_estimator_that_does_not_say_what_it_is_is_taken() -> None:
+    assert build_candidate(with_candidate(estimator=f"{__name__}.Untold"), "New").predict([[1.0]]) == [0.0]
+
+
+class Untold(BaseEstimator):
+    """An estimator of one's own, without RegressorMixin."""
+
+    def fit(self, _: Any, __: Any) -> Untold:
+        return self
+
+    def predict(self, rows: Any) -> list[float]:
+        return [0.0] * len(rows)
 
 
 @pytest.mark.parametrize(

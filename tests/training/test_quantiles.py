@@ -108,3 +108,16 @@ def test_a_file_that_holds_anything_but_trees_is_refused_unbuilt(tmp_path: Path)
     skops.io.dump([KDTree(np.zeros((3, 2)))], tmp_path / "interval.skops")
     with pytest.raises(ValueError, match="KDTree"):
         INTERVAL.read(tmp_path / "interval.skops")
+
+
+def test_columns_without_values_or_with_one_value_only_are_fitted_on_all_rows_and_in_each_fold() -> None:
+    features, target = spread_by_a(120)
+    of_one_fold = np.where(np.arange(120) % 2 == 0, features["a"], np.nan)
+    degenerate = {"empty": np.nan, "constant": 7.0, "constant or missing": np.where(features["b"] > 0, 7.0, np.nan)}
+    features = features.assign(**degenerate, **{"of one fold": of_one_fold, "once": np.where(np.arange(120) == 5, 7.0, np.nan)})
+    found = fit_quantiles(features, target, folds(120, 2), Workers(1), seed=42)()
+    assert np.isfinite(found.out_of_fold).all()
+    interval = choose_interval(features, target, features["b"].to_numpy(), found)
+    for rows in (features, features.fillna(99.0), features * np.nan):
+        assert np.isfinite(interval.around(target, rows.to_numpy())).all()
+        assert np.isfinite([model.predict(rows) for model in found.models]).all()
