@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from recipeline.config.yaml_reader import read_yaml
 from recipeline.errors import UsageError, nearest
 
 
@@ -22,20 +22,10 @@ class Settings(BaseModel):
 
 S = TypeVar("S", bound=Settings)
 
+#: Of a longer value that cannot be the start is shown.
+_LONGEST_VALUE = 200
+
 _REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key written twice; YAML itself would keep the last one without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' is written twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
 
 
 def load_settings(path: Path, model: type[S], environment: Mapping[str, str]) -> S:
@@ -48,7 +38,7 @@ def load_settings(path: Path, model: type[S], environment: Mapping[str, str]) ->
     UsageError : the file is missing or no YAML, a variable is not set, a key unknown, a value of the wrong type or
         impossible. All faults of the file are listed at once.
     """
-    content = _expand(_read_yaml(path), environment, path)
+    content = _expand(read_yaml(path), environment, path)
     try:
         # JSON mode is strict about types and still takes a list for a tuple.
         return model.model_validate_json(json.dumps(content, default=str))
@@ -57,18 +47,6 @@ def load_settings(path: Path, model: type[S], environment: Mapping[str, str]) ->
     if len(faults) == 1:
         raise UsageError(f"{path.name}: {faults[0]}", fix=f"Correct it in {path}.")
     raise UsageError(f"{path.name}: {len(faults)} settings are not valid.", fix=f"Correct them in {path}.", details=faults)
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} must be a readable YAML file.", got=f"'{error}'") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path} must be valid YAML.", got=f"'{' '.join(str(error).split())}'") from None
-    if not isinstance(content, dict):
-        raise UsageError(f"{path} must hold keys and values.", got=type(content).__name__)
-    return content
 
 
 def _expand(value: Any, environment: Mapping[str, str], path: Path, key: str = "") -> Any:
@@ -91,7 +69,7 @@ def _expand(value: Any, environment: Mapping[str, str], path: Path, key: str = "
 
     expanded = _REFERENCE.sub(replace, value)
     # A value that is nothing but a reference may be meant as a number (`n_jobs: ${JOBS}`).
-    is_number = _REFERENCE.fullmatch(value) and re.fullmatch(r"-?\d+(\.\d+)?", expanded)
+    is_number = _REFERENCE.fullmatch(value) and re.fullmatch(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?", expanded)
     return json.loads(expanded) if is_number else expanded
 
 
@@ -107,7 +85,8 @@ def _fault(model: type[BaseModel], fault: dict[str, Any]) -> str:
     rule = str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
     if kind == "value_error":  # a rule across several keys says itself what it got
         return f"'{key}': {rule}" if key else rule
-    return f"'{key}' {rule}. Got {json.dumps(fault['input'], default=str)} instead."
+    got = json.dumps(fault["input"], default=str)
+    return f"'{key}' {rule}. Got {got if len(got) <= _LONGEST_VALUE else f'{got[:_LONGEST_VALUE]}…'} instead."
 
 
 def _model_at(model: type[BaseModel], location: tuple[str | int, ...]) -> type[BaseModel] | None:

@@ -27,6 +27,7 @@ COVERED = tuple(
         "config.rules",
         "config.settings",
         "config.table",
+        "config.yaml_reader",
         "data.column_profile",
         "data.grouping",
         "data.leakage",

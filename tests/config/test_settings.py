@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipeline.config.profile import load_profile
-from recipeline.config.recipe import load_recipe
 from recipeline.config.settings import flatten
 from recipeline.errors import UsageError
 from tests.config.helpers import Change, assert_refused, load
@@ -40,21 +39,6 @@ def test_all_faults_of_a_file_are_listed_at_once(tmp_path: Path) -> None:
     assert len(error.value.details) == 2
 
 
-def test_a_key_written_twice_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "recipe.yaml"
-    path.write_text("name: a\nname: b\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="the key 'name' is written twice"):
-        load_recipe(path, {})
-
-
-@pytest.mark.parametrize("text", ["", "- a\n", "a: [", "\x00"])
-def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "recipe.yaml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError):
-        load_recipe(path, {})
-
-
 def test_settings_cannot_be_changed(tmp_path: Path) -> None:
     recipe = load(tmp_path, lambda _: None)
     with pytest.raises(ValueError, match="frozen"):
@@ -73,6 +57,12 @@ def test_environment_references_are_filled_in_and_may_be_numbers(tmp_path: Path)
     profile = load_profile(write_profile(tmp_path, "${PLACE}/x.csv", "${JOBS}"), {"PLACE": "/data", "JOBS": "3"})
     assert profile.data == "/data/x.csv"
     assert profile.engine.n_jobs == 3
+
+
+@pytest.mark.parametrize("text", ["007", "１２", "9" * 5000, "1e5", "--1"], ids=lambda text: text[:9])
+def test_an_environment_variable_that_is_no_plain_number_stays_text(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match=r"'engine\.n_jobs' must be a valid integer"):
+        load_profile(write_profile(tmp_path, "x.csv", "${JOBS}"), {"JOBS": text})
 
 
 def test_an_environment_reference_can_have_a_default(tmp_path: Path) -> None:
