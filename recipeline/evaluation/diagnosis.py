@@ -94,7 +94,10 @@ def errors_by_slice(
         slices.append((name, in_slice(target, rows.min, rows.max)))
     for name in by:
         values = features[name].to_numpy(dtype=float)
-        low, high = np.nanquantile(values, (0.25, 0.75))
+        known = values[~np.isnan(values)]
+        if not known.size:
+            continue
+        low, high = np.quantile(known, (0.25, 0.75))
         unit = recipe.columns[name].unit
         unit = f" {unit}" if unit else ""
         slices += [(f"{name} up to {low:g}{unit}", values <= low), (f"{name} from {high:g}{unit}", values >= high)]

@@ -99,13 +99,16 @@ def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, 
 def partial_dependence(model: BaseEstimator, features: pd.DataFrame, names: Sequence[str]) -> dict[str, dict[str, list[float]]]:
     """Return for each of `names` the mean prediction of all rows when that column has one value in them (Friedman 2001).
 
-    The values are up to 20 quantiles of the column between its 5 % and 95 %; NaN is left out of them.
+    The values are up to 20 quantiles of the column between its 5 % and 95 %; NaN is left out of them, a column of NaN alone too.
     """
     ask, rows = fastest(model, features), features.to_numpy(dtype=float)
     curves = {}
     for name in names:
         column = list(features.columns).index(name)
-        values = np.unique(np.nanquantile(rows[:, column], np.linspace(0.05, 0.95, GRID)))
+        known = rows[~np.isnan(rows[:, column]), column]
+        if not known.size:
+            continue
+        values = np.unique(np.quantile(known, np.linspace(0.05, 0.95, GRID)))
         changed, means = rows.copy(), []
         for value in values:
             changed[:, column] = value

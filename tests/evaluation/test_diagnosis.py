@@ -78,6 +78,14 @@ def test_slices_are_the_recipes_and_the_quarters_of_the_columns_that_matter(wine
     assert all(entry["mae"] == entry["bias"] == pytest.approx(1) for entry in slices)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_column_without_values_has_no_slices(wines: pd.DataFrame, recipe: Recipe) -> None:
+    features, target = wines[list(recipe.features)].assign(alcohol=np.nan), wines["quality"].to_numpy(dtype=float)
+    names = [entry["slice"] for entry in errors_by_slice(features, target, target, recipe, ["alcohol", "pH"])]
+    assert any(name.startswith("pH") for name in names)
+    assert not any(name.startswith("alcohol") for name in names)
+
+
 def test_a_slice_without_rows_is_left_out(wines: pd.DataFrame, recipe: Recipe) -> None:
     middling = wines[wines[recipe.target].between(5, 6)]
     target = middling[recipe.target].to_numpy(dtype=float)

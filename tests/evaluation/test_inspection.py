@@ -90,6 +90,13 @@ def test_a_column_that_does_not_matter_has_a_flat_curve(wines: pd.DataFrame, rec
     assert np.ptp(curve["alcohol"]["mean"]) > 1
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_column_without_values_has_no_curve(wines: pd.DataFrame, recipe: Recipe) -> None:
+    features = wines[list(recipe.features)].assign(density=np.nan)
+    model = DecisionTreeRegressor(max_depth=2).fit(features, wines[recipe.target])
+    assert list(partial_dependence(model, features, ["density", "alcohol"])) == ["alcohol"]
+
+
 def test_too_few_rows_for_a_model_are_left_out_of_its_curve(wines: pd.DataFrame, recipe: Recipe, workers: Workers) -> None:
     curve = learning_curve(KNeighborsRegressor(30), wines.head(200), recipe, "grouped", workers, say_nothing)
     assert len(curve["rows"]) == len(curve["test"]) == len(SHARES) - 2
