@@ -99,7 +99,7 @@ def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, 
 def partial_dependence(model: BaseEstimator, features: pd.DataFrame, names: Sequence[str]) -> dict[str, dict[str, list[float]]]:
     """Return for each of `names` the mean prediction of all rows when that column has one value in them (Friedman 2001).
 
-    The values are up to 20 quantiles of the column between its 5 % and 95 %; NaN is left out of them, a column of NaN alone too.
+    The values are up to 20 quantiles of the column between its 5 % and 95 %; NaN is left out, a column of NaN alone too.
     """
     ask, rows = fastest(model, features), features.to_numpy(dtype=float)
     curves = {}
