@@ -96,21 +96,21 @@ def test_the_table_beside_a_module_belongs_to_it() -> None:
 
 
 #: What each step's fingerprint covers. A file more here retrains where it changes: say why it can change a result.
-RECIPE = {f"config/{name}" for name in ("candidate", "recipe", "rules", "settings", "table")}
+RECIPE = {f"config/{name}" for name in ("candidate", "recipe", "rules", "settings", "table", "yaml_reader")}
 HANDED_ON = {"artifacts", "inference/_compat", "inference/trust"}
 FITS = {"config/import_path", "data/grouping", "data/splits", "engine/local", "metrics/bootstrap"}
 MODELS = {"tracking/_compat", "tracking/models", "training/candidates"}
 COVERED = {
     "ingest": RECIPE
     | HANDED_ON
-    | {"data/column_profile", "data/schema", "data/tables", "tracking/_compat", "tracking/datasets"},
+    | {"data/column_profile", "data/numbers", "data/schema", "data/tables", "tracking/_compat", "tracking/datasets"},
     "split": RECIPE | HANDED_ON | {"data/grouping", "data/leakage", "data/splits"},
     "train": RECIPE | HANDED_ON | FITS | MODELS | {"evaluation/ranking", "training/cross_validation", "training/search"},
     "evaluate": RECIPE
     | HANDED_ON
     | FITS
     | MODELS
-    | {"data/leakage", "metrics/regression", "monitoring/baseline", "training/quantiles"}
+    | {"data/leakage", "data/numbers", "metrics/regression", "monitoring/baseline", "training/quantiles"}
     | {f"evaluation/{name}" for name in ("diagnosis", "gates", "scoring")}
     | {f"inference/{name}" for name in ("golden", "interval", "model_info")}
     | {f"inference/compiled/{name}" for name in ("check", "compile", "form", "kernels", "linear", "trees")},
