@@ -191,8 +191,8 @@ def test_two_projects_in_one_process_keep_their_code_apart(
     assert len(ran.load("dataset")) == 400
 
 
-def test_the_notebook_of_the_readme_runs_line_by_line(ran: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    [cell] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+def test_the_notebook_of_the_docs_runs_line_by_line(ran: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    [cell] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/notebooks.md").read_text(encoding="utf-8"), re.DOTALL)
     monkeypatch.chdir(ran.folder)
     names: dict[str, Any] = {}
 

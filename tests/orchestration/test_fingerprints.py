@@ -142,8 +142,8 @@ def test_the_library_is_covered_where_it_is_installed_apart_from_the_project(tmp
 def test_the_root_of_the_library_imports_nothing() -> None:
     tree = ast.parse((ROOT / "recipeline/__init__.py").read_text(encoding="utf-8"))
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    assert [node.module for node in imports if isinstance(node, ast.ImportFrom)] == ["__future__"]
-    assert len(imports) == 1
+    assert [node.module for node in imports if isinstance(node, ast.ImportFrom)] == ["__future__", "typing"]
+    assert len(imports) == 2
 
 
 def test_a_candidate_that_is_new_or_gone_is_one_line() -> None:
