@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GroupKFold
 
 from recipeline.engine.local import Call, Workers
-from recipeline.metrics.bootstrap import resample_sums
+from recipeline.metrics.bootstrap import resample_scores
 
 #: The two sides of a comparison.
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -137,13 +137,8 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
     spread = float(((target - target.mean()) ** 2).sum())
     gain = float(saved.sum() / spread)
 
-    groups, group = np.unique(answers.groups, return_inverse=True)
-    columns = np.column_stack([np.ones(len(target)), target, target**2, saved])
-    sums = np.column_stack([np.bincount(group, weights=column) for column in columns.T])
-    n, y, yy, drawn_saved = resample_sums(sums, draws=draws, seed=seed).T
-    drawn_spread = yy - y**2 / n
-    varies = drawn_spread > 1e-9 * n
-    bootstrap = float(np.std(drawn_saved[varies] / drawn_spread[varies], ddof=1))
+    _, drawn_spread, sums = resample_scores(target, answers.groups, saved[:, None], draws=draws, seed=seed)
+    bootstrap = float(np.nanstd(sums[:, 0] / drawn_spread, ddof=1))
 
     corrected, folds = None, 0
     if answers.folds is not None:
@@ -162,7 +157,7 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
         r2={arm: float(1 - values.sum() / spread) for arm, values in squared.items()},
         mae={arm: float(np.abs(answers.errors(arm)).mean()) for arm in squared},
         rows=len(target),
-        distinct_rows=len(groups),
+        distinct_rows=len(np.unique(answers.groups)),
         repeats=answers.predicted[CHALLENGER].shape[1],
         folds=folds,
         seed=seed,

@@ -18,7 +18,7 @@ from recipeline.data.grouping import row_groups
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Call, Workers
 from recipeline.errors import UsageError
-from recipeline.training.candidates import assemble_model, average_members, build_candidate, components_of
+from recipeline.training.candidates import assemble_model, average_members, build_candidate, components_of, standardise_target
 from recipeline.training.search import search_params
 
 #: The fold number of the fit on all training rows.
@@ -133,7 +133,7 @@ def _fit(
     start = time.perf_counter()
     try:
         found = _search(estimator, search, recipe, features, target, groups)
-        model = clone(estimator).set_params(**found).fit(features, target)
+        model = standardise_target(clone(estimator).set_params(**found), target).fit(features, target)
     # Scikit-learn's words for parameters or rows that an estimator refuses.
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(

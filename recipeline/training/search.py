@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GroupKFold, ParameterSampler, cross_val_score
 
 from recipeline.config.candidate import Distribution, Search
+from recipeline.training.candidates import standardise_target
 
 
 def search_params(
@@ -41,9 +42,8 @@ def search_params(
     if all(isinstance(values, list) for values in space.values()):
         draws = min(draws, math.prod(len(values) for values in space.values()))
     for params in ParameterSampler(space, draws, random_state=seed):
-        score = cross_val_score(
-            clone(estimator).set_params(**params), features, target, cv=folds, scoring="r2", error_score="raise"
-        ).mean()
+        drawn = standardise_target(clone(estimator).set_params(**params), target)
+        score = cross_val_score(drawn, features, target, cv=folds, scoring="r2", error_score="raise").mean()
         if score > best_score:
             best, best_score = params, score
         if time.monotonic() >= deadline:
