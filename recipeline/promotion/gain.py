@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import GroupKFold
 
+from recipeline.data.splits import deal_folds
 from recipeline.engine.local import Call, Workers
 from recipeline.metrics.bootstrap import resample_scores
 
@@ -93,8 +93,7 @@ def cross_validate(
     places: list[tuple[str, int, np.ndarray]] = []
     fold_of = np.empty((len(target), repeats), dtype=int)
     for repeat in range(repeats):
-        deal = GroupKFold(folds, shuffle=True, random_state=_seed(seed, 0, repeat))
-        for fold, (seen, unseen) in enumerate(deal.split(target, groups=groups)):
+        for fold, (seen, unseen) in enumerate(deal_folds(groups, folds, _seed(seed, 0, repeat))):
             fold_of[unseen, repeat] = fold
             for number, (arm, (estimator, features)) in enumerate(arms.items(), start=1):
                 seeded = reseed(estimator, _seed(seed, number, repeat))

@@ -14,7 +14,7 @@ from recipeline.engine.local import Workers
 from recipeline.inference.compiled.check import differences
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.compiled.form import as_function
-from recipeline.inference.interval import LEVEL, coverage, fit_constant, mean_width
+from recipeline.inference.interval import LEVEL, coverage, fit_constant, interval_score, mean_width
 from recipeline.training.quantiles import SETTINGS, Quantiles, choose_interval, fit_quantiles
 
 ROWS = 600
@@ -108,3 +108,18 @@ def test_a_file_that_holds_anything_but_trees_is_refused_unbuilt(tmp_path: Path)
     skops.io.dump([KDTree(np.zeros((3, 2)))], tmp_path / "interval.skops")
     with pytest.raises(ValueError, match="KDTree"):
         INTERVAL.read(tmp_path / "interval.skops")
+
+
+def test_the_interval_is_chosen_by_its_score_and_not_by_its_width() -> None:
+    """The spread is 0.2 in four fifths of the rows and 5 in the last: a constant interval is narrower, and holds none of them."""
+    rng = np.random.default_rng(0)
+    features = pd.DataFrame({"a": rng.uniform(0, 1, 1000), "b": rng.normal(size=1000)})
+    target = features["b"].to_numpy() + np.where(features["a"] > 0.88, 5.0, 0.2) * rng.normal(size=1000)
+    centre = features["b"].to_numpy()
+    quantiles = fit_quantiles(features, target, folds(1000), Workers(1), seed=42)()
+    interval = choose_interval(features, target, centre, quantiles)
+    limits = interval.around(centre, features.to_numpy())
+    constant = fit_constant(target, centre).around(centre, features.to_numpy())
+    assert interval.method == "quantile"
+    assert mean_width(constant) < mean_width(limits)
+    assert interval_score(target, limits, LEVEL) < interval_score(target, constant, LEVEL)
