@@ -43,10 +43,12 @@ def test_the_digest_of_rows_does_not_depend_on_their_order_and_does_on_how_often
     assert rows_digest(wines.assign(pH=wines["pH"] + 0.01)) != digest
 
 
+few = settings(max_examples=25, deadline=None)
 short_decimals = st.integers(-(10**6), 10**6).flatmap(lambda n: st.sampled_from([1, 10, 100, 1000]).map(lambda by: n / by))
 decimals = st.one_of(short_decimals, st.fractions(0, 20, max_denominator=9).map(float))
 
 
+@few
 @given(st.lists(st.tuples(decimals, decimals), min_size=1, max_size=20))
 def test_a_key_survives_float32_and_another_order_of_the_columns(rows: list[tuple[float, float]]) -> None:
     frame = pd.DataFrame(rows, columns=["b", "a"])
@@ -56,12 +58,14 @@ def test_a_key_survives_float32_and_another_order_of_the_columns(rows: list[tupl
     assert row_groups(frame.astype({"a": "float32"})).tolist() == expected
 
 
+@few
 @given(st.integers(-(2**53), 2**53 - 100), st.integers(1, 100))
 def test_whole_numbers_are_never_merged(number: int, more: int) -> None:
     one, other = row_groups(pd.DataFrame({"a": [float(number), float(number + more)]}))
     assert one != other
 
 
+@few
 @given(st.floats(15_000, 60_000), st.sampled_from([60, 3600]))
 def test_times_in_days_and_seconds_a_minute_apart_are_never_merged(days: float, seconds: int) -> None:
     for times in ([days, days + seconds / 86_400], [86_400 * days, 86_400 * days + seconds]):
@@ -69,6 +73,7 @@ def test_times_in_days_and_seconds_a_minute_apart_are_never_merged(days: float, 
         assert one != other
 
 
+@few
 @given(st.floats(1e-300, 1e-40), st.floats(1.001, 1000))
 def test_numbers_below_those_of_float32_are_never_merged(number: float, by: float) -> None:
     one, other = row_groups(pd.DataFrame({"a": [number, number * by]}))

@@ -85,7 +85,7 @@ def test_near_twins_are_counted_in_any_unit_and_warned_of(wines: pd.DataFrame, r
     scaled, scaled_test = (part.assign(**{name: unit * part[name] for name in features}) for part in (train, test))
     audit = audit_leaks(scaled, scaled_test, recipe)
     assert (audit["near_rows"], audit["leaked_rows"]) == (30, 10)
-    (warning,) = find_warnings(scaled, scaled_test, recipe, "grouped")
+    warning, *_ = find_warnings(scaled, scaled_test, recipe, "grouped")
     assert f"30 of {len(test)} test rows are near-copies" in warning
 
 

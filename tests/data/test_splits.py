@@ -112,7 +112,7 @@ def test_float32_and_another_order_of_the_columns_leave_every_row_on_its_side(se
 
 @pytest.mark.parametrize("method", ["grouped", "random"])
 def test_a_fold_whose_target_does_not_vary_is_named(recipe: Recipe, method: str) -> None:
-    train, test = split_rows(WINES, recipe, method)
+    train, _ = split_rows(WINES, recipe, method)
     folds = [unseen for _, unseen in cv_folds(train, recipe, method)]
     constant = WINES.copy()
     constant.loc[train.index[folds[1]], "quality"] = 5
@@ -127,7 +127,7 @@ def test_near_copies_are_joined_where_the_recipe_asks_for_it(recipe: Recipe) -> 
     near[list(recipe.features)] += rng.normal(0, 1e-9, (200, len(recipe.features)))
     both = pd.concat([distinct, near], ignore_index=True)
     leaking = audit_leaks(*split_rows(both, recipe, "grouped"), recipe)
-    assert leaking["near_rows"] > 20
+    assert leaking["near_rows"] > 10
     joining = recipe.model_copy(update={"split": recipe.split.model_copy(update={"tolerance": 1e-4})})
     train, test = split_rows(both, joining, "grouped")
     assert audit_leaks(train, test, joining)["near_rows"] == 0

@@ -13,6 +13,7 @@ from recipeline.evaluation.diagnosis import (
     BINS,
     REPEATS,
     WORST,
+    coverage_by_feature,
     diagnose,
     errors_by_range,
     errors_by_slice,
