@@ -81,7 +81,7 @@ def test_near_twins_are_counted_in_any_unit_and_warned_of(wines: pd.DataFrame, r
     distinct = wines.drop_duplicates(features)
     train, test = distinct.iloc[:250].copy(), pd.concat([distinct.iloc[:40], distinct.iloc[250:]])
     noise = np.random.default_rng(0).uniform(-1e-5, 1e-5, (30, len(features)))
-    test.iloc[:30, [test.columns.get_loc(name) for name in features]] += noise * distinct[features].std().to_numpy()
+    test.loc[test.index[:30], features] += noise * distinct[features].std().to_numpy()
     scaled, scaled_test = (part.assign(**{name: unit * part[name] for name in features}) for part in (train, test))
     audit = audit_leaks(scaled, scaled_test, recipe)
     assert (audit["near_rows"], audit["leaked_rows"]) == (30, 10)

@@ -105,7 +105,7 @@ def test_a_diagnosis_is_plain_values(model: LinearRegression, wines: pd.DataFram
     predicted = model.predict(wines[list(recipe.features)])
     found = diagnose(model, wines, predicted, (predicted - 1, predicted + 1), recipe)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert set(found) == {"by_predicted", "slices", "worst_rows", "importance"}
+    assert set(found) == {"by_predicted", "slices", "coverage", "worst_rows", "importance"}
 
 
 def test_coverage_is_told_by_fifths_of_each_feature() -> None:
