@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from recipeline.artifacts import LEAK_AUDIT
-from recipeline.reports.blocks import Card
+from recipeline.reports.blocks import Card, Note
 from recipeline.reports.cards.split import make_card
 from tests.reports.cards.helpers import Saved, notes, table
 
