@@ -32,13 +32,13 @@ def choose_method(recipe: Recipe, method: str) -> str:
 def inputs(session: Session, method: str) -> dict[str, Any]:
     """Return the settings that decide which row is where."""
     recipe = session.recipe
-    split = {"method": choose_method(recipe, method), "test_size": recipe.split.test_size}
+    split = {"method": choose_method(recipe, method), "test_size": recipe.split.test_size, "tolerance": recipe.split.tolerance}
     return recipe.part(["target", "random_state"]) | {"split": split, "cv": {"folds": recipe.cv.folds}}
 
 
 def work(session: Session, run: StepRun, method: str) -> str:
     """Split the rows and audit the split; the audit of the plain random split stands beside it."""
-    from recipeline.data.leakage import audit_leaks, compare_columns, measure_memory
+    from recipeline.data.leakage import audit_leaks, compare_columns, find_warnings, measure_memory
     from recipeline.data.splits import split_rows
 
     recipe = session.recipe
@@ -51,7 +51,10 @@ def work(session: Session, run: StepRun, method: str) -> str:
     run.tag(split_method=method)
     run.save(TRAIN, train)
     run.save(TEST, test)
-    shown = {"memory": measure_memory(*plainly, recipe), "columns": compare_columns(train, test, recipe)}
+    warnings = find_warnings(train, test, recipe, method)
+    for warning in warnings:
+        session.reporter.say(f"warning: split: {warning}")
+    shown = {"memory": measure_memory(*plainly, recipe), "columns": compare_columns(train, test, recipe), "warnings": warnings}
     run.save(LEAK_AUDIT, {"method": method, **audit, "random_split": plain, **shown})
     run.show(
         params={"split_method": method, "test_size": recipe.split.test_size},

@@ -39,7 +39,7 @@ def check(session: Session, model: str) -> None:
 
 def work(session: Session, run: StepRun, model: str) -> str:
     """Compare the candidates; log each one, as soon as it is complete, in a run of its own."""
-    from recipeline.data.grouping import row_groups
+    from recipeline.data.splits import group_rows
     from recipeline.evaluation.ranking import gains_with_best, resample_best
     from recipeline.training.cross_validation import compare_candidates, count_fits, rank
 
@@ -58,7 +58,7 @@ def work(session: Session, run: StepRun, model: str) -> str:
             results.append(result)
     ranked = rank(results)
     run.client.set_tag(children[ranked[0].name]["run_id"], "best_model", "true")
-    target, groups = train[recipe.target].to_numpy(dtype=float), row_groups(train[list(recipe.features)])
+    target, groups = train[recipe.target].to_numpy(dtype=float), group_rows(train, recipe)
     shares = resample_best(ranked, target, groups, draws=RESAMPLINGS, seed=recipe.random_state)
     board = _leaderboard(ranked, children).assign(best_share=shares, gain_with_best=gains_with_best(ranked, target))
     run.save(LEADERBOARD, board)

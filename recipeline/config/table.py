@@ -79,10 +79,15 @@ class Data(Settings):
 
 
 class Split(Settings):
-    """How test rows are set apart: `grouped` keeps equal rows together, `random` is `train_test_split`."""
+    """How test rows are set apart: `grouped` keeps equal rows together, `random` is `train_test_split`.
+
+    Where `tolerance` is above 0, `grouped` also keeps together rows of which no feature differs by more than so many standard
+    deviations of its column. Then a row may change sides when others are added.
+    """
 
     method: Literal["grouped", "random"] = "grouped"
     test_size: Fraction = 0.2
+    tolerance: float = Field(default=0.0, ge=0, lt=1)
 
 
 class CrossValidation(Settings):

@@ -6,23 +6,52 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import KDTree
 from scipy.stats import ks_2samp
 from sklearn.metrics import r2_score
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import row_groups
+from recipeline.data.grouping import row_groups, scale_columns
+from recipeline.data.splits import group_rows
+
+#: A test row is a near twin where no feature differs by more than so many standard deviations of its column.
+NEAR = 1e-4
 
 
 def audit_leaks(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
-    """Return how many test rows have a twin, a row with equal features, among the training rows."""
+    """Return how many test rows have a twin, a row with equal features, among the training rows, and how many a near one."""
     leaked = has_twin(test, train, recipe)
     return {
         "train_rows": len(train),
         "test_rows": len(test),
         "leaked_rows": int(leaked.sum()),
         "leaked_share": float(leaked.mean()),
+        "near_rows": int((has_near_twin(test, train, recipe) & ~leaked).sum()),
     }
+
+
+def find_warnings(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str) -> list[str]:
+    """Return a sentence for each property of a split that makes its figures less than they seem."""
+    found = []
+    near, rows = audit_leaks(train, test, recipe)["near_rows"], len(train) + len(test)
+    if near:
+        found.append(
+            f"{near} of {len(test)} test rows are near-copies of a training row: no feature differs by more than "
+            f"{NEAR:g} standard deviations. They flatter every score; split.tolerance in the recipe joins such rows."
+        )
+    share, asked = len(test) / rows, recipe.split.test_size
+    if abs(share - asked) > asked / 2:
+        found.append(
+            f"The test rows are {share:.0%} of all rows, where split.test_size asks for {asked:.0%}: few rows or large groups."
+        )
+    largest, fold = int(np.unique(group_rows(train, recipe), return_counts=True)[1].max()), len(train) / recipe.cv.folds
+    if method != "random" and largest > fold:
+        found.append(
+            f"The largest group of equal rows has {largest} of {len(train)} training rows, more than a fold of {fold:.0f}: "
+            "the folds are unequal, and that group alone decides the score of its own."
+        )
+    return found
 
 
 def measure_memory(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, float] | None:
@@ -58,6 +87,18 @@ def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> 
             limit = 1.358 * float(np.sqrt(1 / len(learned) + 1 / len(kept)))
             columns.append({"column": name, "ks": float(found.statistic), "limit": limit, "p": float(found.pvalue), **means})
     return columns
+
+
+def has_near_twin(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> np.ndarray:
+    """Return for each of `rows` whether no feature differs by more than NEAR standard deviations from one of `others`."""
+    features = list(recipe.features)
+    table = pd.concat([rows[features], others[features]])
+    scaled = scale_columns(table, table)
+    distance, _ = KDTree(np.unique(scaled[len(rows) :], axis=0)).query(
+        scaled[: len(rows)], p=np.inf, distance_upper_bound=np.nextafter(NEAR, 1)
+    )
+    near: np.ndarray = np.isfinite(distance)
+    return near
 
 
 def has_twin(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> np.ndarray:

@@ -35,6 +35,7 @@ def diagnose(
     return {
         "by_predicted": errors_by_range(target, predicted, limits),
         "slices": errors_by_slice(features, target, predicted, recipe, [entry["feature"] for entry in importance[:3]]),
+        "coverage": coverage_by_feature(features, target, limits),
         "worst_rows": worst_rows(test, predicted, recipe.target),
         "importance": importance,
     }
@@ -83,6 +84,29 @@ def errors_by_range(target: np.ndarray, predicted: np.ndarray, limits: tuple[np.
         }
         for rows in np.array_split(order, min(BINS, len(order)))
     ]
+
+
+def coverage_by_feature(
+    features: pd.DataFrame, target: np.ndarray, limits: tuple[np.ndarray, np.ndarray]
+) -> list[dict[str, Any]]:
+    """Return for each feature the share of rows within the limits, by fifths of its values, the lowest first.
+
+    Equal values share a fifth, so there may be fewer; missing values are left out, and so is a feature without others.
+    """
+    low, high = limits
+    inside = (low <= target) & (target <= high)
+    found = []
+    for name in features.columns:
+        values = features[name].to_numpy(dtype=float)
+        known = values[~np.isnan(values)]
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:])) if len(known) else known
+        part = np.searchsorted(edges, values)  # NaN lies beyond the last edge
+        for number in range(len(edges)):
+            rows = part == number
+            if rows.any():
+                ends = {"from": float(values[rows].min()), "to": float(values[rows].max())}
+                found.append({"feature": str(name), **ends, "rows": int(rows.sum()), "coverage": float(inside[rows].mean())})
+    return found
 
 
 def errors_by_slice(

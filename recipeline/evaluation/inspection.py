@@ -11,8 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import r2_score
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import row_groups
-from recipeline.data.splits import cv_folds
+from recipeline.data.splits import cv_folds, group_rows
 from recipeline.engine.local import Call, Workers
 from recipeline.inference.compiled.compile import fastest
 
@@ -37,7 +36,7 @@ def learning_curve(
     `rows`, the mean number of rows learned from; `train` and `test`, for each a list of R2 by fold.
     """
     features, target = train[list(recipe.features)], train[recipe.target].to_numpy(dtype=float)
-    groups, rng = row_groups(features), np.random.default_rng(recipe.random_state)
+    groups, rng = group_rows(train, recipe), np.random.default_rng(recipe.random_state)
     calls: list[Call] = []
     for seen, unseen in cv_folds(train, recipe, method):
         distinct = rng.permutation(np.unique(groups[seen]))

@@ -11,9 +11,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import VotingRegressor
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import row_groups
 from recipeline.data.leakage import has_twin
-from recipeline.data.splits import split_rows
+from recipeline.data.splits import group_rows, split_rows
 from recipeline.engine.local import Call, Workers
 from recipeline.inference.interval import coverage, mean_width
 from recipeline.metrics.regression import accuracy_within, bootstrap_intervals, score_grades, score_predictions
@@ -31,7 +30,7 @@ def evaluate_best(target: np.ndarray, predicted: np.ndarray, test: pd.DataFrame,
 
     `target` and `predicted` are of the rows of `test`, in the target's unit, without NaN.
     """
-    groups = row_groups(test[list(recipe.features)])
+    groups = group_rows(test, recipe)
     metrics: dict[str, Any] = {
         "interval_95": bootstrap_intervals(
             target, predicted, groups, draws=recipe.metrics.bootstrap_draws, seed=recipe.random_state

@@ -127,6 +127,17 @@ def mean_width(limits: tuple[np.ndarray, np.ndarray]) -> float:
     return float(np.mean(upper - lower))
 
 
+def interval_score(target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], level: float) -> float:
+    """Return the mean interval score in the target's unit, the lower the better.
+
+    It is the width, and 2 / (1 - level) times how far a target lies outside: least where the limits are the quantiles of the
+    row's own distribution (Gneiting and Raftery 2007, eq. 43; Winkler 1972).
+    """
+    lower, upper = limits
+    outside = np.maximum(lower - target, 0) + np.maximum(target - upper, 0)
+    return float(np.mean(upper - lower + 2 / (1 - level) * outside))
+
+
 def tail_quantiles(residual: np.ndarray, level: float) -> tuple[float, float]:
     """Return the residuals that cut off (1 - level) / 2 of a new one's distribution on either side.
 

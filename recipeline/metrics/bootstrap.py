@@ -17,6 +17,33 @@ def resample_sums(values: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
     return np.concatenate([_counts(rng, rows, size) @ values for size in sizes])
 
 
+def resample_scores(
+    target: np.ndarray, groups: np.ndarray, columns: np.ndarray, *, draws: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows, spread of `target` and sums of `columns` of each bootstrap sample.
+
+    Whole groups are drawn, because copies of one row are one observation. The spread is the sum of squares about the mean of
+    the sample, NaN where the target does not vary: R2 is not defined there. It is taken about the target's median, so that it
+    keeps its digits wherever the target's origin is and whatever its unit.
+
+    Parameters
+    ----------
+    target, groups : (rows,). columns : (rows, columns).
+
+    Returns
+    -------
+    Arrays of shape (draws,), (draws,) and (draws, columns).
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    centred = target - np.median(target)
+    values = np.column_stack([np.ones(len(target)), centred, centred**2, columns])
+    sums = np.column_stack([np.bincount(group, weights=column) for column in values.T])
+    n, total, squares, *others = resample_sums(sums, draws=draws, seed=seed).T
+    spread = squares - total**2 / n
+    # A constant sample leaves the rounding of its own squares, in whatever unit they are.
+    return n, np.where(spread > 1e-9 * squares, spread, np.nan), np.column_stack(others)
+
+
 def _counts(rng: np.random.Generator, rows: int, size: int) -> np.ndarray:
     """Return how often each row is in each of `size` samples, of shape (size, rows); faster than `rng.multinomial`."""
     drawn = rng.integers(rows, size=(size, rows)) + rows * np.arange(size)[:, None]

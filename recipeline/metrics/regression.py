@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import cohen_kappa_score, mean_absolute_error, r2_score, root_mean_squared_error
 
-from recipeline.metrics.bootstrap import resample_sums
+from recipeline.metrics.bootstrap import resample_scores
 
 
 def score_predictions(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
@@ -31,8 +31,11 @@ def in_slice(target: np.ndarray, low: float | None, high: float | None) -> np.nd
 
 
 def accuracy_within(target: np.ndarray, predicted: np.ndarray, tolerances: Sequence[float]) -> dict[str, float]:
-    """Return the share of predictions within each tolerance of the target (Cortez et al. 2009 report it at 0.5 and 1)."""
-    error = np.abs(target - predicted)
+    """Return the share of predictions within each tolerance of the target (Cortez et al. 2009 report it at 0.5 and 1).
+
+    An error that is the tolerance up to the rounding of the two values is within it, in any unit of the target.
+    """
+    error = np.abs(target - predicted) - 4 * np.finfo(float).eps * np.maximum(np.abs(target), np.abs(predicted))
     return {f"{tolerance:g}": float(np.mean(error <= tolerance)) for tolerance in tolerances}
 
 
@@ -64,15 +67,13 @@ def bootstrap_intervals(
     """Return percentile bootstrap intervals (Efron and Tibshirani 1993, ch. 13) of r2, rmse and mae, as [lower, upper].
 
     Whole groups are drawn, because copies of one row are one observation. Draws in which the target does not vary are left
-    out: R2 is not defined there.
+    out of R2, which is not defined there: of a constant target its limits are NaN. `target + c` has the intervals of `target`
+    and `c * target` its R2 and `c` times the others, predictions alike.
     """
-    _, group = np.unique(groups, return_inverse=True)
-    columns = np.column_stack([np.ones(len(target)), target, target**2, (target - predicted) ** 2, np.abs(target - predicted)])
-    sums = np.column_stack([np.bincount(group, weights=column) for column in columns.T])
-    n, total, total_squared, squared, absolute = resample_sums(sums, draws=draws, seed=seed).T
-    spread = total_squared - total**2 / n
-    varies = spread > 1e-9 * n
-    r2 = 1 - squared[varies] / spread[varies]
+    errors = np.column_stack([(target - predicted) ** 2, np.abs(target - predicted)])
+    n, spread, sums = resample_scores(target, groups, errors, draws=draws, seed=seed)
+    squared, absolute = sums.T
+    r2 = (1 - squared / spread)[~np.isnan(spread)]
     limits = [(1 - level) / 2, (1 + level) / 2]
-    drawn = {"r2": r2, "rmse": np.sqrt(squared / n), "mae": absolute / n}
+    drawn = {"r2": r2 if len(r2) else np.array([np.nan]), "rmse": np.sqrt(squared / n), "mae": absolute / n}
     return {name: np.quantile(values, limits).tolist() for name, values in drawn.items()}

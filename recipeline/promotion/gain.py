@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import GroupKFold
 
+from recipeline.data.splits import deal_folds
 from recipeline.engine.local import Call, Workers
-from recipeline.metrics.bootstrap import resample_sums
+from recipeline.metrics.bootstrap import resample_scores
 
 #: The two sides of a comparison.
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -93,8 +93,7 @@ def cross_validate(
     places: list[tuple[str, int, np.ndarray]] = []
     fold_of = np.empty((len(target), repeats), dtype=int)
     for repeat in range(repeats):
-        deal = GroupKFold(folds, shuffle=True, random_state=_seed(seed, 0, repeat))
-        for fold, (seen, unseen) in enumerate(deal.split(target, groups=groups)):
+        for fold, (seen, unseen) in enumerate(deal_folds(groups, folds, _seed(seed, 0, repeat))):
             fold_of[unseen, repeat] = fold
             for number, (arm, (estimator, features)) in enumerate(arms.items(), start=1):
                 seeded = reseed(estimator, _seed(seed, number, repeat))
@@ -137,13 +136,8 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
     spread = float(((target - target.mean()) ** 2).sum())
     gain = float(saved.sum() / spread)
 
-    groups, group = np.unique(answers.groups, return_inverse=True)
-    columns = np.column_stack([np.ones(len(target)), target, target**2, saved])
-    sums = np.column_stack([np.bincount(group, weights=column) for column in columns.T])
-    n, y, yy, drawn_saved = resample_sums(sums, draws=draws, seed=seed).T
-    drawn_spread = yy - y**2 / n
-    varies = drawn_spread > 1e-9 * n
-    bootstrap = float(np.std(drawn_saved[varies] / drawn_spread[varies], ddof=1))
+    _, drawn_spread, sums = resample_scores(target, answers.groups, saved[:, None], draws=draws, seed=seed)
+    bootstrap = float(np.nanstd(sums[:, 0] / drawn_spread, ddof=1))
 
     corrected, folds = None, 0
     if answers.folds is not None:
@@ -162,7 +156,7 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
         r2={arm: float(1 - values.sum() / spread) for arm, values in squared.items()},
         mae={arm: float(np.abs(answers.errors(arm)).mean()) for arm in squared},
         rows=len(target),
-        distinct_rows=len(groups),
+        distinct_rows=len(np.unique(answers.groups)),
         repeats=answers.predicted[CHALLENGER].shape[1],
         folds=folds,
         seed=seed,

@@ -14,7 +14,7 @@ from sklearn.linear_model import LinearRegression
 from recipeline.artifacts import DATASET, OUT_OF_FOLD, TRAIN, TRAINING_ROWS
 from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import row_groups
-from recipeline.data.splits import cv_folds
+from recipeline.data.splits import cv_folds, group_rows
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
 from recipeline.metrics.regression import score_predictions
@@ -94,7 +94,7 @@ class Contest:
             except ValueError:  # it takes no missing values
                 linear = None
         predicted = {CHALLENGER: out_of_fold[f"predicted {name}"].to_numpy()[:, None], CHAMPION: mean}
-        answers = Answers(target, row_groups(features), predicted, folds)
+        answers = Answers(target, group_rows(train, self.recipe), predicted, folds)
         return answers, {"r2_linear_regression": None if linear is None else score_predictions(target, linear)["r2"]}
 
     def _recipes(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, dict[str, Any]]:
@@ -108,7 +108,7 @@ class Contest:
             answers = cross_validate(
                 arms,
                 table[self.recipe.target].to_numpy(dtype=float),
-                row_groups(table[list(self.recipe.features)]),
+                group_rows(table, self.recipe),
                 folds=self.recipe.cv.folds,
                 repeats=settings.repeats,
                 seed=self.recipe.random_state,

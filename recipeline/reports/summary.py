@@ -49,7 +49,8 @@ def explain_split(audit: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[
     best, leaks, quoted = metrics["best"]["candidate"], metrics["leaks"], metrics["random_split_r2"]
     lines = [
         f"Split: {audit['method']}, {audit['train_rows']} training and {audit['test_rows']} test rows; "
-        f"{audit['leaked_rows']} test rows have a twin in training."
+        f"{audit['leaked_rows']} test rows have a twin in training.",
+        *(f"Warning: {warning}" for warning in audit["warnings"]),
     ]
     if leaks:
         with_twin, without = (_figure(leaks[key][best]) for key in ("r2_with_twin", "r2_without_twin"))

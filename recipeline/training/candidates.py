@@ -8,14 +8,21 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.ensemble import VotingRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor, RandomForestRegressor, VotingRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.config.candidate import Distribution, Search
 from recipeline.config.import_path import import_object
 from recipeline.config.recipe import Recipe
 from recipeline.errors import UsageError, nearest
 from recipeline.inference import _compat
+
+_TREES = (DecisionTreeRegressor, RandomForestRegressor, ExtraTreesRegressor, GradientBoostingRegressor)
+# Beyond, sums of squares lose the digits that splits are compared by, or variances come near the least that a tree splits.
+_FARTHEST, _LEAST = 1e4, 1e-4
 
 
 def build_candidate(recipe: Recipe, name: str) -> BaseEstimator:
@@ -57,6 +64,23 @@ def build_candidate(recipe: Recipe, name: str) -> BaseEstimator:
     if candidate.search:
         _check_search(recipe, candidate.search, built, f"{where}.search.space")
     return built
+
+
+def standardise_target(estimator: BaseEstimator, target: np.ndarray) -> BaseEstimator:
+    """Return `estimator`, or one that fits a standardised target where it must.
+
+    A tree's answers move and scale with its target. scikit-learn computes them by sums of squares about 0, and splits no node
+    of a variance below 2e-16: far from 0, or in a small unit, it finds no split. There, trees and ensembles of trees are
+    fitted to the target in standard deviations from its mean. Every other estimator is left as it is, and so is a tree with
+    a parameter in the target's unit: its answers would change.
+    """
+    final = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    deviation = float(np.std(target))
+    if deviation >= _LEAST and abs(np.mean(target)) <= _FARTHEST * deviation:
+        return estimator
+    if not isinstance(final, _TREES) or final.criterion == "poisson" or final.ccp_alpha or final.min_impurity_decrease:
+        return estimator
+    return TransformedTargetRegressor(estimator, transformer=StandardScaler(), check_inverse=False)
 
 
 def components_of(recipe: Recipe, names: Iterable[str]) -> list[str]:

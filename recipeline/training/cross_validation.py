@@ -14,11 +14,10 @@ from sklearn.metrics import r2_score
 
 from recipeline.config.candidate import Search
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import row_groups
-from recipeline.data.splits import cv_folds
+from recipeline.data.splits import cv_folds, group_rows
 from recipeline.engine.local import Call, Workers
 from recipeline.errors import UsageError
-from recipeline.training.candidates import assemble_model, average_members, build_candidate, components_of
+from recipeline.training.candidates import assemble_model, average_members, build_candidate, components_of, standardise_target
 from recipeline.training.search import search_params
 
 #: The fold number of the fit on all training rows.
@@ -84,7 +83,7 @@ def compare_candidates(
     UsageError : a candidate cannot be built or refuses its parameters or the rows.
     """
     features, target = train[list(recipe.features)], train[recipe.target].to_numpy()
-    groups = row_groups(features)
+    groups = group_rows(train, recipe)
     folds = list(cv_folds(train, recipe, method))
     everything = np.arange(len(train))
     # The last candidates of a recipe tend to be the heavy ones: started first, they do not run on alone at the end.
@@ -133,7 +132,7 @@ def _fit(
     start = time.perf_counter()
     try:
         found = _search(estimator, search, recipe, features, target, groups)
-        model = clone(estimator).set_params(**found).fit(features, target)
+        model = standardise_target(clone(estimator).set_params(**found), target).fit(features, target)
     # Scikit-learn's words for parameters or rows that an estimator refuses.
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(

@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from recipeline.engine.local import Call, Workers
 from recipeline.inference.compiled.form import as_function
-from recipeline.inference.interval import LEVEL, Interval, fit_constant, fit_quantile, mean_width
+from recipeline.inference.interval import LEVEL, Interval, fit_constant, fit_quantile, interval_score
 
 #: Few small trees: 0.06 s a fit, and no wider than an interval of three times as many larger ones (decision 0009).
 SETTINGS = {
@@ -83,9 +83,10 @@ def _fit(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, unsee
 def choose_interval(
     features: pd.DataFrame, target: np.ndarray, out_of_fold: np.ndarray, quantiles: Quantiles, *, level: float = LEVEL
 ) -> Interval:
-    """Return the narrower of two intervals at the same level: of constant width, or of the quantile models.
+    """Return the better of two intervals at the same level: of constant width, or of the quantile models.
 
-    Both are as wide as the training rows ask for out of fold, where their mean widths are compared; equal ones are constant.
+    Both are as wide as the training rows ask for out of fold, where their interval scores are compared: a mean width says
+    nothing of which rows are missed, and by how much. Equal ones are constant.
 
     Parameters
     ----------
@@ -98,5 +99,5 @@ def choose_interval(
     low, high = quantiles.out_of_fold
     honest = Interval(level, by_quantile.method, by_quantile.lower, by_quantile.upper, (lambda _: low, lambda _: high))
     rows = features.to_numpy(dtype=float)
-    widths = [mean_width(interval.around(out_of_fold, rows)) for interval in (constant, honest)]
-    return by_quantile if widths[1] < widths[0] else constant
+    scores = [interval_score(target, interval.around(out_of_fold, rows), level) for interval in (constant, honest)]
+    return by_quantile if scores[1] < scores[0] else constant

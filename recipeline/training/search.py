@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import GroupKFold, ParameterSampler, cross_val_score
+from sklearn.model_selection import ParameterSampler, cross_val_score
 
 from recipeline.config.candidate import Distribution, Search
+from recipeline.data.splits import deal_folds
+from recipeline.training.candidates import standardise_target
 
 
 def search_params(
@@ -33,7 +35,7 @@ def search_params(
     parameters of the estimator: `build_candidate` has seen to it.
     """
     space = {name: _distribution(spec) for name, spec in search.space.items()}
-    folds = list(GroupKFold(n_splits, shuffle=True, random_state=seed).split(features, groups=groups))
+    folds = list(deal_folds(groups, n_splits, seed))
     deadline = time.monotonic() + seconds
     best: dict[str, Any] = {}
     best_score = -np.inf
@@ -41,9 +43,8 @@ def search_params(
     if all(isinstance(values, list) for values in space.values()):
         draws = min(draws, math.prod(len(values) for values in space.values()))
     for params in ParameterSampler(space, draws, random_state=seed):
-        score = cross_val_score(
-            clone(estimator).set_params(**params), features, target, cv=folds, scoring="r2", error_score="raise"
-        ).mean()
+        drawn = standardise_target(clone(estimator).set_params(**params), target)
+        score = cross_val_score(drawn, features, target, cv=folds, scoring="r2", error_score="raise").mean()
         if score > best_score:
             best, best_score = params, score
         if time.monotonic() >= deadline:

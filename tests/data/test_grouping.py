@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from recipeline.data.grouping import row_groups, rows_digest, training_rows
+from recipeline.data.grouping import join_neighbours, row_groups, rows_digest, training_rows
 
 
 def test_negative_zero_is_zero_and_nan_is_nan() -> None:
@@ -39,3 +41,63 @@ def test_the_digest_of_rows_does_not_depend_on_their_order_and_does_on_how_often
     assert rows_digest(wines.iloc[::-1]) == digest
     assert rows_digest(pd.concat([wines, wines.head(1)])) != digest
     assert rows_digest(wines.assign(pH=wines["pH"] + 0.01)) != digest
+
+
+few = settings(max_examples=25, deadline=None)
+short_decimals = st.integers(-(10**6), 10**6).flatmap(lambda n: st.sampled_from([1, 10, 100, 1000]).map(lambda by: n / by))
+decimals = st.one_of(short_decimals, st.fractions(0, 20, max_denominator=9).map(float))
+
+
+@few
+@given(st.lists(st.tuples(decimals, decimals), min_size=1, max_size=20))
+def test_a_key_survives_float32_and_another_order_of_the_columns(rows: list[tuple[float, float]]) -> None:
+    frame = pd.DataFrame(rows, columns=["b", "a"])
+    expected = row_groups(frame).tolist()
+    assert row_groups(frame.astype("float32")).tolist() == expected
+    assert row_groups(frame.astype("float32").astype("float64")[["a", "b"]]).tolist() == expected
+    assert row_groups(frame.astype({"a": "float32"})).tolist() == expected
+
+
+@few
+@given(st.integers(-(2**53), 2**53 - 100), st.integers(1, 100))
+def test_whole_numbers_are_never_merged(number: int, more: int) -> None:
+    one, other = row_groups(pd.DataFrame({"a": [float(number), float(number + more)]}))
+    assert one != other
+
+
+@few
+@given(st.floats(15_000, 60_000), st.sampled_from([60, 3600]))
+def test_times_in_days_and_seconds_a_minute_apart_are_never_merged(days: float, seconds: int) -> None:
+    for times in ([days, days + seconds / 86_400], [86_400 * days, 86_400 * days + seconds]):
+        one, other = row_groups(pd.DataFrame({"time": times}))
+        assert one != other
+
+
+@few
+@given(st.floats(1e-300, 1e-40), st.floats(1.001, 1000))
+def test_numbers_below_those_of_float32_are_never_merged(number: float, by: float) -> None:
+    one, other = row_groups(pd.DataFrame({"a": [number, number * by]}))
+    assert one != other
+
+
+def test_the_wines_are_the_same_rows_after_float32_in_any_order_of_columns(wines: pd.DataFrame) -> None:
+    np.testing.assert_array_equal(row_groups(wines.astype("float32")[wines.columns[::-1]]), row_groups(wines))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(1e-9, 1e9), st.floats(-1e6, 1e6))
+def test_neighbours_are_joined_whatever_the_unit_and_origin_of_a_column(seed: int, unit: float, origin: float) -> None:
+    rng = np.random.default_rng(seed)
+    places = np.repeat(np.arange(20.0), 3)  # 20 rows, three of each, all apart by more than the tolerance
+    near = pd.DataFrame({"a": unit * (places + rng.uniform(0, 0.01, 60) + origin), "b": np.where(places < 5, np.nan, 1.0)})
+    joined = join_neighbours(near, 0.01)
+    assert [len(set(joined[places == place])) for place in range(20)] == [1] * 20
+    assert len(set(joined)) == 20
+    assert set(joined) <= set(row_groups(near))
+    np.testing.assert_array_equal(join_neighbours(near, 0.0), row_groups(near))
+
+
+def test_a_missing_value_is_no_neighbour_of_any_other() -> None:
+    rows = pd.DataFrame({"a": [1.0, 1.0, np.nan, np.nan, 2.0], "b": [0.0, 1e-9, 0.0, 1e-9, 1.0]})
+    groups = join_neighbours(rows, 1e-3)
+    assert groups[0] == groups[1] != groups[2] == groups[3] != groups[4]

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import ks_2samp
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.leakage import audit_leaks, compare_columns, measure_memory
+from recipeline.data.leakage import audit_leaks, compare_columns, find_warnings, measure_memory
 from recipeline.data.splits import split_rows
 
 
@@ -73,3 +73,27 @@ def test_the_audit_counts_test_rows_with_a_twin(recipe: Recipe, wines: pd.DataFr
     twins = test.merge(train.assign(seen=True), how="left")["seen"].notna().sum()
     audit = audit_leaks(train, pd.concat([test, train.head(5)]), recipe)
     assert audit["leaked_rows"] == twins + 5
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_near_twins_are_counted_in_any_unit_and_warned_of(wines: pd.DataFrame, recipe: Recipe, unit: float) -> None:
+    features = list(recipe.features)
+    distinct = wines.drop_duplicates(features)
+    train, test = distinct.iloc[:250].copy(), pd.concat([distinct.iloc[:40], distinct.iloc[250:]])
+    noise = np.random.default_rng(0).uniform(-1e-5, 1e-5, (30, len(features)))
+    test.loc[test.index[:30], features] += noise * distinct[features].std().to_numpy()
+    scaled, scaled_test = (part.assign(**{name: unit * part[name] for name in features}) for part in (train, test))
+    audit = audit_leaks(scaled, scaled_test, recipe)
+    assert (audit["near_rows"], audit["leaked_rows"]) == (30, 10)
+    warning, *_ = find_warnings(scaled, scaled_test, recipe, "grouped")
+    assert f"30 of {len(test)} test rows are near-copies" in warning
+
+
+def test_a_group_larger_than_a_fold_and_a_share_that_is_far_off_are_warned_of(wines: pd.DataFrame, recipe: Recipe) -> None:
+    train, test = split_rows(wines, recipe, "grouped")
+    assert find_warnings(train, test, recipe, "grouped") == []
+    crowded = pd.concat([train, *[train.head(1)] * 500])
+    share, group = find_warnings(crowded, test, recipe, "grouped")
+    assert "where split.test_size asks for 20%" in share
+    assert "The largest group of equal rows has 50" in group
+    assert len(find_warnings(crowded, test, recipe, "random")) == 1

@@ -11,7 +11,7 @@ from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import row_groups
 from recipeline.data.leakage import audit_leaks
-from recipeline.data.splits import cv_folds, split_rows
+from recipeline.data.splits import cv_folds, deal_folds, group_rows, split_rows
 from recipeline.errors import DataError
 from tests.conftest import as_recipe, small_recipe
 
@@ -71,3 +71,66 @@ def test_grouped_folds_keep_copies_together(recipe: Recipe) -> None:
 def test_too_few_distinct_rows_for_the_folds_are_refused(recipe: Recipe, wines: pd.DataFrame) -> None:
     with pytest.raises(DataError, match="distinct training rows"):
         split_rows(pd.concat([wines.head(2)] * 60), recipe, "grouped")
+
+
+@many
+@given(st.lists(st.integers(1, 40), min_size=5, max_size=60), st.integers(2, 5), st.integers(0, 2**32 - 1))
+def test_folds_are_unequal_by_no_more_than_the_largest_group(sizes: list[int], folds: int, seed: int) -> None:
+    groups = np.repeat(np.arange(len(sizes)).astype("uint64"), sizes)
+    dealt = [unseen for _, unseen in deal_folds(groups, folds, seed)]
+    assert sorted(np.concatenate(dealt)) == list(range(len(groups)))
+    rows = [len(unseen) for unseen in dealt]
+    assert max(rows) - min(rows) <= max(sizes)
+    assert len([group for unseen in dealt for group in set(groups[unseen])]) == len(sizes)
+
+
+def test_one_row_five_hundred_times_has_a_fold_of_its_own_and_the_others_share_the_rest(recipe: Recipe) -> None:
+    distinct = WINES.drop_duplicates(list(recipe.features))
+    train = pd.concat([distinct, *[distinct.head(1)] * 499])
+    rows = sorted(len(unseen) for _, unseen in cv_folds(train, recipe, "grouped"))
+    assert rows[-1] - rows[0] <= 1
+
+
+def test_another_seed_deals_other_folds() -> None:
+    groups = np.arange(60).astype("uint64")
+    first, again, other = ([tuple(unseen) for _, unseen in deal_folds(groups, 3, seed)] for seed in (1, 1, 2))
+    assert first == again != other
+
+
+@many
+@given(st.integers(0, 2**32 - 1))
+def test_float32_and_another_order_of_the_columns_leave_every_row_on_its_side(seed: int) -> None:
+    recipe = RECIPE.model_copy(update={"random_state": seed})
+    columns = dict(sorted(RECIPE.columns.items(), reverse=True))
+    other = recipe.model_copy(update={"columns": columns})
+    train, test = split_rows(WINES, recipe, "grouped")
+    train_32, test_32 = split_rows(WINES.astype("float32"), other, "grouped")
+    assert (list(train.index), list(test.index)) == (list(train_32.index), list(test_32.index))
+    for (_, one), (_, two) in zip(cv_folds(train, recipe, "grouped"), cv_folds(train_32, other, "grouped"), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("method", ["grouped", "random"])
+def test_a_fold_whose_target_does_not_vary_is_named(recipe: Recipe, method: str) -> None:
+    train, _ = split_rows(WINES, recipe, method)
+    folds = [unseen for _, unseen in cv_folds(train, recipe, method)]
+    constant = WINES.copy()
+    constant.loc[train.index[folds[1]], "quality"] = 5
+    with pytest.raises(DataError, match=r"Fold 1 of the cross-validation has no R2.*Got 5 in each of its"):
+        split_rows(constant, recipe, method)
+
+
+def test_near_copies_are_joined_where_the_recipe_asks_for_it(recipe: Recipe) -> None:
+    rng = np.random.default_rng(0)
+    distinct = WINES.drop_duplicates(list(recipe.features)).head(200)
+    near = distinct.copy()
+    near[list(recipe.features)] += rng.normal(0, 1e-9, (200, len(recipe.features)))
+    both = pd.concat([distinct, near], ignore_index=True)
+    leaking = audit_leaks(*split_rows(both, recipe, "grouped"), recipe)
+    assert leaking["near_rows"] > 10
+    joining = recipe.model_copy(update={"split": recipe.split.model_copy(update={"tolerance": 1e-4})})
+    train, test = split_rows(both, joining, "grouped")
+    assert audit_leaks(train, test, joining)["near_rows"] == 0
+    groups = group_rows(train, joining)
+    for seen, unseen in cv_folds(train, joining, "grouped"):
+        assert not set(groups[seen]) & set(groups[unseen])

@@ -13,6 +13,7 @@ from recipeline.evaluation.diagnosis import (
     BINS,
     REPEATS,
     WORST,
+    coverage_by_feature,
     diagnose,
     errors_by_range,
     errors_by_slice,
@@ -112,4 +113,19 @@ def test_a_diagnosis_is_plain_values(model: LinearRegression, wines: pd.DataFram
     predicted = model.predict(wines[list(recipe.features)])
     found = diagnose(model, wines, predicted, (predicted - 1, predicted + 1), recipe)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert set(found) == {"by_predicted", "slices", "worst_rows", "importance"}
+    assert set(found) == {"by_predicted", "slices", "coverage", "worst_rows", "importance"}
+
+
+def test_coverage_is_told_by_fifths_of_each_feature() -> None:
+    rows = pd.DataFrame({"a": np.arange(100.0), "b": [1.0, 2.0] * 50, "c": [np.nan] * 100})
+    target, inside = np.zeros(100), np.arange(100) < 70
+    found = coverage_by_feature(rows, target, (np.where(inside, -1.0, 1.0), np.full(100, 2.0)))
+    of_a = [entry for entry in found if entry["feature"] == "a"]
+    assert [entry["rows"] for entry in of_a] == [20] * 5
+    assert [entry["coverage"] for entry in of_a] == [1, 1, 1, 0.5, 0]
+    assert (of_a[0]["from"], of_a[0]["to"], of_a[-1]["to"]) == (0, 19, 99)
+    assert [(entry["from"], entry["to"], entry["coverage"]) for entry in found if entry["feature"] == "b"] == [
+        (1, 1, 0.7),
+        (2, 2, 0.7),
+    ]
+    assert "c" not in {entry["feature"] for entry in found}

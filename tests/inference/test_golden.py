@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,3 +60,18 @@ def test_an_interval_limits_its_golden_rows_and_a_wider_one_does_not(wines: pd.D
     golden = choose_golden(wines, predicted, (predicted - 1, predicted + 2), recipe)
     assert limits_golden(Interval(0.9, "constant", -1.0, 2.0), golden)
     assert not limits_golden(Interval(0.9, "constant", -1.0, 2.0 + 1e-6), golden)
+
+
+@pytest.mark.parametrize(("unit", "origin"), [(1.0, 1.7e9), (1e-6, 0.0), (1e6, -3e7)])
+def test_golden_rows_know_another_model_whatever_the_unit_and_origin_of_the_target(
+    wines: pd.DataFrame, recipe: Recipe, unit: float, origin: float
+) -> None:
+    features, target = wines.drop(columns="quality"), unit * wines["quality"] + origin
+    model = build_candidate(recipe, "LinearRegression").fit(features, target)
+    predicted = model.predict(features)
+    golden = choose_golden(wines, predicted, (predicted - unit, predicted + unit), recipe)
+    assert answers_golden(model, golden)
+    assert limits_golden(Interval(0.9, "constant", -unit, unit), golden)
+    assert not limits_golden(Interval(0.9, "constant", -unit, 1.001 * unit), golden)
+    model.intercept_ += unit / 1000
+    assert not answers_golden(model, golden)

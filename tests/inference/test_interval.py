@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from recipeline.inference.interval import Interval, coverage, fit_constant, fit_quantile, tail_quantiles
+from recipeline.inference.interval import Interval, coverage, fit_constant, fit_quantile, interval_score, tail_quantiles
 
 finite = st.floats(-1e6, 1e6)
 levels = st.floats(0.05, 0.99)
@@ -147,3 +147,18 @@ def test_what_no_interval_can_be_fitted_on_is_refused(
         fit_constant(np.array(target), np.array(out_of_fold), level=level)
     with pytest.raises(ValueError, match=words):
         fit_quantile(np.array(target), np.array(out_of_fold), np.array(out_of_fold), (FIRST, FIRST), level=level)
+
+
+@given(st.floats(-10, 10), st.floats(0, 5), st.floats(-10, 10), levels)
+def test_an_interval_scores_its_width_and_its_misses(low: float, width: float, target: float, level: float) -> None:
+    high = low + width
+    outside = max(low - target, target - high, 0)
+    score = interval_score(np.array([target]), (np.array([low]), np.array([high])), level)
+    assert score == pytest.approx(high - low + 2 * outside / (1 - level))
+
+
+def test_no_interval_scores_better_than_the_quantiles_of_the_rows() -> None:
+    rows = np.random.default_rng(0).normal(size=20_000)
+    best = interval_score(rows, (np.full(20_000, -1.645), np.full(20_000, 1.645)), 0.9)
+    for low, high in ((-1.2, 1.2), (-2.2, 2.2), (-1.2, 2.5)):
+        assert best < interval_score(rows, (np.full(20_000, low), np.full(20_000, high)), 0.9)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score, mean_absolute_error, r2_score, root_mean_squared_error
 
@@ -133,3 +133,45 @@ def test_draws_in_which_the_target_does_not_vary_are_left_out() -> None:
     lower, upper = bootstrap_intervals(target, predicted, np.arange(4), draws=500, seed=1)["r2"]
     assert np.isfinite([lower, upper]).all()
     assert upper <= 1
+
+
+#: Units and origins of a target.
+units = st.floats(1e-60, 1e60)
+origins = st.one_of(st.just(0.0), st.floats(-1e9, 1e9))
+
+
+@settings(max_examples=15, deadline=None)
+@given(seeds, units, origins)
+@example(0, 1.0, 1.7e9)
+def test_every_figure_moves_and_scales_with_the_target(seed: int, unit: float, origin: float) -> None:
+    """The origin is counted in units: a figure may be off by the digits that the target itself lost there, times 1000."""
+    target, predicted, groups = grades(seed, 60)
+    moved, moved_predicted = unit * (target + origin), unit * (predicted + origin)
+    rounding = max(1e-9, 1000 * np.finfo(float).eps * abs(origin))
+    expected = bootstrap_intervals(target, predicted, groups, draws=100, seed=seed)
+    found = bootstrap_intervals(moved, moved_predicted, groups, draws=100, seed=seed)
+    scores, moved_scores = score_predictions(target, predicted), score_predictions(moved, moved_predicted)
+    for metric, by in (("r2", 1.0), ("rmse", unit), ("mae", unit)):
+        assert found[metric] == pytest.approx(np.multiply(expected[metric], by), rel=rounding)
+        assert moved_scores[metric] == pytest.approx(scores[metric] * by, rel=rounding)
+    shares, moved_shares = (
+        accuracy_within(target, predicted, (0.5, 1)),
+        accuracy_within(moved, moved_predicted, (unit * 0.5, unit)),
+    )
+    assert list(moved_shares.values()) == list(shares.values())
+
+
+@few
+@given(units, st.lists(st.integers(3, 8), min_size=1, max_size=30))
+def test_an_error_that_is_the_tolerance_is_within_it_in_any_unit(unit: float, grades: list[int]) -> None:
+    target = np.array(grades, float)
+    assert list(accuracy_within(unit * target, unit * (target + 0.5), (unit * 0.5,)).values()) == [1.0]
+
+
+@few
+@given(units, origins, st.integers(1, 30))
+def test_a_constant_target_has_no_r2_and_still_errors(unit: float, origin: float, rows: int) -> None:
+    target = np.full(rows, unit * (5.1 + origin))
+    intervals = bootstrap_intervals(target, target - unit, np.arange(rows), draws=100, seed=0)
+    assert np.isnan(intervals["r2"]).all()
+    assert intervals["mae"] == pytest.approx([unit, unit], rel=1e-4)

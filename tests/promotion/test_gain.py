@@ -340,3 +340,16 @@ def test_a_gain_can_be_written_as_json(folds: int | None) -> None:
 def test_a_clear_gain_is_above_zero_and_none_is_not() -> None:
     assert measure(draw_answers(1, better=0.5), level=0.99).lower > 0
     assert measure(draw_answers(1, better=0.0)).lower < 0
+
+
+@few
+@given(seeds, st.floats(1e-60, 1e60), st.one_of(st.just(0.0), st.floats(-1e9, 1e9)))
+def test_a_gain_depends_on_neither_unit_nor_origin_of_the_target(seed: int, unit: float, origin: float) -> None:
+    answers = draw_answers(seed)
+    predicted = {arm: unit * (values + origin) for arm, values in answers.predicted.items()}
+    moved = Answers(unit * (answers.target + origin), answers.groups, predicted, answers.folds)
+    expected, found = measure(answers), measure(moved)
+    rounding = max(1e-9, 1000 * np.finfo(float).eps * abs(origin))
+    for name in ("gain", "lower", "bootstrap_std_error", "corrected_std_error", "r2", "interval_90"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=rounding, abs=rounding), name
+    assert found.mae == pytest.approx({arm: unit * mae for arm, mae in expected.mae.items()}, rel=rounding)

@@ -34,6 +34,8 @@ AUDIT: dict[str, Any] = {
     "train_rows": 800,
     "test_rows": 200,
     "leaked_rows": 0,
+    "near_rows": 0,
+    "warnings": [],
     "random_split": {"leaked_rows": 60, "test_rows": 210},
 }
 
@@ -125,3 +127,7 @@ def test_what_monitoring_found_is_a_table_a_verdict_and_its_reasons() -> None:
         "DRIFT: 500 rows differ from the rows that version 2 learned from: pH.",
         "  drift: pH: PSI 0.300 (warn 0.1, drift 0.2)",
     ]
+
+
+def test_what_is_wrong_with_the_split_is_told() -> None:
+    assert explain_split(AUDIT | {"warnings": ["Groups are large."]}, METRICS)[1] == "Warning: Groups are large."

@@ -74,6 +74,6 @@ def test_the_readme_shows_what_the_chain_prints_and_the_grouped_split_leaks_noth
     printed = wine.ok("main").stdout
     for line in shown:
         assert line in printed
-    assert "299 test rows; 0 test rows have a twin" in printed
+    assert "308 test rows; 0 test rows have a twin" in printed
     best = max(run.data.metrics["cv_mean_score"] for run in wine.runs() if "model_type" in run.data.tags)
     assert best >= 0.36

@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from recipeline.config.candidate import Search
 from recipeline.data.grouping import row_groups
+from recipeline.data.splits import deal_folds
 from recipeline.training.search import search_params
 
 RIDGE = make_pipeline(StandardScaler(), Ridge())
@@ -60,7 +61,7 @@ def test_the_parameters_with_the_highest_mean_r2_over_grouped_folds_are_found(wi
     choices = [1e6, 1e4, 30.0, 1.0]
     found = search(RIDGE, wines, {"ridge__alpha": {"choice": choices}}, iterations=4)
     features, target = wines.drop(columns="quality"), wines["quality"]
-    folds = list(GroupKFold(3, shuffle=True, random_state=42).split(features, groups=row_groups(features)))
+    folds = list(deal_folds(row_groups(features), 3, 42))
     scores = {
         alpha: cross_val_score(make_pipeline(StandardScaler(), Ridge(alpha)), features, target, cv=folds).mean()
         for alpha in choices

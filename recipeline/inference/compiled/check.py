@@ -10,15 +10,15 @@ from sklearn.base import BaseEstimator
 
 from recipeline.inference.compiled.form import Compiled
 
-#: Relative error that answers may have where `exact` is not promised.
+#: Error that answers may have where `exact` is not promised, in standard deviations of the answers.
 TOLERANCE = 1e-6
 
 
 def differences(compiled: Compiled, model: BaseEstimator, rows: pd.DataFrame) -> str:
     """Return "" where `compiled` answers `rows` as `model` does, at once and one by one; else a sentence with the worst row.
 
-    As `model` does: equal bit for bit where `compiled.exact`, else within 1e-6 relative. Near zero, where sums cancel out, an
-    error of 1e-12 of the largest answer is none.
+    As `model` does: equal bit for bit where `compiled.exact`, else within 1e-6 of the standard deviation of the answers: what
+    an error is worth does not depend on where the target's zero is. An error of 1e-12 of the largest answer is rounding.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def differences(compiled: Compiled, model: BaseEstimator, rows: pd.DataFrame) ->
         "at once": compiled.predict(values),
         "one by one": np.concatenate([compiled.predict(values[[row]]) for row in range(len(values))]),
     }
-    allowed = 0.0 if compiled.exact else TOLERANCE * np.abs(expected) + 1e-12 * np.abs(expected).max()
+    allowed = 0.0 if compiled.exact else TOLERANCE * expected.std() + 1e-12 * np.abs(expected).max()
     for how, answer in answers.items():
         error = np.abs(answer - expected)
         wrong = ~(error <= allowed)  # a NaN is wrong, too

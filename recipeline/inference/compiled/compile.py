@@ -6,12 +6,15 @@ Nothing here is to be believed unseen: who compiles a model asks `differences`, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, is_regressor
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import VotingRegressor
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR, NuSVR
 
 from recipeline.inference._compat import LinearModel
@@ -73,6 +76,8 @@ def _compile(model: BaseEstimator, width: int, operations: Operations) -> Compil
         return _compile(final, width, operations)
     if type(model) is VotingRegressor:
         return _compile_mean(model, [_compile(member, width, operations) for member in model.estimators_])
+    if type(model) is TransformedTargetRegressor and type(model.transformer_) is StandardScaler:
+        return _compile_unscaled(_compile(model.regressor_, width, operations), model.transformer_)
     inside = _check_width(model, width, operations)
     if type(model) in (SVR, NuSVR):
         return compile_kernel(model, operations)
@@ -93,6 +98,19 @@ def _check_width(part: BaseEstimator, width: int, operations: Operations) -> int
     if part.n_features_in_ != width:
         raise UnknownKindError
     return width
+
+
+def _compile_unscaled(standardised: Compiled, scaler: StandardScaler) -> Compiled:
+    """Return a model of a standardised target as one of the target, by the operations of `inverse_transform`."""
+    if not (scaler.with_mean and scaler.with_std):
+        raise UnknownKindError
+    scale, mean = float(scaler.scale_[0]), float(scaler.mean_[0])
+
+    def predict(rows: np.ndarray) -> np.ndarray:
+        answer: np.ndarray = standardised.predict(rows) * scale + mean
+        return answer
+
+    return replace(standardised, predict=predict)
 
 
 def _compile_mean(model: VotingRegressor, members: list[Compiled]) -> Compiled:

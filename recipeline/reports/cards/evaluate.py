@@ -233,4 +233,9 @@ def _interval(best: Json, diagnosis: Json) -> list[Block]:
         [[entry[key] for key in ("from", "to", "rows", "interval_coverage")] for entry in diagnosis["by_predicted"]],
         "The level holds on average, not for every range of predictions",
     )
-    return [facts, table]
+    by_feature = Table(
+        ["column", "from", "to", "rows", "share inside"],
+        [[entry[key] for key in ("feature", "from", "to", "rows", "coverage")] for entry in diagnosis["coverage"]],
+        "Nor for every range of a column: fifths of its values",
+    )
+    return [facts, table, by_feature]

@@ -23,17 +23,18 @@ def make_card(results: Results) -> Card:
         "Training rows": audit["train_rows"],
         "Test rows": audit["test_rows"],
         "Test rows with a twin in training": leaked,
+        "Test rows with a near twin in training": audit["near_rows"],
         "The same in a plain random split": audit["random_split"]["leaked_rows"],
     }
     return Card(
         "split: training and test rows",
         verdict,
         [
-            Section("Sizes", [Facts(facts)]),
+            Section("Sizes", [Facts(facts), *(Note(warning, "warning") for warning in audit["warnings"])]),
             Section("Copies on both sides", _leaks(audit)),
             Section("Are both sides alike?", [_alike(audit)]),
         ],
-        tone="warning" if leaked else "good",
+        tone="warning" if leaked or audit["warnings"] else "good",
     )
 
 

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import (
-    RandomForestRegressor,
-)
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import RandomForestRegressor
 
 from recipeline.inference.compiled.check import differences, random_rows
 from recipeline.inference.compiled.form import Compiled
@@ -62,3 +61,13 @@ def test_random_rows_are_those_of_their_seed() -> None:
     one, same, other = (random_rows(low, high, ["a", "b"], rows=9, seed=seed) for seed in (1, 1, 2))
     pd.testing.assert_frame_equal(one, same)
     assert not one.equals(other)
+
+
+def test_a_difference_far_from_zero_is_one(fitted_forest: tuple[RandomForestRegressor, Compiled], asked: pd.DataFrame) -> None:
+    model, asked = fitted_forest[0], asked.head(10)
+    far = TransformedTargetRegressor(model, func=lambda y: y - 1.7e9, inverse_func=lambda y: y + 1.7e9, check_inverse=False)
+    far.fit(asked, model.predict(asked) + 1.7e9)
+    expected = Compiled("trees", False, lambda rows: far.predict(pd.DataFrame(rows, columns=list(asked))))
+    other = Compiled("trees", False, lambda rows: expected.predict(rows) + 0.1)
+    assert differences(expected, far, asked) == ""
+    assert "10 of 10 rows" in differences(other, far, asked)

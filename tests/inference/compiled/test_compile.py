@@ -73,6 +73,7 @@ UNKNOWN = [
     mean(LinearRegression(), Ridge(), weights=[1, -1]),
     StackingRegressor([("line", LinearRegression())], Ridge()),
     TransformedTargetRegressor(LinearRegression()),
+    TransformedTargetRegressor(LinearRegression(), transformer=StandardScaler(with_mean=False)),
     RidgeClassifier(),
     RandomForestClassifier(n_estimators=2),
     Doubled(),
@@ -98,6 +99,15 @@ def test_means_are_answered_to_the_sixth_digit(model: BaseEstimator, rows: pd.Da
     compiled = compile_known(fit(model, rows), list(asked))
     assert not compiled.exact
     assert differences(compiled, model, asked) == ""
+
+
+@pytest.mark.parametrize("model", [forest(), boosting(), make_pipeline(StandardScaler(), DecisionTreeRegressor())], ids=label)
+def test_trees_of_a_standardised_target_are_answered_bit_for_bit(
+    model: BaseEstimator, rows: pd.DataFrame, asked: pd.DataFrame
+) -> None:
+    far = rows.assign(**{TARGET: rows[TARGET] + 1.7e9})
+    compiled = compile_known(fit(TransformedTargetRegressor(model, transformer=StandardScaler()), far), list(asked))
+    assert compiled.exact
 
 
 @pytest.mark.parametrize("model", UNKNOWN, ids=label)

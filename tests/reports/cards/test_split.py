@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from recipeline.artifacts import LEAK_AUDIT
-from recipeline.reports.blocks import Card
+from recipeline.reports.blocks import Card, Note
 from recipeline.reports.cards.split import make_card
 from tests.reports.cards.helpers import Saved, notes, table
 
@@ -15,6 +15,8 @@ AUDIT: dict[str, Any] = {
     "train_rows": 1300,
     "test_rows": 300,
     "leaked_rows": 0,
+    "near_rows": 0,
+    "warnings": [],
     "random_split": {"leaked_rows": 64, "test_rows": 320},
     "memory": {"r2": 0.3, "r2_with_twin": 1.0, "r2_without_twin": 0.1},
     "columns": [COLUMN],
@@ -48,3 +50,9 @@ def test_too_few_twins_to_tell_what_they_are_worth_are_said_to_be() -> None:
 def test_columns_that_are_apart_are_listed_with_what_chance_reaches() -> None:
     (row,) = table(card(), "Are both sides alike?")
     assert list(row.values()) == ["pH", 0.1, 0.2, 0.3, 3.2, 3.3]
+
+
+def test_what_is_wrong_with_the_split_is_on_the_card() -> None:
+    warned = card(warnings=["Groups are large."])
+    assert warned.tone == "warning"
+    assert Note("Groups are large.", "warning") in warned.sections[0].blocks
