@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from recipeline.inference.trust import TREES
+from recipeline.inference.trust import read_skops
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,16 +86,6 @@ def _write_skops(value: Any, path: Path) -> None:
     skops.io.dump(value, path)
 
 
-def _read_trees(path: Path) -> Any:
-    """Return what is in a skops file that must be made of trees only; any other type is a ValueError."""
-    import skops.io
-
-    try:
-        return skops.io.load(path, trusted=list(TREES))
-    except (TypeError, KeyError, OSError) as error:  # UntrustedTypesFoundException is a TypeError
-        raise ValueError(str(error)) from None
-
-
 def plot(name: str) -> Artifact[bytes]:
     """Return the artifact of a plot of a card, a PNG; it is only looked at."""
     return Artifact("*", f"plots/{name}.png", _write_bytes, Path.read_bytes, is_result=False)
@@ -132,7 +122,7 @@ GOLDEN = _parquet("evaluate", "golden.parquet")
 MODEL_INFO = _json("evaluate", "model_info.json")
 
 #: The two models of the interval's tails, where it has some (`recipeline.training.quantiles`).
-INTERVAL = Artifact[tuple[Any, Any]]("evaluate", "interval.skops", _write_skops, _read_trees)
+INTERVAL = Artifact[tuple[Any, Any]]("evaluate", "interval.skops", _write_skops, read_skops)
 
 #: What later rows are compared with (`recipeline.monitoring.baseline`): how rows are spread; and rows, with predictions.
 BASELINE = _json("evaluate", "baseline.json")

@@ -51,14 +51,11 @@ def work(session: Session, run: StepRun) -> str:
     from recipeline.inference.model_info import describe_model
     from recipeline.metrics.regression import score_predictions
     from recipeline.monitoring.baseline import describe_baseline, draw_reference
-    from recipeline.tracking.models import load_model
     from recipeline.training.quantiles import choose_interval, fit_quantiles
 
     recipe = session.recipe
     board, train, test, audit = run.load(LEADERBOARD), run.load(TRAIN), run.load(TEST), run.load(LEAK_AUDIT)
-    for model_id in board["model_id"]:
-        run.require_model("train", model_id)
-    models = {str(row.candidate): load_model(f"models:/{row.model_id}") for row in board.itertuples()}
+    models = {str(row.candidate): run.load_model("train", str(row.model_id)) for row in board.itertuples()}
     # What the workers do meanwhile, the longest first, is called for when nothing else is left to do.
     random_split_r2 = _random_split_r2(session, audit, train, test, models)
     features, learned = train[list(recipe.features)], train[recipe.target].to_numpy(dtype=float)

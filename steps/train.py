@@ -30,11 +30,14 @@ def inputs(session: Session, model: str) -> dict[str, Any]:
 
 
 def check(session: Session, model: str) -> None:
-    """Build the candidates: an import path, a parameter or a value that cannot be is found before anything runs."""
-    from recipeline.training.candidates import build_candidate
+    """Build the candidates: an import path, a parameter, a value or a type that cannot be is found before anything runs."""
+    from recipeline.training.candidates import build_candidate, components_of
+    from recipeline.training.trial import check_types
 
-    for name in session.recipe.select(model):
-        build_candidate(session.recipe, name)
+    recipe = session.recipe
+    built = {name: build_candidate(recipe, name) for name in recipe.select(model)}
+    for name in components_of(recipe, built):
+        check_types(recipe, name, built.get(name) or build_candidate(recipe, name), session.reader.trusted)
 
 
 def work(session: Session, run: StepRun, model: str) -> str:
@@ -98,7 +101,9 @@ def _log_candidate(session: Session, run: StepRun, result: Result, train: pd.Dat
     metrics += [Metric("cv_fold_score", float(score), now, fold) for fold, score in enumerate(result.fold_scores)]
     run.client.log_batch(run_id, metrics=metrics, params=params)
     features, packages = train[list(recipe.features)], packages_of(recipe, result.name)
-    model_id, digests = log_model(result.model, run_id, features, packages=packages, root=session.root)
+    model_id, digests = log_model(
+        result.model, run_id, features, packages=packages, root=session.root, trusted=session.reader.trusted
+    )
     run.add_model(model_id, digests)
     return {"run_id": run_id, "model_id": model_id}
 

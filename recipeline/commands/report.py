@@ -69,7 +69,6 @@ def _drawn_before(session: Session, evaluate_run_id: str) -> str:
 
 def _inspect(session: Session, run: StepRun) -> dict[str, Any]:
     from recipeline.evaluation.inspection import learning_curve, partial_dependence, score_file_order
-    from recipeline.tracking.models import load_model
 
     recipe, train = session.recipe, run.load(TRAIN)
     if set(train.columns) != set(recipe.columns):
@@ -79,8 +78,7 @@ def _inspect(session: Session, run: StepRun) -> dict[str, Any]:
             fix="Run `make pipeline` with this recipe.",
         )
     best = run.load(LEADERBOARD).iloc[0]
-    run.require_model("train", best.model_id)
-    model = load_model(f"models:/{best.model_id}")
+    model = run.load_model("train", str(best.model_id))
     session.reporter.say(f"report: a closer look at {best.candidate}")
     top = [entry["feature"] for entry in run.load(DIAGNOSIS)["importance"][:TOP]]
     method = run.load(LEAK_AUDIT)["method"]

@@ -28,6 +28,71 @@ TREES = (
     "sklearn.tree._tree.Tree",
 )
 
+_DISTANCES = (
+    *(
+        "BrayCurtis",
+        "Canberra",
+        "Chebyshev",
+        "Dice",
+        "Euclidean",
+        "Hamming",
+        "Haversine",
+        "Jaccard",
+        "Kulsinski",
+        "Mahalanobis",
+    ),
+    *("Manhattan", "Matching", "Minkowski", "RogersTanimoto", "RussellRao", "SEuclidean", "SokalMichener", "SokalSneath"),
+)
+
+#: By module, what else scikit-learn's regressors and transformers are made of and skops does not trust by itself. Each was
+#: read: it computes with numbers, and neither opens files nor connections, nor calls anything that is not listed too. It is a
+#: list of names, not of packages: scikit-learn, numpy and scipy have functions that do both.
+_PARTS: dict[str, tuple[str, ...]] = {
+    # Arrays of nodes and indices, that are followed without a look at their limits: a crafted one can end the process. That
+    # is what digests are compared for before a file is read.
+    "sklearn.neighbors._ball_tree": ("BallTree",),
+    "sklearn.neighbors._kd_tree": ("KDTree",),
+    "sklearn.metrics._dist_metrics": tuple(f"{name}Distance{bits}" for name in _DISTANCES for bits in (32, 64)),
+    # Plain holders of parameters and of fitted parts.
+    "numpy": ("dtype", "mean", "median"),
+    "scipy.interpolate._bsplines": ("BSpline",),
+    "scipy.sparse._csc": ("csc_array", "csc_matrix"),
+    "scipy.sparse._csr": ("csr_array", "csr_matrix"),
+    "sklearn._loss.loss": ("HalfTweedieLoss", "HalfTweedieLossIdentity"),
+    "sklearn.cluster._bisect_k_means": ("_BisectingTree",),
+    "sklearn.compose._column_transformer": ("make_column_selector",),
+    "sklearn.gaussian_process.kernels": (
+        *("CompoundKernel", "ConstantKernel", "DotProduct", "ExpSineSquared", "Exponentiation", "Matern", "PairwiseKernel"),
+        *("Product", "RBF", "RationalQuadratic", "Sum", "WhiteKernel"),
+    ),
+    "sklearn.impute._iterative": ("IterativeImputer", "_ImputerTriplet"),
+    "sklearn.model_selection._search_successive_halving": ("HalvingGridSearchCV", "HalvingRandomSearchCV"),
+    "sklearn.model_selection._split": (
+        *("GroupKFold", "GroupShuffleSplit", "KFold", "LeaveOneGroupOut", "LeaveOneOut", "LeavePGroupsOut", "LeavePOut"),
+        *("PredefinedSplit", "RepeatedKFold", "RepeatedStratifiedKFold", "ShuffleSplit", "StratifiedGroupKFold"),
+        *("StratifiedKFold", "StratifiedShuffleSplit", "TimeSeriesSplit"),
+    ),
+    "sklearn.neural_network._stochastic_optimizers": ("AdamOptimizer", "SGDOptimizer"),
+    "sklearn.utils._bunch": ("Bunch",),
+    # Functions of arrays, and what calls them: all that a partial, a scorer or a selector can hold is on this list too.
+    "functools": ("partial",),
+    "scipy._lib.array_api_compat.numpy._aliases": ("asarray",),
+    "sklearn.cluster._kmeans": ("_kmeans_single_elkan", "_kmeans_single_lloyd"),
+    "sklearn.feature_selection._mutual_info": ("mutual_info_regression",),
+    "sklearn.feature_selection._univariate_selection": ("chi2", "f_classif", "f_regression", "r_regression"),
+    "sklearn.metrics._regression": (
+        *("d2_absolute_error_score", "d2_pinball_score", "d2_tweedie_score", "explained_variance_score", "max_error"),
+        *("mean_absolute_error", "mean_absolute_percentage_error", "mean_gamma_deviance", "mean_pinball_loss"),
+        *("mean_poisson_deviance", "mean_squared_error", "mean_squared_log_error", "mean_tweedie_deviance"),
+        *("median_absolute_error", "r2_score", "root_mean_squared_error", "root_mean_squared_log_error"),
+    ),
+    "sklearn.metrics._scorer": ("_PassthroughScorer", "_Scorer"),
+    "sklearn.utils.validation": ("check_array",),
+}
+
+#: All types that a saved model may be made of, besides those that skops trusts by itself.
+TRUSTED = frozenset(TREES) | {f"{module}.{name}" for module, names in _PARTS.items() for name in names}
+
 #: How scikit-learn refuses a parameter's value.
 REFUSAL = re.compile(r"The '(?P<param>\w+)' parameter of \w+ (?P<rule>must .+)\. Got (?P<got>.+) instead\.", re.DOTALL)
 

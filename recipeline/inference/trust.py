@@ -1,37 +1,111 @@
-"""Which types a saved model may be made of."""
+"""Which types a saved model may be made of, and how one is read: the one list and the one reader of all commands."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
-from recipeline.errors import UsageError
-from recipeline.inference._compat import TREES
+from recipeline.errors import UnavailableError, UsageError
+from recipeline.inference._compat import TREES, TRUSTED
 
-__all__ = ["PACKAGES", "TREES", "types_to_trust"]
+__all__ = ["TREES", "TRUSTED", "RefusedModel", "read_model", "read_skops", "types_to_trust"]
 
-#: Packages whose types are trusted in every model; a candidate's own packages are trusted in that candidate only.
-PACKAGES = frozenset({"sklearn", "numpy", "scipy"})
+_FIX = "Add them to service.trusted_types of the profile if you trust them"
 
 
-def types_to_trust(model: Any, packages: Collection[str]) -> list[str]:
+class RefusedModel(UnavailableError):
+    """A model that is not read, or not served; its sentence says why."""
+
+
+def types_to_trust(model: Any, trusted: Collection[str] = ()) -> list[str]:
     """Return the types that skops must be told to trust in order to load `model`; it is written once to find out.
 
-    This is what a model is *logged* with; a service holds an allow-list of its own, because whoever can write a model can write
-    its list.
+    Parameters
+    ----------
+    trusted : what may be among them besides TRUSTED: `service.trusted_types` of the profile.
 
     Raises
     ------
-    UsageError : the model holds a type from outside `packages` and PACKAGES.
+    UsageError : the model cannot be written without pickle, or holds a type that no command would load.
     """
     import skops.io
 
-    types: list[str] = skops.io.get_untrusted_types(data=skops.io.dumps(model))
-    foreign = [name for name in types if name.split(".")[0] not in PACKAGES | set(packages)]
-    if foreign:
+    try:
+        types: list[str] = skops.io.get_untrusted_types(data=skops.io.dumps(model))
+    except Exception as error:  # of any part of the model: a type that skops cannot write, a method of the model itself
         raise UsageError(
-            f"A model must be made of types from {', '.join(sorted(PACKAGES | set(packages)))}.",
-            got=", ".join(foreign),
+            "A model must be one that skops can save, without pickle.",
+            got=f"'{_short(error)}'",
             fix="Replace that part of the candidate in the recipe.",
+        ) from None
+    if foreign := _foreign(types, trusted):
+        raise UsageError(
+            "A model must be made of types that are trusted.",
+            got=foreign,
+            fix=f"{_FIX}, or replace that part of the candidate in the recipe.",
         )
     return types
+
+
+def read_model(folder: Path, trusted: Collection[str] = (), *, name: str = "The model") -> Any:
+    """Return the scikit-learn model in a folder that MLflow wrote. No pickle is read, and no code of the folder is run.
+
+    Parameters
+    ----------
+    trusted : types that it may be made of besides TRUSTED and what skops trusts by itself. The list in the folder is not
+        used: whoever can write a model can write its list.
+    name : what sentences call it.
+
+    Raises
+    ------
+    RefusedModel : it is a pickle, of another kind or of other types, or cannot be read.
+    """
+    import yaml
+
+    try:
+        flavor = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))["flavors"]["sklearn"]
+        file, form = str(flavor["pickled_model"]), flavor.get("serialization_format")
+    except OSError as error:
+        raise _broken(name, error) from None
+    except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+        raise _broken(name, "no scikit-learn model that MLflow logged") from None
+    if form != "skops":
+        rule = f"{name} must be saved with skops: no pickle is ever loaded."
+        raise RefusedModel(rule, got=f"'{form}'", fix='Log it again with serialization_format="skops".')
+    path = (folder / file).resolve()
+    if path.parent != folder.resolve():
+        raise RefusedModel(
+            f"The file of {name[0].lower()}{name[1:]} must be in its own folder.", got="a path that leads elsewhere"
+        )
+    return read_skops(path, trusted, name=name)
+
+
+def read_skops(file: Path, trusted: Collection[str] = (), *, name: str = "") -> Any:
+    """Return what is in a skops file, built only after all of its types are known to be trusted; see `read_model`."""
+    import skops.io
+
+    name = name or f"The file {file.name}"
+    try:
+        types = skops.io.get_untrusted_types(file=file)
+        foreign = _foreign(types, trusted)
+        built = None if foreign else skops.io.load(file, trusted=types)
+    except Exception as error:  # of a zip, of JSON, of numpy, of whatever a broken file makes of an estimator
+        raise _broken(name, error) from None
+    if foreign:
+        rule = f"{name} must be made of types that are trusted."
+        raise RefusedModel(rule, got=foreign, fix=f"{_FIX}, or train and register it again without them.")
+    return built
+
+
+def _foreign(types: Collection[str], trusted: Collection[str]) -> str:
+    return ", ".join(sorted({*types} - TRUSTED - {*trusted}))
+
+
+def _broken(name: str, error: object) -> RefusedModel:
+    fix = "Register a new version, or restore its files."
+    return RefusedModel(f"{name} must be there and whole.", got=f"'{_short(error)}'", fix=fix)
+
+
+def _short(error: object) -> str:
+    return " ".join(str(error).split())[:200]

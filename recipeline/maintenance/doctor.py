@@ -6,19 +6,17 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
 from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.errors import UnavailableError
-from recipeline.inference.trust import PACKAGES
 from recipeline.orchestration.commit import describe_commit
 from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import OPEN
 from recipeline.registry.loading import load_golden
 from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION
-from recipeline.tracking.manifest import local_copy
+from recipeline.tracking.models import model_id_of
 
 REPAIR = "recipeline repair"
 
@@ -131,17 +129,9 @@ def _version(session: Session, version: ModelVersion) -> Iterator[Finding]:
     again = "Restore it from a backup, or train and register it again."
     try:
         if version.run_id and "recipeline.train_run_id" in tags:
-            session.reader.require_model(_model_id(version), tags["recipeline.train_run_id"])
+            session.reader.require_model(model_id_of(version), tags["recipeline.train_run_id"])
         if str(number) in aliases:
             load_golden(session.reader, version)
-            foreign = _foreign_types(session, version)
-            if foreign:
-                yield Finding(
-                    "broken",
-                    f"Version {number} holds types that are not trusted: {', '.join(foreign)}.",
-                    "recipeline rollback   (or train it again without them)",
-                )
-                return
     except UnavailableError as error:
         yield Finding("broken", f"Version {number}: {error.sentence}", again)
         return
@@ -159,23 +149,3 @@ def _version(session: Session, version: ModelVersion) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", f"Version {number} ({version.current_stage}) is whole.")
-
-
-def _model_id(version: ModelVersion) -> str:
-    return str(version.model_id or version.source.rpartition("/")[2])
-
-
-def _foreign_types(session: Session, version: ModelVersion) -> list[str]:
-    """Return the types of the version's model that are of no package it may be made of; a pickle is one of them."""
-    uri = session.store.client.get_logged_model(_model_id(version)).artifact_location
-    with local_copy(uri, "MLmodel", session.store.uri) as path:
-        flavor: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["flavors"]["sklearn"]
-    if flavor["serialization_format"] != "skops":
-        return [flavor["serialization_format"]]
-    import skops.io
-
-    with local_copy(uri, flavor["pickled_model"], session.store.uri) as path:
-        types: list[str] = skops.io.get_untrusted_types(file=path)
-    candidate = session.recipe.candidates.get(version.tags.get("recipeline.candidate", ""))
-    own = {candidate.estimator.split(".")[0]} if candidate and candidate.estimator else set()
-    return [name for name in types if name.split(".")[0] not in PACKAGES | own]

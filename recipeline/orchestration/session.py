@@ -80,8 +80,8 @@ class Session:
 
     @cached_property
     def reader(self) -> Reader:
-        """Reads the artifacts of any run of the store."""
-        return Reader(self.store.client)
+        """Reads the artifacts of any run of the store, and models of the types that the profile trusts."""
+        return Reader(self.store.client, self.profile.service.trusted_types)
 
     def find_run(self, run_id: str) -> Run | None:
         """Return a run of the store, deleted or not; None where there is none."""

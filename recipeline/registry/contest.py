@@ -21,7 +21,8 @@ from recipeline.metrics.regression import score_predictions
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, Gain, cross_validate, measure_gain
 from recipeline.promotion.gate import Rule, corrected_level
 from recipeline.promotion.guard_rails import Rail, measure_rails, one_row_latency, slice_errors
-from recipeline.tracking.models import feature_names, load_model
+from recipeline.registry.loading import load_version
+from recipeline.tracking.models import feature_names
 from recipeline.tracking.runs import StepRun
 
 
@@ -102,7 +103,7 @@ class Contest:
         assert self.champion is not None
         settings = self.recipe.promotion
         uris = {CHALLENGER: self._uri(self.challenger), CHAMPION: self._uri(self.champion)}
-        models = {CHALLENGER: model, CHAMPION: load_model(uris[CHAMPION])}
+        models = {CHALLENGER: model, CHAMPION: load_version(self.run.reader, self.champion)}
         arms = {arm: (models[arm], self._features(uri, table)) for arm, uri in uris.items()}
         try:
             answers = cross_validate(
@@ -134,7 +135,7 @@ class Contest:
         predicted = {}
         for arm, version in ((CHALLENGER, self.challenger), (CHAMPION, self.champion)):
             uri = self._uri(version)
-            fitted = model if arm == CHALLENGER else load_model(uri)
+            fitted = model if arm == CHALLENGER else load_version(self.run.reader, version)
             predicted[arm] = np.asarray(fitted.predict(self._features(uri, rows)), dtype=float)[:, None]
         return Answers(rows[self.recipe.target].to_numpy(dtype=float), groups[unseen], predicted), {"unseen_rows": len(rows)}
 

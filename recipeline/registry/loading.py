@@ -17,7 +17,7 @@ from recipeline.inference.interval import QUANTILE, Interval, Tail
 from recipeline.registry.stages import ARCHIVED, CHAMPION, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
 from recipeline.tracking.manifest import Reader
-from recipeline.tracking.models import feature_names, load_model
+from recipeline.tracking.models import feature_names, load_model, model_id_of
 from recipeline.tracking.store import Store
 
 _REGISTERED = re.compile(r"^models:/(?P<name>[^/@]+)(?:/(?P<version>[^/@]+)|@(?P<alias>[^/@]+))$")
@@ -75,7 +75,9 @@ def load_named(store: Store, reader: Reader, model_name: str, uri: str) -> Named
     check_model_uri(uri)
     found = _REGISTERED.match(uri or f"models:/{model_name}/{PRODUCTION}")
     if not found:
-        return NamedModel("", uri.rpartition("models:/")[2], "", "", load_model(uri), tuple(feature_names(uri)), None)
+        return NamedModel(
+            "", uri.rpartition("models:/")[2], "", "", load_model(uri, reader.trusted), tuple(feature_names(uri)), None
+        )
     registry = Registry(store, found["name"])
     version = _by_alias(registry, found["alias"]) if found["alias"] else _by_version(registry, found["version"])
     return _load_version(reader, version)
@@ -84,7 +86,7 @@ def load_named(store: Store, reader: Reader, model_name: str, uri: str) -> Named
 def _load_version(reader: Reader, version: ModelVersion) -> NamedModel:
     run_id = version.tags.get("recipeline.evaluate_run_id", "")
     uri = f"models:/{version.name}/{version.version}"
-    model = load_golden(reader, version) if run_id else load_model(uri)
+    model = load_golden(reader, version) if run_id else load_version(reader, version)
     info = reader.load(MODEL_INFO, run_id) if run_id and reader.has(MODEL_INFO, run_id) else None
     names = tuple(str(feature["name"]) for feature in info["features"]) if info else tuple(feature_names(uri))
     return NamedModel(
@@ -135,20 +137,32 @@ def _by_version(registry: Registry, word: str) -> ModelVersion:
 Ask = Callable[[Any, Sequence[str]], Tail]
 
 
+def load_version(reader: Reader, version: ModelVersion) -> Any:
+    """Return the version's model; one that this project trained only where its files are as its run left them.
+
+    Raises
+    ------
+    UnavailableError : it is not there, was changed, is a pickle, or is made of types that are not trusted.
+    """
+    run_id = version.tags.get("recipeline.train_run_id", "")
+    if run_id:
+        return reader.load_model(model_id_of(version), run_id)
+    return load_model(f"models:/{version.name}/{version.version}", reader.trusted)
+
+
 def load_golden(reader: Reader, version: ModelVersion) -> Any:
-    """Return the version's model, loaded as a client would, after it answered the golden rows of its evaluation.
+    """Return the version's model, loaded as the service does, after it answered the golden rows of its evaluation.
 
     Raises
     ------
     UnavailableError : it does not load, its golden rows are not there, or it answers them differently.
     """
     from recipeline.inference.golden import answers_golden, golden_features, has_limits, limits_golden
-    from recipeline.tracking.models import load_model
 
     uri, run_id = f"models:/{version.name}/{version.version}", version.tags.get("recipeline.evaluate_run_id", "(none)")
     golden = reader.load(GOLDEN, run_id)
     try:
-        model = load_model(uri)
+        model = load_version(reader, version)
         same = answers_golden(model, golden)
         interval = load_interval(reader, run_id, golden_features(golden).columns.tolist()) if has_limits(golden) else None
         same_limits = interval is None or limits_golden(interval, golden)

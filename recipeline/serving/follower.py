@@ -12,10 +12,11 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from recipeline.errors import RecipelineError
+from recipeline.inference.trust import RefusedModel
 from recipeline.registry.stages import CHAMPION
 from recipeline.registry.versions import Registry
 from recipeline.serving.model.copies import copy_name, fetch_version, mark_served, newest_copy
-from recipeline.serving.model.loading import RefusedModel, load_copy
+from recipeline.serving.model.loading import load_copy
 from recipeline.serving.state import Service
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.store import Store

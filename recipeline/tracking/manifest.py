@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import Artifact, T, read_json, write_json
 from recipeline.errors import UnavailableError, causes
+from recipeline.inference.trust import read_model
 from recipeline.tracking._compat import NOTHING_THERE, as_path, is_local
 from recipeline.tracking.failures import is_missing, unwritable
 
@@ -105,10 +106,13 @@ def local_copy(uri: str, name: str, tracking_uri: str) -> Iterator[Path]:
 
 
 class Reader:
-    """Reads the artifacts of finished runs, checked against their manifests."""
+    """Reads the artifacts and logged models of finished runs, checked against their manifests.
 
-    def __init__(self, client: MlflowClient) -> None:
-        self._client = client
+    `trusted` are the types that a model may be made of besides those that are trusted in every model.
+    """
+
+    def __init__(self, client: MlflowClient, trusted: Collection[str] = ()) -> None:
+        self._client, self.trusted = client, trusted
         self._manifests: dict[str, dict[str, Any]] = {}
         self._uris: dict[str, str] = {}
 
@@ -158,9 +162,42 @@ class Reader:
     def require_model(self, model_id: str, run_id: str) -> None:
         """Raise UnavailableError where a logged model of the run is missing, cut off or changed."""
         digests = self._manifest(run_id)["models"].get(model_id)
-        faults = self._model_faults(model_id, digests) if digests else [f"Run {run_id} must have logged {model_id}."]
-        if faults:
-            raise UnavailableError(faults[0], fix="Train the candidates again.")
+        faults = self._model_faults(model_id, digests) if digests else []
+        if faults or not digests:
+            raise _not_whole(run_id, model_id, faults)
+
+    def load_model(self, model_id: str, run_id: str) -> Any:
+        """Return a logged model of the run, read only after each of its files was found as the run left it.
+
+        Raises
+        ------
+        UnavailableError : a file is missing, cut off or changed, or the model is none that may be read.
+        """
+        with self._whole_model(model_id, run_id) as folder:
+            return read_model(folder, self.trusted, name=f"The model {model_id}")
+
+    def copy_model(self, model_id: str, run_id: str, folder: Path) -> None:
+        """Copy a logged model of the run to `folder`, unread. Raises UnavailableError as `require_model` does."""
+        with self._whole_model(model_id, run_id) as whole:
+            shutil.copytree(whole, folder)
+
+    @contextmanager
+    def _whole_model(self, model_id: str, run_id: str) -> Iterator[Path]:
+        """Give the folder of a logged model, each file of it as its run left it: what was compared is what is given."""
+        digests = self._manifest(run_id)["models"].get(model_id, {})
+        with ExitStack() as stack:
+            try:
+                uri = self._client.get_logged_model(model_id).artifact_location
+                folder = stack.enter_context(local_copy(uri, "", self._client.tracking_uri))
+            except (MlflowException, OSError):
+                self.require_model(model_id, run_id)  # it says what is missing
+                raise
+            faults = [
+                _model_fault(model_id, name, state) for name in digests if (state := _state(folder / name, digests[name]))
+            ]
+            if faults or not digests:
+                raise _not_whole(run_id, model_id, faults)
+            yield folder
 
     def _manifest(self, run_id: str) -> dict[str, Any]:
         if run_id not in self._manifests:
@@ -197,20 +234,32 @@ class Reader:
         except MlflowException as error:
             _require_answer(error, self._client.tracking_uri)
             return [f"The logged model {model_id} must be there. Got none instead."]
-        states = {name: self._state(uri, name, digest) for name, digest in digests.items()}
-        return [
-            f"The file {name} of the logged model {model_id} must be there and whole. Got {state} instead."
-            for name, state in states.items()
-            if state
-        ]
+        states = {name: self._fetched_state(uri, name, digest) for name, digest in digests.items()}
+        return [_model_fault(model_id, name, state) for name, state in states.items() if state]
 
-    def _state(self, uri: str, name: str, digest: str) -> str:
+    def _fetched_state(self, uri: str, name: str, digest: str) -> str:
         try:
             with local_copy(uri, name, self._client.tracking_uri) as path:
-                return "" if file_digest(path) == digest else "a changed or cut-off file"
+                return _state(path, digest)
         except (MlflowException, OSError) as error:
             _require_answer(error, self._client.tracking_uri)
             return "none"
+
+
+def _state(path: Path, digest: str) -> str:
+    """Return what is there in the place of a file with that digest; empty where it is that file."""
+    if not path.is_file():
+        return "none"
+    return "" if file_digest(path) == digest else "a changed or cut-off file"
+
+
+def _model_fault(model_id: str, name: str, state: str) -> str:
+    return f"The file {name} of the logged model {model_id} must be there and whole. Got {state} instead."
+
+
+def _not_whole(run_id: str, model_id: str, faults: list[str]) -> UnavailableError:
+    rule = faults[0] if faults else f"Run {run_id} must have logged {model_id}."
+    return UnavailableError(rule, fix="Train the candidates again.")
 
 
 def _require_answer(error: Exception, tracking_uri: str) -> None:

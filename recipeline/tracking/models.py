@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 import sysconfig
+import tempfile
 from collections.abc import Collection, Iterator
 from functools import partial
 from importlib import metadata, util
@@ -14,11 +15,11 @@ from typing import Any
 
 import mlflow
 import pandas as pd
-from mlflow.exceptions import MlflowException
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import get_model_info, infer_signature
 
-from recipeline.errors import UnavailableError, causes
-from recipeline.inference.trust import TREES, types_to_trust
+from recipeline.errors import UnavailableError
+from recipeline.inference.trust import TREES, read_model, types_to_trust
 from recipeline.tracking._compat import as_path, log_written, requirements_known
 from recipeline.tracking.manifest import folder_digests
 
@@ -97,22 +98,28 @@ def _editable_folders() -> Iterator[Path]:
 
 
 def log_model(
-    model: Any, run_id: str, example: pd.DataFrame, *, packages: Collection[str], root: Path | None = None
+    model: Any,
+    run_id: str,
+    example: pd.DataFrame,
+    *,
+    packages: Collection[str],
+    root: Path | None = None,
+    trusted: Collection[str] = (),
 ) -> tuple[str, dict[str, str]]:
     """Log a fitted model to the run; return its model ID and the digests of its files.
 
     The signature is of `example`'s columns; its first rows are the input example. `packages` are those of its candidate,
-    `root` is the project's folder.
+    `root` is the project's folder, and `trusted` the types that it may be made of besides those of all models.
 
     Raises
     ------
-    UsageError : the model holds types from other packages.
+    UsageError : the model holds other types, or cannot be saved without pickle.
     """
     logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
     own = {name: code for name in sorted(packages) if (code := own_code([name], root))}
     with mlflow.start_run(run_id=run_id):
         info = log_written(
-            partial(_write, sk_model=model, packages=packages),
+            partial(_write, sk_model=model, trusted=trusted),
             name="model",
             signature=infer_signature(example, model.predict(example)),
             input_example=example.head(3),
@@ -125,33 +132,38 @@ def log_model(
     return info.model_id, folder_digests(location, mlflow.get_tracking_uri())
 
 
-def _write(*, sk_model: Any, packages: Collection[str], path: str, **options: Any) -> None:
+def _write(*, sk_model: Any, trusted: Collection[str], path: str, **options: Any) -> None:
     """Write `sk_model` into the folder `path`, in the skops format, trusting only types that may be in it."""
-    from skops.io.exceptions import UntrustedTypesFoundException
-
     write = partial(mlflow.sklearn.save_model, sk_model, path, serialization_format="skops", **options)
     with requirements_known():
         try:
             write(skops_trusted_types=list(TREES))
-        except MlflowException as error:
-            if not any(isinstance(cause, UntrustedTypesFoundException) for cause in causes(error)):
+        except Exception:  # a type besides trees, or one that skops cannot write: of a dozen kinds
+            types = types_to_trust(sk_model, trusted)
+            if {*types} <= {*TREES}:
                 raise
-            types = types_to_trust(sk_model, packages)
             shutil.rmtree(path)
             write(skops_trusted_types=types)
 
 
-def load_model(uri: str) -> Any:
-    """Return the scikit-learn model at a ``models:/`` URI.
+def model_id_of(version: ModelVersion) -> str:
+    """Return the ID of the logged model that a version is of."""
+    return str(version.model_id or version.source.rpartition("/")[2])
+
+
+def load_model(uri: str, trusted: Collection[str] = ()) -> Any:
+    """Return the scikit-learn model at a ``models:/`` or ``runs:/`` URI, read by `recipeline.inference.trust.read_model`.
 
     Raises
     ------
-    UnavailableError : there is none, or its files are missing or broken.
+    UnavailableError : there is none, its files are missing or broken, or it is none that may be read.
     """
-    try:
-        return mlflow.sklearn.load_model(uri)
-    except Exception as error:  # of a dozen readers: zip, JSON, skops, numpy, scikit-learn
-        raise _not_whole(uri, error) from None
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            copy = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder)
+        except Exception as error:  # of as many clients as there are kinds of storage
+            raise _not_whole(uri, error) from None
+        return read_model(Path(copy), trusted, name=f"The model {uri}")
 
 
 def feature_names(uri: str) -> list[str]:
@@ -163,7 +175,7 @@ def feature_names(uri: str) -> list[str]:
     """
     try:
         signature = get_model_info(uri).signature
-    except Exception as error:  # of as many readers as `load_model` has
+    except Exception as error:  # of YAML, of JSON, of a storage client
         raise _not_whole(uri, error) from None
     if signature is None or not signature.inputs.has_input_names():
         raise _not_whole(uri, "no signature with column names")

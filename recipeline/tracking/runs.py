@@ -81,6 +81,10 @@ class StepRun:
         """Raise UnavailableError where a model that the upstream `step` logged is missing, cut off or changed."""
         self.reader.require_model(model_id, self.lineage[step])
 
+    def load_model(self, step: str, model_id: str) -> Any:
+        """Return a model that the upstream `step` logged. Raises UnavailableError where it is not whole, or not to be read."""
+        return self.reader.load_model(model_id, self.lineage[step])
+
     def add_model(self, model_id: str, digests: dict[str, str]) -> None:
         """Count a logged model among what this run hands on."""
         self._writer.add_model(model_id, digests)

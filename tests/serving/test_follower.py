@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from recipeline.config.profile import Service as Settings
 from recipeline.errors import UnavailableError
 from recipeline.serving.follower import Watch
-from recipeline.serving.model.copies import copy_name
 from recipeline.serving.prometheus import Metrics
 from recipeline.serving.state import Service
 from recipeline.tracking.store import Store
@@ -97,12 +95,11 @@ def test_a_version_that_cannot_be_served_is_refused_and_the_old_one_stays(watche
     state = watched.service.state()
     assert state["status"] == "ready"
     assert state["wanted"] == "2"
-    assert "must be whole" in state["refused"]["reason"]
+    assert "must be there and whole" in state["refused"]["reason"]
     assert (watched.metric("model_stale"), watched.metric("model_refused_total")) == (1, 1)
     assert watched.poll() == "1"
     assert watched.metric("model_refused_total") == 1  # it is not tried again every second
     file.write_bytes(whole)
-    shutil.rmtree(watched.folder / copy_name(version))
     watched.watch._retry_at = 0
     assert watched.poll() == "2"
     assert watched.metric("model_stale") == 0
@@ -147,7 +144,7 @@ def test_a_full_disk_refuses_the_new_version_and_keeps_the_old_one(watched: Watc
     watched.poll()
     watched.project.ok("promote", promote="always")
     with monkeypatch.context() as patch:
-        patch.setattr("mlflow.artifacts.download_artifacts", lambda **_: (_ for _ in ()).throw(OSError(28, "No space left")))
+        patch.setattr("shutil.copytree", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
         assert watched.poll() == "1"
         assert "No space left" in watched.service.state()["refused"]["reason"]
     watched.watch._retry_at = 0

@@ -68,13 +68,16 @@ def test_a_model_names_its_columns_its_requirements_and_its_run(store: Store, tm
         assert f'"name": "{column}"' in description
 
 
-def test_a_type_of_another_package_is_refused_and_of_the_candidates_own_is_logged(store: Store) -> None:
+def test_a_type_that_is_not_trusted_is_refused_and_one_of_the_profiles_list_is_logged(store: Store) -> None:
     model = make_pipeline(FunctionTransformer(double), LinearRegression()).fit(ROWS, TARGET)
     run_id = store.client.create_run(store.experiment("toy")).info.run_id
     with pytest.raises(UsageError, match=r"test_models\.double"):
         log_model(model, run_id, ROWS, packages={"sklearn"})
-    model_id, digests = log_model(model, run_id, ROWS, packages={"sklearn", "tests"})
-    np.testing.assert_array_equal(load_model(f"models:/{model_id}").predict(ROWS), model.predict(ROWS))
+    own = [f"{__name__}.double"]
+    model_id, digests = log_model(model, run_id, ROWS, packages={"sklearn", "tests"}, trusted=own)
+    np.testing.assert_array_equal(load_model(f"models:/{model_id}", own).predict(ROWS), model.predict(ROWS))
+    with pytest.raises(UnavailableError, match=r"types that are trusted\. Got tests\.tracking\.test_models\.double"):
+        load_model(f"models:/{model_id}")
     assert "code/tests/tracking/test_models.py" in digests
 
 

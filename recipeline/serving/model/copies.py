@@ -8,12 +8,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import mlflow.artifacts
 import orjson
 from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.artifacts import BASELINE, GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.tracking.manifest import Reader
+from recipeline.tracking.models import model_id_of
 from recipeline.tracking.store import Store
 
 #: The folder, in that of a version's copy, of what the self-watch counts: it goes when the copy goes.
@@ -43,8 +43,7 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
         for artifact in (INTERVAL, BASELINE):
             if reader.has(artifact, run_id):
                 reader.copy(artifact, run_id, copy)
-        uri = f"models:/{version.name}/{version.version}"
-        mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(copy / "model"), tracking_uri=store.uri)
+        reader.copy_model(model_id_of(version), version.tags.get("recipeline.train_run_id", "(none)"), copy / "model")
         known = {
             "name": version.name,
             "version": str(version.version),

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import orjson
 import pandas as pd
-import skops.io
-import yaml
 
 from recipeline.artifacts import BASELINE, GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.inference.compiled.check import differences, random_rows
@@ -20,23 +18,15 @@ from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.compiled.form import as_function
 from recipeline.inference.golden import answers_golden, golden_features, has_limits, limits_golden
 from recipeline.inference.interval import QUANTILE, Interval
-from recipeline.inference.trust import TREES
+from recipeline.inference.trust import RefusedModel, read_model
 from recipeline.serving.model.bins import Bins
 from recipeline.serving.rows.schema import Schema
 
 _LOG = logging.getLogger("service")
 
-#: Types of a model file that skops does not trust by itself, and the service does. The file's own list is not used: who can
-#: write a model can write its list.
-TRUSTED_TYPES = frozenset(TREES)
-
 _CHECKED_ROWS = 512
 
 Predict = Callable[[np.ndarray], np.ndarray]
-
-
-class RefusedModel(Exception):
-    """A version that will not be served; the text says why, in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +64,7 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
 
     Parameters
     ----------
-    trusted : types that the model may be made of, besides TRUSTED_TYPES and what skops trusts by itself.
+    trusted : types that the model may be made of, besides those that are trusted in every model.
 
     Raises
     ------
@@ -86,7 +76,7 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
         schema = Schema.of(info)
     except (OSError, ValueError, KeyError) as error:
         raise RefusedModel(f"Its description must be readable. Got '{_short(error)}' instead.") from None
-    fitted = _load_model(copy / "model", trusted)
+    fitted = read_model(copy / "model", trusted)
     try:
         same = answers_golden(fitted, golden)
         predict, path, reason = _fastest(fitted, schema, golden_features(golden))
@@ -131,38 +121,9 @@ def _load_interval(copy: Path, info: dict[str, Any], schema: Schema, golden: pd.
     known = info["interval"]
     if known["method"] != QUANTILE:
         return Interval.from_dict(known)
-    low, high = _read_skops(copy / INTERVAL.name, TRUSTED_TYPES)
+    low, high = INTERVAL.read(copy / INTERVAL.name)
     tails = [_fastest(model, schema, golden_features(golden))[0] for model in (low, high)]
     return Interval.from_dict(known, (tails[0], tails[1]))
-
-
-def _load_model(folder: Path, trusted: Collection[str]) -> Any:
-    try:
-        flavor = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))["flavors"]["sklearn"]
-        name, form = str(flavor["pickled_model"]), flavor.get("serialization_format")
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-        raise RefusedModel("It must be a scikit-learn model logged by MLflow. Got another kind instead.") from None
-    if form != "skops":
-        raise RefusedModel(f"It must be saved with skops: no pickle is ever loaded here. Got '{form}' instead.")
-    file = (folder / name).resolve()
-    if file.parent != folder.resolve():
-        raise RefusedModel("Its file must be in its own folder. Got a path that leads elsewhere instead.")
-    return _read_skops(file, {*TRUSTED_TYPES, *trusted})
-
-
-def _read_skops(file: Path, allowed: Collection[str]) -> Any:
-    """Return what is in the file, built only after all of its types are known to be `allowed`, or trusted by skops itself."""
-    try:
-        foreign = sorted({*skops.io.get_untrusted_types(file=file)} - set(allowed))
-        fitted = None if foreign else skops.io.load(file, trusted=sorted(allowed))
-    except Exception as error:  # of a zip, of JSON, of numpy, of whatever a broken file makes of an estimator
-        raise RefusedModel(f"Its file must be whole. Got '{_short(error)}' instead.") from None
-    if foreign:
-        raise RefusedModel(
-            f"It must be made of types that the service trusts. Got {', '.join(foreign)} instead. "
-            "Add them to service.trusted_types of the profile if you trust them."
-        )
-    return fitted
 
 
 def _fastest(fitted: Any, schema: Schema, rows: pd.DataFrame) -> tuple[Predict, str, str]:

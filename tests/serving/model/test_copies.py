@@ -18,7 +18,7 @@ def test_a_version_is_fetched_once_and_whole_or_not_at_all(
     store, folder = store_of(trained), tmp_path / "copies"
     champion = Registry(store, NAME).holder(CHAMPION)
     assert champion is not None
-    monkeypatch.setattr("mlflow.artifacts.download_artifacts", lambda **_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("shutil.copytree", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         fetch_version(store, champion, folder)
     assert newest_copy(folder) is None

@@ -1,0 +1,57 @@
+"""A candidate fitted to a few made-up rows, to know what its model will be made of before any work starts."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+
+from recipeline.config.recipe import Recipe
+from recipeline.config.table import Column
+from recipeline.errors import UsageError
+from recipeline.inference.trust import types_to_trust
+
+_ROWS = 60
+
+#: What decides how long a fit takes, and not what the model is made of.
+_ROUNDS = ("n_estimators", "max_iter")
+
+
+def check_types(recipe: Recipe, name: str, estimator: BaseEstimator, trusted: Collection[str]) -> None:
+    """Raise UsageError where a model of the candidate could not be saved, or holds a type that no command would load.
+
+    What it is made of shows in the fitted model only. Where it cannot be fitted to rows that were made up, the estimator as it
+    is built is looked at, and the model when it is logged.
+    """
+    try:
+        types_to_trust(_fitted(recipe, estimator), trusted)
+    except UsageError as error:
+        raise UsageError(f"{recipe.at(f'candidates.{name}')} cannot be served. {error.sentence}") from None
+
+
+def _fitted(recipe: Recipe, estimator: BaseEstimator) -> BaseEstimator:
+    trial = clone(estimator)
+    rounds = {
+        key: min(value, 2)
+        for key, value in trial.get_params(deep=True).items()
+        if key.rpartition("__")[2] in _ROUNDS and isinstance(value, int)
+    }
+    generator = np.random.default_rng(0)
+    rows = pd.DataFrame({name: _draw(column, generator) for name, column in recipe.columns.items()})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it did not converge in two rounds
+        try:
+            return trial.set_params(**rounds).fit(rows[list(recipe.features)], rows[recipe.target])
+        except Exception:  # whatever an estimator says of rows that nobody measured
+            return estimator
+
+
+def _draw(column: Column, generator: np.random.Generator) -> Any:
+    low = 0.0 if column.min is None else column.min
+    high = low + 10 if column.max is None else column.max
+    drawn = generator.uniform(low, max(low, high), _ROWS)
+    return np.round(drawn) if column.type == "integer" else drawn
