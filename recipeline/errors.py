@@ -15,6 +15,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 
+from recipeline.escape import for_cell
+
 #: Exit code of `register` and `main` when the best candidate fails an absolute gate; an outcome, not an error.
 EXIT_REJECTED = 4
 
@@ -37,8 +39,9 @@ class RecipelineError(Exception):
 
     def __init__(self, rule: str, *, got: object = None, fix: str = "", details: Sequence[str] = ()) -> None:
         parts = [rule, f"Got {got} instead." if got is not None else "", fix]
-        self.sentence = " ".join(part for part in parts if part)
-        self.details = tuple(details)
+        # It is printed, logged, and kept in tags; the user's own words in it cannot look like a line of ours.
+        self.sentence = for_cell(" ".join(part for part in parts if part))
+        self.details = tuple(map(for_cell, details))
         super().__init__("\n".join([self.sentence, *(f"  {line}" for line in self.details)]))
 
 

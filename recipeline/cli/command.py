@@ -18,6 +18,7 @@ import click
 from recipeline.artifacts import CHANGE, ORDER
 from recipeline.cli.options import session_options
 from recipeline.cli.process import Edge, import_libraries
+from recipeline.cli.terminal import echo
 from recipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class EntryPoint(Edge):
         with contextlib.redirect_stdout(sys.stderr):
             import_libraries()
             result: Result = super().invoke(ctx)
-        click.echo("\n".join(part for part in (result.output, result.run_id) if part))
+        echo("\n".join(part for part in (result.output, result.run_id) if part))
         return result.exit_code
 
     def call(self, **options: str) -> Result:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import click
 import platformdirs
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -25,6 +24,7 @@ from mlflow.exceptions import MlflowException
 from recipeline.artifacts import ORDER
 from recipeline.cli.cards import render_card
 from recipeline.cli.progress import Progress
+from recipeline.cli.terminal import echo
 from recipeline.config.profile import Profile, find_profile, load_profile
 from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.engine.local import Workers
@@ -207,7 +207,7 @@ def _adopted_run(client: MlflowClient) -> Run | None:
             fix="Unset it, or set MLFLOW_TRACKING_URI to the store that has the run.",
         ) from None
     if run.info.status != "RUNNING" or "recipeline.step" in run.data.tags:
-        click.echo(f"warning: MLFLOW_RUN_ID={run_id} is a run of another command; this one opens its own.", err=True)
+        echo(f"warning: MLFLOW_RUN_ID={run_id} is a run of another command; this one opens its own.", err=True)
         return None
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ from recipeline.tracking.failures import store_errors
 from recipeline.tracking.lineage import lineage_of_chain
 from recipeline.tracking.manifest import Reader, way_to
 from recipeline.tracking.runs import StepRun
+from recipeline.tracking.sqlite import path_of
 
 if TYPE_CHECKING:
     from recipeline.reports.cards.main import Story
@@ -213,14 +215,16 @@ def _next(session: Session, reader: Reader, chain: Chain) -> list[str]:
     decision = reader.load(DECISION, chain.lineage["promote"])
     # Under make, mlflow is in .venv and not on PATH.
     mlflow = "mlflow" if shutil.which("mlflow") else os.path.relpath(Path(sys.executable).with_name("mlflow"))
-    if session.store.uri != f"sqlite:///{Path.cwd()}/mlflow.db":  # what a bare mlflow would look at
-        mlflow = f"MLFLOW_TRACKING_URI={redact(session.store.uri)} {mlflow}"
+    if path_of(session.store.uri) != Path.cwd() / "mlflow.db":  # what a bare mlflow would look at
+        mlflow = f"MLFLOW_TRACKING_URI={shlex.quote(redact(session.store.uri))} {mlflow}"
     offers = {f"{mlflow} ui": "the runs, in a browser"}
     if decision["rule"] == "policy-manual":
         offers["make approve"] = f"version {decision['version']} into Production"
     elif session.registry.holder(CHAMPION) is None:
         offers['make promote ARGS="promote=always"'] = f"version {decision['version']} into Production"
     if session.registry.holder(CHAMPION) is not None:
-        offers[f"{mlflow} models serve -m models:/{session.registry.name}/Production"] = "the model, as a service"
+        offers[f"{mlflow} models serve -m {shlex.quote(f'models:/{session.registry.name}/Production')}"] = (
+            "the model, as a service"
+        )
     width = max(map(len, offers))
     return ["Next:", *(f"  {command:<{width}}   {what}" for command, what in offers.items())]

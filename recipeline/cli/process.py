@@ -6,6 +6,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import io
 import logging
 import os
 import signal
@@ -17,6 +18,7 @@ from typing import Any, NoReturn
 
 import click
 
+from recipeline.cli.terminal import echo
 from recipeline.errors import RecipelineError, UsageError
 
 _AGAIN_SECONDS = 0.05
@@ -61,16 +63,18 @@ class Edge(click.Command):
                 # --help ends here too, with the exit code 0.
                 code = super().main(*args, **kwargs)
             except click.UsageError as error:
-                error.show()
+                said = io.StringIO()
+                error.show(said)
+                echo(said.getvalue(), err=True, nl=False)
                 _end(2, UsageError(error.format_message()))
             except (click.Abort, KeyboardInterrupt):  # click makes the one of the other
-                click.echo(f"{self.name}: interrupted", err=True)
+                echo(f"{self.name}: interrupted", err=True)
                 _end(130, KeyboardInterrupt())
             except RecipelineError as error:
-                click.echo(f"{self.name}: {error}", err=True)
+                echo(f"{self.name}: {error}", err=True)
                 _end(error.exit_code, error)
             except _Terminated as error:
-                click.echo(f"{self.name}: terminated", err=True)
+                echo(f"{self.name}: terminated", err=True)
                 _end(143, error)
             except Exception as error:
                 traceback.print_exc()

@@ -8,6 +8,8 @@ from typing import TextIO
 
 import click
 
+from recipeline.cli.terminal import echo
+
 
 class Progress:
     """Progress: lines, and on a terminal or in a notebook a counter that overwrites itself."""
@@ -54,9 +56,9 @@ class Progress:
         return (self._stream or sys.stderr).isatty() if self._overwrites is None else self._overwrites
 
     def _write(self, text: str) -> None:
-        click.echo(text, file=self._stream or sys.stderr, nl=False)
+        echo(text, file=self._stream or sys.stderr, nl=False)
 
     def _wipe(self) -> None:
         if self._shown:
-            self._write("\r" + " " * len(self._shown) + "\r")
+            click.echo("\r" + " " * len(self._shown) + "\r", file=self._stream or sys.stderr, nl=False)
             self._shown = ""

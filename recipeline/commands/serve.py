@@ -10,6 +10,7 @@ import click
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_settings
 from recipeline.cli.options import parse_switch, session_options
+from recipeline.cli.terminal import echo
 from recipeline.errors import UsageError
 
 TOKENS = "RECIPELINE_SERVICE_TOKENS"
@@ -55,7 +56,7 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
     address = f"http://{f'[{host}]' if ':' in host else host}:{number}"
 
     def tell(workers: int) -> None:
-        click.echo(
+        echo(
             f"{settings.recipe.model_name} on {address}, {workers} workers; to try it: {address}/playground; "
             f"{'with' if tokens else 'without'} a token. Ctrl-C ends it.",
             err=True,

@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from recipeline.config.candidate import Candidate
 from recipeline.config.rules import Gates, Metrics, ModelCardTexts, Monitoring, Promotion, Retention
-from recipeline.config.settings import Settings, load_settings
+from recipeline.config.settings import Label, Settings, load_settings
 from recipeline.config.table import RESERVED_COLUMNS, RESERVED_MEMBERS, Column, CrossValidation, Data, MissingWord, Split
 from recipeline.errors import UsageError, guess, nearest
 
@@ -21,15 +21,16 @@ class Recipe(Settings):
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
     task: Literal["regression"]
     target: str
-    experiment: str = Field(min_length=1)
-    model_name: str = Field(pattern=r"^[^/:]+$")
+    experiment: Label = Field(min_length=1)
+    #: Of a URI (`models:/<name>`) and a filter of MLflow; neither has a way to write these.
+    model_name: Label = Field(pattern=r"^[^/:@?#%\\\"]+$")
     random_state: int = Field(default=42, ge=0, lt=2**32)
     data: Data
-    columns: dict[str, Column] = Field(min_length=2)
+    columns: dict[Label, Column] = Field(min_length=2)
     na: tuple[MissingWord, ...] = ()
     split: Split = Split()
     cv: CrossValidation = CrossValidation()
-    candidates: dict[str, Candidate] = Field(min_length=1)
+    candidates: dict[Label, Candidate] = Field(min_length=1)
     metrics: Metrics = Metrics()
     gates: Gates = Gates()
     promotion: Promotion = Promotion()
@@ -40,7 +41,7 @@ class Recipe(Settings):
 
     @field_validator("columns")
     @classmethod
-    def _columns_can_be_told_apart(cls, columns: dict[str, Column]) -> dict[str, Column]:
+    def _columns_can_be_told_apart(cls, columns: dict[Label, Column]) -> dict[str, Column]:
         for name in columns:
             if name in RESERVED_COLUMNS:
                 raise ValueError(

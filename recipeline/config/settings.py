@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from recipeline.config.yaml_reader import read_yaml
 from recipeline.errors import UsageError, nearest
+from recipeline.escape import for_cell, is_unseen
 
 
 class Settings(BaseModel):
@@ -24,6 +25,17 @@ S = TypeVar("S", bound=Settings)
 
 #: Of a longer value that cannot be the start is shown.
 _LONGEST_VALUE = 200
+
+
+def _one_line(text: str) -> str:
+    unseen = [char for char in text if is_unseen(char)]
+    if unseen or text != text.strip():
+        raise ValueError(f"must be one line of visible characters. Got '{for_cell(text)}' instead.")
+    return text
+
+
+#: A name, a unit or an address: what is shown in tables and pages, and looked for in a store.
+Label = Annotated[str, AfterValidator(_one_line)]
 
 _REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 

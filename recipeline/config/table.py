@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from recipeline.config.rules import Fraction
-from recipeline.config.settings import Settings
+from recipeline.config.settings import Label, Settings
 
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 
@@ -36,7 +36,7 @@ class Column(Settings):
     """A column of the table: its type, unit, and the range that is possible at all (not the one a file happens to hold)."""
 
     type: Literal["number", "integer"] = "number"
-    unit: str = ""
+    unit: Label = ""
     min: float | None = None
     max: float | None = None
     nullable: bool = False

@@ -5,12 +5,13 @@ After Mitchell et al. (2019), "Model Cards for Model Reporting". One text, for t
 
 from __future__ import annotations
 
-import html
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from recipeline.config.recipe import Recipe
 from recipeline.config.table import SYNTHETIC
+from recipeline.escape import for_markdown
 
 #: A grade or a slice is named among the limits where its error is so many times that of all rows.
 MUCH_WORSE = 1.5
@@ -45,7 +46,7 @@ class ModelCard:
         """Return the card as Markdown; text of the data cannot become HTML in it."""
         texts = []
         for part in self.parts:
-            lines = "\n".join(f"- {_plain(line)}" for line in part.lines)
+            lines = "\n".join(f"- {for_markdown(line)}" for line in part.lines)
             code = f"\n\n```python\n{part.code}\n```" if part.code else ""
             texts.append(f"## {part.title}\n\n{lines}{code}")
         return "\n\n".join(texts)
@@ -54,11 +55,6 @@ class ModelCard:
         """Return the Markdown, as much of it as every store takes."""
         text, more = self.as_markdown(), "\n\n… the whole of it is model_card.md of the run of register."
         return text if len(text) <= DESCRIPTION_LENGTH else text[: DESCRIPTION_LENGTH - len(more)] + more
-
-
-def _plain(line: str) -> str:
-    """Return a line that is no more than text in Markdown: one line, no HTML, no links, no pictures."""
-    return html.escape(" ".join(line.split()), quote=False).replace("[", "\\[")
 
 
 def write_model_card(recipe: Recipe, metrics: Json, diagnosis: Json | None, info: Json, tags: Json) -> ModelCard:
@@ -165,8 +161,9 @@ def _limits(recipe: Recipe, metrics: Json, diagnosis: Json | None) -> tuple[str,
 
 
 def _example(recipe: Recipe, info: Json) -> str:
+    uri = f"models:/{recipe.model_name}/Production"
     return (
         "import mlflow\nimport pandas as pd\n\n"
-        f'model = mlflow.pyfunc.load_model("models:/{recipe.model_name}/Production")\n'
+        f"model = mlflow.pyfunc.load_model({json.dumps(uri, ensure_ascii=False)})\n"
         f"model.predict(pd.DataFrame([{info['sample']!r}]))"
     )

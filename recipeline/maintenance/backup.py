@@ -13,7 +13,7 @@ from pathlib import Path
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.session import Session
 from recipeline.tracking._compat import LIST_LOCATIONS, as_path
-from recipeline.tracking.sqlite import SQLITE
+from recipeline.tracking.sqlite import path_of
 from recipeline.tracking.store import held
 
 _DATABASE, _ARTIFACTS = "mlflow.db", "artifacts"
@@ -91,19 +91,20 @@ def bring_back(session: Session, source: Path) -> list[Path]:
 
 
 def _locations(database: Path) -> list[Path]:
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         rows = connection.execute(LIST_LOCATIONS).fetchall()
     return [as_path(location) for (location,) in rows]
 
 
 def _database(session: Session) -> Path:
-    if not session.store.uri.startswith(SQLITE):
+    path = path_of(session.store.uri)
+    if path is None:
         raise UsageError(
             "backup and restore are for a local store, a SQLite file.",
             got=f"'{session.store.uri.partition('://')[0]}://…'",
             fix="Save a server's database and its artifacts with their own tools.",
         )
-    return Path(session.store.uri.removeprefix(SQLITE))
+    return path
 
 
 def _artifact_root(session: Session) -> Path:

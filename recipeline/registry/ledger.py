@@ -24,6 +24,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from recipeline.tracking.failures import is_missing
+from recipeline.tracking.filters import quoted
 from recipeline.tracking.store import search_versions
 
 #: The kinds of an entry: what changed Production.
@@ -216,7 +217,7 @@ class Ledger:
         self._client.set_model_version_tag(self.name, str(entry.number), _STATE, state)
 
     def _make(self) -> None:
-        if self._client.search_registered_models(f"name = '{self.name}'"):
+        if self._client.search_registered_models(f"name = {quoted(self.name)}"):
             return
         try:
             self._client.create_registered_model(

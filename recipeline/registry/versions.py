@@ -20,6 +20,7 @@ from recipeline.errors import UnavailableError, UsageError
 from recipeline.registry.ledger import ACKNOWLEDGE, EXTERNAL, OPEN, REVERTED, ROLLBACK, Actor, Entry, Ledger
 from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION, Stages, files_are_there, holder
 from recipeline.tracking.failures import is_missing
+from recipeline.tracking.filters import quoted
 from recipeline.tracking.store import Store, held, search_versions
 
 WITHDRAWN = "recipeline.withdrawn"
@@ -81,7 +82,7 @@ class Registry:
         A model whose `identity` (what it was trained on, with and by) is registered already is not registered again.
         """
         with self.locked():
-            if not self._client.search_registered_models(f"name = '{self.name}'"):
+            if not self._client.search_registered_models(f"name = {quoted(self.name)}"):
                 self._client.create_registered_model(self.name)
             self._finish()
             self._stages.sync()

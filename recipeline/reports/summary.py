@@ -8,6 +8,7 @@ from typing import Any
 
 from prettytable import PrettyTable, TableStyle
 
+from recipeline.escape import for_cell
 from recipeline.monitoring.wording import describe_finding, explain_drift, explain_known
 
 QUOTED = "R2, random split*"
@@ -21,7 +22,7 @@ def tabulate(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     table.set_style(TableStyle.SINGLE_BORDER)
     table.align = "l"
     table.max_width = 90
-    table.add_rows([list(row) for row in rows])
+    table.add_rows([[for_cell(value) for value in row] for row in rows])
     return str(table.get_string())
 
 
@@ -35,7 +36,7 @@ def tabulate_candidates(metrics: Mapping[str, Any]) -> str:
     best, ranked = metrics["best"]["candidate"], sorted(metrics["candidates"].items(), key=lambda item: -item[1]["r2"])
     for name, scores in ranked:
         figures = (scores[key] for key in ("r2", "rmse", "mae", "cv_mean_score", "cv_std"))
-        table.add_row([f"{name} ◀ best" if name == best else name, *map(_figure, figures)])
+        table.add_row([f"{for_cell(name)}{' ◀ best' if name == best else ''}", *map(_figure, figures)])
     for title, r2 in ((WITHOUT_TWINS, (metrics["leaks"] or {}).get("r2_without_twin")), (QUOTED, metrics["random_split_r2"])):
         if r2:
             table.add_column(title, [_figure(r2[name]) for name, _ in ranked])

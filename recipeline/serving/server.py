@@ -33,6 +33,7 @@ from threadpoolctl import threadpool_limits
 
 from recipeline.config.profile import Service as Settings
 from recipeline.errors import UnavailableError
+from recipeline.escape import for_terminal
 from recipeline.tracking.store import Store
 
 #: Threads of a worker beyond the requests that it may have at work: they wait for bodies that are sent slowly, say that there
@@ -149,6 +150,13 @@ def _preload(meeting: Path) -> None:
     gc.freeze()
 
 
+class _Lines(logging.Formatter):
+    """Lines of the log; what a terminal would act upon is written out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return for_terminal(super().format(record))
+
+
 def _make_app(serving: Serving, meeting: Path) -> Flask:
     """Return the application of one worker, its watch begun, in that worker."""
     _take_signals_in_a_thread()
@@ -161,7 +169,9 @@ def _make_app(serving: Serving, meeting: Path) -> Flask:
     from recipeline.serving.state import Service
 
     threadpool_limits(1)  # a core has one worker; threads of its linear algebra would only get in the way of others
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    logging.basicConfig(level=logging.INFO, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     settings, metrics = serving.settings, Metrics(meeting)
     service = Service(serving.model_name, settings, metrics, serving.tokens, draining=_reader(meeting))

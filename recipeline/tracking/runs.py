@@ -18,6 +18,7 @@ from recipeline.artifacts import Artifact
 from recipeline.errors import RecipelineError, UnavailableError
 from recipeline.tracking._compat import NOTE, PARENT_RUN_ID, RUN_NAME, context_tags
 from recipeline.tracking.failures import is_missing
+from recipeline.tracking.filters import quoted
 from recipeline.tracking.manifest import Reader, Writer
 from recipeline.tracking.store import now_ms
 
@@ -193,7 +194,7 @@ def _create_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str
         return str(client.create_run(experiment_id, tags={**tags, _MARK: mark}).info.run_id)
     except BaseException as error:
         with suppress(MlflowException):
-            for run in client.search_runs([experiment_id], f"tags.`{_MARK}` = '{mark}'"):
+            for run in client.search_runs([experiment_id], f"tags.`{_MARK}` = {quoted(mark)}"):
                 fail_run(client, run.info.run_id, error)
         raise
 
@@ -240,7 +241,7 @@ class History:
         tags = {"step": step, "recipe": self.recipe, "profile": self.profile}
         if fingerprint:
             tags["fingerprint"] = fingerprint
-        conditions = [f"tags.`recipeline.{name}` = '{value}'" for name, value in tags.items()]
+        conditions = [f"tags.`recipeline.{name}` = {quoted(value)}" for name, value in tags.items()]
         conditions.append("attributes.status = 'FINISHED'")
         experiments = [e.experiment_id for e in self.client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
         if not experiments:

@@ -8,8 +8,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import mlflow
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, make_url
 
+from recipeline.errors import UsageError
 from recipeline.tracking._compat import COUNT_ROWS, COUNT_SCHEMAS, FORGET_EXPERIMENTS
 
 SQLITE = "sqlite:///"
@@ -19,16 +20,48 @@ BUSY_SECONDS = 20
 SYNCHRONOUS = "NORMAL"
 
 
+def uri_of(path: Path) -> str:
+    """Return the URI of a SQLite file, whatever its name.
+
+    Raises
+    ------
+    UsageError : its path has a character that the installed SQLAlchemy would not read back.
+    """
+    uri = SQLITE + str(path).replace("%", "%25").replace("?", "%3F")
+    if make_url(uri).database != str(path):
+        raise UsageError("The path of a store must hold neither % nor ?.", got=f"'{path}'", fix="Move the project.")
+    return uri
+
+
 def absolute(uri: str, root: Path) -> str:
-    """Return `uri` with a relative SQLite path resolved in `root`; any other URI as it is."""
-    if not uri.startswith(SQLITE) or uri.startswith(f"{SQLITE}/"):
+    """Return `uri` with a SQLite path made absolute in `root`, and written as SQLAlchemy reads it; any other as it is."""
+    if not uri.startswith(SQLITE):
         return uri
-    return f"{SQLITE}{(root / uri.removeprefix(SQLITE)).resolve()}"
+    words = uri.removeprefix(SQLITE)
+    if words.startswith("/") and not {*words} & {"%", "?"}:
+        return uri
+    query = make_url(uri).query
+    read, typed = (root / (make_url(uri).database or "")).absolute(), (root / words).absolute()
+    # `mlflow run` hands on a path as it is: it reads another one there, or a part of it, than was meant.
+    is_as_typed = ("?" in words and not query) or not read.parent.is_dir()
+    path = typed if is_as_typed and typed.parent.is_dir() else read
+    options = "" if path == typed or not query else f"?{uri.partition('?')[2]}"
+    return uri_of(path if words.startswith("/") else path.resolve()) + options
 
 
 def path_of(uri: str) -> Path | None:
-    """Return the file of a SQLite URI; None of another URI."""
-    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+    """Return the file of an absolute SQLite URI, as SQLAlchemy reads it; None of another URI."""
+    return Path(make_url(uri).database or "") if uri.startswith(SQLITE) else None
+
+
+def remove_strays(uri: str) -> None:
+    """Remove the empty folders that MLflow makes where it takes the escaped path of a SQLite file for the path itself."""
+    path = path_of(uri)
+    stray = Path(uri.removeprefix(SQLITE).partition("?")[0]).parent
+    if path and stray != path.parent:
+        with suppress(OSError):  # it ends at the first folder that holds something
+            for folder in (stray, *stray.parents):
+                folder.rmdir()
 
 
 def is_new(uri: str, *, root: Path) -> bool:

@@ -24,6 +24,7 @@ from recipeline.errors import UnavailableError, UsageError
 from recipeline.tracking import sqlite
 from recipeline.tracking._compat import DATABASE_LOGGER, engines_of
 from recipeline.tracking.failures import store_errors, unwritable
+from recipeline.tracking.filters import quoted
 
 #: How long a command waits for another one that is changing the same store.
 LOCK_SECONDS = 120
@@ -114,6 +115,7 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None, ca
                     got=f"no module '{error.name}'",
                     fix="Install it into .venv, or name another one, as in postgresql+psycopg://.",
                 ) from None
+            sqlite.remove_strays(uri)
             if path and cache and made_by_mlflow:
                 sqlite.keep_schema(cache, path)
     if artifact_location and "://" not in artifact_location:
@@ -123,8 +125,9 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None, ca
 
 def _lock(uri: str) -> filelock.BaseFileLock:
     """Return the lock of a store: beside a SQLite file; for a server, one per machine (its database does the rest)."""
-    if uri.startswith(sqlite.SQLITE):
-        path = Path(f"{uri.removeprefix(sqlite.SQLITE)}.lock")
+    file = sqlite.path_of(uri)
+    if file:
+        path = file.with_name(f"{file.name}.lock")
     else:
         path = Path(tempfile.gettempdir()) / f"recipeline-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
     # One lock object per path and process: the same thread may then take it again.
@@ -155,7 +158,7 @@ def search_versions(client: MlflowClient, name: str) -> list[ModelVersion]:
     found: list[ModelVersion] = []
     token = None
     while token != "":
-        page = client.search_model_versions(f"name = '{name}'", max_results=1000, page_token=token)
+        page = client.search_model_versions(f"name = {quoted(name)}", max_results=1000, page_token=token)
         found, token = found + list(page), page.token or ""
     return sorted(found, key=lambda version: -int(version.version))
 

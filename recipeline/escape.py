@@ -1,0 +1,49 @@
+"""User text in another language: one function for each place where it would mean something else than itself.
+
+HTML has Jinja's autoescape, a filter of MLflow `recipeline.tracking.filters.quoted`, and the URI of a SQLite file
+`recipeline.tracking.sqlite.uri_of`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+#: What moves, colours, hides or reorders text, and lone halves of characters, which cannot be printed; but for the joiners
+#: that Persian, Hindi and emoji are written with.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"
+
+#: What CommonMark and GitHub may take for markup in the middle of a line, and at its start.
+_MARKUP = re.compile(r"([\\`*_{}\[\]#|~@$])")
+_START = re.compile(r"^(\d*)([-+=.)])")
+
+
+def for_terminal(text: str) -> str:
+    r"""Return text as it may be printed: characters that a terminal acts upon are written as \u001b, but for \n and \t.
+
+    Valid JSON stays valid, and keeps its meaning.
+    """
+    return "".join(char if char in "\n\t" or not is_unseen(char) else _written(char) for char in text)
+
+
+def for_cell(value: object) -> str:
+    """Return a value as one line of a terminal: what is told in it cannot look like a line of its own."""
+    return for_terminal(str(value)).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def for_markdown(text: str) -> str:
+    """Return text that is no more than text in Markdown: one line, no HTML, no links, no pictures, no emphasis."""
+    escaped = _MARKUP.sub(r"\\\1", html.escape(for_terminal(" ".join(text.split())), quote=False))
+    return _START.sub(r"\1\\\2", escaped)
+
+
+def is_unseen(char: str) -> bool:
+    """Whether a terminal or a reader would act upon a character instead of showing it."""
+    return unicodedata.category(char) in _UNSEEN and char not in _JOINERS
+
+
+def _written(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{int.from_bytes(units[place : place + 2]):04x}" for place in range(0, len(units), 2))
