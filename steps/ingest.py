@@ -31,14 +31,13 @@ def work(session: Session, run: StepRun, data: str) -> str:
     from recipeline.data.column_profile import describe_columns
     from recipeline.data.schema import SchemaViolations, validate_table
     from recipeline.data.tables import read_table
-    from recipeline.data.uris import redact
     from recipeline.tracking.datasets import log_dataset
 
     recipe = session.recipe
     source = session.source(data)
     if source.notice:
         session.reporter.say(source.notice)
-    run.tag(data_source=source.kind, data_digest=source.sha256, data_origin=redact(source.origin))
+    run.tag(data_source=source.kind, data_digest=source.sha256, data_origin=source.origin)
     try:
         table = validate_table(
             read_table(source.content, columns=list(recipe.columns), origin=source.origin), recipe, origin=source.origin

@@ -50,12 +50,13 @@ def load_settings(path: Path, model: type[S], environment: Mapping[str, str]) ->
     UsageError : the file is missing or no YAML, a variable is not set, a key unknown, a value of the wrong type or
         impossible. All faults of the file are listed at once.
     """
-    content = _expand(read_yaml(path), environment, path)
+    typed = read_yaml(path)
+    content = _expand(typed, environment, path)
     try:
         # JSON mode is strict about types and still takes a list for a tuple.
         return model.model_validate_json(json.dumps(content, default=str))
     except ValidationError as error:
-        faults = [_fault(model, dict(fault)) for fault in error.errors()]
+        faults = [_fault(model, dict(fault), typed) for fault in error.errors()]
     if len(faults) == 1:
         raise UsageError(f"{path.name}: {faults[0]}", fix=f"Correct it in {path}.")
     raise UsageError(f"{path.name}: {len(faults)} settings are not valid.", fix=f"Correct them in {path}.", details=faults)
@@ -85,8 +86,8 @@ def _expand(value: Any, environment: Mapping[str, str], path: Path, key: str = "
     return json.loads(expanded) if is_number else expanded
 
 
-def _fault(model: type[BaseModel], fault: dict[str, Any]) -> str:
-    """Return one pydantic error as a sentence of ours."""
+def _fault(model: type[BaseModel], fault: dict[str, Any], typed: Any) -> str:
+    """Return one pydantic error as a sentence of ours; it quotes the value as it is `typed`, never what a variable holds."""
     location, kind = fault["loc"], fault["type"]
     key = ".".join(str(part) for part in location)
     if kind == "extra_forbidden":
@@ -95,10 +96,23 @@ def _fault(model: type[BaseModel], fault: dict[str, Any]) -> str:
     if kind == "missing":
         return f"'{key}' is missing and has no default."
     rule = str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    written = json.dumps(_at(typed, location), default=str, ensure_ascii=False)
+    is_secret = bool(_REFERENCE.search(written))
     if kind == "value_error":  # a rule across several keys says itself what it got
+        rule = rule.partition(" Got ")[0] if is_secret else rule
         return f"'{key}': {rule}" if key else rule
-    got = json.dumps(fault["input"], default=str)
+    got = written if is_secret else json.dumps(fault["input"], default=str)
     return f"'{key}' {rule}. Got {got if len(got) <= _LONGEST_VALUE else f'{got[:_LONGEST_VALUE]}…'} instead."
+
+
+def _at(content: Any, location: tuple[str | int, ...]) -> Any:
+    """Return what the file has at `location`, or the nearest that it has above."""
+    for part in location:
+        try:
+            content = content[part]
+        except (KeyError, IndexError, TypeError):
+            break
+    return content
 
 
 def _model_at(model: type[BaseModel], location: tuple[str | int, ...]) -> type[BaseModel] | None:

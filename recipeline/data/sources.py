@@ -26,7 +26,7 @@ DOWNLOAD_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Source:
-    """The table's bytes and where they are from.
+    """The table's bytes and where they are from, without credentials.
 
     `kind` is the `data_source` tag: the name of the recipe's download, `file` or `synthetic`. `notice` says in plain words
     what a user must know about the choice; empty where there is nothing to say.
@@ -36,6 +36,9 @@ class Source:
     origin: str
     content: bytes
     notice: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "origin", redact(self.origin))
 
     @property
     def sha256(self) -> str:
@@ -71,7 +74,7 @@ def read_source(data: str, recipe: Recipe, *, folder: Path, cache: Path) -> Sour
         return Source(download.name, download.url, fetch_download(download, cache))
     path = local_path(data, folder)
     if path is None:
-        return Source("file", redact(data), _fetch_uri(data))
+        return Source("file", data, _fetch_uri(data))
     return Source("file", str(path), _read_file(path))
 
 
@@ -87,10 +90,10 @@ def _automatic(recipe: Recipe, cache: Path) -> Source:
             if data.synthetic is None:
                 raise
             source = _synthetic(recipe)
-            host = urlsplit(data.download.url).netloc
             notice = (
-                f"No connection to {host} ({error.reason}): these are SYNTHETIC rows, made up to look like the real "
-                "ones. No score on them says anything about real ones. Name a file with data=PATH to use real rows."
+                f"No connection to {redact(data.download.url)} ({error.reason}): these are SYNTHETIC rows, made up to look "
+                "like the real ones. No score on them says anything about real ones. Name a file with data=PATH to use real "
+                "rows."
             )
             return Source(source.kind, source.origin, source.content, notice)
     if data.synthetic:
@@ -168,7 +171,7 @@ def fetch_download(download: Download, cache: Path, *, seconds: float = DOWNLOAD
     NoConnectionError : no answer within `seconds` in all.
     UnavailableError : the server says no.
     """
-    path = cache / f"{download.sha256}{Path(urlsplit(download.url).path).suffix}"
+    path = cache / f"{download.sha256}{Path(urlsplit(redact(download.url)).path).suffix}"
     try:
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() == download.sha256:
@@ -181,7 +184,7 @@ def fetch_download(download: Download, cache: Path, *, seconds: float = DOWNLOAD
     digest = hashlib.sha256(content).hexdigest()
     if digest != download.sha256:
         raise DataError(
-            f"{download.url} must have the sha256 {download.sha256} that the recipe pins.",
+            f"{redact(download.url)} must have the sha256 {download.sha256} that the recipe pins.",
             got=digest,
             fix="Something on the way changed the file, or it was published anew: "
             "get it another way and name it with data=PATH.",

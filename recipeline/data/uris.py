@@ -31,7 +31,13 @@ MLFLOW_SCHEMES = frozenset(
 
 _REMOTE = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+:/")
 
-_USER = re.compile(r"^([^/]+://)[^/]*@")
+_PARTS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+:)(/+)(.*)", re.DOTALL)
+
+#: What may follow the path of a URI: parameters, query, fragment.
+_MARKS = re.compile("[;?#]")
+
+#: The schemes of places that nobody logs in to: an @ or a ; in one is of its name.
+_OPEN_SCHEMES = frozenset({"file:", "models:", "runs:", "sqlite:"})
 
 
 class NoConnectionError(UnavailableError):
@@ -89,7 +95,7 @@ def copy_uri(uri: str, folder: Path, *, parameter: str = "data", seconds: float 
     except Exception as error:  # any of a dozen storage clients'
         raise UnavailableError(
             f"{parameter} must be a URI that MLflow or pandas can read.",
-            got=f"'{redact(uri)}' ({' '.join(str(error).split())[:200]})",
+            got=f"'{redact(uri)}' ({' '.join(scrub(str(error), uri).split())[:200]})",
             fix="Check the address, the credentials and the network.",
         ) from None
 
@@ -105,10 +111,33 @@ def _is_known_to_mlflow(uri: str) -> bool:
 
 
 def redact(uri: str) -> str:
-    """Return `uri` without its user, password, query and fragment, which may hold credentials; a path as it is."""
-    if "://" not in uri:
+    """Return `uri` without what may hold credentials: user, password, parameters, query and fragment; a path as it is.
+
+    People type passwords unescaped. Where it cannot be told whether a mark is of the password or ends the path, nothing but
+    the scheme is left: a shorter address is no loss, a part of a password is.
+    """
+    found = _PARTS.fullmatch(uri)
+    if not found:
         return uri
-    return _USER.sub(r"\1***@", re.split("[?#]", uri, maxsplit=1)[0])
+    scheme, slashes, rest = found.groups()
+    if scheme.lower() in _OPEN_SCHEMES:
+        return uri.partition("?")[0]
+    before, at, after = rest.rpartition("@")
+    authority = re.split("[/;?#]", rest, maxsplit=1)[0]
+    if at and ({":", "@"} & {*authority} or scheme.lower() in ("http:", "https:")):
+        rest = "***" if _MARKS.search(before) else f"***@{after}"
+    return f"{scheme}{slashes}{_MARKS.split(rest, maxsplit=1)[0]}"
+
+
+def scrub(text: str, uri: str) -> str:
+    """Return what a library says of `uri`, without what `redact` leaves out of it, escaped or not."""
+    found = _PARTS.fullmatch(uri)
+    if not found or redact(uri) == uri:
+        return text
+    before, _, after = found[3].rpartition("@")
+    marked = "".join(_MARKS.split(after, maxsplit=1)[1:])
+    words = {uri, before, *re.findall(r"\w{3,}", f"{before} {marked} {unquote(before)} {unquote(marked)}")} - {""}
+    return re.sub("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)), "***", text)
 
 
 def within(seconds: float, work: Callable[[float], None], parameter: str = "data") -> None:

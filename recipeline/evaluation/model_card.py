@@ -11,6 +11,7 @@ from typing import Any
 
 from recipeline.config.recipe import Recipe
 from recipeline.config.table import SYNTHETIC
+from recipeline.data.uris import redact
 from recipeline.escape import for_markdown
 
 #: A grade or a slice is named among the limits where its error is so many times that of all rows.
@@ -108,7 +109,9 @@ def _data(recipe: Recipe, metrics: Json, info: Json, tags: Json) -> tuple[str, .
         for feature in info["features"]
         if (name := feature["name"]) and feature["train_min"] is not None
     )
-    origin = recipe.data.download.url if recipe.data.download and tags["data_source"] == recipe.data.download.name else ""
+    origin = (
+        redact(recipe.data.download.url) if recipe.data.download and tags["data_source"] == recipe.data.download.name else ""
+    )
     return (
         f"Source: {tags['data_source']}{f', {origin}' if origin else ''}; sha256 {tags['data_digest'][:12]}.",
         f"Split: {tags['split_method']}; tested on {metrics['test_rows']:,} rows{_twins(metrics)}.",

@@ -10,7 +10,6 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.sources import Source
-from recipeline.data.uris import redact
 from recipeline.tracking._compat import describe_source
 from recipeline.tracking.runs import StepRun
 
@@ -22,7 +21,7 @@ def log_dataset(run: StepRun, table: pd.DataFrame, recipe: Recipe, source: Sourc
         warnings.simplefilter("ignore", UserWarning)
         dataset = mlflow.data.from_pandas(
             table,
-            source=describe_source(redact(source.origin)),
+            source=describe_source(source.origin),
             targets=recipe.target,
             name=recipe.name,
             digest=source.sha256[:32],

@@ -11,7 +11,7 @@ import requests
 import sqlalchemy.exc
 from mlflow.exceptions import MlflowException
 
-from recipeline.data.uris import redact
+from recipeline.data.uris import redact, scrub
 from recipeline.errors import UnavailableError, causes
 from recipeline.tracking._compat import NO_ANSWER, STORE_GONE
 
@@ -59,7 +59,7 @@ def unwritable(uri: str, reason: str) -> UnavailableError:
     """Return what is raised of a store that is not there, full or read-only, or did not answer; `reason` in one line."""
     return UnavailableError(
         f"The MLflow store {redact(uri)} must be reachable and writable.",
-        got=f"'{reason}'",
+        got=f"'{scrub(reason, uri)}'",
         fix="Check that it is there, that you may write to it, and that the disk is not full.",
     )
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from recipeline.config.profile import load_profile
 from recipeline.config.settings import flatten
 from recipeline.errors import UsageError
 from tests.config.helpers import Change, assert_refused, load
+from tests.conftest import small_recipe
 
 
 @pytest.mark.parametrize(
@@ -72,6 +74,41 @@ def test_an_environment_reference_can_have_a_default(tmp_path: Path) -> None:
 def test_a_missing_environment_variable_is_named_with_its_key(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'data' needs the environment variable PLACE"):
         load_profile(write_profile(tmp_path, "${PLACE}"), {})
+
+
+SECRET = "Zq7x/hidden"
+
+
+@pytest.mark.parametrize(
+    ("change", "quoted"),
+    [
+        (lambda c: c["engine"].update(n_jobs="${SECRET}"), '"${SECRET}"'),
+        (lambda c: c.update(promote="${SECRET}"), '"${SECRET}"'),
+        (lambda c: c.update(cache="https://u:${SECRET}@host"), '"https://u:${SECRET}@host"'),
+        (lambda c: c.update(data=["${SECRET}"]), '["${SECRET}"]'),
+        (lambda c: c.update(service={"trusted_types": {"a": "${SECRET}"}}), '{"a": "${SECRET}"}'),
+        (lambda c: c.update(service={"workers": "${SECRET}", "prediction_log": "${SECRET:-x}"}), ""),
+        (lambda c: c.update(store="${SECRET}"), '"${SECRET}"'),
+    ],
+)
+def test_an_error_quotes_a_reference_and_never_what_the_variable_holds(tmp_path: Path, change: Change, quoted: str) -> None:
+    content: dict[str, Any] = {"store": {"tracking_uri": "sqlite:///a.db"}, "data": "x", "engine": {}}
+    change(content)
+    (tmp_path / "p.yaml").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UsageError) as error:
+        load_profile(tmp_path / "p.yaml", {"SECRET": SECRET})
+    assert quoted in str(error.value)
+    assert "Zq7x" not in str(error.value)
+
+
+def test_a_rule_of_several_keys_does_not_tell_what_a_variable_holds(tmp_path: Path) -> None:
+    content = small_recipe()
+    for key in ("target", "experiment", "model_name"):
+        changed = content | {key: "${SECRET}"}
+        (tmp_path / "r.yaml").write_text(json.dumps(changed), encoding="utf-8")
+        with pytest.raises(UsageError) as error:
+            load_recipe(tmp_path / "r.yaml", {"SECRET": "Zq7x/hidden\n"})
+        assert "Zq7x" not in str(error.value)
 
 
 nested = st.recursive(

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import requests
@@ -25,10 +26,11 @@ from hypothesis import strategies as st
 
 from recipeline.config.recipe import Recipe
 from recipeline.data import uris
-from recipeline.data.sources import fetch_download, read_source
-from recipeline.data.uris import NoConnectionError, local_path, redact
-from recipeline.errors import DataError, UnavailableError
-from tests.conftest import ROOT, Project
+from recipeline.data.sources import Source, fetch_download, read_source
+from recipeline.data.uris import NoConnectionError, local_path, redact, scrub
+from recipeline.errors import DataError, RecipelineError, UnavailableError
+from recipeline.tracking.failures import unwritable
+from tests.conftest import ROOT, Project, as_recipe, small_recipe
 from tests.data.server import WINES, body, download, serving, trickle
 
 
@@ -209,6 +211,55 @@ def test_redacting_removes_password_query_and_fragment(user: str, password: str,
 )
 def test_redacting_leaves_a_uri_without_secrets_as_it_is(uri: str) -> None:
     assert redact(uri) == uri
+
+
+#: Halves of secrets, told by what no address has; between them is what ends a user, a host or a path.
+SECRETS = st.lists(st.sampled_from("/?#@:;%&=+ é"), min_size=0, max_size=4).map(lambda marks: f"Zq7x{''.join(marks)}Kw9v")
+
+
+@given(
+    st.sampled_from(["https", "http", "s3", "postgresql+psycopg", "ftp", "mlflow-artifacts", "HTTPS"]),
+    st.sampled_from(["/", "//", "///"]),
+    st.sampled_from(["", "user", "a@b", "12"]),
+    SECRETS,
+    st.sampled_from(["host", "host.example:81", "[::1]:5000"]),
+    st.sampled_from(["", "/", "/a/b.csv", "/a@b.csv", "/x;v=1"]),
+    st.one_of(st.just(""), st.tuples(st.sampled_from(["?key=", ";token=", "#", "?a=1&sig="]), SECRETS).map("".join)),
+)
+def test_no_part_of_a_secret_outlives_redacting(
+    scheme: str, slashes: str, user: str, password: str, host: str, path: str, end: str
+) -> None:
+    uri = f"{scheme}:{slashes}{user}:{password}@{host}{path}{end}"
+    assert not [half for half in ("Zq7x", "Kw9v") if half in redact(uri)]
+    assert redact(uri).startswith(f"{scheme}:/")
+    assert redact(redact(uri)) == redact(uri)
+    said = f"cannot read {uri}: no route to {user}:{password}@{host}, password {password}, {unquote(password)}"
+    for half in ("Zq7x", "Kw9v"):
+        assert half not in scrub(said, uri)
+
+
+@given(st.sampled_from(["?key=", ";token=", "#", "?a=1&sig="]), SECRETS)
+def test_no_part_of_a_token_behind_the_path_outlives_redacting(mark: str, token: str) -> None:
+    for half in ("Zq7x", "Kw9v"):
+        assert half not in redact(f"https://host.example/a.csv{mark}{token}")
+        assert half not in redact(f"s3://bucket/a.csv{mark}{token}")
+
+
+@pytest.mark.parametrize("password", ["Zq7x/Kw9v", "Zq7x?Kw9v", "Zq7x#Kw9v", "Zq7x@Kw9v"])
+def test_no_door_shows_the_password_of_an_address(tmp_path: Path, password: str) -> None:
+    url = f"http://user:{password}@127.0.0.1:9/a.csv;token=Zq7x?sig=Kw9v"
+    content = small_recipe()
+    content["data"]["download"] = {"name": "odd", "url": url, "sha256": "0" * 64}
+    said = []
+    for data in (url, "odd", "auto", url.replace("//", "/", 1), url.replace("http", "s3")):
+        try:
+            said.append(read_source(data, as_recipe(content), folder=tmp_path, cache=tmp_path).notice)
+        except RecipelineError as error:
+            said.append(str(error))
+    said.append(Source("odd", url, b"").origin)
+    said.append(unwritable(url, f"could not connect to {url}").sentence)
+    assert all(said)
+    assert not [words for words in said if "Zq7x" in words or "Kw9v" in words]
 
 
 def test_redirects_without_end_are_unavailable_and_not_without_a_connection(tmp_path: Path) -> None:
