@@ -35,9 +35,10 @@ def check(session: Session, model: str) -> None:
     from recipeline.training.trial import check_types
 
     recipe = session.recipe
-    built = {name: build_candidate(recipe, name) for name in recipe.select(model)}
-    for name in components_of(recipe, built):
-        check_types(recipe, name, built.get(name) or build_candidate(recipe, name), session.reader.trusted)
+    names = recipe.select(model)
+    built = {name: build_candidate(recipe, name) for name in (*names, *components_of(recipe, names))}
+    for name in components_of(recipe, names):
+        check_types(recipe, name, built[name], session.reader.trusted)
 
 
 def work(session: Session, run: StepRun, model: str) -> str:

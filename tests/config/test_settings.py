@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipeline.config.profile import load_profile
+from recipeline.config.recipe import load_recipe
 from recipeline.config.settings import flatten
 from recipeline.errors import UsageError
 from tests.config.helpers import Change, assert_refused, load

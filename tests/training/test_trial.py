@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from recipeline.config.recipe import Recipe, load_recipe
+from recipeline.errors import UsageError
+from recipeline.training.candidates import build_candidate
+from recipeline.training.trial import check_types
+from tests.conftest import ROOT, as_recipe, small_recipe
+
+
+class Own(LinearRegression):
+    """An estimator that is of no library."""
+
+
+class OwnAndStrict(LinearRegression):
+    """One that takes no rows but its own."""
+
+    def fit(self, *_: Any) -> Any:
+        raise RuntimeError("these are not my rows")
+
+
+def check(recipe: Recipe, name: str) -> None:
+    check_types(recipe, name, build_candidate(recipe, name), ())
+
+
+@pytest.mark.parametrize("path", ["recipe.yaml", "examples/diabetes/recipe.yaml"])
+def test_every_candidate_of_the_recipes_that_ship_can_be_served_and_is_tried_in_no_time(path: str) -> None:
+    recipe = load_recipe(ROOT / path, {})
+    started = time.process_time()
+    for name in recipe.candidates:
+        check(recipe, name)
+    assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("candidate", "got"),
+    [
+        ({"estimator": "tests.training.test_trial.Own"}, r"tests\.training\.test_trial\.Own"),
+        (
+            {
+                "estimator": "sklearn.ensemble.HistGradientBoostingRegressor",
+                "params": {"scoring": "r2", "early_stopping": True},
+            },
+            "recursion",
+        ),
+        # It cannot be fitted to rows that were made up: what it is built of is looked at all the same.
+        ({"estimator": "tests.training.test_trial.OwnAndStrict"}, r"tests\.training\.test_trial\.OwnAndStrict"),
+    ],
+)
+def test_a_candidate_whose_model_no_command_would_load_is_refused_by_key_and_type(candidate: dict[str, Any], got: str) -> None:
+    content = small_recipe()
+    content["candidates"]["New"] = {"alias": "new", **candidate}
+    with pytest.raises(UsageError, match=rf"'candidates\.New' cannot be served\..*{got}"):
+        check(as_recipe(content), "New")
+
+
+def test_the_estimator_itself_is_not_fitted(recipe: Recipe) -> None:
+    estimator = build_candidate(recipe, "DecisionTree")
+    check_types(recipe, "DecisionTree", estimator, ())
+    assert not hasattr(estimator, "tree_")
+    assert estimator.get_params()["max_depth"] == build_candidate(recipe, "DecisionTree").get_params()["max_depth"]
