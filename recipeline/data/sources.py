@@ -90,10 +90,10 @@ def _automatic(recipe: Recipe, cache: Path) -> Source:
             if data.synthetic is None:
                 raise
             source = _synthetic(recipe)
+            host = urlsplit(redact(data.download.url)).netloc.rpartition("@")[2]
             notice = (
-                f"No connection to {redact(data.download.url)} ({error.reason}): these are SYNTHETIC rows, made up to look "
-                "like the real ones. No score on them says anything about real ones. Name a file with data=PATH to use real "
-                "rows."
+                f"No connection to {host} ({error.reason}): these are SYNTHETIC rows, made up to look like the real "
+                "ones. No score on them says anything about real ones. Name a file with data=PATH to use real rows."
             )
             return Source(source.kind, source.origin, source.content, notice)
     if data.synthetic:
