@@ -31,7 +31,7 @@ class Engine(Settings):
 class PredictionLog(Settings):
     """Where the service keeps rows and answers for `monitor`: a folder of JSON lines, one line a row.
 
-    `sample` is the share of requests that are kept; files are closed at `max_mb`, and deleted after `keep_days`.
+    `sample` is the share of requests that are kept; a file has `max_mb` MiB at most, and is deleted after `keep_days`.
     """
 
     folder: str = Field(min_length=1)
