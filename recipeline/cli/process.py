@@ -56,6 +56,9 @@ class Edge(click.Command):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
+        if sys.platform == "win32":
+            click.echo(f"{self.name}: Windows is not supported. Install WSL (wsl --install), and work in it.", err=True)
+            sys.exit(2)
         with _signals():
             try:
                 # --help ends here too, with the exit code 0.

@@ -6,6 +6,8 @@ import contextlib
 import faulthandler
 import gc
 import os
+import pickle
+import re
 import signal
 import socket
 import sys
@@ -17,7 +19,9 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+from joblib import cpu_count
 
+from recipeline.cli.environment import open_settings
 from recipeline.config.profile import Service as Settings
 from recipeline.errors import UnavailableError
 from recipeline.serving.model.copies import mark_served
@@ -115,7 +119,9 @@ def start(copies: Path, tmp_path: Path) -> Iterator[Start]:
         def make(**settings: object) -> Forked:
             service = Forked(copies, tmp_path, **settings)
             stack.callback(end, service)
-            wait_for(lambda: service.listening() == WORKERS or service.has_ended(), 20)
+            workers = int(settings.get("workers", 0)) or WORKERS
+            expected = workers if workers > 0 else cpu_count()
+            wait_for(lambda: service.listening() == expected or service.has_ended(), 20)
             assert not service.has_ended(), service.log.read_text()
             return service
 
@@ -127,6 +133,29 @@ def end(service: Forked) -> None:
         for process in (*service.workers(), service.process):
             process.kill()
         os.waitpid(service.pid, 0)
+
+
+def test_it_starts_answers_and_counts_rows_without_the_calls_that_macos_does_not_have(
+    start: Start, row: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, names in (
+        (os, ("sched_getaffinity", "posix_fallocate", "posix_fadvise", "memfd_create", "pidfd_open", "eventfd")),
+        (signal, ("sigtimedwait", "sigwaitinfo")),
+    ):
+        for name in names:
+            monkeypatch.delattr(module, name)
+    service = start(workers=-1)
+    assert service.ask("/predict", row).status_code == 200
+    wait_for(lambda: "self_watch_rows 1.0" in service.ask("/metrics").text)
+    wait_for(lambda: service.ask("/readyz").status_code == 200)
+
+
+def test_what_its_workers_are_given_can_be_sent_to_a_process_that_is_not_forked() -> None:
+    """macOS begins a new interpreter for each."""
+    settled = open_settings("recipe.yaml", "local")
+    serving = Serving(NAME, settled.profile.service, settled.open_store, Path("copies"), None, ("token",))
+    sent = pickle.loads(pickle.dumps(serving))
+    assert (sent.settings, sent.tokens, sent.open_store.__self__) == (serving.settings, serving.tokens, settled)
 
 
 def test_signals_that_mean_nothing_to_the_service_change_nothing_whoever_gets_them(start: Start) -> None:
@@ -206,6 +235,10 @@ def test_until_the_drain_is_over_it_is_not_ready_and_every_request_is_answered(
     assert service.folders() == []
     with pytest.raises(requests.ConnectionError):
         service.ask()
+    others = [
+        line for line in service.log.read_text().splitlines() if not re.match(r"\{|[-\d]+ [:,\d]+ [A-Z]+ service: ", line)
+    ]
+    assert others == []  # no warning of a library
 
 
 @pytest.mark.parametrize("numbers", [(signal.SIGTERM, signal.SIGINT), (signal.SIGQUIT,)])
