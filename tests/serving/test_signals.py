@@ -119,8 +119,7 @@ def start(copies: Path, tmp_path: Path) -> Iterator[Start]:
         def make(**settings: object) -> Forked:
             service = Forked(copies, tmp_path, **settings)
             stack.callback(end, service)
-            workers = int(settings.get("workers", 0)) or WORKERS
-            expected = workers if workers > 0 else cpu_count()
+            expected = cpu_count() if settings.get("workers") == -1 else WORKERS
             wait_for(lambda: service.listening() == expected or service.has_ended(), 20)
             assert not service.has_ended(), service.log.read_text()
             return service
