@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -43,6 +44,13 @@ SPARE_THREADS = 128
 _CONNECTIONS, _OTHER_FILES = 4096, 256
 
 _RESPAWN_SECONDS = 0.1
+
+#: A request that let go of the interpreter, if only to count, waits so long at most until a thread in the background does, too.
+_SWITCH_SECONDS = 0.0005
+
+#: Garbage is collected after so many objects, and older ones rarely: a look at a thousand takes less than a millisecond. A
+#: prediction leaves none; other requests do.
+_COLLECT_AFTER = (1000, 50, 100)
 
 #: Who sends so slowly that a worker waits longer than this at its end is cut off. With the drain it is within the 30 s that
 #: Kubernetes grants unless it is told otherwise.
@@ -158,6 +166,8 @@ def _preload(meeting: Path) -> None:
 def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline) -> Flask:
     """Return the application of one worker, its watch begun, in that worker."""
     lifeline.follow(meeting, within=_END_SECONDS)
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.set_threshold(*_COLLECT_AFTER)
     from recipeline.serving.background import BackgroundLog, RotatingFiles, as_line, to_stderr
     from recipeline.serving.follower import Watch
     from recipeline.serving.http.app import create_app
