@@ -122,10 +122,11 @@ test: setup-dev ## the test suite
 test-full: setup-dev ## the test suite, and what builds environments or takes minutes
 	$(PY) -m pytest -m "full or not full"
 
-lint: setup-dev ## ruff, types, and the direction of imports
+lint: setup-dev ## ruff, types (also those of macOS), and the direction of imports
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy --platform darwin --cache-dir .mypy_cache/darwin recipeline steps custom
 	$(VENV)/bin/lint-imports
 
 bench: setup ## the chain against a textbook script, side by side; ratios

@@ -31,6 +31,7 @@ import mlflow.artifacts
 import mlflow.sklearn
 import numpy as np
 import platformdirs
+from joblib import cpu_count
 from prettytable import PrettyTable, TableStyle
 from scipy.stats import bootstrap
 
@@ -296,7 +297,7 @@ def trained(data: str, environments: str, model: str = "rf") -> Iterator[tuple[P
         mlflow.set_tracking_uri(uri)
         files = mlflow.artifacts.download_artifacts(MODEL, dst_path=str(folder / "model"))
         kept = Path(environments).resolve() if environments else folder / "environments"
-        place = Place(folder, profile, uri, Path(files), len(os.sched_getaffinity(0)), kept)
+        place = Place(folder, profile, uri, Path(files), cpu_count(), kept)
         table = read_table(source.content, columns=list(recipe.columns), origin=source.origin)
         yield place, validate_table(table, recipe, origin=source.origin)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,37 @@ def test_a_schedule_calls_commands_with_options_that_they_have(name: str) -> Non
     for name_, *words in found:
         options = {option for parameter in command(name_).params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= options
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not name.endswith(".timer")])
+def test_a_schedule_names_a_profile_that_the_project_has(name: str) -> None:
+    text = (DEPLOY / name).read_text(encoding="utf-8")
+    profiles = set(re.findall(r"(?:--profile,? |PROFILE=)([\w-]+)", text))
+    assert profiles
+    assert profiles <= {path.stem for path in (ROOT / "profiles").iterdir()}
+
+
+def test_every_way_to_install_the_crontab_keeps_the_lines_that_are_there(tmp_path: Path) -> None:
+    """`crontab FILE` replaces all of them; `crontab` here is one that keeps its lines in a file."""
+    kept = tmp_path / "kept"
+    program = tmp_path / "crontab"
+    program.write_text(
+        f'#!/bin/sh\nif [ "$1" = -l ]; then cat "{kept}"; else cat "$1" > "{kept}.new"; mv "{kept}.new" "{kept}"; fi\n'
+    )
+    program.chmod(0o755)
+    for file in ("deploy/cron", "docs/monitoring.md"):
+        text = (ROOT / file).read_text(encoding="utf-8").replace("\\|", "|")
+        found = re.findall(r"^#\s+(.*crontab.*)$|`(.*?crontab.*?)`", text, re.MULTILINE)
+        installs = [
+            " ".join(words).strip() for words in found if "cat deploy/cron" in " ".join(words) or "crontab d" in " ".join(words)
+        ]
+        assert installs
+        for command_ in installs:
+            for before in ("", "0 1 * * * backup\n"):
+                kept.write_text(before)
+                environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+                subprocess.run(["sh", "-c", command_], cwd=ROOT, env=environment, check=True)
+                assert kept.read_text() == before + (DEPLOY / "cron").read_text()
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith((".yaml", ".yml"))])

@@ -133,8 +133,8 @@ def open_settings(recipe: str, profile: str) -> Settled:
         sys.path.insert(0, str(root))
     loaded, where, profile_name = _settings(recipe, profile, cwd, root)
     uri = os.environ.get("MLFLOW_TRACKING_URI")
-    # A store that the environment names has its own place for artifacts.
-    location = None if uri else where.store.artifact_location
+    # Another store than the profile's, named by the environment, has its own place for artifacts.
+    location = where.store.artifact_location if uri in (None, where.store.tracking_uri) else None
     return Settled(
         loaded,
         where,

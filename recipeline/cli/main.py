@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from recipeline.cli.process import Edge, importing
+from recipeline.cli.process import Edge, importing, require_posix
 from recipeline.errors import guess
 
 #: Each command with the line that `recipeline --help` shows; a module of `recipeline.commands` has the command itself.
@@ -88,6 +88,7 @@ def recipeline() -> None:
 
 def main() -> None:
     """Run what the command line asks for; each command handles its own errors, signals and exit code."""
+    require_posix()
     words = sys.argv[1:]
     if words and words[0] in COMMANDS:
         load_command(words[0]).main(words[1:], prog_name=f"recipeline {words[0]}")

@@ -53,11 +53,19 @@ def import_libraries() -> None:
             importlib.import_module(name)
 
 
+def require_posix() -> None:
+    """End the process with one sentence on Windows, before it imports or calls what there is none of there."""
+    if sys.platform == "win32":
+        click.echo("recipeline: Windows is not supported. Install WSL (wsl --install), and work in it.", err=True)
+        sys.exit(2)
+
+
 class Edge(click.Command):
     """A command that ends with one sentence where the failure is expected, and with the traceback where it is a bug."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
+        require_posix()
         with _signals():
             try:
                 # --help ends here too, with the exit code 0.

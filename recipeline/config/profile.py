@@ -31,7 +31,7 @@ class Engine(Settings):
 class PredictionLog(Settings):
     """Where the service keeps rows and answers for `monitor`: a folder of JSON lines, one line a row.
 
-    `sample` is the share of requests that are kept; files are closed at `max_mb`, and deleted after `keep_days`.
+    `sample` is the share of requests that are kept; a file has `max_mb` MiB at most, and is deleted after `keep_days`.
     """
 
     folder: str = Field(min_length=1)
@@ -45,9 +45,9 @@ class Service(Settings):
 
     `workers` are processes, -1 for one per core; each answers `concurrency` requests at once and refuses more.
     `out_of_range` is what becomes of values that the model was not trained on: an answer with a warning, or a refusal.
-    The registry is asked every `poll_seconds`; a service that is told to end refuses requests for `drain_seconds` first, so
-    that a load balancer can leave.
-    A model may be made of `trusted_types` besides those that are trusted in every model; no command loads any other.
+    The registry is asked every `poll_seconds`; a service that is told to end says so at `/readyz`, and goes on answering for
+    `drain_seconds`, so that a load balancer can leave. A model may be made of `trusted_types` besides those that are trusted in
+    every model; no command loads any other.
     The last `self_watch_rows` rows of all workers are compared with the training rows; 0: none are.
     """
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -95,30 +97,39 @@ def to_stderr(lines: bytes) -> None:
 
 
 class RotatingFiles:
-    """Writes lines to files of a folder, one after the other, each of at most about `max_bytes`, and deletes those too old.
+    """Writes lines to files of a folder, one after the other, each of `max_bytes` at most, and deletes those too old.
 
-    A file belongs to one process, and its name tells when it was begun, in UTC: ``predictions-20261124T101500Z-4711.jsonl``.
+    A file is larger only where it holds a single line. It belongs to one process, and its name tells when it was begun, in UTC,
+    and which one of the process it is: ``predictions-20261124T101500Z-4711-0000.jsonl``.
     """
 
     def __init__(self, folder: Path, *, max_bytes: float, keep_days: float) -> None:
-        self._folder, self._max_bytes, self._keep_seconds = folder, max_bytes, keep_days * _DAY
+        self._folder, self._max_bytes, self._keep_seconds = folder, int(max_bytes), keep_days * _DAY
         self._path: Path | None = None
+        self._numbers = count()
         self._swept = 0.0
 
     def write(self, lines: bytes) -> None:
-        """Append lines. Raises OSError where that cannot be done."""
-        if self._path is None or self._is_full(self._path):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._path = self._folder / f"predictions-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.jsonl"
-        with self._path.open("ab") as file:
-            file.write(lines)
+        """Append lines, whole ones only. Raises OSError where that cannot be done."""
+        while lines:
+            path, room = self._current()
+            end = len(lines) if len(lines) <= room else lines.rfind(b"\n", 0, room) + 1
+            if not end and room == self._max_bytes:
+                end = lines.index(b"\n") + 1
+            if end:
+                _append(path, lines[:end])
+            else:
+                self._path = None
+            lines = lines[end:]
         self._sweep()
 
-    def _is_full(self, path: Path) -> bool:
-        try:
-            return path.stat().st_size >= self._max_bytes
-        except FileNotFoundError:
-            return True
+    def _current(self) -> tuple[Path, int]:
+        """Return the file to append to, and how many bytes it may take; one that was removed is begun anew."""
+        if self._path is None:
+            began = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+            self._path = self._folder / f"predictions-{began}-{os.getpid()}-{next(self._numbers):04}.jsonl"
+        size = self._path.stat().st_size if self._path.exists() else 0
+        return self._path, max(self._max_bytes - size, 0)
 
     def _sweep(self) -> None:
         now = time.time()
@@ -129,3 +140,13 @@ class RotatingFiles:
             with suppress(FileNotFoundError):
                 if now - path.stat().st_mtime > self._keep_seconds:
                     path.unlink()
+
+
+def _append(path: Path, lines: bytes) -> None:
+    """Append to a file, all or nothing: the next line must not go on where a part of another one ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        if file.write(lines) < len(lines):
+            file.truncate(size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

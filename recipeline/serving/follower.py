@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 from mlflow.entities.model_registry import ModelVersion
@@ -15,36 +16,39 @@ from recipeline.errors import RecipelineError
 from recipeline.inference.trust import RefusedModel
 from recipeline.registry.stages import CHAMPION
 from recipeline.registry.versions import Registry
-from recipeline.serving.model.copies import copy_name, fetch_version, mark_served, newest_copy
-from recipeline.serving.model.loading import load_copy
+from recipeline.serving.model.copies import copy_name, discard, fetch_version, mark_served, served_copies
+from recipeline.serving.model.loading import ServedModel, load_copy
 from recipeline.serving.state import Service
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.store import Store
 
 _LOG = logging.getLogger("service")
 
-#: A version that was refused is tried again after this time: what was missing may be there by then.
-_RETRY_SECONDS = 15.0
+#: A version that was refused is tried again after this time, and then after twice as long each time, up to the other: what was
+#: missing may be there by then.
+_RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 15.0, 240.0
 
 
 class Watch:
     """Asks the registry for its champion and makes `service` answer with it.
 
     `open_store` opens the store, when it is needed first; `folder` holds the copies of what is served, so that a worker that is
-    begun while the store is away serves what was served last.
+    begun while the wanted version cannot be served, for whatever reason, serves what was served last.
     """
 
     def __init__(self, service: Service, open_store: Callable[[], Store], folder: Path, trusted: Collection[str] = ()) -> None:
         self._service, self._open_store, self._folder, self._trusted = service, open_store, folder, trusted
         self._store: Store | None = None
-        self._refused, self._retry_at = "", 0.0
+        self._refused, self._retry_at, self._wait = "", 0.0, _RETRY_SECONDS
+        self._recall_at = 0.0
         self._ended = threading.Event()
 
     def start(self, *, wait_seconds: float = 10) -> None:
         """Ask in a thread of its own from now on; return once the first answer is there, or does not come."""
         first = threading.Event()
         threading.Thread(target=self._run, args=(first,), name="watch", daemon=True).start()
-        first.wait(wait_seconds)
+        if not first.wait(wait_seconds):
+            self._recall()  # where the answer comes this very moment, the next one, a second later, has the last word
 
     def stop(self) -> None:
         """Ask no more."""
@@ -85,30 +89,47 @@ class Watch:
         if wanted == self._refused and time.monotonic() < self._retry_at:
             return
         try:
-            with store_errors(store.uri):
-                copy = fetch_version(store, champion, self._folder)
-            self._serve(copy)
+            self._serve(self._load(store, champion))
         except (RefusedModel, RecipelineError, MlflowException, OSError) as error:
-            self._refused, self._retry_at = wanted, time.monotonic() + _RETRY_SECONDS
+            self._recall()
+            self._wait = min(2 * self._wait, _LONGEST_RETRY_SECONDS) if wanted == self._refused else _RETRY_SECONDS
+            self._refused, self._retry_at = wanted, time.monotonic() + self._wait
             self._service.refuse(str(champion.version), _sentence(error))
             _LOG.error("version %s is refused: %s", champion.version, _sentence(error))
 
-    def _serve(self, copy: Path) -> None:
-        model = load_copy(copy, self._trusted)
-        mark_served(copy)
+    def _load(self, store: Store, champion: ModelVersion) -> ServedModel:
+        """Return the version, loaded from its copy; one that was there before and fails is fetched again."""
+        copy = self._folder / copy_name(champion)
+        if copy.is_dir():
+            with suppress(RefusedModel):
+                return load_copy(copy, self._trusted)
+            discard(copy)
+        with store_errors(store.uri):
+            copy = fetch_version(store, champion, self._folder)
+        try:
+            return load_copy(copy, self._trusted)
+        except RefusedModel:
+            discard(copy)  # what is mended in the store is fetched then
+            raise
+
+    def _serve(self, model: ServedModel) -> None:
+        if model.folder:
+            mark_served(model.folder)
         self._service.serve(model)
-        self._refused = ""
         _LOG.info("version %s is served, %s", model.version, model.path)
 
     def _recall(self) -> None:
-        """Serve what was served last, where nothing is served yet."""
-        copy = newest_copy(self._folder) if self._service.model is None else None
-        if copy is None:
+        """Serve what was served last and can be, where nothing is served yet."""
+        if self._service.model or time.monotonic() < self._recall_at:
             return
-        try:
-            self._serve(copy)
-        except RefusedModel as error:
-            self._service.refuse(copy.name, str(error))
+        for copy in served_copies(self._folder):
+            try:
+                self._serve(load_copy(copy, self._trusted))
+            except RefusedModel as error:
+                _LOG.error("the copy %s is skipped: %s", copy, error)
+            else:
+                return
+        self._recall_at = time.monotonic() + _RETRY_SECONDS
 
 
 def _sentence(error: Exception) -> str:

@@ -6,19 +6,17 @@ forked from a process that has imported everything and opened nothing, so that a
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
 import ipaddress
 import logging
-import mmap
 import os
 import resource
 import signal
 import socket
-import tempfile
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.util import Finalize
@@ -29,11 +27,14 @@ from flask import Flask
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.mp import MPServer
+from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 from recipeline.config.profile import Service as Settings
 from recipeline.errors import UnavailableError
 from recipeline.escape import for_terminal
+from recipeline.serving.meeting import begin_drain, drain_reader, open_meeting
+from recipeline.serving.signals import Lifeline, ignoring
 from recipeline.tracking.store import Store
 
 #: Threads of a worker beyond the requests that it may have at work: they wait for bodies that are sent slowly, say that there
@@ -45,13 +46,16 @@ _CONNECTIONS, _OTHER_FILES = 4096, 256
 
 _RESPAWN_SECONDS = 0.1
 
+#: A request that let go of the interpreter, if only to count, waits so long at most until a thread in the background does, too.
+_SWITCH_SECONDS = 0.0005
+
+#: Garbage is collected after so many objects, and older ones rarely: a look at a thousand takes less than a millisecond. A
+#: prediction leaves none; other requests do.
+_COLLECT_AFTER = (1000, 50, 100)
+
 #: Who sends so slowly that a worker waits longer than this at its end is cut off. With the drain it is within the 30 s that
 #: Kubernetes grants unless it is told otherwise.
 _END_SECONDS = 20
-
-_ENDING = (signal.SIGTERM, signal.SIGINT)
-
-_DRAINING = "draining"
 
 
 @dataclass(frozen=True)
@@ -67,41 +71,42 @@ class Serving:
 
 
 def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object] = lambda _: None) -> int:
-    """Answer requests on `host` and `port` until SIGTERM or SIGINT; return which. `ready` is called with the number of workers.
+    """Answer requests on `host` and `port` until a signal ends it; return which. `ready` is called with the number of workers.
 
     Raises
     ------
     UnavailableError : the address cannot be listened on.
     """
     _require_free(host, port)
-    workers = serving.settings.workers if serving.settings.workers > 0 else len(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory(prefix="service-") as folder:
-        meeting = Path(folder)
+    workers = serving.settings.workers if serving.settings.workers > 0 else cpu_count()
+    with open_meeting() as meeting, ignoring():
         _preload(meeting)
-        with _flag(meeting) as flag:
-            server = _Server(
-                "serving",
-                address=host,
-                port=port,
-                interface=Interfaces.WSGI,
-                workers=workers,
-                blocking_threads=serving.settings.concurrency + SPARE_THREADS,
-                backpressure=_allow_connections(),
-                websockets=False,
-                respawn_failed_workers=True,
-                respawn_interval=_RESPAWN_SECONDS,
-                workers_kill_timeout=_END_SECONDS,
-                log_level=LogLevels.warning,
-            )
-            server.begin_drain, server.drain_seconds = partial(_raise, flag), serving.settings.drain_seconds
-            server.on_startup(lambda: ready(workers))
-            server.serve(target_loader=partial(_make_app, serving, meeting), wrap_loader=False)
-            return server.ended_by
+        server = _Server(
+            "serving",
+            address=host,
+            port=port,
+            interface=Interfaces.WSGI,
+            workers=workers,
+            blocking_threads=serving.settings.concurrency + SPARE_THREADS,
+            backpressure=_allow_connections(),
+            websockets=False,
+            respawn_failed_workers=True,
+            respawn_interval=_RESPAWN_SECONDS,
+            workers_kill_timeout=_END_SECONDS,
+            log_level=LogLevels.error,
+        )
+        server.lifeline, server.begin_drain = Lifeline(), partial(begin_drain, meeting)
+        server.drain_seconds = serving.settings.drain_seconds
+        server.on_startup(lambda: ready(workers))
+        signal.signal(signal.SIGQUIT, server.signal_handler_interrupt)
+        server.serve(target_loader=partial(_make_app, serving, meeting, server.lifeline), wrap_loader=False)
+        return server.ended_by
 
 
 class _Server(MPServer):
     """Granian, but at its end it says so for a while before it refuses connections; a second signal ends it at once."""
 
+    lifeline: Lifeline
     begin_drain: Callable[[], object]
     drain_seconds: float
     ended_by = 0
@@ -111,15 +116,24 @@ class _Server(MPServer):
         super()._respawn_workers(*args, **kwargs)
         self.respawned_wrks.clear()
 
+    def _stop_workers(self) -> None:
+        self.lifeline.cut(len(self.wrks))
+        super()._stop_workers()  # type: ignore[no-untyped-call]
+
+    def signal_handler_reload(self, *_: Any) -> None:
+        """Do nothing: Granian would end its workers before others answer, and what is in Production is followed anyway."""
+
     def signal_handler_interrupt(self, *args: Any) -> None:
         end: Callable[[], object] = super().signal_handler_interrupt
-        is_second = self.ended_by != 0
+        is_urgent = self.ended_by != 0 or args[0] == signal.SIGQUIT
         self.ended_by = int(args[0])
         self.begin_drain()
-        if is_second or not self.drain_seconds:
+        if is_urgent or not self.drain_seconds:
             end()
         else:
-            threading.Timer(self.drain_seconds, end).start()
+            timer = threading.Timer(self.drain_seconds, end)
+            timer.daemon = True  # a second signal does not wait for it
+            timer.start()
 
 
 def _allow_connections() -> int:
@@ -157,9 +171,11 @@ class _Lines(logging.Formatter):
         return for_terminal(super().format(record))
 
 
-def _make_app(serving: Serving, meeting: Path) -> Flask:
+def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline) -> Flask:
     """Return the application of one worker, its watch begun, in that worker."""
-    _take_signals_in_a_thread()
+    lifeline.follow(meeting, within=_END_SECONDS)
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.set_threshold(*_COLLECT_AFTER)
     from recipeline.serving.background import BackgroundLog, RotatingFiles, as_line, to_stderr
     from recipeline.serving.follower import Watch
     from recipeline.serving.http.app import create_app
@@ -174,7 +190,7 @@ def _make_app(serving: Serving, meeting: Path) -> Flask:
         handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     settings, metrics = serving.settings, Metrics(meeting)
-    service = Service(serving.model_name, settings, metrics, serving.tokens, draining=_reader(meeting))
+    service = Service(serving.model_name, settings, metrics, serving.tokens, draining=drain_reader(meeting))
     if settings.access_log:
         service.access_log = BackgroundLog(to_stderr, as_line, metrics.dropped.labels("access").inc)
     if settings.prediction_log and serving.log_folder:
@@ -188,45 +204,6 @@ def _make_app(serving: Serving, meeting: Path) -> Flask:
             Finalize(None, one.close, exitpriority=0)  # at its end, what is still in the queue
     Watch(service, serving.open_store, serving.copies, settings.trusted_types).start()
     return create_app(service)
-
-
-def _take_signals_in_a_thread() -> None:
-    """Wait for the signals that end this worker in a thread of its own; call it before there are other threads.
-
-    Python runs a handler in the main thread, which sleeps in a lock that only a signal to itself would wake. Under load the
-    kernel now and then gives the signal to a thread that is just being made: the worker went on for ever (1 of 30 ends).
-    """
-    for number in _ENDING:
-        signal.signal(number, signal.SIG_DFL)  # not its parent's, which would not end it
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # and so in every thread that is made from now on
-
-    def take() -> None:
-        while True:
-            number = signal.sigwait(_ENDING)
-            handler = signal.getsignal(number)
-            if not callable(handler):  # Granian has not begun
-                os._exit(128 + number)
-            handler(number, None)
-
-    threading.Thread(target=take, name="signals", daemon=True).start()
-
-
-@contextlib.contextmanager
-def _flag(folder: Path) -> Iterator[mmap.mmap]:
-    path = folder / _DRAINING
-    path.write_bytes(b"\0")
-    with path.open("r+b") as file, mmap.mmap(file.fileno(), 1) as flag:
-        yield flag
-
-
-def _raise(flag: mmap.mmap) -> None:
-    flag[0] = 1
-
-
-def _reader(folder: Path) -> Callable[[], bool]:
-    with (folder / _DRAINING).open("r+b") as file:
-        flag = mmap.mmap(file.fileno(), 1)
-    return lambda: flag[0] != 0
 
 
 def _require_free(host: str, port: int) -> None:

@@ -38,8 +38,8 @@ class Service:
     wanted: str = ""
     #: Why the wanted version is not served.
     refusal: str = ""
-    #: Why the registry could not be asked, and since when.
-    registry_error: str = ""
+    #: Why the registry gave no answer, and since when.
+    registry_error: str = "not asked yet"
     registry_away_since: float = 0.0
 
     def __post_init__(self) -> None:

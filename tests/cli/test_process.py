@@ -121,6 +121,33 @@ toy()
     assert (done.returncode, done.stdout, done.stderr.strip()) == (code, "unwound\n", f"toy: {word}")
 
 
+def test_on_windows_every_command_is_one_sentence_that_names_wsl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    for words in ([], ["--help"], ["--number", "three"]):
+        result = invoke(raising(AssertionError()), *words)
+        assert (result.exit_code, result.stdout) == (2, "")
+        (sentence,) = result.stderr.splitlines()
+        assert "WSL" in sentence
+
+
+def test_the_console_script_imports_nothing_that_windows_does_not_have() -> None:
+    """It is taken away before the project is imported, as far as Python itself can do without it."""
+    script = """
+import os, runpy, signal, sys, click
+sys.platform, sys.argv = "win32", ["recipeline", "serve"]
+for name in ("fcntl", "resource", "pwd", "grp", "termios"):
+    sys.modules[name] = None
+for module, names in ((os, "fork getuid nice pread pwrite"), (signal, "SIGALRM SIGHUP SIGQUIT setitimer pthread_sigmask")):
+    for name in names.split():
+        delattr(module, name)
+runpy.run_module("recipeline", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 2
+    (sentence,) = done.stderr.splitlines()
+    assert "WSL" in sentence
+
+
 def test_the_run_that_mlflow_opened_fails_with_the_command(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = new_run(store)
     monkeypatch.setenv("MLFLOW_RUN_ID", run_id)

@@ -11,7 +11,16 @@ from tests.conftest import ROOT
 
 @pytest.mark.parametrize("name", [path.stem for path in (ROOT / "profiles").glob("*.yaml")])
 def test_every_profile_of_the_project_loads(name: str) -> None:
-    load_profile(find_profile(name, ROOT / "profiles", ROOT), {})
+    load_profile(find_profile(name, ROOT / "profiles", ROOT), {"MLFLOW_TRACKING_URI": "https://mlflow.example"})
+
+
+def test_the_shared_profile_takes_its_store_from_the_environment_and_says_so_where_there_is_none() -> None:
+    path = find_profile("server", ROOT / "profiles", ROOT)
+    environment = {"MLFLOW_TRACKING_URI": "postgresql+psycopg://db.example/mlflow", "ARTIFACT_LOCATION": "s3://bucket/mlflow"}
+    store = load_profile(path, environment).store
+    assert (store.tracking_uri, store.artifact_location) == tuple(environment.values())
+    with pytest.raises(UsageError, match="MLFLOW_TRACKING_URI"):
+        load_profile(path, {})
 
 
 def test_an_unknown_profile_is_refused_with_the_nearest_one() -> None:

@@ -312,7 +312,7 @@ def send_slowly(server: Server, row: dict[str, float], *, seconds: float, begun:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_service_told_to_end_answers_what_it_had_begun_refuses_the_rest_and_exits(
+def test_a_service_told_to_end_answers_until_the_drain_is_over_and_exits(
     versions: Versions, server: Server, number: signal.Signals
 ) -> None:
     told: list[float] = []
@@ -337,9 +337,8 @@ def test_a_service_told_to_end_answers_what_it_had_begun_refuses_the_rest_and_ex
     assert server.process.returncode == 128 + number
     assert DRAIN_SECONDS < ended[0] - told[0] < DRAIN_SECONDS + 10
     assert slow[0].startswith(b"HTTP/1.1 200 ")
-    assert set(report.statuses) == {200, 503}
-    assert {answer.status for answer in report.answers if answer.done < told[0]} == {200}
-    assert versions.wrong([answer for answer in report.answers if answer.status == 200]) == []
+    assert set(report.statuses) == {200}
+    assert versions.wrong(report.answers) == []
     # Until the drain is over every request is answered; from then on connections are refused, or closed unread. What counts is
     # when a request was sent, or its connection refused: on a busy machine that is later than it was due.
     assert [broken for broken in report.broken if (broken.sent or broken.at) < told[0] + DRAIN_SECONDS] == []

@@ -43,6 +43,7 @@ def make_client(model: ServedModel) -> Make:
 
     def make(served: ServedModel | None = model, tokens: tuple[str, ...] = (), **settings: Any) -> FlaskClient:
         service = Service(NAME, Settings(**settings), Metrics(), tokens)
+        service.find_registry()
         if served:
             service.serve(served)
         client = create_app(service).test_client()

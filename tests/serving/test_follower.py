@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mlflow
@@ -10,6 +13,7 @@ import pytest
 from recipeline.config.profile import Service as Settings
 from recipeline.errors import UnavailableError
 from recipeline.serving.follower import Watch
+from recipeline.serving.model.copies import served_copies
 from recipeline.serving.prometheus import Metrics
 from recipeline.serving.state import Service
 from recipeline.tracking.store import Store
@@ -63,6 +67,36 @@ def watched(_two: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Watched
     mlflow.end_run()
 
 
+class Fault:
+    """Ways in which the wanted version, the second one, cannot be served."""
+
+    @staticmethod
+    def file(watched: Watched) -> Path:
+        version = watched.project.client.get_model_version(NAME, "2")
+        model = watched.project.client.get_logged_model(version.source.rpartition("/")[2])
+        return Path(model.artifact_location.removeprefix("file://")) / "model.skops"
+
+    @staticmethod
+    def of_the_store(watched: Watched) -> None:
+        watched.away = True
+        watched.restart()
+
+    @classmethod
+    def of_its_file(cls, watched: Watched) -> None:
+        file = cls.file(watched)
+        file.write_bytes(file.read_bytes()[:-50])
+
+    @classmethod
+    def of_its_place(cls, watched: Watched) -> None:
+        shutil.rmtree(cls.file(watched).parent)
+
+    @staticmethod
+    def of_its_run(watched: Watched) -> None:
+        version = watched.project.client.get_model_version(NAME, "2")
+        run = watched.project.client.get_run(version.tags["recipeline.evaluate_run_id"])
+        shutil.rmtree(run.info.artifact_uri.removeprefix("file://"))
+
+
 def test_a_promotion_and_a_rollback_are_followed(watched: Watched) -> None:
     assert watched.poll() == "1"
     watched.project.ok("promote", promote="always")
@@ -86,9 +120,7 @@ def test_nothing_in_production_is_no_model(project: Project, tmp_path: Path) -> 
 def test_a_version_that_cannot_be_served_is_refused_and_the_old_one_stays(watched: Watched) -> None:
     watched.poll()
     watched.project.ok("promote", promote="always")
-    version = watched.project.client.get_model_version(NAME, "2")
-    model = watched.project.client.get_logged_model(version.source.rpartition("/")[2])
-    file = Path(model.artifact_location.removeprefix("file://")) / "model.skops"
+    file = Fault.file(watched)
     whole = file.read_bytes()
     file.write_bytes(whole[:-50])
     assert watched.poll() == "1"
@@ -131,6 +163,71 @@ def test_a_worker_that_is_begun_while_the_store_is_away_serves_what_was_served_l
     assert not watched.service.state()["registry"]["answers"]
 
 
+@pytest.mark.parametrize("fault", [Fault.of_the_store, Fault.of_its_file, Fault.of_its_place, Fault.of_its_run])
+def test_a_worker_that_is_begun_while_the_wanted_version_cannot_be_served_serves_what_was_served_last(
+    watched: Watched, fault: Callable[[Watched], None]
+) -> None:
+    watched.poll()
+    watched.project.ok("promote", promote="always")
+    fault(watched)
+    watched.poll()
+    watched.restart()
+    assert watched.poll() == "1"
+    state = watched.service.state()
+    assert state["status"] == "ready"
+    assert state["wanted"] == ("1" if watched.away else "2")
+    assert bool(state["refused"]) is not watched.away
+
+
+def damage(copy: Path) -> None:
+    for path in (copy / "version.json", copy / "model" / "model.skops"):
+        path.write_bytes(path.read_bytes()[:20])
+
+
+def test_copies_that_fail_are_skipped_and_the_one_served_before_them_is_recalled(watched: Watched) -> None:
+    watched.poll()
+    watched.project.ok("promote", promote="always")
+    assert watched.poll() == "2"
+    damage(served_copies(watched.folder)[0])
+    watched.away = True
+    watched.restart()
+    assert watched.poll() == "1"
+
+
+def test_a_copy_of_the_wanted_version_that_fails_is_fetched_again(watched: Watched) -> None:
+    watched.poll()
+    damage(served_copies(watched.folder)[0])
+    watched.restart()
+    assert watched.poll() == "1"
+    assert watched.service.state()["refused"] is None
+
+
+def test_a_store_that_hangs_keeps_no_worker_from_what_was_served_last(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.poll()
+    watched.restart()
+    hung = threading.Event()
+    monkeypatch.setattr(watched.watch, "_open_store", hung.wait)
+    watched.watch.start(wait_seconds=0.05)
+    watched.watch.stop()
+    assert watched.service.state()["status"] == "ready"
+    assert watched.service.state()["registry"] == {"answers": False, "error": "not asked yet"}
+    hung.set()
+
+
+def test_a_version_that_is_refused_again_and_again_is_fetched_less_and_less_often(watched: Watched) -> None:
+    watched.project.ok("promote", promote="always")
+    Fault.of_its_file(watched)
+    waits = list[float]()
+    for _ in range(6):
+        began = time.monotonic()
+        watched.poll()
+        waits.append(round(watched.watch._retry_at - began))
+        watched.watch._retry_at = 0
+    assert waits == [15, 30, 60, 120, 240, 240]
+
+
 def test_without_a_store_and_without_a_copy_it_is_not_ready_and_says_why(project: Project, tmp_path: Path) -> None:
     watched = Watched(project, tmp_path / "copies")
     watched.away = True
@@ -152,8 +249,6 @@ def test_a_full_disk_refuses_the_new_version_and_keeps_the_old_one(watched: Watc
 
 
 def test_the_watch_outlives_a_bug(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
     watched.service.settings = Settings(poll_seconds=0.05)
     calls = []
 

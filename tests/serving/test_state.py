@@ -12,8 +12,16 @@ def new(*tokens: str, concurrency: int = 1) -> Service:
     return Service("Toy", Settings(concurrency=concurrency), Metrics(), tokens)
 
 
-def test_a_service_begins_without_a_model_and_says_what_makes_one() -> None:
-    assert new().state() == {
+def test_before_the_registry_was_asked_nothing_is_said_of_production() -> None:
+    state = new().state()
+    assert state["registry"] == {"answers": False, "error": "not asked yet"}
+    assert "Production" not in state["advice"]
+
+
+def test_where_nothing_is_in_production_it_says_what_makes_something() -> None:
+    service = new()
+    service.find_registry()
+    assert service.state() == {
         "status": "not ready",
         "served": None,
         "wanted": None,
@@ -43,6 +51,7 @@ def test_no_token_is_shown_in_what_it_prints_of_itself() -> None:
 
 def test_a_refused_version_is_told_with_its_reason_and_what_to_do() -> None:
     service = new()
+    service.find_registry()
     service.refuse("2", "Its file must be whole.")
     state = service.state()
     assert (state["wanted"], state["refused"]) == ("2", {"version": "2", "reason": "Its file must be whole."})

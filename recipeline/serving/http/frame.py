@@ -79,6 +79,8 @@ class Frame:
         self._seconds[path].observe(took)
         response.headers.add("X-Request-ID", environ[ID])
         response.headers.add("X-Content-Type-Options", "nosniff")
+        if self._service.draining():
+            response.headers["Connection"] = "close"  # the next request goes to a service that stays
         if self._service.access_log:
             record = {
                 "time": time.time(),

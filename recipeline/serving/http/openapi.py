@@ -22,7 +22,7 @@ _REFUSALS = {
     f"(the first {LISTED_FAULTS} are listed); or the address asks for what the model does not have.",
     "429": "Too many requests are at work.",
     "500": "The service failed. Its log has the error under the request's ID.",
-    "503": "No model is served, or the service is about to end.",
+    "503": "No model is served.",
 }
 
 _PREDICTION_REFUSALS = ("400", "413", "415", "422", "429", "503")

@@ -36,9 +36,7 @@ def add_prediction(app: Application, service: Service, frame: Frame) -> None:
 
 
 def _at_work(service: Service, work: Callable[[Service, PlainRequest], Response], asked: PlainRequest) -> Response:
-    """Answer unless the service is about to end, or too many requests are at work."""
-    if service.draining():
-        raise Refusal(503, "The service is about to end. Ask another one.", headers={"Retry-After": "1", "Connection": "close"})
+    """Answer unless too many requests are at work."""
     _read_body(service, asked)
     if not service.enter():
         raise Refusal(429, "Too many requests are at work. Ask again in a moment.", headers={"Retry-After": "1"})

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
-import shutil
 import tempfile
+import time
 from pathlib import Path
 
 import orjson
 from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.artifacts import BASELINE, GOLDEN, INTERVAL, MODEL_INFO
+from recipeline.serving.model.loading import VERSION
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.models import model_id_of
 from recipeline.tracking.store import Store
@@ -19,7 +20,16 @@ from recipeline.tracking.store import Store
 #: The folder, in that of a version's copy, of what the self-watch counts: it goes when the copy goes.
 WATCHED = "watched"
 
+#: The file, in a version's copy, that says that it was served; it is as old as the last time that it began to be.
+_SERVED = "served"
+
 _KEPT_COPIES = 3
+
+#: Folders that a copy is made in, or removed in.
+_UNFINISHED = ".unfinished-"
+
+#: Whatever else is in the folder of copies for so long was left by a worker that was killed.
+_LEFT_SECONDS = 3600
 
 
 def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
@@ -34,10 +44,9 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
         return target
     folder.mkdir(parents=True, exist_ok=True)
     reader, run_id = Reader(store.client), version.tags.get("recipeline.evaluate_run_id", "(none)")
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as unfinished:
         copy = Path(unfinished) / "copy"
         copy.mkdir()
-        (copy / WATCHED).mkdir()  # made later, it would make its copy the newest one
         reader.copy(MODEL_INFO, run_id, copy)
         reader.copy(GOLDEN, run_id, copy)
         for artifact in (INTERVAL, BASELINE):
@@ -52,7 +61,7 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
             "created_ms": version.creation_timestamp,
             "tags": dict(version.tags),
         }
-        (copy / "version.json").write_bytes(orjson.dumps(known))
+        (copy / VERSION).write_bytes(orjson.dumps(known))
         try:
             copy.rename(target)
         except OSError:
@@ -66,15 +75,39 @@ def copy_name(version: ModelVersion) -> str:
     return f"{version.version}-{hashlib.sha256(str(version.source).encode()).hexdigest()[:12]}"
 
 
-def newest_copy(folder: Path) -> Path | None:
-    """Return the copy that was served last; None where there is none."""
-    copies = [path for path in folder.glob("[!.]*") if (path / "version.json").is_file()]
-    return max(copies, key=lambda path: path.stat().st_mtime, default=None)
+def served_copies(folder: Path) -> list[Path]:
+    """Return the copies that were served, the last one first; a copy that never was may be of a version that is refused."""
+    return sorted((mark.parent for mark in folder.glob(f"[!.]*/{_SERVED}")), key=_served_at, reverse=True)
 
 
 def mark_served(copy: Path) -> None:
-    """Make the copy the newest one, and remove those that were served long before."""
-    os.utime(copy)
-    copies = sorted(copy.parent.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for old in copies[_KEPT_COPIES:]:
-        shutil.rmtree(old, ignore_errors=True)
+    """Record that the copy is served, and remove those that were served long before.
+
+    A folder that cannot be written is no reason not to serve what is in it.
+    """
+    with contextlib.suppress(OSError):
+        (copy / _SERVED).touch()
+        served = served_copies(copy.parent)
+        left = [path for path in copy.parent.iterdir() if path not in served and _age(path) > _LEFT_SECONDS]
+        for old in [*served[_KEPT_COPIES:], *left]:
+            discard(old)
+
+
+def discard(copy: Path) -> None:
+    """Remove a copy at once and as a whole, so that nobody finds a part of it."""
+    with (
+        contextlib.suppress(OSError),
+        tempfile.TemporaryDirectory(dir=copy.parent, prefix=_UNFINISHED, ignore_cleanup_errors=True) as folder,
+    ):
+        copy.rename(Path(folder) / "copy")
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
+
+
+def _served_at(copy: Path) -> float:
+    try:
+        return (copy / _SERVED).stat().st_mtime
+    except OSError:  # another worker removed it meanwhile
+        return 0.0

@@ -24,6 +24,9 @@ from recipeline.serving.rows.schema import Schema
 
 _LOG = logging.getLogger("service")
 
+#: The file of a copy that holds what the registry said of its version.
+VERSION = "version.json"
+
 _CHECKED_ROWS = 512
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -71,10 +74,10 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
     RefusedModel : it is a pickle, holds types that are not trusted, cannot be read, or answers differently.
     """
     try:
-        known = orjson.loads((copy / "version.json").read_bytes())
+        known = _read_version(copy / VERSION)
         info, golden = MODEL_INFO.read(copy / MODEL_INFO.name), GOLDEN.read(copy / GOLDEN.name)
         schema = Schema.of(info)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # of JSON, of Parquet, of another kind of content than theirs
         raise RefusedModel(f"Its description must be readable. Got '{_short(error)}' instead.") from None
     fitted = read_model(copy / "model", trusted)
     try:
@@ -88,21 +91,29 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
         other = "other limits" if same else "other predictions"
         raise RefusedModel(f"It must answer its golden rows as it did when it was evaluated. Got {other} instead.")
     return ServedModel(
-        name=known["name"],
-        version=known["version"],
-        source=known["source"] or "",
+        **known,
         info=info,
-        tags=known["tags"],
         schema=schema,
         interval=interval,
         predict=predict,
         path=path,
         path_reason=reason,
-        run_id=known["run_id"] or "",
-        created_ms=known["created_ms"],
         bins=_read_bins(copy, schema),
         folder=copy,
     )
+
+
+def _read_version(file: Path) -> dict[str, Any]:
+    """Return what the registry said of the version."""
+    known = orjson.loads(file.read_bytes())
+    return {
+        "name": str(known["name"]),
+        "version": str(int(known["version"])),
+        "source": str(known["source"] or ""),
+        "tags": dict(known["tags"]),
+        "run_id": str(known["run_id"] or ""),
+        "created_ms": int(known["created_ms"]),
+    }
 
 
 def _read_bins(copy: Path, schema: Schema) -> Bins | None:

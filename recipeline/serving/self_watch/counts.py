@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
@@ -57,8 +58,7 @@ class Counts:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if _parse(os.pread(file, size + 1, 0), self._size) is None:
-                    os.ftruncate(file, 0)
-                os.posix_fallocate(file, 0, size)  # a full disk is an error here, and no signal at a later write
+                    _fill(file, size)
             except BlockingIOError:
                 os.close(file)
                 continue
@@ -118,6 +118,13 @@ def _parse(content: bytes, size: int) -> np.ndarray | None:
         return None
     halves: np.ndarray = np.frombuffer(content, dtype=np.int64).reshape(2, -1)
     return None if halves.min() < 0 or halves.max() > _MOST else halves
+
+
+def _fill(file: int, size: int) -> None:
+    """Make it a file of zeros. A full disk is an error here, and no signal at a later write through the map."""
+    os.ftruncate(file, 0)
+    if os.pwrite(file, bytes(size), 0) < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _file_bytes(size: int) -> int:

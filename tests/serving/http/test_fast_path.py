@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import gc
+import json
+from io import BytesIO
+
 import pytest
 from flask import Response
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from recipeline.serving.http.fast_path import Application
-from tests.serving.helpers import Make
+from tests.serving.helpers import Make, Row
 
 
 def test_a_body_of_unknown_length_is_cut_off_too(make_client: Make) -> None:
-    from io import BytesIO
-
     client = make_client(max_body_mb=0.01)
     response = client.post(
         "/predict",
@@ -39,3 +42,29 @@ def test_a_post_goes_straight_and_anything_else_through_flask() -> None:
 def test_what_goes_straight_has_the_limit_of_what_does_not() -> None:
     with pytest.raises(RequestEntityTooLarge):
         small().test_client().post("/straight", data=b"x" * 11)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"), [("/predict", b"", 200), ("/invocations", b"", 200), ("/predict", b"{}", 422)]
+)
+def test_a_prediction_leaves_nothing_to_the_garbage_collector(
+    make_client: Make, row: Row, path: str, body: bytes, status: int
+) -> None:
+    """It would stop all requests, and rarely: the longer, the more it has to look at."""
+    app = make_client().application
+    content = body or json.dumps(row if path == "/predict" else {"inputs": [row]}).encode()
+
+    def ask() -> str:
+        with_body = {"input_stream": BytesIO(content), "content_type": "application/json", "content_length": len(content)}
+        environ = EnvironBuilder(path=path, method="POST", **with_body).get_environ()
+        return run_wsgi_app(app, environ, buffered=True)[1]
+
+    ask()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(100):
+            assert ask().startswith(str(status))
+        assert gc.collect() < 50  # what others left, not one object of each request
+    finally:
+        gc.enable()

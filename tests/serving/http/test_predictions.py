@@ -114,14 +114,15 @@ def test_the_body_must_be_json(client: FlaskClient, row: Row, headers: dict[str,
     assert post(client, row, **headers).status_code == status
 
 
-def test_a_service_about_to_end_refuses(make_client: Make, row: Row) -> None:
+def test_a_service_about_to_end_says_so_and_goes_on_answering(make_client: Make, row: Row) -> None:
     client = make_client()
     client.service.draining = lambda: True
     assert client.get("/readyz").status_code == 503
     assert client.get("/readyz").get_json()["status"] == "draining"
-    response = post(client, row)
-    assert response.status_code == 503
-    assert response.headers["Retry-After"] == "1"
+    for path in ("/predict", "/invocations"):
+        response = post(client, row if path == "/predict" else {"inputs": [row]}, path)
+        assert response.status_code == 200
+        assert response.headers["Connection"] == "close"
 
 
 def test_requests_past_the_limit_are_refused_and_the_place_is_given_back(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 import skops.io
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
@@ -19,6 +22,14 @@ from sklearn.preprocessing import FunctionTransformer
 from recipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.inference.golden import golden_features
 from recipeline.serving.model.loading import RefusedModel, load_copy
+
+JSON_TEXT = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "version", "features", "flavors"]), inner)
+    ),
+    max_leaves=8,
+).map(lambda value: json.dumps(value).encode())
 
 
 def same(values: Any) -> Any:
@@ -189,3 +200,22 @@ def no_description(copy: Path) -> None:
 def test_a_broken_copy_is_refused_in_one_sentence(copy: Path, damage: Any, sentence: str) -> None:
     damage(copy)
     assert refusal(copy).startswith(sentence)
+
+
+PARTS = ("version.json", MODEL_INFO.name, GOLDEN.name, "model/MLmodel", "model/model.skops")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@given(st.sampled_from(PARTS), st.one_of(st.none(), st.binary(max_size=40), JSON_TEXT, st.floats(0, 0.99)))
+def test_a_copy_whatever_became_of_one_of_its_files_is_loaded_or_refused(copy: Path, part: str, content: Any) -> None:
+    """`content`: None is no file, a number the share that is left of it, else what is in it instead."""
+    file = copy / part
+    whole = file.read_bytes()
+    try:
+        file.unlink()
+        if content is not None:
+            file.write_bytes(content if isinstance(content, bytes) else whole[: int(content * len(whole))])
+        with suppress(RefusedModel):
+            load_copy(copy)
+    finally:
+        file.write_bytes(whole)

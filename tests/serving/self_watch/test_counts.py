@@ -57,6 +57,19 @@ def test_a_file_that_a_process_holds_is_not_taken_by_another_one(tmp_path: Path)
         os.waitpid(pid, 0)
 
 
+def test_a_disk_that_has_room_for_a_part_only_is_an_error_and_counts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", lambda *_: 1)
+        with pytest.raises(OSError, match="No space left"):
+            Counts(tmp_path, 3, 10)
+    counts = Counts(tmp_path, 3, 10)
+    counts.add(np.array([1, 2, 3]), 1)
+    assert read_counts(tmp_path, 3)[0] == 1
+    counts.close()
+
+
 def test_only_the_last_rows_count(tmp_path: Path) -> None:
     mine = Counts(tmp_path, 2, half=100)
     for _ in range(100):

@@ -19,7 +19,7 @@ import yaml
 from custom.red_wine import draw
 from recipeline.artifacts import BASELINE as BASELINE_ARTIFACT
 from recipeline.serving.model.bins import MIN_ROWS
-from recipeline.serving.model.copies import WATCHED
+from recipeline.serving.model.copies import WATCHED, mark_served, served_copies
 from recipeline.serving.model.loading import ServedModel, load_copy
 from recipeline.serving.self_watch.counts import read_counts
 from recipeline.serving.self_watch.watch import SelfWatch
@@ -94,7 +94,7 @@ def test_a_version_without_a_whole_baseline_is_served_and_not_watched(
 ) -> None:
     (copy / BASELINE_ARTIFACT.name).unlink() if content is None else (copy / BASELINE_ARTIFACT.name).write_bytes(content)
     assert ask(make_client, watch, later(150), served=load_copy(copy)) == {}
-    assert not list((copy / WATCHED).iterdir())
+    assert not list((copy / WATCHED).glob("*"))
 
 
 def test_another_version_starts_anew(make_client: Make, watch: SelfWatch, copy: Path) -> None:
@@ -112,10 +112,12 @@ def test_another_version_starts_anew(make_client: Make, watch: SelfWatch, copy: 
     assert metrics(client.get("/metrics").text)["self_watch_rows"] == 120
 
 
-def test_counting_never_makes_another_copy_the_newest_one(make_client: Make, watch: SelfWatch, copy: Path) -> None:
-    os.utime(copy, (1, 1))
+def test_counting_never_makes_another_copy_the_one_served_last(make_client: Make, watch: SelfWatch, copy: Path) -> None:
+    mark_served(copy)
+    other = shutil.copytree(copy, copy.with_name("other"))
+    os.utime(copy / "served", (1, 1))
     ask(make_client, watch, later(150))
-    assert copy.stat().st_mtime == 1
+    assert served_copies(copy.parent) == [other, copy]
 
 
 def test_rows_that_two_versions_answer_meanwhile_are_counted_by_version(copy: Path, model: ServedModel, tmp_path: Path) -> None:
@@ -175,7 +177,7 @@ def test_a_full_disk_drops_rows_and_is_no_reason_not_to_answer(make_client: Make
     dropped: list[int] = []
     watch = SelfWatch(10_000, dropped.append)
     with monkeypatch.context() as patched:
-        patched.setattr(os, "posix_fallocate", full)
+        patched.setattr(os, "pwrite", full)
         assert ask(make_client, watch, later(150)) == {"self_watch_rows": 0}
     assert sum(dropped) == 150
     assert ask(make_client, watch, later(120))["self_watch_rows"] == 120
