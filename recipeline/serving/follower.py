@@ -88,6 +88,7 @@ class Watch:
             return
         if wanted == self._refused and time.monotonic() < self._retry_at:
             return
+        self._service.wanted = str(champion.version)
         try:
             self._serve(self._load(store, champion))
         except (RefusedModel, RecipelineError, MlflowException, OSError) as error:

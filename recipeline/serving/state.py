@@ -101,6 +101,8 @@ class Service:
             status, advice = "not ready", "The registry must answer once: see `registry`."
         elif self.refusal:
             status, advice = "not ready", "Mend what `refused` says, or roll back: make rollback"
+        elif self.wanted:
+            status, advice = "not ready", f"Version {self.wanted} is being loaded."
         else:
             status, advice = "not ready", f"Nothing is in Production of {self.model_name}: make pipeline"
         return {
