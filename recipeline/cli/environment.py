@@ -33,8 +33,8 @@ from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Reporter, Step
 from recipeline.registry.ledger import Actor
 from recipeline.tracking.failures import store_errors
-from recipeline.tracking.sqlite import is_new
-from recipeline.tracking.store import Store, open_store
+from recipeline.tracking.sqlite import absolute, is_new
+from recipeline.tracking.store import Store, artifact_root, open_store
 
 #: The environment variable that names the project's folder, for commands typed outside of it.
 PROJECT = "RECIPELINE_PROJECT"
@@ -119,6 +119,16 @@ class Settled:
         return open_store(
             self.tracking_uri, root=self.folder, artifact_location=self.artifact_location, cache=self.cache_folder
         )
+
+    @property
+    def store_uri(self) -> str:
+        """The URI of the store, of a SQLite file with its full path."""
+        return absolute(self.tracking_uri, self.folder)
+
+    @property
+    def artifact_root(self) -> str | None:
+        """The URI of the folder of artifacts; None where it is left to MLflow."""
+        return artifact_root(self.artifact_location, self.folder)
 
     @property
     def store_key(self) -> str:

@@ -61,7 +61,16 @@ DATABASE_LOGGER = "mlflow.store.db.utils"
 COUNT_SCHEMAS = "SELECT COUNT(*) FROM alembic_version"
 COUNT_ROWS = "SELECT (SELECT COUNT(*) FROM experiments) + (SELECT COUNT(*) FROM runs)"
 FORGET_EXPERIMENTS = "DELETE FROM experiments"
-LIST_LOCATIONS = "SELECT artifact_location FROM experiments WHERE name != 'Default'"
+LIST_EXPERIMENTS = "SELECT experiment_id, artifact_location FROM experiments"
+LIST_RUNS = "SELECT run_uuid FROM runs WHERE experiment_id = ?"
+#: The columns that hold a full path or URI of artifacts, by table; there is no way to change them but by SQL.
+LOCATIONS = (
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+    ("experiments", "artifact_location"),
+)
 
 
 def engines_of(client: MlflowClient) -> Iterator[Engine]:

@@ -45,7 +45,7 @@ class Store:
 
     def lock(self) -> filelock.BaseFileLock:
         """Return the lock that all writers of the registry hold: MLflow's own transitions are not isolated."""
-        return _lock(self.uri)
+        return store_lock(self.uri)
 
     def experiment(self, name: str) -> str:
         """Return the ID of the experiment `name`, made where there is none.
@@ -97,7 +97,7 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None, ca
         # Two processes that make the tables of one store at once break each other; the client makes them when it is made.
         if path and not path.parent.exists():  # taking the lock would make it, typos and all
             raise unwritable(uri, f"the folder {path.parent} does not exist")
-        with held(_lock(uri), uri):
+        with held(store_lock(uri), uri):
             made_by_mlflow = path and cache and not path.exists() and not sqlite.copy_schema(cache, path)
             if path:
                 sqlite.check_writable(path)
@@ -118,12 +118,17 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None, ca
             sqlite.remove_strays(uri)
             if path and cache and made_by_mlflow:
                 sqlite.keep_schema(cache, path)
-    if artifact_location and "://" not in artifact_location:
-        artifact_location = (root / artifact_location).resolve().as_uri()
-    return Store(uri, client, artifact_location.rstrip("/") if artifact_location else None)
+    return Store(uri, client, artifact_root(artifact_location, root))
 
 
-def _lock(uri: str) -> filelock.BaseFileLock:
+def artifact_root(location: str | None, root: Path) -> str | None:
+    """Return the URI of the artifacts' folder `location`, a relative one in `root`; None where it is left to MLflow."""
+    if location and "://" not in location:
+        location = (root / location).resolve().as_uri()
+    return location.rstrip("/") if location else None
+
+
+def store_lock(uri: str) -> filelock.BaseFileLock:
     """Return the lock of a store: beside a SQLite file; for a server, one per machine (its database does the rest)."""
     file = sqlite.path_of(uri)
     if file:

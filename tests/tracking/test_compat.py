@@ -82,8 +82,9 @@ def test_the_tables_of_a_store_are_asked_and_emptied_in_words_that_they_know(sto
         assert ask(_compat.COUNT_SCHEMAS).fetchone() == (1,)
         assert ask(_compat.COUNT_ROWS).fetchone() == (3,)  # Default, toy and the run
         root = store.client.get_run(run_id).info.artifact_uri
-        ((location,),) = ask(_compat.LIST_LOCATIONS).fetchall()
-        assert root.startswith(f"{location}/")
+        experiments = dict(ask(_compat.LIST_EXPERIMENTS).fetchall())
+        assert root.startswith(f"{experiments[1]}/")
+        assert ask(_compat.LIST_RUNS, (1,)).fetchall() == [(run_id,)]
         ask(_compat.FORGET_EXPERIMENTS)
         assert ask("SELECT COUNT(*) FROM experiments").fetchone() == (0,)
 
