@@ -25,6 +25,9 @@ NO_ANSWER = "API request to"
 #: What a message holds where a server's database, or the registry of an address that is none, is the reason.
 STORE_GONE = ("sqlite3.", "(psycopg", "OperationalError", "Model registry functionality is")
 
+#: What it holds where two processes wrote the same row at once, by the names that drivers have for it.
+CONFLICT = ("IntegrityError", "UniqueViolation")
+
 #: How a download says, whatever the place, that there is no such file.
 NOTHING_THERE = (
     "404 Client Error",
