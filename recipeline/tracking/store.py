@@ -25,6 +25,7 @@ from recipeline.tracking import sqlite
 from recipeline.tracking._compat import DATABASE_LOGGER, engines_of
 from recipeline.tracking.failures import store_errors, unwritable
 from recipeline.tracking.filters import quoted
+from recipeline.tracking.local import find_local, require_in_place
 
 #: How long a command waits for another one that is changing the same store.
 LOCK_SECONDS = 120
@@ -80,7 +81,7 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None, ca
 
     Raises
     ------
-    UnavailableError : it cannot be reached, read or written.
+    UnavailableError : it cannot be reached, read or written, or was moved and names its artifacts where they were.
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # It logs a traceback of each database error that it raises; we say the error in one sentence.
@@ -118,7 +119,11 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None, ca
             sqlite.remove_strays(uri)
             if path and cache and made_by_mlflow:
                 sqlite.keep_schema(cache, path)
-    return Store(uri, client, artifact_root(artifact_location, root))
+        store = Store(uri, client, artifact_root(artifact_location, root))
+        files = find_local(uri, store.artifact_root)
+        if files:
+            require_in_place(files)
+    return store
 
 
 def artifact_root(location: str | None, root: Path) -> str | None:
