@@ -82,11 +82,11 @@ def test_history_tells_who_was_in_production_from_when_to_when_and_why(served: P
 
 def test_who_served_names_the_version_of_a_moment_and_all_of_a_day(served: Project) -> None:
     first, second = values(served, "history")
-    just_before = (datetime.fromisoformat(second["since"]) - timedelta(milliseconds=1)).isoformat()
+    just_before = (datetime.fromisoformat(second["since"]) - timedelta(milliseconds=1)).isoformat(timespec="milliseconds")
     assert [term["version"] for term in values(served, "who_served", at=just_before)] == ["1"]
     assert [term["version"] for term in values(served, "who_served", at=second["since"])] == ["2"]
     assert [term["version"] for term in values(served, "who_served", at="now")] == ["2"]
-    before = (datetime.fromisoformat(first["since"]) - timedelta(milliseconds=1)).isoformat()
+    before = (datetime.fromisoformat(first["since"]) - timedelta(milliseconds=1)).isoformat(timespec="milliseconds")
     assert values(served, "who_served", at=before) == []
     day = datetime.fromisoformat(first["since"]).astimezone()
     if day.date() == datetime.fromisoformat(second["since"]).astimezone().date():
