@@ -46,7 +46,7 @@ def _examine_store(recipe: str, profile: str) -> list[Finding]:
     if files:
         return files
     try:
-        session = open_session(recipe, profile)
+        session = open_session(recipe, profile, reads=True)
         with store_errors(session.store.uri):
             return [Finding("ok", "The store answers, and its tables are up to date."), *examine_registry(session)]
     except UnavailableError as error:

@@ -124,6 +124,15 @@ def describe_source(origin: str) -> Any:
 # --- models --------------------------------------------------------------------------------------------------------------
 
 
+def model_location(uri: str) -> str:
+    """Return the URI of the folder that holds the model at a ``models:/`` URI; of another URI, that itself."""
+    from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
+
+    while ModelsArtifactRepository.is_models_uri(uri):
+        uri = ModelsArtifactRepository.get_underlying_uri(uri)
+    return uri
+
+
 def log_written(write: Callable[..., None], **options: Any) -> Any:
     """Log a model that `write(path=..., mlflow_model=..., **options)` writes into a folder; return its ModelInfo.
 

@@ -7,7 +7,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -44,6 +44,12 @@ class Store:
         """Whether the store is a SQLite file, whose lock lies beside it: all who change it share that lock."""
         return self.uri.startswith(sqlite.SQLITE)
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether this user may write to the store; of a server only the server knows."""
+        path = sqlite.path_of(self.uri)
+        return path is None or sqlite.is_writable(path)
+
     def lock(self) -> filelock.BaseFileLock:
         """Return the lock that all writers of the registry hold: MLflow's own transitions are not isolated."""
         return store_lock(self.uri)
@@ -74,8 +80,12 @@ class Store:
         return str(found.experiment_id)
 
 
-def open_store(uri: str, *, root: Path, artifact_location: str | None = None, cache: Path | None = None) -> Store:
+def open_store(
+    uri: str, *, root: Path, artifact_location: str | None = None, cache: Path | None = None, reads: bool = False
+) -> Store:
     """Return the store at `uri`, its tables made where it is new; a relative SQLite path lies in `root`.
+
+    With `reads`, a SQLite file that this user may not write is opened too; it is neither locked nor changed.
 
     A new SQLite file is made from an empty schema that is kept in `cache`; without one MLflow's migrations make it.
 
@@ -98,10 +108,11 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None, ca
         # Two processes that make the tables of one store at once break each other; the client makes them when it is made.
         if path and not path.parent.exists():  # taking the lock would make it, typos and all
             raise unwritable(uri, f"the folder {path.parent} does not exist")
-        with held(store_lock(uri), uri):
+        is_read_only = bool(reads and path and path.exists() and not sqlite.is_writable(path))
+        with nullcontext() if is_read_only else held(store_lock(uri), uri):
             made_by_mlflow = path and cache and not path.exists() and not sqlite.copy_schema(cache, path)
             if path:
-                sqlite.check_writable(path)
+                (sqlite.check_readable if is_read_only else sqlite.check_writable)(path)
             try:
                 client = MlflowClient(tracking_uri=uri)
                 for engine in engines_of(client) if path else ():
