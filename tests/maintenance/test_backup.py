@@ -172,7 +172,11 @@ def test_an_archive_with_what_backup_does_not_write_is_refused_and_the_store_sta
     assert listing(place.folder) == before
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b""), gzip.compress(b"no archive" * 100)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", gzip.compress(b""), gzip.compress(b"no archive" * 100)],
+    ids=["empty", "text", "nothing packed", "text packed"],
+)
 def test_what_is_no_archive_is_refused(place: Place, content: bytes) -> None:
     (place.folder / "a.tar.gz").write_bytes(content)
     for name in ("a.tar.gz", "none.tar.gz", "mlruns"):
