@@ -13,7 +13,10 @@ Anything else that escapes is a bug and keeps its traceback (exit code 1).
 from __future__ import annotations
 
 import difflib
+import importlib.util
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from recipeline.escape import for_cell
 
@@ -89,3 +92,26 @@ def guess(word: str, known: Iterable[str]) -> str:
     names = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), names, n=1)
     return f"Did you mean '{names[close[0]]}'? " if close else ""
+
+
+def missing_file(path: Path) -> DataError:
+    """Return what is raised of a file of rows that does not exist."""
+    return DataError(
+        "data must be an existing file, a URI, auto or synthetic.",
+        got=f"'{path}', which does not exist,",
+        fix=f"{guess(path.name, ('auto', 'synthetic'))}Correct the path; give an absolute one where in doubt.",
+    )
+
+
+def require_libraries() -> None:
+    """End the process in one sentence where this Python is too old or lacks the libraries of the project."""
+    lacking = [name for name in ("click", "mlflow", "sklearn") if importlib.util.find_spec(name) is None]
+    got = f"Python {sys.version.split()[0]}" if sys.version_info < (3, 11) else f"no {lacking[0]}" if lacking else ""
+    if got:
+        print(
+            f"The environment of the project must be active: Python 3.11 or newer, with its libraries. Got {got} in "
+            f"{sys.executable} instead. Type `source .venv/bin/activate`, or .venv/bin/python for python; "
+            "`make setup` makes it.",
+            file=sys.stderr,
+        )
+        sys.exit(2)

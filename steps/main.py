@@ -6,13 +6,14 @@ import click
 
 from recipeline.artifacts import ORDER
 from recipeline.cli.command import Result, entry_point
-from recipeline.cli.options import parse_switch, session_options
+from recipeline.cli.options import check_path, parse_switch, session_options
 
 
 @entry_point("main")
 @session_options
 @click.option(
     "--data",
+    callback=check_path,
     default="",
     show_default="the profile's",
     help="The rows: auto, synthetic, the name of the recipe's download, a path, or a URI (CSV or Parquet).",
@@ -48,7 +49,7 @@ def main(recipe: str, profile: str, data: str, split: str, model: str, cache: st
     from recipeline.cli.pipeline import name_params, run_pipeline
     from recipeline.orchestration.chain import check_steps
 
-    session = open_session(recipe, profile, will_fit=True)
+    session = open_session(recipe, profile, will_fit=True, data=data)
     use_cache = parse_switch("cache", cache, default=session.profile.cache)
     params = name_params(data=data, split=split, model=model, promote=promote)
     check_steps(session, ORDER, params)

@@ -95,7 +95,7 @@ def reading_command(name: str) -> Callable[[Callable[..., Any]], EntryPoint]:
             from recipeline.cli.environment import open_session
             from recipeline.tracking.failures import store_errors
 
-            session = open_session(recipe, profile)
+            session = open_session(recipe, profile, reads=True)
             with store_errors(session.store.uri):
                 values, text = function(session, **options)
             return Result(json.dumps(values, indent=2, ensure_ascii=False) if as_json else text)

@@ -27,17 +27,21 @@ from recipeline.cli.progress import Progress
 from recipeline.cli.terminal import echo
 from recipeline.config.profile import Profile, find_profile, load_profile
 from recipeline.config.recipe import Recipe, load_recipe
+from recipeline.data.sources import check_source
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Reporter, Step
 from recipeline.registry.ledger import Actor
 from recipeline.tracking.failures import store_errors
-from recipeline.tracking.sqlite import is_new
-from recipeline.tracking.store import Store, open_store
+from recipeline.tracking.sqlite import absolute, is_new
+from recipeline.tracking.store import Store, artifact_root, open_store
 
 #: The environment variable that names the project's folder, for commands typed outside of it.
 PROJECT = "RECIPELINE_PROJECT"
+
+#: The one that names the folder of downloads, empty schemas and the service's copies.
+CACHE = "RECIPELINE_CACHE"
 
 
 @dataclass(frozen=True)
@@ -114,11 +118,25 @@ class Settled:
     cache_folder: Path
     root: Path
 
-    def open_store(self) -> Store:
+    def open_store(self, *, reads: bool = False) -> Store:
         """Return the store, its tables made where it is new. Raises UnavailableError as `tracking.store.open_store`."""
         return open_store(
-            self.tracking_uri, root=self.folder, artifact_location=self.artifact_location, cache=self.cache_folder
+            self.tracking_uri,
+            root=self.folder,
+            artifact_location=self.artifact_location,
+            cache=self.cache_folder,
+            reads=reads,
         )
+
+    @property
+    def store_uri(self) -> str:
+        """The URI of the store, of a SQLite file with its full path."""
+        return absolute(self.tracking_uri, self.folder)
+
+    @property
+    def artifact_root(self) -> str | None:
+        """The URI of the folder of artifacts; None where it is left to MLflow."""
+        return artifact_root(self.artifact_location, self.folder)
 
     @property
     def store_key(self) -> str:
@@ -143,22 +161,24 @@ def open_settings(recipe: str, profile: str) -> Settled:
         uri or where.store.tracking_uri,
         location,
         folder=cwd if uri else root,
-        cache_folder=Path(platformdirs.user_cache_dir("recipeline", appauthor=False)),
+        cache_folder=Path(os.environ.get(CACHE) or platformdirs.user_cache_dir("recipeline", appauthor=False)),
         root=root,
     )
 
 
-def open_session(recipe: str, profile: str, *, will_fit: bool = False) -> Session:
+def open_session(recipe: str, profile: str, *, reads: bool = False, will_fit: bool = False, data: str = "") -> Session:
     """Return the session of a command: settings loaded and checked, the store open, the run of `mlflow run` found.
 
-    A command that `will_fit` where nothing is cached has its workers started before a new store is made, which takes as long as
-    they do.
+    A command that only `reads` needs no right to write to the store. One that `will_fit` the rows of `data` where nothing is
+    cached has its workers started before a new store is made, which takes as long as they do; not for a file that is not there.
     """
     settings = open_settings(recipe, profile)
+    if will_fit:
+        check_source(data or settings.profile.data, settings.recipe, folder=settings.cwd)
     workers = Workers(settings.profile.engine.n_jobs, preload="recipeline.training.cross_validation")
     if will_fit and is_new(settings.tracking_uri, root=settings.folder):
         workers.start()
-    store, caller = settings.open_store(), CALLER.get()
+    store, caller = settings.open_store(reads=reads), CALLER.get()
     with store_errors(store.uri):
         adopted = None if caller else _adopted_run(store.client)
     return Session(

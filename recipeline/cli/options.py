@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
-from recipeline.errors import UsageError, nearest
+from recipeline.errors import UsageError, missing_file, nearest
+
+#: How the name of a table ends; a word without it may be the name of a source.
+_TABLES = (".csv", ".tsv", ".txt", ".parquet", ".gz", ".zip")
 
 
 def session_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,3 +47,15 @@ def parse_switch(name: str, word: str, *, default: bool) -> bool:
     if word not in switch:
         raise UsageError(f"{name} must be on or off.", got=f"'{word}'", fix=nearest(word, ["on", "off"]))
     return switch[word]
+
+
+def check_path(_: click.Context, __: click.Parameter, data: str) -> str:
+    """Return the option `data`. Raises DataError where it is a path that does not exist, before anything is imported or opened.
+
+    A bare word may be the name of a source, and under `mlflow run` the folder that it was typed in is not known yet: both are
+    looked at later.
+    """
+    is_path = "://" not in data and not data.startswith(("file:", "~")) and ("/" in data or data.endswith(_TABLES))
+    if is_path and "MLFLOW_RUN_ID" not in os.environ and not os.path.exists(data):  # noqa: PTH110 - false of a name too long
+        raise missing_file(Path.cwd() / data)
+    return data

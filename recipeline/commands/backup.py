@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from recipeline.cli.command import Result, entry_point
-from recipeline.cli.environment import open_session
+from recipeline.cli.environment import open_settings
 from recipeline.cli.options import session_options
-from recipeline.maintenance.backup import back_up
+from recipeline.maintenance.backup import back_up, require_local
 from recipeline.tracking.failures import store_errors
 
 
@@ -25,8 +25,9 @@ def backup(recipe: str, profile: str, output: str) -> Result:
     Writes: the archive, whole or not at all
     Example: recipeline backup --output before.tar.gz
     """
-    session = open_session(recipe, profile)
+    settings = open_settings(recipe, profile)
+    store = require_local(settings.store_uri, settings.artifact_root)
     name = output or f"backup-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
-    with store_errors(session.store.uri):
-        path = back_up(session, session.cwd / Path(name))
+    with store_errors(settings.store_uri):
+        path = back_up(store, settings.store_uri, settings.cwd / Path(name))
     return Result(f"{path}")

@@ -8,10 +8,10 @@ import os
 import click
 
 from recipeline.cli.command import Result, entry_point
-from recipeline.cli.environment import find_project, has_store, open_session
+from recipeline.cli.environment import find_project, has_store, open_session, open_settings
 from recipeline.cli.options import session_options
 from recipeline.errors import EXIT_BROKEN, UnavailableError
-from recipeline.maintenance.doctor import Finding, examine_machine, examine_registry
+from recipeline.maintenance.doctor import Finding, examine_files, examine_machine, examine_registry
 from recipeline.tracking.failures import store_errors
 
 _MARKS = {"ok": "✓", "note": "·", "broken": "✗"}
@@ -41,8 +41,12 @@ def _examine_store(recipe: str, profile: str) -> list[Finding]:
     if not has_store(recipe, profile):
         return [Finding("note", "There is no store yet.", "make pipeline")]
     os.environ.pop("MLFLOW_RUN_ID", None)  # it was named above
+    settings = open_settings(recipe, profile)
+    files = [*examine_files(settings.store_uri, settings.artifact_root)]
+    if files:
+        return files
     try:
-        session = open_session(recipe, profile)
+        session = open_session(recipe, profile, reads=True)
         with store_errors(session.store.uri):
             return [Finding("ok", "The store answers, and its tables are up to date."), *examine_registry(session)]
     except UnavailableError as error:

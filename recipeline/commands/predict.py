@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -52,13 +53,16 @@ def predict(recipe: str, profile: str, input: str, output: str, model_uri: str, 
     """
     from recipeline.registry.loading import check_model_uri, load_named
 
-    session = open_session(recipe, profile)
+    session = open_session(recipe, profile, reads=True)
     check_model_uri(model_uri)
     rejects = choose_word("on_bad_rows", on_bad_rows, (STOP, REJECT)) == REJECT
     target = choose_output(session.cwd, input, output)
-    with session.open_run("predict") as run:
+    if not session.store.is_writable:
+        session.reporter.say("note: you may not write to the store: this prediction leaves no run")
+    with session.open_run("predict") if session.store.is_writable else nullcontext() as run:
         model = load_named(session.store, session.reader, session.recipe.model_name, model_uri)
-        run.tag(model_name=model.name, model_version=model.version, model_data_source=model.data_source)
+        if run:
+            run.tag(model_name=model.name, model_version=model.version, model_data_source=model.data_source)
         words = [f"The model: {model}."]
         if model.is_synthetic:
             words.append("It was trained on SYNTHETIC rows, made up: what it predicts says nothing about real ones.")
@@ -66,7 +70,7 @@ def predict(recipe: str, profile: str, input: str, output: str, model_uri: str, 
             words += predict_file(session, run, model, input, target, rejects=rejects)
         else:
             words.append(predict_sample(session, model))
-    return Result("\n".join(words), run_id=run.id)
+    return Result("\n".join(words), run_id=run.id if run else "")
 
 
 def choose_output(folder: Path, input: str, output: str) -> Path | None:
@@ -100,7 +104,9 @@ def choose_output(folder: Path, input: str, output: str) -> Path | None:
     return path
 
 
-def predict_file(session: Session, run: StepRun, model: NamedModel, input: str, target: Path, *, rejects: bool) -> list[str]:
+def predict_file(
+    session: Session, run: StepRun | None, model: NamedModel, input: str, target: Path, *, rejects: bool
+) -> list[str]:
     """Predict the rows of `input` into `target`; return the summary."""
     from recipeline.data.readers import split_name
     from recipeline.data.writers import check_output
@@ -108,7 +114,8 @@ def predict_file(session: Session, run: StepRun, model: NamedModel, input: str, 
 
     stem, suffix = split_name(target.name)
     aside = target.with_name(f"{stem}.rejects{suffix}") if rejects else None
-    run.tag(input=redact(input), output=target)
+    if run:
+        run.tag(input=redact(input), output=target)
     with fetched(session, input, "input") as path, asked_model(session, model) as asked:
         tables = open_tables(path, asked.names, input)
         for output in (target, *([aside] if aside else [])):
@@ -121,7 +128,8 @@ def predict_file(session: Session, run: StepRun, model: NamedModel, input: str, 
         tally = Job(tables, asked, target, aside, redact(input)).run(report)
     seconds = time.monotonic() - started
     for name, value in (("rows", tally.rows), ("rejected", tally.rejected), ("rows_per_second", tally.rows / seconds)):
-        session.store.client.log_metric(run.id, name, value)
+        if run:
+            session.store.client.log_metric(run.id, name, value)
     return _words(model, tally, target, aside, seconds)
 
 

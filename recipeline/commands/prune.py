@@ -26,7 +26,7 @@ def prune(session: Session, run: StepRun, dry_run: str) -> str:
     Example: recipeline prune --dry-run off
     """
     only_say = parse_switch("dry_run", dry_run, default=True)
-    waste = find_waste(session)
+    waste, left = (find_waste(session), "") if only_say else delete_waste(session)
     days = f"{session.recipe.retention.days:g} days"
     if not waste.runs and not waste.versions:
         return f"nothing is older than {days} and not needed"
@@ -35,7 +35,6 @@ def prune(session: Session, run: StepRun, dry_run: str) -> str:
     table = tabulate(["what", "which", "made"], rows)
     if only_say:
         return f"{table}\nwould be deleted ({len(rows)}, older than {days}); dry_run=off deletes them"
-    left = delete_waste(session, waste)
     run.tag(deleted=len(rows))
     return f"{table}\ndeleted ({len(rows)}, older than {days})" + (f"\n{left}" if left else "")
 

@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
-from recipeline.cli.command import registry_command
+from recipeline.cli.command import Result, entry_point
+from recipeline.cli.environment import open_session, open_settings
+from recipeline.cli.options import session_options
 from recipeline.errors import EXIT_BROKEN
 from recipeline.maintenance.doctor import examine_registry
 from recipeline.orchestration.session import Session
+from recipeline.tracking.failures import store_errors
+from recipeline.tracking.local import find_local, find_old_root, relocate
 from recipeline.tracking.runs import StepRun
+from recipeline.tracking.store import held, store_lock
 
 
-@registry_command("repair")
-def repair(session: Session, run: StepRun) -> str:
+@entry_point("repair")
+@session_options
+def repair(recipe: str, profile: str) -> Result:
     """Mend what doctor found and can be mended safely; what cannot is named.
 
     \b
     Reads:  the registry, the ledger
-    Writes: stages that follow the alias, begun changes finished, the ledger's damage taken note of
+    Writes: stages that follow the alias, begun changes finished, the ledger's damage taken note of; in a store that was moved,
+            where its artifacts are
     Nothing is deleted: no version, no run, no entry.
     Exit code 7: something is left that it cannot mend.
     Example: recipeline repair
     """
+    moved = _relocate_store(recipe, profile)  # before a run writes to where the store was
+    session = open_session(recipe, profile)
+    with session.open_run("repair") as run:
+        lines = [*moved, *_repair_registry(session, run)]
+    return Result("\n".join(lines or ["nothing was broken"]), run.exit_code, run.id)
+
+
+def _relocate_store(recipe: str, profile: str) -> list[str]:
+    """Let a store that was moved name its artifacts where they are now; return a line for each folder that it was in."""
+    settings = open_settings(recipe, profile)
+    store, lines = find_local(settings.store_uri, settings.artifact_root), []
+    if store is not None and store.database.exists():
+        with store_errors(settings.store_uri), held(store_lock(settings.store_uri), settings.store_uri):
+            while (before := find_old_root(store.database, store.artifacts)) is not None:
+                relocate(store.database, before, store.artifacts)
+                lines.append(
+                    f"mended: The store was moved: it names its artifacts in {store.artifacts} now, no longer in {before}."
+                )
+    return lines
+
+
+def _repair_registry(session: Session, run: StepRun) -> list[str]:
+    """Mend what can be mended of the registry and the ledger; return a line for each finding."""
     registry, changed_by = session.registry, session.changed_by(run)
     before = [finding for finding in examine_registry(session) if finding.state == "broken"]
     for note in registry.reconcile(changed_by):
@@ -39,4 +69,4 @@ def repair(session: Session, run: StepRun) -> str:
     ]
     run.exit_code = EXIT_BROKEN if after else 0
     lines += [f"not mended: {finding.what}\n    → {finding.fix}" for finding in after]
-    return "\n".join(lines or ["nothing was broken"])
+    return lines

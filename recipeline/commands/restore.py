@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from recipeline.cli.command import Result, entry_point
-from recipeline.cli.environment import open_session
+from recipeline.cli.environment import open_settings
 from recipeline.cli.options import session_options
-from recipeline.maintenance.backup import bring_back
+from recipeline.maintenance.backup import bring_back, require_local
 from recipeline.tracking.failures import store_errors
 
 
@@ -24,7 +24,8 @@ def restore(recipe: str, profile: str, source: str) -> Result:
     Writes: the store
     Example: recipeline restore --input before.tar.gz
     """
-    session = open_session(recipe, profile)
-    with store_errors(session.store.uri):
-        aside = bring_back(session, session.cwd / Path(source))
-    return Result("\n".join([f"{session.store.uri} is that of {source}", *(f"the one before: {path}" for path in aside)]))
+    settings = open_settings(recipe, profile)
+    store = require_local(settings.store_uri, settings.artifact_root)
+    with store_errors(settings.store_uri):
+        aside = bring_back(store, settings.store_uri, settings.cwd / Path(source))
+    return Result("\n".join([f"{settings.store_uri} is that of {source}", *(f"the one before: {path}" for path in aside)]))

@@ -9,7 +9,7 @@ import click
 from recipeline.artifacts import DATASET, ORDER, TRAINING_DATA
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
-from recipeline.cli.options import choose_word, session_options
+from recipeline.cli.options import check_path, choose_word, session_options
 from recipeline.cli.pipeline import name_params, run_pipeline
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.uris import redact
@@ -24,7 +24,9 @@ APPEND, REPLACE = "append", "replace"
 
 @entry_point("retrain")
 @session_options
-@click.option("--data", default="", show_default="the profile's", help="New rows, with the target: a path, or a URI.")
+@click.option(
+    "--data", callback=check_path, default="", show_default="the profile's", help="New rows, with the target: a path, or a URI."
+)
 @click.option(
     "--mode",
     default="",
@@ -42,7 +44,7 @@ def retrain(recipe: str, profile: str, data: str, mode: str, model: str, promote
     Rows that were added before are not added twice: a file is known by the digest of its content.
     Example: recipeline retrain --data new_wines.csv
     """
-    session = open_session(recipe, profile, will_fit=True)
+    session = open_session(recipe, profile, will_fit=True, data=data)
     # The profile's own rows hold those that were there before.
     chosen = choose_word("mode", mode, (APPEND, REPLACE), default=APPEND if data else REPLACE)
     retrained = retrain_on(session, data, chosen, model=model, promote=promote)

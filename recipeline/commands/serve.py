@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 
 import click
 
@@ -48,7 +49,7 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
     serving = Serving(
         model_name=settings.recipe.model_name,
         settings=settings.profile.service,
-        open_store=settings.open_store,
+        open_store=partial(settings.open_store, reads=True),
         copies=settings.cache_folder / "service" / settings.store_key / re.sub(r"[^\w.-]", "_", settings.recipe.model_name),
         log_folder=settings.root / log.folder if log else None,
         tokens=tokens,

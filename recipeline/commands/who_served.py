@@ -21,8 +21,10 @@ def who_served(session: Session, at: str) -> tuple[Any, str]:
     Reads:  the ledger
     Example: recipeline who-served --at tuesday
     """
-    start, end = parse_time(at, local_now())
-    served = during(terms(session.registry.ledger.read().changes), start, end)
+    history = terms(session.registry.ledger.read().changes)
+    # The clock may have been set back since the last change: now is not before it.
+    start, end = parse_time(at, max([local_now(), *(term.since.astimezone() for term in history[-1:])]))
+    served = during(history, start, end)
     span = f"{start:%Y-%m-%d %H:%M}" + (f" to {end:%Y-%m-%d %H:%M}" if end > start else "")
     text = show_terms(served, session.registry.name) if served else f"Nothing was in Production of {session.registry.name}."
     return [term.as_dict() for term in served], f"{span}\n{text}"

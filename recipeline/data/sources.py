@@ -18,7 +18,7 @@ from recipeline.config.import_path import import_object
 from recipeline.config.recipe import Recipe
 from recipeline.config.table import SYNTHETIC, Download
 from recipeline.data.uris import NoConnectionError, copy_uri, fetch, local_path, redact, within
-from recipeline.errors import DataError, UsageError, guess
+from recipeline.errors import DataError, UsageError, missing_file
 
 #: A download gets this many seconds in all, attempts, redirects and name look-up included.
 DOWNLOAD_SECONDS = 10.0
@@ -78,6 +78,15 @@ def read_source(data: str, recipe: Recipe, *, folder: Path, cache: Path) -> Sour
     return Source("file", str(path), _read_file(path))
 
 
+def check_source(data: str, recipe: Recipe, *, folder: Path) -> None:
+    """Raise DataError where `data` is a path that does not exist; nothing is read."""
+    download = recipe.data.download
+    if data not in ("auto", SYNTHETIC, download.name if download else ""):
+        path = local_path(data, folder)
+        if path is not None and not path.exists():
+            raise missing_file(path)
+
+
 def _automatic(recipe: Recipe, cache: Path) -> Source:
     """Return the recipe's own rows; the synthetic sample only where there is a download and no connection."""
     data = recipe.data
@@ -135,11 +144,7 @@ def _read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise DataError(
-            "data must be an existing file, a URI, auto or synthetic.",
-            got=f"'{path}', which does not exist,",
-            fix=f"{guess(path.name, ('auto', SYNTHETIC))}Correct the path; give an absolute one where in doubt.",
-        ) from None
+        raise missing_file(path) from None
     except IsADirectoryError:
         raise DataError("data must be a file.", got=f"the directory '{path}'", fix="Name the file in it.") from None
     except OSError as error:

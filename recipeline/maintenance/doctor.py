@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import OPEN
 from recipeline.registry.loading import load_golden
 from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION
+from recipeline.tracking.local import check_database, find_local, find_old_root
 from recipeline.tracking.models import model_id_of
 
 REPAIR = "recipeline repair"
@@ -56,6 +58,27 @@ def examine_machine(root: Path, environment: Mapping[str, str]) -> Iterator[Find
         yield Finding("note", "This is no git checkout: versions do not say which code made them.", "git init")
     else:
         yield Finding("ok", f"The checkout is commit {commit['git_commit'][:12]}.")
+
+
+def examine_files(uri: str, artifact_root: str | None) -> Iterator[Finding]:
+    """Yield what is broken of a local store before it can be opened: its database, or where that names artifacts."""
+    store = find_local(uri, artifact_root)
+    if store is None:
+        return
+    try:
+        check_database(store.database)
+        before = find_old_root(store.database, store.artifacts)
+    except sqlite3.OperationalError:
+        return  # whoever opens it says why
+    except sqlite3.DatabaseError as error:
+        yield Finding("broken", f"The database {store.database} is damaged: {error}.", "recipeline restore --input <a backup>")
+        return
+    if before is not None:
+        yield Finding(
+            "broken",
+            f"The store {store.database} was moved: it names its artifacts in {before}, and they are in {store.artifacts}.",
+            REPAIR,
+        )
 
 
 def examine_registry(session: Session) -> Iterator[Finding]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
 from recipeline.orchestration.session import Session
 from recipeline.registry.stages import PRODUCTION, STAGING
 from recipeline.tracking._compat import PARENT_RUN_ID
+from recipeline.tracking.failures import is_missing
 
 
 @dataclass(frozen=True)
@@ -28,25 +31,20 @@ def find_waste(session: Session) -> Waste:
     """Return the versions and runs of this recipe and profile that `prune` may delete.
 
     Kept are: what is younger than the recipe's `retention.days`; every version that the ledger names, or that is in Staging or
-    Production; every run that a kept version, or the ledger, leads to, with the runs nested in it; runs that are not finished.
+    Production; every run that a kept version, or the ledger, leads to, with the runs nested in it; runs that are not finished,
+    and those that they are made from.
     """
-    before = (datetime.now(UTC) - timedelta(days=session.recipe.retention.days)).timestamp() * 1000
-    entries = session.registry.ledger.read().entries
-    served = {name for entry in entries for name in (entry.before, entry.after)}
-    versions = session.registry.versions()
-    waste = tuple(
-        version
-        for version in versions
-        if version.creation_timestamp < before
-        and str(version.version) not in served
-        and version.current_stage not in (STAGING, PRODUCTION)
-        and not version.aliases
-    )
-    needed = {entry.run_id for entry in entries}
-    for version in versions:
-        if version not in waste:
-            needed |= {value for key, value in version.tags.items() if key.endswith("_run_id")} | {version.run_id}
+    before = _retained_since(session)
+    waste = _old_versions(session)
+    old_numbers = {version.version for version in waste}
+    needed = {entry.run_id for entry in session.registry.ledger.read().entries}
+    for version in session.registry.versions():
+        if version.version not in old_numbers:
+            needed |= _run_ids(version.tags) | {version.run_id}
     runs = list(_runs(session))
+    for run in runs:
+        if run.info.status == "RUNNING":  # it is about to build on them
+            needed |= _run_ids(run.data.tags)
     # A nested run stays with the one it is nested in, and the other way round.
     for run in runs:
         parent = run.data.tags.get(PARENT_RUN_ID, "")
@@ -60,6 +58,29 @@ def find_waste(session: Session) -> Waste:
         if run.info.run_id not in needed and run.info.status != "RUNNING" and (run.info.end_time or before) < before
     )
     return Waste(waste, old)
+
+
+def _retained_since(session: Session) -> float:
+    """Return the time from which on everything is kept, in milliseconds."""
+    return (datetime.now(UTC) - timedelta(days=session.recipe.retention.days)).timestamp() * 1000
+
+
+def _old_versions(session: Session) -> tuple[ModelVersion, ...]:
+    """Return the versions that `prune` may delete, as things stand now."""
+    before = _retained_since(session)
+    served = {name for entry in session.registry.ledger.read().entries for name in (entry.before, entry.after)}
+    return tuple(
+        version
+        for version in session.registry.versions()
+        if version.creation_timestamp < before
+        and str(version.version) not in served
+        and version.current_stage not in (STAGING, PRODUCTION)
+        and not version.aliases
+    )
+
+
+def _run_ids(tags: Mapping[str, str]) -> set[str]:
+    return {value for key, value in tags.items() if key.endswith("_run_id")}
 
 
 def _runs(session: Session) -> Iterator[Run]:
@@ -78,14 +99,37 @@ def _runs(session: Session) -> Iterator[Run]:
     yield from (run for run in found if run.info.run_id in own or run.data.tags.get(PARENT_RUN_ID) in own)
 
 
-def delete_waste(session: Session, waste: Waste) -> str:
-    """Delete what `find_waste` found, files too where the store's database is open to us; return what is left to do."""
-    client, ids = session.store.client, [run.info.run_id for run in waste.runs]
+def delete_waste(session: Session) -> tuple[Waste, str]:
+    """Find and delete waste under one lock, so that none of it is promoted meanwhile; return it, and what is left to do.
+
+    A command on another machine, which does not share the lock, may promote all the same: each version is looked at again
+    before it is deleted, and runs are looked for afterwards. Files go too, where the store's database is open to us.
+    """
+    client, versions = session.store.client, []
     with session.registry.locked():
-        for version in waste.versions:
-            client.delete_model_version(version.name, str(version.version))
-        for run_id in ids:
-            client.delete_run(run_id)
+        for version in _old_versions(session):
+            if version.version in {old.version for old in _old_versions(session)}:
+                with _gone_is_fine():
+                    client.delete_model_version(version.name, str(version.version))
+                versions.append(version)
+        waste = Waste(tuple(versions), find_waste(session).runs)
+        for run in waste.runs:
+            with _gone_is_fine():
+                client.delete_run(run.info.run_id)
+    return waste, _delete_files(session, [run.info.run_id for run in waste.runs])
+
+
+@contextmanager
+def _gone_is_fine() -> Iterator[None]:
+    try:
+        yield
+    except MlflowException as error:
+        if not is_missing(error):
+            raise
+
+
+def _delete_files(session: Session, ids: list[str]) -> str:
+    """Delete the files of deleted runs; return what is left to do."""
     if not ids:
         return ""
     if session.store.uri.startswith(("http://", "https://")):

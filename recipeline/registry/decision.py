@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow.entities.model_registry import ModelVersion
 
+from recipeline.artifacts import GOLDEN
 from recipeline.config.profile import Policy
 from recipeline.config.recipe import Recipe
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
 from recipeline.promotion.gate import Contender, Decision, choose_rule, judge
 from recipeline.registry.versions import WITHDRAWN, Registry
+from recipeline.tracking.manifest import Reader
+from recipeline.tracking.models import feature_names, model_id_of
 from recipeline.tracking.runs import StepRun
 
 if TYPE_CHECKING:
@@ -51,13 +54,35 @@ def decide(
 ) -> Decision:
     """Decide whether `challenger` takes the place of `champion`; where a rule needs evidence, measure it.
 
+    A champion that would stay and cannot be loaded is a failure whatever the rule.
+
     The evidence is kept in the decision and on the challenger's tags. `load` returns the challenger's model, which has answered
     its golden rows; `say` is told what takes long.
 
     Raises
     ------
-    UnavailableError : the challenger, or the rows that it learned from, are not there.
+    UnavailableError : the champion's or the challenger's model, or the rows that it learned from, are not there.
     """
+    decision = _decide(
+        challenger, champion, policy, run=run, recipe=recipe, workers=workers, registry=registry, load=load, say=say
+    )
+    if champion and not decision.promoted:
+        _require_champion(champion, run.reader)
+    return decision
+
+
+def _decide(
+    challenger: ModelVersion,
+    champion: ModelVersion | None,
+    policy: Policy,
+    *,
+    run: StepRun,
+    recipe: Recipe,
+    workers: Workers,
+    registry: Registry,
+    load: Callable[[], BaseEstimator],
+    say: Callable[[str], None],
+) -> Decision:
     found = choose_rule(as_contender(challenger), as_contender(champion) if champion else None, policy)
     if isinstance(found, Decision):
         return found
@@ -101,6 +126,22 @@ def decide(
         "data_digest": run.parent_tag("data_digest"),
     }
     return replace(decision, evidence=details)
+
+
+def _require_champion(champion: ModelVersion, reader: Reader) -> None:
+    """Raise UnavailableError where the champion's model or its golden rows are missing, cut off or changed."""
+    tags = champion.tags
+    try:
+        if "recipeline.train_run_id" in tags:
+            reader.require_model(model_id_of(champion), tags["recipeline.train_run_id"])
+            reader.load(GOLDEN, tags["recipeline.evaluate_run_id"])
+        else:  # registered by other means: there are no digests of its files
+            feature_names(f"models:/{champion.name}/{champion.version}")
+    except UnavailableError as error:
+        raise UnavailableError(
+            f"Version {champion.version} of {champion.name} is in Production and cannot be loaded. {error.sentence}",
+            fix="Or restore a backup, `recipeline rollback`, or replace it with promote=always.",
+        ) from None
 
 
 def _gate_tags(evidence: Evidence) -> dict[str, object]:

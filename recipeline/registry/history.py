@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 from recipeline.errors import UsageError
@@ -39,12 +40,15 @@ class Term:
 
 
 def terms(changes: Iterable[Entry]) -> list[Term]:
-    """Return the terms that the ledger's `changes` (oldest first) amount to, oldest first."""
+    """Return the terms that the ledger's `changes` (oldest first) amount to, oldest first.
+
+    No term begins before the one before it, also where the clock was set back between two entries.
+    """
     entries = list(changes)
-    ends = [*(entry.when for entry in entries), None][1:]
+    times = [*accumulate((entry.when for entry in entries), max)]
     return [
-        Term(e.after, e.when, end, e.kind, e.actor, e.host, e.reason, e.evidence, e.run_id, e.number)
-        for e, end in zip(entries, ends, strict=True)
+        Term(e.after, since, until, e.kind, e.actor, e.host, e.reason, e.evidence, e.run_id, e.number)
+        for e, since, until in zip(entries, times, [*times[1:], None], strict=False)
     ]
 
 

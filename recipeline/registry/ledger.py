@@ -179,9 +179,11 @@ class Ledger:
         evidence : sha256 of the decision that this follows from.
         run_id : the run that does it; the entry leads to it.
         """
+        now = datetime.now(UTC)
         entry = Entry(
             previous_hash=expected.hash if expected else "",
-            time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            # Never before the one that it follows, also where the clock was set back or is another machine's.
+            time=(max(now, expected.when) if expected else now).isoformat(timespec="milliseconds"),
             kind=kind,
             before=before,
             after=after,

@@ -91,6 +91,7 @@ class Registry:
             if twins:
                 version = twins[0]
             else:
+                self._require_run(run_id)
                 texts = {f"recipeline.{name}": str(value)[:_TAG_LENGTH] for name, value in tags.items()}
                 version = self._client.create_model_version(
                     self.name,
@@ -104,6 +105,17 @@ class Registry:
             if champion is None or champion.version != version.version:
                 self._stages.challenge(version.version)
             return self.version(str(version.version)), not twins
+
+    def _require_run(self, run_id: str) -> None:
+        """Raise UnavailableError where the run of a model was deleted, as `prune` does under this lock."""
+        try:
+            is_there = self._client.get_run(run_id).info.lifecycle_stage == "active"
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            is_there = False
+        if not is_there:
+            raise UnavailableError(f"The run {run_id} of the model was deleted meanwhile.", fix="Train the candidates again.")
 
     def describe(self, version: str, description: str) -> None:
         """Give a version another description."""

@@ -25,6 +25,9 @@ NO_ANSWER = "API request to"
 #: What a message holds where a server's database, or the registry of an address that is none, is the reason.
 STORE_GONE = ("sqlite3.", "(psycopg", "OperationalError", "Model registry functionality is")
 
+#: What it holds where two processes wrote the same row at once, by the names that drivers have for it.
+CONFLICT = ("IntegrityError", "UniqueViolation")
+
 #: How a download says, whatever the place, that there is no such file.
 NOTHING_THERE = (
     "404 Client Error",
@@ -61,7 +64,16 @@ DATABASE_LOGGER = "mlflow.store.db.utils"
 COUNT_SCHEMAS = "SELECT COUNT(*) FROM alembic_version"
 COUNT_ROWS = "SELECT (SELECT COUNT(*) FROM experiments) + (SELECT COUNT(*) FROM runs)"
 FORGET_EXPERIMENTS = "DELETE FROM experiments"
-LIST_LOCATIONS = "SELECT artifact_location FROM experiments WHERE name != 'Default'"
+LIST_EXPERIMENTS = "SELECT experiment_id, artifact_location FROM experiments"
+LIST_RUNS = "SELECT run_uuid FROM runs WHERE experiment_id = ?"
+#: The columns that hold a full path or URI of artifacts, by table; there is no way to change them but by SQL.
+LOCATIONS = (
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+    ("experiments", "artifact_location"),
+)
 
 
 def engines_of(client: MlflowClient) -> Iterator[Engine]:
@@ -110,6 +122,15 @@ def describe_source(origin: str) -> Any:
 
 
 # --- models --------------------------------------------------------------------------------------------------------------
+
+
+def model_location(uri: str) -> str:
+    """Return the URI of the folder that holds the model at a ``models:/`` URI; of another URI, that itself."""
+    from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
+
+    while ModelsArtifactRepository.is_models_uri(uri):
+        uri = ModelsArtifactRepository.get_underlying_uri(uri)
+    return uri
 
 
 def log_written(write: Callable[..., None], **options: Any) -> Any:

@@ -11,6 +11,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 from recipeline.config.recipe import Recipe
 from recipeline.data.sources import Source
 from recipeline.tracking._compat import describe_source
+from recipeline.tracking.failures import retry_conflict
 from recipeline.tracking.runs import StepRun
 
 
@@ -27,4 +28,4 @@ def log_dataset(run: StepRun, table: pd.DataFrame, recipe: Recipe, source: Sourc
             digest=source.sha256[:32],
         )
         entity = DatasetInput(Dataset(**dataset.to_dict()), [InputTag("mlflow.data.context", "ingest")])
-    run.client.log_inputs(run.id, [entity])
+    retry_conflict(lambda: run.client.log_inputs(run.id, [entity]))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import requests
 import sqlalchemy.exc
@@ -13,7 +14,12 @@ from mlflow.exceptions import MlflowException
 
 from recipeline.data.uris import redact, scrub
 from recipeline.errors import UnavailableError, causes
-from recipeline.tracking._compat import NO_ANSWER, STORE_GONE
+from recipeline.tracking._compat import CONFLICT, NO_ANSWER, STORE_GONE
+
+T = TypeVar("T")
+
+#: How often a write is tried that others may overtake.
+_ATTEMPTS = 5
 
 _UNAVAILABLE_CODES = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "PERMISSION_DENIED", "UNAUTHENTICATED"}
 
@@ -66,6 +72,8 @@ def unwritable(uri: str, reason: str) -> UnavailableError:
 
 def _unavailable(error: BaseException) -> str | None:
     """Return in one line why a store did not answer; None where `error` and its causes are of another kind."""
+    if is_conflict(error):  # it did answer
+        return None
     for cause in causes(error):
         if _is_no_answer(cause) or (isinstance(cause, MlflowException) and _tells_of_no_answer(cause)):
             whole = " ".join(str(getattr(cause, "orig", None) or cause).split())
@@ -83,6 +91,29 @@ def _tells_of_no_answer(error: MlflowException) -> bool:
     if error.error_code in _UNAVAILABLE_CODES:
         return True
     return any(words in str(error) for words in (NO_ANSWER, *STORE_GONE))
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether a write failed because another process had just written the same row."""
+    return any(
+        isinstance(cause, sqlalchemy.exc.IntegrityError | sqlite3.IntegrityError)
+        or (isinstance(cause, MlflowException) and any(words in str(cause) for words in CONFLICT))
+        for cause in causes(error)
+    )
+
+
+def retry_conflict(write: Callable[[], T]) -> T:
+    """Return what `write` returns; where another process wrote the same row first, try again: it finds that row then.
+
+    MLflow looks whether there is a row and then inserts it; nothing keeps two processes from doing so at once.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return write()
+        except MlflowException as error:
+            if not is_conflict(error):
+                raise
+    return write()
 
 
 def is_missing(error: MlflowException) -> bool:

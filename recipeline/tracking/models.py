@@ -20,7 +20,7 @@ from mlflow.models import get_model_info, infer_signature
 
 from recipeline.errors import UnavailableError
 from recipeline.inference.trust import TREES, read_model, types_to_trust
-from recipeline.tracking._compat import as_path, log_written, requirements_known
+from recipeline.tracking._compat import as_path, log_written, model_location, requirements_known
 from recipeline.tracking.manifest import folder_digests
 
 #: What loading and serving a model needs, besides the packages of its own candidate.
@@ -160,7 +160,7 @@ def load_model(uri: str, trusted: Collection[str] = ()) -> Any:
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
-            copy = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder)
+            copy = mlflow.artifacts.download_artifacts(artifact_uri=model_location(uri), dst_path=folder)
         except Exception as error:  # of as many clients as there are kinds of storage
             raise _not_whole(uri, error) from None
         return read_model(Path(copy), trusted, name=f"The model {uri}")

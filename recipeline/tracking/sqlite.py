@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 from contextlib import closing, suppress
@@ -68,6 +69,17 @@ def is_new(uri: str, *, root: Path) -> bool:
     """Whether the store at `uri` is a SQLite file that does not exist yet."""
     path = path_of(absolute(uri, root))
     return path is not None and not path.exists()
+
+
+def is_writable(path: Path) -> bool:
+    """Whether this user may write a SQLite file, and what SQLite keeps beside it."""
+    return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
+
+
+def check_readable(path: Path) -> None:
+    """Raise sqlite3.Error at once where a SQLite file cannot be read; MLflow would try for 100 s."""
+    with closing(_read(path)) as connection:
+        connection.execute("PRAGMA schema_version").fetchone()
 
 
 def check_writable(path: Path) -> None:

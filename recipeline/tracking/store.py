@@ -7,7 +7,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -25,6 +25,7 @@ from recipeline.tracking import sqlite
 from recipeline.tracking._compat import DATABASE_LOGGER, engines_of
 from recipeline.tracking.failures import store_errors, unwritable
 from recipeline.tracking.filters import quoted
+from recipeline.tracking.local import find_local, require_in_place
 
 #: How long a command waits for another one that is changing the same store.
 LOCK_SECONDS = 120
@@ -43,9 +44,15 @@ class Store:
         """Whether the store is a SQLite file, whose lock lies beside it: all who change it share that lock."""
         return self.uri.startswith(sqlite.SQLITE)
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether this user may write to the store; of a server only the server knows."""
+        path = sqlite.path_of(self.uri)
+        return path is None or sqlite.is_writable(path)
+
     def lock(self) -> filelock.BaseFileLock:
         """Return the lock that all writers of the registry hold: MLflow's own transitions are not isolated."""
-        return _lock(self.uri)
+        return store_lock(self.uri)
 
     def experiment(self, name: str) -> str:
         """Return the ID of the experiment `name`, made where there is none.
@@ -73,14 +80,18 @@ class Store:
         return str(found.experiment_id)
 
 
-def open_store(uri: str, *, root: Path, artifact_location: str | None = None, cache: Path | None = None) -> Store:
+def open_store(
+    uri: str, *, root: Path, artifact_location: str | None = None, cache: Path | None = None, reads: bool = False
+) -> Store:
     """Return the store at `uri`, its tables made where it is new; a relative SQLite path lies in `root`.
+
+    With `reads`, a SQLite file that this user may not write is opened too; it is neither locked nor changed.
 
     A new SQLite file is made from an empty schema that is kept in `cache`; without one MLflow's migrations make it.
 
     Raises
     ------
-    UnavailableError : it cannot be reached, read or written.
+    UnavailableError : it cannot be reached, read or written, or was moved and names its artifacts where they were.
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # It logs a traceback of each database error that it raises; we say the error in one sentence.
@@ -97,10 +108,11 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None, ca
         # Two processes that make the tables of one store at once break each other; the client makes them when it is made.
         if path and not path.parent.exists():  # taking the lock would make it, typos and all
             raise unwritable(uri, f"the folder {path.parent} does not exist")
-        with held(_lock(uri), uri):
+        is_read_only = bool(reads and path and path.exists() and not sqlite.is_writable(path))
+        with nullcontext() if is_read_only else held(store_lock(uri), uri):
             made_by_mlflow = path and cache and not path.exists() and not sqlite.copy_schema(cache, path)
             if path:
-                sqlite.check_writable(path)
+                (sqlite.check_readable if is_read_only else sqlite.check_writable)(path)
             try:
                 client = MlflowClient(tracking_uri=uri)
                 for engine in engines_of(client) if path else ():
@@ -118,12 +130,21 @@ def open_store(uri: str, *, root: Path, artifact_location: str | None = None, ca
             sqlite.remove_strays(uri)
             if path and cache and made_by_mlflow:
                 sqlite.keep_schema(cache, path)
-    if artifact_location and "://" not in artifact_location:
-        artifact_location = (root / artifact_location).resolve().as_uri()
-    return Store(uri, client, artifact_location.rstrip("/") if artifact_location else None)
+        store = Store(uri, client, artifact_root(artifact_location, root))
+        files = find_local(uri, store.artifact_root)
+        if files:
+            require_in_place(files)
+    return store
 
 
-def _lock(uri: str) -> filelock.BaseFileLock:
+def artifact_root(location: str | None, root: Path) -> str | None:
+    """Return the URI of the artifacts' folder `location`, a relative one in `root`; None where it is left to MLflow."""
+    if location and "://" not in location:
+        location = (root / location).resolve().as_uri()
+    return location.rstrip("/") if location else None
+
+
+def store_lock(uri: str) -> filelock.BaseFileLock:
     """Return the lock of a store: beside a SQLite file; for a server, one per machine (its database does the rest)."""
     file = sqlite.path_of(uri)
     if file:

@@ -11,7 +11,8 @@ import pytest
 
 from recipeline.cli import environment
 from recipeline.cli.environment import PROJECT, find_project, has_store, is_fetched_project, open_session, open_settings
-from recipeline.errors import UnavailableError, UsageError
+from recipeline.engine.local import Workers
+from recipeline.errors import DataError, UnavailableError, UsageError
 from tests.conftest import ROOT, Project
 
 
@@ -200,3 +201,20 @@ def test_where_the_process_cannot_be_seen_it_is_the_working_folder(
     monkeypatch.setenv("MLFLOW_RUN_ID", "0123")
     monkeypatch.setattr(psutil.Process, "parents", lambda _: parents)
     assert environment._typed_in() == (Path.cwd() if found == "here" else Path(found))
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_no_worker_starts_for_rows_that_are_not_there(project: Project, monkeypatch: pytest.MonkeyPatch, is_new: bool) -> None:
+    if is_new:
+        (project.folder / "mlflow.db").unlink()
+    monkeypatch.setattr(Workers, "start", lambda _: pytest.fail("a worker was started"))
+    for data in ("wiens", "none.csv", "/none/a.csv"):
+        with pytest.raises(DataError, match="which does not exist"):
+            open_session(*settings(project), will_fit=True, data=data)
+    assert (project.folder / "mlflow.db").exists() is not is_new
+
+
+def test_the_environment_names_the_cache_folder(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert open_settings(*settings(project)).cache_folder.name == "recipeline"
+    monkeypatch.setenv("RECIPELINE_CACHE", str(tmp_path / "mine"))
+    assert open_settings(*settings(project)).cache_folder == tmp_path / "mine"

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
 
-from recipeline.cli.options import choose_word, parse_switch, session_options
-from recipeline.errors import UsageError
+from recipeline.cli.options import check_path, choose_word, parse_switch, session_options
+from recipeline.errors import DataError, UsageError
 
 
 @pytest.mark.parametrize(
@@ -52,3 +54,23 @@ def test_every_entry_point_has_a_recipe_and_a_profile() -> None:
 
     assert CliRunner().invoke(show, []).stdout == "recipe.yaml local\n"
     assert CliRunner().invoke(show, ["--profile", "ci", "--recipe", "a.yaml"]).stdout == "a.yaml ci\n"
+
+
+@pytest.mark.parametrize(
+    "data", ["", "auto", "uci", "synthetic", "https://host/a.csv", "s3://b/a.csv", "file:/none.csv", "~/a.csv", "there.csv"]
+)
+def test_data_that_may_be_there_is_left_to_the_command(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("there.csv").touch()
+    assert check_path(None, None, data) == data
+
+
+@pytest.mark.parametrize("data", ["a.csv", "./auto", "/none/a", "folder/a.parquet", "a.csv.gz", f"{'x' * 300}.csv"])
+def test_a_path_that_is_not_there_is_refused_but_under_mlflow_run(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="which does not exist"):
+        check_path(None, None, data)
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0123")
+    assert check_path(None, None, data) == data

@@ -155,3 +155,56 @@ def test_the_run_that_mlflow_opened_fails_with_the_command(store: Store, monkeyp
     assert invoke(raising(DataError("The rows must be good."))).exit_code == 3
     run = store.client.get_run(run_id)
     assert (run.info.status, run.data.tags["recipeline.error"]) == ("FAILED", "The rows must be good.")
+
+
+@pytest.mark.parametrize(
+    ("typed", "given"),
+    [
+        (["--a", "''"], ""),
+        (["--a=''"], ""),
+        (["--a", ""], ""),
+        (["--a", "'"], "'"),
+        (["--a", "x''"], "x''"),
+        (["--a", "''x"], "''x"),
+        (["--a", '""'], '""'),
+        ([], "default"),
+    ],
+)
+def test_two_quote_characters_are_an_empty_parameter_and_nothing_else_is(typed: list[str], given: str) -> None:
+    seen: list[str] = []
+
+    @click.command(cls=Edge)
+    @click.option("--a", default="default")
+    def command(a: str) -> None:
+        seen.append(a)
+
+    with pytest.raises(SystemExit):
+        command.main(typed)
+    assert seen == [given]
+
+
+@pytest.mark.parametrize("module", ["steps.main", "steps.train", "recipeline"])
+def test_a_python_without_the_libraries_ends_in_one_sentence(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", module, "history"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "The environment of the project must be active" in done.stderr
+    assert "source .venv/bin/activate" in done.stderr
+
+
+_COUNT = """
+import runpy, sys
+try:
+    runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    print(end.code, sorted({"mlflow", "pandas", "sklearn", "joblib", "requests"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("words", [["steps.main"], ["recipeline", "retrain"]], ids=lambda words: words[-1])
+def test_a_path_of_rows_that_does_not_exist_costs_no_more_than_help(words: list[str]) -> None:
+    command = [sys.executable, "-c", _COUNT, *words, "--data", "nowhere/wines.csv"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "3 []\n"
+    assert f"Got '{ROOT}/nowhere/wines.csv', which does not exist," in done.stderr

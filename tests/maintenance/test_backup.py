@@ -1,74 +1,465 @@
 from __future__ import annotations
 
+import errno
+import gzip
+import io
+import os
+import resource
+import shutil
+import signal
 import sqlite3
-from contextlib import closing
-from dataclasses import replace
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from recipeline.errors import UnavailableError, UsageError
-from recipeline.maintenance.backup import back_up, bring_back
-from recipeline.orchestration.session import Session
+from recipeline.maintenance import backup as module
+from recipeline.maintenance.backup import back_up, bring_back, require_local
+from recipeline.tracking import local
+from recipeline.tracking.local import LocalStore
 from recipeline.tracking.store import Store, open_store
-from tests.sessions import open_toys
+from tests.conftest import close_stores
+from tests.faults import in_fork
 
 
-@pytest.fixture
-def session(store: Store, tmp_path: Path) -> Session:
-    """A session on a store with one run and its artifact."""
-    run_id = store.client.create_run(store.experiment("toy")).info.run_id
-    store.client.log_text(run_id, "before", "a.txt")
-    return open_toys(store, tmp_path)
+class Place:
+    """A store with one run and its artifact, and what is to be seen of it."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self.store, self.folder = store, folder
+        self.files = require_local(store.uri, store.artifact_root)
+        run_id = store.client.create_run(store.experiment("toy")).info.run_id
+        store.client.log_text(run_id, "before", "a.txt")
+        (self.artifact,) = self.files.artifacts.rglob("a.txt")
+
+    def save(self, name: str = "saved.tar.gz") -> Path:
+        return back_up(self.files, self.store.uri, self.folder / name)
+
+    def restore(self, archive: Path) -> list[Path]:
+        return bring_back(self.files, self.store.uri, archive)
+
+    def change(self) -> None:
+        """Do as if another run had been made and an artifact been overwritten."""
+        with closing(sqlite3.connect(self.files.database)) as connection, connection:
+            connection.execute("INSERT INTO runs (run_uuid, experiment_id) VALUES (lower(hex(randomblob(16))), 1)")
+        self.artifact.write_text("after", encoding="utf-8")
+
+    def state(self) -> tuple[int, str]:
+        """Return the number of runs and the artifact's text."""
+        return runs_in(self.files.database), self.artifact.read_text(encoding="utf-8")
 
 
-def runs_in(folder: Path) -> int:
-    with closing(sqlite3.connect(folder / "mlflow.db")) as connection:
+def runs_in(database: Path) -> int:
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
         return int(connection.execute("SELECT COUNT(*) FROM runs").fetchone()[0])
 
 
-def test_a_store_is_brought_back_as_it_was_and_what_was_there_meanwhile_lies_beside(session: Session, tmp_path: Path) -> None:
-    archive = back_up(session, tmp_path / "saved.tar.gz")
-    (artifact,) = (tmp_path / "mlruns").rglob("a.txt")
-    artifact.write_text("after", encoding="utf-8")
-    session.store.client.create_run(session.experiment_id)
-    aside = bring_back(session, archive)
-    assert (runs_in(tmp_path), artifact.read_text(encoding="utf-8")) == (1, "before")
+@pytest.fixture
+def place(store: Store, tmp_path: Path) -> Place:
+    return Place(store, tmp_path)
+
+
+def test_a_store_is_brought_back_as_it_was_and_what_was_there_meanwhile_lies_beside(place: Place, tmp_path: Path) -> None:
+    archive = place.save()
+    place.change()
+    aside = place.restore(archive)
+    assert place.state() == (1, "before")
     assert [path.name.partition(".before-")[0] for path in aside] == ["mlruns", "mlflow.db"]
-    assert all(path.exists() for path in aside)
+    assert runs_in(aside[1]) == 2
+    assert [path.read_text(encoding="utf-8") for path in aside[0].rglob("a.txt")] == ["after"]
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    place.change()
+    again = place.restore(archive)  # within the same second
+    assert runs_in(aside[1]) == runs_in(again[1]) == 2
 
 
-def test_an_archive_is_a_new_file_in_a_folder_that_exists(session: Session, tmp_path: Path) -> None:
+def test_an_archive_is_a_new_file_in_a_folder_that_exists(place: Place, tmp_path: Path) -> None:
     (tmp_path / "there.tar.gz").touch()
     with pytest.raises(UsageError, match="output must be a new file"):
-        back_up(session, tmp_path / "there.tar.gz")
+        place.save("there.tar.gz")
     with pytest.raises(UsageError, match=r"mkdir -p .*nowhere"):
-        back_up(session, tmp_path / "nowhere/a.tar.gz")
+        place.save("nowhere/a.tar.gz")
     assert (tmp_path / "there.tar.gz").read_bytes() == b""
 
 
-def test_what_is_no_whole_archive_is_refused_and_the_store_stays(session: Session, tmp_path: Path) -> None:
-    archive = back_up(session, tmp_path / "saved.tar.gz")
-    archive.write_bytes(archive.read_bytes()[:-200])
-    before = sorted(path.name for path in tmp_path.iterdir())
-    for source in (archive, tmp_path / "none.tar.gz"):
-        with pytest.raises(UnavailableError, match="must be a whole archive"):
-            bring_back(session, source)
-    assert (runs_in(tmp_path), sorted(path.name for path in tmp_path.iterdir())) == (1, before)
+def test_where_there_is_no_store_there_is_none_to_save_and_none_is_made(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match=r"No store to back up: .*none\.db does not exist"):
+        back_up(LocalStore(tmp_path / "none.db", tmp_path / "mlruns"), f"sqlite:///{tmp_path}/none.db", tmp_path / "a.tar.gz")
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_an_archive_of_another_folder_is_refused(session: Session, tmp_path: Path) -> None:
-    archive = back_up(session, tmp_path / "saved.tar.gz")
-    other = tmp_path / "elsewhere"
-    other.mkdir()
-    elsewhere = open_store("sqlite:///mlflow.db", root=other, artifact_location="mlruns")
-    with pytest.raises(UnavailableError, match=r"whose artifacts are in .*elsewhere"):
-        bring_back(open_toys(elsewhere, other), archive)
-
-
-def test_only_a_local_store_can_be_saved(session: Session, tmp_path: Path) -> None:
-    session.store = replace(session.store, uri="postgresql://me:secret@host/db")
-    with pytest.raises(UsageError, match=r"a SQLite file\. Got 'postgresql://…' instead") as error:
-        back_up(session, tmp_path / "saved.tar.gz")
+@pytest.mark.parametrize("place_of", ["postgresql://me:secret@host/db", "s3://secret/wines"])
+def test_only_a_local_store_can_be_saved(store: Store, place_of: str) -> None:
+    uri, root = (store.uri, place_of) if place_of.startswith("s3") else (place_of, store.artifact_root)
+    with pytest.raises(UsageError, match=r"artifacts in a folder\. Got '(postgresql|s3)://…' instead") as error:
+        require_local(uri, root)
     assert "secret" not in str(error.value)
+
+
+# --- archives that are not whole -----------------------------------------------------------------------------------------
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith((".lock", ".tar.gz")))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_an_archive_with_any_byte_changed_or_cut_off_is_refused_and_the_store_stays(place: Place, data: st.DataObject) -> None:
+    whole = place.folder / "saved.tar.gz"
+    content = (whole if whole.exists() else place.save()).read_bytes()
+    at = data.draw(st.integers(0, len(content) - 1))
+    damaged = content[:at] if data.draw(st.booleans()) else content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :]
+    with suppress(OSError, EOFError, zlib.error):
+        assume(gzip.decompress(damaged) != gzip.decompress(content))  # the same bytes can be packed in more ways than one
+    (place.folder / "damaged.tar.gz").write_bytes(damaged)
+    before = listing(place.folder)
+    with pytest.raises(UnavailableError, match="must be a whole archive"):
+        place.restore(place.folder / "damaged.tar.gz")
+    assert listing(place.folder) == before
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int = 3) -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.size = kind, link, size if kind == tarfile.REGTYPE else 0
+    return info, b"abc"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        member("artifacts/../../out.txt"),
+        member("artifacts/../out.txt"),
+        member("/tmp/out.txt"),
+        member("../out.txt"),
+        member("out.txt"),
+        member("artifacts"),
+        member("."),
+        member("artifacts/1/link", tarfile.SYMTYPE, "/etc"),
+        member("artifacts/1/link", tarfile.SYMTYPE, "a.txt"),
+        member("artifacts/1/link", tarfile.LNKTYPE, "mlflow.db"),
+        member("artifacts/1/pipe", tarfile.FIFOTYPE),
+        member("artifacts/1/device", tarfile.CHRTYPE),
+        member("mlflow.db"),
+    ],
+    ids=lambda odd: f"{odd[0].name}-{odd[0].type.decode()}",
+)
+def test_an_archive_with_what_backup_does_not_write_is_refused_and_the_store_stays(
+    place: Place, odd: tuple[tarfile.TarInfo, bytes]
+) -> None:
+    with gzip.open(place.save()) as packed:
+        content = io.BytesIO(packed.read())
+    with tarfile.open(fileobj=content, mode="a:") as archive:
+        archive.addfile(odd[0], io.BytesIO(odd[1]))
+    path = place.folder / "odd.tar.gz"
+    path.write_bytes(gzip.compress(content.getvalue(), 1))
+    before = listing(place.folder)
+    with pytest.raises(UnavailableError, match="must be a whole archive"):
+        place.restore(path)
+    assert listing(place.folder) == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", gzip.compress(b""), gzip.compress(b"no archive" * 100)],
+    ids=["empty", "text", "nothing packed", "text packed"],
+)
+def test_what_is_no_archive_is_refused(place: Place, content: bytes) -> None:
+    (place.folder / "a.tar.gz").write_bytes(content)
+    for name in ("a.tar.gz", "none.tar.gz", "mlruns"):
+        with pytest.raises(UnavailableError, match="must be a whole archive"):
+            place.restore(place.folder / name)
+
+
+# --- other folders and disks ---------------------------------------------------------------------------------------------
+
+
+def test_an_archive_of_another_folder_is_refused_while_that_is_there_and_brought_back_where_it_is_gone(
+    place: Place, tmp_path: Path
+) -> None:
+    archive, other = place.save(), tmp_path / "else where"
+    other.mkdir()
+    files = LocalStore(other / "mlflow.db", other / "mlruns")
+    restore = partial(bring_back, files, f"sqlite:///{files.database}", archive)
+    with pytest.raises(UnavailableError, match=r"whose artifacts are in .*else where/mlruns"):
+        restore()
+    place.files.artifacts.rename(tmp_path / "gone")
+    assert restore() == []
+    moved = open_store("sqlite:///mlflow.db", root=other, artifact_location="mlruns")
+    (run,) = moved.client.search_runs([moved.experiment("toy")])
+    assert run.info.artifact_uri.startswith(files.artifacts.as_uri())
+    assert moved.client.list_artifacts(run.info.run_id)[0].path == "a.txt"
+
+
+@pytest.fixture
+def other_disk() -> Iterator[Path]:
+    """A folder on another file system."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no second file system")
+@pytest.mark.parametrize("linked", [False, True])
+def test_database_artifacts_and_archive_may_lie_on_different_disks(
+    store: Store, tmp_path: Path, other_disk: Path, linked: bool
+) -> None:
+    location = "mlruns" if linked else str(other_disk / "mlruns")
+    if linked:
+        (other_disk / "mlruns").mkdir()
+        (tmp_path / "mlruns").symlink_to(other_disk / "mlruns")
+    place = Place(open_store(store.uri, root=tmp_path, artifact_location=location), tmp_path)
+    archive = shutil.move(place.save(), other_disk)
+    place.change()
+    aside = place.restore(Path(archive))
+    assert place.state() == (1, "before")
+    assert aside[0].parent == other_disk
+    assert [path.read_text(encoding="utf-8") for path in aside[0].rglob("a.txt")] == ["after"]
+
+
+def test_a_folder_of_artifacts_that_is_a_mounted_disk_is_replaced_within(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    root = place.files.artifacts
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == root)
+    rename = Path.rename
+
+    def busy(path: Path, target: Path | str) -> Path:
+        if path == root or (root in path.parents) != (root in Path(target).parents):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", busy)
+    archive = place.save()
+    place.change()
+    aside = place.restore(archive)
+    assert (place.state(), aside[0].parent) == ((1, "before"), root)
+    with tarfile.open(place.save("second.tar.gz")) as second:  # what was moved aside is no part of the store
+        assert [name.rpartition("/")[2] for name in second.getnames()] == ["mlflow.db", "a.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["mlruns"]
+
+
+@pytest.mark.parametrize("failing", ["a move of artifacts", "the database"])
+def test_where_a_restore_fails_at_its_last_moves_the_store_is_as_it_was(
+    place: Place, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    archive = place.save()
+    place.change()
+    before, rename, copy, calls = listing(place.folder), Path.rename, local.copy_database, iter(range(100))
+
+    def move(path: Path, target: Path | str) -> Path:
+        if failing == "a move of artifacts" and next(calls) == 1:
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(path, target)
+
+    def copy_once(source: Path, target: Path) -> None:
+        if failing == "the database" and target == place.files.database:
+            raise sqlite3.OperationalError("database is locked")
+        copy(source, target)
+
+    monkeypatch.setattr(Path, "rename", move)
+    monkeypatch.setattr(module, "copy_database", copy_once)
+    with pytest.raises((OSError, sqlite3.OperationalError)):
+        place.restore(archive)
+    monkeypatch.undo()
+    found = listing(place.folder)
+    assert place.state() == (2, "after")
+    assert {name for name in found if name != "mlflow.db"} == {name for name in before if name != "mlflow.db"}
+
+
+# --- stores that others have open ----------------------------------------------------------------------------------------
+
+_READER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+for line in sys.stdin:
+    print(connection.execute(line).fetchone(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_a_process_that_has_the_store_open_sees_the_one_that_was_brought_back(place: Place, mode: str) -> None:
+    with closing(sqlite3.connect(place.files.database)) as connection:
+        assert connection.execute(f"PRAGMA journal_mode = {mode}").fetchone() == (mode,)
+    with subprocess.Popen(
+        [sys.executable, "-c", _READER, place.files.database], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as reader:
+        assert reader.stdin
+        assert reader.stdout
+
+        def ask(words: str) -> str:
+            print(words, file=reader.stdin, flush=True)
+            return reader.stdout.readline().strip()
+
+        assert ask("SELECT COUNT(*) FROM runs") == "(1,)"
+        archive = place.save()
+        place.change()
+        assert ask("SELECT COUNT(*) FROM runs") == "(2,)"
+        aside = place.restore(archive)
+        assert ask("SELECT COUNT(*) FROM runs") == "(1,)"
+        assert ask("INSERT INTO runs (run_uuid, experiment_id) VALUES ('new', 1) RETURNING 1") == "(1,)"
+        assert ask("PRAGMA quick_check") == "('ok',)"
+        reader.stdin.close()
+    assert (runs_in(place.files.database), runs_in(aside[1])) == (2, 2)
+
+
+def test_a_store_that_another_process_is_writing_is_not_replaced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "BUSY_SECONDS", 0.3)
+    archive = place.save()
+    place.change()
+    with closing(sqlite3.connect(place.files.database, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="in use by another process"):
+            place.restore(archive)
+        writer.execute("ROLLBACK")
+    assert place.state() == (2, "after")
+    assert not [path for path in place.folder.iterdir() if ".before-" in path.name or ".restore-" in path.name]
+
+
+@pytest.mark.parametrize("damage", ["garbage", "a page", "another's log", "nothing there"])
+def test_a_damaged_database_is_moved_away_with_what_lies_beside_it(place: Place, damage: str) -> None:
+    archive, database = place.save(), place.files.database
+    if damage == "garbage":
+        database.write_bytes(b"no database" * 100)
+    elif damage == "a page":
+        content = database.read_bytes()
+        database.write_bytes(content[:4096] + b"\xff" * 8192 + content[12288:])
+    elif damage == "another's log":
+        place.change()
+        Path(f"{database}-wal").write_bytes(b"of another file")
+        database.write_bytes(b"\0" * 5000)
+    else:
+        database.unlink()
+    place.restore(archive)
+    assert place.state() == (1, "before")
+    assert [path.name for path in place.folder.glob("mlflow.db-*")] == []
+
+
+# --- kill -9 -------------------------------------------------------------------------------------------------------------
+
+
+def killed_at(number: int, command: Callable[[], object]) -> None:
+    """Run `command`; kill this process when it is about to rename a file for the `number`-th time."""
+    seen = 0
+
+    def hook(event: str, _: object) -> None:
+        nonlocal seen
+        if event == "os.rename":
+            if seen == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            seen += 1
+
+    sys.addaudithook(hook)
+    command()
+
+
+def test_a_restore_that_is_killed_at_any_moment_loses_nothing_and_the_next_one_completes_it(
+    empty_store: Path, other_disk: Path
+) -> None:
+    folder, kept = other_disk / "store", other_disk / "kept"
+    folder.mkdir()
+    shutil.copy(empty_store, folder / "mlflow.db")
+    place = Place(open_store("sqlite:///mlflow.db", root=folder, artifact_location="mlruns"), folder)
+    close_stores()
+    archive = place.save("../a.tar.gz")
+    place.change()
+    shutil.copytree(folder, kept)
+    for moment in range(9):
+        ended = in_fork(partial(killed_at, moment, partial(place.restore, archive)))
+        assert ended in (0, signal.SIGKILL)
+        databases = [place.files.database, *folder.glob("mlflow.db.before-*")]
+        texts = {path.read_text(encoding="utf-8") for path in folder.rglob("a.txt")}
+        assert ({2} <= {runs_in(path) for path in databases} <= {1, 2}, "after" in texts) == (True, True)
+        place.restore(archive)
+        assert place.state() == (1, "before")
+        assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+        shutil.rmtree(folder)
+        shutil.copytree(kept, folder)
+        if ended == 0:
+            break
+    assert moment == 3  # the database saved, artifacts moved aside, artifacts moved in
+
+
+# --- artifacts that come and go ------------------------------------------------------------------------------------------
+
+
+def test_artifacts_that_come_go_shrink_and_grow_meanwhile_spoil_no_archive(place: Place) -> None:
+    folder, stop = place.artifact.parent, threading.Event()
+
+    def churn() -> None:
+        number = 0
+        while not stop.is_set():
+            path = folder / f"{number % 7}/{number % 50}.txt"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"x" * (1 + number * 7919 % 70_000))
+            if number % 3 == 0:
+                path.unlink()
+            if number % 11 == 0:
+                shutil.rmtree(folder / f"{(number + 3) % 7}", ignore_errors=True)
+            number += 1
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        archives = [place.save(f"{number}.tar.gz") for number in range(3)]
+    finally:
+        stop.set()
+        thread.join()
+    for archive in archives:
+        place.restore(archive)
+        assert place.state() == (1, "before")
+
+
+def test_what_is_deleted_between_listing_and_reading_is_left_out(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = module._files
+    monkeypatch.setattr(module, "_files", lambda root: [*files(root), root / "gone.txt", root / "gone/too.txt"])
+    place.restore(place.save())
+    assert place.state() == (1, "before")
+
+
+def test_links_are_saved_as_what_they_lead_to(place: Place, tmp_path: Path) -> None:
+    folder, elsewhere = place.artifact.parent, tmp_path / "else where"
+    (elsewhere / "sub").mkdir(parents=True)
+    (elsewhere / "sub/b.txt").write_text("linked", encoding="utf-8")
+    (folder / "folder").symlink_to(elsewhere)
+    (folder / "file").symlink_to(elsewhere / "sub/b.txt")
+    (folder / "nowhere").symlink_to("none")
+    (folder / "itself").symlink_to("itself")
+    (folder / "up").symlink_to("..")
+    os.link(place.artifact, folder / "second.txt")
+    os.mkfifo(folder / "pipe")
+    place.restore(place.save())
+    found = {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.is_file()}
+    assert found == {"a.txt": "before", "second.txt": "before", "file": "linked", "folder/sub/b.txt": "linked"}
+    assert not [path for path in folder.rglob("*") if path.is_symlink()]
+
+
+# --- full disks ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [1, 200_000, 1_300_000])
+def test_a_full_disk_names_the_archive_and_leaves_nothing(place: Place, limit: int) -> None:
+    (place.artifact.parent / "big").write_bytes(os.urandom(2_000_000))
+
+    def save() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        with pytest.raises(UnavailableError, match=r"The archive .*/saved\.tar\.gz must be writable.*Name another output"):
+            place.save()
+
+    before = listing(place.folder)
+    assert in_fork(save) == 0
+    assert listing(place.folder) == before
+    assert not list(place.folder.glob(".saved*"))

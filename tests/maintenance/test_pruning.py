@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from recipeline.errors import UnavailableError
+from recipeline.maintenance import pruning
 from recipeline.maintenance.pruning import Waste, delete_waste, find_waste
 from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import PROMOTE
@@ -103,7 +108,98 @@ def test_what_is_deleted_is_gone_from_the_store_with_its_files(session: Session,
     old = run_of(session)
     assert list(tmp_path.rglob(f"{old}/artifacts"))
     age(tmp_path)
-    assert delete_waste(session, find_waste(session)) == ""
+    waste, left = delete_waste(session)
+    assert (ids(waste), left) == ({old}, "")
     assert session.find_run(old) is None
     assert not list(tmp_path.rglob(f"{old}/artifacts"))
-    assert delete_waste(session, find_waste(session)) == ""
+    assert delete_waste(session) == (Waste((), ()), "")
+
+
+# --- commands at the same time -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _files_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out `mlflow gc`, which takes seconds."""
+    monkeypatch.setattr(pruning, "_delete_files", lambda *_: "")
+
+
+def in_thread(command: Callable[[], object]) -> threading.Thread:
+    """Start a command that waits for the lock, as another process would."""
+    thread = threading.Thread(target=command)
+    thread.start()
+    time.sleep(0.1)
+    return thread
+
+
+@pytest.mark.usefixtures("_files_stay")
+def test_what_goes_into_production_while_prune_waits_for_the_lock_is_kept(
+    session: Session, store: Store, tmp_path: Path
+) -> None:
+    runs = [run_of(session) for _ in range(3)]
+    for number, run_id in enumerate(runs, 1):
+        register(session, str(number), run_id)
+    age(tmp_path)
+    assert [version.version for version in find_waste(session).versions] == [2, 1]
+    done: list[tuple[Waste, str]] = []
+    with session.registry.locked():
+        thread = in_thread(lambda: done.append(delete_waste(open_toys(store, tmp_path))))
+        promote(session, "1", "")
+    thread.join()
+    ((waste, _),) = done
+    assert ([version.version for version in waste.versions], ids(waste)) == ([2], {runs[1]})
+    assert session.registry.champion().version == 1
+    assert session.find_run(runs[0]).info.lifecycle_stage == "active"
+
+
+@pytest.mark.usefixtures("_files_stay")
+def test_what_another_machine_promotes_between_looking_and_deleting_is_kept(
+    session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It does not share the lock."""
+    for number in range(1, 4):
+        register(session, str(number), run_of(session))
+    age(tmp_path)
+    delete = session.store.client.delete_model_version
+
+    def delete_and_promote(name: str, version: str) -> None:
+        delete(name, version)
+        promote(session, "1", "")
+
+    monkeypatch.setattr(session.store.client, "delete_model_version", delete_and_promote)
+    waste, _ = delete_waste(session)
+    assert [version.version for version in waste.versions] == [2]
+    champion = session.registry.champion()
+    assert champion.version == 1
+    assert session.find_run(champion.run_id).info.lifecycle_stage == "active"
+
+
+@pytest.mark.usefixtures("_files_stay")
+def test_what_others_delete_meanwhile_is_no_failure(session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    old = [run_of(session) for _ in range(2)]
+    register(session, "1", old[0])
+    register(session, "2", run_of(session))
+    age(tmp_path)
+    client = session.store.client
+    for name in ("delete_run", "delete_model_version"):
+        delete = getattr(client, name)
+        monkeypatch.setattr(client, name, lambda *given, delete=delete: (delete(*given), delete(*given)))
+    waste, _ = delete_waste(session)
+    assert (len(waste.versions), ids(waste) >= set(old)) == (1, True)
+
+
+def test_runs_that_a_command_at_work_builds_on_are_kept(session: Session, tmp_path: Path) -> None:
+    ingest, loose = run_of(session, "ingest"), run_of(session)
+    age(tmp_path)
+    with session.open_run("split") as run:
+        run.set_lineage({"ingest": ingest})
+        assert ids(find_waste(session)) == {loose}
+
+
+def test_a_model_whose_run_was_deleted_is_not_registered(session: Session) -> None:
+    run_id = run_of(session)
+    session.store.client.delete_run(run_id)
+    for gone in (run_id, "0" * 32):
+        with pytest.raises(UnavailableError, match=f"The run {gone} of the model was deleted meanwhile"):
+            register(session, gone, gone)
+    assert session.registry.versions() == []

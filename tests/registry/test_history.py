@@ -76,3 +76,10 @@ def test_at_every_moment_since_the_first_change_exactly_one_term_runs(steps: lis
         when += timedelta(minutes=step)
     at = start + timedelta(minutes=moment)
     assert len(during(terms(changes), at, at)) == (1 if moment >= 0 else 0)
+
+
+@given(st.lists(st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)), min_size=1, max_size=6))
+def test_terms_follow_each_other_also_where_the_clock_was_set_back_between_them(times: list[datetime]) -> None:
+    served = terms([entry(number, when.replace(tzinfo=UTC), "", str(number)) for number, when in enumerate(times)])
+    assert all(term.until is None or term.since <= term.until for term in served)
+    assert [term.version for term in during(served, served[-1].since, served[-1].since)][-1] == str(len(times) - 1)

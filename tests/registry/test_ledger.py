@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
@@ -511,3 +511,22 @@ def test_the_content_holds_every_hashed_field_and_nothing_else(entry: Entry) -> 
     assert sorted(values) == sorted(HASHED)
     assert Entry(**values | {"acknowledged": tuple(values["acknowledged"])}) == entry
     assert set(asdict(entry)) - set(values) == {"number", "state"}
+
+
+@given(offsets=st.lists(st.integers(-10_000_000, 10_000_000), min_size=2, max_size=3))
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_time_of_an_entry_never_goes_back_whatever_the_clock_does(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, offsets: list[int]
+) -> None:
+    for offset in offsets:
+
+        class Clock(datetime):
+            @classmethod
+            def now(cls, tz: Any = None, offset: int = offset) -> Any:
+                return datetime.now(tz) + timedelta(seconds=offset)
+
+        monkeypatch.setattr("recipeline.registry.ledger.datetime", Clock)
+        write(ledger, "1")
+    reading = ledger.read()
+    times = [entry.when for entry in reading.entries]
+    assert (times, reading.faults) == (sorted(times), {})

@@ -90,8 +90,8 @@ def test_a_path_that_is_no_file_ends_with_3(trained: Project, data: str, words: 
 
 
 def test_an_expected_failure_is_written_on_its_run(project: Project) -> None:
-    outcome = project.run("main", data="nowhere.csv")
-    expect(outcome, 3)
+    outcome = project.run("main", data=str(project.folder))
+    expect(outcome, 3, "data must be a file. Got the directory")
     for run in project.runs():
         assert run.info.status == "FAILED"
         assert run.data.tags["recipeline.error"] in outcome.stderr
@@ -220,7 +220,7 @@ def test_a_recipe_that_cannot_be_ends_with_2_before_a_run_is_opened_or_a_row_rea
     before = [run.info.run_id for run in ran.runs()]
     ran.write_recipe(change)
     for command in ("main", "train", "retrain"):
-        outcome = ran.run(command, **({} if command == "train" else {"data": "nowhere.csv"}))
+        outcome = ran.run(command, **({} if command == "train" else {"data": str(ran.folder)}))
         expect(
             outcome, 2, "recipe.yaml: ", words, f"Correct it in {ran.recipe_path}" if "installed" not in outcome.stderr else ""
         )

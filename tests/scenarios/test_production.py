@@ -82,11 +82,11 @@ def test_history_tells_who_was_in_production_from_when_to_when_and_why(served: P
 
 def test_who_served_names_the_version_of_a_moment_and_all_of_a_day(served: Project) -> None:
     first, second = values(served, "history")
-    just_before = (datetime.fromisoformat(second["since"]) - timedelta(milliseconds=1)).isoformat()
+    just_before = (datetime.fromisoformat(second["since"]) - timedelta(milliseconds=1)).isoformat(timespec="milliseconds")
     assert [term["version"] for term in values(served, "who_served", at=just_before)] == ["1"]
     assert [term["version"] for term in values(served, "who_served", at=second["since"])] == ["2"]
     assert [term["version"] for term in values(served, "who_served", at="now")] == ["2"]
-    before = (datetime.fromisoformat(first["since"]) - timedelta(milliseconds=1)).isoformat()
+    before = (datetime.fromisoformat(first["since"]) - timedelta(milliseconds=1)).isoformat(timespec="milliseconds")
     assert values(served, "who_served", at=before) == []
     day = datetime.fromisoformat(first["since"]).astimezone()
     if day.date() == datetime.fromisoformat(second["since"]).astimezone().date():
@@ -383,3 +383,55 @@ def test_the_same_recipe_on_more_rows_is_a_refresh(project: Project, wines: pd.D
     outcome = project.ok("main", model="en")
     assert "Promotion: kept (refresh)" in outcome.stdout
     assert "distinct rows that neither has seen, at least 2000 are needed" in outcome.stdout
+
+
+def test_in_a_moved_checkout_commands_say_so_and_repair_mends_it(
+    ran: Project, wines: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    moved = Project(shutil.copytree(ran.folder, tmp_path_factory.mktemp("moved") / "checkout"), wines)
+    for command in ("main", "promote", "predict", "monitor", "rollback", "why"):
+        outcome = moved.run(command)
+        assert (outcome.exit_code, outcome.stderr.count("\n")) == (6, 1), outcome.stderr
+        assert (
+            f"was moved: it names its artifacts in {ran.folder}/mlruns, and they are in {moved.folder}/mlruns" in outcome.stderr
+        )
+        assert "recipeline repair" in outcome.stderr
+    (finding,) = broken(moved)
+    assert ("was moved" in finding["what"], finding["fix"]) == (True, "recipeline repair")
+    assert "mended: The store was moved" in moved.ok("repair").stdout
+    assert broken(moved) == []
+    shutil.rmtree(ran.folder)
+    before = {path for path in moved.folder.rglob("*") if path.is_file()}
+    assert "reused" in moved.ok("main").stderr
+    assert "version 1" in moved.ok("predict").stdout
+    assert {path for path in moved.folder.rglob("*") if path.is_file()} > before
+    assert not ran.folder.exists()
+
+
+@pytest.mark.parametrize("promote", ["auto", "manual", "never"])
+def test_a_champion_that_cannot_be_loaded_is_no_success(ran: Project, promote: str) -> None:
+    shutil.rmtree(model_folder(ran, "1"))
+    outcome = ran.run("main", promote=promote, model="lr")
+    assert outcome.exit_code == 6
+    assert f"Version 1 of {NAME} is in Production and cannot be loaded" in outcome.stderr
+    ran.ok("main", promote="always", model="lr")
+    assert str(ran.production().version) == "2"
+
+
+def test_a_damaged_database_is_found_by_doctor_and_brought_back(served: Project) -> None:
+    archive = served.folder.parent / "whole.tar.gz"
+
+    def damage() -> None:
+        served.ok("backup", output=str(archive))
+        database = served.folder / "mlflow.db"
+        content = database.read_bytes()
+        database.write_bytes(content[: len(content) // 2] + b"\xff" * 8192 + content[len(content) // 2 + 8192 :])
+
+    def bring_back() -> None:
+        (finding,) = broken(served)
+        assert "is damaged" in finding["what"]
+        served.ok("restore", input=str(archive))
+        assert broken(served) == []
+
+    for part in (damage, bring_back):
+        assert in_fork(part) == 0

@@ -25,8 +25,9 @@ from sqlalchemy import Engine, event
 from recipeline.data.uris import MLFLOW_SCHEMES
 from recipeline.errors import causes
 from recipeline.tracking import _compat
+from recipeline.tracking.models import load_model
 from recipeline.tracking.store import Store
-from tests.toys import ROWS, TARGET
+from tests.toys import ROWS, TARGET, log_toy
 
 
 def new_run(store: Store) -> str:
@@ -82,8 +83,9 @@ def test_the_tables_of_a_store_are_asked_and_emptied_in_words_that_they_know(sto
         assert ask(_compat.COUNT_SCHEMAS).fetchone() == (1,)
         assert ask(_compat.COUNT_ROWS).fetchone() == (3,)  # Default, toy and the run
         root = store.client.get_run(run_id).info.artifact_uri
-        ((location,),) = ask(_compat.LIST_LOCATIONS).fetchall()
-        assert root.startswith(f"{location}/")
+        experiments = dict(ask(_compat.LIST_EXPERIMENTS).fetchall())
+        assert root.startswith(f"{experiments[1]}/")
+        assert ask(_compat.LIST_RUNS, (1,)).fetchall() == [(run_id,)]
         ask(_compat.FORGET_EXPERIMENTS)
         assert ask("SELECT COUNT(*) FROM experiments").fetchone() == (0,)
 
@@ -287,3 +289,16 @@ def test_requirements_are_not_compared_in_the_block_and_are_after_it(tmp_path: P
         _ = 1 / 0
     save(model, path=str(tmp_path / "unknown"), pip_requirements=["scikit-learn"])
     assert compared
+
+
+def test_the_location_of_a_model_is_that_of_its_files_whatever_it_is_named_by(store: Store) -> None:
+    _, model_id = log_toy(store)
+    store.client.create_registered_model("Toy")
+    store.client.create_model_version("Toy", f"models:/{model_id}", model_id=model_id)
+    store.client.set_registered_model_alias("Toy", "champion", "1")
+    location = store.client.get_logged_model(model_id).artifact_location
+    for uri in (f"models:/{model_id}", "models:/Toy/1", "models:/Toy@champion", location):
+        assert _compat.as_path(_compat.model_location(uri)) == _compat.as_path(location)
+        before = sorted(_compat.as_path(location).iterdir())
+        assert load_model(uri) is not None
+        assert sorted(_compat.as_path(location).iterdir()) == before

@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.sources import Source
+from recipeline.tracking._compat import engines_of
 from recipeline.tracking.datasets import log_dataset
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.runs import StepRun
@@ -45,3 +47,24 @@ def test_no_secret_of_an_address_is_kept(run: StepRun) -> None:
     (found,) = run.client.get_run(run.id).inputs.dataset_inputs
     assert "secret" not in found.dataset.source
     assert "host.example/a.csv" in found.dataset.source
+
+
+def test_of_two_processes_that_log_the_same_dataset_at_once_both_succeed(store: Store, run: StepRun, tmp_path: Path) -> None:
+    """Each looks, finds nothing, and inserts: the other one inserts in between."""
+    other = StepRun(new_run(store), "ingest", store.client, "1", reader=Reader(store.client))
+    source = Source("file", str(tmp_path / "a.csv"), b"content")
+    engine = next(engines_of(store.client))
+    inserted: list[str] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def overtake(_: object, __: object, statement: str, *___: object) -> None:
+        if statement.startswith("INSERT INTO datasets") and not inserted:
+            inserted.append(statement)
+            log_dataset(other, ROWS, small(), source)
+
+    try:
+        log_dataset(run, ROWS, small(), source)
+    finally:
+        event.remove(engine, "before_cursor_execute", overtake)
+    found = [store.client.get_run(each.id).inputs.dataset_inputs[0].dataset.digest for each in (run, other)]
+    assert (len(inserted), found) == (1, [source.sha256[:32]] * 2)

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import NOT_FOUND, PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
 
 from recipeline.errors import UnavailableError
-from recipeline.tracking.failures import is_missing, store_errors, unwritable
+from recipeline.tracking.failures import is_conflict, is_missing, retry_conflict, store_errors, unwritable
 from recipeline.tracking.store import Store
 
 
@@ -99,3 +99,49 @@ def test_a_reason_that_lies_deeper_is_found() -> None:
 
     with pytest.raises(UnavailableError, match="Got 'database is locked' instead"), store_errors("sqlite:///a.db"):
         work()
+
+
+CONFLICTS = [
+    sqlite3.IntegrityError("UNIQUE constraint failed: datasets.experiment_id"),
+    sqlalchemy.exc.IntegrityError("INSERT", {}, Exception("duplicate")),
+    MlflowException("(sqlite3.IntegrityError) UNIQUE constraint failed: datasets.name"),
+    MlflowException("API request to http://x failed: (psycopg.errors.UniqueViolation) duplicate key value"),
+    MlflowException("(pymysql.err.IntegrityError) (1062, 'Duplicate entry')"),
+]
+
+
+@pytest.mark.parametrize("error", CONFLICTS, ids=str)
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_two_writers_of_one_row_are_never_an_unavailable_store(error: Exception, is_wrapped: bool) -> None:
+    raised = MlflowException("wrapped") if is_wrapped else error
+    with pytest.raises(type(raised)), store_errors("sqlite:///a.db"):
+        raise raised from error
+    assert is_conflict(raised)
+
+
+@pytest.mark.parametrize("lost", [0, 1, 4, 5])
+def test_a_write_that_was_overtaken_is_tried_again_a_few_times(lost: int) -> None:
+    errors = [*CONFLICTS[2:], *CONFLICTS[2:]][:lost]
+
+    def write() -> str:
+        if errors:
+            raise errors.pop()
+        return "written"
+
+    if lost < 5:
+        assert retry_conflict(write) == "written"
+    else:
+        with pytest.raises(MlflowException):
+            retry_conflict(write)
+
+
+def test_any_other_failure_of_a_write_is_not_tried_again() -> None:
+    calls: list[int] = []
+
+    def write() -> None:
+        calls.append(1)
+        raise MlflowException("no")
+
+    with pytest.raises(MlflowException, match="no"):
+        retry_conflict(write)
+    assert calls == [1]

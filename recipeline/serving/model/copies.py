@@ -12,6 +12,7 @@ import orjson
 from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.artifacts import BASELINE, GOLDEN, INTERVAL, MODEL_INFO
+from recipeline.errors import UnavailableError
 from recipeline.serving.model.loading import VERSION
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.models import model_id_of
@@ -42,7 +43,7 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
     target = folder / copy_name(version)
     if target.is_dir():
         return target
-    folder.mkdir(parents=True, exist_ok=True)
+    _require_cache(folder)
     reader, run_id = Reader(store.client), version.tags.get("recipeline.evaluate_run_id", "(none)")
     with tempfile.TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as unfinished:
         copy = Path(unfinished) / "copy"
@@ -68,6 +69,20 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
             if not target.is_dir():  # else another worker was faster
                 raise
     return target
+
+
+def _require_cache(folder: Path) -> None:
+    """Make the folder of copies. Raises UnavailableError where this user may not write to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"0")
+    except OSError as error:
+        raise UnavailableError(
+            f"The cache folder {folder} must be writable.",
+            got=f"'{error}'",
+            fix="Name another one in the environment variable RECIPELINE_CACHE.",
+        ) from None
 
 
 def copy_name(version: ModelVersion) -> str:

@@ -1,0 +1,115 @@
+"""Commands of a user who may read a store and not write to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from recipeline.errors import UnavailableError
+from recipeline.serving.model.copies import fetch_version
+from recipeline.tracking.store import open_store
+from tests.conftest import NAME, Project, close_stores, move_store
+from tests.faults import in_fork
+
+NOBODY = 65534
+
+
+def as_reader(command: Callable[[], object]) -> int:
+    """Run `command` in a fork as a user without any rights of its own; return its wait status."""
+
+    def run() -> None:
+        close_stores()
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+        command()
+
+    return in_fork(run)
+
+
+@pytest.fixture(scope="module")
+def readable(_ran: Path, wines: pd.DataFrame) -> Iterator[Project]:
+    """A project with a champion, in folders that everybody may read and nobody may write to."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "project"
+        move_store(_ran, folder)
+        project = Project(folder, wines)
+        paths = [Path(place), *Path(place).rglob("*")]
+        for path in paths:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        yield project
+        for path in paths:
+            path.chmod(path.stat().st_mode | stat.S_IWUSR)
+
+
+def snapshot(project: Project) -> dict[str, tuple[int, int]]:
+    paths = project.folder.rglob("*")
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.is_file()}
+
+
+def test_commands_that_read_need_no_right_to_write(readable: Project) -> None:
+    before = snapshot(readable)
+
+    def read() -> None:
+        os.chdir(readable.folder)
+        for command, words in {
+            "history": "promote",
+            "who_served": "now",
+            "why": "In Production from",
+            "doctor": "Nothing is broken",
+            "predict": "version 1",
+        }.items():
+            outcome = readable.run(command)
+            assert (outcome.exit_code, words in outcome.stdout) == (0, True), (command, outcome.stdout, outcome.stderr)
+        with tempfile.TemporaryDirectory() as folder:
+            readable.ok("backup", output=f"{folder}/a.tar.gz")
+            readable.ok("predict", input=str(readable.data), output=f"{folder}/scored.csv")
+        store = open_store(readable.uri, root=readable.folder, reads=True)
+        champion = store.client.get_model_version_by_alias(NAME, "champion")
+        with tempfile.TemporaryDirectory() as folder:
+            assert fetch_version(store, champion, Path(folder) / "copies").is_dir()
+        with pytest.raises(UnavailableError, match=r"The cache folder .*/cache must be writable.*RECIPELINE_CACHE"):
+            fetch_version(store, champion, readable.folder / "cache")
+
+    assert as_reader(read) == 0
+    assert snapshot(readable) == before
+
+
+def test_commands_that_write_say_so_in_one_sentence(readable: Project) -> None:
+    before = snapshot(readable)
+
+    def write() -> None:
+        os.chdir(readable.folder)
+        for command in ("main", "rollback", "repair", "prune"):
+            outcome = readable.run(command)
+            assert outcome.exit_code == 6, (command, outcome.stderr)
+            assert "must be reachable and writable" in outcome.stderr
+            assert "Traceback" not in outcome.stderr
+
+    assert as_reader(write) == 0
+    assert snapshot(readable) == before
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_store_that_cannot_be_read_or_made_is_refused_at_once(is_there: bool, empty_store: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        database = Path(folder) / "mlflow.db"
+        if is_there:
+            shutil.copy(empty_store, database)
+            database.chmod(0)
+        Path(folder).chmod(0o555)
+
+        def read() -> None:
+            with pytest.raises(UnavailableError, match="must be reachable"):
+                open_store(f"sqlite:///{database}", root=Path(folder), reads=True)
+
+        assert as_reader(read) == 0
+        Path(folder).chmod(0o755)
