@@ -49,4 +49,6 @@ def explain_known(newest: Mapping[str, Any]) -> str:
     if newest["known_share"] < _MENTIONED:
         return ""
     known = f"{newest['known_share']:.1%} of the rows are among those that it learned from"
-    return f"{known}: what it predicts of them is not compared."
+    is_left_out = newest["is_judged"] and not newest["domain"]
+    left_out = ", and too few others are left to judge all features together" if is_left_out else ""
+    return f"{known}: what it predicts of them is not compared{left_out}."

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from custom.red_wine import draw
-from recipeline.monitoring.drift import compare, measure_domain
+from recipeline.monitoring.domain import measure_domain
+from recipeline.monitoring.drift import compare
 from recipeline.monitoring.sample import Live
 from tests.monitoring.helpers import WINDOW, Change, World
 
