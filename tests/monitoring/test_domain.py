@@ -26,15 +26,15 @@ def levels(rows: int, seed: int) -> np.ndarray:
 
 
 def test_rows_of_one_source_have_an_area_of_a_half_in_the_mean_on_unequal_sides_too() -> None:
-    found = [judge(normal(300, seed), normal(60, 1000 + seed), seed=seed) for seed in range(10)]
-    assert np.mean([it["auc"] for it in found]) == pytest.approx(0.5, abs=0.06)
-    assert min(it["p_value"] for it in found) > ALPHA / 10
+    found = [judge(normal(300, seed), normal(60, 1000 + seed), seed=seed) for seed in range(6)]
+    assert np.mean([it["auc"] for it in found]) == pytest.approx(0.5, abs=0.08)
+    assert min(it["p_value"] for it in found) > ALPHA / 6
 
 
 def test_rows_that_are_equal_by_chance_are_no_drift() -> None:
-    found = [judge(levels(300, seed), levels(200, 1000 + seed), seed=seed) for seed in range(8)]
-    assert np.mean([it["auc"] for it in found]) == pytest.approx(0.5, abs=0.06)
-    assert min(it["p_value"] for it in found) > ALPHA / 8
+    found = [judge(levels(300, seed), levels(200, 1000 + seed), seed=seed) for seed in range(5)]
+    assert np.mean([it["auc"] for it in found]) == pytest.approx(0.5, abs=0.08)
+    assert min(it["p_value"] for it in found) > ALPHA / 5
 
 
 @pytest.mark.parametrize("share", [0.5, 0.8])

@@ -138,7 +138,7 @@ def write_log(folder: Path, rows: pd.DataFrame, times: Sequence[float] | None = 
             {
                 "time": times[number] if times else 3600.0 * (number // 200) + number,
                 "request_id": f"r{number}",
-                "version": "1",
+                "version": version,
                 "row": 0,
             }
             | {"prediction": 5.0 + number % 3, "features": values}
