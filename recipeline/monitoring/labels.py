@@ -41,8 +41,8 @@ class Labels:
 def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), rule: Feature | None = None) -> Labels:
     """Return the labels in tables with the columns ``request_id``, `target` and, where a request had several rows, ``row``.
 
-    A row is counted from 0, as in the request. A label that is empty, or one of the words `na`, is not yet known: it is as if its row was not there. Where there
-    are several labels for one row, the last one counts.
+    A row is counted from 0, as in the request. A label that is empty, or one of the words `na`, is not yet known: it is as if
+    its row was not there. Where there are several labels for one row, the last one counts.
 
     Raises
     ------
@@ -95,14 +95,16 @@ def read_labels_of(
     asked = replace(rule or Feature(target), nullable=True)
     for text, broken in broken_rules(asked, values, missing):
         if broken.any():
-            raise _no_label(label, numbers[np.argmax(broken)], f"{target} {text}")
+            place = int(np.argmax(broken))
+            got = "none" if np.isnan(values[place]) else f"{values[place]:g} ({target} {text})"
+            raise _no_label(label, numbers[place], got)
     return values
 
 
-def _no_label(label: str, row: int, rule: str = "") -> DataError:
+def _no_label(label: str, row: int, got: str = "none") -> DataError:
     return DataError(
         f"{label} must hold a number for every label.",
-        got=f"none in row {row}" + (f" ({rule})" if rule else ""),
+        got=f"{got} in row {row}",
         fix="Correct the row, or leave it empty where the label is not yet known.",
     )
 

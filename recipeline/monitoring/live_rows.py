@@ -137,8 +137,8 @@ def is_log(path: Path) -> bool:
 class LiveTables:
     """Tables of rows. A column that has the target's name is the label, `prediction` what was predicted by `version`.
 
-    An empty label is not yet known; one that breaks the target's `rule` is refused. The words `na` are missing values. Lines with
-    more or fewer fields than the header are left out and counted in `left_out`.
+    An empty label is not yet known; one that breaks the target's `rule` is refused. The words `na` are missing values. Lines
+    with more or fewer fields than the header are left out and counted in `left_out`.
     """
 
     tables: Sequence[Table]

@@ -69,10 +69,10 @@ def test_a_label_of_a_row_that_is_there_several_times_counts_once(tmp_path: Path
 @pytest.mark.parametrize("label", ["6.5", "-1", "11", "inf", "good"])
 def test_a_label_that_the_recipe_forbids_is_refused_from_any_table(tmp_path: Path, label: str) -> None:
     rule = Feature("quality", type="integer", min=0, max=10)
-    with pytest.raises(DataError, match=r"must hold a number for every label. Got none in row 2 \(quality must be"):
+    with pytest.raises(DataError, match=r"must hold a number for every label. Got .* in row 2 instead"):
         read_labels([table(tmp_path / "a.csv", f"request_id,quality\na,6\nb,{label}\n")], "quality", rule=rule)
     live = LiveTables(
         [table(tmp_path / "b.csv", f"alcohol,pH,quality\n9,3,6\n9,3,{label}\n")], FEATURES, "quality", "2", rule=rule
     )
-    with pytest.raises(DataError, match=r"must hold a number for every label. Got none in row 2 \(quality must be"):
+    with pytest.raises(DataError, match=r"must hold a number for every label. Got .* in row 2 instead"):
         list(live.pieces())

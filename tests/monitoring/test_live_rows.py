@@ -39,7 +39,7 @@ def test_a_line_that_is_cut_off_is_left_out_and_counted(tmp_path: Path, torn: st
     assert live.left_out == 1
 
 
-ODD = [None, "9.4", True, [], {}, ["a"], 1e300, -1, 10**30]
+ODD: list[Any] = [None, "9.4", True, [], {}, ["a"], 1e300, -1, 10**30]
 
 
 @given(st.sampled_from(["time", "request_id", "row", "version", "prediction", "features"]), st.sampled_from(ODD))
