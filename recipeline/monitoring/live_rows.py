@@ -62,9 +62,10 @@ class PredictionLog:
         seen = np.zeros(0, dtype=np.int64)
         while lines := list(islice(entries, _PIECE)):
             keys = np.array([hash((entry["time"], entry[REQUEST_ID], entry[ROW])) for entry in lines])
-            _, first = np.unique(keys, return_index=True)
-            first = np.sort(first[~np.isin(keys[first], seen, kind="sort")])
-            seen = np.sort(np.concatenate([seen, keys[first]]), kind="stable")
+            keys, first = np.unique(keys, return_index=True)
+            places = np.searchsorted(seen, keys)
+            is_new = places == np.searchsorted(seen, keys, side="right")
+            seen, first = np.insert(seen, places[is_new], keys[is_new]), np.sort(first[is_new])
             self.repeated += len(lines) - len(first)
             taken = [lines[place] for place in first]
             rows = [[entry["features"].get(name) for name in names] for entry in taken]
