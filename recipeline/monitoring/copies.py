@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,23 @@ def count_among(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return how often each of the keys is among `others`."""
     counts: np.ndarray = pd.Series(others).value_counts().reindex(keys, fill_value=0).to_numpy()
     return counts
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Keys of later rows, which are `known` from training, and how many rows equal to each are `expected`."""
+
+    keys: np.ndarray
+    known: np.ndarray
+    expected: np.ndarray
+
+
+def match_rows(rows: np.ndarray, reference: np.ndarray, names: Sequence[str], learned: np.ndarray | None = None) -> Matched:
+    """Match rows of shape (rows, names) with the reference's; `learned` are keys of other training rows."""
+    keys, of_reference = row_keys(rows, names), row_keys(reference, names)
+    copies = count_among(keys, of_reference)
+    known = (copies > 0) | np.isin(keys, () if learned is None else learned)
+    return Matched(keys, known, copies * len(keys) / max(len(reference), 1))
 
 
 def find_observations(keys: np.ndarray, expected: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from recipeline.monitoring.baseline import (
     is_constant,
     population_stability,
 )
-from recipeline.monitoring.copies import count_among, find_observations, row_keys
+from recipeline.monitoring.copies import Matched, find_observations, match_rows, row_keys
 from recipeline.monitoring.domain import measure_domain
 from recipeline.monitoring.sample import Live
 from recipeline.monitoring.verdict import DRIFT, OK, SEVERITY, TOO_SMALL, WARN, Verdict, worst
@@ -72,11 +72,8 @@ def compare(
     learned : the keys of all rows that the model learned from; None: the reference is all.
     """
     baseline, names = live.baseline, [feature.name for feature in live.features]
-    keys, of_reference = row_keys(live.kept, names), row_keys(reference[:, :-1], names)
-    copies = count_among(keys, of_reference)
-    known = np.isin(keys, of_reference if learned is None else np.concatenate([of_reference, learned]))
-    expected = copies * len(keys) / max(len(reference), 1)
-    observed = find_observations(keys, expected)
+    matched = match_rows(live.kept, reference[:, :-1], names, learned)
+    observed = find_observations(matched.keys, matched.expected)
     is_judged = observed.sum() >= rules.min_rows * len(observed) / max(live.rows, 1) > 0
     described = {
         name: {
@@ -86,14 +83,16 @@ def compare(
         }
         for place, name in enumerate(names)
     }
-    compared = ~known & np.isfinite(live.predicted)
+    compared = ~matched.known & np.isfinite(live.predicted)
     prediction = None
     if compared.sum() >= rules.min_rows:
         predicted = live.predicted[compared]
         bins = count_bins(predicted, np.array(baseline[PREDICTION]["edges"]))
-        prediction = _spread(predicted, observed[compared], bins, reference[:, -1], baseline[PREDICTION])
-    domain = measure_domain(reference[:, :-1], live.kept, seed=recipe.random_state, known=known) if is_judged else None
-    performance, errors = _judge_errors(live, known, keys, expected, rules, recipe)
+        counted = find_observations(matched.keys[compared], matched.expected[compared])
+        prediction = _spread(predicted, counted, bins, reference[:, -1], baseline[PREDICTION])
+    domain = measure_domain(reference[:, :-1], live.kept, seed=recipe.random_state, known=matched.known) if is_judged else None
+    labelled = match_rows(live.labelled[:, :-2], reference[:, :-1], names, learned)
+    performance, errors = _judge_errors(live, labelled, rules, recipe)
     findings: list[Finding] = []
     if is_judged:
         spreads = [*described.items(), *([(PREDICTION, prediction)] if prediction else [])]
@@ -105,7 +104,7 @@ def compare(
         "rows": live.rows,
         "kept": len(live.kept),
         "observations": int(observed.sum()),
-        "known_share": float(known.mean()) if len(known) else 0.0,
+        "known_share": float(matched.known.mean()) if len(live.kept) else 0.0,
         "verdict": verdict if is_judged or verdict != OK else TOO_SMALL,
         "findings": [finding.as_dict() for finding in findings if finding.verdict != OK],
         "rules": len(findings),
@@ -150,11 +149,11 @@ def _bounded(values: np.ndarray) -> np.ndarray:
     return bounded
 
 
-def _measure_errors(live: Live, rows: np.ndarray, recipe: Recipe) -> dict[str, Any] | None:
-    """Return how the model errs on `rows`, with 95 % intervals; None where they are fewer than 2."""
-    if rows.sum() < 2:
+def _measure_errors(rows: np.ndarray, recipe: Recipe) -> dict[str, Any] | None:
+    """Return how the model errs on labelled rows, with 95 % intervals; None where they are fewer than 2."""
+    if len(rows) < 2:
         return None
-    target, predicted = (np.clip(it[rows], -1e140, 1e140) for it in (live.target, live.predicted))
+    predicted, target = np.clip(rows[:, -2:], -1e140, 1e140).T
     found = describe_errors(target, predicted, recipe)
     if found["r2"] is not None:
         found["interval_95"] = bootstrap_intervals(
@@ -164,21 +163,20 @@ def _measure_errors(live: Live, rows: np.ndarray, recipe: Recipe) -> dict[str, A
 
 
 def _judge_errors(
-    live: Live, known: np.ndarray, keys: np.ndarray, expected: np.ndarray, rules: Monitoring, recipe: Recipe
+    live: Live, matched: Matched, rules: Monitoring, recipe: Recipe
 ) -> tuple[dict[str, Any] | None, list[Finding]]:
     """Judge the errors on labelled rows: of those not learned from, and of all.
 
     A model errs less on rows that it learned from. Such errors say nothing where they are small, and the more where they are
     large: all labelled rows together can only add an alarm. They are then the errors that are returned, else those of new rows.
     """
-    labelled = np.isfinite(live.target) & np.isfinite(live.predicted)
-    answers = row_keys(np.column_stack([live.target, live.predicted]), ["target", "predicted"])
-    counted = labelled & find_observations(pd.MultiIndex.from_arrays([keys, answers, labelled]).to_numpy(), expected)
-    before = live.baseline["errors"]
-    performance, findings = _measure_errors(live, counted & ~known, recipe), list[Finding]()
-    if (labelled & ~known).sum() >= rules.min_rows and performance:
+    rows, known, before = live.labelled, matched.known, live.baseline["errors"]
+    answers = row_keys(rows[:, -2:], ["predicted", "target"])
+    counted = find_observations(pd.MultiIndex.from_arrays([matched.keys, answers]).to_numpy(), matched.expected)
+    performance, findings = _measure_errors(rows[counted & ~known], recipe), list[Finding]()
+    if (~known).sum() >= rules.min_rows and performance:
         findings.append(_judge_performance(performance, before, rules, tests=2 if known.any() else 1))
-    if (labelled & known).any() and labelled.sum() >= rules.min_rows and (together := _measure_errors(live, counted, recipe)):
+    if known.any() and len(rows) >= rules.min_rows and (together := _measure_errors(rows[counted], recipe)):
         found = _judge_performance(together, before, rules, tests=2)
         if SEVERITY[found.verdict] > max((SEVERITY[it.verdict] for it in findings), default=0):
             performance, findings = together, [found]

@@ -137,3 +137,21 @@ def test_any_number_has_a_verdict_and_a_report_of_finite_numbers(values: list[fl
     beyond = sum(np.isinf(values)) / 300
     assert found["features"]["x0"]["unseen"] >= beyond
     assert beyond < 0.1 or "out_of_range" in rules(found)
+
+
+def test_labels_of_few_of_many_rows_are_judged_all_the_same(recipe: Recipe) -> None:
+    train = normal(400, 0)
+    baseline = {
+        "features": {f"x{place}": describe_values(column) for place, column in enumerate(train.T)},
+        "prediction": describe_values(np.zeros(400)),
+        "errors": {"rows": 400, "mae": 0.5, "absolute_error_std": 0.4, "slices": {}},
+    }
+    live = Live([Feature(name) for name in baseline["features"]], baseline, seed=0, most=500)
+    for start in range(0, 50_000, 5_000):
+        target = np.full(5_000, np.nan)
+        target[:20] = 5 + np.random.default_rng(start).normal(size=20)
+        live.add(normal(5_000, 1 + start), None, target)
+    live.predict_missing(lambda rows: np.zeros(len(rows)))
+    assert (len(live.kept), len(live.labelled)) == (500, 200)
+    found = compare(live, np.column_stack([train, np.zeros(400)]), recipe.monitoring, recipe)
+    assert ("mae_increase", "drift") in {(it["rule"], it["verdict"]) for it in found["findings"]}
