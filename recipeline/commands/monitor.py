@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recipeline.artifacts import BASELINE, BASELINE_ROWS, DRIFT_REPORT, MODEL_INFO
+from recipeline.artifacts import BASELINE, BASELINE_ROWS, DRIFT_REPORT, MODEL_INFO, TRAINING_ROWS
 from recipeline.cli.cards import card_of
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
@@ -54,7 +55,7 @@ KEPT_OF_A_WINDOW = 2_000
 @session_options
 @click.option("--data", default="", show_default="the service's log", help="CSV or Parquet, or a log: a file, a folder, a URI.")
 @click.option("--labels", default="", show_default="none", help="A table of request_id, row and the target: what came true.")
-@click.option("--window", default="", show_default="all rows in one", help="So many rows, or a time: 1000, 30m, 24h, 7d.")
+@click.option("--window", default="", show_default="all rows in one", help="So many rows, or a time: 1000, 24h, 7d, last24h.")
 @click.option("--fail-on", default="", show_default="drift", help="warn, drift or never: what ends with the exit code 5.")
 @click.option("--on-drift", default="", show_default=NOTHING, help="retrain: with the labelled rows, through the same gates.")
 def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail_on: str, on_drift: str) -> Result:
@@ -63,17 +64,18 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
     \b
     Reads:  the rows; baseline.json, baseline_rows.parquet and the model in Production
     Writes: drift.json, card.html; metrics, a step for each window
-    Exit code 5: the newest window has drifted. Of fewer rows than the recipe's monitoring.min_rows nothing is said.
+    Exit code 5: the last complete window has drifted. Of fewer rows than the recipe's monitoring.min_rows nothing is said.
     Example: recipeline monitor --data wines.csv
     """
     from recipeline.monitoring.verdict import DRIFT, SEVERITY
     from recipeline.monitoring.windows import Window
 
-    session = open_session(recipe, profile)
+    session, now = open_session(recipe, profile), time.time()
     asked = Asked(
         data,
         labels,
-        Window.parse(window),
+        Window.parse(window, now),
+        now,
         choose_word("fail_on", fail_on, FAIL_ON, default="drift"),
         choose_word("on_drift", on_drift, (NOTHING, RETRAIN)) == RETRAIN,
     )
@@ -104,6 +106,7 @@ class Asked:
     data: str
     labels: str
     window: Window
+    now: float
     fail_on: str
     retrains: bool
 
@@ -135,7 +138,7 @@ class LiveData:
 def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveData]:
     """Find the model in Production and the rows; give both for the block."""
     from recipeline.inference.model_info import Feature
-    from recipeline.monitoring.live_rows import LiveTables, PredictionLog, find_log
+    from recipeline.monitoring.live_rows import LiveTables, PredictionLog, find_log, is_log
 
     champion = session.registry.holder(CHAMPION)
     if champion is None:
@@ -154,9 +157,11 @@ def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveDat
         )
     features = tuple(Feature.from_info(feature) for feature in run.load(MODEL_INFO)["features"])
     target, version = session.recipe.target, str(champion.version)
+    column = session.recipe.columns[target]
+    rule = Feature(target, column.unit, column.type, min=column.min, max=column.max)
     data = asked.data or str(_log_folder(session))
     with fetched(session, data, "data") as path:
-        log = [path] if path.suffix == ".jsonl" else find_log(path) if path.is_dir() else []
+        log = [path] if is_log(path) else find_log(path) if path.is_dir() else []
         if not asked.data and not log:
             raise UnavailableError(
                 f"The service's log in {path} must hold rows.",
@@ -164,8 +169,9 @@ def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveDat
                 fix="Serve with this profile, or name rows with data=.",
             )
         if log:
-            labels = _read_labels(session, asked.labels, target)
-            yield LiveData(champion, features, PredictionLog(log, features, version, labels), labels, data, target)
+            labels = _read_labels(session, asked.labels, rule)
+            lines = PredictionLog(log, features, version, labels, now=asked.now)
+            yield LiveData(champion, features, lines, labels, data, target)
             return
         if asked.labels:
             raise UsageError(
@@ -174,7 +180,7 @@ def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveDat
                 fix=f"Give the table a column '{target}' instead.",
             )
         names = [feature.name for feature in features]
-        tables = LiveTables(open_tables(path, names, data), features, target, version, session.recipe.na)
+        tables = LiveTables(open_tables(path, names, data), features, target, version, session.recipe.na, rule=rule)
         yield LiveData(champion, features, tables, None, redact(data), target)
 
 
@@ -189,13 +195,13 @@ def _log_folder(session: Session) -> Path:
     return session.root / wanted.folder
 
 
-def _read_labels(session: Session, labels: str, target: str) -> Labels | None:
+def _read_labels(session: Session, labels: str, rule: Feature) -> Labels | None:
     from recipeline.monitoring.labels import REQUEST_ID, read_labels
 
     if not labels:
         return None
     with fetched(session, labels, "labels") as path:
-        return read_labels(open_tables(path, [REQUEST_ID], labels), target, session.recipe.na)
+        return read_labels(open_tables(path, [REQUEST_ID], labels), rule.name, session.recipe.na, rule)
 
 
 def _compare(session: Session, run: StepRun, live: LiveData, asked: Asked) -> dict[str, Any]:
@@ -212,7 +218,10 @@ def _compare(session: Session, run: StepRun, live: LiveData, asked: Asked) -> di
         raise UsageError("window must be a number of rows for a table.", got="a time", fix="A table does not say when.")
     columns = live.rows.columns() if isinstance(live.rows, LiveTables) else {}
     most = MOST_ROWS if asked.window.is_all else KEPT_OF_A_WINDOW
-    windows, newest, total = list[dict[str, Any]](), dict[str, Any](), 0
+    windows, total = list[dict[str, Any]](), 0
+    learned = run.load(TRAINING_ROWS)["row"].to_numpy() if run.has(TRAINING_ROWS) else None
+    # Of no rows, where no window is complete yet.
+    judged = compare(Live(live.features, baseline, recipe.random_state), reference, recipe.monitoring, recipe, columns)
     # By its version: another one may come into Production meanwhile.
     uri = f"models:/{recipe.model_name}/{live.champion.version}"
     model = load_named(session.store, session.reader, recipe.model_name, uri)
@@ -221,10 +230,14 @@ def _compare(session: Session, run: StepRun, live: LiveData, asked: Asked) -> di
             _told(session, live.rows.pieces()), lambda: Live(live.features, baseline, recipe.random_state, most)
         ):
             window.predict_missing(answers.predict)
-            newest = compare(window, reference, recipe.monitoring, recipe, columns)
+            found = compare(window, reference, recipe.monitoring, recipe, columns, learned)
             total += window.rows
-            _log_metrics(session, run, newest, len(windows), time_)
-            windows.append({"time": None if math.isnan(time_) else time_, **summarise_window(newest)})
+            _log_metrics(session, run, found, len(windows), time_)
+            is_complete = asked.window.is_complete(window.rows, time_, asked.now)
+            when = None if math.isnan(time_) else time_
+            windows.append({"time": when, "is_complete": is_complete, **summarise_window(found)})
+            if is_complete and asked.window.may_decide(time_):
+                judged = found
     if not windows:
         raise DataError(f"{live.origin} must hold rows.", got="none", fix="Name a file that does.")
     return {
@@ -232,10 +245,11 @@ def _compare(session: Session, run: StepRun, live: LiveData, asked: Asked) -> di
         "origin": live.origin,
         "rows": total,
         "left_out": live.rows.left_out,
+        "repeated": live.rows.repeated,
         "labels": {"given": len(live.labels.values), "joined": live.labels.joined} if live.labels else None,
         "worst": worst(window["verdict"] for window in windows),
         "windows": windows,
-        "newest": newest,
+        "newest": judged,
     }
 
 
@@ -280,8 +294,6 @@ def _metric_keys(names: Iterable[str]) -> dict[str, str]:
 
 def _retrain(session: Session, rows: pd.DataFrame) -> Retrained:
     """Learn from labelled rows too; they go by a file of their own, as any others would."""
-    if session.recipe.columns[session.recipe.target].type == "integer":
-        rows = rows.round({session.recipe.target: 0}).astype({session.recipe.target: "int64"})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labelled.parquet"
         rows.to_parquet(path, index=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,11 +14,16 @@ from recipeline.cli.options import check_path, choose_word, session_options
 from recipeline.cli.pipeline import name_params, run_pipeline
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.uris import redact
-from recipeline.errors import UsageError
+from recipeline.errors import DataError, UsageError
 from recipeline.orchestration.chain import check_steps
 from recipeline.orchestration.session import Session
 from recipeline.registry.stages import CHAMPION
 from recipeline.tracking.runs import StepRun
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from recipeline.data.sources import Source
 
 APPEND, REPLACE = "append", "replace"
 
@@ -71,7 +77,7 @@ def retrain_on(session: Session, data: str, mode: str, *, model: str = "", promo
     check_steps(session, ORDER, name_params(data=data, model=model, promote=promote))
     with session.open_run("retrain") as run:
         run.tag(mode=mode, input=redact(data or session.profile.data))
-        rows, words = (data, "these rows alone") if mode == REPLACE else _append(session, run, data)
+        rows, words = _replace(session, run, data) if mode == REPLACE else _append(session, run, data)
         session.reporter.say(f"retrain: {words}")
         params = name_params(data=rows, model=model, promote=promote)
         main, summary = run_pipeline(session, params, use_cache=session.profile.cache, nested_in=run.id)
@@ -80,19 +86,72 @@ def retrain_on(session: Session, data: str, mode: str, *, model: str = "", promo
     return Retrained(f"{summary}\nRetrained on {words}.", run.id, run.outcome, run.exit_code)
 
 
+def _read_labelled(session: Session, source: Source) -> tuple[pd.DataFrame, int]:
+    """Return the rows of a file whose label is known, and how many others there are: as monitor reads it.
+
+    An empty label is not yet known, and columns that `predict` and the service add are not learned from.
+
+    Raises
+    ------
+    DataError : it is no table, or no label is known.
+    """
+    import pyarrow as pa
+
+    from recipeline.data.numbers import read_numbers
+    from recipeline.data.tables import read_table
+    from recipeline.monitoring.live_rows import OTHERS
+
+    recipe = session.recipe
+    content = read_table(source.content, columns=list(recipe.columns), origin=source.origin)
+    content = content.drop(columns=[name for name in content.columns if name in OTHERS and name not in recipe.columns])
+    if recipe.target not in content:
+        return content, 0
+    _, waiting = read_numbers(pa.Array.from_pandas(content[recipe.target]), recipe.target, recipe.na)
+    labelled = content[~waiting]
+    if labelled.empty:
+        raise DataError(
+            f"{source.origin} must have rows whose target '{recipe.target}' is known.",
+            got="none",
+            fix="Retrain once labels are known.",
+        )
+    return labelled.reset_index(drop=True), int(waiting.sum())
+
+
+def _replace(session: Session, run: StepRun, data: str) -> tuple[str, str]:
+    """Return where the new rows are, saved as a table of their own where labels are not known; in words what is in it."""
+    from recipeline.data.schema import validate_table
+
+    words = "these rows alone"
+    if not data or (source := session.source(data)).is_synthetic:
+        return data, words
+    labelled, waiting = _read_labelled(session, source)
+    if not waiting:
+        return data, words
+    run.save(TRAINING_DATA, validate_table(labelled, session.recipe, origin=_named(source, waiting)))
+    return f"runs:/{run.id}/{TRAINING_DATA.name}", f"{words}{_without(waiting)}"
+
+
+def _named(source: Source, waiting: int) -> str:
+    """Return the name of a file in errors, which number the rows whose label is known."""
+    return f"{source.origin}, its {waiting} rows without a label left out," if waiting else source.origin
+
+
+def _without(waiting: int) -> str:
+    return f", without {waiting} whose label is not yet known" if waiting else ""
+
+
 def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     """Save the champion's rows and the new ones as one table; return its URI, and in words what is in it."""
     import pandas as pd
 
     from recipeline.data.schema import validate_table
-    from recipeline.data.tables import read_table
 
     recipe, source = session.recipe, session.source(data)
-    content = read_table(source.content, columns=list(recipe.columns), origin=source.origin)
     champion = session.registry.holder(CHAMPION)
-    new = validate_table(content, recipe, origin=source.origin, is_all=champion is None)
     if champion is None:
-        return data, f"{len(new)} rows: nothing is in Production yet"
+        return _replace(session, run, data)[0], "these rows alone: nothing is in Production yet"
+    content, waiting = _read_labelled(session, source)
+    new = validate_table(content, recipe, origin=_named(source, waiting), is_all=False)
     was_synthetic = champion.tags.get("recipeline.data_source") == SYNTHETIC
     if was_synthetic and source.is_synthetic:  # one sample; as a file it would pass for real rows
         return data, f"{len(new)} made-up rows"
@@ -109,7 +168,7 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
         words = f"{len(old)} rows of version {champion.version}: these {len(new)} are among them already"
         both = old
     else:
-        words = f"{len(old)} rows of version {champion.version} and {len(new)} new ones"
+        words = f"{len(old)} rows of version {champion.version} and {len(new)} new ones{_without(waiting)}"
         both = pd.concat([old, new], ignore_index=True)
     combined = run.save(TRAINING_DATA, both)
     run.tag(base_digest=digest, added_digest=source.sha256, combined_digest=combined)

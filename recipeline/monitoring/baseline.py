@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,13 @@ def describe_values(values: np.ndarray) -> dict[str, Any]:
         "counts": count_bins(known, edges).tolist(),
         "quantiles": np.quantile(known, np.arange(101) / 100, method="inverted_cdf").tolist(),
         "mean": float(known.mean()),
-        "std": float(known.std()),
+        "std": float(known.std()) if known.min() < known.max() else 0.0,
     }
+
+
+def is_constant(described: Mapping[str, Any]) -> bool:
+    """Whether values, as `describe_values` describes them, are all the same: they have no spread to measure in."""
+    return bool(described["quantiles"][0] == described["quantiles"][-1])
 
 
 def count_bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:

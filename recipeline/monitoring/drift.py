@@ -11,15 +11,25 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
-from sklearn.ensemble import RandomForestClassifier
 
 from recipeline.config.recipe import Recipe
 from recipeline.config.rules import Limits, Monitoring
+from recipeline.inference.row_checks import is_unseen
 from recipeline.metrics.regression import bootstrap_intervals
-from recipeline.monitoring.baseline import PREDICTION, count_bins, describe_errors, describe_values, population_stability
-from recipeline.monitoring.sample import MOST_OF_A_SIDE, Live
-from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL, WARN, Verdict, worst
+from recipeline.monitoring.baseline import (
+    PREDICTION,
+    count_bins,
+    describe_errors,
+    describe_values,
+    is_constant,
+    population_stability,
+)
+from recipeline.monitoring.copies import Matched, find_observations, match_rows, row_keys
+from recipeline.monitoring.domain import measure_domain
+from recipeline.monitoring.sample import Live
+from recipeline.monitoring.verdict import DRIFT, OK, SEVERITY, TOO_SMALL, WARN, Verdict, worst
 
 
 @dataclass(frozen=True)
@@ -43,123 +53,107 @@ class Finding:
 
 
 def compare(
-    live: Live, reference: np.ndarray, rules: Monitoring, recipe: Recipe, columns: Mapping[str, Verdict] | None = None
+    live: Live,
+    reference: np.ndarray,
+    rules: Monitoring,
+    recipe: Recipe,
+    columns: Mapping[str, Verdict] | None = None,
+    learned: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Return what is different about the rows, as plain values; `verdict` is the worst of the `findings`.
+
+    Effects are of all rows. Tests count copies of a row once, or as often as the training rows let expect
+    (`recipeline.monitoring.copies.find_observations`).
 
     Parameters
     ----------
     reference : the baseline's rows, of shape (rows, features + 1), the prediction last.
     columns : of a table the columns that are missing or new, and what that is.
+    learned : the keys of all rows that the model learned from; None: the reference is all.
     """
     baseline, names = live.baseline, [feature.name for feature in live.features]
-    is_judged = live.rows >= rules.min_rows
-    new = ~_is_known(reference[:, :-1], live.kept)
+    matched = match_rows(live.kept, reference[:, :-1], names, learned)
+    observed = find_observations(matched.keys, matched.expected)
+    is_judged = observed.sum() >= rules.min_rows * len(observed) / max(live.rows, 1) > 0
     described = {
         name: {
-            **_spread(live.kept[:, place], live.counts[place], reference[:, place], baseline["features"][name]),
+            **_spread(live.kept[:, place], observed, live.counts[place], reference[:, place], baseline["features"][name]),
             "missing": float(live.missing[place] / max(live.rows, 1)),
             "unseen": float(live.unseen[place] / max(live.rows, 1)),
         }
         for place, name in enumerate(names)
     }
-    predicted = live.predicted[new & ~np.isnan(live.predicted)]
+    compared = ~matched.known & np.isfinite(live.predicted)
     prediction = None
-    if len(predicted) >= rules.min_rows:
+    if compared.sum() >= rules.min_rows:
+        predicted = live.predicted[compared]
         bins = count_bins(predicted, np.array(baseline[PREDICTION]["edges"]))
-        prediction = _spread(predicted, bins, reference[:, -1], baseline[PREDICTION])
-    domain = measure_domain(reference[:, :-1], live.kept, seed=recipe.random_state) if is_judged else None
-    performance = _measure_performance(live, new, recipe)
+        counted = find_observations(matched.keys[compared], matched.expected[compared])
+        prediction = _spread(predicted, counted, bins, reference[:, -1], baseline[PREDICTION])
+    domain = measure_domain(reference[:, :-1], live.kept, seed=recipe.random_state, known=matched.known) if is_judged else None
+    labelled = match_rows(live.labelled[:, :-2], reference[:, :-1], names, learned)
+    performance, errors = _judge_errors(live, labelled, rules, recipe)
     findings: list[Finding] = []
     if is_judged:
         spreads = [*described.items(), *([(PREDICTION, prediction)] if prediction else [])]
-        findings = [
-            *_judge_spreads(spreads, domain, rules),
-            *_judge_shares(live, described, rules),
-            *_judge_performance(performance, baseline["errors"], rules),
-        ]
+        findings = [*_judge_spreads(spreads, domain, rules), *_judge_shares(live, observed, described, rules)]
+    findings += errors
     findings += [Finding("columns", name, 1.0, Limits(warn=1, drift=1), verdict) for name, verdict in (columns or {}).items()]
+    verdict = worst(finding.verdict for finding in findings)
     return {
         "rows": live.rows,
         "kept": len(live.kept),
-        "known_share": float(1 - new.mean()) if len(new) else 0.0,
-        "verdict": worst(finding.verdict for finding in findings) if is_judged or findings else TOO_SMALL,
+        "observations": int(observed.sum()),
+        "known_share": float(matched.known.mean()) if len(live.kept) else 0.0,
+        "verdict": verdict if is_judged or verdict != OK else TOO_SMALL,
         "findings": [finding.as_dict() for finding in findings if finding.verdict != OK],
         "rules": len(findings),
         "features": described,
         PREDICTION: prediction,
+        "is_judged": bool(is_judged),
         "domain": domain,
         "performance": performance,
     }
 
 
-def _spread(values: np.ndarray, counts: np.ndarray, reference: np.ndarray, baseline: Mapping[str, Any]) -> dict[str, Any]:
+def _spread(
+    values: np.ndarray, observed: np.ndarray, counts: np.ndarray, reference: np.ndarray, baseline: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return how values differ from the reference's: PSI of all, and of those kept Kolmogorov-Smirnov and Wasserstein.
 
-    The Wasserstein distance is in standard deviations of the reference (of its mean where that is 0).
+    The Wasserstein distance is in standard deviations of the reference; None where the reference is constant. The p-value is
+    that of the `observed` ones. Infinite values are in the outer bins, and in nothing else.
     """
-    values, reference = (_finite(it[~np.isnan(it)]) for it in (values, reference))
+    finite = np.isfinite(values)
+    values, tested, reference = (_bounded(it) for it in (values[finite], values[finite & observed], reference))
     found: dict[str, Any] = {"counts": counts.tolist(), "psi": None, "ks": None, "p_value": None, "wasserstein": None}
     if not len(values) or not len(reference):
         return found
     described = describe_values(values)
-    test = stats.ks_2samp(values, reference, method="asymp")
-    scale = baseline["std"] or abs(baseline["mean"]) or 1.0
+    test = stats.ks_2samp(tested, reference, method="asymp")
+    scale = 0.0 if is_constant(baseline) else baseline["std"]
     return found | {
         "psi": population_stability(counts, np.array(baseline["counts"])),
         "ks": float(test.statistic),
         "p_value": float(test.pvalue),
-        "wasserstein": float(stats.wasserstein_distance(values / scale, reference / scale)),
+        "wasserstein": float(stats.wasserstein_distance(values / scale, reference / scale)) if scale else None,
         "mean": described["mean"],
         "std": described["std"],
         "quantiles": described["quantiles"],
     }
 
 
-def _finite(values: np.ndarray) -> np.ndarray:
-    finite: np.ndarray = np.clip(values, -1e300, 1e300)
-    return finite
+def _bounded(values: np.ndarray) -> np.ndarray:
+    """Return the finite values, none so large that a sum of squares were not."""
+    bounded: np.ndarray = np.clip(values[np.isfinite(values)], -1e140, 1e140)
+    return bounded
 
 
-def measure_domain(reference: np.ndarray, live: np.ndarray, *, seed: int) -> dict[str, float] | None:
-    """Return how well a classifier tells later rows from the reference's: the area under its ROC curve, 0.5 where it cannot.
-
-    It sees what no single feature shows (Lopez-Paz and Oquab 2017). It is a random forest, asked about rows out of its bags; a
-    row that is there several times counts once, else its copies would tell. The p-value is that of the Mann-Whitney test.
-    None where one side has fewer than 20 distinct rows.
-    """
-    random = np.random.RandomState(seed)
-    sides = [np.unique(np.clip(rows, -1e30, 1e30), axis=0) for rows in (reference, live)]
-    sides = [rows[random.permutation(len(rows))[:MOST_OF_A_SIDE]] for rows in sides]
-    if min(map(len, sides)) < 20:
+def _measure_errors(rows: np.ndarray, recipe: Recipe) -> dict[str, Any] | None:
+    """Return how the model errs on labelled rows, with 95 % intervals; None where they are fewer than 2."""
+    if len(rows) < 2:
         return None
-    rows, side = np.concatenate(sides), np.repeat([0, 1], [len(side) for side in sides])
-    forest = RandomForestClassifier(
-        100, min_samples_leaf=5, class_weight="balanced", oob_score=True, random_state=random, n_jobs=-1
-    )
-    scores = forest.fit(rows, side).oob_decision_function_[:, 1]
-    scores = np.where(np.isnan(scores), 0.5, scores)
-    test = stats.mannwhitneyu(scores[side == 1], scores[side == 0], alternative="greater")
-    strongest = int(np.argmax(forest.feature_importances_))
-    return {
-        "auc": float(test.statistic / (len(sides[0]) * len(sides[1]))),
-        "p_value": float(test.pvalue),
-        "strongest": strongest,
-    }
-
-
-def _is_known(reference: np.ndarray, live: np.ndarray) -> np.ndarray:
-    """Return which rows are among the reference's: what a model says of rows that it learned from tells nothing."""
-    known = {row.tobytes() for row in np.nan_to_num(reference, nan=-1.5e300) + 0.0}
-    return np.array([row.tobytes() in known for row in np.nan_to_num(live, nan=-1.5e300) + 0.0], dtype=bool)
-
-
-def _measure_performance(live: Live, new: np.ndarray, recipe: Recipe) -> dict[str, Any] | None:
-    """Return how the model errs on the `new` rows whose target is known, with 95 % intervals; None where fewer than 2 are."""
-    labelled = new & ~np.isnan(live.target) & ~np.isnan(live.predicted)
-    if labelled.sum() < 2:
-        return None
-    target, predicted = live.target[labelled], live.predicted[labelled]
+    predicted, target = np.clip(rows[:, -2:], -1e140, 1e140).T
     found = describe_errors(target, predicted, recipe)
     if found["r2"] is not None:
         found["interval_95"] = bootstrap_intervals(
@@ -168,9 +162,31 @@ def _measure_performance(live: Live, new: np.ndarray, recipe: Recipe) -> dict[st
     return found
 
 
+def _judge_errors(
+    live: Live, matched: Matched, rules: Monitoring, recipe: Recipe
+) -> tuple[dict[str, Any] | None, list[Finding]]:
+    """Judge the errors on labelled rows: of those not learned from, and of all.
+
+    A model errs less on rows that it learned from. Such errors say nothing where they are small, and the more where they are
+    large: all labelled rows together can only add an alarm. They are then the errors that are returned, else those of new rows.
+    """
+    rows, known, before = live.labelled, matched.known, live.baseline["errors"]
+    answers = row_keys(rows[:, -2:], ["predicted", "target"])
+    counted = find_observations(pd.MultiIndex.from_arrays([matched.keys, answers]).to_numpy(), matched.expected)
+    performance, findings = _measure_errors(rows[counted & ~known], recipe), list[Finding]()
+    if (~known).sum() >= rules.min_rows and performance:
+        findings.append(_judge_performance(performance, before, rules, tests=2 if known.any() else 1))
+    if known.any() and len(rows) >= rules.min_rows and (together := _measure_errors(rows[counted], recipe)):
+        found = _judge_performance(together, before, rules, tests=2)
+        if SEVERITY[found.verdict] > max((SEVERITY[it.verdict] for it in findings), default=0):
+            performance, findings = together, [found]
+    return performance, findings
+
+
 def _judge_spreads(
     spreads: Sequence[tuple[str, Mapping[str, Any]]], domain: Mapping[str, float] | None, rules: Monitoring
 ) -> list[Finding]:
+    """Judge how far values moved, by Kolmogorov-Smirnov tests and the classifier's, corrected together."""
     tested = [(name, spread) for name, spread in spreads if spread["p_value"] is not None]
     p_values = [spread["p_value"] for _, spread in tested] + ([domain["p_value"]] if domain else [])
     if not p_values:
@@ -179,7 +195,8 @@ def _judge_spreads(
     findings = []
     for (name, spread), p_value in zip(tested, corrected, strict=False):
         for rule, limits in (("psi", rules.psi), ("wasserstein", rules.wasserstein)):
-            findings.append(_judge(rule, name, spread[rule], limits, p_value, rules.alpha))
+            if spread[rule] is not None:
+                findings.append(_judge(rule, name, spread[rule], limits, p_value, rules.alpha))
     if domain:
         findings.append(
             _judge("domain_auc", "all features together", domain["auc"], rules.domain_auc, corrected[-1], rules.alpha)
@@ -187,34 +204,44 @@ def _judge_spreads(
     return findings
 
 
-def _judge_shares(live: Live, described: Mapping[str, Mapping[str, Any]], rules: Monitoring) -> list[Finding]:
-    """Judge the shares of missing values, against the baseline's, and of values beyond the training rows', against chance."""
-    findings = []
-    for place, (name, now) in enumerate(described.items()):
-        before = live.baseline["features"][name]
-        expected = before["missing"] / before["rows"]
-        for rule, count, normal, value in (
-            ("missing", live.missing[place], expected, now["missing"] - expected),
-            # Of as many new rows as it learned from, two a column are expected to be beyond its least or greatest one.
-            ("out_of_range", live.unseen[place], 2 / (before["rows"] + 1), now["unseen"]),
+def _judge_shares(
+    live: Live, observed: np.ndarray, described: Mapping[str, Mapping[str, Any]], rules: Monitoring
+) -> list[Finding]:
+    """Judge the shares of missing values, and of values beyond the training rows', against the baseline's.
+
+    Both sides are samples. Missing values: Fisher's exact test. Values beyond the least or greatest of n training values: the
+    share of the population there has the distribution Beta(2, n - 1) whatever the values' own (Wilks 1941), so that their
+    number is beta-binomial; ties only make it smaller.
+    """
+    findings, rows = [], int(observed.sum())
+    for place, (feature, now) in enumerate(zip(live.features, described.values(), strict=True)):
+        before, values = live.baseline["features"][feature.name], live.kept[observed, place]
+        missing, unseen = int(np.isnan(values).sum()), int(is_unseen(feature, values).sum())
+        known = before["rows"] - before["missing"]
+        table = [[missing, rows - missing], [before["missing"], known]]
+        for rule, value, p_value in (
+            ("missing", now["missing"] - before["missing"] / before["rows"], stats.fisher_exact(table, "greater").pvalue),
+            ("out_of_range", now["unseen"], stats.betabinom.sf(unseen - 1, rows, 2, known - 1) if known > 1 else 1.0),
         ):
-            p_value = float(stats.binomtest(int(count), live.rows, min(normal, 1.0), alternative="greater").pvalue)
-            findings.append(_judge(rule, name, value, getattr(rules, rule), p_value * len(described), rules.alpha))
+            findings.append(
+                _judge(rule, feature.name, value, getattr(rules, rule), float(p_value) * len(described), rules.alpha)
+            )
     return findings
 
 
-def _judge_performance(now: Mapping[str, Any] | None, before: Mapping[str, Any], rules: Monitoring) -> list[Finding]:
-    """Judge the mean absolute error against the baseline's, by Welch's test."""
-    if now is None or now["rows"] < rules.min_rows:
-        return []
+def _judge_performance(now: Mapping[str, Any], before: Mapping[str, Any], rules: Monitoring, *, tests: int) -> Finding:
+    """Judge the mean absolute error against the baseline's, by Welch's test, corrected for so many `tests`.
+
+    A spread smaller than the baseline's is not believed: of a few rows it is an accident.
+    """
     test = stats.ttest_ind_from_stats(
-        *(now["mae"], now["absolute_error_std"], now["rows"]),
+        *(now["mae"], max(now["absolute_error_std"], before["absolute_error_std"]), now["rows"]),
         *(before["mae"], before["absolute_error_std"], before["rows"]),
         equal_var=False,
         alternative="greater",
     )
     increase = now["mae"] / before["mae"] - 1 if before["mae"] else float(now["mae"] > 0)
-    return [_judge("mae_increase", "labels", increase, rules.mae_increase, float(test.pvalue), rules.alpha)]
+    return _judge("mae_increase", "labels", increase, rules.mae_increase, float(test.pvalue) * tests, rules.alpha)
 
 
 def _judge(rule: str, subject: str, value: float, limits: Limits, p_value: float, alpha: float) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,32 +11,42 @@ import pyarrow as pa
 from recipeline.data.numbers import read_numbers
 from recipeline.data.readers import Table
 from recipeline.errors import DataError
+from recipeline.inference.model_info import Feature
+from recipeline.inference.row_checks import broken_rules
 
 REQUEST_ID, ROW = "request_id", "row"
 
 
 @dataclass
 class Labels:
-    """What came true, by the request and the row in it that asked; `joined` counts the rows that were found."""
+    """What came true, by the request and the row in it that asked; `found` are those of rows that were looked up."""
 
     values: dict[tuple[str, int], float] = field(default_factory=dict)
-    joined: int = 0
+    found: set[tuple[str, int]] = field(default_factory=set)
+
+    @property
+    def joined(self) -> int:
+        """The number of labels that belong to rows; one that belongs to several counts once."""
+        return len(self.found)
 
     def find(self, request_id: str, row: int) -> float:
         """Return the target of a row, NaN where it is not known."""
-        found = self.values.get((request_id, row))
-        self.joined += found is not None
-        return np.nan if found is None else found
+        key = request_id, row
+        if key not in self.values:
+            return np.nan
+        self.found.add(key)
+        return self.values[key]
 
 
-def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = ()) -> Labels:
+def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), rule: Feature | None = None) -> Labels:
     """Return the labels in tables with the columns ``request_id``, `target` and, where a request had several rows, ``row``.
 
-    A row is counted from 0, as in the request; where there are several labels for one, the last one counts.
+    A row is counted from 0, as in the request. A label that is empty, or one of the words `na`, is not yet known: it is as if
+    its row was not there. Where there are several labels for one row, the last one counts.
 
     Raises
     ------
-    DataError : a column is not there, or a label is no number.
+    DataError : a column is not there, a label is no number or breaks the target's `rule`, or it does not say whose it is.
     """
     labels = Labels()
     for table in tables:
@@ -48,19 +58,55 @@ def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = ()) ->
                 fix="A label belongs to a request by the header X-Request-ID of its answer.",
             )
         for piece in table.file.pieces():
+            if piece.ragged:
+                raise _no_label(table.label, piece.ragged[0].number)
             rows = named_columns(piece.rows, table.file.columns)
-            values, _ = read_numbers(rows[target], target, na)
-            places = read_numbers(rows[ROW], ROW)[0] if ROW in rows else np.zeros(len(values))
-            if piece.ragged or not (np.isfinite(values).all() and np.isfinite(places).all()):
-                broken = piece.ragged[0].number if piece.ragged else piece.numbers[~np.isfinite(values + places)][0]
-                raise DataError(
-                    f"{table.label} must hold a number for every label.",
-                    got=f"none in row {broken}",
-                    fix="Correct the row, or leave it out.",
-                )
+            values = read_labels_of(rows[target], target, rule, na=na, label=table.label, numbers=piece.numbers)
+            known = np.flatnonzero(~np.isnan(values))
             names = rows[REQUEST_ID].cast(pa.string()).to_pylist()
-            labels.values.update(zip(zip(names, places.astype(int).tolist(), strict=True), values.tolist(), strict=True))
+            places = read_numbers(rows[ROW], ROW)[0] if ROW in rows else np.zeros(len(values))
+            for place in known.tolist():
+                if not names[place] or not places[place].is_integer():
+                    raise DataError(
+                        f"{table.label} must say for every label which row of which request it is for.",
+                        got=f"the request '{names[place] or ''}' and row {places[place]:g} in row {piece.numbers[place]}",
+                        fix="Correct the row, or leave it out.",
+                    )
+                labels.values[names[place], int(places[place])] = float(values[place])
     return labels
+
+
+def read_labels_of(
+    column: pa.Array, target: str, rule: Feature | None, *, na: Sequence[str], label: str, numbers: np.ndarray
+) -> np.ndarray:
+    """Return a column of labels as float64, NaN where one is empty: it is not yet known.
+
+    Parameters
+    ----------
+    rule : the target's, as the recipe declares it; None: any number will do.
+    na : words for a label that is not yet known.
+    label, numbers : the table, and its rows, as errors name them.
+
+    Raises
+    ------
+    DataError : one is no number, or breaks the rule.
+    """
+    values, missing = read_numbers(column, target, na)
+    asked = replace(rule or Feature(target), nullable=True)
+    for text, broken in broken_rules(asked, values, missing):
+        if broken.any():
+            place = int(np.argmax(broken))
+            got = "none" if np.isnan(values[place]) else f"{values[place]:g} ({target} {text})"
+            raise _no_label(label, numbers[place], got)
+    return values
+
+
+def _no_label(label: str, row: int, got: str = "none") -> DataError:
+    return DataError(
+        f"{label} must hold a number for every label.",
+        got=f"{got} in row {row}",
+        fix="Correct the row, or leave it empty where the label is not yet known.",
+    )
 
 
 def named_columns(rows: pa.RecordBatch, names: Sequence[str]) -> dict[str, pa.Array]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import heapq
+import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,21 +24,27 @@ from recipeline.errors import DataError
 from recipeline.inference.golden import LIMITS, PREDICTION
 from recipeline.inference.model_info import Feature
 from recipeline.inference.predictor import VERSION
-from recipeline.monitoring.labels import REQUEST_ID, ROW, Labels, named_columns
+from recipeline.monitoring.labels import REQUEST_ID, ROW, Labels, named_columns, read_labels_of
 from recipeline.monitoring.verdict import DRIFT, WARN, Verdict
 from recipeline.monitoring.windows import LiveRows
 
 _PIECE = 8_192
 
-_OTHERS = frozenset({REQUEST_ID, ROW, "time", PREDICTION, *LIMITS, VERSION})
+_NUMBERS = (int, float)
+
+_NUMBERS_OR_NOTHING = (*_NUMBERS, type(None))
+
+#: Columns beside the model's own that `predict`, the service's log and labels have.
+OTHERS = frozenset({REQUEST_ID, ROW, "time", PREDICTION, *LIMITS, VERSION})
 
 
 @dataclass
 class PredictionLog:
     """The files of the service's log, read as one in the order of time.
 
-    What the model of another version predicted is not taken for this one's. A line that is cut off, as by a full disk, is left
-    out and counted in `left_out`.
+    What the model of another version predicted is not taken for this one's. A line that is cut off, as by a full disk, that has
+    values of other types, or a time after `now` (seconds since 1970), is left out and counted in `left_out`. A line delivered
+    several times, as by two copies of a file, counts once, and again in `repeated`.
     """
 
     files: Sequence[Path]
@@ -43,23 +52,29 @@ class PredictionLog:
     version: str
     labels: Labels | None = None
     left_out: int = 0
+    repeated: int = 0
+    now: float = field(default_factory=time.time)
 
     def pieces(self) -> Iterator[LiveRows]:
         """Yield all rows, piece by piece."""
         entries = heapq.merge(*(self._entries(path) for path in self.files), key=lambda entry: entry["time"])
         names, labels, version = [feature.name for feature in self.features], self.labels, self.version
-        while taken := list(islice(entries, _PIECE)):
+        seen = np.zeros(0, dtype=np.int64)
+        while lines := list(islice(entries, _PIECE)):
+            keys = np.array([hash((entry["time"], entry[REQUEST_ID], entry[ROW])) for entry in lines])
+            keys, first = np.unique(keys, return_index=True)
+            places = np.searchsorted(seen, keys)
+            is_new = places == np.searchsorted(seen, keys, side="right")
+            seen, first = np.insert(seen, places[is_new], keys[is_new]), np.sort(first[is_new])
+            self.repeated += len(lines) - len(first)
+            taken = [lines[place] for place in first]
             rows = [[entry["features"].get(name) for name in names] for entry in taken]
             predicted = [entry["prediction"] if entry["version"] == version else None for entry in taken]
-            target = (
-                np.array([labels.find(entry[REQUEST_ID], entry[ROW]) for entry in taken])
-                if labels
-                else np.full(len(taken), np.nan)
-            )
+            target = [labels.find(entry[REQUEST_ID], entry[ROW]) if labels else None for entry in taken]
             yield LiveRows(
-                np.array(rows, dtype=float),
+                np.array(rows, dtype=float).reshape(len(taken), len(names)),
                 np.array(predicted, dtype=float),
-                target,
+                np.array(target, dtype=float),
                 np.array([entry["time"] for entry in taken], dtype=float),
             )
 
@@ -68,17 +83,36 @@ class PredictionLog:
         return _labelled(self.pieces(), self.features, target)
 
     def _entries(self, path: Path) -> Iterator[Mapping[str, Any]]:
-        with path.open("rb") as file:
-            for line in file:
-                try:
-                    entry = orjson.loads(line)
-                    complete = entry.keys() >= {"time", REQUEST_ID, ROW, "version", "prediction", "features"}
-                except (orjson.JSONDecodeError, AttributeError):
-                    complete = False
-                if complete:
-                    yield entry
-                else:
-                    self.left_out += 1
+        try:
+            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+                for line in file:
+                    if self._is_entry(entry := _parse(line)):
+                        yield entry
+                    else:
+                        self.left_out += 1
+        except (EOFError, gzip.BadGzipFile, zlib.error):  # the rest of the file is cut off
+            self.left_out += 1
+
+    def _is_entry(self, entry: Any) -> bool:
+        if not isinstance(entry, dict) or not isinstance(entry.get("features"), dict):
+            return False
+        values = entry["features"]
+        return (
+            type(entry.get(ROW)) is int
+            and isinstance(entry.get(REQUEST_ID), str)
+            and isinstance(entry.get("version"), str)
+            and type(entry.get("time")) in _NUMBERS
+            and 0 <= entry["time"] <= self.now
+            and type(entry.get("prediction")) in _NUMBERS
+            and all(type(values.get(feature.name)) in _NUMBERS_OR_NOTHING for feature in self.features)
+        )
+
+
+def _parse(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _labelled(pieces: Iterable[LiveRows], features: Sequence[Feature], target: str) -> pd.DataFrame:
@@ -92,14 +126,20 @@ def _labelled(pieces: Iterable[LiveRows], features: Sequence[Feature], target: s
 
 def find_log(folder: Path) -> list[Path]:
     """Return the files of the service's log in a folder, by name."""
-    return sorted(folder.glob("predictions-*.jsonl"))
+    return sorted(path for path in folder.glob("predictions-*") if is_log(path))
+
+
+def is_log(path: Path) -> bool:
+    """Whether a file is a log by its name: JSON lines, also compressed once it was rotated."""
+    return path.name.endswith((".jsonl", ".jsonl.gz"))
 
 
 @dataclass
 class LiveTables:
     """Tables of rows. A column that has the target's name is the label, `prediction` what was predicted by `version`.
 
-    Lines with more or fewer fields than the header are left out and counted in `left_out`. The words `na` are missing values.
+    An empty label is not yet known; one that breaks the target's `rule` is refused. The words `na` are missing values. Lines
+    with more or fewer fields than the header are left out and counted in `left_out`.
     """
 
     tables: Sequence[Table]
@@ -108,6 +148,8 @@ class LiveTables:
     version: str
     na: Sequence[str] = ()
     left_out: int = 0
+    repeated: int = 0
+    rule: Feature | None = None
 
     def columns(self) -> dict[str, Verdict]:
         """Return what is wrong with the columns: drift where a feature's is missing, a warning where one is new.
@@ -125,7 +167,7 @@ class LiveTables:
                 fix="Name a file with these in its header.",
             )
         verdicts: dict[str, Verdict] = {name: DRIFT for name in names if any(name not in columns for columns in found)}
-        others = sorted(set().union(*found) - set(names) - {self.target} - _OTHERS)
+        others = sorted(set().union(*found) - set(names) - {self.target} - OTHERS)
         return verdicts | dict.fromkeys(others, WARN)
 
     def pieces(self) -> Iterator[LiveRows]:
@@ -142,7 +184,11 @@ class LiveTables:
                 nothing = np.full(piece.rows.num_rows, np.nan)
                 read = partial(require_numbers, na=self.na, rows=piece.numbers, label=table.label)
                 found = [read(rows[it.name], it.name) if it.name in rows else nothing for it in self.features]
-                target = read(rows[self.target], self.target) if self.target in rows else nothing
+                target = nothing
+                if self.target in rows:
+                    target = read_labels_of(
+                        rows[self.target], self.target, self.rule, na=self.na, label=table.label, numbers=piece.numbers
+                    )
                 predicted = read(rows[PREDICTION], PREDICTION) if {PREDICTION, VERSION} <= rows.keys() else nothing
                 self.left_out += len(piece.ragged)
                 yield LiveRows(np.column_stack(found), self._own(predicted, rows), target, nothing)

@@ -17,10 +17,30 @@ MOST_ROWS, MOST_OF_A_SIDE = 10_000, 2_000
 
 
 @dataclass
+class _Draw:
+    """A uniform draw of at most `most` rows: those with the least of the random `keys` that rows come with."""
+
+    most: int
+    rows: np.ndarray
+    keys: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def add(self, rows: np.ndarray, keys: np.ndarray) -> None:
+        if len(self.keys) == self.most:  # only what is drawn before the last of those kept can take its place
+            chosen = keys < np.max(self.keys)
+            keys, rows = keys[chosen], rows[chosen]
+        keys, rows = np.concatenate([self.keys, keys]), np.concatenate([self.rows, rows])
+        if len(keys) > self.most:
+            chosen = np.sort(np.argpartition(keys, self.most)[: self.most])
+            keys, rows = keys[chosen], rows[chosen]
+        self.keys, self.rows = keys, rows
+
+
+@dataclass
 class Live:
     """Later rows, taken piece by piece in bounded memory: all are counted, and some of them kept.
 
     The kept ones are a uniform draw of at most `most` rows, the same for the same rows in the same pieces and the same `seed`.
+    As many of those with a label are kept besides: they may be few of all.
     """
 
     features: Sequence[Feature]
@@ -37,7 +57,7 @@ class Live:
         self.counts = [np.zeros(len(edges) + 1, dtype=np.int64) for edges in self._edges]
         self.missing, self.unseen = (np.zeros(len(self.features), dtype=np.int64) for _ in range(2))
         self._random = np.random.default_rng(self.seed)
-        self._keys, self._kept = np.zeros(0), np.zeros((0, len(self.features) + 2))
+        self._kept, self._labelled = (_Draw(self.most, np.zeros((0, len(self.features) + 2))) for _ in range(2))
 
     def add(self, values: np.ndarray, predicted: np.ndarray | None = None, target: np.ndarray | None = None) -> None:
         """Take rows of shape (rows, features), NaN where a value is missing or no number.
@@ -52,35 +72,33 @@ class Live:
             self.unseen[place] += int(np.count_nonzero(is_unseen(feature, column)))
         nothing = np.full(len(values), np.nan)
         rows = np.column_stack([values, nothing if predicted is None else predicted, nothing if target is None else target])
-        keys = self._random.random(len(rows))
-        if len(self._keys) == self.most:  # only what is drawn before the last of those kept can take its place
-            chosen = keys < np.max(self._keys)
-            keys, rows = keys[chosen], rows[chosen]
-        keys, rows = np.concatenate([self._keys, keys]), np.concatenate([self._kept, rows])
-        if len(keys) > self.most:
-            chosen = np.sort(np.argpartition(keys, self.most)[: self.most])
-            keys, rows = keys[chosen], rows[chosen]
-        self._keys, self._kept = keys, rows
+        keys, is_labelled = self._random.random(len(rows)), np.isfinite(rows[:, -1])
+        self._kept.add(rows, keys)
+        self._labelled.add(rows[is_labelled], keys[is_labelled])
 
     @property
     def kept(self) -> np.ndarray:
         """The features of the rows kept, of shape (rows, features)."""
-        return self._kept[:, :-2]
+        return self._kept.rows[:, :-2]
 
     @property
     def predicted(self) -> np.ndarray:
         """What was predicted of the rows kept, NaN where that is not known."""
-        return self._kept[:, -2]
+        return self._kept.rows[:, -2]
 
     @property
-    def target(self) -> np.ndarray:
-        """The target of the rows kept, NaN where it is not known."""
-        return self._kept[:, -1]
+    def labelled(self) -> np.ndarray:
+        """The rows kept with a label: features, prediction and target; those without a prediction are left out."""
+        rows = self._labelled.rows
+        labelled: np.ndarray = rows[np.isfinite(rows[:, -2])]
+        return labelled
 
     def predict_missing(self, predict: Callable[[np.ndarray], np.ndarray]) -> None:
         """Predict the rows kept whose prediction is not known, where they can be: nothing is missing that must not be."""
         may_lack = np.array([feature.nullable for feature in self.features])
-        complete = (np.isfinite(self.kept) | (np.isnan(self.kept) & may_lack)).all(axis=1)
-        unknown = np.isnan(self.predicted) & complete
-        if unknown.any():
-            self._kept[unknown, -2] = predict(self.kept[unknown])
+        for rows in (self._kept.rows, self._labelled.rows):
+            values = rows[:, :-2]
+            complete = (np.isfinite(values) | (np.isnan(values) & may_lack)).all(axis=1)
+            unknown = np.isnan(rows[:, -2]) & complete
+            if unknown.any():
+                rows[unknown, -2] = predict(values[unknown])

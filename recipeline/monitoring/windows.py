@@ -13,7 +13,7 @@ from recipeline.monitoring.sample import Live
 
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 
-_WINDOW = re.compile(r"(?P<number>[1-9][0-9]{0,8})(?P<unit>[mhd]?)")
+_WINDOW = re.compile(r"(?P<last>last)?(?P<number>[1-9][0-9]{0,8})(?P<unit>(?(last)[mhd]|[mhd]?))")
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,11 @@ class LiveRows:
 
 @dataclass(frozen=True)
 class Window:
-    """How rows are taken together: so many of them, or those of so many seconds, from the epoch on."""
+    """How rows are taken together: so many of them, or those of so many seconds, which are counted from `origin`."""
 
     rows: int = 0
     seconds: int = 0
+    origin: float = 0.0
 
     @property
     def is_all(self) -> bool:
@@ -42,8 +43,10 @@ class Window:
         return not (self.rows or self.seconds)
 
     @classmethod
-    def parse(cls, word: str) -> Window:
+    def parse(cls, word: str, now: float = 0.0) -> Window:
         """Return the window that a word such as 1000, 30m, 24h or 7d asks for; empty: all rows in one.
+
+        Days, hours and minutes begin as those of UTC do; of last24h the newest window ends `now`.
 
         Raises
         ------
@@ -54,32 +57,51 @@ class Window:
         found = _WINDOW.fullmatch(word)
         if found is None:
             raise UsageError(
-                "window must be a number of rows, or of minutes, hours or days, such as 1000, 30m, 24h or 7d.",
+                "window must be a number of rows, or of minutes, hours or days, such as 1000, 30m, 24h, 7d or last24h.",
                 got=f"'{word}'",
                 fix="Leave it empty for all rows in one.",
             )
         number, unit = int(found["number"]), found["unit"]
-        return cls(seconds=number * _SECONDS[unit]) if unit else cls(rows=number)
+        if not unit:
+            return cls(rows=number)
+        return cls(seconds=number * _SECONDS[unit], origin=now if found["last"] else 0.0)
+
+    def is_complete(self, rows: int, time: float, now: float) -> bool:
+        """Whether no later row can be of the window that holds so many `rows`, one of them of that `time`."""
+        if self.seconds:
+            return self.origin + ((time - self.origin) // self.seconds + 1) * self.seconds <= now
+        return rows >= self.rows
+
+    def may_decide(self, time: float) -> bool:
+        """Whether a complete window with a row of that `time` may decide: of last24h only the one that ends now may."""
+        return not self.origin or time >= self.origin - self.seconds
 
     def split(self, pieces: Iterable[LiveRows], new: Callable[[], Live]) -> Iterator[tuple[float, Live]]:
-        """Yield each window that has rows, with the time of its last row, as soon as it is over: one is in memory at a time.
+        """Yield each window that has rows, with the time of its newest row, the oldest window first.
 
-        A row that comes later than a younger one, as several workers write them, is of the window that is open.
+        A window of rows is yielded as soon as it is full. A row is of the window that its own time is in, whenever it comes:
+        windows of time are yielded when all rows are read, and as much of each is in memory as `Live` keeps.
         """
-        live, last, opened = new(), np.nan, -np.inf
+        return self._split_by_time(pieces, new) if self.seconds else self._split_by_count(pieces, new)
+
+    def _split_by_time(self, pieces: Iterable[LiveRows], new: Callable[[], Live]) -> Iterator[tuple[float, Live]]:
+        windows: dict[float, tuple[float, Live]] = {}
+        for piece in pieces:
+            numbers = (piece.times - self.origin) // self.seconds
+            for number in np.unique(numbers).tolist():
+                part = numbers == number
+                newest, live = windows.get(number) or (-np.inf, new())
+                live.add(piece.values[part], piece.predicted[part], piece.target[part])
+                windows[number] = max(newest, float(piece.times[part].max())), live
+        for number in sorted(windows):
+            yield windows[number]
+
+    def _split_by_count(self, pieces: Iterable[LiveRows], new: Callable[[], Live]) -> Iterator[tuple[float, Live]]:
+        live, last = new(), np.nan
         for piece in pieces:
             done = 0
             while done < len(piece.values):
-                stop = len(piece.values)
-                if self.rows:
-                    stop = min(stop, done + self.rows - live.rows)
-                elif self.seconds:
-                    numbers = np.maximum.accumulate(np.maximum(piece.times[done:] // self.seconds, opened))
-                    if live.rows and numbers[0] > opened:
-                        yield last, live
-                        live = new()
-                    opened = numbers[0]
-                    stop = done + int(np.searchsorted(numbers, opened, side="right"))
+                stop = min(len(piece.values), done + self.rows - live.rows) if self.rows else len(piece.values)
                 part = slice(done, stop)
                 live.add(piece.values[part], piece.predicted[part], piece.target[part])
                 last, done = float(piece.times[stop - 1]), stop

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL
@@ -37,11 +37,27 @@ def explain_drift(report: Mapping[str, Any]) -> str:
     whose = "rows that version {version} learned from".format(**report["model"])
     number = f"{newest['rows']:,} rows"
     if newest["verdict"] == TOO_SMALL:
-        return f"{number} are too few to say anything."
+        if not newest["rows"]:
+            return "No complete window has rows: nothing is judged."
+        copies = "" if newest["observations"] >= newest["kept"] else f", {newest['observations']:,} without copies,"
+        return f"{number}{copies} are too few to say anything."
     subjects = list(dict.fromkeys(it["subject"] for it in newest["findings"] if it["verdict"] == newest["verdict"]))
     if newest["verdict"] == OK:
         return f"{number} are like the {whose}."
     return f"{number} differ from the {whose}: {', '.join(subjects)}."
+
+
+def explain_open(windows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what is said of the newest window, in a sentence, where it is not complete and decides nothing; else empty."""
+    if not windows or windows[-1]["is_complete"]:
+        return ""
+    return f"The newest window is not complete and decides nothing: {windows[-1]['rows']:,} rows, {windows[-1]['verdict']}."
+
+
+def explain_left_out(report: Mapping[str, Any]) -> str:
+    """Return how many lines are left out and why, in a sentence; empty where none is."""
+    count = report["left_out"]
+    return f"{count:,} lines are left out: cut off, with other fields or types, or from the future." if count else ""
 
 
 def explain_known(newest: Mapping[str, Any]) -> str:
@@ -49,4 +65,6 @@ def explain_known(newest: Mapping[str, Any]) -> str:
     if newest["known_share"] < _MENTIONED:
         return ""
     known = f"{newest['known_share']:.1%} of the rows are among those that it learned from"
-    return f"{known}: what it predicts of them is not compared."
+    is_left_out = newest["is_judged"] and not newest["domain"]
+    left_out = ", and too few others are left to judge all features together" if is_left_out else ""
+    return f"{known}: what it predicts of them is not compared{left_out}."

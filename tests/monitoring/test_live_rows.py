@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import gzip
+import json
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from recipeline.errors import DataError
-from recipeline.monitoring.live_rows import LiveTables, PredictionLog
+from recipeline.monitoring.live_rows import LiveTables, PredictionLog, find_log
 from recipeline.monitoring.windows import LiveRows
 from tests.monitoring.helpers import FEATURES, entry, log, table
 
@@ -30,6 +36,49 @@ def test_what_another_version_predicted_is_not_taken_for_this_ones(tmp_path: Pat
 def test_a_line_that_is_cut_off_is_left_out_and_counted(tmp_path: Path, torn: str) -> None:
     live = PredictionLog(log(tmp_path, one=[entry(1), torn, entry(2)]), FEATURES, "2")
     assert [len(piece.values) for piece in live.pieces()] == [2]
+    assert live.left_out == 1
+
+
+ODD: list[Any] = [None, "9.4", True, [], {}, ["a"], 1e300, -1, 10**30]
+
+
+@given(st.sampled_from(["time", "request_id", "row", "version", "prediction", "features"]), st.sampled_from(ODD))
+@example("features", {"alcohol": "9.4"})
+@example("features", {"alcohol": [9.4]})
+@example("features", {"alcohol": True})
+def test_a_line_with_values_of_other_types_is_left_out_and_counted_or_read(name: str, value: Any) -> None:
+    line = json.dumps(json.loads(entry(2)) | {name: value})
+    with tempfile.TemporaryDirectory() as folder:
+        live = PredictionLog(log(Path(folder), one=[entry(1), line, entry(3)]), FEATURES, "2")
+        rows = sum(len(piece.values) for piece in live.pieces())
+    assert (rows + live.left_out, rows >= 2) == (3, True)
+
+
+def test_a_line_from_the_future_is_left_out_and_those_after_it_are_read(tmp_path: Path) -> None:
+    live = PredictionLog(log(tmp_path, one=[entry(1), entry(9e9), entry(2), entry(1e300), entry(3)]), FEATURES, "2", now=100)
+    assert [piece.times.tolist() for piece in live.pieces()] == [[1, 2, 3]]
+    assert live.left_out == 2
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.sampled_from("ab"), st.integers(0, 2)), min_size=1), st.data())
+def test_lines_that_are_delivered_again_in_any_order_count_once(lines: list[tuple[int, str, int]], data: st.DataObject) -> None:
+    text = [entry(time, name, row) for time, name, row in lines]
+    again = data.draw(st.permutations(text))
+    with tempfile.TemporaryDirectory() as folder:
+        live = PredictionLog(log(Path(folder), one=text, two=again), FEATURES, "2")
+        assert sum(len(piece.values) for piece in live.pieces()) == len(set(lines))
+        assert live.repeated == 2 * len(lines) - len(set(lines))
+
+
+def test_a_rotated_file_is_read_though_it_is_compressed_and_cut_off(tmp_path: Path) -> None:
+    files = log(tmp_path, one=[entry(1), entry(2)], two=[entry(3)])
+    whole = gzip.compress(files[0].read_bytes())
+    files[0].with_name("predictions-one.jsonl.gz").write_bytes(whole)
+    files[0].unlink()
+    (tmp_path / "predictions-cut.jsonl.gz").write_bytes(whole[:-12])
+    (tmp_path / "predictions-notes.txt").touch()
+    live = PredictionLog(find_log(tmp_path), FEATURES, "2")
+    assert [time for piece in live.pieces() for time in piece.times] == [1, 2, 3]
     assert live.left_out == 1
 
 

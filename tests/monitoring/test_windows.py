@@ -52,8 +52,28 @@ def test_windows_by_time_begin_with_the_hour_and_the_empty_ones_are_left_out() -
     assert windows("1h", pieces) == [(hour - 1, [10, hour - 1]), (hour + 5, [hour, hour + 5]), (5 * hour, [5 * hour])]
 
 
-def test_a_row_that_comes_late_is_of_the_window_that_is_open() -> None:
-    assert [kept for _, kept in windows("1m", [rows([30, 61, 59]), rows([58, 62])])] == [[30], [61, 59, 58, 62]]
+@given(st.lists(st.lists(st.integers(0, 600), min_size=1), min_size=1))
+def test_a_row_is_of_the_window_of_its_own_time_in_whatever_order_rows_come(pieces: list[list[float]]) -> None:
+    found = windows("1m", [rows(piece) for piece in pieces])
+    assert [time for time, _ in found] == sorted(time for time, _ in found)
+    assert all(len({row // 60 for row in kept}) == 1 and max(kept) == time for time, kept in found)
+    assert sorted(row for _, kept in found for row in kept) == sorted(row for piece in pieces for row in piece)
+
+
+@given(st.floats(1e5, 2e9), st.lists(st.floats(0, 1e5), min_size=1))
+def test_the_last_hours_are_a_window_that_ends_now(now: float, ages: list[float]) -> None:
+    window = Window.parse("last24h", now)
+    found = [(time, kept.rows) for time, kept in window.split([rows([now - age for age in ages])], new)]
+    deciding = [count for time, count in found if window.is_complete(count, time, now) and window.may_decide(time)]
+    last = [age for age in ages if now - 86_400 <= now - age < now]
+    assert deciding == ([len(last)] if last else [])
+
+
+@pytest.mark.parametrize(
+    ("word", "now", "complete"), [("1d", 86_399, False), ("1d", 86_400, True), ("2", 0, False), ("1", 0, True)]
+)
+def test_a_window_is_complete_where_no_later_row_can_be_of_it(word: str, now: float, complete: bool) -> None:
+    assert Window.parse(word).is_complete(1, 5.0, now) is complete
 
 
 @pytest.mark.parametrize(
@@ -64,7 +84,7 @@ def test_a_window_is_a_number_of_rows_or_a_time(word: str, window: Window) -> No
     assert Window.parse(word) == window
 
 
-@pytest.mark.parametrize("word", ["0", "-5", "1w", "ten", "1.5h", "1 h", "h"])
+@pytest.mark.parametrize("word", ["0", "-5", "1w", "last5", "last", "ten", "1.5h", "1 h", "h"])
 def test_anything_else_is_no_window(word: str) -> None:
     with pytest.raises(UsageError, match=r"window must be a number of rows, or of minutes, hours or days"):
         Window.parse(word)

@@ -34,7 +34,7 @@ def test_columns_that_are_missing_or_new_are_findings_also_of_few_rows(world: Wo
 
 @pytest.mark.parametrize(("share", "words"), [(0.0, ""), (0.009, ""), (0.5, "50.0% of the rows are among those")])
 def test_rows_that_were_learned_from_are_mentioned_where_there_are_some(share: float, words: str) -> None:
-    found = explain_known({"known_share": share})
+    found = explain_known({"known_share": share, "domain": None, "is_judged": False})
     assert found.startswith(words)
     assert bool(found) == bool(words)
 

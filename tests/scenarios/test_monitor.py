@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -127,13 +129,18 @@ def test_a_parquet_file_is_read_too(monitored: Project, tmp_path: Path) -> None:
 # --- the log -------------------------------------------------------------------------------------------------------------
 
 
-def write_log(folder: Path, rows: pd.DataFrame) -> None:
-    """Write the rows as the service's log would have them, an hour apart from the 200th on."""
+def write_log(folder: Path, rows: pd.DataFrame, times: Sequence[float] | None = None, version: str = "1") -> None:
+    """Write the rows as the service's log would have them; without `times` an hour apart from the 200th on."""
     folder.mkdir(exist_ok=True)
     features = rows.drop(columns="quality")
     lines = [
         json.dumps(
-            {"time": 3600.0 * (number // 200) + number, "request_id": f"r{number}", "version": "1", "row": 0}
+            {
+                "time": times[number] if times else 3600.0 * (number // 200) + number,
+                "request_id": f"r{number}",
+                "version": version,
+                "row": 0,
+            }
             | {"prediction": 5.0 + number % 3, "features": values}
         )
         for number, values in enumerate(features.to_dict("records"))
@@ -157,6 +164,22 @@ def test_a_log_has_windows_of_time(monitored: Project, tmp_path: Path) -> None:
     write_log(tmp_path / "log", later())
     outcome = monitored.run("monitor", data=str(tmp_path / "log"), window="1h", fail_on="never")
     assert [window["rows"] for window in report(monitored, outcome)["windows"]] == [200, 200]
+
+
+@pytest.mark.parametrize(("window", "judged"), [("1d", "ok"), ("last24h", "drift")])
+def test_the_last_complete_window_decides_and_the_open_one_is_a_note(
+    monitored: Project, tmp_path: Path, window: str, judged: str
+) -> None:
+    """Rows of yesterday are like the training rows, those of today are not."""
+    now = time.time()
+    midnight = now // 86_400 * 86_400
+    times = [*np.linspace(midnight - 86_400, midnight - 1, 150), *np.linspace(midnight, now, 250, endpoint=False)]
+    write_log(tmp_path / "log", pd.concat([later(150), stronger().head(250)]), times, version="0")
+    outcome = monitored.run("monitor", data=str(tmp_path / "log"), window=window)
+    found = report(monitored, outcome)
+    assert (found["newest"]["verdict"], outcome.exit_code) == (judged, 5 if judged == "drift" else 0)
+    note = "The newest window is not complete and decides nothing: 250 rows, drift."
+    assert (note in outcome.stdout) == (window == "1d")
 
 
 def test_without_data_the_services_log_is_read(monitored: Project, tmp_path: Path) -> None:
@@ -276,6 +299,14 @@ def test_made_up_rows_never_pass_for_real_ones_by_way_of_a_file(project: Project
     project.ok("main", data="synthetic", model="lr")
     project.ok("retrain", data="synthetic", mode="append", model="lr")
     assert {run.data.tags["recipeline.data_source"] for run in project.runs("main")} == {"synthetic"}
+
+
+@pytest.mark.parametrize("mode", ["append", "replace"])
+def test_rows_without_a_label_wait_as_they_do_for_monitor(own: Project, tmp_path: Path, mode: str) -> None:
+    rows = later(600, prediction=5.0, model_version="1", request_id="a")
+    rows.loc[rows.index[::4], "quality"] = np.nan
+    outcome = own.ok("retrain", data=table(tmp_path, rows), model="lr", mode=mode, promote="never")
+    assert ", without 150 whose label is not yet known." in outcome.stdout
 
 
 def test_a_few_new_rows_may_be_added_to_many(own: Project, tmp_path: Path) -> None:

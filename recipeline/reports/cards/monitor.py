@@ -13,7 +13,7 @@ from recipeline.artifacts import BASELINE, DRIFT_REPORT
 from recipeline.config.recipe import Recipe
 from recipeline.monitoring.baseline import PREDICTION
 from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL, WARN
-from recipeline.monitoring.wording import explain_drift, explain_known
+from recipeline.monitoring.wording import explain_drift, explain_known, explain_left_out, explain_open
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table, Tone
 from recipeline.reports.cards.train import label_of
 from recipeline.reports.plots.change import plot_shares_of_bins, plot_stability, plot_trend
@@ -62,17 +62,16 @@ def _looked_at(report: Mapping[str, Any]) -> list[Block]:
     facts: dict[str, Cell] = {
         "Rows from": report["origin"],
         "Rows": report["rows"],
-        "Rows of the newest window": newest["rows"],
+        "Rows of the window that decides": newest["rows"],
         "Rows it learned from": report["model"]["trained_on"],
         "Rules asked": newest["rules"],
     }
     if labels:
         facts |= {"Labels": labels["given"], "Labels that belong to a row": labels["joined"]}
     blocks: list[Block] = [Facts(facts)]
-    if known := explain_known(newest):
-        blocks.append(Note(known))
-    if report["left_out"]:
-        blocks.append(Note(f"{report['left_out']:,} lines are left out: cut off, or with other fields.", "warning"))
+    blocks += [Note(text) for text in (explain_open(report["windows"]), explain_known(newest)) if text]
+    if left_out := explain_left_out(report):
+        blocks.append(Note(left_out, "warning"))
     return blocks
 
 
@@ -98,7 +97,14 @@ def _stability(spreads: Mapping[str, Mapping[str, Any]], newest: Mapping[str, An
         Table(
             ["column", "PSI", "Kolmogorov-Smirnov", "Wasserstein (sd)", "missing", "beyond the training range"],
             [
-                [_name(key), it["psi"], it["ks"], it["wasserstein"], it.get("missing", 0.0), it.get("unseen", 0.0)]
+                [
+                    _name(key),
+                    it["psi"],
+                    it["ks"],
+                    "none" if it["wasserstein"] is None else it["wasserstein"],
+                    it.get("missing", 0.0),
+                    it.get("unseen", 0.0),
+                ]
                 for key, it in spreads.items()
             ],
         ),

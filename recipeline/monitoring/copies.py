@@ -1,0 +1,57 @@
+"""Copies of rows: which are observations of their own, and which the model learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from recipeline.data.grouping import row_groups
+
+#: A row may be there as often as chance allows with this probability.
+_CHANCE = 0.999
+
+
+def row_keys(rows: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Return one key per row of shape (rows, names), the same for equal rows; NaN equals NaN."""
+    return row_groups(pd.DataFrame(rows, columns=list(names)))
+
+
+def count_among(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return how often each of the keys is among `others`."""
+    counts: np.ndarray = pd.Series(others).value_counts().reindex(keys, fill_value=0).to_numpy()
+    return counts
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Keys of later rows, which are `known` from training, and how many rows equal to each are `expected`."""
+
+    keys: np.ndarray
+    known: np.ndarray
+    expected: np.ndarray
+
+
+def match_rows(rows: np.ndarray, reference: np.ndarray, names: Sequence[str], learned: np.ndarray | None = None) -> Matched:
+    """Match rows of shape (rows, names) with the reference's; `learned` are keys of other training rows."""
+    keys, of_reference = row_keys(rows, names), row_keys(reference, names)
+    copies = count_among(keys, of_reference)
+    known = (copies > 0) | np.isin(keys, () if learned is None else learned)
+    return Matched(keys, known, copies * len(keys) / max(len(reference), 1))
+
+
+def find_observations(keys: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return which rows count in a test: of copies only as many as chance explains, at least one.
+
+    Parameters
+    ----------
+    expected : the number of rows equal to each that the training rows let expect: 0 for rows that no training row equals,
+        which therefore count once; large in a table of few levels, where equal rows are different observations. A row counts
+        up to the 99.9 % quantile of the Poisson distribution of that mean.
+    """
+    allowed = np.maximum(1, stats.poisson.ppf(_CHANCE, expected))
+    observed: np.ndarray = pd.Series(keys).groupby(keys).cumcount().to_numpy() < allowed
+    return observed
