@@ -12,6 +12,7 @@ from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.orchestration.session import Session
+from recipeline.registry.ledger import ATTEMPT, LOOK
 from recipeline.registry.stages import PRODUCTION, STAGING
 from recipeline.tracking._compat import PARENT_RUN_ID
 
@@ -42,7 +43,7 @@ def find_waste(session: Session) -> Waste:
         and version.current_stage not in (STAGING, PRODUCTION)
         and not version.aliases
     )
-    needed = {entry.run_id for entry in entries}
+    needed = {entry.run_id for entry in entries if entry.kind not in (LOOK, ATTEMPT)}  # what these say stays in the ledger
     for version in versions:
         if version not in waste:
             needed |= {value for key, value in version.tags.items() if key.endswith("_run_id")} | {version.run_id}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -12,8 +14,10 @@ from recipeline.config.profile import Policy
 from recipeline.config.recipe import Recipe
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
-from recipeline.promotion.gate import Contender, Decision, choose_rule, judge
-from recipeline.registry.versions import WITHDRAWN, Registry
+from recipeline.promotion.gate import Contender, Decision, Rule, choose_rule, judge
+from recipeline.registry.ledger import EXTERNAL, FORCED, ROLLBACK
+from recipeline.registry.tries import count_looks, record_attempt
+from recipeline.registry.versions import WITHDRAWN, ChangedBy, Registry
 from recipeline.tracking.runs import StepRun
 
 if TYPE_CHECKING:
@@ -46,6 +50,7 @@ def decide(
     recipe: Recipe,
     workers: Workers,
     registry: Registry,
+    changed_by: ChangedBy,
     load: Callable[[], BaseEstimator],
     say: Callable[[str], None],
 ) -> Decision:
@@ -64,9 +69,9 @@ def decide(
     from recipeline.registry.contest import Contest  # scikit-learn, which a chain that is all cached does not need
 
     rule, held_against = found, name_of(champion)
-    # Each other version that was measured against this champion was an attempt; a refresh is measured on rows of its own.
-    mark = f"measured_against_{held_against.replace(' ', '_')}"
-    before = [v for v in registry.versions() if v.version != challenger.version and f"recipeline.{mark}" in v.tags]
+    number = str(champion.version) if champion else ""
+    words = f"version {challenger.version} is held against {held_against}, rule {rule}, random_state {recipe.random_state}"
+    attempt = record_attempt(registry, _attempt_key(rule, challenger, run, recipe), number, words, changed_by)
     contest = Contest(
         run=run,
         recipe=recipe,
@@ -74,8 +79,9 @@ def decide(
         model_name=registry.name,
         challenger=challenger,
         champion=champion,
-        candidates=int(challenger.tags.get("recipeline.candidates_compared", 1)),
-        attempt=len(before) + 1 if rule == "recipe" else 1,
+        candidates=max(int(challenger.tags.get("recipeline.candidates_compared", 1)), count_looks(registry, number)),
+        attempt=attempt,
+        origin=find_origin(registry, champion) if champion and rule == "refresh" else None,
     )
     if rule == "recipe":
         say(f"measuring version {challenger.version} against version {held_against} on the same folds")
@@ -87,11 +93,16 @@ def decide(
             raise
         return Decision("kept", "not-comparable", f"the two cannot be compared: {error.sentence}", passed=False)
     opponent = f"version {champion.version}" if champion else "the mean predictor"
-    decision = judge(rule, evidence.gain, evidence.rails, recipe.promotion, policy=policy, opponent=opponent)
-    registry.note(
-        str(challenger.version),
-        {"gate_rule": rule, **({mark: run.id} if rule == "recipe" else {}), **_gate_tags(evidence)},
+    decision = judge(
+        rule,
+        evidence.gain,
+        evidence.rails,
+        recipe.promotion,
+        policy=policy,
+        opponent=opponent,
+        cumulative=evidence.cumulative,
     )
+    registry.note(str(challenger.version), {"gate_rule": rule, **_gate_tags(evidence)})
     details = {
         "champion": held_against,
         **evidence.gain.as_dict(),
@@ -101,6 +112,27 @@ def decide(
         "data_digest": run.parent_tag("data_digest"),
     }
     return replace(decision, evidence=details)
+
+
+def find_origin(registry: Registry, champion: ModelVersion) -> ModelVersion | None:
+    """Return the last champion that won by its recipe, where only refreshes have followed; None where it is `champion` itself.
+
+    A rollback brings back what had won before. A version that was forced is the start of what follows.
+    """
+    version = champion
+    for entry in reversed(registry.ledger.read().changes):
+        if entry.after == str(version.version) and entry.kind not in (ROLLBACK, EXTERNAL):
+            if entry.kind == FORCED or version.tags.get("recipeline.gate_rule") != "refresh":
+                break
+            version = registry.version(entry.before)
+    return None if version.version == champion.version else version
+
+
+def _attempt_key(rule: Rule, challenger: ModelVersion, run: StepRun, recipe: Recipe) -> str:
+    """Return a digest of what the measurement depends on, besides the champion."""
+    settings = (recipe.random_state, recipe.cv.folds, recipe.promotion.repeats, recipe.promotion.bootstrap_draws)
+    content = json.dumps([rule, str(challenger.version), run.parent_tag("data_digest"), *settings])
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _gate_tags(evidence: Evidence) -> dict[str, object]:

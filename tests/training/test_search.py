@@ -54,7 +54,7 @@ def search(estimator: BaseEstimator, wines: pd.DataFrame, space: dict[str, Any],
         n_splits=3,
         seed=seed,
         seconds=seconds,
-    )
+    ).params
 
 
 def test_the_parameters_with_the_highest_mean_r2_over_grouped_folds_are_found(wines: pd.DataFrame) -> None:
