@@ -9,6 +9,7 @@ import pytest
 from recipeline.maintenance.pruning import Waste, delete_waste, find_waste
 from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import PROMOTE
+from recipeline.registry.tries import count_looks, record_attempt, record_looks
 from recipeline.tracking.runs import create_child
 from recipeline.tracking.store import Store
 from tests.sessions import open_toys
@@ -107,3 +108,17 @@ def test_what_is_deleted_is_gone_from_the_store_with_its_files(session: Session,
     assert session.find_run(old) is None
     assert not list(tmp_path.rglob(f"{old}/artifacts"))
     assert delete_waste(session, find_waste(session)) == ""
+
+
+def test_looks_and_attempts_outlive_their_runs_and_keep_none(session: Session, tmp_path: Path) -> None:
+    registry, looked = session.registry, session.open_run("train")
+    with looked as run:
+        record_looks(registry, {"a": 1, "b": 20}, session.changed_by(run))
+        assert record_attempt(registry, "first", "", "", session.changed_by(run)) == 1
+    age(tmp_path)
+    assert ids(find_waste(session)) == {run.id}
+    delete_waste(session, find_waste(session))
+    with session.open_run("promote") as run:
+        assert count_looks(registry, "") == 21
+        assert record_attempt(registry, "second", "", "", session.changed_by(run)) == 2
+    assert registry.ledger.read().faults == {}

@@ -358,7 +358,7 @@ def test_an_archive_that_is_cut_off_or_of_another_folder_is_refused_and_the_stor
 def test_an_entry_leads_to_its_run_and_its_evidence_to_the_decision(served: Project) -> None:
     import hashlib
 
-    first = Ledger(served.client, NAME).read().entries[0]
+    first = Ledger(served.client, NAME).read().changes[0]
     uri = served.client.get_run(first.run_id).info.artifact_uri
     decision = Path(uri.removeprefix("file://")) / "decision.json"
     assert hashlib.sha256(decision.read_bytes()).hexdigest() == first.evidence
