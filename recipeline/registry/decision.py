@@ -117,14 +117,16 @@ def decide(
 def find_origin(registry: Registry, champion: ModelVersion) -> ModelVersion | None:
     """Return the last champion that won by its recipe, where only refreshes have followed; None where it is `champion` itself.
 
-    A rollback brings back what had won before. A version that was forced is the start of what follows.
+    A rollback brings back what had won before. A version that was forced, or whose predecessor was deleted, is the start of
+    what follows.
     """
-    version = champion
+    version, versions = champion, {str(it.version): it for it in registry.versions()}
     for entry in reversed(registry.ledger.read().changes):
         if entry.after == str(version.version) and entry.kind not in (ROLLBACK, EXTERNAL):
-            if entry.kind == FORCED or version.tags.get("recipeline.gate_rule") != "refresh":
+            is_refresh = entry.kind != FORCED and version.tags.get("recipeline.gate_rule") == "refresh"
+            if not is_refresh or entry.before not in versions:
                 break
-            version = registry.version(entry.before)
+            version = versions[entry.before]
     return None if version.version == champion.version else version
 
 

@@ -27,8 +27,11 @@ class Book:
     def __init__(self, *entries: Entry, rules: Mapping[str, str] | None = None) -> None:
         self.ledger, self.entries, self.rules = self, entries, rules or {}
 
-    def version(self, number: str) -> ModelVersion:
-        return ModelVersion(NAME, number, 0, tags=[ModelVersionTag("recipeline.gate_rule", self.rules[number])])
+    def versions(self) -> list[ModelVersion]:
+        return [
+            ModelVersion(NAME, number, 0, tags=[ModelVersionTag("recipeline.gate_rule", rule)])
+            for number, rule in self.rules.items()
+        ]
 
     def read(self) -> Reading:
         return Reading(self.entries)
@@ -172,5 +175,6 @@ def test_the_origin_is_the_last_champion_that_did_not_come_by_a_refresh(kinds: s
         entries.append(replace(note(kind, champion, ""), after=after, state=APPLIED))
         champion, tags[after] = after, tags.get(after, "refresh" if kind == FORCED else rule)
     book = Book(*entries, rules=tags)
-    found = find_origin(book, book.version(champion))
+    (now,) = (it for it in book.versions() if it.version == champion)
+    found = find_origin(book, now)
     assert (str(found.version) if found else "") == origin
