@@ -45,7 +45,7 @@ def work(session: Session, run: StepRun, model: str) -> str:
     """Compare the candidates; log each one, as soon as it is complete, in a run of its own."""
     from recipeline.data.splits import group_rows
     from recipeline.evaluation.ranking import gains_with_best, resample_best
-    from recipeline.registry.tries import record_looks
+    from recipeline.registry.tries import look_of, record_looks
     from recipeline.training.cross_validation import compare_candidates, count_fits, rank
 
     recipe = session.recipe
@@ -67,7 +67,7 @@ def work(session: Session, run: StepRun, model: str) -> str:
                     "on another machine the result may differ. Raise seconds, or lower iterations, in its search."
                 )
     ranked = rank(results)
-    looks = {session.recipe_digest(result.name)[:16]: result.settings_tried for result in ranked}
+    looks = {look_of(session.recipe_digest(result.name)): result.settings_tried for result in ranked}
     record_looks(session.registry, looks, session.changed_by(run))
     run.client.set_tag(children[ranked[0].name]["run_id"], "best_model", "true")
     target, groups = train[recipe.target].to_numpy(dtype=float), group_rows(train, recipe)

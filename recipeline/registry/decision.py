@@ -16,7 +16,7 @@ from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
 from recipeline.promotion.gate import Contender, Decision, Rule, choose_rule, judge
 from recipeline.registry.ledger import EXTERNAL, FORCED, ROLLBACK
-from recipeline.registry.tries import count_looks, record_attempt
+from recipeline.registry.tries import count_looks, look_of, record_attempt
 from recipeline.registry.versions import WITHDRAWN, ChangedBy, Registry
 from recipeline.tracking.runs import StepRun
 
@@ -69,7 +69,7 @@ def decide(
     from recipeline.registry.contest import Contest  # scikit-learn, which a chain that is all cached does not need
 
     rule, held_against = found, name_of(champion)
-    number = str(champion.version) if champion else ""
+    number, own = (str(champion.version), look_of(as_contender(champion).recipe)) if champion else ("", "")
     words = f"version {challenger.version} is held against {held_against}, rule {rule}, random_state {recipe.random_state}"
     attempt = record_attempt(registry, _attempt_key(rule, challenger, run, recipe), number, words, changed_by)
     contest = Contest(
@@ -79,7 +79,7 @@ def decide(
         model_name=registry.name,
         challenger=challenger,
         champion=champion,
-        candidates=max(int(challenger.tags.get("recipeline.candidates_compared", 1)), count_looks(registry, number)),
+        candidates=max(int(challenger.tags.get("recipeline.candidates_compared", 1)), count_looks(registry, number, own)),
         attempt=attempt,
         origin=find_origin(registry, champion) if champion and rule == "refresh" else None,
     )

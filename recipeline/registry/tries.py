@@ -16,12 +16,17 @@ from recipeline.registry.versions import ChangedBy, Registry
 _AT_ONCE = 100
 
 
+def look_of(recipe_digest: str) -> str:
+    """Return the form of a recipe's digest that the ledger keeps."""
+    return recipe_digest[:16]
+
+
 def record_looks(registry: Registry, settings: Mapping[str, int], changed_by: ChangedBy) -> None:
-    """Record what is compared now, unless it was under this champion.
+    """Record what is compared now, unless it was under this champion already.
 
     Parameters
     ----------
-    settings : by digest of a candidate's recipe, how many settings of it were tried.
+    settings : by digest of a candidate's recipe, as `look_of` has it, how many settings of it were tried.
     """
     with registry.locked():
         champion = registry.champion()
@@ -32,13 +37,16 @@ def record_looks(registry: Registry, settings: Mapping[str, int], changed_by: Ch
             registry.record(LOOK, f"{len(part)} candidates were compared", changed_by, evidence=" ".join(part))
 
 
-def count_looks(registry: Registry, champion: str) -> int:
+def count_looks(registry: Registry, champion: str, own: str = "") -> int:
     """Return how many settings were looked at under `champion` (empty: under none), or under the version that it replaced.
 
-    Those chose the champion too, and perhaps this challenger.
+    Those chose the champion, and perhaps this challenger too; of them, the champion's recipe, of the digest `own`, is left out.
     """
     reading = registry.ledger.read()
-    return sum(_looks(reading, {champion, *(entry.before for entry in reading.changes if entry.after == champion)}).values())
+    earlier = _looks(reading, {entry.before for entry in reading.changes if entry.after == champion})
+    earlier.pop(own, None)
+    now = _looks(reading, {champion})
+    return sum(max(earlier.get(digest, 0), now.get(digest, 0)) for digest in {*earlier, *now})
 
 
 def _looks(reading: Reading, champions: set[str]) -> dict[str, int]:

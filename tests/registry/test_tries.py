@@ -64,9 +64,13 @@ def test_looks_count_for_the_champion_of_their_time_and_for_the_one_that_followe
     record_looks(registry, {"a": 1, "searched": 20}, ANN)  # the same on other rows
     assert len(registry.ledger.read().entries) == entries
     assert count_looks(registry, "") == 22
-    for version, expected in (("1", 22), ("2", 1)):
+    for version, expected in (("1", 22), ("2", 4)):
         promote(registry, add(store, registry, version)[0])
         assert count_looks(registry, version) == expected
+        if version == "1":
+            assert count_looks(registry, version, own="searched") == 2
+            record_looks(registry, {"searched": 3}, ANN)
+            assert count_looks(registry, version, own="searched") == 5
         record_looks(registry, {"new": 1}, ANN)
     assert registry.ledger.read().faults == {}
 
