@@ -57,7 +57,6 @@ def tall() -> Saved:
     rng = np.random.default_rng(0)
     target = rng.normal(size=MANY_ROWS)
     rows = pd.DataFrame({"target": target, "predicted LinearRegression": target + rng.normal(size=MANY_ROWS)})
-    rows = rows.rename(columns={"target": as_recipe(small_recipe()).target})
     board = pd.DataFrame(
         [
             {
@@ -131,7 +130,7 @@ def wide() -> Saved:
 def tall_artifacts() -> dict[Any, Any]:
     """Return the leaderboard and the test rows of a wide table."""
     board = pd.DataFrame([{"candidate": "LinearRegression", "cv_mean_score": 0.5, "fold_0": 0.4}])
-    rows = pd.DataFrame({"column 0": np.arange(20.0), "predicted LinearRegression": np.arange(20.0) + 0.5})
+    rows = pd.DataFrame({"target": np.arange(20.0), "predicted LinearRegression": np.arange(20.0) + 0.5})
     return {LEADERBOARD: board, TEST_PREDICTIONS: rows}
 
 
