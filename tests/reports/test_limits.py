@@ -26,6 +26,7 @@ from recipeline.reports.page import Page, render
 from recipeline.reports.plots.model import plot_residuals
 from tests.conftest import as_recipe, small_recipe
 from tests.reports.cards.helpers import Saved
+from tests.reports.cards.test_split import AUDIT
 
 MANY_ROWS, MANY_COLUMNS = 60_000, 401
 
@@ -98,6 +99,7 @@ def scored(columns: list[str]) -> dict[Any, Any]:
             "by_predicted": [part],
             "slices": [{"slice": "all rows", "rows": 10, "mae": 0.1, "bias": 0.0}],
             "worst_rows": [{"row": 0, "predicted": 0.5, "values": values}] * 10,
+            "coverage": [{"feature": name, "from": 0.0, "to": 1.0, "rows": 10, "coverage": 0.9} for name in columns],
             "importance": [{"feature": name, "mean": 0.1 / (1 + n), "std": 0.01} for n, name in enumerate(columns)],
         },
     }
@@ -110,13 +112,7 @@ def wide() -> Saved:
     table = pd.DataFrame(rng.normal(size=(60, MANY_COLUMNS)), columns=names)
     table[names[-1]] = -table[names[-2]]
     recipe = as_recipe(small_recipe() | {"target": names[0], "columns": {name: {} for name in names}})
-    audit = {
-        "method": "grouped",
-        "train_rows": 80,
-        "test_rows": 20,
-        "leaked_rows": 0,
-        "random_split": {"leaked_rows": 0, "test_rows": 20},
-        "memory": None,
+    audit = AUDIT | {
         "columns": [
             {"column": name, "ks": n / 500, "limit": 0.2, "p": 0.5, "train_mean": 0.0, "test_mean": 0.0}
             for n, name in enumerate(names)

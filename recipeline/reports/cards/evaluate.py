@@ -202,11 +202,15 @@ def _slices(diagnosis: Json, label: str) -> Plot:
     )
 
 
+def _strongest(diagnosis: Json, features: list[str]) -> tuple[list[str], str]:
+    """Return the features that get a place, by importance, and the sentence that says which they are."""
+    strength = {entry["feature"]: entry["mean"] for entry in diagnosis["importance"]}
+    return select_strongest(features, [strength[name] for name in features])
+
+
 def _worst(diagnosis: Json, target: str) -> Table:
     worst = diagnosis["worst_rows"]
-    strength = {entry["feature"]: entry["mean"] for entry in diagnosis["importance"]}
-    features = [name for name in worst[0]["values"] if name != target]
-    features, which = select_strongest(features, [strength[name] for name in features])
+    features, which = _strongest(diagnosis, [name for name in worst[0]["values"] if name != target])
     names = [target, *features]
     rows = [[row["row"], row["predicted"], *(row["values"][name] for name in names)] for row in worst]
     return Table(["row", "predicted", *names], rows, f"The test rows that it errs most on (row 0 is the first){which}")
@@ -239,9 +243,14 @@ def _interval(best: Json, diagnosis: Json) -> list[Block]:
         [[entry[key] for key in ("from", "to", "rows", "interval_coverage")] for entry in diagnosis["by_predicted"]],
         "The level holds on average, not for every range of predictions",
     )
+    features, which = _strongest(diagnosis, list(dict.fromkeys(entry["feature"] for entry in diagnosis["coverage"])))
     by_feature = Table(
         ["column", "from", "to", "rows", "share inside"],
-        [[entry[key] for key in ("feature", "from", "to", "rows", "coverage")] for entry in diagnosis["coverage"]],
-        "Nor for every range of a column: fifths of its values",
+        [
+            [entry[key] for key in ("feature", "from", "to", "rows", "coverage")]
+            for entry in diagnosis["coverage"]
+            if entry["feature"] in features
+        ],
+        f"Nor for every range of a column: fifths of its values.{which}",
     )
     return [facts, table, by_feature]
