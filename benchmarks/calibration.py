@@ -1,11 +1,11 @@
 """How often the promotion gate errs, and what it sees, on generated rows where the truth is known.
 
-Usage: make calibrate [ARGS="datasets=200"]
+Usage: make calibrate [ARGS="datasets=200 jobs=-1 only=worlds"]
 
 A data set is as many distinct rows as there are red wines, and 15 % copies. A recipe is a linear regression that lacks one of
 ten exchangeable features, so that all recipes are equally good, and no promotion is right. The champion is one of them, the
 challenger the best of the others by cross-validation on the training rows, as in the chain. For the power, the challenger is
-the linear regression of all ten features.
+the linear regression of all ten features. `benchmarks.worlds` has worlds that are less kind, and the power by rows.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from scipy import stats
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GroupKFold, cross_val_score
 
+from benchmarks.worlds import RIGHT, WRONG
 from recipeline.config.rules import Promotion
 from recipeline.engine.local import Workers
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, cross_validate, measure_gain
@@ -177,6 +178,9 @@ def power(datasets: int, *, gain: float) -> Share:
 def main(options: dict[str, str]) -> None:
     """Simulate and print the tables."""
     datasets, start = int(options.get("datasets", "200")), time.perf_counter()
+    print(tabulate_worlds(datasets, int(options.get("jobs", "-1"))), flush=True)
+    if options.get("only") == "worlds":
+        return
     print(f"{datasets} data sets a row; {ROWS} distinct rows and {COPIES:.0%} copies; {FEATURES} features", flush=True)
     scenarios = {
         f"equal, best of {CANDIDATES}": (0.0, run(datasets, gain=0)),
@@ -186,6 +190,18 @@ def main(options: dict[str, str]) -> None:
     print(tabulate_decisions(scenarios))
     print(tabulate_errors(scenarios))
     print(f"{time.perf_counter() - start:.0f} s")
+
+
+def tabulate_worlds(datasets: int, jobs: int) -> str:
+    """Return how often anything is promoted in each world, with what was tried before counted, and without."""
+    table = _table(["world", "promoted", "chance at most", "not counted"])
+    for label, simulate_one in (WRONG | RIGHT).items():
+        verdicts = Parallel(n_jobs=jobs)(delayed(simulate_one)(seed) for seed in range(datasets))
+        counted = Share(sum(it.counted for it in verdicts), datasets)
+        uncounted = Share(sum(it.uncounted for it in verdicts), datasets)
+        table.add_row([label, str(counted), f"{counted.upper:.3f}" if label in WRONG else "", str(uncounted)])
+        print(f"  {label}: {counted}, {uncounted}", file=sys.stderr, flush=True)
+    return str(table.get_string())
 
 
 def tabulate_decisions(scenarios: dict[str, tuple[float, list[Outcome]]]) -> str:

@@ -61,6 +61,7 @@ def work(session: Session, run: StepRun, promote: str) -> str:
             recipe=session.recipe,
             workers=session.workers,
             registry=registry,
+            changed_by=changed_by,
             load=load,
             say=session.reporter.say,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recipeline.artifacts import DIAGNOSIS, METRICS, MODEL_CARD, MODEL_INFO, TRAIN, TRAINING_ROWS, VERDICT, VERSION
+from recipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, MODEL_CARD, MODEL_INFO, TRAIN, TRAINING_ROWS, VERDICT, VERSION
 from recipeline.cli.command import step_command
 from recipeline.errors import EXIT_REJECTED
 from recipeline.orchestration.step import Step
@@ -47,7 +47,7 @@ def work(session: Session, run: StepRun) -> str:
         "recipe_digest": session.recipe_digest(verdict["candidate"]),
         "environment_digest": session.environment_digest(verdict["candidate"]),
         "training_rows": rows_digest(train[list(session.recipe.columns)]),
-        "candidates_compared": len(metrics["candidates"]),
+        "candidates_compared": int(run.load(LEADERBOARD)["settings_tried"].sum()),
         **describe_commit(session.root),
         "cv_mean_score": metrics["candidates"][verdict["candidate"]]["cv_mean_score"],
         "cv_std": metrics["candidates"][verdict["candidate"]]["cv_std"],

@@ -45,6 +45,7 @@ def work(session: Session, run: StepRun, model: str) -> str:
     """Compare the candidates; log each one, as soon as it is complete, in a run of its own."""
     from recipeline.data.splits import group_rows
     from recipeline.evaluation.ranking import gains_with_best, resample_best
+    from recipeline.registry.tries import look_of, record_looks
     from recipeline.training.cross_validation import compare_candidates, count_fits, rank
 
     recipe = session.recipe
@@ -60,7 +61,14 @@ def work(session: Session, run: StepRun, model: str) -> str:
         for result in complete:
             children[result.name] = _log_candidate(session, run, result, train)
             results.append(result)
+            if result.cut_searches:
+                session.reporter.say(
+                    f"warning: {result.name}: its time was over in {result.cut_searches} searches before all draws were tried; "
+                    "on another machine the result may differ. Raise seconds, or lower iterations, in its search."
+                )
     ranked = rank(results)
+    looks = {look_of(session.recipe_digest(result.name)): result.settings_tried for result in ranked}
+    record_looks(session.registry, looks, session.changed_by(run))
     run.client.set_tag(children[ranked[0].name]["run_id"], "best_model", "true")
     target, groups = train[recipe.target].to_numpy(dtype=float), group_rows(train, recipe)
     shares = resample_best(ranked, target, groups, draws=RESAMPLINGS, seed=recipe.random_state)
@@ -94,6 +102,7 @@ def _log_candidate(session: Session, run: StepRun, result: Result, train: pd.Dat
         for key, value in spec.items()
     ]
     params += [Param(f"found.{key}", str(value)[:_PARAM_LENGTH]) for key, value in result.found.items()]
+    params += [Param("settings_tried", str(result.settings_tried))] if result.found else []
     metrics = [
         Metric("cv_mean_score", result.cv_mean_score, now, 0),
         Metric("cv_std", result.cv_std, now, 0),
@@ -120,6 +129,8 @@ def _leaderboard(ranked: list[Result], children: dict[str, dict[str, str]]) -> p
                 "cv_std": r.cv_std,
                 **{f"fold_{fold}": score for fold, score in enumerate(r.fold_scores)},
                 "found": json.dumps({key: str(value) for key, value in r.found.items()}),
+                "settings_tried": r.settings_tried,
+                "cut_searches": r.cut_searches,
                 "fit_seconds": r.fit_seconds,
                 "predict_seconds": r.predict_seconds,
                 **children[r.name],

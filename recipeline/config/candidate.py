@@ -43,11 +43,14 @@ class Distribution(Settings):
 
 
 class Search(Settings):
-    """A randomised search inside the training folds: which parameters, how many draws, and for how long at most."""
+    """A randomised search inside the training folds: which parameters, and how many draws.
+
+    `seconds`, where given, stop it earlier, with a warning: the result then depends on the machine.
+    """
 
     space: dict[str, Distribution] = Field(min_length=1)
     iterations: int = Field(default=20, ge=1)
-    seconds: float = Field(default=60, gt=0)
+    seconds: float | None = Field(default=None, gt=0)
 
 
 class Candidate(Settings):

@@ -14,6 +14,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from recipeline.orchestration.session import Session
+from recipeline.registry.ledger import ATTEMPT, LOOK
 from recipeline.registry.stages import PRODUCTION, STAGING
 from recipeline.tracking._compat import PARENT_RUN_ID
 from recipeline.tracking.failures import is_missing
@@ -37,7 +38,8 @@ def find_waste(session: Session) -> Waste:
     before = _retained_since(session)
     waste = _old_versions(session)
     old_numbers = {version.version for version in waste}
-    needed = {entry.run_id for entry in session.registry.ledger.read().entries}
+    entries = session.registry.ledger.read().entries
+    needed = {entry.run_id for entry in entries if entry.kind not in (LOOK, ATTEMPT)}  # what these say stays in the ledger
     for version in session.registry.versions():
         if version.version not in old_numbers:
             needed |= _run_ids(version.tags) | {version.run_id}

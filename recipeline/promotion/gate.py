@@ -137,8 +137,20 @@ def corrected_level(alpha: float, *, candidates: int, attempt: int) -> float:
     return 1 - alpha / candidates / attempt**2
 
 
-def judge(rule: Rule, gain: Gain, rails: Sequence[Rail], settings: Promotion, *, policy: Policy, opponent: str) -> Decision:
-    """Return the decision by the measured `gain` over the `opponent` (as it is called in a sentence) and the guard rails."""
+def judge(
+    rule: Rule,
+    gain: Gain,
+    rails: Sequence[Rail],
+    settings: Promotion,
+    *,
+    policy: Policy,
+    opponent: str,
+    cumulative: Gain | None = None,
+) -> Decision:
+    """Return the decision by the measured `gain` over the `opponent` (as it is called in a sentence) and the guard rails.
+
+    `cumulative` is a refresh's gain over the last champion that won by its recipe: many losses within the margin add up.
+    """
     figures = (
         f"R2 {gain.gain:+.4f} against {opponent} on {gain.rows} rows ({gain.distinct_rows} distinct), lower limit "
         f"{gain.lower:+.4f} at {gain.level:.1%}"
@@ -146,10 +158,10 @@ def judge(rule: Rule, gain: Gain, rails: Sequence[Rail], settings: Promotion, *,
     # Written so that a figure that is no number is a fault.
     faults = ["the gain is no number"] * math.isnan(gain.gain)
     if rule == "refresh":
-        faults += [
-            f"only {gain.distinct_rows} distinct rows that neither has seen, at least {settings.min_rows} are needed"
-        ] * (gain.distinct_rows < settings.min_rows)
-        faults += [f"not above -{settings.margin:g}"] * (not gain.lower > -settings.margin)
+        faults += _refresh_faults(gain, settings)
+        if cumulative is not None:
+            since = f"since the last champion that won by its recipe: lower limit {cumulative.lower:+.4f}, "
+            faults += [since + fault for fault in _refresh_faults(cumulative, settings)]
     else:
         faults += ["not above 0"] * (not gain.lower > 0)
         faults += [f"the gain is below {settings.min_gain:g}"] * (not gain.gain >= settings.min_gain)
@@ -160,3 +172,10 @@ def judge(rule: Rule, gain: Gain, rails: Sequence[Rail], settings: Promotion, *,
     if policy == "manual":
         return _waiting(figures)
     return _promoted(rule, figures)
+
+
+def _refresh_faults(gain: Gain, settings: Promotion) -> list[str]:
+    few = f"only {gain.distinct_rows} distinct rows that neither has seen, at least {settings.min_rows} are needed"
+    return [few] * (gain.distinct_rows < settings.min_rows) + [f"not above -{settings.margin:g}"] * (
+        not gain.lower > -settings.margin
+    )

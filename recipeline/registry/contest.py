@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,15 @@ from recipeline.tracking.runs import StepRun
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was measured: the gain in R2, the guard rails, and what else belongs in the record."""
+    """What was measured: the gain in R2, the guard rails, and what else belongs in the record.
+
+    `cumulative` is the gain over the last champion that won by its recipe, where refreshes have followed that one.
+    """
 
     gain: Gain
     rails: list[Rail]
     details: dict[str, Any]
+    cumulative: Gain | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Contest:
     """A challenger and the champion it is held against (None: the mean predictor), on the rows of the challenger's lineage.
 
     `run` has that lineage; `candidates` were compared before the challenger was chosen, and it is the `attempt`-th held
-    against this champion.
+    against this champion. `origin` is the last champion that won by its recipe; None: this one.
     """
 
     run: StepRun
@@ -51,6 +56,7 @@ class Contest:
     champion: ModelVersion | None
     candidates: int
     attempt: int
+    origin: ModelVersion | None = None
 
     def measure(self, rule: Rule, model: BaseEstimator) -> Evidence:
         """Return the evidence that `rule` asks for of the challenger, of which `model` is the fitted one.
@@ -60,12 +66,16 @@ class Contest:
         UnavailableError : a model, or the rows that it learned from, are not there; or the champion does not take the rows.
         """
         table = self.run.load(DATASET)
-        answers, details = {"first": self._first, "recipe": self._recipes, "refresh": self._fitted}[rule](model, table)
+        answers, details = {"first": self._first, "recipe": self._recipes, "refresh": self._refreshed}[rule](model, table)
         settings = self.recipe.promotion
         # Where a row was seen by neither, and the recipe is the same, nothing was chosen on these rows.
         candidates = 1 if rule == "refresh" else self.candidates
         level = corrected_level(settings.alpha, candidates=candidates, attempt=self.attempt)
-        gain = measure_gain(answers, level=level, draws=settings.bootstrap_draws, seed=self.recipe.random_state)
+        measure = partial(measure_gain, level=level, draws=settings.bootstrap_draws, seed=self.recipe.random_state)
+        gain, cumulative = measure(answers), None
+        if rule == "refresh" and self.origin is not None:
+            cumulative = measure(self._fitted(model, table, self.origin))
+            details |= {"cumulative": {"champion": str(self.origin.version), **cumulative.as_dict()}}
         limits = {name: (rows.min, rows.max) for name, rows in settings.guard_rails.slices.items()}
         rails = measure_rails(
             settings.guard_rails,
@@ -74,7 +84,7 @@ class Contest:
             one_row_latency(model, table[feature_names(self._uri(self.challenger))], limit=settings.guard_rails.latency_ms),
             against_champion=self.champion is not None,
         )
-        return Evidence(gain, rails, {**details, "candidates": candidates, "attempt": self.attempt})
+        return Evidence(gain, rails, {**details, "candidates": candidates, "attempt": self.attempt}, cumulative)
 
     def _uri(self, version: ModelVersion) -> str:
         return f"models:/{self.model_name}/{version.version}"
@@ -119,11 +129,15 @@ class Contest:
             raise _not_comparable(uris[CHAMPION], " ".join(str(error).split())[:200]) from None
         return answers, {}
 
-    def _fitted(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, dict[str, Any]]:
-        """Let both fitted models answer the rows that neither learned from."""
+    def _refreshed(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, dict[str, Any]]:
         assert self.champion is not None
+        answers = self._fitted(model, table, self.champion)
+        return answers, {"unseen_rows": len(answers.target)}
+
+    def _fitted(self, model: BaseEstimator, table: pd.DataFrame, champion: ModelVersion) -> Answers:
+        """Let both fitted models answer the rows that neither learned from."""
         groups = row_groups(table[list(self.recipe.features)])
-        seen = np.concatenate([self._training_rows(version) for version in (self.challenger, self.champion)])
+        seen = np.concatenate([self._training_rows(version) for version in (self.challenger, champion)])
         unseen = ~np.isin(groups, seen)
         rows = table[unseen]
         if rows[self.recipe.target].nunique() < 2:
@@ -133,11 +147,11 @@ class Contest:
                 fix="Wait for more data.",
             )
         predicted = {}
-        for arm, version in ((CHALLENGER, self.challenger), (CHAMPION, self.champion)):
+        for arm, version in ((CHALLENGER, self.challenger), (CHAMPION, champion)):
             uri = self._uri(version)
             fitted = model if arm == CHALLENGER else load_version(self.run.reader, version)
             predicted[arm] = np.asarray(fitted.predict(self._features(uri, rows)), dtype=float)[:, None]
-        return Answers(rows[self.recipe.target].to_numpy(dtype=float), groups[unseen], predicted), {"unseen_rows": len(rows)}
+        return Answers(rows[self.recipe.target].to_numpy(dtype=float), groups[unseen], predicted)
 
     def _features(self, uri: str, table: pd.DataFrame) -> pd.DataFrame:
         names = feature_names(uri)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -13,8 +15,10 @@ from recipeline.config.profile import Policy
 from recipeline.config.recipe import Recipe
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
-from recipeline.promotion.gate import Contender, Decision, choose_rule, judge
-from recipeline.registry.versions import WITHDRAWN, Registry
+from recipeline.promotion.gate import Contender, Decision, Rule, choose_rule, judge
+from recipeline.registry.ledger import EXTERNAL, FORCED, ROLLBACK
+from recipeline.registry.tries import count_looks, look_of, record_attempt
+from recipeline.registry.versions import WITHDRAWN, ChangedBy, Registry
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.models import feature_names, model_id_of
 from recipeline.tracking.runs import StepRun
@@ -49,6 +53,7 @@ def decide(
     recipe: Recipe,
     workers: Workers,
     registry: Registry,
+    changed_by: ChangedBy,
     load: Callable[[], BaseEstimator],
     say: Callable[[str], None],
 ) -> Decision:
@@ -64,7 +69,16 @@ def decide(
     UnavailableError : the champion's or the challenger's model, or the rows that it learned from, are not there.
     """
     decision = _decide(
-        challenger, champion, policy, run=run, recipe=recipe, workers=workers, registry=registry, load=load, say=say
+        challenger,
+        champion,
+        policy,
+        run=run,
+        recipe=recipe,
+        workers=workers,
+        registry=registry,
+        changed_by=changed_by,
+        load=load,
+        say=say,
     )
     if champion and not decision.promoted:
         _require_champion(champion, run.reader)
@@ -80,6 +94,7 @@ def _decide(
     recipe: Recipe,
     workers: Workers,
     registry: Registry,
+    changed_by: ChangedBy,
     load: Callable[[], BaseEstimator],
     say: Callable[[str], None],
 ) -> Decision:
@@ -89,9 +104,9 @@ def _decide(
     from recipeline.registry.contest import Contest  # scikit-learn, which a chain that is all cached does not need
 
     rule, held_against = found, name_of(champion)
-    # Each other version that was measured against this champion was an attempt; a refresh is measured on rows of its own.
-    mark = f"measured_against_{held_against.replace(' ', '_')}"
-    before = [v for v in registry.versions() if v.version != challenger.version and f"recipeline.{mark}" in v.tags]
+    number, own = (str(champion.version), look_of(as_contender(champion).recipe)) if champion else ("", "")
+    words = f"version {challenger.version} is held against {held_against}, rule {rule}, random_state {recipe.random_state}"
+    attempt = record_attempt(registry, _attempt_key(rule, challenger, run, recipe), number, words, changed_by)
     contest = Contest(
         run=run,
         recipe=recipe,
@@ -99,8 +114,9 @@ def _decide(
         model_name=registry.name,
         challenger=challenger,
         champion=champion,
-        candidates=int(challenger.tags.get("recipeline.candidates_compared", 1)),
-        attempt=len(before) + 1 if rule == "recipe" else 1,
+        candidates=max(int(challenger.tags.get("recipeline.candidates_compared", 1)), count_looks(registry, number, own)),
+        attempt=attempt,
+        origin=find_origin(registry, champion) if champion and rule == "refresh" else None,
     )
     if rule == "recipe":
         say(f"measuring version {challenger.version} against version {held_against} on the same folds")
@@ -112,11 +128,16 @@ def _decide(
             raise
         return Decision("kept", "not-comparable", f"the two cannot be compared: {error.sentence}", passed=False)
     opponent = f"version {champion.version}" if champion else "the mean predictor"
-    decision = judge(rule, evidence.gain, evidence.rails, recipe.promotion, policy=policy, opponent=opponent)
-    registry.note(
-        str(challenger.version),
-        {"gate_rule": rule, **({mark: run.id} if rule == "recipe" else {}), **_gate_tags(evidence)},
+    decision = judge(
+        rule,
+        evidence.gain,
+        evidence.rails,
+        recipe.promotion,
+        policy=policy,
+        opponent=opponent,
+        cumulative=evidence.cumulative,
     )
+    registry.note(str(challenger.version), {"gate_rule": rule, **_gate_tags(evidence)})
     details = {
         "champion": held_against,
         **evidence.gain.as_dict(),
@@ -142,6 +163,29 @@ def _require_champion(champion: ModelVersion, reader: Reader) -> None:
             f"Version {champion.version} of {champion.name} is in Production and cannot be loaded. {error.sentence}",
             fix="Or restore a backup, `recipeline rollback`, or replace it with promote=always.",
         ) from None
+
+
+def find_origin(registry: Registry, champion: ModelVersion) -> ModelVersion | None:
+    """Return the last champion that won by its recipe, where only refreshes have followed; None where it is `champion` itself.
+
+    A rollback brings back what had won before. A version that was forced, or whose predecessor was deleted, is the start of
+    what follows.
+    """
+    version, versions = champion, {str(it.version): it for it in registry.versions()}
+    for entry in reversed(registry.ledger.read().changes):
+        if entry.after == str(version.version) and entry.kind not in (ROLLBACK, EXTERNAL):
+            is_refresh = entry.kind != FORCED and version.tags.get("recipeline.gate_rule") == "refresh"
+            if not is_refresh or entry.before not in versions:
+                break
+            version = versions[entry.before]
+    return None if version.version == champion.version else version
+
+
+def _attempt_key(rule: Rule, challenger: ModelVersion, run: StepRun, recipe: Recipe) -> str:
+    """Return a digest of what the measurement depends on, besides the champion."""
+    settings = (recipe.random_state, recipe.cv.folds, recipe.promotion.repeats, recipe.promotion.bootstrap_draws)
+    content = json.dumps([rule, str(challenger.version), run.parent_tag("data_digest"), *settings])
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _gate_tags(evidence: Evidence) -> dict[str, object]:

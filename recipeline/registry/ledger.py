@@ -33,6 +33,12 @@ PROMOTE, APPROVE, FORCED, ROLLBACK = "promote", "approve", "forced", "rollback"
 #: Not a change of ours: one that was found (``external``), or damage to the ledger that was seen and taken note of.
 EXTERNAL, ACKNOWLEDGE = "external", "acknowledge"
 
+#: Not a change either: candidates that were compared, and a challenger that the gate measured.
+LOOK, ATTEMPT = "look", "attempt"
+
+#: The kinds of an entry that leaves Production as it is.
+NOTES = frozenset({ACKNOWLEDGE, LOOK, ATTEMPT})
+
 OPEN, APPLIED, REVERTED = "open", "applied", "reverted"
 
 _ENTRY, _HASH, _MAC, _STATE, _HEAD = (
@@ -58,7 +64,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Entry:
-    """A change of Production. `before` and `after` are versions, empty where there was or is none.
+    """A change of Production, or a note. `before` and `after` are versions, empty where there was or is none.
 
     `number` and `state` (open while it is carried out, then applied, or reverted) are not part of what is hashed.
     """
@@ -122,8 +128,13 @@ class Reading:
 
     @property
     def changes(self) -> tuple[Entry, ...]:
-        """The entries that changed Production, oldest first: not the reverted ones, nor acknowledgements."""
-        return tuple(entry for entry in self.entries if entry.state != REVERTED and entry.kind != ACKNOWLEDGE)
+        """The entries that changed Production, oldest first: not the reverted ones, nor notes."""
+        return tuple(entry for entry in self.entries if entry.state != REVERTED and entry.kind not in NOTES)
+
+    @property
+    def newest_change(self) -> Entry | None:
+        """The newest entry that is no note, reverted or not."""
+        return next((entry for entry in reversed(self.entries) if entry.kind not in NOTES), None)
 
 
 class Ledger:
@@ -176,7 +187,7 @@ class Ledger:
 
         Parameters
         ----------
-        evidence : sha256 of the decision that this follows from.
+        evidence : sha256 of the decision that this follows from; of a note, what was looked at or measured.
         run_id : the run that does it; the entry leads to it.
         """
         now = datetime.now(UTC)

@@ -17,7 +17,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from recipeline.errors import UnavailableError, UsageError
-from recipeline.registry.ledger import ACKNOWLEDGE, EXTERNAL, OPEN, REVERTED, ROLLBACK, Actor, Entry, Ledger
+from recipeline.registry.ledger import ACKNOWLEDGE, EXTERNAL, NOTES, OPEN, REVERTED, ROLLBACK, Actor, Entry, Ledger
 from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION, Stages, files_are_there, holder
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.filters import quoted
@@ -82,8 +82,7 @@ class Registry:
         A model whose `identity` (what it was trained on, with and by) is registered already is not registered again.
         """
         with self.locked():
-            if not self._client.search_registered_models(f"name = {quoted(self.name)}"):
-                self._client.create_registered_model(self.name)
+            self._make()
             self._finish()
             self._stages.sync()
             same = [version for version in self.versions() if version.tags.get("recipeline.identity") == identity]
@@ -169,21 +168,29 @@ class Registry:
 
     def acknowledge(self, names: tuple[str, ...], reason: str, changed_by: ChangedBy) -> None:
         """Write into the ledger that the faults `names` were seen: they are faults of the past then."""
+        self.record(ACKNOWLEDGE, reason, changed_by, acknowledged=names)
+
+    def record(
+        self, kind: str, reason: str, changed_by: ChangedBy, *, evidence: str = "", acknowledged: tuple[str, ...] = ()
+    ) -> None:
+        """Write a note into the ledger: an entry that leaves Production as it is."""
         with self.locked():
+            self._make()
             self._finish()
-            champion = self._champion()
-            entry = self.ledger.append(
-                kind=ACKNOWLEDGE,
-                before=champion,
-                after=champion,
-                actor=changed_by.actor,
-                reason=reason,
-                run_id=changed_by.run_id,
-                acknowledged=names,
-                expected=self.ledger.read().head,
-            )
-            if entry is not None:
-                self.ledger.close(entry)
+            champion, entry = self._champion(), None
+            while entry is None:  # another one was there before, by a command that does not share our lock
+                entry = self.ledger.append(
+                    kind=kind,
+                    before=champion,
+                    after=champion,
+                    actor=changed_by.actor,
+                    reason=reason,
+                    run_id=changed_by.run_id,
+                    evidence=evidence,
+                    acknowledged=acknowledged,
+                    expected=self.ledger.read().head,
+                )
+            self.ledger.close(entry)
 
     def withdrawn(self, version: ModelVersion) -> str:
         """Return why the version must not be promoted automatically; empty where it may be."""
@@ -195,21 +202,28 @@ class Registry:
             for name, value in tags.items():
                 self._client.set_model_version_tag(self.name, version, f"recipeline.{name}", str(value)[:_TAG_LENGTH])
 
+    def _make(self) -> None:
+        if not self._client.search_registered_models(f"name = {quoted(self.name)}"):
+            self._client.create_registered_model(self.name)
+
     def _champion(self) -> str:
         champion = self.holder(CHAMPION)
         return str(champion.version) if champion else ""
 
     def _finish(self) -> None:
-        """Carry out the newest entry of the ledger where a command was stopped before it had."""
-        head = self.ledger.read().head
-        if head is None or head.state != OPEN:
-            return
-        if self._exists(head.after):
-            self._carry_out(head)
-        elif head.kind in (EXTERNAL, ACKNOWLEDGE):
+        """Carry out the newest change of the ledger, and close a note, where a command was stopped before it had."""
+        reading = self.ledger.read()
+        head, change = reading.head, reading.newest_change
+        if head is not None and head.state == OPEN and head.kind in NOTES:
             self.ledger.close(head)
+        if change is None or change.state != OPEN:
+            return
+        if self._exists(change.after):
+            self._carry_out(change)
+        elif change.kind == EXTERNAL:
+            self.ledger.close(change)
         else:
-            self._undo(head)
+            self._undo(change)
 
     def _undo(self, entry: Entry) -> None:
         """Go back to what was before `entry`, whose version is gone, and the alias with it where it had been moved."""
@@ -229,8 +243,8 @@ class Registry:
     def _carry_out(self, entry: Entry) -> None:
         """Make the registry what `entry` says, and close it; where a newer one was appended meanwhile, what that says."""
         while True:
-            head = self.ledger.read().head
-            entry = head if head is not None and head.number > entry.number else entry
+            newest = self.ledger.read().newest_change
+            entry = newest if newest is not None and newest.number > entry.number else entry
             if not self._exists(entry.after):
                 return
             # The truth first: whatever happens from here on, `reconcile` leads to the same end.
@@ -251,19 +265,20 @@ class Registry:
                 return
 
     def _newer(self, entry: Entry) -> bool:
-        """Whether an entry was appended after `entry`, by a command that does not share our lock."""
-        head = self.ledger.read().head
-        return head is not None and head.number > entry.number
+        """Whether a change was appended after `entry`, by a command that does not share our lock."""
+        newest = self.ledger.read().newest_change
+        return newest is not None and newest.number > entry.number
 
     def _record_external_change(self, changed_by: ChangedBy) -> list[str]:
         """Write into the ledger that the alias was moved by other means, so that the history stays whole."""
         for _ in range(int(_SLOW_SECONDS / _PAUSE_SECONDS)):
             reading, champion = self.ledger.read(), self._champion()
             recorded = reading.changes[-1].after if reading.changes else ""
-            is_open = reading.head is not None and reading.head.state == OPEN  # by a command that does not share our lock
+            newest = reading.newest_change
+            is_open = newest is not None and newest.state == OPEN  # by a command that does not share our lock
             if champion == recorded or is_open:
                 return []
-            is_recent = reading.head is not None and datetime.now(UTC) - reading.head.when < timedelta(seconds=60)
+            is_recent = newest is not None and datetime.now(UTC) - newest.when < timedelta(seconds=60)
             if self._store.is_file or not is_recent:
                 break
             # Perhaps a command that does not share our lock is about to see that it was overtaken.

@@ -18,7 +18,7 @@ from recipeline.data.splits import cv_folds, group_rows
 from recipeline.engine.local import Call, Workers
 from recipeline.errors import UsageError
 from recipeline.training.candidates import assemble_model, average_members, build_candidate, components_of, standardise_target
-from recipeline.training.search import search_params
+from recipeline.training.search import Found, search_params
 
 #: The fold number of the fit on all training rows.
 ALL_ROWS = -1
@@ -26,12 +26,15 @@ ALL_ROWS = -1
 
 @dataclass(frozen=True)
 class Fit:
-    """One fit: on the rows of a fold, with `predictions` of the others, or on all rows, with the `model`."""
+    """One fit: on the rows of a fold, with `predictions` of the others, or on all rows, with the `model`.
+
+    `search` is None for a candidate without one.
+    """
 
     name: str
     fold: int
     seconds: float
-    found: dict[str, Any]
+    search: Found | None
     predict_seconds: float = 0.0
     predictions: np.ndarray | None = None
     model: BaseEstimator | None = None
@@ -43,7 +46,7 @@ class Result:
 
     `fold_scores` is R2 per fold; `out_of_fold` the prediction of each training row by the fold that did not see it, in the
     target's unit, all of them in `predict_seconds`; `model` is fitted on all training rows in `fit_seconds`; `found` are the
-    searched parameters.
+    searched parameters, the best of `settings_tried`; `cut_searches` says how many of its searches ran out of time.
     """
 
     name: str
@@ -53,6 +56,8 @@ class Result:
     fit_seconds: float
     predict_seconds: float
     found: dict[str, Any]
+    settings_tried: int = 1
+    cut_searches: int = 0
 
     @property
     def cv_mean_score(self) -> float:
@@ -131,8 +136,9 @@ def _fit(
     search = recipe.candidates[name].search
     start = time.perf_counter()
     try:
-        found = _search(estimator, search, recipe, features, target, groups)
-        model = standardise_target(clone(estimator).set_params(**found), target).fit(features, target)
+        found = _search(estimator, search, recipe, features, target, groups) if search else None
+        drawn = clone(estimator).set_params(**found.params if found else {})
+        model = standardise_target(drawn, target).fit(features, target)
     # Scikit-learn's words for parameters or rows that an estimator refuses.
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(
@@ -150,15 +156,14 @@ def _fit(
 
 def _search(
     estimator: BaseEstimator,
-    search: Search | None,
+    search: Search,
     recipe: Recipe,
     features: pd.DataFrame,
     target: np.ndarray,
     groups: np.ndarray,
-) -> dict[str, Any]:
-    if search is None:
-        return {}
-    seconds = search.seconds / (recipe.cv.folds + 1)  # the budget is the candidate's: each of its fits has a share
+) -> Found:
+    # The budget is the candidate's: each of its fits has a share.
+    seconds = None if search.seconds is None else search.seconds / (recipe.cv.folds + 1)
     return search_params(
         estimator, search, features, target, groups, n_splits=recipe.cv.folds, seed=recipe.random_state, seconds=seconds
     )
@@ -180,7 +185,11 @@ def _collect(
         predictions = {part: done[part][fold].predictions for part in parts}
         out_of_fold[unseen] = average_members(recipe, name, predictions)  # type: ignore[arg-type]
         scores[fold] = r2_score(target[unseen], out_of_fold[unseen])
-    found = {key if len(parts) == 1 else f"{part}.{key}": value for part in parts for key, value in full[part].found.items()}
+    searches = {part: fit.search for part, fit in full.items() if fit.search}
+    found = {
+        key if len(parts) == 1 else f"{part}.{key}": value for part, it in searches.items() for key, value in it.params.items()
+    }
+    cut = [fit for part in parts for fit in done[part].values() if fit.search and fit.search.is_cut]
     return Result(
         name,
         scores,
@@ -189,6 +198,8 @@ def _collect(
         sum(fit.seconds for fit in full.values()),
         sum(done[part][fold].predict_seconds for part in parts for fold in range(len(folds))),
         found,
+        max(1, sum(it.draws for it in searches.values())),
+        len(cut),
     )
 
 

@@ -1,9 +1,10 @@
-"""Randomised search of a candidate's parameters, inside the grouped folds, within a time budget."""
+"""Randomised search of a candidate's parameters, inside the grouped folds: so many draws, unless time runs out."""
 
 from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,15 @@ from recipeline.data.splits import deal_folds
 from recipeline.training.candidates import standardise_target
 
 
+@dataclass(frozen=True)
+class Found:
+    """The best parameters of `draws` tried; `is_cut` where there was no time for all of them."""
+
+    params: dict[str, Any]
+    draws: int
+    is_cut: bool
+
+
 def search_params(
     estimator: BaseEstimator,
     search: Search,
@@ -26,30 +36,33 @@ def search_params(
     *,
     n_splits: int,
     seed: int,
-    seconds: float,
-) -> dict[str, Any]:
+    seconds: float | None,
+) -> Found:
     """Return the drawn parameters with the highest mean R2 over grouped folds of these rows.
 
-    The search sees only the rows it is given: called inside a fold, it leaves the fold's own score honest. At least one draw
-    is tried; after `seconds` no further one is started, so on a slower machine the result may differ. The space must name
+    The search sees only the rows it is given: called inside a fold, it leaves the fold's own score honest. The number of draws
+    ends it, so that the same seed gives the same result. Where `seconds` are over before (None: never), no further draw is
+    started, the first one excepted, and the result is said to be cut: on another machine it may differ. The space must name
     parameters of the estimator: `build_candidate` has seen to it.
     """
     space = {name: _distribution(spec) for name, spec in search.space.items()}
     folds = list(deal_folds(groups, n_splits, seed))
-    deadline = time.monotonic() + seconds
+    deadline = math.inf if seconds is None else time.monotonic() + seconds
     best: dict[str, Any] = {}
     best_score = -np.inf
     draws = search.iterations
     if all(isinstance(values, list) for values in space.values()):
         draws = min(draws, math.prod(len(values) for values in space.values()))
+    tried = 0
     for params in ParameterSampler(space, draws, random_state=seed):
+        if tried and time.monotonic() >= deadline:
+            break
         drawn = standardise_target(clone(estimator).set_params(**params), target)
         score = cross_val_score(drawn, features, target, cv=folds, scoring="r2", error_score="raise").mean()
         if score > best_score:
             best, best_score = params, score
-        if time.monotonic() >= deadline:
-            break
-    return best
+        tried += 1
+    return Found(best, tried, tried < draws)
 
 
 def _distribution(spec: Distribution) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.calibration import Share, effect_of, false_promotions, power, simulate
+from benchmarks.worlds import RIGHT, WRONG
 
 SOME, MANY = 24, 200
 
@@ -38,3 +39,17 @@ def test_the_gate_seldom_promotes_an_equal_and_sees_a_larger_gain_more_often() -
     small, large = power(MANY, gain=0.02), power(MANY, gain=0.04)
     assert found.corrected.upper <= 0.10
     assert found.corrected.hits < small.hits < large.hits
+
+
+@pytest.mark.parametrize("world", [*WRONG, "400 rows, better by 0.04"])
+def test_what_was_tried_before_can_only_keep_a_challenger_out(world: str) -> None:
+    verdicts = [(WRONG | RIGHT)[world](seed) for seed in range(2)]
+    assert all(it.uncounted or not it.counted for it in verdicts)
+    assert verdicts[0] == (WRONG | RIGHT)[world](0)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("world", WRONG)
+def test_in_no_world_is_a_wrong_promotion_likelier_than_one_in_ten(world: str) -> None:
+    hits = sum(WRONG[world](seed).counted for seed in range(100))
+    assert hits <= 10

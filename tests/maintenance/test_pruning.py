@@ -14,6 +14,7 @@ from recipeline.maintenance import pruning
 from recipeline.maintenance.pruning import Waste, delete_waste, find_waste
 from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import PROMOTE
+from recipeline.registry.tries import count_looks, record_attempt, record_looks
 from recipeline.tracking.runs import create_child
 from recipeline.tracking.store import Store
 from tests.sessions import open_toys
@@ -203,3 +204,17 @@ def test_a_model_whose_run_was_deleted_is_not_registered(session: Session) -> No
         with pytest.raises(UnavailableError, match=f"The run {gone} of the model was deleted meanwhile"):
             register(session, gone, gone)
     assert session.registry.versions() == []
+
+
+def test_looks_and_attempts_outlive_their_runs_and_keep_none(session: Session, tmp_path: Path) -> None:
+    registry, looked = session.registry, session.open_run("train")
+    with looked as run:
+        record_looks(registry, {"a": 1, "b": 20}, session.changed_by(run))
+        assert record_attempt(registry, "first", "", "", session.changed_by(run)) == 1
+    age(tmp_path)
+    assert ids(find_waste(session)) == {run.id}
+    delete_waste(session)
+    with session.open_run("promote") as run:
+        assert count_looks(registry, "") == 21
+        assert record_attempt(registry, "second", "", "", session.changed_by(run)) == 2
+    assert registry.ledger.read().faults == {}

@@ -337,3 +337,13 @@ def test_a_decision_with_its_evidence_can_be_written_as_json(
     decision = judge(rule, gain, measured, SETTINGS, policy=policy, opponent="version 1")
     decision = replace(decision, evidence=gain.as_dict())
     assert json.loads(json.dumps(decision.as_dict(), allow_nan=False)) == decision.as_dict()
+
+
+@pytest.mark.parametrize(("lower", "rows", "promoted"), [(-0.02, 250, True), (-0.04, 250, False), (-0.02, 20, False)])
+def test_a_refresh_within_the_margin_is_kept_where_the_losses_since_the_last_winner_by_recipe_add_up_to_more(
+    lower: float, rows: int, promoted: bool
+) -> None:
+    cumulative = replace(GAIN, lower=lower, distinct_rows=rows)
+    decision = judge("refresh", GAIN, [], SETTINGS, policy="auto", opponent="version 2", cumulative=cumulative)
+    assert decision.promoted == promoted
+    assert ("since the last champion that won by its recipe" in decision.reason) != promoted

@@ -161,3 +161,12 @@ def test_results_are_ranked_by_mean_score_and_equal_ones_by_name(results: dict[s
     ]
     assert [result.name for result in rank(board)] == ["c", "a", "b"]
     assert [result.name for result in rank(board[::-1])] == ["c", "a", "b"]
+
+
+def test_the_settings_that_a_candidate_is_the_best_of_are_counted(results: dict[str, Result], wines: pd.DataFrame) -> None:
+    assert {name: it.settings_tried for name, it in results.items()} == {**dict.fromkeys(results, 1), "Ridge": 2}
+    assert {it.cut_searches for it in results.values()} == {0}
+    hurried = {**SEARCH, "search": {**SEARCH["search"], "seconds": 1e-9}}  # type: ignore[dict-item]
+    recipe = with_candidates(Ridge=hurried, Both={"alias": "both", "members": ["Ridge", "ElasticNet"]})
+    for result in compare(recipe, wines, "Ridge", "Both").values():
+        assert (result.settings_tried, result.cut_searches) == (1, 4)  # three folds, and all rows

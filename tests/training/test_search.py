@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import json
+import time
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from recipeline.config.candidate import Search
 from recipeline.data.grouping import row_groups
 from recipeline.data.splits import deal_folds
-from recipeline.training.search import search_params
+from recipeline.training.search import Found, search_params
 
 RIDGE = make_pipeline(StandardScaler(), Ridge())
 
@@ -43,8 +45,12 @@ def as_search(space: dict[str, Any], **budget: Any) -> Search:
 
 
 def search(estimator: BaseEstimator, wines: pd.DataFrame, space: dict[str, Any], seed: int = 42, **budget: Any) -> Any:
+    return find(estimator, wines, space, seed, **budget).params
+
+
+def find(estimator: BaseEstimator, wines: pd.DataFrame, space: dict[str, Any], seed: int = 42, **budget: Any) -> Found:
     features = wines.drop(columns="quality")
-    seconds = budget.pop("seconds", 1000)
+    seconds = budget.pop("seconds", None)
     return search_params(
         estimator,
         as_search(space, **budget),
@@ -100,11 +106,26 @@ def test_both_limits_of_an_integer_can_be_drawn() -> None:
     assert drawn == {2, 3}
 
 
-def test_no_further_draw_is_started_when_the_time_is_up(wines: pd.DataFrame) -> None:
-    Constant.fits = 0
-    found = search(Constant(), wines, {"value": {"uniform": [0.0, 9.0]}}, iterations=50, seconds=1e-9)
-    assert Constant.fits == 3
-    assert set(found) == {"value"}
+@pytest.mark.parametrize("started", [1, 2, 4])
+def test_where_the_time_is_up_no_further_draw_is_started_and_the_search_is_said_to_be_cut(
+    started: int, wines: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    found = find(Constant(), wines, {"value": {"uniform": [0.0, 9.0]}}, iterations=4, seconds=started - 0.5)
+    assert (found.draws, found.is_cut) == (started, started < 4)
+
+
+def test_however_slow_the_machine_the_number_of_draws_ends_a_search_without_a_time_limit(
+    wines: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = {"value": {"uniform": [0.0, 9.0]}}
+    fast = find(Constant(), wines, space, iterations=5)
+    hours = itertools.count(0, 3600)
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(hours)))
+    assert find(Constant(), wines, space, iterations=5) == fast
+    assert (fast.draws, fast.is_cut) == (5, False)
+    assert as_search(space).seconds is None
 
 
 def test_all_draws_are_tried_when_there_is_time(wines: pd.DataFrame) -> None:

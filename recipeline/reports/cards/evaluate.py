@@ -11,6 +11,7 @@ from recipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, TEST_PREDICTIO
 from recipeline.evaluation.gates import VALIDATED, failures
 from recipeline.reports.blocks import Block, Card, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.cards.train import label_of, summarise_pairs
+from recipeline.reports.limits import explain_points, select_strongest
 from recipeline.reports.plots.model import (
     plot_calibration,
     plot_grades,
@@ -137,7 +138,7 @@ def _predicted(rows: pd.DataFrame, name: str, label: str) -> Plot:
     true, predicted = rows["target"].to_numpy(dtype=float), rows[f"predicted {name}"].to_numpy(dtype=float)
     return Plot(
         "predicted_vs_true",
-        f"{name}: each test row; on the dashed line the prediction is right.",
+        f"{name}: each test row; on the dashed line the prediction is right.{explain_points(len(true))}",
         lambda: plot_predicted(true, predicted, label),
         summarise_pairs(true, predicted),
     )
@@ -149,7 +150,8 @@ def _residuals(rows: pd.DataFrame, name: str, label: str) -> Plot:
     quantiles = np.quantile(true - predicted, levels)
     return Plot(
         "residuals",
-        f"{name}: what is left over, true minus predicted, against the prediction; on the right how often.",
+        f"{name}: what is left over, true minus predicted, against the prediction; on the right how often."
+        f"{explain_points(len(true))}",
         lambda: plot_residuals(true, predicted, label),
         Table(["quantile of the residuals", "value"], [[q, float(value)] for q, value in zip(levels, quantiles, strict=True)]),
     )
@@ -200,19 +202,27 @@ def _slices(diagnosis: Json, label: str) -> Plot:
     )
 
 
+def _strongest(diagnosis: Json, features: list[str]) -> tuple[list[str], str]:
+    """Return the features that get a place, by importance, and the sentence that says which they are."""
+    strength = {entry["feature"]: entry["mean"] for entry in diagnosis["importance"]}
+    return select_strongest(features, [strength[name] for name in features])
+
+
 def _worst(diagnosis: Json, target: str) -> Table:
     worst = diagnosis["worst_rows"]
-    names = [target, *(name for name in worst[0]["values"] if name != target)]
+    features, which = _strongest(diagnosis, [name for name in worst[0]["values"] if name != target])
+    names = [target, *features]
     rows = [[row["row"], row["predicted"], *(row["values"][name] for name in names)] for row in worst]
-    return Table(["row", "predicted", *names], rows, "The test rows that it errs most on (row 0 is the first)")
+    return Table(["row", "predicted", *names], rows, f"The test rows that it errs most on (row 0 is the first){which}")
 
 
 def _importance(diagnosis: Json) -> Plot:
-    found = diagnosis["importance"]
+    found, which = select_strongest(diagnosis["importance"], [entry["mean"] for entry in diagnosis["importance"]])
     names, mean, std = ([entry[key] for entry in found] for key in ("feature", "mean", "std"))
     return Plot(
         "importance",
-        "How much R2 drops when a column is shuffled among the rows. Of columns that say the same, each looks dispensable.",
+        "How much R2 drops when a column is shuffled among the rows. Of columns that say the same, each looks dispensable."
+        f"{which}",
         lambda: plot_importance(names, mean, std),
         Table(["column", "drop of R2", "std over shuffles"], [list(row) for row in zip(names, mean, std, strict=True)]),
     )
@@ -233,9 +243,14 @@ def _interval(best: Json, diagnosis: Json) -> list[Block]:
         [[entry[key] for key in ("from", "to", "rows", "interval_coverage")] for entry in diagnosis["by_predicted"]],
         "The level holds on average, not for every range of predictions",
     )
+    features, which = _strongest(diagnosis, list(dict.fromkeys(entry["feature"] for entry in diagnosis["coverage"])))
     by_feature = Table(
         ["column", "from", "to", "rows", "share inside"],
-        [[entry[key] for key in ("feature", "from", "to", "rows", "coverage")] for entry in diagnosis["coverage"]],
-        "Nor for every range of a column: fifths of its values",
+        [
+            [entry[key] for key in ("feature", "from", "to", "rows", "coverage")]
+            for entry in diagnosis["coverage"]
+            if entry["feature"] in features
+        ],
+        f"Nor for every range of a column: fifths of its values.{which}",
     )
     return [facts, table, by_feature]

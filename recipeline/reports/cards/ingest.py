@@ -7,6 +7,7 @@ import numpy as np
 from recipeline.artifacts import COLUMN_PROFILE
 from recipeline.config.table import SYNTHETIC
 from recipeline.reports.blocks import Card, Facts, Note, Plot, Results, Section, Table
+from recipeline.reports.limits import select_strongest
 from recipeline.reports.plots.rows import plot_correlations, plot_distributions
 
 
@@ -64,13 +65,14 @@ def _schema(results: Results, profile: dict) -> Table:  # type: ignore[type-arg]
 
 
 def _distributions(profile: dict) -> Plot:  # type: ignore[type-arg]
-    columns = {name: found for name, found in profile["columns"].items() if sum(found["histogram"]["counts"])}
+    known, which = select_strongest([name for name, it in profile["columns"].items() if sum(it["histogram"]["counts"])])
+    columns = {name: profile["columns"][name] for name in known}
     counts = {name: np.array(found["histogram"]["counts"], dtype=float) for name, found in columns.items()}
     ends = {name: (found["quantiles"]["0"], found["quantiles"]["1"]) for name, found in columns.items()}
     head = ["column", *(f"bin {number + 1}" for number in range(max(map(len, counts.values()))))]
     return Plot(
         "distributions",
-        "How the values of each column are spread from its least to its greatest: rows in equal bins.",
+        f"How the values of each column are spread from its least to its greatest: rows in equal bins.{which}",
         lambda: plot_distributions(counts, ends),
         Table(head, [[name, *map(int, values)] for name, values in counts.items()]),
     )
@@ -79,9 +81,15 @@ def _distributions(profile: dict) -> Plot:  # type: ignore[type-arg]
 def _correlations(profile: dict) -> Plot:  # type: ignore[type-arg]
     names, values = profile["correlations"]["columns"], profile["correlations"]["spearman"]
     filled = np.array([[0.0 if value is None else value for value in row] for row in values])
+    apart = np.abs(filled - np.diag(np.diag(filled)))
+    kept, which = select_strongest(range(len(names)), apart.max(axis=1))
+    names = [names[place] for place in kept]
     return Plot(
         "correlations",
-        "Which columns go together: Spearman's rank correlation of each pair.",
-        lambda: plot_correlations(names, filled),
-        Table(["column", *names], [[name, *row] for name, row in zip(names, values, strict=True)]),
+        f"Which columns go together: Spearman's rank correlation of each pair.{which}",
+        lambda: plot_correlations(names, filled[np.ix_(kept, kept)]),
+        Table(
+            ["column", *names],
+            [[name, *(values[row][column] for column in kept)] for name, row in zip(names, kept, strict=True)],
+        ),
     )

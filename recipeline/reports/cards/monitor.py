@@ -16,6 +16,7 @@ from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL, WARN
 from recipeline.monitoring.wording import explain_drift, explain_known, explain_left_out, explain_open
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table, Tone
 from recipeline.reports.cards.train import label_of
+from recipeline.reports.limits import MOST_POINTS, select_strongest
 from recipeline.reports.plots.change import plot_shares_of_bins, plot_stability, plot_trend
 
 _TONES: dict[str, Tone] = {OK: "good", WARN: "warning", DRIFT: "bad", TOO_SMALL: "warning"}
@@ -88,11 +89,12 @@ def _findings(findings: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _stability(spreads: Mapping[str, Mapping[str, Any]], newest: Mapping[str, Any], recipe: Recipe) -> list[Block]:
-    limits, names = recipe.monitoring.psi, [_name(key) for key in spreads]
-    values = [spread["psi"] for spread in spreads.values()]
+    kept, which = select_strongest(list(spreads), [spread["psi"] for spread in spreads.values()])
+    limits, names = recipe.monitoring.psi, [_name(key) for key in kept]
+    values = [spreads[key]["psi"] for key in kept]
     picture = Plot(
         "psi",
-        "Population stability index against the training rows: 0 where the shares of all bins are the same.",
+        f"Population stability index against the training rows: 0 where the shares of all bins are the same.{which}",
         lambda: plot_stability(names, values, limits.warn, limits.drift),
         Table(
             ["column", "PSI", "Kolmogorov-Smirnov", "Wasserstein (sd)", "missing", "beyond the training range"],
@@ -105,7 +107,7 @@ def _stability(spreads: Mapping[str, Mapping[str, Any]], newest: Mapping[str, An
                     it.get("missing", 0.0),
                     it.get("unseen", 0.0),
                 ]
-                for key, it in spreads.items()
+                for key, it in ((key, spreads[key]) for key in kept)
             ],
         ),
     )
@@ -167,9 +169,11 @@ def _errors(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[Block]:
 
 
 def _windows(windows: Sequence[Mapping[str, Any]], recipe: Recipe) -> list[Block]:
-    limits = recipe.monitoring.psi
+    limits, every = recipe.monitoring.psi, len(windows)
+    windows = windows[-MOST_POINTS:]
+    left_out = f" Of {every:,} windows, the last {MOST_POINTS:,}." if every > MOST_POINTS else ""
     largest = [max((value for value in it["psi"].values() if value is not None), default=0.0) for it in windows]
-    names = [_when(place, it["time"]) for place, it in enumerate(windows, 1)]
+    names = [_when(place, it["time"]) for place, it in enumerate(windows, every - len(windows) + 1)]
     rows: list[list[Cell]] = [
         [name, it["rows"], it["verdict"], psi, "none" if it["mae"] is None else it["mae"]]
         for name, it, psi in zip(names, windows, largest, strict=True)
@@ -177,7 +181,7 @@ def _windows(windows: Sequence[Mapping[str, Any]], recipe: Recipe) -> list[Block
     return [
         Plot(
             "windows",
-            "The largest PSI of a feature, window by window, the newest last.",
+            f"The largest PSI of a feature, window by window, the newest last.{left_out}",
             lambda: plot_trend(largest, limits.warn, limits.drift),
             Table(["window", "rows", "verdict", "largest PSI", "MAE"], rows),
         )

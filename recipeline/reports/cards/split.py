@@ -6,6 +6,7 @@ from typing import Any
 
 from recipeline.artifacts import LEAK_AUDIT
 from recipeline.reports.blocks import Block, Card, Facts, Note, Plot, Results, Section, Table
+from recipeline.reports.limits import select_strongest
 from recipeline.reports.plots.rows import plot_differences, plot_memory, plot_twins
 
 
@@ -74,10 +75,11 @@ def _leaks(audit: dict[str, Any]) -> list[Block]:
 
 
 def _alike(audit: dict[str, Any]) -> Plot:
-    columns = audit["columns"]
+    columns, which = select_strongest(audit["columns"], [column["ks"] for column in audit["columns"]])
     return Plot(
         "differences",
-        "How far each column's distributions in training and test rows are apart. By chance, one in 20 is beyond its line.",
+        "How far each column's distributions in training and test rows are apart. By chance, one in 20 is beyond its line."
+        f"{which}",
         lambda: plot_differences(*([column[key] for column in columns] for key in ("column", "ks", "limit"))),
         Table(
             ["column", "Kolmogorov-Smirnov distance", "by chance, one in 20", "p", "mean in training", "mean in test"],

@@ -11,6 +11,7 @@ from recipeline.artifacts import LEADERBOARD, OUT_OF_FOLD
 from recipeline.config.recipe import Recipe
 from recipeline.config.settings import flatten
 from recipeline.reports.blocks import Card, Flow, Note, Plot, Results, Section, Table
+from recipeline.reports.limits import explain_points
 from recipeline.reports.plots.model import plot_leaderboard, plot_predicted, plot_shares
 
 
@@ -36,7 +37,8 @@ def make_card(results: Results) -> Card:
             [
                 Plot(
                     "out_of_fold",
-                    f"{best.candidate}: each training row as it is predicted by the fold that did not see it.",
+                    f"{best.candidate}: each training row as it is predicted by the fold that did not see it."
+                    f"{explain_points(len(target))}",
                     lambda: plot_predicted(target, predicted, label),
                     summarise_pairs(target, predicted),
                 )

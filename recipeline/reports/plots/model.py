@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recipeline.reports.limits import sample_points
 from recipeline.reports.plots.axes import legend, panel, row_axes, spread_points
 from recipeline.reports.style import BLUE, LINE, ORANGE, SOFT
 
@@ -41,9 +42,10 @@ def plot_shares(names: Sequence[str], shares: Sequence[float]) -> Figure:
 
 
 def plot_predicted(target: np.ndarray, predicted: np.ndarray, label: str) -> Figure:
-    """Return predictions against true values; whole values are spread a little."""
+    """Return predictions against true values, of at most MOST_POINTS rows; whole values are spread a little."""
     figure, axes = panel(6, 5.2, top=0.35)
-    axes.plot(spread_points(target), predicted, ".", color=BLUE, alpha=0.45)
+    shown = sample_points(len(target))
+    axes.plot(spread_points(target)[shown], predicted[shown], ".", color=BLUE, alpha=0.45)
     limits = [min(target.min(), predicted.min()), max(target.max(), predicted.max())]
     axes.plot(limits, limits, "--", color=SOFT, label="predicted = true")
     axes.set(xlabel=f"true {label}", ylabel=f"predicted {label}")
@@ -61,11 +63,14 @@ def plot_intervals(names: Sequence[str], value: Sequence[float], low: Sequence[f
 
 
 def plot_residuals(target: np.ndarray, predicted: np.ndarray, label: str) -> Figure:
-    """Return the residuals (true minus predicted) against the prediction, and how they are distributed."""
+    """Return the residuals (true minus predicted) against the prediction, and how they are distributed.
+
+    Points are of at most MOST_POINTS rows; the distribution is of all.
+    """
     figure, axes = panel(8, 4, right=2.2, top=0.15)
     beside = figure.add_axes((1 - 2.05 / 8, 0.6 / 4, 1.85 / 8, (4 - 0.75) / 4), sharey=axes)
-    residuals = target - predicted
-    axes.plot(predicted, residuals, ".", color=BLUE, alpha=0.45)
+    residuals, shown = target - predicted, sample_points(len(target))
+    axes.plot(predicted[shown], residuals[shown], ".", color=BLUE, alpha=0.45)
     axes.axhline(0, color=SOFT, linestyle="--")
     axes.set(xlabel=f"predicted {label}", ylabel=f"true - predicted {label}")
     beside.hist(residuals, bins=25, orientation="horizontal", color=BLUE)

@@ -1,0 +1,75 @@
+"""Looks and attempts, kept in the ledger: how often something was tried before a challenger is held against a champion.
+
+A look is a comparison of settings on the rows that the gate uses too: the best of many equal ones seems better than the
+champion. An attempt is a measurement by the gate. Both are counted per champion, by what was tried and not by the rows, and
+outlive the runs and versions that they were made in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from recipeline.registry.ledger import ATTEMPT, LOOK, Reading
+from recipeline.registry.versions import ChangedBy, Registry
+
+#: So many looks fit into an entry: 5000 characters, which every store takes.
+_AT_ONCE = 100
+
+
+def look_of(recipe_digest: str) -> str:
+    """Return the form of a recipe's digest that the ledger keeps."""
+    return recipe_digest[:16]
+
+
+def record_looks(registry: Registry, settings: Mapping[str, int], changed_by: ChangedBy) -> None:
+    """Record what is compared now, unless it was under this champion already.
+
+    Parameters
+    ----------
+    settings : by digest of a candidate's recipe, as `look_of` has it, how many settings of it were tried.
+    """
+    with registry.locked():
+        champion = registry.champion()
+        known = _looks(registry.ledger.read(), {str(champion.version) if champion else ""})
+        new = [f"{digest}:{tried}" for digest, tried in settings.items() if known.get(digest, 0) < tried]
+        for start in range(0, len(new), _AT_ONCE):
+            part = new[start:][:_AT_ONCE]
+            registry.record(LOOK, f"{len(part)} candidates were compared", changed_by, evidence=" ".join(part))
+
+
+def count_looks(registry: Registry, champion: str, own: str = "") -> int:
+    """Return how many settings were looked at under `champion` (empty: under none), or under the version that it replaced.
+
+    Those chose the champion, and perhaps this challenger too; of them, the champion's recipe, of the digest `own`, is left out.
+    """
+    reading = registry.ledger.read()
+    earlier = _looks(reading, {entry.before for entry in reading.changes if entry.after == champion})
+    earlier.pop(own, None)
+    now = _looks(reading, {champion})
+    return sum(max(earlier.get(digest, 0), now.get(digest, 0)) for digest in {*earlier, *now})
+
+
+def _looks(reading: Reading, champions: set[str]) -> dict[str, int]:
+    """Return the most settings that were tried of each recipe under these champions."""
+    found: dict[str, int] = {}
+    for entry in reading.entries:
+        if entry.kind == LOOK and entry.after in champions:
+            for digest, _, tried in (look.partition(":") for look in entry.evidence.split()):
+                found[digest] = max(found.get(digest, 0), int(tried))
+    return found
+
+
+def record_attempt(registry: Registry, key: str, champion: str, reason: str, changed_by: ChangedBy) -> int:
+    """Record an attempt at `champion` (empty: at none) before it is measured; return which one it is, from 1 on.
+
+    Parameters
+    ----------
+    key : a digest of all that the measurement depends on: the same one again is the same attempt.
+    """
+    with registry.locked():
+        at, attempt = f"{champion or 'none'}:", f"{champion or 'none'}:{key}"
+        made = [it.evidence for it in registry.ledger.read().entries if it.kind == ATTEMPT and it.evidence.startswith(at)]
+        if attempt not in made:
+            registry.record(ATTEMPT, reason, changed_by, evidence=attempt)
+            made.append(attempt)
+        return made.index(attempt) + 1
