@@ -50,12 +50,13 @@ def _row_schema(features: Sequence[Feature], settings: Settings) -> Json:
 
 def _value_schema(feature: Feature, *, reject: bool) -> Json:
     """Return the schema of a column's values. The training range limits them only where the service refuses what is beyond."""
-    kind, low, high = "integer" if feature.is_integer else "number", -LARGEST, LARGEST
+    kind = "integer" if feature.is_integer else "number"
+    low, high = (-LARGEST if feature.min is None else feature.min), (LARGEST if feature.max is None else feature.max)
     text = [feature.unit] if feature.unit else []
     if math.isfinite(feature.low) and math.isfinite(feature.high):
         text.append(f"trained on {feature.low:g} to {feature.high:g}")
         if reject:
-            low, high = feature.low, feature.high
+            low, high = max(low, feature.low), min(high, feature.high)
     limits: Json = {"type": [kind, "null"] if feature.nullable else kind, "minimum": low, "maximum": high}
     return limits | ({"description": "; ".join(text)} if text else {})
 
@@ -72,7 +73,7 @@ def _invocation_schema(row: Json, settings: Settings) -> Json:
     cells: Json = {"type": "array", "items": _CELL}
     if columns:
         names["enum"] = [list(columns)]
-        cells |= {"prefixItems": list(columns.values()), "items": False, "minItems": len(columns)}
+        cells |= {"prefixItems": list(columns.values()), "minItems": len(columns), "maxItems": len(columns)}
     split = _object({"columns": names, "index": {"type": "array"}, "data": some(cells)}, "columns", "index")
     formats = {
         "dataframe_split": split,
