@@ -68,7 +68,7 @@ class Metrics:
 def choose_kind(accept: str) -> str:
     """Return OPENMETRICS where an Accept header wants it at least as much as text, else TEXT."""
     best_last = reversed(parse_accept_header(accept, MIMEAccept))
-    wanted = {value.partition(";")[0]: quality for value, quality in best_last}
+    wanted = {value.partition(";")[0].lower(): quality for value, quality in best_last}
     text, other = (wanted.get(kind.partition(";")[0], 0) for kind in (TEXT, OPENMETRICS))
     return OPENMETRICS if other > 0 and other >= text else TEXT
 

@@ -187,8 +187,10 @@ def test_ten_megabytes_of_csv_are_refused_before_much_is_made_of_them(body: byte
     refused_cheaply(lambda: parse_csv(body, SCHEMA, max_rows=100), 30 << 20)
 
 
-@pytest.mark.parametrize("one", [b"{}", b"[]", b'{"":1}', b"[1]", b'{"alcohol":1}'])
-@pytest.mark.parametrize("name", ["dataframe_records", "instances", "inputs", "rows", "dataframe_split"])
+@pytest.mark.parametrize(
+    ("name", "one"),
+    [("dataframe_records", b"{}"), ("instances", b"[]"), ("inputs", b'{"":1}'), ("rows", b"[{}]"), ("dataframe_split", b"[1]")],
+)
 def test_ten_megabytes_of_json_rows_are_refused_before_anything_is_made_of_them(name: str, one: bytes) -> None:
     rows = b"[" + b",".join([one] * ((10 << 20) // (len(one) + 1))) + b"]"
     value = b'{"data": ' + rows + b"}" if name == "dataframe_split" else rows
