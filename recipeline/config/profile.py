@@ -12,6 +12,9 @@ from pydantic import Field
 from recipeline.config.settings import Settings, load_settings
 from recipeline.errors import UsageError, nearest
 
+#: A path in front of others, or none: /models/wine.
+ROOT_PATH = r"^(/[A-Za-z0-9_.~-]+)*$"
+
 Policy = Literal["auto", "manual", "never", "always"]
 
 
@@ -49,12 +52,19 @@ class Service(Settings):
     `drain_seconds`, so that a load balancer can leave. A model may be made of `trusted_types` besides those that are trusted in
     every model; no command loads any other.
     The last `self_watch_rows` rows of all workers are compared with the training rows; 0: none are.
+    A body has at most `max_body_mb`, also when decompressed, and `max_rows` rows, and must be there within `body_seconds`.
+    On a loopback address the service answers to loopback names only, and to those of `hosts`: the names that a proxy passes on.
+    Pages of `cors_origins` may ask it from a browser, by default none. `root_path` is the path that a proxy serves it under.
     """
 
     workers: int = Field(default=-1, ge=-1)
     concurrency: int = Field(default=32, ge=1)
     max_body_mb: float = Field(default=10, gt=0)
     max_rows: int = Field(default=100_000, ge=1)
+    body_seconds: float = Field(default=10, gt=0, le=3600)
+    hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    root_path: str = Field(default="", pattern=ROOT_PATH)
     out_of_range: Literal["warn", "reject"] = "warn"
     poll_seconds: float = Field(default=1, gt=0, le=60)
     drain_seconds: float = Field(default=1, ge=0, le=600)

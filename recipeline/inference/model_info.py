@@ -75,9 +75,25 @@ class Feature:
         """The rule that a value outside of the training rows breaks."""
         return f"trained on {self.low:g} to {self.high:g}{f' {self.unit}' if self.unit else ''}"
 
+    @property
+    def at_least(self) -> str:
+        """The rule that a value below the least possible one breaks."""
+        return f"must be at least {self.min:g}{f' {self.unit}' if self.unit else ''}"
+
+    @property
+    def at_most(self) -> str:
+        """The rule that a value above the greatest possible one breaks."""
+        return f"must be at most {self.max:g}{f' {self.unit}' if self.unit else ''}"
+
     def is_possible(self, value: float) -> bool:
         """Whether the recipe allows a value at all."""
-        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+        return not self.broken_limit(value)
+
+    def broken_limit(self, value: float) -> str:
+        """Return the rule of what is possible at all that a value breaks, if any; NaN breaks none."""
+        if self.min is not None and value < self.min:
+            return self.at_least
+        return self.at_most if self.max is not None and value > self.max else ""
 
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -14,7 +14,6 @@ from recipeline.inference.model_info import Feature
 
 def broken_rules(feature: Feature, numbers: np.ndarray, missing: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each rule of a column with the rows that break it; of a row with several, the first names the fault."""
-    unit = f" {feature.unit}" if feature.unit else ""
     if not feature.nullable:
         yield "must not be missing", missing
     yield "must be a number", np.isnan(numbers) & ~missing
@@ -22,9 +21,9 @@ def broken_rules(feature: Feature, numbers: np.ndarray, missing: np.ndarray) -> 
     if feature.is_integer:
         yield "must be a whole number", np.isfinite(numbers) & (numbers != np.round(numbers))
     if feature.min is not None:
-        yield f"must be at least {feature.min:g}{unit}", numbers < feature.min
+        yield feature.at_least, numbers < feature.min
     if feature.max is not None:
-        yield f"must be at most {feature.max:g}{unit}", numbers > feature.max
+        yield feature.at_most, numbers > feature.max
 
 
 def is_unseen(feature: Feature, numbers: np.ndarray) -> np.ndarray:

@@ -6,11 +6,15 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
+TEXT, OPENMETRICS = CONTENT_TYPE_PLAIN_0_0_4, openmetrics.CONTENT_TYPE_LATEST
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -43,25 +47,33 @@ class Metrics:
         #: Yields what is not counted here; it is asked when the metrics are.
         self.more: Callable[[], Iterable[Metric]] = tuple
 
-    def expose(self) -> bytes:
-        """Return the metrics of all workers in Prometheus's text format."""
+    def expose(self, kind: str = TEXT) -> bytes:
+        """Return the metrics of all workers, as TEXT or as OPENMETRICS."""
+        encode = openmetrics.generate_latest if kind == OPENMETRICS else generate_latest
+        found: bytes = encode(_Joined([*self._collect(), *self.more()]))
+        return found
+
+    def _collect(self) -> Iterable[Metric]:
         if self._folder is None:
-            return generate_latest(self._registry) + self._expose_more()
+            return self._registry.collect()
         for file in self._folder.glob("gauge_live*_*.db"):
             pid = int(file.stem.rpartition("_")[2])
             if not _is_alive(pid):
                 mark_process_dead(pid, str(self._folder))  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()
         MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call]
-        return generate_latest(registry) + self._expose_more()
-
-    def _expose_more(self) -> bytes:
-        registry = CollectorRegistry()
-        registry.register(_Once(list(self.more())))
-        return generate_latest(registry)
+        return registry.collect()
 
 
-class _Once(Collector):
+def choose_kind(accept: str) -> str:
+    """Return OPENMETRICS where an Accept header wants it at least as much as text, else TEXT."""
+    best_last = reversed(parse_accept_header(accept, MIMEAccept))
+    wanted = {value.partition(";")[0].lower(): quality for value, quality in best_last}
+    text, other = (wanted.get(kind.partition(";")[0], 0) for kind in (TEXT, OPENMETRICS))
+    return OPENMETRICS if other > 0 and other >= text else TEXT
+
+
+class _Joined(Collector):
     """Metrics that are there already."""
 
     def __init__(self, metrics: list[Metric]) -> None:

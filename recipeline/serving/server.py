@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 from joblib import cpu_count
@@ -37,9 +38,15 @@ from recipeline.serving.meeting import begin_drain, drain_reader, open_meeting
 from recipeline.serving.signals import Lifeline, ignoring
 from recipeline.tracking.store import Store
 
-#: Threads of a worker beyond the requests that it may have at work: they wait for bodies that are sent slowly, say that there
-#: are too many requests, and tell its health. They are begun when they are needed.
-SPARE_THREADS = 128
+#: Threads of a worker beyond the requests that it may have at work and those that wait for their bodies: they say that there
+#: are too many requests, and tell its health, whatever the others do. They are begun when they are needed.
+SPARE_THREADS = 64
+
+#: So many requests of a worker may wait for their bodies; where there are more, the one that waits longest is cut off.
+PLACES = 1024
+
+#: A header must be there within so much time, and has so many bytes at most.
+_HEADERS = HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 << 10)
 
 #: Connections of a worker, most of them idle between two requests; as many as the system lets it open where that is fewer.
 _CONNECTIONS, _OTHER_FILES = 4096, 256
@@ -87,8 +94,11 @@ def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object]
             port=port,
             interface=Interfaces.WSGI,
             workers=workers,
-            blocking_threads=serving.settings.concurrency + SPARE_THREADS,
+            blocking_threads=serving.settings.concurrency + PLACES + SPARE_THREADS,
             backpressure=_allow_connections(),
+            # HTTP/2 lets one connection ask for as much as hundreds, and cannot be cut off for one of them.
+            http=HTTPModes.http1,
+            http1_settings=_HEADERS,
             websockets=False,
             respawn_failed_workers=True,
             respawn_interval=_RESPAWN_SECONDS,
@@ -99,7 +109,8 @@ def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object]
         server.drain_seconds = serving.settings.drain_seconds
         server.on_startup(lambda: ready(workers))
         signal.signal(signal.SIGQUIT, server.signal_handler_interrupt)
-        server.serve(target_loader=partial(_make_app, serving, meeting, server.lifeline), wrap_loader=False)
+        make_app = partial(_make_app, serving, meeting, server.lifeline, is_loopback(host))
+        server.serve(target_loader=make_app, wrap_loader=False)
         return server.ended_by
 
 
@@ -171,14 +182,16 @@ class _Lines(logging.Formatter):
         return for_terminal(super().format(record))
 
 
-def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline) -> Flask:
+def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: bool) -> Flask:
     """Return the application of one worker, its watch begun, in that worker."""
     lifeline.follow(meeting, within=_END_SECONDS)
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(*_COLLECT_AFTER)
+    from recipeline.serving._compat import hand_over
     from recipeline.serving.background import BackgroundLog, RotatingFiles, as_line, to_stderr
     from recipeline.serving.follower import Watch
     from recipeline.serving.http.app import create_app
+    from recipeline.serving.http.gateway import Arrivals, Gateway
     from recipeline.serving.http.predictions import Asked
     from recipeline.serving.prometheus import Metrics
     from recipeline.serving.self_watch.watch import SelfWatch
@@ -190,7 +203,7 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline) -> Flask:
         handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     settings, metrics = serving.settings, Metrics(meeting)
-    service = Service(serving.model_name, settings, metrics, serving.tokens, draining=drain_reader(meeting))
+    service = Service(serving.model_name, settings, metrics, serving.tokens, drain_reader(meeting), is_private)
     if settings.access_log:
         service.access_log = BackgroundLog(to_stderr, as_line, metrics.dropped.labels("access").inc)
     if settings.prediction_log and serving.log_folder:
@@ -203,7 +216,10 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline) -> Flask:
         if one:
             Finalize(None, one.close, exitpriority=0)  # at its end, what is still in the queue
     Watch(service, serving.open_store, serving.copies, settings.trusted_types).start()
-    return create_app(service)
+    app, arrivals = create_app(service), Arrivals(settings.body_seconds, PLACES)
+    arrivals.watch()
+    hand_over(Gateway(app, arrivals))
+    return app
 
 
 def _require_free(host: str, port: int) -> None:

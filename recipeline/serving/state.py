@@ -30,6 +30,8 @@ class Service:
     metrics: Metrics
     tokens: tuple[str, ...] = field(default=(), repr=False)
     draining: Callable[[], bool] = lambda: False
+    #: Whether it listens where only this machine reaches it.
+    is_private: bool = False
     access_log: BackgroundLog | None = None
     prediction_log: BackgroundLog | None = None
     self_watch: SelfWatch | None = None
@@ -63,8 +65,9 @@ class Service:
         """Whether a request with this Authorization header may ask. The comparison takes as long whatever the token is."""
         if not self.tokens:
             return True
-        given = authorization.removeprefix("Bearer ").strip().encode()
-        return bool(sum([hmac.compare_digest(given, token.encode()) for token in self.tokens]))
+        scheme, _, token = authorization.partition(" ")
+        given = token.strip().encode()
+        return scheme.lower() == "bearer" and bool(sum([hmac.compare_digest(given, known.encode()) for known in self.tokens]))
 
     def serve(self, model: ServedModel) -> None:
         """Answer with `model` from now on; requests at work end with the one they began with."""

@@ -39,7 +39,9 @@ def test_there_are_as_many_places_as_the_profile_says_and_each_is_given_back() -
     assert not service.enter()
 
 
-@pytest.mark.parametrize(("given", "may"), [("Bearer one", True), ("two", True), ("Bearer three", False), ("", False)])
+@pytest.mark.parametrize(
+    ("given", "may"), [("Bearer one", True), ("bearer two", True), ("two", False), ("Bearer three", False), ("", False)]
+)
 def test_any_of_the_tokens_opens_it_and_nothing_else_does(given: str, may: bool) -> None:
     assert new("one", "two").admits(given) is may
     assert new().admits(given)

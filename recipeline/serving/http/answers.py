@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import orjson
@@ -10,6 +11,7 @@ from flask import Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Request as PlainRequest
 
+from recipeline.config.profile import ROOT_PATH
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.faults import Fault
 from recipeline.serving.state import Service
@@ -22,8 +24,10 @@ ERROR_CODES = {
     401: "UNAUTHENTICATED",
     404: "ENDPOINT_NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
+    408: "REQUEST_TIMEOUT",
     413: "REQUEST_TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
+    421: "MISDIRECTED_REQUEST",
     422: "INVALID_PARAMETER_VALUE",
     429: "REQUEST_LIMIT_EXCEEDED",
     500: "INTERNAL_ERROR",
@@ -60,7 +64,6 @@ def failed(asked: PlainRequest, error: Exception) -> Response:
 _HTTP_MESSAGES = {
     404: "There is no such address. GET /docs lists those that there are.",
     405: "The address does not take this method.",
-    413: "The body is too large.",
 }
 
 
@@ -81,6 +84,12 @@ def _error(
 
 def answer(value: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), status, content_type=JSON)
+
+
+def prefix_of(asked: PlainRequest, service: Service) -> str:
+    """Return the path that a proxy serves the addresses under: what it says, if that is a path, else the profile's."""
+    said = asked.environ.get("HTTP_X_FORWARDED_PREFIX", "").removesuffix("/")
+    return said if said and re.fullmatch(ROOT_PATH, said) else service.settings.root_path
 
 
 def served_by(service: Service) -> ServedModel:

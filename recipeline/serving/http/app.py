@@ -14,7 +14,7 @@ from recipeline.serving.state import Service
 
 def create_app(service: Service) -> Flask:
     """Return the application that answers with what `service` serves. Nothing is opened or begun."""
-    app = Application(int(service.settings.max_body_mb * 2**20))
+    app = Application(service.settings.root_path)
     frame = Frame(service)
     frame.put_around(app)
     add_health(app, service)

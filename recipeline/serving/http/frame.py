@@ -12,12 +12,14 @@ from flask import Flask, Request, Response, request
 from werkzeug.wrappers import Request as PlainRequest
 
 from recipeline.serving.http.answers import BEGAN, FACTS, ID, Refusal, failed
+from recipeline.serving.http.origins import asks_first, cors_headers, names_host
 from recipeline.serving.state import Service
 
 #: What everybody may ask: whether the service is there, and its pages, which ask for the token themselves.
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/ping", "/health", "/version", "/docs", "/playground", "/openapi.json"})
 
-_REQUEST_ID = re.compile(r"[\w.:-]{1,64}")
+#: Visible ASCII, but for what quotes or makes HTML.
+_REQUEST_ID = re.compile(r"[!#-&(-;=?-\[\]-_a-~]{1,200}")
 
 
 class Frame:
@@ -32,8 +34,10 @@ class Frame:
         """Let every request that Flask routes have it."""
 
         @app.before_request
-        def begin() -> None:
-            self.begin(current())
+        def begin() -> Response | None:
+            asked = current()
+            self.begin(asked)
+            return Response(status=204) if self._service.settings.cors_origins and asks_first(asked.environ) else None
 
         @app.after_request
         def end(response: Response) -> Response:
@@ -57,11 +61,15 @@ class Frame:
         return answer
 
     def begin(self, asked: PlainRequest) -> None:
-        """Give the request an ID. Raises Refusal where it must have a token, and has none."""
+        """Give the request an ID. Raises Refusal where it must have a token, and has none, or asks for another host."""
         environ, service = asked.environ, self._service
         environ[BEGAN] = time.perf_counter()
         given = environ.get("HTTP_X_REQUEST_ID")
         environ[ID] = given if given and _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+        if service.is_private and not names_host(environ.get("HTTP_HOST", ""), service.settings.hosts):
+            raise Refusal(421, "On a loopback address only its own names are answered to. Others belong into service.hosts.")
+        if service.settings.cors_origins and asks_first(environ):
+            return
         if service.tokens and asked.path not in OPEN_PATHS and not service.admits(environ.get("HTTP_AUTHORIZATION", "")):
             advice = "A token is needed. Send it as 'Authorization: Bearer TOKEN'."
             raise Refusal(401, advice, headers={"WWW-Authenticate": "Bearer"})
@@ -81,6 +89,8 @@ class Frame:
         response.headers.add("X-Content-Type-Options", "nosniff")
         if self._service.draining():
             response.headers["Connection"] = "close"  # the next request goes to a service that stays
+        if self._service.settings.cors_origins:
+            response.headers.extend(cors_headers(environ, self._service.settings.cors_origins))
         if self._service.access_log:
             record = {
                 "time": time.time(),

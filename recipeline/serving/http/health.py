@@ -5,11 +5,11 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
-from recipeline.serving import prometheus as exposition
-from recipeline.serving.http.answers import JSON, answer, served_by
+from recipeline.serving.http.answers import JSON, answer, prefix_of, served_by
 from recipeline.serving.model.loading import ServedModel
+from recipeline.serving.prometheus import choose_kind
 from recipeline.serving.state import Service
 
 
@@ -17,7 +17,10 @@ def add_health(app: Flask, service: Service) -> None:
     @app.get("/")
     def index() -> Response:
         state = service.state()
-        links = {name: f"/{name}" for name in ("predict", "model", "readyz", "metrics", "openapi.json", "docs", "playground")}
+        prefix = prefix_of(request, service)
+        links = {
+            name: f"{prefix}/{name}" for name in ("predict", "model", "readyz", "metrics", "openapi.json", "docs", "playground")
+        }
         return answer({"service": service.model_name, "status": state["status"], "served": state["served"], "links": links})
 
     @app.get("/healthz")
@@ -42,7 +45,8 @@ def add_health(app: Flask, service: Service) -> None:
 
     @app.get("/metrics")
     def prometheus() -> Response:
-        return Response(service.metrics.expose(), 200, content_type=exposition.CONTENT_TYPE)
+        kind = choose_kind(request.headers.get("Accept", ""))
+        return Response(service.metrics.expose(kind), 200, content_type=kind, headers={"Vary": "Accept"})
 
     @app.get("/model")
     def model() -> Response:

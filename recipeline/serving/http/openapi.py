@@ -16,8 +16,10 @@ JSON = "application/json"
 _REFUSALS = {
     "400": "The body is not JSON, or not the CSV that it says it is.",
     "401": "A token is needed.",
+    "408": "The body did not come in time.",
     "413": "The body is too large, or has too many rows.",
-    "415": "The body is of another media type, or compressed.",
+    "415": "The body is of another media type, or of none, or compressed otherwise than by gzip.",
+    "421": "The service listens on a loopback address, and was asked by another name.",
     "422": "Rows break the rules of the model's columns, each fault with its row and field "
     f"(the first {LISTED_FAULTS} are listed); or the address asks for what the model does not have.",
     "429": "Too many requests are at work.",
@@ -25,21 +27,26 @@ _REFUSALS = {
     "503": "No model is served.",
 }
 
-_PREDICTION_REFUSALS = ("400", "413", "415", "422", "429", "503")
+_PREDICTION_REFUSALS = ("400", "408", "413", "415", "422", "429", "503")
 
 
-def describe_api(service: Service, model: ServedModel | None, open_paths: Collection[str]) -> Json:
+def describe_api(service: Service, model: ServedModel | None, open_paths: Collection[str], prefix: str = "") -> Json:
     """Return the description, as plain values; without a model its rows are of any columns.
 
     Parameters
     ----------
     open_paths : the addresses that ask for no token, where the others do.
+    prefix : the path that a proxy serves the addresses under.
     """
     paths = {**_about_predictions(model), **_about_the_model(), **_about_health(), **_about_pages()}
     if service.tokens:
         _ask_for_token(paths, open_paths)
+    if service.is_private:
+        for operation in (operation for operations in paths.values() for operation in operations.values()):
+            operation["responses"]["421"] = ref("responses", "421")
     return {
         "openapi": "3.1.0",
+        "servers": [{"url": prefix or "/"}],
         "info": {
             "title": service.model_name,
             "version": model.version if model else "0",
@@ -57,7 +64,9 @@ def describe_api(service: Service, model: ServedModel | None, open_paths: Collec
 
 
 def _introduce(model: ServedModel | None, *, asks: bool) -> str:
-    lines = ["Every answer has the header X-Request-ID: the request's own, if that has at most 64 letters, digits and `_.:-`."]
+    lines = [
+        "Every answer has the header X-Request-ID: the request's own, if that is at most 200 visible characters without quotes."
+    ]
     if model is None:
         reason = "either none is served, or the request for this description had no token" if asks else "none is served"
         lines.append(f"**The model's columns are not told: {reason}.**")

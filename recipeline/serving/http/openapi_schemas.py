@@ -24,7 +24,7 @@ def schemas(settings: Settings, model: ServedModel | None) -> Json:
     return {
         "Row": row,
         "Rows": {"oneOf": [ref("schemas", "Row"), rows]},
-        "Invocation": _invocation_schema(row, settings),
+        **_invocation_schemas(row, settings),
         **_ANSWERS,
     }
 
@@ -50,40 +50,50 @@ def _row_schema(features: Sequence[Feature], settings: Settings) -> Json:
 
 def _value_schema(feature: Feature, *, reject: bool) -> Json:
     """Return the schema of a column's values. The training range limits them only where the service refuses what is beyond."""
-    kind, low, high = "integer" if feature.is_integer else "number", -LARGEST, LARGEST
+    kind = "integer" if feature.is_integer else "number"
+    low, high = (-LARGEST if feature.min is None else feature.min), (LARGEST if feature.max is None else feature.max)
     text = [feature.unit] if feature.unit else []
     if math.isfinite(feature.low) and math.isfinite(feature.high):
         text.append(f"trained on {feature.low:g} to {feature.high:g}")
         if reject:
-            low, high = feature.low, feature.high
+            low, high = max(low, feature.low), min(high, feature.high)
     limits: Json = {"type": [kind, "null"] if feature.nullable else kind, "minimum": low, "maximum": high}
     return limits | ({"description": "; ".join(text)} if text else {})
 
 
-def _invocation_schema(row: Json, settings: Settings) -> Json:
-    """Return MLflow's formats. The service takes more than is told here: further columns, and another order of them."""
+def _invocation_schemas(row: Json, settings: Settings) -> Json:
+    """Return MLflow's formats. The service takes more than is told here: further columns, and another order of them.
+
+    Each object has a name, and there is no list in `enum` and no false in `items`: client generators stop at these.
+    """
     columns = row.get("properties", {})
 
     def some(items: Json) -> Json:
         return {"type": "array", "items": items, "minItems": 1, "maxItems": settings.max_rows}
 
-    records = some({**row, "additionalProperties": True})
     names: Json = {"type": "array", "items": _TEXT}
     cells: Json = {"type": "array", "items": _CELL}
     if columns:
-        names["enum"] = [list(columns)]
-        cells |= {"prefixItems": list(columns.values()), "items": False, "minItems": len(columns)}
-    split = _object({"columns": names, "index": {"type": "array"}, "data": some(cells)}, "columns", "index")
+        width = {"minItems": len(columns), "maxItems": len(columns)}
+        names |= {"items": {"enum": list(columns)}, "uniqueItems": True, **width}
+        cells |= {"prefixItems": list(columns.values()), **width}
+    records, lists, table = some(ref("schemas", "Record")), some(cells), ref("schemas", "Columns")
     formats = {
-        "dataframe_split": split,
-        "dataframe_records": records,
-        "instances": {"anyOf": [records, some(cells)]},
-        "inputs": {"anyOf": [_object({name: some(value) for name, value in columns.items()}), records, some(cells)]},
+        "DataframeSplit": {"dataframe_split": ref("schemas", "SplitTable")},
+        "DataframeRecords": {"dataframe_records": records},
+        "Instances": {"instances": {"anyOf": [records, lists]}},
+        "Inputs": {"inputs": {"anyOf": [table, records, lists]}},
     }
     return {
-        "anyOf": [{**_object({name: schema}), "additionalProperties": False} for name, schema in formats.items()],
-        "description": "One of MLflow's formats. Lists without column names are in the model's order; `inputs` by column has "
-        "columns of one length.",
+        "Invocation": {
+            "anyOf": [ref("schemas", name) for name in formats],
+            "description": "One of MLflow's formats. Lists without names are in the model's order; `inputs` by column has "
+            "columns of one length.",
+        },
+        **{name: {**_object(inside), "additionalProperties": False} for name, inside in formats.items()},
+        "SplitTable": _object({"columns": names, "index": {"type": "array", "items": {}}, "data": lists}, "columns", "index"),
+        "Record": {**row, "additionalProperties": True},
+        "Columns": _object({name: some(value) for name, value in columns.items()}),
     }
 
 

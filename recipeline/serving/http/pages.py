@@ -18,6 +18,7 @@ from pathlib import Path
 import orjson
 from flask import Flask, Response, request
 
+from recipeline.serving.http.answers import prefix_of
 from recipeline.serving.http.openapi import describe_api
 from recipeline.serving.state import Service
 
@@ -61,7 +62,7 @@ def add_pages(app: Flask, service: Service, open_paths: Collection[str]) -> None
     def openapi() -> Response:
         """Tell of the model's columns whom the model itself would be told to."""
         model = service.model if service.admits(request.headers.get("Authorization", "")) else None
-        described = describe_api(service, model, open_paths)
+        described = describe_api(service, model, open_paths, prefix_of(request, service))
         return Response(orjson.dumps(described), 200, mimetype="application/json", headers={"Cache-Control": "no-store"})
 
 

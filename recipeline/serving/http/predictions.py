@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import orjson
 from flask import Response
-from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request as PlainRequest
 
 from recipeline.serving.background import as_line
 from recipeline.serving.http.answers import FACTS, ID, JSON, Refusal, answer, served_by
+from recipeline.serving.http.body import decode_body, read_body
 from recipeline.serving.http.fast_path import Application
 from recipeline.serving.http.frame import Frame, current
 from recipeline.serving.model.loading import ServedModel
@@ -24,25 +24,32 @@ from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Fault, Faults
 from recipeline.serving.rows.mlflow_formats import parse_csv, parse_json
 from recipeline.serving.state import Service
 
+CSV = "text/csv"
+
 _LARGEST_WHOLE = 2**53
+
+#: Answers a request, whose media type and body are given.
+_Work = Callable[[Service, PlainRequest, str, bytes], Response]
 
 
 def add_prediction(app: Application, service: Service, frame: Frame) -> None:
-    for path, work in (("/predict", _predict), ("/invocations", _invoke)):
-        answer = partial(_at_work, service, work)
+    for path, work, kinds in (("/predict", _predict, (JSON,)), ("/invocations", _invoke, (JSON, CSV))):
+        answer = partial(_at_work, service, work, kinds)
         app.straight[path] = frame.around(path, answer)
         # Flask must know of it all the same: to say which method the address takes.
         app.add_url_rule(path, endpoint=path, view_func=lambda answer=answer: answer(current()), methods=["POST"])
 
 
-def _at_work(service: Service, work: Callable[[Service, PlainRequest], Response], asked: PlainRequest) -> Response:
+def _at_work(service: Service, work: _Work, kinds: Collection[str], asked: PlainRequest) -> Response:
     """Answer unless too many requests are at work."""
-    _read_body(service, asked)
+    kind = _require_type(asked, kinds)
+    most = int(service.settings.max_body_mb * 2**20)
+    sent = read_body(asked.environ, most)  # a request is at work when its body is there
     if not service.enter():
         raise Refusal(429, "Too many requests are at work. Ask again in a moment.", headers={"Retry-After": "1"})
     service.metrics.in_flight.inc()
     try:
-        return work(service, asked)
+        return work(service, asked, kind, decode_body(asked.environ, sent, most))
     except UnreadableBody as error:
         raise Refusal(400, str(error)) from None
     except BadRows as error:
@@ -54,20 +61,11 @@ def _at_work(service: Service, work: Callable[[Service, PlainRequest], Response]
         service.leave()
 
 
-def _read_body(service: Service, asked: PlainRequest) -> None:
-    """Wait for the body, however slowly it is sent: a request is at work when it is there."""
-    try:
-        asked.get_data()
-    except RequestEntityTooLarge:
-        raise Refusal(413, f"A body may have {service.settings.max_body_mb:g} MiB at most. Send more in several.") from None
-
-
-def _predict(service: Service, asked: PlainRequest) -> Response:
+def _predict(service: Service, asked: PlainRequest, _: str, body: bytes) -> Response:
     model = served_by(service)
-    _require_type(asked, JSON)
     wishes = _wishes(asked, model)
     began = time.perf_counter()
-    values = model.schema.parse(asked.get_data(), max_rows=service.settings.max_rows)
+    values = model.schema.parse(body, max_rows=service.settings.max_rows)
     parsed = time.perf_counter()
     outside = _check_range(service, model, values)
     validated = time.perf_counter()
@@ -81,9 +79,9 @@ def _predict(service: Service, asked: PlainRequest) -> Response:
         answer["grade"] = _grades(model, predicted)
     if outside:
         answer["warnings"] = [fault.as_dict() for fault in outside]
-    body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    content = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
     encoded = time.perf_counter()
-    response = Response(body, 200, content_type=JSON)
+    response = Response(content, 200, content_type=JSON)
     timing = (
         f"parse;dur={(parsed - began) * 1e3:.3f}, validate;dur={(validated - parsed) * 1e3:.3f}, "
         f"predict;dur={(done - validated) * 1e3:.3f}, encode;dur={(encoded - done) * 1e3:.3f}"
@@ -102,27 +100,23 @@ def _grades(model: ServedModel, predicted: np.ndarray) -> np.ndarray:
     return grades.astype(np.int64)
 
 
-def _invoke(service: Service, asked: PlainRequest) -> Response:
+def _invoke(service: Service, asked: PlainRequest, kind: str, body: bytes) -> Response:
     """Answer as `mlflow models serve` does."""
     model = served_by(service)
-    kind = _require_type(asked, JSON, "text/csv")
-    parse = parse_csv if kind == "text/csv" else parse_json
-    values = parse(asked.get_data(), model.schema, max_rows=service.settings.max_rows)
+    parse = parse_csv if kind == CSV else parse_json
+    values = parse(body, model.schema, max_rows=service.settings.max_rows)
     _check_range(service, model, values)
     predicted = model.predict(values)
     _record(service, asked, model, values, predicted)
     return answer({"predictions": predicted})
 
 
-def _require_type(asked: PlainRequest, *allowed: str) -> str:
-    """Return the body's media type, JSON where none is said."""
-    environ = asked.environ
-    said = environ.get("CONTENT_TYPE") or JSON
+def _require_type(asked: PlainRequest, allowed: Collection[str]) -> str:
+    """Return the body's media type. It must be said: pages of other origins may send what says none, or says text or a form."""
+    said = asked.environ.get("CONTENT_TYPE", "")
     kind = said if said in allowed else asked.mimetype
     if kind not in allowed:
         raise Refusal(415, f"The body must be {' or '.join(allowed)}. Say so in the header Content-Type.")
-    if environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
-        raise Refusal(415, "The body must not be compressed.")
     return kind
 
 

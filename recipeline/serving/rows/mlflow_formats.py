@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 
 from recipeline.data.numbers import NUMBER
+from recipeline.data.tables import detect_separator
 from recipeline.errors import guess
 from recipeline.serving.rows.faults import BadRows, Fault, Faults, TooManyRows, UnreadableBody, kind_of, no_rows, shorten
-from recipeline.serving.rows.json_rows import read_json
+from recipeline.serving.rows.json_rows import read_json, refuse_many_rows
 from recipeline.serving.rows.schema import Schema
 
 Table = tuple[Sequence[str] | None, Sequence[Sequence[Any]]]
+
+#: A header of as many characters has thousands of columns.
+_LONGEST_HEADER = 1 << 17
 
 _FORMATS = "dataframe_split, dataframe_records, instances or inputs"
 
@@ -28,6 +32,7 @@ def parse_json(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
     ------
     UnreadableBody, TooManyRows, BadRows : as `Schema.parse` does; columns of no use to the model are left out silently.
     """
+    refuse_many_rows(body, schema.names, max_rows)
     value = read_json(body)
     if not isinstance(value, dict):
         raise BadRows(Fault(None, None, f"must be an object with one of {_FORMATS}", kind_of(value)))
@@ -42,20 +47,37 @@ def parse_json(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
 def parse_csv(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
     """Return the rows of a CSV body with a header, of shape (rows, features), in the model's order.
 
+    As in files, the separator is detected, and spaces around names and numbers are left aside. Of a body of more rows than
+    `max_rows` no more than these are read.
+
     Raises
     ------
     UnreadableBody, TooManyRows, BadRows : as `parse_json`.
     """
     try:
-        lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline="")))
+        body.decode("utf-8")  # which tells the byte that is none, and is not kept
+        text = io.TextIOWrapper(io.BytesIO(body), encoding="utf-8-sig", newline="")
+        header = next((line for line in text if line.strip("\r\n")), "")
+        if len(header) > _LONGEST_HEADER:
+            raise BadRows(Fault(None, None, f"the header must have at most {_LONGEST_HEADER} characters", str(len(header))))
+        separator = detect_separator(header, schema.names) or ","
+        names = [name.strip() for name in next(csv.reader([header], delimiter=separator, skipinitialspace=True), [])]
+        places, faults, rows = _find_columns(names, schema) if names else [], Faults(), list[list[float | str | None]]()
+        filled = (cells for cells in csv.reader(text, delimiter=separator, skipinitialspace=True) if cells)
+        for number, cells in enumerate(filled):
+            if number >= max_rows:
+                raise TooManyRows
+            if len(cells) == len(names):
+                rows.append([_as_number(cells[place]) for place in places])
+            else:
+                faults.add(number, None, f"must have {len(names)} values", str(len(cells)))
     except UnicodeDecodeError as error:
         raise UnreadableBody(f"The body must be UTF-8. Byte {error.start} is not.") from None
     except csv.Error as error:
         raise UnreadableBody(f"The body must be CSV: {error}.") from None
-    lines = [line for line in lines if line]
-    if not lines:
-        raise BadRows(no_rows())
-    return _select(lines[0], [[_as_number(cell) for cell in line] for line in lines[1:]], schema, max_rows)
+    if faults.count:
+        raise BadRows(faults)
+    return schema.check(rows)
 
 
 def _as_number(cell: str) -> float | str | None:
@@ -72,6 +94,17 @@ def _select(names: Sequence[str] | None, rows: Sequence[Sequence[Any]], schema: 
         raise TooManyRows
     if names is None:
         names = schema.names
+    places, faults = _find_columns(names, schema), Faults()
+    for number, row in enumerate(rows):
+        if len(row) != len(names):
+            faults.add(number, None, f"must have {len(names)} values", str(len(row)))
+    if faults.count:
+        raise BadRows(faults)
+    return schema.check([[row[place] for place in places] for row in rows])
+
+
+def _find_columns(names: Sequence[str], schema: Schema) -> list[int]:
+    """Return where the model's columns are. Raises BadRows where one is missing, or is there more than once."""
     missing, faults = [name for name in schema.names if name not in names], Faults()
     for name in missing:
         close = guess(name, [other for other in names if other not in schema.names][:100]).strip()
@@ -79,13 +112,9 @@ def _select(names: Sequence[str] | None, rows: Sequence[Sequence[Any]], schema: 
     for name in schema.names:
         if list(names).count(name) > 1:
             faults.add(None, name, "must be there once", "it more than once")
-    for number, row in enumerate(rows):
-        if len(row) != len(names):
-            faults.add(number, None, f"must have {len(names)} values", str(len(row)))
     if faults.count:
         raise BadRows(faults)
-    places = [list(names).index(name) for name in schema.names]
-    return schema.check([[row[place] for place in places] for row in rows])
+    return [list(names).index(name) for name in schema.names]
 
 
 def _split(value: Any, name: str, _: Schema) -> Table:

@@ -7,7 +7,7 @@ code whose only aim is to tell every fault.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter, le
@@ -29,7 +29,7 @@ from recipeline.serving.rows.faults import (
     no_rows,
     shorten,
 )
-from recipeline.serving.rows.json_rows import read_json
+from recipeline.serving.rows.json_rows import read_json, refuse_many_rows
 
 _NUMBERS = frozenset({int, float})
 
@@ -81,11 +81,16 @@ class Schema:
 
     @cached_property
     def _lowest(self) -> list[float]:
-        return [feature.low for feature in self.features]
+        return [max(feature.low, _or(feature.min, -math.inf)) for feature in self.features]
 
     @cached_property
     def _highest(self) -> list[float]:
-        return [feature.high for feature in self.features]
+        return [min(feature.high, _or(feature.max, math.inf)) for feature in self.features]
+
+    @cached_property
+    def _possible(self) -> tuple[np.ndarray, np.ndarray]:
+        least = [_or(feature.min, -math.inf) for feature in self.features]
+        return np.array(least), np.array([_or(feature.max, math.inf) for feature in self.features])
 
     @cached_property
     def _quotes(self) -> int | None:
@@ -105,6 +110,7 @@ class Schema:
         BadRows : a row is no object, has unknown, missing or repeated columns, or values that are no finite numbers; or there
             is none.
         """
+        refuse_many_rows(body, self.names, max_rows)
         try:
             value = orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -212,7 +218,12 @@ class Schema:
         return self._checked(numbers, faults)
 
     def outside(self, values: np.ndarray) -> list[Fault]:
-        """Return what lies outside of the training rows' range, row by row; NaN does not."""
+        """Return what lies outside of the training rows' range, row by row; NaN does not.
+
+        Raises
+        ------
+        BadRows : a value is not possible at all.
+        """
         if len(values) == 1:
             row = values[0].tolist()
             if all(map(le, self._lowest, row)) and all(map(le, row, self._highest)):
@@ -220,12 +231,19 @@ class Schema:
         beyond = (values < self._low) | (values > self._high)
         if not beyond.any():
             return []
-        faults = []
-        for row, column in np.argwhere(beyond)[:LISTED_FAULTS].tolist():
+        least, most = self._possible
+        impossible = (values < least) | (values > most)
+        if impossible.any():
+            faults = Faults(self._each(impossible, values, Feature.broken_limit))
+            faults.count = int(np.count_nonzero(impossible))
+            raise BadRows(faults)
+        return list(self._each(beyond, values, lambda feature, _: feature.trained_on))
+
+    def _each(self, marked: np.ndarray, values: np.ndarray, rule: Callable[[Feature, float], str]) -> Iterator[Fault]:
+        """Yield the first of the marked values as faults, with the rule of each."""
+        for row, column in np.argwhere(marked)[:LISTED_FAULTS].tolist():
             feature, value = self.features[column], float(values[row, column])
-            rule = feature.trained_on + ("" if feature.is_possible(value) else "; such a value is not possible at all")
-            faults.append(Fault(row, feature.name, rule, f"{value:g}"))
-        return faults
+            yield Fault(row, feature.name, rule(feature, value), f"{value:g}")
 
 
 #: Stands for a column that is not there, which is a fault of its own.
@@ -248,4 +266,10 @@ def _to_number(value: Any, feature: Feature) -> tuple[float, str]:
         return math.nan, "must be finite"
     if abs(number) > LARGEST:
         return math.nan, f"must be at most {LARGEST:.2g} in size"
-    return number, "must be a whole number" if feature.is_integer and number % 1 else ""
+    if feature.is_integer and number % 1:
+        return number, "must be a whole number"
+    return number, feature.broken_limit(number)
+
+
+def _or(limit: float | None, beyond: float) -> float:
+    return beyond if limit is None else limit

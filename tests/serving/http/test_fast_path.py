@@ -6,26 +6,14 @@ from io import BytesIO
 
 import pytest
 from flask import Response
-from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from recipeline.serving.http.fast_path import Application
 from tests.serving.helpers import Make, Row
 
 
-def test_a_body_of_unknown_length_is_cut_off_too(make_client: Make) -> None:
-    client = make_client(max_body_mb=0.01)
-    response = client.post(
-        "/predict",
-        input_stream=BytesIO(b" " * 100_000),
-        content_type="application/json",
-        environ_overrides={"wsgi.input_terminated": True},
-    )
-    assert response.status_code == 413
-
-
 def small() -> Application:
-    app = Application(max_body=10)
+    app = Application(root_path="/models/toy")
     app.straight["/straight"] = lambda asked: Response(asked.get_data())
     app.add_url_rule("/straight", view_func=lambda: "routed", methods=["GET"])
     return app
@@ -37,11 +25,6 @@ def test_a_post_goes_straight_and_anything_else_through_flask() -> None:
     assert client.get("/straight").data == b"routed"
     assert client.put("/straight").status_code == 405
     assert client.post("/elsewhere").status_code == 404
-
-
-def test_what_goes_straight_has_the_limit_of_what_does_not() -> None:
-    with pytest.raises(RequestEntityTooLarge):
-        small().test_client().post("/straight", data=b"x" * 11)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +51,15 @@ def test_a_prediction_leaves_nothing_to_the_garbage_collector(
         assert gc.collect() < 50  # what others left, not one object of each request
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("path", ["/straight", "/models/toy/straight"])
+def test_a_path_is_the_same_with_the_root_path_and_without(path: str) -> None:
+    client = small().test_client()
+    assert client.post(path, data=b"abc").data == b"abc"
+    assert client.get(path).data == b"routed"
+
+
+@pytest.mark.parametrize("path", ["/models/toys/straight", "/models/straight", "/models/toy/models/toy/straight"][:])
+def test_another_path_is_another_address(path: str) -> None:
+    assert small().test_client().post(path, data=b"abc").status_code == 404

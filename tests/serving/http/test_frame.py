@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
 from recipeline.serving.background import BackgroundLog, as_line
@@ -37,13 +39,40 @@ def test_requests_counted_for_the_first_time_at_once_do_not_trip_over_each_other
     assert statuses == [200]
 
 
-def test_a_request_id_is_kept_and_a_bad_one_is_replaced(client: FlaskClient, row: Row) -> None:
-    assert post(client, row, **{"X-Request-ID": "abc-123"}).headers["X-Request-ID"] == "abc-123"
-    assert len(post(client, row, **{"X-Request-ID": "a b\t<script>"}).headers["X-Request-ID"]) == 32
+@pytest.mark.parametrize(
+    "sane",
+    [
+        "abc-123",
+        "Root=1-67891233-abcdef012345678912345678",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "{3F2504E0-4F89-11D3-9A0C-0305E82C3301}",
+        "q83vEjRWeJA+/w==",
+        "user@host/7#3|a,b;c",
+        "x" * 200,
+    ],
+)
+def test_a_request_id_of_any_sane_shape_is_kept(client: FlaskClient, sane: str) -> None:
+    assert client.get("/healthz", headers={"X-Request-ID": sane}).headers["X-Request-ID"] == sane
+
+
+@pytest.mark.parametrize("other", ["", "a b", "a\tb", "<script>", 'a"b', "a'b", "a\\b", "a`b", "\xe9", "\x7f", "x" * 201])
+def test_another_request_id_is_replaced(client: FlaskClient, other: str) -> None:
+    found = client.get("/healthz", headers={"X-Request-ID": other}).headers["X-Request-ID"]
+    assert re.fullmatch("[0-9a-f]{32}", found)
+
+
+@pytest.mark.parametrize("header", ["Bearer secret", "bearer secret", "BEARER  secret "])
+def test_the_scheme_of_a_token_is_read_in_any_case(make_client: Make, header: str) -> None:
+    assert make_client(tokens=("secret",)).get("/model", headers={"Authorization": header}).status_code == 200
+
+
+@pytest.mark.parametrize("header", ["", "secret", " secret", "Basic secret", "Token secret", "Bearer", "Bearersecret"])
+def test_a_token_without_its_scheme_is_none(make_client: Make, header: str) -> None:
+    assert make_client(tokens=("secret",)).get("/model", headers={"Authorization": header}).status_code == 401
 
 
 def test_the_metrics_count_requests_rows_and_values_out_of_range(client: FlaskClient, row: Row) -> None:
-    post(client, [row, row | {"alcohol": 1000}])
+    post(client, [row, row | {"alcohol": 24}])
     post(client, b"{")
     text = client.get("/metrics").text
     assert 'http_requests_total{path="/predict",status="200"} 1.0' in text

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from flask.testing import FlaskClient
 
 from recipeline.serving.model.loading import ServedModel
@@ -25,3 +26,49 @@ def test_the_model_is_described(client: FlaskClient, model: ServedModel) -> None
     assert set(found["metrics"]) == {"cv_mean_score", "cv_std", "r2", "rmse", "mae"}
     assert {"train_run_id", "evaluate_run_id", "data_digest", "git_commit"} <= set(found["lineage"])
     assert found["answers_by"]["path"] == model.path
+
+
+def test_metrics_come_in_the_format_that_is_asked_for(client: FlaskClient) -> None:
+    for accept, kind, end in (
+        (
+            "application/openmetrics-text; version=1.0.0",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            "# EOF\n",
+        ),
+        ("text/plain", "text/plain; version=0.0.4; charset=utf-8", "\n"),
+    ):
+        response = client.get("/metrics", headers={"Accept": accept})
+        assert (response.status_code, response.headers["Content-Type"], response.headers["Vary"]) == (200, kind, "Accept")
+        assert response.text.endswith(end)
+
+
+@pytest.mark.parametrize(
+    ("said", "prefix"),
+    [
+        ("", "/models/toy"),
+        ("/a/b-c.d_e~f", "/a/b-c.d_e~f"),
+        ("/a/", "/a"),
+        ("/", "/models/toy"),
+        ("//evil.example", "/models/toy"),
+        ("https://evil.example", "/models/toy"),
+        ("/a/<script>", "/models/toy"),
+        ("/a,/b", "/models/toy"),
+        ("a", "/models/toy"),
+    ],
+)
+def test_addresses_are_told_as_the_proxy_serves_them(make_client: Make, said: str, prefix: str) -> None:
+    client = make_client(root_path="/models/toy")
+    headers = {"X-Forwarded-Prefix": said}
+    assert client.get("/", headers=headers).get_json()["links"]["predict"] == f"{prefix}/predict"
+    assert client.get("/openapi.json", headers=headers).get_json()["servers"] == [{"url": prefix}]
+
+
+@pytest.mark.parametrize("root", ["", "/models/toy"])
+def test_a_service_is_asked_below_its_root_path_too(make_client: Make, row: Row, root: str) -> None:
+    client = make_client(root_path=root, tokens=("secret",))
+    bearer = {"Authorization": "Bearer secret"}
+    assert post(client, row, f"{root}/predict", **bearer).status_code == 200
+    assert post(client, row, f"{root}/predict").status_code == 401
+    assert client.get(f"{root}/metrics").status_code == 401
+    assert client.get(f"{root}/healthz").status_code == 200
+    assert client.get(f"{root}/docs").status_code == 200

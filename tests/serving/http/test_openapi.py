@@ -48,6 +48,15 @@ def test_the_description_is_valid_openapi_and_its_schemas_are_valid_json_schemas
         jsonschema_rs.meta.validate(schema)
 
 
+@pytest.mark.parametrize("settled", [{}, {"served": None}, {"out_of_range": "reject"}])
+def test_there_is_nothing_that_client_generators_stop_at(make_client: Make, settled: Any) -> None:
+    document = describe(make_client(**settled))
+    assert all(isinstance(items, dict) for items in within(document, "items"))
+    assert not [value for values in within(document, "enum") for value in values if isinstance(value, list | dict)]
+    for kind in ("anyOf", "oneOf", "allOf"):  # an object inside needs a name
+        assert not [one for choices in within(document, kind) for one in choices if one.get("type") == "object"]
+
+
 def test_every_reference_leads_somewhere(client: Any) -> None:
     document = describe(client)
     for reference in set(within(document, "$ref")):

@@ -59,17 +59,17 @@ def test_another_wish_is_refused(client: FlaskClient, row: Row, query: str) -> N
 
 
 def test_a_value_that_the_model_was_not_trained_on_is_answered_with_a_warning(client: FlaskClient, row: Row) -> None:
-    found = answer(client, [row, row | {"alcohol": 1000}])
+    found = answer(client, [row, row | {"alcohol": 24}])
     assert len(found["predictions"]) == 2
     (warning,) = found["warnings"]
-    assert (warning["row"], warning["field"], warning["got"]) == (1, "alcohol", "1000")
+    assert (warning["row"], warning["field"], warning["got"]) == (1, "alcohol", "24")
     assert warning["rule"].startswith("trained on ")
     assert "% vol" in warning["rule"]
 
 
 def test_such_a_value_is_refused_where_the_profile_says_so(make_client: Make, row: Row) -> None:
     client = make_client(out_of_range="reject")
-    response = post(client, row | {"alcohol": 1000})
+    response = post(client, row | {"alcohol": 24})
     assert response.status_code == 422
     assert response.get_json()["faults"][0]["rule"].startswith("trained on ")
     assert post(client, row).status_code == 200
@@ -106,12 +106,36 @@ def test_a_body_that_cannot_be_answered_has_its_status(make_client: Make, body: 
     [
         ({"Content-Type": "application/xml"}, 415),
         ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
-        ({"Content-Encoding": "gzip"}, 415),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "text/plain; application/json"}, 415),
+        ({"Content-Type": "multipart/form-data; boundary=application/json"}, 415),
+        ({"Content-Type": ""}, 415),
+        ({"Content-Type": "Application/JSON"}, 200),
         ({"Content-Type": "application/json; charset=utf-8"}, 200),
     ],
 )
-def test_the_body_must_be_json(client: FlaskClient, row: Row, headers: dict[str, str], status: int) -> None:
-    assert post(client, row, **headers).status_code == status
+def test_the_body_must_be_said_to_be_json(client: FlaskClient, row: Row, headers: dict[str, str], status: int) -> None:
+    for path, body in (("/predict", row), ("/invocations", {"inputs": [row]})):
+        assert post(client, body, path, **headers).status_code == status
+
+
+@pytest.mark.parametrize("value", [-1, 25.001, 1000, 1e30])
+@pytest.mark.parametrize("others", [{}, {"pH": None}], ids=["alone", "beside another fault"])
+def test_an_impossible_value_is_a_fault_at_every_door(client: FlaskClient, row: Row, value: float, others: Any) -> None:
+    bad = row | {"alcohol": value} | others
+    lines = [",".join(bad), ",".join("" if cell is None else repr(cell) for cell in bad.values())]
+    rule = "must be at least 0 % vol" if value < 0 else "must be at most 25 % vol"
+    for path, body, kind in (
+        ("/predict", json.dumps([bad]).encode(), "application/json"),
+        ("/invocations", json.dumps({"dataframe_records": [bad]}).encode(), "application/json"),
+        ("/invocations", json.dumps({"instances": [list(bad.values())]}).encode(), "application/json"),
+        ("/invocations", "\n".join(lines).encode(), "text/csv"),
+    ):
+        response = post(client, body, path, **{"Content-Type": kind})
+        assert response.status_code == 422
+        faults = response.get_json()["faults"]
+        assert (0, "alcohol", rule) in [(fault["row"], fault["field"], fault["rule"]) for fault in faults]
+        assert len(faults) == 1 + len(others)
 
 
 def test_a_service_about_to_end_says_so_and_goes_on_answering(make_client: Make, row: Row) -> None:

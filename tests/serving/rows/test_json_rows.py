@@ -22,10 +22,10 @@ def test_a_column_with_a_quotation_mark_in_its_name_is_read_too() -> None:
     assert faults(b'{"a \\"b\\"": 1, "a \\"b\\"": 2}', schema)[0][2] == "must be there once"
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"alcohol=9", b"\xff\xfe", b'{"alcohol": 9,}', b"[" * 100_000, b"1" * 5000])
+@pytest.mark.parametrize("body", [b"", b"{", b"alcohol=9", b"\xff\xfe", b'{"alcohol": 9,}', b"[" * 5000, b"1" * 5000])
 def test_what_is_no_json_is_unreadable(body: bytes) -> None:
     with pytest.raises(UnreadableBody, match="must be"):
-        parse(body)
+        parse(body, max_rows=10_000)
 
 
 def test_an_object_remembers_the_keys_that_it_repeats_at_any_depth() -> None:

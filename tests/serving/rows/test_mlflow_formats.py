@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import time
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -90,7 +93,9 @@ def test_csv_is_read_by_its_header() -> None:
     [
         (b"", None, "at least one row"),
         (b"alcohol,pH\n", None, "at least one row"),
-        (b"alcohol;pH\n1;2\n", "alcohol", "must be there"),
+        (b"alcohol pH\n1 2\n", "alcohol", "must be there"),
+        (b"alcohol;pH\n9,4;3\n", "alcohol", "must be a number"),
+        ("alcohol,pH\n\u0669,3\n".encode(), "alcohol", "must be a number"),
         (b"alcohol,pH\n1\n", None, "must have 2 values"),
         (b"alcohol,pH\n1,\n", "pH", "must not be null"),
         (b"alcohol,pH\n1,abc\n", "pH", "must be a number"),
@@ -142,3 +147,83 @@ def test_whatever_bytes_are_sent_as_csv_give_rows_faults_or_no_csv(body: bytes) 
         except (BadRows, TooManyRows, UnreadableBody):
             continue
         assert np.isfinite(found).all()
+
+
+separators = st.sampled_from([",", ";", "\t", "|"])
+spaces = st.sampled_from(["", " ", "  "])
+
+
+@given(separators, spaces, spaces, st.booleans(), st.permutations(["alcohol", "pH", "color"]))
+def test_csv_is_read_as_files_are_whatever_separates_it(
+    separator: str, before: str, after: str, quoted: bool, columns: list[str]
+) -> None:
+    values = {"alcohol": ["10", "9.5"], "pH": ["3", "3.25"], "color": ["red", ""]}
+    lines = [columns, *[[values[name][row] for name in columns] for row in (0, 1)]]
+    mark = '"' if quoted else ""
+    text = "\n".join(
+        separator.join(f"{before}{mark}{cell}{mark}{after if not quoted else ''}" for cell in line) for line in lines
+    )
+    assert parse_csv(text.encode(), SCHEMA, max_rows=100).tolist() == ROWS
+
+
+WIDE = b",".join(b"c%d" % number for number in range(60_000))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"a\n" * (5 << 20),
+        b"alcohol,pH\n" + b"1,2\n" * (5 << 19),
+        b"alcohol,pH\n" + b"\n" * (1 << 20) + b"1,2\n" * 101,
+        b"," * (10 << 20),
+        b"alcohol,pH," + b"x," * (5 << 20) + b"\n1,2\n",
+        WIDE + b"\n1\n",
+        b'"' + b"a\n" * (5 << 20),
+        b"alcohol,pH\n" + b'"' + b"a\n" * (5 << 20),
+    ],
+    ids=["one letter", "rows", "empty lines", "commas", "wide header", "many names", "open quote", "open quote below"],
+)
+def test_ten_megabytes_of_csv_are_refused_before_much_is_made_of_them(body: bytes) -> None:
+    refused_cheaply(lambda: parse_csv(body, SCHEMA, max_rows=100), 30 << 20)
+
+
+@pytest.mark.parametrize(
+    ("name", "one"),
+    [("dataframe_records", b"{}"), ("instances", b"[]"), ("inputs", b'{"":1}'), ("rows", b"[{}]"), ("dataframe_split", b"[1]")],
+)
+def test_ten_megabytes_of_json_rows_are_refused_before_anything_is_made_of_them(name: str, one: bytes) -> None:
+    rows = b"[" + b",".join([one] * ((10 << 20) // (len(one) + 1))) + b"]"
+    value = b'{"data": ' + rows + b"}" if name == "dataframe_split" else rows
+    body = b'{"%s": %s}' % (name.encode(), value)
+    refused_cheaply(lambda: parse_json(body, SCHEMA, max_rows=100_000), 1 << 20)
+    refused_cheaply(lambda: SCHEMA.parse(rows, max_rows=100_000), 1 << 20)
+
+
+def refused_cheaply(work: Callable[[], object], most_bytes: int) -> None:
+    """Assert that rows are refused within a second of the processor and some memory, by the peak of what Python allocates."""
+    tracemalloc.start()
+    try:
+        with pytest.raises((TooManyRows, BadRows, UnreadableBody)):
+            work()
+        assert tracemalloc.get_traced_memory()[1] < most_bytes
+    finally:
+        tracemalloc.stop()
+    begun = time.process_time()
+    with pytest.raises((TooManyRows, BadRows, UnreadableBody)):
+        work()
+    assert time.process_time() - begun < 1
+
+
+@pytest.mark.parametrize("name", ["a [C]", "{a}", "[{[a"])
+def test_as_many_rows_as_may_be_are_taken_whatever_their_columns_are_called(name: str) -> None:
+    schema, rows = Schema((Feature(name), Feature("b"))), [{name: 1, "b": 2}] * 100
+    for body in (
+        rows,
+        {"dataframe_records": rows},
+        {"instances": [[1, 2]] * 100},
+        {"inputs": {name: [1] * 100, "b": [2] * 100}},
+    ):
+        content = json.dumps(body).encode()
+        found = schema.parse(content, max_rows=100) if body is rows else parse_json(content, schema, max_rows=100)
+        assert found.shape == (100, 2)
+    assert parse_csv(f"{name},b\n".encode() + b"1,2\n" * 100, schema, max_rows=100).shape == (100, 2)

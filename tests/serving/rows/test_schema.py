@@ -84,10 +84,10 @@ def test_a_whole_number_is_asked_for_where_the_column_is_one() -> None:
 
 
 def test_what_lies_outside_of_the_training_rows_is_told_with_their_range() -> None:
-    found = SCHEMA.outside(np.array([[10, 3.0], [7.5, 3.0], [-1e9, 9.0]]))
+    found = SCHEMA.outside(np.array([[10, 3.0], [7.5, 3.0], [0, 9.0]]))
     assert found == [
         Fault(1, "alcohol", "trained on 8 to 15 % vol", "7.5"),
-        Fault(2, "alcohol", "trained on 8 to 15 % vol; such a value is not possible at all", "-1e+09"),
+        Fault(2, "alcohol", "trained on 8 to 15 % vol", "0"),
         Fault(2, "pH", "trained on 2.7 to 4", "9"),
     ]
     assert SCHEMA.outside(np.array([[8, 2.7], [15, 4]])) == []

@@ -1,0 +1,62 @@
+"""The body of a request: whole, within the limit, and decompressed."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from recipeline.serving.http.answers import Refusal
+
+_GZIP = ("gzip", "x-gzip")
+
+
+def read_body(environ: dict[str, Any], most: int) -> bytes:
+    """Return the body as it was sent, of at most so many bytes; wait for it, however slowly it is sent.
+
+    Raises
+    ------
+    Refusal : it is larger, ends before the length that was said, or does not come in time.
+    """
+    said = environ.get("CONTENT_LENGTH") or ""
+    length = int(said) if said.isdecimal() else None
+    if length is not None and length > most:
+        raise _too_large(most)
+    body: bytes = environ["wsgi.input"].read(most + 1 if length is None else length + 1)
+    if len(body) > most:
+        raise _too_large(most)
+    if length is not None and len(body) != length:
+        raise Refusal(400, f"The body must have the {length} bytes that Content-Length says. It ended after {len(body)}.")
+    return body
+
+
+def decode_body(environ: dict[str, Any], body: bytes, most: int) -> bytes:
+    """Return the body without its compression, of at most so many bytes.
+
+    Raises
+    ------
+    Refusal : it is larger, is not what it says, or is compressed otherwise than by gzip.
+    """
+    coding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if coding in ("", "identity"):
+        return body
+    if coding not in _GZIP:
+        raise Refusal(415, "The body must be compressed by gzip, or not at all.", headers={"Accept-Encoding": "gzip"})
+    return _gunzip(body, most)
+
+
+def _gunzip(body: bytes, most: int) -> bytes:
+    """Return what a gzip file of one member holds. No more than the limit is ever decompressed."""
+    member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        found = member.decompress(body, most + 1)
+    except zlib.error:
+        raise Refusal(400, "The body must be compressed by gzip, as Content-Encoding says. It is not.") from None
+    if len(found) > most:
+        raise _too_large(most)
+    if not member.eof or member.unused_data:
+        raise Refusal(400, f"The body must be one whole gzip stream. It {'goes on after it' if member.eof else 'ends early'}.")
+    return found
+
+
+def _too_large(most: int) -> Refusal:
+    return Refusal(413, f"A body may have {most / 2**20:g} MiB at most, also when decompressed. Send more in several.")

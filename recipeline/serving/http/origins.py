@@ -1,0 +1,50 @@
+"""Who may ask from a browser: host names against DNS rebinding, and origins of other pages (CORS)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Any
+
+_HOST = re.compile(r"(\[[^\]]+\]|[^:]*)(?::\d*)?")
+
+_ALLOWED = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Encoding, Content-Type, X-Request-ID",
+    "Access-Control-Max-Age": "600",
+}
+
+_EXPOSED = "Retry-After, Server-Timing, X-Request-ID"
+
+
+@lru_cache(256)
+def names_host(header: str, hosts: tuple[str, ...]) -> bool:
+    """Whether a Host header is a name of this machine's loopback, or one of `hosts`; no browser sends none."""
+    found = _HOST.fullmatch(header)
+    name = found[1].lower() if found else "?"
+    if name in ("", "localhost") or name in {host.lower() for host in hosts}:
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def asks_first(environ: Mapping[str, Any]) -> bool:
+    """Whether a browser asks what a page of another origin may send; it sends no token with that."""
+    return environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+
+
+def cors_headers(environ: Mapping[str, Any], allowed: Collection[str]) -> dict[str, str]:
+    """Return what is said to the page that asks, where its origin is allowed; `*` allows all."""
+    origin = environ.get("HTTP_ORIGIN", "")
+    told = {"Vary": "Origin"} if allowed else {}
+    if not origin or not (origin in allowed or "*" in allowed):
+        return told
+    return {
+        **told,
+        "Access-Control-Allow-Origin": origin,
+        **(_ALLOWED if asks_first(environ) else {"Access-Control-Expose-Headers": _EXPOSED}),
+    }

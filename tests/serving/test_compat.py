@@ -1,0 +1,69 @@
+"""Each thing that the library uses of Granian beyond its documented API, against the installed Granian."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.serving.helpers import free_port
+
+SERVER = """
+import sys, threading
+from granian.constants import HTTPModes, Interfaces
+from granian.server.mp import MPServer
+from recipeline.serving._compat import cut_off, hand_over
+
+def run(exchange, scope):
+    if scope["PATH_INFO"] == "/late":
+        threading.Timer(0.2, cut_off, (exchange, 408, b"late")).start()
+    body = scope["wsgi.input"].read(1000)
+    exchange.response_bytes(200, [], b"%d of %s" % (len(body), scope["REMOTE_ADDR"].encode()))
+    print(len(body), flush=True)
+
+def load():
+    hand_over(run)
+    return print
+
+if __name__ == "__main__":
+    settings = {"interface": Interfaces.WSGI, "http": HTTPModes.http1, "blocking_threads": 2, "log_enabled": False}
+    server = MPServer("", port=int(sys.argv[1]), **settings)
+    server.serve(target_loader=load, wrap_loader=False)
+"""
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    number = free_port()
+    with subprocess.Popen([sys.executable, "-c", SERVER, str(number)], cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", number)) == 0:
+                    break
+            time.sleep(0.1)
+        yield number
+        process.terminate()
+
+
+def ask(port: int, path: str, length: int) -> bytes:
+    """Return all that a server answers to a body of three bytes that says another length."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\nabc".encode())
+        return b"".join(iter(lambda: client.recv(1000), b""))
+
+
+def test_a_function_is_handed_each_request_and_answers_it(port: int) -> None:
+    assert ask(port, "/", 3).endswith(b"3 of 127.0.0.1")
+
+
+def test_who_is_cut_off_is_answered_and_disconnected_and_its_thread_goes_on(port: int) -> None:
+    for _ in range(5):  # of two threads none is left behind
+        found = ask(port, "/late", 10)
+        assert found.startswith(b"HTTP/1.1 408 ")
+        assert found.endswith(b"late")
+    assert ask(port, "/", 3).endswith(b"3 of 127.0.0.1")
