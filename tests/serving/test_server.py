@@ -15,6 +15,8 @@ import requests
 from tests.conftest import Project
 from tests.serving.helpers import Server
 
+HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+
 
 def serve_profile(project: Project, **service: Any) -> None:
     project.write_profile(service={"workers": 2, "drain_seconds": 0.5} | service)
@@ -49,9 +51,7 @@ def test_a_service_starts_answers_drains_and_ends_with_the_code_of_its_signal(se
 def test_connections_that_are_idle_between_two_requests_keep_nobody_out(server: Server, row: dict[str, float]) -> None:
     server.wait()
     body = json.dumps(row).encode()
-    head = (
-        f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    )
+    head = HEAD % len(body)
     with contextlib.ExitStack() as stack:
         for _ in range(400):  # more than the threads of both workers
             client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
@@ -64,7 +64,7 @@ def test_connections_that_are_idle_between_two_requests_keep_nobody_out(server: 
 def test_a_client_that_never_sends_all_of_its_request_is_cut_off_at_the_end(server: Server) -> None:
     server.wait()
     with socket.create_connection(("127.0.0.1", server.port)) as client:
-        client.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{")
+        client.sendall(HEAD % 9 + b"{")
         time.sleep(0.5)
         server.process.send_signal(signal.SIGTERM)
         assert server.end_by_itself(25) == 143
