@@ -49,7 +49,7 @@ def explain_drift(report: Mapping[str, Any]) -> str:
 
 def explain_open(windows: Sequence[Mapping[str, Any]]) -> str:
     """Return what is said of the newest window, in a sentence, where it is not complete and decides nothing; else empty."""
-    if not windows or windows[-1]["is_complete"]:
+    if not windows or windows[-1].get("is_complete", True):
         return ""
     return f"The newest window is not complete and decides nothing: {windows[-1]['rows']:,} rows, {windows[-1]['verdict']}."
 
@@ -57,7 +57,7 @@ def explain_open(windows: Sequence[Mapping[str, Any]]) -> str:
 def explain_left_out(report: Mapping[str, Any]) -> str:
     """Return how many lines are left out and why, in a sentence; empty where none is."""
     count = report["left_out"]
-    return f"{count:,} lines are left out: cut off, with other fields or types, or from the future." if count else ""
+    return f"{count:,} lines are left out: cut off, with more or fewer fields, odd values or a time to come." if count else ""
 
 
 def explain_known(newest: Mapping[str, Any]) -> str:
@@ -65,6 +65,6 @@ def explain_known(newest: Mapping[str, Any]) -> str:
     if newest["known_share"] < _MENTIONED:
         return ""
     known = f"{newest['known_share']:.1%} of the rows are among those that it learned from"
-    is_left_out = newest["is_judged"] and not newest["domain"]
+    is_left_out = newest.get("is_judged") and not newest["domain"]
     left_out = ", and too few others are left to judge all features together" if is_left_out else ""
     return f"{known}: what it predicts of them is not compared{left_out}."

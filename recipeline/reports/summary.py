@@ -109,8 +109,8 @@ def describe_monitoring(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"Labels: {labels['joined']:,} of {labels['given']:,} belong to rows of the log.")
     if left_out := explain_left_out(report):
         lines.append(f"Warning: {left_out}")
-    if report["repeated"]:
-        lines.append(f"{report['repeated']:,} lines are there again; each counts once.")
+    if repeated := report.get("repeated"):
+        lines.append(f"{repeated:,} lines are there again; each counts once.")
     lines += filter(None, (explain_open(report["windows"]), explain_known(newest)))
     if newest["performance"]:
         lines.append(f"Labelled: MAE {newest['performance']['mae']:.4f} of {newest['performance']['rows']:,} rows.")
