@@ -17,7 +17,6 @@ from recipeline.config.settings import load_settings
 from recipeline.errors import DataError, UsageError
 from recipeline.escape import for_cell, for_markdown, for_terminal
 from recipeline.reports.summary import tabulate
-from recipeline.tracking.filters import quoted
 from tests.conftest import ROOT, as_recipe, small_recipe
 
 #: Text that means something in another language: a terminal's, Markdown's, HTML's, a filter's, a URI's.
@@ -92,17 +91,6 @@ def _unescaped(html: str) -> str:
     return html.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&amp;", "&")
 
 
-@given(TEXTS)
-def test_a_value_of_a_filter_is_one_quoted_word_or_refused(text: str) -> None:
-    if "\\" in text or {"'", '"'} <= {*text}:
-        with pytest.raises(UsageError, match="that the store can look for"):
-            quoted(text)
-    else:
-        word = quoted(text)
-        assert (word[0], word[1:-1]) == (word[-1], text)
-        assert word[0] not in text
-
-
 @given(TEXTS, st.lists(TEXTS, max_size=2))
 def test_an_error_is_one_line_and_one_for_each_detail(text: str, details: list[str]) -> None:
     error = DataError(f"The column {text} must be there.", got=f"'{text}'", details=details)
@@ -160,20 +148,6 @@ def test_a_name_that_is_refused_is_written_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["Wine'Best", "Größe 1", "酒のモデル", "a b.c-d_e", "50 & more", "{x}", "$HOME", "`id`"])
 def test_a_name_of_another_language_is_taken(name: str) -> None:
     assert as_recipe(small_recipe() | {"model_name": name}).model_name == name
-
-
-def test_commands_print_by_one_function() -> None:
-    """A raw `print` or `click.echo` would pass on what a terminal acts upon."""
-    sources = [*(ROOT / "recipeline").rglob("*.py"), *(ROOT / "steps").rglob("*.py")]
-    allowed = {"recipeline/cli/terminal.py", "recipeline/cli/main.py", "recipeline/cli/progress.py"}
-    raw = re.compile(r"(?<![\w.])print\(|click\.s?echo\(|sys\.std(out|err)\.write\(")
-    found = {str(path.relative_to(ROOT)) for path in sources if raw.search(path.read_text(encoding="utf-8"))}
-    assert found <= allowed
-
-
-def test_no_filter_of_mlflow_holds_a_raw_value() -> None:
-    raw = re.compile(r"""f(["']).*(?:name|tags\.\S+|attributes\.\S+) (?:=|!=|LIKE) ['\\"]*\{(?!quoted)""")
-    assert not [path for path in Path(ROOT / "recipeline").rglob("*.py") if raw.search(path.read_text(encoding="utf-8"))]
 
 
 def test_no_uri_of_a_sqlite_file_is_put_together_by_hand() -> None:

@@ -11,9 +11,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
+from recipeline.registry.ledger import Ledger
 from tests.browser import needs_chromium, start_chromium
-from tests.conftest import Project
-from tests.reports.helpers import STEPS, Chains, text_of
+from tests.conftest import NAME, Project
+from tests.reports.helpers import STEPS, Chains, card_of, text_of
 
 pytestmark = pytest.mark.xdist_group("cards")
 WIDTHS = (1280, 800, 390)
@@ -206,3 +207,13 @@ def test_without_a_finished_chain_the_sentence_says_how_to_make_one(project: Pro
     outcome = project.run(command)
     assert outcome.exit_code == 6
     assert "make pipeline" in outcome.stderr
+
+
+def test_a_candidate_that_is_trained_alone_after_all_were_compared_counts_as_the_choice_that_it_is(chains: Chains) -> None:
+    client = chains.project.client
+    (kept,) = (it for it in client.search_model_versions(f"name = '{NAME}'") if it.version in (2, "2"))
+    card = card_of(chains.project, kept.tags["recipeline.gate_run_id"])
+    decision = json.loads(card.with_name("decision.json").read_text(encoding="utf-8"))
+    assert kept.tags["recipeline.candidates_compared"] == "1"
+    assert decision["evidence"]["candidates"] == 2  # of the three, one is the champion
+    assert [it.kind for it in Ledger(client, NAME).read().entries][:3] == ["look", "attempt", "promote"]
