@@ -59,8 +59,8 @@ def ask(make_client: Make, watch: SelfWatch, rows: list[dict[str, float]], **ser
 
 
 def test_rows_like_the_training_rows_have_a_small_psi(make_client: Make, watch: SelfWatch, model: ServedModel) -> None:
-    found = ask(make_client, watch, later())
-    assert found.pop("self_watch_rows") == 400
+    found = ask(make_client, watch, later(1000))
+    assert found.pop("self_watch_rows") == 1000
     assert found.keys() == {*model.schema.names, "prediction_psi"}
     assert max(found.values()) < 0.1
 
