@@ -73,7 +73,8 @@ def test_the_metrics_of_all_workers_add_up_also_those_of_one_that_died(server: S
         server.predict(row)  # a connection each, so that both workers are asked
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGKILL)
-    time.sleep(1.5)
+    time.sleep(0.1)
+    server.wait()
     for _ in range(10):
         assert server.predict(row).status_code == 200
     text = requests.get(f"{server.url}/metrics", timeout=10).text
