@@ -164,6 +164,7 @@ def _preload(meeting: Path) -> None:
         "recipeline.serving.http.app",
         "recipeline.serving.follower",
         "mlflow.artifacts",
+        "skops.io",
         "sklearn.ensemble",
         "sklearn.svm",
         "sklearn.pipeline",

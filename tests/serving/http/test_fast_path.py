@@ -42,15 +42,17 @@ def test_a_prediction_leaves_nothing_to_the_garbage_collector(
         environ = EnvironBuilder(path=path, method="POST", **with_body).get_environ()
         return run_wsgi_app(app, environ, buffered=True)[1]
 
-    ask()
-    gc.collect()
-    gc.disable()
-    try:
-        for _ in range(100):
-            assert ask().startswith(str(status))
-        assert gc.collect() < 50  # what others left, not one object of each request
-    finally:
-        gc.enable()
+    def count_garbage() -> int:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(100):
+                assert ask().startswith(str(status))
+            return gc.collect()
+        finally:
+            gc.enable()
+
+    assert min(count_garbage() for _ in range(3)) < 50  # what others leave now and then; not one object of each request
 
 
 @pytest.mark.parametrize("path", ["/straight", "/models/toy/straight"])

@@ -61,8 +61,8 @@ def ask(make_client: Make, watch: SelfWatch, rows: list[dict[str, float]], **ser
 
 
 def test_rows_like_the_training_rows_have_a_small_psi(make_client: Make, watch: SelfWatch, model: ServedModel) -> None:
-    found = ask(make_client, watch, later())
-    assert found.pop("self_watch_rows") == 400
+    found = ask(make_client, watch, later(1000))
+    assert found.pop("self_watch_rows") == 1000
     assert found.keys() == {*model.schema.names, "prediction_psi"}
     # Without drift PSI times rows is chi-square of one degree less than there are bins; 12 columns are looked at.
     assert max(found.values()) < stats.chi2.ppf(1 - 0.01 / 12, BINS - 1) * (1 / 400 + 1 / 320)
