@@ -139,7 +139,7 @@ def test_a_name_that_is_refused_is_written_out(tmp_path: Path) -> None:
     content = small_recipe()
     content["columns"]["alcohol\n\x1b[2J"] = {}
     (tmp_path / "odd.yaml").write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(UsageError, match="must be one line of visible characters") as error:
+    with pytest.raises(UsageError, match="without spaces around it") as error:
         load_settings(tmp_path / "odd.yaml", Recipe, {})
     assert "\x1b" not in str(error.value)
     assert "\n" not in str(error.value)

@@ -26,7 +26,7 @@ class Recipe(Settings):
     model_name: Label = Field(pattern=r"^[^/:@?#%\\\"]+$")
     random_state: int = Field(default=42, ge=0, lt=2**32)
     data: Data
-    columns: dict[Label, Column] = Field(min_length=2)
+    columns: dict[str, Column] = Field(min_length=2)
     na: tuple[MissingWord, ...] = ()
     split: Split = Split()
     cv: CrossValidation = CrossValidation()
@@ -41,7 +41,7 @@ class Recipe(Settings):
 
     @field_validator("columns")
     @classmethod
-    def _columns_can_be_told_apart(cls, columns: dict[Label, Column]) -> dict[str, Column]:
+    def _columns_can_be_told_apart(cls, columns: dict[str, Column]) -> dict[str, Column]:
         for name in columns:
             if name in RESERVED_COLUMNS:
                 raise ValueError(

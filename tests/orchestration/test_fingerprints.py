@@ -99,17 +99,23 @@ def test_the_table_beside_a_module_belongs_to_it() -> None:
 RECIPE = {f"config/{name}" for name in ("candidate", "recipe", "rules", "settings", "table", "yaml_reader")}
 HANDED_ON = {"artifacts", "inference/_compat", "inference/trust"}
 FITS = {"config/import_path", "data/grouping", "data/splits", "engine/local", "metrics/bootstrap"}
-MODELS = {"tracking/_compat", "tracking/models", "training/candidates"}
+LOGS = {"tracking/_compat", "tracking/models"}
 COVERED = {
     "ingest": RECIPE
     | HANDED_ON
     | {"data/column_profile", "data/numbers", "data/schema", "data/tables", "tracking/_compat", "tracking/datasets"},
     "split": RECIPE | HANDED_ON | {"data/grouping", "data/leakage", "data/splits"},
-    "train": RECIPE | HANDED_ON | FITS | MODELS | {"evaluation/ranking", "training/cross_validation", "training/search"},
+    # The trial refuses candidates; a train that was refused has no result to reuse.
+    "train": RECIPE
+    | HANDED_ON
+    | FITS
+    | LOGS
+    | {"evaluation/ranking"}
+    | {f"training/{name}" for name in ("candidates", "cross_validation", "search", "trial")},
     "evaluate": RECIPE
     | HANDED_ON
     | FITS
-    | MODELS
+    | {"training/candidates"}
     | {"data/leakage", "data/numbers", "metrics/regression", "monitoring/baseline", "training/quantiles"}
     | {f"evaluation/{name}" for name in ("diagnosis", "gates", "scoring")}
     | {f"inference/{name}" for name in ("golden", "interval", "model_info")}
