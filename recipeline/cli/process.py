@@ -57,7 +57,7 @@ def import_libraries() -> None:
 def require_posix() -> None:
     """End the process with one sentence on Windows, before it imports or calls what there is none of there."""
     if sys.platform == "win32":
-        click.echo("recipeline: Windows is not supported. Install WSL (wsl --install), and work in it.", err=True)
+        echo("recipeline: Windows is not supported. Install WSL (wsl --install), and work in it.", err=True)
         sys.exit(2)
 
 

@@ -330,7 +330,7 @@ def test_the_run_of_mlflow_is_adopted_by_the_step_and_its_experiment_kept(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", project.uri)
     assert project.ok("main", model="lr").run_id == run_id
     assert {run.info.experiment_id for run in project.runs()} == {"0"}
-    assert project.client.get_run(run_id).info.run_name == "main · wines.csv · v1 kept"
+    assert project.client.get_run(run_id).info.run_name == "main · wines.csv · v1 promoted"
 
 
 def test_a_run_that_another_command_has_finished_is_left_alone(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,9 @@ import numpy as np
 import pytest
 import requests
 import yaml
-from scipy import stats
 
 from custom.red_wine import draw
 from recipeline.artifacts import BASELINE as BASELINE_ARTIFACT
-from recipeline.monitoring.baseline import BINS
 from recipeline.serving.model.bins import MIN_ROWS
 from recipeline.serving.model.copies import WATCHED, mark_served, served_copies
 from recipeline.serving.model.loading import ServedModel, load_copy
@@ -64,8 +62,7 @@ def test_rows_like_the_training_rows_have_a_small_psi(make_client: Make, watch: 
     found = ask(make_client, watch, later(1000))
     assert found.pop("self_watch_rows") == 1000
     assert found.keys() == {*model.schema.names, "prediction_psi"}
-    # Without drift PSI times rows is chi-square of one degree less than there are bins; 12 columns are looked at.
-    assert max(found.values()) < stats.chi2.ppf(1 - 0.01 / 12, BINS - 1) * (1 / 400 + 1 / 320)
+    assert max(found.values()) < 0.1
 
 
 def test_a_feature_that_has_drifted_is_told_by_its_name(make_client: Make, watch: SelfWatch) -> None:
