@@ -42,6 +42,7 @@ class Playground:
         self._browser, self._stack = browser, stack
         tokens = settled.pop("tokens", ())
         self.service = Service(NAME, Settings(**settled), Metrics(), tokens)
+        self.service.find_registry()
         if model:
             self.service.serve(model)
         self.address = stack.enter_context(serving(create_app(self.service)))

@@ -21,7 +21,7 @@ def read_body(environ: dict[str, Any], most: int) -> bytes:
     length = int(said) if said.isdecimal() else None
     if length is not None and length > most:
         raise _too_large(most)
-    # One byte more than may come, where the server ends the stream; elsewhere that byte would be waited for for ever (PEP 3333).
+    # One byte more than may come, where the server ends the stream; elsewhere it would be waited for for ever (PEP 3333).
     size = (most if length is None else length) + 1 if environ.get("wsgi.input_terminated") else length or 0
     body: bytes = environ["wsgi.input"].read(size)
     if len(body) > most:
