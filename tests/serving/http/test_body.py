@@ -34,7 +34,7 @@ def chunked(client: FlaskClient, path: str, kind: str, body: bytes, **headers: s
         path,
         input_stream=BytesIO(body),
         headers={"Content-Type": kind, "Transfer-Encoding": "chunked", **headers},
-        environ_overrides={"wsgi.input_terminated": True},
+        environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": ""},  # which the client would add by itself
     )
 
 
