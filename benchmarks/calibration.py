@@ -193,7 +193,7 @@ def main(options: dict[str, str]) -> None:
 
 
 def tabulate_worlds(datasets: int, jobs: int) -> str:
-    """Return how often anything is promoted in each world, with what was tried before counted, and without."""
+    """Return how often anything is promoted in each world, attempts counted or not."""
     table = _table(["world", "promoted", "chance at most", "not counted"])
     for label, simulate_one in (WRONG | RIGHT).items():
         verdicts = Parallel(n_jobs=jobs)(delayed(simulate_one)(seed) for seed in range(datasets))

@@ -1,4 +1,4 @@
-"""Whether the domain classifier of monitoring alarms without drift, and finds a shift, by the number of live rows.
+"""Measure the false alarms and the power of the domain classifier of monitoring.
 
 Usage: python -m benchmarks.domain [draws=200] [rows=100,150,200,500]
 

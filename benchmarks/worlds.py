@@ -1,4 +1,4 @@
-"""Worlds that are not kind to the promotion gate: a search, a look beforehand, repeated attempts, test rows that come back.
+"""Worlds with a search, earlier looks, repeated attempts or reused test rows.
 
 In each of them no promotion is right. `counted` is the gate's decision, `uncounted` the one of a gate that knows nothing of the
 looks and attempts before.
@@ -40,7 +40,7 @@ def draw_rows(rng: np.random.Generator, worths: np.ndarray, rows: int = ROWS) ->
 
 
 def best_of(looks: int, *, on_test_rows: bool) -> Callable[[int], Verdicts]:
-    """Return a world in which the challenger is the best of `looks` recipes that are all as good as the champion."""
+    """Return a world whose challenger is the best of `looks` recipes as good as now."""
 
     def simulate(seed: int) -> Verdicts:
         rng = np.random.default_rng(seed)
@@ -59,16 +59,16 @@ def best_of(looks: int, *, on_test_rows: bool) -> Callable[[int], Verdicts]:
 
 
 def try_again(seed: int) -> Verdicts:
-    """Return whether any of ten recipes that are as good as the champion gets past the gate, one after the other."""
+    """Return whether any of ten recipes as good as the champion passes the gate."""
     table, target = draw_rows(np.random.default_rng(seed), np.full(TRIES + 1, 0.36 / (TRIES + 1)))
     gains = (_compare(table.drop(columns=lacking), table.drop(columns=0), target, seed) for lacking in range(1, TRIES + 1))
     return _any("recipe", gains)
 
 
 def refresh_again(seed: int) -> Verdicts:
-    """Return whether any of ten models that lose the whole margin gets past the gate, each fitted to more rows.
+    """Return whether any of ten models that lose the whole margin passes the gate.
 
-    The test rows are the same each time.
+    Each is fitted to more rows; the test rows are the same each time.
     """
     rng, margin = np.random.default_rng(seed), SETTINGS.margin
     table, target = draw_rows(rng, np.array([margin, *np.full(9, 0.033)]))

@@ -102,8 +102,7 @@ class Project:
         words = {key: _as_word(value) for key, value in options.items()}
         with self._called():
             result = self._command(name).call(recipe=self.recipe, profile=self.profile, **words)
-            tags = self._session().store.client.get_run(result.run_id).data.tags if result.run_id else {}
-        return RunResult(self, name, result.run_id, tags.get("recipeline.outcome", ""), result.exit_code, result.output)
+        return RunResult(self, name, result.run_id, result.outcome, result.exit_code, result.output)
 
     def inspect(self, name: str = "main") -> RunResult:
         """Return the newest finished run of a step, or of the chain. Raises UnavailableError where there is none."""

@@ -34,7 +34,7 @@ def inputs(session: Session, promote: str) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun, promote: str) -> str:
     """Decide by the promotion gate, and carry the decision out."""
-    from recipeline.registry.decision import decide, gains_of, name_of
+    from recipeline.registry.decision import decide, gains_of, name_of, require_champion
     from recipeline.registry.ledger import FORCED, PROMOTE
     from recipeline.registry.loading import load_golden
 
@@ -65,6 +65,8 @@ def work(session: Session, run: StepRun, promote: str) -> str:
             load=load,
             say=session.reporter.say,
         )
+        if champion and not decision.promoted:
+            require_champion(champion, run.reader)  # one that stays and cannot be loaded is a failure, whatever the rule
         digest = run.save(DECISION, {"policy": policy, "version": str(challenger.version), **decision.as_dict()})
         if decision.rule not in ("same-version", "policy-never", "forced"):
             against = {"held_against": name_of(champion), "gate_passed": str(decision.passed).lower(), "gate_run_id": run.id}

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 #: How often the rows are drawn again to see how sure the order of the candidates is.
 RESAMPLINGS = 1000
-_PARAM_LENGTH = 6000  # what every store takes
 
 
 def inputs(session: Session, model: str) -> dict[str, Any]:
@@ -89,7 +88,7 @@ def _log_candidate(session: Session, run: StepRun, result: Result, train: pd.Dat
 
     from recipeline.config.settings import flatten
     from recipeline.tracking.models import log_model
-    from recipeline.tracking.runs import create_child
+    from recipeline.tracking.runs import PARAM_LENGTH, create_child
     from recipeline.tracking.store import now_ms
     from recipeline.training.candidates import packages_of
 
@@ -98,10 +97,10 @@ def _log_candidate(session: Session, run: StepRun, result: Result, train: pd.Dat
     spec = flatten(recipe.part([], candidates=[result.name])["candidates"][result.name])
     bare = {key: key.removeprefix("params.") for key in spec}
     params = [
-        Param(key if bare[key] in spec else bare[key], value.strip('"')[:_PARAM_LENGTH])  # one may be called `estimator`
+        Param(key if bare[key] in spec else bare[key], value.strip('"')[:PARAM_LENGTH])  # one may be called `estimator`
         for key, value in spec.items()
     ]
-    params += [Param(f"found.{key}", str(value)[:_PARAM_LENGTH]) for key, value in result.found.items()]
+    params += [Param(f"found.{key}", str(value)[:PARAM_LENGTH]) for key, value in result.found.items()]
     params += [Param("settings_tried", str(result.settings_tried))] if result.found else []
     metrics = [
         Metric("cv_mean_score", result.cv_mean_score, now, 0),

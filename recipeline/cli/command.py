@@ -40,7 +40,7 @@ def step_command(step: Step) -> Callable[[Callable[..., None]], EntryPoint]:
 
             upstream_run_id = options.pop(f"{before[-1]}_run_id") if before else ""
             closed, words = run_step(open_session(recipe, profile), step.name, options, upstream_run_id)
-            return Result(words, closed.exit_code, closed.id)
+            return Result(words, closed.exit_code, closed.id, closed.outcome)
 
         command: Callable[..., Any] = run
         if before:
@@ -69,7 +69,7 @@ def registry_command(name: str) -> Callable[[Callable[..., str]], EntryPoint]:
             session = open_session(recipe, profile)
             with session.open_run(name) as opened:
                 words = function(session, opened, **options)
-            return Result(words, opened.exit_code, opened.id)
+            return Result(words, opened.exit_code, opened.id, opened.outcome)
 
         return entry_point(name)(session_options(run))
 
@@ -108,11 +108,12 @@ def reading_command(name: str) -> Callable[[Callable[..., Any]], EntryPoint]:
 
 @dataclass(frozen=True)
 class Result:
-    """What a command is about to say, the exit code it ends with, and the run that holds what it did."""
+    """What a command is about to say, its exit code, and the run that holds what it did, with that run's outcome."""
 
     output: str
     exit_code: int = 0
     run_id: str = ""
+    outcome: str = ""
 
 
 class EntryPoint(Edge):

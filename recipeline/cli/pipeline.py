@@ -58,21 +58,23 @@ def run_pipeline(
         except Exception as error:
             draw_card(session, run, "main", partial(_tell, session, chain, run, before, error))
             raise
-        run.tag(**{f"{step}_run_id": run_id for step, run_id in chain.lineage.items()})
-        for name in ("data_source", "data_digest"):
-            run.tag(**{name: _tags(session, chain.lineage["ingest"])[f"recipeline.{name}"]})
+        source = _tags(session, chain.lineage["ingest"])
+        run.tag(
+            **{f"{step}_run_id": run_id for step, run_id in chain.lineage.items()},
+            **{name: source[f"recipeline.{name}"] for name in ("data_source", "data_digest")},
+        )
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
-        _show(session, chain, run)
+        _show(session, chain, run, source)
         draw_card(session, run, "main", partial(_tell, session, chain, run, before))
         warnings = [f"\nWarning: {text}" for text in _card_failures({**chain.opened, "main": run})]
-        summary = f"{_summarise(session, chain)}\n{''.join(warnings)}\nThe card: {card_of(session, run.id)}"
+        summary = f"{_summarise(session, chain, source)}\n{''.join(warnings)}\nThe card: {card_of(session, run.id)}"
     return run, summary
 
 
-def _show(session: Session, chain: Chain, run: StepRun) -> None:
+def _show(session: Session, chain: Chain, run: StepRun, tags: Mapping[str, str]) -> None:
     """Give the run of the chain the name, the note and the columns that it is found and compared by in MLflow."""
-    ids, tags = chain.lineage, _tags(session, chain.lineage["ingest"])
+    ids = chain.lineage
     metrics, verdict = session.reader.load(METRICS, ids["evaluate"]), session.reader.load(VERDICT, ids["evaluate"])
     best = metrics["best"]
     decision = session.reader.load(DECISION, ids["promote"]) if "promote" in ids else None
@@ -156,11 +158,10 @@ def _tags(session: Session, run_id: str) -> Mapping[str, str]:
     return tags
 
 
-def _summarise(session: Session, chain: Chain) -> str:
+def _summarise(session: Session, chain: Chain, source: Mapping[str, str]) -> str:
     """Return what came out, what was reused and what to type next."""
     reader, ids = session.reader, chain.lineage
     metrics, audit = reader.load(METRICS, ids["evaluate"]), reader.load(LEAK_AUDIT, ids["split"])
-    source = _tags(session, ids["ingest"])
     lines = [
         f"Data: {source['recipeline.data_origin']} [{source['recipeline.data_source']}, "
         f"sha256 {source['recipeline.data_digest'][:12]}]",

@@ -50,7 +50,7 @@ def compare(recipe: str, profile: str, before: str, after: str) -> Result:
         *(comparison.differences or ["Nothing that is recorded differs."]),
         f"The card: {card_of(session, run.id)}",
     ]
-    return Result("\n".join(lines), run_id=run.id)
+    return Result("\n".join(lines), run_id=run.id, outcome=run.outcome)
 
 
 def _lineage(session: Session, word: str, newest: str, parameter: str) -> dict[str, str]:

@@ -90,13 +90,13 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
         words = [*describe_monitoring(report), f"The card: {card_of(session, run.id)}"]
         rows = live.labelled() if asked.retrains and verdict == DRIFT else None
     if rows is None:
-        return Result("\n".join(words), run.exit_code, run.id)
+        return Result("\n".join(words), run.exit_code, run.id, run.outcome)
     session.reporter.say("\n".join(words))
     retrained = _retrain(session, rows)
     run.tag(retrain_run_id=retrained.run_id)
     # What has drifted is put right only by another model.
     code = 0 if retrained.outcome == "promoted" else retrained.exit_code or run.exit_code
-    return Result(retrained.words, code, run.id)
+    return Result(retrained.words, code, run.id, run.outcome)
 
 
 @dataclass(frozen=True)

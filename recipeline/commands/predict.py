@@ -70,7 +70,7 @@ def predict(recipe: str, profile: str, input: str, output: str, model_uri: str, 
             words += predict_file(session, run, model, input, target, rejects=rejects)
         else:
             words.append(predict_sample(session, model))
-    return Result("\n".join(words), run_id=run.id if run else "")
+    return Result("\n".join(words), run_id=run.id if run else "", outcome=run.outcome if run else "")
 
 
 def choose_output(folder: Path, input: str, output: str) -> Path | None:

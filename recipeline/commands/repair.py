@@ -31,7 +31,7 @@ def repair(recipe: str, profile: str) -> Result:
     session = open_session(recipe, profile)
     with session.open_run("repair") as run:
         lines = [*moved, *_repair_registry(session, run)]
-    return Result("\n".join(lines or ["nothing was broken"]), run.exit_code, run.id)
+    return Result("\n".join(lines or ["nothing was broken"]), run.exit_code, run.id, run.outcome)
 
 
 def _relocate_store(recipe: str, profile: str) -> list[str]:

@@ -54,7 +54,7 @@ def retrain(recipe: str, profile: str, data: str, mode: str, model: str, promote
     # The profile's own rows hold those that were there before.
     chosen = choose_word("mode", mode, (APPEND, REPLACE), default=APPEND if data else REPLACE)
     retrained = retrain_on(session, data, chosen, model=model, promote=promote)
-    return Result(retrained.words, retrained.exit_code, retrained.run_id)
+    return Result(retrained.words, retrained.exit_code, retrained.run_id, retrained.outcome)
 
 
 @dataclass(frozen=True)

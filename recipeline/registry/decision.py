@@ -59,45 +59,13 @@ def decide(
 ) -> Decision:
     """Decide whether `challenger` takes the place of `champion`; where a rule needs evidence, measure it.
 
-    A champion that would stay and cannot be loaded is a failure whatever the rule.
-
     The evidence is kept in the decision and on the challenger's tags. `load` returns the challenger's model, which has answered
     its golden rows; `say` is told what takes long.
 
     Raises
     ------
-    UnavailableError : the champion's or the challenger's model, or the rows that it learned from, are not there.
+    UnavailableError : the challenger, or the rows that it learned from, are not there.
     """
-    decision = _decide(
-        challenger,
-        champion,
-        policy,
-        run=run,
-        recipe=recipe,
-        workers=workers,
-        registry=registry,
-        changed_by=changed_by,
-        load=load,
-        say=say,
-    )
-    if champion and not decision.promoted:
-        _require_champion(champion, run.reader)
-    return decision
-
-
-def _decide(
-    challenger: ModelVersion,
-    champion: ModelVersion | None,
-    policy: Policy,
-    *,
-    run: StepRun,
-    recipe: Recipe,
-    workers: Workers,
-    registry: Registry,
-    changed_by: ChangedBy,
-    load: Callable[[], BaseEstimator],
-    say: Callable[[str], None],
-) -> Decision:
     found = choose_rule(as_contender(challenger), as_contender(champion) if champion else None, policy)
     if isinstance(found, Decision):
         return found
@@ -149,7 +117,7 @@ def _decide(
     return replace(decision, evidence=details)
 
 
-def _require_champion(champion: ModelVersion, reader: Reader) -> None:
+def require_champion(champion: ModelVersion, reader: Reader) -> None:
     """Raise UnavailableError where the champion's model or its golden rows are missing, cut off or changed."""
     tags = champion.tags
     try:

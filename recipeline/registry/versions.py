@@ -21,11 +21,10 @@ from recipeline.registry.ledger import ACKNOWLEDGE, EXTERNAL, NOTES, OPEN, REVER
 from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION, Stages, files_are_there, holder
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.filters import quoted
+from recipeline.tracking.runs import TAG_LENGTH
 from recipeline.tracking.store import Store, held, search_versions
 
 WITHDRAWN = "recipeline.withdrawn"
-
-_TAG_LENGTH = 5000
 
 #: How long a command may take from an outdated write of the alias to mending it.
 _SLOW_SECONDS, _PAUSE_SECONDS = 10, 0.25
@@ -91,7 +90,7 @@ class Registry:
                 version = twins[0]
             else:
                 self._require_run(run_id)
-                texts = {f"recipeline.{name}": str(value)[:_TAG_LENGTH] for name, value in tags.items()}
+                texts = {f"recipeline.{name}": str(value)[:TAG_LENGTH] for name, value in tags.items()}
                 version = self._client.create_model_version(
                     self.name,
                     source,
@@ -200,7 +199,7 @@ class Registry:
         """Set ``recipeline.<name>`` tags on a version."""
         with self.locked():  # two that set one tag for the first time break each other
             for name, value in tags.items():
-                self._client.set_model_version_tag(self.name, version, f"recipeline.{name}", str(value)[:_TAG_LENGTH])
+                self._client.set_model_version_tag(self.name, version, f"recipeline.{name}", str(value)[:TAG_LENGTH])
 
     def _make(self) -> None:
         if not self._client.search_registered_models(f"name = {quoted(self.name)}"):

@@ -24,7 +24,8 @@ from recipeline.tracking.store import now_ms
 
 T = TypeVar("T")
 
-_TAG_LENGTH, _PARAM_LENGTH = 5000, 6000  # what every store takes
+#: What every store takes.
+TAG_LENGTH, PARAM_LENGTH = 5000, 6000
 
 _MARK = "recipeline.opening"
 
@@ -93,7 +94,7 @@ class StepRun:
     def tag(self, **tags: object) -> None:
         """Set ``recipeline.<name>`` tags on the run."""
         self._own_tags |= {name: str(value) for name, value in tags.items()}
-        given = [RunTag(f"recipeline.{name}", str(value)[:_TAG_LENGTH]) for name, value in tags.items()]
+        given = [RunTag(f"recipeline.{name}", str(value)[:TAG_LENGTH]) for name, value in tags.items()]
         if given:
             self.client.log_batch(self.id, tags=given)
 
@@ -110,9 +111,9 @@ class StepRun:
         Logged when the run is closed. What the step decided has the prefix ``best.``; unprefixed scores are on the runs of
         candidates only. NaN and infinity are left out: no store sorts by them.
         """
-        self._params |= {name: str(value)[:_PARAM_LENGTH] for name, value in (params or {}).items()}
+        self._params |= {name: str(value)[:PARAM_LENGTH] for name, value in (params or {}).items()}
         self._metrics |= {name: float(value) for name, value in (metrics or {}).items() if math.isfinite(value)}
-        self._mlflow_tags |= {name: text[:_TAG_LENGTH] for name, text in ((RUN_NAME, title), (NOTE, note)) if text}
+        self._mlflow_tags |= {name: text[:TAG_LENGTH] for name, text in ((RUN_NAME, title), (NOTE, note)) if text}
 
     def set_lineage(self, lineage: dict[str, str]) -> None:
         """Record the upstream runs and copy their data tags."""
@@ -203,7 +204,7 @@ def fail_run(client: MlflowClient, run_id: str, error: BaseException) -> None:
     """Mark a run as FAILED with what went wrong; only logged where the store no longer takes it."""
     sentence = error.sentence if isinstance(error, RecipelineError) else f"{type(error).__name__}: {error}"
     try:
-        client.set_tag(run_id, "recipeline.error", sentence[:_TAG_LENGTH])
+        client.set_tag(run_id, "recipeline.error", sentence[:TAG_LENGTH])
         client.set_tag(run_id, "recipeline.outcome", "error")
         client.set_tag(run_id, "recipeline.exit_code", str(exit_code_of(error)))
         client.set_terminated(run_id, "FAILED")
