@@ -3,7 +3,8 @@
 Usage: make bench-serving [ARGS="data=wines.csv seconds=5 rounds=3 pairs=60 only=ours,mlflow environments=FOLDER"]
 
 The model is a forest of 200 trees, trained by the project's own chain. In a closed loop 1 and 8 clients ask 1 and 100 rows at a
-time; then ours is asked in an open loop at half of what it reached, and latency counts from when a request was due. One server
+time, and latencies are corrected for the requests that a client left out while it waited; then ours is asked in an open loop at
+half of what it reached, and latency counts from when a request was due. One server
 runs at a time, all take turns in every round, and of the answers a sample is held against the model's own predictions. What the
 self-watch costs is less than what a machine's speed changes by between two rounds: both run, and are asked in turn, in `pairs`
 of bursts of a second.
@@ -13,18 +14,17 @@ MLServer and BentoML are installed into environments of their own, which `enviro
 from __future__ import annotations
 
 import gc
-import itertools
 import os
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import mlflow
 import mlflow.artifacts
@@ -32,12 +32,9 @@ import mlflow.sklearn
 import numpy as np
 import platformdirs
 from joblib import cpu_count
-from prettytable import PrettyTable, TableStyle
-from scipy.stats import bootstrap
 
+from benchmarks.ceiling import measure_ceiling
 from benchmarks.contenders import (
-    ECHO,
-    MLFLOW,
     MODEL,
     OURS,
     ROOT,
@@ -50,31 +47,29 @@ from benchmarks.contenders import (
     inherited,
     unwatched,
 )
-from benchmarks.load import Load, Report, measure_ceiling
+from benchmarks.latency import correct, quantile
+from benchmarks.load import Load, Report
+from benchmarks.serving_tables import (
+    BUSY,
+    CASES,
+    SIZES,
+    Case,
+    Figure,
+    Results,
+    tabulate,
+    tabulate_latencies,
+    tabulate_parts,
+    tabulate_ratios,
+)
 from recipeline.config.recipe import load_recipe
 from recipeline.data.schema import validate_table
 from recipeline.data.sources import read_source
 from recipeline.data.tables import read_table
 
-#: Rows of a request, and how many requests are made of the data.
-SIZES = {1: 256, 100: 32}
-CLIENTS = (1, 8)
 #: Of so many answers one is held against the model.
 CHECKED = 20
 OPEN_CLIENTS, OPEN_SHARE = 8, 0.5
 BURST_SECONDS = 1.0
-PARTS = ("parse", "validate", "predict", "encode")
-
-
-class Case(NamedTuple):
-    """Rows in a request, and clients."""
-
-    rows: int
-    clients: int
-
-
-CASES = tuple(itertools.starmap(Case, itertools.product(SIZES, CLIENTS)))
-BUSY = Case(1, 8)
 
 
 @dataclass(frozen=True)
@@ -83,34 +78,6 @@ class Asked:
 
     rows: dict[int, list[list[Row]]]
     expected: dict[int, list[np.ndarray]]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """What one measurement gave."""
-
-    rate: float
-    p50: float
-    p99: float
-    parts: dict[str, float]
-
-
-@dataclass
-class Results:
-    """Figures of the rounds by contender and case, those of the open loop, the ratios with and without the self-watch, and why
-    contenders are missing.
-    """
-
-    closed: dict[tuple[str, Case], list[Figure]] = field(default_factory=dict)
-    watched: list[float] = field(default_factory=list)
-    open: list[Figure] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
-
-    def ratio(self, name: str, other: str, case: Case, value: str = "rate") -> float | None:
-        """Return the median of the rounds' ratios; None where one of both is missing."""
-        found = [self.closed.get((who, case), []) for who in (name, other)]
-        ratios = [getattr(a, value) / getattr(b, value) for a, b in zip(*found, strict=False)]
-        return statistics.median(ratios) if ratios else None
 
 
 class WrongAnswer(Exception):
@@ -150,7 +117,9 @@ def measure(contender: Contender, port: int, asked: Asked, case: Case, *, second
     report = Load(port, requests, clients=case.clients, rate=rate, keep_every=CHECKED).run(seconds)
     gc.enable()
     check(contender, report, asked.expected[case.rows])
-    return Figure(report.rate, report.milliseconds(0.5), report.milliseconds(0.99), server_timing(report))
+    latencies = np.array([1000 * (answer.done - answer.due) for answer in report.answers])
+    latencies = correct(latencies, 0 if rate else 1000 * report.seconds * case.clients / len(latencies))
+    return Figure(report.rate, quantile(latencies, 0.5), quantile(latencies, 0.99), server_timing(report), latencies)
 
 
 def server_timing(report: Report) -> dict[str, float]:
@@ -175,7 +144,11 @@ def run_round(contenders: list[Contender], asked: Asked, results: Results, folde
                     results.open.append(measure(contender, port, asked, Case(1, OPEN_CLIENTS), seconds=seconds, rate=rate))
         except (Skipped, WrongAnswer) as error:
             results.skipped[contender.name] = str(error)
-        tell(f"  {contender.name}: {results.skipped.get(contender.name) or _briefly(results, contender.name)}")
+        if reason := results.skipped.get(contender.name):
+            tell(f"  SKIPPED {contender.name}: {reason}")
+        else:
+            rates = ", ".join(f"{results.closed[contender.name, case][-1].rate:,.0f}/s" for case in CASES)
+            tell(f"  {contender.name}: {rates}")
 
 
 def run_pairs(one: Contender, other: Contender, asked: Asked, folder: Path, *, pairs: int) -> Iterator[float]:
@@ -189,88 +162,9 @@ def run_pairs(one: Contender, other: Contender, asked: Asked, folder: Path, *, p
             yield rates[one.name] / rates[other.name]
 
 
-def _briefly(results: Results, name: str) -> str:
-    return ", ".join(f"{results.closed[name, case][-1].rate:,.0f}/s" for case in CASES)
-
-
 def tell(text: str) -> None:
     """Say how far it is, on stderr."""
     print(text, file=sys.stderr, flush=True)
-
-
-# --- what is printed -----------------------------------------------------------------------------------------------------
-
-
-def tabulate(results: Results) -> str:
-    """Return the medians of the rounds: requests/s, p50 and p99 of each contender and case."""
-    table = _table(["requests/s, p50 ms, p99 ms", *(f"{case.rows} rows, {case.clients} clients" for case in CASES)])
-    for name in dict.fromkeys(name for name, _ in results.closed):
-        table.add_row([name, *(_cell(results.closed.get((name, case), [])) for case in CASES)])
-    for name, reason in results.skipped.items():
-        table.add_row([f"SKIPPED {name}", *[""] * len(CASES)])
-        tell(f"SKIPPED {name}: {reason}")
-    return str(table.get_string())
-
-
-def _cell(figures: list[Figure]) -> str:
-    if not figures:
-        return ""
-    rate, p50, p99 = (statistics.median(getattr(figure, name) for figure in figures) for name in ("rate", "p50", "p99"))
-    return f"{rate:,.0f}  {p50:.2f}  {p99:.2f}"
-
-
-def tabulate_ratios(results: Results) -> str:
-    """Return what counts: ratios of the same round, the median of the rounds, and what they are to be."""
-    table, many = _table(["", "measured", "target", "met"]), Case(100, 8)
-    p99 = statistics.median(figure.p99 for figure in results.open) if results.open else None
-    watched = statistics.median(results.watched) if results.watched else None
-    targets: list[tuple[str, float | None, str, Callable[[float], bool]]] = [
-        ("ours / mlflow, requests/s, 1 row, 8 clients", results.ratio(OURS, MLFLOW, BUSY), ">= 100", lambda v: v >= 100),
-        ("ours / mlflow, p99, 1 row, 8 clients", results.ratio(OURS, MLFLOW, BUSY, "p99"), "<= 0.025", lambda v: v <= 1 / 40),
-        ("ours / mlflow, requests/s, 100 rows, 8 clients", results.ratio(OURS, MLFLOW, many), ">= 20", lambda v: v >= 20),
-        ("ours / bare echo, requests/s, 1 row, 8 clients", results.ratio(OURS, ECHO, BUSY), ">= 0.5", lambda v: v >= 0.5),
-        (
-            f"{OURS} / {UNWATCHED}, requests/s, 1 row, 8 clients{_interval(results.watched)}",
-            watched,
-            ">= 0.97",
-            lambda v: v >= 0.97,
-        ),
-        ("ours, open loop at half of its capacity, p99 ms", p99, "< 10", lambda v: v < 10),
-    ]
-    for label, value, target, met in targets:
-        shown = ["", ""] if value is None else [f"{value:.3g}", "yes" if met(value) else "NO"]
-        table.add_row([label, shown[0], target, shown[1]])
-    return str(table.get_string())
-
-
-def _interval(ratios: list[float]) -> str:
-    """Return between what the median of the ratios lies at 95 %, by the bootstrap."""
-    if len(ratios) < 3:
-        return ""
-    found = bootstrap((ratios,), np.median, rng=0).confidence_interval
-    return f" ({found.low:.3f} to {found.high:.3f})"
-
-
-def tabulate_parts(results: Results) -> str:
-    """Return where our time goes, by the header Server-Timing: mean milliseconds, the median of the rounds."""
-    table = _table(["ours, ms", *PARTS])
-    cases = {f"{case.rows} rows, {case.clients} clients": results.closed.get((OURS, case), []) for case in CASES}
-    for label, figures in (cases | {"1 row, open loop": results.open}).items():
-        if figures:
-            parts = [statistics.median(figure.parts.get(part, float("nan")) for figure in figures) for part in PARTS]
-            table.add_row([label, *(f"{value:.3f}" for value in parts)])
-    return str(table.get_string())
-
-
-def _table(columns: list[str]) -> PrettyTable:
-    table = PrettyTable(columns)
-    table.set_style(TableStyle.SINGLE_BORDER)
-    table.align = "r"
-    table.align[columns[0]] = "l"
-    return table
-
-
-# --- the run -------------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -330,7 +224,7 @@ def main(options: dict[str, str]) -> None:
                 results.skipped[UNWATCHED] = str(error)
     ceiling = measure_ceiling(min(seconds, 2), BUSY.clients)
     print(f"{rounds} rounds of {seconds:g} s a case; the generator's own ceiling, 8 clients: {ceiling.rate:,.0f} requests/s")
-    for text in (tabulate(results), tabulate_ratios(results), tabulate_parts(results)):
+    for text in (tabulate(results), tabulate_ratios(results), tabulate_parts(results), tabulate_latencies(results)):
         print(text, flush=True)
 
 

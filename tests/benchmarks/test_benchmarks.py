@@ -17,7 +17,8 @@ from benchmarks import chain
 from benchmarks.batch import FEW, Done, Pair, faster, row_seconds
 from benchmarks.contenders import OURS, Contender
 from benchmarks.load import Answer, Load, Report, ask, build_request, free_port, length_of
-from benchmarks.serving import BUSY, Figure, Results, WrongAnswer, check, server_timing
+from benchmarks.serving import WrongAnswer, check, server_timing
+from benchmarks.serving_tables import BUSY, Figure, Results
 from tests.conftest import ROOT
 
 OK = b"HTTP/1.1 200 OK\r\nServer-Timing: parse;dur=0.5, predict;dur=1.5\r\ncontent-length: 2\r\n\r\n{}"
