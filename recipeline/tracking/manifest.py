@@ -159,6 +159,10 @@ class Reader:
             faults += self._model_faults(model_id, digests)
         return faults
 
+    def model_digests(self, model_id: str, run_id: str) -> dict[str, str]:
+        """Return the sha256 that the run noted for each file of its logged model, by relative path; none of another model."""
+        return dict(self._manifest(run_id)["models"].get(model_id, {}))
+
     def require_model(self, model_id: str, run_id: str) -> None:
         """Raise UnavailableError where a logged model of the run is missing, cut off or changed."""
         digests = self._manifest(run_id)["models"].get(model_id)
