@@ -103,6 +103,10 @@ class Session:
             self._sources[data] = read_source(data, self.recipe, folder=self.cwd, cache=self.cache_folder)
         return self._sources[data]
 
+    def keep_source(self, data: str, content: bytes) -> None:
+        """Let the rows at the URI `data` be these bytes, which were fetched already."""
+        self._sources[data] = Source("file", data, content)
+
     def upstream(self, name: str) -> tuple[str, ...]:
         """Return the steps before `name`, first one first."""
         return self.order[: self.order.index(name)]
