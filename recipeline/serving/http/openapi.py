@@ -77,6 +77,12 @@ def _introduce(model: ServedModel | None, *, asks: bool) -> str:
     return "\n\n".join(lines)
 
 
+_CSV = (
+    "A header and rows, separated by comma, semicolon, tab or bar. A field is a number; an empty one is a missing value, as is "
+    "one of the recipe's words for it, which the columns' descriptions name."
+)
+
+
 def _about_predictions(model: ServedModel | None) -> Json:
     sample = model.info["sample"] if model else None
     predict = _operation(
@@ -99,7 +105,7 @@ def _about_predictions(model: ServedModel | None) -> Json:
             "required": True,
             "content": {
                 JSON: _with_examples(ref("schemas", "Invocation"), _invocation_examples(sample)),
-                "text/csv": _with_examples({"type": "string"}, _csv_examples(sample)),
+                "text/csv": _with_examples({"type": "string", "description": _CSV}, _csv_examples(sample)),
             },
         },
     )
