@@ -9,7 +9,14 @@ from typing import Any
 from prettytable import PrettyTable, TableStyle
 
 from recipeline.escape import for_cell
-from recipeline.monitoring.wording import describe_finding, explain_drift, explain_known, explain_left_out, explain_open
+from recipeline.monitoring.wording import (
+    describe_finding,
+    explain_drift,
+    explain_known,
+    explain_left_out,
+    explain_open,
+    name_verdict,
+)
 
 QUOTED = "R2, random split*"
 
@@ -101,7 +108,7 @@ def describe_monitoring(report: Mapping[str, Any]) -> list[str]:
     ]
     if newest["prediction"]:
         rows.append(("prediction", _share(newest["prediction"]["psi"]), _share(newest["prediction"]["wasserstein"]), "", ""))
-    lines = [tabulate(["", "PSI", "Wasserstein (sd)", "missing", "out of range"], rows)]
+    lines = [tabulate(["", "PSI", "Wasserstein (sd)", "missing", "out of range"], rows)] if newest["rows"] else []
     if len(report["windows"]) > 1:
         counts = Counter(window["verdict"] for window in report["windows"])
         lines.append(f"{len(report['windows'])} windows: {', '.join(f'{count} {word}' for word, count in counts.items())}.")
@@ -114,7 +121,7 @@ def describe_monitoring(report: Mapping[str, Any]) -> list[str]:
     lines += filter(None, (explain_open(report["windows"]), explain_known(newest)))
     if newest["performance"]:
         lines.append(f"Labelled: MAE {newest['performance']['mae']:.4f} of {newest['performance']['rows']:,} rows.")
-    return [*lines, f"{newest['verdict'].upper()}: {explain_drift(report)}", *map(describe_finding, newest["findings"])]
+    return [*lines, f"{name_verdict(newest)}: {explain_drift(report)}", *map(describe_finding, newest["findings"])]
 
 
 def _share(value: float | None) -> str:

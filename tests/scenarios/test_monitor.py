@@ -129,6 +129,31 @@ def test_windows_are_a_series_and_the_newest_decides(monitored: Project, tmp_pat
     assert (found["worst"], found["rows"]) == ("drift", 400)
 
 
+def test_a_window_that_never_fills_is_not_judged_and_says_so(monitored: Project, tmp_path: Path) -> None:
+    outcome = monitored.ok("monitor", data=table(tmp_path, stronger()), window="1000", fail_on="warn")
+    assert "NOT JUDGED: No window of 1,000 rows is full, there are 400: nothing is judged." in outcome.stdout
+    assert "The newest window is not complete and decides nothing: 400 rows, drift." in outcome.stdout
+    assert monitored.tags(outcome.run_id)["recipeline.verdict"] == "too small"
+    assert report(monitored, outcome)["newest"]["rows"] == 0
+
+
+@pytest.mark.parametrize("on_drift", ["nothing", "retrain"])
+def test_a_missing_column_is_drift_also_where_no_window_fills(monitored: Project, tmp_path: Path, on_drift: str) -> None:
+    rows = stronger().drop(columns=["pH", "quality"])
+    outcome = monitored.run("monitor", data=table(tmp_path, rows), window="1000", on_drift=on_drift)
+    assert outcome.exit_code == (5 if on_drift == "nothing" else 3), outcome.stderr
+    if on_drift == "nothing":
+        words = "DRIFT: The columns differ: pH. No window of 1,000 rows is full, there are 400: no row is judged."
+        assert words in outcome.stdout
+
+
+def test_a_log_without_a_complete_window_of_time_is_not_judged(monitored: Project, tmp_path: Path) -> None:
+    now = time.time()
+    write_log(tmp_path / "log", stronger(), list(np.linspace(now - 60, now - 1, 400)))
+    outcome = monitored.ok("monitor", data=str(tmp_path / "log"), window="365d")
+    assert "NOT JUDGED: No complete window has rows: nothing is judged." in outcome.stdout
+
+
 def test_a_parquet_file_is_read_too(monitored: Project, tmp_path: Path) -> None:
     stronger().to_parquet(tmp_path / "live.parquet")
     assert monitored.run("monitor", data=str(tmp_path / "live.parquet")).exit_code == 5
