@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -92,6 +93,12 @@ def guess(word: str, known: Iterable[str]) -> str:
     names = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), names, n=1)
     return f"Did you mean '{names[close[0]]}'? " if close else ""
+
+
+def require_there(path: Path) -> None:
+    """Raise DataError where nothing is at the path of the data, as where its name is too long to be one."""
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises of a name that is too long
+        raise missing_file(path)
 
 
 def missing_file(path: Path) -> DataError:

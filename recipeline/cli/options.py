@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from recipeline.errors import UsageError, missing_file, nearest
+from recipeline.errors import UsageError, nearest, require_there
 
 #: How the name of a table ends; a word without it may be the name of a source.
 _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".gz", ".zip")
@@ -56,6 +56,6 @@ def check_path(_: click.Context, __: click.Parameter, data: str) -> str:
     looked at later.
     """
     is_path = "://" not in data and not data.startswith(("file:", "~")) and ("/" in data or data.endswith(_TABLES))
-    if is_path and "MLFLOW_RUN_ID" not in os.environ and not os.path.exists(data):  # noqa: PTH110 - false of a name too long
-        raise missing_file(Path.cwd() / data)
+    if is_path and "MLFLOW_RUN_ID" not in os.environ:
+        require_there(Path.cwd() / data)
     return data

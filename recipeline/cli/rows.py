@@ -28,9 +28,22 @@ DOWNLOAD_SECONDS = 3600.0
 
 @contextmanager
 def fetched(session: Session, input: str, parameter: str) -> Iterator[Path]:
-    """Give the path of the rows that `parameter` names: as it is, or, of a URI, that of a copy for the block."""
+    """Give the path of the rows that `parameter` names: as it is, or, of a URI, that of a copy for the block.
+
+    Raises
+    ------
+    DataError : it cannot be looked at, as where a name is too long. UnavailableError : a URI cannot be fetched.
+    """
     path = local_path(input, session.cwd)
     if path is not None:
+        try:
+            path.exists()
+        except OSError as error:
+            raise DataError(
+                f"{parameter} must be an existing file or folder, or a URI.",
+                got=f"'{path}' ({error.strerror})",
+                fix="Correct the path; give an absolute one where in doubt.",
+            ) from None
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:

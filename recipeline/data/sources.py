@@ -18,7 +18,7 @@ from recipeline.config.import_path import import_object
 from recipeline.config.recipe import Recipe
 from recipeline.config.table import SYNTHETIC, Download
 from recipeline.data.uris import NoConnectionError, copy_uri, fetch, local_path, redact, within
-from recipeline.errors import DataError, UsageError, missing_file
+from recipeline.errors import DataError, UsageError, missing_file, require_there
 
 #: A download gets this many seconds in all, attempts, redirects and name look-up included.
 DOWNLOAD_SECONDS = 10.0
@@ -88,8 +88,8 @@ def check_source(data: str, recipe: Recipe, *, folder: Path) -> None:
     """Raise DataError where `data` is a path that does not exist; nothing is read."""
     if not is_named(data, recipe):
         path = local_path(data, folder)
-        if path is not None and not path.exists():
-            raise missing_file(path)
+        if path is not None:
+            require_there(path)
 
 
 def _automatic(recipe: Recipe, cache: Path) -> Source:

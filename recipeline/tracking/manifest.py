@@ -250,6 +250,22 @@ class Reader:
             return "none"
 
 
+class KeptReader:
+    """Reads artifacts as `Reader` does, each once: whoever asks again gets the same object, and must not change it."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._kept: dict[tuple[str, str], Any] = {}
+
+    def load(self, artifact: Artifact[T], run_id: str) -> T:
+        """Return the artifact of the run. Raises UnavailableError as `Reader.load` does."""
+        key = artifact.name, run_id
+        if key not in self._kept:
+            self._kept[key] = self._reader.load(artifact, run_id)
+        found: T = self._kept[key]
+        return found
+
+
 def _state(path: Path, digest: str) -> str:
     """Return what is there in the place of a file with that digest; empty where it is that file."""
     if not path.is_file():
