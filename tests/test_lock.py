@@ -72,7 +72,9 @@ def test_all_extras_and_the_dev_tools_install_together(uv_folder: Path, python: 
     installs(uv_folder, LOCKS, "--python-version", python)
 
 
-@pytest.mark.parametrize("system", ["aarch64-unknown-linux-gnu", "macos", "windows"])
+@pytest.mark.parametrize(
+    "system", ["macos", *(pytest.param(other, marks=pytest.mark.full) for other in ("aarch64-unknown-linux-gnu", "windows"))]
+)
 def test_the_locks_install_on_other_systems_too(uv_folder: Path, system: str) -> None:
     installs(uv_folder, [CORE, *LOCK.values()], "--python-version", "3.13", "--python-platform", system)
 

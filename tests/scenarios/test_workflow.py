@@ -657,7 +657,7 @@ def test_two_chains_at_once_on_a_store_that_does_not_exist_both_finish(project: 
     project.production()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.full)])
 def test_a_step_that_is_ended_by_a_signal_says_so_and_its_run_is_failed(project: Project, number: int, code: int) -> None:
     project.write_recipe(
         lambda c: c["candidates"]["DecisionTree"].update(
