@@ -261,4 +261,4 @@ def test_an_unknown_extra_is_refused_before_anything_is_made(shop: Setup, extra:
 
 def test_help_names_the_extras(shop: Setup) -> None:
     (shop.folder / "system/awk").symlink_to(shutil.which("awk") or "awk")
-    assert "(any of: postgres s3)" in shop.make("help").stdout
+    assert "               postgres s3\n" in shop.make("help").stdout
