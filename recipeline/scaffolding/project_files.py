@@ -30,9 +30,9 @@ def for_table(template: Files, title: str, data: Path, target: str, na: Sequence
     """
     recipe = draft_recipe(data, target, name=title, na=na)
     with tempfile.TemporaryDirectory(prefix="recipeline-new-") as folder:  # a name that no recipe may have is refused here
-        path = Path(folder) / "recipe.yaml"
-        path.write_text(recipe, encoding="utf-8")
-        load_recipe(path, {})
+        drafted = Path(folder) / "recipe.yaml"
+        drafted.write_text(recipe, encoding="utf-8")
+        load_recipe(drafted, {})
     name, place = yaml.safe_load(recipe)["name"], yaml.safe_dump(str(data.resolve()), width=10_000).splitlines()[0]
     files = {path: content for path, content in for_wines(template, title).items() if path not in _WINES}
     files["recipe.yaml"] = recipe.encode()
