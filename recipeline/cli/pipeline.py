@@ -217,7 +217,7 @@ def _next(session: Session, reader: Reader, chain: Chain) -> list[str]:
     # Under make, mlflow is in .venv and not on PATH.
     mlflow = "mlflow" if shutil.which("mlflow") else os.path.relpath(Path(sys.executable).with_name("mlflow"))
     if path_of(session.store.uri) != Path.cwd() / "mlflow.db":  # what a bare mlflow would look at
-        mlflow = f"MLFLOW_TRACKING_URI={shlex.quote(redact(session.store.uri))} {mlflow}"
+        mlflow = f"MLFLOW_TRACKING_URI={shlex.quote(redact(session.store.uri))} \\\n      {mlflow}"
     offers = {f"{mlflow} ui": "the runs, in a browser"}
     if decision["rule"] == "policy-manual":
         offers["make approve"] = f"version {decision['version']} into Production"
@@ -227,5 +227,4 @@ def _next(session: Session, reader: Reader, chain: Chain) -> list[str]:
         offers[f"{mlflow} models serve -m {shlex.quote(f'models:/{session.registry.name}/Production')}"] = (
             "the model, as a service"
         )
-    width = max(map(len, offers))
-    return ["Next:", *(f"  {command:<{width}}   {what}" for command, what in offers.items())]
+    return ["Next:", *(line for command, what in offers.items() for line in (f"  {what}:", f"    {command}"))]
