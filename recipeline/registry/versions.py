@@ -41,8 +41,10 @@ class ChangedBy:
 class Registry:
     """The versions of one registered model. Every change is made under the store's lock."""
 
-    def __init__(self, store: Store, name: str, *, ledger_key: str = "") -> None:
+    def __init__(self, store: Store, name: str, *, ledger_key: str = "", description: str = "") -> None:
+        """Use the registered model `name` of a store; where it has to be made, with a `description`, in Markdown."""
         self._store, self._client, self.name = store, store.client, name
+        self._description = description
         self._stages = Stages(store.client, name)
         self.ledger = Ledger(store.client, name, key=ledger_key)
 
@@ -203,7 +205,7 @@ class Registry:
 
     def _make(self) -> None:
         if not self._client.search_registered_models(f"name = {quoted(self.name)}"):
-            self._client.create_registered_model(self.name)
+            self._client.create_registered_model(self.name, description=self._description or None)
 
     def _champion(self) -> str:
         champion = self.holder(CHAMPION)

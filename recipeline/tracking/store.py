@@ -22,7 +22,7 @@ from mlflow.exceptions import MlflowException
 from recipeline.data.uris import redact
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.tracking import sqlite
-from recipeline.tracking._compat import DATABASE_LOGGER, engines_of
+from recipeline.tracking._compat import DATABASE_LOGGER, NOTE, engines_of
 from recipeline.tracking.failures import store_errors, unwritable
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.local import find_local, require_in_place
@@ -54,8 +54,8 @@ class Store:
         """Return the lock that all writers of the registry hold: MLflow's own transitions are not isolated."""
         return store_lock(self.uri)
 
-    def experiment(self, name: str) -> str:
-        """Return the ID of the experiment `name`, made where there is none.
+    def experiment(self, name: str, *, note: str = "") -> str:
+        """Return the ID of the experiment `name`, made where there is none, with a `note` that MLflow shows as Markdown.
 
         Raises
         ------
@@ -70,7 +70,8 @@ class Store:
                 if self.artifact_root and self.artifact_root.startswith("file:"):
                     folder = quote(folder)  # the name of the folder itself stays quoted: it may hold a slash
                 location = f"{self.artifact_root}/{folder}" if self.artifact_root else None
-                return str(self.client.create_experiment(name, artifact_location=location))
+                tags = {NOTE: note} if note else None
+                return str(self.client.create_experiment(name, artifact_location=location, tags=tags))
         if found.lifecycle_stage != "active":
             raise UnavailableError(
                 f"The experiment '{name}' must be active.",
