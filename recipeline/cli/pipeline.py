@@ -218,7 +218,11 @@ def _next(session: Session, reader: Reader, chain: Chain) -> list[str]:
     mlflow = "mlflow" if shutil.which("mlflow") else os.path.relpath(Path(sys.executable).with_name("mlflow"))
     if path_of(session.store.uri) != Path.cwd() / "mlflow.db":  # what a bare mlflow would look at
         mlflow = f"MLFLOW_TRACKING_URI={shlex.quote(redact(session.store.uri))} \\\n      {mlflow}"
-    offers = {f"{mlflow} ui": "the runs, in a browser"}
+    uri, page = redact(session.store.uri), f"/#/experiments/{session.experiment_id}/runs?workflowType=machine_learning"
+    if uri.startswith(("http:", "https:")):
+        offers = {f"{uri.rstrip('/')}{page}": "the runs"}
+    else:
+        offers = {f"{mlflow} ui": "the runs, in a browser", f"http://127.0.0.1:5000{page}": "where it shows them"}
     if decision["rule"] == "policy-manual":
         offers["make approve"] = f"version {decision['version']} into Production"
     elif session.registry.holder(CHAMPION) is None:

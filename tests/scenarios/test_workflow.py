@@ -81,6 +81,7 @@ def test_the_chain_ends_with_a_production_version_a_summary_and_its_run_id(proje
     assert str(project.production().version) == "1"
     for words in ("candidate", "◀", "Best model:", f"Registered: {NAME} version 1", "Promotion: promoted", "Next:"):
         assert words in outcome.stdout
+    assert "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning" in outcome.stdout
     assert project.tags(outcome.run_id)["recipeline.step"] == "main"
 
 
