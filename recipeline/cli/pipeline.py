@@ -224,8 +224,12 @@ def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
     # Under make, mlflow is in .venv and not on PATH.
     mlflow = "mlflow" if shutil.which("mlflow") else os.path.relpath(Path(sys.executable).with_name("mlflow"))
     if path_of(session.store.uri) != Path.cwd() / "mlflow.db":  # what a bare mlflow would look at
-        mlflow = f"MLFLOW_TRACKING_URI={shlex.quote(redact(session.store.uri))} {mlflow}"
-    offers = {f"{mlflow} ui": "the runs, in a browser"}
+        mlflow = f"MLFLOW_TRACKING_URI={shlex.quote(redact(session.store.uri))} \\\n      {mlflow}"
+    uri, page = redact(session.store.uri), f"/#/experiments/{session.experiment_id}/runs?workflowType=machine_learning"
+    if uri.startswith(("http:", "https:")):
+        offers = {f"{uri.rstrip('/')}{page}": "the runs"}
+    else:
+        offers = {f"{mlflow} ui": "the runs, in a browser", f"http://127.0.0.1:5000{page}": "where it shows them"}
     if decision["rule"] == "policy-manual":
         offers["make approve"] = f"version {decision['version']} into Production"
     elif session.registry.holder(CHAMPION) is None:
@@ -234,5 +238,4 @@ def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
         offers[f"{mlflow} models serve -m {shlex.quote(f'models:/{session.registry.name}/Production')}"] = (
             "the model, as a service"
         )
-    width = max(map(len, offers))
-    return ["Next:", *(f"  {command:<{width}}   {what}" for command, what in offers.items())]
+    return ["Next:", *(line for command, what in offers.items() for line in (f"  {what}:", f"    {command}"))]

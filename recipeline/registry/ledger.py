@@ -24,7 +24,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from recipeline.tracking.failures import is_missing
-from recipeline.tracking.store import require_model, search_versions
+from recipeline.tracking.store import require_registered, search_versions
 
 #: The kinds of an entry: what changed Production.
 PROMOTE, APPROVE, FORCED, ROLLBACK = "promote", "approve", "forced", "rollback"
@@ -230,7 +230,7 @@ class Ledger:
 
     def _make(self) -> None:
         text = f"Every change of Production of {self._model}, one version an entry. Written by the pipeline."
-        require_model(self._client, self.name, text)
+        require_registered(self._client, self.name, text)
 
     def _sign(self, entry: Entry) -> str:
         return hmac.new(self._key.encode(), entry.content().encode(), hashlib.sha256).hexdigest()

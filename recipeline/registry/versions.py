@@ -21,7 +21,7 @@ from recipeline.registry.ledger import ACKNOWLEDGE, EXTERNAL, NOTES, OPEN, REVER
 from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION, Stages, files_are_there, holder
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.runs import TAG_LENGTH
-from recipeline.tracking.store import Store, held, require_model, search_versions
+from recipeline.tracking.store import Store, held, require_registered, search_versions
 
 WITHDRAWN = "recipeline.withdrawn"
 
@@ -40,8 +40,10 @@ class ChangedBy:
 class Registry:
     """The versions of one registered model. Every change is made under the store's lock."""
 
-    def __init__(self, store: Store, name: str, *, ledger_key: str = "") -> None:
+    def __init__(self, store: Store, name: str, *, ledger_key: str = "", description: str = "") -> None:
+        """Use the registered model `name` of a store; where it has to be made, with a `description`, in Markdown."""
         self._store, self._client, self.name = store, store.client, name
+        self._description = description
         self._stages = Stages(store.client, name)
         self.ledger = Ledger(store.client, name, key=ledger_key)
 
@@ -80,7 +82,7 @@ class Registry:
         A model whose `identity` (what it was trained on, with and by) is registered already is not registered again.
         """
         with self.locked():
-            require_model(self._client, self.name)
+            require_registered(self._client, self.name, self._description or None)
             self._finish()
             self._stages.sync()
             same = [version for version in self.versions() if version.tags.get("recipeline.identity") == identity]
@@ -176,7 +178,7 @@ class Registry:
     ) -> None:
         """Write a note into the ledger: an entry that leaves Production as it is."""
         with self.locked():
-            require_model(self._client, self.name)
+            require_registered(self._client, self.name, self._description or None)
             self._finish()
             champion, entry = self._champion(), None
             while entry is None:  # another one was there before, by a command that does not share our lock

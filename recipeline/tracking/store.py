@@ -22,7 +22,7 @@ from mlflow.exceptions import MlflowException
 from recipeline.data.uris import redact
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.tracking import sqlite
-from recipeline.tracking._compat import DATABASE_LOGGER, engines_of
+from recipeline.tracking._compat import DATABASE_LOGGER, NOTE, engines_of
 from recipeline.tracking.client import RegistryClient
 from recipeline.tracking.failures import is_conflict, store_errors, unwritable
 from recipeline.tracking.filters import quoted
@@ -55,8 +55,8 @@ class Store:
         """Return the lock that all writers of the registry hold: MLflow's own transitions are not isolated."""
         return store_lock(self.uri)
 
-    def experiment(self, name: str) -> str:
-        """Return the ID of the experiment `name`, made where there is none.
+    def experiment(self, name: str, *, note: str = "") -> str:
+        """Return the ID of the experiment `name`, made where there is none, with a `note` that MLflow shows as Markdown.
 
         Raises
         ------
@@ -71,8 +71,9 @@ class Store:
                 if self.artifact_root and self.artifact_root.startswith("file:"):
                     folder = quote(folder)  # the name of the folder itself stays quoted: it may hold a slash
                 location = f"{self.artifact_root}/{folder}" if self.artifact_root else None
+                tags = {NOTE: note} if note else None
                 try:
-                    return str(self.client.create_experiment(name, artifact_location=location))
+                    return str(self.client.create_experiment(name, artifact_location=location, tags=tags))
                 except MlflowException as error:
                     found = self.client.get_experiment_by_name(name)
                     if found is None or not is_taken(error):  # else another machine was faster
@@ -185,7 +186,7 @@ def is_taken(error: MlflowException) -> bool:
     return error.error_code == "RESOURCE_ALREADY_EXISTS" or is_conflict(error)
 
 
-def require_model(client: MlflowClient, name: str, description: str | None = None) -> None:
+def require_registered(client: MlflowClient, name: str, description: str | None = None) -> None:
     """Make a registered model where there is none; another machine may make it at the same time."""
     if client.search_registered_models(f"name = {quoted(name)}"):
         return

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from recipeline.errors import UnavailableError
 from recipeline.tracking.client import RegistryClient
 from recipeline.tracking.failures import is_conflict
-from recipeline.tracking.store import Store, require_model
+from recipeline.tracking.store import Store, require_registered
 
 Act = Callable[[MlflowClient], Any]
 NAME = "Toy"
@@ -46,7 +46,7 @@ RACES: dict[str, tuple[Act, Act]] = {
     "both move a version": (lambda c: c.transition_model_version_stage(NAME, "1", "Production"),) * 2,
     "both describe a version": (lambda c: c.update_model_version(NAME, "1", "words"),) * 2,
     "both make a version": (add, add),
-    "both make a model": (lambda c: require_model(c, "Other"),) * 2,
+    "both make a model": (lambda c: require_registered(c, "Other"),) * 2,
 }
 
 
@@ -54,7 +54,7 @@ RACES: dict[str, tuple[Act, Act]] = {
 def registered(store: Store) -> Store:
     """A store with a model of two versions; the second one is `previous`, the first one has a tag."""
     client = store.client
-    require_model(client, NAME)
+    require_registered(client, NAME)
     for _ in range(2):
         add(client)
     client.set_registered_model_alias(NAME, "previous", "2")
