@@ -89,7 +89,14 @@ def _words(verdict: dict[str, Any], metrics: dict[str, Any], audit: dict[str, An
     return "\n".join([*lines, *(explain_split(audit, metrics) if metrics["leaks"] else [])])
 
 
-STEP = Step("evaluate", work, inputs, uses_workers=True)
+STEP = Step(
+    "evaluate",
+    work,
+    inputs,
+    uses_workers=True,
+    reads=(LEADERBOARD, LEAK_AUDIT, OUT_OF_FOLD, TEST, TRAIN),
+    writes=(BASELINE, BASELINE_ROWS, DIAGNOSIS, GOLDEN, INTERVAL, METRICS, MODEL_INFO, TEST_PREDICTIONS, VERDICT),
+)
 
 
 @step_command(STEP)

@@ -79,7 +79,9 @@ def work(session: Session, run: StepRun, model: str) -> str:
     return board[["candidate", "cv_mean_score", "cv_std", "fit_seconds"]].to_string(index=False, float_format="{:.4f}".format)
 
 
-STEP = Step("train", work, inputs, params=("model",), check=check, uses_workers=True)
+STEP = Step(
+    "train", work, inputs, params=("model",), check=check, uses_workers=True, reads=(TRAIN,), writes=(LEADERBOARD, OUT_OF_FOLD)
+)
 
 
 @step_command(STEP)
