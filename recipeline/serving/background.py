@@ -35,9 +35,14 @@ class Background:
     """
 
     def __init__(
-        self, handle: Callable[[list[Any]], object], dropped: Callable[[int], object], *, capacity: int = 100_000
+        self,
+        handle: Callable[[list[Any]], object],
+        dropped: Callable[[int], object],
+        *,
+        capacity: int = 100_000,
+        pause_seconds: float = _PAUSE_SECONDS,
     ) -> None:
-        self._handle, self._dropped, self._capacity = handle, dropped, capacity
+        self._handle, self._dropped, self._capacity, self._pause = handle, dropped, capacity, pause_seconds
         # No tuples of a record and its lines: what waits in containers makes the garbage collector run more often.
         self._records: list[Any] = []
         self._waiting = 0
@@ -76,7 +81,7 @@ class Background:
         self.flush()
 
     def _run(self) -> None:
-        while not self._closing.wait(_PAUSE_SECONDS):
+        while not self._closing.wait(self._pause):
             self.flush()
 
 

@@ -193,7 +193,7 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: b
     from recipeline.serving.follower import Watch
     from recipeline.serving.http.app import create_app
     from recipeline.serving.http.gateway import Arrivals, Gateway
-    from recipeline.serving.http.predictions import Asked
+    from recipeline.serving.http.predictions import as_lines
     from recipeline.serving.prometheus import Metrics
     from recipeline.serving.self_watch.watch import SelfWatch
     from recipeline.serving.state import Service
@@ -210,7 +210,7 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: b
     if settings.prediction_log and serving.log_folder:
         wanted = settings.prediction_log
         files = RotatingFiles(serving.log_folder, max_bytes=wanted.max_mb * 2**20, keep_days=wanted.keep_days)
-        service.prediction_log = BackgroundLog(files.write, Asked.as_lines, metrics.dropped.labels("predictions").inc)
+        service.prediction_log = BackgroundLog(files.write, as_lines, metrics.dropped.labels("predictions").inc)
     if settings.self_watch_rows:
         service.self_watch = SelfWatch(settings.self_watch_rows, metrics.dropped.labels("self-watch").inc)
     for one in (service.access_log, service.prediction_log, service.self_watch):

@@ -29,6 +29,8 @@ CSV = "text/csv"
 
 _LARGEST_WHOLE = 2**53
 
+_FEW_ROWS = 16
+
 #: Answers a request, whose media type and body are given.
 _Work = Callable[[Service, PlainRequest, str, bytes], Response]
 
@@ -176,7 +178,9 @@ def _record(service: Service, asked: PlainRequest, model: ServedModel, values: n
     log, wanted = service.prediction_log, service.settings.prediction_log
     if log is None or wanted is None or (wanted.sample < 1 and random.random() >= wanted.sample):
         return
-    log.add(Asked(time.time(), environ[ID], model, values, predicted), lines=len(values))
+    kept = Asked(time.time(), environ[ID], model, values, predicted)
+    # Of a few rows the lines are made here: a thread that makes many at once lets other requests wait for the interpreter.
+    log.add(kept.as_lines() if len(values) <= _FEW_ROWS else kept, lines=len(values))
 
 
 @dataclass(frozen=True)
@@ -198,3 +202,8 @@ class Asked:
             as_line({**shared, "row": row, "prediction": answer, "features": dict(zip(names, cells, strict=True))})
             for row, (cells, answer) in enumerate(rows)
         )
+
+
+def as_lines(kept: Asked | bytes) -> bytes:
+    """Return the lines of a request that the log keeps, made now where they were not made yet."""
+    return kept if isinstance(kept, bytes) else kept.as_lines()

@@ -24,6 +24,9 @@ _LOG = logging.getLogger("service")
 #: Rows of requests that are gathered before they are handed over.
 _GATHERED = 1024
 
+#: How long rows wait. To count them takes files and the interpreter from requests; seldom is cheaper than often.
+_PAUSE_SECONDS = 1.0
+
 
 class SelfWatch(Background):
     """Counts what the served version is asked and answers, and tells Prometheus how far that is from its baseline.
@@ -41,7 +44,7 @@ class SelfWatch(Background):
         self._model: ServedModel | None = None
         self._counts: Counts | None = None
         self._failed: ServedModel | None = None
-        super().__init__(self._count, dropped)
+        super().__init__(self._count, dropped, pause_seconds=_PAUSE_SECONDS)
 
     def take(self, model: ServedModel, values: np.ndarray, predicted: np.ndarray) -> None:
         """Take the rows of a request, of shape (rows, features), and what was predicted of them."""

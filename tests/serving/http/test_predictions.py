@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recipeline.serving.background import BackgroundLog, RotatingFiles
-from recipeline.serving.http.predictions import Asked
+from recipeline.serving.http.predictions import Asked, as_lines
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.faults import LISTED_FAULTS
 from tests.serving.helpers import Make, Row, answer, post
@@ -283,16 +283,19 @@ def test_whatever_json_is_sent_is_answered_or_refused(
             assert all(isinstance(value, float) and np.isfinite(value) for value in predictions)
 
 
-def test_the_prediction_log_has_each_row_and_its_answer(make_client: Make, row: dict[str, float], tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [0, 40], ids=["made in the request", "made behind it"])
+def test_the_prediction_log_has_each_row_and_its_answer(
+    make_client: Make, row: dict[str, float], tmp_path: Path, more: int
+) -> None:
     client = make_client(prediction_log={"folder": str(tmp_path)})
     files = RotatingFiles(tmp_path, max_bytes=1e6, keep_days=1)
-    log = client.service.prediction_log = BackgroundLog(files.write, Asked.as_lines, lambda _: None)
-    answer = post(client, [row, row | {"alcohol": 9.9}], **{"X-Request-ID": "abc"}).get_json()
+    log = client.service.prediction_log = BackgroundLog(files.write, as_lines, lambda _: None)
+    answer = post(client, [row, row | {"alcohol": 9.9}, *([row] * more)], **{"X-Request-ID": "abc"}).get_json()
     post(client, b"[]")
     log.close()
     lines = [json.loads(line) for line in next(tmp_path.glob("*.jsonl")).read_bytes().splitlines()]
     assert [line["prediction"] for line in lines] == answer["predictions"]
-    assert [line["row"] for line in lines] == [0, 1]
+    assert [line["row"] for line in lines] == list(range(2 + more))
     assert {line["request_id"] for line in lines} == {"abc"}
     assert {line["version"] for line in lines} == {answer["model"]["version"]}
     assert lines[1]["features"] == row | {"alcohol": 9.9}
@@ -303,7 +306,7 @@ def test_a_share_of_the_requests_is_kept_where_the_profile_says_so(make_client: 
     client, kept = make_client(prediction_log={"folder": "unused", "sample": 0.25}), []
 
     class Log:
-        def add(self, record: Asked, lines: int) -> None:
+        def add(self, record: Asked | bytes, lines: int) -> None:
             kept.append((record, lines))
 
     client.service.prediction_log = Log()
