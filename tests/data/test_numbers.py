@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from recipeline.data.numbers import read_numbers, require_numbers
+from recipeline.commands.retrain import _read_labelled
+from recipeline.data.numbers import read_numbers
+from recipeline.data.readers import Table, open_rows
 from recipeline.data.schema import SchemaViolations, validate_table
+from recipeline.data.sources import Source
 from recipeline.data.tables import read_table
 from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
@@ -86,28 +90,41 @@ def test_a_column_of_a_type_that_could_only_be_converted_is_refused_at_every_doo
             check_rows(batch.select(["alcohol"]), [Feature("alcohol", nullable=True)])
 
 
-@given(st.from_regex(r"\A[-+ .0-9eEnaif]{1,7}\Z"))
-def test_text_is_the_same_number_alone_and_beside_what_is_none(text: str) -> None:
-    beside = read_numbers(pa.array([text, "x"]), "a")[0][0]
-    try:
-        alone = read_numbers(pa.array([text]), "a")[0][0]
-    except pa.ArrowInvalid:
-        pytest.fail("what is no number must not raise")
-    np.testing.assert_array_equal(alone, beside)
+def parquet_of(folder: Path, **columns: pa.Array) -> Table:
+    """Return a Parquet file of these columns, of one row each."""
+    pa.parquet.write_table(pa.table(columns), folder / "rows.parquet")
+    return Table(open_rows(folder / "rows.parquet", [], "rows.parquet"), "rows.parquet")
 
 
-def test_what_is_neither_a_number_nor_missing_is_named_with_its_row() -> None:
-    with pytest.raises(
-        DataError, match=r"x\.csv must hold .* 'a' that is not empty\. Got '9,4' in row 8 and 1 more rows instead"
-    ):
-        require_numbers(pa.array(["", "9,4", "see note"]), "a", (), rows=np.array([7, 8, 9]), label="x.csv")
+@pytest.mark.parametrize("values", NO_NUMBERS, ids=lambda values: str(values.type))
+def test_live_rows_labels_and_new_rows_of_such_a_type_are_refused_too(values: pa.Array, tmp_path: Path) -> None:
+    one = pa.array([1.0])
+    known = {"alcohol": one, "pH": one, "quality": one, "prediction": one, "model_version": pa.array(["1"])}
+    for name in ("alcohol", "quality", "prediction"):
+        live = LiveTables([parquet_of(tmp_path, **(known | {name: values}))], FEATURES, "quality", "1")
+        with pytest.raises(DataError, match=f"column '{name}' must hold numbers. Got the type"):
+            list(live.pieces())
+    asked = {"request_id": pa.array(["a"]), "row": pa.array([0]), "quality": one}
+    for name in ("row", "quality"):
+        with pytest.raises(DataError, match=f"column '{name}' must hold numbers. Got the type"):
+            read_labels([parquet_of(tmp_path, **(asked | {name: values}))], "quality")
+    for name in ("alcohol", "quality"):
+        parquet_of(tmp_path, **({"alcohol": one, "pH": one, "quality": one} | {name: values}))
+        with pytest.raises(DataError, match="the type"):
+            retrained_rows((tmp_path / "rows.parquet").read_bytes())
 
 
-def test_a_number_that_stands_for_a_missing_value_does_so_in_columns_of_every_type() -> None:
-    for values in (pa.array(["-999.0", "1"]), pa.array([-999, 1]), pa.array([-999.0, 1.0])):
-        numbers, missing = read_numbers(values, "a", ["-999"])
-        np.testing.assert_array_equal(numbers, [np.nan, 1])
-        assert missing.tolist() == [True, False]
+@pytest.mark.parametrize("ids", [*NO_NUMBERS, pa.array([1.5])], ids=lambda values: str(values.type))
+def test_a_request_id_of_a_type_that_could_only_be_converted_is_refused(ids: pa.Array, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"column 'request_id' must hold text\. Got the type"):
+        read_labels([parquet_of(tmp_path, request_id=ids, quality=pa.array([5.0]))], "quality")
+
+
+@pytest.mark.parametrize(
+    "ids", [pa.array(["7"]), pa.array([7]), pa.array(["7"]).dictionary_encode(), pa.array(["7"], pa.large_string())]
+)
+def test_a_request_id_is_text_or_a_whole_number(ids: pa.Array, tmp_path: Path) -> None:
+    assert read_labels([parquet_of(tmp_path, request_id=ids, quality=pa.array([5.0]))], "quality").values == {("7", 0): 5.0}
 
 
 # --- one rule at every door ----------------------------------------------------------------------------------------------
@@ -132,7 +149,7 @@ def csv_of(text: str, header: tuple[str, ...] = ("alcohol", "pH", "quality")) ->
 
 
 def ingested(text: str, _: Path) -> float:
-    """As ingest and retrain read rows."""
+    """As ingest reads rows."""
     rows = read_table(csv_of(text).encode(), columns=list(COLUMNS), origin="x")
     return float(validate_table(rows, OPEN, origin="x", is_all=False)["alcohol"].iloc[0])
 
@@ -158,7 +175,30 @@ def served(text: str, _: Path) -> float:
     return float(parse_csv(csv_of(text, ("alcohol", "pH")).encode(), Schema(FEATURES), max_rows=9)[0, 0])
 
 
-DOORS: list[Callable[[str, Path], float]] = [ingested, predicted, monitored, monitored_target, served]
+def labelled(text: str, folder: Path) -> float:
+    labels = read_labels([table(folder / "labels.csv", csv_of(text, ("quality", "request_id")))], "quality", NA)
+    return labels.values.get(("3", 0), math.nan)
+
+
+def retrained_rows(content: bytes) -> pd.DataFrame:
+    """Return the rows of a file that retrain learns from."""
+    rows, _ = _read_labelled(SimpleNamespace(recipe=OPEN), Source("file", "x", content))  # type: ignore[arg-type]
+    return validate_table(rows, OPEN, origin="x", is_all=False)
+
+
+def retrained(text: str, _: Path) -> float:
+    return float(retrained_rows(csv_of(text).encode())["alcohol"].iloc[0])
+
+
+def retrained_target(text: str, _: Path) -> float:
+    rows = retrained_rows(csv_of(text, ("quality", "alcohol", "pH")).encode())
+    return float(rows["quality"].iloc[0]) if len(rows) == 2 else math.nan
+
+
+DOORS: list[Callable[[str, Path], float]] = [
+    *(ingested, predicted, monitored, monitored_target, served),
+    *(labelled, retrained, retrained_target),
+]
 
 
 def expected(text: str) -> float | str:
