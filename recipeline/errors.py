@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -100,6 +101,15 @@ def missing_file(path: Path) -> DataError:
         "data must be an existing file, a URI, auto or synthetic.",
         got=f"'{path}', which does not exist,",
         fix=f"{guess(path.name, ('auto', 'synthetic'))}Correct the path; give an absolute one where in doubt.",
+    )
+
+
+def missing_rows(path: Path, parameter: str = "input") -> DataError:
+    """Return what is raised of a path of rows, a file's or a folder's, where there is neither."""
+    return DataError(
+        f"{parameter} must be an existing file or folder, or a URI.",
+        got=f"'{path}', which {'is no file' if os.path.exists(path) else 'does not exist'},",  # noqa: PTH110 - false of a name too long
+        fix="Correct the path; give an absolute one where in doubt.",
     )
 
 

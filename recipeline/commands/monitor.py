@@ -18,7 +18,7 @@ from recipeline.artifacts import BASELINE, BASELINE_ROWS, DRIFT_REPORT, MODEL_IN
 from recipeline.cli.cards import card_of
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
-from recipeline.cli.options import choose_word, session_options
+from recipeline.cli.options import check_rows, choose_word, session_options
 from recipeline.cli.rows import asked_model, fetched, open_tables
 from recipeline.commands.retrain import APPEND, Retrained, retrain_on
 from recipeline.data.uris import redact
@@ -53,8 +53,20 @@ KEPT_OF_A_WINDOW = 2_000
 
 @entry_point("monitor")
 @session_options
-@click.option("--data", default="", show_default="the service's log", help="CSV or Parquet, or a log: a file, a folder, a URI.")
-@click.option("--labels", default="", show_default="none", help="A table of request_id, row and the target: what came true.")
+@click.option(
+    "--data",
+    callback=check_rows,
+    default="",
+    show_default="the service's log",
+    help="CSV or Parquet, or a log: a file, a folder, a URI.",
+)
+@click.option(
+    "--labels",
+    callback=check_rows,
+    default="",
+    show_default="none",
+    help="A table of request_id, row and the target: what came true.",
+)
 @click.option("--window", default="", show_default="all rows in one", help="So many rows, or a time: 1000, 24h, 7d, last24h.")
 @click.option("--fail-on", default="", show_default="drift", help="warn, drift or never: what ends with the exit code 5.")
 @click.option("--on-drift", default="", show_default=NOTHING, help="retrain: with the labelled rows, through the same gates.")

@@ -12,7 +12,7 @@ import click
 
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import is_fetched_project, open_session
-from recipeline.cli.options import choose_word, session_options
+from recipeline.cli.options import check_rows, choose_word, session_options
 from recipeline.cli.rows import asked_model, fetched, open_tables
 from recipeline.data.uris import local_path, redact
 from recipeline.errors import UnavailableError, UsageError
@@ -28,7 +28,13 @@ STOP, REJECT = "stop", "reject"
 
 @entry_point("predict")
 @session_options
-@click.option("--input", default="", show_default="the model's sample row", help="CSV or Parquet: a file, a folder, a URI.")
+@click.option(
+    "--input",
+    callback=check_rows,
+    default="",
+    show_default="the model's sample row",
+    help="CSV or Parquet: a file, a folder, a URI.",
+)
 @click.option(
     "--output",
     default="",
