@@ -16,6 +16,7 @@ from recipeline.cli.options import check_rows, choose_word, session_options
 from recipeline.cli.rows import asked_model, fetched, open_tables
 from recipeline.data.uris import local_path, redact
 from recipeline.errors import UnavailableError, UsageError
+from recipeline.escape import is_remote
 from recipeline.orchestration.session import Session
 from recipeline.tracking.runs import StepRun
 
@@ -93,7 +94,8 @@ def choose_output(folder: Path, input: str, output: str) -> Path | None:
         if output:
             raise UsageError("output needs an input.", got="none", fix="Name the rows to predict with input=.")
         return None
-    stem, suffix = split_name(Path(urlsplit(input).path if "://" in input else input).name)
+    name = Path(urlsplit(redact(input)).path if is_remote(input) else input).name
+    stem, suffix = split_name(name.replace("***", ""))  # no name of a file holds a secret of the address
     path = local_path(output or f"{stem or 'input'}.predictions{suffix or '.csv'}", folder)
     if path is None:
         raise UsageError("output must be a local file.", got=f"'{redact(output)}'", fix="Name one, and copy it from there.")

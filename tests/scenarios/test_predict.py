@@ -128,6 +128,10 @@ def test_without_an_output_it_lies_in_the_folder_the_command_was_typed_in(
         ("wines.parquet", "wines.predictions.parquet"),
         ("s3://bucket/a/wines.PARQUET?x=1.csv", "wines.predictions.parquet"),
         ("wines", "wines.predictions.csv"),
+        ("http://me:secret@host/a/wines.csv;token=secret?sig=secret", "wines.predictions.csv"),
+        ("http://me:se/cret@host/wines.csv", "wines.predictions.csv"),
+        ("http:/me:secret@host/wines.csv#secret", "wines.predictions.csv"),
+        ("http:/me:se?cret@host/wines.csv", "input.predictions.csv"),
         (".", "input.predictions.csv"),
     ],
 )
