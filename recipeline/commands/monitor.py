@@ -150,7 +150,7 @@ class LiveData:
 def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveData]:
     """Find the model in Production and the rows; give both for the block."""
     from recipeline.inference.model_info import Feature
-    from recipeline.monitoring.live_rows import LiveTables, PredictionLog, find_log, is_log
+    from recipeline.monitoring.live_rows import LiveTables, PredictionLog, find_beside, find_log, is_log
 
     champion = session.registry.holder(CHAMPION)
     if champion is None:
@@ -179,6 +179,12 @@ def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveDat
                 f"The service's log in {path} must hold rows.",
                 got="none: the service has not been asked since",
                 fix="Serve with this profile, or name rows with data=.",
+            )
+        if asked.data and path.is_dir() and log and (others := find_beside(path, log)):
+            raise DataError(
+                f"data must be a folder of the service's log, or of tables: {path}.",
+                got=f"a log and '{others[0].relative_to(path)}'",
+                fix="Take one of them out, or let its name begin with '_' to leave it out.",
             )
         if log:
             labels = _read_labels(session, asked.labels, rule)

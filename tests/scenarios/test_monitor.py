@@ -126,12 +126,37 @@ def test_a_parquet_file_is_read_too(monitored: Project, tmp_path: Path) -> None:
     assert monitored.run("monitor", data=str(tmp_path / "live.parquet")).exit_code == 5
 
 
+def test_a_folder_is_read_whole_or_refused(monitored: Project, tmp_path: Path) -> None:
+    rows, folder = later(), tmp_path / "live"
+    (folder / "b/c").mkdir(parents=True)
+    for name, part in (("a.csv", rows.head(100)), ("b/d.csv", rows.iloc[100:200]), ("b/c/e.csv", rows.iloc[200:])):
+        table(folder, part, name)
+    (folder / "_SUCCESS").touch()
+    assert report(monitored, monitored.ok("monitor", data=str(folder)))["rows"] == 400
+    (folder / "notes.txt").touch()
+    expect(monitored.run("monitor", data=str(folder)), 3, "notes.txt")
+
+
+def test_the_logs_of_several_machines_are_read_whole_or_refused(monitored: Project, tmp_path: Path) -> None:
+    rows, folder = later(), tmp_path / "log"
+    write_log(folder, rows.head(100))
+    write_log(folder / "one", rows.iloc[100:200])
+    write_log(folder / "two/deep", rows.iloc[200:])
+    (folder / ".hidden").touch()
+    found = report(monitored, monitored.run("monitor", data=str(folder), fail_on="never"))
+    assert found["rows"] + found["repeated"] == 400
+    for name in ("more.csv", "one/more.jsonl", "two/notes.txt"):
+        (folder / name).touch()
+        expect(monitored.run("monitor", data=str(folder)), 3, name)
+        (folder / name).unlink()
+
+
 # --- the log -------------------------------------------------------------------------------------------------------------
 
 
 def write_log(folder: Path, rows: pd.DataFrame, times: Sequence[float] | None = None, version: str = "1") -> None:
     """Write the rows as the service's log would have them; without `times` an hour apart from the 200th on."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     features = rows.drop(columns="quality")
     lines = [
         json.dumps(
