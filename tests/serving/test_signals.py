@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import gc
+import json
 import os
 import pickle
 import re
@@ -13,6 +14,7 @@ import socket
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from joblib import cpu_count
 from recipeline.cli.environment import open_settings
 from recipeline.config.profile import Service as Settings
 from recipeline.errors import UnavailableError
+from recipeline.escape import is_unseen
 from recipeline.serving.model.copies import mark_served
 from recipeline.serving.server import Serving, serve
 from recipeline.serving.signals import ENDING, IGNORED
@@ -59,6 +62,10 @@ class Forked:
             faulthandler.disable()
             with self.log.open("ab") as log:
                 os.dup2(log.fileno(), 2)
+            # Not those of pytest, which keep what is written and warned of.
+            sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115 - a number
+            warnings.resetwarnings()
+            warnings.showwarning = lambda *words: print(warnings.formatwarning(*words[:4]), file=sys.stderr)
             tempfile.tempdir = str(self.temporary)
             for number in ENDING:
                 signal.signal(number, signal.SIG_DFL)
@@ -239,6 +246,23 @@ def test_until_the_drain_is_over_it_is_not_ready_and_every_request_is_answered(
         line for line in service.log.read_text().splitlines() if not re.match(r"\{|[-\d]+ [:,\d]+ [A-Z]+ service: ", line)
     ]
     assert others == []  # no warning of a library
+
+
+def test_nothing_that_a_terminal_acts_upon_is_in_the_log_whoever_sends_it(
+    start: Start, copies: Path, row: dict[str, float]
+) -> None:
+    (odd := copies / "9-\x1b]0;owned\x07\x9b31m\u202e").mkdir()
+    mark_served(odd)
+    service = start()
+    for path in ("/%1b%5b31m", "/%C2%9B31m", "/%E2%80%AEevil", "/%7f", "/naïve", "/last"):
+        assert service.ask(path).status_code == 404
+    assert service.ask("/predict", row).status_code == 200
+    wait_for(lambda: '"/predict"' in service.log.read_text())
+    said = service.log.read_text()
+    assert "is skipped" in said
+    assert not [char for char in said if char != "\n" and is_unseen(char)]
+    paths = [json.loads(line)["path"] for line in said.splitlines() if line.startswith("{")]
+    assert {"/\x1b[31m", "/\x9b31m", "/\u202eevil", "/\x7f", "/naïve"} <= set(paths)
 
 
 @pytest.mark.parametrize("numbers", [(signal.SIGTERM, signal.SIGINT), (signal.SIGQUIT,)])
