@@ -23,6 +23,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from recipeline.escape import for_markdown
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.store import search_versions
@@ -214,7 +215,7 @@ class Ledger:
             f"runs:/{run_id}/ledger",
             run_id=run_id,
             tags=tags,
-            description=f"{before or 'none'} → {after or 'none'} ({kind}) by {actor.name}: {entry.reason}",
+            description=for_markdown(f"{before or 'none'} → {after or 'none'} ({kind}) by {actor.name}: {entry.reason}"),
         )
         # The next one may have followed already: what counts is whether this one does.
         return next((found for found in self.read().entries if found.number == int(version.version)), None)
@@ -235,7 +236,8 @@ class Ledger:
         try:
             self._client.create_registered_model(
                 self.name,
-                description=f"Every change of Production of {self._model}, one version an entry. Written by the pipeline.",
+                description=f"Every change of Production of {for_markdown(self._model)}, one version an entry. "
+                "Written by the pipeline.",
             )
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
