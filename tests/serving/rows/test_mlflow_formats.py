@@ -180,8 +180,14 @@ WIDE = b",".join(b"c%d" % number for number in range(60_000))
         WIDE + b"\n1\n",
         b'"' + b"a\n" * (5 << 20),
         b"alcohol,pH\n" + b'"' + b"a\n" * (5 << 20),
+        b"alcohol,pH\n" + b"12," * (3 << 20),
+        b"alcohol,pH\n" + b'"x\n",' * (2 << 20),
+        b"alcohol,pH\n1,2\n" + b'"12",' * (2 << 20) + b"\n1,2\n",
     ],
-    ids=["one letter", "rows", "empty lines", "commas", "wide header", "many names", "open quote", "open quote below"],
+    ids=[
+        *("one letter", "rows", "empty lines", "commas", "wide header", "many names", "open quote", "open quote below"),
+        *("one row", "one row on many lines", "one row among others"),
+    ],
 )
 def test_ten_megabytes_of_csv_are_refused_before_much_is_made_of_them(body: bytes) -> None:
     refused_cheaply(lambda: parse_csv(body, SCHEMA, max_rows=100), 30 << 20)
@@ -197,6 +203,43 @@ def test_ten_megabytes_of_json_rows_are_refused_before_anything_is_made_of_them(
     body = b'{"%s": %s}' % (name.encode(), value)
     refused_cheaply(lambda: parse_json(body, SCHEMA, max_rows=100_000), 1 << 20)
     refused_cheaply(lambda: SCHEMA.parse(rows, max_rows=100_000), 1 << 20)
+
+
+NUMBERED = b",".join(b'"c%06d":1' % number for number in range(800_000))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"inputs": [[10, 3]], "inputs": [[9.5, 3.25]]}',
+        '{"dataframe_records": [{"alcohol": 10, "pH": 3}], "dataframe_records": []}',
+        '{"inputs": {"alcohol": [10], "pH": [3], "alcohol": [9]}}',
+        '{"instances": {"alcohol": [10], "pH": [3], "pH": [3]}}',
+        '{"dataframe_split": {"columns": ["alcohol", "pH"], "data": [[10, 3]], "data": [[9, 3]]}}',
+        '{"dataframe_split": {"columns": ["a"], "data": [[10, 3]], "columns": ["alcohol", "pH"]}}',
+        '{"instances": [{"alcohol": 10, "pH": 3, "alcohol": 9}]}',
+        '{"dataframe_split": {"columns": ["alcohol", "pH", "pH"], "data": [[10, 3, 4]]}}',
+    ],
+)
+def test_what_is_there_twice_is_a_fault_and_no_part_of_it_is_answered(body: str) -> None:
+    with pytest.raises(BadRows):
+        parse_json(body.encode(), SCHEMA, max_rows=100)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [NUMBERED, b'"alcohol":1,' * 800_000 + b'"pH":1', b'"alcohol":[' + b"1.5," * (5 << 19) + b"1]"],
+    ids=["names", "one name", "values"],
+)
+def test_ten_megabytes_of_json_columns_are_refused_in_little_time(columns: bytes) -> None:
+    for read in (
+        lambda: parse_json(b'{"inputs":{%s}}' % columns, SCHEMA, max_rows=100),
+        lambda: SCHEMA.parse(b"[{%s}]" % columns, max_rows=100),
+    ):
+        begun = time.process_time()
+        with pytest.raises((TooManyRows, BadRows)):
+            read()
+        assert time.process_time() - begun < 1.5
 
 
 def refused_cheaply(work: Callable[[], object], most_bytes: int) -> None:
