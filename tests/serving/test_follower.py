@@ -212,7 +212,8 @@ def test_whatever_a_client_of_a_storage_raises_what_was_served_last_is_served(
     watched.watch.stop()
     state = watched.service.state()
     assert (state["status"], state["served"]["version"]) == ("ready", "1")
-    assert "the service; its log has it" in (state["refused"] or {}).get("reason", "") + (state["registry"]["error"] or "")
+    told = state["registry"]["error"] if place == "Registry" else state["refused"]["reason"]
+    assert told == "an error of the service; its log has it"
     assert "Zq7x" not in json.dumps(state)
 
 
