@@ -16,27 +16,22 @@ export ARGS
 STEPS := ingest split train evaluate register promote report compare predict serve monitor retrain
 REGISTRY := approve rollback history who-served why doctor repair prune backup restore
 
-.PHONY: help setup setup-dev pipeline main $(STEPS) $(REGISTRY) test test-full lint ui bench bench-serving bench-batch calibrate coverage lock clean
+.PHONY: help setup pipeline main $(STEPS) $(REGISTRY) ui test clean
+
+# --- start -----------------------------------------------------------------------------------------------------------------
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -f scripts/help $(MAKEFILE_LIST)
 	@echo
-	@echo '  Parameters:  make train ARGS="model=rf,lr"    make pipeline ARGS="data=wines.csv promote=manual"'
-	@echo '  Python:      make setup PYTHON=python3.13     (rebuilds .venv where it differs)'
-	@echo '  Extras:      make setup EXTRAS="s3 postgres"  (any of: $(sort $(basename $(notdir $(wildcard requirements/*.txt)))))'
+	@echo 'Parameters     make train ARGS="model=rf,lr"'
+	@echo 'Python         make setup PYTHON=python3.13 (rebuilds .venv where it differs)'
+	@echo 'Extras         make setup EXTRAS="s3 postgres", any of:'
+	@echo '               $(sort $(basename $(notdir $(wildcard requirements/*.txt))))'
 
-# --- the environment -----------------------------------------------------------------------------------------------------
-
-setup: ## .venv from the lock, once; again when the lock or PYTHON= changed; EXTRAS= adds to it
+setup: ## .venv from the lock; again when it or PYTHON= changed; EXTRAS= adds
 	@scripts/venv "$(VENV)" "$(PYTHON)" "$(EXTRAS)" requirements.txt
 
-setup-dev:
-	@scripts/venv "$(VENV)" "$(PYTHON)" "$(EXTRAS)" requirements.txt requirements-dev.txt
-
-lock: setup-dev ## the locks again, from pyproject.toml: the newest versions that fit; KEEP=1: the locked ones where they fit
-	scripts/lock $(if $(KEEP),--keep)
-
-# --- the pipeline --------------------------------------------------------------------------------------------------------
+# --- pipeline --------------------------------------------------------------------------------------------------------------
 
 pipeline: main ## the whole chain: data to Production (the same as `main`)
 
@@ -79,7 +74,7 @@ monitor: setup ## live rows against those learned from; data= labels= window= fa
 retrain: setup ## the chain on new rows, through the same gates; data= mode= model= promote=
 	@scripts/step retrain
 
-# --- Production ----------------------------------------------------------------------------------------------------------
+# --- Production ------------------------------------------------------------------------------------------------------------
 
 approve: setup ## a challenger that passed the gate and waits for a person; version= reason=
 	@scripts/step approve
@@ -114,35 +109,15 @@ restore: setup ## the store of an archive in the place of this one; input=
 ui: setup ## MLflow's user interface, on http://127.0.0.1:5000
 	@$(VENV)/bin/mlflow ui --host 127.0.0.1
 
-# --- the project ---------------------------------------------------------------------------------------------------------
+# --- project ---------------------------------------------------------------------------------------------------------------
 
-test: setup-dev ## the test suite
-	$(PY) -m pytest
-
-test-full: setup-dev ## the test suite, and what builds environments or takes minutes
-	$(PY) -m pytest -m "full or not full"
-
-lint: setup-dev ## ruff, types (also those of macOS), and the direction of imports
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
-	$(VENV)/bin/mypy --platform darwin --cache-dir .mypy_cache/darwin recipeline steps custom
-	$(VENV)/bin/lint-imports
-
-bench: setup ## the chain against a textbook script, side by side; ratios
-	@$(PY) -m benchmarks.chain $(ARGS)
-
-bench-serving: setup ## the service against mlflow models serve, MLServer, BentoML and a bare echo; data= seconds= rounds= only=
-	@$(PY) -m benchmarks.serving $(ARGS)
-
-bench-batch: setup ## a file of rows against mlflow models predict and plain pandas; data= rows= rounds=
-	@$(PY) -m benchmarks.batch $(ARGS)
-
-calibrate: setup ## how often the promotion gate is wrong, on generated data; datasets=
-	@$(PY) -m benchmarks.calibration $(ARGS)
-
-coverage: setup ## how wide the 90 % interval must be, and which rows it holds; data= splits= model=
-	@$(PY) -m benchmarks.coverage $(ARGS)
+ifneq ($(wildcard development.mk),)
+include development.mk
+else
+test: ## the tests; ARGS="-k name"
+	@scripts/venv "$(VENV)" "$(PYTHON)" "$(EXTRAS) test" requirements.txt
+	$(PY) -m pytest $(ARGS)
+endif
 
 clean: ## .venv and caches; never the store (mlflow.db, mlruns)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

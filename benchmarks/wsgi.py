@@ -30,7 +30,7 @@ def make_service() -> Flask:
     from threadpoolctl import threadpool_limits
 
     from recipeline.cli.environment import open_settings
-    from recipeline.serving.background import BackgroundLog, as_line, to_stderr
+    from recipeline.serving.background import BackgroundLog, to_stderr
     from recipeline.serving.follower import Watch
     from recipeline.serving.http.app import create_app
     from recipeline.serving.prometheus import Metrics
@@ -40,6 +40,6 @@ def make_service() -> Flask:
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     settings, meeting = open_settings("recipe.yaml", os.environ[PROFILE]), Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     service = Service(settings.recipe.model_name, settings.profile.service, Metrics(meeting))
-    service.access_log = BackgroundLog(to_stderr, as_line, service.metrics.dropped.labels("access").inc)
+    service.access_log = BackgroundLog(to_stderr, bytes, service.metrics.dropped.labels("access").inc)
     Watch(service, settings.open_store, settings.cache_folder / "bench").start()
     return create_app(service)

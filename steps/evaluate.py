@@ -55,12 +55,12 @@ def work(session: Session, run: StepRun) -> str:
 
     recipe = session.recipe
     board, train, test, audit = run.load(LEADERBOARD), run.load(TRAIN), run.load(TEST), run.load(LEAK_AUDIT)
-    models = {str(row.candidate): run.load_model("train", str(row.model_id)) for row in board.itertuples()}
-    # What the workers do meanwhile, the longest first, is called for when nothing else is left to do.
-    random_split_r2 = _random_split_r2(session, audit, train, test, models)
     features, learned = train[list(recipe.features)], train[recipe.target].to_numpy(dtype=float)
     folds = cv_folds(train, recipe, audit["method"])
+    # The workers have work from here on; what they found is called for when nothing else is left to do.
     quantiles = fit_quantiles(features, learned, folds, session.workers, seed=recipe.random_state)
+    models = {str(row.candidate): run.load_model("train", str(row.model_id)) for row in board.itertuples()}
+    random_split_r2 = _random_split_r2(session, audit, train, test, models)
     predicted = predict_all(models, test, recipe)
     target = test[recipe.target].to_numpy()
     scores = {name: score_predictions(target, predicted[name].to_numpy()) for name in models}

@@ -97,7 +97,7 @@ def work(session: Session, run: StepRun, promote: str) -> str:
     return f"version {challenger.version} {decision.outcome} (now in {stage}): {decision.reason} [{decision.rule}]"
 
 
-STEP = Step("promote", work, inputs, params=("promote",), uses_workers=True)
+STEP = Step("promote", work, inputs, params=("promote",))
 
 
 @step_command(STEP)

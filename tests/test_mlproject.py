@@ -23,7 +23,7 @@ from tests.conftest import find_command as command
 
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+MAKEFILE = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "development.mk"))
 #: What changes something, and is an entry point.
 LOOP = ("predict", "serve", "monitor", "retrain")
 #: What is about Production, and is an entry point too.
@@ -31,6 +31,8 @@ CHANGES = ("approve", "rollback", "repair", "prune")
 ENTRY_POINTS = ("main", *ORDER, "report", "compare", *LOOP, *CHANGES)
 #: What only reads, or is about the store that a run would be in.
 COMMANDS = ("history", "who_served", "why", "doctor", "backup", "restore")
+#: What writes a project, and is no target of one.
+OF_PROJECTS = ("new", "upgrade")
 
 
 def tracked() -> list[str]:
@@ -129,12 +131,15 @@ def test_the_readme_names_the_artifacts_that_a_step_reads(ran: Project, monkeypa
     assert "ingest" not in read
 
 
-@pytest.mark.parametrize("name", ENTRY_POINTS + COMMANDS)
+@pytest.mark.parametrize("name", ENTRY_POINTS + COMMANDS + OF_PROJECTS)
 def test_help_tells_what_a_command_reads_or_writes_and_an_example(name: str) -> None:
     text = command(name).help or ""
     assert "Writes:" in text or "Reads:" in text
     assert words_of(name).removeprefix("-m ") in text
     for option in command(name).params:
+        if isinstance(option, click.Argument):
+            assert option.make_metavar(click.Context(command(name))) in text
+            continue
         assert isinstance(option, click.Option)
         assert option.help
         assert option.show_default or option.is_flag or option.required
@@ -143,7 +148,7 @@ def test_help_tells_what_a_command_reads_or_writes_and_an_example(name: str) -> 
 def test_each_step_and_each_command_of_the_library_is_an_entry_point_or_reads_only() -> None:
     modules = {name: {path.stem for path in (ROOT / name).glob("[a-z]*.py")} for name in ("steps", "recipeline/commands")}
     assert modules["steps"] == {"main", *ORDER}
-    assert modules["recipeline/commands"] == {*ENTRY_POINTS, *COMMANDS} - modules["steps"]
+    assert modules["recipeline/commands"] == {*ENTRY_POINTS, *COMMANDS, *OF_PROJECTS} - modules["steps"]
 
 
 def test_mlflow_conda_and_pip_install_the_same_locked_list() -> None:
@@ -190,8 +195,16 @@ def test_the_real_data_and_the_store_are_not_committed() -> None:
     assert not [name for name in tracked() if re.search(r"winequality|mlflow\.db|^mlruns", name)]
 
 
+def test_help_lists_each_target_once_in_its_group_within_80_columns() -> None:
+    lines = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    listed = [line.split()[0] for line in lines if re.match(r"  [a-z]", line)]
+    assert sorted(listed) == sorted(set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)))
+    assert {"start", "pipeline", "Production", "project", "development"} <= set(lines)
+
+
 def test_every_target_that_help_lists_is_declared_phony() -> None:
-    phony = set(re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[0].split())
+    phony = {name for line in re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE) for name in line.split()}
     for name in ("STEPS", "REGISTRY"):
         phony |= set(re.findall(rf"^{name} := (.*)$", MAKEFILE, re.MULTILINE)[0].split())
     assert set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)) <= phony

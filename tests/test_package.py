@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import recipeline
+from recipeline.scaffolding.template import read_template
 from tests.conftest import ROOT
 
 UV = str(Path(sys.executable).with_name("uv"))
@@ -36,9 +37,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_holds_the_library_with_its_pages_and_nothing_of_the_project(wheel: Path) -> None:
+def test_the_wheel_holds_the_library_with_its_pages_and_the_template_of_a_project(wheel: Path) -> None:
     assert wheel.name == f"recipeline-{recipeline.__version__}-py3-none-any.whl"
-    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    archive = zipfile.ZipFile(wheel)
+    names = {name for name in archive.namelist() if ".dist-info/" not in name}
     tracked = subprocess.run(["git", "ls-files", "recipeline"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert set(tracked.split()) <= names
     assert {name.split("/")[0] for name in names} == {"recipeline"}
@@ -47,6 +49,10 @@ def test_the_wheel_holds_the_library_with_its_pages_and_nothing_of_the_project(w
         "recipeline/reports/page.html.jinja",
         "recipeline/serving/static/playground/page.html",
     } <= names
+    template = {name.removeprefix("recipeline/template/"): archive.read(name) for name in names if "/template/" in name}
+    template[".gitignore"] = template.pop("gitignore")
+    assert template == read_template()
+    assert names - set(tracked.split()) == {name for name in names if name.startswith("recipeline/template/")}
 
 
 def test_the_wheel_installs_into_an_empty_environment_and_is_imported_there(wheel: Path, tmp_path: Path) -> None:

@@ -119,10 +119,14 @@ class Result:
 class EntryPoint(Edge):
     """A command whose function returns a `Result`; typed, it prints that, and what libraries print goes to stderr."""
 
+    #: Whether it opens a store, and needs MLflow.
+    opens_store = True
+
     def invoke(self, ctx: click.Context) -> int:
         """Run the function, print its result with the run ID as the last line, and return the exit code."""
         with contextlib.redirect_stdout(sys.stderr):
-            import_libraries()
+            if self.opens_store:
+                import_libraries()
             result: Result = super().invoke(ctx)
         echo("\n".join(part for part in (result.output, result.run_id) if part))
         return result.exit_code
@@ -144,6 +148,12 @@ class EntryPoint(Edge):
         return result
 
 
-def entry_point(name: str) -> Callable[[Callable[..., Result]], EntryPoint]:
+class FilesEntryPoint(EntryPoint):
+    """A command that is about files alone, and answers at once."""
+
+    opens_store = False
+
+
+def entry_point(name: str, cls: type[EntryPoint] = EntryPoint) -> Callable[[Callable[..., Result]], EntryPoint]:
     """Make a command of a function."""
-    return click.command(name=name.replace("_", "-"), cls=EntryPoint, context_settings={"max_content_width": 100})
+    return click.command(name=name.replace("_", "-"), cls=cls, context_settings={"max_content_width": 100})

@@ -12,7 +12,8 @@ from sklearn.metrics import r2_score
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import row_groups, scale_columns
+from recipeline.data.grouping import row_groups
+from recipeline.data.neighbours import scale_columns
 from recipeline.data.splits import group_rows
 
 #: A test row is a near twin where no feature differs by more than so many standard deviations of its column.

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.model_selection import GroupKFold, KFold, train_test_split
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import join_neighbours
+from recipeline.data.neighbours import join_neighbours
 from recipeline.errors import DataError
 
 

@@ -31,6 +31,7 @@ COVERED = tuple(
         "data.column_profile",
         "data.grouping",
         "data.leakage",
+        "data.neighbours",
         "data.numbers",
         "data.schema",
         "data.splits",

@@ -69,6 +69,8 @@ def decide(
     found = choose_rule(as_contender(challenger), as_contender(champion) if champion else None, policy)
     if isinstance(found, Decision):
         return found
+    if found == "recipe":
+        workers.start()  # while this process imports what measures
     from recipeline.registry.contest import Contest  # scikit-learn, which a chain that is all cached does not need
 
     rule, held_against = found, name_of(champion)

@@ -189,7 +189,7 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: b
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(*_COLLECT_AFTER)
     from recipeline.serving._compat import hand_over
-    from recipeline.serving.background import BackgroundLog, RotatingFiles, as_line, to_stderr
+    from recipeline.serving.background import BackgroundLog, RotatingFiles, to_stderr
     from recipeline.serving.follower import Watch
     from recipeline.serving.http.app import create_app
     from recipeline.serving.http.gateway import Arrivals, Gateway
@@ -206,7 +206,7 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: b
     settings, metrics = serving.settings, Metrics(meeting)
     service = Service(serving.model_name, settings, metrics, serving.tokens, drain_reader(meeting), is_private)
     if settings.access_log:
-        service.access_log = BackgroundLog(to_stderr, as_line, metrics.dropped.labels("access").inc)
+        service.access_log = BackgroundLog(to_stderr, bytes, metrics.dropped.labels("access").inc)
     if settings.prediction_log and serving.log_folder:
         wanted = settings.prediction_log
         files = RotatingFiles(serving.log_folder, max_bytes=wanted.max_mb * 2**20, keep_days=wanted.keep_days)

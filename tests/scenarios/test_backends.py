@@ -105,7 +105,6 @@ def prepare(project: Project) -> list[str]:
 @pytest.mark.parametrize(
     ("backend", "times", "apart"),
     [
-        ("sqlite", 3, False),
         ("postgres", 2, False),
         pytest.param("sqlite", 10, False, marks=pytest.mark.full),
         pytest.param("postgres", 10, False, marks=pytest.mark.full),

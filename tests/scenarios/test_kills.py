@@ -90,7 +90,7 @@ def assert_recovers(project: Project, killed_at: str) -> None:
     assert in_fork(check) == 0, killed_at
 
 
-@pytest.mark.parametrize("command", ["promote", "rollback"])
+@pytest.mark.parametrize("command", ["promote", pytest.param("rollback", marks=pytest.mark.full)])
 def test_a_command_killed_after_a_write_to_the_registry_leaves_production_loadable(project: Project, command: str) -> None:
     names = moments(project, command)
     for word in CRITICAL:
@@ -101,7 +101,7 @@ def test_a_command_killed_after_a_write_to_the_registry_leaves_production_loadab
         restore(project)
 
 
-@pytest.mark.parametrize("kilobytes", [0, 8, 16])
+@pytest.mark.parametrize("kilobytes", [0, *(pytest.param(later, marks=pytest.mark.full) for later in (8, 16))])
 def test_a_disk_that_is_full_is_one_sentence_and_nothing_is_lost(project: Project, kilobytes: int) -> None:
     size = (project.folder / "mlflow.db").stat().st_size + kilobytes * 1024
 

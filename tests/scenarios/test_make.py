@@ -107,7 +107,7 @@ class Setup:
 @pytest.fixture
 def machine(tmp_path: Path) -> Setup:
     """A machine with Python 3.12, and with 3.14 and 3.10, for which there is no lock."""
-    for name in ("Makefile", "scripts/venv", "scripts/recipeline"):
+    for name in ("Makefile", "development.mk", "scripts/help", "scripts/venv", "scripts/recipeline"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     for name in ("requirements.txt", "requirements-dev.txt"):

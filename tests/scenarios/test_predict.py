@@ -281,7 +281,13 @@ def test_a_model_trained_on_made_up_rows_is_announced(project: Project) -> None:
 # --- the end ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 143),
+        *(pytest.param(*other, marks=pytest.mark.full) for other in ((signal.SIGINT, 130), (signal.SIGKILL, -9))),
+    ],
+)
 def test_a_command_that_is_ended_in_the_middle_leaves_no_output(
     trained: Project, tmp_path: Path, out: Path, wines: pd.DataFrame, number: int, code: int
 ) -> None:

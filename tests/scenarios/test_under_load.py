@@ -311,7 +311,7 @@ def send_slowly(server: Server, row: dict[str, float], *, seconds: float, begun:
         return connection.recv(65536)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.full)])
 def test_a_service_told_to_end_answers_until_the_drain_is_over_and_exits(
     versions: Versions, server: Server, number: signal.Signals
 ) -> None:

@@ -114,6 +114,15 @@ def test_a_second_chain_reuses_everything_and_opens_runs_for_register_and_promot
     assert ran.tags(outcome.run_id)["recipeline.outcome"] == "kept"
 
 
+def test_a_chain_that_is_all_cached_imports_nothing_that_fits_or_draws_in_any_of_its_processes(ran: Project) -> None:
+    process = spawn(ran, "main", PYTHONPROFILEIMPORTTIME="1")  # those that it starts inherit it, and stderr
+    stdout, stderr = process.communicate(timeout=120)
+    assert "Reused: ingest, split, train, evaluate." in stdout
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in stderr.splitlines() if "|" in line}
+    assert {"mlflow", "pandas", "recipeline"} <= imported
+    assert not imported & {"joblib", "matplotlib", "sklearn", "skops"}
+
+
 def test_step_by_step_with_and_without_run_ids_and_the_chain_give_the_same_metrics(project: Project) -> None:
     """Of every kind of model, to the last digit, and with one worker as with two."""
     project.write_recipe(use_every_kind)
@@ -664,7 +673,7 @@ def test_two_chains_at_once_on_a_store_that_does_not_exist_both_finish(project: 
     project.production()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.full)])
 def test_a_step_that_is_ended_by_a_signal_says_so_and_its_run_is_failed(project: Project, number: int, code: int) -> None:
     project.write_recipe(
         lambda c: c["candidates"]["DecisionTree"].update(

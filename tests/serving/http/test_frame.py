@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from recipeline.serving.background import BackgroundLog, as_line
+from recipeline.serving.background import BackgroundLog
 from tests.serving.helpers import Make, Row, post
 
 
@@ -85,7 +85,7 @@ def test_the_metrics_count_requests_rows_and_values_out_of_range(client: FlaskCl
 
 def test_the_access_log_has_a_line_for_each_request(client: FlaskClient, row: dict[str, float]) -> None:
     written: list[bytes] = []
-    log = client.service.access_log = BackgroundLog(written.append, as_line, lambda _: None)
+    log = client.service.access_log = BackgroundLog(written.append, bytes, lambda _: None)
     post(client, row)
     client.get("/nothing?token=secret")
     log.close()

@@ -184,7 +184,7 @@ def test_a_full_disk_drops_rows_and_is_no_reason_not_to_answer(make_client: Make
     watch.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.full)])
 def test_what_is_still_in_the_queues_when_a_service_ends_is_counted_and_logged(
     copied: Project, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -1,0 +1,50 @@
+"""New: a project of one's own, from the template of the installed library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from recipeline.cli.command import FilesEntryPoint, Result, entry_point
+from recipeline.errors import UsageError
+
+
+@entry_point("new", FilesEntryPoint)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--data", default="", show_default="the wines", help="A CSV or Parquet file: its recipe is drafted.")
+@click.option("--target", default="", show_default="none", help="The column of the file that is to be predicted.")
+@click.option("--na", default="", show_default="none", help="Words of the file that stand for missing values, comma separated.")
+def new(folder: Path, data: str, target: str, na: str) -> Result:
+    """Write a project into FOLDER: recipe, profiles, steps, Makefile, MLproject, tests, and a lock with the library in it.
+
+    Without --data it is the example of the wines, complete. Nothing is written unless all of it is.
+
+    \b
+    Reads:  the template of the installed library; the file
+    Writes: the project
+    Example: recipeline new "my table" --data cars.csv --target price
+    """
+    from recipeline.scaffolding.library import require_library
+    from recipeline.scaffolding.project_files import for_table, for_wines
+    from recipeline.scaffolding.template import read_template, write_project
+
+    if bool(data) != bool(target):
+        raise UsageError("--data and --target must be given together, or neither of them.", fix="Name the other one, too.")
+    words = tuple(word.strip() for word in na.split(",") if word.strip())
+    name = folder.resolve().name
+    template = read_template()
+    files = for_table(template, name, Path(data), target, words) if data else for_wines(template, name)
+    library = require_library()
+    locked = {"requirements.txt": library.add_to(template["requirements.txt"]), **library.files}
+    files = {**files, **locked}
+    write_project(folder.resolve(), files, {**template, **locked}, library=library.origin)
+    lines = [
+        f"Made {folder}: {len(files)} files, locked to recipeline from {library.origin}.",
+        "",
+        "Next:",
+        f"  cd {click.format_filename(folder) if ' ' not in str(folder) else repr(str(folder))}",
+        "  make pipeline   the environment, then the whole chain",
+        "  make test       the project's tests",
+    ]
+    return Result("\n".join(lines))

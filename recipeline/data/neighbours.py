@@ -1,0 +1,45 @@
+"""Rows that are nearly one observation: near each other in every feature."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
+
+from recipeline.data.grouping import row_groups
+
+
+def join_neighbours(features: pd.DataFrame, tolerance: float) -> np.ndarray:
+    """Return one uint64 per row, the same for rows that are linked by neighbours.
+
+    Two rows are neighbours where no feature differs by more than `tolerance` standard deviations of its column; missing values
+    are neighbours of each other. A group is a chain of neighbours, named by the least of their `row_groups`. Unlike these, it
+    depends on the other rows: one row more can join two groups, and changes every scale a little.
+    """
+    keys, first, inverse = np.unique(row_groups(features), return_index=True, return_inverse=True)
+    if not tolerance:
+        return keys[inverse]
+    places = scale_columns(features.iloc[first], features)
+    pairs = KDTree(places).query_pairs(tolerance, p=np.inf, output_type="ndarray")
+    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(keys), len(keys)))
+    _, component = connected_components(links, directed=False)
+    # The keys are sorted, so the first of a component is its least.
+    _, least = np.unique(component, return_index=True)
+    joined: np.ndarray = keys[least][component][inverse]
+    return joined
+
+
+def scale_columns(rows: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
+    """Return `rows` in standard deviations of the columns of `table`, about their means.
+
+    A column that does not vary keeps its unit. A missing value lies a thousand standard deviations beyond all others.
+    """
+    known = table.to_numpy(dtype="float64")
+    deviation = np.nan_to_num(pd.DataFrame(known).std(ddof=0).to_numpy())
+    centre = np.nan_to_num(pd.DataFrame(known).mean().to_numpy())
+    scaled = (rows.to_numpy(dtype="float64") - centre) / np.where(deviation > 0, deviation, 1.0)
+    largest = np.abs(scaled[np.isfinite(scaled)]).max(initial=0.0)
+    placed: np.ndarray = np.where(np.isfinite(scaled), scaled, largest + 1000.0)
+    return placed
