@@ -29,9 +29,10 @@ from recipeline.errors import UnavailableError
 from recipeline.escape import is_unseen
 from recipeline.serving.model.copies import mark_served
 from recipeline.serving.server import Serving, serve
-from recipeline.serving.signals import ENDING, IGNORED
+from recipeline.serving.signals import ENDING, IGNORED, Lifeline
 from recipeline.tracking.store import Store
 from tests.conftest import NAME
+from tests.faults import in_fork
 from tests.serving.helpers import free_port
 
 pytestmark = pytest.mark.xdist_group("signals")
@@ -175,6 +176,20 @@ def test_signals_that_mean_nothing_to_the_service_change_nothing_whoever_gets_th
     time.sleep(0.3)
     assert service.workers() == workers
     assert {service.ask().status_code for _ in range(8)} == {200}
+
+
+def test_a_worker_that_is_not_forked_ignores_the_same_signals(tmp_path: Path) -> None:
+    """What a parent ignores is ignored in its forks; a new interpreter begins with the defaults."""
+
+    def work() -> None:
+        for number in IGNORED:
+            signal.signal(number, signal.SIG_DFL)
+        lifeline = Lifeline()
+        os.dup(lifeline.ends[1].fileno())  # the parent's end, which stays open
+        lifeline.follow(tmp_path, within=1)
+        assert {signal.getsignal(number) for number in IGNORED} == {signal.SIG_IGN}
+
+    assert in_fork(work) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
