@@ -12,7 +12,6 @@ import pandas as pd
 import pyarrow as pa
 import yaml
 
-from recipeline.config.table import RESERVED_COLUMNS
 from recipeline.data.numbers import holds_numbers, read_numbers
 from recipeline.data.tables import SEPARATORS, read_table
 from recipeline.data.uris import redact
@@ -106,10 +105,6 @@ def read_any_table(path: Path) -> pd.DataFrame:
 
 def _look_at(values: pa.Array, column: str, na: Sequence[str]) -> tuple[str, bool]:
     """Return what keeps a column from being learned from, empty where nothing does, and whether it has missing values."""
-    if column in RESERVED_COLUMNS:
-        return f"{column}: the name of a column that is added to predictions or their labels; rename it", False
-    if not column.isprintable() or not column.strip():
-        return f"{for_cell(column) or 'a column'}: no printable name", False
     if not holds_numbers(values.type):
         return f"{column}: of the type {values.type}", False
     numbers, missing = read_numbers(values, column, na)

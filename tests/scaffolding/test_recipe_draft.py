@@ -110,15 +110,6 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes) -> N
         draft_recipe(tmp_path, "y", name="t")
 
 
-@pytest.mark.parametrize("name", [*RESERVED_COLUMNS, "a\x1b[2J", "\u202eb"])
-def test_a_column_that_no_recipe_can_have_is_named_before_anything_is_written(tmp_path: Path, name: str) -> None:
-    for target in ("y", name):
-        with pytest.raises(DataError, match="Every column") as error:
-            draft(tmp_path, frame(**{name: np.arange(30.0)}), target)
-        assert "1 that does not" in str(error.value)
-        assert "\x1b" not in str(error.value)
-
-
 def test_a_column_without_any_value_is_named(tmp_path: Path) -> None:
     for values in ([np.nan] * 30, ["?"] * 30):
         with pytest.raises(DataError, match=r"empty: no value in any row"):

@@ -336,16 +336,16 @@ def test_rows_without_a_label_wait_as_they_do_for_monitor(own: Project, tmp_path
 
 @pytest.mark.parametrize("label", ["6.5", "-1", "11", "good", "inf", "5,5", "nan"])
 def test_a_label_that_the_recipe_forbids_is_refused_by_monitor_and_retrain_alike(
-    monitored: Project, tmp_path: Path, label: str
+    own: Project, tmp_path: Path, label: str
 ) -> None:
     rows = later(200).astype(object)
     rows.iloc[3, rows.columns.get_loc("quality")] = label
     live = table(tmp_path, rows)
     for command, params in (("monitor", {}), ("retrain", {}), ("retrain", {"mode": "replace"})):
-        expect(monitored.run(command, data=live, **params), 3, "row 4")
+        expect(own.run(command, data=live, **params), 3, "row 4")
     write_log(tmp_path / "log", later(200))
     labels = table(tmp_path, pd.DataFrame({"request_id": ["r0", "r1"], "quality": ["5", label]}), "labels.csv")
-    expect(monitored.run("monitor", data=str(tmp_path / "log"), labels=labels), 3, "row 2")
+    expect(own.run("monitor", data=str(tmp_path / "log"), labels=labels), 3, "row 2")
 
 
 def test_a_few_new_rows_may_be_added_to_many(own: Project, tmp_path: Path) -> None:
