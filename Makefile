@@ -107,6 +107,7 @@ restore: setup ## the store of an archive in the place of this one; input=
 	@scripts/step restore
 
 ui: setup ## MLflow's user interface, on http://127.0.0.1:5000
+	@echo "The experiments: http://127.0.0.1:5000/#/experiments?workflowType=machine_learning" >&2
 	@$(VENV)/bin/mlflow ui --host 127.0.0.1
 
 # --- project ---------------------------------------------------------------------------------------------------------------

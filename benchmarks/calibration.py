@@ -22,10 +22,11 @@ from joblib import Parallel, delayed, parallel_config
 from prettytable import PrettyTable, TableStyle
 from scipy import stats
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.model_selection import cross_val_score
 
 from benchmarks.worlds import RIGHT, WRONG
 from recipeline.config.rules import Promotion
+from recipeline.data.splits import deal_folds
 from recipeline.engine.local import Workers
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, cross_validate, measure_gain
 from recipeline.promotion.gate import corrected_level, judge
@@ -136,12 +137,9 @@ def _choose(
     table: pd.DataFrame, target: np.ndarray, groups: np.ndarray, train: np.ndarray, candidates: int, seed: int
 ) -> pd.DataFrame:
     """Return the features of the candidate with the highest cross-validated R2 on the training rows."""
-    folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
+    folds = list(deal_folds(groups[train], FOLDS, seed))
     offers = [table.drop(columns=lacking) for lacking in range(1, candidates + 1)]
-    scores = [
-        cross_val_score(LinearRegression(), offer[train], target[train], groups=groups[train], cv=folds).mean()
-        for offer in offers
-    ]
+    scores = [cross_val_score(LinearRegression(), offer[train], target[train], cv=folds).mean() for offer in offers]
     return offers[int(np.argmax(scores))]
 
 

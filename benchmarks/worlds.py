@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.model_selection import cross_val_score
 
 from recipeline.config.rules import Promotion
+from recipeline.data.splits import deal_folds
 from recipeline.engine.local import Workers
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, Gain, cross_validate, measure_gain
 from recipeline.promotion.gate import Rule, corrected_level, judge
@@ -47,11 +48,8 @@ def best_of(looks: int, *, on_test_rows: bool) -> Callable[[int], Verdicts]:
         table, target = draw_rows(rng, np.full(looks + 1, 0.36 / (looks + 1)))
         seen = np.ones(ROWS, dtype=bool) if on_test_rows else rng.random(ROWS) >= TEST_SIZE
         offers = [table.drop(columns=lacking) for lacking in range(1, looks + 1)]
-        folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
-        scores = [
-            cross_val_score(LinearRegression(), it.to_numpy()[seen], target[seen], groups=np.flatnonzero(seen), cv=folds).mean()
-            for it in offers
-        ]
+        folds = list(deal_folds(np.flatnonzero(seen), FOLDS, seed))
+        scores = [cross_val_score(LinearRegression(), it.to_numpy()[seen], target[seen], cv=folds).mean() for it in offers]
         gain = _compare(offers[int(np.argmax(scores))], table.drop(columns=0), target, seed)
         return Verdicts(_passes("recipe", gain, candidates=looks), _passes("recipe", gain))
 

@@ -95,6 +95,12 @@ def guess(word: str, known: Iterable[str]) -> str:
     return f"Did you mean '{names[close[0]]}'? " if close else ""
 
 
+def require_there(path: Path) -> None:
+    """Raise DataError where nothing is at the path of the data, as where its name is too long to be one."""
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises of a name that is too long
+        raise missing_file(path)
+
+
 def missing_file(path: Path) -> DataError:
     """Return what is raised of a file of rows that does not exist."""
     return DataError(

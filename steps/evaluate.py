@@ -24,10 +24,6 @@ from recipeline.cli.command import step_command
 from recipeline.orchestration.step import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
-    import pandas as pd
     from sklearn.base import BaseEstimator
 
     from recipeline.orchestration.session import Session
@@ -42,111 +38,42 @@ def inputs(session: Session) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun) -> str:
     """Score the candidates, measure the best one closely, judge it, and keep rows that any copy of it must answer alike."""
-    from recipeline.data.splits import cv_folds
-    from recipeline.evaluation.diagnosis import diagnose
-    from recipeline.evaluation.gates import REJECTED, failures, judge
-    from recipeline.evaluation.scoring import evaluate_best, measure_interval, measure_leaks, predict_all, score_mean_predictor
-    from recipeline.inference.golden import choose_golden
-    from recipeline.inference.interval import QUANTILE
-    from recipeline.inference.model_info import describe_model
-    from recipeline.metrics.regression import score_predictions
-    from recipeline.monitoring.baseline import describe_baseline, draw_reference
-    from recipeline.training.quantiles import choose_interval, fit_quantiles
+    from recipeline.evaluation.assessment import Trained, evaluate_candidates
+    from recipeline.evaluation.gates import REJECTED, failures
 
-    recipe = session.recipe
-    board, train, test, audit = run.load(LEADERBOARD), run.load(TRAIN), run.load(TEST), run.load(LEAK_AUDIT)
-    features, learned = train[list(recipe.features)], train[recipe.target].to_numpy(dtype=float)
-    folds = cv_folds(train, recipe, audit["method"])
-    # The workers have work from here on; what they found is called for when nothing else is left to do.
-    quantiles = fit_quantiles(features, learned, folds, session.workers, seed=recipe.random_state)
-    models = {str(row.candidate): run.load_model("train", str(row.model_id)) for row in board.itertuples()}
-    random_split_r2 = _random_split_r2(session, audit, train, test, models)
-    predicted = predict_all(models, test, recipe)
-    target = test[recipe.target].to_numpy()
-    scores = {name: score_predictions(target, predicted[name].to_numpy()) for name in models}
-    _log_scores(run, board, scores)
+    board, audit = run.load(LEADERBOARD), run.load(LEAK_AUDIT)
+    trained = Trained(board, run.load(TRAIN), run.load(TEST), run.load(OUT_OF_FOLD), audit)
 
-    best = board.iloc[0]
-    best_predicted = predicted[best.candidate].to_numpy()
-    out_of_fold = run.load(OUT_OF_FOLD)[f"predicted {best.candidate}"].to_numpy()
-    tails = quantiles()
-    interval = choose_interval(features, learned, out_of_fold, tails)
-    limits = interval.around(best_predicted, test[list(recipe.features)].to_numpy(dtype=float))
-    inside = measure_interval(target, limits, interval.level)
-    run.save(DIAGNOSIS, diagnose(models[best.candidate], test, best_predicted, limits, recipe))
-    run.save(BASELINE, describe_baseline(train, out_of_fold, recipe))
-    run.save(BASELINE_ROWS, draw_reference(train, out_of_fold, recipe))
-    run.save(GOLDEN, choose_golden(test, best_predicted, limits, recipe))
-    if interval.method == QUANTILE:
-        run.save(INTERVAL, tails.models)
-    run.save(MODEL_INFO, describe_model(recipe, train, interval, candidate=best.candidate, measured=inside))
-    run.save(TEST_PREDICTIONS, _test_predictions(predicted, target, limits))
-    mean_predictor = score_mean_predictor(train, test, recipe.target)
-    verdict = {
-        "candidate": best.candidate,
-        "run_id": best.run_id,
-        "model_id": best.model_id,
-        **judge(scores[best.candidate], mean_predictor, recipe.gates),
-    }
-    metrics = {
-        "best": {
-            "candidate": best.candidate,
-            **scores[best.candidate],
-            **evaluate_best(target, best_predicted, test, recipe),
-            "interval_90": inside,
-        },
-        "test_rows": len(test),
-        "candidates": {
-            name: {"cv_mean_score": mean, "cv_std": std, **scores[name]}
-            for name, mean, std in zip(board["candidate"], board["cv_mean_score"], board["cv_std"], strict=True)
-        },
-        "mean_predictor": mean_predictor,
-        "leaks": measure_leaks(predicted, train, test, recipe),
-        "random_split_r2": random_split_r2(),
-    }
-    run.save(VERDICT, verdict)
-    run.save(METRICS, metrics)
-    run.tag(verdict=verdict["verdict"])
-    run.show(
-        params={"best_candidate": best.candidate, "verdict": verdict["verdict"]},
-        metrics={"test_rows": len(test), **{f"best.{name}": value for name, value in scores[best.candidate].items()}},
-        note="\n".join([f"{best.candidate} is {verdict['verdict']}.", *failures(verdict)]),
-    )
-    if verdict["verdict"] == REJECTED:
-        run.outcome = "rejected"
-    return _words(verdict, metrics, audit)
+    def load_models() -> dict[str, BaseEstimator]:
+        return {str(row.candidate): run.load_model("train", str(row.model_id)) for row in board.itertuples()}
 
-
-def _log_scores(run: StepRun, board: pd.DataFrame, scores: dict[str, dict[str, float]]) -> None:
-    """Add the test metrics to each candidate's run."""
-    from mlflow.entities import Metric
-
-    from recipeline.tracking.store import now_ms
-
-    now = now_ms()
+    found = evaluate_candidates(session.recipe, trained, load_models, session.workers)
     for row in board.itertuples():
-        run.client.log_batch(
-            row.run_id, metrics=[Metric(name, value, now, 0) for name, value in scores[str(row.candidate)].items()]
-        )
+        run.log_scores(str(row.run_id), found.scores[str(row.candidate)])
+    run.save(DIAGNOSIS, found.diagnosis)
+    run.save(BASELINE, found.baseline)
+    run.save(BASELINE_ROWS, found.baseline_rows)
+    run.save(GOLDEN, found.golden)
+    if found.interval_models is not None:
+        run.save(INTERVAL, found.interval_models)
+    run.save(MODEL_INFO, found.model_info)
+    run.save(TEST_PREDICTIONS, found.test_predictions)
+    run.save(VERDICT, found.verdict)
+    run.save(METRICS, found.metrics)
 
-
-def _random_split_r2(
-    session: Session, audit: dict[str, Any], train: pd.DataFrame, test: pd.DataFrame, models: dict[str, BaseEstimator]
-) -> Callable[[], dict[str, float] | None]:
-    """Start to find out what a plain random split would say; None where this is one, or where it would leak nothing."""
-    import pandas as pd
-
-    from recipeline.evaluation.scoring import score_random_split
-
-    if audit["method"] == "random" or not audit["random_split"]["leaked_rows"]:
-        return lambda: None
-    return score_random_split(pd.concat([train, test]).sort_index(), models, session.recipe, session.workers)
-
-
-def _test_predictions(predicted: pd.DataFrame, target: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> pd.DataFrame:
-    """Return the target, what each candidate predicts, and the limits around the best one's predictions, by row."""
-    named = predicted.add_prefix("predicted ")
-    return named.assign(**{"interval lower": limits[0], "interval upper": limits[1], "target": target})
+    verdict, best = found.verdict["verdict"], found.verdict["candidate"]
+    run.tag(verdict=verdict)
+    run.show(
+        params={"best_candidate": best, "verdict": verdict},
+        metrics={
+            "test_rows": len(trained.test),
+            **{f"best.{name}": value for name, value in found.scores[best].items()},
+        },
+        note="\n".join([f"{best} is {verdict}.", *failures(found.verdict)]),
+    )
+    if verdict == REJECTED:
+        run.outcome = "rejected"
+    return _words(found.verdict, found.metrics, audit)
 
 
 def _words(verdict: dict[str, Any], metrics: dict[str, Any], audit: dict[str, Any]) -> str:
@@ -162,7 +89,14 @@ def _words(verdict: dict[str, Any], metrics: dict[str, Any], audit: dict[str, An
     return "\n".join([*lines, *(explain_split(audit, metrics) if metrics["leaks"] else [])])
 
 
-STEP = Step("evaluate", work, inputs, uses_workers=True)
+STEP = Step(
+    "evaluate",
+    work,
+    inputs,
+    uses_workers=True,
+    reads=(LEADERBOARD, LEAK_AUDIT, OUT_OF_FOLD, TEST, TRAIN),
+    writes=(BASELINE, BASELINE_ROWS, DIAGNOSIS, GOLDEN, INTERVAL, METRICS, MODEL_INFO, TEST_PREDICTIONS, VERDICT),
+)
 
 
 @step_command(STEP)

@@ -60,7 +60,7 @@ def work(session: Session, run: StepRun, data: str) -> str:
     )
 
 
-STEP = Step("ingest", work, inputs, params=("data",), content=content)
+STEP = Step("ingest", work, inputs, params=("data",), content=content, reads=(), writes=(DATASET, COLUMN_PROFILE, VIOLATIONS))
 
 
 @step_command(STEP)

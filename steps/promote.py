@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 
-from recipeline.artifacts import DECISION, VERSION
+from recipeline.artifacts import DATASET, DECISION, OUT_OF_FOLD, TRAIN, VERSION
 from recipeline.cli.command import step_command
 from recipeline.config.profile import Policy
 from recipeline.errors import UnavailableError, UsageError, nearest
@@ -97,7 +97,7 @@ def work(session: Session, run: StepRun, promote: str) -> str:
     return f"version {challenger.version} {decision.outcome} (now in {stage}): {decision.reason} [{decision.rule}]"
 
 
-STEP = Step("promote", work, inputs, params=("promote",))
+STEP = Step("promote", work, inputs, params=("promote",), reads=(DATASET, OUT_OF_FOLD, TRAIN, VERSION), writes=(DECISION,))
 
 
 @step_command(STEP)

@@ -100,7 +100,13 @@ def _lineage_tags(session: Session, run: StepRun, verdict: dict[str, Any]) -> di
     }
 
 
-STEP = Step("register", work, inputs)
+STEP = Step(
+    "register",
+    work,
+    inputs,
+    reads=(DIAGNOSIS, LEADERBOARD, METRICS, MODEL_INFO, TRAIN, VERDICT),
+    writes=(MODEL_CARD, TRAINING_ROWS, VERSION),
+)
 
 
 @step_command(STEP)

@@ -67,7 +67,7 @@ def work(session: Session, run: StepRun, method: str) -> str:
     )
 
 
-STEP = Step("split", work, inputs, params=("method",))
+STEP = Step("split", work, inputs, params=("method",), reads=(DATASET,), writes=(TRAIN, TEST, LEAK_AUDIT))
 
 
 @step_command(STEP)

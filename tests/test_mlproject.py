@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import yaml
 
 from recipeline import artifacts
 from recipeline.artifacts import ORDER
+from recipeline.orchestration.step import Step
 from recipeline.tracking.manifest import MANIFEST
 from recipeline.tracking.runs import StepRun
 from tests.conftest import ROOT, Project, words_of
@@ -129,6 +131,19 @@ def test_the_readme_names_the_artifacts_that_a_step_reads(ran: Project, monkeypa
     for step in ("split", "train", "evaluate", "register"):  # of promote it names no files
         assert read[step] == artifacts_in_the_readme(step)[0]
     assert "ingest" not in read
+
+
+@pytest.mark.parametrize("step", ORDER)
+def test_the_readme_and_the_help_name_what_a_step_declares(step: str) -> None:
+    declared: Step = importlib.import_module(f"steps.{step}").STEP
+    reads, writes = ({it.name for it in those or ()} for those in (declared.reads, declared.writes))
+    in_readme = artifacts_in_the_readme(step)
+    assert writes - {artifacts.VIOLATIONS.name} == in_readme[1]
+    if step != "promote":  # the versions and the rows behind them are told in words
+        assert reads == in_readme[0]
+    named = set(re.findall(r"\w+\.(?:parquet|json|csv|skops|md)", command(step).help or "")) - {"wines.csv"}  # of the example
+    assert named <= reads | writes
+    assert writes - {artifacts.VIOLATIONS.name} <= named
 
 
 @pytest.mark.parametrize("name", ENTRY_POINTS + COMMANDS + OF_PROJECTS)

@@ -10,7 +10,7 @@ from recipeline.artifacts import CARD, METRICS, TEST, VERDICT
 from recipeline.data.uris import redact
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Drawn
-from recipeline.tracking.manifest import place_of
+from recipeline.tracking.manifest import KeptReader, place_of
 
 if TYPE_CHECKING:
     from recipeline.reports.cards.compare import Side
@@ -33,11 +33,11 @@ def render_card(step: str, results: Callable[[], object], origin: str, error: Ba
         return cast(Drawn, page.render_failure(step, origin, problem))
 
 
-def describe_side(session: Session, name: str, lineage: dict[str, str]) -> Side:
-    """Return one side of a comparison, from the run IDs of its steps."""
+def describe_side(session: Session, name: str, lineage: dict[str, str], kept: KeptReader | None = None) -> Side:
+    """Return one side of a comparison, from the run IDs of its steps; `kept` has what was read already."""
     from recipeline.reports.cards.compare import Side
 
-    reader = session.reader
+    reader = kept or session.reader
     run = session.find_run(lineage["evaluate"])
     tags = run.data.tags if run else {}
     return Side(
@@ -46,5 +46,5 @@ def describe_side(session: Session, name: str, lineage: dict[str, str]) -> Side:
         reader.load(METRICS, lineage["evaluate"]),
         reader.load(VERDICT, lineage["evaluate"])["verdict"],
         f"{tags.get('recipeline.data_source', 'unknown')}, sha256 {tags.get('recipeline.data_digest', '')[:12]}",
-        reader.digest(TEST, lineage["split"]),
+        session.reader.digest(TEST, lineage["split"]),
     )

@@ -98,7 +98,7 @@ def reading_command(name: str) -> Callable[[Callable[..., Any]], EntryPoint]:
             session = open_session(recipe, profile, reads=True)
             with store_errors(session.store.uri):
                 values, text = function(session, **options)
-            return Result(json.dumps(values, indent=2, ensure_ascii=False) if as_json else text)
+            return Result(json.dumps(values, indent=2, ensure_ascii=False) if as_json else text, is_data=as_json)
 
         flag = click.option("--json", "as_json", is_flag=True, help="Print the values as JSON.")
         return entry_point(name)(session_options(flag(run)))
@@ -108,12 +108,16 @@ def reading_command(name: str) -> Callable[[Callable[..., Any]], EntryPoint]:
 
 @dataclass(frozen=True)
 class Result:
-    """What a command is about to say, its exit code, and the run that holds what it did, with that run's outcome."""
+    """What a command is about to say, its exit code, and the run that holds what it did, with that run's outcome.
+
+    `is_data` tells that the output is for programs, and printed as it is.
+    """
 
     output: str
     exit_code: int = 0
     run_id: str = ""
     outcome: str = ""
+    is_data: bool = False
 
 
 class EntryPoint(Edge):
@@ -128,7 +132,7 @@ class EntryPoint(Edge):
             if self.opens_store:
                 import_libraries()
             result: Result = super().invoke(ctx)
-        echo("\n".join(part for part in (result.output, result.run_id) if part))
+        echo("\n".join(part for part in (result.output, result.run_id) if part), as_is=result.is_data)
         return result.exit_code
 
     def call(self, **options: str) -> Result:

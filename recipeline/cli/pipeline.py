@@ -27,7 +27,7 @@ from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import explain_cache, explain_evidence, explain_split, tabulate_candidates
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.lineage import lineage_of_chain
-from recipeline.tracking.manifest import Reader, way_to
+from recipeline.tracking.manifest import KeptReader, way_to
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.sqlite import path_of
 
@@ -49,14 +49,14 @@ def run_pipeline(
     session: Session, params: Mapping[str, Mapping[str, str]], *, use_cache: bool, nested_in: str | None = None
 ) -> tuple[StepRun, str]:
     """Run the chain in a run of main; return that run, closed, and the summary."""
-    chain = Chain()
+    chain, reader = Chain(), KeptReader(session.reader)
     with store_errors(session.store.uri):
         before = _last_chain(session)
     with session.open_run("main", nested_in=nested_in) as run:
         try:
             run_chain(session, ORDER, params, chain, nested_in=run.id, use_cache=use_cache)
         except Exception as error:
-            draw_card(session, run, "main", partial(_tell, session, chain, run, before, error))
+            draw_card(session, run, "main", partial(_tell, session, reader, chain, run, before, error))
             raise
         source = _tags(session, chain.lineage["ingest"])
         run.tag(
@@ -65,19 +65,19 @@ def run_pipeline(
         )
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
-        _show(session, chain, run, source)
-        draw_card(session, run, "main", partial(_tell, session, chain, run, before))
+        _show(reader, chain, run, source)
+        draw_card(session, run, "main", partial(_tell, session, reader, chain, run, before))
         warnings = [f"\nWarning: {text}" for text in _card_failures({**chain.opened, "main": run})]
-        summary = f"{_summarise(session, chain, source)}\n{''.join(warnings)}\nThe card: {card_of(session, run.id)}"
+        summary = f"{_summarise(session, reader, chain, source)}\n{''.join(warnings)}\nThe card: {card_of(session, run.id)}"
     return run, summary
 
 
-def _show(session: Session, chain: Chain, run: StepRun, tags: Mapping[str, str]) -> None:
+def _show(reader: KeptReader, chain: Chain, run: StepRun, tags: Mapping[str, str]) -> None:
     """Give the run of the chain the name, the note and the columns that it is found and compared by in MLflow."""
     ids = chain.lineage
-    metrics, verdict = session.reader.load(METRICS, ids["evaluate"]), session.reader.load(VERDICT, ids["evaluate"])
+    metrics, verdict = reader.load(METRICS, ids["evaluate"]), reader.load(VERDICT, ids["evaluate"])
     best = metrics["best"]
-    decision = session.reader.load(DECISION, ids["promote"]) if "promote" in ids else None
+    decision = reader.load(DECISION, ids["promote"]) if "promote" in ids else None
     origin = tags["recipeline.data_origin"].rstrip("/").rpartition("/")[2]
     came_to = f"v{decision['version']} {decision['outcome']}" if decision else "rejected"
     run.show(
@@ -85,14 +85,14 @@ def _show(session: Session, chain: Chain, run: StepRun, tags: Mapping[str, str])
             "data_source": tags["recipeline.data_source"],
             "data_digest": tags["recipeline.data_digest"][:12],
             "data_origin": tags["recipeline.data_origin"],
-            "split_method": session.reader.load(LEAK_AUDIT, ids["split"])["method"],
+            "split_method": reader.load(LEAK_AUDIT, ids["split"])["method"],
             "candidates": ", ".join(metrics["candidates"]),
             "best_candidate": best["candidate"],
             "verdict": verdict["verdict"],
             **({"model_version": decision["version"], "decision_rule": decision["rule"]} if decision else {}),
         },
         metrics={
-            "rows": session.reader.load(COLUMN_PROFILE, ids["ingest"])["rows"],
+            "rows": reader.load(COLUMN_PROFILE, ids["ingest"])["rows"],
             "test_rows": metrics["test_rows"],
             "seconds": max((ended for _, ended in chain.seconds.values()), default=0.0),
             **{f"best.{name}": best[name] for name in ("r2", "rmse", "mae")},
@@ -110,12 +110,19 @@ def _last_chain(session: Session) -> dict[str, str]:
     return lineage_of_chain(chains[0], ORDER) if chains else {}
 
 
-def _tell(session: Session, chain: Chain, run: StepRun, before: dict[str, str], error: Exception | None = None) -> Story:
+def _tell(
+    session: Session,
+    reader: KeptReader,
+    chain: Chain,
+    run: StepRun,
+    before: dict[str, str],
+    error: Exception | None = None,
+) -> Story:
     """Return what became of the chain, as its card tells it."""
     from recipeline.reports.cards.compare import Comparison
     from recipeline.reports.cards.main import ALWAYS, Leg, Story
 
-    reader, ids, here = session.reader, chain.lineage, session.reader.root(run.id)
+    ids, here = chain.lineage, session.reader.root(run.id)
     legs = []
     for step, run_id in {**ids, **{step: opened.id for step, opened in chain.opened.items()}}.items():
         begun, ended = chain.seconds.get(step, (0.0, 0.0))
@@ -131,7 +138,7 @@ def _tell(session: Session, chain: Chain, run: StepRun, before: dict[str, str], 
     since = None
     if before.get("evaluate") and "evaluate" in ids:
         with suppress(RecipelineError):  # the last run may be there in parts only; this one is none the worse for it
-            last, now = describe_side(session, "the last run", before), describe_side(session, "this run", ids)
+            last, now = (describe_side(session, *it, reader) for it in (("the last run", before), ("this run", ids)))
             since = Comparison(last, now, differing_components(session, before, ids))
     return Story(
         session.recipe.name,
@@ -158,9 +165,9 @@ def _tags(session: Session, run_id: str) -> Mapping[str, str]:
     return tags
 
 
-def _summarise(session: Session, chain: Chain, source: Mapping[str, str]) -> str:
+def _summarise(session: Session, reader: KeptReader, chain: Chain, source: Mapping[str, str]) -> str:
     """Return what came out, what was reused and what to type next."""
-    reader, ids = session.reader, chain.lineage
+    ids = chain.lineage
     metrics, audit = reader.load(METRICS, ids["evaluate"]), reader.load(LEAK_AUDIT, ids["split"])
     lines = [
         f"Data: {source['recipeline.data_origin']} [{source['recipeline.data_source']}, "
@@ -193,7 +200,7 @@ def _best(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _registration(session: Session, reader: Reader, chain: Chain) -> list[str]:
+def _registration(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
     ids, name = chain.lineage, session.registry.name
     if "promote" not in ids:
         verdict = reader.load(VERDICT, ids["evaluate"])
@@ -210,15 +217,19 @@ def _registration(session: Session, reader: Reader, chain: Chain) -> list[str]:
     ]
 
 
-def _next(session: Session, reader: Reader, chain: Chain) -> list[str]:
+def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
     if "promote" not in chain.lineage:
         return ["Next: improve the candidates or the data, or change the gates in the recipe."]
     decision = reader.load(DECISION, chain.lineage["promote"])
     # Under make, mlflow is in .venv and not on PATH.
     mlflow = "mlflow" if shutil.which("mlflow") else os.path.relpath(Path(sys.executable).with_name("mlflow"))
     if path_of(session.store.uri) != Path.cwd() / "mlflow.db":  # what a bare mlflow would look at
-        mlflow = f"MLFLOW_TRACKING_URI={shlex.quote(redact(session.store.uri))} {mlflow}"
-    offers = {f"{mlflow} ui": "the runs, in a browser"}
+        mlflow = f"MLFLOW_TRACKING_URI={shlex.quote(redact(session.store.uri))} \\\n      {mlflow}"
+    uri, page = redact(session.store.uri), f"/#/experiments/{session.experiment_id}/runs?workflowType=machine_learning"
+    if uri.startswith(("http:", "https:")):
+        offers = {f"{uri.rstrip('/')}{page}": "the runs"}
+    else:
+        offers = {f"{mlflow} ui": "the runs, in a browser", f"http://127.0.0.1:5000{page}": "where it shows them"}
     if decision["rule"] == "policy-manual":
         offers["make approve"] = f"version {decision['version']} into Production"
     elif session.registry.holder(CHAMPION) is None:
@@ -227,5 +238,4 @@ def _next(session: Session, reader: Reader, chain: Chain) -> list[str]:
         offers[f"{mlflow} models serve -m {shlex.quote(f'models:/{session.registry.name}/Production')}"] = (
             "the model, as a service"
         )
-    width = max(map(len, offers))
-    return ["Next:", *(f"  {command:<{width}}   {what}" for command, what in offers.items())]
+    return ["Next:", *(line for command, what in offers.items() for line in (f"  {what}:", f"    {command}"))]

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 import click
 
-from recipeline.cli.terminal import echo
+from recipeline.cli.terminal import echo, fit
 from recipeline.errors import RecipelineError, UsageError
 
 _AGAIN_SECONDS = 0.05
@@ -67,6 +67,10 @@ class Edge(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse what was typed; two quote characters are empty: so `mlflow run` passes that where there is no shell."""
         return super().parse_args(ctx, [re.sub("(^|=)''$", r"\1", word) for word in args])
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help page, the lines that click leaves alone within the terminal's width, too."""
+        return fit(super().get_help(ctx), ctx.make_formatter().width)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False

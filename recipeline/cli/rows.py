@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipeline.data.uris import copy_uri, local_path, redact
-from recipeline.errors import UnavailableError
+from recipeline.errors import DataError, UnavailableError
 from recipeline.orchestration.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import pandas as pd
+
+    from recipeline.config.recipe import Recipe
     from recipeline.data.readers import Table
     from recipeline.inference.predictor import Asked
     from recipeline.registry.loading import NamedModel
@@ -24,9 +28,22 @@ DOWNLOAD_SECONDS = 3600.0
 
 @contextmanager
 def fetched(session: Session, input: str, parameter: str) -> Iterator[Path]:
-    """Give the path of the rows that `parameter` names: as it is, or, of a URI, that of a copy for the block."""
+    """Give the path of the rows that `parameter` names: as it is, or, of a URI, that of a copy for the block.
+
+    Raises
+    ------
+    DataError : it cannot be looked at, as where a name is too long. UnavailableError : a URI cannot be fetched.
+    """
     path = local_path(input, session.cwd)
     if path is not None:
+        try:
+            path.exists()
+        except OSError as error:
+            raise DataError(
+                f"{parameter} must be an existing file or folder, or a URI.",
+                got=f"'{path}' ({error.strerror})",
+                fix="Correct the path; give an absolute one where in doubt.",
+            ) from None
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -50,6 +67,115 @@ def open_tables(path: Path, names: list[str], input: str) -> list[Table]:
     if not path.is_dir():
         return [Table(open_rows(file, names, redact(input)), redact(input)) for file in find_files(path)]
     return [Table(open_rows(file, names, str(file)), str(file), file.relative_to(path).as_posix()) for file in find_files(path)]
+
+
+@dataclass(frozen=True)
+class LabelledFile:
+    """The rows of one file whose label is known, fields as they are; `waiting` others are left out.
+
+    `digest` is the sha256 of its content, decompressed. `is_as_is` says that a step may read the file itself: it is not
+    compressed, and nothing in it is left out. `label` names it in errors.
+    """
+
+    rows: pd.DataFrame
+    waiting: int
+    digest: str
+    is_as_is: bool
+    label: str
+
+    def checked(self, recipe: Recipe) -> pd.DataFrame:
+        """Return the rows with the recipe's columns, in its order. Raises DataError where one breaks the recipe's rules."""
+        from recipeline.data.schema import validate_table
+
+        origin = f"{self.label}, its {self.waiting} rows without a label left out," if self.waiting else self.label
+        return validate_table(self.rows, recipe, origin=origin, is_all=False)
+
+
+def read_labelled(session: Session, path: Path, input: str) -> list[LabelledFile]:
+    """Return the rows of a table, or of all tables in a folder, whose label is known: each content once, as monitor reads it.
+
+    An empty label is not yet known, and columns that `predict` and the service add are not learned from.
+
+    Raises
+    ------
+    DataError : it is no table, or no label is known.
+    """
+    from recipeline.data.folders import find_files
+    from recipeline.data.readers import compression_of, content_digest
+    from recipeline.monitoring.live_rows import find_log, is_log
+
+    recipe = session.recipe
+    if is_log(path) or (path.is_dir() and find_log(path)):
+        raise DataError(
+            "Rows to learn from must be a table with their target.",
+            got=f"the log '{redact(input)}'",
+            fix="Let `monitor` join its labels and retrain after drift: data=LOG labels=TABLE on_drift=retrain.",
+        )
+    found: dict[str, LabelledFile] = {}
+    for file, table in zip(find_files(path), _open_learnable(path, recipe, input), strict=True):
+        digest = content_digest(file, table.label)
+        if digest in found:
+            continue
+        rows, waiting = _known_rows(table, recipe)
+        is_as_is = not (path.is_dir() or compression_of(file) or waiting or set(table.file.columns) != set(recipe.columns))
+        found[digest] = LabelledFile(rows, waiting, digest, is_as_is, table.label)
+    if not any(len(file.rows) for file in found.values()):
+        raise DataError(
+            f"{redact(input)} must have rows whose target '{recipe.target}' is known.",
+            got="none",
+            fix="Retrain once labels are known.",
+        )
+    return list(found.values())
+
+
+def _open_learnable(path: Path, recipe: Recipe, input: str) -> list[Table]:
+    """Return the tables of a file or a folder. Raises DataError where one holds labels of requests, and not the rows."""
+    from recipeline.monitoring.labels import REQUEST_ID
+
+    try:
+        tables = open_tables(path, list(recipe.columns), input)
+    except DataError as error:
+        try:
+            tables = open_tables(path, [REQUEST_ID, recipe.target], input)
+        except DataError:
+            raise error from None
+    for table in tables:
+        if REQUEST_ID in table.file.columns and not set(table.file.columns) & set(recipe.features):
+            raise DataError(
+                f"{table.label} must have the columns of the recipe.",
+                got="labels by request, without the rows that they are of",
+                fix="Let `monitor` join them to the service's log and retrain after drift: labels=TABLE on_drift=retrain.",
+            )
+    return tables
+
+
+def _known_rows(table: Table, recipe: Recipe) -> tuple[pd.DataFrame, int]:
+    """Return the rows of a table whose label is known, fields as they are, and how many others there are."""
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    from recipeline.data.numbers import read_numbers
+    from recipeline.monitoring.live_rows import OTHERS
+
+    columns = table.file.columns
+    kept = [name for name in columns if name not in OTHERS or name in recipe.columns]
+    frames, waiting = list[pd.DataFrame](), 0
+    for piece in table.file.pieces():
+        if piece.ragged:
+            raise DataError(
+                f"{table.label} must have as many fields on each line as in the header, {len(columns)}.",
+                got=f"{piece.ragged[0].found} in row {piece.ragged[0].number}",
+                fix="Correct that line, or take it out.",
+            )
+        rows = dict(zip(columns, piece.rows.columns, strict=True))
+        unknown = np.zeros(piece.rows.num_rows, dtype=bool)
+        if recipe.target in rows:
+            unknown = read_numbers(rows[recipe.target], recipe.target, recipe.na)[1]
+        known = pa.table({name: rows[name] for name in kept}).filter(pa.array(~unknown))
+        frames.append(known.to_pandas(types_mapper=pd.ArrowDtype))
+        waiting += int(unknown.sum())
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=kept), waiting
 
 
 @contextmanager

@@ -1,14 +1,63 @@
-"""The terminal: the one place where commands print."""
+"""The terminal: the one place where commands print, within its width, and in colour where it has colours."""
 
 from __future__ import annotations
 
+import os
+import re
+import sys
+import textwrap
 from typing import TextIO
 
 import click
 
 from recipeline.escape import for_terminal
 
+#: What stands out: outcomes and verdicts, as whole words.
+_COLOURS = {
+    "green": r"promoted|validated|VALIDATED|ready|OK|Nothing is broken",
+    "yellow": r"kept|warning|Warning|WARN|synthetic|SYNTHETIC",
+    "red": r"rejected|Rejected|REJECTED|DRIFT|broken|failed|FAILED",
+    "cyan": r"new|◀",
+}
+_WORDS = re.compile("|".join(rf"(?P<{colour}>(?<![\w-])(?:{words})(?![\w-]))" for colour, words in _COLOURS.items()))
+_FRAME = frozenset("┌├└│")
+_USUAL_WIDTH = 80
 
-def echo(text: str, *, err: bool = False, nl: bool = True, file: TextIO | None = None) -> None:
-    """Print text to stdout, stderr or another stream; what a terminal would act upon is written out."""
-    click.echo(for_terminal(text), err=err, nl=nl, file=file)
+
+def echo(text: str, *, err: bool = False, nl: bool = True, file: TextIO | None = None, as_is: bool = False) -> None:
+    """Print text to stdout, stderr or another stream; what a terminal would act upon is written out.
+
+    On a terminal, long lines go on below, indented, and outcomes have a colour unless NO_COLOR is set; but `as_is`.
+    """
+    shown, stream = for_terminal(text), file or (sys.stderr if err else sys.stdout)
+    if stream.isatty() and not as_is:
+        shown = fit(shown, _width(stream))
+        if not os.environ.get("NO_COLOR"):
+            shown = _WORDS.sub(lambda found: click.style(found[0], fg=found.lastgroup), shown)
+    click.echo(shown, err=err, nl=nl, file=file)
+
+
+def _width(stream: TextIO) -> int:
+    try:
+        return int(os.environ.get("COLUMNS") or os.get_terminal_size(stream.fileno()).columns) or _USUAL_WIDTH
+    except (OSError, ValueError):
+        return _USUAL_WIDTH
+
+
+def fit(text: str, width: int) -> str:
+    """Return text whose lines are not longer than `width`, but for a word or a path that is; tables are left as they are."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if len(line) <= width or line[:1] in _FRAME:
+            lines.append(line)
+            continue
+        indent = line[: len(line) - len(line.lstrip())]
+        lines += textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=f"{indent}  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+            drop_whitespace=True,
+        )
+    return "\n".join(lines)

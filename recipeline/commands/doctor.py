@@ -34,7 +34,7 @@ def doctor(recipe: str, profile: str, as_json: bool) -> Result:
         text = json.dumps([finding.as_dict() for finding in findings], indent=2, ensure_ascii=False)
     else:
         text = "\n".join([*map(_line, findings), "", f"{len(broken)} broken." if broken else "Nothing is broken."])
-    return Result(text, EXIT_BROKEN if broken else 0)
+    return Result(text, EXIT_BROKEN if broken else 0, is_data=as_json)
 
 
 def _examine_store(recipe: str, profile: str) -> list[Finding]:

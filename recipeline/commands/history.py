@@ -24,21 +24,19 @@ def history(session: Session) -> tuple[Any, str]:
 
 
 def show_terms(served: list[Term], name: str) -> str:
-    """Return the terms as a table, newest first, times in this machine's time zone."""
+    """Return the terms as a table, newest first, times in this machine's time zone; each lasts until the one above it."""
     if not served:
         return f"Nothing was in Production of {name}."
     rows = [
         (
             term.version or "(none)",
             _local(term.since),
-            _local(term.until) if term.until else "now",
             term.kind,
-            f"{term.actor}@{term.host}",
-            term.reason,
+            f"{term.reason} (by {term.actor}@{term.host})",
         )
         for term in reversed(served)
     ]
-    return tabulate(["version", "from", "until", "how", "by", "why"], rows)
+    return tabulate(["version", "from", "how", "why"], rows)
 
 
 def _local(time: datetime) -> str:

@@ -76,7 +76,8 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
     \b
     Reads:  the rows; baseline.json, baseline_rows.parquet and the model in Production
     Writes: drift.json, card.html; metrics, a step for each window
-    Exit code 5: the last complete window has drifted. Of fewer rows than the recipe's monitoring.min_rows nothing is said.
+    Exit code 5: the last complete window has drifted. Where none is complete, or it has fewer rows than the recipe's
+    monitoring.min_rows, nothing is judged, the output says so, and the exit code is 0.
     Example: recipeline monitor --data wines.csv
     """
     from recipeline.monitoring.verdict import DRIFT, SEVERITY
@@ -262,6 +263,7 @@ def _compare(session: Session, run: StepRun, live: LiveData, asked: Asked) -> di
         "model": {"name": recipe.model_name, "version": str(live.champion.version), "trained_on": baseline["errors"]["rows"]},
         "origin": live.origin,
         "rows": total,
+        "window_rows": asked.window.rows,
         "left_out": live.rows.left_out,
         "repeated": live.rows.repeated,
         "labels": {"given": len(live.labels.values), "joined": live.labels.joined} if live.labels else None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,26 +14,33 @@ from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.options import check_path, choose_word, session_options
 from recipeline.cli.pipeline import name_params, run_pipeline
+from recipeline.cli.rows import LabelledFile, fetched, read_labelled
 from recipeline.config.table import SYNTHETIC
-from recipeline.data.uris import redact
-from recipeline.errors import DataError, UsageError
+from recipeline.data.sources import is_named
+from recipeline.data.uris import local_path, redact
+from recipeline.errors import UsageError
 from recipeline.orchestration.chain import check_steps
 from recipeline.orchestration.session import Session
 from recipeline.registry.stages import CHAMPION
-from recipeline.tracking.runs import StepRun
+from recipeline.tracking.runs import TAG_LENGTH, StepRun
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recipeline.data.sources import Source
-
 APPEND, REPLACE = "append", "replace"
+
+#: The tags of the digests of what was added; where there are many, further ones have a number.
+_ADDED = "added_digest"
 
 
 @entry_point("retrain")
 @session_options
 @click.option(
-    "--data", callback=check_path, default="", show_default="the profile's", help="New rows, with the target: a path, or a URI."
+    "--data",
+    callback=check_path,
+    default="",
+    show_default="the profile's",
+    help="New rows, with the target: a file, a folder, a URI.",
 )
 @click.option(
     "--mode",
@@ -86,54 +95,56 @@ def retrain_on(session: Session, data: str, mode: str, *, model: str = "", promo
     return Retrained(f"{summary}\nRetrained on {words}.", run.id, run.outcome, run.exit_code)
 
 
-def _read_labelled(session: Session, source: Source) -> tuple[pd.DataFrame, int]:
-    """Return the rows of a file whose label is known, and how many others there are: as monitor reads it.
+@dataclass(frozen=True)
+class NewRows:
+    """Rows to learn from, by file; `is_synthetic`: they are made up. `data` names them where a step may read them itself."""
 
-    An empty label is not yet known, and columns that `predict` and the service add are not learned from.
+    files: list[LabelledFile]
+    is_synthetic: bool
+    data: str
 
-    Raises
-    ------
-    DataError : it is no table, or no label is known.
-    """
-    import pyarrow as pa
+    @property
+    def waiting(self) -> int:
+        """The number of rows without a label, which are left out."""
+        return sum(file.waiting for file in self.files)
 
-    from recipeline.data.numbers import read_numbers
-    from recipeline.data.tables import read_table
-    from recipeline.monitoring.live_rows import OTHERS
 
-    recipe = session.recipe
-    content = read_table(source.content, columns=list(recipe.columns), origin=source.origin)
-    content = content.drop(columns=[name for name in content.columns if name in OTHERS and name not in recipe.columns])
-    if recipe.target not in content:
-        return content, 0
-    _, waiting = read_numbers(pa.Array.from_pandas(content[recipe.target]), recipe.target, recipe.na)
-    labelled = content[~waiting]
-    if labelled.empty:
-        raise DataError(
-            f"{source.origin} must have rows whose target '{recipe.target}' is known.",
-            got="none",
-            fix="Retrain once labels are known.",
-        )
-    return labelled.reset_index(drop=True), int(waiting.sum())
+def _read_new(session: Session, data: str) -> NewRows:
+    """Return the rows that `data` names, a source of the recipe's or what `monitor` takes too; all are read by one reader."""
+    named = data or session.profile.data
+    if is_named(named, session.recipe):
+        source = session.source(data)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "rows"
+            path.write_bytes(source.content)
+            return NewRows(read_labelled(session, path, source.origin), source.is_synthetic, data)
+    with fetched(session, named, "data") as path:
+        files = read_labelled(session, path, named)
+        is_as_is = all(file.is_as_is for file in files)
+        if is_as_is and local_path(named, session.cwd) is None:
+            session.keep_source(named, path.read_bytes())
+        return NewRows(files, False, data if is_as_is else "")
+
+
+def _joined(session: Session, files: list[LabelledFile]) -> pd.DataFrame:
+    """Return the rows of all files as one table. Raises DataError where one breaks the recipe's rules."""
+    import pandas as pd
+
+    return pd.concat([file.checked(session.recipe) for file in files if len(file.rows)], ignore_index=True)
 
 
 def _replace(session: Session, run: StepRun, data: str) -> tuple[str, str]:
-    """Return where the new rows are, saved as a table of their own where labels are not known; in words what is in it."""
+    """Return where the new rows are, saved as a table of their own where no step may read them; in words what is in it."""
     from recipeline.data.schema import validate_table
 
     words = "these rows alone"
-    if not data or (source := session.source(data)).is_synthetic:
+    if not data:
         return data, words
-    labelled, waiting = _read_labelled(session, source)
-    if not waiting:
+    new = _read_new(session, data)
+    if new.is_synthetic or (new.data and not new.waiting):
         return data, words
-    run.save(TRAINING_DATA, validate_table(labelled, session.recipe, origin=_named(source, waiting)))
-    return f"runs:/{run.id}/{TRAINING_DATA.name}", f"{words}{_without(waiting)}"
-
-
-def _named(source: Source, waiting: int) -> str:
-    """Return the name of a file in errors, which number the rows whose label is known."""
-    return f"{source.origin}, its {waiting} rows without a label left out," if waiting else source.origin
+    run.save(TRAINING_DATA, validate_table(_joined(session, new.files), session.recipe, origin=redact(data)))
+    return f"runs:/{run.id}/{TRAINING_DATA.name}", f"{words}{_without(new.waiting)}"
 
 
 def _without(waiting: int) -> str:
@@ -144,18 +155,16 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     """Save the champion's rows and the new ones as one table; return its URI, and in words what is in it."""
     import pandas as pd
 
-    from recipeline.data.schema import validate_table
-
-    recipe, source = session.recipe, session.source(data)
+    recipe = session.recipe
     champion = session.registry.holder(CHAMPION)
     if champion is None:
         return _replace(session, run, data)[0], "these rows alone: nothing is in Production yet"
-    content, waiting = _read_labelled(session, source)
-    new = validate_table(content, recipe, origin=_named(source, waiting), is_all=False)
+    new = _read_new(session, data)
+    rows = sum(len(file.rows) for file in new.files)
     was_synthetic = champion.tags.get("recipeline.data_source") == SYNTHETIC
-    if was_synthetic and source.is_synthetic:  # one sample; as a file it would pass for real rows
-        return data, f"{len(new)} made-up rows"
-    if was_synthetic or source.is_synthetic:
+    if was_synthetic and new.is_synthetic:  # one sample; as a file it would pass for real rows
+        return data, f"{rows} made-up rows"
+    if was_synthetic or new.is_synthetic:
         origin = "a synthetic sample" if was_synthetic else "real rows"
         raise UsageError(
             "Real rows must not be mixed with made-up ones.",
@@ -164,24 +173,36 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
         )
     old = session.reader.load(DATASET, champion.tags["recipeline.ingest_run_id"])[list(recipe.columns)]
     digest = str(champion.tags["recipeline.data_digest"])
-    if source.sha256 in _contents(session, digest):
-        words = f"{len(old)} rows of version {champion.version}: these {len(new)} are among them already"
-        both = old
+    known = _contents(session, digest)
+    added = [file for file in new.files if file.digest not in known]
+    words, both = f"{len(old)} rows of version {champion.version}", old
+    if any(len(file.rows) for file in added):
+        both = pd.concat([old, _joined(session, added)], ignore_index=True)
+        words += f" and {len(both) - len(old)} new ones{_without(sum(file.waiting for file in added))}"
+        if len(both) - len(old) < rows:
+            words += f"; {rows - len(both) + len(old)} more are among them already"
     else:
-        words = f"{len(old)} rows of version {champion.version} and {len(new)} new ones{_without(waiting)}"
-        both = pd.concat([old, new], ignore_index=True)
+        words += f": these {rows} are among them already"
     combined = run.save(TRAINING_DATA, both)
-    run.tag(base_digest=digest, added_digest=source.sha256, combined_digest=combined)
+    run.tag(base_digest=digest, combined_digest=combined, **_as_tags([file.digest for file in added or new.files]))
     return f"runs:/{run.id}/{TRAINING_DATA.name}", words
+
+
+def _as_tags(digests: list[str]) -> dict[str, str]:
+    """Return the tags that hold the digests of what was added, as many in each as it has room for."""
+    room = TAG_LENGTH // (len(digests[0]) + 1)
+    parts = [",".join(digests[start : start + room]) for start in range(0, len(digests), room)]
+    return {f"{_ADDED}{f'_{number}' if number else ''}": part for number, part in enumerate(parts)}
 
 
 def _contents(session: Session, digest: str) -> set[str]:
     """Return the digests of all files that are in a table of training rows: its own, and of what it was put together."""
-    made = {
-        tags.get("recipeline.combined_digest"): (tags["recipeline.base_digest"], tags["recipeline.added_digest"])
-        for run in session.history.newest("retrain", limit=1000)
-        if "recipeline.combined_digest" in (tags := run.data.tags)
-    }
+    made = dict[str | None, list[str]]()
+    for run in session.history.newest("retrain", limit=1000):
+        tags = run.data.tags
+        if "recipeline.combined_digest" in tags:
+            added = [one for name, tag in tags.items() if name.startswith(f"recipeline.{_ADDED}") for one in tag.split(",")]
+            made.setdefault(tags["recipeline.combined_digest"], []).extend([tags["recipeline.base_digest"], *added])
     found, waiting = set[str](), [digest]
     while waiting:
         it = waiting.pop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -47,7 +48,7 @@ def _words(values: dict[str, Any]) -> str:
     if "withdrawn" in tags:
         lines.append(f"Withdrawn: {tags['withdrawn']}.")
     keys = ("data_source", "data_digest", "split_method", "git_commit", "git_dirty", "recipe_digest", "training_rows")
-    lines += ["", tabulate(["", "value"], [(key, tags[key]) for key in keys if key in tags])]
+    lines += ["", tabulate(["", "value"], [(key, _short(tags[key])) for key in keys if key in tags])]
     runs = [(step, run["run_id"], run["state"]) for step, run in values["runs"].items()]
     lines += ["", tabulate(["step", "run ID", "state"], runs)]
     figures = [(name, f"{value:.4f}") for name, value in sorted(values["metrics"].items())]
@@ -57,3 +58,8 @@ def _words(values: dict[str, Any]) -> str:
         lines += ["", f"Since version {values['before']}, the one before it, this changed:"]
         lines += [f"  {line}" for line in values["differences"]] or ["  nothing that is recorded"]
     return "\n".join(lines)
+
+
+def _short(value: str) -> str:
+    """Return the beginning of a sha256: as much as tells it from others; the whole of it is in --json."""
+    return value[:16] if re.fullmatch("[0-9a-f]{64}", value) else value

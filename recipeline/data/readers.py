@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import lzma
 from collections.abc import Generator, Iterator, Sequence
@@ -224,12 +225,31 @@ class _CsvFile:
         return Ragged(number, tuple([*kept, *[""] * width][:width]), len(fields))
 
 
+def compression_of(path: Path) -> str | None:
+    """Return how a file is compressed, by its first bytes; None where it is not."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    return next((kind for kind, magic in COMPRESSIONS.items() if start.startswith(magic)), None)
+
+
+def content_digest(path: Path, label: str) -> str:
+    """Return the sha256 of a file's content, in hex: the same whether it is compressed or not.
+
+    Raises
+    ------
+    DataError : it is compressed and cut off.
+    """
+    digest = hashlib.sha256()
+    with _as_data_error(label), _decompressed(path) as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
 @contextmanager
 def _decompressed(path: Path) -> Iterator[Any]:
     """Give the bytes of a file as a stream, decompressed where they are compressed."""
-    with path.open("rb") as file:
-        start = file.read(6)
-    kind = next((kind for kind, magic in COMPRESSIONS.items() if start.startswith(magic)), None)
+    kind = compression_of(path)
     if kind == "xz":
         with lzma.open(path) as unpacked:
             yield unpacked

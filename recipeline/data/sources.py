@@ -18,7 +18,7 @@ from recipeline.config.import_path import import_object
 from recipeline.config.recipe import Recipe
 from recipeline.config.table import SYNTHETIC, Download
 from recipeline.data.uris import NoConnectionError, copy_uri, fetch, local_path, redact, within
-from recipeline.errors import DataError, UsageError, missing_file
+from recipeline.errors import DataError, UsageError, missing_file, require_there
 
 #: A download gets this many seconds in all, attempts, redirects and name look-up included.
 DOWNLOAD_SECONDS = 10.0
@@ -78,13 +78,18 @@ def read_source(data: str, recipe: Recipe, *, folder: Path, cache: Path) -> Sour
     return Source("file", str(path), _read_file(path))
 
 
+def is_named(data: str, recipe: Recipe) -> bool:
+    """Whether `data` is the name of one of the recipe's sources; else it is a path or a URI."""
+    download = recipe.data.download
+    return data in ("auto", SYNTHETIC, download.name if download else "")
+
+
 def check_source(data: str, recipe: Recipe, *, folder: Path) -> None:
     """Raise DataError where `data` is a path that does not exist; nothing is read."""
-    download = recipe.data.download
-    if data not in ("auto", SYNTHETIC, download.name if download else ""):
+    if not is_named(data, recipe):
         path = local_path(data, folder)
-        if path is not None and not path.exists():
-            raise missing_file(path)
+        if path is not None:
+            require_there(path)
 
 
 def _automatic(recipe: Recipe, cache: Path) -> Source:

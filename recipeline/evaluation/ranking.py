@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+import pandas as pd
 from sklearn.metrics import r2_score
 
 from recipeline.metrics.bootstrap import resample_sums
@@ -26,3 +30,30 @@ def gains_with_best(ranked: list[Result], target: np.ndarray) -> list[float]:
     best = ranked[0].out_of_fold
     alone = r2_score(target, best)
     return [float(r2_score(target, (best + result.out_of_fold) / 2) - alone) for result in ranked]
+
+
+def tabulate_results(
+    ranked: Sequence[Result], runs: Mapping[str, Mapping[str, str]], best_shares: np.ndarray, gains: Sequence[float]
+) -> pd.DataFrame:
+    """Return the leaderboard: a row for each result, as ranked, with its folds, its times and the IDs of its run and model."""
+    rows = [
+        {
+            "candidate": result.name,
+            "cv_mean_score": result.cv_mean_score,
+            "cv_std": result.cv_std,
+            **{f"fold_{fold}": score for fold, score in enumerate(result.fold_scores)},
+            "found": json.dumps({key: str(value) for key, value in result.found.items()}),
+            "settings_tried": result.settings_tried,
+            "cut_searches": result.cut_searches,
+            "fit_seconds": result.fit_seconds,
+            "predict_seconds": result.predict_seconds,
+            **runs[result.name],
+        }
+        for result in ranked
+    ]
+    return pd.DataFrame(rows).assign(best_share=best_shares, gain_with_best=gains)
+
+
+def join_out_of_fold(train: pd.DataFrame, target: str, ranked: Sequence[Result]) -> pd.DataFrame:
+    """Return the target and each result's out-of-fold prediction, by the row's index in the data set."""
+    return pd.DataFrame({"target": train[target], **{f"predicted {result.name}": result.out_of_fold for result in ranked}})

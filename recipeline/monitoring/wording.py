@@ -36,15 +36,30 @@ def explain_drift(report: Mapping[str, Any]) -> str:
     newest = report["newest"]
     whose = "rows that version {version} learned from".format(**report["model"])
     number = f"{newest['rows']:,} rows"
+    if not newest["rows"]:
+        return _explain_incomplete(report)
     if newest["verdict"] == TOO_SMALL:
-        if not newest["rows"]:
-            return "No complete window has rows: nothing is judged."
         copies = "" if newest["observations"] >= newest["kept"] else f", {newest['observations']:,} without copies,"
         return f"{number}{copies} are too few to say anything."
     subjects = list(dict.fromkeys(it["subject"] for it in newest["findings"] if it["verdict"] == newest["verdict"]))
     if newest["verdict"] == OK:
         return f"{number} are like the {whose}."
     return f"{number} differ from the {whose}: {', '.join(subjects)}."
+
+
+def _explain_incomplete(report: Mapping[str, Any]) -> str:
+    """Return what is said where no window is complete: no row is judged, and of a table its columns are."""
+    size = report.get("window_rows")
+    why = f"No window of {size:,} rows is full, there are {report['rows']:,}" if size else "No complete window has rows"
+    columns = ", ".join(finding["subject"] for finding in report["newest"]["findings"])
+    if columns:
+        return f"The columns differ: {columns}. {why}: no row is judged."
+    return f"{why}: nothing is judged."
+
+
+def name_verdict(newest: Mapping[str, Any]) -> str:
+    """Return the verdict on the window that decides, as the output names it."""
+    return "NOT JUDGED" if newest["verdict"] == TOO_SMALL and not newest["rows"] else str(newest["verdict"]).upper()
 
 
 def explain_open(windows: Sequence[Mapping[str, Any]]) -> str:

@@ -138,7 +138,8 @@ def _run(
         shown = {key: redact(value) for key, value in params.items()}
         run.save(FINGERPRINT, {"params": shown, "components": components})
         try:
-            words = step.work(session, run, **params)
+            with run.limited_to(step.reads, step.writes):
+                words = step.work(session, run, **params)
         except Exception as error:
             draw_card(session, run, name, lambda: StepResults(session.recipe, run), error)
             raise

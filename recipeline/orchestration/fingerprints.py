@@ -42,6 +42,7 @@ COVERED = tuple(
         "metrics",
         "monitoring",
         "tracking._compat",
+        "tracking.candidate_runs",
         "tracking.datasets",
         "tracking.models",
         "training",

@@ -19,6 +19,7 @@ from recipeline.data.sources import Source, read_source
 from recipeline.engine.local import Workers
 from recipeline.orchestration.fingerprints import Components, code_components, fingerprint, library_components
 from recipeline.orchestration.step import Draw, Params, Reporter, Step
+from recipeline.orchestration.wording import describe_experiment, describe_registered_model
 from recipeline.registry.ledger import Actor
 from recipeline.registry.versions import ChangedBy, Registry
 from recipeline.tracking.failures import is_missing, store_errors
@@ -66,7 +67,7 @@ class Session:
             return str(self.adopted.info.experiment_id)
         if self.known_experiment_id:
             return self.known_experiment_id
-        return self.store.experiment(self.experiment_name or self.recipe.experiment)
+        return self.store.experiment(self.experiment_name or self.recipe.experiment, note=describe_experiment(self.recipe))
 
     @cached_property
     def history(self) -> History:
@@ -76,7 +77,8 @@ class Session:
     @cached_property
     def registry(self) -> Registry:
         """The versions of the recipe's registered model."""
-        return Registry(self.store, self.recipe.model_name, ledger_key=self.ledger_key)
+        description = describe_registered_model(self.recipe)
+        return Registry(self.store, self.recipe.model_name, ledger_key=self.ledger_key, description=description)
 
     @cached_property
     def reader(self) -> Reader:
@@ -102,6 +104,10 @@ class Session:
         if data not in self._sources:
             self._sources[data] = read_source(data, self.recipe, folder=self.cwd, cache=self.cache_folder)
         return self._sources[data]
+
+    def keep_source(self, data: str, content: bytes) -> None:
+        """Let the rows at the URI `data` be these bytes, which were fetched already."""
+        self._sources[data] = Source("file", data, content)
 
     def upstream(self, name: str) -> tuple[str, ...]:
         """Return the steps before `name`, first one first."""

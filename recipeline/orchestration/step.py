@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from recipeline.artifacts import Artifact
+
 Params = Mapping[str, str]
 
 
@@ -42,7 +44,8 @@ class Step:
 
     `work(session, run, **params)` does it and returns a line or a table for people. `inputs(session, **params)` returns the
     settings that count, as nested values; `content(session, **params)` the digests of what it reads from outside;
-    `check(session, **params)` raises what can be known to fail before anything runs.
+    `check(session, **params)` raises what can be known to fail before anything runs. While it works, a step may read the
+    artifacts of `reads` and those it has written, and write those of `writes`; None: any.
     """
 
     name: str
@@ -52,3 +55,5 @@ class Step:
     content: Callable[..., dict[str, str]] | None = None
     check: Callable[..., object] | None = None
     uses_workers: bool = False
+    reads: tuple[Artifact[Any], ...] | None = None
+    writes: tuple[Artifact[Any], ...] | None = None

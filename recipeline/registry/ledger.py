@@ -25,8 +25,7 @@ from mlflow.exceptions import MlflowException
 
 from recipeline.escape import for_markdown
 from recipeline.tracking.failures import is_missing
-from recipeline.tracking.filters import quoted
-from recipeline.tracking.store import search_versions
+from recipeline.tracking.store import require_registered, search_versions
 
 #: The kinds of an entry: what changed Production.
 PROMOTE, APPROVE, FORCED, ROLLBACK = "promote", "approve", "forced", "rollback"
@@ -231,17 +230,8 @@ class Ledger:
         self._client.set_model_version_tag(self.name, str(entry.number), _STATE, state)
 
     def _make(self) -> None:
-        if self._client.search_registered_models(f"name = {quoted(self.name)}"):
-            return
-        try:
-            self._client.create_registered_model(
-                self.name,
-                description=f"Every change of Production of {for_markdown(self._model)}, one version an entry. "
-                "Written by the pipeline.",
-            )
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
+        text = f"Every change of Production of {for_markdown(self._model)}, one version an entry. Written by the pipeline."
+        require_registered(self._client, self.name, text)
 
     def _sign(self, entry: Entry) -> str:
         return hmac.new(self._key.encode(), entry.content().encode(), hashlib.sha256).hexdigest()

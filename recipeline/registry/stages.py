@@ -77,6 +77,11 @@ class Stages:
                 self._move(other.version, ARCHIVED)
 
     def _move(self, version: str, stage: str) -> None:
+        """Move a version to a stage; one that another machine deleted meanwhile has none."""
         with warnings.catch_warnings():  # stages are deprecated, and what `models:/<name>/Production` reads
             warnings.simplefilter("ignore", FutureWarning)
-            self._client.transition_model_version_stage(self._name, version, stage)
+            try:
+                self._client.transition_model_version_stage(self._name, version, stage)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise

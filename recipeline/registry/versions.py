@@ -20,9 +20,8 @@ from recipeline.errors import UnavailableError, UsageError
 from recipeline.registry.ledger import ACKNOWLEDGE, EXTERNAL, NOTES, OPEN, REVERTED, ROLLBACK, Actor, Entry, Ledger
 from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION, Stages, files_are_there, holder
 from recipeline.tracking.failures import is_missing
-from recipeline.tracking.filters import quoted
 from recipeline.tracking.runs import TAG_LENGTH
-from recipeline.tracking.store import Store, held, search_versions
+from recipeline.tracking.store import Store, held, require_registered, search_versions
 
 WITHDRAWN = "recipeline.withdrawn"
 
@@ -41,8 +40,10 @@ class ChangedBy:
 class Registry:
     """The versions of one registered model. Every change is made under the store's lock."""
 
-    def __init__(self, store: Store, name: str, *, ledger_key: str = "") -> None:
+    def __init__(self, store: Store, name: str, *, ledger_key: str = "", description: str = "") -> None:
+        """Use the registered model `name` of a store; where it has to be made, with a `description`, in Markdown."""
         self._store, self._client, self.name = store, store.client, name
+        self._description = description
         self._stages = Stages(store.client, name)
         self.ledger = Ledger(store.client, name, key=ledger_key)
 
@@ -81,7 +82,7 @@ class Registry:
         A model whose `identity` (what it was trained on, with and by) is registered already is not registered again.
         """
         with self.locked():
-            self._make()
+            require_registered(self._client, self.name, self._description or None)
             self._finish()
             self._stages.sync()
             same = [version for version in self.versions() if version.tags.get("recipeline.identity") == identity]
@@ -146,6 +147,9 @@ class Registry:
             )
             if entry is not None:
                 self._carry_out(entry)
+                if not self._exists(version):  # a machine that does not share our lock deleted it
+                    self._finish()
+                    self.version(version)
             return entry
 
     @contextmanager
@@ -174,7 +178,7 @@ class Registry:
     ) -> None:
         """Write a note into the ledger: an entry that leaves Production as it is."""
         with self.locked():
-            self._make()
+            require_registered(self._client, self.name, self._description or None)
             self._finish()
             champion, entry = self._champion(), None
             while entry is None:  # another one was there before, by a command that does not share our lock
@@ -200,10 +204,6 @@ class Registry:
         with self.locked():  # two that set one tag for the first time break each other
             for name, value in tags.items():
                 self._client.set_model_version_tag(self.name, version, f"recipeline.{name}", str(value)[:TAG_LENGTH])
-
-    def _make(self) -> None:
-        if not self._client.search_registered_models(f"name = {quoted(self.name)}"):
-            self._client.create_registered_model(self.name)
 
     def _champion(self) -> str:
         champion = self.holder(CHAMPION)
@@ -246,22 +246,31 @@ class Registry:
             entry = newest if newest is not None and newest.number > entry.number else entry
             if not self._exists(entry.after):
                 return
-            # The truth first: whatever happens from here on, `reconcile` leads to the same end.
-            if self._champion() != entry.after:
-                self._client.set_registered_model_alias(self.name, CHAMPION, entry.after)
-            if self._newer(entry):
-                continue
-            if self._exists(entry.before) and entry.before != entry.after:
-                self._client.set_registered_model_alias(self.name, PREVIOUS, entry.before)
-                if entry.kind == ROLLBACK:
-                    note = f"{entry.time} by {entry.actor}: {entry.reason}"
-                    self._client.set_model_version_tag(self.name, entry.before, WITHDRAWN, note)
-            if self.withdrawn(self.version(entry.after)):
-                self._client.delete_model_version_tag(self.name, entry.after, WITHDRAWN)
-            self._stages.sync()
-            self.ledger.close(entry)
-            if not self._newer(entry):
-                return
+            try:
+                if self._apply(entry) and not self._newer(entry):
+                    return
+            except (MlflowException, UnavailableError):
+                if self._exists(entry.after) and (not entry.before or self._exists(entry.before)):
+                    raise
+                # A machine that does not share our lock deleted a version meanwhile.
+
+    def _apply(self, entry: Entry) -> bool:
+        """Make the registry what `entry` says, and close it; return False, half-way, where a newer one was appended."""
+        # The truth first: whatever happens from here on, `reconcile` leads to the same end.
+        if self._champion() != entry.after:
+            self._client.set_registered_model_alias(self.name, CHAMPION, entry.after)
+        if self._newer(entry):
+            return False
+        if self._exists(entry.before) and entry.before != entry.after:
+            self._client.set_registered_model_alias(self.name, PREVIOUS, entry.before)
+            if entry.kind == ROLLBACK:
+                note = f"{entry.time} by {entry.actor}: {entry.reason}"
+                self._client.set_model_version_tag(self.name, entry.before, WITHDRAWN, note)
+        if self.withdrawn(self.version(entry.after)):
+            self._client.delete_model_version_tag(self.name, entry.after, WITHDRAWN)
+        self._stages.sync()
+        self.ledger.close(entry)
+        return True
 
     def _newer(self, entry: Entry) -> bool:
         """Whether a change was appended after `entry`, by a command that does not share our lock."""

@@ -7,22 +7,41 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prettytable import PrettyTable, TableStyle
+from wcwidth import wcswidth
 
 from recipeline.escape import for_cell
-from recipeline.monitoring.wording import describe_finding, explain_drift, explain_known, explain_left_out, explain_open
+from recipeline.monitoring.wording import (
+    describe_finding,
+    explain_drift,
+    explain_known,
+    explain_left_out,
+    explain_open,
+    name_verdict,
+)
 
-QUOTED = "R2, random split*"
+QUOTED = "random*"
 
-WITHOUT_TWINS = "R2, no twins"
+WITHOUT_TWINS = "no twin"
+
+#: No table is wider, as long as its narrow columns allow that.
+WIDTH = 80
+
+_NARROW = 12
 
 
 def tabulate(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return rows of plain values as a table, aligned left."""
+    """Return rows of plain values as a table within WIDTH columns, aligned left; the text of wide columns goes on below."""
+    cells = [[for_cell(value) for value in row] for row in rows]
     table = PrettyTable(list(names))
     table.set_style(TableStyle.SINGLE_BORDER)
     table.align = "l"
-    table.max_width = 90
-    table.add_rows([[for_cell(value) for value in row] for row in rows])
+    table.add_rows(cells)
+    widths = {name: max(map(wcswidth, column)) for name, *column in zip(names, names, *cells, strict=True)}
+    excess = sum(widths.values()) + 3 * len(names) + 1 - WIDTH
+    for name in sorted(widths, key=lambda name: -widths[name]):
+        if excess > 0 and widths[name] > _NARROW:
+            table.max_width[name] = max(widths[name] - excess, _NARROW)
+            excess -= widths[name] - table.max_width[name]
     return str(table.get_string())
 
 
@@ -31,12 +50,13 @@ def tabulate_candidates(metrics: Mapping[str, Any]) -> str:
 
     A last column shows the other side: what a random split would say, or of a random split, R2 on the rows without twins.
     """
-    table = PrettyTable(["candidate", "test R2", "test RMSE", "test MAE", "CV R2 mean", "CV R2 std"])
+    table = PrettyTable(["candidate", "test R2", "RMSE", "MAE", "CV R2", "± std"])
     table.set_style(TableStyle.SINGLE_BORDER)
+    table.max_width["candidate"] = 20
     best, ranked = metrics["best"]["candidate"], sorted(metrics["candidates"].items(), key=lambda item: -item[1]["r2"])
     for name, scores in ranked:
         figures = (scores[key] for key in ("r2", "rmse", "mae", "cv_mean_score", "cv_std"))
-        table.add_row([f"{for_cell(name)}{' ◀ best' if name == best else ''}", *map(_figure, figures)])
+        table.add_row([f"{for_cell(name)}{' ◀' if name == best else ''}", *map(_figure, figures)])
     for title, r2 in ((WITHOUT_TWINS, (metrics["leaks"] or {}).get("r2_without_twin")), (QUOTED, metrics["random_split_r2"])):
         if r2:
             table.add_column(title, [_figure(r2[name]) for name, _ in ranked])
@@ -62,8 +82,8 @@ def explain_split(audit: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[
     if quoted:
         plain = audit["random_split"]
         lines.append(
-            f"* What is usually quoted: one plain train_test_split, where {plain['leaked_rows']} of "
-            f"{plain['test_rows']} test rows have a twin in training. It flatters; it decides nothing here."
+            f"* R2 of one plain train_test_split, where {plain['leaked_rows']} of {plain['test_rows']} test rows have a twin "
+            "in training. It is optimistic and not used for decisions."
         )
     return lines
 
@@ -82,7 +102,7 @@ def explain_evidence(evidence: Mapping[str, Any]) -> list[str]:
         for rail in evidence["guard_rails"]
         if rail["value"] is not None
     ]
-    how = f"{evidence['repeats']} repeats, seed {evidence['seed']}"
+    how = f"{evidence['repeats']} repeat{'' if evidence['repeats'] == 1 else 's'}, seed {evidence['seed']}"
     return [f"  90 % interval {low:+.4f} to {high:+.4f}; {how}; {'; '.join(rails)}."]
 
 
@@ -101,7 +121,7 @@ def describe_monitoring(report: Mapping[str, Any]) -> list[str]:
     ]
     if newest["prediction"]:
         rows.append(("prediction", _share(newest["prediction"]["psi"]), _share(newest["prediction"]["wasserstein"]), "", ""))
-    lines = [tabulate(["", "PSI", "Wasserstein (sd)", "missing", "out of range"], rows)]
+    lines = [tabulate(["", "PSI", "Wasserstein (sd)", "missing", "out of range"], rows)] if newest["rows"] else []
     if len(report["windows"]) > 1:
         counts = Counter(window["verdict"] for window in report["windows"])
         lines.append(f"{len(report['windows'])} windows: {', '.join(f'{count} {word}' for word, count in counts.items())}.")
@@ -114,7 +134,7 @@ def describe_monitoring(report: Mapping[str, Any]) -> list[str]:
     lines += filter(None, (explain_open(report["windows"]), explain_known(newest)))
     if newest["performance"]:
         lines.append(f"Labelled: MAE {newest['performance']['mae']:.4f} of {newest['performance']['rows']:,} rows.")
-    return [*lines, f"{newest['verdict'].upper()}: {explain_drift(report)}", *map(describe_finding, newest["findings"])]
+    return [*lines, f"{name_verdict(newest)}: {explain_drift(report)}", *map(describe_finding, newest["findings"])]
 
 
 def _share(value: float | None) -> str:

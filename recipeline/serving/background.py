@@ -23,6 +23,9 @@ _PAUSE_SECONDS = 0.2
 
 _DAY = 24 * 3600
 
+#: How the names of its files end, also compressed.
+_SUFFIXES = (".jsonl", ".jsonl.gz")
+
 Write = Callable[[bytes], None]
 
 
@@ -103,6 +106,8 @@ def to_stderr(lines: bytes) -> None:
 class RotatingFiles:
     """Writes lines to files of a folder, one after the other, each of `max_bytes` at most, and deletes those too old.
 
+    Deleted are also those of other processes, and those that others have compressed (``.jsonl.gz``).
+
     A file is larger only where it holds a single line. It belongs to one process, and its name tells when it was begun, in UTC,
     and which one of the process it is: ``predictions-20261124T101500Z-4711-0000.jsonl``.
     """
@@ -140,9 +145,9 @@ class RotatingFiles:
         if now - self._swept < 3600:
             return
         self._swept = now
-        for path in self._folder.glob("predictions-*.jsonl"):
+        for path in self._folder.glob("predictions-*"):
             with suppress(FileNotFoundError):
-                if now - path.stat().st_mtime > self._keep_seconds:
+                if path.name.endswith(_SUFFIXES) and now - path.stat().st_mtime > self._keep_seconds:
                     path.unlink()
 
 

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from pathlib import Path
 
 from mlflow.entities.model_registry import ModelVersion
@@ -16,7 +15,15 @@ from recipeline.errors import RecipelineError
 from recipeline.inference.trust import RefusedModel
 from recipeline.registry.stages import CHAMPION
 from recipeline.registry.versions import Registry
-from recipeline.serving.model.copies import copy_name, discard, fetch_version, mark_served, served_copies
+from recipeline.serving.model.copies import (
+    copy_name,
+    discard,
+    fetch_version,
+    is_as_noted,
+    mark_served,
+    require_whole,
+    served_copies,
+)
 from recipeline.serving.model.loading import ServedModel, load_copy
 from recipeline.serving.state import Service
 from recipeline.tracking.failures import store_errors
@@ -104,19 +111,28 @@ class Watch:
             _LOG.error("version %s is refused: %s", champion.version, _sentence(error), exc_info=error if is_bug else None)
 
     def _load(self, store: Store, champion: ModelVersion) -> ServedModel:
-        """Return the version, loaded from its copy; one that was there before and fails is fetched again."""
+        """Return the version, loaded from its copy.
+
+        A copy that was there before and fails is fetched again, unless it holds what the store has: it is kept for the next
+        try then, and refused again.
+        """
         copy = self._folder / copy_name(champion)
         if copy.is_dir():
-            with suppress(RefusedModel):
-                return load_copy(copy, self._trusted)
+            try:
+                return self._load_copy(copy)
+            except RefusedModel:
+                with store_errors(store.uri):
+                    if is_as_noted(store, champion, copy):
+                        raise
             discard(copy)
         with store_errors(store.uri):
             copy = fetch_version(store, champion, self._folder)
-        try:
-            return load_copy(copy, self._trusted)
-        except RefusedModel:
-            discard(copy)  # what is mended in the store is fetched then
-            raise
+        return self._load_copy(copy)
+
+    def _load_copy(self, copy: Path) -> ServedModel:
+        """Return the model of a copy. Raises RefusedModel where a file of it changed, or as `load_copy` does."""
+        require_whole(copy)
+        return load_copy(copy, self._trusted)
 
     def _serve(self, model: ServedModel) -> None:
         if model.folder:
@@ -130,7 +146,7 @@ class Watch:
             return
         for copy in served_copies(self._folder):
             try:
-                self._serve(load_copy(copy, self._trusted))
+                self._serve(self._load_copy(copy))
             except RefusedModel as error:
                 _LOG.error("the copy %s is skipped: %s", copy, error)
             else:

@@ -25,8 +25,9 @@ NO_ANSWER = "API request to"
 #: What a message holds where a server's database, or the registry of an address that is none, is the reason.
 STORE_GONE = ("sqlite3.", "(psycopg", "OperationalError", "Model registry functionality is")
 
-#: What it holds where two processes wrote the same row at once, by the names that drivers have for it.
-CONFLICT = ("IntegrityError", "UniqueViolation")
+#: What it holds where two processes wrote the same row at once: the names that drivers have for it, what SQLAlchemy says of a
+#: row that is gone, and MLflow of a version whose number was taken three times.
+CONFLICT = ("IntegrityError", "UniqueViolation", "row(s); 0 were matched", "Model Version creation error")
 
 #: How a download says, whatever the place, that there is no such file.
 NOTHING_THERE = (

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import random
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 import requests
 import sqlalchemy.exc
+import sqlalchemy.orm.exc
 from mlflow.exceptions import MlflowException
 
 from recipeline.data.uris import redact, scrub
@@ -18,8 +21,10 @@ from recipeline.tracking._compat import CONFLICT, NO_ANSWER, STORE_GONE
 
 T = TypeVar("T")
 
-#: How often a write is tried that others may overtake.
-_ATTEMPTS = 5
+#: How often a write is tried that others may overtake, and the longest pause before it is tried again.
+_ATTEMPTS, _PAUSE_SECONDS = 5, 0.1
+
+_CONFLICT_TYPES = (sqlalchemy.exc.IntegrityError, sqlalchemy.orm.exc.StaleDataError, sqlite3.IntegrityError)
 
 _UNAVAILABLE_CODES = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "PERMISSION_DENIED", "UNAUTHENTICATED"}
 
@@ -94,9 +99,9 @@ def _tells_of_no_answer(error: MlflowException) -> bool:
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether a write failed because another process had just written the same row."""
+    """Whether a write failed because another process had just written the same row, or deleted it."""
     return any(
-        isinstance(cause, sqlalchemy.exc.IntegrityError | sqlite3.IntegrityError)
+        isinstance(cause, _CONFLICT_TYPES)
         or (isinstance(cause, MlflowException) and any(words in str(cause) for words in CONFLICT))
         for cause in causes(error)
     )
@@ -106,14 +111,24 @@ def retry_conflict(write: Callable[[], T]) -> T:
     """Return what `write` returns; where another process wrote the same row first, try again: it finds that row then.
 
     MLflow looks whether there is a row and then inserts it; nothing keeps two processes from doing so at once.
+
+    Raises
+    ------
+    UnavailableError : it is overtaken each time.
     """
-    for _ in range(_ATTEMPTS - 1):
+    for attempt in range(_ATTEMPTS):
         try:
             return write()
         except MlflowException as error:
             if not is_conflict(error):
                 raise
-    return write()
+            last = error
+        time.sleep(attempt * random.uniform(0, _PAUSE_SECONDS))  # two that wait equally long meet again
+    raise UnavailableError(
+        "The store must let this command write a row that others write too.",
+        got=f"{_ATTEMPTS} refusals, the last one '{' '.join(str(last).split())[:200]}'",
+        fix="Type the command again; what it had begun is finished then.",
+    )
 
 
 def is_missing(error: MlflowException) -> bool:

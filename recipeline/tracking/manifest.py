@@ -163,6 +163,10 @@ class Reader:
             faults += self._model_faults(model_id, digests)
         return faults
 
+    def model_digests(self, model_id: str, run_id: str) -> dict[str, str]:
+        """Return the sha256 that the run noted for each file of its logged model, by relative path; none of another model."""
+        return dict(self._manifest(run_id)["models"].get(model_id, {}))
+
     def require_model(self, model_id: str, run_id: str) -> None:
         """Raise UnavailableError where a logged model of the run is missing, cut off or changed."""
         digests = self._manifest(run_id)["models"].get(model_id)
@@ -250,6 +254,22 @@ class Reader:
         except (MlflowException, OSError) as error:
             _require_answer(error, self._client.tracking_uri, uri)
             return "none"
+
+
+class KeptReader:
+    """Reads artifacts as `Reader` does, each once: whoever asks again gets the same object, and must not change it."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._kept: dict[tuple[str, str], Any] = {}
+
+    def load(self, artifact: Artifact[T], run_id: str) -> T:
+        """Return the artifact of the run. Raises UnavailableError as `Reader.load` does."""
+        key = artifact.name, run_id
+        if key not in self._kept:
+            self._kept[key] = self._reader.load(artifact, run_id)
+        found: T = self._kept[key]
+        return found
 
 
 def _state(path: Path, digest: str) -> str:

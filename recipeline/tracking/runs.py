@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -53,6 +53,8 @@ class StepRun:
         self._parent_tags: dict[str, dict[str, str]] = {}
         self._own: dict[str, Any] = {}
         self._own_tags: dict[str, str] = {}
+        self._may_read: set[str] | None = None
+        self._may_write: set[str] | None = None
         self._params: dict[str, str] = {}
         self._metrics: dict[str, float] = {}
         self._mlflow_tags: dict[str, str] = {}
@@ -60,6 +62,7 @@ class StepRun:
     def save(self, artifact: Artifact[T], value: T) -> str:
         """Write `value` as this run's artifact; return the sha256 of the file."""
         assert artifact.step in (self.step, "*"), f"{artifact.name} is written by {artifact.step}"
+        self._require_declared(artifact, self._may_write, "writes")
         self._own[artifact.name] = value
         return self._writer.save(artifact, value)
 
@@ -72,6 +75,7 @@ class StepRun:
         """
         if artifact.name in self._own:
             return self._own[artifact.name]  # type: ignore[no-any-return]
+        self._require_declared(artifact, self._may_read, "reads")
         return self.reader.load(artifact, self.lineage[artifact.step])
 
     def has(self, artifact: Artifact[Any]) -> bool:
@@ -79,6 +83,19 @@ class StepRun:
         return artifact.name in self._own or (
             artifact.step in self.lineage and self.reader.has(artifact, self.lineage[artifact.step])
         )
+
+    @contextmanager
+    def limited_to(self, reads: Iterable[Artifact[Any]] | None, writes: Iterable[Artifact[Any]] | None) -> Iterator[None]:
+        """Let the block read and write the artifacts that its step declares, and no others; None: any."""
+        self._may_read, self._may_write = (None if it is None else {one.name for one in it} for it in (reads, writes))
+        try:
+            yield
+        finally:
+            self._may_read = self._may_write = None
+
+    def _require_declared(self, artifact: Artifact[Any], declared: set[str] | None, verb: str) -> None:
+        if declared is not None and artifact.name not in declared:
+            raise AssertionError(f"{self.step} {verb} {artifact.name}, which its STEP does not declare: add it to `{verb}`")
 
     def require_model(self, step: str, model_id: str) -> None:
         """Raise UnavailableError where a model that the upstream `step` logged is missing, cut off or changed."""
@@ -116,6 +133,11 @@ class StepRun:
         self._params |= {name: str(value)[:PARAM_LENGTH] for name, value in (params or {}).items()}
         self._metrics |= {name: float(value) for name, value in (metrics or {}).items() if math.isfinite(value)}
         self._mlflow_tags |= {name: text[:TAG_LENGTH] for name, text in ((RUN_NAME, title), (NOTE, note)) if text}
+
+    def log_scores(self, run_id: str, scores: Mapping[str, float]) -> None:
+        """Add the test metrics of a candidate to its run."""
+        now = now_ms()
+        self.client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in scores.items()])
 
     def set_lineage(self, lineage: dict[str, str]) -> None:
         """Record the upstream runs and copy their data tags."""

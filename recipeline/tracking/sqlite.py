@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 import tempfile
 from contextlib import closing, suppress
@@ -11,7 +12,7 @@ from pathlib import Path
 import mlflow
 from sqlalchemy import Engine, event, make_url
 
-from recipeline.errors import UsageError
+from recipeline.errors import UnavailableError, UsageError
 from recipeline.tracking._compat import COUNT_ROWS, COUNT_SCHEMAS, FORGET_EXPERIMENTS
 
 SQLITE = "sqlite:///"
@@ -77,9 +78,33 @@ def is_writable(path: Path) -> bool:
 
 
 def check_readable(path: Path) -> None:
-    """Raise sqlite3.Error at once where a SQLite file cannot be read; MLflow would try for 100 s."""
-    with closing(_read(path)) as connection:
-        connection.execute("PRAGMA schema_version").fetchone()
+    """Raise sqlite3.Error at once where a SQLite file cannot be read; MLflow would try for 100 s.
+
+    Raises
+    ------
+    UnavailableError : it is in WAL mode, and SQLite cannot make the files beside it that it reads such a file by.
+    """
+    try:
+        with closing(_read(path)) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.OperationalError:
+        if not is_wal(path):
+            raise
+        # Opened as immutable it could be read, but not safely: its owner may write to it meanwhile.
+        raise UnavailableError(
+            f"The store {path} must be one that SQLite can read without writing beside it.",
+            got="a database in WAL mode, in a folder that you may not write to",
+            fix=f'Have its owner run `sqlite3 {shlex.quote(str(path))} "PRAGMA journal_mode = DELETE"`.',
+        ) from None
+
+
+def is_wal(path: Path) -> bool:
+    """Whether the header of a SQLite file that can be opened says that it is in WAL mode."""
+    try:
+        with path.open("rb") as file:
+            return file.read(20)[18:] == b"\2\2"
+    except OSError:
+        return False
 
 
 def check_writable(path: Path) -> None:

@@ -22,8 +22,9 @@ from mlflow.exceptions import MlflowException
 from recipeline.data.uris import redact
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.tracking import sqlite
-from recipeline.tracking._compat import DATABASE_LOGGER, engines_of
-from recipeline.tracking.failures import store_errors, unwritable
+from recipeline.tracking._compat import DATABASE_LOGGER, NOTE, engines_of
+from recipeline.tracking.client import RegistryClient
+from recipeline.tracking.failures import is_conflict, store_errors, unwritable
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.local import find_local, require_in_place
 
@@ -54,8 +55,8 @@ class Store:
         """Return the lock that all writers of the registry hold: MLflow's own transitions are not isolated."""
         return store_lock(self.uri)
 
-    def experiment(self, name: str) -> str:
-        """Return the ID of the experiment `name`, made where there is none.
+    def experiment(self, name: str, *, note: str = "") -> str:
+        """Return the ID of the experiment `name`, made where there is none, with a `note` that MLflow shows as Markdown.
 
         Raises
         ------
@@ -70,7 +71,13 @@ class Store:
                 if self.artifact_root and self.artifact_root.startswith("file:"):
                     folder = quote(folder)  # the name of the folder itself stays quoted: it may hold a slash
                 location = f"{self.artifact_root}/{folder}" if self.artifact_root else None
-                return str(self.client.create_experiment(name, artifact_location=location))
+                tags = {NOTE: note} if note else None
+                try:
+                    return str(self.client.create_experiment(name, artifact_location=location, tags=tags))
+                except MlflowException as error:
+                    found = self.client.get_experiment_by_name(name)
+                    if found is None or not is_taken(error):  # else another machine was faster
+                        raise
         if found.lifecycle_stage != "active":
             raise UnavailableError(
                 f"The experiment '{name}' must be active.",
@@ -114,7 +121,7 @@ def open_store(
             if path:
                 (sqlite.check_readable if is_read_only else sqlite.check_writable)(path)
             try:
-                client = MlflowClient(tracking_uri=uri)
+                client: MlflowClient = RegistryClient(tracking_uri=uri)
                 for engine in engines_of(client) if path else ():
                     sqlite.listen(engine)
                 client.search_experiments(max_results=1)
@@ -172,6 +179,22 @@ def held(lock: filelock.BaseFileLock, uri: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_taken(error: MlflowException) -> bool:
+    """Whether MLflow made nothing because there is one of that name."""
+    return error.error_code == "RESOURCE_ALREADY_EXISTS" or is_conflict(error)
+
+
+def require_registered(client: MlflowClient, name: str, description: str | None = None) -> None:
+    """Make a registered model where there is none; another machine may make it at the same time."""
+    if client.search_registered_models(f"name = {quoted(name)}"):
+        return
+    try:
+        client.create_registered_model(name, description=description)
+    except MlflowException as error:
+        if not is_taken(error):
+            raise
 
 
 def search_versions(client: MlflowClient, name: str) -> list[ModelVersion]:

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import mlflow
 import pytest
 
-from recipeline.artifacts import ORDER
+from recipeline.artifacts import ORDER, Artifact
+from recipeline.cli import pipeline
 from recipeline.cli.pipeline import name_params
+from recipeline.tracking.manifest import Reader
 from tests.conftest import Project
 from tests.reports.helpers import card_of
 
@@ -17,6 +22,28 @@ def test_a_last_run_that_is_gone_in_parts_is_no_reason_to_fail(project: Project)
     main = max(project.runs("main"), key=lambda run: run.info.start_time)
     assert "Since the last run" not in card_of(project, main.info.run_id).read_text(encoding="utf-8")
     assert "warning" not in outcome.stderr.lower()
+
+
+def test_what_the_chain_ends_with_reads_each_result_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, is_done = Counter[tuple[str, str]](), []
+    load, run_steps = Reader.load, pipeline.run_chain
+
+    def watched(reader: Reader, artifact: Artifact[Any], run_id: str) -> Any:
+        asked[artifact.name, run_id] += bool(is_done)
+        return load(reader, artifact, run_id)
+
+    def run(*words: Any, **options: Any) -> None:
+        run_steps(*words, **options)
+        is_done.append(True)
+
+    monkeypatch.setattr(Reader, "load", watched)
+    monkeypatch.setattr(pipeline, "run_chain", run)
+    for _ in range(2):  # the second one is compared with the first
+        project.ok("main", model="lr")
+        assert set(asked.values()) <= {0, 1}
+        assert sum(asked[name, run] for name, run in asked if name in ("metrics.json", "verdict.json", "decision.json")) == 3
+        asked.clear()
+        is_done.clear()
 
 
 def test_search_runs_of_main_is_a_table_to_sort_and_chart(ran: Project) -> None:

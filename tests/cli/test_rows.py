@@ -29,6 +29,15 @@ def test_a_path_is_taken_as_it_is(session: Session, tmp_path: Path) -> None:
     assert lines_of(session) == []
 
 
+@pytest.mark.parametrize("name", ["x" * 300, f"{'x' * 300}.csv", "y/" * 3000])
+def test_a_path_that_can_be_none_is_one_sentence(session: Session, name: str) -> None:
+    with (
+        pytest.raises(DataError, match=r"labels must be an existing file.*File name too long"),
+        fetched(session, name, "labels"),
+    ):
+        pass
+
+
 def test_a_uri_is_a_copy_for_the_block_and_its_secrets_are_not_said(session: Session) -> None:
     with serving(body(WINES)) as (url, _), fetched(session, f"{url}?token=secret", "input") as path:
         assert path.read_bytes() == WINES

@@ -3,8 +3,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from recipeline.cli.terminal import echo
+from recipeline.cli.terminal import echo, fit
+from recipeline.reports.summary import tabulate
 from tests.conftest import ROOT
 
 
@@ -24,3 +27,23 @@ def test_commands_print_by_one_function() -> None:
     raw = re.compile(r"(?<![\w.])print\(|click\.s?echo\(|sys\.std(out|err)\.write\(")
     found = {str(path.relative_to(ROOT)) for path in sources if raw.search(path.read_text(encoding="utf-8"))}
     assert found <= allowed
+
+
+@given(st.lists(st.text("ab cé", max_size=200), max_size=5).map("\n".join), st.integers(20, 120))
+def test_a_line_is_no_wider_than_the_terminal_unless_a_word_of_it_is_and_no_word_is_lost(text: str, width: int) -> None:
+    shown = fit(text, width)
+    assert shown.split() == text.split()
+    for line in shown.split("\n"):
+        words = line.split()
+        assert len(line) <= width or len(words) == 1 or line in text.split("\n"), line
+
+
+def test_what_goes_on_below_is_indented_and_a_table_is_left_alone() -> None:
+    assert fit("  a warning that is long", 14) == "  a warning\n    that is\n    long"
+    table = tabulate(["a", "b"], [("x" * 30, "y")])
+    assert fit(table, 20) == table
+
+
+@given(st.lists(st.tuples(st.text(max_size=90), st.text(max_size=200), st.text(max_size=9)), min_size=1, max_size=4))
+def test_a_table_is_no_wider_than_80_columns(rows: list[tuple[str, str, str]]) -> None:
+    assert max(map(len, tabulate(["first", "second", "third"], rows).splitlines())) <= 80

@@ -3,6 +3,7 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
+import hashlib
 import lzma
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,20 @@ def test_what_the_bytes_are_is_found_out_from_the_bytes(tmp_path: Path, out: Pat
     source.write_bytes(COMPRESSED[kind](PLAIN))
     run(source, out, interval=None)
     assert out.read_text() == "acid;alcohol;prediction;model_version\n4;10;104;7\n5;11;115;7\n"
+
+
+@pytest.mark.parametrize("kind", ["gzip", "bz2", "xz", "zstd", "two members"])
+def test_the_digest_of_a_content_is_the_same_however_it_is_compressed(tmp_path: Path, kind: str) -> None:
+    source = tmp_path / "in.data"
+    source.write_bytes(PLAIN)
+    assert row_files.compression_of(source) is None
+    assert row_files.content_digest(source, "") == hashlib.sha256(PLAIN).hexdigest()
+    source.write_bytes(COMPRESSED[kind](PLAIN))
+    assert row_files.compression_of(source) is not None
+    assert row_files.content_digest(source, "") == hashlib.sha256(PLAIN).hexdigest()
+    source.write_bytes(COMPRESSED["xz"](PLAIN * 100)[:-12])
+    with pytest.raises(DataError, match="must be a whole CSV or Parquet file"):
+        row_files.content_digest(source, "rows.xz")
 
 
 @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])

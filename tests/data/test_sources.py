@@ -11,7 +11,7 @@ from sklearn.datasets import load_diabetes
 from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
 from recipeline.data import uris
-from recipeline.data.sources import fetch_download, read_source
+from recipeline.data.sources import check_source, fetch_download, read_source
 from recipeline.data.uris import NoConnectionError
 from recipeline.errors import DataError, UnavailableError, UsageError
 from tests.data.server import WINES, Answer, body, download, serving, with_data, with_download
@@ -164,6 +164,14 @@ def test_a_missing_file_and_a_directory_are_data_errors(tmp_path: Path, recipe: 
         with pytest.raises(DataError, match=words) as error:
             read_source(name, recipe, folder=tmp_path, cache=tmp_path)
         assert error.value.exit_code == 3
+
+
+@pytest.mark.parametrize("data", ["none", "none.csv", "folder/none", "x" * 300, f"{'x' * 300}.csv", "file:/none"])
+def test_that_a_path_is_there_is_checked_without_reading_it(tmp_path: Path, recipe: Recipe, data: str) -> None:
+    with pytest.raises(DataError, match="which does not exist"):
+        check_source(data, recipe, folder=tmp_path)
+    for there in ("auto", "synthetic", "uci", "https://host.invalid/a.csv", "s3://bucket/a.csv", str(tmp_path)):
+        check_source(there, recipe, folder=tmp_path)
 
 
 def test_a_path_through_a_file_is_a_data_error(tmp_path: Path, recipe: Recipe) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from recipeline.monitoring.drift import compare
 from recipeline.monitoring.sample import Live
-from recipeline.monitoring.wording import describe_finding, explain_drift, explain_known
+from recipeline.monitoring.wording import describe_finding, explain_drift, explain_known, name_verdict
 from tests.monitoring.helpers import World
 from tests.monitoring.test_drift import shifted
 
@@ -21,6 +21,17 @@ def test_findings_and_verdicts_are_said_in_words(world: World) -> None:
         explain_drift({"newest": world.look(0, rows=50), "model": {"version": "3"}}) == "50 rows are too few to say anything."
     )
     assert "like the rows" in explain_drift({"newest": world.look(1), "model": {"version": "3"}})
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(1000, "No window of 1,000 rows is full, there are 60: nothing is judged."), (0, "No complete window has rows: nothing")],
+)
+def test_that_nothing_was_judged_is_said_and_why(world: World, size: int, words: str) -> None:
+    empty = compare(Live(world.features, world.baseline, seed=0), world.reference, world.recipe.monitoring, world.recipe, {})
+    report = {"newest": empty, "model": {"version": "3"}, "rows": 60, "window_rows": size}
+    assert explain_drift(report).startswith(words)
+    assert (name_verdict(empty), name_verdict(world.look(0, rows=50))) == ("NOT JUDGED", "TOO SMALL")
 
 
 @pytest.mark.parametrize(("verdict", "words"), [("drift", "the column is missing"), ("warn", "a new column")])

@@ -99,7 +99,7 @@ def test_the_table_beside_a_module_belongs_to_it() -> None:
 RECIPE = {f"config/{name}" for name in ("candidate", "recipe", "rules", "settings", "table", "yaml_reader")}
 HANDED_ON = {"artifacts", "inference/_compat", "inference/trust"}
 FITS = {"config/import_path", "data/grouping", "data/neighbours", "data/splits", "engine/local", "metrics/bootstrap"}
-LOGS = {"tracking/_compat", "tracking/models"}
+LOGS = {"tracking/_compat", "tracking/candidate_runs", "tracking/models"}
 COVERED = {
     "ingest": RECIPE
     | HANDED_ON
@@ -117,7 +117,7 @@ COVERED = {
     | FITS
     | {"training/candidates"}
     | {"data/leakage", "data/numbers", "metrics/regression", "monitoring/baseline", "training/quantiles"}
-    | {f"evaluation/{name}" for name in ("diagnosis", "gates", "scoring")}
+    | {f"evaluation/{name}" for name in ("assessment", "diagnosis", "gates", "scoring")}
     | {f"inference/{name}" for name in ("golden", "interval", "model_info")}
     | {f"inference/compiled/{name}" for name in ("check", "compile", "form", "kernels", "linear", "trees")},
 }

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mlflow import MlflowClient
 
 from recipeline.errors import UnavailableError
-from recipeline.registry.ledger import APPLIED, EXTERNAL, FORCED, OPEN, PROMOTE, REVERTED, ROLLBACK, Entry
+from recipeline.registry.ledger import APPLIED, EXTERNAL, FORCED, LOOK, OPEN, PROMOTE, REVERTED, ROLLBACK, Entry
 from recipeline.registry.stages import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
 from recipeline.tracking.models import load_model
@@ -622,3 +622,94 @@ def test_whatever_was_stopped_or_done_by_hand_settling_makes_ledger_alias_and_st
     registry.reconcile(ANN)
     assert_settled(registry)
     assert registry.reconcile(ANN) == []
+
+
+# --- another machine, which does not share the lock --------------------------------------------------------------------------
+
+
+def promote_whatever_is(registry: Registry, version: str) -> None:
+    while holder(registry, CHAMPION) != version and not promote(registry, version):
+        pass
+
+
+#: What is done to version 3 here, or by version 1 instead of it, while the other machine does one of the others in whole.
+OURS: dict[str, Callable[[Store, Registry], object]] = {
+    "promotion": lambda _, registry: promote(registry, "3"),
+    "rollback": lambda _, registry: roll_back(registry, "1"),
+    "registration": lambda store, registry: add(store, registry, "ours"),
+    "note": lambda _, registry: registry.record(LOOK, "looked", ANN),
+}
+THEIRS: dict[str, Callable[[Store, Registry], object]] = {
+    "promotion": lambda _, registry: promote_whatever_is(registry, "1"),
+    "promotion of the same": lambda _, registry: promote_whatever_is(registry, "3"),
+    "rollback": lambda _, registry: roll_back(registry, "1"),
+    "registration": lambda store, registry: add(store, registry, "theirs"),
+    "the same registration": lambda store, registry: add(store, registry, "ours"),
+    "note": lambda _, registry: registry.record(LOOK, "looked", ANN),
+    "deletion of the champion": lambda store, _: store.client.delete_model_version(NAME, "2"),
+    "deletion of the challenger": lambda store, _: store.client.delete_model_version(NAME, "3"),
+    "deletion of the one before": lambda store, _: store.client.delete_model_version(NAME, "1"),
+}
+
+
+@contextmanager
+def overtaken_at(client: MlflowClient, write: int, act: Callable[[], object]) -> Iterator[list[str]]:
+    """Do `act` before the client's `write`-th write, counted from 1; give the names of the writes."""
+    names: list[str] = []
+
+    def watched(name: str) -> Callable[..., Any]:
+        method = getattr(client, name)
+
+        def call(*words: Any, **options: Any) -> Any:
+            names.append(name)
+            if len(names) == write:
+                act()
+            return method(*words, **options)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in WRITES:
+            patch.setattr(client, name, watched(name))
+        yield names
+
+
+#: What is tried each time: it takes seconds for each.
+FEW = {
+    ("promotion", "promotion"),
+    ("promotion", "deletion of the challenger"),
+    ("rollback", "registration"),
+    ("registration", "deletion of the challenger"),
+    ("registration", "the same registration"),
+    ("note", "note"),
+}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        pytest.param(*pair, id=f"{pair[0]}, {pair[1]}", marks=() if pair in FEW else pytest.mark.full)
+        for pair in product(OURS, THEIRS)
+    ],
+)
+def test_another_machine_that_changes_the_registry_at_any_write_leaves_one_production_and_no_traceback(
+    promoted_twice: Path, tmp_path: Path, ours: str, theirs: str
+) -> None:
+    for write in count(1):
+        store = open_copy(promoted_twice, tmp_path / str(write))
+        registry, others = Registry(store, NAME), open_store(store.uri, root=tmp_path)
+
+        def act(others: Store = others) -> None:
+            THEIRS[theirs](others, Registry(others, NAME))
+
+        with overtaken_at(store.client, write, act) as writes, suppress(UnavailableError):
+            OURS[ours](store, registry)
+        registry.reconcile(ANN)
+        if holder(registry, CHAMPION):
+            assert_settled(registry)
+        else:
+            assert theirs.startswith("deletion")  # of what was the champion by then
+            assert PRODUCTION not in stages(registry).values()
+        assert registry.reconcile(ANN) == []
+        if len(writes) < write:
+            break

@@ -46,9 +46,9 @@ def cells(text: str) -> list[list[str]]:
 
 def test_the_candidates_are_tabulated_highest_test_r2_first_with_the_best_marked() -> None:
     assert cells(tabulate_candidates(METRICS)) == [
-        ["candidate", "test R2", "test RMSE", "test MAE", "CV R2 mean", "CV R2 std"],
+        ["candidate", "test R2", "RMSE", "MAE", "CV R2", "± std"],
         ["Forest", "0.4000", "0.6000", "0.5000", "0.4000", "0.0100"],
-        ["Tree ◀ best", "0.3500", "0.6000", "0.5000", "0.4100", "0.0100"],
+        ["Tree ◀", "0.3500", "0.6000", "0.5000", "0.4100", "0.0100"],
         ["Linear", "0.3000", "0.6000", "0.5000", "0.2500", "0.0100"],
     ]
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import json
+import lzma
 import shutil
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from custom.red_wine import draw
 from tests.conftest import MakeProject, Outcome, Project
+from tests.data.server import body, serving
 from tests.faults import in_fork
 from tests.scenarios.test_bad_input import expect
 
@@ -119,6 +127,31 @@ def test_windows_are_a_series_and_the_newest_decides(monitored: Project, tmp_pat
     found = report(monitored, outcome)
     assert [window["verdict"] for window in found["windows"]] == ["drift", "ok"]
     assert (found["worst"], found["rows"]) == ("drift", 400)
+
+
+def test_a_window_that_never_fills_is_not_judged_and_says_so(monitored: Project, tmp_path: Path) -> None:
+    outcome = monitored.ok("monitor", data=table(tmp_path, stronger()), window="1000", fail_on="warn")
+    assert "NOT JUDGED: No window of 1,000 rows is full, there are 400: nothing is judged." in outcome.stdout
+    assert "The newest window is not complete and decides nothing: 400 rows, drift." in outcome.stdout
+    assert monitored.tags(outcome.run_id)["recipeline.verdict"] == "too small"
+    assert report(monitored, outcome)["newest"]["rows"] == 0
+
+
+@pytest.mark.parametrize("on_drift", ["nothing", "retrain"])
+def test_a_missing_column_is_drift_also_where_no_window_fills(monitored: Project, tmp_path: Path, on_drift: str) -> None:
+    rows = stronger().drop(columns=["pH", "quality"])
+    outcome = monitored.run("monitor", data=table(tmp_path, rows), window="1000", on_drift=on_drift)
+    assert outcome.exit_code == (5 if on_drift == "nothing" else 3), outcome.stderr
+    if on_drift == "nothing":
+        words = "DRIFT: The columns differ: pH. No window of 1,000 rows is full, there are 400: no row is judged."
+        assert words in outcome.stdout
+
+
+def test_a_log_without_a_complete_window_of_time_is_not_judged(monitored: Project, tmp_path: Path) -> None:
+    now = time.time()
+    write_log(tmp_path / "log", stronger(), list(np.linspace(now - 60, now - 1, 400)))
+    outcome = monitored.ok("monitor", data=str(tmp_path / "log"), window="365d")
+    assert "NOT JUDGED: No complete window has rows: nothing is judged." in outcome.stdout
 
 
 def test_a_parquet_file_is_read_too(monitored: Project, tmp_path: Path) -> None:
@@ -277,6 +310,8 @@ def test_new_rows_are_added_to_those_of_production_and_go_through_the_same_gates
         own.ok("promote", promote="always")
     again = own.ok("retrain", data=new, model="lr")
     assert f"{len(draw(1)) + 600} rows of version 2: these 600 are among them already" in again.stdout
+    first = own.ok("retrain", data=str(own.data), model="lr")
+    assert f"of version 2: these {len(draw(1))} are among them already" in first.stdout
     assert set(own.versions()) == {"1", "2"}
 
 
@@ -377,3 +412,229 @@ def test_without_drift_nothing_is_retrained(own: Project, tmp_path: Path) -> Non
 def test_drift_of_rows_whose_target_nobody_knows_cannot_be_learned_from(own: Project, tmp_path: Path) -> None:
     outcome = own.run("monitor", data=table(tmp_path, stronger().drop(columns="quality")), on_drift="retrain")
     expect(outcome, 3, "on_drift=retrain must have rows whose target is known.")
+
+
+# --- what monitor and retrain take ---------------------------------------------------------------------------------------
+
+
+def as_csv(rows: pd.DataFrame, **options: Any) -> bytes:
+    return rows.to_csv(index=False, **options).encode()
+
+
+def as_parquet(rows: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    rows.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def in_folder(files: dict[str, Callable[[pd.DataFrame], bytes]]) -> Callable[[pd.DataFrame, Path], Path]:
+    """Return what writes a folder of files, the rows dealt to them in turn; what begins with _ or . gets none."""
+
+    def write(rows: pd.DataFrame, folder: Path) -> Path:
+        tables = [name for name in files if not {part[0] for part in Path(name).parts} & set("._")]
+        for name, form in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            part = rows.iloc[tables.index(name) :: len(tables)] if name in tables else rows
+            (folder / name).write_bytes(form(part))
+        return folder
+
+    return write
+
+
+def in_file(name: str, form: Callable[[pd.DataFrame], bytes]) -> Callable[[pd.DataFrame, Path], Path]:
+    """Return what writes one file."""
+    return lambda rows, folder: in_folder({name: form})(rows, folder) / name
+
+
+def zstd(content: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(content)
+    return bytes(sink.getvalue())
+
+
+def is_known(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with columns of the service, and one more row whose label is not yet known."""
+    more = pd.concat([rows, rows.head(1).assign(quality=np.nan)])
+    return more.assign(request_id="a", row=0, prediction=5.5, model_version="1")
+
+
+TAKEN: dict[str, Callable[[pd.DataFrame, Path], Path]] = {
+    "csv": in_file("a.csv", as_csv),
+    "semicolons, spaces": in_file("a.txt", lambda rows: as_csv(rows, sep=";").replace(b";", b" ; ")),
+    "tabs, byte order mark": in_file("a.tsv", lambda rows: b"\xef\xbb\xbf" + as_csv(rows, sep="\t")),
+    "another order": in_file("a.csv", lambda rows: as_csv(rows[rows.columns[::-1]])),
+    "parquet": in_file("a.parquet", as_parquet),
+    "gzip": in_file("a.csv.gz", lambda rows: gzip.compress(as_csv(rows))),
+    "bzip2": in_file("a.csv.bz2", lambda rows: bz2.compress(as_csv(rows))),
+    "xz": in_file("a.csv.xz", lambda rows: lzma.compress(as_csv(rows))),
+    "zstd": in_file("a.csv.zst", lambda rows: zstd(as_csv(rows))),
+    "columns of the service": in_file("a.csv", lambda rows: as_csv(is_known(rows))),
+    "no suffix": in_file("rows", as_csv),
+    "folder of one": in_folder({"a.csv": as_csv}),
+    "folder": in_folder({"a.csv": as_csv, "b.csv": as_csv, "c.csv": as_csv}),
+    "folders in folders": in_folder(
+        {
+            "a.csv": lambda rows: as_csv(rows, sep=";"),
+            "x/b.parquet": as_parquet,
+            "x/y/c.csv.gz": lambda rows: gzip.compress(as_csv(rows[rows.columns[::-1]])),
+            "_SUCCESS": lambda _: b"",
+            ".x/a.csv": as_csv,
+        }
+    ),
+}
+
+LABELS = pd.DataFrame({"request_id": [f"r{number}" for number in range(300)], "quality": 5})
+
+
+def log_lines(rows: pd.DataFrame) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        write_log(Path(folder), rows)
+        return next(Path(folder).iterdir()).read_bytes()
+
+
+#: How it is written; whether monitor refuses it too, and what retrain says.
+NOT_TAKEN: dict[str, tuple[Callable[[pd.DataFrame, Path], Path], bool, str]] = {
+    "log": (in_file("a.jsonl", log_lines), False, "data=LOG labels=TABLE on_drift=retrain"),
+    "compressed log": (in_file("a.jsonl.gz", lambda rows: gzip.compress(log_lines(rows))), False, "Got the log '"),
+    "folder of a log": (in_folder({"predictions-1.jsonl": log_lines}), False, "Got the log '"),
+    "labels": (in_file("labels.csv", lambda _: as_csv(LABELS)), True, "Got labels by request, without the rows"),
+    "labels, parquet": (
+        in_file("labels.parquet", lambda _: as_parquet(LABELS)),
+        True,
+        "Got labels by request, without the rows",
+    ),
+    "ragged": (in_file("a.csv", lambda rows: as_csv(rows) + b"1,2\n"), False, "Got 2 in row 301"),
+    "no label": (in_file("a.csv", lambda rows: as_csv(rows.assign(quality=""))), False, "is known. Got none instead"),
+    "no target": (in_file("a.csv", lambda rows: as_csv(rows.drop(columns="quality"))), False, "quality: the column must be"),
+    "no such file": (lambda _, folder: folder / "none.csv", True, "none.csv"),
+    "empty folder": (in_folder({"_x": as_csv}), True, "which has none,"),
+    "a file of another kind": (in_folder({"a.csv": as_csv, "a.json": as_csv}), True, "Got 'a.json' instead"),
+    "a partition": (in_folder({"year=2024/a.csv": as_csv}), True, "whose name holds one"),
+    "cut off": (
+        in_file("a.csv.gz", lambda rows: gzip.compress(as_csv(rows))[:-20]),
+        True,
+        "must be a whole CSV or Parquet file",
+    ),
+}
+
+
+@dataclass
+class Chain:
+    """Stands for the chain that `retrain` runs, which takes seconds: keeps the address of the rows that it is given."""
+
+    data: str = ""
+    id: str = "0" * 32
+    outcome: str = "kept"
+    exit_code: int = 0
+
+    def __call__(self, _: object, params: dict[str, dict[str, str]], **__: object) -> tuple[Chain, str]:
+        self.data = params["ingest"]["data"]
+        return self, "summary"
+
+    def own_tag(self, _: str) -> str:
+        return ""
+
+
+@pytest.fixture
+def chain(monkeypatch: pytest.MonkeyPatch) -> Chain:
+    chain = Chain()
+    monkeypatch.setattr("recipeline.commands.retrain.run_pipeline", chain)
+    return chain
+
+
+def rows_at(project: Project, uri: str) -> pd.DataFrame:
+    run_id, name = uri.removeprefix("runs:/").split("/")
+    return pd.read_parquet(project.client.download_artifacts(run_id, name))
+
+
+@pytest.mark.parametrize("form", TAKEN)
+def test_what_monitor_takes_retrain_takes_and_all_of_it(own: Project, chain: Chain, tmp_path: Path, form: str) -> None:
+    rows, old = later(300), len(draw(1))
+    path = TAKEN[form](rows, tmp_path / "live")
+    has_unknown = "service" in form
+    for data in (str(path), path.as_uri()) if form in ("csv", "folder") else (str(path),):
+        monitored = own.run("monitor", data=data, fail_on="never")
+        assert f"{300 + has_unknown} rows" in monitored.stdout, monitored.stderr
+        assert "Labelled: " in monitored.stdout
+
+        retrained = own.ok("retrain", data=data)
+        words = f"Retrained on {old} rows of version 1 and 300 new ones"
+        assert f"{words}{', without 1 whose label is not yet known' if has_unknown else ''}." in retrained.stdout
+        both = rows_at(own, chain.data)
+        assert len(both) == old + 300
+        order = list(both.columns)
+        found, expected = both.iloc[old:].sort_values(order), rows[order].sort_values(order)
+        np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
+
+        own.ok("retrain", data=data, mode="replace")
+        if chain.data == data:
+            assert form in ("csv", "semicolons, spaces", "tabs, byte order mark", "another order", "parquet", "no suffix")
+        else:
+            np.testing.assert_array_equal(rows_at(own, chain.data).sort_values(order).to_numpy(), expected.to_numpy())
+
+
+@pytest.mark.parametrize("form", NOT_TAKEN)
+def test_what_retrain_does_not_take_is_refused_by_name_with_what_to_do(
+    own: Project, chain: Chain, tmp_path: Path, form: str
+) -> None:
+    write, monitor_too, words = NOT_TAKEN[form]
+    data = str(write(later(300), tmp_path / "live"))
+    monitored = own.run("monitor", data=data, fail_on="never")
+    assert monitored.exit_code == (3 if monitor_too else 0), monitored.stderr
+    for mode in ("append", "replace"):
+        expect(own.run("retrain", data=data, mode=mode), 3, words)
+    assert chain.data == ""
+
+
+def test_a_file_is_added_once_wherever_it_lies_and_however_it_is_compressed(own: Project, chain: Chain, tmp_path: Path) -> None:
+    rows, old = later(500), len(draw(1))
+    folder = tmp_path / "new"
+    in_folder({"a.csv": as_csv, "b.csv": as_csv, "c.csv": as_csv})(rows.head(300), folder)
+    (folder / "again.csv").write_bytes((folder / "a.csv").read_bytes())
+    own.ok("retrain", data=str(folder))
+    assert len(rows_at(own, chain.data)) == old + 300
+    # As if it had been promoted.
+    digest = own.tags(own.runs("retrain")[0].info.run_id)["recipeline.combined_digest"]
+    own.client.set_model_version_tag("SmallModel", "1", "recipeline.data_digest", digest)
+    (folder / "d.csv").write_bytes(as_csv(rows.tail(200)))
+    (folder / "a.csv").unlink()
+    (folder / "b.csv.gz").write_bytes(gzip.compress((folder / "b.csv").read_bytes()))
+    (folder / "b.csv").unlink()
+    outcome = own.ok("retrain", data=str(folder))
+    assert "and 200 new ones; 300 more are among them already." in outcome.stdout
+    assert len(rows_at(own, chain.data)) == old + 200
+
+
+@pytest.mark.usefixtures("chain")
+def test_many_files_are_known_again_all_of_them(own: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    in_folder({f"{number}.csv": as_csv for number in range(100)})(later(300), folder)
+    own.ok("retrain", data=str(folder))
+    run = own.runs("retrain")[0]
+    own.client.set_model_version_tag("SmallModel", "1", "recipeline.data_digest", run.data.tags["recipeline.combined_digest"])
+    assert "these 300 are among them already" in own.ok("retrain", data=str(folder)).stdout
+
+
+def test_a_folder_of_new_rows_goes_through_the_whole_chain(own: Project, tmp_path: Path) -> None:
+    data = str(TAKEN["folders in folders"](later(600), tmp_path / "live"))
+    for mode, words in (("append", " and 600 new ones."), ("replace", "Retrained on these rows alone.")):
+        assert words in own.ok("retrain", data=data, model="lr", mode=mode, promote="never").stdout
+
+
+def test_rows_at_a_uri_are_fetched_once_and_named_by_it(own: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serving(body(as_csv(later(600)))) as (url, asked):
+        outcome = own.ok("retrain", data=f"{url}?token=secret", model="lr", mode="replace", promote="never")
+        assert len(asked) == 1
+    assert f"Data: {url} [file" in outcome.stdout
+    assert "secret" not in outcome.stdout
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "xz", "no suffix", "folders in folders"])
+def test_labels_by_request_lie_in_files_of_the_same_forms(monitored: Project, tmp_path: Path, form: str) -> None:
+    rows = later()
+    write_log(tmp_path / "log", rows)
+    labels = TAKEN[form](LABELS, tmp_path / "labels")
+    outcome = monitored.run("monitor", data=str(tmp_path / "log"), labels=str(labels), fail_on="never")
+    assert "Labels: 300 of 300 belong to rows of the log." in outcome.stdout, outcome.stderr

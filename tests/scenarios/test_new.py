@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,9 +23,10 @@ from recipeline import Project
 from recipeline.scaffolding import library
 from recipeline.scaffolding.template import RECORD, read_template
 from tests.conftest import ROOT, find_command
+from tests.scenarios.test_literal import other_pythons
 
 WHEEL = library.Requirement("./wheels/r.whl --hash=sha256:00", "git", {"wheels/r.whl": b"wheel"})
-PYTHONS = [path for path in map(shutil.which, ("python3.11", "python3.13")) if path]
+PYTHONS = [sys.executable, *other_pythons()]
 
 
 @pytest.fixture(autouse=True)
@@ -126,14 +126,14 @@ def run(command: str, folder: Path, home: Path, *, code: int = 0) -> str:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("python", PYTHONS, ids=lambda path: Path(path).name)
+@pytest.mark.parametrize("python", PYTHONS)
 def test_with_the_wheel_alone_a_new_project_runs_tests_serves_and_is_a_project_of_mlflow(tmp_path: Path, python: str) -> None:
     home = tmp_path / "home"
     home.mkdir()
     uv = Path(sys.executable).with_name("uv")
     run(f"{uv} build --wheel --no-build-isolation --python {sys.executable} --out-dir {tmp_path} {ROOT}", tmp_path, home)
     [wheel] = tmp_path.glob("*.whl")
-    run(f"{python} -m venv env && env/bin/pip install --quiet {wheel} -c {ROOT}/requirements.txt", tmp_path, home)
+    run(f"{python} -m venv env && env/bin/pip install --quiet {wheel}", tmp_path, home)
     said = run('env/bin/recipeline new "my table"', tmp_path, home)
     assert f"locked to recipeline from {wheel.name}" in said
     folder = tmp_path / "my table"

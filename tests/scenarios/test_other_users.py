@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sqlite3
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +149,40 @@ def test_a_store_that_cannot_be_read_or_made_is_refused_at_once(is_there: bool, 
 
         assert as_reader(read) == 0
         Path(folder).chmod(0o755)
+
+
+@pytest.fixture
+def closed_wal(readable: Project) -> Iterator[Project]:
+    """The same store, put into WAL mode by its owner, who has closed it."""
+    database = readable.folder / "mlflow.db"
+
+    def put(mode: str) -> None:
+        for path in (readable.folder, database):
+            path.chmod(path.stat().st_mode | stat.S_IWUSR)
+        with closing(sqlite3.connect(database)) as connection:
+            assert connection.execute(f"PRAGMA journal_mode = {mode}").fetchone() == (mode,)
+        for path in (readable.folder, database):
+            path.chmod(path.stat().st_mode & ~stat.S_IWUSR)
+
+    put("wal")
+    assert not list(readable.folder.glob("mlflow.db-*"))
+    yield readable
+    put("delete")
+
+
+def test_a_closed_store_in_wal_mode_that_may_not_be_written_says_what_to_do(closed_wal: Project) -> None:
+    before = snapshot(closed_wal)
+
+    def read() -> None:
+        os.chdir(closed_wal.folder)
+        for command in ("history", "who_served", "why", "predict"):
+            outcome = closed_wal.run(command)
+            assert outcome.exit_code == 6, (command, outcome.stderr)
+            assert "Got a database in WAL mode, in a folder that you may not write to instead." in outcome.stderr
+            assert "PRAGMA journal_mode = DELETE" in outcome.stderr
+            assert len(outcome.stderr.splitlines()) == 1
+        outcome = closed_wal.run("doctor")
+        assert (outcome.exit_code, "PRAGMA journal_mode = DELETE" in outcome.stdout) == (7, True)
+
+    assert as_reader(read) == 0
+    assert snapshot(closed_wal) == before

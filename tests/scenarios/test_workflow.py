@@ -80,13 +80,14 @@ def artifact(project: Project, run_id: str, name: str) -> Any:
 def test_the_chain_ends_with_a_production_version_a_summary_and_its_run_id(project: Project) -> None:
     outcome = project.ok("main")
     assert str(project.production().version) == "1"
-    for words in ("candidate", "◀ best", "Best model:", f"Registered: {NAME} version 1", "Promotion: promoted", "Next:"):
+    for words in ("candidate", "◀", "Best model:", f"Registered: {NAME} version 1", "Promotion: promoted", "Next:"):
         assert words in outcome.stdout
+    assert "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning" in outcome.stdout
     assert project.tags(outcome.run_id)["recipeline.step"] == "main"
 
 
 def test_the_summary_sorts_the_candidates_by_r2(trained: Project) -> None:
-    rows = re.findall(r"│ (\w+)[^│]*│ +(-?\d\.\d+)", trained.ok("main").stdout)
+    rows = re.findall(r"^│ (\w+)[^│]*│ +(-?\d\.\d+)", trained.ok("main").stdout, re.MULTILINE)
     scores = [float(score) for _, score in rows]
     assert {name for name, _ in rows} == CANDIDATES
     assert scores == sorted(scores, reverse=True)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recipeline.monitoring.live_rows import is_log
 from recipeline.serving.background import BackgroundLog, RotatingFiles, as_line
 
 
@@ -98,15 +99,41 @@ def test_a_folder_that_is_removed_meanwhile_is_made_again(tmp_path: Path) -> Non
     assert next((tmp_path / "log").iterdir()).read_bytes() == b"second\n"
 
 
-def test_files_are_deleted_when_they_are_old(tmp_path: Path) -> None:
-    folder = tmp_path / "log"
-    files = RotatingFiles(folder, max_bytes=100, keep_days=1)
-    old = folder / "predictions-20200101T000000Z-1.jsonl"
-    other = folder / "notes.txt"
-    folder.mkdir()
-    for path in (old, other):
-        path.touch()
-        os.utime(path, (0, 0))
-    files.write(b"x\n")
-    assert not old.exists()
-    assert other.exists()
+names = st.sampled_from(
+    [
+        "predictions-20200101T000000Z-1-0000.jsonl",
+        "predictions-20200101T000000Z-1-0001.jsonl.gz",
+        "predictions-20200101T000000Z-2.jsonl.gz",
+        "predictions-20200101T000000Z-2.jsonl",
+        "predictions-scored.csv",
+        "predictions-20200101T000000Z-2.jsonl.gz.part",
+        "notes.jsonl",
+        "notes.txt",
+    ]
+)
+
+
+@given(
+    st.dictionaries(names, st.integers(0, 5)),
+    st.sampled_from([0.5, 1.5, 4.5]),
+    st.integers(1, 200),
+    st.lists(st.binary(max_size=80)),
+)
+def test_files_of_the_log_are_deleted_when_they_are_old_compressed_ones_too_and_no_others(
+    ages: dict[str, int], keep_days: float, max_bytes: int, lines: list[bytes]
+) -> None:
+    """And the size of a file holds beside that."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, now = Path(name), time.time()
+        for file, days in ages.items():
+            (folder / file).touch()
+            os.utime(folder / file, (now - 86_400 * days, now - 86_400 * days))
+        files = RotatingFiles(folder, max_bytes=max_bytes, keep_days=keep_days)
+        written = [line.replace(b"\n", b"") + b"\n" for line in [b"x", *lines]]
+        files.write(b"".join(written))
+        logs = {file for file in ages if file.startswith("predictions-") and is_log(Path(file))}
+        found = {path.name for path in folder.iterdir()}
+        assert found & set(ages) == {file for file, days in ages.items() if file not in logs or days < keep_days}
+        new = [(folder / file).read_bytes() for file in sorted(found - set(ages))]
+        assert b"".join(new) == b"".join(written)
+        assert all(len(content) <= max_bytes or content.count(b"\n") == 1 for content in new)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 import threading
@@ -14,13 +15,14 @@ from typing import Any
 import mlflow
 import pandas as pd
 import pytest
+from mlflow.entities.model_registry import ModelVersion
 from sqlalchemy.exc import OperationalError
 
 from recipeline.config.profile import Service as Settings
 from recipeline.errors import UnavailableError
 from recipeline.serving import follower
 from recipeline.serving.follower import Watch
-from recipeline.serving.model.copies import served_copies
+from recipeline.serving.model.copies import fetch_version, served_copies
 from recipeline.serving.prometheus import Metrics
 from recipeline.serving.state import Service
 from recipeline.tracking.failures import store_errors
@@ -73,6 +75,19 @@ def watched(_two: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Watched
     move_store(_two, tmp_path)
     yield Watched(Project(tmp_path, wines), tmp_path / "copies")
     mlflow.end_run()
+
+
+@pytest.fixture
+def fetches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The versions that are fetched from the store, in their order."""
+    found: list[str] = []
+
+    def fetch(store: Store, version: ModelVersion, folder: Path) -> Path:
+        found.append(str(version.version))
+        return fetch_version(store, version, folder)
+
+    monkeypatch.setattr("recipeline.serving.follower.fetch_version", fetch)
+    return found
 
 
 class Fault:
@@ -225,6 +240,89 @@ def test_copies_that_fail_are_skipped_and_the_one_served_before_them_is_recalled
     watched.away = True
     watched.restart()
     assert watched.poll() == "1"
+
+
+CHANGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "cut off": lambda content: content[:-1],
+    "longer": lambda content: content + b"\n",
+    "another": lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+    "missing": lambda _: None,
+}
+
+
+@pytest.mark.parametrize(
+    "change", [pytest.param(it, marks=() if it in ("another", "missing") else pytest.mark.full) for it in CHANGES]
+)
+def test_a_copy_of_which_any_file_changed_is_skipped_and_said_and_the_next_one_recalled(
+    watched: Watched, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.poll()
+    watched.project.ok("promote", promote="always")
+    assert watched.poll() == "2"
+    newest = served_copies(watched.folder)[0]
+    said: list[str] = []
+    monkeypatch.setattr("recipeline.serving.follower._LOG.error", lambda words, *values: said.append(words % values))
+    files = sorted(path for path in newest.rglob("*") if path.is_file() and path.name != "served")
+    assert {"digests.json", "version.json", "model.skops", "MLmodel"} <= {path.name for path in files}
+    watched.away = True
+    for file in files:
+        content = file.read_bytes()
+        changed = CHANGES[change](content)
+        if changed is None:
+            file.unlink()
+        else:
+            file.write_bytes(changed)
+        # Of the digests themselves, what stays the same is that of each file.
+        is_as_before = file.name == "digests.json" and change == "longer"
+        said.clear()
+        watched.restart()
+        assert watched.poll() == ("2" if is_as_before else "1"), file
+        assert is_as_before or f"the copy {newest} is skipped" in said[0]
+        file.write_bytes(content)
+        os.utime(newest / "served")  # the other one was served meanwhile
+        assert served_copies(watched.folder)[0] == newest
+    watched.restart()
+    assert watched.poll() == "2"
+
+
+def test_a_copy_with_a_changed_file_is_fetched_again_where_the_store_answers(watched: Watched, fetches: list[str]) -> None:
+    watched.poll()
+    file = served_copies(watched.folder)[0] / "model_info.json"
+    whole = file.read_bytes()
+    file.write_bytes(whole + b" ")
+    watched.restart()
+    assert watched.poll() == "1"
+    assert file.read_bytes() == whole
+    assert fetches == ["1", "1"]
+
+
+def test_a_copy_without_digests_as_earlier_versions_left_them_is_fetched_again(watched: Watched, fetches: list[str]) -> None:
+    watched.poll()
+    (served_copies(watched.folder)[0] / "digests.json").unlink()
+    watched.restart()
+    assert watched.poll() == "1"
+    assert watched.service.state()["refused"] is None
+    assert fetches == ["1", "1"]
+
+
+def test_a_refused_version_is_not_fetched_again_while_the_store_has_nothing_else(
+    watched: Watched, fetches: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.poll()
+    watched.project.ok("promote", promote="always")
+    with monkeypatch.context() as patch:
+        patch.setattr("recipeline.serving.model.loading.answers_golden", lambda *_: False)
+        for _ in range(3):
+            assert watched.poll() == "1"
+            assert "golden rows" in watched.service.state()["refused"]["reason"]
+            watched.watch._retry_at = 0
+        assert fetches == ["1", "2"]
+        # What the runs note is something else now.
+        patch.setattr("recipeline.serving.model.copies.Reader.digest", lambda *_: "0" * 64)
+        watched.poll()
+        watched.watch._retry_at = 0
+        assert fetches == ["1", "2", "2"]
+    assert watched.poll() == "2"
 
 
 def test_a_copy_of_the_wanted_version_that_fails_is_fetched_again(watched: Watched) -> None:

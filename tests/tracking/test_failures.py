@@ -107,6 +107,8 @@ CONFLICTS = [
     MlflowException("(sqlite3.IntegrityError) UNIQUE constraint failed: datasets.name"),
     MlflowException("API request to http://x failed: (psycopg.errors.UniqueViolation) duplicate key value"),
     MlflowException("(pymysql.err.IntegrityError) (1062, 'Duplicate entry')"),
+    MlflowException("UPDATE statement on table 'registered_model_aliases' expected to update 1 row(s); 0 were matched."),
+    MlflowException("Model Version creation error (name=a). Giving up after 3 attempts."),
 ]
 
 
@@ -131,8 +133,9 @@ def test_a_write_that_was_overtaken_is_tried_again_a_few_times(lost: int) -> Non
     if lost < 5:
         assert retry_conflict(write) == "written"
     else:
-        with pytest.raises(MlflowException):
+        with pytest.raises(UnavailableError, match="Got 5 refusals") as raised:
             retry_conflict(write)
+        assert raised.value.exit_code == 6
 
 
 def test_any_other_failure_of_a_write_is_not_tried_again() -> None:

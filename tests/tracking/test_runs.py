@@ -6,7 +6,7 @@ from typing import NoReturn
 import pytest
 from mlflow.entities import Run
 
-from recipeline.artifacts import DATASET, FINGERPRINT, VERDICT
+from recipeline.artifacts import DATASET, FINGERPRINT, LEAK_AUDIT, TRAIN, VERDICT
 from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.runs import History, StepRun, create_child, exit_code_of, fail_run, open_run
@@ -134,6 +134,24 @@ def test_a_step_reads_what_the_runs_that_it_is_made_from_wrote(store: Store) -> 
         assert split.parent_tag("recipe") == "toy"
     tags = tags_of(store, split.id)
     assert (tags["ingest_run_id"], tags["data_source"], tags["data_digest"]) == (ingest.id, "uci", "abc")
+
+
+def test_a_step_reads_and_writes_what_it_declares_and_nothing_else(store: Store) -> None:
+    experiment = store.experiment("toy")
+    with open_run(store.client, "ingest", experiment, WHO) as ingest:
+        ingest.save(DATASET, ROWS)
+    with open_run(store.client, "split", experiment, WHO) as split:
+        split.set_lineage({"ingest": ingest.id})
+        with split.limited_to((), (LEAK_AUDIT,)):
+            split.save(LEAK_AUDIT, {})
+            assert split.load(LEAK_AUDIT) == {}  # its own
+            with pytest.raises(AssertionError, match="split reads dataset.parquet, which its STEP does not declare"):
+                split.load(DATASET)
+            with pytest.raises(AssertionError, match="split writes train.parquet, which its STEP does not declare"):
+                split.save(TRAIN, ROWS)
+        assert len(split.load(DATASET)) == len(ROWS)  # a card may look at everything
+        with split.limited_to(None, None):
+            split.save(TRAIN, ROWS)
 
 
 def test_a_tag_is_cut_to_what_every_store_takes(store: Store) -> None:

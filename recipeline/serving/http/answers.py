@@ -36,6 +36,9 @@ ERROR_CODES = {
 
 JSON = "application/json"
 
+#: The header of a prediction that names the columns with values outside of the training range, and counts these values.
+OUTSIDE = "Outside-Training-Range"
+
 #: What is kept of a request while it is answered: when it began, its ID, what the log says of it.
 BEGAN, ID, FACTS = "service.began", "service.request_id", "service.facts"
 

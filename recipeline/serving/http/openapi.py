@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from recipeline.serving.http.answers import OUTSIDE
 from recipeline.serving.http.openapi_schemas import Json, ref, schemas
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.faults import LISTED_FAULTS
@@ -76,6 +77,12 @@ def _introduce(model: ServedModel | None, *, asks: bool) -> str:
     return "\n\n".join(lines)
 
 
+_CSV = (
+    "A header and rows, separated by comma, semicolon, tab or bar. A field is a number; an empty one is a missing value, as is "
+    "one of the recipe's words for it, which the columns' descriptions name."
+)
+
+
 def _about_predictions(model: ServedModel | None) -> Json:
     sample = model.info["sample"] if model else None
     predict = _operation(
@@ -87,7 +94,7 @@ def _about_predictions(model: ServedModel | None) -> Json:
         parameters=_wishes(model),
         requestBody={"required": True, "content": {JSON: _with_examples(ref("schemas", "Rows"), _row_examples(sample))}},
     )
-    predict["responses"]["200"]["headers"]["Server-Timing"] = ref("headers", "Server-Timing")
+    predict["responses"]["200"]["headers"] |= {name: ref("headers", name) for name in ("Server-Timing", OUTSIDE)}
     invoke = _operation(
         "invoke",
         "predictions",
@@ -98,10 +105,11 @@ def _about_predictions(model: ServedModel | None) -> Json:
             "required": True,
             "content": {
                 JSON: _with_examples(ref("schemas", "Invocation"), _invocation_examples(sample)),
-                "text/csv": _with_examples({"type": "string"}, _csv_examples(sample)),
+                "text/csv": _with_examples({"type": "string", "description": _CSV}, _csv_examples(sample)),
             },
         },
     )
+    invoke["responses"]["200"]["headers"][OUTSIDE] = ref("headers", OUTSIDE)
     return {"/predict": {"post": predict}, "/invocations": {"post": invoke}}
 
 
@@ -187,6 +195,11 @@ def _ask_for_token(paths: Json, open_paths: Collection[str]) -> None:
 
 _HEADERS: Json = {
     "X-Request-ID": {"description": "The request's ID, as the logs have it.", "schema": {"type": "string"}},
+    OUTSIDE: {
+        "description": "Columns with values outside of the training range, and how many values each has: a List of RFC 9651. "
+        "`*` has the number of those in columns that are not listed. It is there only where there are such values.",
+        "schema": {"type": "string", "examples": ['"alcohol";count=2, "pH";count=1']},
+    },
     "Retry-After": {"description": "Ask again after so many seconds.", "schema": {"type": "integer"}},
     "Server-Timing": {"description": "Where the time went, in milliseconds.", "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "How to send the token.", "schema": {"const": "Bearer"}},

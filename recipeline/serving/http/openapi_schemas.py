@@ -31,11 +31,15 @@ def schemas(settings: Settings, model: ServedModel | None) -> Json:
 
 _CELL: Json = {"type": ["number", "null"], "minimum": -LARGEST, "maximum": LARGEST}
 
+#: Where the columns are not told: a column may have words for a missing value.
+_ANY_CELL: Json = {**_CELL, "type": ["number", "null", "string"]}
+
 _ANY_ROW: Json = {
     "type": "object",
-    "description": "One value for each of the model's columns: a number, or null where the column allows it.",
+    "description": "One value for each of the model's columns: a number, or null where the column allows it, or one of the "
+    "recipe's words for a missing value.",
     "minProperties": 1,
-    "additionalProperties": _CELL,
+    "additionalProperties": _ANY_CELL,
 }
 
 
@@ -57,8 +61,28 @@ def _value_schema(feature: Feature, *, reject: bool) -> Json:
         text.append(f"trained on {feature.low:g} to {feature.high:g}")
         if reject:
             low, high = max(low, feature.low), min(high, feature.high)
-    limits: Json = {"type": [kind, "null"] if feature.nullable else kind, "minimum": low, "maximum": high}
+    limits: Json = {"type": kind, "minimum": low, "maximum": high}
+    if feature.na:
+        return _with_words(feature, limits, text)
+    if feature.nullable:
+        limits["type"] = [kind, "null"]
     return limits | ({"description": "; ".join(text)} if text else {})
+
+
+def _with_words(feature: Feature, limits: Json, text: Sequence[str]) -> Json:
+    """Return the schema of a column where words stand for a missing value: taken as null is, and a fault where null is one.
+
+    Words are an `enum` and each code a range of its own: client generators take no enumeration of both, nor of numbers.
+    """
+    codes = [{"minimum": code, "maximum": code} for code in feature.missing_codes if math.isfinite(code)]
+    words = ", ".join(f"'{word}'" for word in feature.na)
+    is_taken = f"{words} or null: a missing value" if feature.nullable else f"no missing value, also not as {words}"
+    described: Json = {"description": "; ".join([*text, is_taken])}
+    value = limits | ({"not": {"anyOf": codes}} if codes else {})
+    if not feature.nullable:
+        return value | described
+    missing = [{"type": "null"}, {"type": "string", "enum": list(feature.na)}, *({"type": "number", **code} for code in codes)]
+    return {"anyOf": [value, *missing], **described}
 
 
 def _invocation_schemas(row: Json, settings: Settings) -> Json:
@@ -72,7 +96,7 @@ def _invocation_schemas(row: Json, settings: Settings) -> Json:
         return {"type": "array", "items": items, "minItems": 1, "maxItems": settings.max_rows}
 
     names: Json = {"type": "array", "items": _TEXT}
-    cells: Json = {"type": "array", "items": _CELL}
+    cells: Json = {"type": "array", "items": _CELL if columns else _ANY_CELL}
     if columns:
         width = {"minItems": len(columns), "maxItems": len(columns)}
         names |= {"items": {"enum": list(columns)}, "uniqueItems": True, **width}
@@ -179,10 +203,12 @@ _ANSWERS: Json = {
         {
             **_COLUMN,
             "nullable": {"type": "boolean"},
+            "na": {"type": "array", "items": _TEXT, "description": "The words that stand for a missing value."},
             "train_min": {"type": ["number", "null"], "description": "The least that the model was trained on."},
             "train_max": {"type": ["number", "null"], "description": "The most that the model was trained on."},
             "quantiles": {"type": "object", "additionalProperties": _MAYBE_NUMBER},
-        }
+        },
+        "na",
     ),
     "Model": _object(
         {

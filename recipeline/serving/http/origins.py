@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
+from recipeline.serving.http.answers import OUTSIDE
+
 _HOST = re.compile(r"(\[[^\]]+\]|[^:]*)(?::\d*)?")
 
 _ALLOWED = {
@@ -16,7 +18,7 @@ _ALLOWED = {
     "Access-Control-Max-Age": "600",
 }
 
-_EXPOSED = "Retry-After, Server-Timing, X-Request-ID"
+_EXPOSED = f"{OUTSIDE}, Retry-After, Server-Timing, X-Request-ID"
 
 
 @lru_cache(256)

@@ -15,12 +15,13 @@ from flask import Response
 from werkzeug.wrappers import Request as PlainRequest
 
 from recipeline.serving.background import as_line
-from recipeline.serving.http.answers import FACTS, ID, JSON, Refusal, answer, served_by
+from recipeline.serving.http.answers import FACTS, ID, JSON, OUTSIDE, Refusal, answer, served_by
 from recipeline.serving.http.body import decode_body, read_body
 from recipeline.serving.http.fast_path import Application
 from recipeline.serving.http.frame import Frame, current
+from recipeline.serving.http.structured import as_counts
 from recipeline.serving.model.loading import ServedModel
-from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Fault, Faults, TooManyRows, UnreadableBody
+from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Faults, Outside, TooManyRows, UnreadableBody
 from recipeline.serving.rows.mlflow_formats import parse_csv, parse_json
 from recipeline.serving.state import Service
 
@@ -78,7 +79,7 @@ def _predict(service: Service, asked: PlainRequest, _: str, body: bytes) -> Resp
     if "grade" in wishes:
         answer["grade"] = _grades(model, predicted)
     if outside:
-        answer["warnings"] = [fault.as_dict() for fault in outside]
+        answer["warnings"] = [fault.as_dict() for fault in outside.faults]
     content = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
     encoded = time.perf_counter()
     response = Response(content, 200, content_type=JSON)
@@ -87,6 +88,7 @@ def _predict(service: Service, asked: PlainRequest, _: str, body: bytes) -> Resp
         f"predict;dur={(done - validated) * 1e3:.3f}, encode;dur={(encoded - done) * 1e3:.3f}"
     )
     response.headers.add("Server-Timing", timing)
+    _tell_outside(response, outside)
     _record(service, asked, model, values, predicted)
     return response
 
@@ -101,14 +103,16 @@ def _grades(model: ServedModel, predicted: np.ndarray) -> np.ndarray:
 
 
 def _invoke(service: Service, asked: PlainRequest, kind: str, body: bytes) -> Response:
-    """Answer as `mlflow models serve` does."""
+    """Answer as `mlflow models serve` does; what it has no word for is told in a header."""
     model = served_by(service)
     parse = parse_csv if kind == CSV else parse_json
     values = parse(body, model.schema, max_rows=service.settings.max_rows)
-    _check_range(service, model, values)
+    outside = _check_range(service, model, values)
     predicted = model.predict(values)
     _record(service, asked, model, values, predicted)
-    return answer({"predictions": predicted})
+    response = answer({"predictions": predicted})
+    _tell_outside(response, outside)
+    return response
 
 
 def _require_type(asked: PlainRequest, allowed: Collection[str]) -> str:
@@ -138,15 +142,22 @@ def _wishes(asked: PlainRequest, model: ServedModel) -> set[str]:
     return wishes
 
 
-def _check_range(service: Service, model: ServedModel, values: np.ndarray) -> list[Fault]:
+def _check_range(service: Service, model: ServedModel, values: np.ndarray) -> Outside | None:
     """Return the values outside of what the model was trained on; they are counted, and refused where the profile says so."""
     outside = model.schema.outside(values)
     if outside:
-        for fault in outside:
-            service.metrics.outside.labels(fault.field).inc()
+        for name, count in outside.counts.items():
+            service.metrics.outside.labels(name).inc(count)
         if service.settings.out_of_range == "reject":
-            raise BadRows(Faults(outside))
+            faults = Faults(outside.faults)
+            faults.count = sum(outside.counts.values())
+            raise BadRows(faults)
     return outside
+
+
+def _tell_outside(response: Response, outside: Outside | None) -> None:
+    if outside:
+        response.headers.add(OUTSIDE, as_counts(outside.counts))
 
 
 def _unprocessable(error: BadRows) -> Refusal:

@@ -13,13 +13,20 @@ from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.artifacts import BASELINE, GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.errors import UnavailableError
+from recipeline.inference.trust import RefusedModel
 from recipeline.serving.model.loading import VERSION
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.manifest import Reader, file_digest
 from recipeline.tracking.models import model_id_of
 from recipeline.tracking.store import Store
 
 #: The folder, in that of a version's copy, of what the self-watch counts: it goes when the copy goes.
 WATCHED = "watched"
+
+#: The file, in a version's copy, with the sha256 of each file that was fetched, as the runs noted it, and of VERSION.
+DIGESTS = "digests.json"
+
+#: The folder, in a version's copy, of the logged model.
+MODEL = "model"
 
 #: The file, in a version's copy, that says that it was served; it is as old as the last time that it began to be.
 _SERVED = "served"
@@ -44,7 +51,7 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
     if target.is_dir():
         return target
     _require_cache(folder)
-    reader, run_id = Reader(store.client), version.tags.get("recipeline.evaluate_run_id", "(none)")
+    reader, run_id = Reader(store.client), _run_of(version, "evaluate")
     with tempfile.TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as unfinished:
         copy = Path(unfinished) / "copy"
         copy.mkdir()
@@ -53,7 +60,7 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
         for artifact in (INTERVAL, BASELINE):
             if reader.has(artifact, run_id):
                 reader.copy(artifact, run_id, copy)
-        reader.copy_model(model_id_of(version), version.tags.get("recipeline.train_run_id", "(none)"), copy / "model")
+        reader.copy_model(model_id_of(version), _run_of(version, "train"), copy / MODEL)
         known = {
             "name": version.name,
             "version": str(version.version),
@@ -63,12 +70,58 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
             "tags": dict(version.tags),
         }
         (copy / VERSION).write_bytes(orjson.dumps(known))
+        noted = _noted_digests(reader, version) | {VERSION: file_digest(copy / VERSION)}
+        (copy / DIGESTS).write_bytes(orjson.dumps(noted))
         try:
             copy.rename(target)
         except OSError:
             if not target.is_dir():  # else another worker was faster
                 raise
     return target
+
+
+def require_whole(copy: Path) -> None:
+    """Raise RefusedModel unless each file of a copy is there as it was fetched; one of unknown digests is not served."""
+    try:
+        noted = dict(orjson.loads((copy / DIGESTS).read_bytes()))
+        changed = sorted(name for name, digest in noted.items() if _digest(copy / name) != digest)
+        unknown = sorted({VERSION, MODEL_INFO.name, GOLDEN.name, f"{MODEL}/MLmodel"} - noted.keys())
+    except (OSError, ValueError, TypeError):
+        changed, unknown = [], [DIGESTS]
+    # What may be missing is a fault where it is there and was not fetched.
+    unknown += [it.name for it in (INTERVAL, BASELINE) if not unknown and (copy / it.name).exists() and it.name not in noted]
+    if changed or unknown:
+        raise RefusedModel(
+            f"The file {(changed or unknown)[0]} of its local copy must be as it was fetched.",
+            got="a changed or missing one" if changed else "no digest of it",
+        )
+
+
+def is_as_noted(store: Store, version: ModelVersion, copy: Path) -> bool:
+    """Whether a copy is whole, and has the files that the version's runs note today: fetched again, it would be the same."""
+    try:
+        require_whole(copy)
+    except RefusedModel:
+        return False
+    kept = dict(orjson.loads((copy / DIGESTS).read_bytes()))
+    return all(kept.get(name) == digest for name, digest in _noted_digests(Reader(store.client), version).items())
+
+
+def _noted_digests(reader: Reader, version: ModelVersion) -> dict[str, str]:
+    """Return the sha256 of each file of a version, as its runs noted it, by its place in a copy."""
+    run_id = _run_of(version, "evaluate")
+    files = {it.name: reader.digest(it, run_id) for it in (MODEL_INFO, GOLDEN, INTERVAL, BASELINE) if reader.has(it, run_id)}
+    model = reader.model_digests(model_id_of(version), _run_of(version, "train"))
+    return files | {f"{MODEL}/{name}": digest for name, digest in model.items()}
+
+
+def _run_of(version: ModelVersion, step: str) -> str:
+    return str(version.tags.get(f"recipeline.{step}_run_id", "(none)"))
+
+
+def _digest(path: Path) -> str:
+    """Return the sha256 of a file; empty where there is none."""
+    return file_digest(path) if path.is_file() else ""
 
 
 def _require_cache(folder: Path) -> None:

@@ -28,6 +28,14 @@ class Fault:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Outside:
+    """Values outside of the training rows' range: the first LISTED_FAULTS of them, and how many there are, by column."""
+
+    faults: list[Fault]
+    counts: dict[str, int]
+
+
 class UnreadableBody(Exception):
     """The body is not JSON, or not the CSV that it says it is."""
 

@@ -24,6 +24,7 @@ from recipeline.serving.rows.faults import (
     BadRows,
     Fault,
     Faults,
+    Outside,
     TooManyRows,
     describe,
     kind_of,
@@ -220,8 +221,8 @@ class Schema:
             self._check_values(number, row, faults, numbers)
         return self._checked(numbers, faults)
 
-    def outside(self, values: np.ndarray) -> list[Fault]:
-        """Return what lies outside of the training rows' range, row by row; NaN does not.
+    def outside(self, values: np.ndarray) -> Outside | None:
+        """Return what lies outside of the training rows' range, row by row, None where nothing does; NaN does not.
 
         Raises
         ------
@@ -230,17 +231,21 @@ class Schema:
         if len(values) == 1:
             row = values[0].tolist()
             if all(map(le, self._lowest, row)) and all(map(le, row, self._highest)):
-                return []
+                return None
         beyond = (values < self._low) | (values > self._high)
         if not beyond.any():
-            return []
+            return None
         least, most = self._possible
         impossible = (values < least) | (values > most)
         if impossible.any():
             faults = Faults(self._each(impossible, values, Feature.broken_limit))
             faults.count = int(np.count_nonzero(impossible))
             raise BadRows(faults)
-        return list(self._each(beyond, values, lambda feature, _: feature.trained_on))
+        counts = np.count_nonzero(beyond, axis=0).tolist()
+        return Outside(
+            list(self._each(beyond, values, lambda feature, _: feature.trained_on)),
+            {name: count for name, count in zip(self.names, counts, strict=True) if count},
+        )
 
     def _each(self, marked: np.ndarray, values: np.ndarray, rule: Callable[[Feature, float], str]) -> Iterator[Fault]:
         """Yield the first of the marked values as faults, with the rule of each."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema_rs
 
@@ -30,3 +32,26 @@ def with_features(model: ServedModel, *changes: dict[str, Any]) -> ServedModel:
     for feature, change in zip(info["features"], changes, strict=False):
         feature.update(change)
     return replace(model, info=info, schema=Schema.of(info))
+
+
+_MEMBER = re.compile(r'(?:"(?P<text>(?:[^"\\]|\\["\\])*)"|%"(?P<display>[^"]*)"|(?P<token>\*));count=(?P<count>[0-9]{1,15})')
+
+
+def read_counts(header: str) -> dict[str | None, int]:
+    """Return what a List of texts with counts says, read as RFC 9651 tells; None is the token ``*``."""
+    assert header.isascii()
+    assert header.isprintable()
+    found: dict[str | None, int] = {}
+    place = 0
+    while place < len(header):
+        member = _MEMBER.match(header, place)
+        assert member, header[place:]
+        name = None if member["token"] else re.sub(r"\\(.)", r"\1", member["text"] or "")
+        if member["display"] is not None:
+            name = unquote(member["display"], errors="strict")
+        assert name not in found
+        found[name] = int(member["count"])
+        place = member.end()
+        assert place == len(header) or header.startswith(", ", place)
+        place += 2
+    return found

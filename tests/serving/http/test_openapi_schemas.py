@@ -1,8 +1,19 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import jsonschema_rs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recipeline.config.profile import Service as Settings
+from recipeline.inference.model_info import Feature
+from recipeline.serving.http.openapi_schemas import schemas
 from recipeline.serving.model.loading import ServedModel
+from recipeline.serving.rows.faults import BadRows
+from recipeline.serving.rows.schema import Schema
 from tests.serving.helpers import Make
 from tests.serving.http.helpers import describe, schema_of, with_features
 
@@ -46,3 +57,41 @@ def test_before_a_model_is_served_rows_are_of_any_columns(make_client: Make) -> 
     document = describe(make_client(served=None))
     assert schema_of(document, "Rows").is_valid([{"any": 1.5, "other": None}])
     assert "examples" not in document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+
+
+WORDS = ["NA", "?", "-999", "9", "inf", "see note"]
+values = st.none() | st.sampled_from([-999, 9, 9.0, 8, 8.5, 11, -1, "", *WORDS]) | st.integers(-3, 12) | st.floats(-3, 12)
+
+
+@given(st.lists(st.sampled_from(WORDS), unique=True), st.booleans(), st.booleans(), values)
+def test_words_for_a_missing_value_are_told_as_they_are_taken(na: list[str], nullable: bool, whole: bool, value: Any) -> None:
+    feature = Feature("a", "g", "integer" if whole else "number", nullable, na, min=0, max=10, train_min=1, train_max=9)
+    columns = Schema((feature, Feature("b")))
+
+    class Model:
+        schema = columns
+
+    described = schemas(Settings(), Model())  # type: ignore[arg-type]
+    json.dumps(described, allow_nan=False)
+    validator = jsonschema_rs.validator_for({"$ref": "#/components/schemas/Row", "components": {"schemas": described}})
+    try:
+        columns.outside(columns.parse(json.dumps([{"a": value, "b": 1}]).encode(), max_rows=1))
+        is_taken = True
+    except BadRows:
+        is_taken = False
+    assert validator.is_valid({"a": value, "b": 1}) is is_taken
+    text = described["Row"]["properties"]["a"]["description"]
+    assert text.startswith("g; trained on 1 to 9")
+    assert all(f"'{word}'" in text for word in na)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/invocations"])
+def test_a_service_takes_the_words_that_its_description_names(make_client: Make, model: ServedModel, path: str) -> None:
+    client = make_client(with_features(model, {"nullable": True, "na": ["NA", "-999"]}, {"na": ["NA", "-999"]}))
+    document = describe(client)
+    first, second, *_ = document["components"]["schemas"]["Row"]["properties"].values()
+    assert "'NA', '-999' or null: a missing value" in first["description"]
+    assert "no missing value, also not as 'NA', '-999'" in second["description"]
+    assert schema_of(document, "Feature").is_valid(client.get("/model").get_json()["features"][0])
+    content = document["paths"][path]["post"]["requestBody"]["content"]
+    assert path == "/predict" or "one of the recipe's words" in content["text/csv"]["schema"]["description"]

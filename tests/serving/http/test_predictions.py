@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from hypothesis import strategies as st
 from recipeline.serving.background import BackgroundLog, RotatingFiles
 from recipeline.serving.http.predictions import Asked
 from recipeline.serving.model.loading import ServedModel
+from recipeline.serving.rows.faults import LISTED_FAULTS
 from tests.serving.helpers import Make, Row, answer, post
+from tests.serving.http.helpers import read_counts, with_features
 
 
 def test_a_row_gets_its_prediction_and_the_model_that_gave_it(client: FlaskClient, model: ServedModel, row: Row) -> None:
@@ -73,6 +77,83 @@ def test_such_a_value_is_refused_where_the_profile_says_so(make_client: Make, ro
     assert response.status_code == 422
     assert response.get_json()["faults"][0]["rule"].startswith("trained on ")
     assert post(client, row).status_code == 200
+
+
+Rows = list[dict[str, float]]
+
+
+def as_csv(rows: Rows, separator: str) -> bytes:
+    return "\n".join(separator.join(map(str, line)) for line in (rows[0], *(row.values() for row in rows))).encode()
+
+
+#: All forms that rows come in, at both addresses.
+FORMS: dict[str, Callable[[Rows], tuple[str, str, bytes]]] = {
+    name: partial(lambda make, rows: ("/invocations", "application/json", json.dumps(make(rows)).encode()), make)
+    for name, make in {
+        "split": lambda rows: {"dataframe_split": {"columns": list(rows[0]), "data": [list(row.values()) for row in rows]}},
+        "records": lambda rows: {"dataframe_records": rows},
+        "objects": lambda rows: {"instances": rows},
+        "lists": lambda rows: {"instances": [list(row.values()) for row in rows]},
+        "columns": lambda rows: {"inputs": {name: [row[name] for row in rows] for name in rows[0]}},
+        "inputs": lambda rows: {"inputs": [list(row.values()) for row in rows]},
+    }.items()
+} | {
+    "commas": lambda rows: ("/invocations", "text/csv", as_csv(rows, ",")),
+    "semicolons": lambda rows: ("/invocations", "text/csv", as_csv(rows, ";")),
+    "predict": lambda rows: ("/predict", "application/json", json.dumps(rows).encode()),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@given(data=st.data())
+def test_values_outside_of_the_training_range_are_named_and_counted_whatever_form_they_come_in(
+    make_client: Make, model: ServedModel, row: Row, form: str, data: st.DataObject
+) -> None:
+    beyond = {
+        feature.name: [value for value in (feature.low - 1e-3, feature.high + 1e-3) if feature.is_possible(value)]
+        for feature in model.schema.features
+    }
+    one = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in beyond.items() if values})
+    changes = data.draw(st.lists(one, min_size=1, max_size=4))
+    expected = {name: count for name in row if (count := sum(name in change for change in changes))}
+    path, kind, body = FORMS[form]([row | change for change in changes])
+
+    response = post(make_client(), body, path, **{"Content-Type": kind})
+    assert response.status_code == 200, response.text
+    assert read_counts(response.headers.get("Outside-Training-Range", "")) == expected
+    assert ("Outside-Training-Range" in response.headers) == bool(expected)
+    said = response.get_json()
+    assert len(said["predictions"]) == len(changes)
+    if path == "/invocations":
+        assert set(said) == {"predictions"}
+    else:
+        assert [fault["field"] for fault in said.get("warnings", [])] == [name for it in changes for name in row if name in it]
+
+    refused = post(make_client(out_of_range="reject"), body, path, **{"Content-Type": kind})
+    assert refused.status_code == (422 if expected else 200)
+    assert "Outside-Training-Range" not in refused.headers
+    assert len(refused.get_json().get("faults", [])) == sum(expected.values())
+
+
+def test_all_values_outside_are_counted_and_the_first_are_listed(make_client: Make, row: Row) -> None:
+    rows = [row | {"alcohol": 24}] * (LISTED_FAULTS + 7)
+    client = make_client()
+    for path, body in (("/predict", rows), ("/invocations", {"instances": rows})):
+        response = post(client, body, path)
+        assert read_counts(response.headers["Outside-Training-Range"]) == {"alcohol": len(rows)}
+    assert f'rows_out_of_training_range_total{{feature="alcohol"}} {2 * len(rows)}.0' in client.get("/metrics").text
+    refused = post(make_client(out_of_range="reject"), rows).get_json()
+    assert f"{len(rows)} faults; the first {LISTED_FAULTS} are listed" in refused["message"]
+
+
+def test_a_column_of_any_name_is_named_in_the_header(make_client: Make, model: ServedModel, row: Row) -> None:
+    name = 'Säure, "g;l"\r\nX-Evil: 1'
+    client = make_client(with_features(model, {"name": name, "train_max": 0.1}))
+    (_, value), *others = row.items()
+    response = post(client, {"instances": [dict([(name, value), *others])]}, "/invocations")
+    assert read_counts(response.headers["Outside-Training-Range"]) == {name: 1}
+    assert "X-Evil" not in response.headers
 
 
 def test_faults_are_told_by_row_field_rule_and_got(client: FlaskClient, row: Row) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipeline.inference.model_info import Feature
-from recipeline.serving.rows.faults import BadRows, Fault, TooManyRows, UnreadableBody
+from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Fault, TooManyRows, UnreadableBody
 from recipeline.serving.rows.schema import Schema
 from tests.serving.rows.helpers import GOOD, SCHEMA, faults, parse
 
@@ -85,12 +85,21 @@ def test_a_whole_number_is_asked_for_where_the_column_is_one() -> None:
 
 def test_what_lies_outside_of_the_training_rows_is_told_with_their_range() -> None:
     found = SCHEMA.outside(np.array([[10, 3.0], [7.5, 3.0], [0, 9.0]]))
-    assert found == [
+    assert found is not None
+    assert found.counts == {"alcohol": 2, "pH": 1}
+    assert found.faults == [
         Fault(1, "alcohol", "trained on 8 to 15 % vol", "7.5"),
         Fault(2, "alcohol", "trained on 8 to 15 % vol", "0"),
         Fault(2, "pH", "trained on 2.7 to 4", "9"),
     ]
-    assert SCHEMA.outside(np.array([[8, 2.7], [15, 4]])) == []
+    assert SCHEMA.outside(np.array([[8, 2.7], [15, 4]])) is None
+
+
+def test_all_that_lies_outside_is_counted_also_beyond_what_is_listed() -> None:
+    found = SCHEMA.outside(np.array([[7.5, 9.0]] * 700))
+    assert found is not None
+    assert len(found.faults) == LISTED_FAULTS == 1000
+    assert found.counts == {"alcohol": 700, "pH": 700}
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)

@@ -1,0 +1,132 @@
+"""The evaluation of trained candidates: all scored on the test rows, the best one measured closely and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from recipeline.config.recipe import Recipe
+from recipeline.data.splits import cv_folds
+from recipeline.engine.local import Workers
+from recipeline.evaluation.diagnosis import diagnose
+from recipeline.evaluation.gates import judge
+from recipeline.evaluation.scoring import (
+    evaluate_best,
+    measure_interval,
+    measure_leaks,
+    predict_all,
+    score_mean_predictor,
+    score_random_split,
+)
+from recipeline.inference.golden import choose_golden
+from recipeline.inference.interval import QUANTILE
+from recipeline.inference.model_info import describe_model
+from recipeline.metrics.regression import score_predictions
+from recipeline.monitoring.baseline import describe_baseline, draw_reference
+from recipeline.training.quantiles import choose_interval, fit_quantiles
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What split and train left behind: the leaderboard, best candidate first, the rows, and their out-of-fold answers."""
+
+    leaderboard: pd.DataFrame
+    train: pd.DataFrame
+    test: pd.DataFrame
+    out_of_fold: pd.DataFrame
+    leak_audit: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What evaluation finds, each as the artifact of that name holds it; `scores` is R2, RMSE and MAE by candidate.
+
+    `interval_models` are those of the tails where the interval of the best candidate depends on the features, else None.
+    """
+
+    scores: dict[str, dict[str, float]]
+    verdict: dict[str, Any]
+    metrics: dict[str, Any]
+    diagnosis: dict[str, Any]
+    baseline: dict[str, Any]
+    baseline_rows: pd.DataFrame
+    golden: pd.DataFrame
+    model_info: dict[str, Any]
+    test_predictions: pd.DataFrame
+    interval_models: tuple[BaseEstimator, BaseEstimator] | None
+
+
+def evaluate_candidates(
+    recipe: Recipe, trained: Trained, load_models: Callable[[], dict[str, BaseEstimator]], workers: Workers
+) -> Evaluation:
+    """Return the scores of all candidates on the test rows, and all that is measured of the best one.
+
+    `load_models` returns the fitted candidates by name; it is called while the workers fit the tails of the interval.
+    """
+    board, train, test = trained.leaderboard, trained.train, trained.test
+    features, learned = train[list(recipe.features)], train[recipe.target].to_numpy(dtype=float)
+    folds = cv_folds(train, recipe, trained.leak_audit["method"])
+    # The workers have work from here on; what they found is called for when nothing else is left to do.
+    quantiles = fit_quantiles(features, learned, folds, workers, seed=recipe.random_state)
+    models = load_models()
+    random_split_r2 = _start_random_split(recipe, trained, models, workers)
+    predicted, target = predict_all(models, test, recipe), test[recipe.target].to_numpy()
+    scores = {name: score_predictions(target, predicted[name].to_numpy()) for name in models}
+
+    best = board.iloc[0]
+    best_predicted = predicted[best.candidate].to_numpy()
+    out_of_fold = trained.out_of_fold[f"predicted {best.candidate}"].to_numpy()
+    tails = quantiles()
+    interval = choose_interval(features, learned, out_of_fold, tails)
+    limits = interval.around(best_predicted, test[list(recipe.features)].to_numpy(dtype=float))
+    inside = measure_interval(target, limits, interval.level)
+    mean_predictor = score_mean_predictor(train, test, recipe.target)
+    judged = judge(scores[best.candidate], mean_predictor, recipe.gates)
+    return Evaluation(
+        scores=scores,
+        verdict={"candidate": best.candidate, "run_id": best.run_id, "model_id": best.model_id, **judged},
+        metrics={
+            "best": {
+                "candidate": best.candidate,
+                **scores[best.candidate],
+                **evaluate_best(target, best_predicted, test, recipe),
+                "interval_90": inside,
+            },
+            "test_rows": len(test),
+            "candidates": {
+                name: {"cv_mean_score": mean, "cv_std": std, **scores[name]}
+                for name, mean, std in zip(board["candidate"], board["cv_mean_score"], board["cv_std"], strict=True)
+            },
+            "mean_predictor": mean_predictor,
+            "leaks": measure_leaks(predicted, train, test, recipe),
+            "random_split_r2": random_split_r2(),
+        },
+        diagnosis=diagnose(models[best.candidate], test, best_predicted, limits, recipe),
+        baseline=describe_baseline(train, out_of_fold, recipe),
+        baseline_rows=draw_reference(train, out_of_fold, recipe),
+        golden=choose_golden(test, best_predicted, limits, recipe),
+        model_info=describe_model(recipe, train, interval, candidate=best.candidate, measured=inside),
+        test_predictions=_join_predictions(predicted, target, limits),
+        interval_models=tails.models if interval.method == QUANTILE else None,
+    )
+
+
+def _start_random_split(
+    recipe: Recipe, trained: Trained, models: dict[str, BaseEstimator], workers: Workers
+) -> Callable[[], dict[str, float] | None]:
+    """Start to find out what a plain random split would say; None where this is one, or where it would leak nothing."""
+    audit = trained.leak_audit
+    if audit["method"] == "random" or not audit["random_split"]["leaked_rows"]:
+        return lambda: None
+    return score_random_split(pd.concat([trained.train, trained.test]).sort_index(), models, recipe, workers)
+
+
+def _join_predictions(predicted: pd.DataFrame, target: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> pd.DataFrame:
+    """Return the target, what each candidate predicts, and the limits around the best one's predictions, by row."""
+    named = predicted.add_prefix("predicted ")
+    return named.assign(**{"interval lower": limits[0], "interval upper": limits[1], "target": target})

@@ -1,0 +1,32 @@
+"""Descriptions that MLflow shows of an experiment and of a registered model, in Markdown."""
+
+from __future__ import annotations
+
+from recipeline.config.recipe import Recipe
+from recipeline.escape import for_markdown
+
+
+def describe_experiment(recipe: Recipe) -> str:
+    """Return what the runs of the experiment are, and how to find the chains and the candidates among them."""
+    return (
+        f"Runs of the recipe **{for_markdown(recipe.name)}**, which predicts *{for_markdown(recipe.target)}* from "
+        f"{len(recipe.features)} features.\n\n"
+        "- A chain is a run named `main · …` that holds a run of each step; `train` holds one of each candidate. "
+        "To list chains: ``tags.`recipeline.step` = 'main'``.\n"
+        "- `best.r2`, `best.rmse`, `best.mae` and `best.cv_mean_score` are the best candidate's; without a prefix they are on "
+        "the candidates' own runs.\n"
+        "- Each run has its result as an HTML file, `card.html`, among its artifacts.\n"
+    )
+
+
+def describe_registered_model(recipe: Recipe) -> str:
+    """Return what the model predicts, which version is in Production, and where every change of that is recorded."""
+    name = for_markdown(recipe.model_name)
+    use = recipe.model_card.intended_use
+    return (
+        f"Predicts *{for_markdown(recipe.target)}* from {len(recipe.features)} features, by the best candidate of the recipe "
+        f"**{for_markdown(recipe.name)}**.\n\n"
+        "- The alias `champion` is the version in Production; `challenger` is the newest one registered.\n"
+        f"- Every change of Production is an entry of {name}.ledger: `recipeline history`, `recipeline why`.\n"
+        + (f"- Intended use: {for_markdown(use)}\n" if use else "")
+    )

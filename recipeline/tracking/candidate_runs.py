@@ -1,0 +1,43 @@
+"""A candidate in a run of its own, nested in that of the train step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from mlflow.entities import Metric, Param
+
+from recipeline.config.recipe import Recipe
+from recipeline.config.settings import flatten
+from recipeline.tracking.models import log_model
+from recipeline.tracking.runs import PARAM_LENGTH, StepRun, create_child
+from recipeline.tracking.store import now_ms
+from recipeline.training.candidates import packages_of
+from recipeline.training.cross_validation import Result
+
+
+def log_candidate(run: StepRun, result: Result, recipe: Recipe, train: pd.DataFrame, *, root: Path) -> dict[str, str]:
+    """Log a candidate's parameters, scores and model in a run nested in the step's; return the IDs of that run and the model.
+
+    `train` are the rows that the model was fitted to; `root` is the project's folder, whose code goes with the model.
+    """
+    now, run_id = now_ms(), create_child(run, result.name, {"model_type": result.name})
+    spec = flatten(recipe.part([], candidates=[result.name])["candidates"][result.name])
+    bare = {key: key.removeprefix("params.") for key in spec}
+    params = [
+        Param(key if bare[key] in spec else bare[key], value.strip('"')[:PARAM_LENGTH])  # one may be called `estimator`
+        for key, value in spec.items()
+    ]
+    params += [Param(f"found.{key}", str(value)[:PARAM_LENGTH]) for key, value in result.found.items()]
+    params += [Param("settings_tried", str(result.settings_tried))] if result.found else []
+    metrics = [
+        Metric("cv_mean_score", result.cv_mean_score, now, 0),
+        Metric("cv_std", result.cv_std, now, 0),
+        Metric("fit_seconds", result.fit_seconds, now, 0),
+    ]
+    metrics += [Metric("cv_fold_score", float(score), now, fold) for fold, score in enumerate(result.fold_scores)]
+    run.client.log_batch(run_id, metrics=metrics, params=params)
+    features, packages = train[list(recipe.features)], packages_of(recipe, result.name)
+    model_id, digests = log_model(result.model, run_id, features, packages=packages, root=root, trusted=run.reader.trusted)
+    run.add_model(model_id, digests)
+    return {"run_id": run_id, "model_id": model_id}

@@ -1,0 +1,101 @@
+"""The evaluation of trained candidates, as plain values: without a store, a run or a project."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import r2_score
+
+from recipeline.config.recipe import Recipe
+from recipeline.data.splits import split_rows
+from recipeline.engine.local import Workers
+from recipeline.evaluation.assessment import Evaluation, Trained, evaluate_candidates
+from recipeline.evaluation.ranking import join_out_of_fold, tabulate_results
+from recipeline.training.cross_validation import Result, compare_candidates, rank
+from tests.conftest import as_recipe, small_recipe
+
+NAMES = ("LinearRegression", "DecisionTree")
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    return as_recipe(small_recipe())
+
+
+@pytest.fixture(scope="module")
+def trained(wines: pd.DataFrame, recipe: Recipe) -> tuple[Trained, list[Result]]:
+    train, test = split_rows(wines, recipe, "grouped")
+    compared = compare_candidates(recipe, NAMES, train, "grouped", Workers(1))
+    ranked = rank(result for _, complete in compared for result in complete)
+    runs = {name: {"run_id": f"run of {name}", "model_id": f"model of {name}"} for name in NAMES}
+    board = tabulate_results(ranked, runs, np.array([0.9, 0.1]), [0.0, 0.01])
+    audit = {"method": "grouped", "random_split": {"leaked_rows": 1}}
+    return Trained(board, train, test, join_out_of_fold(train, recipe.target, ranked), audit), ranked
+
+
+@pytest.fixture(scope="module")
+def found(trained: tuple[Trained, list[Result]], recipe: Recipe) -> Evaluation:
+    given, ranked = trained
+    return evaluate_candidates(recipe, given, lambda: {result.name: result.model for result in ranked}, Workers(1))
+
+
+def test_the_scores_are_those_of_each_model_on_the_test_rows(
+    found: Evaluation, trained: tuple[Trained, list[Result]], recipe: Recipe
+) -> None:
+    given, ranked = trained
+    features, target = given.test[list(recipe.features)], given.test[recipe.target]
+    expected = {result.name: r2_score(target, result.model.predict(features)) for result in ranked}
+    assert {name: scores["r2"] for name, scores in found.scores.items()} == pytest.approx(expected, abs=1e-12)
+    assert found.metrics["candidates"].keys() == expected.keys()
+
+
+def test_the_best_is_the_first_of_the_leaderboard_and_everything_else_is_about_it(
+    found: Evaluation, trained: tuple[Trained, list[Result]]
+) -> None:
+    given, ranked = trained
+    best = ranked[0].name
+    assert found.verdict["candidate"] == found.metrics["best"]["candidate"] == found.model_info["candidate"] == best
+    assert (found.verdict["run_id"], found.verdict["model_id"]) == (f"run of {best}", f"model of {best}")
+    assert found.metrics["best"]["r2"] == found.scores[best]["r2"]
+    assert set(found.golden["prediction"]) <= set(found.test_predictions[f"predicted {best}"])
+    assert len(found.test_predictions) == found.metrics["test_rows"] == len(given.test)
+    assert (found.interval_models is not None) == (found.model_info["interval"]["method"] == "quantile")
+
+
+def test_a_random_split_is_scored_only_where_the_split_is_another_and_it_would_leak(
+    found: Evaluation, trained: tuple[Trained, list[Result]], recipe: Recipe
+) -> None:
+    assert found.metrics["random_split_r2"].keys() == set(NAMES)
+    given, ranked = trained
+    audits: list[dict[str, Any]] = [
+        {"method": "random", "random_split": {"leaked_rows": 1}},
+        {"method": "grouped", "random_split": {"leaked_rows": 0}},
+    ]
+    for audit in audits:
+        other = Trained(given.leaderboard, given.train, given.test, given.out_of_fold, audit)
+        again = evaluate_candidates(recipe, other, lambda: {result.name: result.model for result in ranked}, Workers(1))
+        assert again.metrics["random_split_r2"] is None
+        assert again.scores == found.scores
+
+
+def test_the_models_are_loaded_while_the_workers_are_busy(
+    trained: tuple[Trained, list[Result]], recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+    given, ranked = trained
+    start = Workers.map
+
+    def noted(self: Workers, *arguments: Any, **options: Any) -> Any:
+        happened.append("work is handed out")
+        return start(self, *arguments, **options)
+
+    def load() -> dict[str, Any]:
+        happened.append("models are loaded")
+        return {result.name: result.model for result in ranked}
+
+    monkeypatch.setattr(Workers, "map", noted)
+    evaluate_candidates(recipe, given, load, Workers(1))
+    assert happened[:2] == ["work is handed out", "models are loaded"]
