@@ -25,7 +25,7 @@ def test_a_last_run_that_is_gone_in_parts_is_no_reason_to_fail(project: Project)
 
 
 def test_what_the_chain_ends_with_reads_each_result_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, is_done = Counter[tuple[str, str]](), []
+    asked, is_done = Counter[tuple[str, str]](), list[bool]()
     load, run_steps = Reader.load, pipeline.run_chain
 
     def watched(reader: Reader, artifact: Artifact[Any], run_id: str) -> Any:

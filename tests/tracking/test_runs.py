@@ -145,9 +145,9 @@ def test_a_step_reads_and_writes_what_it_declares_and_nothing_else(store: Store)
         with split.limited_to((), (LEAK_AUDIT,)):
             split.save(LEAK_AUDIT, {})
             assert split.load(LEAK_AUDIT) == {}  # its own
-            with pytest.raises(AssertionError, match="split reads dataset.parquet, which its STEP does not declare"):
+            with pytest.raises(AssertionError, match=r"split reads dataset\.parquet, which its STEP does not declare"):
                 split.load(DATASET)
-            with pytest.raises(AssertionError, match="split writes train.parquet, which its STEP does not declare"):
+            with pytest.raises(AssertionError, match=r"split writes train\.parquet, which its STEP does not declare"):
                 split.save(TRAIN, ROWS)
         assert len(split.load(DATASET)) == len(ROWS)  # a card may look at everything
         with split.limited_to(None, None):

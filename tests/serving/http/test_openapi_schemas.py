@@ -71,7 +71,7 @@ def test_words_for_a_missing_value_are_told_as_they_are_taken(na: list[str], nul
     class Model:
         schema = columns
 
-    described = schemas(Settings(), Model())  # type: ignore[arg-type]
+    described = schemas(Settings(), Model())
     json.dumps(described, allow_nan=False)
     validator = jsonschema_rs.validator_for({"$ref": "#/components/schemas/Row", "components": {"schemas": described}})
     try:
