@@ -13,14 +13,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from recipeline.commands.retrain import _read_labelled
+from recipeline.cli.rows import read_labelled
 from recipeline.data.numbers import read_numbers
 from recipeline.data.readers import Table, open_rows
 from recipeline.data.schema import SchemaViolations, validate_table
-from recipeline.data.sources import Source
 from recipeline.data.tables import read_table
 from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
@@ -29,7 +28,7 @@ from recipeline.monitoring.labels import read_labels
 from recipeline.monitoring.live_rows import LiveTables
 from recipeline.serving.rows.faults import BadRows
 from recipeline.serving.rows.mlflow_formats import parse_csv
-from recipeline.serving.rows.schema import Schema
+from recipeline.serving.rows.schema import LARGEST, Schema
 from tests.conftest import as_recipe, small_recipe
 from tests.monitoring.helpers import table
 
@@ -111,7 +110,7 @@ def test_live_rows_labels_and_new_rows_of_such_a_type_are_refused_too(values: pa
     for name in ("alcohol", "quality"):
         parquet_of(tmp_path, **({"alcohol": one, "pH": one, "quality": one} | {name: values}))
         with pytest.raises(DataError, match="the type"):
-            retrained_rows((tmp_path / "rows.parquet").read_bytes())
+            retrained_rows(tmp_path / "rows.parquet")
 
 
 @pytest.mark.parametrize("ids", [*NO_NUMBERS, pa.array([1.5])], ids=lambda values: str(values.type))
@@ -180,18 +179,20 @@ def labelled(text: str, folder: Path) -> float:
     return labels.values.get(("3", 0), math.nan)
 
 
-def retrained_rows(content: bytes) -> pd.DataFrame:
+def retrained_rows(path: Path) -> pd.DataFrame:
     """Return the rows of a file that retrain learns from."""
-    rows, _ = _read_labelled(SimpleNamespace(recipe=OPEN), Source("file", "x", content))  # type: ignore[arg-type]
-    return validate_table(rows, OPEN, origin="x", is_all=False)
+    (file,) = read_labelled(SimpleNamespace(recipe=OPEN), path, "x")  # type: ignore[arg-type]
+    return file.checked(OPEN)
 
 
-def retrained(text: str, _: Path) -> float:
-    return float(retrained_rows(csv_of(text).encode())["alcohol"].iloc[0])
+def retrained(text: str, folder: Path) -> float:
+    (folder / "new.csv").write_text(csv_of(text), encoding="utf-8")
+    return float(retrained_rows(folder / "new.csv")["alcohol"].iloc[0])
 
 
-def retrained_target(text: str, _: Path) -> float:
-    rows = retrained_rows(csv_of(text, ("quality", "alcohol", "pH")).encode())
+def retrained_target(text: str, folder: Path) -> float:
+    (folder / "new.csv").write_text(csv_of(text, ("quality", "alcohol", "pH")), encoding="utf-8")
+    rows = retrained_rows(folder / "new.csv")
     return float(rows["quality"].iloc[0]) if len(rows) == 2 else math.nan
 
 
@@ -228,12 +229,13 @@ def expected(text: str) -> float | str:
 @example("NA")
 @example(" -999.0 ")
 def test_a_field_is_a_number_or_missing_or_a_fault_and_the_same_at_every_door(tmp_path: Path, text: str) -> None:
+    wanted = expected(text)
+    assume(not isinstance(wanted, float) or math.isnan(wanted) or abs(wanted) <= LARGEST)  # the service takes no larger ones
     for door in DOORS:
         try:
             found: float | str = door(text, tmp_path)
         except (DataError, BadRows):
             found = FAULT
-        wanted = expected(text)
         assert found == wanted or (found != found and wanted != wanted), (door.__name__, text)  # noqa: PLR0124
 
 
