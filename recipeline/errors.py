@@ -110,6 +110,15 @@ def missing_file(path: Path) -> DataError:
     )
 
 
+def missing_rows(path: Path, parameter: str = "input") -> DataError:
+    """Return what is raised of a path of rows, a file's or a folder's, where there is neither."""
+    return DataError(
+        f"{parameter} must be an existing file or folder, or a URI.",
+        got=f"'{path}', which {'is no file' if os.path.exists(path) else 'does not exist'},",  # noqa: PTH110 - false of a name too long
+        fix="Correct the path; give an absolute one where in doubt.",
+    )
+
+
 def require_libraries() -> None:
     """End the process in one sentence where this Python is too old or lacks the libraries of the project."""
     lacking = [name for name in ("click", "mlflow", "sklearn") if importlib.util.find_spec(name) is None]

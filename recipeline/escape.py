@@ -19,6 +19,9 @@ _JOINERS = "\u200c\u200d"
 _MARKUP = re.compile(r"([\\`*_{}\[\]#|~@$])")
 _START = re.compile(r"^(\d*)([-+=.)])")
 
+#: How the URI of another place begins; a letter alone is a drive.
+_REMOTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")
+
 
 def for_terminal(text: str) -> str:
     r"""Return text as it may be printed: characters that a terminal acts upon are written as \u001b, but for \n and \t.
@@ -37,6 +40,11 @@ def for_markdown(text: str) -> str:
     """Return text that is no more than text in Markdown: one line, no HTML, no links, no pictures, no emphasis."""
     escaped = _MARKUP.sub(r"\\\1", html.escape(for_terminal(" ".join(text.split())), quote=False))
     return _START.sub(r"\1\\\2", escaped)
+
+
+def is_remote(text: str) -> bool:
+    """Whether text is the URI of another place than a file's, also one with a single slash; anything else is a path."""
+    return bool(_REMOTE.match(text)) and not text.startswith("file:")
 
 
 def is_unseen(char: str) -> bool:

@@ -8,6 +8,7 @@ import click
 
 from recipeline.artifacts import COLUMN_PROFILE, DATASET, VIOLATIONS
 from recipeline.cli.command import step_command
+from recipeline.cli.options import check_path
 from recipeline.orchestration.step import Step
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ STEP = Step("ingest", work, inputs, params=("data",), content=content, reads=(),
 @step_command(STEP)
 @click.option(
     "--data",
+    callback=check_path,
     default="",
     show_default="the profile's",
     help="The rows: auto, synthetic, the name of the recipe's download, a path, or a URI (CSV or Parquet).",

@@ -18,7 +18,7 @@ from recipeline.artifacts import BASELINE, BASELINE_ROWS, DRIFT_REPORT, MODEL_IN
 from recipeline.cli.cards import card_of
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
-from recipeline.cli.options import choose_word, session_options
+from recipeline.cli.options import check_rows, choose_word, session_options
 from recipeline.cli.rows import asked_model, fetched, open_tables
 from recipeline.commands.retrain import APPEND, Retrained, retrain_on
 from recipeline.data.uris import redact
@@ -53,8 +53,20 @@ KEPT_OF_A_WINDOW = 2_000
 
 @entry_point("monitor")
 @session_options
-@click.option("--data", default="", show_default="the service's log", help="CSV or Parquet, or a log: a file, a folder, a URI.")
-@click.option("--labels", default="", show_default="none", help="A table of request_id, row and the target: what came true.")
+@click.option(
+    "--data",
+    callback=check_rows,
+    default="",
+    show_default="the service's log",
+    help="CSV or Parquet, or a log: a file, a folder, a URI.",
+)
+@click.option(
+    "--labels",
+    callback=check_rows,
+    default="",
+    show_default="none",
+    help="A table of request_id, row and the target: what came true.",
+)
 @click.option("--window", default="", show_default="all rows in one", help="So many rows, or a time: 1000, 24h, 7d, last24h.")
 @click.option("--fail-on", default="", show_default="drift", help="warn, drift or never: what ends with the exit code 5.")
 @click.option("--on-drift", default="", show_default=NOTHING, help="retrain: with the labelled rows, through the same gates.")
@@ -139,7 +151,7 @@ class LiveData:
 def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveData]:
     """Find the model in Production and the rows; give both for the block."""
     from recipeline.inference.model_info import Feature
-    from recipeline.monitoring.live_rows import LiveTables, PredictionLog, find_log, is_log
+    from recipeline.monitoring.live_rows import LiveTables, PredictionLog, find_beside, find_log, is_log
 
     champion = session.registry.holder(CHAMPION)
     if champion is None:
@@ -168,6 +180,12 @@ def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveDat
                 f"The service's log in {path} must hold rows.",
                 got="none: the service has not been asked since",
                 fix="Serve with this profile, or name rows with data=.",
+            )
+        if asked.data and path.is_dir() and log and (others := find_beside(path, log)):
+            raise DataError(
+                f"data must be a folder of the service's log, or of tables: {path}.",
+                got=f"a log and '{others[0].relative_to(path)}'",
+                fix="Take one of them out, or let its name begin with '_' to leave it out.",
             )
         if log:
             labels = _read_labels(session, asked.labels, rule)

@@ -12,10 +12,11 @@ import click
 
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import is_fetched_project, open_session
-from recipeline.cli.options import choose_word, session_options
+from recipeline.cli.options import check_rows, choose_word, session_options
 from recipeline.cli.rows import asked_model, fetched, open_tables
 from recipeline.data.uris import local_path, redact
 from recipeline.errors import UnavailableError, UsageError
+from recipeline.escape import is_remote
 from recipeline.orchestration.session import Session
 from recipeline.tracking.runs import StepRun
 
@@ -28,7 +29,13 @@ STOP, REJECT = "stop", "reject"
 
 @entry_point("predict")
 @session_options
-@click.option("--input", default="", show_default="the model's sample row", help="CSV or Parquet: a file, a folder, a URI.")
+@click.option(
+    "--input",
+    callback=check_rows,
+    default="",
+    show_default="the model's sample row",
+    help="CSV or Parquet: a file, a folder, a URI.",
+)
 @click.option(
     "--output",
     default="",
@@ -87,7 +94,8 @@ def choose_output(folder: Path, input: str, output: str) -> Path | None:
         if output:
             raise UsageError("output needs an input.", got="none", fix="Name the rows to predict with input=.")
         return None
-    stem, suffix = split_name(Path(urlsplit(input).path if "://" in input else input).name)
+    name = Path(urlsplit(redact(input)).path if is_remote(input) else input).name
+    stem, suffix = split_name(name.replace("***", ""))  # no name of a file holds a secret of the address
     path = local_path(output or f"{stem or 'input'}.predictions{suffix or '.csv'}", folder)
     if path is None:
         raise UsageError("output must be a local file.", got=f"'{redact(output)}'", fix="Name one, and copy it from there.")

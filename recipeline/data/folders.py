@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recipeline.data.readers import split_name
 from recipeline.data.writers import CSV_SUFFIXES, PARQUET_SUFFIXES
-from recipeline.errors import DataError
+from recipeline.errors import DataError, missing_rows
 
 _SUFFIXES = f"{', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}; compressed ones in .gz and the like"
 
@@ -24,12 +24,7 @@ def find_files(path: Path) -> list[Path]:
     if not path.is_dir():
         if path.is_file():
             return [path]
-        got = f"'{path}', which " + ("is no file" if path.exists() else "does not exist")
-        raise DataError(
-            "input must be an existing file or folder, or a URI.",
-            got=f"{got},",
-            fix="Correct the path; give an absolute one where in doubt.",
-        )
+        raise missing_rows(path)
     try:
         tables = list(_walk(path, path))
     except OSError as error:

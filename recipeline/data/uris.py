@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from recipeline.errors import UnavailableError, causes
+from recipeline.escape import is_remote
 
 #: And a file at a URI of the user's this many.
 URI_SECONDS = 60.0
@@ -28,8 +29,6 @@ MLFLOW_SCHEMES = frozenset(
     {"file", "s3", "r2", "b2", "gs", "wasbs", "abfss", "ftp", "sftp", "dbfs", "hdfs", "viewfs"}
     | {"runs", "models", "http", "https", "mlflow-artifacts"}
 )
-
-_REMOTE = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+:/")
 
 _PARTS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+:)(/+)(.*)", re.DOTALL)
 
@@ -56,7 +55,7 @@ def local_path(data: str, folder: Path) -> Path | None:
     """Return the path that `data` names, a relative one in `folder`; None where it is a URI of another place."""
     if data.startswith("file:"):
         return Path(unquote(urlsplit(data).path))
-    return None if _REMOTE.match(data) else folder / _expand_user(Path(data))
+    return None if is_remote(data) else folder / _expand_user(Path(data))
 
 
 def _expand_user(path: Path) -> Path:

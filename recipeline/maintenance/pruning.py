@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,11 +14,15 @@ from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from recipeline.data.uris import scrub
 from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import ATTEMPT, LOOK
 from recipeline.registry.stages import PRODUCTION, STAGING
 from recipeline.tracking._compat import PARENT_RUN_ID
 from recipeline.tracking.failures import is_missing
+
+#: MLflow's command line. Its words come by stdin: those of a process, passwords among them, are seen by all users of a machine.
+_MLFLOW = "import json, sys; from mlflow.cli import cli; cli.main(json.load(sys.stdin), prog_name='mlflow')"
 
 
 @dataclass(frozen=True)
@@ -137,21 +142,11 @@ def _delete_files(session: Session, ids: list[str]) -> str:
     if session.store.uri.startswith(("http://", "https://")):
         return "The files go when the server's administrator runs `mlflow gc`."
     for start in range(0, len(ids), 200):
+        words = ["gc", "--backend-store-uri", session.store.uri, "--run-ids", ",".join(ids[start:][:200])]
         done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "mlflow",
-                "gc",
-                "--backend-store-uri",
-                session.store.uri,
-                "--run-ids",
-                ",".join(ids[start:][:200]),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
+            [sys.executable, "-c", _MLFLOW], input=json.dumps(words), capture_output=True, text=True, check=False
         )
         if done.returncode:
-            return f"Their files are still there: `mlflow gc` said '{done.stderr.strip().splitlines()[-1]}'."
+            said = scrub(done.stderr, session.store.uri).strip().splitlines() or ["nothing"]
+            return f"Their files are still there: `mlflow gc` said '{said[-1]}'."
     return ""

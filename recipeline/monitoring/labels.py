@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
-from recipeline.data.numbers import read_numbers
+from recipeline.data.numbers import TEXT_TYPES, read_numbers
 from recipeline.data.readers import Table
 from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
@@ -63,13 +63,13 @@ def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), ru
             rows = named_columns(piece.rows, table.file.columns)
             values = read_labels_of(rows[target], target, rule, na=na, label=table.label, numbers=piece.numbers)
             known = np.flatnonzero(~np.isnan(values))
-            names = rows[REQUEST_ID].cast(pa.string()).to_pylist()
+            names = _read_names(rows[REQUEST_ID])
             places = read_numbers(rows[ROW], ROW)[0] if ROW in rows else np.zeros(len(values))
             for place in known.tolist():
                 if not names[place] or not places[place].is_integer():
                     raise DataError(
                         f"{table.label} must say for every label which row of which request it is for.",
-                        got=f"the request '{names[place] or ''}' and row {places[place]:g} in row {piece.numbers[place]}",
+                        got=f"the request '{names[place]}' and row {places[place]:g} in row {piece.numbers[place]}",
                         fix="Correct the row, or leave it out.",
                     )
                 labels.values[names[place], int(places[place])] = float(values[place])
@@ -99,6 +99,14 @@ def read_labels_of(
             got = "none" if np.isnan(values[place]) else f"{values[place]:g} ({target} {text})"
             raise _no_label(label, numbers[place], got)
     return values
+
+
+def _read_names(column: pa.Array) -> list[str]:
+    """Return request IDs, "" where there is none. Raises DataError where they are neither text nor whole numbers."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not any(is_one(kind) for is_one in (*TEXT_TYPES, pa.types.is_integer, pa.types.is_null)):
+        raise DataError(f"The column '{REQUEST_ID}' must hold text.", got=f"the type {column.type}", fix="Convert it.")
+    return [name or "" for name in column.cast(pa.string()).to_pylist()]
 
 
 def _no_label(label: str, row: int, got: str = "none") -> DataError:

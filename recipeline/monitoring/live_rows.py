@@ -125,8 +125,26 @@ def _labelled(pieces: Iterable[LiveRows], features: Sequence[Feature], target: s
 
 
 def find_log(folder: Path) -> list[Path]:
-    """Return the files of the service's log in a folder, by name."""
-    return sorted(path for path in folder.glob("predictions-*") if is_log(path))
+    """Return the files of the service's log in a folder at any depth, as of several machines, in the order of their paths.
+
+    As with tables, what has a name that begins with ``.`` or ``_`` is left out.
+    """
+    return [path for path in _walk(folder) if is_log(path) and path.name.startswith("predictions-")]
+
+
+def find_beside(folder: Path, log: Sequence[Path]) -> list[Path]:
+    """Return what else is in a folder with a log: it would be left out without a word."""
+    return [path for path in _walk(folder) if path not in log]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith((".", "_")):
+            continue
+        if entry.is_dir() and not entry.is_symlink():  # a link may lead back
+            yield from _walk(entry)
+        else:
+            yield entry
 
 
 def is_log(path: Path) -> bool:

@@ -23,6 +23,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from recipeline.escape import for_markdown
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.store import require_registered, search_versions
 
@@ -213,7 +214,7 @@ class Ledger:
             f"runs:/{run_id}/ledger",
             run_id=run_id,
             tags=tags,
-            description=f"{before or 'none'} → {after or 'none'} ({kind}) by {actor.name}: {entry.reason}",
+            description=for_markdown(f"{before or 'none'} → {after or 'none'} ({kind}) by {actor.name}: {entry.reason}"),
         )
         # The next one may have followed already: what counts is whether this one does.
         return next((found for found in self.read().entries if found.number == int(version.version)), None)
@@ -229,7 +230,7 @@ class Ledger:
         self._client.set_model_version_tag(self.name, str(entry.number), _STATE, state)
 
     def _make(self) -> None:
-        text = f"Every change of Production of {self._model}, one version an entry. Written by the pipeline."
+        text = f"Every change of Production of {for_markdown(self._model)}, one version an entry. Written by the pipeline."
         require_registered(self._client, self.name, text)
 
     def _sign(self, entry: Entry) -> str:

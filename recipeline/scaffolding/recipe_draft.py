@@ -14,6 +14,7 @@ import yaml
 
 from recipeline.data.numbers import holds_numbers, read_numbers
 from recipeline.data.tables import SEPARATORS, read_table
+from recipeline.data.uris import redact
 from recipeline.errors import DataError, UsageError, nearest
 from recipeline.escape import for_cell
 
@@ -95,7 +96,7 @@ def read_any_table(path: Path) -> pd.DataFrame:
     except OSError as error:
         reason = error.strerror or error
         raise DataError(
-            f"{path} must be a file that can be read.", got=f"'{reason}'", fix="Name a CSV or Parquet file."
+            f"{redact(str(path))} must be a file that can be read.", got=f"'{reason}'", fix="Name a CSV or Parquet file."
         ) from None
     header = content.decode("utf-8-sig", errors="replace").lstrip().split("\n", 1)[0].strip()
     names = max((header.split(separator) for separator in SEPARATORS), key=len)
@@ -103,7 +104,7 @@ def read_any_table(path: Path) -> pd.DataFrame:
 
 
 def _look_at(values: pa.Array, column: str, na: Sequence[str]) -> tuple[str, bool]:
-    """Return what keeps a column from being numbers, empty where nothing does, and whether it has missing values."""
+    """Return what keeps a column from being learned from, empty where nothing does, and whether it has missing values."""
     if not holds_numbers(values.type):
         return f"{column}: of the type {values.type}", False
     numbers, missing = read_numbers(values, column, na)
@@ -111,6 +112,8 @@ def _look_at(values: pa.Array, column: str, na: Sequence[str]) -> tuple[str, boo
     if len(unreadable):
         first = str(values[int(unreadable[0])].as_py())[:40]
         return f"{column}: text in {len(unreadable)} of {len(values)} rows, for example '{first}'", False
+    if missing.all():
+        return f"{column}: no value in any row", False
     return "", bool(missing.any())
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from recipeline.escape import for_terminal
+
 _LOG = logging.getLogger("service")
 
 _PAUSE_SECONDS = 0.2
@@ -100,7 +102,9 @@ def as_line(record: Any) -> bytes:
 
 
 def to_stderr(lines: bytes) -> None:
-    """Write lines to the standard error."""
+    """Write lines of JSON to the standard error; what a terminal would act upon is written out, and they keep their meaning."""
+    if not lines.isascii() or b"\x7f" in lines:  # of ASCII JSON escapes all else
+        lines = for_terminal(lines.decode()).encode()
     os.write(2, lines)
 
 

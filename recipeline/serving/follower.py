@@ -35,6 +35,9 @@ _LOG = logging.getLogger("service")
 #: missing may be there by then.
 _RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 15.0, 240.0
 
+#: What is told of a failure that nobody expected.
+_BUG = "an error of the service; its log has it"
+
 
 class Watch:
     """Asks the registry for its champion and makes `service` answer with it.
@@ -67,7 +70,8 @@ class Watch:
                 self.poll()
             except Exception:  # a bug must not end the watch: it is told, and the model stays
                 _LOG.exception("the registry watch failed")
-                self._service.lose_registry("an error of the service; its log has it")
+                self._service.lose_registry(_BUG)
+                self._recall()
             first.set()
             self._ended.wait(self._service.settings.poll_seconds)
 
@@ -98,12 +102,13 @@ class Watch:
         self._service.wanted = str(champion.version)
         try:
             self._serve(self._load(store, champion))
-        except (RefusedModel, RecipelineError, MlflowException, OSError) as error:
+        except Exception as error:  # whatever it is: what was served last can be served
             self._recall()
             self._wait = min(2 * self._wait, _LONGEST_RETRY_SECONDS) if wanted == self._refused else _RETRY_SECONDS
             self._refused, self._retry_at = wanted, time.monotonic() + self._wait
             self._service.refuse(str(champion.version), _sentence(error))
-            _LOG.error("version %s is refused: %s", champion.version, _sentence(error))
+            is_bug = not isinstance(error, RecipelineError | MlflowException | OSError)
+            _LOG.error("version %s is refused: %s", champion.version, _sentence(error), exc_info=error if is_bug else None)
 
     def _load(self, store: Store, champion: ModelVersion) -> ServedModel:
         """Return the version, loaded from its copy.
@@ -150,5 +155,8 @@ class Watch:
 
 
 def _sentence(error: Exception) -> str:
+    """Return an expected failure in one line; the words of any other may hold what nobody is to see."""
+    if not isinstance(error, RecipelineError | MlflowException | OSError):
+        return _BUG
     text = error.sentence if isinstance(error, RecipelineError) else str(error)
     return " ".join(text.split())[:300]

@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import Artifact, T, read_json, write_json
+from recipeline.data.uris import scrub
 from recipeline.errors import UnavailableError, causes
 from recipeline.inference.trust import read_model
 from recipeline.tracking._compat import NOTHING_THERE, as_path, is_local
@@ -97,12 +98,15 @@ def local_copy(uri: str, name: str, tracking_uri: str) -> Iterator[Path]:
         path.stat()
         yield path
     else:
+        address = f"{uri.rstrip('/')}/{name}"
         with tempfile.TemporaryDirectory() as folder:
-            yield Path(
-                mlflow.artifacts.download_artifacts(
-                    artifact_uri=f"{uri.rstrip('/')}/{name}", dst_path=folder, tracking_uri=tracking_uri
-                )
-            )
+            try:
+                copy = mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=folder, tracking_uri=tracking_uri)
+            except (MlflowException, OSError):
+                raise
+            except Exception as error:  # of as many clients as there are kinds of storage
+                raise MlflowException(f"{type(error).__name__}: {error}") from error
+            yield Path(copy)
 
 
 class Reader:
@@ -190,11 +194,13 @@ class Reader:
         """Give the folder of a logged model, each file of it as its run left it: what was compared is what is given."""
         digests = self._manifest(run_id)["models"].get(model_id, {})
         with ExitStack() as stack:
+            uri = ""
             try:
                 uri = self._client.get_logged_model(model_id).artifact_location
                 folder = stack.enter_context(local_copy(uri, "", self._client.tracking_uri))
-            except (MlflowException, OSError):
+            except (MlflowException, OSError) as error:
                 self.require_model(model_id, run_id)  # it says what is missing
+                _require_answer(error, self._client.tracking_uri, uri)
                 raise
             faults = [
                 _model_fault(model_id, name, state) for name in digests if (state := _state(folder / name, digests[name]))
@@ -228,7 +234,7 @@ class Reader:
             try:
                 path = stack.enter_context(local_copy(self.root(run_id), name, self._client.tracking_uri))
             except (MlflowException, OSError) as error:
-                _require_answer(error, self._client.tracking_uri)
+                _require_answer(error, self._client.tracking_uri, self._uris.get(run_id, ""))
                 raise _broken(name, run_id, "none") from None
             yield path
 
@@ -246,7 +252,7 @@ class Reader:
             with local_copy(uri, name, self._client.tracking_uri) as path:
                 return _state(path, digest)
         except (MlflowException, OSError) as error:
-            _require_answer(error, self._client.tracking_uri)
+            _require_answer(error, self._client.tracking_uri, uri)
             return "none"
 
 
@@ -282,8 +288,11 @@ def _not_whole(run_id: str, model_id: str, faults: list[str]) -> UnavailableErro
     return UnavailableError(rule, fix="Train the candidates again.")
 
 
-def _require_answer(error: Exception, tracking_uri: str) -> None:
-    """Raise UnavailableError unless `error` says that there is nothing: no answer, or half of one, does not mean that."""
+def _require_answer(error: Exception, tracking_uri: str, place: str = "") -> None:
+    """Raise UnavailableError unless `error` says that there is nothing: no answer, or half of one, does not mean that.
+
+    `place` is the URI of the artifacts, whose secrets are left out.
+    """
     is_answer = (
         isinstance(error, FileNotFoundError | NotADirectoryError)
         or (isinstance(error, MlflowException) and is_missing(error))
@@ -292,7 +301,7 @@ def _require_answer(error: Exception, tracking_uri: str) -> None:
     )
     if not is_answer:
         # What MLflow says of a download begins with addresses; the reason is at its end.
-        raise unwritable(tracking_uri, " ".join(str(error).split())[-300:]) from None
+        raise unwritable(tracking_uri, " ".join(scrub(str(error), place).split())[-300:]) from None
 
 
 def _is_not_found(error: BaseException) -> bool:

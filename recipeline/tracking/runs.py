@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import Artifact
 from recipeline.errors import RecipelineError, UnavailableError
+from recipeline.escape import for_markdown
 from recipeline.tracking._compat import NOTE, PARENT_RUN_ID, RUN_NAME, context_tags
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.filters import quoted
@@ -126,8 +127,9 @@ class StepRun:
         """Note what people find the run by in MLflow: its columns, its name and its description.
 
         Logged when the run is closed. What the step decided has the prefix ``best.``; unprefixed scores are on the runs of
-        candidates only. NaN and infinity are left out: no store sorts by them.
+        candidates only. NaN and infinity are left out: no store sorts by them. A note is text, which MLflow shows as Markdown.
         """
+        note = "\n".join(map(for_markdown, note.splitlines()))
         self._params |= {name: str(value)[:PARAM_LENGTH] for name, value in (params or {}).items()}
         self._metrics |= {name: float(value) for name, value in (metrics or {}).items() if math.isfinite(value)}
         self._mlflow_tags |= {name: text[:TAG_LENGTH] for name, text in ((RUN_NAME, title), (NOTE, note)) if text}

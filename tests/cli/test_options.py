@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from recipeline.cli.options import check_path, choose_word, parse_switch, session_options
+from recipeline.cli.options import check_path, check_rows, choose_word, parse_switch, session_options
 from recipeline.errors import DataError, UsageError
 
 
@@ -57,7 +57,11 @@ def test_every_entry_point_has_a_recipe_and_a_profile() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", ["", "auto", "uci", "synthetic", "https://host/a.csv", "s3://b/a.csv", "file:/none.csv", "~/a.csv", "there.csv"]
+    "data",
+    [
+        *("", "auto", "uci", "synthetic", "https://host/a.csv", "s3://b/a.csv", "file:/none.csv", "~/a.csv", "there.csv"),
+        *("http:/user:secret@host/a.csv", "s3:/b/a.csv", "runs:/0/a.csv"),
+    ],
 )
 def test_data_that_may_be_there_is_left_to_the_command(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -74,3 +78,14 @@ def test_a_path_that_is_not_there_is_refused_but_under_mlflow_run(
         check_path(None, None, data)
     monkeypatch.setenv("MLFLOW_RUN_ID", "0123")
     assert check_path(None, None, data) == data
+
+
+@pytest.mark.parametrize("rows", ["a.csv", "auto", "a.jsonl", "/none/a", "folder/a.parquet", f"{'x' * 300}.csv"])
+def test_rows_that_are_not_there_are_refused_under_the_name_of_their_option(
+    rows: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"labels must be an existing file .*, which does not exist,"):
+        check_rows(None, click.Option(["--labels"]), rows)
+    for other in ("", ".", "http:/user:secret@host/a.csv", "s3://b/a.csv", "~/a.csv"):
+        assert check_rows(None, click.Option(["--labels"]), other) == other

@@ -204,13 +204,25 @@ except SystemExit as end:
 """
 
 
-@pytest.mark.parametrize("words", [["steps.main"], ["recipeline", "retrain"]], ids=lambda words: words[-1])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["steps.main", "--data"],
+        ["steps.ingest", "--data"],
+        ["recipeline", "retrain", "--data"],
+        ["recipeline", "monitor", "--data"],
+        ["recipeline", "monitor", "--labels"],
+        ["recipeline", "predict", "--input"],
+    ],
+    ids=" ".join,
+)
 def test_a_path_of_rows_that_does_not_exist_costs_no_more_than_help(words: list[str]) -> None:
-    command = [sys.executable, "-c", _COUNT, *words]
+    *command, option = [sys.executable, "-c", _COUNT, *words]
     wrong, helped = (
         subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True, check=False)
-        for more in (["--data", "nowhere/wines.csv"], ["--help"])
+        for more in ([option, "nowhere/wines.csv"], ["--help"])
     )
+    assert f"{option.removeprefix('--')} must be an existing file" in wrong.stderr
     assert f"Got '{ROOT}/nowhere/wines.csv', which does not exist," in wrong.stderr
     code, *imported, modules = wrong.stdout.split()
     _, *imported_by_help, modules_of_help = helped.stdout.splitlines()[-1].split()

@@ -61,6 +61,10 @@ def test_one_file_is_named_in_errors_and_the_files_of_a_folder_are_named_in_thei
     assert (table.label, table.name) == ("https://***@host.example/a.csv", "")
     tables = open_tables(tmp_path, ["alcohol", "quality"], str(tmp_path))
     assert [(table.label, table.name) for table in tables] == [(str(tmp_path / name), name) for name in ("a.csv", "b.csv")]
+    (tmp_path / "c/d").mkdir(parents=True)
+    (tmp_path / "c/d/e.csv").write_bytes(WINES)
+    tables = open_tables(tmp_path, ["alcohol", "quality"], str(tmp_path))
+    assert [table.name for table in tables] == ["a.csv", "b.csv", "c/d/e.csv"]
     with pytest.raises(DataError, match="does not exist"):
         open_tables(tmp_path / "none.csv", ["alcohol"], "none.csv")
 

@@ -114,6 +114,8 @@ def test_a_diagnosis_is_plain_values(model: LinearRegression, wines: pd.DataFram
     found = diagnose(model, wines, predicted, (predicted - 1, predicted + 1), recipe)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert set(found) == {"by_predicted", "slices", "coverage", "worst_rows", "importance"}
+    assert {entry["feature"] for entry in found["coverage"]} == set(recipe.features)
+    assert 0 < np.mean([entry["coverage"] for entry in found["coverage"]]) < 1
 
 
 def test_coverage_is_told_by_fifths_of_each_feature() -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -315,6 +316,22 @@ def test_a_process_that_has_the_store_open_sees_the_one_that_was_brought_back(pl
     assert (runs_in(place.files.database), runs_in(aside[1])) == (2, 2)
 
 
+def test_what_is_only_in_the_log_beside_the_database_is_saved_too_and_nothing_half_written(place: Place) -> None:
+    insert = "INSERT INTO runs (run_uuid, experiment_id) VALUES (lower(hex(randomblob(16))), 1)"
+    with closing(sqlite3.connect(place.files.database, isolation_level=None)) as writer:
+        assert writer.execute("PRAGMA journal_mode = wal").fetchone() == ("wal",)
+        writer.execute("PRAGMA wal_autocheckpoint = 0")  # as between two checkpoints of a process at work
+        for _ in range(3):
+            writer.execute(insert)
+        writer.execute("BEGIN")
+        writer.execute(insert)
+        archive = place.save()
+        writer.execute("COMMIT")
+    assert runs_in(place.files.database) == 5
+    (aside,) = [path for path in place.restore(archive) if path.is_file()]
+    assert (place.state(), runs_in(aside)) == ((4, "before"), 5)
+
+
 def test_a_store_that_another_process_is_writing_is_not_replaced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "BUSY_SECONDS", 0.3)
     archive = place.save()
@@ -350,13 +367,17 @@ def test_a_damaged_database_is_moved_away_with_what_lies_beside_it(place: Place,
 # --- kill -9 -------------------------------------------------------------------------------------------------------------
 
 
+#: Calls between which a command may be killed.
+_CALLS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "sqlite3.connect")
+
+
 def killed_at(number: int, command: Callable[[], object]) -> None:
-    """Run `command`; kill this process when it is about to rename a file for the `number`-th time."""
+    """Run `command`; kill this process when it is about to make the `number`-th of these calls."""
     seen = 0
 
     def hook(event: str, _: object) -> None:
         nonlocal seen
-        if event == "os.rename":
+        if event in _CALLS:
             if seen == number:
                 os.kill(os.getpid(), signal.SIGKILL)
             seen += 1
@@ -376,7 +397,7 @@ def test_a_restore_that_is_killed_at_any_moment_loses_nothing_and_the_next_one_c
     archive = place.save("../a.tar.gz")
     place.change()
     shutil.copytree(folder, kept)
-    for moment in range(9):
+    for moment in range(200):
         ended = in_fork(partial(killed_at, moment, partial(place.restore, archive)))
         assert ended in (0, signal.SIGKILL)
         databases = [place.files.database, *folder.glob("mlflow.db.before-*")]
@@ -389,7 +410,7 @@ def test_a_restore_that_is_killed_at_any_moment_loses_nothing_and_the_next_one_c
         shutil.copytree(kept, folder)
         if ended == 0:
             break
-    assert moment == 3  # the database saved, artifacts moved aside, artifacts moved in
+    assert 10 < moment < 199
 
 
 # --- artifacts that come and go ------------------------------------------------------------------------------------------
@@ -427,6 +448,49 @@ def test_what_is_deleted_between_listing_and_reading_is_left_out(place: Place, m
     monkeypatch.setattr(module, "_files", lambda root: [*files(root), root / "gone.txt", root / "gone/too.txt"])
     place.restore(place.save())
     assert place.state() == (1, "before")
+
+
+@pytest.mark.parametrize(
+    ("at", "change"), [("size", "shrink"), ("size", "empty"), ("size", "grow"), ("size", "go"), ("open", "go")]
+)
+def test_a_file_that_changes_after_it_was_looked_at_spoils_no_archive(
+    place: Place, monkeypatch: pytest.MonkeyPatch, at: str, change: str
+) -> None:
+    path = place.artifact.with_name("b.bin")
+    path.write_bytes(content := os.urandom(50_000))
+    info, opened = tarfile.TarFile.gettarinfo, Path.open
+
+    def alter() -> None:
+        if change == "go":
+            path.unlink()
+        elif change == "grow":
+            path.write_bytes(content + b"more")
+        else:
+            os.truncate(path, 0 if change == "empty" else 20_000)
+
+    def size_then(archive: tarfile.TarFile, *words: Any, **more: Any) -> tarfile.TarInfo:
+        found = info(archive, *words, **more)
+        if at == "size" and found.name.endswith("b.bin"):
+            alter()
+        return found
+
+    def open_after(which: Path, *words: Any, **more: Any) -> Any:
+        if at == "open" and which == path:
+            alter()
+        return opened(which, *words, **more)
+
+    monkeypatch.setattr(tarfile.TarFile, "gettarinfo", size_then)
+    monkeypatch.setattr(Path, "open", open_after)
+    archive = place.save()
+    monkeypatch.undo()
+    place.change()
+    place.restore(archive)
+    assert place.state() == (1, "before")
+    if at == "open":
+        assert not path.exists()
+    else:
+        kept = {"shrink": content[:20_000], "empty": b""}.get(change, content)
+        assert path.read_bytes() == kept.ljust(len(content), b"\0")
 
 
 def test_links_are_saved_as_what_they_lead_to(place: Place, tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from recipeline.maintenance.doctor import REPAIR, Finding, examine_machine, examine_registry
+from recipeline.maintenance.doctor import REPAIR, Finding, examine_files, examine_machine, examine_registry
 from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import PROMOTE
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.store import Store
+from tests.conftest import close_stores
 from tests.sessions import open_toys
 from tests.toys import log_toy
 
@@ -97,3 +98,18 @@ def test_a_version_that_was_in_production_and_was_deleted_is_named(session: Sess
     ((what, fix),) = broken(session)
     assert what == "Version 1, which was in Production, was deleted from the registry."
     assert fix.startswith(REPAIR)
+
+
+def test_a_page_that_was_overwritten_is_found_whichever_it_is(store: Store, tmp_path: Path) -> None:
+    run_id = store.client.create_run(store.experiment("toy")).info.run_id
+    store.client.log_text(run_id, "before", "a.txt")
+    close_stores()
+    database = tmp_path / "mlflow.db"
+    assert list(examine_files(store.uri, store.artifact_root)) == []
+    whole, size = database.read_bytes(), 4096
+    for start in range(size, len(whole), size):
+        database.write_bytes(whole[:start] + b"\xff" * size + whole[start + size :])
+        (finding,) = examine_files(store.uri, store.artifact_root)
+        assert finding.state == "broken"
+        assert "is damaged" in finding.what
+        assert "restore" in finding.fix

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
 import sqlite3
+import subprocess
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -218,3 +222,22 @@ def test_looks_and_attempts_outlive_their_runs_and_keep_none(session: Session, t
         assert count_looks(registry, "") == 21
         assert record_attempt(registry, "second", "", "", session.changed_by(run)) == 2
     assert registry.ledger.read().faults == {}
+
+
+@pytest.mark.parametrize("password", ["Zq7x", "Zq7x/Kw9v", "Zq7x@Kw9v"])
+@pytest.mark.parametrize("says", ["cannot connect to {}", ""])
+def test_the_password_of_a_store_is_seen_neither_among_processes_nor_in_what_is_told(
+    monkeypatch: pytest.MonkeyPatch, password: str, says: str
+) -> None:
+    uri, started = f"postgresql+psycopg://user:{password}@host/mlflow", []
+
+    def run(words: list[str], *, input: str, **_: object) -> subprocess.CompletedProcess[str]:
+        started.append(words)
+        assert json.loads(input)[:3] == ["gc", "--backend-store-uri", uri]
+        return subprocess.CompletedProcess(words, 1, "", says.format(uri))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    session: Any = SimpleNamespace(store=SimpleNamespace(uri=uri))
+    said = f"{pruning._delete_files(session, ['0123'])} {started}"
+    assert "`mlflow gc` said" in said
+    assert not [half for half in ("Zq7x", "Kw9v") if half in said]

@@ -108,3 +108,16 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes) -> N
         draft_recipe(tmp_path / "t.csv", "y", name="t")
     with pytest.raises(DataError, match="must be a file that can be read"):
         draft_recipe(tmp_path, "y", name="t")
+
+
+def test_a_column_without_any_value_is_named(tmp_path: Path) -> None:
+    for values in ([np.nan] * 30, ["?"] * 30):
+        with pytest.raises(DataError, match=r"empty: no value in any row"):
+            draft(tmp_path, frame(empty=values), na=["?"])
+
+
+@pytest.mark.parametrize("slashes", ["/", "//"])
+def test_an_address_in_the_place_of_a_file_is_refused_without_its_password(slashes: str) -> None:
+    with pytest.raises(DataError, match="must be a file that can be read") as error:
+        draft_recipe(Path(f"http:{slashes}user:Zq7x/Kw9v@host/a.csv;token=Zq7x"), "y", name="a")
+    assert not [half for half in ("Zq7x", "Kw9v") if half in str(error.value)]

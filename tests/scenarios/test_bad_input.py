@@ -253,7 +253,7 @@ def test_an_environment_variable_that_is_not_set_ends_with_2_and_is_named(ran: P
 
 def test_run_ids_that_cannot_be_built_on_end_with_6(ran: Project) -> None:
     [split], [ingest] = ran.runs("split"), ran.runs("ingest")
-    ran.run("ingest", data="nowhere.csv")
+    ran.run("ingest", data=str(ran.folder))
     failed = next(run for run in ran.runs("ingest") if run.info.status == "FAILED")
     expect(ran.run("train", split_run_id=ingest.info.run_id), 6, "a run of ingest")
     expect(ran.run("split", ingest_run_id=failed.info.run_id), 6, "which is FAILED")
@@ -412,6 +412,34 @@ def test_credentials_in_an_address_are_kept_nowhere(project: Project, wines: pd.
     kept = [outcome.stdout, outcome.stderr, str(run.data.tags), str(run.inputs)]
     kept += [path.read_text(encoding="utf-8") for path in (project.folder / "mlruns").rglob("*.json")]
     assert not [text for text in kept if "s3cret" in text or "TOPSECRET" in text]
+
+
+@pytest.mark.parametrize("slashes", ["/", "//"])
+@pytest.mark.parametrize("password", ["Zq7x", "Zq7x/Kw9v", "Zq7x?Kw9v", "Zq7x@Kw9v"])
+def test_no_command_shows_the_password_of_an_address_that_cannot_be_read(
+    trained: Project, tmp_path: Path, password: str, slashes: str
+) -> None:
+    before = {run.info.run_id for run in trained.runs()}
+    address = f"http:{slashes}user:{password}@127.0.0.1:9/a.csv;token=Zq7x?sig=Kw9v"
+    (log := tmp_path / "predictions-a.jsonl").touch()
+    for command, params in (
+        ("ingest", {"data": address}),
+        ("main", {"data": address}),
+        ("retrain", {"data": address}),
+        ("predict", {"input": address}),
+        ("monitor", {"data": address}),
+        ("monitor", {"data": str(log), "labels": address}),
+        ("predict", {"input": str(trained.data), "output": address}),
+    ):
+        outcome = trained.run(command, **params)
+        assert outcome.exit_code in (2, 6), (command, outcome.stderr)
+        kept = (
+            outcome.stdout
+            + outcome.stderr
+            + str([run.data.to_dictionary() for run in trained.runs() if run.info.run_id not in before])
+        )
+        where = [kept[max(kept.find(half) - 200, 0) :][:500] for half in ("Zq7x", "Kw9v") if half in kept]
+        assert not where, (command, params)
 
 
 def test_an_address_that_redirects_without_end_is_not_blamed_on_the_store(project: Project) -> None:

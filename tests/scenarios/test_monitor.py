@@ -159,12 +159,37 @@ def test_a_parquet_file_is_read_too(monitored: Project, tmp_path: Path) -> None:
     assert monitored.run("monitor", data=str(tmp_path / "live.parquet")).exit_code == 5
 
 
+def test_a_folder_is_read_whole_or_refused(monitored: Project, tmp_path: Path) -> None:
+    rows, folder = later(), tmp_path / "live"
+    (folder / "b/c").mkdir(parents=True)
+    for name, part in (("a.csv", rows.head(100)), ("b/d.csv", rows.iloc[100:200]), ("b/c/e.csv", rows.iloc[200:])):
+        table(folder, part, name)
+    (folder / "_SUCCESS").touch()
+    assert report(monitored, monitored.ok("monitor", data=str(folder)))["rows"] == 400
+    (folder / "notes.txt").touch()
+    expect(monitored.run("monitor", data=str(folder)), 3, "notes.txt")
+
+
+def test_the_logs_of_several_machines_are_read_whole_or_refused(monitored: Project, tmp_path: Path) -> None:
+    rows, folder = later(), tmp_path / "log"
+    write_log(folder, rows.head(100))
+    write_log(folder / "one", rows.iloc[100:200])
+    write_log(folder / "two/deep", rows.iloc[200:])
+    (folder / ".hidden").touch()
+    found = report(monitored, monitored.run("monitor", data=str(folder), fail_on="never"))
+    assert found["rows"] + found["repeated"] == 400
+    for name in ("more.csv", "one/more.jsonl", "two/notes.txt"):
+        (folder / name).touch()
+        expect(monitored.run("monitor", data=str(folder)), 3, name)
+        (folder / name).unlink()
+
+
 # --- the log -------------------------------------------------------------------------------------------------------------
 
 
 def write_log(folder: Path, rows: pd.DataFrame, times: Sequence[float] | None = None, version: str = "1") -> None:
     """Write the rows as the service's log would have them; without `times` an hour apart from the 200th on."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     features = rows.drop(columns="quality")
     lines = [
         json.dumps(
@@ -342,6 +367,20 @@ def test_rows_without_a_label_wait_as_they_do_for_monitor(own: Project, tmp_path
     rows.loc[rows.index[::4], "quality"] = np.nan
     outcome = own.ok("retrain", data=table(tmp_path, rows), model="lr", mode=mode, promote="never")
     assert ", without 150 whose label is not yet known." in outcome.stdout
+
+
+@pytest.mark.parametrize("label", ["6.5", "-1", "11", "good", "inf", "5,5", "nan"])
+def test_a_label_that_the_recipe_forbids_is_refused_by_monitor_and_retrain_alike(
+    own: Project, tmp_path: Path, label: str
+) -> None:
+    rows = later(200).astype(object)
+    rows.iloc[3, rows.columns.get_loc("quality")] = label
+    live = table(tmp_path, rows)
+    for command, params in (("monitor", {}), ("retrain", {}), ("retrain", {"mode": "replace"})):
+        expect(own.run(command, data=live, **params), 3, "row 4")
+    write_log(tmp_path / "log", later(200))
+    labels = table(tmp_path, pd.DataFrame({"request_id": ["r0", "r1"], "quality": ["5", label]}), "labels.csv")
+    expect(own.run("monitor", data=str(tmp_path / "log"), labels=labels), 3, "row 2")
 
 
 def test_a_few_new_rows_may_be_added_to_many(own: Project, tmp_path: Path) -> None:

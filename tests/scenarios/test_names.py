@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,14 @@ import pandas as pd
 import pytest
 
 from recipeline.artifacts import OUT_OF_FOLD, TEST, TEST_PREDICTIONS, TRAIN
+from recipeline.registry.versions import Registry
+from recipeline.serving.http.predictions import Asked
+from recipeline.serving.model.copies import fetch_version
+from recipeline.serving.model.loading import load_copy
+from recipeline.serving.rows.mlflow_formats import parse_csv, parse_json
 from recipeline.tracking.manifest import Reader
-from tests.conftest import MakeProject, Project
+from tests.conftest import NAME, MakeProject, Project
+from tests.serving.helpers import store_of
 
 NAMES = (
     *("split", "index", "level_0", "columns", "data", "time", "self", "target", "interval lower", "check", "type"),
@@ -65,3 +72,29 @@ def test_columns_of_any_name_are_predicted_set_aside_and_monitored(named: Projec
     run_id = named.run("monitor", data=str(named.data)).run_id
     found = [name for name in named.client.get_run(run_id).data.metrics if name.startswith("psi/")]
     assert len(found) == len(NAMES)
+
+
+def test_columns_of_any_name_are_served_watched_logged_and_learned_from_again(named: Project, tmp_path: Path) -> None:
+    rows = pd.read_csv(named.data, sep=";")
+    store = store_of(named)
+    champion = Registry(store, NAME).champion()
+    assert champion is not None
+    model = load_copy(fetch_version(store, champion, tmp_path / "copies"))
+    sent = rows.drop(columns=TARGET).head(5)
+    records = sent.to_dict("records")
+    for values in (
+        model.schema.parse(json.dumps(records).encode(), max_rows=9),
+        parse_json(json.dumps({"dataframe_records": records}).encode(), model.schema, max_rows=9),
+        parse_json(json.dumps({"inputs": sent.to_dict("list")}).encode(), model.schema, max_rows=9),
+        parse_csv(sent.to_csv(index=False).encode(), model.schema, max_rows=9),
+        parse_csv(sent.to_csv(index=False, sep=";").encode(), model.schema, max_rows=9),
+    ):
+        np.testing.assert_array_equal(values, sent)
+        assert np.abs(model.predict(values) - rows[TARGET].head(5)).max() < 1e-6
+    lines = Asked(1.0, "a", model, sent.to_numpy(), rows[TARGET].head(5).to_numpy()).as_lines()
+    (log := tmp_path / "predictions-a.jsonl").write_bytes(lines)
+    labels = pd.DataFrame({"request_id": "a", "row": range(5), TARGET: rows[TARGET].head(5) + 1})
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    assert "5 rows" in named.ok("monitor", data=str(log), labels=str(tmp_path / "labels.csv")).stdout
+    rows.sample(100, random_state=1).to_csv(tmp_path / "new.csv", index=False)
+    assert named.run("retrain", data=str(tmp_path / "new.csv"), model="lr").exit_code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,12 +14,16 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from recipeline.registry.versions import Registry
 from recipeline.tracking import sqlite
 from recipeline.tracking.store import Store, open_store
 from tests.conftest import NAME, ROOT, Project
 from tests.registry.helpers import add
+
+#: What MLflow would show as a picture, a link, HTML or code, and open, where it shows Markdown.
+MARKUP = "![x](http://evil.test/x.png) [a](http://evil.test) <img src=x onerror=y> **b** `c` _d_ \\[e](f) | # g"
 
 HARMFUL = "\x1b[2J\x1b]0;owned\x07\u202eevil\r\n│ 9 │ forged │"
 
@@ -71,7 +76,8 @@ def test_a_chain_whose_model_has_an_apostrophe_is_promoted_and_its_reasons_act_o
     project.write_recipe(lambda content: content.update(model_name="Wine'Best"))
     project.ok("main", model="lr", promote="always")
     project.ok("main", model="dt", promote="always")
-    project.ok("rollback", reason=HARMFUL)
+    project.ok("rollback", reason=HARMFUL + MARKUP)
+    project.ok("main", model="dt")  # what was rolled back stays so, for that reason
     history = project.ok("history").stdout
     assert "\\u001b[2J" in history
     assert "\\u202eevil" in history
@@ -79,6 +85,13 @@ def test_a_chain_whose_model_has_an_apostrophe_is_promoted_and_its_reasons_act_o
     assert not [line for line in history.splitlines() if line.startswith("│ 9")]
     for command in ("why", "doctor", "predict"):
         assert not {*project.ok(command).stdout} & {"\x1b", "\x07", "\u202e", "\r"}
+    versions = project.client.search_model_versions('name = "Wine\'Best.ledger"')
+    shown = [version.description for version in versions]
+    shown += [run.data.tags.get("mlflow.note.content", "") for run in project.runs()]
+    assert len([text for text in shown if "evil.test" in text]) >= 2  # the entry, and the decision that quotes it
+    for text in shown:
+        html = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
+        assert set(re.findall(r"<(\w+)", html)) <= {"p"}, (text, html)
 
 
 def test_a_checkout_in_a_folder_of_any_name_keeps_its_store_to_itself(tmp_path: Path, wines: pd.DataFrame) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -10,12 +11,18 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from recipeline.errors import UnavailableError
+from recipeline.serving import server
+from recipeline.serving.follower import Watch
 from recipeline.serving.model.copies import fetch_version
+from recipeline.serving.prometheus import Metrics
+from recipeline.serving.server import Serving
+from recipeline.serving.state import Service
 from recipeline.tracking.store import open_store
 from tests.conftest import NAME, Project, close_stores, move_store
 from tests.faults import in_fork
@@ -82,6 +89,33 @@ def test_commands_that_read_need_no_right_to_write(readable: Project) -> None:
             fetch_version(store, champion, readable.folder / "cache")
 
     assert as_reader(read) == 0
+    assert snapshot(readable) == before
+
+
+def test_the_service_serves_from_a_store_that_it_may_only_read_and_names_a_cache_that_it_may_not_write(
+    readable: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, begun = snapshot(readable), list[Serving]()
+    monkeypatch.setattr(server, "serve", lambda serving, *_: begun.append(serving) or 0)
+
+    def state_with(cache: str) -> dict[str, Any]:
+        """Return what a worker of the service says once it has asked the registry."""
+        os.environ["RECIPELINE_CACHE"] = cache
+        readable.run("serve")
+        serving = begun.pop()
+        service = Service(serving.model_name, serving.settings, Metrics())
+        Watch(service, serving.open_store, serving.copies).poll()
+        return service.state()
+
+    def serve() -> None:
+        os.chdir(readable.folder)
+        with tempfile.TemporaryDirectory() as folder:
+            assert state_with(folder)["served"]["version"] == "1"
+        state = state_with(str(readable.folder / "cache"))
+        assert state["status"] == "not ready"
+        assert re.search(r"The cache folder .*/cache/.* must be writable.*RECIPELINE_CACHE", state["refused"]["reason"]), state
+
+    assert as_reader(serve) == 0
     assert snapshot(readable) == before
 
 

@@ -95,9 +95,10 @@ def test_other_columns_and_their_order_do_not_matter(trained: Project, tmp_path:
 
 def test_a_folder_of_files_is_predicted_as_one(trained: Project, tmp_path: Path, out: Path, wines: pd.DataFrame) -> None:
     folder = tmp_path / "in"
-    folder.mkdir()
+    (folder / "2/later").mkdir(parents=True)
     (folder / "1.csv.gz").write_bytes(gzip.compress(csv(wines.head(100))))
-    wines.iloc[100:].to_parquet(folder / "2.parquet")
+    wines.iloc[100:200].to_parquet(folder / "2/a.parquet")
+    wines.iloc[200:].to_parquet(folder / "2/later/b.parquet")
     (folder / "_SUCCESS").touch()
     trained.ok("predict", input=str(folder), output=str(out))
     np.testing.assert_allclose(pd.read_csv(out)["prediction"], answers(wines), rtol=1e-9)
@@ -128,6 +129,10 @@ def test_without_an_output_it_lies_in_the_folder_the_command_was_typed_in(
         ("wines.parquet", "wines.predictions.parquet"),
         ("s3://bucket/a/wines.PARQUET?x=1.csv", "wines.predictions.parquet"),
         ("wines", "wines.predictions.csv"),
+        ("http://me:secret@host/a/wines.csv;token=secret?sig=secret", "wines.predictions.csv"),
+        ("http://me:se/cret@host/wines.csv", "wines.predictions.csv"),
+        ("http:/me:secret@host/wines.csv#secret", "wines.predictions.csv"),
+        ("http:/me:se?cret@host/wines.csv", "input.predictions.csv"),
         (".", "input.predictions.csv"),
     ],
 )

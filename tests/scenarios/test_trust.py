@@ -151,6 +151,16 @@ def test_no_command_loads_a_pickle_whoever_put_it_there(ran: Project, tmp_path: 
     assert str(ran.production().version) == "1"
 
 
+def test_approve_loads_no_pickle(project: Project, tmp_path: Path) -> None:
+    project.ok("main", model="en", promote="manual")
+    place = tmp_path / "exploded"
+    put_pickle(project, "1", place)
+    outcome = project.run("approve")
+    assert (outcome.exit_code, place.exists()) == (6, False), outcome.stderr
+    assert "no pickle is ever loaded" in outcome.stderr
+    assert project.versions() == {"1": "Staging"}
+
+
 def test_a_pickle_that_somebody_logged_by_hand_is_refused_by_its_uri(project: Project) -> None:
     client = project.client
     with mlflow.start_run(experiment_id=client.create_experiment("by hand")) as run:

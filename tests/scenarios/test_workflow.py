@@ -23,6 +23,7 @@ from mlflow import MlflowClient
 
 from recipeline.artifacts import ORDER
 from recipeline.registry.ledger import PROMOTE, Actor, Ledger
+from recipeline.registry.tries import count_looks
 from recipeline.registry.versions import ChangedBy, Registry
 from recipeline.tracking.store import open_store
 from tests.conftest import NAME, ROOT, Project, small_recipe, words_of
@@ -525,6 +526,21 @@ def test_a_search_finds_parameters_inside_the_folds_logs_them_and_the_card_shows
     assert 0.001 <= float(found) <= 1.0
     card = artifact_path(project, train, "card.html").read_text(encoding="utf-8")
     assert f"<td>elasticnet__alpha</td><td>{found}, found by the search</td>" in card
+
+
+@pytest.mark.parametrize(("seconds", "tried"), [(1e-9, 1), (None, 4)])
+def test_the_draws_that_were_tried_are_told_counted_and_warned_of_where_time_cut_them(
+    project: Project, seconds: float | None, tried: int
+) -> None:
+    search = {"space": {"elasticnet__alpha": {"loguniform": [0.001, 1.0]}}, "iterations": 4, "seconds": seconds}
+    project.write_recipe(lambda content: content["candidates"]["ElasticNet"].update(search=search))
+    outcome = project.ok("train", model="en,lr")
+    assert ("warning: ElasticNet: its time was over" in outcome.stderr) is (seconds is not None)
+    board = pd.read_csv(artifact_path(project, outcome.run_id, "leaderboard.csv")).set_index("candidate")
+    assert board["settings_tried"].to_dict() == {"ElasticNet": tried, "LinearRegression": 1}
+    assert (board["cut_searches"] > 0).to_dict() == {"ElasticNet": seconds is not None, "LinearRegression": False}
+    registry = Registry(open_store(project.uri, root=project.folder), NAME)
+    assert count_looks(registry, "") == tried + 1
 
 
 def test_a_second_table_needs_a_recipe_and_no_code(project: Project) -> None:

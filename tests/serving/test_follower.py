@@ -1,24 +1,32 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import sqlite3
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
 import pytest
 from mlflow.entities.model_registry import ModelVersion
+from sqlalchemy.exc import OperationalError
 
 from recipeline.config.profile import Service as Settings
 from recipeline.errors import UnavailableError
+from recipeline.serving import follower
 from recipeline.serving.follower import Watch
 from recipeline.serving.model.copies import fetch_version, served_copies
 from recipeline.serving.prometheus import Metrics
 from recipeline.serving.state import Service
-from recipeline.tracking.store import Store
+from recipeline.tracking.failures import store_errors
+from recipeline.tracking.store import Store, open_store
 from tests.conftest import NAME, MakeProject, Project, move_store
 from tests.serving.helpers import store_of
 
@@ -199,6 +207,31 @@ def damage(copy: Path) -> None:
         path.write_bytes(path.read_bytes()[:20])
 
 
+@pytest.mark.parametrize("error", [ValueError, ImportError, KeyError, RuntimeError, zlib.error, AssertionError])
+@pytest.mark.parametrize("place", ["fetch_version", "load_copy", "Registry"])
+def test_whatever_a_client_of_a_storage_raises_what_was_served_last_is_served(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, error: type[Exception], place: str
+) -> None:
+    watched.poll()
+    watched.project.ok("promote", promote="always")
+    watched.restart()
+    load = follower.load_copy
+
+    def fail(*words: Any) -> Any:
+        if place != "load_copy" or words[0].name.startswith("2-"):
+            raise error("no such thing at ftp://user:Zq7x@host/")
+        return load(*words)
+
+    monkeypatch.setattr(follower, place, fail)
+    watched.watch.start(wait_seconds=20)
+    watched.watch.stop()
+    state = watched.service.state()
+    assert (state["status"], state["served"]["version"]) == ("ready", "1")
+    told = state["registry"]["error"] if place == "Registry" else state["refused"]["reason"]
+    assert told == "an error of the service; its log has it"
+    assert "Zq7x" not in json.dumps(state)
+
+
 def test_copies_that_fail_are_skipped_and_the_one_served_before_them_is_recalled(watched: Watched) -> None:
     watched.poll()
     watched.project.ok("promote", promote="always")
@@ -333,6 +366,44 @@ def test_without_a_store_and_without_a_copy_it_is_not_ready_and_says_why(project
     state = watched.service.state()
     assert state["status"] == "not ready"
     assert "nothing there" in state["registry"]["error"]
+
+
+def refuse(uri: str, _: Path) -> Store:
+    """Fail as a database's driver does, whose words hold the address."""
+    with store_errors(uri):
+        raise OperationalError("", {}, Exception(f"connection to {uri} failed: no password for user at {uri}"))
+
+
+@pytest.mark.parametrize("password", ["Zq7x", "Zq7x/Kw9v", "Zq7x?Kw9v", "Zq7x#Kw9v", "Zq7x@Kw9v", "Zq7x%2FKw9v"])
+@pytest.mark.parametrize(
+    ("scheme", "open_it"), [("http", lambda uri, root: open_store(uri, root=root)), ("postgresql+psycopg", refuse)]
+)
+def test_the_password_of_a_store_that_is_away_is_told_to_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, scheme: str, open_it: Callable[[str, Path], Store], password: str
+) -> None:
+    uri = f"{scheme}://user:{password}@127.0.0.1:9/mlflow?token=Zq7x"
+    service = Service(NAME, Settings(), Metrics())
+    Watch(service, lambda: open_it(uri, tmp_path), tmp_path / "copies").poll()
+    said = json.dumps(service.state()) + caplog.text
+    assert service.state()["registry"]["error"] != "not asked yet"
+    assert not [half for half in ("Zq7x", "Kw9v") if half in said], said
+
+
+@pytest.mark.parametrize(("scheme", "password"), [("ftp", "Zq7x"), ("ftp", "Zq7x/Kw9v"), ("http", "Zq7x"), ("nosuch", "Zq7x")])
+def test_the_password_of_a_place_of_artifacts_is_told_to_nobody(
+    watched: Watched, caplog: pytest.LogCaptureFixture, scheme: str, password: str
+) -> None:
+    watched.poll()
+    watched.project.ok("promote", promote="always")
+    place = f"{scheme}://user:{password}@127.0.0.1:9/mlruns?token=Zq7x"
+    with closing(sqlite3.connect(watched.project.folder / "mlflow.db")) as connection, connection:
+        for table, column in (("runs", "artifact_uri"), ("logged_models", "artifact_location")):
+            connection.execute(f"UPDATE {table} SET {column} = ? || substr({column}, -40)", (place,))
+    watched.restart()
+    assert watched.poll() == "1"
+    said = json.dumps(watched.service.state()) + caplog.text
+    assert watched.service.state()["refused"]
+    assert not [half for half in ("Zq7x", "Kw9v") if half in said], said
 
 
 def test_a_full_disk_refuses_the_new_version_and_keeps_the_old_one(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:

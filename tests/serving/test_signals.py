@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import gc
+import json
 import os
 import pickle
 import re
@@ -13,6 +14,7 @@ import socket
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,11 +26,13 @@ from joblib import cpu_count
 from recipeline.cli.environment import open_settings
 from recipeline.config.profile import Service as Settings
 from recipeline.errors import UnavailableError
+from recipeline.escape import is_unseen
 from recipeline.serving.model.copies import mark_served
 from recipeline.serving.server import Serving, serve
-from recipeline.serving.signals import ENDING, IGNORED
+from recipeline.serving.signals import ENDING, IGNORED, Lifeline
 from recipeline.tracking.store import Store
 from tests.conftest import NAME
+from tests.faults import in_fork
 from tests.serving.helpers import free_port
 
 pytestmark = pytest.mark.xdist_group("signals")
@@ -59,6 +63,10 @@ class Forked:
             faulthandler.disable()
             with self.log.open("ab") as log:
                 os.dup2(log.fileno(), 2)
+            # Not those of pytest, which keep what is written and warned of.
+            sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115 - a number
+            warnings.resetwarnings()
+            warnings.showwarning = lambda *words: print(warnings.formatwarning(*words[:4]), file=sys.stderr)
             tempfile.tempdir = str(self.temporary)
             for number in ENDING:
                 signal.signal(number, signal.SIG_DFL)
@@ -170,6 +178,20 @@ def test_signals_that_mean_nothing_to_the_service_change_nothing_whoever_gets_th
     assert {service.ask().status_code for _ in range(8)} == {200}
 
 
+def test_a_worker_that_is_not_forked_ignores_the_same_signals(tmp_path: Path) -> None:
+    """What a parent ignores is ignored in its forks; a new interpreter begins with the defaults."""
+
+    def work() -> None:
+        for number in IGNORED:
+            signal.signal(number, signal.SIG_DFL)
+        lifeline = Lifeline()
+        os.dup(lifeline.ends[1].fileno())  # the parent's end, which stays open
+        lifeline.follow(tmp_path, within=1)
+        assert {signal.getsignal(number) for number in IGNORED} == {signal.SIG_IGN}
+
+    assert in_fork(work) == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
 def test_the_workers_end_with_their_parent_and_leave_neither_port_nor_folder(
     start: Start, number: int, row: dict[str, float]
@@ -239,6 +261,23 @@ def test_until_the_drain_is_over_it_is_not_ready_and_every_request_is_answered(
         line for line in service.log.read_text().splitlines() if not re.match(r"\{|[-\d]+ [:,\d]+ [A-Z]+ service: ", line)
     ]
     assert others == []  # no warning of a library
+
+
+def test_nothing_that_a_terminal_acts_upon_is_in_the_log_whoever_sends_it(
+    start: Start, copies: Path, row: dict[str, float]
+) -> None:
+    (odd := copies / "9-\x1b]0;owned\x07\x9b31m\u202e").mkdir()
+    mark_served(odd)
+    service = start()
+    for path in ("/%1b%5b31m", "/%C2%9B31m", "/%E2%80%AEevil", "/%7f", "/naïve", "/last"):
+        assert service.ask(path).status_code == 404
+    assert service.ask("/predict", row).status_code == 200
+    wait_for(lambda: '"/predict"' in service.log.read_text())
+    said = service.log.read_text()
+    assert "is skipped" in said
+    assert not [char for char in said if char != "\n" and is_unseen(char)]
+    paths = [json.loads(line)["path"] for line in said.splitlines() if line.startswith("{")]
+    assert {"/\x1b[31m", "/\x9b31m", "/\u202eevil", "/\x7f", "/naïve"} <= set(paths)
 
 
 @pytest.mark.parametrize("numbers", [(signal.SIGTERM, signal.SIGINT), (signal.SIGQUIT,)])

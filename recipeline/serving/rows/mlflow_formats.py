@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,9 @@ Table = tuple[Sequence[str] | None, Sequence[Sequence[Any]]]
 #: A header of as many characters has thousands of columns.
 _LONGEST_HEADER = 1 << 17
 
+#: And below such a header, a row has fewer characters than this.
+_LONGEST_ROW = 1 << 20
+
 _FORMATS = "dataframe_split, dataframe_records, instances or inputs"
 
 
@@ -36,11 +39,15 @@ def parse_json(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
     value = read_json(body)
     if not isinstance(value, dict):
         raise BadRows(Fault(None, None, f"must be an object with one of {_FORMATS}", kind_of(value)))
+    _require_once(value)
     found = [name for name in _READERS if name in value]
     if len(found) != 1:
         got = ", ".join(found) or "none"
         raise BadRows(Fault(None, None, f"must have exactly one of {_FORMATS}; /predict takes rows by column name", got))
-    names, rows = _READERS[found[0]](value[found[0]], found[0], schema)
+    content = value[found[0]]
+    if isinstance(content, dict) and any(isinstance(cells, list) and len(cells) > max_rows for cells in content.values()):
+        raise TooManyRows  # before columns become rows
+    names, rows = _READERS[found[0]](content, found[0], schema)
     return _select(names, rows, schema, max_rows)
 
 
@@ -63,8 +70,7 @@ def parse_csv(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
         separator = detect_separator(header, schema.names) or ","
         names = [name.strip() for name in next(csv.reader([header], delimiter=separator, skipinitialspace=True), [])]
         places, faults, rows = _find_columns(names, schema) if names else [], Faults(), list[list[float | str | None]]()
-        filled = (cells for cells in csv.reader(text, delimiter=separator, skipinitialspace=True) if cells)
-        for number, cells in enumerate(filled):
+        for number, cells in enumerate(_read_rows(text, separator)):
             if number >= max_rows:
                 raise TooManyRows
             if len(cells) == len(names):
@@ -78,6 +84,24 @@ def parse_csv(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
     if faults.count:
         raise BadRows(faults)
     return schema.check(rows)
+
+
+def _read_rows(text: Iterable[str], separator: str) -> Iterator[list[str]]:
+    """Yield the rows that are not empty. Raises BadRows before much is made of one that is too long, on however many lines."""
+    taken = 0
+
+    def limited() -> Iterator[str]:
+        nonlocal taken
+        for line in text:
+            taken += len(line)
+            if taken > _LONGEST_ROW:
+                raise BadRows(Fault(None, None, f"a row must have at most {_LONGEST_ROW} characters", "more"))
+            yield line
+
+    for cells in csv.reader(limited(), delimiter=separator, skipinitialspace=True):
+        taken = 0
+        if cells:
+            yield cells
 
 
 def _as_number(cell: str) -> float | str | None:
@@ -121,6 +145,7 @@ def _split(value: Any, name: str, _: Schema) -> Table:
     """Read ``{"columns": [...], "data": [[...], ...]}``, an index left aside."""
     if not isinstance(value, dict) or not isinstance(value.get("data"), list):
         raise BadRows(Fault(None, name, "must be an object with columns and data, a list of lists", kind_of(value)))
+    _require_once(value)
     columns = value.get("columns")
     if columns is not None and not (isinstance(columns, list) and all(isinstance(column, str) for column in columns)):
         raise BadRows(Fault(None, name, "columns must be a list of names", kind_of(columns)))
@@ -159,10 +184,19 @@ def _inputs(value: Any, name: str, schema: Schema) -> Table:
     """Read TensorFlow Serving's column format: an object of lists, or of single values; also what `instances` takes."""
     if not isinstance(value, dict):
         return _instances(value, name, schema)
-    columns = [cells if isinstance(cells, list) else [cells] for cells in value.values()]
-    if len({len(cells) for cells in columns}) > 1:
+    _require_once(value)
+    if len({len(cells) if isinstance(cells, list) else 1 for cells in value.values()}) > 1:
         raise BadRows(Fault(None, name, "must have columns of one length", "columns of different lengths"))
-    return list(value), [list(row) for row in zip(*columns, strict=True)]
+    _find_columns(list(value), schema)  # columns of no use may be many: they do not become rows
+    columns = [cells if isinstance(cells, list) else [cells] for cells in map(value.__getitem__, schema.names)]
+    return schema.names, [list(row) for row in zip(*columns, strict=True)]
+
+
+def _require_once(value: dict[str, Any]) -> None:
+    """Raise BadRows where a key is there more than once: of its values JSON's readers keep the last."""
+    repeated = getattr(value, "repeated", ())
+    if repeated:
+        raise BadRows(Faults(Fault(None, shorten(name), "must be there once", "it more than once") for name in repeated))
 
 
 def _lists(value: list[Any], name: str) -> list[list[Any]]:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from operator import itemgetter, le
 from typing import Any
 
@@ -182,7 +183,9 @@ class Schema:
         missing = [name for name in self.names if name not in row]
         for name in missing:
             faults.add(number, name, "must be there", "nothing")
-        for name in row.keys() - set(self.names) if len(row) + len(missing) > len(self.names) else ():
+        unknown = row.keys() - set(self.names) if len(row) + len(missing) > len(self.names) else set[str]()
+        faults.count += max(len(unknown) - LISTED_FAULTS, 0)  # a body may have a million, of which none is listed
+        for name in islice(unknown, LISTED_FAULTS):
             shown = shorten(name)
             close = "" if faults.full else guess(shown, missing).strip()
             faults.add(number, shown, "must be one of the model's columns", f"'{shown}'{f'. {close}' if close else ''}")

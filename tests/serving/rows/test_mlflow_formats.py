@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipeline.inference.model_info import Feature
-from recipeline.serving.rows.faults import BadRows, TooManyRows, UnreadableBody
+from recipeline.serving.rows import schema
+from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, TooManyRows, UnreadableBody
 from recipeline.serving.rows.mlflow_formats import parse_csv, parse_json
 from recipeline.serving.rows.schema import Schema
 
@@ -180,8 +181,14 @@ WIDE = b",".join(b"c%d" % number for number in range(60_000))
         WIDE + b"\n1\n",
         b'"' + b"a\n" * (5 << 20),
         b"alcohol,pH\n" + b'"' + b"a\n" * (5 << 20),
+        b"alcohol,pH\n" + b"12," * (3 << 20),
+        b"alcohol,pH\n" + b'"x\n",' * (2 << 20),
+        b"alcohol,pH\n1,2\n" + b'"12",' * (2 << 20) + b"\n1,2\n",
     ],
-    ids=["one letter", "rows", "empty lines", "commas", "wide header", "many names", "open quote", "open quote below"],
+    ids=[
+        *("one letter", "rows", "empty lines", "commas", "wide header", "many names", "open quote", "open quote below"),
+        *("one row", "one row on many lines", "one row among others"),
+    ],
 )
 def test_ten_megabytes_of_csv_are_refused_before_much_is_made_of_them(body: bytes) -> None:
     refused_cheaply(lambda: parse_csv(body, SCHEMA, max_rows=100), 30 << 20)
@@ -197,6 +204,40 @@ def test_ten_megabytes_of_json_rows_are_refused_before_anything_is_made_of_them(
     body = b'{"%s": %s}' % (name.encode(), value)
     refused_cheaply(lambda: parse_json(body, SCHEMA, max_rows=100_000), 1 << 20)
     refused_cheaply(lambda: SCHEMA.parse(rows, max_rows=100_000), 1 << 20)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"inputs": [[10, 3]], "inputs": [[9.5, 3.25]]}',
+        '{"dataframe_records": [{"alcohol": 10, "pH": 3}], "dataframe_records": []}',
+        '{"inputs": {"alcohol": [10], "pH": [3], "alcohol": [9]}}',
+        '{"instances": {"alcohol": [10], "pH": [3], "pH": [3]}}',
+        '{"dataframe_split": {"columns": ["alcohol", "pH"], "data": [[10, 3]], "data": [[9, 3]]}}',
+        '{"dataframe_split": {"columns": ["a"], "data": [[10, 3]], "columns": ["alcohol", "pH"]}}',
+        '{"instances": [{"alcohol": 10, "pH": 3, "alcohol": 9}]}',
+        '{"dataframe_split": {"columns": ["alcohol", "pH", "pH"], "data": [[10, 3, 4]]}}',
+    ],
+)
+def test_what_is_there_twice_is_a_fault_and_no_part_of_it_is_answered(body: str) -> None:
+    with pytest.raises(BadRows):
+        parse_json(body.encode(), SCHEMA, max_rows=100)
+
+
+@pytest.mark.parametrize("value", [b"1.5", b"1"])
+def test_columns_of_too_many_values_are_refused_before_they_become_rows(value: bytes) -> None:
+    cells = b",".join([value] * 250_000)
+    body = b'{"inputs":{"alcohol":[%s],"pH":[%s]}}' % (cells, cells)
+    refused_cheaply(lambda: parse_json(body, SCHEMA, max_rows=100), 30 << 20)
+
+
+def test_of_many_unknown_columns_the_words_of_few_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(schema, "shorten", lambda text: shown.append(text) or text)
+    with pytest.raises(BadRows) as error:
+        SCHEMA.parse(b"[{%s}]" % b",".join(b'"c%05d":1' % number for number in range(5000)), max_rows=100)
+    assert (error.value.count, len(error.value.faults)) == (5002, LISTED_FAULTS)
+    assert len(shown) <= LISTED_FAULTS
 
 
 def refused_cheaply(work: Callable[[], object], most_bytes: int) -> None:
