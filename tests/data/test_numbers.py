@@ -181,7 +181,7 @@ def labelled(text: str, folder: Path) -> float:
 
 def retrained_rows(path: Path) -> pd.DataFrame:
     """Return the rows of a file that retrain learns from."""
-    (file,) = read_labelled(SimpleNamespace(recipe=OPEN), path, "x")  # type: ignore[arg-type]
+    (file,) = read_labelled(SimpleNamespace(recipe=OPEN), path, "x")
     return file.checked(OPEN)
 
 

@@ -374,7 +374,7 @@ def test_a_label_that_the_recipe_forbids_is_refused_by_monitor_and_retrain_alike
     own: Project, tmp_path: Path, label: str
 ) -> None:
     rows = later(200).astype(object)
-    rows.iloc[3, rows.columns.get_loc("quality")] = label
+    rows.loc[rows.index[3], "quality"] = label
     live = table(tmp_path, rows)
     for command, params in (("monitor", {}), ("retrain", {}), ("retrain", {"mode": "replace"})):
         expect(own.run(command, data=live, **params), 3, "row 4")

@@ -210,14 +210,14 @@ def test_workers_add_up_also_one_that_was_killed_and_a_restart_goes_on(copied: P
             server.wait()
             for row in rows[:75]:
                 assert server.predict(row).status_code == 200
-            time.sleep(0.5)
+            time.sleep(1.5)  # rows wait for a second until they are counted
             worker = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()[0]
             os.kill(int(worker), signal.SIGKILL)
             time.sleep(1)
             server.wait()  # for the worker in its place, on a busy machine
             for row in rows[75:]:
                 assert server.predict(row).status_code == 200
-            time.sleep(0.5)
+            time.sleep(1.5)
             found = metrics(requests.get(f"{server.url}/metrics", timeout=10).text)
             assert found["self_watch_rows"] == expected
             assert found.keys() > {"alcohol", "prediction_psi"}
