@@ -17,6 +17,9 @@ TEXT_TYPES = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_v
 
 NUMBER = r"^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:inf|infinity))$"
 
+#: Trees compare in single precision: what is larger is infinite there, and scikit-learn refuses it.
+LARGEST = float(np.finfo(np.float32).max)
+
 _LONGEST_TEXT = 40
 
 
@@ -31,7 +34,8 @@ def read_numbers(values: pa.Array, name: str, na: Sequence[str] = ()) -> tuple[n
     """Return `values` of the column `name` as float64, NaN where they are no numbers, and which of them are missing.
 
     Text is a number where it reads as one, spaces around it aside. Missing are: null, NaN in a column of floats, text that is
-    empty, and the words `na`; one that reads as a number stands for that number in columns of any type.
+    empty, and the words `na`; one that reads as a number stands for that number in columns of any type. A number beyond LARGEST
+    in size is infinite.
 
     Raises
     ------
@@ -49,7 +53,8 @@ def read_numbers(values: pa.Array, name: str, na: Sequence[str] = ()) -> tuple[n
     if codes := missing_codes(na):
         missing = missing | np.isin(numbers, codes)
         numbers = np.where(missing, np.nan, numbers)
-    return numbers, missing
+    too_large = np.abs(numbers) > LARGEST
+    return (np.where(too_large, np.copysign(np.inf, numbers), numbers) if too_large.any() else numbers), missing
 
 
 def require_numbers(values: pa.Array, name: str, na: Sequence[str], *, rows: np.ndarray, label: str) -> np.ndarray:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recipeline.config.profile import Service as Settings
+from recipeline.data.numbers import LARGEST
 from recipeline.inference.model_info import Feature
 from recipeline.serving.model.loading import ServedModel
-from recipeline.serving.rows.schema import LARGEST
 
 Json = dict[str, Any]
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from recipeline.data.numbers import LARGEST
 from recipeline.errors import guess
 from recipeline.inference.model_info import Feature
 from recipeline.serving.rows.faults import (
@@ -37,9 +38,6 @@ _NUMBERS = frozenset({int, float})
 
 #: Up to so many values Python is faster than numpy.
 _FEW = 100
-
-#: Trees compare in single precision: what is larger is infinite there, and scikit-learn refuses it.
-LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
