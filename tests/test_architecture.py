@@ -162,7 +162,7 @@ def test_the_ten_questions_have_answers_that_name_a_place() -> None:
 
 def test_a_newcomer_can_read_the_map_in_one_go() -> None:
     assert len(read("ARCHITECTURE.md").splitlines()) <= 150
-    assert len(read("README.md").splitlines()) <= 350
+    assert len(read("README.md").splitlines()) <= 150
 
 
 @pytest.mark.parametrize(

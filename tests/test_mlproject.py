@@ -24,7 +24,7 @@ from tests.conftest import ROOT, Project, words_of
 from tests.conftest import find_command as command
 
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/reference.md"))
 MAKEFILE = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "development.mk"))
 #: What changes something, and is an entry point.
 LOOP = ("predict", "serve", "monitor", "retrain")
