@@ -287,16 +287,21 @@ def project(tmp_path: Path, empty_store: Path, wines: pd.DataFrame) -> Iterator[
 def move_store(source: Path, folder: Path) -> None:
     """Copy a project's folder; the database of the copy names its artifacts by their full path."""
     shutil.copytree(source, folder, dirs_exist_ok=True)
+    rename_places(folder / "mlflow.db", str(source), str(folder))
+
+
+def rename_places(database: Path, before: str, after: str) -> None:
+    """Let a database name its artifacts in another place."""
     places = {
         "experiments": ["artifact_location"],
         "runs": ["artifact_uri"],
         "logged_models": ["artifact_location"],
         "model_versions": ["source", "storage_location"],
     }
-    with closing(sqlite3.connect(folder / "mlflow.db")) as connection, connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         for table, columns in places.items():
             for column in columns:
-                connection.execute(f"UPDATE {table} SET {column} = REPLACE({column}, ?, ?)", (str(source), str(folder)))
+                connection.execute(f"UPDATE {table} SET {column} = REPLACE({column}, ?, ?)", (before, after))
 
 
 @pytest.fixture(scope="session")

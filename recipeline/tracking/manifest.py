@@ -26,6 +26,10 @@ from recipeline.tracking.failures import is_missing, unwritable
 
 MANIFEST = "manifest.json"
 
+#: The format of a run's artifacts, one number for all of them. It grows where a reader of the one before would misread a file;
+#: a key that is added needs none. Every released format is read: `tests/stores/`.
+FORMAT = 1
+
 
 def file_digest(path: Path) -> str:
     """Return the sha256 of a file, in hex."""
@@ -81,7 +85,7 @@ class Writer:
         """Write the manifest: from now on the run's artifacts count."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / MANIFEST
-            write_json({"files": self._files, "models": self._models}, path)
+            write_json({"format": FORMAT, "files": self._files, "models": self._models}, path)
             self._client.log_artifact(self._run_id, str(path))
 
 
@@ -213,9 +217,16 @@ class Reader:
         if run_id not in self._manifests:
             with self._file(MANIFEST, run_id) as path:
                 try:
-                    self._manifests[run_id] = read_json(path)
-                except ValueError:
+                    manifest = read_json(path)
+                    is_newer = manifest.get("format", 1) > FORMAT
+                except (ValueError, AttributeError, TypeError):
                     raise _broken(MANIFEST, run_id, "one that cannot be read") from None
+            if is_newer:
+                raise UnavailableError(
+                    f"Run {run_id} has artifacts of format {manifest['format']}; this version of recipeline reads up to {FORMAT}.",
+                    fix="Upgrade recipeline to the version that wrote them, or a later one.",
+                )
+            self._manifests[run_id] = manifest
         return self._manifests[run_id]
 
     @contextmanager

@@ -12,7 +12,7 @@ import pytest
 
 from recipeline.artifacts import CARD, DATASET, METRICS, VERDICT, plot
 from recipeline.errors import UnavailableError
-from recipeline.tracking.manifest import Reader, Writer, file_digest, folder_digests, local_copy
+from recipeline.tracking.manifest import FORMAT, Reader, Writer, file_digest, folder_digests, local_copy
 from recipeline.tracking.store import Store
 from tests.toys import ROWS, log_toy
 from tests.tracking.helpers import new_run
@@ -72,6 +72,26 @@ def test_an_artifact_that_is_not_whole_is_never_read(store: Store, tmp_path: Pat
         Reader(store.client).load(DATASET, run.id)
     assert error.value.exit_code == 6
     assert Reader(store.client).faults(run.id) == [error.value.sentence]
+
+
+@pytest.mark.parametrize(("format_", "is_read"), [(None, True), (FORMAT, True), (FORMAT + 1, False), ("x", False), ([], False)])
+def test_artifacts_of_a_newer_format_are_refused_and_those_of_older_ones_are_read(
+    store: Store, tmp_path: Path, format_: object, is_read: bool
+) -> None:
+    run_id = new_run(store)
+    writer = Writer(store.client, run_id)
+    writer.save(METRICS, {"r2": 0.4})
+    writer.close()
+    (path,) = (tmp_path / "mlruns").rglob("manifest.json")
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    assert manifest.pop("format") == FORMAT
+    path.write_text(json.dumps(manifest | ({} if format_ is None else {"format": format_})), encoding="utf-8")
+    if is_read:
+        assert Reader(store.client).load(METRICS, run_id) == {"r2": 0.4}
+        return
+    with pytest.raises(UnavailableError) as raised:
+        Reader(store.client).load(METRICS, run_id)
+    assert ("Upgrade recipeline" in str(raised.value)) == (format_ == FORMAT + 1)
 
 
 @pytest.mark.parametrize(("how", "got"), [("cut", "one that cannot be read"), ("removed", "none")])
