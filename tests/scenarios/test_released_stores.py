@@ -41,7 +41,7 @@ def test_its_production_answers_and_its_ledger_and_files_are_whole(released: Pro
     assert released.run("doctor").exit_code == 0
     terms = json.loads(with_json(released, "history").stdout)
     assert [(term["version"], term["kind"]) for term in terms] == [("1", "promote"), ("2", "forced")]
-    assert "prediction" in released.ok("predict").stdout
+    assert "SmallModel version 2" in released.ok("predict").stdout
     assert "DecisionTree" in released.ok("why", version="1").stdout
 
 
