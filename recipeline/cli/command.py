@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from recipeline.tracking.runs import StepRun
 
 
+#: Where a context notes that the result is wanted as JSON.
+_JSON = "recipeline.json"
+
+
 def step_command(step: Step) -> Callable[[Callable[..., None]], EntryPoint]:
     """Make the command of a step out of a function that has its help text and its own options."""
 
@@ -132,7 +136,12 @@ class EntryPoint(Edge):
             if self.opens_store:
                 import_libraries()
             result: Result = super().invoke(ctx)
-        echo("\n".join(part for part in (result.output, result.run_id) if part), as_is=result.is_data)
+        if ctx.meta.get(_JSON):
+            values: dict[str, object] = {"command": self.name, "run_id": result.run_id, "outcome": result.outcome or "ok"}
+            values |= {"exit_code": result.exit_code, "output": result.output}
+            echo(json.dumps(values, indent=2, ensure_ascii=False), as_is=True)
+        else:
+            echo("\n".join(part for part in (result.output, result.run_id) if part), as_is=result.is_data)
         return result.exit_code
 
     def call(self, **options: str) -> Result:
@@ -159,5 +168,20 @@ class FilesEntryPoint(EntryPoint):
 
 
 def entry_point(name: str, cls: type[EntryPoint] = EntryPoint) -> Callable[[Callable[..., Result]], EntryPoint]:
-    """Make a command of a function."""
-    return click.command(name=name.replace("_", "-"), cls=cls, context_settings={"max_content_width": 100})
+    """Make a command of a function, with ``--json`` where it has none of its own: its result as one object."""
+
+    def decorate(function: Callable[..., Result]) -> EntryPoint:
+        made = click.command(name=name.replace("_", "-"), cls=cls, context_settings={"max_content_width": 100})(function)
+        if not any("--json" in option.opts for option in made.params):
+            made.params.append(
+                click.Option(
+                    ["--json"],
+                    is_flag=True,
+                    expose_value=False,
+                    callback=lambda ctx, _, wanted: ctx.meta.update({_JSON: wanted}),
+                    help="Print one result as JSON: run ID, outcome, exit code and output, or the error.",
+                )
+            )
+        return made
+
+    return decorate

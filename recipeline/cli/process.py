@@ -7,6 +7,7 @@ import functools
 import gc
 import importlib
 import io
+import json
 import logging
 import os
 import re
@@ -75,6 +76,15 @@ class Edge(click.Command):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
         require_posix()
+        words = [*(args[0] if args and args[0] is not None else kwargs.get("args") or sys.argv[1:])]
+
+        def end(code: int, error: BaseException, sentence: str) -> NoReturn:
+            if "--json" in words:
+                failed = {"command": self.name, "run_id": "", "outcome": "error", "exit_code": code, "error": sentence}
+                echo(json.dumps(failed, indent=2, ensure_ascii=False), as_is=True)
+            _fail_adopted_run(error)
+            sys.exit(code)
+
         with _signals():
             try:
                 # --help ends here too, with the exit code 0.
@@ -83,30 +93,25 @@ class Edge(click.Command):
                 said = io.StringIO()
                 error.show(said)
                 echo(said.getvalue(), err=True, nl=False)
-                _end(2, UsageError(error.format_message()))
+                end(2, UsageError(error.format_message()), error.format_message())
             except (click.Abort, KeyboardInterrupt):  # click makes the one of the other
                 echo(f"{self.name}: interrupted", err=True)
-                _end(130, KeyboardInterrupt())
+                end(130, KeyboardInterrupt(), "interrupted")
             except RecipelineError as error:
                 echo(f"{self.name}: {error}", err=True)
-                _end(error.exit_code, error)
+                end(error.exit_code, error, str(error))
             except _Terminated as error:
                 echo(f"{self.name}: terminated", err=True)
-                _end(143, error)
+                end(143, error, "terminated")
             except Exception as error:
                 traceback.print_exc()
-                _end(1, error)
+                end(1, error, f"{type(error).__name__}: {error}")
         gc.freeze()  # nothing is worth collecting at the end of the process
         sys.exit(code or 0)
 
 
 class _Terminated(SystemExit):
     """SIGTERM arrived; raised so that the open run is closed on the way out."""
-
-
-def _end(code: int, error: BaseException) -> NoReturn:
-    _fail_adopted_run(error)
-    sys.exit(code)
 
 
 def _fail_adopted_run(error: BaseException) -> None:

@@ -223,7 +223,7 @@ class Reader:
                     raise _broken(MANIFEST, run_id, "one that cannot be read") from None
             if is_newer:
                 raise UnavailableError(
-                    f"Run {run_id} has artifacts of format {manifest['format']}; this version of recipeline reads up to {FORMAT}.",
+                    f"Run {run_id} has artifacts of format {manifest['format']}; this recipeline reads up to {FORMAT}.",
                     fix="Upgrade recipeline to the version that wrote them, or a later one.",
                 )
             self._manifests[run_id] = manifest

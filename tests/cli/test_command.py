@@ -9,13 +9,22 @@ import pytest
 from click.testing import CliRunner
 from click.testing import Result as Ended
 
-from recipeline.artifacts import CHANGE
-from recipeline.cli.command import Result, entry_point, reading_command, record_change, registry_command, step_command
+from recipeline.artifacts import CHANGE, ORDER
+from recipeline.cli.command import (
+    FilesEntryPoint,
+    Result,
+    entry_point,
+    reading_command,
+    record_change,
+    registry_command,
+    step_command,
+)
+from recipeline.cli.main import COMMANDS
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import PROMOTE, Actor, Entry
 from recipeline.tracking.runs import StepRun
-from tests.conftest import Project
+from tests.conftest import Project, find_command, forget_mlflow
 from tests.sessions import Toys
 
 
@@ -40,7 +49,7 @@ def test_stdout_is_the_result_and_what_libraries_print_goes_to_stderr() -> None:
 @pytest.mark.parametrize(("step", "options"), [("ingest", []), ("split", ["ingest_run_id"]), ("train", ["split_run_id"])])
 def test_a_step_may_be_told_the_run_of_the_step_before_it(step: str, options: list[str]) -> None:
     command = step_command(Toys().step(step))(lambda: None)
-    assert [option.name for option in command.params] == ["recipe", "profile", *options]
+    assert [option.name for option in command.params] == ["recipe", "profile", *options, "json"]
 
 
 @pytest.fixture
@@ -87,3 +96,32 @@ def test_what_changes_the_registry_has_a_run_of_its_own_whose_id_is_the_last_lin
         "2",
     )
     assert [file.path for file in project.client.list_artifacts(run_id)] == [CHANGE.name, "manifest.json"]
+
+
+@pytest.mark.parametrize("name", [*ORDER, "main", *(word.replace("-", "_") for word in COMMANDS)])
+def test_with_json_a_failure_is_one_object_with_the_sentence_and_the_exit_code(name: str) -> None:
+    done = CliRunner().invoke(find_command(name), ["--bogus", "--json"])
+    found = json.loads(done.stdout)
+    assert (found["command"], found["run_id"], found["outcome"]) == (name.replace("_", "-"), "", "error")
+    assert (done.exit_code, found["exit_code"]) == (2, 2)
+    assert found["error"] in done.stderr
+
+
+def test_with_json_a_result_is_one_object_and_nothing_else(trained: Project) -> None:
+    words = ["--recipe", str(trained.recipe_path), "--profile", str(trained.profile_path), "--json"]
+    done = CliRunner().invoke(find_command("main"), words)
+    found = json.loads(done.stdout)
+    assert (found["command"], found["outcome"], found["exit_code"]) == ("main", "kept", 0)
+    assert trained.tags(found["run_id"])["recipeline.step"] == "main"
+    assert "Best model:" in found["output"]
+    forget_mlflow()
+
+
+def test_with_json_a_bug_keeps_its_traceback_on_stderr() -> None:
+    @entry_point("toy", FilesEntryPoint)
+    def toy() -> Result:
+        raise RuntimeError("a bug")
+
+    done = CliRunner().invoke(toy, ["--json"])
+    assert json.loads(done.stdout)["error"] == "RuntimeError: a bug"
+    assert (done.exit_code, "Traceback" in done.stderr) == (1, True)

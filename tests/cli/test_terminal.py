@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wcwidth import wcswidth
 
 from recipeline.cli.terminal import echo, fit
 from recipeline.reports.summary import tabulate
@@ -46,4 +47,4 @@ def test_what_goes_on_below_is_indented_and_a_table_is_left_alone() -> None:
 
 @given(st.lists(st.tuples(st.text(max_size=90), st.text(max_size=200), st.text(max_size=9)), min_size=1, max_size=4))
 def test_a_table_is_no_wider_than_80_columns(rows: list[tuple[str, str, str]]) -> None:
-    assert max(map(len, tabulate(["first", "second", "third"], rows).splitlines())) <= 80
+    assert max(map(wcswidth, tabulate(["first", "second", "third"], rows).splitlines())) <= 80
