@@ -176,8 +176,8 @@ class Project:
         if name in (*ORDER, "main"):
             return cast(EntryPoint, getattr(importlib.import_module(f"steps.{name}"), name))
         word = name.replace("_", "-")
-        if word == "serve" or word not in COMMANDS:
-            known = [*ORDER, "main", *(command for command in COMMANDS if command != "serve")]
+        if word not in COMMANDS or word in _NOT_HERE:
+            known = [*ORDER, "main", *(command for command in COMMANDS if command not in _NOT_HERE)]
             raise UsageError(
                 "The name must be that of a step or a command that ends.", got=f"'{name}'", fix=nearest(name, known)
             )
@@ -216,6 +216,9 @@ class Project:
                 if value is not None:
                     os.environ[name] = value
 
+
+#: Commands that do not end, or are about no project or its files alone.
+_NOT_HERE = ("serve", "new", "upgrade")
 
 #: What MLflow exports when it is told to use a store.
 _EXPORTED = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR")
