@@ -89,12 +89,17 @@ def write_project(folder: Path, files: Files, template: Files, *, library: str) 
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(f"The folder of a new project must be empty or not there: {folder}.", fix="Name another folder.")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".recipeline-new-", dir=folder.parent) as name:
+        is_there = folder.is_dir()  # somebody's working folder, perhaps: it stays, and is filled
+        (folder if is_there else folder.parent).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".recipeline-new-", dir=folder if is_there else folder.parent) as name:
             made = Path(name) / "project"
             for path, content in {**files, RECORD: _as_json(record, library)}.items():
                 _write(made / path, content)
-            made.rename(folder)  # over an empty one, too
+            if is_there:
+                for path in made.iterdir():
+                    path.rename(folder / path.name)
+            else:
+                made.rename(folder)
     except OSError as error:
         reason = error.strerror or error
         raise UsageError(f"The project must be writable in {folder}.", got=f"'{reason}'", fix="Name another folder.") from None

@@ -75,6 +75,15 @@ def test_an_empty_folder_is_taken_and_another_one_is_left_alone(tmp_path: Path) 
     assert (tmp_path / "empty" / "recipe.yaml").read_bytes() == FILES["recipe.yaml"]
 
 
+def test_the_working_folder_is_filled_and_stays_the_same_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = tmp_path.stat().st_ino
+    made(Path.cwd())
+    assert Path("recipe.yaml").read_bytes() == FILES["recipe.yaml"]
+    assert tmp_path.stat().st_ino == before
+    assert {path.name for path in tmp_path.iterdir()} == {"recipe.yaml", "steps", "scripts", RECORD}
+
+
 def test_a_project_that_cannot_be_written_whole_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[object] = []
 
