@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -43,7 +44,7 @@ def new(folder: Path, data: str, target: str, na: str) -> Result:
         f"Made {folder}: {len(files)} files, locked to recipeline from {library.origin}.",
         "",
         "Next:",
-        f"  cd {click.format_filename(folder) if ' ' not in str(folder) else repr(str(folder))}",
+        *([f"  cd {shlex.quote(click.format_filename(folder))}"] if folder.resolve() != Path.cwd() else []),
         "  make pipeline   the environment, then the whole chain",
         "  make test       the project's tests",
     ]

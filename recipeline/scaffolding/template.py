@@ -96,8 +96,8 @@ def write_project(folder: Path, files: Files, template: Files, *, library: str) 
             for path, content in {**files, RECORD: _as_json(record, library)}.items():
                 _write(made / path, content)
             if is_there:
-                for path in made.iterdir():
-                    path.rename(folder / path.name)
+                for part in made.iterdir():
+                    part.rename(folder / part.name)
             else:
                 made.rename(folder)
     except OSError as error:
