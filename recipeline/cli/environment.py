@@ -56,6 +56,12 @@ class Caller:
 CALLER: ContextVar[Caller | None] = ContextVar("CALLER", default=None)
 
 
+def reporter() -> Reporter:
+    """Return where progress goes: to the caller's, or to stderr."""
+    caller = CALLER.get()
+    return caller.reporter if caller else Progress()
+
+
 def has_store(recipe: str, profile: str) -> bool:
     """Whether the store of the profile is there, or is one that only its server can tell of; nothing is made."""
     settings = open_settings(recipe, profile)
@@ -189,7 +195,7 @@ def open_session(recipe: str, profile: str, *, reads: bool = False, will_fit: bo
         profile=settings.profile,
         profile_name=settings.profile_name,
         store=store,
-        reporter=caller.reporter if caller else Progress(),
+        reporter=reporter(),
         workers=workers,
         order=ORDER,
         draw=render_card,

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from recipeline.cli.command import Result, entry_point
-from recipeline.cli.environment import open_settings
+from recipeline.cli.environment import open_settings, reporter
 from recipeline.cli.options import session_options
 from recipeline.maintenance.backup import back_up, require_local
 from recipeline.tracking.failures import store_errors
@@ -29,5 +29,5 @@ def backup(recipe: str, profile: str, output: str) -> Result:
     store = require_local(settings.store_uri, settings.artifact_root)
     name = output or f"backup-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
     with store_errors(settings.store_uri):
-        path = back_up(store, settings.store_uri, settings.cwd / Path(name))
+        path = back_up(store, settings.store_uri, settings.cwd / Path(name), reporter().tick)
     return Result(f"{path}")

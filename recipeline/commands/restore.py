@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from recipeline.cli.command import Result, entry_point
-from recipeline.cli.environment import open_settings
+from recipeline.cli.environment import open_settings, reporter
 from recipeline.cli.options import session_options
 from recipeline.maintenance.backup import bring_back, require_local
 from recipeline.tracking.failures import store_errors
@@ -27,5 +27,5 @@ def restore(recipe: str, profile: str, source: str) -> Result:
     settings = open_settings(recipe, profile)
     store = require_local(settings.store_uri, settings.artifact_root)
     with store_errors(settings.store_uri):
-        aside = bring_back(store, settings.store_uri, settings.cwd / Path(source))
+        aside = bring_back(store, settings.store_uri, settings.cwd / Path(source), reporter().tick)
     return Result("\n".join([f"{settings.store_uri} is that of {source}", *(f"the one before: {path}" for path in aside)]))

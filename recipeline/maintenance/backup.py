@@ -9,7 +9,7 @@ import sqlite3
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -44,8 +44,8 @@ def require_local(uri: str, artifact_root: str | None) -> LocalStore:
     return store
 
 
-def back_up(store: LocalStore, uri: str, target: Path) -> Path:
-    """Write the store into the archive `target`; return it. It is whole or it is not there.
+def back_up(store: LocalStore, uri: str, target: Path, tick: Callable[[str], object] = lambda _: None) -> Path:
+    """Write the store into the archive `target`; return it. It is whole or it is not there. `tick` is told how far it is.
 
     The database is copied first: of the artifacts that it names, none is missing that was there when it was copied. Files that
     others delete meanwhile are left out; links are followed.
@@ -71,8 +71,9 @@ def back_up(store: LocalStore, uri: str, target: Path) -> Path:
         copy_database(store.database, copy)
         with tarfile.open(unfinished, "w:gz", compresslevel=1, dereference=True) as archive:  # a link is none elsewhere
             archive.add(copy, _DATABASE)
-            for path in _files(store.artifacts):
+            for count, path in enumerate(_files(store.artifacts), start=1):
                 _add(archive, path, f"{_ARTIFACTS}/{path.relative_to(store.artifacts).as_posix()}")
+                tick(f"{count:,} files, {unfinished.stat().st_size / 2**20:,.0f} MiB")
         unfinished.replace(target)
     return target
 
@@ -143,7 +144,7 @@ def _unreadable(path: Path, error: OSError) -> UnavailableError:
 # --- back ----------------------------------------------------------------------------------------------------------------
 
 
-def bring_back(store: LocalStore, uri: str, source: Path) -> list[Path]:
+def bring_back(store: LocalStore, uri: str, source: Path, tick: Callable[[str], object] = lambda _: None) -> list[Path]:
     """Put the archive's store in the place of this one; return where the one before was moved to.
 
     Everything is unpacked beside its place, on the same disk, and checked before anything is replaced. The database is
@@ -160,7 +161,7 @@ def bring_back(store: LocalStore, uri: str, source: Path) -> list[Path]:
     with held(store_lock(uri), uri), ExitStack() as stack:
         database = _beside(store.database, store.database.parent, stamp, stack)
         artifacts = _beside(store.artifacts, _place(store.artifacts), stamp, stack)
-        _unpack(source, database, artifacts)
+        _unpack(source, database, artifacts, tick)
         before = find_old_root(database / _DATABASE, artifacts / _ARTIFACTS)
         if before is not None and before != store.artifacts:
             if before.exists():
@@ -200,15 +201,16 @@ def _beside(path: Path, place: Path, stamp: str, stack: ExitStack) -> Path:
     return folder
 
 
-def _unpack(source: Path, database: Path, artifacts: Path) -> None:
+def _unpack(source: Path, database: Path, artifacts: Path, tick: Callable[[str], object]) -> None:
     """Unpack the archive into two folders and check it: every byte by its checksum, and the database."""
     try:
         with source.open("rb") as packed, gzip.open(packed) as stream:
             while stream.read(1 << 20):  # the checksum is at the end: nothing is made of damaged bytes
-                pass
+                tick(f"checking the archive: {stream.tell() / 2**20:,.0f} MiB")
             stream.seek(0)
             with tarfile.open(fileobj=stream, mode="r:") as archive:
-                for member in archive:
+                for count, member in enumerate(archive, start=1):
+                    tick(f"{count:,} files unpacked")
                     if not member.isdir():  # made for its files
                         archive.extract(member, database if _part_of(member) == _DATABASE else artifacts, filter="data")
         check_database(database / _DATABASE)

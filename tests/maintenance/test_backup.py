@@ -527,3 +527,13 @@ def test_a_full_disk_names_the_archive_and_leaves_nothing(place: Place, limit: i
     assert in_fork(save) == 0
     assert listing(place.folder) == before
     assert not list(place.folder.glob(".saved*"))
+
+
+def test_whoever_waits_is_told_how_far_it_is(place: Place) -> None:
+    told: list[str] = []
+    archive = back_up(place.files, place.store.uri, place.folder / "told.tar.gz", told.append)
+    assert told
+    assert told[-1].split(" ")[1] == "files,"
+    bring_back(place.files, place.store.uri, archive, told.append)
+    assert any(text.startswith("checking the archive") for text in told)
+    assert told[-1].endswith("files unpacked")
