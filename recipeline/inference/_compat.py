@@ -55,7 +55,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "sklearn.metrics._dist_metrics": tuple(f"{name}Distance{bits}" for name in _DISTANCES for bits in (32, 64)),
     # Plain holders of parameters and of fitted parts.
     "numpy": ("dtype", "mean", "median"),
-    "scipy.interpolate._bsplines": ("BSpline",),
+    "scipy.interpolate._bsplines": ("BSpline", "_BSpline"),
     "scipy.sparse._csc": ("csc_array", "csc_matrix"),
     "scipy.sparse._csr": ("csr_array", "csr_matrix"),
     "sklearn._loss.loss": ("HalfTweedieLoss", "HalfTweedieLossIdentity"),
@@ -76,6 +76,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "sklearn.utils._bunch": ("Bunch",),
     # Functions of arrays, and what calls them: all that a partial, a scorer or a selector can hold is on this list too.
     "functools": ("partial",),
+    "scipy._external.array_api_compat.numpy._aliases": ("asarray",),
     "scipy._lib.array_api_compat.numpy._aliases": ("asarray",),
     "sklearn.cluster._kmeans": ("_kmeans_single_elkan", "_kmeans_single_lloyd"),
     "sklearn.feature_selection._mutual_info": ("mutual_info_regression",),
@@ -88,6 +89,13 @@ _PARTS: dict[str, tuple[str, ...]] = {
     ),
     "sklearn.metrics._scorer": ("_PassthroughScorer", "_Scorer"),
     "sklearn.utils.validation": ("check_array",),
+}
+
+#: Names that some of the locked versions have, and why: each of them is the same thing under another name in the others.
+ONLY_IN_SOME = {
+    "scipy.interpolate._bsplines._BSpline": "scipy 1.18: what BSpline hands over to",
+    "scipy._external.array_api_compat.numpy._aliases.asarray": "scipy 1.18",
+    "scipy._lib.array_api_compat.numpy._aliases.asarray": "scipy up to 1.17",
 }
 
 #: All types that a saved model may be made of, besides those that skops trusts by itself.
