@@ -66,6 +66,8 @@ class Forked:
             # Not those of pytest, which keep what is written and warned of.
             sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115 - a number
             warnings.resetwarnings()
+            for unseen in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+                warnings.simplefilter("ignore", unseen)  # as Python does by itself
             warnings.showwarning = lambda *words: print(warnings.formatwarning(*words[:4]), file=sys.stderr)
             tempfile.tempdir = str(self.temporary)
             for number in ENDING:
