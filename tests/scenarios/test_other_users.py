@@ -7,6 +7,7 @@ import re
 import shutil
 import sqlite3
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -24,7 +25,7 @@ from recipeline.serving.prometheus import Metrics
 from recipeline.serving.server import Serving
 from recipeline.serving.state import Service
 from recipeline.tracking.store import open_store
-from tests.conftest import NAME, Project, close_stores, move_store
+from tests.conftest import NAME, ROOT, Project, close_stores, move_store
 from tests.faults import in_fork
 
 NOBODY = 65534
@@ -42,6 +43,17 @@ def as_reader(command: Callable[[], object]) -> int:
         command()
 
     return in_fork(run)
+
+
+def _can_be_read_by_others() -> bool:
+    """Whether another user reaches the code: a command imports when it runs."""
+    places = [place for name in (ROOT, sys.prefix) for place in (Path(name), *Path(name).parents)]
+    return all(place.stat().st_mode & 0o005 == 0o005 for place in places)
+
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() == 0 and not _can_be_read_by_others(), reason=f"root's other users may not read {ROOT} or {sys.prefix}"
+)
 
 
 @pytest.fixture(scope="module")
