@@ -83,7 +83,7 @@ def test_commands_that_read_need_no_right_to_write(readable: Project) -> None:
         os.chdir(readable.folder)
         for command, words in {
             "history": "promote",
-            "who_served": "now",
+            "who_served": "promote",
             "why": "In Production from",
             "doctor": "Nothing is broken",
             "predict": "version 1",
