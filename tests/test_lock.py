@@ -60,7 +60,7 @@ def installs(folder: Path, locks: list[str], *options: str) -> None:
 
 
 @pytest.mark.parametrize("python", ["3.11", *(pytest.param(python, marks=pytest.mark.full) for python in PYTHONS[1:])])
-@pytest.mark.parametrize("extra", EXTRAS)
+@pytest.mark.parametrize("extra", [pytest.param(extra, marks=[] if extra == "s3" else pytest.mark.full) for extra in EXTRAS])
 def test_an_extra_installs_beside_the_core_and_needs_nothing_that_the_two_locks_leave_out(
     uv_folder: Path, extra: str, python: str
 ) -> None:

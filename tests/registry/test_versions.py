@@ -677,11 +677,8 @@ def overtaken_at(client: MlflowClient, write: int, act: Callable[[], object]) ->
 #: What is tried each time: it takes seconds for each.
 FEW = {
     ("promotion", "promotion"),
-    ("promotion", "deletion of the challenger"),
     ("rollback", "registration"),
-    ("registration", "deletion of the challenger"),
     ("registration", "the same registration"),
-    ("note", "note"),
 }
 
 

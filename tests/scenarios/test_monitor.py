@@ -548,7 +548,9 @@ def rows_at(project: Project, uri: str) -> pd.DataFrame:
     return pd.read_parquet(project.client.download_artifacts(run_id, name))
 
 
-@pytest.mark.parametrize("form", TAKEN)
+@pytest.mark.parametrize(
+    "form", [form if number % 3 == 0 else pytest.param(form, marks=pytest.mark.full) for number, form in enumerate(TAKEN)]
+)
 def test_what_monitor_takes_retrain_takes_and_all_of_it(own: Project, chain: Chain, tmp_path: Path, form: str) -> None:
     rows, old = later(300), len(draw(1))
     path = TAKEN[form](rows, tmp_path / "live")

@@ -207,7 +207,13 @@ def damage(copy: Path) -> None:
         path.write_bytes(path.read_bytes()[:20])
 
 
-@pytest.mark.parametrize("error", [ValueError, ImportError, KeyError, RuntimeError, zlib.error, AssertionError])
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError,
+        *(pytest.param(it, marks=pytest.mark.full) for it in (ValueError, ImportError, KeyError, zlib.error, AssertionError)),
+    ],
+)
 @pytest.mark.parametrize("place", ["fetch_version", "load_copy", "Registry"])
 def test_whatever_a_client_of_a_storage_raises_what_was_served_last_is_served(
     watched: Watched, monkeypatch: pytest.MonkeyPatch, error: type[Exception], place: str
