@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from prettytable import PrettyTable, TableStyle
 
 from benchmarks.contenders import MODEL, ROOT, Place, inherited, last_line
 from benchmarks.serving import tell, trained
+from benchmarks.tables import new_table
 
 OURS, MLFLOW, PANDAS = "python -m recipeline predict", "mlflow models predict", "plain pandas"
 MODELS = {"lr": "linear regression", "rf": "forest of 200 trees"}
@@ -153,10 +153,7 @@ def faster(ours: list[Pair], theirs: list[Pair]) -> float:
 
 def tabulate(results: dict[str, dict[str, list[Pair]]]) -> str:
     """Return the medians of the rounds, and how many times faster a row is than by the others."""
-    table = PrettyTable(["", "seconds", "for few rows", "rows/s", "peak MiB", "a row: of mlflow", "of pandas"])
-    table.set_style(TableStyle.SINGLE_BORDER)
-    table.align = "r"
-    table.align[""] = "l"
+    table = new_table(["", "seconds", "for few rows", "rows/s", "peak MiB", "a row: of mlflow", "of pandas"])
     for alias, found in results.items():
         for name, pairs in found.items():
             full, few = (statistics.median(getattr(pair, which).seconds for pair in pairs) for which in ("full", "few"))

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed, parallel_config
-from prettytable import PrettyTable, TableStyle
 from scipy import stats
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_score
 
+from benchmarks.tables import new_table
 from benchmarks.worlds import RIGHT, WRONG
 from recipeline.config.rules import Promotion
 from recipeline.data.splits import deal_folds
@@ -192,7 +192,7 @@ def main(options: dict[str, str]) -> None:
 
 def tabulate_worlds(datasets: int, jobs: int) -> str:
     """Return how often anything is promoted in each world, attempts counted or not."""
-    table = _table(["world", "promoted", "chance at most", "not counted"])
+    table = new_table(["world", "promoted", "chance at most", "not counted"])
     for label, simulate_one in (WRONG | RIGHT).items():
         verdicts = Parallel(n_jobs=jobs)(delayed(simulate_one)(seed) for seed in range(datasets))
         counted = Share(sum(it.counted for it in verdicts), datasets)
@@ -204,7 +204,7 @@ def tabulate_worlds(datasets: int, jobs: int) -> str:
 
 def tabulate_decisions(scenarios: dict[str, tuple[float, list[Outcome]]]) -> str:
     """Return how often each was promoted, with the correction for the number of candidates and without."""
-    table = _table(["challenger", "promoted", "chance at most", "promoted at nominal level", "chance at most "])
+    table = new_table(["challenger", "promoted", "chance at most", "promoted at nominal level", "chance at most "])
     for label, (true, outcomes) in scenarios.items():
         shares = (share(outcomes, lambda o: o.promoted), share(outcomes, lambda o: o.promoted_nominal))
         # Of what is right to promote, an upper limit says nothing.
@@ -219,7 +219,7 @@ def tabulate_errors(scenarios: dict[str, tuple[float, list[Outcome]]]) -> str:
         "corrected": lambda o: o.corrected,
         "larger": lambda o: o.std_error,
     }
-    table = _table(
+    table = new_table(
         ["challenger", "mean gain", "spread", *(f"{kind} error" for kind in kinds), *(f"{kind} 95 %" for kind in kinds)]
     )
     half = float(stats.norm.ppf(0.975))
@@ -236,14 +236,6 @@ def tabulate_errors(scenarios: dict[str, tuple[float, list[Outcome]]]) -> str:
             ]
         )
     return str(table.get_string())
-
-
-def _table(columns: list[str]) -> PrettyTable:
-    table = PrettyTable(columns)
-    table.set_style(TableStyle.SINGLE_BORDER)
-    table.align = "r"
-    table.align[columns[0]] = "l"
-    return table
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from benchmarks.load import Load, Report, build_request
 
 
 def answer_at_once(listener: socket.socket, reply: bytes) -> None:
-    """Answer every request with `reply`, unread: a server that costs next to nothing. A request is what one read gives."""
+    """Answer every request with `reply`, unread; a request is what one read gives."""
     poll, peers = select.epoll(), dict[int, socket.socket]()
     poll.register(listener, select.EPOLLIN)
     while True:

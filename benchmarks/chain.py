@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 
 import platformdirs
-from prettytable import PrettyTable, TableStyle
 
+from benchmarks.tables import new_table
 from recipeline.config.recipe import load_recipe
 from recipeline.data.sources import read_source
 
@@ -169,10 +169,7 @@ def ratio(ours: list[float], theirs: list[float]) -> float:
 
 def tabulate(seconds: dict[str, list[float]]) -> str:
     """Return median seconds, and the median of the rounds' ratios to both forms of the textbook script."""
-    table = PrettyTable(["", "seconds", "of textbook", "of textbook, pinned"])
-    table.set_style(TableStyle.SINGLE_BORDER)
-    table.align = "r"
-    table.align[""] = "l"
+    table = new_table(["", "seconds", "of textbook", "of textbook, pinned"])
     peers = (seconds[BASE], seconds["textbook script, requirements pinned"])
     for label, values in seconds.items():
         ratios = [f"{ratio(values, peer):.2f}" for peer in peers]

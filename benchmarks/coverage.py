@@ -20,11 +20,11 @@ import numpy as np
 import pandas as pd
 import platformdirs
 from joblib import Parallel, delayed, parallel_config
-from prettytable import PrettyTable, TableStyle
 from scipy.optimize import linprog
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from benchmarks.tables import new_table
 from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.data.schema import validate_table
 from recipeline.data.sources import read_source
@@ -187,7 +187,7 @@ def tabulate_ways(held: Mapping[tuple[str, str], list[Held]]) -> str:
 
     What stands after ± is the standard deviation over splits divided by the root of their number.
     """
-    table = _table(
+    table = new_table(
         ["candidate", "interval", "coverage", "below", "above", "width", "against chosen", "score", "against chosen "]
     )
     for (candidate, way), splits in held.items():
@@ -219,7 +219,7 @@ def _score(held: Held) -> float:
 
 def tabulate_bins(ways: Mapping[str, list[Held]], by: str, edges: np.ndarray) -> str:
     """Return the rows of a split, and coverage and width of each way, where `by` (``predicted`` or ``target``) is in a bin."""
-    table = _table([by, "rows", *ways])
+    table = new_table([by, "rows", *ways])
     joined = {way: [np.concatenate(parts) for parts in _columns(splits, by)] for way, splits in ways.items()}
     splits = len(next(iter(ways.values())))
     for low, high in zip((-np.inf, *edges), (*edges, np.inf), strict=True):
@@ -239,14 +239,6 @@ def _columns(splits: list[Held], by: str) -> tuple[list[np.ndarray], list[np.nda
 def _mean(values: list[float] | np.ndarray, sign: str = "") -> str:
     error = np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
     return f"{np.mean(values):{sign}.3f} ± {error:.3f}"
-
-
-def _table(columns: list[str]) -> PrettyTable:
-    table = PrettyTable(columns)
-    table.set_style(TableStyle.SINGLE_BORDER)
-    table.align = "r"
-    table.align[columns[0]] = "l"
-    return table
 
 
 def main(options: dict[str, str]) -> None:

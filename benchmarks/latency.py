@@ -1,4 +1,4 @@
-"""Latencies as a waiting client would have seen them: corrected for what it did not ask meanwhile, and as a histogram."""
+"""Latencies corrected for requests that a waiting client left out, and as a histogram."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ _BAR = 12
 
 
 def correct(latencies: np.ndarray, interval: float) -> np.ndarray:
-    """Return latencies with those of the requests that a client left out while it waited, sorted; all in milliseconds.
+    """Return sorted latencies with those of the requests that were left out.
 
+    All are in milliseconds, of shape (requests,), without NaN; `interval` is that between two requests, 0: none is left out.
     A client of a closed loop asks every `interval` on average. One that waits for longer than two of these leaves requests
     out, and would have waited in each of them: for an interval less, two intervals less, and so on down to one.
 
@@ -23,19 +24,28 @@ def correct(latencies: np.ndarray, interval: float) -> np.ndarray:
 
 
 def quantile(latencies: np.ndarray, share: float) -> float:
-    """Return the latency that this share of sorted latencies stays within; NaN where there are none."""
+    """Return the latency that a share of the sorted latencies stays within.
+
+    NaN where there are none.
+    """
     return float(latencies[min(int(share * len(latencies)), len(latencies) - 1)]) if len(latencies) else float("nan")
 
 
 def shares(latencies: np.ndarray) -> np.ndarray:
-    """Return which share of the latencies lies in each bin of the histogram, its upper edge included; of shape (edges,)."""
+    """Return the share of the latencies in each bin of EDGES, of shape (edges,).
+
+    A bin has its upper edge in it.
+    """
     counts = np.bincount(np.searchsorted(EDGES, latencies), minlength=len(EDGES))
     found: np.ndarray = counts / max(len(latencies), 1)
     return found
 
 
 def draw_histogram(columns: dict[str, np.ndarray]) -> str:
-    """Return a line for each bin that any column has a latency in: its edge, and of each column the share and a bar."""
+    """Return a histogram of several columns of latencies as text.
+
+    Each line is a bin: its upper edge, and of each column the share and a bar. Empty bins at both ends are left out.
+    """
     found = {title: shares(latencies) for title, latencies in columns.items()}
     used = np.flatnonzero(np.sum(list(found.values()), axis=0))
     if not len(used):

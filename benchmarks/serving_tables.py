@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from prettytable import PrettyTable, TableStyle
 from scipy.stats import bootstrap
 
 from benchmarks.contenders import ECHO, MLFLOW, OURS, UNWATCHED
 from benchmarks.latency import draw_histogram
+from benchmarks.tables import new_table
 
 #: Rows of a request, and how many requests are made of the data.
 SIZES = {1: 256, 100: 32}
@@ -64,7 +64,7 @@ class Results:
 
 def tabulate(results: Results) -> str:
     """Return the medians of the rounds: requests/s, p50 and p99 of each contender and case."""
-    table = _table(["requests/s, p50 ms, p99 ms", *(f"{case.rows} rows, {case.clients} clients" for case in CASES)])
+    table = new_table(["requests/s, p50 ms, p99 ms", *(f"{case.rows} rows, {case.clients} clients" for case in CASES)])
     for name in dict.fromkeys(name for name, _ in results.closed):
         table.add_row([name, *(_cell(results.closed.get((name, case), [])) for case in CASES)])
     for name in results.skipped:
@@ -81,7 +81,7 @@ def _cell(figures: list[Figure]) -> str:
 
 def tabulate_ratios(results: Results) -> str:
     """Return what counts: ratios of the same round, the median of the rounds, and what they are to be."""
-    table, many = _table(["", "measured", "target", "met"]), Case(100, 8)
+    table, many = new_table(["", "measured", "target", "met"]), Case(100, 8)
     p99 = statistics.median(figure.p99 for figure in results.open) if results.open else None
     watched = statistics.median(results.watched) if results.watched else None
     targets: list[tuple[str, float | None, str, Callable[[float], bool]]] = [
@@ -127,18 +127,10 @@ def _interval(ratios: list[float]) -> str:
 
 def tabulate_parts(results: Results) -> str:
     """Return where our time goes, by the header Server-Timing: mean milliseconds, the median of the rounds."""
-    table = _table(["ours, ms", *PARTS])
+    table = new_table(["ours, ms", *PARTS])
     cases = {f"{case.rows} rows, {case.clients} clients": results.closed.get((OURS, case), []) for case in CASES}
     for label, figures in (cases | {"1 row, open loop": results.open}).items():
         if figures:
             parts = [statistics.median(figure.parts.get(part, float("nan")) for figure in figures) for part in PARTS]
             table.add_row([label, *(f"{value:.3f}" for value in parts)])
     return str(table.get_string())
-
-
-def _table(columns: list[str]) -> PrettyTable:
-    table = PrettyTable(columns)
-    table.set_style(TableStyle.SINGLE_BORDER)
-    table.align = "r"
-    table.align[columns[0]] = "l"
-    return table

@@ -37,9 +37,8 @@ def new(folder: Path, data: str, target: str, na: str) -> Result:
     template = read_template()
     files = for_table(template, name, Path(data), target, words) if data else for_wines(template, name)
     library = require_library()
-    locked = {"requirements.txt": library.add_to(template["requirements.txt"]), **library.files}
-    files = {**files, **locked}
-    write_project(folder.resolve(), files, {**template, **locked}, library=library.origin)
+    files = library.lock(files)
+    write_project(folder.resolve(), files, library.lock(template), library=library.origin)
     lines = [
         f"Made {folder}: {len(files)} files, locked to recipeline from {library.origin}.",
         "",

@@ -29,7 +29,7 @@ def upgrade(apply_safe: bool, show_diff: bool) -> Result:
 
     root, template = find_project(), read_template()
     library = require_library()
-    files = {**template, "requirements.txt": library.add_to(template["requirements.txt"]), **library.files}
+    files = library.lock(template)
     differences = compare_project(root, files)
     lines = [f"{it.state:<25} {it.path}" for it in differences]
     if show_diff:

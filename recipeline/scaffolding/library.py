@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -34,6 +35,10 @@ class Requirement:
     def add_to(self, lock: bytes) -> bytes:
         """Return a lock with the library as its last package."""
         return lock.rstrip() + f"\n{self.line}\n".encode()
+
+    def lock(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Return a project's files with the library in their lock, and the files that the lock refers to."""
+        return {**files, "requirements.txt": self.add_to(files["requirements.txt"]), **self.files}
 
 
 def require_library() -> Requirement:
