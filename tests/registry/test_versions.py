@@ -289,8 +289,8 @@ def toy(toy_store: Store) -> Registry:
 
 
 @contextmanager
-def stopped_at(client: MlflowClient, write: int) -> Iterator[list[str]]:
-    """Raise KeyboardInterrupt in place of the client's `write`-th write, counted from 1; give the names of the writes."""
+def overtaken_at(client: MlflowClient, write: int, act: Callable[[], object]) -> Iterator[list[str]]:
+    """Do `act` before the client's `write`-th write, counted from 1; give the names of the writes."""
     names: list[str] = []
 
     def watched(name: str) -> Callable[..., Any]:
@@ -299,14 +299,25 @@ def stopped_at(client: MlflowClient, write: int) -> Iterator[list[str]]:
         def call(*words: Any, **options: Any) -> Any:
             names.append(name)
             if len(names) == write:
-                raise KeyboardInterrupt
+                act()
             return method(*words, **options)
 
         return call
 
-    with pytest.MonkeyPatch.context() as patch, suppress(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as patch:
         for name in WRITES:
             patch.setattr(client, name, watched(name))
+        yield names
+
+
+@contextmanager
+def stopped_at(client: MlflowClient, write: int) -> Iterator[list[str]]:
+    """Raise KeyboardInterrupt in place of the client's `write`-th write, counted from 1; give the names of the writes."""
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt), overtaken_at(client, write, stop) as names:
         yield names
 
 
@@ -650,28 +661,6 @@ THEIRS: dict[str, Callable[[Store, Registry], object]] = {
     "deletion of the challenger": lambda store, _: store.client.delete_model_version(NAME, "3"),
     "deletion of the one before": lambda store, _: store.client.delete_model_version(NAME, "1"),
 }
-
-
-@contextmanager
-def overtaken_at(client: MlflowClient, write: int, act: Callable[[], object]) -> Iterator[list[str]]:
-    """Do `act` before the client's `write`-th write, counted from 1; give the names of the writes."""
-    names: list[str] = []
-
-    def watched(name: str) -> Callable[..., Any]:
-        method = getattr(client, name)
-
-        def call(*words: Any, **options: Any) -> Any:
-            names.append(name)
-            if len(names) == write:
-                act()
-            return method(*words, **options)
-
-        return call
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name in WRITES:
-            patch.setattr(client, name, watched(name))
-        yield names
 
 
 #: What is tried each time: it takes seconds for each.
