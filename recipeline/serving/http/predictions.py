@@ -14,6 +14,7 @@ import orjson
 from flask import Response
 from werkzeug.wrappers import Request as PlainRequest
 
+from recipeline.monitoring.log_format import STAMP
 from recipeline.serving.background import as_line
 from recipeline.serving.http.answers import FACTS, ID, JSON, OUTSIDE, Refusal, answer, served_by
 from recipeline.serving.http.body import decode_body, read_body
@@ -192,13 +193,19 @@ class Asked:
 
     def as_lines(self) -> bytes:
         """Return one line of JSON for each row."""
-        shared = {"time": self.time, "request_id": self.request_id, "version": self.model.version}
-        names = self.model.schema.names
+        version, names, lines = self.model.version, self.model.schema.names, list[bytes]()
         rows = zip(self.values.tolist(), self.predicted.tolist(), strict=True)
-        return b"".join(
-            as_line({**shared, "row": row, "prediction": answer, "features": dict(zip(names, cells, strict=True))})
-            for row, (cells, answer) in enumerate(rows)
-        )
+        for row, (cells, predicted) in enumerate(rows):
+            line = {
+                "time": self.time,
+                "request_id": self.request_id,
+                "version": version,
+                "row": row,
+                "prediction": predicted,
+                "features": dict(zip(names, cells, strict=True)),
+            }
+            lines += (STAMP, as_line(line)[1:])
+        return b"".join(lines)
 
 
 def as_lines(kept: Asked | bytes) -> bytes:
