@@ -24,6 +24,8 @@ def read_body(environ: dict[str, Any], most: int) -> bytes:
     """
     if _BODY in environ:
         kept: bytes = environ[_BODY]
+        if len(kept) > most:
+            raise _too_large(most)
         return kept
     said = environ.get("CONTENT_LENGTH") or ""
     length = int(said) if said.isdecimal() else None

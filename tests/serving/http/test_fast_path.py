@@ -337,6 +337,16 @@ def test_a_hook_that_reads_a_body_reads_no_more_than_the_limit(make_client: Make
     assert status[:3] == ("400" if is_chunked else "413")  # what is left of it is no body of its own
 
 
+def test_a_hook_that_may_read_more_lets_no_more_be_predicted(make_client: Make, row: Row) -> None:
+    def add(app: Flask) -> None:
+        app.config["MAX_CONTENT_LENGTH"] = 2**20
+        app.before_request(lambda: request.get_data() and None)
+
+    client = make_client(add=add, max_body_mb=MAX_MB)
+    assert post(client, row).status_code == 200
+    assert post(client, b" " * int(MAX_MB * 2**20 + 1) + json.dumps(row).encode()).status_code == 413
+
+
 @pytest.mark.parametrize("status", [1000, 99, 100, 101, 199, 600, 999, 0])
 def test_a_status_that_is_no_answer_is_a_500(make_client: Make, row: Row, status: int) -> None:
     def change(response: Response) -> Response:
