@@ -38,8 +38,8 @@ SYNTHETIC = "synthetic"
 def _refuse_text(value: object) -> object:
     if value == "text":
         raise ValueError(
-            "free text is no kind of column that a model can be fitted to. Use category where each value is a name, or make numbers "
-            "of the text before (its length, counts of words)."
+            "a model cannot be fitted to free text. Use category where each value is a name, or make numbers of the text "
+            "before (its length, counts of words)."
         )
     return value
 
@@ -68,7 +68,9 @@ class Column(Settings):
         of = {"values": ("category",), "format": ("datetime",), **dict.fromkeys(("unit", "min", "max"), ("number", "integer"))}
         for name, types in of.items():
             if self.type not in types and getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"'{name}' is a setting of columns of the type {' or '.join(types)}, and this is a {self.type}.")
+                raise ValueError(
+                    f"'{name}' is a setting of columns of the type {' or '.join(types)}, and this is a {self.type}."
+                )
         return self
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -34,6 +34,10 @@ class Columns:
     def of_numbers(cls, names: Sequence[str]) -> Self:
         """Return columns of numbers of which nothing but the name is known."""
         return cls(tuple(Feature(name) for name in names))
+
+    def as_numbers(self) -> Self:
+        """Return columns of these names whose values are the codes of these."""
+        return type(self)(tuple(replace(it, type="number", categories=(), na=()) for it in self.features))
 
     @cached_property
     def names(self) -> tuple[str, ...]:

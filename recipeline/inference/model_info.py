@@ -75,7 +75,8 @@ class Feature:
     def is_missing_word(self, value: object) -> bool:
         """Whether a text or a number is one of the words for a missing value."""
         if isinstance(value, str):
-            return value.strip() in self.na
+            text = value.strip()
+            return text in self.na or (not text and not self.is_numeric)
         return type(value) in (int, float) and value in self.missing_codes
 
     @property
@@ -102,6 +103,11 @@ class Feature:
     def at_most(self) -> str:
         """The rule that a value above the greatest possible one breaks."""
         return f"must be at most {self.max:g}{f' {self.unit}' if self.unit else ''}"
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The codes beyond which a value is one that the model has not seen."""
+        return (self.low, self.high) if self.kind.has_range else (-math.inf, math.inf)
 
     def is_possible(self, value: float) -> bool:
         """Whether the recipe allows a value at all."""

@@ -61,6 +61,13 @@ class Category(Kind):
 def _as_text(values: pa.Array) -> pa.Array:
     if pa.types.is_floating(values.type):
         numbers = values.to_numpy(zero_copy_only=False)
-        texts = [None if np.isnan(it) else str(int(it)) if it == np.rint(it) and abs(it) < 2**53 else repr(float(it)) for it in numbers]
+        texts = [
+            None if np.isnan(it) else str(int(it)) if it == np.rint(it) and abs(it) < 2**53 else repr(float(it))
+            for it in numbers
+        ]
         return pa.array(texts, pa.large_string())
     return pc.cast(values, pa.large_string())
+
+
+def _number_as_text(number: float) -> str:
+    return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)

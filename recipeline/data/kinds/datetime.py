@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,7 +26,7 @@ class Datetime(Kind):
 
     def holds(self, kind: pa.DataType) -> bool:
         """Whether a column of this Arrow type can be read."""
-        return pa.types.is_timestamp(kind) or pa.types.is_date(kind)
+        return any(is_one(kind) for is_one in (pa.types.is_timestamp, pa.types.is_date))
 
     def read(self, values: pa.Array, na: Sequence[str], rules: Rules) -> Values:
         """Return datetime64[us]. Text is ISO 8601, or of the column's `format`."""
@@ -54,7 +53,9 @@ class Datetime(Kind):
         """Return `distinct`, the `first` and `last` date, and a histogram of seconds since 1970."""
         known = column.dropna()
         seconds = as_seconds(known.to_numpy(dtype="datetime64[us]"))
-        ends = {"first": known.min().isoformat(), "last": known.max().isoformat()} if len(known) else {"first": None, "last": None}
+        ends = (
+            {"first": known.min().isoformat(), "last": known.max().isoformat()} if len(known) else {"first": None, "last": None}
+        )
         return {"distinct": int(column.nunique()), **ends, "histogram": histogram(seconds)}
 
 

@@ -57,6 +57,15 @@ class Number(Kind):
         if rules.max is not None:
             yield f"must be at most {rules.max:g}{unit}", numbers > rules.max
 
+    def is_faultless(self, values: Values, rules: Rules) -> bool:
+        """Whether no value breaks a rule, by a look at the extremes, which a NaN would be; False where that does not tell."""
+        if self.is_whole or not len(values.typed):
+            return False
+        low, high = values.typed.min(), values.typed.max()
+        above = rules.min is None or low >= rules.min
+        below = rules.max is None or high <= rules.max
+        return bool(above and below and np.isfinite(low) and np.isfinite(high))
+
     def describe(self, column: pd.Series) -> dict[str, Any]:
         """Return `distinct`, mean, std, quantiles and a histogram of BINS equal bins, or one; None where there is no value."""
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,10 +52,15 @@ class Known(Protocol):
 class Kind(ABC):
     """A column kind in a model.
 
-    Inside the service, batch prediction and monitoring a row is a vector of float64 codes: a number itself, 1 and 0 for true and
-    false, the place of a category in the sorted training values (their number: any other value), seconds since 1970 for a date.
-    NaN is a missing value.
+    Inside the service, batch prediction and monitoring a row is a vector of float64 codes: a number itself, 1 and 0 for true
+    and false, the place of a category in the sorted training values (their number: any other value), seconds since 1970 for a
+    date. NaN is a missing value.
     """
+
+    #: The types that a value has in JSON.
+    json_types: tuple[type, ...]
+    #: Whether a value beyond those of the training rows is worth a warning.
+    has_range = True
 
     @abstractmethod
     def encode(self, typed: np.ndarray | pd.Series, feature: Known) -> np.ndarray:
@@ -80,6 +85,18 @@ class Kind(ABC):
     @abstractmethod
     def show(self, code: float, feature: Known) -> Any:
         """Return a code as a value of JSON, None for NaN."""
+
+    @abstractmethod
+    def parts(self, codes: np.ndarray, feature: Known, count: int) -> Iterator[tuple[Any, Any, np.ndarray]]:
+        """Yield about `count` parts of the rows by value: the least and the greatest value of JSON, and which rows they are."""
+
+    @abstractmethod
+    def ends(self, codes: np.ndarray, feature: Known) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield parts of the rows worth a look, as a sentence names them after the column: its extremes, or its main values."""
+
+    @abstractmethod
+    def grid(self, codes: np.ndarray, feature: Known, count: int) -> np.ndarray:
+        """Return up to `count` codes that a dependence is drawn over; none where there is no value."""
 
     @abstractmethod
     def trained_on(self, feature: Known) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from recipeline.inference.kinds.number import Number
 
 class Boolean(Number):
     """True or false."""
+
+    json_types = (bool, int, float)
 
     def read(self, value: Any, feature: Known) -> tuple[float, str]:
         """Return 1.0 for true, 1 and the words of a table for it; 0.0 likewise."""
@@ -31,6 +34,15 @@ class Boolean(Number):
     def show(self, code: float, feature: Known) -> Any:
         """Return true or false."""
         return None if math.isnan(code) else bool(code)
+
+    def ends(self, codes: np.ndarray, feature: Known) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield the rows of false and of true."""
+        yield "false", codes == 0
+        yield "true", codes == 1
+
+    def grid(self, codes: np.ndarray, feature: Known, count: int) -> np.ndarray:
+        """Return the values that are there."""
+        return np.unique(codes[~np.isnan(codes)])
 
     def trained_on(self, feature: Known) -> str:
         """Return the only value of the training rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ _LISTED = 8
 
 class Category(Kind):
     """A category. A value that the training rows do not have is one code, whatever it is, as it is to the model's encoder."""
+
+    json_types = (str,)
 
     def encode(self, typed: np.ndarray | pd.Series, feature: Known) -> np.ndarray:
         """Return the places of the values; the number of categories for any other one."""
@@ -61,6 +63,27 @@ class Category(Kind):
         if math.isnan(code):
             return None
         return feature.categories[int(code)] if code < len(feature.categories) else name_other(feature.categories)
+
+    def parts(self, codes: np.ndarray, feature: Known, count: int) -> Iterator[tuple[Any, Any, np.ndarray]]:
+        """Yield the rows of each of the most frequent values, the most frequent first."""
+        for code in self._frequent(codes, count):
+            value = self.show(code, feature)
+            yield value, value, codes == code
+
+    def ends(self, codes: np.ndarray, feature: Known) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield the rows of the most frequent values."""
+        for code in self._frequent(codes, 2):
+            yield f"'{self.show(code, feature)}'", codes == code
+
+    def grid(self, codes: np.ndarray, feature: Known, count: int) -> np.ndarray:
+        """Return the most frequent values, in alphabetical order."""
+        return np.sort(self._frequent(codes, count))
+
+    @staticmethod
+    def _frequent(codes: np.ndarray, count: int) -> np.ndarray:
+        values, counts = np.unique(codes[~np.isnan(codes)], return_counts=True)
+        frequent: np.ndarray = values[np.argsort(-counts, kind="stable")][:count]
+        return frequent
 
     def trained_on(self, feature: Known) -> str:
         """Return the first of the training values."""

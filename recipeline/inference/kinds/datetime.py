@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 
 from recipeline.data.kinds.datetime import as_dates, as_seconds, parse_one
-from recipeline.inference.kinds.base import Kind, Known
-from recipeline.inference.kinds.number import learn_range
+from recipeline.inference.kinds.base import Known
+from recipeline.inference.kinds.number import Number, learn_range
 
 
-class Datetime(Kind):
-    """A date, or a date and time."""
+class Datetime(Number):
+    """A date, or a date and time. It has no range: a later date than the training rows' is no surprise."""
+
+    json_types = (str,)
+    has_range = False
 
     def encode(self, typed: np.ndarray | pd.Series, feature: Known) -> np.ndarray:
         """Return seconds."""
@@ -48,6 +51,10 @@ class Datetime(Kind):
         text = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
         shown = (text + (as_dates(np.array([code]))[0] - np.datetime64(0, "us")).item()).isoformat()
         return shown.removesuffix("T00:00:00")
+
+    def words(self, code: float, feature: Known) -> str:
+        """Return the date."""
+        return str(self.show(code, feature))
 
     def trained_on(self, feature: Known) -> str:
         """Return the first and last date of the training rows."""

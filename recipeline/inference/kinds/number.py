@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 class Number(Kind):
     """A number."""
 
+    json_types: tuple[type, ...] = (int, float)
     #: The rule that a fraction breaks, empty where it breaks none.
     whole = ""
 
@@ -59,9 +61,36 @@ class Number(Kind):
         """Return the number."""
         return None if math.isnan(code) else code
 
+    def parts(self, codes: np.ndarray, feature: Known, count: int) -> Iterator[tuple[Any, Any, np.ndarray]]:
+        """Yield equally large parts, the lowest first; equal values share one, so there may be fewer."""
+        known = codes[~np.isnan(codes)]
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, count + 1)[1:])) if len(known) else known
+        part = np.searchsorted(edges, codes)  # NaN lies beyond the last edge
+        for number in range(len(edges)):
+            rows = part == number
+            if rows.any():
+                yield self.show(float(codes[rows].min()), feature), self.show(float(codes[rows].max()), feature), rows
+
+    def ends(self, codes: np.ndarray, feature: Known) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield the lowest and the highest quarter."""
+        known = codes[~np.isnan(codes)]
+        if known.size:
+            low, high = np.quantile(known, (0.25, 0.75))
+            yield f"up to {self.words(low, feature)}", codes <= low
+            yield f"from {self.words(high, feature)}", codes >= high
+
+    def grid(self, codes: np.ndarray, feature: Known, count: int) -> np.ndarray:
+        """Return quantiles between 5 % and 95 %."""
+        known = codes[~np.isnan(codes)]
+        return np.unique(np.quantile(known, np.linspace(0.05, 0.95, count))) if known.size else known
+
+    def words(self, code: float, feature: Known) -> str:
+        """Return a code as a sentence has it, with its unit."""
+        return f"{code:g}{f' {feature.unit}' if feature.unit else ''}"
+
     def trained_on(self, feature: Known) -> str:
         """Return the range of the training rows."""
-        return f"trained on {feature.low:g} to {feature.high:g}{f' {feature.unit}' if feature.unit else ''}"
+        return f"trained on {feature.low:g} to {self.words(feature.high, feature)}"
 
 
 def learn_range(values: np.ndarray) -> dict[str, Any]:
