@@ -27,12 +27,18 @@ def row_groups(features: pd.DataFrame) -> np.ndarray:
     It depends on the row's values by column name alone: on neither its place, the order of the columns, the other rows nor the
     process. -0.0 equals 0.0; NaN equals NaN; a number equals its float32 as far as `as_written` says.
     """
-    columns = {name: _kind_of(features[name]).keys(features[name]) for name in sorted(features.columns)}
+    columns = {name: kind_of(features[name]).keys(features[name]).to_numpy() for name in sorted(features.columns)}
     keys: np.ndarray = pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy()
     return keys
 
 
-def _kind_of(column: pd.Series) -> Kind:
+def as_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a data frame with every column as float64: equal for equal values of this frame, in their order."""
+    columns = {name: kind_of(frame[name]).as_numbers(frame[name]) for name in frame.columns}
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def kind_of(column: pd.Series) -> Kind:
     """Return the kind of a column of a data frame, by its type: numbers have one key, whatever their kind."""
     if pd.api.types.is_datetime64_dtype(column.dtype):
         return KINDS["datetime"]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
 from recipeline.config.recipe import Recipe
-from recipeline.config.table import Column
+from recipeline.data.kinds.every import KINDS
 from recipeline.errors import UsageError
 from recipeline.inference.trust import types_to_trust
 
@@ -41,17 +40,10 @@ def _fitted(recipe: Recipe, estimator: BaseEstimator) -> BaseEstimator:
         if key.rpartition("__")[2] in _ROUNDS and isinstance(value, int)
     }
     generator = np.random.default_rng(0)
-    rows = pd.DataFrame({name: _draw(column, generator) for name, column in recipe.columns.items()})
+    rows = pd.DataFrame({name: KINDS[column.type].draw(column, generator, _ROWS) for name, column in recipe.columns.items()})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it did not converge in two rounds
         try:
             return trial.set_params(**rounds).fit(rows[list(recipe.features)], rows[recipe.target])
         except Exception:  # whatever an estimator says of rows that nobody measured
             return estimator
-
-
-def _draw(column: Column, generator: np.random.Generator) -> Any:
-    low = 0.0 if column.min is None else column.min
-    high = low + 10 if column.max is None else column.max
-    drawn = generator.uniform(low, max(low, high), _ROWS)
-    return np.round(drawn) if column.type == "integer" else drawn

@@ -82,8 +82,16 @@ class Kind(ABC):
         """Return a column of a data frame as it is hashed: equal values are equal, whichever file they came from."""
 
     @abstractmethod
+    def as_numbers(self, column: pd.Series) -> np.ndarray:
+        """Return a column of a data frame as float64, NaN where missing: equal for equal values of it, in their order."""
+
+    @abstractmethod
     def describe(self, column: pd.Series) -> dict[str, Any]:
         """Return the column profile of a column of a data frame: `distinct` values, a `histogram` or `counts`."""
+
+    @abstractmethod
+    def draw(self, rules: Rules, generator: np.random.Generator, rows: int) -> pd.Series:
+        """Return made-up values that break no rule."""
 
     def accepts(self, kind: pa.DataType) -> bool:
         """Whether a column of this Arrow type can be read."""

@@ -48,6 +48,10 @@ class Boolean(Number):
         )
         return Values(np.select([is_true, is_false], [1.0, 0.0], np.nan), missing, ~(is_true | is_false | missing))
 
+    def draw(self, rules: Rules, generator: np.random.Generator, rows: int) -> pd.Series:
+        """Return 0.0 and 1.0."""
+        return pd.Series(generator.integers(2, size=rows).astype(float))
+
     def describe(self, column: pd.Series) -> dict[str, Any]:
         """Return `distinct`, the mean, which is the share of true, and `counts` of false and true."""
         counts = column.value_counts()

@@ -44,12 +44,21 @@ class Category(Kind):
         """Return the text; "" where there is none, which no value is."""
         return column.astype(object).where(column.notna(), "")
 
+    def as_numbers(self, column: pd.Series) -> np.ndarray:
+        """Return the places of the values in alphabetical order."""
+        codes, _ = pd.factorize(column, sort=True)
+        return np.where(codes < 0, np.nan, codes)
+
     def broken(self, values: Values, rules: Rules) -> Iterator[tuple[str, np.ndarray]]:
         """Yield each rule of a column with the rows that break it."""
         yield from super().broken(values, rules)
         if rules.values:
             unknown = ~values.missing & ~np.isin(values.typed.astype(object), list(rules.values))
             yield f"must be one of {', '.join(rules.values)}", unknown
+
+    def draw(self, rules: Rules, generator: np.random.Generator, rows: int) -> pd.Series:
+        """Return values that may be there, a and b where any may."""
+        return pd.Series(generator.choice(list(rules.values) or ["a", "b"], rows), dtype="str")
 
     def describe(self, column: pd.Series) -> dict[str, Any]:
         """Return `distinct` and the `counts` of the most frequent values, the most frequent first."""

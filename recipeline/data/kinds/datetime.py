@@ -38,7 +38,7 @@ class Datetime(Kind):
         text = pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.large_string())), "")
         missing = pc.is_in(text, pa.array(["", *na], text.type)).to_numpy(zero_copy_only=False)
         typed = parse(text.to_pandas(), rules.format)
-        typed[missing] = np.datetime64("NaT")
+        typed = np.where(missing, np.datetime64("NaT", "us"), typed)
         return Values(typed, missing, np.isnat(typed) & ~missing)
 
     def series(self, typed: np.ndarray) -> pd.Series:
@@ -48,6 +48,15 @@ class Datetime(Kind):
     def keys(self, column: pd.Series) -> pd.Series:
         """Return microseconds since 1970; the least number where there is none."""
         return pd.Series(column.to_numpy(dtype="datetime64[us]").astype("int64"))
+
+    def as_numbers(self, column: pd.Series) -> np.ndarray:
+        """Return seconds since 1970."""
+        return as_seconds(column.to_numpy(dtype="datetime64[us]"))
+
+    def draw(self, rules: Rules, generator: np.random.Generator, rows: int) -> pd.Series:
+        """Return times of one year."""
+        seconds = generator.integers(366 * 86_400, size=rows).astype("timedelta64[s]")
+        return pd.Series((np.datetime64("2024-01-01", "us") + seconds).astype("datetime64[us]"))
 
     def describe(self, column: pd.Series) -> dict[str, Any]:
         """Return `distinct`, the `first` and `last` date, and a histogram of seconds since 1970."""

@@ -44,6 +44,10 @@ class Number(Kind):
         """Return numbers such that one and its float32 are the same; -0.0 is 0.0."""
         return pd.Series(as_written(column.to_numpy(dtype="float64")) + 0.0)
 
+    def as_numbers(self, column: pd.Series) -> np.ndarray:
+        """Return the numbers."""
+        return column.to_numpy(dtype="float64")
+
     def broken(self, values: Values, rules: Rules) -> Iterator[tuple[str, np.ndarray]]:
         """Yield each rule of a column with the rows that break it."""
         yield from super().broken(values, rules)
@@ -65,6 +69,13 @@ class Number(Kind):
         above = rules.min is None or low >= rules.min
         below = rules.max is None or high <= rules.max
         return bool(above and below and np.isfinite(low) and np.isfinite(high))
+
+    def draw(self, rules: Rules, generator: np.random.Generator, rows: int) -> pd.Series:
+        """Return numbers between the limits."""
+        low = 0.0 if rules.min is None else rules.min
+        high = low + 10 if rules.max is None else rules.max
+        drawn = generator.uniform(low, max(low, high), rows)
+        return pd.Series(np.round(drawn) if self.is_whole else drawn)
 
     def describe(self, column: pd.Series) -> dict[str, Any]:
         """Return `distinct`, mean, std, quantiles and a histogram of BINS equal bins, or one; None where there is no value."""

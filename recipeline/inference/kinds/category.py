@@ -23,7 +23,7 @@ class Category(Kind):
     def encode(self, typed: np.ndarray | pd.Series, feature: Known) -> np.ndarray:
         """Return the places of the values; the number of categories for any other one."""
         values = pd.Series(typed, dtype="object")
-        codes = values.map(feature.places).to_numpy(dtype=np.float64)
+        codes = values.map(feature.places).to_numpy(dtype=np.float64, copy=True)
         codes[np.isnan(codes) & values.notna().to_numpy()] = len(feature.categories)
         return codes
 
