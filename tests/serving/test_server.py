@@ -107,7 +107,7 @@ def test_a_service_on_an_empty_store_starts_and_says_what_to_do(project: Project
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        (["--host", "0.0.0.0"], 2, "A service that others reach must ask for a token."),
+        (["--host", "0.0.0.0"], 2, "is reachable from other machines, and no tokens are set."),
         (["--port", "99999"], 2, "port must be a number from 1 to 65535. Got '99999' instead."),
         (["--host", "256.1.1.1", "--insecure", "on"], 6, "The service must be able to listen on 256.1.1.1:"),
         (["--insecure", "maybe"], 2, "insecure must be on or off."),

@@ -33,7 +33,7 @@ def test_compare_of_a_run_that_came_to_no_evaluation_says_which_it_needs(chains:
     ingest = chains.project.first("ingest").info.run_id
     outcome = chains.project.run("compare", before=ingest)
     assert outcome.exit_code == 6
-    assert "must be a version, or the ID of a run that came to an evaluation" in outcome.stderr
+    assert "must be a version, or the ID of a run with an evaluation" in outcome.stderr
 
 
 def side(name: str, r2: float, rows: str = "abc") -> Side:
