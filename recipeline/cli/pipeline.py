@@ -32,7 +32,7 @@ from recipeline.tracking.runs import StepRun
 from recipeline.tracking.sqlite import path_of
 
 if TYPE_CHECKING:
-    from recipeline.reports.cards.main import Story
+    from recipeline.reports.cards.main import ChainSummary
 
 
 def name_params(*, data: str, split: str = "", model: str = "", promote: str = "") -> dict[str, dict[str, str]]:
@@ -117,19 +117,19 @@ def _describe_chain(
     run: StepRun,
     before: dict[str, str],
     error: Exception | None = None,
-) -> Story:
+) -> ChainSummary:
     """Return the chain's results for its card."""
     from recipeline.reports.cards.compare import Comparison
-    from recipeline.reports.cards.main import ALWAYS, Leg, Story
+    from recipeline.reports.cards.main import ALWAYS, ChainSummary, StepSummary
 
     ids, here = chain.lineage, session.reader.root(run.id)
-    legs = []
+    steps = []
     for step, run_id in {**ids, **{step: opened.id for step, opened in chain.opened.items()}}.items():
         begun, ended = chain.seconds.get(step, (0.0, 0.0))
         outcome = chain.opened[step].outcome if step in ids and step in chain.opened else "failed" if step not in ids else "ok"
         card = way_to(here, session.reader.root(run_id), CARD.name)
         why = chain.reasons.get(step, ALWAYS if step not in chain.reused else "")
-        legs.append(Leg(step, run_id, step in chain.reused, why, begun, ended - begun, outcome, card))
+        steps.append(StepSummary(step, run_id, step in chain.reused, why, begun, ended - begun, outcome, card))
     tags = _tags(session, ids["ingest"]) if "ingest" in ids else {}
 
     def found(artifact: Artifact[dict[str, Any]], step: str) -> dict[str, Any] | None:
@@ -140,11 +140,11 @@ def _describe_chain(
         with suppress(RecipelineError):  # the last run may be there in parts only; this one is none the worse for it
             last, now = (describe_side(session, *it, reader) for it in (("the last run", before), ("this run", ids)))
             since = Comparison(last, now, differing_components(session, before, ids))
-    return Story(
+    return ChainSummary(
         session.recipe.name,
         session.profile_name,
         {name: tags[f"recipeline.data_{name}"] for name in ("origin", "digest", "source") if f"recipeline.data_{name}" in tags},
-        legs,
+        steps,
         metrics=found(METRICS, "evaluate"),
         verdict=found(VERDICT, "evaluate"),
         version=found(VERSION, "promote"),

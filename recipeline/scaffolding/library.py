@@ -101,7 +101,7 @@ def _from_file(path: Path, info: dict[str, Any]) -> Requirement:
     digest = hashlib.sha256(content or b"").hexdigest()
     if not content or (known and known != digest):
         raise UnavailableError(
-            f"The wheel that the library was installed from {'no longer exists' if content is None else 'has changed'}: {path}.",
+            f"The wheel of the installed library {'no longer exists' if content is None else 'has changed'}: {path}.",
             fix="Install the library again from a wheel in a permanent folder, then repeat the command.",
         )
     return _as_wheel(path.name, content, path.name)

@@ -122,7 +122,7 @@ NO_CHALLENGER = Refuses("No challenger to approve.")
 NO_EARLIER_ONE = Refuses("No earlier version of Production to restore.")
 NO_TWO_CHAINS = Refuses("Fewer than two finished chains to compare.")
 ON_AN_EMPTY_STORE = {
-    "main": Does(("main", *ORDER), "promoted", IN_PRODUCTION, "Reused: nothing."),
+    "main": Does(("main", *ORDER), "promoted", IN_PRODUCTION, "Reused: none."),
     **{step: Does(ORDER[: ORDER.index(step) + 1]) for step in ("ingest", "split", "train", "evaluate")},
     "register": Does(ORDER[:-1], stages={"1": "Staging"}),
     "promote": Does(ORDER, "promoted", IN_PRODUCTION),
@@ -130,7 +130,7 @@ ON_AN_EMPTY_STORE = {
     "compare": NO_TWO_CHAINS,
     "predict": Refuses("A version of SmallModel must be in Production. Got none instead."),
     "monitor": Refuses("No version of SmallModel in Production to monitor."),
-    "retrain": Does(("retrain", "main", *ORDER), "promoted", IN_PRODUCTION, "Reused: nothing."),
+    "retrain": Does(("retrain", "main", *ORDER), "promoted", IN_PRODUCTION, "Reused: none."),
     "approve": NO_CHALLENGER,
     "rollback": NO_EARLIER_ONE,
     "repair": Does(("repair",), prints="nothing was broken"),

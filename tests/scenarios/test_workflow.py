@@ -318,7 +318,7 @@ def test_a_deleted_run_is_not_reused(ran: Project) -> None:
 
 def test_cache_off_runs_everything_and_registers_nothing_twice(ran: Project) -> None:
     outcome = ran.ok("main", cache="off")
-    assert "Reused: nothing." in outcome.stdout
+    assert "Reused: none." in outcome.stdout
     assert "train: cache=off" in outcome.stdout
     assert ran.versions() == {"1": "Production"}
 

@@ -18,7 +18,7 @@ def test_compare_names_what_differs_between_two_versions(chains: Chains) -> None
 
 def test_compare_without_words_takes_the_last_two_chains_and_warns_of_other_test_rows(chains: Chains) -> None:
     outcome = chains.project.ok("compare")
-    assert "The test rows are not the same" in card_of(chains.project, outcome.run_id).read_text(encoding="utf-8")
+    assert "The test rows differ" in card_of(chains.project, outcome.run_id).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("word", ["99", "f" * 32, "no such run"])
@@ -52,5 +52,5 @@ def test_two_results_are_told_by_their_best_candidates_and_the_gain() -> None:
 
 def test_figures_of_other_rows_do_not_compare_and_what_is_alike_in_everything_is_said_to_be() -> None:
     other, alike = notes(make_card(Comparison(side("A", 0.3), side("A", 0.3, "def"), [])))
-    assert other.startswith("The test rows are not the same")
-    assert alike.startswith("Nothing that is recorded")
+    assert other.startswith("The test rows differ")
+    assert alike.startswith("No recorded differences")
