@@ -31,7 +31,7 @@ def make_card(results: Results) -> Card:
     newest = report["newest"]
     spreads = _spreads(newest)
     sections = [
-        Section("Rows", _looked_at(report)),
+        Section("Rows", _rows(report)),
         *([Section("Findings", [_findings(newest["findings"])])] if newest["findings"] else []),
         *([Section("Population stability", _stability(spreads, newest, recipe))] if spreads else []),
         *([Section("Distributions", _distributions(spreads, baseline, recipe))] if spreads else []),
@@ -61,7 +61,7 @@ def _name(key: str) -> str:
     return key.removeprefix("feature ")
 
 
-def _looked_at(report: Mapping[str, Any]) -> list[Block]:
+def _rows(report: Mapping[str, Any]) -> list[Block]:
     newest, labels = report["newest"], report["labels"]
     facts: dict[str, Cell] = {
         "Rows from": report["origin"],

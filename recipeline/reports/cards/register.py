@@ -36,6 +36,6 @@ def make_card(results: Results) -> Card:
     return Card(
         f"register: {version['name']} version {version['version']}",
         f"{version['candidate']} is {is_new}.",
-        [*parts, Section("Lineage", [Table(["what", "value"], lineage, "Model card")])],
+        [*parts, Section("Lineage", [Table(["what", "value"], lineage, "Runs and digests of the version")])],
         tone="warning" if tags["data_source"] == SYNTHETIC else "good",
     )

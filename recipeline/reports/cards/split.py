@@ -33,7 +33,7 @@ def make_card(results: Results) -> Card:
         [
             Section("Sizes", [Facts(facts), *(Note(warning, "warning") for warning in audit["warnings"])]),
             Section("Twins in training and test", _leaks(audit)),
-            Section("Differences between training and test rows", [_alike(audit)]),
+            Section("Differences between training and test rows", [_differences(audit)]),
         ],
         tone="warning" if leaked or audit["warnings"] else "good",
     )
@@ -74,7 +74,7 @@ def _leaks(audit: dict[str, Any]) -> list[Block]:
     ]
 
 
-def _alike(audit: dict[str, Any]) -> Plot:
+def _differences(audit: dict[str, Any]) -> Plot:
     columns, which = select_strongest(audit["columns"], [column["ks"] for column in audit["columns"]])
     return Plot(
         "differences",

@@ -1,4 +1,4 @@
-"""The bins of a version's baseline, and how far counts in them are from it."""
+"""The bins of a version's baseline, and the drift of counts in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MIN_ROWS = 100
 
 
 class Bins:
-    """The bins of a baseline in one flat array of counts: those of each feature, then those of the prediction."""
+    """The bins of a baseline as one flat array: features, then the prediction."""
 
     def __init__(self, baseline: Mapping[str, Any], names: Iterable[str]) -> None:
         self.names = tuple(names)
@@ -25,14 +25,17 @@ class Bins:
         self.size = int(self._starts[-1])
 
     def count(self, values: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """Return the counts of rows of shape (rows, features) and of what was predicted of them; NaN is in no bin."""
+        """Return the counts of rows of shape (rows, features) and their predictions.
+
+        NaN is in no bin.
+        """
         columns = [*values.T, predicted]
         return np.concatenate(
             [count_bins(column[~np.isnan(column)], edges) for column, edges in zip(columns, self._edges, strict=True)]
         )
 
     def stability(self, counts: np.ndarray) -> list[float | None]:
-        """Return the population stability index of each column; None where it has fewer than MIN_ROWS values."""
+        """Return each column's population stability index; None below MIN_ROWS values."""
         parts = (counts[start:end] for start, end in zip(self._starts[:-1], self._starts[1:], strict=True))
         return [
             population_stability(part, reference) if part.sum() >= MIN_ROWS else None
