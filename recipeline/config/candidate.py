@@ -76,7 +76,7 @@ def _as_difference(value: object) -> object:
 
 
 class Distribution(Settings):
-    """What a searched parameter is drawn from; exactly one of the four."""
+    """The distribution of a searched parameter; exactly one of the four."""
 
     choice: tuple[Any, ...] | None = Field(default=None, min_length=1)
     integer: tuple[int, int] | None = None
@@ -87,7 +87,9 @@ class Distribution(Settings):
     def _exactly_one(self) -> Self:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of choice, integer, uniform, loguniform. Got {given or 'none'} instead.")
+            raise ValueError(
+                f"give exactly one of choice, integer, uniform, loguniform{f'. Got {given} instead' if given else ''}."
+            )
         limits = getattr(self, given[0])
         if given[0] != "choice" and not limits[0] < limits[1]:
             raise ValueError(f"{given[0]} needs its lower limit first. Got {list(limits)} instead.")
@@ -97,9 +99,9 @@ class Distribution(Settings):
 
 
 class Search(Settings):
-    """A randomised search inside the training folds: which parameters, and how many draws.
+    """A randomised search inside the training folds: parameters and draws.
 
-    `seconds`, where given, stop it earlier, with a warning: the result then depends on the machine.
+    `seconds` limits its duration, with a warning: the result then depends on the machine.
     """
 
     space: dict[str, Distribution] = Field(min_length=1)
@@ -108,7 +110,10 @@ class Search(Settings):
 
 
 class Candidate(Settings):
-    """A model to try: an estimator behind optional preprocessing, or the mean of other candidates (`members`)."""
+    """A model of the comparison: an estimator with preprocessing, or a mean.
+
+    `members` are the candidates that the mean is of.
+    """
 
     alias: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     preprocess: Annotated[Preprocess, BeforeValidator(_as_preprocess)] = Preprocess()

@@ -81,7 +81,7 @@ class Column(Settings):
 
 
 class Download(Settings):
-    """The published file: its short name (the `data_source` tag), address and pinned digest."""
+    """The published file: its name (the `data_source` tag), URL and digest."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     url: str = Field(pattern=r"^https?://")
@@ -89,14 +89,17 @@ class Download(Settings):
 
 
 class Loader(Settings):
-    """A function that returns the table as a DataFrame, or a scikit-learn Bunch with one in `frame`."""
+    """A function that returns the table as a DataFrame or a scikit-learn Bunch.
+
+    A Bunch must have the table in `frame`.
+    """
 
     path: ImportPath
     params: dict[str, Any] = {}
 
 
 class Data(Settings):
-    """Where the recipe's own rows come from, and how many make a table worth learning from."""
+    """The source of the recipe's own rows, and the least number of rows."""
 
     download: Download | None = None
     loader: Loader | None = None
@@ -111,10 +114,11 @@ class Data(Settings):
 
 
 class Split(Settings):
-    """How test rows are set apart: `grouped` keeps equal rows together, `random` is `train_test_split`.
+    """The split into training and test rows.
 
-    Where `tolerance` is above 0, `grouped` also keeps together rows of which no feature differs by more than so many standard
-    deviations of its column. Then a row may change sides when others are added.
+    `grouped` keeps equal rows together, `random` is `train_test_split`. Where `tolerance` is above 0, `grouped` also keeps
+    together rows of which no feature differs by more than this number of standard deviations of its column. Then a row may
+    change sides when others are added.
     """
 
     method: Literal["grouped", "random"] = "grouped"
@@ -123,6 +127,6 @@ class Split(Settings):
 
 
 class CrossValidation(Settings):
-    """How candidates are compared on the training rows."""
+    """The cross-validation that compares candidates on the training rows."""
 
     folds: int = Field(default=5, ge=2)

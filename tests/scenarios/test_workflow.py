@@ -227,9 +227,9 @@ def test_a_step_says_which_code_changed_since_the_run_that_it_builds_on(
     train = project.ok("train", model="own").run_id
     assert "warning" not in project.ok("evaluate").stderr
     monkeypatch.setenv("RECIPELINE_PROJECT", str(roots[1]))
-    changed = f"since train run {train} this changed: code own_models.py {digests[0]} → {digests[1]}. Run train again"
+    changed = f"changed since train run {train}: code own_models.py {digests[0]} → {digests[1]}. Run train again"
     assert [line for line in project.ok("evaluate").stderr.splitlines() if "warning" in line] == [
-        f"warning: {changed} to take it up."
+        f"warning: {changed} to apply the change."
     ]
 
 
@@ -318,7 +318,7 @@ def test_a_deleted_run_is_not_reused(ran: Project) -> None:
 
 def test_cache_off_runs_everything_and_registers_nothing_twice(ran: Project) -> None:
     outcome = ran.ok("main", cache="off")
-    assert "Reused: nothing." in outcome.stdout
+    assert "Reused: none." in outcome.stdout
     assert "train: cache=off" in outcome.stdout
     assert ran.versions() == {"1": "Production"}
 

@@ -1,4 +1,4 @@
-"""The card of ingest: where the rows are from, what they must be, and what they are."""
+"""The card of ingest: source, schema and profile of the rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def make_card(results: Results) -> Card:
     rows, distinct = profile["rows"], profile["distinct_rows"]
     notes = []
     if source == SYNTHETIC:
-        notes.append(Note("These rows are SYNTHETIC, made up: no score on them says anything about real ones.", "warning"))
+        notes.append(Note("The rows are SYNTHETIC: scores on them do not apply to real rows.", "warning"))
     facts = {
         "Source": results.tag("data_origin"),
         "Kind of source": source,
@@ -31,10 +31,10 @@ def make_card(results: Results) -> Card:
     }
     return Card(
         "ingest: the rows",
-        f"{rows:,} rows of {len(profile['columns'])} columns, all as the recipe wants them; {rows - distinct:,} are copies.",
+        f"{rows:,} rows of {len(profile['columns'])} columns, all valid by the recipe; {rows - distinct:,} are copies.",
         [
-            Section("Where they are from", [Facts(facts)]),
-            Section("What they must be, and are", [_schema(results, profile)]),
+            Section("Source", [Facts(facts)]),
+            Section("Schema and profile", [_schema(results, profile)]),
             Section("Distributions", [_distributions(profile)]),
             Section("Correlations", [_correlations(profile)]),
         ],
@@ -59,7 +59,7 @@ def _schema(results: Results, profile: dict) -> Table:  # type: ignore[type-arg]
             ]
             for name, found in profile["columns"].items()
         ],
-        "Each column: what is physically possible, and what is there",
+        "The possible range of each column, and the range in the data",
     )
 
 
@@ -71,7 +71,7 @@ def _distributions(profile: dict) -> Plot:  # type: ignore[type-arg]
     head = ["column", *(f"bin {number + 1}" for number in range(max(map(len, counts.values()))))]
     return Plot(
         "distributions",
-        f"How the values of each column are spread from its least to its greatest: rows in equal bins.{which}",
+        f"Distribution of each column from its minimum to its maximum, in equal bins.{which}",
         lambda: plot_distributions(counts, ends),
         Table(head, [[name, *map(int, values)] for name, values in counts.items()]),
     )
@@ -85,7 +85,7 @@ def _correlations(profile: dict) -> Plot:  # type: ignore[type-arg]
     names = [names[place] for place in kept]
     return Plot(
         "correlations",
-        f"Which columns go together: Spearman's rank correlation of each pair.{which}",
+        f"Spearman's rank correlation of each pair of columns.{which}",
         lambda: plot_correlations(names, filled[np.ix_(kept, kept)]),
         Table(
             ["column", *names],

@@ -1,4 +1,4 @@
-"""The bins of a version's baseline, and how far counts in them are from it."""
+"""The bins of a version's baseline, and the drift of counts in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIN_ROWS = 100
 
 
 class Bins:
-    """The bins of a baseline in one flat array of counts: those of each feature, then those of the prediction."""
+    """The bins of a baseline as one flat array: features, then the prediction."""
 
     def __init__(self, baseline: Mapping[str, Any], features: Iterable[Feature]) -> None:
         kinds = {it.name: KINDS[it.type] for it in features}
@@ -34,7 +34,7 @@ class Bins:
         return np.concatenate([kind.count(column[~np.isnan(column)], described) for kind, column, described in parts])
 
     def stability(self, counts: np.ndarray) -> list[float | None]:
-        """Return the population stability index of each column; None where it has fewer than MIN_ROWS values."""
+        """Return each column's population stability index; None below MIN_ROWS values."""
         parts = (counts[start:end] for start, end in zip(self._starts[:-1], self._starts[1:], strict=True))
         return [
             population_stability(part, reference) if part.sum() >= MIN_ROWS else None

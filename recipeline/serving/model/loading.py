@@ -1,4 +1,4 @@
-"""Models as the service holds them: fetched whole, kept in a folder of its own, checked, and only then asked."""
+"""Models of the service: loaded from a local copy and checked before use."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A loaded version. `predict` takes an array of shape (rows, features) in the schema's order, and returns (rows,).
+    """A loaded version; `predict` maps (rows, features) to (rows,).
 
-    `path` says how it answers: ``compiled`` forms were found equal to the logged model, else it is that, ``scikit-learn``.
-    `bins` are those of its baseline, None of a version that has none; `folder` holds its copy.
+    Features are in the schema's order. `path` is the form that answers: ``compiled`` if its answers equal the logged model's,
+    else ``scikit-learn``. `bins` are those of the baseline, None without one; `folder` is the copy's.
     """
 
     name: str
@@ -58,17 +58,17 @@ class ServedModel:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What each answer says of the model that gave it."""
+        """The fields of an answer that identify its model."""
         source = self.tags.get("recipeline.data_source", "unknown")
         return {"name": self.name, "version": self.version, "run_id": self.run_id, "data_source": source}
 
 
 def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
-    """Return the model of a copy, after it answered its golden rows as it did when it was evaluated.
+    """Return the model of a copy after a check of its golden rows.
 
     Parameters
     ----------
-    trusted : types that the model may be made of, besides those that are trusted in every model.
+    trusted : further types that the model may be made of.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
         info, golden = MODEL_INFO.read(copy / MODEL_INFO.name), GOLDEN.read(copy / GOLDEN.name)
         schema, columns = Schema.of(info), Columns.of(info)
     except Exception as error:  # of JSON, of Parquet, of another kind of content than theirs
-        raise RefusedModel(f"Its description must be readable. Got '{_short(error)}' instead.") from None
+        raise RefusedModel(f"Its description cannot be read: {_short(error)}.") from None
     fitted = read_model(copy / "model", trusted)
     try:
         same = answers_golden(fitted, golden)
@@ -87,10 +87,10 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
         interval = _load_interval(copy, info, columns, golden) if info.get("interval") else None
         same_limits = interval is None or not has_limits(golden) or limits_golden(interval, golden, columns)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise RefusedModel(f"It must answer its golden rows. Got '{_short(error)}' instead.") from None
+        raise RefusedModel(f"It fails on its golden rows: {_short(error)}.") from None
     if not same or not same_limits:
-        other = "other limits" if same else "other predictions"
-        raise RefusedModel(f"It must answer its golden rows as it did when it was evaluated. Got {other} instead.")
+        differing = "interval limits" if same else "predictions"
+        raise RefusedModel(f"Its {differing} for the golden rows differ from those of its evaluation.")
     return ServedModel(
         **known,
         info=info,
@@ -105,7 +105,7 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
 
 
 def _read_version(file: Path) -> dict[str, Any]:
-    """Return what the registry said of the version."""
+    """Return the version's description from the registry, kept in the copy."""
     known = orjson.loads(file.read_bytes())
     return {
         "name": str(known["name"]),
@@ -118,13 +118,16 @@ def _read_version(file: Path) -> dict[str, Any]:
 
 
 def _read_bins(copy: Path, schema: Schema) -> Bins | None:
-    """Return the bins of the baseline; a version that has none, or a broken one, is served all the same."""
+    """Return the bins of the baseline; None where it is missing or broken.
+
+    Such a version is served without a self-watch.
+    """
     try:
         return Bins(BASELINE.read(copy / BASELINE.name), schema.features)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
-        _LOG.error("%s is not watched, its baseline must be readable: %s", copy.name, _short(error))
+        _LOG.error("%s is not watched: its baseline cannot be read: %s", copy.name, _short(error))
         return None
 
 
@@ -142,7 +145,7 @@ def _load_interval(copy: Path, info: dict[str, Any], columns: Columns, golden: p
 def _fastest(fitted: Any, columns: Columns, rows: pd.DataFrame) -> tuple[Predict, str, str]:
     """Return how to answer fastest, its name, and why it is that: a compiled form only where it was found equal.
 
-    `rows` are some that it must answer; others are drawn from the training rows' ranges.
+    A compiled form is used only if its answers equal the model's, on `rows` and on others drawn from the training ranges.
     """
     plain = as_function(fitted, columns)
     compiled = compile_model(fitted, columns)

@@ -1,7 +1,7 @@
-"""Rows out of a request's body: parsed, checked against the model's columns, given back as one float array. No pandas.
+"""Rows of a request's body as one float array, checked against the schema.
 
-Bodies that are as they should be take a short way: orjson, one type check, one array. All others are read again, slowly, by
-code whose only aim is to tell every fault.
+pandas is not used. Valid bodies take a fast path: orjson, one type check, one array. All others are read again, slowly, to
+report every fault.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ _FEW = 100
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns that a model takes, in its order."""
+    """The feature columns of a model in order."""
 
     features: tuple[Feature, ...]
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Schema:
-        """Return the schema that a model's description (`model_info.json`) gives."""
+        """Return the schema of a model's description (`model_info.json`)."""
         return cls(tuple(Feature.from_info(column) for column in info["features"]))
 
     @cached_property
@@ -100,21 +100,21 @@ class Schema:
 
     @cached_property
     def _quotes(self) -> int | None:
-        """How many quotation marks the keys of one row hold; None where names hold some themselves."""
+        """The number of quotation marks in the keys of one row; None if names have some."""
         plain = all('"' not in name and "\\" not in name for name in self.names)
         return 2 * len(self.names) if plain else None
 
     def parse(self, body: bytes, *, max_rows: int) -> np.ndarray:
-        """Return the rows of a JSON body, an object or a list of objects by column name, of shape (rows, features).
+        """Return the rows of a JSON body, of shape (rows, features).
 
-        A nullable column's null is NaN; there are no others.
+        The body is an object by column name, or a list of such objects. A nullable column's null is NaN; no other value is.
 
         Raises
         ------
-        UnreadableBody : it is no JSON.
+        UnreadableBody : it is not JSON.
         TooManyRows : there are more than `max_rows`.
-        BadRows : a row is no object, has unknown, missing or repeated columns, or values that are no finite numbers; or there
-            is none.
+        BadRows : a row is not an object, has unknown, missing or repeated columns, or values that are not finite numbers; or
+            there is no row.
         """
         refuse_many_rows(body, self.names, max_rows)
         try:
@@ -186,7 +186,10 @@ class Schema:
 
     @staticmethod
     def _all_small(flat: list[Any], values: np.ndarray) -> bool:
-        """Whether all are finite, also in single precision; of few values the sum tells as much, in less time."""
+        """Whether all values are finite, also in single precision.
+
+        A sum of few values tests the same in less time.
+        """
         if len(flat) <= _FEW:
             return bool(sum(map(abs, flat)) <= LARGEST)  # neither NaN nor infinity gets lost in it
         return bool((np.abs(values) <= LARGEST).all())
@@ -212,7 +215,7 @@ class Schema:
     def _check_columns(self, number: int, row: Mapping[str, Any], faults: Faults) -> None:
         missing = [name for name in self.names if name not in row]
         for name in missing:
-            faults.add(number, name, "must be there", "nothing")
+            faults.add(number, name, "is required", "nothing")
         unknown = row.keys() - set(self.names) if len(row) + len(missing) > len(self.names) else set[str]()
         faults.count += max(len(unknown) - LISTED_FAULTS, 0)  # a body may have a million, of which none is listed
         for name in islice(unknown, LISTED_FAULTS):
@@ -220,7 +223,7 @@ class Schema:
             close = "" if faults.full else guess(shown, missing).strip()
             faults.add(number, shown, "must be one of the model's columns", f"'{shown}'{f'. {close}' if close else ''}")
         for name in getattr(row, "repeated", ()):
-            faults.add(number, shorten(name), "must be there once", "it more than once")
+            faults.add(number, shorten(name), "must be unique", "a repeated key")
 
     def _check_values(self, number: int, row: Iterable[Any], faults: Faults, numbers: list[float]) -> None:
         for feature, value in zip(self.features, row, strict=True):
@@ -235,7 +238,7 @@ class Schema:
         return np.array(numbers, dtype=np.float64).reshape(-1, len(self.names))
 
     def check(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
-        """Return rows of values, each with as many as the model has columns and in its order, of shape (rows, features).
+        """Return rows of values in the model's order as an array (rows, features).
 
         Raises
         ------
@@ -252,11 +255,13 @@ class Schema:
         return self._checked(numbers, faults)
 
     def outside(self, values: np.ndarray) -> Outside | None:
-        """Return what lies outside of the training rows' range, row by row, None where nothing does; NaN does not.
+        """Return the values outside of the training range; None if there are none.
+
+        NaN is not outside.
 
         Raises
         ------
-        BadRows : a value is not possible at all.
+        BadRows : a value is impossible.
         """
         if len(values) == 1:
             row = values[0].tolist()
