@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from recipeline import artifacts as kept
+from recipeline.artifacts import Artifact
 from recipeline.config.recipe import Recipe
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Workers
@@ -60,6 +62,21 @@ class Evaluation:
     model_info: dict[str, Any]
     test_predictions: pd.DataFrame
     interval_models: tuple[BaseEstimator, BaseEstimator] | None
+
+    def artifacts(self) -> list[tuple[Artifact[Any], Any]]:
+        """Return the artifacts of evaluate, each with its value; there is no interval.skops without models."""
+        interval = [] if self.interval_models is None else [(kept.INTERVAL, self.interval_models)]
+        return [
+            (kept.DIAGNOSIS, self.diagnosis),
+            (kept.BASELINE, self.baseline),
+            (kept.BASELINE_ROWS, self.baseline_rows),
+            (kept.GOLDEN, self.golden),
+            *interval,
+            (kept.MODEL_INFO, self.model_info),
+            (kept.TEST_PREDICTIONS, self.test_predictions),
+            (kept.VERDICT, self.verdict),
+            (kept.METRICS, self.metrics),
+        ]
 
 
 def evaluate_candidates(

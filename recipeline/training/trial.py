@@ -13,11 +13,25 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.kinds.every import KINDS
 from recipeline.errors import UsageError
 from recipeline.inference.trust import types_to_trust
+from recipeline.training.candidates import build_candidate, components_of
 
 _ROWS = 60
 
 #: What decides how long a fit takes, and not what the model is made of.
 _ROUNDS = ("n_estimators", "max_iter")
+
+
+def check_candidates(recipe: Recipe, names: Sequence[str], trusted: Collection[str]) -> None:
+    """Build the candidates `names` and fit each once, to find what cannot be before any work starts.
+
+    Raises
+    ------
+    UsageError : an import path, a parameter or a value is wrong, or a model would hold a type that no command loads.
+    """
+    components = components_of(recipe, names)
+    built = {name: build_candidate(recipe, name) for name in (*names, *components)}
+    for name in components:
+        check_types(recipe, name, built[name], trusted)
 
 
 def check_types(recipe: Recipe, name: str, estimator: BaseEstimator, trusted: Collection[str]) -> None:
