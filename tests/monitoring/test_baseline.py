@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from recipeline.config.recipe import Recipe
+from recipeline.inference.columns import Columns
 from recipeline.monitoring.baseline import (
     MOST_ROWS,
     count_bins,
@@ -58,7 +59,7 @@ def test_missing_values_are_counted_apart() -> None:
 
 def test_a_baseline_says_how_the_model_errs_also_by_slice(recipe: Recipe, wines: pd.DataFrame) -> None:
     target = wines["quality"].to_numpy(dtype=float)
-    found = describe_baseline(wines, target + 0.5, recipe)
+    found = describe_baseline(wines, target + 0.5, recipe, Columns.learn(recipe, wines))
     assert list(found["features"]) == list(recipe.features)
     assert found["errors"]["mae"] == pytest.approx(0.5)
     assert found["errors"]["absolute_error_std"] == pytest.approx(0)
@@ -69,10 +70,10 @@ def test_a_baseline_says_how_the_model_errs_also_by_slice(recipe: Recipe, wines:
 def test_of_many_rows_some_are_kept_and_each_with_its_prediction(recipe: Recipe, wines: pd.DataFrame) -> None:
     many = pd.concat([wines] * 20, ignore_index=True)
     assert len(many) > MOST_ROWS
-    kept = draw_reference(many, many["alcohol"].to_numpy(), recipe)
+    kept = draw_reference(many, many["alcohol"].to_numpy(), recipe, Columns.learn(recipe, many))
     assert len(kept) == MOST_ROWS
     assert (kept["prediction"] == kept["alcohol"]).all()
-    pd.testing.assert_frame_equal(kept, draw_reference(many, many["alcohol"].to_numpy(), recipe))
+    pd.testing.assert_frame_equal(kept, draw_reference(many, many["alcohol"].to_numpy(), recipe, Columns.learn(recipe, many)))
 
 
 def test_population_stability_is_zero_for_equal_shares_and_the_textbooks_figure_otherwise() -> None:
