@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipeline.inference.model_info import Feature
-from recipeline.monitoring.baseline import describe_values
+from recipeline.monitoring.spread import describe_values
 from recipeline.serving.model.bins import Bins
 
 RANDOM = np.random.default_rng(0)
