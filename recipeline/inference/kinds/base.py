@@ -59,6 +59,8 @@ class Kind(ABC):
 
     #: The types that a value has in JSON.
     json_types: tuple[type, ...]
+    #: The type that a column of a data frame made from values of JSON must be given, empty where it has it.
+    frame_type = ""
     #: Whether a value beyond those of the training rows is worth a warning.
     has_range = True
 

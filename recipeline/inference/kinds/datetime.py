@@ -19,6 +19,7 @@ class Datetime(Number):
 
     json_types = (str,)
     has_range = False
+    frame_type = "datetime64[us]"
 
     def encode(self, typed: np.ndarray | pd.Series, feature: Known) -> np.ndarray:
         """Return seconds."""

@@ -18,6 +18,10 @@ class Kind(ABC):
     def spread(self, found: Mapping[str, Any]) -> Sequence[Cell]:
         """Return the least, median and greatest value, mean and standard deviation; None for what there is none of."""
 
+    def points(self, values: Sequence[Any]) -> Sequence[Any]:
+        """Return values of JSON as the axis of a plot takes them; text has a place for each."""
+        return values
+
     @abstractmethod
     def bars(self, found: Mapping[str, Any]) -> tuple[np.ndarray, str]:
         """Return the number of rows by bin, or by value, and the words for the first and the last one."""

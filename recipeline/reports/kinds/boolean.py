@@ -12,6 +12,10 @@ from recipeline.reports.kinds.category import Category
 class Boolean(Category):
     """True or false."""
 
+    def points(self, values: Sequence[Any]) -> Sequence[Any]:
+        """Return the words."""
+        return [str(value).lower() for value in values]
+
     def spread(self, found: Mapping[str, Any]) -> Sequence[Cell]:
         """Return the share of true as the mean."""
         return [None, None, None, found["mean"], None]

@@ -14,6 +14,10 @@ from recipeline.reports.kinds.base import Kind
 class Datetime(Kind):
     """A date."""
 
+    def points(self, values: Sequence[Any]) -> Sequence[Any]:
+        """Return dates."""
+        return [np.datetime64(value) for value in values]
+
     def spread(self, found: Mapping[str, Any]) -> Sequence[Cell]:
         """Return the first and the last date."""
         return [found["first"], None, found["last"], None, None]
