@@ -64,6 +64,8 @@ class Kind(ABC):
     rule: str
     #: Whether a model takes the values as they are, as numbers.
     is_numeric = False
+    #: Whether fractions break a rule.
+    is_whole = False
 
     @abstractmethod
     def holds(self, kind: pa.DataType) -> bool:

@@ -91,7 +91,7 @@ def parse_one(text: str, form: str) -> np.datetime64:
 
 
 def as_seconds(values: np.ndarray) -> np.ndarray:
-    """Return seconds since 1970 as float64, NaN for NaT; exact to the microsecond."""
+    """Return seconds since 1970 as float64, NaN for NaT; exact to the microsecond from 1834 to 2106."""
     seconds: np.ndarray = np.where(np.isnat(values), np.nan, values.astype("int64") / 1e6)
     return seconds
 

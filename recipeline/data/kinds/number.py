@@ -24,8 +24,6 @@ class Number(Kind):
     noun = "numbers"
     rule = "must be a number"
     is_numeric = True
-    #: Whether fractions break a rule.
-    is_whole = False
 
     def holds(self, kind: pa.DataType) -> bool:
         """Whether a column of this Arrow type can be read."""

@@ -47,10 +47,12 @@ def _compile_block(part: BaseEstimator, names: Sequence[str], columns: Columns) 
     steps = [it for _, it in part.steps] if type(part) is Pipeline else [part]
     if type(steps[-1]) in _ENCODERS:
         return _look_up(part, names, columns)
-    are_dates = {it.type for it in features} == {"datetime"}
-    if not are_dates and not all(it.is_numeric for it in features):
+    if all(it.is_numeric for it in features):
+        calls = _number_calls(steps)
+    elif all(it.kind.frame_type for it in features):
+        calls = _date_calls(steps)
+    else:
         raise UnknownKindError
-    calls = _date_calls(steps) if are_dates else _number_calls(steps)
 
     def block(rows: np.ndarray) -> np.ndarray:
         values = rows[:, places]
@@ -111,7 +113,7 @@ def _look_up(encoder: BaseEstimator, names: Sequence[str], columns: Columns) -> 
     """Return an encoder as look-ups: it is asked for every category of each column, while the others stay what they are."""
     width = len(columns.names)
     places = [columns.names.index(name) for name in names]
-    if any(columns.features[place].type != "category" for place in places):
+    if not all(columns.features[place].categories for place in places):
         raise UnknownKindError
     sizes = [len(columns.features[place].categories) + 1 for place in places]
 

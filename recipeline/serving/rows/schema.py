@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.numbers import LARGEST
 from recipeline.errors import guess
 from recipeline.inference.model_info import Feature
@@ -66,7 +67,7 @@ class Schema:
 
     @cached_property
     def _integers(self) -> list[int]:
-        return [place for place, feature in enumerate(self.features) if feature.type == "integer"]
+        return [place for place, feature in enumerate(self.features) if READERS[feature.type].is_whole]
 
     @cached_property
     def _encoded(self) -> list[tuple[int, Feature]]:
