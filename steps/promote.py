@@ -1,4 +1,4 @@
-"""Promote: put the challenger into Production where it has earned it."""
+"""Promote: compare the challenger with the champion and decide."""
 
 from __future__ import annotations
 
@@ -21,19 +21,24 @@ POLICIES = get_args(Policy)
 
 
 def choose_policy(session: Session, promote: str) -> Policy:
-    """Return the policy `promote`, or the profile's where it is empty. Raises UsageError where there is no such policy."""
+    """Return the policy `promote`; if empty, the profile's.
+
+    Raises
+    ------
+    UsageError : there is no such policy.
+    """
     if promote and promote not in POLICIES:
         raise UsageError(f"promote must be one of {', '.join(POLICIES)}.", got=f"'{promote}'", fix=nearest(promote, POLICIES))
     return cast(Policy, promote or session.profile.promote)
 
 
 def inputs(session: Session, promote: str) -> dict[str, Any]:
-    """Return the settings that decide what may be promoted."""
+    """Return the settings of the promotion gate."""
     return {**session.recipe.part(["model_name", "target", "promotion"]), "promote": choose_policy(session, promote)}
 
 
 def work(session: Session, run: StepRun, promote: str) -> str:
-    """Decide by the promotion gate, and carry the decision out."""
+    """Apply the promotion gate and carry out its decision."""
     from recipeline.registry.decision import decide, gains_of, name_of, require_champion
     from recipeline.registry.ledger import FORCED, PROMOTE
     from recipeline.registry.loading import load_golden
@@ -41,7 +46,7 @@ def work(session: Session, run: StepRun, promote: str) -> str:
     policy = choose_policy(session, promote)
     if run.parent_tag("outcome") == "rejected":
         raise UnavailableError(
-            "register_run_id must be a run that registered a version.",
+            "register_run_id must be a run with a registered version.",
             got=f"'{run.lineage['register']}', whose model was rejected,",
             fix="See its verdict with `mlflow ui`; improve the candidates or the data, or change the gates in the recipe.",
         )
@@ -84,7 +89,7 @@ def work(session: Session, run: StepRun, promote: str) -> str:
         )
         if entry is not None:
             break
-        session.reporter.say("the champion was changed meanwhile: deciding again")
+        session.reporter.say("the champion has changed: deciding again")
     run.outcome = decision.outcome
     run.tag(model_version=challenger.version, decision_rule=decision.rule, decision_reason=decision.reason)
     run.show(
@@ -105,10 +110,10 @@ STEP = Step("promote", work, inputs, params=("promote",), reads=(DATASET, OUT_OF
     "--promote",
     default="",
     show_default="the profile's: auto",
-    help="auto: when it has earned it; manual: once it is approved too; never; always: whatever the gate says.",
+    help="auto: if the gate passes; manual: leave it to approve; never; always: whatever the gate decides.",
 )
 def promote() -> None:
-    """Put the challenger into Production where it has earned it; the version before it is archived.
+    """Promote the challenger if it passes the gate; archive the version before.
 
     \b
     Reads:  challenger and champion

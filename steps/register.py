@@ -1,4 +1,4 @@
-"""Register: make a version of the best candidate, as the challenger."""
+"""Register: create a model version of the best candidate, the challenger."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def inputs(session: Session) -> dict[str, Any]:
-    """Return the settings that decide where the model is registered."""
+    """Return the settings of the registered model."""
     return session.recipe.part(["model_name"])
 
 
 def work(session: Session, run: StepRun) -> str:
-    """Register the best candidate, unless its verdict is REJECTED or it is registered already."""
+    """Register the best candidate unless it is REJECTED or registered already."""
     from recipeline.data.grouping import rows_digest, training_rows
     from recipeline.evaluation.gates import VALIDATED, failures
     from recipeline.evaluation.model_card import write_model_card
@@ -31,7 +31,7 @@ def work(session: Session, run: StepRun) -> str:
         run.outcome, run.exit_code = "rejected", EXIT_REJECTED
         return "\n".join(
             [
-                f"{verdict['candidate']} is {verdict['verdict']}; nothing is registered:",
+                f"{verdict['candidate']} is {verdict['verdict']} and not registered:",
                 *(f"  {line}" for line in failures(verdict)),
                 "  Improve the candidates or the data, or change the gates in the recipe.",
             ]
@@ -83,7 +83,7 @@ def work(session: Session, run: StepRun) -> str:
 
 
 def _lineage_tags(session: Session, run: StepRun, verdict: dict[str, Any]) -> dict[str, Any]:
-    """Return what leads from the version back to its rows: run IDs, digests and how the rows were split."""
+    """Return the tags of a version's lineage: run IDs, digests, split method."""
     client = session.store.client
     split, train = (client.get_run(run.lineage[step]).data.tags for step in ("split", "train"))
     return {
@@ -111,7 +111,9 @@ STEP = Step(
 
 @step_command(STEP)
 def register() -> None:
-    """Make a version of the best candidate, in Staging with the alias challenger. The same model is not registered twice.
+    """Create a version of the best candidate in Staging, alias challenger.
+
+    The same model is not registered twice.
 
     \b
     Reads:  the best candidate and its verdict

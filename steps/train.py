@@ -1,4 +1,4 @@
-"""Train: cross-validate the candidates on the training rows and log each of them, fitted."""
+"""Train: cross-validate the candidates and log a fitted model of each."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ RESAMPLINGS = 1000
 
 
 def inputs(session: Session, model: str) -> dict[str, Any]:
-    """Return the settings that decide what is fitted: of the candidates, those asked for."""
+    """Return the settings of the fits and of the selected candidates."""
     recipe = session.recipe
     return recipe.part(["task", "target", "random_state", "cv"], candidates=recipe.select(model))
 
 
 def check(session: Session, model: str) -> None:
-    """Build the candidates: an import path, a parameter, a value or a type that cannot be is found before anything runs."""
+    """Build the candidates to find invalid import paths and parameters early."""
     from recipeline.training.candidates import build_candidate, components_of
     from recipeline.training.trial import check_types
 
@@ -38,7 +38,7 @@ def check(session: Session, model: str) -> None:
 
 
 def work(session: Session, run: StepRun, model: str) -> str:
-    """Compare the candidates; log each one, as soon as it is complete, in a run of its own."""
+    """Compare the candidates; log each one in its own run as soon as it is complete."""
     from recipeline.data.splits import group_rows
     from recipeline.evaluation.ranking import gains_with_best, join_out_of_fold, resample_best, tabulate_results
     from recipeline.registry.tries import look_of, record_looks
@@ -58,8 +58,8 @@ def work(session: Session, run: StepRun, model: str) -> str:
             results.append(result)
             if result.cut_searches:
                 session.reporter.say(
-                    f"warning: {result.name}: its time was over in {result.cut_searches} searches before all draws were tried; "
-                    "on another machine the result may differ. Raise seconds, or lower iterations, in its search."
+                    f"warning: {result.name}: {result.cut_searches} searches reached their time limit before all draws; on "
+                    "another machine the result may differ. Raise seconds, or lower iterations, in its search."
                 )
 
     ranked = rank(results)
@@ -92,7 +92,7 @@ STEP = Step(
     help="The candidates to train: all, or names or aliases of the recipe, comma separated.",
 )
 def train() -> None:
-    """Cross-validate the candidates on the training rows and log each of them, fitted.
+    """Cross-validate the candidates on the training rows and log each one, fitted.
 
     \b
     Reads:  train.parquet
