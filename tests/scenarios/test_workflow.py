@@ -203,7 +203,7 @@ def test_a_step_says_which_run_it_builds_on_and_what_changed_since(project: Proj
     project.ok("split")
     project.write_recipe(lambda content: content["split"].update(test_size=0.3))
     outcome = project.ok("train")
-    assert "using split run" in outcome.stderr
+    assert "using the newest split run, " in outcome.stderr
     assert "split.test_size 0.2 → 0.3" in outcome.stderr
 
 
@@ -258,7 +258,7 @@ def test_another_method_of_the_split_is_no_change_of_the_recipe(project: Project
             "evaluate: gates.validation_criteria",
         ),
         (lambda c: c.update(random_state=7), "ingest", "split: random_state 42 → 7"),
-        (lambda c: c["columns"]["pH"].update(max=6), "nothing", "ingest: columns.pH.max 5.0 → 6.0"),
+        (lambda c: c["columns"]["pH"].update(max=6), "none", "ingest: columns.pH.max 5.0 → 6.0"),
         (lambda c: c["candidates"].pop("ElasticNet"), "ingest, split", "train: candidates.ElasticNet removed"),
         (
             lambda c: c["metrics"].update(bootstrap_draws=120),
