@@ -1,4 +1,4 @@
-"""Register: make a version of the best candidate, as the challenger."""
+"""Register: create a model version of the best candidate, the challenger."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def inputs(session: Session) -> dict[str, Any]:
-    """Return the settings that decide where the model is registered."""
+    """Return the settings of the registered model."""
     return session.recipe.part(["model_name"])
 
 
@@ -67,7 +67,9 @@ STEP = Step("register", work, inputs, reads=READS, writes=(MODEL_CARD, TRAINING_
 
 @step_command(STEP)
 def register() -> None:
-    """Make a version of the best candidate, in Staging with the alias challenger. The same model is not registered twice.
+    """Create a version of the best candidate in Staging, alias challenger.
+
+    The same model is not registered twice.
 
     \b
     Reads:  the best candidate and its verdict

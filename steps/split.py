@@ -1,4 +1,4 @@
-"""Split: set test rows apart, and count how many of them have a twin among the training rows."""
+"""Split: divide the rows into training and test rows, and audit twins."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def choose_method(recipe: Recipe, method: str) -> str:
 
 
 def inputs(session: Session, method: str) -> dict[str, Any]:
-    """Return the settings that decide which row is where."""
+    """Return the settings of the split."""
     recipe = session.recipe
     split = {"method": choose_method(recipe, method), "test_size": recipe.split.test_size, "tolerance": recipe.split.tolerance}
     return recipe.part(["target", "random_state"]) | {"split": split, "cv": {"folds": recipe.cv.folds}}
 
 
 def work(session: Session, run: StepRun, method: str) -> str:
-    """Split the rows and audit the split; the audit of the plain random split stands beside it."""
+    """Split the rows and audit the split, beside a plain random split."""
     from recipeline.data.leakage import audit_leaks, compare_columns, find_warnings, measure_memory
     from recipeline.data.splits import split_rows
 
@@ -67,7 +67,7 @@ STEP = Step("split", work, inputs, params=("method",), reads=(DATASET,), writes=
 @step_command(STEP)
 @method_option("--method")
 def split() -> None:
-    """Set test rows apart, and count how many of them have a twin among the training rows.
+    """Split the rows into training and test rows, and count twins between them.
 
     \b
     Reads:  dataset.parquet

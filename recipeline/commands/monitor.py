@@ -211,8 +211,7 @@ def _log_folder(session: Session) -> Path:
     wanted = session.profile.service.prediction_log
     if wanted is None:
         raise UsageError(
-            "data must name rows where the profile's service keeps no log of its own.",
-            got="nothing",
+            "No rows to monitor: data is empty, and the profile's service keeps no log.",
             fix="Name a table with data=, or set service.prediction_log in the profile.",
         )
     return session.root / wanted.folder

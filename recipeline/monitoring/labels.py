@@ -92,9 +92,12 @@ def read_labels_of(
     DataError : one is no number, or breaks the rule.
     """
     asked = replace(rule or Feature(target), nullable=True)
-    read = KINDS[asked.type].read(column, na, asked)
+    kind = KINDS[asked.type]
+    if not kind.accepts(column.type):
+        raise DataError(f"The column '{target}' must hold {kind.noun}.", got=f"the type {column.type}", fix="Convert it.")
+    read = kind.read(column, na, asked)
     values = read.typed
-    for text, broken in KINDS[asked.type].broken(read, asked):
+    for text, broken in kind.broken(read, asked):
         if broken.any():
             place = int(np.argmax(broken))
             got = "none" if np.isnan(values[place]) else f"{values[place]:g} ({target} {text})"

@@ -126,7 +126,11 @@ def _parse(line: bytes) -> Any:
 
 def _labelled(pieces: Iterable[LiveRows], features: Sequence[Feature], target: str) -> pd.DataFrame:
     columns = Columns(tuple(features))
-    frames = [columns.frame(piece.values).assign(**{target: piece.target}).dropna(subset=[target]) for piece in pieces]
+    frames = []
+    for piece in pieces:
+        frame = columns.frame(piece.values)
+        frame[target] = piece.target
+        frames.append(frame.dropna(subset=[target]))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*columns.names, target])
 
 

@@ -144,7 +144,7 @@ ON_A_FULL_STORE = {
     "report": Does(("report",), "ok", IN_PRODUCTION, "Inspection:"),
     "compare": NO_TWO_CHAINS,
     "predict": Does(("predict",), "ok", IN_PRODUCTION, "quality: "),
-    "monitor": Refuses("data must name rows where the profile's service keeps no log of its own. Got nothing instead.", 2),
+    "monitor": Refuses("No rows to monitor: data is empty, and the profile's service keeps no log.", 2),
     "retrain": Does(("retrain", "main", "register", "promote"), "kept", IN_PRODUCTION, "Retrained on these rows alone."),
     "approve": NO_CHALLENGER,
     "rollback": NO_EARLIER_ONE,

@@ -254,7 +254,7 @@ def test_without_data_the_services_log_is_read(monitored: Project, tmp_path: Pat
 @pytest.mark.parametrize(
     ("params", "code", "sentence"),
     [
-        ({}, 2, "data must name rows where the profile's service keeps no log of its own."),
+        ({}, 2, "No rows to monitor: data is empty, and the profile's service keeps no log."),
         ({"data": "nowhere.csv"}, 3, "must be an existing file or folder, or a URI."),
         ({"data": "LIVE", "window": "1h"}, 2, "window must be a number of rows for a table."),
         ({"data": "LIVE", "window": "soon"}, 2, "window must be a number of rows, or of minutes, hours or days"),

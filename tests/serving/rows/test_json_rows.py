@@ -24,7 +24,7 @@ def test_a_column_with_a_quotation_mark_in_its_name_is_read_too() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"alcohol=9", b"\xff\xfe", b'{"alcohol": 9,}', b"[" * 5000, b"1" * 5000])
 def test_what_is_no_json_is_unreadable(body: bytes) -> None:
-    with pytest.raises(UnreadableBody, match="must be"):
+    with pytest.raises(UnreadableBody, match=r"^The (JSON )?body (is not|is nested|has)"):
         parse(body, max_rows=10_000)
 
 
@@ -45,7 +45,7 @@ def test_numbers_that_json_does_not_have_are_read_as_the_floats_they_are() -> No
     ("body", "words"),
     [
         (b"\xff", "is not UTF-8 at byte 0"),
-        (b'{\n  "a": }', "At line 2, column 8"),
+        (b'{\n  "a": }', "at line 2, column 8"),
         (b"[" * 100_000, "nested too deeply"),
         (b"1" * 5000, "a number with too many digits"),
     ],
