@@ -125,7 +125,7 @@ class Candidate(Settings):
     @model_validator(mode="after")
     def _estimator_or_members(self) -> Self:
         if bool(self.estimator) == bool(self.members):
-            raise ValueError("name an estimator, or the candidates it is the mean of (members), not both.")
+            raise ValueError("name either an estimator or members (the candidates of a mean).")
         if self.members and (self.params or self.preprocess != Preprocess() or self.search):
-            raise ValueError("members bring their own preprocess, params and search; leave them out.")
+            raise ValueError("members have their own preprocess, params and search; remove these keys.")
         return self

@@ -121,7 +121,7 @@ def test_columns_without_values_or_with_one_value_only_are_fitted_on_all_rows_an
     features = features.assign(**degenerate, **{"of one fold": of_one_fold, "once": np.where(np.arange(120) == 5, 7.0, np.nan)})
     found = fit_quantiles(features, target, folds(120, 2), Workers(1), seed=42)()
     assert np.isfinite(found.out_of_fold).all()
-    interval = choose_interval(features.to_numpy(), ["a", "b"], target, features["b"].to_numpy(), found)
+    interval = choose_interval(features.to_numpy(), list(features), target, features["b"].to_numpy(), found)
     for rows in (features, features.fillna(99.0), features * np.nan):
         assert np.isfinite(interval.around(target, rows.to_numpy())).all()
         assert np.isfinite([model.predict(rows) for model in found.models]).all()

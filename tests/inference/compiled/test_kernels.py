@@ -26,9 +26,9 @@ def test_a_kernel_of_sparse_rows_is_none(rows: pd.DataFrame) -> None:
 
 def test_a_kernel_far_from_the_origin_is_answered_to_the_sixth_digit() -> None:
     X, y = make_regression(60, 3, random_state=0)
-    far = X + 1e5
+    far = pd.DataFrame(X + 1e5, columns=list("abc"))
     model = SVR(C=10).fit(far, y)
-    assert differences(compile_known(model, list("abc")), model, pd.DataFrame(far), Columns.of_numbers("abc")) == ""
+    assert differences(compile_known(model, list("abc")), model, far, Columns.of_numbers("abc")) == ""
 
 
 @pytest.mark.parametrize("model", KERNELS, ids=label)
