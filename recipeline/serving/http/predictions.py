@@ -194,7 +194,7 @@ class Asked:
     def as_lines(self) -> bytes:
         """Return one line of JSON for each row."""
         version, names, lines = self.model.version, self.model.schema.names, list[bytes]()
-        rows = zip(self.values.tolist(), self.predicted.tolist(), strict=True)
+        rows = zip(self.model.schema.show(self.values), self.predicted.tolist(), strict=True)
         for row, (cells, predicted) in enumerate(rows):
             line = {
                 "time": self.time,
