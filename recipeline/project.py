@@ -30,6 +30,7 @@ from recipeline.cli.progress import Progress
 from recipeline.cli.rows import asked_model
 from recipeline.errors import DataError, UnavailableError, UsageError, nearest
 from recipeline.inference.row_checks import check_rows
+from recipeline.records import to_plain
 from recipeline.registry.history import terms
 from recipeline.registry.loading import NamedModel, load_named
 from recipeline.tracking.failures import store_errors
@@ -131,7 +132,7 @@ class Project:
         if not run_id and artifact.step == "*":
             raise UsageError(f"Every step may write {artifact.name}: name the run.", fix="Give its ID as run_id.")
         with self._opened() as session:
-            return session.reader.load(artifact, run_id or _newest(session, artifact.step).info.run_id)
+            return to_plain(session.reader.load(artifact, run_id or _newest(session, artifact.step).info.run_id))
 
     @property
     def production(self) -> Production:

@@ -26,6 +26,8 @@ from recipeline.orchestration.step import Step
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
+    from recipeline.data.results import LeakAudit
+    from recipeline.evaluation.results import Metrics, Verdict
     from recipeline.orchestration.session import Session
     from recipeline.tracking.runs import StepRun
 
@@ -61,7 +63,7 @@ def work(session: Session, run: StepRun) -> str:
     run.save(VERDICT, found.verdict)
     run.save(METRICS, found.metrics)
 
-    verdict, best = found.verdict["verdict"], found.verdict["candidate"]
+    verdict, best = found.verdict.verdict, found.verdict.candidate
     run.tag(verdict=verdict)
     run.show(
         params={"best_candidate": best, "verdict": verdict},
@@ -76,17 +78,17 @@ def work(session: Session, run: StepRun) -> str:
     return _words(found.verdict, found.metrics, audit)
 
 
-def _words(verdict: dict[str, Any], metrics: dict[str, Any], audit: dict[str, Any]) -> str:
+def _words(verdict: Verdict, metrics: Metrics, audit: LeakAudit) -> str:
     from recipeline.evaluation.gates import failures
     from recipeline.reports.summary import explain_split
 
-    best, interval = metrics["best"], metrics["best"]["interval_95"]
+    best, (low, high) = metrics.best, metrics.best.interval_95["r2"]
     lines = [
-        f"{best['candidate']} is {verdict['verdict']}: R2 {best['r2']:.4f} (95 % interval {interval['r2'][0]:.3f} to "
-        f"{interval['r2'][1]:.3f}), RMSE {best['rmse']:.4f}, MAE {best['mae']:.4f} on {metrics['test_rows']} test rows"
+        f"{best.candidate} is {verdict.verdict}: R2 {best.r2:.4f} (95 % interval {low:.3f} to {high:.3f}), "
+        f"RMSE {best.rmse:.4f}, MAE {best.mae:.4f} on {metrics.test_rows} test rows"
     ]
     lines += [f"  {line}" for line in failures(verdict)]
-    return "\n".join([*lines, *(explain_split(audit, metrics) if metrics["leaks"] else [])])
+    return "\n".join([*lines, *(explain_split(audit, metrics) if metrics.leaks else [])])
 
 
 STEP = Step(

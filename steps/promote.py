@@ -34,6 +34,7 @@ def inputs(session: Session, promote: str) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun, promote: str) -> str:
     """Decide by the promotion gate, and carry the decision out."""
+    from recipeline.promotion.results import RecordedDecision
     from recipeline.registry.decision import decide, gains_of, name_of, require_champion
     from recipeline.registry.ledger import FORCED, PROMOTE
     from recipeline.registry.loading import load_golden
@@ -48,7 +49,7 @@ def work(session: Session, run: StepRun, promote: str) -> str:
     registry, changed_by = session.registry, session.changed_by(run)
     for note in registry.reconcile(changed_by):
         session.reporter.say(f"warning: {note}")
-    number = str(run.load(VERSION)["version"])
+    number = str(run.load(VERSION).version)
     # Measuring may take minutes, and nobody waits for it: where the champion is another one by then, it is done again.
     while True:
         challenger, champion = registry.version(number), registry.champion()
@@ -67,7 +68,7 @@ def work(session: Session, run: StepRun, promote: str) -> str:
         )
         if champion and not decision.promoted:
             require_champion(champion, run.reader)  # one that stays and cannot be loaded is a failure, whatever the rule
-        digest = run.save(DECISION, {"policy": policy, "version": str(challenger.version), **decision.as_dict()})
+        digest = run.save(DECISION, RecordedDecision(**vars(decision), policy=policy, version=str(challenger.version)))
         if decision.rule not in ("same-version", "policy-never", "forced"):
             against = {"held_against": name_of(champion), "gate_passed": str(decision.passed).lower(), "gate_run_id": run.id}
             registry.note(str(challenger.version), against)

@@ -39,6 +39,7 @@ def inputs(session: Session, method: str) -> dict[str, Any]:
 def work(session: Session, run: StepRun, method: str) -> str:
     """Split the rows and audit the split; the audit of the plain random split stands beside it."""
     from recipeline.data.leakage import audit_leaks, compare_columns, find_warnings, measure_memory
+    from recipeline.data.results import LeakAudit
     from recipeline.data.splits import split_rows
 
     recipe = session.recipe
@@ -54,16 +55,23 @@ def work(session: Session, run: StepRun, method: str) -> str:
     warnings = find_warnings(train, test, recipe, method)
     for warning in warnings:
         session.reporter.say(f"warning: split: {warning}")
-    shown = {"memory": measure_memory(*plainly, recipe), "columns": compare_columns(train, test, recipe), "warnings": warnings}
-    run.save(LEAK_AUDIT, {"method": method, **audit, "random_split": plain, **shown})
+    found = LeakAudit(
+        **vars(audit),
+        method=method,
+        random_split=plain,
+        memory=measure_memory(*plainly, recipe),
+        columns=compare_columns(train, test, recipe),
+        warnings=tuple(warnings),
+    )
+    run.save(LEAK_AUDIT, found)
     run.show(
         params={"split_method": method, "test_size": recipe.split.test_size},
-        metrics={name: audit[name] for name in ("train_rows", "test_rows", "leaked_rows")},
+        metrics={"train_rows": audit.train_rows, "test_rows": audit.test_rows, "leaked_rows": audit.leaked_rows},
     )
     return (
-        f"{method} split: {audit['train_rows']} training and {audit['test_rows']} test rows; "
-        f"{audit['leaked_rows']} test rows have a twin in training"
-        + ("" if method == "random" else f" (a plain random split: {plain['leaked_rows']} of {plain['test_rows']})")
+        f"{method} split: {audit.train_rows} training and {audit.test_rows} test rows; "
+        f"{audit.leaked_rows} test rows have a twin in training"
+        + ("" if method == "random" else f" (a plain random split: {plain.leaked_rows} of {plain.test_rows})")
     )
 
 

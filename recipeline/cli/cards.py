@@ -44,7 +44,7 @@ def describe_side(session: Session, name: str, lineage: dict[str, str], kept: Ke
         name if not name.isdigit() else f"version {name}",
         lineage["evaluate"],
         reader.load(METRICS, lineage["evaluate"]),
-        reader.load(VERDICT, lineage["evaluate"])["verdict"],
+        reader.load(VERDICT, lineage["evaluate"]).verdict,
         f"{tags.get('recipeline.data_source', 'unknown')}, sha256 {tags.get('recipeline.data_digest', '')[:12]}",
         session.reader.digest(TEST, lineage["split"]),
     )

@@ -23,7 +23,7 @@ from recipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from recipeline.orchestration.step import Step
-    from recipeline.registry.ledger import Entry
+    from recipeline.registry.results import Entry
     from recipeline.tracking.runs import StepRun
 
 
@@ -82,7 +82,7 @@ def registry_command(name: str) -> Callable[[Callable[..., str]], EntryPoint]:
 
 def record_change(run: StepRun, entry: Entry) -> None:
     """Keep with the run what it changed in Production."""
-    run.save(CHANGE, entry.as_dict())
+    run.save(CHANGE, entry)
     run.outcome = "promoted"
     run.tag(model_version=entry.after)
 

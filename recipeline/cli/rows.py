@@ -186,10 +186,9 @@ def asked_model(session: Session, model: NamedModel) -> Iterator[Asked]:
     from recipeline.inference.model_info import Feature
     from recipeline.inference.predictor import Asked, Predictor
 
-    info = model.info or {"features": [{"name": name} for name in model.features]}
     if model.info is None:
         session.reporter.say("warning: the model has no model_info.json: no ranges are checked, and there is no interval.")
-    features = tuple(Feature.from_info(feature) for feature in info["features"])
+    features = model.info.features if model.info else tuple(Feature(name) for name in model.features)
     threads = effective_n_jobs(session.profile.engine.n_jobs)
     with ExitStack() as stack:
 

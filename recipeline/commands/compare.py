@@ -44,7 +44,8 @@ def compare(recipe: str, profile: str, before: str, after: str) -> Result:
         comparison = Comparison(sides[0], sides[1], differing_components(session, *ids))
         run.tag(before=sides[0].run_id, after=sides[1].run_id)
         draw_card(session, run, "compare", lambda: comparison)
-    rows = [(name, f"{sides[0].metrics['best'][name]:.4f}", f"{sides[1].metrics['best'][name]:.4f}") for name in ("r2", "mae")]
+    before_best, after_best = (vars(side.metrics.best) for side in sides)
+    rows = [(name, f"{before_best[name]:.4f}", f"{after_best[name]:.4f}") for name in ("r2", "mae")]
     lines = [
         tabulate(["test", sides[0].name, sides[1].name], rows),
         *(comparison.differences or ["Nothing that is recorded differs."]),

@@ -165,24 +165,24 @@ def predict_sample(session: Session, model: NamedModel) -> str:
             got="none",
             fix="Name the rows to predict with input=, or register the model anew.",
         )
-    sample, target = model.info["sample"], model.info["target"]
+    sample, target = model.info.sample, model.info.target
     rows = np.array([[np.nan if sample[name] is None else sample[name] for name in model.features]], dtype=np.float64)
     with asked_model(session, model) as asked:
         answer = dict(
             zip([name for name, _ in asked.columns], (column[0].as_py() for column in asked.answer(rows)), strict=True)
         )
     shown = [
-        (feature["name"], "missing" if sample[feature["name"]] is None else f"{sample[feature['name']]:g}", feature["unit"])
-        for feature in model.info["features"]
+        (feature.name, "missing" if sample[feature.name] is None else f"{sample[feature.name]:g}", feature.unit)
+        for feature in model.info.features
     ]
     limits = ""
     if asked.interval:
         low, high = answer["prediction_lower"], answer["prediction_upper"]
         limits = f" ({100 * asked.interval.level:g} % interval {low:.2f} to {high:.2f})"
-    unit = f" {target['unit']}" if target["unit"] else ""
+    unit = f" {target.unit}" if target.unit else ""
     lines = [
         tabulate(["feature", "value", "unit"], shown),
-        f"{target['name']}: {answer['prediction']:.2f}{unit}{limits}",
+        f"{target.name}: {answer['prediction']:.2f}{unit}{limits}",
         'Your own rows: make predict ARGS="input=wines.csv"',
     ]
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recipeline.artifacts import DATASET, DIAGNOSIS, INSPECTION, LEADERBOARD, LEAK_AUDIT, TRAIN
 from recipeline.cli.cards import card_of
@@ -15,6 +15,7 @@ from recipeline.tracking.failures import store_errors
 from recipeline.tracking.lineage import lineage_of_chain
 
 if TYPE_CHECKING:
+    from recipeline.evaluation.results import Inspection
     from recipeline.orchestration.session import Session
     from recipeline.tracking.runs import StepRun
 
@@ -67,8 +68,9 @@ def _drawn_before(session: Session, evaluate_run_id: str) -> str:
     return ""
 
 
-def _inspect(session: Session, run: StepRun) -> dict[str, Any]:
+def _inspect(session: Session, run: StepRun) -> Inspection:
     from recipeline.evaluation.inspection import learning_curve, partial_dependence, score_file_order
+    from recipeline.evaluation.results import Inspection
 
     recipe, train = session.recipe, run.load(TRAIN)
     if set(train.columns) != set(recipe.columns):
@@ -80,11 +82,11 @@ def _inspect(session: Session, run: StepRun) -> dict[str, Any]:
     best = run.load(LEADERBOARD).iloc[0]
     model = run.load_model("train", str(best.model_id))
     session.reporter.say(f"report: a closer look at {best.candidate}")
-    top = [entry["feature"] for entry in run.load(DIAGNOSIS)["importance"][:TOP]]
-    method = run.load(LEAK_AUDIT)["method"]
-    return {
-        "split_method": method,
-        "learning_curve": learning_curve(model, train, recipe, method, session.workers, session.reporter.advance),
-        "file_order": score_file_order(model, run.load(DATASET), recipe, session.workers),
-        "dependence": partial_dependence(model, train[list(recipe.features)], top),
-    }
+    top = [entry.feature for entry in run.load(DIAGNOSIS).importance[:TOP]]
+    method = run.load(LEAK_AUDIT).method
+    return Inspection(
+        split_method=method,
+        learning_curve=learning_curve(model, train, recipe, method, session.workers, session.reporter.advance),
+        file_order=score_file_order(model, run.load(DATASET), recipe, session.workers),
+        dependence=partial_dependence(model, train[list(recipe.features)], top),
+    )

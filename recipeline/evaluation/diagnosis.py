@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import r2_score
 
 from recipeline.config.recipe import Recipe
+from recipeline.evaluation.results import Diagnosis, FeatureCoverage, Importance, RangeErrors, SliceErrors, WorstRow
 from recipeline.inference.compiled.compile import fastest
 from recipeline.metrics.regression import in_slice
 
@@ -23,8 +23,8 @@ def diagnose(
     predicted: np.ndarray,
     limits: tuple[np.ndarray, np.ndarray],
     recipe: Recipe,
-) -> dict[str, Any]:
-    """Return what is known of the errors of `model` on the test rows, as plain values.
+) -> Diagnosis:
+    """Return what is known of the errors of `model` on the test rows.
 
     Parameters
     ----------
@@ -32,16 +32,18 @@ def diagnose(
     """
     features, target = test[list(recipe.features)], test[recipe.target].to_numpy(dtype=float)
     importance = measure_importance(model, features, target, seed=recipe.random_state)
-    return {
-        "by_predicted": errors_by_range(target, predicted, limits),
-        "slices": errors_by_slice(features, target, predicted, recipe, [entry["feature"] for entry in importance[:3]]),
-        "coverage": coverage_by_feature(features, target, limits),
-        "worst_rows": worst_rows(test, predicted, recipe.target),
-        "importance": importance,
-    }
+    return Diagnosis(
+        by_predicted=errors_by_range(target, predicted, limits),
+        slices=errors_by_slice(features, target, predicted, recipe, [entry.feature for entry in importance[:3]]),
+        coverage=coverage_by_feature(features, target, limits),
+        worst_rows=worst_rows(test, predicted, recipe.target),
+        importance=importance,
+    )
 
 
-def measure_importance(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, *, seed: int) -> list[dict[str, Any]]:
+def measure_importance(
+    model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, *, seed: int
+) -> tuple[Importance, ...]:
     """Return how much R2 drops when a feature's values are shuffled among the rows, mean and standard deviation, most first.
 
     Of features that say the same, each looks dispensable (Breiman 2001). The shuffles are those of scikit-learn's
@@ -64,31 +66,33 @@ def measure_importance(model: BaseEstimator, features: pd.DataFrame, target: np.
         shuffled = np.tile(rows, (REPEATS, 1))
         shuffled[:, column] = np.concatenate([rows[shuffle, column] for shuffle in shuffles[1:]])
         drops = [whole - r2_score(truth, said) for said in np.split(ask(shuffled), REPEATS)]
-        entries.append({"feature": name, "mean": float(np.mean(drops)), "std": float(np.std(drops))})
-    return sorted(entries, key=lambda entry: -entry["mean"])
+        entries.append(Importance(str(name), float(np.mean(drops)), float(np.std(drops))))
+    return tuple(sorted(entries, key=lambda entry: -entry.mean))
 
 
-def errors_by_range(target: np.ndarray, predicted: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> list[dict[str, Any]]:
+def errors_by_range(
+    target: np.ndarray, predicted: np.ndarray, limits: tuple[np.ndarray, np.ndarray]
+) -> tuple[RangeErrors, ...]:
     """Return for about equally many rows by predicted value: both means, mean absolute error, share within limits."""
     order = np.argsort(predicted, kind="stable")
     low, high = limits
-    return [
-        {
-            "from": float(predicted[rows].min()),
-            "to": float(predicted[rows].max()),
-            "rows": len(rows),
-            "mean_predicted": float(predicted[rows].mean()),
-            "mean_true": float(target[rows].mean()),
-            "mae": float(np.abs(target - predicted)[rows].mean()),
-            "interval_coverage": float(((low <= target) & (target <= high))[rows].mean()),
-        }
+    return tuple(
+        RangeErrors(
+            from_=float(predicted[rows].min()),
+            to=float(predicted[rows].max()),
+            rows=len(rows),
+            mean_predicted=float(predicted[rows].mean()),
+            mean_true=float(target[rows].mean()),
+            mae=float(np.abs(target - predicted)[rows].mean()),
+            interval_coverage=float(((low <= target) & (target <= high))[rows].mean()),
+        )
         for rows in np.array_split(order, min(BINS, len(order)))
-    ]
+    )
 
 
 def coverage_by_feature(
     features: pd.DataFrame, target: np.ndarray, limits: tuple[np.ndarray, np.ndarray]
-) -> list[dict[str, Any]]:
+) -> tuple[FeatureCoverage, ...]:
     """Return for each feature the share of rows within the limits, by fifths of its values, the lowest first.
 
     Equal values share a fifth, so there may be fewer; missing values are left out, and so is a feature without others.
@@ -104,14 +108,14 @@ def coverage_by_feature(
         for number in range(len(edges)):
             rows = part == number
             if rows.any():
-                ends = {"from": float(values[rows].min()), "to": float(values[rows].max())}
-                found.append({"feature": str(name), **ends, "rows": int(rows.sum()), "coverage": float(inside[rows].mean())})
-    return found
+                low_end, high_end = float(values[rows].min()), float(values[rows].max())
+                found.append(FeatureCoverage(str(name), low_end, high_end, int(rows.sum()), float(inside[rows].mean())))
+    return tuple(found)
 
 
 def errors_by_slice(
     features: pd.DataFrame, target: np.ndarray, predicted: np.ndarray, recipe: Recipe, by: Sequence[str]
-) -> list[dict[str, Any]]:
+) -> tuple[SliceErrors, ...]:
     """Return the mean absolute error and the bias of slices: the recipe's, and the lowest and highest quarters of `by`."""
     slices = [("all rows", np.ones(len(target), dtype=bool))]
     for name, rows in recipe.promotion.guard_rails.slices.items():
@@ -125,24 +129,24 @@ def errors_by_slice(
         unit = recipe.columns[name].unit
         unit = f" {unit}" if unit else ""
         slices += [(f"{name} up to {low:g}{unit}", values <= low), (f"{name} from {high:g}{unit}", values >= high)]
-    return [
-        {
-            "slice": name,
-            "rows": int(inside.sum()),
-            "mae": float(np.abs(target - predicted)[inside].mean()),
-            "bias": float((predicted - target)[inside].mean()),
-        }
+    return tuple(
+        SliceErrors(
+            slice=name,
+            rows=int(inside.sum()),
+            mae=float(np.abs(target - predicted)[inside].mean()),
+            bias=float((predicted - target)[inside].mean()),
+        )
         for name, inside in slices
         if inside.any()
-    ]
+    )
 
 
-def worst_rows(test: pd.DataFrame, predicted: np.ndarray, target: str) -> list[dict[str, Any]]:
+def worst_rows(test: pd.DataFrame, predicted: np.ndarray, target: str) -> tuple[WorstRow, ...]:
     """Return the rows that the model errs most on, worst first, by place in the data set (0 is the first); NaN is None."""
     error = np.abs(test[target].to_numpy(dtype=float) - predicted)
     rows = []
     for place in np.argsort(-error, kind="stable")[:WORST]:
         values = test.iloc[place]
         known = {str(name): None if pd.isna(value) else float(value) for name, value in values.items()}
-        rows.append({"row": int(test.index[place]), "predicted": float(predicted[place]), "values": known})
-    return rows
+        rows.append(WorstRow(int(test.index[place]), float(predicted[place]), known))
+    return tuple(rows)

@@ -3,46 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.numbers import missing_codes
-from recipeline.inference.interval import Interval
+from recipeline.inference.interval import FittedInterval, Interval
+from recipeline.records import LEFT_OUT
 
 
 @dataclass(frozen=True)
 class Feature:
     """A column that the model takes: what is possible at all (`min`, `max`), and what the model has seen; None: not known.
 
-    `na` are the words that stand for a missing value.
+    `na` are the words that stand for a missing value; `quantiles` are of the training values, by their share.
     """
 
     name: str
     unit: str = ""
     type: str = "number"
     nullable: bool = False
-    na: Sequence[str] = ()
+    na: tuple[str, ...] = ()
     min: float | None = None
     max: float | None = None
     train_min: float | None = None
     train_max: float | None = None
-
-    @classmethod
-    def from_info(cls, values: Mapping[str, Any]) -> Self:
-        """Return the feature that an entry of `features` in model_info.json describes; what it says besides is ignored.
-
-        Raises
-        ------
-        KeyError : it has no name.
-        """
-        known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
-        return cls(**{"name": values["name"]} | known)
+    quantiles: Mapping[str, float | None] | None = field(default=None, metadata=LEFT_OUT)
 
     @property
     def is_integer(self) -> bool:
@@ -96,37 +86,56 @@ class Feature:
         return self.at_most if self.max is not None and value > self.max else ""
 
 
+@dataclass(frozen=True)
+class Target:
+    """The column that the model predicts: its name, unit and type, and what is possible at all; None: not known."""
+
+    name: str
+    type: str = "number"
+    unit: str = ""
+    min: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What whoever serves a model must know of it, as model_info.json has it.
+
+    `sample` is a row by feature, None where a value is missing; `interval` is None of a model that has none.
+    """
+
+    target: Target
+    features: tuple[Feature, ...]
+    candidate: str = ""
+    interval: FittedInterval | None = None
+    sample: Mapping[str, float | None] = field(default_factory=dict)
+
+
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def describe_model(
-    recipe: Recipe, train: pd.DataFrame, interval: Interval, *, candidate: str, measured: Mapping[str, float]
-) -> dict[str, Any]:
-    """Return the description of the fitted `candidate` as plain values, as JSON takes them: None where others have NaN.
+    recipe: Recipe, train: pd.DataFrame, interval: Interval, *, candidate: str, coverage: float, test_rows: int
+) -> ModelInfo:
+    """Return the description of the fitted `candidate`: None where others have NaN.
 
     Parameters
     ----------
     train : the rows it was fitted on, with the recipe's columns; nullable ones may hold NaN.
     interval : fitted on the out-of-fold predictions of `train`.
-    measured : `coverage` and `rows` of the test rows, as `recipeline.evaluation.scoring.measure_interval` returns them.
+    coverage : the share of the `test_rows` that are inside the interval.
     """
     target = recipe.columns[recipe.target]
-    return {
-        "candidate": candidate,
-        "target": {
-            "name": recipe.target,
-            "type": target.type,
-            "unit": target.unit,
-            "min": target.min,
-            "max": target.max,
-        },
-        "features": [describe_feature(recipe, name, train[name]) for name in recipe.features],
-        "interval": {**interval.as_dict(), "test_coverage": measured["coverage"], "test_rows": measured["rows"]},
-        "sample": choose_sample(train[list(recipe.features)]),
-    }
+    return ModelInfo(
+        candidate=candidate,
+        target=Target(recipe.target, target.type, target.unit, target.min, target.max),
+        features=tuple(describe_feature(recipe, name, train[name]) for name in recipe.features),
+        interval=interval.describe(coverage, test_rows),
+        sample=choose_sample(train[list(recipe.features)]),
+    )
 
 
-def describe_feature(recipe: Recipe, name: str, values: pd.Series) -> dict[str, Any]:
+def describe_feature(recipe: Recipe, name: str, values: pd.Series) -> Feature:
     """Return what the recipe says of a feature, and the range and quantiles of its training values; NaN is left out.
 
     `min` and `max` are what is possible at all, None where the recipe does not say; `train_min` and `train_max` what the model
@@ -135,18 +144,18 @@ def describe_feature(recipe: Recipe, name: str, values: pd.Series) -> dict[str, 
     column, known = recipe.columns[name], values.to_numpy(dtype=float)
     known = known[~np.isnan(known)]
     seen = np.quantile(known, (0, 1, *QUANTILES)).tolist() if known.size else [None] * (2 + len(QUANTILES))
-    return {
-        "name": name,
-        "type": column.type,
-        "unit": column.unit,
-        "nullable": column.nullable,
-        "na": list(recipe.na),
-        "min": column.min,
-        "max": column.max,
-        "train_min": seen[0],
-        "train_max": seen[1],
-        "quantiles": {f"{q:g}": value for q, value in zip(QUANTILES, seen[2:], strict=True)},
-    }
+    return Feature(
+        name=name,
+        type=column.type,
+        unit=column.unit,
+        nullable=column.nullable,
+        na=tuple(recipe.na),
+        min=column.min,
+        max=column.max,
+        train_min=seen[0],
+        train_max=seen[1],
+        quantiles={f"{q:g}": value for q, value in zip(QUANTILES, seen[2:], strict=True)},
+    )
 
 
 def choose_sample(features: pd.DataFrame) -> dict[str, float | None]:

@@ -14,8 +14,8 @@ from mlflow.entities.model_registry import ModelVersion
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.commit import describe_commit
 from recipeline.orchestration.session import Session
-from recipeline.registry.ledger import OPEN
 from recipeline.registry.loading import load_golden
+from recipeline.registry.results import OPEN
 from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION
 from recipeline.tracking.local import check_database, find_local, find_old_root
 from recipeline.tracking.models import model_id_of

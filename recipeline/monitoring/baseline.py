@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
 from recipeline.metrics.regression import in_slice, score_predictions
+from recipeline.monitoring.results import Baseline, Described, Errors, ErrorsOfSlice
 
 BINS = 10
 
@@ -19,8 +17,8 @@ PREDICTION = "prediction"
 MOST_ROWS = 5_000
 
 
-def describe_baseline(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe) -> dict[str, Any]:
-    """Return what later rows are compared with, as plain values.
+def describe_baseline(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe) -> Baseline:
+    """Return what later rows are compared with.
 
     Parameters
     ----------
@@ -29,15 +27,15 @@ def describe_baseline(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe
         it has not seen, as later ones are.
     """
     target = train[recipe.target].to_numpy(dtype=float)
-    return {
-        "features": {name: describe_values(train[name].to_numpy(dtype=float)) for name in recipe.features},
-        PREDICTION: describe_values(predicted),
-        "target": describe_values(target),
-        "errors": describe_errors(target, predicted, recipe),
-    }
+    return Baseline(
+        features={name: describe_values(train[name].to_numpy(dtype=float)) for name in recipe.features},
+        prediction=describe_values(predicted),
+        target=describe_values(target),
+        errors=describe_errors(target, predicted, recipe),
+    )
 
 
-def describe_values(values: np.ndarray) -> dict[str, Any]:
+def describe_values(values: np.ndarray) -> Described:
     """Return how values are spread: moments, quantiles, and how many are in each of at most BINS bins; NaN is counted apart.
 
     `edges` are between the bins; a bin holds what is at least its lower edge and less than its upper one. They are the deciles,
@@ -45,26 +43,26 @@ def describe_values(values: np.ndarray) -> dict[str, Any]:
     """
     known = values[~np.isnan(values)]
     if not known.size:
-        return {"rows": len(values), "missing": len(values), "edges": [], "counts": [0]}
+        return Described(rows=len(values), missing=len(values), edges=(), counts=(0,))
     deciles = np.quantile(known, np.arange(1, BINS) / BINS, method="inverted_cdf")
     repeated = deciles[1:][np.diff(deciles) == 0]
     if known.min() == known.max():
         repeated = deciles[:1]
     edges = np.unique(np.concatenate([deciles, np.nextafter(repeated, np.inf)]))
-    return {
-        "rows": len(values),
-        "missing": int(len(values) - known.size),
-        "edges": edges.tolist(),
-        "counts": count_bins(known, edges).tolist(),
-        "quantiles": np.quantile(known, np.arange(101) / 100, method="inverted_cdf").tolist(),
-        "mean": float(known.mean()),
-        "std": float(known.std()) if known.min() < known.max() else 0.0,
-    }
+    return Described(
+        rows=len(values),
+        missing=int(len(values) - known.size),
+        edges=tuple(edges.tolist()),
+        counts=tuple(count_bins(known, edges).tolist()),
+        quantiles=tuple(np.quantile(known, np.arange(101) / 100, method="inverted_cdf").tolist()),
+        mean=float(known.mean()),
+        std=float(known.std()) if known.min() < known.max() else 0.0,
+    )
 
 
-def is_constant(described: Mapping[str, Any]) -> bool:
-    """Whether values, as `describe_values` describes them, are all the same: they have no spread to measure in."""
-    return bool(described["quantiles"][0] == described["quantiles"][-1])
+def is_constant(described: Described) -> bool:
+    """Whether values are all the same, or none is known: they have no spread to measure in."""
+    return not described.quantiles or described.quantiles[0] == described.quantiles[-1]
 
 
 def count_bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -81,7 +79,7 @@ def population_stability(live: np.ndarray, reference: np.ndarray) -> float:
     return float(((p - q) * np.log(p / q)).sum())
 
 
-def describe_errors(target: np.ndarray, predicted: np.ndarray, recipe: Recipe) -> dict[str, Any]:
+def describe_errors(target: np.ndarray, predicted: np.ndarray, recipe: Recipe) -> Errors:
     """Return R2, RMSE and MAE, the standard deviation of the absolute errors, and MAE and bias by the recipe's slices."""
     error = predicted - target
     slices = {}
@@ -89,11 +87,16 @@ def describe_errors(target: np.ndarray, predicted: np.ndarray, recipe: Recipe) -
         inside = in_slice(target, limits.min, limits.max)
         if inside.any():
             mae, bias = float(np.abs(error[inside]).mean()), float(error[inside].mean())
-            slices[name] = {"rows": int(inside.sum()), "mae": mae, "bias": bias}
-    scores: dict[str, float | None] = {**score_predictions(target, predicted)}
-    if target.min() == target.max():
-        scores["r2"] = None  # it is not defined
-    return {"rows": len(target), **scores, "absolute_error_std": float(np.abs(error).std()), "slices": slices}
+            slices[name] = ErrorsOfSlice(int(inside.sum()), mae, bias)
+    scores = score_predictions(target, predicted)
+    return Errors(
+        rows=len(target),
+        r2=None if target.min() == target.max() else scores["r2"],  # it is not defined
+        rmse=scores["rmse"],
+        mae=scores["mae"],
+        absolute_error_std=float(np.abs(error).std()),
+        slices=slices,
+    )
 
 
 def draw_reference(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe) -> pd.DataFrame:

@@ -90,7 +90,7 @@ def _reason(session: Session, reader: Reader, name: str, components: Mapping[str
     if not newest:
         return "not run before"
     run: Run = newest[0]
-    before = recorded(reader, run)["components"]
+    before = recorded(reader, run).components
     changed = differences(before, components)
     own = [line for line in changed if not line.startswith(RESULT)]
     if own and before:

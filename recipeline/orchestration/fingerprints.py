@@ -33,6 +33,7 @@ COVERED = tuple(
         "data.leakage",
         "data.neighbours",
         "data.numbers",
+        "data.results",
         "data.schema",
         "data.splits",
         "data.tables",
@@ -41,6 +42,7 @@ COVERED = tuple(
         "inference",
         "metrics",
         "monitoring",
+        "records",
         "tracking._compat",
         "tracking.candidate_runs",
         "tracking.datasets",
@@ -83,8 +85,8 @@ def code_components(root: Path, modules: Iterable[str]) -> Components:
     """Return a short digest of each file that `modules` (dotted names) are made of, with all they import.
 
     Covered are the project's files in `root` and what `COVERED` names of this library. Imports are read from the source,
-    inside functions too. Other libraries are covered by `library_components`. A data file beside a module, of the same stem
-    (``red_wine.json`` of ``red_wine.py``), belongs to it.
+    inside functions too, but not what is imported for a type checker only. Other libraries are covered by
+    `library_components`. A data file beside a module, of the same stem (``red_wine.json`` of ``red_wine.py``), belongs to it.
     """
     files: dict[Path, Path] = {}
     todo = [found for module in modules for found in _module_files(root, module)]
@@ -105,12 +107,19 @@ def _imported_files(root: Path, path: Path, base: Path) -> tuple[tuple[Path, Pat
 
 
 def _statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the statements of a module, at any depth; expressions, most of its nodes, hold none."""
+    """Yield the statements that a module may run, at any depth; expressions, most of its nodes, hold none."""
     for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        if name == "body" and _is_for_types(tree):
+            continue
         inside = getattr(tree, name, None)
         for node in inside if isinstance(inside, list) else ():
             yield node
             yield from _statements(node)
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    """Whether a statement is an ``if TYPE_CHECKING``, whose body is for a type checker and runs nothing."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _imported_names(tree: ast.AST, package: tuple[str, ...]) -> Iterator[str]:

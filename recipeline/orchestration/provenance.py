@@ -11,6 +11,7 @@ from recipeline.artifacts import DECISION
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.fingerprints import differences
 from recipeline.orchestration.session import RESULT, Session
+from recipeline.records import to_plain
 from recipeline.registry.history import terms
 from recipeline.tracking.lineage import TAG_PREFIX, lineage_of_version, recorded
 
@@ -40,7 +41,7 @@ def explain_version(session: Session, version: ModelVersion) -> dict[str, Any]:
         "tags": tags,
         "params": dict(fitted.data.params) if fitted else {},
         "metrics": dict(fitted.data.metrics) if fitted else {},
-        "decision": decision,
+        "decision": to_plain(decision),
         "terms": [
             term.as_dict() for term in terms(session.registry.ledger.read().changes) if term.version == str(version.version)
         ],
@@ -69,7 +70,7 @@ def differing_components(session: Session, before: Mapping[str, str], now: Mappi
         if before.get(step) == now.get(step):
             continue
         pair = [session.find_run(lineage.get(step, "")) for lineage in (before, now)]
-        parts = [recorded(session.reader, run)["components"] if run else {} for run in pair]
+        parts = [recorded(session.reader, run).components if run else {} for run in pair]
         if not all(parts):
             lines.append(f"{step}: not known: what it was made from is gone")
             continue

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from mlflow.entities.model_registry import ModelVersion
 
@@ -15,7 +15,8 @@ from recipeline.config.profile import Policy
 from recipeline.config.recipe import Recipe
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
-from recipeline.promotion.gate import Contender, Decision, Rule, choose_rule, judge
+from recipeline.promotion.gate import Contender, Rule, choose_rule, judge
+from recipeline.promotion.results import MEAN_PREDICTOR, Decision, Evidence
 from recipeline.registry.ledger import EXTERNAL, FORCED, ROLLBACK
 from recipeline.registry.tries import count_looks, look_of, record_attempt
 from recipeline.registry.versions import WITHDRAWN, ChangedBy, Registry
@@ -25,8 +26,6 @@ from recipeline.tracking.runs import StepRun
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
-
-    from recipeline.registry.contest import Evidence
 
 
 def as_contender(version: ModelVersion) -> Contender:
@@ -100,23 +99,15 @@ def decide(
     opponent = f"version {champion.version}" if champion else "the mean predictor"
     decision = judge(
         rule,
-        evidence.gain,
-        evidence.rails,
+        evidence,
+        evidence.guard_rails,
         recipe.promotion,
         policy=policy,
         opponent=opponent,
         cumulative=evidence.cumulative,
     )
     registry.note(str(challenger.version), {"gate_rule": rule, **_gate_tags(evidence)})
-    details = {
-        "champion": held_against,
-        **evidence.gain.as_dict(),
-        **evidence.details,
-        "needed": -recipe.promotion.margin if rule == "refresh" else 0.0,
-        "guard_rails": [asdict(rail) for rail in evidence.rails],
-        "data_digest": run.parent_tag("data_digest"),
-    }
-    return replace(decision, evidence=details)
+    return replace(decision, evidence=evidence)
 
 
 def require_champion(champion: ModelVersion, reader: Reader) -> None:
@@ -159,23 +150,22 @@ def _attempt_key(rule: Rule, challenger: ModelVersion, run: StepRun, recipe: Rec
 
 
 def _gate_tags(evidence: Evidence) -> dict[str, object]:
-    gain = evidence.gain
     return {
-        "gate_gain": gain.gain,
-        "gate_lower": gain.lower,
-        "gate_level": gain.level,
-        "gate_interval_90": list(gain.interval_90),
-        "gate_guard_rails": {rail.name: rail.value for rail in evidence.rails},
-        "gate_rows": gain.rows,
-        "gate_seed": gain.seed,
+        "gate_gain": evidence.gain,
+        "gate_lower": evidence.lower,
+        "gate_level": evidence.level,
+        "gate_interval_90": list(evidence.interval_90),
+        "gate_guard_rails": {rail.name: rail.value for rail in evidence.guard_rails},
+        "gate_rows": evidence.rows,
+        "gate_seed": evidence.seed,
     }
 
 
 def name_of(champion: ModelVersion | None) -> str:
     """Return what a challenger is held against: the champion's version, or the mean predictor."""
-    return str(champion.version) if champion else "mean predictor"
+    return str(champion.version) if champion else MEAN_PREDICTOR
 
 
-def gains_of(evidence: Mapping[str, Any]) -> dict[str, float]:
+def gains_of(evidence: Evidence | None) -> dict[str, float]:
     """Return a decision's measured gain and its lower limit as metrics; none where nothing was measured."""
-    return {f"best.{name}": evidence[key] for name, key in (("gain", "gain"), ("gain_lower", "lower")) if key in evidence}
+    return {"best.gain": evidence.gain, "best.gain_lower": evidence.lower} if evidence else {}

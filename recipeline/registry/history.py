@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from recipeline.errors import UsageError
-from recipeline.registry.ledger import Entry
+from recipeline.registry.results import Entry
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 

@@ -14,6 +14,7 @@ from recipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.config.table import SYNTHETIC
 from recipeline.errors import UnavailableError, UsageError, nearest
 from recipeline.inference.interval import QUANTILE, Interval, Tail
+from recipeline.inference.model_info import ModelInfo
 from recipeline.registry.stages import ARCHIVED, CHAMPION, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
 from recipeline.tracking.manifest import Reader
@@ -37,7 +38,7 @@ class NamedModel:
     data_source: str
     model: Any
     features: tuple[str, ...]
-    info: dict[str, Any] | None
+    info: ModelInfo | None
     #: Returns the interval around its predictions, its tails asked as it is told; None where it has none.
     load_interval: Callable[[Ask], Interval | None] = lambda _: None
 
@@ -88,7 +89,7 @@ def _load_version(reader: Reader, version: ModelVersion) -> NamedModel:
     uri = f"models:/{version.name}/{version.version}"
     model = load_golden(reader, version) if run_id else load_version(reader, version)
     info = reader.load(MODEL_INFO, run_id) if run_id and reader.has(MODEL_INFO, run_id) else None
-    names = tuple(str(feature["name"]) for feature in info["features"]) if info else tuple(feature_names(uri))
+    names = tuple(feature.name for feature in info.features) if info else tuple(feature_names(uri))
     return NamedModel(
         version.name,
         str(version.version),
@@ -182,16 +183,16 @@ def load_interval(reader: Reader, run_id: str, names: Sequence[str], ask: Ask | 
     ------
     UnavailableError : its description or its tails are not there whole.
     """
-    known = reader.load(MODEL_INFO, run_id).get("interval")
-    if not known:
+    known = reader.load(MODEL_INFO, run_id).interval
+    if known is None:
         return None
-    if known["method"] != QUANTILE:
-        return Interval.from_dict(known)
+    if known.method != QUANTILE:
+        return Interval.restore(known)
     from recipeline.inference.compiled.form import as_function
 
     ask = ask or as_function
     low, high = reader.load(INTERVAL, run_id)
-    return Interval.from_dict(known, (ask(low, names), ask(high, names)))
+    return Interval.restore(known, (ask(low, names), ask(high, names)))
 
 
 def _differs(uri: str, got: str) -> UnavailableError:

@@ -17,7 +17,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from recipeline.errors import UnavailableError, UsageError
-from recipeline.registry.ledger import ACKNOWLEDGE, EXTERNAL, NOTES, OPEN, REVERTED, ROLLBACK, Actor, Entry, Ledger
+from recipeline.registry.ledger import ACKNOWLEDGE, EXTERNAL, NOTES, ROLLBACK, Actor, Ledger
+from recipeline.registry.results import OPEN, REVERTED, Entry
 from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION, Stages, files_are_there, holder
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.runs import TAG_LENGTH

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
@@ -11,6 +10,7 @@ from mlflow.entities.model_registry import ModelVersion
 from recipeline.artifacts import FINGERPRINT
 from recipeline.errors import UnavailableError
 from recipeline.tracking.manifest import Reader
+from recipeline.tracking.results import Recorded
 
 TAG_PREFIX = "recipeline."
 
@@ -34,8 +34,8 @@ def lineage_of_chain(chain: Run, steps: tuple[str, ...]) -> dict[str, str]:
     return {step: run_id for step, run_id in ids.items() if run_id}
 
 
-def recorded(reader: Reader, run: Run) -> dict[str, Any]:
-    """Return what the run's result depends on: its `params` and `components`."""
+def recorded(reader: Reader, run: Run) -> Recorded:
+    """Return what the run's result depends on; nothing where that is gone."""
     with suppress(UnavailableError):
         return reader.load(FINGERPRINT, run.info.run_id)
-    return {"params": {}, "components": {}}
+    return Recorded({}, {})

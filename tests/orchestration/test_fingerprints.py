@@ -97,14 +97,22 @@ def test_the_table_beside_a_module_belongs_to_it() -> None:
 
 #: What each step's fingerprint covers. A file more here retrains where it changes: say why it can change a result.
 RECIPE = {f"config/{name}" for name in ("candidate", "recipe", "rules", "settings", "table", "yaml_reader")}
-HANDED_ON = {"artifacts", "inference/_compat", "inference/trust"}
+HANDED_ON = {"artifacts", "records", "inference/_compat", "inference/trust"}
 FITS = {"config/import_path", "data/grouping", "data/neighbours", "data/splits", "engine/local", "metrics/bootstrap"}
 LOGS = {"tracking/_compat", "tracking/candidate_runs", "tracking/models"}
 COVERED = {
     "ingest": RECIPE
     | HANDED_ON
-    | {"data/column_profile", "data/numbers", "data/schema", "data/tables", "tracking/_compat", "tracking/datasets"},
-    "split": RECIPE | HANDED_ON | {"data/grouping", "data/leakage", "data/neighbours", "data/splits"},
+    | {
+        "data/column_profile",
+        "data/numbers",
+        "data/results",
+        "data/schema",
+        "data/tables",
+        "tracking/_compat",
+        "tracking/datasets",
+    },
+    "split": RECIPE | HANDED_ON | {"data/grouping", "data/leakage", "data/neighbours", "data/results", "data/splits"},
     # The trial refuses candidates; a train that was refused has no result to reuse.
     "train": RECIPE
     | HANDED_ON
@@ -116,8 +124,9 @@ COVERED = {
     | HANDED_ON
     | FITS
     | {"training/candidates"}
-    | {"data/leakage", "data/numbers", "metrics/regression", "monitoring/baseline", "training/quantiles"}
-    | {f"evaluation/{name}" for name in ("assessment", "diagnosis", "gates", "scoring")}
+    | {"data/leakage", "data/numbers", "data/results", "metrics/regression", "training/quantiles"}
+    | {"monitoring/baseline", "monitoring/results"}
+    | {f"evaluation/{name}" for name in ("assessment", "diagnosis", "gates", "results", "scoring")}
     | {f"inference/{name}" for name in ("golden", "interval", "model_info")}
     | {f"inference/compiled/{name}" for name in ("check", "compile", "form", "kernels", "linear", "trees")},
 }

@@ -14,7 +14,8 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import training_rows
 from recipeline.engine.local import Workers
 from recipeline.registry.contest import Contest
-from recipeline.registry.ledger import PROMOTE, Actor, Entry
+from recipeline.registry.ledger import PROMOTE, Actor
+from recipeline.registry.results import Entry
 from recipeline.registry.stages import CHALLENGER, CHAMPION, PREVIOUS
 from recipeline.registry.versions import ChangedBy, Registry
 from recipeline.tracking.models import log_model

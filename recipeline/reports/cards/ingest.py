@@ -6,7 +6,8 @@ import numpy as np
 
 from recipeline.artifacts import COLUMN_PROFILE
 from recipeline.config.table import SYNTHETIC
-from recipeline.reports.blocks import Card, Facts, Note, Plot, Results, Section, Table
+from recipeline.data.results import ColumnProfile
+from recipeline.reports.blocks import Card, Cell, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.limits import select_strongest
 from recipeline.reports.plots.rows import plot_correlations, plot_distributions
 
@@ -14,23 +15,23 @@ from recipeline.reports.plots.rows import plot_correlations, plot_distributions
 def make_card(results: Results) -> Card:
     """Return the card of a run of ingest."""
     profile, source = results.load(COLUMN_PROFILE), results.tag("data_source")
-    rows, distinct = profile["rows"], profile["distinct_rows"]
+    rows, distinct = profile.rows, profile.distinct_rows
     notes = []
     if source == SYNTHETIC:
         notes.append(Note("These rows are SYNTHETIC, made up: no score on them says anything about real ones.", "warning"))
-    facts = {
+    facts: dict[str, Cell] = {
         "Source": results.tag("data_origin"),
         "Kind of source": source,
         "sha256": results.tag("data_digest")[:16],
         "Rows": rows,
         "Distinct rows": distinct,
         "Copies of another row": rows - distinct,
-        "Missing values": sum(column["missing"] for column in profile["columns"].values()),
+        "Missing values": sum(column.missing for column in profile.columns.values()),
         "Violations of the schema": 0,
     }
     return Card(
         "ingest: the rows",
-        f"{rows:,} rows of {len(profile['columns'])} columns, all as the recipe wants them; {rows - distinct:,} are copies.",
+        f"{rows:,} rows of {len(profile.columns)} columns, all as the recipe wants them; {rows - distinct:,} are copies.",
         [
             Section("Where they are from", [Facts(facts)]),
             Section("What they must be, and are", [_schema(results, profile)]),
@@ -42,33 +43,33 @@ def make_card(results: Results) -> Card:
     )
 
 
-def _schema(results: Results, profile: dict) -> Table:  # type: ignore[type-arg]
+def _schema(results: Results, profile: ColumnProfile) -> Table:
     columns = results.recipe.columns
     return Table(
         ["column", "unit", "type", "possible from", "to", "least", "median", "greatest", "mean", "std", "missing"],
         [
             [
                 name,
-                found["unit"],
-                found["type"],
+                found.unit,
+                found.type,
                 columns[name].min,
                 columns[name].max,
-                *(found["quantiles"][q] for q in ("0", "0.5", "1")),
-                found["mean"],
-                found["std"],
-                found["missing"],
+                *(found.quantiles[q] for q in ("0", "0.5", "1")),
+                found.mean,
+                found.std,
+                found.missing,
             ]
-            for name, found in profile["columns"].items()
+            for name, found in profile.columns.items()
         ],
         "Each column: what is physically possible, and what is there",
     )
 
 
-def _distributions(profile: dict) -> Plot:  # type: ignore[type-arg]
-    known, which = select_strongest([name for name, it in profile["columns"].items() if sum(it["histogram"]["counts"])])
-    columns = {name: profile["columns"][name] for name in known}
-    counts = {name: np.array(found["histogram"]["counts"], dtype=float) for name, found in columns.items()}
-    ends = {name: (found["quantiles"]["0"], found["quantiles"]["1"]) for name, found in columns.items()}
+def _distributions(profile: ColumnProfile) -> Plot:
+    known, which = select_strongest([name for name, it in profile.columns.items() if sum(it.histogram.counts)])
+    columns = {name: profile.columns[name] for name in known}
+    counts = {name: np.array(found.histogram.counts, dtype=float) for name, found in columns.items()}
+    ends = {name: (found.quantiles["0"] or 0.0, found.quantiles["1"] or 0.0) for name, found in columns.items()}
     head = ["column", *(f"bin {number + 1}" for number in range(max(map(len, counts.values()))))]
     return Plot(
         "distributions",
@@ -78,8 +79,8 @@ def _distributions(profile: dict) -> Plot:  # type: ignore[type-arg]
     )
 
 
-def _correlations(profile: dict) -> Plot:  # type: ignore[type-arg]
-    names, values = profile["correlations"]["columns"], profile["correlations"]["spearman"]
+def _correlations(profile: ColumnProfile) -> Plot:
+    names, values = list(profile.correlations.columns), profile.correlations.spearman
     filled = np.array([[0.0 if value is None else value for value in row] for row in values])
     apart = np.abs(filled - np.diag(np.diag(filled)))
     kept, which = select_strongest(range(len(names)), apart.max(axis=1))

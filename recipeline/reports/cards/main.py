@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Link, Links, Note, Plot, Section, Table, Tone
 from recipeline.reports.cards.compare import Comparison, compare_best, list_differences
 from recipeline.reports.plots.change import plot_timeline
+
+if TYPE_CHECKING:
+    from recipeline.evaluation.results import Metrics, RegisteredVersion, Verdict
+    from recipeline.promotion.results import RecordedDecision
 
 #: Why a step was run that is never reused.
 ALWAYS = "always run"
@@ -36,10 +40,10 @@ class Story:
     profile: str
     source: Mapping[str, str]
     legs: Sequence[Leg]
-    metrics: Mapping[str, Any] | None = None
-    verdict: Mapping[str, Any] | None = None
-    version: Mapping[str, Any] | None = None
-    decision: Mapping[str, Any] | None = None
+    metrics: Metrics | None = None
+    verdict: Verdict | None = None
+    version: RegisteredVersion | None = None
+    decision: RecordedDecision | None = None
     since: Comparison | None = None
     error: str = ""
     warnings: Sequence[str] = field(default=())
@@ -69,12 +73,12 @@ def _verdict(story: Story) -> tuple[str, Tone]:
     if story.error:
         return f"The chain failed: {story.error}", "bad"
     if story.decision and story.version:
-        outcome = story.decision["outcome"]
-        what = f"Version {story.version['version']} ({story.version['candidate']})"
-        sentence = f"{what} was {outcome}: {story.decision['reason']}."
+        outcome = story.decision.outcome
+        what = f"Version {story.version.version} ({story.version.candidate})"
+        sentence = f"{what} was {outcome}: {story.decision.reason}."
         return sentence, "good" if outcome == "promoted" else "plain"
     if story.verdict:
-        return f"{story.verdict['candidate']} fails a gate of the recipe: nothing was registered.", "bad"
+        return f"{story.verdict.candidate} fails a gate of the recipe: nothing was registered.", "bad"
     return "The chain did not come to a verdict.", "warning"
 
 
@@ -82,17 +86,17 @@ def _tell(story: Story) -> list[Block]:
     kind, origin = story.source.get("source", "unknown"), story.source.get("origin", "unknown")
     facts: dict[str, Any] = {"Recipe": story.recipe, "Profile": story.profile, "Rows from": origin, "Kind of source": kind}
     if story.metrics:
-        best = story.metrics["best"]
+        best = story.metrics.best
         facts |= {
-            "Best candidate": best["candidate"],
-            "Test R2": best["r2"],
-            "Test MAE": best["mae"],
-            "CV R2 mean": story.metrics["candidates"][best["candidate"]]["cv_mean_score"],
+            "Best candidate": best.candidate,
+            "Test R2": best.r2,
+            "Test MAE": best.mae,
+            "CV R2 mean": story.metrics.candidates[best.candidate].cv_mean_score,
         }
     if story.version:
-        facts["Registered"] = f"{story.version['name']} version {story.version['version']}"
+        facts["Registered"] = f"{story.version.name} version {story.version.version}"
     if story.decision:
-        facts["Decision"] = f"{story.decision['outcome']} ({story.decision['rule']})"
+        facts["Decision"] = f"{story.decision.outcome} ({story.decision.rule})"
     return [Facts(facts)]
 
 
@@ -131,10 +135,10 @@ def _since(story: Story) -> list[Section]:
 def _results(story: Story) -> list[Section]:
     if not story.metrics:
         return []
-    rows = [
-        [name, *(scores[key] for key in ("r2", "rmse", "mae", "cv_mean_score", "cv_std"))]
-        for name, scores in sorted(story.metrics["candidates"].items(), key=lambda item: -item[1]["r2"])
+    rows: list[list[Cell]] = [
+        [name, it.r2, it.rmse, it.mae, it.cv_mean_score, it.cv_std]
+        for name, it in sorted(story.metrics.candidates.items(), key=lambda item: -item[1].r2)
     ]
-    best = [row[0] for row in rows].index(story.metrics["best"]["candidate"])
+    best = [row[0] for row in rows].index(story.metrics.best.candidate)
     columns = ["candidate", "test R2", "test RMSE", "test MAE", "CV R2 mean", "CV R2 std"]
     return [Section("The candidates", [Table(columns, rows, "By test R2; the best one, by CV R2, is marked", marked=best)])]

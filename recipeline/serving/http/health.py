@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
+from recipeline.records import to_plain
 from recipeline.serving.http.answers import JSON, answer, prefix_of, served_by
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.prometheus import choose_kind
@@ -60,11 +61,11 @@ def describe(model: ServedModel) -> dict[str, Any]:
     lineage = {name: value for name, value in tags.items() if name.endswith(("_run_id", "_digest")) or name.startswith("git_")}
     return {
         **model.identity,
-        "candidate": model.info["candidate"],
-        "target": model.info["target"],
-        "features": model.info["features"],
-        "interval": model.info["interval"],
-        "sample": model.info["sample"],
+        "candidate": model.info.candidate,
+        "target": to_plain(model.info.target),
+        "features": to_plain(model.info.features),
+        "interval": to_plain(model.info.interval),
+        "sample": to_plain(model.info.sample),
         "metrics": scores,
         "lineage": lineage,
         "created_ms": model.created_ms,

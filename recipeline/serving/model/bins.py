@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 
-from recipeline.monitoring.baseline import PREDICTION, count_bins, population_stability
+from recipeline.monitoring.baseline import count_bins, population_stability
+from recipeline.monitoring.results import Baseline
 
 #: Of fewer rows a PSI is chance.
 MIN_ROWS = 100
@@ -16,11 +16,11 @@ MIN_ROWS = 100
 class Bins:
     """The bins of a baseline in one flat array of counts: those of each feature, then those of the prediction."""
 
-    def __init__(self, baseline: Mapping[str, Any], names: Iterable[str]) -> None:
+    def __init__(self, baseline: Baseline, names: Iterable[str]) -> None:
         self.names = tuple(names)
-        described = [*(baseline["features"][name] for name in self.names), baseline[PREDICTION]]
-        self._edges = [np.array(it["edges"], dtype=float) for it in described]
-        self._reference = [np.array(it["counts"]) for it in described]
+        described = [*(baseline.features[name] for name in self.names), baseline.prediction]
+        self._edges = [np.array(it.edges, dtype=float) for it in described]
+        self._reference = [np.array(it.counts) for it in described]
         self._starts = np.cumsum([0, *(len(edges) + 1 for edges in self._edges)])
         self.size = int(self._starts[-1])
 

@@ -17,7 +17,8 @@ from recipeline.inference.compiled.check import differences, random_rows
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.compiled.form import as_function
 from recipeline.inference.golden import answers_golden, golden_features, has_limits, limits_golden
-from recipeline.inference.interval import QUANTILE, Interval
+from recipeline.inference.interval import QUANTILE, FittedInterval, Interval
+from recipeline.inference.model_info import ModelInfo
 from recipeline.inference.trust import RefusedModel, read_model
 from recipeline.serving.model.bins import Bins
 from recipeline.serving.rows.schema import Schema
@@ -43,7 +44,7 @@ class ServedModel:
     name: str
     version: str
     source: str
-    info: dict[str, Any]
+    info: ModelInfo
     tags: dict[str, str]
     schema: Schema
     interval: Interval | None
@@ -83,7 +84,7 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
     try:
         same = answers_golden(fitted, golden)
         predict, path, reason = _fastest(fitted, schema, golden_features(golden))
-        interval = _load_interval(copy, info, schema, golden) if info.get("interval") else None
+        interval = _load_interval(copy, info.interval, schema, golden) if info.interval else None
         same_limits = interval is None or not has_limits(golden) or limits_golden(interval, golden)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise RefusedModel(f"It must answer its golden rows. Got '{_short(error)}' instead.") from None
@@ -127,14 +128,13 @@ def _read_bins(copy: Path, schema: Schema) -> Bins | None:
         return None
 
 
-def _load_interval(copy: Path, info: dict[str, Any], schema: Schema, golden: pd.DataFrame) -> Interval:
+def _load_interval(copy: Path, known: FittedInterval, schema: Schema, golden: pd.DataFrame) -> Interval:
     """Return the interval, its tails in the fastest form that answers as they do."""
-    known = info["interval"]
-    if known["method"] != QUANTILE:
-        return Interval.from_dict(known)
+    if known.method != QUANTILE:
+        return Interval.restore(known)
     low, high = INTERVAL.read(copy / INTERVAL.name)
     tails = [_fastest(model, schema, golden_features(golden))[0] for model in (low, high)]
-    return Interval.from_dict(known, (tails[0], tails[1]))
+    return Interval.restore(known, (tails[0], tails[1]))
 
 
 def _fastest(fitted: Any, schema: Schema, rows: pd.DataFrame) -> tuple[Predict, str, str]:

@@ -19,7 +19,7 @@ import orjson
 
 from recipeline.data.numbers import LARGEST
 from recipeline.errors import guess
-from recipeline.inference.model_info import Feature
+from recipeline.inference.model_info import Feature, ModelInfo
 from recipeline.serving.rows.faults import (
     LISTED_FAULTS,
     BadRows,
@@ -47,9 +47,9 @@ class Schema:
     features: tuple[Feature, ...]
 
     @classmethod
-    def of(cls, info: Mapping[str, Any]) -> Schema:
-        """Return the schema that a model's description (`model_info.json`) gives."""
-        return cls(tuple(Feature.from_info(column) for column in info["features"]))
+    def of(cls, info: ModelInfo) -> Schema:
+        """Return the schema that a model's description gives."""
+        return cls(info.features)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
