@@ -1,7 +1,6 @@
-"""Artifacts that steps hand on: the name of each, its step, and how it is written and read.
+"""Artifacts of the steps: name, writing step and format.
 
-pandas, and the module of a record's type, are imported where a file is read or written: a command that shows its help needs
-none, and the types belong to the rooms that make them, most of which stand on this one.
+pandas is imported where a table is read or written: a command that shows its help needs none.
 """
 
 from __future__ import annotations
@@ -35,10 +34,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Artifact(Generic[T]):
-    """A file of a step's run: which step writes it, its name, and how.
+    """A file of a step's run: its name, the step that writes it, its format.
 
-    What is no result (a card, a plot) is not in the manifest: a run is whole without it. `type` is the import path of what a
-    JSON file is read as, empty of other formats.
+    Cards and plots are no results and are not in the manifest: a run is complete without them.
     """
 
     step: str
@@ -116,7 +114,7 @@ def _write_skops(value: Any, path: Path) -> None:
 
 
 def plot(name: str) -> Artifact[bytes]:
-    """Return the artifact of a plot of a card, a PNG; it is only looked at."""
+    """Return the artifact of a card's plot, a PNG."""
     return Artifact("*", f"plots/{name}.png", _write_bytes, Path.read_bytes, is_result=False)
 
 

@@ -24,7 +24,7 @@ _SIMPLE: dict[Any, tuple[str, tuple[type, ...]]] = {
 }
 
 
-#: The metadata of a field that has no key in the JSON where it is None.
+#: The metadata of a field that has no key in the JSON where its value is the default.
 LEFT_OUT = {"left out": True}
 
 
@@ -51,8 +51,8 @@ def to_plain(value: object) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {
             key: to_plain(found)
-            for name, key, may_lack in _keys(type(value))
-            if (found := getattr(value, name)) is not None or not may_lack
+            for name, key, default in _keys(type(value))
+            if (found := getattr(value, name)) != default or default is MISSING
         }
     if isinstance(value, Mapping):
         return {key: to_plain(it) for key, it in value.items()}
@@ -67,8 +67,13 @@ def key_of(name: str) -> str:
 
 
 @cache
-def _keys(kind: type) -> tuple[tuple[str, str, bool], ...]:
-    return tuple((it.name, key_of(it.name), it.metadata == LEFT_OUT) for it in fields(kind))
+def _keys(kind: type) -> tuple[tuple[str, str, Any], ...]:
+    """Return the name and the key of each field, and the value that is left out, MISSING where none is."""
+    return tuple((it.name, key_of(it.name), _default(it) if it.metadata == LEFT_OUT else MISSING) for it in fields(kind))
+
+
+def _default(it: Field[Any]) -> Any:
+    return it.default if it.default_factory is MISSING else it.default_factory()
 
 
 @cache

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from recipeline.records import LEFT_OUT
 
 
 @dataclass(frozen=True)
@@ -15,17 +17,30 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class DescribedColumn:
-    """What is known of a column, NaN left out; None: there is no value of it. `quantiles` are by their share."""
+class DescribedValues:
+    """What is known of a column's values, as its kind describes them (`recipeline.data.kinds`), missing ones left out.
+
+    None: there is no such value. `quantiles` are by their share, `counts` by value, the most frequent first; `first` and `last`
+    are dates.
+    """
+
+    distinct: int
+    mean: float | None = field(default=None, metadata=LEFT_OUT)
+    std: float | None = field(default=None, metadata=LEFT_OUT)
+    quantiles: Mapping[str, float | None] = field(default_factory=dict, metadata=LEFT_OUT)
+    counts: Mapping[str, int] = field(default_factory=dict, metadata=LEFT_OUT)
+    first: str | None = field(default=None, metadata=LEFT_OUT)
+    last: str | None = field(default=None, metadata=LEFT_OUT)
+    histogram: Histogram | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribedColumn(DescribedValues):
+    """What is known of a column."""
 
     type: str
     unit: str
     missing: int
-    distinct: int
-    mean: float | None
-    std: float | None
-    quantiles: Mapping[str, float | None]
-    histogram: Histogram
 
 
 @dataclass(frozen=True)
@@ -70,15 +85,15 @@ class Memory:
 class ColumnDistance:
     """How far a column's distributions in training and test rows are apart (Kolmogorov-Smirnov, with its p).
 
-    `limit` is the distance that one column in 20 reaches by chance.
+    `limit` is the distance that one column in 20 reaches by chance; means are of numbers, else None.
     """
 
     column: str
     ks: float
     limit: float
     p: float
-    train_mean: float
-    test_mean: float
+    train_mean: float | None
+    test_mean: float | None
 
 
 @dataclass(frozen=True)

@@ -109,11 +109,8 @@ def _model(recipe: Recipe, metrics: Metrics, tags: Mapping[str, str | float]) ->
 
 
 def _data(recipe: Recipe, metrics: Metrics, info: ModelInfo, tags: Mapping[str, str | float]) -> tuple[str, ...]:
-    ranges = ", ".join(
-        f"{feature.name} {feature.train_min:g} to {feature.train_max:g} {feature.unit}".strip()
-        for feature in info.features
-        if feature.train_min is not None
-    )
+    known = [it for it in info.features if it.train_min is not None]
+    ranges = ", ".join(f"{it.name} {it.kind.trained_on(it).removeprefix('trained on ')}" for it in known)
     origin = (
         redact(recipe.data.download.url) if recipe.data.download and tags["data_source"] == recipe.data.download.name else ""
     )
@@ -169,8 +166,10 @@ def _limits(recipe: Recipe, metrics: Metrics, diagnosis: Diagnosis | None) -> tu
 
 def _example(recipe: Recipe, info: ModelInfo) -> str:
     uri = f"models:/{recipe.model_name}/Production"
+    types = {it.name: it.kind.frame_type for it in info.features if it.kind.frame_type}
+    typed = f".astype({types!r})" if types else ""
     return (
         "import mlflow\nimport pandas as pd\n\n"
         f"model = mlflow.pyfunc.load_model({json.dumps(uri, ensure_ascii=False)})\n"
-        f"model.predict(pd.DataFrame([{dict(info.sample)!r}]))"
+        f"model.predict(pd.DataFrame([{dict(info.sample)!r}]){typed})"
     )

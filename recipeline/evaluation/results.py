@@ -151,11 +151,11 @@ class SliceErrors:
 
 @dataclass(frozen=True)
 class FeatureCoverage:
-    """The share of test rows inside the interval where a feature's values are in a range."""
+    """The share of test rows inside the interval where a feature's values are in a range, or are one value."""
 
     feature: str
-    from_: float
-    to: float
+    from_: str | float
+    to: str | float
     rows: int
     coverage: float
 
@@ -166,7 +166,7 @@ class WorstRow:
 
     row: int
     predicted: float
-    values: Mapping[str, float | None]
+    values: Mapping[str, str | float | None]
 
 
 @dataclass(frozen=True)
@@ -216,9 +216,9 @@ class FileOrder:
 
 @dataclass(frozen=True)
 class Dependence:
-    """The mean prediction of all rows when one column has each of some values."""
+    """The mean prediction of all rows if one column has each of some values."""
 
-    values: tuple[float, ...]
+    values: tuple[str | float | bool, ...]
     mean: tuple[float, ...]
 
 

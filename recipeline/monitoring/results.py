@@ -14,15 +14,19 @@ WindowVerdict = Literal["ok", "warn", "drift", "too small"]
 
 @dataclass(frozen=True)
 class Described:
-    """How values are spread: moments, `quantiles` (0 to 100 %), and `counts` in bins between `edges`, missing ones apart.
+    """How values are spread: their `counts` by bin, missing ones apart, and what their kind compares besides.
 
-    Quantiles, mean and standard deviation are None where no value is known.
+    Of numbers: the `edges` of the bins, moments and `quantiles` (0 to 100 %), None where no value is known. Of others: the
+    `names` of the bins; of categories the bin of each code; of dates whether they have times.
     """
 
     rows: int
     missing: int
-    edges: tuple[float, ...]
     counts: tuple[int, ...]
+    edges: tuple[float, ...] | None = field(default=None, metadata=LEFT_OUT)
+    names: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
+    bins: tuple[int, ...] | None = field(default=None, metadata=LEFT_OUT)
+    has_times: bool | None = field(default=None, metadata=LEFT_OUT)
     quantiles: tuple[float, ...] | None = field(default=None, metadata=LEFT_OUT)
     mean: float | None = field(default=None, metadata=LEFT_OUT)
     std: float | None = field(default=None, metadata=LEFT_OUT)
@@ -71,10 +75,10 @@ class Spread:
     """
 
     counts: tuple[int, ...]
-    psi: float | None
-    ks: float | None
-    p_value: float | None
-    wasserstein: float | None
+    psi: float | None = None
+    ks: float | None = None
+    p_value: float | None = None
+    wasserstein: float | None = None
     mean: float | None = field(default=None, metadata=LEFT_OUT)
     std: float | None = field(default=None, metadata=LEFT_OUT)
     quantiles: tuple[float, ...] | None = field(default=None, metadata=LEFT_OUT)

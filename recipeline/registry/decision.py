@@ -17,6 +17,7 @@ from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
 from recipeline.promotion.gate import Contender, Rule, choose_rule, judge
 from recipeline.promotion.results import MEAN_PREDICTOR, Decision, Evidence
+from recipeline.registry.facts import digests_of, facts_of
 from recipeline.registry.ledger import EXTERNAL, FORCED, ROLLBACK
 from recipeline.registry.tries import count_looks, look_of, record_attempt
 from recipeline.registry.versions import WITHDRAWN, ChangedBy, Registry
@@ -30,15 +31,15 @@ if TYPE_CHECKING:
 
 def as_contender(version: ModelVersion) -> Contender:
     """Return the version as the promotion gate sees it."""
-    tags = version.tags
+    tags, digests = version.tags, digests_of(version)
     return Contender(
         version=str(version.version),
         verdict=tags.get("recipeline.verdict", "unknown"),
         data_source=tags.get("recipeline.data_source", "unknown"),
         split_method=tags.get("recipeline.split_method", "unknown"),
-        recipe=tags.get("recipeline.recipe_digest", ""),
-        training_rows=tags.get("recipeline.training_rows", ""),
-        environment=tags.get("recipeline.environment_digest", ""),
+        recipe=digests["recipe_digest"],
+        training_rows=digests["training_rows"],
+        environment=digests["environment_digest"],
         withdrawn=tags.get(WITHDRAWN, ""),
     )
 
@@ -55,11 +56,12 @@ def decide(
     changed_by: ChangedBy,
     load: Callable[[], BaseEstimator],
     say: Callable[[str], None],
+    advance: Callable[[str, int, int], None],
 ) -> Decision:
     """Decide whether `challenger` takes the place of `champion`; where a rule needs evidence, measure it.
 
     The evidence is kept in the decision and on the challenger's tags. `load` returns the challenger's model, which has answered
-    its golden rows; `say` is told what takes long.
+    its golden rows; `say` is told what takes long, and `advance` how many of its fits are done.
 
     Raises
     ------
@@ -83,8 +85,9 @@ def decide(
         model_name=registry.name,
         challenger=challenger,
         champion=champion,
-        candidates=max(int(challenger.tags.get("recipeline.candidates_compared", 1)), count_looks(registry, number, own)),
+        candidates=max(_count_compared(run.reader, challenger), count_looks(registry, number, own)),
         attempt=attempt,
+        advance=advance,
         origin=find_origin(registry, champion) if champion and rule == "refresh" else None,
     )
     if rule == "recipe":
@@ -106,7 +109,7 @@ def decide(
         opponent=opponent,
         cumulative=evidence.cumulative,
     )
-    registry.note(str(challenger.version), {"gate_rule": rule, **_gate_tags(evidence)})
+    registry.note(str(challenger.version), {"gate_rule": rule, "gate_gain": evidence.gain, "gate_lower": evidence.lower})
     return replace(decision, evidence=evidence)
 
 
@@ -149,16 +152,10 @@ def _attempt_key(rule: Rule, challenger: ModelVersion, run: StepRun, recipe: Rec
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _gate_tags(evidence: Evidence) -> dict[str, object]:
-    return {
-        "gate_gain": evidence.gain,
-        "gate_lower": evidence.lower,
-        "gate_level": evidence.level,
-        "gate_interval_90": list(evidence.interval_90),
-        "gate_guard_rails": {rail.name: rail.value for rail in evidence.guard_rails},
-        "gate_rows": evidence.rows,
-        "gate_seed": evidence.seed,
-    }
+def _count_compared(reader: Reader, challenger: ModelVersion) -> int:
+    """Return how many settings the challenger is the best of; 1 where it was registered by other means."""
+    count = challenger.tags.get("recipeline.candidates_compared")  # of a version of 0.2.0 and before
+    return int(count or facts_of(reader, challenger).get("candidates_compared", 1))
 
 
 def name_of(champion: ModelVersion | None) -> str:

@@ -15,7 +15,7 @@ from recipeline.monitoring.windows import LiveRows, Window
 from tests.monitoring.helpers import FEATURES
 from tests.records import some
 
-BASELINE = some(Baseline, {"features": {feature.name: {"edges": [0.0]} for feature in FEATURES}})
+BASELINE = some(Baseline, {"features": {feature.name: {"edges": [0.0], "counts": [1, 1]} for feature in FEATURES}})
 
 
 def new() -> Live:

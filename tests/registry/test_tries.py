@@ -122,6 +122,7 @@ def measured(arena: Arena, challenger: ModelVersion, champion: ModelVersion, mod
         changed_by=ANN,
         load=lambda: model,
         say=lambda _: None,
+        advance=lambda *_: None,
     )
 
 
