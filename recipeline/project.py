@@ -34,6 +34,7 @@ from recipeline.records import to_plain
 from recipeline.registry.history import terms
 from recipeline.registry.loading import NamedModel, load_named
 from recipeline.tracking.failures import store_errors
+from recipeline.tracking.tags import RunTags
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -116,9 +117,7 @@ class Project:
         with self._opened() as session:
             run = _newest(session, name)
         tags = run.data.tags
-        return RunResult(
-            self, name, run.info.run_id, tags.get("recipeline.outcome", ""), int(tags.get("recipeline.exit_code", "0"))
-        )
+        return RunResult(self, name, run.info.run_id, tags.get(RunTags.OUTCOME, ""), int(tags.get(RunTags.EXIT_CODE, "0")))
 
     def load(self, name: str, run_id: str = "") -> Any:
         """Return an artifact: a table as a DataFrame, JSON as plain values, or str.

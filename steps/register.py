@@ -8,6 +8,7 @@ from recipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, MODEL_CARD, MO
 from recipeline.cli.command import step_command
 from recipeline.errors import EXIT_REJECTED
 from recipeline.orchestration.step import Step
+from recipeline.tracking.tags import VersionTags
 
 if TYPE_CHECKING:
     from recipeline.orchestration.session import Session
@@ -52,7 +53,7 @@ def work(session: Session, run: StepRun) -> str:
     number, stage = str(version.version), version.current_stage
     if version.description != card.as_description():
         registry.describe(number, card.as_description())
-    if not is_new and session.reader.faults(str(version.tags.get("recipeline.register_run_id"))):
+    if not is_new and session.reader.faults(str(version.tags.get(VersionTags.REGISTER_RUN_ID))):
         # Whoever made the version was stopped before its run was whole: the rows are to be found in this one.
         registry.note(number, {"register_run_id": run.id})
     run.save(VERSION, RegisteredVersion(**vars(verdict), name=registry.name, version=number, new=is_new, tags=facts))

@@ -30,10 +30,15 @@ from recipeline.tracking.lineage import lineage_of_chain
 from recipeline.tracking.manifest import KeptReader, way_to
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.sqlite import path_of
+from recipeline.tracking.tags import RunTags, bare
 
 if TYPE_CHECKING:
     from recipeline.evaluation.results import Metrics
     from recipeline.reports.cards.main import ChainSummary
+
+
+#: What is known of the rows.
+_DATA_TAGS = (RunTags.DATA_ORIGIN, RunTags.DATA_DIGEST, RunTags.DATA_SOURCE)
 
 
 def name_params(*, data: str, split: str = "", model: str = "", promote: str = "") -> dict[str, dict[str, str]]:
@@ -62,7 +67,8 @@ def run_pipeline(
         source = _tags(session, chain.lineage["ingest"])
         run.tag(
             **{f"{step}_run_id": run_id for step, run_id in chain.lineage.items()},
-            **{name: source[f"recipeline.{name}"] for name in ("data_source", "data_digest")},
+            data_source=source[RunTags.DATA_SOURCE],
+            data_digest=source[RunTags.DATA_DIGEST],
         )
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
@@ -79,13 +85,13 @@ def _name_run(reader: KeptReader, chain: Chain, run: StepRun, tags: Mapping[str,
     metrics, verdict = reader.load(METRICS, ids["evaluate"]), reader.load(VERDICT, ids["evaluate"])
     best = metrics.best
     decision = reader.load(DECISION, ids["promote"]) if "promote" in ids else None
-    origin = tags["recipeline.data_origin"].rstrip("/").rpartition("/")[2]
+    origin = tags[RunTags.DATA_ORIGIN].rstrip("/").rpartition("/")[2]
     came_to = f"v{decision.version} {decision.outcome}" if decision else "rejected"
     run.show(
         params={
-            "data_source": tags["recipeline.data_source"],
-            "data_digest": tags["recipeline.data_digest"][:12],
-            "data_origin": tags["recipeline.data_origin"],
+            "data_source": tags[RunTags.DATA_SOURCE],
+            "data_digest": tags[RunTags.DATA_DIGEST][:12],
+            "data_origin": tags[RunTags.DATA_ORIGIN],
             "split_method": reader.load(LEAK_AUDIT, ids["split"]).method,
             "candidates": ", ".join(metrics.candidates),
             "best_candidate": best.candidate,
@@ -143,7 +149,7 @@ def _describe_chain(
     return ChainSummary(
         session.recipe.name,
         session.profile_name,
-        {name: tags[f"recipeline.data_{name}"] for name in ("origin", "digest", "source") if f"recipeline.data_{name}" in tags},
+        {bare(tag).removeprefix("data_"): tags[tag] for tag in _DATA_TAGS if tag in tags},
         steps,
         metrics=found(METRICS, "evaluate"),
         verdict=found(VERDICT, "evaluate"),
@@ -170,11 +176,10 @@ def _summarise(session: Session, reader: KeptReader, chain: Chain, source: Mappi
     ids = chain.lineage
     metrics, audit = reader.load(METRICS, ids["evaluate"]), reader.load(LEAK_AUDIT, ids["split"])
     lines = [
-        f"Data: {source['recipeline.data_origin']} [{source['recipeline.data_source']}, "
-        f"sha256 {source['recipeline.data_digest'][:12]}]",
+        f"Data: {source[RunTags.DATA_ORIGIN]} [{source[RunTags.DATA_SOURCE]}, sha256 {source[RunTags.DATA_DIGEST][:12]}]",
         *(
             ["SYNTHETIC rows: the scores below do not apply to real rows. Name a file with data=PATH."]
-            if source["recipeline.data_source"] == SYNTHETIC
+            if source[RunTags.DATA_SOURCE] == SYNTHETIC
             else []
         ),
         tabulate_candidates(metrics),

@@ -14,6 +14,7 @@ from recipeline.orchestration.provenance import differing_components
 from recipeline.orchestration.session import Session
 from recipeline.reports.summary import tabulate
 from recipeline.tracking.lineage import lineage_of, lineage_of_chain, lineage_of_version
+from recipeline.tracking.tags import RunTags
 
 
 @entry_point("compare")
@@ -77,7 +78,7 @@ def _lineage(session: Session, word: str, newest: str, parameter: str) -> dict[s
         run = session.find_run(word or newest)
         if run is None:
             raise UnavailableError(rule, got=f"'{word}', which is not in the store,", fix="See `mlflow ui` for the runs.")
-        is_step = run.data.tags.get("recipeline.step") in session.order
+        is_step = run.data.tags.get(RunTags.STEP) in session.order
         found = (lineage_of if is_step else lineage_of_chain)(run, session.order)
     if "evaluate" not in found:
         raise UnavailableError(

@@ -13,6 +13,7 @@ from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.cards import StepResults, draw_card
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.lineage import lineage_of_chain
+from recipeline.tracking.tags import RunTags, run_id_tag
 
 if TYPE_CHECKING:
     from recipeline.evaluation.results import Inspection
@@ -67,7 +68,7 @@ def _drawn_before(session: Session, evaluate_run_id: str) -> str:
     """
     for run in session.history.newest("report", limit=50):
         tags = run.data.tags
-        if tags.get("recipeline.evaluate_run_id") == evaluate_run_id and "recipeline.card_failures" not in tags:
+        if tags.get(run_id_tag("evaluate")) == evaluate_run_id and RunTags.CARD_FAILURES not in tags:
             return str(run.info.run_id)
     return ""
 

@@ -15,12 +15,13 @@ from recipeline.orchestration.session import RESULT, Session
 from recipeline.records import to_plain
 from recipeline.registry.facts import facts_of
 from recipeline.registry.history import terms
-from recipeline.tracking.lineage import TAG_PREFIX, lineage_of_version, recorded
+from recipeline.tracking.lineage import lineage_of_version, recorded
+from recipeline.tracking.tags import PREFIX, bare
 
 
 def explain_version(session: Session, version: ModelVersion) -> dict[str, Any]:
     """Return the provenance of a version as plain values, for JSON and `why`."""
-    tags = {key.removeprefix(TAG_PREFIX): value for key, value in version.tags.items() if key.startswith(TAG_PREFIX)}
+    tags = {bare(key): value for key, value in version.tags.items() if key.startswith(PREFIX)}
     with suppress(UnavailableError):  # the rest is told without version.json too
         tags = facts_of(session.reader, version)
     runs = {step: tags.get(f"{step}_run_id", "") for step in session.order}

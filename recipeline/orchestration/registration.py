@@ -7,6 +7,7 @@ from recipeline.data.grouping import rows_digest
 from recipeline.orchestration.commit import describe_commit
 from recipeline.orchestration.session import Session
 from recipeline.tracking.runs import StepRun
+from recipeline.tracking.tags import RunTags
 
 
 def gather_facts(session: Session, run: StepRun) -> dict[str, str | float]:
@@ -24,10 +25,10 @@ def gather_facts(session: Session, run: StepRun) -> dict[str, str | float]:
         "profile": session.profile_name,
         "candidate": name,
         "verdict": verdict.verdict,
-        "data_source": train["recipeline.data_source"],
-        "data_digest": train["recipeline.data_digest"],
-        "split_method": split["recipeline.split_method"],
-        "train_fingerprint": train["recipeline.fingerprint"],
+        "data_source": train[RunTags.DATA_SOURCE],
+        "data_digest": train[RunTags.DATA_DIGEST],
+        "split_method": split[RunTags.SPLIT_METHOD],
+        "train_fingerprint": train[RunTags.FINGERPRINT],
         "recipe_digest": session.recipe_digest(name),
         "environment_digest": session.environment_digest(name),
         "training_rows": rows_digest(run.load(TRAIN)[list(session.recipe.columns)]),

@@ -27,6 +27,7 @@ from recipeline.promotion.results import MEAN_PREDICTOR, CumulativeGain, Evidenc
 from recipeline.registry.loading import load_version
 from recipeline.tracking.models import feature_names
 from recipeline.tracking.runs import StepRun
+from recipeline.tracking.tags import PREFIX, VersionTags
 
 #: What a rule measures besides the gain, by the name that evidence has it under.
 Details = dict[str, Any]
@@ -97,7 +98,7 @@ class Contest:
         """Hold the out-of-fold predictions that it was chosen by against the mean of the rows that each fold saw."""
         train, out_of_fold = self.run.load(TRAIN), self.run.load(OUT_OF_FOLD)
         target = train[self.recipe.target].to_numpy(dtype=float)
-        name = self.challenger.tags["recipeline.candidate"]
+        name = self.challenger.tags[VersionTags.CANDIDATE]
         folds, mean = np.empty((len(train), 1), dtype=int), np.empty((len(train), 1))
         linear: np.ndarray | None = np.empty(len(train))
         features = train[list(self.recipe.features)]
@@ -166,14 +167,14 @@ class Contest:
         return table[names]
 
     def _training_rows(self, version: ModelVersion) -> np.ndarray:
-        hashes: np.ndarray = self.run.reader.load(TRAINING_ROWS, version.tags.get("recipeline.register_run_id", "")).to_numpy()[
+        hashes: np.ndarray = self.run.reader.load(TRAINING_ROWS, version.tags.get(VersionTags.REGISTER_RUN_ID, "")).to_numpy()[
             :, 0
         ]
         return hashes
 
     def run_tag(self, name: str) -> str:
         """Return a tag of the challenger."""
-        return str(self.challenger.tags.get(f"recipeline.{name}", ""))
+        return str(self.challenger.tags.get(f"{PREFIX}{name}", ""))
 
 
 def _not_comparable(uri: str, got: str) -> UnavailableError:

@@ -20,10 +20,11 @@ from recipeline.promotion.results import MEAN_PREDICTOR, Decision, Evidence
 from recipeline.registry.facts import digests_of, facts_of
 from recipeline.registry.ledger import EXTERNAL, FORCED, ROLLBACK
 from recipeline.registry.tries import count_looks, look_of, record_attempt
-from recipeline.registry.versions import WITHDRAWN, ChangedBy, Registry
+from recipeline.registry.versions import ChangedBy, Registry
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.models import feature_names, model_id_of
 from recipeline.tracking.runs import StepRun
+from recipeline.tracking.tags import VersionTags, run_id_tag
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -34,13 +35,13 @@ def as_contender(version: ModelVersion) -> Contender:
     tags, digests = version.tags, digests_of(version)
     return Contender(
         version=str(version.version),
-        verdict=tags.get("recipeline.verdict", "unknown"),
-        data_source=tags.get("recipeline.data_source", "unknown"),
-        split_method=tags.get("recipeline.split_method", "unknown"),
+        verdict=tags.get(VersionTags.VERDICT, "unknown"),
+        data_source=tags.get(VersionTags.DATA_SOURCE, "unknown"),
+        split_method=tags.get(VersionTags.SPLIT_METHOD, "unknown"),
         recipe=digests["recipe_digest"],
         training_rows=digests["training_rows"],
         environment=digests["environment_digest"],
-        withdrawn=tags.get(WITHDRAWN, ""),
+        withdrawn=tags.get(VersionTags.WITHDRAWN, ""),
     )
 
 
@@ -117,9 +118,9 @@ def require_champion(champion: ModelVersion, reader: Reader) -> None:
     """Raise UnavailableError where the champion's model or its golden rows are missing, cut off or changed."""
     tags = champion.tags
     try:
-        if "recipeline.train_run_id" in tags:
-            reader.require_model(model_id_of(champion), tags["recipeline.train_run_id"])
-            reader.load(GOLDEN, tags["recipeline.evaluate_run_id"])
+        if run_id_tag("train") in tags:
+            reader.require_model(model_id_of(champion), tags[run_id_tag("train")])
+            reader.load(GOLDEN, tags[run_id_tag("evaluate")])
         else:  # registered by other means: there are no digests of its files
             feature_names(f"models:/{champion.name}/{champion.version}")
     except UnavailableError as error:
@@ -138,7 +139,7 @@ def find_origin(registry: Registry, champion: ModelVersion) -> ModelVersion | No
     version, versions = champion, {str(it.version): it for it in registry.versions()}
     for entry in reversed(registry.ledger.read().changes):
         if entry.after == str(version.version) and entry.kind not in (ROLLBACK, EXTERNAL):
-            is_refresh = entry.kind != FORCED and version.tags.get("recipeline.gate_rule") == "refresh"
+            is_refresh = entry.kind != FORCED and version.tags.get(VersionTags.GATE_RULE) == "refresh"
             if not is_refresh or entry.before not in versions:
                 break
             version = versions[entry.before]
@@ -154,7 +155,7 @@ def _attempt_key(rule: Rule, challenger: ModelVersion, run: StepRun, recipe: Rec
 
 def _count_compared(reader: Reader, challenger: ModelVersion) -> int:
     """Return how many settings the challenger is the best of; 1 where it was registered by other means."""
-    count = challenger.tags.get("recipeline.candidates_compared")  # of a version of 0.2.0 and before
+    count = challenger.tags.get(VersionTags.CANDIDATES_COMPARED)  # of a version of 0.2.0 and before
     return int(count or facts_of(reader, challenger).get("candidates_compared", 1))
 
 

@@ -26,6 +26,7 @@ from recipeline.escape import for_markdown
 from recipeline.registry.results import APPLIED, OPEN, REVERTED, Entry
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.store import require_registered, search_versions
+from recipeline.tracking.tags import LedgerTags, tags_in
 
 #: The kinds of an entry: what changed Production.
 PROMOTE, APPROVE, FORCED, ROLLBACK = "promote", "approve", "forced", "rollback"
@@ -39,13 +40,7 @@ LOOK, ATTEMPT = "look", "attempt"
 #: The kinds of an entry that leaves Production as it is.
 NOTES = frozenset({ACKNOWLEDGE, LOOK, ATTEMPT})
 
-_ENTRY, _HASH, _MAC, _STATE, _HEAD = (
-    "recipeline.entry",
-    "recipeline.entry_hash",
-    "recipeline.entry_mac",
-    "recipeline.state",
-    "recipeline.ledger_head",
-)
+_ENTRY, _HASH, _MAC, _STATE, _HEAD = tags_in(LedgerTags)
 
 _REASON_LENGTH = 1000
 

@@ -21,6 +21,7 @@ from recipeline.registry.versions import Registry
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.models import feature_names, load_model, model_id_of
 from recipeline.tracking.store import Store
+from recipeline.tracking.tags import VersionTags, run_id_tag
 
 _REGISTERED = re.compile(r"^models:/(?P<name>[^/@]+)(?:/(?P<version>[^/@]+)|@(?P<alias>[^/@]+))$")
 
@@ -86,7 +87,7 @@ def load_named(store: Store, reader: Reader, model_name: str, uri: str) -> Named
 
 
 def _load_version(reader: Reader, version: ModelVersion) -> NamedModel:
-    run_id = version.tags.get("recipeline.evaluate_run_id", "")
+    run_id = version.tags.get(run_id_tag("evaluate"), "")
     uri = f"models:/{version.name}/{version.version}"
     model = load_golden(reader, version) if run_id else load_version(reader, version)
     info = reader.load(MODEL_INFO, run_id) if run_id and reader.has(MODEL_INFO, run_id) else None
@@ -94,8 +95,8 @@ def _load_version(reader: Reader, version: ModelVersion) -> NamedModel:
     return NamedModel(
         version.name,
         str(version.version),
-        version.tags.get("recipeline.candidate", ""),
-        version.tags.get("recipeline.data_source", ""),
+        version.tags.get(VersionTags.CANDIDATE, ""),
+        version.tags.get(VersionTags.DATA_SOURCE, ""),
         model,
         names,
         info,
@@ -146,7 +147,7 @@ def load_version(reader: Reader, version: ModelVersion) -> Any:
     ------
     UnavailableError : it is not there, was changed, is a pickle, or is made of types that are not trusted.
     """
-    run_id = version.tags.get("recipeline.train_run_id", "")
+    run_id = version.tags.get(run_id_tag("train"), "")
     if run_id:
         return reader.load_model(model_id_of(version), run_id)
     return load_model(f"models:/{version.name}/{version.version}", reader.trusted)
@@ -161,7 +162,7 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
     """
     from recipeline.inference.golden import answers_golden, has_limits, limits_golden
 
-    uri, run_id = f"models:/{version.name}/{version.version}", version.tags.get("recipeline.evaluate_run_id", "(none)")
+    uri, run_id = f"models:/{version.name}/{version.version}", version.tags.get(run_id_tag("evaluate"), "(none)")
     golden = reader.load(GOLDEN, run_id)
     try:
         model = load_version(reader, version)

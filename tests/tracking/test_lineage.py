@@ -5,11 +5,12 @@ from pathlib import Path
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
 from recipeline.artifacts import FINGERPRINT
-from recipeline.tracking.lineage import TAG_PREFIX, lineage_of, lineage_of_chain, lineage_of_version, recorded
+from recipeline.tracking.lineage import lineage_of, lineage_of_chain, lineage_of_version, recorded
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.results import Recorded
 from recipeline.tracking.runs import open_run
 from recipeline.tracking.store import Store
+from recipeline.tracking.tags import run_id_tag
 from tests.tracking.helpers import WHO, finish
 
 
@@ -50,7 +51,7 @@ def test_the_lineage_of_a_chain_ends_where_it_ended(store: Store) -> None:
 
 
 def test_the_lineage_of_a_version_is_what_its_tags_say_in_the_order_of_the_steps() -> None:
-    tags = [ModelVersionTag(f"{TAG_PREFIX}{step}_run_id", run_id) for step, run_id in (("split", "b"), ("ingest", "a"))]
+    tags = [ModelVersionTag(run_id_tag(step), run_id) for step, run_id in (("split", "b"), ("ingest", "a"))]
     assert list(lineage_of_version(ModelVersion("Toy", "1", 0, tags=tags), ("ingest", "split", "train")).items()) == [
         ("ingest", "a"),
         ("split", "b"),

@@ -23,6 +23,7 @@ from recipeline.inference.model_info import ModelInfo
 from recipeline.inference.trust import RefusedModel, read_model
 from recipeline.serving.model.bins import Bins
 from recipeline.serving.rows.schema import Schema
+from recipeline.tracking.tags import VersionTags
 
 _LOG = logging.getLogger("service")
 
@@ -60,7 +61,7 @@ class ServedModel:
     @property
     def identity(self) -> dict[str, str]:
         """The fields of an answer that identify its model."""
-        source = self.tags.get("recipeline.data_source", "unknown")
+        source = self.tags.get(VersionTags.DATA_SOURCE, "unknown")
         return {"name": self.name, "version": self.version, "run_id": self.run_id, "data_source": source}
 
 
