@@ -182,7 +182,7 @@ class Project:
         Times are UTC; NaT: still in Production.
         """
         with self._opened() as session:
-            served = [term.as_dict() for term in terms(session.registry.ledger.read().changes)]
+            served = to_plain(terms(session.registry.ledger.read().changes))
         columns = ["version", "since", "until", "kind", "actor", "host", "reason", "run_id", "entry"]
         frame = pd.DataFrame(served, columns=columns)
         times = {name: pd.to_datetime(frame[name], utc=True, format="ISO8601") for name in ("since", "until")}

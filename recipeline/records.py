@@ -8,6 +8,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -47,7 +48,7 @@ def read_record(kind: Callable[..., T], values: object) -> T:
 
 
 def to_plain(value: object) -> Any:
-    """Return records, at any depth of mappings and sequences, as plain values; anything else as it is."""
+    """Return records, at any depth of mappings and sequences, as plain values; times in ISO 8601, anything else as it is."""
     if is_dataclass(value) and not isinstance(value, type):
         return {
             key: to_plain(found)
@@ -58,7 +59,7 @@ def to_plain(value: object) -> Any:
         return {key: to_plain(it) for key, it in value.items()}
     if isinstance(value, list | tuple):
         return [to_plain(it) for it in value]
-    return value
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def key_of(name: str) -> str:

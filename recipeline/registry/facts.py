@@ -24,12 +24,12 @@ DIGESTS = ("recipe_digest", "training_rows", "environment_digest")
 DIGEST_LENGTH = 16
 
 
-def choose_tags(facts: Mapping[str, object]) -> dict[str, object]:
+def choose_tags(facts: Mapping[str, str | float]) -> dict[str, str | float]:
     """Return the facts that become tags of a version, by their names without prefix."""
     return {name: value for name, value in facts.items() if name in TAGS or name.endswith("_run_id")}
 
 
-def identify(facts: Mapping[str, object]) -> str:
+def identify(facts: Mapping[str, str | float]) -> str:
     """Return what a version is recognised by: equal where recipe, training rows and environment are."""
     return "/".join(str(facts[name])[:DIGEST_LENGTH] for name in DIGESTS)
 

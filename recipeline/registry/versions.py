@@ -75,7 +75,7 @@ class Registry:
         return search_versions(self._client, self.name)
 
     def register(
-        self, *, source: str, run_id: str, model_id: str, identity: str, tags: Mapping[str, object], description: str
+        self, *, source: str, run_id: str, model_id: str, identity: str, tags: Mapping[str, str | float], description: str
     ) -> tuple[ModelVersion, bool]:
         """Return the version of the model, and whether it is new; it becomes the challenger unless it is the champion.
 
@@ -199,7 +199,7 @@ class Registry:
         """Return why the version must not be promoted automatically; empty where it may be."""
         return str(version.tags.get(VersionTags.WITHDRAWN, ""))
 
-    def note(self, version: str, tags: Mapping[str, object]) -> None:
+    def note(self, version: str, tags: Mapping[str, str | float]) -> None:
         """Set ``recipeline.<name>`` tags on a version."""
         with self.locked():  # two that set one tag for the first time break each other
             for name, value in tags.items():

@@ -118,7 +118,7 @@ class StepRun:
     def show(
         self,
         *,
-        params: Mapping[str, object] | None = None,
+        params: Mapping[str, str | float] | None = None,
         metrics: Mapping[str, float] | None = None,
         title: str = "",
         note: str = "",

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from recipeline.config.table import Column
 from recipeline.data.grouping import row_groups
 from recipeline.data.kinds.datetime import as_dates, as_seconds
+from recipeline.data.kinds.described import DescribedValues
 from recipeline.data.kinds.every import KINDS
-from recipeline.data.results import DescribedValues
 from recipeline.records import read_record, to_plain
 
 DATES = st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1))

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recipeline.data.kinds.base import Kind, Rules, Values
-from recipeline.data.results import DescribedValues
+from recipeline.data.kinds.described import DescribedValues
 
 #: So many values of a category are counted one by one in a profile.
 MOST_COUNTED = 20

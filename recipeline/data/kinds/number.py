@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 
 from recipeline.data.kinds.base import Kind, Rules, Values
+from recipeline.data.kinds.described import DescribedValues, Histogram
 from recipeline.data.numbers import holds_numbers, read_numbers
-from recipeline.data.results import DescribedValues, Histogram
 
 #: Bins of a histogram.
 BINS = 30
