@@ -13,8 +13,8 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import as_numbers, row_groups
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.neighbours import scale_columns
-from recipeline.data.results import ColumnDistance, Memory, Twins
-from recipeline.data.splits import group_rows
+from recipeline.data.results import ColumnDistance, LeakAudit, Memory, Twins
+from recipeline.data.splits import group_rows, split_rows
 
 #: A test row is a near twin where no feature differs by more than so many standard deviations of its column.
 NEAR = 1e-4
@@ -29,6 +29,19 @@ def audit_leaks(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Twin
         leaked_rows=int(leaked.sum()),
         leaked_share=float(leaked.mean()),
         near_rows=int((has_near_twin(test, train, recipe) & ~leaked).sum()),
+    )
+
+
+def audit_split(table: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str) -> LeakAudit:
+    """Return the audit of a split of `table` by `method`, beside that of a plain random one."""
+    plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
+    return LeakAudit(
+        **vars(audit_leaks(train, test, recipe)),
+        method=method,
+        random_split=audit_leaks(*plainly, recipe),
+        memory=measure_memory(*plainly, recipe),
+        columns=compare_columns(train, test, recipe),
+        warnings=tuple(find_warnings(train, test, recipe, method)),
     )
 
 
