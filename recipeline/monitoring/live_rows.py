@@ -28,7 +28,8 @@ from recipeline.inference.model_info import Feature
 from recipeline.inference.predictor import VERSION
 from recipeline.monitoring.labels import REQUEST_ID, ROW, Labels, named_columns, read_labels_of
 from recipeline.monitoring.log_format import FORMAT_KEY, WRITER_KEY, is_readable
-from recipeline.monitoring.verdict import DRIFT, WARN, Verdict
+from recipeline.monitoring.results import WindowVerdict
+from recipeline.monitoring.verdict import DRIFT, WARN
 from recipeline.monitoring.windows import LiveRows
 
 _PIECE = 8_192
@@ -180,7 +181,7 @@ class LiveTables:
     repeated: int = 0
     rule: Feature | None = None
 
-    def columns(self) -> dict[str, Verdict]:
+    def columns(self) -> dict[str, WindowVerdict]:
         """Return what is wrong with the columns: drift where a feature's is missing, a warning where one is new.
 
         Raises
@@ -195,7 +196,7 @@ class LiveTables:
                 got=f"none of {', '.join(names)}",
                 fix="Name a file with these in its header.",
             )
-        verdicts: dict[str, Verdict] = {name: DRIFT for name in names if any(name not in columns for columns in found)}
+        verdicts: dict[str, WindowVerdict] = {name: DRIFT for name in names if any(name not in columns for columns in found)}
         others = sorted(set().union(*found) - set(names) - {self.target} - OTHERS)
         return verdicts | dict.fromkeys(others, WARN)
 

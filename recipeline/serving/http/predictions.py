@@ -95,7 +95,7 @@ def _predict(service: Service, asked: PlainRequest, _: str, body: bytes) -> Resp
 
 def _grades(model: ServedModel, predicted: np.ndarray) -> np.ndarray:
     """Return the predictions as whole numbers within the target's range, to look at."""
-    low, high = (model.info["target"][name] for name in ("min", "max"))
+    low, high = model.info.target.min, model.info.target.max
     grades: np.ndarray = np.clip(
         np.rint(predicted), -_LARGEST_WHOLE if low is None else low, _LARGEST_WHOLE if high is None else high
     )
@@ -137,7 +137,7 @@ def _wishes(asked: PlainRequest, model: ServedModel) -> set[str]:
             wishes.add(name)
     if "interval" in wishes and model.interval is None:
         raise Refusal(422, "This version has no interval.")
-    if "grade" in wishes and model.info["target"]["type"] != "integer":
+    if "grade" in wishes and model.info.target.type != "integer":
         raise Refusal(422, "This model's target has no grades.")
     return wishes
 
