@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 
 def inputs(session: Session, data: str) -> dict[str, Any]:
-    """Return what the rows must be like; where they are from is not what they are."""
-    return session.recipe.part(["target", "columns", "na"]) | {"data": {"min_rows": session.recipe.data.min_rows}}
+    """Return what the rows must be like, and how they are written; where they are from is not what they are."""
+    rules = session.recipe.data
+    written = {name: getattr(rules, name) for name in ("encoding", "separator", "decimal") if name in rules.model_fields_set}
+    return {**session.recipe.part(["target", "columns", "na"]), "data": {"min_rows": rules.min_rows} | written}
 
 
 def content(session: Session, data: str) -> dict[str, str]:
@@ -31,21 +33,23 @@ def work(session: Session, run: StepRun, data: str) -> str:
     """Read, validate and keep the rows."""
     from recipeline.data.column_profile import describe_columns
     from recipeline.data.schema import SchemaViolations, validate_table
-    from recipeline.data.tables import read_table
-    from recipeline.tracking.datasets import log_dataset
+    from recipeline.tracking.datasets import PARTS, log_dataset, tag_digests
 
     recipe = session.recipe
     source = session.source(data)
     if source.notice:
         session.reporter.say(source.notice)
     run.tag(data_source=source.kind, data_digest=source.sha256, data_origin=source.origin)
+    if len(source.files) > 1:
+        run.tag(**tag_digests(PARTS, source.parts))
+    if copies := len(source.files) - len(source.parts):
+        session.reporter.say(f"note: {copies} of the {len(source.files)} files have the content of another one, and count once")
     try:
-        table = validate_table(
-            read_table(source.content, columns=list(recipe.columns), origin=source.origin), recipe, origin=source.origin
-        )
+        table = validate_table(source.open(recipe), recipe, origin=source.origin)
     except SchemaViolations as error:
         run.save(VIOLATIONS, error.table)
         raise
+    source.require_unchanged()
     profile = describe_columns(table, recipe)
     run.save(DATASET, table)
     run.save(COLUMN_PROFILE, profile)
@@ -69,7 +73,7 @@ STEP = Step("ingest", work, inputs, params=("data",), content=content, reads=(),
     callback=check_path,
     default="",
     show_default="the profile's",
-    help="The rows: auto, synthetic, the name of the recipe's download, a path, or a URI (CSV or Parquet).",
+    help="auto, synthetic, sql, the name of the recipe's download; or CSV or Parquet: files, folders, patterns, a URI.",
 )
 def ingest() -> None:
     """Fetch the table, check every row against the recipe's columns, and keep it.

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from recipeline.data.paths import Missing, local_paths
 from recipeline.errors import UsageError, missing_file, missing_rows, nearest
-from recipeline.escape import is_remote
 
 #: How the name of a table ends; a word without it may be the name of a source.
 _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".gz", ".zip")
@@ -56,18 +56,18 @@ def check_path(_: click.Context, __: click.Parameter, data: str) -> str:
     A bare word may be the name of a source, and under `mlflow run` the folder that it was typed in is not known yet: both are
     looked at later.
     """
-    if ("/" in data or data.endswith(_TABLES)) and _is_missing(data):
-        raise missing_file(Path.cwd() / data)
+    if "/" in data or data.endswith(_TABLES):
+        _require_there(data, missing_file)
     return data
 
 
 def check_rows(_: click.Context, parameter: click.Parameter, rows: str) -> str:
     """Return an option that names a file or a folder of rows, and no source; raises DataError as `check_path` does."""
-    if rows and _is_missing(rows):
-        raise missing_rows(Path.cwd() / rows, str(parameter.name))
+    if rows:
+        _require_there(rows, lambda path: missing_rows(path, str(parameter.name)))
     return rows
 
 
-def _is_missing(path: str) -> bool:
-    is_here = not is_remote(path) and not path.startswith(("file:", "~")) and "MLFLOW_RUN_ID" not in os.environ
-    return is_here and not os.path.exists(path)  # noqa: PTH110 - false of a name too long
+def _require_there(rows: str, missing: Missing) -> None:
+    if not rows.startswith(("file:", "~")) and "MLFLOW_RUN_ID" not in os.environ:
+        local_paths(rows, Path.cwd(), missing)

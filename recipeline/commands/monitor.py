@@ -58,7 +58,7 @@ KEPT_OF_A_WINDOW = 2_000
     callback=check_rows,
     default="",
     show_default="the service's log",
-    help="CSV or Parquet, or a log: a file, a folder, a URI.",
+    help="CSV or Parquet, or a log: files, folders, patterns, a URI.",
 )
 @click.option(
     "--labels",
@@ -171,20 +171,22 @@ def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveDat
     features = tuple(Feature.from_info(feature) for feature in run.load(MODEL_INFO)["features"])
     target, version = session.recipe.target, str(champion.version)
     column = session.recipe.columns[target]
-    rule = Feature(target, column.unit, column.type, min=column.min, max=column.max)
+    decimal = session.recipe.data.decimal
+    rule = Feature(target, column.unit, column.type, decimal=decimal, min=column.min, max=column.max)
     data = asked.data or str(_log_folder(session))
-    with fetched(session, data, "data") as path:
-        log = [path] if is_log(path) else find_log(path) if path.is_dir() else []
+    with fetched(session, data, "data") as paths:
+        log = [file for path in paths for file in ([path] if is_log(path) else find_log(path) if path.is_dir() else [])]
         if not asked.data and not log:
             raise UnavailableError(
-                f"The service's log in {path} must hold rows.",
+                f"The service's log in {paths[0]} must hold rows.",
                 got="none: the service has not been asked since",
                 fix="Serve with this profile, or name rows with data=.",
             )
-        if asked.data and path.is_dir() and log and (others := find_beside(path, log)):
+        others = [file for path in paths for file in (find_beside(path, log) if path.is_dir() else {path} - {*log})]
+        if asked.data and log and others:
             raise DataError(
-                f"data must be a folder of the service's log, or of tables: {path}.",
-                got=f"a log and '{others[0].relative_to(path)}'",
+                f"data must be a folder of the service's log, or of tables: {redact(data)}.",
+                got=f"a log and '{others[0].relative_to(paths[0]) if others[0].is_relative_to(paths[0]) else others[0]}'",
                 fix="Take one of them out, or let its name begin with '_' to leave it out.",
             )
         if log:
@@ -199,7 +201,8 @@ def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveDat
                 fix=f"Give the table a column '{target}' instead.",
             )
         names = [feature.name for feature in features]
-        tables = LiveTables(open_tables(path, names, data), features, target, version, session.recipe.na, rule=rule)
+        opened = open_tables(paths, names, data, session.recipe)
+        tables = LiveTables(opened, features, target, version, session.recipe.na, rule=rule)
         yield LiveData(champion, features, tables, None, redact(data), target)
 
 
@@ -219,8 +222,8 @@ def _read_labels(session: Session, labels: str, rule: Feature) -> Labels | None:
 
     if not labels:
         return None
-    with fetched(session, labels, "labels") as path:
-        return read_labels(open_tables(path, [REQUEST_ID], labels), rule.name, session.recipe.na, rule)
+    with fetched(session, labels, "labels") as paths:
+        return read_labels(open_tables(paths, [REQUEST_ID], labels, session.recipe), rule.name, session.recipe.na, rule)
 
 
 def _compare(session: Session, run: StepRun, live: LiveData, asked: Asked) -> dict[str, Any]:

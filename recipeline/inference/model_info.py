@@ -20,7 +20,7 @@ from recipeline.inference.interval import Interval
 class Feature:
     """A column that the model takes: what is possible at all (`min`, `max`), and what the model has seen; None: not known.
 
-    `na` are the words that stand for a missing value.
+    `na` are the words that stand for a missing value, `decimal` is what is before the fraction of a number that is text.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Feature:
     type: str = "number"
     nullable: bool = False
     na: Sequence[str] = ()
+    decimal: str = "."
     min: float | None = None
     max: float | None = None
     train_min: float | None = None
@@ -111,7 +112,9 @@ def describe_model(
     measured : `coverage` and `rows` of the test rows, as `recipeline.evaluation.scoring.measure_interval` returns them.
     """
     target = recipe.columns[recipe.target]
+    written = {name: getattr(recipe.data, name) for name in ("encoding", "separator") if name in recipe.data.model_fields_set}
     return {
+        **({"csv": written} if written else {}),
         "candidate": candidate,
         "target": {
             "name": recipe.target,
@@ -141,6 +144,7 @@ def describe_feature(recipe: Recipe, name: str, values: pd.Series) -> dict[str, 
         "unit": column.unit,
         "nullable": column.nullable,
         "na": list(recipe.na),
+        **({"decimal": recipe.data.decimal} if recipe.data.decimal != "." else {}),
         "min": column.min,
         "max": column.max,
         "train_min": seen[0],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from recipeline.data.causes import Groups
 from recipeline.data.numbers import read_numbers, show_field
 from recipeline.inference.model_info import Feature
 
@@ -69,12 +70,30 @@ class Checked:
         """Yield the faults in row order; `numbers` are the rows'."""
         if self.codes is None:
             return
-        rules = [[rule for rule, _ in broken_rules(feature, np.zeros(0), np.zeros(0, bool))] for feature in self.features]
+        rules = [_rules(feature) for feature in self.features]
         for row, column in np.argwhere(self.codes):
             name = self.features[column].name
             got = show_field(self.rows.column(name)[int(row)].as_py(), is_number=not np.isnan(self.numbers[row, column]))
             rule = rules[column][self.codes[row, column] - 1]
             yield Fault(int(numbers[row]), f"{name}: {rule}. Got {got} instead.")
+
+    def count_into(self, groups: Groups, numbers: np.ndarray, where: str) -> None:
+        """Count the faults by column and cause; `numbers` are the rows', `where` names their file."""
+        if self.codes is None:
+            return
+        for place, feature in enumerate(self.features):
+            for code, rule in enumerate(_rules(feature), 1):
+                broken = np.flatnonzero(self.codes[:, place] == code)
+                if len(broken):
+                    values = self.rows.column(feature.name).take(pa.array(broken))
+                    is_number = not np.isnan(self.numbers[broken[0], place])
+                    more = {"where": where, "decimal": feature.decimal}
+                    groups.add_values(feature.name, rule, values, numbers[broken], is_number=is_number, **more)
+
+
+def _rules(feature: Feature) -> list[str]:
+    """Return the rules of a column, in the order of their codes."""
+    return [rule for rule, _ in broken_rules(feature, np.zeros(0), np.zeros(0, bool))]
 
 
 def check_rows(rows: pa.RecordBatch, features: Sequence[Feature]) -> Checked:
@@ -87,7 +106,7 @@ def check_rows(rows: pa.RecordBatch, features: Sequence[Feature]) -> Checked:
     numbers = np.empty((rows.num_rows, len(features)))
     codes = None
     for column, feature in enumerate(features):
-        values, missing = read_numbers(rows.column(feature.name), feature.name, feature.na)
+        values, missing = read_numbers(rows.column(feature.name), feature.name, feature.na, decimal=feature.decimal)
         numbers[:, column] = values
         if _is_faultless(feature, values):
             continue

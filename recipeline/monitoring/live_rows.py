@@ -18,8 +18,8 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
-from recipeline.data.numbers import require_numbers
-from recipeline.data.readers import Table
+from recipeline.data.causes import require_numbers
+from recipeline.data.reading.pieces import Table
 from recipeline.errors import DataError
 from recipeline.inference.golden import LIMITS, PREDICTION
 from recipeline.inference.model_info import Feature
@@ -177,7 +177,7 @@ class LiveTables:
         DataError : no feature is there.
         """
         names = [feature.name for feature in self.features]
-        found = [set(table.file.columns) for table in self.tables]
+        found = [set(table.file.columns) - table.file.index for table in self.tables]
         if not any(columns & set(names) for columns in found):
             raise DataError(
                 f"{self.tables[0].label} must have the columns of the model.",
@@ -201,7 +201,9 @@ class LiveTables:
                 rows = named_columns(piece.rows, columns)
                 nothing = np.full(piece.rows.num_rows, np.nan)
                 read = partial(require_numbers, na=self.na, rows=piece.numbers, label=table.label)
-                found = [read(rows[it.name], it.name) if it.name in rows else nothing for it in self.features]
+                found = [
+                    read(rows[it.name], it.name, decimal=it.decimal) if it.name in rows else nothing for it in self.features
+                ]
                 target = nothing
                 if self.target in rows:
                     target = read_labels_of(

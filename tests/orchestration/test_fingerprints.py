@@ -103,7 +103,8 @@ LOGS = {"tracking/_compat", "tracking/candidate_runs", "tracking/models"}
 COVERED = {
     "ingest": RECIPE
     | HANDED_ON
-    | {"data/column_profile", "data/numbers", "data/schema", "data/tables", "tracking/_compat", "tracking/datasets"},
+    | {"data/causes", "data/column_profile", "data/numbers", "data/schema", "tracking/_compat", "tracking/datasets"}
+    | {f"data/reading/{name}" for name in ("csv_files", "formats", "header", "parquet_files", "pieces")},
     "split": RECIPE | HANDED_ON | {"data/grouping", "data/leakage", "data/neighbours", "data/splits"},
     # The trial refuses candidates; a train that was refused has no result to reuse.
     "train": RECIPE

@@ -18,6 +18,7 @@ import numpy as np
 import orjson
 
 from recipeline.data.numbers import LARGEST
+from recipeline.data.reading.formats import PLAIN, Format
 from recipeline.errors import guess
 from recipeline.inference.model_info import Feature
 from recipeline.serving.rows.faults import (
@@ -42,14 +43,15 @@ _FEW = 100
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns that a model takes, in its order."""
+    """The columns that a model takes, in its order, and how a CSV of them is written where it does not say so itself."""
 
     features: tuple[Feature, ...]
+    format: Format = PLAIN
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Schema:
         """Return the schema that a model's description (`model_info.json`) gives."""
-        return cls(tuple(Feature.from_info(column) for column in info["features"]))
+        return cls(tuple(Feature.from_info(column) for column in info["features"]), Format(**info.get("csv", {})))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
