@@ -1,14 +1,12 @@
-"""Ingest: fetch the table, check it against the recipe's columns, keep it."""
+"""Ingest: read the table and validate it against the recipe's columns."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from recipeline.artifacts import COLUMN_PROFILE, DATASET, VIOLATIONS
 from recipeline.cli.command import step_command
-from recipeline.cli.options import check_path
+from recipeline.cli.options import data_option
 from recipeline.orchestration.step import Step
 
 if TYPE_CHECKING:
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def inputs(session: Session, data: str) -> dict[str, Any]:
-    """Return what the rows must be like, and how they are written; where they are from is not what they are."""
+    """Return the settings of the schema and of the text; the source is covered by its digest."""
     rules = session.recipe.data
     written = {name: getattr(rules, name) for name in ("encoding", "separator", "decimal") if name in rules.model_fields_set}
     return {**session.recipe.part(["target", "columns", "na"]), "data": {"min_rows": rules.min_rows} | written}
@@ -30,7 +28,7 @@ def content(session: Session, data: str) -> dict[str, str]:
 
 
 def work(session: Session, run: StepRun, data: str) -> str:
-    """Read, validate and keep the rows."""
+    """Read, validate and save the rows."""
     from recipeline.data.column_profile import describe_columns
     from recipeline.data.schema import SchemaViolations, validate_table
     from recipeline.tracking.datasets import PARTS, log_dataset, tag_digests
@@ -43,7 +41,7 @@ def work(session: Session, run: StepRun, data: str) -> str:
     if len(source.files) > 1:
         run.tag(**tag_digests(PARTS, source.parts))
     if copies := len(source.files) - len(source.parts):
-        session.reporter.say(f"note: {copies} of the {len(source.files)} files have the content of another one, and count once")
+        session.reporter.say(f"note: {copies} of the {len(source.files)} files have the content of another, and count once")
     try:
         table = validate_table(source.open(recipe), recipe, origin=source.origin)
     except SchemaViolations as error:
@@ -68,15 +66,9 @@ STEP = Step("ingest", work, inputs, params=("data",), content=content, reads=(),
 
 
 @step_command(STEP)
-@click.option(
-    "--data",
-    callback=check_path,
-    default="",
-    show_default="the profile's",
-    help="auto, synthetic, sql, the name of the recipe's download; or CSV or Parquet: files, folders, patterns, a URI.",
-)
+@data_option
 def ingest() -> None:
-    """Fetch the table, check every row against the recipe's columns, and keep it.
+    """Read the table, validate every row against the recipe's columns, and save it.
 
     \b
     Reads:  the source

@@ -1,15 +1,13 @@
-"""Split: set test rows apart, and count how many of them have a twin among the training rows."""
+"""Split: divide the rows into training and test rows, and audit twins."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-import click
-
 from recipeline.artifacts import DATASET, LEAK_AUDIT, TEST, TRAIN
 from recipeline.cli.command import step_command
+from recipeline.cli.options import choose_word, method_option
 from recipeline.config.table import Split
-from recipeline.errors import UsageError, nearest
 from recipeline.orchestration.step import Step
 
 if TYPE_CHECKING:
@@ -22,22 +20,18 @@ METHODS = get_args(Split.model_fields["method"].annotation)
 
 def choose_method(recipe: Recipe, method: str) -> str:
     """Return `method`, or the recipe's where it is empty. Raises UsageError where there is no such method."""
-    if method and method not in METHODS:
-        raise UsageError(
-            f"The split method must be one of {', '.join(METHODS)}.", got=f"'{method}'", fix=nearest(method, METHODS)
-        )
-    return method or recipe.split.method
+    return choose_word("The split method", method, METHODS, default=recipe.split.method)
 
 
 def inputs(session: Session, method: str) -> dict[str, Any]:
-    """Return the settings that decide which row is where."""
+    """Return the settings of the split."""
     recipe = session.recipe
     split = {"method": choose_method(recipe, method), "test_size": recipe.split.test_size, "tolerance": recipe.split.tolerance}
     return recipe.part(["target", "random_state"]) | {"split": split, "cv": {"folds": recipe.cv.folds}}
 
 
 def work(session: Session, run: StepRun, method: str) -> str:
-    """Split the rows and audit the split; the audit of the plain random split stands beside it."""
+    """Split the rows and audit the split, beside a plain random split."""
     from recipeline.data.leakage import audit_leaks, compare_columns, find_warnings, measure_memory
     from recipeline.data.splits import split_rows
 
@@ -71,14 +65,9 @@ STEP = Step("split", work, inputs, params=("method",), reads=(DATASET,), writes=
 
 
 @step_command(STEP)
-@click.option(
-    "--method",
-    default="",
-    show_default="the recipe's: grouped",
-    help="grouped keeps equal rows on one side; random is scikit-learn's train_test_split.",
-)
+@method_option("--method")
 def split() -> None:
-    """Set test rows apart, and count how many of them have a twin among the training rows.
+    """Split the rows into training and test rows, and count twins between them.
 
     \b
     Reads:  dataset.parquet

@@ -1,4 +1,4 @@
-"""What commands that read rows of any number have in common: where the rows are, and the model that is asked about them."""
+"""Rows and models of commands: local copies, labelled tables, loaded model."""
 
 from __future__ import annotations
 
@@ -30,12 +30,15 @@ DOWNLOAD_SECONDS = 3600.0
 
 
 @contextmanager
-def fetched(session: Session, input: str, parameter: str) -> Iterator[list[Path]]:
-    """Give the paths of the rows that `parameter` names: as they are, or, of a URI, that of a copy for the block.
+def local_rows(session: Session, input: str, parameter: str) -> Iterator[list[Path]]:
+    """Yield the local paths of the rows that `parameter` names.
+
+    The rows of a URI are copied for the block.
 
     Raises
     ------
-    DataError : one is not there. UnavailableError : a URI cannot be fetched.
+    DataError : a path does not exist.
+    UnavailableError : a URI cannot be fetched.
     """
     paths = local_paths(input, session.cwd, lambda path: missing_rows(path, parameter))
     if paths is not None:
@@ -47,15 +50,17 @@ def fetched(session: Session, input: str, parameter: str) -> Iterator[list[Path]
             path = copy_uri(input, Path(folder), parameter=parameter, seconds=DOWNLOAD_SECONDS)
         except OSError as error:
             raise UnavailableError(
-                f"The folder {folder} must take a copy of the input.",
-                got=f"'{error.strerror or error}'",
-                fix="Make room, or name another one with the environment variable TMPDIR.",
+                f"The input cannot be copied to the folder {folder}: {error.strerror or error}.",
+                fix="Free disk space, or set the environment variable TMPDIR to another folder.",
             ) from None
         yield [path]
 
 
 def open_tables(paths: Sequence[Path], names: Sequence[str], input: str, recipe: Recipe) -> list[Table]:
-    """Return the tables of files and folders, as they are named in errors; `names` are expected in their headers."""
+    """Return the tables of files and folders, named as errors name them.
+
+    `names` are the columns that are expected in their headers.
+    """
     from recipeline.data.folders import list_files
     from recipeline.data.reading.formats import Format
 
@@ -64,10 +69,10 @@ def open_tables(paths: Sequence[Path], names: Sequence[str], input: str, recipe:
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """A file whose rows with a known label, `rows` of them, are learned from; `waiting` others are left out.
+    """A file of training rows: `rows` have a label, `waiting` have none yet and are left out.
 
-    `digest` is the sha256 of its content, decompressed. `is_as_is` says that a step may read the file itself: nothing in it is
-    left out.
+    `digest` is the sha256 of the decompressed content. `is_as_is`: a step may read the file itself, since nothing in it is left
+    out.
     """
 
     table: Table
@@ -78,28 +83,38 @@ class LabelledFile:
 
 
 def check_labelled(files: Sequence[LabelledFile], recipe: Recipe, origin: str) -> pd.DataFrame:
-    """Return the rows of all files with the recipe's columns, in its order. Raises DataError where one breaks its rules."""
+    """Return the labelled rows of all files with the recipe's columns, in the recipe's order.
+
+    Raises
+    ------
+    DataError : a row breaks the recipe's rules.
+    """
     from recipeline.data.schema import validate_table
 
     return validate_table([file.table for file in files], recipe, origin=origin, is_all=False)
 
 
 def refuse_log(paths: Sequence[Path], input: str) -> None:
-    """Raise DataError where rows to learn from are the service's log, which has no labels."""
+    """Refuse the service's log as training rows.
+
+    Raises
+    ------
+    DataError : a path is a log, which has no labels.
+    """
     from recipeline.monitoring.live_rows import find_log, is_log
 
     if any(is_log(path) or (path.is_dir() and find_log(path)) for path in paths):
         raise DataError(
-            "Rows to learn from must be a table with their target.",
+            "Rows to train on must be a table with the target.",
             got=f"the log '{redact(input)}'",
             fix="Let `monitor` join its labels and retrain after drift: data=LOG labels=TABLE on_drift=retrain.",
         )
 
 
 def find_labelled(files: Sequence[RowPath], recipe: Recipe, input: str) -> list[LabelledFile]:
-    """Return the files with rows whose label is known: each content once, as monitor reads it.
+    """Return the files with labelled rows, each content once, as by `monitor`.
 
-    An empty label is not yet known, and columns that `predict` and the service add are not learned from.
+    An empty label is not yet known. Columns that `predict` and the service add are ignored.
 
     Raises
     ------
@@ -118,15 +133,19 @@ def find_labelled(files: Sequence[RowPath], recipe: Recipe, input: str) -> list[
             found[digest] = LabelledFile(replace(table, file=known), rows, waiting, digest, is_as_is)
     if not any(file.rows for file in found.values()):
         raise DataError(
-            f"{redact(input)} must have rows whose target '{recipe.target}' is known.",
-            got="none",
-            fix="Retrain once labels are known.",
+            f"No row of {redact(input)} has a value of the target '{recipe.target}'.",
+            fix="Retrain when labels are known.",
         )
     return list(found.values())
 
 
 def _open_learnable(file: RowPath, recipe: Recipe) -> Table:
-    """Return a file as a table. Raises DataError where it holds labels of requests, and not the rows."""
+    """Return a file as a table.
+
+    Raises
+    ------
+    DataError : it holds labels of requests without their rows.
+    """
     from recipeline.data.reading.formats import Format
     from recipeline.monitoring.labels import REQUEST_ID
 
@@ -141,14 +160,14 @@ def _open_learnable(file: RowPath, recipe: Recipe) -> Table:
     if REQUEST_ID in table.file.columns and not set(table.file.columns) & set(recipe.features):
         raise DataError(
             f"{table.label} must have the columns of the recipe.",
-            got="labels by request, without the rows that they are of",
+            got="labels by request, without their rows",
             fix="Let `monitor` join them to the service's log and retrain after drift: labels=TABLE on_drift=retrain.",
         )
     return table
 
 
 class _KnownRows:
-    """The rows of a file whose label is known, without an index and the columns that `predict` and the service add."""
+    """The labelled rows of a file, without its index and the columns that `predict` and the service add."""
 
     def __init__(self, file: RowFile, recipe: Recipe) -> None:
         import pyarrow as pa
@@ -164,7 +183,7 @@ class _KnownRows:
         self.layout = replace(file.layout, schema=pa.schema([schema.field(place) for place in self._places]))
 
     def count(self) -> tuple[int, int]:
-        """Return how many rows there are, and how many wait for their label."""
+        """Return the number of labelled rows, and of those without a label."""
         known = waiting = 0
         for piece in self._file.pieces():
             is_known = self._is_known(piece)
@@ -173,7 +192,7 @@ class _KnownRows:
         return known, waiting
 
     def pieces(self) -> Generator[Piece, None, None]:
-        """Yield the rows, piece by piece."""
+        """Yield the labelled rows piece by piece."""
         import pyarrow as pa
 
         for piece in self._file.pieces():
@@ -199,22 +218,20 @@ class _KnownRows:
 
 
 @contextmanager
-def asked_model(session: Session, model: NamedModel) -> Iterator[Asked]:
-    """Give the model as it is asked, with its threads for as long as the block."""
+def open_model(session: Session, model: NamedModel) -> Iterator[Asked]:
+    """Yield the loaded model, with its number of threads set for the block."""
     from joblib import effective_n_jobs
 
-    from recipeline.inference.model_info import Feature
+    from recipeline.inference.columns import Columns
     from recipeline.inference.predictor import Asked, Predictor
 
-    info = model.info or {"features": [{"name": name} for name in model.features]}
+    columns = Columns.of(model.info) if model.info else Columns.of_numbers(model.features)
     if model.info is None:
         session.reporter.say("warning: the model has no model_info.json: no ranges are checked, and there is no interval.")
-    features = tuple(Feature.from_info(feature) for feature in info["features"])
     threads = effective_n_jobs(session.profile.engine.n_jobs)
     with ExitStack() as stack:
 
-        def ask(fitted: Any, names: Sequence[str]) -> Predictor:
-            return stack.enter_context(closing(Predictor(fitted, names, threads=threads)))
+        def ask(fitted: Any, asked: Columns) -> Predictor:
+            return stack.enter_context(closing(Predictor(fitted, asked, threads=threads)))
 
-        predictor = ask(model.model, model.features)
-        yield Asked(features, predictor, model.version, model.load_interval(ask))
+        yield Asked(columns.features, ask(model.model, columns), model.version, model.load_interval(ask))

@@ -45,12 +45,12 @@ _COMMON = (
     (r"^[+-]?[0-9.,]+\s*[^0-9.,\s]{1,8}$|^[$\x{20ac}\x{a3}]\s*[+-]?[0-9.,]+$", "a unit in the field? Write numbers alone."),
     (
         r"^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|^[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}( |$)",
-        "a date? Convert it to a number of a unit that you choose.",
+        "a date? State type: datetime for the column in the recipe.",
     ),
-    (r"^(?i:true|false|yes|no)$", "yes or no? Write 1 and 0."),
+    (r"^(?i:true|false|yes|no)$", "yes or no? State type: boolean for the column in the recipe."),
 )
 
-_ALL_TEXT = "a column of text? Take it out, or encode it as numbers."
+_ALL_TEXT = "a category? State type: category for the column in the recipe."
 
 _OF_LINES = {
     "must hold a value in a field": ("hold separators only", "Take them out."),
@@ -83,28 +83,33 @@ def as_sentence(cause: str) -> str:
     return f"{cause[:1].upper()}{cause[1:]} " if cause else ""
 
 
-def require_numbers(
-    values: pa.Array, name: str, na: Sequence[str], *, rows: np.ndarray, label: str, decimal: str = "."
-) -> np.ndarray:
+def require_numbers(values: pa.Array, name: str, na: Sequence[str], *, rows: np.ndarray, label: str) -> np.ndarray:
     """Return `values` as `read_numbers` does; `rows` are their numbers in the table that `label` names.
 
     Raises
     ------
     DataError : the column is of another type, or a value is neither a number nor missing.
     """
-    numbers, missing = read_numbers(values, name, na, decimal=decimal)
-    unreadable = np.flatnonzero(np.isnan(numbers) & ~missing)
-    if len(unreadable):
-        first = values[int(unreadable[0])].as_py()
-        hint = as_sentence(cause_of(first, decimal))
-        more = f" and {len(unreadable) - 1} more rows" if len(unreadable) > 1 else ""
-        raise DataError(
-            f"{label} must hold a number in every field of '{name}' that is not empty.",
-            got=f"{show_field(first)} in row {rows[unreadable[0]]}{more}",
-            fix=f"{hint}Correct the rows (row 1 is the first below the header), or list a word for missing values "
-            "in the recipe's na.",
-        )
+    numbers, missing = read_numbers(values, name, na)
+    refuse_unreadable(values, np.isnan(numbers) & ~missing, name, NO_NUMBER, rows=rows, label=label)
     return numbers
+
+
+def refuse_unreadable(
+    values: pa.Array, unreadable: np.ndarray, name: str, rule: str, *, rows: np.ndarray, label: str, decimal: str = "."
+) -> None:
+    """Raise DataError where a field of the column `name` is `unreadable`; `rows` are their numbers in the table `label`."""
+    places = np.flatnonzero(unreadable)
+    if len(places):
+        first = values[int(places[0])].as_py()
+        cause = as_sentence(cause_of(first, decimal)) if rule == NO_NUMBER else ""
+        more = f" and {len(places) - 1} more rows" if len(places) > 1 else ""
+        raise DataError(
+            f"{label} must hold {rule.removeprefix('must be ')} in every field of '{name}' that is not empty.",
+            got=f"{show_field(first)} in row {rows[places[0]]}{more}",
+            fix=f"{cause}Correct the rows (row 1 is the first below the header), or list a word for missing values in the "
+            "recipe's na.",
+        )
 
 
 @dataclass(frozen=True)

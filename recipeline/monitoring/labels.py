@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
-from recipeline.data.causes import as_sentence, cause_of, compare_names
+from recipeline.data.causes import NO_NUMBER, as_sentence, cause_of, compare_names
+from recipeline.data.kinds.every import KINDS
 from recipeline.data.numbers import TEXT_TYPES, read_numbers, show_field
 from recipeline.data.reading.pieces import Table
 from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
-from recipeline.inference.row_checks import broken_rules
 
 REQUEST_ID, ROW = "request_id", "row"
 
@@ -64,7 +64,7 @@ def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), ru
                 raise DataError(
                     f"{table.label} must be a table: each line {line.rule}.",
                     got=f"{line.got} in row {line.number}",
-                    fix="Correct that line, or take it out.",
+                    fix="Correct or remove that line.",
                 )
             rows = named_columns(piece.rows, table.file.columns)
             values = read_labels_of(rows[target], target, rule, na=na, label=table.label, numbers=piece.numbers)
@@ -98,12 +98,17 @@ def read_labels_of(
     DataError : one is no number, or breaks the rule.
     """
     asked = replace(rule or Feature(target), nullable=True)
-    values, missing = read_numbers(column, target, na, decimal=asked.decimal)
-    for text, broken in broken_rules(asked, values, missing):
+    kind = KINDS[asked.type]
+    if not kind.accepts(column.type):
+        raise DataError(f"The column '{target}' must hold {kind.noun}.", got=f"the type {column.type}", fix="Convert it.")
+    read = kind.read(column, na, asked)
+    values = read.typed
+    for text, broken in kind.broken(read, asked):
         if broken.any():
             place = int(np.argmax(broken))
             got = show_field(column[place].as_py()) if np.isnan(values[place]) else f"{values[place]:g} ({target} {text})"
-            raise _no_label(label, numbers[place], got, cause_of(column[place].as_py(), asked.decimal))
+            cause = cause_of(column[place].as_py(), asked.decimal) if text == NO_NUMBER else ""
+            raise _no_label(label, numbers[place], got, cause)
     return values
 
 

@@ -1,4 +1,4 @@
-"""A first recipe for a table: its columns as they are, candidates that suit any table, the default gates."""
+"""The draft of a recipe for a table: columns, candidates and default gates."""
 
 from __future__ import annotations
 
@@ -19,10 +19,8 @@ from recipeline.data.uris import redact
 from recipeline.errors import DataError, UsageError, nearest
 from recipeline.escape import for_cell, is_remote
 
-_HEADER = (
-    "# WHAT is learned, the same in every environment. WHERE it runs is in profiles/. Drafted from {origin}; yours to change.\n"
-)
-_COLUMNS_NOTE = "# Add unit, min and max: a value outside of what is possible at all is a mistake.\n"
+_HEADER = "# The model, the same in every environment; profiles/ has the environments. Drafted from {origin}; edit it freely.\n"
+_COLUMNS_NOTE = "# Add unit, min and max: values outside of the possible range are refused.\n"
 _SHOWN = 5
 _FEWEST_ROWS = 20
 
@@ -35,9 +33,10 @@ class _Plain(yaml.SafeDumper):
 
 
 def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) -> str:
-    """Return the text of a recipe that predicts the column `target` of the table at `path`, a CSV or Parquet file.
+    """Return the text of a recipe that predicts the column `target` of a table.
 
-    Every other column is a feature; one with missing values is `nullable`, and gets its median where a candidate takes none.
+    `path` is a CSV or Parquet file. Every other column is a feature; one with missing values is `nullable`, and candidates
+    that cannot handle missing values impute the median.
 
     Raises
     ------
@@ -71,11 +70,11 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
         raise DataError(
             f"Every column of {path.name} must hold numbers.",
             got=f"{len(faults)} that {'does' if len(faults) == 1 else 'do'} not",
-            fix="Remove or encode them, or name words that stand for missing values with --na.",
+            fix="Remove or encode them, or name words for missing values with --na.",
             details=[*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])],
         )
     if rows < _FEWEST_ROWS:
-        raise UsageError(f"{path.name} must have {_FEWEST_ROWS} rows or more.", got=rows, fix="Name a larger table.")
+        raise UsageError(f"{path.name} must have at least {_FEWEST_ROWS} rows.", got=rows, fix="Name a larger table.")
     words = re.sub(r"[^A-Za-z0-9]+", " ", name).split() or ["Table"]
     content = {
         "name": "-".join(words).lower(),
@@ -99,7 +98,7 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
 
 @dataclass
 class _Look:
-    """A column, looked at piece by piece: what keeps it from being learned from, and how many values are missing."""
+    """A column, read piece by piece: why it cannot be a feature, and how many values are missing."""
 
     name: str
     rows: int = 0
@@ -109,7 +108,7 @@ class _Look:
     type: str = ""
 
     def add(self, values: pa.Array, na: Sequence[str]) -> None:
-        """Look at further values."""
+        """Count further values."""
         self.rows += len(values)
         if not holds_numbers(values.type):
             self.type = str(values.type)
@@ -125,16 +124,19 @@ class _Look:
 
     @property
     def fault(self) -> str:
-        """What keeps the column from being learned from; empty where nothing does."""
+        """The reason why the column cannot be a feature; empty for a usable one."""
         if self.type:
-            return f"{self.name}: of the type {self.type}"
+            return f"{self.name}: type {self.type}"
         if self.texts:
             return f"{self.name}: text in {self.texts} of {self.rows} rows, for example {self.example}"
         return f"{self.name}: no value in any row" if self.missing == self.rows else ""
 
 
 def _candidates(any_missing: bool) -> dict[str, dict[str, object]]:
-    """Return a linear model, a regularised one, a tree, a forest and boosting; the last two win most tables."""
+    """Return a linear, a regularised, a tree, a forest and a boosting candidate.
+
+    The last two are the best on most tables.
+    """
     imputer = {"estimator": "sklearn.impute.SimpleImputer", "params": {"strategy": "median"}}
     filled: list[object] = [imputer] if any_missing else []
     scaled = [*filled, "sklearn.preprocessing.StandardScaler"]

@@ -54,7 +54,7 @@ def test_a_column_and_a_cause_are_one_line_whatever_many_rows_have_it() -> None:
         "row 3, pH: must be a number. Got 'Rome' instead.",
     ]
     assert lines(["Rome", "Oslo"]) == [
-        "pH is text in 2 rows, for example 'Rome' in row 1: a column of text? Take it out, or encode it as numbers."
+        "pH is text in 2 rows, for example 'Rome' in row 1: a category? State type: category for the column in the recipe."
     ]
 
 

@@ -132,7 +132,7 @@ def test_all_faults_are_counted_and_each_column_and_cause_is_named_once(tmp_path
     with pytest.raises(BadRowsError) as raised:
         run(write(tmp_path / "in.csv", "acid;alcohol\n" + "x;y\n" * 30), out)
     assert "in 60 places" in raised.value.sentence
-    text = "a column of text? Take it out, or encode it as numbers."
+    text = "a category? State type: category for the column in the recipe."
     assert raised.value.details == (
         f"acid is text in 30 rows, for example 'x' in row 1: {text}",
         f"alcohol is text in 30 rows, for example 'y' in row 1: {text}",

@@ -76,10 +76,10 @@ def test_columns_that_hold_no_numbers_are_named_with_an_example(tmp_path: Path) 
         draft(tmp_path, table)
     assert raised.value.details == (
         "town: text in 29 of 30 rows, for example 'Rome'",
-        "date: text in 30 of 30 rows, for example '2026-01-01': a date? Convert it to a number of a unit that you choose.",
+        "date: text in 30 of 30 rows, for example '2026-01-01': a date? State type: datetime for the column in the recipe.",
     )
     frame(day=pd.Timestamp("2026-01-01")).to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(DataError, match="day: of the type timestamp"):
+    with pytest.raises(DataError, match="day: type timestamp"):
         draft_recipe(tmp_path / "t.parquet", "y", name="t")
 
 
@@ -94,7 +94,7 @@ def test_words_for_missing_values_are_in_the_recipe(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("target", "rows", "words"),
-    [("Y", 30, "Did you mean 'y'"), ("price", 30, "must be a column of table.csv"), ("y", 8, "must have 20 rows or more")],
+    [("Y", 30, "Did you mean 'y'"), ("price", 30, "must be a column of table.csv"), ("y", 8, "must have at least 20 rows")],
 )
 def test_a_target_that_is_not_there_and_too_few_rows_are_refused(tmp_path: Path, target: str, rows: int, words: str) -> None:
     with pytest.raises(UsageError, match=words):

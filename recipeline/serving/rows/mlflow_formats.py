@@ -1,4 +1,7 @@
-"""The bodies that clients of `mlflow models serve` send, its JSON formats and CSV; it ignores extra columns, and so do we."""
+"""The request formats of `mlflow models serve`: its JSON formats and CSV.
+
+Extra columns are ignored, as MLflow does.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from recipeline.data.numbers import NUMBER
 from recipeline.data.reading.formats import START_BYTES, Format, compression_in, detect_encoding, refuse_other
 from recipeline.data.reading.header import Header, HeaderError, fault_of, read_header
 from recipeline.errors import DataError, guess
+from recipeline.inference.model_info import Feature
 from recipeline.serving.rows.faults import BadRows, Fault, Faults, TooManyRows, UnreadableBody, kind_of, no_rows, shorten
 from recipeline.serving.rows.json_rows import read_json, refuse_many_rows
 from recipeline.serving.rows.schema import Schema
@@ -35,11 +39,13 @@ _FORMATS = "dataframe_split, dataframe_records, instances or inputs"
 
 
 def parse_json(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
-    """Return the rows of a JSON body in one of MLflow's formats, of shape (rows, features), in the model's order.
+    """Return the rows of a JSON body in one of MLflow's formats.
+
+    The shape is (rows, features), in the model's order. Columns that the model does not use are ignored.
 
     Raises
     ------
-    UnreadableBody, TooManyRows, BadRows : as `Schema.parse` does; columns of no use to the model are left out silently.
+    UnreadableBody, TooManyRows, BadRows : as `Schema.parse`.
     """
     refuse_many_rows(body, schema.names, max_rows)
     value = read_json(body)
@@ -58,10 +64,10 @@ def parse_json(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
 
 
 def parse_csv(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
-    """Return the rows of a CSV body with a header, of shape (rows, features), in the model's order.
+    """Return the rows of a CSV body with a header, of shape (rows, features).
 
-    A body is read by the rules of files (`recipeline.data.reading.header`). Of a body of more rows than `max_rows` no more than
-    these are read.
+    Columns are in the model's order. The rules are those of files (`recipeline.data.reading.header`). No more than `max_rows`
+    rows are read.
 
     Raises
     ------
@@ -75,39 +81,44 @@ def parse_csv(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
     lines = _open_text(body, encoding)
     lines.read(len(start) - len(start.lstrip("\ufeff")) + header.end)
     places, faults, rows = _find_columns(header.columns, schema), Faults(), list[list[float | str | None]]()
-    numeric = [(place, feature.decimal) for place, feature in zip(places, schema.features, strict=True)]
+    wanted = list(zip(places, schema.features, strict=True))
     try:
         for number, cells in enumerate(_read_rows(lines, header)):
             if number >= max_rows:
                 raise TooManyRows
             fault = None if _is_plainly_a_row(cells, header) else fault_of(cells, header)
             if fault is None:
-                rows.append([_as_number(cells[place], decimal) for place, decimal in numeric])
+                rows.append([_as_value(cells[place], feature) for place, feature in wanted])
             else:
                 faults.add(number, None, fault[0].replace("fields", "values"), fault[1])
     except csv.Error as error:
-        raise UnreadableBody(f"The body must be CSV: {error}.") from None
+        raise UnreadableBody(f"The body is not CSV: {error}.") from None
     if faults.count:
         raise BadRows(faults)
     return schema.check(rows)
 
 
 def _check_text(body: bytes, format: Format) -> str:
-    """Return the encoding of a CSV. Raises UnreadableBody where it is of another kind or encoding, or holds a NUL."""
+    """Return the encoding of a CSV.
+
+    Raises
+    ------
+    UnreadableBody : it is of another kind or encoding, or has a NUL byte.
+    """
     start = body[:START_BYTES]
     try:
         refuse_other(start, "The body")
     except DataError as error:
         raise UnreadableBody(error.sentence) from None
     if kind := compression_in(start):
-        raise UnreadableBody(f"The body must be CSV. It is compressed by {kind}: send gzip, and say so in Content-Encoding.")
+        raise UnreadableBody(f"The body is compressed ({kind}). Send gzip with the header Content-Encoding.")
     encoding = detect_encoding(body, format.encoding)
     try:
         has_nul = "\0" in body.decode(encoding)  # which also tells the byte that is none, and is not kept
     except UnicodeDecodeError as error:
-        raise UnreadableBody(f"The body must be {encoding.upper()}. Byte {error.start} is not.") from None
+        raise UnreadableBody(f"The body is not {encoding.upper()} at byte {error.start}.") from None
     if has_nul:
-        raise UnreadableBody("The body must be text. It holds a NUL byte.")
+        raise UnreadableBody("The body is not text: it has a NUL byte.")
     return encoding
 
 
@@ -116,7 +127,12 @@ def _open_text(body: bytes, encoding: str) -> TextIO:
 
 
 def _read_header(text: str, schema: Schema) -> Header | None:
-    """Return the header. Raises BadRows where it is too long or a comment."""
+    """Return the header.
+
+    Raises
+    ------
+    BadRows : it is too long, or a comment.
+    """
     first = _FIRST_LINE.search(text)
     if first and len(first[0]) > _LONGEST_HEADER:
         raise BadRows(Fault(None, None, f"the header must have at most {_LONGEST_HEADER} characters", "more"))
@@ -125,11 +141,16 @@ def _read_header(text: str, schema: Schema) -> Header | None:
     except HeaderError as error:
         raise BadRows(Fault(None, None, "the body must begin with the header", error.got)) from None
     except csv.Error as error:
-        raise UnreadableBody(f"The body must be CSV: {error}.") from None
+        raise UnreadableBody(f"The body is not CSV: {error}.") from None
 
 
 def _read_rows(lines: TextIO, header: Header) -> Iterator[list[str]]:
-    """Yield the rows that are not empty. Raises BadRows before much is made of one that is too long, on however many lines."""
+    """Yield the rows that are not empty.
+
+    Raises
+    ------
+    BadRows : a row is too long; raised before all of it is read.
+    """
     taken = 0
 
     def limited() -> Iterator[str]:
@@ -151,19 +172,24 @@ def _is_plainly_a_row(cells: Sequence[str], header: Header) -> bool:
     return len(cells) == header.width == len(header.columns) and cells[0][:1].isdigit()
 
 
-def _as_number(cell: str, decimal: str) -> float | str | None:
-    """Return the cell's number, None where it is empty, and the text where it is none."""
+def _as_value(cell: str, feature: Feature) -> float | str | None:
+    """Return the cell's number, None where it is empty, and the text where it is none or the column is one of text."""
     text = cell.strip()
     if not text:
         return None
+    if float not in feature.kind.json_types:
+        return text
     plain = text
-    if decimal != ".":
-        plain = "" if "." in text else text.replace(decimal, ".", 1)
+    if feature.decimal != ".":
+        plain = "" if "." in text else text.replace(feature.decimal, ".", 1)
     return float(plain) if re.match(NUMBER, plain) else text
 
 
 def _select(names: Sequence[str] | None, rows: Sequence[Sequence[Any]], schema: Schema, max_rows: int) -> np.ndarray:
-    """Return the model's columns of the rows, in its order; rows without names (None) are in its order already."""
+    """Return the model's columns of the rows, in its order.
+
+    Rows without names (None) are in that order already.
+    """
     if len(rows) > max_rows:
         raise TooManyRows
     if names is None:
@@ -178,21 +204,26 @@ def _select(names: Sequence[str] | None, rows: Sequence[Sequence[Any]], schema: 
 
 
 def _find_columns(names: Sequence[str], schema: Schema) -> list[int]:
-    """Return where the model's columns are. Raises BadRows where one is missing, or is there more than once."""
+    """Return the positions of the model's columns.
+
+    Raises
+    ------
+    BadRows : a column is missing or repeated.
+    """
     missing, faults = [name for name in schema.names if name not in names], Faults()
     for name in missing:
         close = guess(name, [other for other in names if other not in schema.names][:100]).strip()
-        faults.add(None, name, "must be there", f"nothing{f'. {close}' if close else ''}")
+        faults.add(None, name, "is required", f"nothing{f'. {close}' if close else ''}")
     for name in schema.names:
         if list(names).count(name) > 1:
-            faults.add(None, name, "must be there once", "it more than once")
+            faults.add(None, name, "must be unique", "a repeated name")
     if faults.count:
         raise BadRows(faults)
     return [list(names).index(name) for name in schema.names]
 
 
 def _split(value: Any, name: str, _: Schema) -> Table:
-    """Read ``{"columns": [...], "data": [[...], ...]}``, an index left aside."""
+    """Read ``{"columns": [...], "data": [[...], ...]}``; an index is ignored."""
     if not isinstance(value, dict) or not isinstance(value.get("data"), list):
         raise BadRows(Fault(None, name, "must be an object with columns and data, a list of lists", kind_of(value)))
     _require_once(value)
@@ -203,14 +234,17 @@ def _split(value: Any, name: str, _: Schema) -> Table:
 
 
 def _records(value: Any, name: str, schema: Schema) -> Table:
-    """Read ``[{column: value, ...}, ...]``: a column that only some rows have is null in the others, as in a DataFrame."""
+    """Read ``[{column: value, ...}, ...]``.
+
+    A column that only some rows have is null in the others, as in a DataFrame.
+    """
     if not isinstance(value, list):
         raise BadRows(Fault(None, name, "must be a list of objects", kind_of(value)))
     faults = Faults()
     for number, row in enumerate(value):
         if isinstance(row, dict):
             for repeated in getattr(row, "repeated", ()):
-                faults.add(number, shorten(repeated), "must be there once", "it more than once")
+                faults.add(number, shorten(repeated), "must be unique", "a repeated name")
         else:
             faults.add(number, name, "must be an object of columns", kind_of(row))
     if faults.count:
@@ -222,7 +256,10 @@ def _records(value: Any, name: str, schema: Schema) -> Table:
 
 
 def _instances(value: Any, name: str, schema: Schema) -> Table:
-    """Read TensorFlow Serving's row format: a list of objects, or of lists in the model's order."""
+    """Read TensorFlow Serving's row format: a list of objects, or of lists.
+
+    Lists are in the model's order.
+    """
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return _records(value, name, schema)
     if not isinstance(value, list):
@@ -231,7 +268,10 @@ def _instances(value: Any, name: str, schema: Schema) -> Table:
 
 
 def _inputs(value: Any, name: str, schema: Schema) -> Table:
-    """Read TensorFlow Serving's column format: an object of lists, or of single values; also what `instances` takes."""
+    """Read TensorFlow Serving's column format: an object of lists or values.
+
+    All that `instances` accepts is accepted too.
+    """
     if not isinstance(value, dict):
         return _instances(value, name, schema)
     _require_once(value)
@@ -243,10 +283,10 @@ def _inputs(value: Any, name: str, schema: Schema) -> Table:
 
 
 def _require_once(value: dict[str, Any]) -> None:
-    """Raise BadRows where a key is there more than once: of its values JSON's readers keep the last."""
+    """Raise BadRows for a repeated key, of which JSON readers keep the last value."""
     repeated = getattr(value, "repeated", ())
     if repeated:
-        raise BadRows(Faults(Fault(None, shorten(name), "must be there once", "it more than once") for name in repeated))
+        raise BadRows(Faults(Fault(None, shorten(name), "must be unique", "a repeated name") for name in repeated))
 
 
 def _lists(value: list[Any], name: str) -> list[list[Any]]:
