@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def inputs(session: Session, data: str) -> dict[str, Any]:
-    """Return the settings of the schema and of the text; the source is covered by its digest."""
+    """Return the settings of schema and text; the digest covers the source."""
     rules = session.recipe.data
     written = {name: getattr(rules, name) for name in ("encoding", "separator", "decimal") if name in rules.model_fields_set}
     return {**session.recipe.part(["target", "columns", "na"]), "data": {"min_rows": rules.min_rows} | written}

@@ -69,9 +69,9 @@ def open_tables(paths: Sequence[Path], names: Sequence[str], input: str, recipe:
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """A file of training rows: `rows` have a label, `waiting` have none yet and are left out.
+    """A file of training rows and the numbers of labelled and waiting ones.
 
-    `digest` is the sha256 of the decompressed content. `is_as_is`: a step may read the file itself, since nothing in it is left
+    `waiting` rows have no label yet and are left out. `digest` is the sha256 of the decompressed content. `is_as_is`: a step may read the file itself, since nothing in it is left
     out.
     """
 
@@ -83,7 +83,7 @@ class LabelledFile:
 
 
 def check_labelled(files: Sequence[LabelledFile], recipe: Recipe, origin: str) -> pd.DataFrame:
-    """Return the labelled rows of all files with the recipe's columns, in the recipe's order.
+    """Return the labelled rows of all files, with the recipe's columns.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def _open_learnable(file: RowPath, recipe: Recipe) -> Table:
 
 
 class _KnownRows:
-    """The labelled rows of a file, without its index and the columns that `predict` and the service add."""
+    """The labelled rows of a file, without its index and added columns."""
 
     def __init__(self, file: RowFile, recipe: Recipe) -> None:
         import pyarrow as pa

@@ -70,7 +70,7 @@ class Column(Settings):
 
     @property
     def decimal(self) -> str:
-        """The mark before the fraction of a number that is text, as the recipe's `data` states it."""
+        """The mark before the fraction of a number that is text."""
         return self._decimal
 
     @model_validator(mode="after")
@@ -128,7 +128,7 @@ def _as_encoding(name: str) -> str:
 
 
 class Data(Settings):
-    """The source of the recipe's own rows, the format of their text, and the least number of rows.
+    """The source and format of the recipe's rows, and their least number.
 
     `encoding` is that of a CSV without a byte order mark. `separator` separates its fields; empty: it is detected (comma,
     semicolon, tab, bar). `decimal` is the mark before the fraction of a number that is text.

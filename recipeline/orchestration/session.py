@@ -102,7 +102,9 @@ class Session:
         return ChangedBy(self.actor, run.id)
 
     def source(self, data: str, *, seconds: float = 0.0) -> Source:
-        """Return the rows that `data` names (empty: the profile's), fetched once per command.
+        """Return the rows that `data` names, fetched once per command.
+
+        Empty: the profile's.
 
         `seconds` is how long a URI may take; 0: the default.
         """

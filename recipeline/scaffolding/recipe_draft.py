@@ -98,7 +98,7 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
 
 @dataclass
 class _Look:
-    """A column, read piece by piece: why it cannot be a feature, and how many values are missing."""
+    """A column read piece by piece: its faults and missing values."""
 
     name: str
     rows: int = 0

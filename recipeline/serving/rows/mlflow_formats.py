@@ -168,12 +168,12 @@ def _read_rows(lines: TextIO, header: Header) -> Iterator[list[str]]:
 
 
 def _is_plainly_a_row(cells: Sequence[str], header: Header) -> bool:
-    """Whether a line is a row at a glance: as many values as columns, the first of them a value."""
+    """Whether a line is a row at a glance: its width and first value are right."""
     return len(cells) == header.width == len(header.columns) and cells[0][:1].isdigit()
 
 
 def _as_value(cell: str, feature: Feature) -> float | str | None:
-    """Return the cell's number, None where it is empty, and the text where it is none or the column is one of text."""
+    """Return a cell as its column takes it: a number, text, or None if empty."""
     text = cell.strip()
     if not text:
         return None

@@ -45,7 +45,7 @@ _FEW = 100
 
 @dataclass(frozen=True)
 class Schema:
-    """The feature columns of a model in order, and the format of a CSV that does not state its own."""
+    """The feature columns of a model in order, and the format of a CSV."""
 
     features: tuple[Feature, ...]
     format: Format = PLAIN
