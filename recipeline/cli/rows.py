@@ -71,8 +71,8 @@ def open_tables(paths: Sequence[Path], names: Sequence[str], input: str, recipe:
 class LabelledFile:
     """A file of training rows and the numbers of labelled and waiting ones.
 
-    `waiting` rows have no label yet and are left out. `digest` is the sha256 of the decompressed content. `is_as_is`: a step may read the file itself, since nothing in it is left
-    out.
+    `waiting` rows have no label yet and are left out. `digest` is the sha256 of the decompressed content. `is_as_is`: a step may
+    read the file itself, since nothing in it is left out.
     """
 
     table: Table
@@ -129,7 +129,7 @@ def find_labelled(files: Sequence[RowPath], recipe: Recipe, input: str) -> list[
         if digest not in found:
             known = _KnownRows(table.file, recipe)
             rows, waiting = known.count()
-            is_as_is = not waiting and set(known.columns) == {*table.file.columns} - table.file.index
+            is_as_is = not waiting and set(known.columns) == {*table.file.columns} - table.file.index == {*recipe.columns}
             found[digest] = LabelledFile(replace(table, file=known), rows, waiting, digest, is_as_is)
     if not any(file.rows for file in found.values()):
         raise DataError(
