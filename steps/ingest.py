@@ -31,7 +31,8 @@ def work(session: Session, run: StepRun, data: str) -> str:
     """Read, validate and save the rows."""
     from recipeline.data.column_profile import describe_columns
     from recipeline.data.schema import SchemaViolations, validate_table
-    from recipeline.tracking.datasets import PARTS, log_dataset, tag_digests
+    from recipeline.tracking.datasets import log_dataset, tag_digests
+    from recipeline.tracking.tags import RunTags
 
     recipe = session.recipe
     source = session.source(data)
@@ -39,7 +40,7 @@ def work(session: Session, run: StepRun, data: str) -> str:
         session.reporter.say(source.notice)
     run.tag(data_source=source.kind, data_digest=source.sha256, data_origin=source.origin)
     if len(source.files) > 1:
-        run.tag(**tag_digests(PARTS, source.parts))
+        run.tag(**tag_digests(RunTags.PART_DIGEST, source.parts))
     if copies := len(source.files) - len(source.parts):
         session.reporter.say(f"note: {copies} of the {len(source.files)} files have the content of another, and count once")
     try:
@@ -54,10 +55,10 @@ def work(session: Session, run: StepRun, data: str) -> str:
     log_dataset(run, table, recipe, source)
     run.show(
         params={"data_source": source.kind, "data_digest": source.sha256[:12], "data_origin": source.origin},
-        metrics={name: profile[name] for name in ("rows", "distinct_rows")},
+        metrics={"rows": profile.rows, "distinct_rows": profile.distinct_rows},
     )
     return (
-        f"{profile['rows']} rows ({profile['distinct_rows']} distinct) of {len(recipe.columns)} columns "
+        f"{profile.rows} rows ({profile.distinct_rows} distinct) of {len(recipe.columns)} columns "
         f"from {source.origin} [{source.kind}, sha256 {source.sha256[:12]}]"
     )
 

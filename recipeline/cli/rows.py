@@ -71,8 +71,8 @@ def open_tables(paths: Sequence[Path], names: Sequence[str], input: str, recipe:
 class LabelledFile:
     """A file of training rows and the numbers of labelled and waiting ones.
 
-    `waiting` rows have no label yet and are left out. `digest` is the sha256 of the decompressed content. `is_as_is`: a step may
-    read the file itself, since nothing in it is left out.
+    `waiting` rows have no label yet and are left out. `digest` is the sha256 of the decompressed content. `is_as_is`: a step
+    may read the file itself, since nothing in it is left out.
     """
 
     table: Table

@@ -21,13 +21,11 @@ from recipeline.escape import is_remote
 from recipeline.orchestration.chain import check_steps
 from recipeline.orchestration.session import Session
 from recipeline.registry.stages import CHAMPION
-from recipeline.tracking.datasets import PARTS, find_digests, tag_digests
+from recipeline.tracking.datasets import find_digests, tag_digests
 from recipeline.tracking.runs import StepRun
+from recipeline.tracking.tags import RunTags, VersionTags, run_id_tag
 
 APPEND, REPLACE = "append", "replace"
-
-#: The tags of the digests of what was added; where there are many, further ones have a number.
-_ADDED = "added_digest"
 
 
 @entry_point("retrain")
@@ -158,7 +156,7 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
         return _replace(session, run, data)[0], "these rows alone: no version is in Production yet"
     new = _read_new(session, data)
     rows = sum(file.rows for file in new.files)
-    was_synthetic = champion.tags.get("recipeline.data_source") == SYNTHETIC
+    was_synthetic = champion.tags.get(VersionTags.DATA_SOURCE) == SYNTHETIC
     if was_synthetic and new.is_synthetic:  # one sample; as a file it would pass for real rows
         return data, f"{rows} synthetic rows"
     if was_synthetic or new.is_synthetic:
@@ -167,8 +165,8 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
             f"Real rows cannot be mixed with synthetic ones: version {champion.version} in Production was trained on {origin}.",
             fix="Train on the new rows alone: mode=replace.",
         )
-    old = session.reader.load(DATASET, champion.tags["recipeline.ingest_run_id"])[list(recipe.columns)]
-    digest = str(champion.tags["recipeline.data_digest"])
+    old = session.reader.load(DATASET, champion.tags[run_id_tag("ingest")])[list(recipe.columns)]
+    digest = str(champion.tags[VersionTags.DATA_DIGEST])
     known = _contents(session, digest)
     added = [file for file in new.files if file.digest not in known]
     words, both = f"{len(old)} rows of version {champion.version}", old
@@ -180,7 +178,11 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     else:
         words += f": these {rows} were added before"
     combined = run.save(TRAINING_DATA, both)
-    run.tag(base_digest=digest, combined_digest=combined, **tag_digests(_ADDED, [file.digest for file in added or new.files]))
+    run.tag(
+        base_digest=digest,
+        combined_digest=combined,
+        **tag_digests(RunTags.ADDED_DIGEST, [file.digest for file in added or new.files]),
+    )
     return f"runs:/{run.id}/{TRAINING_DATA.name}", words
 
 
@@ -192,13 +194,13 @@ def _contents(session: Session, digest: str) -> set[str]:
     made = dict[str | None, list[str]]()
     for run in session.history.newest("retrain", limit=1000):
         tags = run.data.tags
-        if "recipeline.combined_digest" in tags:
-            added = [tags["recipeline.base_digest"], *find_digests(tags, _ADDED)]
-            made.setdefault(tags["recipeline.combined_digest"], []).extend(added)
+        if RunTags.COMBINED_DIGEST in tags:
+            added = [tags[RunTags.BASE_DIGEST], *find_digests(tags, RunTags.ADDED_DIGEST)]
+            made.setdefault(tags[RunTags.COMBINED_DIGEST], []).extend(added)
     for run in session.history.newest("ingest", limit=1000):
         tags = run.data.tags
-        if parts := find_digests(tags, PARTS):
-            made.setdefault(tags["recipeline.data_digest"], []).extend(parts)
+        if parts := find_digests(tags, RunTags.PART_DIGEST):
+            made.setdefault(tags[RunTags.DATA_DIGEST], []).extend(parts)
     found, waiting = set[str](), [digest]
     while waiting:
         it = waiting.pop()
