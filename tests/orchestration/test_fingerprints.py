@@ -135,7 +135,7 @@ COVERED = {
     | KINDS
     | TRAINED
     | {"training/candidates"}
-    | {"data/leakage", "data/numbers", "data/results", "metrics/regression", "training/quantiles"}
+    | {"data/leakage", "data/numbers", "data/reading/formats", "data/results", "metrics/regression", "training/quantiles"}
     | {f"monitoring/{name}" for name in ("baseline", "results", "spread")}
     | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("base", "boolean", "category", "datetime")}
     | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("every", "integer", "number")}
