@@ -25,7 +25,7 @@ from recipeline.orchestration.session import Session
 from recipeline.registry.decision import gains_of
 from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import explain_cache, explain_evidence, explain_split, tabulate_candidates
-from recipeline.tracking.failures import store_errors
+from recipeline.tracking.failures import retry_conflict, store_errors
 from recipeline.tracking.lineage import lineage_of_chain
 from recipeline.tracking.manifest import KeptReader, way_to
 from recipeline.tracking.runs import StepRun
@@ -58,7 +58,9 @@ def run_pipeline(
         except Exception as error:
             draw_card(session, run, "main", partial(_tell, session, reader, chain, run, before, error))
             raise
-        source = _tags(session, chain.lineage["ingest"])
+        ingest = session.store.client.get_run(chain.lineage["ingest"])
+        source = ingest.data.tags
+        retry_conflict(lambda: run.client.log_inputs(run.id, ingest.inputs.dataset_inputs))
         run.tag(
             **{f"{step}_run_id": run_id for step, run_id in chain.lineage.items()},
             **{name: source[f"recipeline.{name}"] for name in ("data_source", "data_digest")},

@@ -16,12 +16,12 @@ from recipeline.tracking.manifest import Reader
 
 IDENTITY = "recipeline.identity"
 
-#: The facts that are tags of a version, besides the run IDs of its lineage and what the gate finds (`gate_*`, `held_against`).
+#: The facts that are tags of a version, besides the run IDs of its lineage and what the gate finds (`gate_*`, `held_against`),
+#: in the order in which MLflow's page of the model shows them, of which few are seen.
 TAGS = (
-    *("recipe", "profile", "candidate", "verdict"),
+    *("candidate", "verdict", "r2", "rmse", "mae", "cv_mean_score", "cv_std"),
     *("data_source", "data_digest", "split_method"),
-    *("cv_mean_score", "cv_std", "r2", "rmse", "mae"),
-    *("git_commit", "git_dirty"),
+    *("recipe", "profile", "git_commit", "git_dirty"),
 )
 
 #: What makes two versions the same: their identity has the beginning of each of these digests, in this order.
@@ -33,7 +33,8 @@ DIGEST_LENGTH = 16
 
 def choose_tags(facts: Mapping[str, object]) -> dict[str, object]:
     """Return the facts that become tags of a version, by their names without prefix."""
-    return {name: value for name, value in facts.items() if name in TAGS or name.endswith("_run_id")}
+    runs = [name for name in facts if name.endswith("_run_id")]
+    return {name: facts[name] for name in (*TAGS, *runs) if name in facts}
 
 
 def identify(facts: Mapping[str, object]) -> str:

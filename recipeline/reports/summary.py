@@ -19,6 +19,7 @@ from recipeline.monitoring.wording import (
     explain_open,
     name_verdict,
 )
+from recipeline.promotion.gate import describe_rail
 
 QUOTED = "random*"
 
@@ -110,7 +111,7 @@ def explain_evidence(evidence: Mapping[str, Any]) -> list[str]:
         return []
     low, high = evidence["interval_90"]
     rails = [
-        f"{rail['name']} {rail['value']:+.3f}" + ("" if rail["limit"] is None else f" (at most {rail['limit']:g})")
+        describe_rail(rail["name"], rail["value"], rail["limit"])
         for rail in evidence["guard_rails"]
         if rail["value"] is not None
     ]

@@ -77,7 +77,7 @@ def _gain(evidence: dict[str, Any], *, passed: bool) -> list[Block]:
 
 def _rails(evidence: dict[str, Any]) -> Table:
     return Table(
-        ["guard rail", "measured", "at most", "held", "of"],
+        ["guard rail", "measured", "limit", "held", "of"],
         [
             [
                 rail["name"],
@@ -88,5 +88,5 @@ def _rails(evidence: dict[str, Any]) -> Table:
             ]
             for rail in evidence["guard_rails"]
         ],
-        "More error than the champion's, and time for one row in milliseconds",
+        "Change of the error against the champion's, and the time for one row",
     )
