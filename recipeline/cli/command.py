@@ -18,6 +18,7 @@ import click
 from recipeline.artifacts import CHANGE, ORDER
 from recipeline.cli.options import session_options
 from recipeline.cli.process import Edge, import_libraries
+from recipeline.cli.progress import heartbeat
 from recipeline.cli.terminal import echo
 from recipeline.errors import UsageError
 
@@ -129,10 +130,12 @@ class EntryPoint(Edge):
 
     #: Whether it opens a store, and needs MLflow.
     opens_store = True
+    #: Whether it ends by itself.
+    ends = True
 
     def invoke(self, ctx: click.Context) -> int:
         """Run the function, print its result with the run ID as the last line, and return the exit code."""
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), heartbeat(str(self.name)) if self.ends else contextlib.nullcontext():
             if self.opens_store:
                 import_libraries()
             result: Result = super().invoke(ctx)
@@ -165,6 +168,12 @@ class FilesEntryPoint(EntryPoint):
     """A command that is about files alone, and answers at once."""
 
     opens_store = False
+
+
+class ServiceEntryPoint(EntryPoint):
+    """A command that works until it is told to end."""
+
+    ends = False
 
 
 def entry_point(name: str, cls: type[EntryPoint] = EntryPoint) -> Callable[[Callable[..., Result]], EntryPoint]:

@@ -22,6 +22,7 @@ from recipeline.orchestration.cards import draw_card
 from recipeline.orchestration.chain import Chain, run_chain
 from recipeline.orchestration.provenance import differing_components
 from recipeline.orchestration.session import Session
+from recipeline.orchestration.step import ALWAYS
 from recipeline.registry.decision import gains_of
 from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import explain_cache, explain_evidence, explain_split, tabulate_candidates
@@ -122,7 +123,7 @@ def _tell(
 ) -> Story:
     """Return what became of the chain, as its card tells it."""
     from recipeline.reports.cards.compare import Comparison
-    from recipeline.reports.cards.main import ALWAYS, Leg, Story
+    from recipeline.reports.cards.main import Leg, Story
 
     ids, here = chain.lineage, session.reader.root(run.id)
     legs = []

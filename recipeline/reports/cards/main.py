@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from recipeline.orchestration.step import ALWAYS
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Link, Links, Note, Plot, Section, Table, Tone
 from recipeline.reports.cards.compare import Comparison, compare_best, list_differences
 from recipeline.reports.plots.change import plot_timeline
-
-#: Why a step was run that is never reused.
-ALWAYS = "always run"
 
 
 @dataclass(frozen=True)
