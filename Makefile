@@ -28,6 +28,9 @@ help: ## this list
 	@echo 'Extras         make setup EXTRAS="s3 postgres", any of:'
 	@echo '               $(sort $(basename $(notdir $(wildcard requirements/*.txt))))'
 
+.DEFAULT:
+	@awk -v word='$@' -f scripts/help $(MAKEFILE_LIST)
+
 setup: ## .venv from the lock; again when it or PYTHON= changed; EXTRAS= adds
 	@scripts/venv "$(VENV)" "$(PYTHON)" "$(EXTRAS)" requirements.txt
 
@@ -53,7 +56,7 @@ evaluate: setup ## score them on the test rows, judge the best; train_run_id=
 register: setup ## a version of the best, as the challenger; evaluate_run_id=
 	@scripts/step register
 
-promote: setup ## the challenger to Production, where it has earned it; promote= register_run_id=
+promote: setup ## the challenger to Production, if it passes the gate; promote= register_run_id=
 	@scripts/step promote
 
 report: setup ## where the cards of the newest run are; a closer look at its model
@@ -82,7 +85,7 @@ approve: setup ## a challenger that passed the gate and waits for a person; vers
 rollback: setup ## back to the Production before, or version=; reason=
 	@scripts/step rollback
 
-history: setup ## who was in Production from when to when, and why
+history: setup ## the versions that were in Production, since when, and why
 	@scripts/step history
 
 who-served: setup ## which version was in Production at a time; at=
@@ -91,7 +94,7 @@ who-served: setup ## which version was in Production at a time; at=
 why: setup ## where a version comes from, and why it is where it is; version=
 	@scripts/step why
 
-doctor: setup ## what is broken, and the command that mends it
+doctor: setup ## faults of store, registry and machine, and their repair
 	@scripts/step doctor
 
 repair: setup ## mend what can be mended safely

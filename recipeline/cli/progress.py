@@ -15,7 +15,7 @@ import click
 from recipeline.cli.terminal import echo
 
 #: How long a terminal may stay as it is while a command works, in seconds, and how often that is looked at.
-_QUIET, _BEAT = 1.0, 0.2
+_QUIET, _BEAT = 1.0, 0.1
 
 
 class _Line:
@@ -54,10 +54,13 @@ class _Line:
             self._shown = self.text = ""
 
     def beat(self, seconds: float) -> None:
-        """Show for how long the work goes on already, where nothing was shown for a second."""
+        """Show for how long the work goes on already: where nothing was shown for a second, or ten where it is no terminal."""
         with self._lock:
-            if time.monotonic() - self._changed >= _QUIET:
+            quiet, is_live = time.monotonic() - self._changed, self.is_live
+            if is_live and quiet >= _QUIET:
                 self.show(self.text, f"{'' if self.text else f'  {self.name}'} · {seconds:.0f} s")
+            elif not is_live and quiet >= 10 * _QUIET:
+                self.write(f"  {self.name} · {seconds:.0f} s\n")
 
 
 #: The one of stderr, shared by all who write there.
@@ -111,11 +114,9 @@ class Progress:
 
 @contextmanager
 def heartbeat(name: str) -> Iterator[None]:
-    """Show on a terminal, wherever the block shows nothing for a second, that `name` is at work, and for how long."""
-    if not _STDERR.is_live:
-        yield
-        return
+    """Show, wherever the block shows nothing for a second (ten where there is no terminal), that `name` is at work."""
     started, over = time.monotonic(), threading.Event()
+    before = _STDERR.name
     _STDERR.wipe()
     _STDERR.name = name
 
@@ -131,3 +132,4 @@ def heartbeat(name: str) -> Iterator[None]:
         over.set()
         thread.join()
         _STDERR.wipe()
+        _STDERR.name = before

@@ -51,7 +51,7 @@ def _words(values: dict[str, Any]) -> str:
     lines += ["", tabulate(["", "value"], [(key, _short(tags[key])) for key in keys if key in tags])]
     runs = [(step, run["run_id"], run["state"]) for step, run in values["runs"].items()]
     lines += ["", tabulate(["step", "run ID", "state"], runs)]
-    figures = [(name, f"{value:.4f}") for name, value in sorted(values["metrics"].items())]
+    figures = [(name, f"{value:.4f}") for name, value in sorted(values["metrics"].items()) if name != "cv_fold_score"]
     parameters = sorted(values["params"].items())
     lines += ["", tabulate(["metric", "value"], figures), "", tabulate(["parameter", "value"], parameters)]
     if values["before"]:

@@ -116,8 +116,12 @@ def test_a_line_that_is_overwritten_is_not_wider_than_the_terminal(
     assert [len(line) for line in shown] == [59]
 
 
-def test_where_there_is_no_terminal_nothing_beats(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recipeline.cli.progress._QUIET", 0.0)
-    with heartbeat("main"):
-        time.sleep(0.3)
-    assert capsys.readouterr() == ("", "")
+def test_where_there_is_no_terminal_a_long_silence_is_broken_by_a_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for quiet, lines in ((0.01, {"  main · 0 s"}), (10.0, set())):
+        monkeypatch.setattr("recipeline.cli.progress._QUIET", quiet)
+        with heartbeat("main"):
+            time.sleep(0.4)
+        out, err = capsys.readouterr()
+        assert (out, set(err.splitlines())) == ("", lines)
