@@ -1,4 +1,4 @@
-"""Evaluate: score every candidate on the test rows, and judge the best one."""
+"""Evaluate: test scores of all candidates, gates and diagnosis of the best one."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 
 def inputs(session: Session) -> dict[str, Any]:
-    """Return the settings that decide what is measured and what is good enough."""
+    """Return the settings of metrics, gates and diagnosis."""
     slices = session.recipe.promotion.guard_rails.model_dump(mode="json", include={"slices"})
     return session.recipe.part(["task", "target", "random_state", "metrics", "gates"]) | {"guard_rails": slices}
 
 
 def work(session: Session, run: StepRun) -> str:
-    """Score the candidates, measure the best one closely, judge it, and keep rows that any copy of it must answer alike."""
+    """Score the candidates on the test rows; judge and diagnose the best one.
+
+    Golden rows are stored, whose answers every loaded copy of the model must reproduce.
+    """
     from recipeline.evaluation.assessment import Trained, evaluate_candidates
     from recipeline.evaluation.gates import REJECTED, failures
     from recipeline.reports.summary import describe_evaluation
@@ -40,7 +43,7 @@ def work(session: Session, run: StepRun) -> str:
     log_rows(run, kept.TEST, session.recipe, EVALUATION, board["run_id"])
     for artifact, value in found.artifacts():
         run.save(artifact, value)
-    verdict, best = found.verdict["verdict"], found.verdict["candidate"]
+    verdict, best = found.verdict.verdict, found.verdict.candidate
     run.tag(verdict=verdict)
     run.show(
         params={"best_candidate": best, "verdict": verdict},
@@ -67,7 +70,7 @@ STEP = Step(
 
 @step_command(STEP)
 def evaluate() -> None:
-    """Score every candidate on the test rows, and judge the best one by the recipe's gates.
+    """Score every candidate on the test rows and check the best one's gates.
 
     \b
     Reads:  the candidates, out_of_fold.parquet, test.parquet

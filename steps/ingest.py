@@ -1,4 +1,4 @@
-"""Ingest: fetch the table, check it against the recipe's columns, keep it."""
+"""Ingest: read the table and validate it against the recipe's columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def inputs(session: Session, data: str) -> dict[str, Any]:
-    """Return what the rows must be like; where they are from is not what they are."""
+    """Return the settings of the schema; the source is covered by its digest."""
     return session.recipe.part(["target", "columns", "na"]) | {"data": {"min_rows": session.recipe.data.min_rows}}
 
 
@@ -26,7 +26,7 @@ def content(session: Session, data: str) -> dict[str, str]:
 
 
 def work(session: Session, run: StepRun, data: str) -> str:
-    """Read, validate and keep the rows."""
+    """Read, validate and save the rows."""
     from recipeline.data.column_profile import describe_columns
     from recipeline.data.schema import SchemaViolations, validate_table
     from recipeline.data.tables import read_table
@@ -50,10 +50,10 @@ def work(session: Session, run: StepRun, data: str) -> str:
     log_dataset(run, table, recipe, source)
     run.show(
         params={"data_source": source.kind, "data_digest": source.sha256[:12], "data_origin": source.origin},
-        metrics={name: profile[name] for name in ("rows", "distinct_rows")},
+        metrics={"rows": profile.rows, "distinct_rows": profile.distinct_rows},
     )
     return (
-        f"{profile['rows']} rows ({profile['distinct_rows']} distinct) of {len(recipe.columns)} columns "
+        f"{profile.rows} rows ({profile.distinct_rows} distinct) of {len(recipe.columns)} columns "
         f"from {source.origin} [{source.kind}, sha256 {source.sha256[:12]}]"
     )
 
@@ -64,7 +64,7 @@ STEP = Step("ingest", work, inputs, params=("data",), content=content, reads=(),
 @step_command(STEP)
 @data_option
 def ingest() -> None:
-    """Fetch the table, check every row against the recipe's columns, and keep it.
+    """Read the table, validate every row against the recipe's columns, and save it.
 
     \b
     Reads:  the source

@@ -23,10 +23,12 @@ from recipeline.cli.options import (
 @cache_option
 @promote_option
 def main(recipe: str, profile: str, data: str, split: str, model: str, cache: str, promote: str) -> Result:
-    """Run the whole chain: ingest, split, train, evaluate, register, promote; reuse what is there already.
+    """Run the chain from ingest to promote; finished steps are reused.
+
+    The steps: ingest, split, train, evaluate, register, promote.
 
     \b
-    Writes: a run that holds the steps' runs; every step's run ID as a tag
+    Writes: a run with the steps' runs nested in it; every step's run ID as a tag
     Exit code 4: the best candidate fails a gate of the recipe; nothing is registered.
     Example: python -m steps.main --data wines.csv --model rf,lr
     """

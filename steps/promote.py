@@ -22,7 +22,7 @@ def choose_policy(session: Session, promote: str) -> Policy:
 
 
 def inputs(session: Session, promote: str) -> dict[str, Any]:
-    """Return the settings that decide what may be promoted."""
+    """Return the settings of the promotion gate."""
     return {**session.recipe.part(["model_name", "target", "promotion"]), "promote": choose_policy(session, promote)}
 
 
@@ -34,7 +34,7 @@ def work(session: Session, run: StepRun, promote: str) -> str:
     policy = choose_policy(session, promote)
     if run.parent_tag("outcome") == "rejected":
         raise UnavailableError(
-            "register_run_id must be a run that registered a version.",
+            "register_run_id must be a run with a registered version.",
             got=f"'{run.lineage['register']}', whose model was rejected,",
             fix="See its verdict with `mlflow ui`; improve the candidates or the data, or change the gates in the recipe.",
         )
@@ -42,7 +42,7 @@ def work(session: Session, run: StepRun, promote: str) -> str:
     for note in session.registry.reconcile(changed_by):
         session.reporter.say(f"warning: {note}")
     version, decision = promote_version(
-        str(run.load(VERSION)["version"]),
+        str(run.load(VERSION).version),
         policy,
         run=run,
         recipe=session.recipe,

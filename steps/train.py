@@ -1,4 +1,4 @@
-"""Train: cross-validate the candidates on the training rows and log each of them, fitted."""
+"""Train: cross-validate the candidates and log a fitted model of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def inputs(session: Session, model: str) -> dict[str, Any]:
-    """Return the settings that decide what is fitted: of the candidates, those asked for."""
+    """Return the settings of the fits and of the selected candidates."""
     recipe = session.recipe
     return recipe.part(["task", "target", "random_state", "cv"], candidates=recipe.select(model))
 
@@ -72,7 +72,7 @@ STEP = Step(
 @step_command(STEP)
 @model_option
 def train() -> None:
-    """Cross-validate the candidates on the training rows and log each of them, fitted.
+    """Cross-validate the candidates on the training rows and log each one, fitted.
 
     \b
     Reads:  train.parquet

@@ -1,4 +1,4 @@
-"""Where cards are, how they are drawn, and the sides of a comparison."""
+"""Cards of commands: their location, drawing, and the sides of a comparison."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from recipeline.data.uris import redact
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Drawn
 from recipeline.tracking.manifest import KeptReader, place_of
+from recipeline.tracking.tags import RunTags
 
 if TYPE_CHECKING:
     from recipeline.reports.cards.compare import Side
 
 
 def card_of(session: Session, run_id: str) -> str:
-    """Return where the card of a run is, for people: a path, or a URI."""
+    """Return the location of a run's card for people: a path or a URI."""
     return redact(place_of(session.reader.root(run_id), CARD.name))
 
 
 def render_card(step: str, results: Callable[[], object], origin: str, error: BaseException | None = None) -> Drawn:
-    """Return the card of a step. A card that cannot be made is a page that says so."""
+    """Return the card of a step; if drawing fails, a page with the error."""
     # By name: matplotlib and the templates are imported only where a card is drawn.
     page, failure = (importlib.import_module(f"recipeline.reports.{name}") for name in ("page", "cards.failure"))
     try:
@@ -34,7 +35,10 @@ def render_card(step: str, results: Callable[[], object], origin: str, error: Ba
 
 
 def describe_side(session: Session, name: str, lineage: dict[str, str], kept: KeptReader | None = None) -> Side:
-    """Return one side of a comparison, from the run IDs of its steps; `kept` has what was read already."""
+    """Return one side of a comparison from the run IDs of its steps.
+
+    `kept` holds artifacts that were read already.
+    """
     from recipeline.reports.cards.compare import Side
 
     reader = kept or session.reader
@@ -44,7 +48,7 @@ def describe_side(session: Session, name: str, lineage: dict[str, str], kept: Ke
         name if not name.isdigit() else f"version {name}",
         lineage["evaluate"],
         reader.load(METRICS, lineage["evaluate"]),
-        reader.load(VERDICT, lineage["evaluate"])["verdict"],
-        f"{tags.get('recipeline.data_source', 'unknown')}, sha256 {tags.get('recipeline.data_digest', '')[:12]}",
+        reader.load(VERDICT, lineage["evaluate"]).verdict,
+        f"{tags.get(RunTags.DATA_SOURCE, 'unknown')}, sha256 {tags.get(RunTags.DATA_DIGEST, '')[:12]}",
         session.reader.digest(TEST, lineage["split"]),
     )

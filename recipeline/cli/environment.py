@@ -1,4 +1,4 @@
-"""What surrounds a command: its project, settings, store, user, and the run that `mlflow run` opened."""
+"""The environment of a command: project, settings, store, user, adopted run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import re
 import socket
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,13 +30,14 @@ from recipeline.config.profile import Profile, find_profile, load_profile
 from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.data.sources import check_source
 from recipeline.engine.local import Workers
-from recipeline.errors import UnavailableError, UsageError
+from recipeline.errors import RecipelineError, UnavailableError, UsageError
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Reporter, Step
 from recipeline.registry.ledger import Actor
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.sqlite import absolute, is_new
 from recipeline.tracking.store import Store, artifact_root, open_store
+from recipeline.tracking.tags import RunTags
 
 #: The environment variable that names the project's folder, for commands typed outside of it.
 PROJECT = "RECIPELINE_PROJECT"
@@ -46,7 +48,7 @@ CACHE = "RECIPELINE_CACHE"
 
 @dataclass(frozen=True)
 class Caller:
-    """A program that calls commands instead of typing them: the folder of its project, and where it shows progress."""
+    """A program that calls commands: its project's folder and progress display."""
 
     folder: Path
     reporter: Reporter
@@ -57,13 +59,13 @@ CALLER: ContextVar[Caller | None] = ContextVar("CALLER", default=None)
 
 
 def reporter() -> Reporter:
-    """Return where progress goes: to the caller's, or to stderr."""
+    """Return the progress display: the caller's, or stderr."""
     caller = CALLER.get()
     return caller.reporter if caller else Progress()
 
 
 def has_store(recipe: str, profile: str) -> bool:
-    """Whether the store of the profile is there, or is one that only its server can tell of; nothing is made."""
+    """Whether the profile's store exists, without creating it; True for a server."""
     settings = open_settings(recipe, profile)
     return not is_new(settings.tracking_uri, root=settings.folder)
 
@@ -71,8 +73,8 @@ def has_store(recipe: str, profile: str) -> bool:
 def find_project() -> Path:
     """Return the project's folder.
 
-    It is the caller's; else the one that `RECIPELINE_PROJECT` names; else, of a step, the one that its script is in; else the
-    nearest folder, from the working folder upwards, that has an MLproject.
+    In this order: the caller's; the one that `RECIPELINE_PROJECT` names; for a step, the folder of its script; the nearest
+    folder with an MLproject, from the working folder upwards.
 
     Raises
     ------
@@ -86,7 +88,7 @@ def find_project() -> Path:
             raise UsageError(
                 f"The environment variable {PROJECT} must name a folder with an MLproject.",
                 got=f"'{named}'",
-                fix="Correct it, or unset it and type the command in the project's folder.",
+                fix="Correct it, or unset it and run the command in the project's folder.",
             )
         return Path(named).resolve()
     steps = getattr(sys.modules.get("steps"), "__file__", None)
@@ -98,20 +100,23 @@ def find_project() -> Path:
             return folder
     raise UsageError(
         f"No project in {here}: neither this folder nor one above it has an MLproject.",
-        fix=f"Type the command in the project's folder, or name that folder in the environment variable {PROJECT}.",
+        fix=f"Run the command in the project's folder, or set the environment variable {PROJECT} to that folder.",
     )
 
 
 def _settings(recipe: str, profile: str, cwd: Path, root: Path) -> tuple[Recipe, Profile, str]:
     """Return the recipe, the profile and the profile's name."""
-    recipe_path = next((path for path in (cwd / recipe, root / recipe) if path.is_file()), cwd / recipe)
     profile_path = find_profile(profile, root / "profiles", cwd)
-    return load_recipe(recipe_path, os.environ), load_profile(profile_path, os.environ), profile_path.stem
+    return load_recipe(_recipe_path(recipe, cwd, root), os.environ), load_profile(profile_path, os.environ), profile_path.stem
+
+
+def _recipe_path(recipe: str, cwd: Path, root: Path) -> Path:
+    return next((path for path in (cwd / recipe, root / recipe) if path.is_file()), cwd / recipe)
 
 
 @dataclass(frozen=True)
-class Settled:
-    """The settings of a command whose work happens in processes of its own: nothing is opened yet."""
+class CommandSettings:
+    """The settings of a command before its store is opened."""
 
     recipe: Recipe
     profile: Profile
@@ -125,7 +130,12 @@ class Settled:
     root: Path
 
     def open_store(self, *, reads: bool = False) -> Store:
-        """Return the store, its tables made where it is new. Raises UnavailableError as `tracking.store.open_store`."""
+        """Open the store and return it; create the tables of a new one.
+
+        Raises
+        ------
+        UnavailableError : as `tracking.store.open_store`.
+        """
         return open_store(
             self.tracking_uri,
             root=self.folder,
@@ -136,22 +146,25 @@ class Settled:
 
     @property
     def store_uri(self) -> str:
-        """The URI of the store, of a SQLite file with its full path."""
+        """The URI of the store; a SQLite file with its full path."""
         return absolute(self.tracking_uri, self.folder)
 
     @property
     def artifact_root(self) -> str | None:
-        """The URI of the folder of artifacts; None where it is left to MLflow."""
+        """The URI of the artifact folder; None: MLflow's default."""
         return artifact_root(self.artifact_location, self.folder)
 
     @property
     def store_key(self) -> str:
-        """A name of the store that is good for a folder."""
+        """A name of the store that can be used as a folder name."""
         return hashlib.sha256(f"{self.folder} {self.tracking_uri}".encode()).hexdigest()[:16]
 
 
-def open_settings(recipe: str, profile: str) -> Settled:
-    """Return the settings of a command: option, then MLFLOW_* environment, then profile, then recipe."""
+def open_settings(recipe: str, profile: str) -> CommandSettings:
+    """Return the settings of a command.
+
+    Precedence: option, then MLFLOW_* environment, then profile, then recipe.
+    """
     root, cwd = find_project(), _typed_in()
     if str(root) not in sys.path:  # its steps, and what the recipe names by import path
         sys.path.insert(0, str(root))
@@ -159,7 +172,7 @@ def open_settings(recipe: str, profile: str) -> Settled:
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     # Another store than the profile's, named by the environment, has its own place for artifacts.
     location = where.store.artifact_location if uri in (None, where.store.tracking_uri) else None
-    return Settled(
+    return CommandSettings(
         loaded,
         where,
         profile_name,
@@ -172,11 +185,49 @@ def open_settings(recipe: str, profile: str) -> Settled:
     )
 
 
-def open_session(recipe: str, profile: str, *, reads: bool = False, will_fit: bool = False, data: str = "") -> Session:
-    """Return the session of a command: settings loaded and checked, the store open, the run of `mlflow run` found.
+def check_settings(recipe: str, profile: str) -> tuple[CommandSettings | None, list[str]]:
+    """Return the settings of a command, and all faults of recipe, profile, data source and candidates, one line each.
 
-    A command that only `reads` needs no right to write to the store. One that `will_fit` the rows of `data` where nothing is
-    cached has its workers started before a new store is made, which takes as long as they do; not for a file that is not there.
+    The settings are None where there are faults. No store is opened.
+    """
+    from recipeline.training.trial import find_faults
+
+    root, cwd = find_project(), _typed_in()
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    faults: list[str] = []
+    with _collected(faults):
+        load_recipe(_recipe_path(recipe, cwd, root), os.environ)
+    with _collected(faults):
+        load_profile(find_profile(profile, root / "profiles", cwd), os.environ)
+    if faults:
+        return None, faults
+    settings = open_settings(recipe, profile)
+    with _collected(faults):
+        check_source(settings.profile.data, settings.recipe, folder=settings.cwd)
+    trusted = settings.profile.service.trusted_types
+    faults += [error.sentence for error in find_faults(settings.recipe, list(settings.recipe.candidates), trusted)]
+    return (None if faults else settings), faults
+
+
+@contextlib.contextmanager
+def _collected(faults: list[str]) -> Iterator[None]:
+    """Add the faults of an error raised in the block to a list: its details where it has some."""
+    try:
+        yield
+    except RecipelineError as error:
+        name = error.sentence.partition(":")[0]
+        faults += [f"{name}: {line}" for line in error.details] or [error.sentence]
+
+
+def open_session(recipe: str, profile: str, *, reads: bool = False, will_fit: bool = False, data: str = "") -> Session:
+    """Return the session of a command, with checked settings and an open store.
+
+    Parameters
+    ----------
+    reads : the command only reads and needs no permission to write to the store.
+    will_fit : start the workers before a new store is created, which takes as long, unless the rows of `data` are cached or
+        missing.
     """
     settings = open_settings(recipe, profile)
     if will_fit:
@@ -218,8 +269,8 @@ def _user() -> str:
 def _adopted_run(client: MlflowClient) -> Run | None:
     """Return the run that `mlflow run` opened for this command.
 
-    The variable outlives the command that it was set for: a run that is finished, or that another step has taken over, is left
-    alone (mlflow#15713 overwrites it).
+    The variable outlives its command: a run that is finished, or that another step has taken over, is left alone
+    (mlflow#15713 overwrites it).
     """
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if not run_id:
@@ -228,18 +279,21 @@ def _adopted_run(client: MlflowClient) -> Run | None:
         run = client.get_run(run_id)
     except MlflowException:
         raise UnavailableError(
-            "The environment variable MLFLOW_RUN_ID must be a run of the store.",
+            "The environment variable MLFLOW_RUN_ID must be the ID of a run in the store.",
             got=f"'{run_id}'",
             fix="Unset it, or set MLFLOW_TRACKING_URI to the store that has the run.",
         ) from None
-    if run.info.status != "RUNNING" or "recipeline.step" in run.data.tags:
+    if run.info.status != "RUNNING" or RunTags.STEP in run.data.tags:
         echo(f"warning: MLFLOW_RUN_ID={run_id} is a run of another command; this one opens its own.", err=True)
         return None
     return run
 
 
 def is_fetched_project() -> bool:
-    """Whether `mlflow run` fetched the project from a URI for this command: what is written into it, nobody finds again."""
+    """Whether `mlflow run` fetched the project from a URI into a temporary folder.
+
+    Files written into that folder are lost.
+    """
     temporary, root = Path(tempfile.gettempdir()).resolve(), find_project()
     if "MLFLOW_RUN_ID" not in os.environ or temporary not in root.parents:
         return False
@@ -247,7 +301,10 @@ def is_fetched_project() -> bool:
 
 
 def _typed_in() -> Path:
-    """Return the folder that the command was typed in: of `mlflow run` where its process can be seen, else this one."""
+    """Return the folder that the command was typed in.
+
+    Under `mlflow run` that of its process where it can be seen, else the working folder.
+    """
     here = Path.cwd()
     if "MLFLOW_RUN_ID" not in os.environ:
         return here

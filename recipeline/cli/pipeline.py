@@ -1,4 +1,4 @@
-"""The whole chain as one command: the run that holds it, its card, and the summary for people."""
+"""The whole chain as one command: its run, its card and its summary."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from recipeline.artifacts import CARD, COLUMN_PROFILE, DECISION, LEAK_AUDIT, METRICS, ORDER, VERDICT, VERSION, Artifact
+from recipeline.artifacts import CARD, COLUMN_PROFILE, DECISION, LEAK_AUDIT, METRICS, ORDER, VERDICT, VERSION, Artifact, T
 from recipeline.cli.cards import card_of, describe_side
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.uris import redact
@@ -31,9 +31,15 @@ from recipeline.tracking.lineage import lineage_of_chain
 from recipeline.tracking.manifest import KeptReader, way_to
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.sqlite import path_of
+from recipeline.tracking.tags import RunTags, bare
 
 if TYPE_CHECKING:
-    from recipeline.reports.cards.main import Story
+    from recipeline.evaluation.results import Metrics
+    from recipeline.reports.cards.main import ChainSummary
+
+
+#: What is known of the rows.
+_DATA_TAGS = (RunTags.DATA_ORIGIN, RunTags.DATA_DIGEST, RunTags.DATA_SOURCE)
 
 
 def name_params(*, data: str, split: str = "", model: str = "", promote: str = "") -> dict[str, dict[str, str]]:
@@ -49,7 +55,7 @@ def name_params(*, data: str, split: str = "", model: str = "", promote: str = "
 def run_pipeline(
     session: Session, params: Mapping[str, Mapping[str, str]], *, use_cache: bool, nested_in: str | None = None
 ) -> tuple[StepRun, str]:
-    """Run the chain in a run of main; return that run, closed, and the summary."""
+    """Run the chain in a run of `main`; return that run, closed, and the summary."""
     chain, reader = Chain(), KeptReader(session.reader)
     with store_errors(session.store.uri):
         before = _last_chain(session)
@@ -57,85 +63,85 @@ def run_pipeline(
         try:
             run_chain(session, ORDER, params, chain, nested_in=run.id, use_cache=use_cache)
         except Exception as error:
-            draw_card(session, run, "main", partial(_tell, session, reader, chain, run, before, error))
+            draw_card(session, run, "main", partial(_describe_chain, session, reader, chain, run, before, error))
             raise
         ingest = session.store.client.get_run(chain.lineage["ingest"])
         source = ingest.data.tags
         retry_conflict(lambda: run.client.log_inputs(run.id, ingest.inputs.dataset_inputs))
         run.tag(
             **{f"{step}_run_id": run_id for step, run_id in chain.lineage.items()},
-            **{name: source[f"recipeline.{name}"] for name in ("data_source", "data_digest")},
+            data_source=source[RunTags.DATA_SOURCE],
+            data_digest=source[RunTags.DATA_DIGEST],
         )
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
-        _show(reader, chain, run, source)
-        draw_card(session, run, "main", partial(_tell, session, reader, chain, run, before))
+        _name_run(reader, chain, run, source)
+        draw_card(session, run, "main", partial(_describe_chain, session, reader, chain, run, before))
         warnings = [f"\nWarning: {text}" for text in _card_failures({**chain.opened, "main": run})]
         summary = f"{_summarise(session, reader, chain, source)}\n{''.join(warnings)}\nThe card: {card_of(session, run.id)}"
     return run, summary
 
 
-def _show(reader: KeptReader, chain: Chain, run: StepRun, tags: Mapping[str, str]) -> None:
-    """Give the run of the chain the name, the note and the columns that it is found and compared by in MLflow."""
+def _name_run(reader: KeptReader, chain: Chain, run: StepRun, tags: Mapping[str, str]) -> None:
+    """Set the name, the note and the columns of the chain's run in MLflow."""
     ids = chain.lineage
     metrics, verdict = reader.load(METRICS, ids["evaluate"]), reader.load(VERDICT, ids["evaluate"])
-    best = metrics["best"]
+    best = metrics.best
     decision = reader.load(DECISION, ids["promote"]) if "promote" in ids else None
-    origin = tags["recipeline.data_origin"].rstrip("/").rpartition("/")[2]
-    came_to = f"v{decision['version']} {decision['outcome']}" if decision else "rejected"
+    origin = tags[RunTags.DATA_ORIGIN].rstrip("/").rpartition("/")[2]
+    came_to = f"v{decision.version} {decision.outcome}" if decision else "rejected"
     run.show(
         params={
-            "data_source": tags["recipeline.data_source"],
-            "data_digest": tags["recipeline.data_digest"][:12],
-            "data_origin": tags["recipeline.data_origin"],
-            "split_method": reader.load(LEAK_AUDIT, ids["split"])["method"],
-            "candidates": ", ".join(metrics["candidates"]),
-            "best_candidate": best["candidate"],
-            "verdict": verdict["verdict"],
-            **({"model_version": decision["version"], "decision_rule": decision["rule"]} if decision else {}),
+            "data_source": tags[RunTags.DATA_SOURCE],
+            "data_digest": tags[RunTags.DATA_DIGEST][:12],
+            "data_origin": tags[RunTags.DATA_ORIGIN],
+            "split_method": reader.load(LEAK_AUDIT, ids["split"]).method,
+            "candidates": ", ".join(metrics.candidates),
+            "best_candidate": best.candidate,
+            "verdict": verdict.verdict,
+            **({"model_version": decision.version, "decision_rule": decision.rule} if decision else {}),
         },
         metrics={
-            "rows": reader.load(COLUMN_PROFILE, ids["ingest"])["rows"],
-            "test_rows": metrics["test_rows"],
+            "rows": reader.load(COLUMN_PROFILE, ids["ingest"]).rows,
+            "test_rows": metrics.test_rows,
             "seconds": max((ended for _, ended in chain.seconds.values()), default=0.0),
-            **{f"best.{name}": best[name] for name in ("r2", "rmse", "mae")},
-            **{f"best.{name}": metrics["candidates"][best["candidate"]][name] for name in ("cv_mean_score", "cv_std")},
-            **(gains_of(decision["evidence"]) if decision else {}),
+            **{f"best.{name}": value for name, value in vars(metrics.candidates[best.candidate]).items()},
+            **(gains_of(decision.evidence) if decision else {}),
         },
         title=f"main · {origin} · {came_to}",
-        note=decision["reason"] if decision else "\n".join(failures(verdict)),
+        note=decision.reason if decision else "\n".join(failures(verdict)),
     )
 
 
 def _last_chain(session: Session) -> dict[str, str]:
-    """Return the run IDs of the steps of the last finished chain; none where there is none."""
+    """Return the run IDs of the last finished chain's steps; empty without one."""
     chains = session.history.newest("main")
     return lineage_of_chain(chains[0], ORDER) if chains else {}
 
 
-def _tell(
+def _describe_chain(
     session: Session,
     reader: KeptReader,
     chain: Chain,
     run: StepRun,
     before: dict[str, str],
     error: Exception | None = None,
-) -> Story:
-    """Return what became of the chain, as its card tells it."""
+) -> ChainSummary:
+    """Return the chain's results for its card."""
     from recipeline.reports.cards.compare import Comparison
-    from recipeline.reports.cards.main import Leg, Story
+    from recipeline.reports.cards.main import ChainSummary, StepSummary
 
     ids, here = chain.lineage, session.reader.root(run.id)
-    legs = []
+    steps = []
     for step, run_id in {**ids, **{step: opened.id for step, opened in chain.opened.items()}}.items():
         begun, ended = chain.seconds.get(step, (0.0, 0.0))
         outcome = chain.opened[step].outcome if step in ids and step in chain.opened else "failed" if step not in ids else "ok"
         card = way_to(here, session.reader.root(run_id), CARD.name)
         why = chain.reasons.get(step, ALWAYS if step not in chain.reused else "")
-        legs.append(Leg(step, run_id, step in chain.reused, why, begun, ended - begun, outcome, card))
+        steps.append(StepSummary(step, run_id, step in chain.reused, why, begun, ended - begun, outcome, card))
     tags = _tags(session, ids["ingest"]) if "ingest" in ids else {}
 
-    def found(artifact: Artifact[dict[str, Any]], step: str) -> dict[str, Any] | None:
+    def found(artifact: Artifact[T], step: str) -> T | None:
         return reader.load(artifact, ids[artifact.step]) if step in ids else None
 
     since = None
@@ -143,11 +149,11 @@ def _tell(
         with suppress(RecipelineError):  # the last run may be there in parts only; this one is none the worse for it
             last, now = (describe_side(session, *it, reader) for it in (("the last run", before), ("this run", ids)))
             since = Comparison(last, now, differing_components(session, before, ids))
-    return Story(
+    return ChainSummary(
         session.recipe.name,
         session.profile_name,
-        {name: tags[f"recipeline.data_{name}"] for name in ("origin", "digest", "source") if f"recipeline.data_{name}" in tags},
-        legs,
+        {bare(tag).removeprefix("data_"): tags[tag] for tag in _DATA_TAGS if tag in tags},
+        steps,
         metrics=found(METRICS, "evaluate"),
         verdict=found(VERDICT, "evaluate"),
         version=found(VERSION, "promote"),
@@ -159,7 +165,7 @@ def _tell(
 
 
 def _card_failures(opened: Mapping[str, StepRun]) -> list[str]:
-    """Return what could not be drawn, by step."""
+    """Return the errors of drawing cards, one per step."""
     return [f"{step}: {text}" for step, run in opened.items() if (text := run.own_tag("card_failures"))]
 
 
@@ -169,15 +175,14 @@ def _tags(session: Session, run_id: str) -> Mapping[str, str]:
 
 
 def _summarise(session: Session, reader: KeptReader, chain: Chain, source: Mapping[str, str]) -> str:
-    """Return what came out, what was reused and what to type next."""
+    """Return the results, the reused steps and the next commands as text."""
     ids = chain.lineage
     metrics, audit = reader.load(METRICS, ids["evaluate"]), reader.load(LEAK_AUDIT, ids["split"])
     lines = [
-        f"Data: {source['recipeline.data_origin']} [{source['recipeline.data_source']}, "
-        f"sha256 {source['recipeline.data_digest'][:12]}]",
+        f"Data: {source[RunTags.DATA_ORIGIN]} [{source[RunTags.DATA_SOURCE]}, sha256 {source[RunTags.DATA_DIGEST][:12]}]",
         *(
-            ["SYNTHETIC rows: no score below says anything about real ones. Name a file with data=PATH."]
-            if source["recipeline.data_source"] == SYNTHETIC
+            ["SYNTHETIC rows: the scores below do not apply to real rows. Name a file with data=PATH."]
+            if source[RunTags.DATA_SOURCE] == SYNTHETIC
             else []
         ),
         tabulate_candidates(metrics),
@@ -193,12 +198,12 @@ def _summarise(session: Session, reader: KeptReader, chain: Chain, source: Mappi
     return "\n".join(lines)
 
 
-def _best(metrics: Mapping[str, Any]) -> str:
-    best = metrics["best"]
-    within = ", ".join(f"{share:.1%} within {tolerance}" for tolerance, share in best["accuracy_within"].items())
-    low, high = best["interval_95"]["r2"]
+def _best(metrics: Metrics) -> str:
+    best = metrics.best
+    within = ", ".join(f"{share:.1%} within {tolerance}" for tolerance, share in best.accuracy_within.items())
+    low, high = best.interval_95["r2"]
     return (
-        f"Best model: {best['candidate']} (highest CV R2 mean); test R2 {best['r2']:.4f}, 95 % interval {low:.3f} to "
+        f"Best model: {best.candidate} (highest CV R2 mean); test R2 {best.r2:.4f}, 95 % interval {low:.3f} to "
         f"{high:.3f}; {within}."
     )
 
@@ -208,15 +213,15 @@ def _registration(session: Session, reader: KeptReader, chain: Chain) -> list[st
     if "promote" not in ids:
         verdict = reader.load(VERDICT, ids["evaluate"])
         return [
-            "Rejected: it fails the recipe's gates, and nothing is registered.",
+            "Rejected: the best model fails the recipe's gates and is not registered.",
             *(f"  {line}" for line in failures(verdict)),
         ]
     version, decision = reader.load(VERSION, ids["register"]), reader.load(DECISION, ids["promote"])
-    made = "" if version["new"] else ", which was there already"
+    made = "" if version.new else ", which existed already"
     return [
-        f"Registered: {name} version {version['version']}{made}.",
-        f"Promotion: {decision['outcome']} ({decision['rule']}): {decision['reason']}.",
-        *explain_evidence(decision["evidence"]),
+        f"Registered: {name} version {version.version}{made}.",
+        f"Promotion: {decision.outcome} ({decision.rule}): {decision.reason}.",
+        *explain_evidence(decision.evidence),
     ]
 
 
@@ -232,12 +237,14 @@ def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
     if uri.startswith(("http:", "https:")):
         offers = {f"{uri.rstrip('/')}{page}": "the runs"}
     else:
-        offers = {f"{mlflow} ui": "the runs, in a browser", f"http://127.0.0.1:5000{page}": "where it shows them"}
-    if decision["rule"] == "policy-manual":
-        offers["make approve"] = f"version {decision['version']} into Production"
+        offers = {f"{mlflow} ui": "the runs, in a browser", f"http://127.0.0.1:5000{page}": "the page of the runs"}
+    if decision.rule == "policy-manual":
+        offers["make approve"] = f"promote version {decision.version} to Production"
     elif session.registry.holder(CHAMPION) is None:
-        offers['make promote ARGS="promote=always"'] = f"version {decision['version']} into Production"
+        offers['make promote ARGS="promote=always"'] = f"promote version {decision.version} to Production"
     if session.registry.holder(CHAMPION) is not None:
+        offers["make why"] = "which version is in Production, and why"
+        offers["make serve"] = "ask it in a browser, then at http://127.0.0.1:8000/playground"
         offers[f"{mlflow} models serve -m {shlex.quote(f'models:/{session.registry.name}/Production')}"] = (
             "the model, as a service"
         )

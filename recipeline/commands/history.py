@@ -1,4 +1,4 @@
-"""History: who was in Production from when to when, and why."""
+"""History: the versions in Production, with time, user and reason."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ from typing import Any
 
 from recipeline.cli.command import reading_command
 from recipeline.orchestration.session import Session
+from recipeline.records import to_plain
 from recipeline.registry.history import Term, terms
 from recipeline.reports.summary import tabulate
 
 
 @reading_command("history")
 def history(session: Session) -> tuple[Any, str]:
-    """Show which version was in Production from when to when, who changed it, and why.
+    """List the versions that were in Production: when, changed by whom, and why.
 
     \b
     Reads:  the ledger
     Example: recipeline history --json
     """
     served = terms(session.registry.ledger.read().changes)
-    return [term.as_dict() for term in served], show_terms(served, session.registry.name)
+    return to_plain(served), show_terms(served, session.registry.name)
 
 
 def show_terms(served: list[Term], name: str) -> str:
-    """Return the terms as a table, newest first, times in this machine's time zone; each lasts until the one above it."""
+    """Return the terms as a table, newest first, in local time.
+
+    Each term lasts until the one above it.
+    """
     if not served:
         return f"Nothing was in Production of {name}."
     rows = [
@@ -40,5 +44,5 @@ def show_terms(served: list[Term], name: str) -> str:
 
 
 def _local(time: datetime) -> str:
-    """Return a time as `who-served` takes it, with this machine's offset."""
+    """Return a time with this machine's offset, in the format of `who-served`."""
     return time.astimezone().isoformat(sep=" ", timespec="seconds")

@@ -1,8 +1,8 @@
-"""Report: the newest index card, and a closer look at the best candidate, which takes longer than the chain may."""
+"""Report: the newest cards, and a detailed inspection of the best candidate."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recipeline.artifacts import DATASET, DIAGNOSIS, INSPECTION, LEADERBOARD, LEAK_AUDIT, TRAIN
 from recipeline.cli.cards import card_of
@@ -13,8 +13,10 @@ from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.cards import StepResults, draw_card
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.lineage import lineage_of_chain
+from recipeline.tracking.tags import RunTags, run_id_tag
 
 if TYPE_CHECKING:
+    from recipeline.evaluation.results import Inspection
     from recipeline.orchestration.session import Session
     from recipeline.tracking.runs import StepRun
 
@@ -25,10 +27,12 @@ TOP = 4
 @entry_point("report")
 @session_options
 def report(recipe: str, profile: str) -> Result:
-    """Print where the newest cards are, and draw what is dear: learning curve, partial dependence, file-order stress score.
+    """Print the location of the newest cards and draw the inspection card.
+
+    The inspection takes longer than the chain may: learning curve, partial dependence, file-order stress score.
 
     \b
-    Reads:  the newest finished run of main and what it was made from
+    Reads:  the newest finished run of main and its upstream runs
     Writes: inspection.json, card.html; once for each run of main
     Example: recipeline report
     """
@@ -37,54 +41,58 @@ def report(recipe: str, profile: str) -> Result:
         chains = session.history.newest("main")
         ids = lineage_of_chain(chains[0], session.order) if chains else {}
         if "evaluate" not in ids:
-            raise UnavailableError("A finished run of main must be there to report on.", got="none", fix="Run `make pipeline`.")
+            raise UnavailableError("No finished run of main to report on.", fix="Run `make pipeline`.")
         closer = _drawn_before(session, ids["evaluate"])
     if not closer:
         with session.open_run("report") as run:
             run.set_lineage(ids)
             if not run.has(DIAGNOSIS):
                 raise UnavailableError(
-                    "The newest run of main must have been evaluated by this version of the project.",
-                    got="an older one",
+                    "The newest run of main was evaluated by an earlier version of the library.",
                     fix="Run `make pipeline`.",
                 )
             run.save(INSPECTION, _inspect(session, run))
             draw_card(session, run, "report", lambda: StepResults(session.recipe, run))
         closer = run.id
     lines = [
-        f"The run:        {card_of(session, chains[0].info.run_id)}",
-        f"A closer look:  {card_of(session, closer)}",
+        f"The run:     {card_of(session, chains[0].info.run_id)}",
+        f"Inspection:  {card_of(session, closer)}",
     ]
     return Result("\n".join(lines))
 
 
 def _drawn_before(session: Session, evaluate_run_id: str) -> str:
-    """Return the run ID of a report on an evaluation, with a card that is whole; empty where there is none."""
+    """Return the run ID of an existing report on an evaluation.
+
+    Its card is complete; empty where there is none.
+    """
     for run in session.history.newest("report", limit=50):
         tags = run.data.tags
-        if tags.get("recipeline.evaluate_run_id") == evaluate_run_id and "recipeline.card_failures" not in tags:
+        if tags.get(run_id_tag("evaluate")) == evaluate_run_id and RunTags.CARD_FAILURES not in tags:
             return str(run.info.run_id)
     return ""
 
 
-def _inspect(session: Session, run: StepRun) -> dict[str, Any]:
+def _inspect(session: Session, run: StepRun) -> Inspection:
     from recipeline.evaluation.inspection import learning_curve, partial_dependence, score_file_order
+    from recipeline.evaluation.results import Inspection
+    from recipeline.inference.columns import Columns
 
     recipe, train = session.recipe, run.load(TRAIN)
     if set(train.columns) != set(recipe.columns):
         raise UsageError(
-            "The recipe must have the columns of the run that is reported on.",
-            got=f"other ones than {', '.join(train.columns)}",
+            f"The recipe must have the columns of the newest run: {', '.join(train.columns)}.",
+            got=f"{', '.join(recipe.columns)}",
             fix="Run `make pipeline` with this recipe.",
         )
     best = run.load(LEADERBOARD).iloc[0]
     model = run.load_model("train", str(best.model_id))
-    session.reporter.say(f"report: a closer look at {best.candidate}")
-    top = [entry["feature"] for entry in run.load(DIAGNOSIS)["importance"][:TOP]]
-    method = run.load(LEAK_AUDIT)["method"]
-    return {
-        "split_method": method,
-        "learning_curve": learning_curve(model, train, recipe, method, session.workers, session.reporter.advance),
-        "file_order": score_file_order(model, run.load(DATASET), recipe, session.workers),
-        "dependence": partial_dependence(model, train[list(recipe.features)], top),
-    }
+    session.reporter.say(f"report: inspecting {best.candidate}")
+    top = [entry.feature for entry in run.load(DIAGNOSIS).importance[:TOP]]
+    method = run.load(LEAK_AUDIT).method
+    return Inspection(
+        split_method=method,
+        learning_curve=learning_curve(model, train, recipe, method, session.workers, session.reporter.advance),
+        file_order=score_file_order(model, run.load(DATASET), recipe, session.workers),
+        dependence=partial_dependence(model, train[list(recipe.features)], top, Columns.learn(recipe, train)),
+    )

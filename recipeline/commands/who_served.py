@@ -1,4 +1,4 @@
-"""Who served: which version was in Production at a time."""
+"""Who served: the version that was in Production at a time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import click
 from recipeline.cli.command import reading_command
 from recipeline.commands.history import show_terms
 from recipeline.orchestration.session import Session
+from recipeline.records import to_plain
 from recipeline.registry.history import during, local_now, parse_time, terms
 
 
 @reading_command("who_served")
 @click.option("--at", default="now", show_default=True, help="A day or a moment: 2026-11-17, 2026-11-17T14:30, tuesday.")
 def who_served(session: Session, at: str) -> tuple[Any, str]:
-    """Show which version was in Production at a time; on a day, every one that was in it on that day.
+    """Show the version that was in Production at a time or on a day.
 
     \b
     Reads:  the ledger
@@ -27,4 +28,4 @@ def who_served(session: Session, at: str) -> tuple[Any, str]:
     served = during(history, start, end)
     span = f"{start:%Y-%m-%d %H:%M}" + (f" to {end:%Y-%m-%d %H:%M}" if end > start else "")
     text = show_terms(served, session.registry.name) if served else f"Nothing was in Production of {session.registry.name}."
-    return [term.as_dict() for term in served], f"{span}\n{text}"
+    return to_plain(served), f"{span}\n{text}"

@@ -1,4 +1,4 @@
-"""Profiles: WHERE the pipeline runs and WITH WHAT. One small file per environment, only what differs."""
+"""Profiles: one environment each, as a file of the settings that differ."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from recipeline.config.settings import Settings, load_settings
+from recipeline.config.table import ImportPath
 from recipeline.errors import UsageError, nearest
 
 #: A path in front of others, or none: /models/wine.
@@ -19,22 +20,25 @@ Policy = Literal["auto", "manual", "never", "always"]
 
 
 class Store(Settings):
-    """The MLflow store. A relative SQLite path or artifact folder lies in the project's folder."""
+    """The MLflow store.
+
+    A relative SQLite path or artifact folder lies in the project's folder.
+    """
 
     tracking_uri: str = Field(min_length=1)
     artifact_location: str | None = None
 
 
 class Engine(Settings):
-    """What does the fitting: worker processes on this machine, -1 for one per core."""
+    """The number of worker processes that fit models; -1: one per core."""
 
     n_jobs: int = -1
 
 
 class PredictionLog(Settings):
-    """Where the service keeps rows and answers for `monitor`: a folder of JSON lines, one line a row.
+    """The service's log of rows and predictions: a folder of JSON lines.
 
-    `sample` is the share of requests that are kept; a file has `max_mb` MiB at most, and is deleted after `keep_days`.
+    `sample` is the share of requests in the log; a file has `max_mb` MiB at most, and is deleted after `keep_days`.
     """
 
     folder: str = Field(min_length=1)
@@ -55,6 +59,7 @@ class Service(Settings):
     A body has at most `max_body_mb`, also when decompressed, and `max_rows` rows, and must be there within `body_seconds`.
     On a loopback address the service answers to loopback names only, and to those of `hosts`: the names that a proxy passes on.
     Pages of `cors_origins` may ask it from a browser, by default none. `root_path` is the path that a proxy serves it under.
+    `hooks` is the import path of a function that is called with the Flask application of each worker, to add hooks and routes.
     """
 
     workers: int = Field(default=-1, ge=-1)
@@ -65,6 +70,7 @@ class Service(Settings):
     hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     root_path: str = Field(default="", pattern=ROOT_PATH)
+    hooks: ImportPath | Literal[""] = ""
     out_of_range: Literal["warn", "reject"] = "warn"
     poll_seconds: float = Field(default=1, gt=0, le=60)
     drain_seconds: float = Field(default=1, ge=0, le=600)
@@ -75,7 +81,10 @@ class Service(Settings):
 
 
 class Profile(Settings):
-    """One environment; `data` is auto, synthetic, the name of the recipe's download, a path or a URI."""
+    """One environment.
+
+    `data` is auto, synthetic, the name of the recipe's download, a path or a URI.
+    """
 
     store: Store
     data: str = Field(min_length=1)
@@ -86,7 +95,9 @@ class Profile(Settings):
 
 
 def find_profile(name: str, folder: Path, cwd: Path) -> Path:
-    """Return the file of the profile `name`: one of `folder`, or a path to a YAML file, relative to `cwd`.
+    """Return the file of the profile `name`.
+
+    `name` is that of a file in `folder`, or a path to a YAML file, relative to `cwd`.
 
     Raises
     ------
@@ -95,15 +106,15 @@ def find_profile(name: str, folder: Path, cwd: Path) -> Path:
     if name.endswith((".yaml", ".yml")):
         if not re.fullmatch(r"[\w.-]+", Path(name).name):
             raise UsageError(
-                "The file of a profile must be named with letters, digits, '.', '-' and '_'.",
+                "The name of a profile must consist of letters, digits, '.', '-' and '_'.",
                 got=f"'{name}'",
-                fix="Rename it: the name marks the profile's runs.",
+                fix="Rename the file: runs are tagged with its name.",
             )
         return cwd / name
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in known:
         raise UsageError(
-            f"profile must be one of {folder.name}/, or a path to a .yaml file.",
+            f"profile must be the name of a file in {folder.name}/, or the path of a .yaml file.",
             got=f"'{name}'",
             fix=nearest(name, known),
         )
@@ -111,5 +122,10 @@ def find_profile(name: str, folder: Path, cwd: Path) -> Path:
 
 
 def load_profile(path: Path, environment: Mapping[str, str]) -> Profile:
-    """Return the profile in the file `path`. Raises UsageError as `load_settings` does."""
+    """Return the profile in the file `path`.
+
+    Raises
+    ------
+    UsageError : as `load_settings`.
+    """
     return load_settings(path, Profile, environment)

@@ -1,4 +1,7 @@
-"""The recipe: WHAT is learned, from which columns, by which candidates, judged how. The same in every environment."""
+"""The recipe: target, columns, candidates, metrics and gates of a model.
+
+It is the same in every environment.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from recipeline.errors import UsageError, guess, nearest
 
 
 class Recipe(Settings):
-    """The whole recipe; every default of the project that is not a place stands here, once."""
+    """The whole recipe, with the defaults of all its settings."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
     task: Literal["regression"]
@@ -45,7 +48,7 @@ class Recipe(Settings):
         for name in columns:
             if name in RESERVED_COLUMNS:
                 raise ValueError(
-                    f"'{name}' is the name of a column that is added to predictions or their labels "
+                    f"'{name}' is reserved for a column of predictions or labels "
                     f"({', '.join(RESERVED_COLUMNS)}). Rename it here and in the table."
                 )
             if not name.isprintable() or name != name.strip() or not name:
@@ -58,9 +61,14 @@ class Recipe(Settings):
             raise ValueError(
                 f"'target' must be one of the columns. Got '{self.target}' instead. {nearest(self.target, self.columns)}"
             )
+        if self.columns[self.target].type not in ("number", "integer"):
+            raise ValueError(
+                f"'columns.{self.target}.type' must be number or integer, as the target of a regression is. "
+                f"Got '{self.columns[self.target].type}' instead."
+            )
         if self.columns[self.target].nullable:
             raise ValueError(
-                f"'columns.{self.target}.nullable' must be false: there is nothing to learn from a missing target."
+                f"'columns.{self.target}.nullable' must be false: rows without a target cannot be used for training."
             )
         return self
 
@@ -76,7 +84,7 @@ class Recipe(Settings):
             if taken.setdefault(candidate.alias, name) != name:
                 raise ValueError(
                     f"'candidates.{name}.alias' must be unique. Got '{candidate.alias}' instead, "
-                    f"which already stands for {taken[candidate.alias]}."
+                    f"which is the alias of {taken[candidate.alias]}."
                 )
             for member in candidate.members:
                 self._check_member(name, member)
@@ -91,26 +99,28 @@ class Recipe(Settings):
             )
         if member in RESERVED_MEMBERS or "__" in member or self.candidates[name].members.count(member) > 1:
             raise ValueError(
-                f"'candidates.{name}.members' must be named once each, without '__', and not {', '.join(RESERVED_MEMBERS)}. "
+                f"'candidates.{name}.members' must be unique, without '__', and none of {', '.join(RESERVED_MEMBERS)}. "
                 f"Got '{member}' instead."
             )
 
     @property
     def path(self) -> Path:
-        """The file that it was read from."""
+        """The recipe's file."""
         return self._path
 
     def at(self, key: str) -> str:
-        """Return how a sentence about the value of `key` begins: with the file and the key."""
+        """Return the beginning of an error message on `key`: the file and the key."""
         return f"{self.path.name}: '{key}'"
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The columns a model learns from, in the recipe's order."""
+        """The feature columns in the recipe's order."""
         return tuple(column for column in self.columns if column != self.target)
 
     def select(self, names: str) -> tuple[str, ...]:
-        """Return the candidates that `names` asks for (`all`, or names and aliases, comma separated), in recipe order.
+        """Return the candidates that `names` selects, in the recipe's order.
+
+        `names` is `all`, or names and aliases, comma separated.
 
         Raises
         ------
@@ -133,7 +143,10 @@ class Recipe(Settings):
         return tuple(name for name in self.candidates if name in chosen)
 
     def part(self, keys: Iterable[str], *, candidates: Iterable[str] = ()) -> dict[str, Any]:
-        """Return the named top-level keys as plain values, with of the candidates only those named and their members."""
+        """Return the named top-level keys as plain values.
+
+        Of the candidates, only those in `candidates` and their members are included.
+        """
         values = self.model_dump(mode="json", include=set(keys))
         if candidates:
             wanted = [*candidates, *(m for name in candidates for m in self.candidates[name].members)]

@@ -19,6 +19,9 @@ def _as_word(value: object) -> object:
 #: A word, or a number as -999 is, that stands for a missing value, as an empty field does.
 MissingWord = Annotated[str, BeforeValidator(_as_word), Field(pattern=r"^\S(.*\S)?$")]
 
+#: A value of a category; a number in YAML is its text.
+CategoryValue = Annotated[str, BeforeValidator(_as_word), Field(min_length=1)]
+
 #: Columns that `predict`, the service's log and tables of labels put beside those of a table; a recipe's must have other names.
 RESERVED_COLUMNS = (
     *("prediction", "prediction_lower", "prediction_upper", "model_version"),
@@ -32,14 +35,43 @@ RESERVED_MEMBERS = ("estimators", "weights", "n_jobs", "verbose")
 SYNTHETIC = "synthetic"
 
 
-class Column(Settings):
-    """A column of the table: its type, unit, and the range that is possible at all (not the one a file happens to hold)."""
+def _refuse_text(value: object) -> object:
+    if value == "text":
+        raise ValueError(
+            "a model cannot be fitted to free text. Use category where each value is a name, or make numbers of the text "
+            "before (its length, counts of words)."
+        )
+    return value
 
-    type: Literal["number", "integer"] = "number"
+
+#: What a column holds; each has a module of its name in the `kinds` of every room that it touches.
+ColumnType = Annotated[Literal["number", "integer", "boolean", "category", "datetime"], BeforeValidator(_refuse_text)]
+
+
+class Column(Settings):
+    """A column of the table: its type, unit, and the range that is possible at all (not the one a file happens to hold).
+
+    `values` are all that a category may have; empty: any. `format` is how dates are written, in the codes of `strptime`;
+    empty: ISO 8601.
+    """
+
+    type: ColumnType = "number"
     unit: Label = ""
     min: float | None = None
     max: float | None = None
     nullable: bool = False
+    values: tuple[CategoryValue, ...] = ()
+    format: str = ""
+
+    @model_validator(mode="after")
+    def _has_settings_of_its_type(self) -> Self:
+        of = {"values": ("category",), "format": ("datetime",), **dict.fromkeys(("unit", "min", "max"), ("number", "integer"))}
+        for name, types in of.items():
+            if self.type not in types and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(
+                    f"'{name}' is a setting of columns of the type {' or '.join(types)}, and this is a {self.type}."
+                )
+        return self
 
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> Self:
@@ -49,7 +81,7 @@ class Column(Settings):
 
 
 class Download(Settings):
-    """The published file: its short name (the `data_source` tag), address and pinned digest."""
+    """The published file: its name (the `data_source` tag), URL and digest."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     url: str = Field(pattern=r"^https?://")
@@ -57,14 +89,17 @@ class Download(Settings):
 
 
 class Loader(Settings):
-    """A function that returns the table as a DataFrame, or a scikit-learn Bunch with one in `frame`."""
+    """A function that returns the table as a DataFrame or a scikit-learn Bunch.
+
+    A Bunch must have the table in `frame`.
+    """
 
     path: ImportPath
     params: dict[str, Any] = {}
 
 
 class Data(Settings):
-    """Where the recipe's own rows come from, and how many make a table worth learning from."""
+    """The source of the recipe's own rows, and the least number of rows."""
 
     download: Download | None = None
     loader: Loader | None = None
@@ -79,10 +114,11 @@ class Data(Settings):
 
 
 class Split(Settings):
-    """How test rows are set apart: `grouped` keeps equal rows together, `random` is `train_test_split`.
+    """The split into training and test rows.
 
-    Where `tolerance` is above 0, `grouped` also keeps together rows of which no feature differs by more than so many standard
-    deviations of its column. Then a row may change sides when others are added.
+    `grouped` keeps equal rows together, `random` is `train_test_split`. Where `tolerance` is above 0, `grouped` also keeps
+    together rows of which no feature differs by more than this number of standard deviations of its column. Then a row may
+    change sides when others are added.
     """
 
     method: Literal["grouped", "random"] = "grouped"
@@ -91,6 +127,6 @@ class Split(Settings):
 
 
 class CrossValidation(Settings):
-    """How candidates are compared on the training rows."""
+    """The cross-validation that compares candidates on the training rows."""
 
     folds: int = Field(default=5, ge=2)

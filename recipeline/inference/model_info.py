@@ -4,50 +4,62 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.numbers import missing_codes
-from recipeline.inference.interval import Interval
+from recipeline.inference.interval import FittedInterval, Interval
+from recipeline.inference.kinds.base import Kind
+from recipeline.inference.kinds.every import KINDS
+from recipeline.records import LEFT_OUT
+
+#: A value of a feature as JSON has it; None: missing.
+Value = str | float | bool | None
 
 
 @dataclass(frozen=True)
 class Feature:
     """A column that the model takes: what is possible at all (`min`, `max`), and what the model has seen; None: not known.
 
-    `na` are the words that stand for a missing value.
+    `na` are the words that stand for a missing value. `min` and `max` are of numbers; `train_min` and `train_max` are codes, as
+    `recipeline.inference.kinds` defines them for each `type`. `values` are all that a category may have, `categories` those
+    that it had, with their `counts`; `quantiles` are of numbers, by their share.
     """
 
     name: str
     unit: str = ""
     type: str = "number"
     nullable: bool = False
-    na: Sequence[str] = ()
+    na: tuple[str, ...] = ()
     min: float | None = None
     max: float | None = None
     train_min: float | None = None
     train_max: float | None = None
+    values: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
+    categories: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
+    format: str = field(default="", metadata=LEFT_OUT)
+    quantiles: Mapping[str, float | None] | None = field(default=None, metadata=LEFT_OUT)
+    counts: tuple[int, ...] | None = field(default=None, metadata=LEFT_OUT)
 
-    @classmethod
-    def from_info(cls, values: Mapping[str, Any]) -> Self:
-        """Return the feature that an entry of `features` in model_info.json describes; what it says besides is ignored.
-
-        Raises
-        ------
-        KeyError : it has no name.
-        """
-        known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
-        return cls(**{"name": values["name"]} | known)
+    @cached_property
+    def kind(self) -> Kind:
+        """The implementation of its type; that of a number where the type is of a newer version."""
+        return KINDS.get(self.type, KINDS["number"])
 
     @property
-    def is_integer(self) -> bool:
-        """Whether it holds whole numbers."""
-        return self.type == "integer"
+    def is_numeric(self) -> bool:
+        """Whether its codes are the numbers that the model takes."""
+        return READERS[self.type].is_numeric
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The code of each category."""
+        return {name: place for place, name in enumerate(self.categories)}
 
     @cached_property
     def missing_codes(self) -> list[float]:
@@ -57,7 +69,8 @@ class Feature:
     def is_missing_word(self, value: object) -> bool:
         """Whether a text or a number is one of the words for a missing value."""
         if isinstance(value, str):
-            return value.strip() in self.na
+            text = value.strip()
+            return text in self.na or (not text and not self.is_numeric)
         return type(value) in (int, float) and value in self.missing_codes
 
     @property
@@ -73,7 +86,7 @@ class Feature:
     @property
     def trained_on(self) -> str:
         """The rule that a value outside of the training rows breaks."""
-        return f"trained on {self.low:g} to {self.high:g}{f' {self.unit}' if self.unit else ''}"
+        return self.kind.trained_on(self)
 
     @property
     def at_least(self) -> str:
@@ -84,6 +97,11 @@ class Feature:
     def at_most(self) -> str:
         """The rule that a value above the greatest possible one breaks."""
         return f"must be at most {self.max:g}{f' {self.unit}' if self.unit else ''}"
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The codes beyond which a value is one that the model has not seen."""
+        return (self.low, self.high) if self.kind.has_range else (-math.inf, math.inf)
 
     def is_possible(self, value: float) -> bool:
         """Whether the recipe allows a value at all."""
@@ -96,70 +114,85 @@ class Feature:
         return self.at_most if self.max is not None and value > self.max else ""
 
 
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+@dataclass(frozen=True)
+class Target:
+    """The column that the model predicts: its name, unit and type, and what is possible at all; None: not known."""
+
+    name: str
+    type: str = "number"
+    unit: str = ""
+    min: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What whoever serves a model must know of it, as model_info.json has it.
+
+    `sample` is a row by feature, None where a value is missing; `interval` is None of a model that has none.
+    """
+
+    target: Target
+    features: tuple[Feature, ...]
+    candidate: str = ""
+    interval: FittedInterval | None = None
+    sample: Mapping[str, Value] = field(default_factory=dict)
 
 
 def describe_model(
-    recipe: Recipe, train: pd.DataFrame, interval: Interval, *, candidate: str, measured: Mapping[str, float]
-) -> dict[str, Any]:
-    """Return the description of the fitted `candidate` as plain values, as JSON takes them: None where others have NaN.
+    recipe: Recipe, train: pd.DataFrame, interval: Interval, *, candidate: str, coverage: float, test_rows: int
+) -> ModelInfo:
+    """Return the description of the fitted `candidate`: None where others have NaN.
 
     Parameters
     ----------
     train : the rows it was fitted on, with the recipe's columns; nullable ones may hold NaN.
     interval : fitted on the out-of-fold predictions of `train`.
-    measured : `coverage` and `rows` of the test rows, as `recipeline.evaluation.scoring.measure_interval` returns them.
+    coverage : the share of the `test_rows` that are inside the interval.
     """
     target = recipe.columns[recipe.target]
-    return {
-        "candidate": candidate,
-        "target": {
-            "name": recipe.target,
-            "type": target.type,
-            "unit": target.unit,
-            "min": target.min,
-            "max": target.max,
-        },
-        "features": [describe_feature(recipe, name, train[name]) for name in recipe.features],
-        "interval": {**interval.as_dict(), "test_coverage": measured["coverage"], "test_rows": measured["rows"]},
-        "sample": choose_sample(train[list(recipe.features)]),
-    }
+    features = tuple(describe_feature(recipe, name, train[name]) for name in recipe.features)
+    codes = np.column_stack([it.kind.encode(train[it.name], it) for it in features])
+    return ModelInfo(
+        candidate=candidate,
+        target=Target(recipe.target, target.type, target.unit, target.min, target.max),
+        features=features,
+        interval=interval.describe(coverage, test_rows),
+        sample=choose_sample(codes, features),
+    )
 
 
-def describe_feature(recipe: Recipe, name: str, values: pd.Series) -> dict[str, Any]:
-    """Return what the recipe says of a feature, and the range and quantiles of its training values; NaN is left out.
+def describe_feature(recipe: Recipe, name: str, values: pd.Series) -> Feature:
+    """Return what the recipe says of a feature, and what the training rows have of it; missing values are left out.
 
-    `min` and `max` are what is possible at all, None where the recipe does not say; `train_min` and `train_max` what the model
-    has seen, None, as the quantiles, where it has seen no value.
+    `min` and `max` are what is possible at all, None where the recipe does not say. `train_min` and `train_max` are what the
+    model has seen, as codes, None where it has seen no value.
     """
-    column, known = recipe.columns[name], values.to_numpy(dtype=float)
-    known = known[~np.isnan(known)]
-    seen = np.quantile(known, (0, 1, *QUANTILES)).tolist() if known.size else [None] * (2 + len(QUANTILES))
-    return {
-        "name": name,
-        "type": column.type,
-        "unit": column.unit,
-        "nullable": column.nullable,
-        "na": list(recipe.na),
-        "min": column.min,
-        "max": column.max,
-        "train_min": seen[0],
-        "train_max": seen[1],
-        "quantiles": {f"{q:g}": value for q, value in zip(QUANTILES, seen[2:], strict=True)},
-    }
+    column = recipe.columns[name]
+    return Feature(
+        name=name,
+        type=column.type,
+        unit=column.unit,
+        nullable=column.nullable,
+        na=tuple(recipe.na),
+        min=column.min,
+        max=column.max,
+        values=tuple(column.values),
+        format=column.format,
+        **vars(KINDS[column.type].learn(values)),
+    )
 
 
-def choose_sample(features: pd.DataFrame) -> dict[str, float | None]:
+def choose_sample(rows: np.ndarray, features: Sequence[Feature]) -> dict[str, Value]:
     """Return the row nearest to the columns' medians, in Euclidean distance of columns divided by their standard deviation.
 
-    A row that is there looks real, the medians together may not be possible. Rows without NaN are preferred; where there is
-    none, a missing value is None. Of equally near ones the first is taken.
+    A row that is there looks real, the medians together may not be possible. Rows without missing values are preferred; where
+    there is none, a missing value is None. Of equally near ones the first is taken. `rows` are codes, (rows, features).
     """
-    values = features.to_numpy(dtype=float)
-    complete = ~np.isnan(values).any(axis=1)
-    values = values[complete] if complete.any() else values
+    complete = ~np.isnan(rows).any(axis=1)
+    values = rows[complete] if complete.any() else rows
     known = pd.DataFrame(values)
     scale = known.std(ddof=0).to_numpy()
     distance = (values - known.median().to_numpy()) / np.where(scale > 0, scale, 1.0)
     nearest = values[int(np.argmin(np.nansum(distance**2, axis=1)))].tolist()
-    return {str(name): None if np.isnan(value) else value for name, value in zip(features.columns, nearest, strict=True)}
+    return {feature.name: feature.kind.show(value, feature) for feature, value in zip(features, nearest, strict=True)}

@@ -1,9 +1,8 @@
-"""How good predictions are, and how sure that is."""
+"""Regression metrics and their bootstrap intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from sklearn.metrics import cohen_kappa_score, mean_absolute_error, r2_score, root_mean_squared_error
@@ -12,7 +11,10 @@ from recipeline.metrics.bootstrap import resample_scores
 
 
 def score_predictions(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Return r2 (1 is perfect, 0 the mean), rmse and mae (in the target's unit) of equally long 1-d arrays without NaN."""
+    """Return r2, rmse and mae of equally long 1-d arrays without NaN.
+
+    r2 is 1 for perfect predictions and 0 for the mean; rmse and mae are in the target's unit.
+    """
     return {
         "r2": float(r2_score(target, predicted)),
         "rmse": float(root_mean_squared_error(target, predicted)),
@@ -21,7 +23,7 @@ def score_predictions(target: np.ndarray, predicted: np.ndarray) -> dict[str, fl
 
 
 def in_slice(target: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
-    """Return which values are from `low` to `high`, both included; None is open."""
+    """Return a mask of the values from `low` to `high`, both included; None is open."""
     inside = np.ones(len(target), dtype=bool)
     if low is not None:
         inside &= target >= low
@@ -31,44 +33,39 @@ def in_slice(target: np.ndarray, low: float | None, high: float | None) -> np.nd
 
 
 def accuracy_within(target: np.ndarray, predicted: np.ndarray, tolerances: Sequence[float]) -> dict[str, float]:
-    """Return the share of predictions within each tolerance of the target (Cortez et al. 2009 report it at 0.5 and 1).
+    """Return the share of predictions within each tolerance of the target.
 
-    An error that is the tolerance up to the rounding of the two values is within it, in any unit of the target.
+    Cortez et al. (2009) report it at 0.5 and 1. An error equal to the tolerance, up to the rounding of the two values, is
+    within it in any unit of the target.
     """
     error = np.abs(target - predicted) - 4 * np.finfo(float).eps * np.maximum(np.abs(target), np.abs(predicted))
     return {f"{tolerance:g}": float(np.mean(error <= tolerance)) for tolerance in tolerances}
 
 
-def score_grades(target: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
-    """Return how predictions do as whole grades: quadratic weighted kappa (Cohen 1968) of the rounded ones, errors per grade.
+def score_grades(target: np.ndarray, predicted: np.ndarray) -> tuple[float, list[tuple[int, int, float, float]]]:
+    """Return quadratic weighted kappa and the errors of each grade.
 
-    `target` holds whole numbers. The errors are of the unrounded predictions; `bias` is predicted minus true.
+    Kappa (Cohen 1968) is that of the rounded predictions. `target` holds whole numbers. Per grade: the grade, its rows, mean
+    absolute error and bias, which is predicted minus true, both of the unrounded predictions.
     """
     rounded = np.rint(predicted).astype(int)
     grades, counts = np.unique(target.astype(int), return_counts=True)
     error = predicted - target
-    return {
-        "quadratic_kappa": float(cohen_kappa_score(target.astype(int), rounded, weights="quadratic")),
-        "per_grade": [
-            {
-                "grade": int(grade),
-                "rows": int(count),
-                "mae": float(np.abs(error[target == grade]).mean()),
-                "bias": float(error[target == grade].mean()),
-            }
-            for grade, count in zip(grades, counts, strict=True)
-        ],
-    }
+    kappa = float(cohen_kappa_score(target.astype(int), rounded, weights="quadratic"))
+    return kappa, [
+        (int(grade), int(count), float(np.abs(error[target == grade]).mean()), float(error[target == grade].mean()))
+        for grade, count in zip(grades, counts, strict=True)
+    ]
 
 
 def bootstrap_intervals(
     target: np.ndarray, predicted: np.ndarray, groups: np.ndarray, *, draws: int, seed: int, level: float = 0.95
-) -> dict[str, list[float]]:
-    """Return percentile bootstrap intervals (Efron and Tibshirani 1993, ch. 13) of r2, rmse and mae, as [lower, upper].
+) -> dict[str, tuple[float, float]]:
+    """Return percentile bootstrap intervals of r2, rmse and mae: lower and upper limit.
 
-    Whole groups are drawn, because copies of one row are one observation. Draws in which the target does not vary are left
-    out of R2, which is not defined there: of a constant target its limits are NaN. `target + c` has the intervals of `target`
-    and `c * target` its R2 and `c` times the others, predictions alike.
+    Source: Efron and Tibshirani 1993, ch. 13. Whole groups are drawn, because copies of one row are one observation. Draws in
+    which the target does not vary are left out of R2, which is not defined there: the limits of a constant target are NaN.
+    `target + c` has the intervals of `target`, and `c * target` its R2 and `c` times the others, predictions alike.
     """
     errors = np.column_stack([(target - predicted) ** 2, np.abs(target - predicted)])
     n, spread, sums = resample_scores(target, groups, errors, draws=draws, seed=seed)
@@ -76,4 +73,5 @@ def bootstrap_intervals(
     r2 = (1 - squared / spread)[~np.isnan(spread)]
     limits = [(1 - level) / 2, (1 + level) / 2]
     drawn = {"r2": r2 if len(r2) else np.array([np.nan]), "rmse": np.sqrt(squared / n), "mae": absolute / n}
-    return {name: np.quantile(values, limits).tolist() for name, values in drawn.items()}
+    found = {name: np.quantile(values, limits).tolist() for name, values in drawn.items()}
+    return {name: (low, high) for name, (low, high) in found.items()}

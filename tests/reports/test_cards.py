@@ -175,7 +175,7 @@ def test_the_figures_of_a_chain_are_the_logged_metrics_on_every_card(browser: Br
         )
     best, facts = metrics["best"], evaluate.facts()
     assert (facts["R2"], facts["RMSE"], facts["MAE"]) == (best["r2"], best["rmse"], best["mae"])
-    gates = evaluate.table("Is it good enough?")
+    gates = evaluate.table("Gates")
     verdict = json.loads((chains.cards["promoted", "evaluate"].parent / "verdict.json").read_text(encoding="utf-8"))
     assert [row["measured"] for row in gates] == [criterion["value"] for criterion in verdict["criteria"]]
     evaluate.close()

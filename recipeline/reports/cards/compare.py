@@ -1,22 +1,25 @@
-"""The card of compare: what is different between two results of the same recipe, and what that did to the figures."""
+"""The card of compare: differences between two results of one recipe."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from recipeline.evaluation.results import Metrics
 from recipeline.reports.blocks import Block, Card, Cell, Lines, Note, Plot, Section, Table
 from recipeline.reports.plots.change import plot_pairs
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: how people call it, its run of evaluate, and what that found; `rows` is a digest of its test rows."""
+    """One of the two results: name, evaluate run, metrics, digest of test rows.
+
+    `rows` is the digest.
+    """
 
     name: str
     run_id: str
-    metrics: dict[str, Any]
+    metrics: Metrics
     verdict: str
     source: str
     rows: str
@@ -24,7 +27,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two results, and a line for each component of the steps that differs."""
+    """Two results, and a line for each component that differs."""
 
     before: Side
     after: Side
@@ -34,35 +37,38 @@ class Comparison:
 def make_card(found: Comparison) -> Card:
     """Return the card of a comparison."""
     before, after = found.before, found.after
-    gain = after.metrics["best"]["r2"] - before.metrics["best"]["r2"]
+    gain = after.metrics.best.r2 - before.metrics.best.r2
     return Card(
         f"{before.name} against {after.name}",
-        f"Test R2 {before.metrics['best']['r2']:.4f} → {after.metrics['best']['r2']:.4f} ({gain:+.4f}), "
-        f"{before.metrics['best']['candidate']} → {after.metrics['best']['candidate']}.",
+        f"Test R2 {before.metrics.best.r2:.4f} → {after.metrics.best.r2:.4f} ({gain:+.4f}), "
+        f"{before.metrics.best.candidate} → {after.metrics.best.candidate}.",
         [
             Section("The best candidates", compare_best(found)),
-            Section("What is different", list_differences(found)),
+            Section("Differences", list_differences(found)),
             *_candidates(before, after),
         ],
     )
 
 
 def compare_best(found: Comparison) -> list[Block]:
-    """Return the best candidates side by side, with a warning where their figures are of different rows."""
+    """Return the best candidates side by side.
+
+    A warning is added where their metrics are from different test rows.
+    """
     before, after = found.before, found.after
-    other = Note("The test rows are not the same: the figures are of different rows, and do not compare.", "warning")
+    other = Note("The test rows differ: the metrics are of different rows and cannot be compared.", "warning")
     rows: list[list[Cell]] = [
         ["run of evaluate", before.run_id, after.run_id, ""],
         ["rows from", before.source, after.source, ""],
-        ["best candidate", before.metrics["best"]["candidate"], after.metrics["best"]["candidate"], ""],
+        ["best candidate", before.metrics.best.candidate, after.metrics.best.candidate, ""],
         ["verdict", before.verdict, after.verdict, ""],
     ]
     for name in ("r2", "rmse", "mae"):
-        old, new = before.metrics["best"][name], after.metrics["best"][name]
+        old, new = getattr(before.metrics.best, name), getattr(after.metrics.best, name)
         rows.append([f"test {'R2' if name == 'r2' else name.upper()}", old, new, new - old])
-    old, new = (side.metrics["candidates"][side.metrics["best"]["candidate"]]["cv_mean_score"] for side in (before, after))
+    old, new = (side.metrics.candidates[side.metrics.best.candidate].cv_mean_score for side in (before, after))
     rows.append(["CV R2 mean", old, new, new - old])
-    rows.append(["test rows", before.metrics["test_rows"], after.metrics["test_rows"], ""])
+    rows.append(["test rows", before.metrics.test_rows, after.metrics.test_rows, ""])
     table = Table(["what", before.name, after.name, "difference"], rows)
     return [other, table] if before.rows != after.rows else [table]
 
@@ -70,22 +76,22 @@ def compare_best(found: Comparison) -> list[Block]:
 def list_differences(found: Comparison) -> list[Block]:
     """Return a line for each component that differs."""
     if not found.differences:
-        return [Note("Nothing that is recorded: settings, rows, code and libraries are the same.")]
+        return [Note("No recorded differences: settings, rows, code and libraries are the same.")]
     return [Lines(list(found.differences))]
 
 
 def _candidates(before: Side, after: Side) -> list[Section]:
-    old, new = before.metrics["candidates"], after.metrics["candidates"]
-    common = sorted((name for name in old if name in new), key=lambda name: -new[name]["cv_mean_score"])
+    old, new = before.metrics.candidates, after.metrics.candidates
+    common = sorted((name for name in old if name in new), key=lambda name: -new[name].cv_mean_score)
     if not common:
         return []
     plot = Plot(
         "candidates",
-        "Cross-validated R2 of the candidates that both have, before and after.",
+        "Cross-validated R2 of the candidates in both results, before and after.",
         lambda: plot_pairs(
             common,
-            [old[name]["cv_mean_score"] for name in common],
-            [new[name]["cv_mean_score"] for name in common],
+            [old[name].cv_mean_score for name in common],
+            [new[name].cv_mean_score for name in common],
             "CV R2 mean",
         ),
         Table(
@@ -93,17 +99,17 @@ def _candidates(before: Side, after: Side) -> list[Section]:
             [
                 [
                     name,
-                    old[name]["cv_mean_score"],
-                    new[name]["cv_mean_score"],
-                    old[name]["r2"],
-                    new[name]["r2"],
+                    old[name].cv_mean_score,
+                    new[name].cv_mean_score,
+                    old[name].r2,
+                    new[name].r2,
                 ]
                 for name in common
             ],
         ),
     )
     only = [
-        [name, "only before" if name in old else "only after", (old.get(name) or new[name])["cv_mean_score"]]
+        [name, "only before" if name in old else "only after", (old.get(name) or new[name]).cv_mean_score]
         for name in sorted({*old} ^ {*new})
     ]
     return [

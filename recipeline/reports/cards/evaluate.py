@@ -1,15 +1,14 @@
-"""The card of evaluate: how good the best candidate is on rows it has not seen, whether that is enough, and where it errs."""
+"""The card of evaluate: test metrics, gates and diagnosis of the best candidate."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, TEST_PREDICTIONS, VERDICT
 from recipeline.evaluation.gates import VALIDATED, failures
-from recipeline.reports.blocks import Block, Card, Facts, Note, Plot, Results, Section, Table
+from recipeline.evaluation.results import Best, Diagnosis, Metrics, Verdict
+from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.cards.train import label_of, summarise_pairs
 from recipeline.reports.limits import explain_points, select_strongest
 from recipeline.reports.plots.model import (
@@ -23,8 +22,6 @@ from recipeline.reports.plots.model import (
     plot_slices,
 )
 
-Json = dict[str, Any]
-
 # More bars than this are not read.
 _MOST_GRADES = 20
 
@@ -32,21 +29,21 @@ _MOST_GRADES = 20
 def make_card(results: Results) -> Card:
     """Return the card of a run of evaluate."""
     metrics, verdict, diagnosis = results.load(METRICS), results.load(VERDICT), results.load(DIAGNOSIS)
-    best, label = metrics["best"], label_of(results.recipe)
+    best, label = metrics.best, label_of(results.recipe)
     rows = results.load(TEST_PREDICTIONS)
-    passed = verdict["verdict"] == VALIDATED
-    sentence = f"{best['candidate']} is {verdict['verdict']}: R2 {best['r2']:.4f} on {metrics['test_rows']:,} test rows."
+    passed = verdict.verdict == VALIDATED
+    sentence = f"{best.candidate} is {verdict.verdict}: R2 {best.r2:.4f} on {metrics.test_rows:,} test rows."
     sections = [
-        Section("Is it good enough?", [_gates(verdict)]),
-        Section("How good is it?", [_scores(best), _facts(metrics)]),
+        Section("Gates", [_gates(verdict)]),
+        Section("Test metrics", [_scores(best), _facts(metrics)]),
         Section("All candidates on the test rows", [_candidates(metrics, results.load(LEADERBOARD))]),
         *_leaks(metrics),
-        Section("Predicted against true", [_predicted(rows, best["candidate"], label)]),
-        Section("Residuals", [_residuals(rows, best["candidate"], label)]),
+        Section("Predicted against true", [_predicted(rows, best.candidate, label)]),
+        Section("Residuals", [_residuals(rows, best.candidate, label)]),
         Section("Calibration", [_calibration(diagnosis, label), *_grades(best, label)]),
-        Section("Where it errs", [_slices(diagnosis, label), _worst(diagnosis, results.recipe.target)]),
-        Section("What it looks at", [_importance(diagnosis)]),
-        Section("How sure it is", _interval(best, diagnosis)),
+        Section("Errors by slice", [_slices(diagnosis, label), _worst(diagnosis, results.recipe.target)]),
+        Section("Feature importance", [_importance(diagnosis)]),
+        Section("Prediction interval", _interval(best, diagnosis)),
     ]
     notes = [Note(line, "bad") for line in failures(verdict)]
     return Card(
@@ -54,45 +51,44 @@ def make_card(results: Results) -> Card:
     )
 
 
-def _gates(verdict: Json) -> Table:
+def _gates(verdict: Verdict) -> Table:
     return Table(
         ["criterion", "measured", "must be", "threshold", "passed"],
-        [[c["criterion"], c["value"], c["rule"], float(c["threshold"]), bool(c["passed"])] for c in verdict["criteria"]],
+        [[c.criterion, c.value, c.rule, float(c.threshold), bool(c.passed)] for c in verdict.criteria],
         "The gates of the recipe",
     )
 
 
-def _scores(best: Json) -> Plot:
-    names, intervals = {"r2": "R2", "rmse": "RMSE", "mae": "MAE"}, best["interval_95"]
-    values = [best[name] for name in names]
+def _scores(best: Best) -> Plot:
+    names, intervals = {"r2": "R2", "rmse": "RMSE", "mae": "MAE"}, best.interval_95
+    values = [best.r2, best.rmse, best.mae]
     low, high = ([intervals[name][end] for name in names] for end in (0, 1))
     return Plot(
         "scores",
-        "R2, root mean squared and mean absolute error on the test rows, with 95 % intervals from resampling distinct rows.",
+        "R2, root mean squared and mean absolute error on the test rows, with 95 % bootstrap intervals over distinct rows.",
         lambda: plot_intervals(list(names.values()), values, low, high),
         Table(["metric", "value", "from", "to"], [list(row) for row in zip(names.values(), values, low, high, strict=True)]),
     )
 
 
-def _facts(metrics: Json) -> Facts:
-    best = metrics["best"]
-    grades = best.get("grades", {})
+def _facts(metrics: Metrics) -> Facts:
+    best = metrics.best
     return Facts(
         {
-            "R2": best["r2"],
-            "RMSE": best["rmse"],
-            "MAE": best["mae"],
-            "RMSE of the mean predictor": metrics["mean_predictor"]["rmse"],
-            **{f"Share within {tolerance}": share for tolerance, share in best["accuracy_within"].items()},
-            **({"Quadratic kappa of the rounded grade": grades["quadratic_kappa"]} if "quadratic_kappa" in grades else {}),
+            "R2": best.r2,
+            "RMSE": best.rmse,
+            "MAE": best.mae,
+            "RMSE of the mean predictor": metrics.mean_predictor.rmse,
+            **{f"Share within {tolerance}": share for tolerance, share in best.accuracy_within.items()},
+            **({"Quadratic kappa of the rounded grade": best.grades.quadratic_kappa} if best.grades else {}),
         }
     )
 
 
-def _candidates(metrics: Json, board: pd.DataFrame) -> Plot:
+def _candidates(metrics: Metrics, board: pd.DataFrame) -> Plot:
     names = [str(name) for name in board["candidate"]]
     folds = [name for name in board if str(name).startswith("fold_")]
-    scores, quoted = metrics["candidates"], metrics["random_split_r2"]
+    scores, quoted = metrics.candidates, metrics.random_split_r2
     columns = [
         "candidate",
         "test R2",
@@ -102,43 +98,36 @@ def _candidates(metrics: Json, board: pd.DataFrame) -> Plot:
         "CV R2 std",
         *(["R2, random split"] if quoted else []),
     ]
-    rows = [
-        [
-            name,
-            *(scores[name][key] for key in ("r2", "rmse", "mae", "cv_mean_score", "cv_std")),
-            *([quoted[name]] if quoted else []),
-        ]
-        for name in names
+    shown = [(name, scores[name]) for name in names]
+    rows: list[list[Cell]] = [
+        [name, it.r2, it.rmse, it.mae, it.cv_mean_score, it.cv_std, *([quoted[name]] if quoted else [])] for name, it in shown
     ]
     return Plot(
         "candidates",
-        "R2 of each candidate: over the folds, by which the best one is chosen, and on the test rows.",
+        "R2 of each candidate over the folds, which selects the best one, and on the test rows.",
         lambda: plot_leaderboard(
-            names, board["cv_mean_score"].tolist(), board[folds].to_numpy(dtype=float), [scores[name]["r2"] for name in names]
+            names, board["cv_mean_score"].tolist(), board[folds].to_numpy(dtype=float), [scores[name].r2 for name in names]
         ),
         Table(columns, rows, marked=0),
     )
 
 
-def _leaks(metrics: Json) -> list[Section]:
-    leaks = metrics["leaks"]
+def _leaks(metrics: Metrics) -> list[Section]:
+    leaks = metrics.leaks
     if not leaks:
         return []
     rows = [
-        [name, leaks["r2_with_twin"][name], scores["r2"], leaks["r2_without_twin"][name]]
-        for name, scores in metrics["candidates"].items()
+        [name, leaks.r2_with_twin[name], scores.r2, leaks.r2_without_twin[name]] for name, scores in metrics.candidates.items()
     ]
-    note = Note(
-        f"{leaks['leaked_rows']:,} test rows have a twin in training: the figure without them is the honest one.", "warning"
-    )
-    return [Section("What the copies are worth", [note, Table(["candidate", "R2 with a twin", "R2, all", "R2 without"], rows)])]
+    note = Note(f"{leaks.leaked_rows:,} test rows have a twin in training: use the R2 without them.", "warning")
+    return [Section("Effect of twins", [note, Table(["candidate", "R2 with a twin", "R2, all", "R2 without"], rows)])]
 
 
 def _predicted(rows: pd.DataFrame, name: str, label: str) -> Plot:
     true, predicted = rows["target"].to_numpy(dtype=float), rows[f"predicted {name}"].to_numpy(dtype=float)
     return Plot(
         "predicted_vs_true",
-        f"{name}: each test row; on the dashed line the prediction is right.{explain_points(len(true))}",
+        f"{name}: predictions of the test rows; the dashed line is a perfect prediction.{explain_points(len(true))}",
         lambda: plot_predicted(true, predicted, label),
         summarise_pairs(true, predicted),
     )
@@ -150,107 +139,105 @@ def _residuals(rows: pd.DataFrame, name: str, label: str) -> Plot:
     quantiles = np.quantile(true - predicted, levels)
     return Plot(
         "residuals",
-        f"{name}: what is left over, true minus predicted, against the prediction; on the right how often."
+        f"{name}: residuals (true minus predicted) against the prediction, with their distribution on the right."
         f"{explain_points(len(true))}",
         lambda: plot_residuals(true, predicted, label),
         Table(["quantile of the residuals", "value"], [[q, float(value)] for q, value in zip(levels, quantiles, strict=True)]),
     )
 
 
-def _calibration(diagnosis: Json, label: str) -> Plot:
-    bins = diagnosis["by_predicted"]
-    said, true = ([entry[key] for entry in bins] for key in ("mean_predicted", "mean_true"))
+def _calibration(diagnosis: Diagnosis, label: str) -> Plot:
+    bins = diagnosis.by_predicted
+    said, true = [entry.mean_predicted for entry in bins], [entry.mean_true for entry in bins]
     return Plot(
         "calibration",
-        "Rows of about the same prediction together: are they right on average?",
+        "Calibration: the mean true value of rows with similar predictions.",
         lambda: plot_calibration(said, true, label),
         Table(
             ["predicted from", "to", "rows", "mean predicted", "mean true", "mean absolute error"],
-            [[entry[key] for key in ("from", "to", "rows", "mean_predicted", "mean_true", "mae")] for entry in bins],
+            [[it.from_, it.to, it.rows, it.mean_predicted, it.mean_true, it.mae] for it in bins],
         ),
     )
 
 
-def _grades(best: Json, label: str) -> list[Block]:
-    if "grades" not in best or len(best["grades"]["per_grade"]) > _MOST_GRADES:
+def _grades(best: Best, label: str) -> list[Block]:
+    if best.grades is None or len(best.grades.per_grade) > _MOST_GRADES:
         return []
-    grades = best["grades"]["per_grade"]
-    columns = {key: [entry[key] for entry in grades] for key in ("grade", "rows", "mae", "bias")}
+    grades = best.grades.per_grade
+    whole, counts = [it.grade for it in grades], [it.rows for it in grades]
+    errors, biases = [it.mae for it in grades], [it.bias for it in grades]
     return [
         Plot(
             "errors_per_grade",
-            "The error of each true grade, and which way it goes.",
-            lambda: plot_grades(columns["grade"], columns["mae"], columns["bias"], columns["rows"], label),
+            "Error and bias of each true grade.",
+            lambda: plot_grades(whole, errors, biases, counts, label),
             Table(
                 ["grade", "test rows", "mean absolute error", "bias"],
-                [list(row) for row in zip(*columns.values(), strict=True)],
+                [[it.grade, it.rows, it.mae, it.bias] for it in grades],
             ),
         )
     ]
 
 
-def _slices(diagnosis: Json, label: str) -> Plot:
-    slices = diagnosis["slices"]
-    names = [entry["slice"] for entry in slices]
+def _slices(diagnosis: Diagnosis, label: str) -> Plot:
+    slices = diagnosis.slices
+    names = [it.slice for it in slices]
     return Plot(
         "slices",
-        "The error of slices of the test rows: the recipe's, and the lowest and highest quarters of the top three columns.",
-        lambda: plot_slices(names, [entry["mae"] for entry in slices], [entry["bias"] for entry in slices], label),
-        Table(
-            ["slice", "rows", "mean absolute error", "bias"], [[e[k] for k in ("slice", "rows", "mae", "bias")] for e in slices]
-        ),
+        "Error of slices of the test rows: the recipe's, and the lowest and highest quarters of the top three columns.",
+        lambda: plot_slices(names, [it.mae for it in slices], [it.bias for it in slices], label),
+        Table(["slice", "rows", "mean absolute error", "bias"], [[it.slice, it.rows, it.mae, it.bias] for it in slices]),
     )
 
 
-def _strongest(diagnosis: Json, features: list[str]) -> tuple[list[str], str]:
-    """Return the features that get a place, by importance, and the sentence that says which they are."""
-    strength = {entry["feature"]: entry["mean"] for entry in diagnosis["importance"]}
+def _strongest(diagnosis: Diagnosis, features: list[str]) -> tuple[list[str], str]:
+    """Return the most important features that are shown, and a sentence on the rest."""
+    strength = {entry.feature: entry.mean for entry in diagnosis.importance}
     return select_strongest(features, [strength[name] for name in features])
 
 
-def _worst(diagnosis: Json, target: str) -> Table:
-    worst = diagnosis["worst_rows"]
-    features, which = _strongest(diagnosis, [name for name in worst[0]["values"] if name != target])
+def _worst(diagnosis: Diagnosis, target: str) -> Table:
+    worst = diagnosis.worst_rows
+    features, which = _strongest(diagnosis, [name for name in worst[0].values if name != target])
     names = [target, *features]
-    rows = [[row["row"], row["predicted"], *(row["values"][name] for name in names)] for row in worst]
-    return Table(["row", "predicted", *names], rows, f"The test rows that it errs most on (row 0 is the first){which}")
+    rows = [[row.row, row.predicted, *(row.values[name] for name in names)] for row in worst]
+    return Table(["row", "predicted", *names], rows, f"The test rows with the largest errors (row 0 is the first){which}")
 
 
-def _importance(diagnosis: Json) -> Plot:
-    found, which = select_strongest(diagnosis["importance"], [entry["mean"] for entry in diagnosis["importance"]])
-    names, mean, std = ([entry[key] for entry in found] for key in ("feature", "mean", "std"))
+def _importance(diagnosis: Diagnosis) -> Plot:
+    found, which = select_strongest(diagnosis.importance, [entry.mean for entry in diagnosis.importance])
+    names, mean, std = [it.feature for it in found], [it.mean for it in found], [it.std for it in found]
     return Plot(
         "importance",
-        "How much R2 drops when a column is shuffled among the rows. Of columns that say the same, each looks dispensable."
-        f"{which}",
+        f"Drop of R2 when a column is shuffled (permutation importance). Correlated columns share their importance.{which}",
         lambda: plot_importance(names, mean, std),
         Table(["column", "drop of R2", "std over shuffles"], [list(row) for row in zip(names, mean, std, strict=True)]),
     )
 
 
-def _interval(best: Json, diagnosis: Json) -> list[Block]:
-    inside = best["interval_90"]
+def _interval(best: Best, diagnosis: Diagnosis) -> list[Block]:
+    inside = best.interval_90
     facts = Facts(
         {
-            "Level that is meant": inside["level"],
-            "Share of test rows inside": inside["coverage"],
-            "Mean width": inside["mean_width"],
-            "Test rows": inside["rows"],
+            "Nominal level": inside.level,
+            "Share of test rows inside": inside.coverage,
+            "Mean width": inside.mean_width,
+            "Test rows": inside.rows,
         }
     )
     table = Table(
         ["predicted from", "to", "rows", "share inside"],
-        [[entry[key] for key in ("from", "to", "rows", "interval_coverage")] for entry in diagnosis["by_predicted"]],
-        "The level holds on average, not for every range of predictions",
+        [[it.from_, it.to, it.rows, it.interval_coverage] for it in diagnosis.by_predicted],
+        "Coverage by range of predictions; the nominal level holds on average only",
     )
-    features, which = _strongest(diagnosis, list(dict.fromkeys(entry["feature"] for entry in diagnosis["coverage"])))
+    features, which = _strongest(diagnosis, list(dict.fromkeys(it.feature for it in diagnosis.coverage)))
     by_feature = Table(
         ["column", "from", "to", "rows", "share inside"],
         [
-            [entry[key] for key in ("feature", "from", "to", "rows", "coverage")]
-            for entry in diagnosis["coverage"]
-            if entry["feature"] in features
+            [entry.feature, entry.from_, entry.to, entry.rows, entry.coverage]
+            for entry in diagnosis.coverage
+            if entry.feature in features
         ],
-        f"Nor for every range of a column: fifths of its values.{which}",
+        f"Coverage by range of each column, in fifths of its values.{which}",
     )
     return [facts, table, by_feature]

@@ -1,4 +1,4 @@
-"""The card of ingest: where the rows are from, what they must be, and what they are."""
+"""The card of ingest: source, schema and profile of the rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import numpy as np
 
 from recipeline.artifacts import COLUMN_PROFILE
 from recipeline.config.table import SYNTHETIC
-from recipeline.reports.blocks import Card, Facts, Note, Plot, Results, Section, Table
+from recipeline.data.results import ColumnProfile
+from recipeline.reports.blocks import Card, Cell, Facts, Note, Plot, Results, Section, Table
+from recipeline.reports.kinds.every import KINDS
 from recipeline.reports.limits import select_strongest
 from recipeline.reports.plots.rows import plot_correlations, plot_distributions
 
@@ -14,26 +16,26 @@ from recipeline.reports.plots.rows import plot_correlations, plot_distributions
 def make_card(results: Results) -> Card:
     """Return the card of a run of ingest."""
     profile, source = results.load(COLUMN_PROFILE), results.tag("data_source")
-    rows, distinct = profile["rows"], profile["distinct_rows"]
+    rows, distinct = profile.rows, profile.distinct_rows
     notes = []
     if source == SYNTHETIC:
-        notes.append(Note("These rows are SYNTHETIC, made up: no score on them says anything about real ones.", "warning"))
-    facts = {
+        notes.append(Note("The rows are SYNTHETIC: scores on them do not apply to real rows.", "warning"))
+    facts: dict[str, Cell] = {
         "Source": results.tag("data_origin"),
         "Kind of source": source,
         "sha256": results.tag("data_digest")[:16],
         "Rows": rows,
         "Distinct rows": distinct,
         "Copies of another row": rows - distinct,
-        "Missing values": sum(column["missing"] for column in profile["columns"].values()),
+        "Missing values": sum(column.missing for column in profile.columns.values()),
         "Violations of the schema": 0,
     }
     return Card(
         "ingest: the rows",
-        f"{rows:,} rows of {len(profile['columns'])} columns, all as the recipe wants them; {rows - distinct:,} are copies.",
+        f"{rows:,} rows of {len(profile.columns)} columns, all valid by the recipe; {rows - distinct:,} are copies.",
         [
-            Section("Where they are from", [Facts(facts)]),
-            Section("What they must be, and are", [_schema(results, profile)]),
+            Section("Source", [Facts(facts)]),
+            Section("Schema and profile", [_schema(results, profile)]),
             Section("Distributions", [_distributions(profile)]),
             Section("Correlations", [_correlations(profile)]),
         ],
@@ -42,51 +44,50 @@ def make_card(results: Results) -> Card:
     )
 
 
-def _schema(results: Results, profile: dict) -> Table:  # type: ignore[type-arg]
+def _schema(results: Results, profile: ColumnProfile) -> Table:
     columns = results.recipe.columns
     return Table(
         ["column", "unit", "type", "possible from", "to", "least", "median", "greatest", "mean", "std", "missing"],
         [
             [
                 name,
-                found["unit"],
-                found["type"],
+                found.unit,
+                found.type,
                 columns[name].min,
                 columns[name].max,
-                *(found["quantiles"][q] for q in ("0", "0.5", "1")),
-                found["mean"],
-                found["std"],
-                found["missing"],
+                *KINDS[found.type].spread(found),
+                found.missing,
             ]
-            for name, found in profile["columns"].items()
+            for name, found in profile.columns.items()
         ],
-        "Each column: what is physically possible, and what is there",
+        "The possible range of each column, and the range in the data",
     )
 
 
-def _distributions(profile: dict) -> Plot:  # type: ignore[type-arg]
-    known, which = select_strongest([name for name, it in profile["columns"].items() if sum(it["histogram"]["counts"])])
-    columns = {name: profile["columns"][name] for name in known}
-    counts = {name: np.array(found["histogram"]["counts"], dtype=float) for name, found in columns.items()}
-    ends = {name: (found["quantiles"]["0"], found["quantiles"]["1"]) for name, found in columns.items()}
-    head = ["column", *(f"bin {number + 1}" for number in range(max(map(len, counts.values()))))]
+def _distributions(profile: ColumnProfile) -> Plot:
+    bars = {name: KINDS[found.type].bars(found) for name, found in profile.columns.items()}
+    known, which = select_strongest([name for name, (counts, _) in bars.items() if counts.sum()])
+    counts = {name: bars[name][0] for name in known}
+    ends = {name: bars[name][1] for name in known}
+    most = max(map(len, counts.values()))
+    head = ["column", *(f"bin {number + 1}" for number in range(most))]
     return Plot(
         "distributions",
-        f"How the values of each column are spread from its least to its greatest: rows in equal bins.{which}",
+        f"Distribution of each column from its minimum to its maximum, in equal bins.{which}",
         lambda: plot_distributions(counts, ends),
-        Table(head, [[name, *map(int, values)] for name, values in counts.items()]),
+        Table(head, [[name, *map(int, values), *[None] * (most - len(values))] for name, values in counts.items()]),
     )
 
 
-def _correlations(profile: dict) -> Plot:  # type: ignore[type-arg]
-    names, values = profile["correlations"]["columns"], profile["correlations"]["spearman"]
+def _correlations(profile: ColumnProfile) -> Plot:
+    names, values = list(profile.correlations.columns), profile.correlations.spearman
     filled = np.array([[0.0 if value is None else value for value in row] for row in values])
     apart = np.abs(filled - np.diag(np.diag(filled)))
     kept, which = select_strongest(range(len(names)), apart.max(axis=1))
     names = [names[place] for place in kept]
     return Plot(
         "correlations",
-        f"Which columns go together: Spearman's rank correlation of each pair.{which}",
+        f"Spearman's rank correlation of each pair of columns.{which}",
         lambda: plot_correlations(names, filled[np.ix_(kept, kept)]),
         Table(
             ["column", *names],

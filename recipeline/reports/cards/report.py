@@ -1,69 +1,70 @@
-"""The card of report: a closer look at the best candidate, which takes longer than the chain may."""
+"""The card of report: a detailed inspection of the best candidate.
+
+It takes longer than the chain may.
+"""
 
 from __future__ import annotations
 
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 
 from recipeline.artifacts import INSPECTION, METRICS
 from recipeline.config.recipe import Recipe
+from recipeline.evaluation.results import Dependence, FileOrder, LearningCurve
 from recipeline.reports.blocks import Block, Card, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.cards.train import label_of
+from recipeline.reports.kinds.every import KINDS
 from recipeline.reports.plots.model import plot_curve, plot_dependence
 
 
 def make_card(results: Results) -> Card:
     """Return the card of a run of report."""
-    found, best = results.load(INSPECTION), results.load(METRICS)["best"]
-    curve = found["learning_curve"]
-    last, before = (fmean(curve["test"][place]) for place in (-1, -2))
-    steps = np.subtract(curve["test"][-1], curve["test"][-2])
+    found, best = results.load(INSPECTION), results.load(METRICS).best
+    curve = found.learning_curve
+    last, before = (fmean(curve.test[place]) for place in (-1, -2))
+    steps = np.subtract(curve.test[-1], curve.test[-2])
     rising = steps.mean() > 2 * steps.std(ddof=1) / np.sqrt(len(steps))
     return Card(
-        f"A closer look at {best['candidate']}",
+        f"report: inspection of {best.candidate}",
         f"More rows like these would {'still help' if rising else 'hardly help'}: the last step of the learning curve, from "
-        f"{curve['rows'][-2]:,} to {curve['rows'][-1]:,} rows, is worth {last - before:+.4f} R2.",
+        f"{curve.rows[-2]:,} to {curve.rows[-1]:,} rows, is worth {last - before:+.4f} R2.",
         [
-            Section("Would more rows help?", [_curve(curve, found["split_method"])]),
-            Section("Does the order of the file matter?", _stress(found["file_order"])),
+            Section("Learning curve", [_curve(curve, found.split_method)]),
+            Section("Order of the file", _stress(found.file_order)),
             Section(
-                "What moves the prediction",
-                [
-                    _dependence(place, name, it, results.recipe)
-                    for place, (name, it) in enumerate(found["dependence"].items(), 1)
-                ],
+                "Partial dependence",
+                [_dependence(place, name, it, results.recipe) for place, (name, it) in enumerate(found.dependence.items(), 1)],
             ),
         ],
     )
 
 
-def _curve(curve: dict[str, Any], method: str) -> Plot:
-    rows, train, test = curve["rows"], *([fmean(folds) for folds in curve[side]] for side in ("train", "test"))
-    low, high = ([pick(folds) for folds in curve["test"]] for pick in (min, max))
+def _curve(curve: LearningCurve, method: str) -> Plot:
+    rows, train, test = list(curve.rows), *([fmean(folds) for folds in side] for side in (curve.train, curve.test))
+    low, high = ([pick(folds) for folds in curve.test] for pick in (min, max))
     return Plot(
         "learning_curve",
-        "R2 by how many rows it learns from, over the folds of the training rows"
+        "R2 by the number of training rows, over the folds of the training rows"
         f"{'; copies of a row stay on one side' if method == 'grouped' else ', copies of a row on both sides'}.",
         lambda: plot_curve(rows, train, test, low, high),
         Table(
-            ["training rows", "R2, learned from", "R2, not seen", "worst fold", "best fold"],
+            ["training rows", "R2, training rows", "R2, held-out rows", "worst fold", "best fold"],
             [list(row) for row in zip(rows, train, test, low, high, strict=True)],
         ),
     )
 
 
-def _stress(order: dict[str, Any]) -> list[Block]:
-    mixed, blocks = order["shuffled"]["mean"], order["in_order"]["mean"]
+def _stress(order: FileOrder) -> list[Block]:
+    mixed, blocks = order.shuffled.mean, order.in_order.mean
     drop = mixed - blocks
-    mixed_folds = order["shuffled"]["folds"]
+    mixed_folds = order.shuffled.folds
     found = drop > (max(mixed_folds) - min(mixed_folds)) / 2
     words = (
-        f"Learned from one part of the file and asked about another, it loses {drop:.4f} R2: the rows change along the file, "
-        "and a score of shuffled rows is too kind to what comes next."
+        f"Trained on one part of the file and tested on another, the model loses {drop:.4f} R2: the rows change along the "
+        "file, and scores of shuffled rows are optimistic for later rows."
         if found
-        else "Blocks of the file are predicted as well as shuffled rows, as far as these folds can tell."
+        else "Blocks of the file are predicted as well as shuffled rows, within the variation of these folds."
     )
     return [
         Note(words, "warning" if found else "plain"),
@@ -73,7 +74,7 @@ def _stress(order: dict[str, Any]) -> list[Block]:
             [
                 [place, *pair]
                 for place, pair in enumerate(
-                    zip(order["in_order"]["folds"], order["shuffled"]["folds"], strict=True),
+                    zip(order.in_order.folds, order.shuffled.folds, strict=True),
                     1,
                 )
             ],
@@ -82,12 +83,12 @@ def _stress(order: dict[str, Any]) -> list[Block]:
     ]
 
 
-def _dependence(place: int, name: str, curve: dict[str, Any], recipe: Recipe) -> Plot:
-    values, mean, unit = curve["values"], curve["mean"], recipe.columns[name].unit
+def _dependence(place: int, name: str, curve: Dependence, recipe: Recipe) -> Plot:
+    values, mean, unit = list(curve.values), list(curve.mean), recipe.columns[name].unit
     feature = f"{name} ({unit})" if unit else name
     return Plot(
         f"dependence_{place}",
         f"The mean prediction of all training rows if {name} had the same value in each.",
-        lambda: plot_dependence(values, mean, feature, label_of(recipe)),
+        lambda: plot_dependence(KINDS[recipe.columns[name].type].points(values), mean, feature, label_of(recipe)),
         Table([feature, "mean prediction"], [list(row) for row in zip(values, mean, strict=True)]),
     )

@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from recipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.inference.golden import golden_features
+from recipeline.inference.interval import FittedInterval
 from recipeline.serving.model.loading import RefusedModel, load_copy
 
 JSON_TEXT = st.recursive(
@@ -158,8 +160,8 @@ def with_tails(copy: Path, estimator: Any) -> None:
     golden, info = GOLDEN.read(copy / GOLDEN.name), MODEL_INFO.read(copy / MODEL_INFO.name)
     fitted = estimator.fit(golden_features(golden), golden["prediction"])
     INTERVAL.write((fitted, fitted), copy / INTERVAL.name)
-    interval = {"level": 0.9, "method": "quantile", "lower": -1.0, "upper": 1.0}
-    MODEL_INFO.write(info | {"interval": interval}, copy / MODEL_INFO.name)
+    interval = FittedInterval(0.9, "quantile", lower=-1.0, upper=1.0)
+    MODEL_INFO.write(replace(info, interval=interval), copy / MODEL_INFO.name)
 
 
 def test_tails_are_served_in_a_compiled_form_with_the_limits_that_they_give(copy: Path) -> None:
@@ -187,14 +189,14 @@ def no_description(copy: Path) -> None:
     ("damage", "sentence"),
     [
         (cut_off, "The model must be there and whole."),
-        (other_limits, "It must answer its golden rows as it did when it was evaluated. Got other limits instead."),
-        (other_tails, "It must answer its golden rows as it did when it was evaluated. Got other limits instead."),
+        (other_limits, "Its interval limits for the golden rows differ from those of its evaluation."),
+        (other_tails, "Its interval limits for the golden rows differ from those of its evaluation."),
         (foreign_tails, "The file interval.skops must be made of types that are trusted. Got tests."),
         (no_tails, "The file interval.skops must be there and whole."),
         (without_flavor, "The model must be there and whole. Got 'no scikit-learn model that MLflow logged'"),
-        (other_answers, "It must answer its golden rows as it did when it was evaluated."),
-        (other_columns, "It must answer its golden rows."),
-        (no_description, "Its description must be readable."),
+        (other_answers, "Its predictions for the golden rows differ from those of its evaluation."),
+        (other_columns, "It fails on its golden rows: "),
+        (no_description, "Its description cannot be read: "),
     ],
 )
 def test_a_broken_copy_is_refused_in_one_sentence(copy: Path, damage: Any, sentence: str) -> None:
