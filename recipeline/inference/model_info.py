@@ -60,7 +60,7 @@ class Feature:
     @property
     def is_numeric(self) -> bool:
         """Whether its codes are the numbers that the model takes."""
-        return READERS[self.type].is_numeric
+        return READERS.get(self.type, READERS["number"]).is_numeric
 
     @cached_property
     def places(self) -> Mapping[str, int]:

@@ -14,6 +14,9 @@ from recipeline.inference.kinds.base import Known
 from recipeline.inference.kinds.number import Number, learn_range
 
 
+_DAY = 86_400
+
+
 class Datetime(Number):
     """A date, or a date and time. It has no range: a later date than the training rows' is no surprise."""
 
@@ -37,8 +40,9 @@ class Datetime(Number):
         return float(as_seconds(np.array([found]))[0]), ""
 
     def learn(self, column: pd.Series) -> dict[str, Any]:
-        """Return `train_min`, `train_max` and `quantiles` in seconds."""
-        return learn_range(as_seconds(column.to_numpy(dtype="datetime64[us]")))
+        """Return `train_min`, `train_max` and `quantiles` in seconds, and whether a value `has_time`."""
+        seconds = as_seconds(column.to_numpy(dtype="datetime64[us]"))
+        return {**learn_range(seconds), "has_time": bool((seconds[~np.isnan(seconds)] % _DAY).any())}
 
     def draw(self, feature: Known, share: np.ndarray, decimals: np.ndarray) -> np.ndarray:
         """Return whole seconds."""
