@@ -41,12 +41,12 @@ def model(copy: Path) -> ServedModel:
 def make_client(model: ServedModel) -> Make:
     """Make a client of a service with settings of one's own."""
 
-    def make(served: ServedModel | None = model, tokens: tuple[str, ...] = (), **settings: Any) -> FlaskClient:
+    def make(served: ServedModel | None = model, tokens: tuple[str, ...] = (), add: Any = None, **settings: Any) -> FlaskClient:
         service = Service(NAME, Settings(**settings), Metrics(), tokens)
         service.find_registry()
         if served:
             service.serve(served)
-        client = create_app(service).test_client()
+        client = create_app(service, add).test_client()
         client.service = service
         return client
 
@@ -62,7 +62,7 @@ def client(make_client: Make) -> FlaskClient:
 @pytest.fixture
 def row(model: ServedModel) -> dict[str, float]:
     """A row that the model takes."""
-    return dict(model.info["sample"])
+    return dict(model.info.sample)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from dataclasses import replace
 from typing import Any
@@ -28,9 +27,9 @@ def schema_of(document: dict[str, Any], name: str) -> Any:
 
 def with_features(model: ServedModel, *changes: dict[str, Any]) -> ServedModel:
     """Return the model with its first features described otherwise."""
-    info = copy.deepcopy(model.info)
-    for feature, change in zip(info["features"], changes, strict=False):
-        feature.update(change)
+    features = model.info.features
+    changed = tuple(replace(feature, **change) for feature, change in zip(features, changes, strict=False))
+    info = replace(model.info, features=changed + features[len(changed) :])
     return replace(model, info=info, schema=Schema.of(info))
 
 
@@ -39,17 +38,16 @@ def with_kinds(model: ServedModel) -> ServedModel:
     year = {"train_min": 1704067200.0, "train_max": 1735603200.0, "has_time": True}
     kinds: list[tuple[dict[str, Any], Any]] = [
         (
-            {"type": "category", "categories": ["007", "Cork, Kiel"], "counts": [2, 3], "train_min": 0, "train_max": 1},
+            {"type": "category", "categories": ("007", "Cork, Kiel"), "counts": (2, 3), "train_min": 0, "train_max": 1},
             "Cork, Kiel",
         ),
-        ({"type": "category", "values": ["a"], "categories": ["a"], "nullable": True, "na": ["?"]}, None),
+        ({"type": "category", "values": ("a",), "categories": ("a",), "nullable": True, "na": ("?",)}, None),
         ({"type": "datetime", "format": "%d.%m.%Y", **year}, "2024-07-01T09:30:00"),
         ({"type": "boolean", "train_min": 0, "train_max": 1}, True),
     ]
     changed = with_features(model, *({"min": None, "max": None, **change} for change, _ in kinds))
-    names = [feature["name"] for feature in changed.info["features"]]
-    changed.info["sample"] |= dict(zip(names, (value for _, value in kinds), strict=False))
-    return changed
+    sample = dict(zip(changed.schema.names, (value for _, value in kinds), strict=False))
+    return replace(changed, info=replace(changed.info, sample={**changed.info.sample, **sample}))
 
 
 _MEMBER = re.compile(r'(?:"(?P<text>(?:[^"\\]|\\["\\])*)"|%"(?P<display>[^"]*)"|(?P<token>\*));count=(?P<count>[0-9]{1,15})')

@@ -99,7 +99,7 @@ def test_columns_of_every_kind_have_examples_that_keep_the_rules_and_are_answere
     make_client: Make, model: ServedModel, out_of_range: str
 ) -> None:
     client = make_client(with_kinds(model), out_of_range=out_of_range)
-    check_row_examples(client, client.service.model.info["sample"])
+    check_row_examples(client, client.service.model.info.sample)
     check_all_examples(client)
     document = describe(client)
     schemathesis.openapi.from_dict(document).validate()
@@ -110,7 +110,7 @@ def test_columns_of_every_kind_have_examples_that_keep_the_rules_and_are_answere
 
 def test_lists_without_names_may_have_values_of_every_kind(make_client: Make, model: ServedModel) -> None:
     client = make_client(with_kinds(model))
-    body = {"instances": [list(client.service.model.info["sample"].values())]}
+    body = {"instances": [list(client.service.model.info.sample.values())]}
     assert schema_of(describe(client), "Invocation").is_valid(body)
     assert client.post("/invocations", json=body).status_code == 200
 
@@ -137,7 +137,7 @@ def check_all_examples(client: Any) -> None:
 
 
 def test_only_what_the_version_can_answer_may_be_asked_for(make_client: Make, model: ServedModel) -> None:
-    info = {**model.info, "target": {**model.info["target"], "type": "number"}}
+    info = replace(model.info, target=replace(model.info.target, type="number"))
     names = [
         wish["name"] for wish in describe(make_client(replace(model, info=info)))["paths"]["/predict"]["post"]["parameters"]
     ]

@@ -67,6 +67,8 @@ export class Slider {
 
   #assemble() {
     const { train_min: low, train_max: high, quantiles } = this.#feature;
+    const ends = element("div", { class: "ends" }, element("span", {}, this.#say(low, false)), element("span", {}, this.#say(high, false)));
+    if (!quantiles) return element("div", { class: "slider" }, this.input, ends);
     const at = (quantile) => `${(100 * (quantiles[quantile] - low)) / (high - low)}%`;
     const bar = (name, from, to) => {
       const made = element("span", { class: name });
@@ -78,7 +80,7 @@ export class Slider {
       "div", { class: "slider" },
       this.input,
       element("div", { class: "rows", "aria-hidden": "true" }, bar("most", "0.05", "0.95"), bar("half", "0.25", "0.75"), bar("middle", "0.5", "0.5")),
-      element("div", { class: "ends" }, element("span", {}, this.#say(low, false)), element("span", {}, this.#say(high, false))),
+      ends,
     );
   }
 }
