@@ -14,7 +14,6 @@ from recipeline.data.kinds.datetime import as_dates, as_seconds, parse_one
 from recipeline.inference.kinds.base import Known, Learned
 from recipeline.inference.kinds.number import Number, learn_range
 
-
 _DAY = 86_400
 
 

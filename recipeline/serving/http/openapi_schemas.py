@@ -176,8 +176,8 @@ _ANSWERS: Json = {
             "na": {"type": "array", "items": _TEXT, "description": "The words that stand for a missing value."},
             "train_min": {
                 "type": ["number", "null"],
-                "description": "The least that the model was trained on: a number, 0 or 1 for false or true, seconds since 1970 "
-                "for a date, the place among the `categories`.",
+                "description": "The least that the model was trained on: a number, 0 or 1 for false or true, the seconds since "
+                "1970 of a date, the place among the `categories`.",
             },
             "train_max": {"type": ["number", "null"], "description": "The most that the model was trained on, likewise."},
             "quantiles": {"type": "object", "additionalProperties": _MAYBE_NUMBER},
