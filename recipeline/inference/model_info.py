@@ -30,7 +30,7 @@ class Feature:
     `na` are the words that stand for a missing value, `decimal` is the mark before the fraction of a number that is text. `min`
     and `max` are of numbers; `train_min` and `train_max` are codes, as `recipeline.inference.kinds` defines them for a `type`.
     `values` are all that a category may have, `categories` those that it had, with their `counts`; `quantiles` are of numbers,
-    by their share.
+    by their share; `has_time` is of dates: whether a training row's has a time.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Feature:
     decimal: str = field(default=".", metadata=LEFT_OUT)
     quantiles: Mapping[str, float | None] | None = field(default=None, metadata=LEFT_OUT)
     counts: tuple[int, ...] | None = field(default=None, metadata=LEFT_OUT)
+    has_time: bool | None = field(default=None, metadata=LEFT_OUT)
 
     @cached_property
     def kind(self) -> Kind:
@@ -57,7 +58,7 @@ class Feature:
     @property
     def is_numeric(self) -> bool:
         """Whether its codes are the numbers that the model takes."""
-        return READERS[self.type].is_numeric
+        return READERS.get(self.type, READERS["number"]).is_numeric
 
     @cached_property
     def places(self) -> Mapping[str, int]:

@@ -69,7 +69,7 @@ class Schema:
 
     @cached_property
     def _integers(self) -> list[int]:
-        return [place for place, feature in enumerate(self.features) if READERS[feature.type].is_whole]
+        return [place for place, feature in enumerate(self.features) if READERS.get(feature.type, READERS["number"]).is_whole]
 
     @cached_property
     def _encoded(self) -> list[tuple[int, Feature]]:
