@@ -231,7 +231,7 @@ class Schema:
             converted, rule = _to_code(value, feature)
             numbers.append(converted)
             if rule:
-                faults.add(number, feature.name, rule, describe(value))
+                faults.add(number, feature.name, rule, "" if faults.full else describe(value))
 
     def _checked(self, numbers: list[float], faults: Faults) -> np.ndarray:
         if faults.count:
