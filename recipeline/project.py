@@ -333,7 +333,7 @@ class Production:
                 raise DataError(
                     "Values must follow the recipe's rules.", got=f"{checked.count} values that do not", details=faults
                 )
-            names, values = [name for name, _ in asked.columns], asked.answer(checked.numbers)
+            names, values = [name for name, _ in asked.columns], asked.answer(checked.codes)
         return pd.DataFrame(dict(zip(names, map(pa.Array.to_pandas, values), strict=True))).set_axis(rows.index)
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from recipeline.artifacts import COLUMN_PROFILE, DATASET, VIOLATIONS
 from recipeline.cli.command import step_command
-from recipeline.cli.options import check_path
+from recipeline.cli.options import data_option
 from recipeline.orchestration.step import Step
 
 if TYPE_CHECKING:
@@ -64,13 +62,7 @@ STEP = Step("ingest", work, inputs, params=("data",), content=content, reads=(),
 
 
 @step_command(STEP)
-@click.option(
-    "--data",
-    callback=check_path,
-    default="",
-    show_default="the profile's",
-    help="The rows: auto, synthetic, the name of the recipe's download, a path, or a URI (CSV or Parquet).",
-)
+@data_option
 def ingest() -> None:
     """Read the table, validate every row against the recipe's columns, and save it.
 

@@ -6,37 +6,16 @@ import click
 
 from recipeline.artifacts import ORDER
 from recipeline.cli.command import Result, entry_point
-from recipeline.cli.options import check_path, parse_switch, session_options
+from recipeline.cli.options import data_option, method_option, model_option, parse_switch, promote_option, session_options
 
 
 @entry_point("main")
 @session_options
-@click.option(
-    "--data",
-    callback=check_path,
-    default="",
-    show_default="the profile's",
-    help="The rows: auto, synthetic, the name of the recipe's download, a path, or a URI (CSV or Parquet).",
-)
-@click.option(
-    "--split",
-    default="",
-    show_default="the recipe's: grouped",
-    help="grouped keeps equal rows on one side; random is scikit-learn's train_test_split.",
-)
-@click.option(
-    "--model",
-    default="",
-    show_default="all",
-    help="The candidates to train: all, or names or aliases of the recipe, comma separated.",
-)
+@data_option
+@method_option("--split")
+@model_option
 @click.option("--cache", default="", show_default="the profile's: on", help="on reuses finished steps; off runs them all.")
-@click.option(
-    "--promote",
-    default="",
-    show_default="the profile's: auto",
-    help="auto: if the gate passes; manual: leave it to approve; never; always: whatever the gate decides.",
-)
+@promote_option
 def main(recipe: str, profile: str, data: str, split: str, model: str, cache: str, promote: str) -> Result:
     """Run the chain from ingest to promote; finished steps are reused.
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-import click
-
 from recipeline.artifacts import DATASET, LEAK_AUDIT, TEST, TRAIN
 from recipeline.cli.command import step_command
+from recipeline.cli.options import choose_word, method_option
 from recipeline.config.table import Split
-from recipeline.errors import UsageError, nearest
 from recipeline.orchestration.step import Step
 
 if TYPE_CHECKING:
@@ -21,17 +19,8 @@ METHODS = get_args(Split.model_fields["method"].annotation)
 
 
 def choose_method(recipe: Recipe, method: str) -> str:
-    """Return `method`; if empty, the recipe's.
-
-    Raises
-    ------
-    UsageError : there is no such method.
-    """
-    if method and method not in METHODS:
-        raise UsageError(
-            f"The split method must be one of {', '.join(METHODS)}.", got=f"'{method}'", fix=nearest(method, METHODS)
-        )
-    return method or recipe.split.method
+    """Return `method`, or the recipe's where it is empty. Raises UsageError where there is no such method."""
+    return choose_word("The split method", method, METHODS, default=recipe.split.method)
 
 
 def inputs(session: Session, method: str) -> dict[str, Any]:
@@ -76,12 +65,7 @@ STEP = Step("split", work, inputs, params=("method",), reads=(DATASET,), writes=
 
 
 @step_command(STEP)
-@click.option(
-    "--method",
-    default="",
-    show_default="the recipe's: grouped",
-    help="grouped keeps equal rows on one side; random is scikit-learn's train_test_split.",
-)
+@method_option("--method")
 def split() -> None:
     """Split the rows into training and test rows, and count twins between them.
 

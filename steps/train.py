@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from recipeline.artifacts import LEADERBOARD, OUT_OF_FOLD, TRAIN
 from recipeline.cli.command import step_command
+from recipeline.cli.options import model_option
 from recipeline.orchestration.step import Step
 
 if TYPE_CHECKING:
     from recipeline.orchestration.session import Session
     from recipeline.tracking.runs import StepRun
     from recipeline.training.cross_validation import Result
-
-#: How often the rows are drawn again to see how sure the order of the candidates is.
-RESAMPLINGS = 1000
 
 
 def inputs(session: Session, model: str) -> dict[str, Any]:
@@ -26,56 +22,45 @@ def inputs(session: Session, model: str) -> dict[str, Any]:
 
 
 def check(session: Session, model: str) -> None:
-    """Build the candidates to find invalid import paths and parameters early."""
-    from recipeline.training.candidates import build_candidate, components_of
-    from recipeline.training.trial import check_types
+    """Build the candidates: an import path, a parameter, a value or a type that cannot be is found before anything runs."""
+    from recipeline.training.trial import check_candidates
 
-    recipe = session.recipe
-    names = recipe.select(model)
-    built = {name: build_candidate(recipe, name) for name in (*names, *components_of(recipe, names))}
-    for name in components_of(recipe, names):
-        check_types(recipe, name, built[name], session.reader.trusted)
+    check_candidates(session.recipe, session.recipe.select(model), session.reader.trusted)
 
 
 def work(session: Session, run: StepRun, model: str) -> str:
-    """Compare the candidates; log each one in its own run as soon as it is complete."""
-    from recipeline.data.splits import group_rows
-    from recipeline.evaluation.ranking import gains_with_best, join_out_of_fold, resample_best, tabulate_results
+    """Compare the candidates; log each one, as soon as it is complete, in a run of its own."""
+    from recipeline.evaluation.ranking import join_out_of_fold, make_leaderboard
     from recipeline.registry.tries import look_of, record_looks
     from recipeline.tracking.candidate_runs import log_candidate
+    from recipeline.tracking.datasets import TRAINING, log_rows
     from recipeline.training.cross_validation import compare_candidates, count_fits, rank
 
     recipe, train = session.recipe, run.load(TRAIN)
     names = recipe.select(model)
-    total = count_fits(recipe, names)
     results: list[Result] = []
     runs: dict[str, dict[str, str]] = {}
     fits = compare_candidates(recipe, names, train, run.parent_tag("split_method"), session.workers)
     for done, (fitted, complete) in enumerate(fits, start=1):
-        session.reporter.advance(fitted, done, total)
+        session.reporter.advance(fitted, done, count_fits(recipe, names))
         for result in complete:
             runs[result.name] = log_candidate(run, result, recipe, train, root=session.root)
             results.append(result)
-            if result.cut_searches:
-                session.reporter.say(
-                    f"warning: {result.name}: {result.cut_searches} searches reached their time limit before all draws; on "
-                    "another machine the result may differ. Raise seconds, or lower iterations, in its search."
-                )
+            if result.warning:
+                session.reporter.say(f"warning: {result.warning}")
 
     ranked = rank(results)
+    best = ranked[0]
     looks = {look_of(session.recipe_digest(result.name)): result.settings_tried for result in ranked}
     record_looks(session.registry, looks, session.changed_by(run))
-    run.client.set_tag(runs[ranked[0].name]["run_id"], "best_model", "true")
-    target, groups = train[recipe.target].to_numpy(dtype=float), group_rows(train, recipe)
-    shares = resample_best(ranked, target, groups, draws=RESAMPLINGS, seed=recipe.random_state)
-    board = tabulate_results(ranked, runs, shares, gains_with_best(ranked, target))
+    run.client.set_tag(runs[best.name]["run_id"], "best_model", "true")
+    board = make_leaderboard(recipe, train, ranked, runs)
+    log_rows(run, TRAIN, recipe, TRAINING, board["run_id"])
     run.save(LEADERBOARD, board)
     run.save(OUT_OF_FOLD, join_out_of_fold(train, recipe.target, ranked))
-    run.tag(best_model=ranked[0].name)
-    run.show(
-        params={"candidates": ", ".join(names), "best_candidate": ranked[0].name},
-        metrics={"best.cv_mean_score": ranked[0].cv_mean_score, "best.cv_std": ranked[0].cv_std},
-    )
+    run.tag(best_model=best.name)
+    scores = {"best.cv_mean_score": best.cv_mean_score, "best.cv_std": best.cv_std}
+    run.show(params={"candidates": ", ".join(names), "best_candidate": best.name}, metrics=scores)
     return board[["candidate", "cv_mean_score", "cv_std", "fit_seconds"]].to_string(index=False, float_format="{:.4f}".format)
 
 
@@ -85,12 +70,7 @@ STEP = Step(
 
 
 @step_command(STEP)
-@click.option(
-    "--model",
-    default="",
-    show_default="all",
-    help="The candidates to train: all, or names or aliases of the recipe, comma separated.",
-)
+@model_option
 def train() -> None:
     """Cross-validate the candidates on the training rows and log each one, fitted.
 

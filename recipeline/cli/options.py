@@ -27,6 +27,47 @@ def session_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--recipe", default="recipe.yaml", show_default=True, help="The path of the recipe.")(command)
 
 
+def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that names the rows to learn from."""
+    return click.option(
+        "--data",
+        callback=check_path,
+        default="",
+        show_default="the profile's",
+        help="The rows: auto, synthetic, the name of the recipe's download, a path, or a URI (CSV or Parquet).",
+    )(command)
+
+
+def method_option(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what adds the option `name`, how rows are split."""
+    return click.option(
+        name,
+        default="",
+        show_default="the recipe's",
+        help="grouped keeps equal rows on one side; random is scikit-learn's train_test_split.",
+    )
+
+
+def model_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that chooses among the recipe's candidates."""
+    return click.option(
+        "--model",
+        default="",
+        show_default="all",
+        help="The candidates to train: all, or names or aliases of the recipe, comma separated.",
+    )(command)
+
+
+def promote_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that overrides the profile's promotion policy."""
+    return click.option(
+        "--promote",
+        default="",
+        show_default="the profile's",
+        help="auto: promote if the gate passes; manual: wait for `approve` then; never; always: whatever the gate says.",
+    )(command)
+
+
 def choose_word(name: str, word: str, known: tuple[str, ...], *, default: str = "") -> str:
     """Return the value of the parameter `name`; if empty, its default.
 

@@ -13,7 +13,7 @@ from recipeline.errors import DataError, UnavailableError
 from recipeline.orchestration.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import pandas as pd
 
@@ -199,20 +199,16 @@ def open_model(session: Session, model: NamedModel) -> Iterator[Asked]:
     """Yield the loaded model, with its number of threads set for the block."""
     from joblib import effective_n_jobs
 
-    from recipeline.inference.model_info import Feature
+    from recipeline.inference.columns import Columns
     from recipeline.inference.predictor import Asked, Predictor
 
-    info = model.info or {"features": [{"name": name} for name in model.features]}
+    columns = Columns.of(model.info) if model.info else Columns.of_numbers(model.features)
     if model.info is None:
-        session.reporter.say(
-            "warning: the model has no model_info.json: ranges are not checked, and predictions have no interval."
-        )
-    features = tuple(Feature.from_info(feature) for feature in info["features"])
+        session.reporter.say("warning: the model has no model_info.json: no ranges are checked, and there is no interval.")
     threads = effective_n_jobs(session.profile.engine.n_jobs)
     with ExitStack() as stack:
 
-        def ask(fitted: Any, names: Sequence[str]) -> Predictor:
-            return stack.enter_context(closing(Predictor(fitted, names, threads=threads)))
+        def ask(fitted: Any, asked: Columns) -> Predictor:
+            return stack.enter_context(closing(Predictor(fitted, asked, threads=threads)))
 
-        predictor = ask(model.model, model.features)
-        yield Asked(features, predictor, model.version, model.load_interval(ask))
+        yield Asked(columns.features, ask(model.model, columns), model.version, model.load_interval(ask))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
@@ -159,10 +159,18 @@ def _words(model: NamedModel, tally: Tally, target: Path, aside: Path | None, se
     return lines
 
 
+def _show(value: Any) -> str:
+    """Return a value of a sample row as people read it."""
+    if value is None:
+        return "missing"
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def predict_sample(session: Session, model: NamedModel) -> str:
     """Return the model's sample row and its prediction as text."""
     import numpy as np
 
+    from recipeline.inference.columns import Columns
     from recipeline.reports.summary import tabulate
 
     if model.info is None:
@@ -171,15 +179,13 @@ def predict_sample(session: Session, model: NamedModel) -> str:
             fix="Name the rows to predict with input=, or register the model again.",
         )
     sample, target = model.info["sample"], model.info["target"]
-    rows = np.array([[np.nan if sample[name] is None else sample[name] for name in model.features]], dtype=np.float64)
+    columns = Columns.of(model.info)
+    rows = np.array([[np.nan if sample[it.name] is None else it.kind.read(sample[it.name], it)[0] for it in columns.features]])
     with open_model(session, model) as asked:
         answer = dict(
             zip([name for name, _ in asked.columns], (column[0].as_py() for column in asked.answer(rows)), strict=True)
         )
-    shown = [
-        (feature["name"], "missing" if sample[feature["name"]] is None else f"{sample[feature['name']]:g}", feature["unit"])
-        for feature in model.info["features"]
-    ]
+    shown = [(it.name, _show(sample[it.name]), it.unit) for it in columns.features]
     limits = ""
     if asked.interval:
         low, high = answer["prediction_lower"], answer["prediction_upper"]

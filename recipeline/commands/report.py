@@ -73,6 +73,7 @@ def _drawn_before(session: Session, evaluate_run_id: str) -> str:
 
 def _inspect(session: Session, run: StepRun) -> dict[str, Any]:
     from recipeline.evaluation.inspection import learning_curve, partial_dependence, score_file_order
+    from recipeline.inference.columns import Columns
 
     recipe, train = session.recipe, run.load(TRAIN)
     if set(train.columns) != set(recipe.columns):
@@ -90,5 +91,5 @@ def _inspect(session: Session, run: StepRun) -> dict[str, Any]:
         "split_method": method,
         "learning_curve": learning_curve(model, train, recipe, method, session.workers, session.reporter.advance),
         "file_order": score_file_order(model, run.load(DATASET), recipe, session.workers),
-        "dependence": partial_dependence(model, train[list(recipe.features)], top),
+        "dependence": partial_dependence(model, train[list(recipe.features)], top, Columns.learn(recipe, train)),
     }

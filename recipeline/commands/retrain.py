@@ -12,7 +12,7 @@ import click
 from recipeline.artifacts import DATASET, ORDER, TRAINING_DATA
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
-from recipeline.cli.options import check_path, choose_word, session_options
+from recipeline.cli.options import check_path, choose_word, model_option, promote_option, session_options
 from recipeline.cli.pipeline import name_params, run_pipeline
 from recipeline.cli.rows import LabelledFile, local_rows, read_labelled
 from recipeline.config.table import SYNTHETIC
@@ -48,8 +48,8 @@ _ADDED = "added_digest"
     show_default="append; of the profile's own rows: replace",
     help="append: add to the training rows of the model in Production; replace: use these rows alone.",
 )
-@click.option("--model", default="", show_default="all", help="The candidates to train, as for main.")
-@click.option("--promote", default="", show_default="the profile's: auto", help="As for main.")
+@model_option
+@promote_option
 def retrain(recipe: str, profile: str, data: str, mode: str, model: str, promote: str) -> Result:
     """Run the chain on new rows, with the same gates as main.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from recipeline.config.settings import Settings
 from recipeline.config.table import ImportPath
@@ -19,6 +19,60 @@ class Component(Settings):
 
 def _as_component(value: object) -> object:
     return {"estimator": value} if isinstance(value, str) else value
+
+
+Components = tuple[Annotated[Component, BeforeValidator(_as_component)], ...]
+
+
+class Difference(Settings):
+    """The seconds from one date to a later one, as a feature."""
+
+    difference: tuple[str, str]
+
+
+#: The parts of a date that a model can take; `elapsed` are days since 1970.
+DatePart = Literal["hour", "weekday", "month", "year", "elapsed"]
+
+
+class Preprocess(Settings):
+    """What columns go through before an estimator, by their type.
+
+    `number` is for columns of numbers, whole ones and booleans too, `all` for what comes out of the others. A list instead of a
+    mapping is `number`. `category` is an encoder by name, or transformers that take text.
+    """
+
+    number: Components = ()
+    category: Literal["onehot", "ordinal", "target"] | Components = "onehot"
+    datetime: tuple[DatePart | Difference, ...] = ("hour", "weekday", "month")
+    all: Components = ()
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, serialize: SerializerFunctionWrapHandler) -> Any:
+        """Return the list of transformers of numbers where nothing else is set."""
+        values = serialize(self)
+        plain = not self.all and self.category == "onehot" and self.datetime == type(self).model_fields["datetime"].default
+        return values.get("number", []) if plain else values
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """All transformers that are named by import path."""
+        named = () if isinstance(self.category, str) else self.category
+        return (*self.number, *named, *self.all)
+
+
+def _as_preprocess(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return {"number": tuple(value)}
+    if not isinstance(value, dict):
+        return value
+    # After a validator of ours pydantic takes no list for a tuple.
+    return {key: tuple(map(_as_difference, it)) if isinstance(it, list) else it for key, it in value.items()}
+
+
+def _as_difference(value: object) -> object:
+    if isinstance(value, dict) and isinstance(value.get("difference"), list):
+        return value | {"difference": tuple(value["difference"])}
+    return value
 
 
 class Distribution(Settings):
@@ -62,7 +116,7 @@ class Candidate(Settings):
     """
 
     alias: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    preprocess: tuple[Annotated[Component, BeforeValidator(_as_component)], ...] = ()
+    preprocess: Annotated[Preprocess, BeforeValidator(_as_preprocess)] = Preprocess()
     estimator: ImportPath | None = None
     params: dict[str, Any] = {}
     members: tuple[str, ...] = ()
@@ -72,6 +126,6 @@ class Candidate(Settings):
     def _estimator_or_members(self) -> Self:
         if bool(self.estimator) == bool(self.members):
             raise ValueError("name either an estimator or members (the candidates of a mean).")
-        if self.members and (self.params or self.preprocess or self.search):
+        if self.members and (self.params or self.preprocess != Preprocess() or self.search):
             raise ValueError("members have their own preprocess, params and search; remove these keys.")
         return self

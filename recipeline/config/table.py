@@ -19,6 +19,9 @@ def _as_word(value: object) -> object:
 #: A word, or a number as -999 is, that stands for a missing value, as an empty field does.
 MissingWord = Annotated[str, BeforeValidator(_as_word), Field(pattern=r"^\S(.*\S)?$")]
 
+#: A value of a category; a number in YAML is its text.
+CategoryValue = Annotated[str, BeforeValidator(_as_word), Field(min_length=1)]
+
 #: Columns that `predict`, the service's log and tables of labels put beside those of a table; a recipe's must have other names.
 RESERVED_COLUMNS = (
     *("prediction", "prediction_lower", "prediction_upper", "model_version"),
@@ -32,17 +35,43 @@ RESERVED_MEMBERS = ("estimators", "weights", "n_jobs", "verbose")
 SYNTHETIC = "synthetic"
 
 
-class Column(Settings):
-    """A column of the table: type, unit and possible range.
+def _refuse_text(value: object) -> object:
+    if value == "text":
+        raise ValueError(
+            "a model cannot be fitted to free text. Use category where each value is a name, or make numbers of the text "
+            "before (its length, counts of words)."
+        )
+    return value
 
-    The range is that of all possible values, not of the values in one file.
+
+#: What a column holds; each has a module of its name in the `kinds` of every room that it touches.
+ColumnType = Annotated[Literal["number", "integer", "boolean", "category", "datetime"], BeforeValidator(_refuse_text)]
+
+
+class Column(Settings):
+    """A column of the table: its type, unit, and the range that is possible at all (not the one a file happens to hold).
+
+    `values` are all that a category may have; empty: any. `format` is how dates are written, in the codes of `strptime`;
+    empty: ISO 8601.
     """
 
-    type: Literal["number", "integer"] = "number"
+    type: ColumnType = "number"
     unit: Label = ""
     min: float | None = None
     max: float | None = None
     nullable: bool = False
+    values: tuple[CategoryValue, ...] = ()
+    format: str = ""
+
+    @model_validator(mode="after")
+    def _has_settings_of_its_type(self) -> Self:
+        of = {"values": ("category",), "format": ("datetime",), **dict.fromkeys(("unit", "min", "max"), ("number", "integer"))}
+        for name, types in of.items():
+            if self.type not in types and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(
+                    f"'{name}' is a setting of columns of the type {' or '.join(types)}, and this is a {self.type}."
+                )
+        return self
 
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> Self:

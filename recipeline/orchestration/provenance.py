@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion
@@ -11,6 +12,7 @@ from recipeline.artifacts import DECISION
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.fingerprints import differences
 from recipeline.orchestration.session import RESULT, Session
+from recipeline.registry.facts import facts_of
 from recipeline.registry.history import terms
 from recipeline.tracking.lineage import TAG_PREFIX, lineage_of_version, recorded
 
@@ -18,6 +20,8 @@ from recipeline.tracking.lineage import TAG_PREFIX, lineage_of_version, recorded
 def explain_version(session: Session, version: ModelVersion) -> dict[str, Any]:
     """Return the provenance of a version as plain values, for JSON and `why`."""
     tags = {key.removeprefix(TAG_PREFIX): value for key, value in version.tags.items() if key.startswith(TAG_PREFIX)}
+    with suppress(UnavailableError):  # the rest is told without version.json too
+        tags = facts_of(session.reader, version)
     runs = {step: tags.get(f"{step}_run_id", "") for step in session.order}
     found = {step: session.find_run(run_id) for step, run_id in runs.items()}
     fitted = session.find_run(version.run_id)

@@ -10,6 +10,7 @@ from prettytable import PrettyTable, TableStyle
 from wcwidth import wcswidth
 
 from recipeline.escape import for_cell
+from recipeline.evaluation.gates import failures
 from recipeline.monitoring.wording import (
     describe_finding,
     explain_drift,
@@ -67,6 +68,17 @@ def tabulate_candidates(metrics: Mapping[str, Any]) -> str:
     table.align = "r"
     table.align["candidate"] = "l"
     return str(table.get_string())
+
+
+def describe_evaluation(verdict: Mapping[str, Any], metrics: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    """Return the verdict on the best candidate with its scores, the criteria that it fails, and what twins are worth."""
+    best, interval = metrics["best"], metrics["best"]["interval_95"]
+    lines = [
+        f"{best['candidate']} is {verdict['verdict']}: R2 {best['r2']:.4f} (95 % interval {interval['r2'][0]:.3f} to "
+        f"{interval['r2'][1]:.3f}), RMSE {best['rmse']:.4f}, MAE {best['mae']:.4f} on {metrics['test_rows']} test rows"
+    ]
+    lines += [f"  {line}" for line in failures(verdict)]
+    return "\n".join([*lines, *(explain_split(audit, metrics) if metrics["leaks"] else [])])
 
 
 def explain_split(audit: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:

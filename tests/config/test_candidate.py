@@ -47,4 +47,4 @@ def test_members_bring_their_own_settings(own: Any) -> None:
 
 def test_a_preprocessing_step_may_be_an_import_path_alone() -> None:
     found = Candidate.model_validate({"alias": "a", "estimator": "a.B", "preprocess": ("c.D",)})
-    assert found.preprocess == (Component(estimator="c.D"),)
+    assert found.preprocess.number == (Component(estimator="c.D"),)

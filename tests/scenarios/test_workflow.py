@@ -20,8 +20,10 @@ import pandas as pd
 import pytest
 import yaml
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from recipeline.artifacts import ORDER
+from recipeline.registry.facts import TAGS
 from recipeline.registry.ledger import PROMOTE, Actor, Ledger
 from recipeline.registry.tries import count_looks
 from recipeline.registry.versions import ChangedBy, Registry
@@ -370,7 +372,12 @@ def test_the_version_carries_its_lineage_digests_scores_and_commit(trained: Proj
         assert trained.tags(tags[f"{step}_run_id"])["recipeline.step"] == step
     assert len(tags["data_digest"]) == 64
     assert (tags["data_source"], tags["verdict"], tags["split_method"]) == ("file", "VALIDATED", "grouped")
-    assert {"git_commit", "git_dirty", "cv_mean_score", "cv_std", "r2", "rmse", "mae"} <= set(tags)
+    runs = {f"{step}_run_id" for step in ("ingest", "split", "train", "evaluate", "register")}
+    gate = {"gate_rule", "gate_gain", "gate_lower", "gate_passed", "gate_run_id", "held_against"}
+    assert set(tags) == {*TAGS, *runs, *gate, "identity"}
+    facts = artifact(trained, tags["register_run_id"], "version.json")["tags"]
+    assert {name: str(facts[name]) for name in TAGS} == {name: tags[name] for name in TAGS}
+    assert {"training_rows", "recipe_digest", "environment_digest", "candidates_compared"} <= set(facts) - set(tags)
     assert "cross-validated R2" in version.description
 
 
@@ -379,6 +386,24 @@ def test_ingest_logs_the_dataset_input_with_the_digest_of_the_file(trained: Proj
     ingest = trained.first("ingest")
     assert ingest.data.tags["recipeline.data_digest"] == digest
     assert [entry.dataset.digest for entry in ingest.inputs.dataset_inputs] == [digest[:32]]
+
+
+def test_train_evaluate_and_the_candidates_name_the_rows_that_they_were_fitted_to_and_scored_on(trained: Project) -> None:
+    import mlflow
+
+    def rows(run: Run) -> dict[str, int]:
+        """Return the number of rows by what they were used for."""
+        inputs = run.inputs.dataset_inputs
+        tables = [pd.read_parquet(mlflow.data.get_source(entry.dataset).load()) for entry in inputs]
+        return {entry.tags[0].value: len(table) for entry, table in zip(inputs, tables, strict=True)}
+
+    train, evaluate = trained.first("train"), trained.first("evaluate")
+    audit = artifact(trained, trained.first("split").info.run_id, "leak_audit.json")
+    both = {"training": audit["train_rows"], "evaluation": audit["test_rows"]}
+    assert rows(train) == {"training": both["training"]}
+    assert rows(evaluate) == {"evaluation": both["evaluation"]}
+    candidates = [run for run in trained.runs() if "model_type" in run.data.tags]
+    assert [rows(run) for run in candidates] == [both] * len(CANDIDATES)
 
 
 def test_the_random_split_leaks_and_says_what_it_does_to_the_metric(project: Project) -> None:

@@ -115,14 +115,14 @@ def test_a_mean_is_a_voting_regressor_of_its_members_in_order(with_mean: Recipe)
         ),
         (
             {"estimator": "sklearn.tree.DecisionTreeRegressor", "preprocess": ["sklearn.linear_model.Ridge"]},
-            ["'candidates.New.preprocess.0' must be a transformer. Got 'sklearn.linear_model.Ridge' instead."],
+            ["'candidates.New.preprocess.number.0' must be a transformer. Got 'sklearn.linear_model.Ridge' instead."],
         ),
         ({"estimator": "sklearn.linear_model.Rigde"}, ["'candidates.New.estimator'", "Did you mean 'Ridge'?"]),
         ({"estimator": "nowhere.Ridge"}, ["'candidates.New.estimator'", "'nowhere'"]),
         ({"estimator": "builtins.dict"}, ["must name a scikit-learn estimator", "'builtins.dict'"]),
         (
             {"estimator": "sklearn.linear_model.Ridge", "preprocess": ["sklearn.preprocessing.StandardScalar"]},
-            ["'candidates.New.preprocess.0.estimator'", "StandardScaler"],
+            ["'candidates.New.preprocess.number.0.estimator'", "StandardScaler"],
         ),
     ],
 )

@@ -7,6 +7,7 @@ import numpy as np
 from recipeline.artifacts import COLUMN_PROFILE
 from recipeline.config.table import SYNTHETIC
 from recipeline.reports.blocks import Card, Facts, Note, Plot, Results, Section, Table
+from recipeline.reports.kinds.every import KINDS
 from recipeline.reports.limits import select_strongest
 from recipeline.reports.plots.rows import plot_correlations, plot_distributions
 
@@ -53,9 +54,7 @@ def _schema(results: Results, profile: dict) -> Table:  # type: ignore[type-arg]
                 found["type"],
                 columns[name].min,
                 columns[name].max,
-                *(found["quantiles"][q] for q in ("0", "0.5", "1")),
-                found["mean"],
-                found["std"],
+                *KINDS[found["type"]].spread(found),
                 found["missing"],
             ]
             for name, found in profile["columns"].items()
@@ -65,10 +64,10 @@ def _schema(results: Results, profile: dict) -> Table:  # type: ignore[type-arg]
 
 
 def _distributions(profile: dict) -> Plot:  # type: ignore[type-arg]
-    known, which = select_strongest([name for name, it in profile["columns"].items() if sum(it["histogram"]["counts"])])
-    columns = {name: profile["columns"][name] for name in known}
-    counts = {name: np.array(found["histogram"]["counts"], dtype=float) for name, found in columns.items()}
-    ends = {name: (found["quantiles"]["0"], found["quantiles"]["1"]) for name, found in columns.items()}
+    bars = {name: KINDS[found["type"]].bars(found) for name, found in profile["columns"].items()}
+    known, which = select_strongest([name for name, (counts, _) in bars.items() if counts.sum()])
+    counts = {name: bars[name][0] for name in known}
+    ends = {name: bars[name][1] for name in known}
     head = ["column", *(f"bin {number + 1}" for number in range(max(map(len, counts.values()))))]
     return Plot(
         "distributions",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from recipeline.artifacts import BASELINE, DRIFT_REPORT
 from recipeline.config.recipe import Recipe
 from recipeline.monitoring.baseline import PREDICTION
+from recipeline.monitoring.kinds.every import KINDS
 from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL, WARN
 from recipeline.monitoring.wording import explain_drift, explain_known, explain_left_out, explain_open
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table, Tone
@@ -105,7 +105,7 @@ def _stability(spreads: Mapping[str, Mapping[str, Any]], newest: Mapping[str, An
                 [
                     _name(key),
                     it["psi"],
-                    it["ks"],
+                    "none" if it["ks"] is None else it["ks"],
                     "none" if it["wasserstein"] is None else it["wasserstein"],
                     it.get("missing", 0.0),
                     it.get("unseen", 0.0),
@@ -134,9 +134,7 @@ def _then_and_now(place: int, key: str, spread: Mapping[str, Any], baseline: Map
     known = baseline[PREDICTION] if key == PREDICTION else baseline["features"][name]
     unit = "" if key == PREDICTION else recipe.columns[name].unit
     label = f"predicted {label_of(recipe)}" if key == PREDICTION else f"{name} ({unit})" if unit else name
-    edges = [f"{edge:.4g}" for edge in known["edges"]]
-    inner = [f"{a} to {b}" for a, b in pairwise(edges)]
-    bins = [f"below {edges[0]}", *inner, f"{edges[-1]} and more"] if edges else ["all"]
+    bins = list(KINDS["number" if key == PREDICTION else recipe.columns[name].type].bin_names(known))
     then, now = (np.array(counts) / max(sum(counts), 1) for counts in (known["counts"], spread["counts"]))
     return Plot(
         f"distribution_{place}",

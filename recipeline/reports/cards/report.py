@@ -14,6 +14,7 @@ from recipeline.artifacts import INSPECTION, METRICS
 from recipeline.config.recipe import Recipe
 from recipeline.reports.blocks import Block, Card, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.cards.train import label_of
+from recipeline.reports.kinds.every import KINDS
 from recipeline.reports.plots.model import plot_curve, plot_dependence
 
 
@@ -91,6 +92,6 @@ def _dependence(place: int, name: str, curve: dict[str, Any], recipe: Recipe) ->
     return Plot(
         f"dependence_{place}",
         f"The mean prediction of all training rows if {name} had the same value in each.",
-        lambda: plot_dependence(values, mean, feature, label_of(recipe)),
+        lambda: plot_dependence(KINDS[recipe.columns[name].type].points(values), mean, feature, label_of(recipe)),
         Table([feature, "mean prediction"], [list(row) for row in zip(values, mean, strict=True)]),
     )

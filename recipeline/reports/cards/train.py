@@ -112,7 +112,7 @@ def stages(recipe: Recipe, name: str) -> list[list[str]]:
     if candidate.members:
         parts = [" → ".join(stage[0] for stage in stages(recipe, member)[1:]) for member in candidate.members]
         return [["columns"], [f"{member}: {part}" for member, part in zip(candidate.members, parts, strict=True)], ["mean"]]
-    steps = [step.estimator for step in candidate.preprocess] + [candidate.estimator]
+    steps = [step.estimator for step in candidate.preprocess.components] + [candidate.estimator]
     return [["columns"], *([path.rpartition(".")[2]] for path in steps if path)]
 
 

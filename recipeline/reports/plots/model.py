@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -150,10 +150,10 @@ def plot_curve(
     return figure
 
 
-def plot_dependence(values: Sequence[float], mean: Sequence[float], feature: str, label: str) -> Figure:
+def plot_dependence(values: Sequence[Any], mean: Sequence[float], feature: str, label: str) -> Figure:
     """Return the partial dependence of the prediction on one column."""
     figure, axes = panel(5.5, 3, top=0.15)
-    axes.plot(values, mean, "o-", color=BLUE)
+    axes.plot(values, mean, "o" if isinstance(values[0], str) else "o-", color=BLUE)  # text is in no order
     axes.set(xlabel=feature, ylabel=f"mean predicted {label}")
     axes.grid(axis="y")
     return figure

@@ -14,12 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot_distributions(shares: Mapping[str, np.ndarray], ends: Mapping[str, tuple[float, float]]) -> Figure:
-    """Return a histogram of each column, from its minimum to its maximum.
-
-    `shares` are shares of rows in equal bins.
-    """
-    labels = [f"{name}  {ends[name][0]:g} to {ends[name][1]:g}" for name in shares]
+def plot_distributions(shares: Mapping[str, np.ndarray], ends: Mapping[str, str]) -> Figure:
+    """Return a histogram a row for each column, from its least to its greatest value; `ends` are words for these two."""
+    labels = [f"{name}  {ends[name]}" for name in shares]
     figure, axes, places = row_axes(labels, top=0.15)
     axes.grid(visible=False)
     for place, values in zip(places, shares.values(), strict=True):

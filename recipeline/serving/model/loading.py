@@ -13,6 +13,7 @@ import orjson
 import pandas as pd
 
 from recipeline.artifacts import BASELINE, GOLDEN, INTERVAL, MODEL_INFO
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences, random_rows
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.compiled.form import as_function
@@ -76,15 +77,15 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
     try:
         known = _read_version(copy / VERSION)
         info, golden = MODEL_INFO.read(copy / MODEL_INFO.name), GOLDEN.read(copy / GOLDEN.name)
-        schema = Schema.of(info)
+        schema, columns = Schema.of(info), Columns.of(info)
     except Exception as error:  # of JSON, of Parquet, of another kind of content than theirs
         raise RefusedModel(f"Its description cannot be read: {_short(error)}.") from None
     fitted = read_model(copy / "model", trusted)
     try:
         same = answers_golden(fitted, golden)
-        predict, path, reason = _fastest(fitted, schema, golden_features(golden))
-        interval = _load_interval(copy, info, schema, golden) if info.get("interval") else None
-        same_limits = interval is None or not has_limits(golden) or limits_golden(interval, golden)
+        predict, path, reason = _fastest(fitted, columns, golden_features(golden))
+        interval = _load_interval(copy, info, columns, golden) if info.get("interval") else None
+        same_limits = interval is None or not has_limits(golden) or limits_golden(interval, golden, columns)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise RefusedModel(f"It fails on its golden rows: {_short(error)}.") from None
     if not same or not same_limits:
@@ -122,7 +123,7 @@ def _read_bins(copy: Path, schema: Schema) -> Bins | None:
     Such a version is served without a self-watch.
     """
     try:
-        return Bins(BASELINE.read(copy / BASELINE.name), schema.names)
+        return Bins(BASELINE.read(copy / BASELINE.name), schema.features)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -130,32 +131,30 @@ def _read_bins(copy: Path, schema: Schema) -> Bins | None:
         return None
 
 
-def _load_interval(copy: Path, info: dict[str, Any], schema: Schema, golden: pd.DataFrame) -> Interval:
-    """Return the interval; its tails are compiled where the answers are equal."""
+def _load_interval(copy: Path, info: dict[str, Any], columns: Columns, golden: pd.DataFrame) -> Interval:
+    """Return the interval, its tails in the fastest form that answers as they do."""
     known = info["interval"]
     if known["method"] != QUANTILE:
         return Interval.from_dict(known)
     low, high = INTERVAL.read(copy / INTERVAL.name)
-    tails = [_fastest(model, schema, golden_features(golden))[0] for model in (low, high)]
+    codes = columns.as_numbers()
+    tails = [_fastest(model, codes, codes.frame(columns.matrix(golden)))[0] for model in (low, high)]
     return Interval.from_dict(known, (tails[0], tails[1]))
 
 
-def _fastest(fitted: Any, schema: Schema, rows: pd.DataFrame) -> tuple[Predict, str, str]:
-    """Return the fastest equal prediction function, its name and the reason.
+def _fastest(fitted: Any, columns: Columns, rows: pd.DataFrame) -> tuple[Predict, str, str]:
+    """Return how to answer fastest, its name, and why it is that: a compiled form only where it was found equal.
 
     A compiled form is used only if its answers equal the model's, on `rows` and on others drawn from the training ranges.
     """
-    names = list(schema.names)
-    plain = as_function(fitted, names)
-    compiled = compile_model(fitted, names)
+    plain = as_function(fitted, columns)
+    compiled = compile_model(fitted, columns)
     if compiled is None:
-        return plain, "scikit-learn", "this kind of model has no compiled form"
-    rows = rows[names]
-    limits = np.array([(feature.low, feature.high) for feature in schema.features])
-    if np.isfinite(limits).all():
-        drawn = random_rows(limits[:, 0], limits[:, 1], names, rows=_CHECKED_ROWS, seed=0)
-        rows = pd.concat([rows, drawn], ignore_index=True)
-    different = differences(compiled, fitted, rows)
+        return plain, "scikit-learn", "there is no compiled form of this kind of model"
+    rows = rows[list(columns.names)].dropna()
+    if np.isfinite([(feature.low, feature.high) for feature in columns.features]).all():
+        rows = pd.concat([rows, random_rows(columns, rows=_CHECKED_ROWS, seed=0)], ignore_index=True)
+    different = differences(compiled, fitted, rows, columns) if len(rows) else "there is no row to ask it"
     if different:
         return plain, "scikit-learn", f"the compiled form answers differently: {different}"
     fast = compiled.predict
@@ -164,7 +163,7 @@ def _fastest(fitted: Any, schema: Schema, rows: pd.DataFrame) -> tuple[Predict, 
         # Only nullable columns bring NaN, and compiled forms do not take it.
         return plain(values) if takes_null and np.isnan(values).any() else fast(values)
 
-    takes_null = any(feature.nullable for feature in schema.features)
+    takes_null = any(feature.nullable for feature in columns.features)
     how = "bit for bit" if compiled.exact else "to 1e-6"
     return predict, f"compiled ({compiled.kind})", f"equal to the logged model {how} on {len(rows)} rows"
 

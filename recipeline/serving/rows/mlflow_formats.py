@@ -16,6 +16,7 @@ import numpy as np
 from recipeline.data.numbers import NUMBER
 from recipeline.data.tables import detect_separator
 from recipeline.errors import guess
+from recipeline.inference.model_info import Feature
 from recipeline.serving.rows.faults import BadRows, Fault, Faults, TooManyRows, UnreadableBody, kind_of, no_rows, shorten
 from recipeline.serving.rows.json_rows import read_json, refuse_many_rows
 from recipeline.serving.rows.schema import Schema
@@ -79,7 +80,7 @@ def parse_csv(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
             if number >= max_rows:
                 raise TooManyRows
             if len(cells) == len(names):
-                rows.append([_as_number(cells[place]) for place in places])
+                rows.append([_as_value(cells[place], it) for place, it in zip(places, schema.features, strict=True)])
             else:
                 faults.add(number, None, f"must have {len(names)} values", str(len(cells)))
     except UnicodeDecodeError as error:
@@ -114,12 +115,12 @@ def _read_rows(text: Iterable[str], separator: str) -> Iterator[list[str]]:
             yield cells
 
 
-def _as_number(cell: str) -> float | str | None:
-    """Return the cell's number; None if it is empty, and the text if not a number."""
+def _as_value(cell: str, feature: Feature) -> float | str | None:
+    """Return the cell's number, None where it is empty, and the text where it is none or the column is one of text."""
     text = cell.strip()
     if not text:
         return None
-    return float(text) if re.match(NUMBER, text) else text
+    return float(text) if float in feature.kind.json_types and re.match(NUMBER, text) else text
 
 
 def _select(names: Sequence[str] | None, rows: Sequence[Sequence[Any]], schema: Schema, max_rows: int) -> np.ndarray:

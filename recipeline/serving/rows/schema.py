@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.numbers import LARGEST
 from recipeline.errors import guess
 from recipeline.inference.model_info import Feature
@@ -34,7 +35,8 @@ from recipeline.serving.rows.faults import (
 )
 from recipeline.serving.rows.json_rows import read_json, refuse_many_rows
 
-_NUMBERS = frozenset({int, float})
+_PLAIN = (int, float)
+_NUMBERS = frozenset(_PLAIN)
 
 #: Up to so many values Python is faster than numpy.
 _FEW = 100
@@ -65,7 +67,12 @@ class Schema:
 
     @cached_property
     def _integers(self) -> list[int]:
-        return [place for place, feature in enumerate(self.features) if feature.is_integer]
+        return [place for place, feature in enumerate(self.features) if READERS[feature.type].is_whole]
+
+    @cached_property
+    def _encoded(self) -> list[tuple[int, Feature]]:
+        """The columns whose codes are not the values of JSON themselves, by their places."""
+        return [(place, feature) for place, feature in enumerate(self.features) if feature.kind.json_types != _PLAIN]
 
     @cached_property
     def _missing_codes(self) -> list[float]:
@@ -81,11 +88,11 @@ class Schema:
 
     @cached_property
     def _lowest(self) -> list[float]:
-        return [max(feature.low, _or(feature.min, -math.inf)) for feature in self.features]
+        return [max(feature.limits[0], _or(feature.min, -math.inf)) for feature in self.features]
 
     @cached_property
     def _highest(self) -> list[float]:
-        return [min(feature.high, _or(feature.max, math.inf)) for feature in self.features]
+        return [min(feature.limits[1], _or(feature.max, math.inf)) for feature in self.features]
 
     @cached_property
     def _possible(self) -> tuple[np.ndarray, np.ndarray]:
@@ -119,17 +126,21 @@ class Schema:
         if type(rows) is list and rows:
             if len(rows) > max_rows:
                 raise TooManyRows
-            values = self._quickly(rows)
+            flat = self._quickly(rows)
             # A column that is there twice in a row is there once in its dict, but leaves its quotation marks in the body.
-            if values is not None and self._quotes is not None and body.count(b'"') == self._quotes * len(rows):
-                return values
+            if flat is not None and self._quotes is not None and body.count(b'"') == self._count_quotes(flat, len(rows)):
+                values = self._as_array(flat)
+                if values is not None:
+                    return values
         return self._carefully(body, max_rows)
 
-    def _quickly(self, rows: list[Any]) -> np.ndarray | None:
-        """Return the rows as an array if all are valid; else None.
+    def _count_quotes(self, flat: list[Any], rows: int) -> int:
+        """Return how many quotation marks a body of such values has; texts with some of their own have more."""
+        texts = sum(isinstance(value, str) for value in flat) if self._encoded else 0
+        return (self._quotes or 0) * rows + 2 * texts
 
-        Valid is an object of exactly the columns, with numbers.
-        """
+    def _quickly(self, rows: list[Any]) -> list[Any] | None:
+        """Return the values of the rows, one after the other, where each is an object of just the columns; else None."""
         width, pick, flat = len(self.names), self._pick, list[Any]()
         try:
             for row in rows:
@@ -138,9 +149,28 @@ class Schema:
                 flat.extend(pick(row))
         except (KeyError, TypeError, IndexError):
             return None
-        return self._as_array(flat)
+        return flat
+
+    def _encode(self, flat: list[Any]) -> list[Any] | None:
+        """Return values with those that are no numbers replaced by their codes; None where one is missing or breaks a rule."""
+        coded, width = list(flat), len(self.names)
+        for place, feature in self._encoded:
+            read = feature.kind.read
+            for at in range(place, len(flat), width):
+                value = flat[at]
+                if value is None or feature.is_missing_word(value):
+                    return None
+                coded[at], rule = read(value, feature)
+                if rule:
+                    return None
+        return coded
 
     def _as_array(self, flat: list[Any]) -> np.ndarray | None:
+        if self._encoded:
+            encoded = self._encode(flat)
+            if encoded is None:
+                return None
+            flat = encoded
         if not _NUMBERS.issuperset(map(type, flat)):
             return None
         try:
@@ -198,7 +228,7 @@ class Schema:
 
     def _check_values(self, number: int, row: Iterable[Any], faults: Faults, numbers: list[float]) -> None:
         for feature, value in zip(self.features, row, strict=True):
-            converted, rule = _to_number(value, feature)
+            converted, rule = _to_code(value, feature)
             numbers.append(converted)
             if rule:
                 faults.add(number, feature.name, rule, describe(value))
@@ -253,36 +283,33 @@ class Schema:
             {name: count for name, count in zip(self.names, counts, strict=True) if count},
         )
 
+    def show(self, values: np.ndarray) -> list[list[Any]]:
+        """Return codes of shape (rows, features) as values of JSON; NaN of a number stays what it is."""
+        rows: list[list[Any]] = values.tolist()
+        for place, feature in self._encoded:
+            for row in rows:
+                row[place] = feature.kind.show(row[place], feature)
+        return rows
+
     def _each(self, marked: np.ndarray, values: np.ndarray, rule: Callable[[Feature, float], str]) -> Iterator[Fault]:
         """Yield the first of the marked values as faults, with the rule of each."""
         for row, column in np.argwhere(marked)[:LISTED_FAULTS].tolist():
             feature, value = self.features[column], float(values[row, column])
-            yield Fault(row, feature.name, rule(feature, value), f"{value:g}")
+            shown = feature.kind.show(value, feature)
+            yield Fault(row, feature.name, rule(feature, value), f"{shown:g}" if isinstance(shown, float) else str(shown))
 
 
 #: Stands for a column that is not there, which is a fault of its own.
 _MISSING = object()
 
 
-def _to_number(value: Any, feature: Feature) -> tuple[float, str]:
-    """Return the value as a float, and the rule that it breaks, if any."""
+def _to_code(value: Any, feature: Feature) -> tuple[float, str]:
+    """Return the value as a code, and the rule that it breaks, if any."""
     if value is _MISSING:
         return math.nan, ""
     if value is None or feature.is_missing_word(value):
         return math.nan, "" if feature.nullable else "must not be null"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan, "must be a number"
-    try:
-        number = float(value)
-    except OverflowError:
-        return math.nan, "must be finite"
-    if not math.isfinite(number):
-        return math.nan, "must be finite"
-    if abs(number) > LARGEST:
-        return math.nan, f"must be at most {LARGEST:.2g} in size"
-    if feature.is_integer and number % 1:
-        return number, "must be a whole number"
-    return number, feature.broken_limit(number)
+    return feature.kind.read(value, feature)
 
 
 def _or(limit: float | None, beyond: float) -> float:
