@@ -71,7 +71,7 @@ def tabulate_candidates(metrics: Mapping[str, Any]) -> str:
 
 
 def describe_evaluation(verdict: Mapping[str, Any], metrics: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
-    """Return the verdict on the best candidate with its scores, the criteria that it fails, and what twins are worth."""
+    """Return the verdict on the best candidate, its scores, failures and twins."""
     best, interval = metrics["best"], metrics["best"]["interval_95"]
     lines = [
         f"{best['candidate']} is {verdict['verdict']}: R2 {best['r2']:.4f} (95 % interval {interval['r2'][0]:.3f} to "

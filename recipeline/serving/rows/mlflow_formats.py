@@ -116,7 +116,10 @@ def _read_rows(text: Iterable[str], separator: str) -> Iterator[list[str]]:
 
 
 def _as_value(cell: str, feature: Feature) -> float | str | None:
-    """Return the cell's number, None where it is empty, and the text where it is none or the column is one of text."""
+    """Return the cell's number; None if empty; its text if not a number.
+
+    Columns of text always give text.
+    """
     text = cell.strip()
     if not text:
         return None
