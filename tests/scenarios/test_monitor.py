@@ -211,7 +211,7 @@ def test_a_log_is_read_with_late_labels_by_request_id(monitored: Project, tmp_pa
     write_log(tmp_path / "log", rows)
     labels = pd.DataFrame({"request_id": [f"r{number}" for number in range(300)], "quality": rows["quality"].head(300)})
     outcome = monitored.run("monitor", data=str(tmp_path / "log"), labels=table(tmp_path, labels, "labels.csv"))
-    assert "Labels: 300 of 300 belong to rows of the log." in outcome.stdout
+    assert "Labels: 300 of 300 joined to rows of the log." in outcome.stdout
     found = report(monitored, outcome)
     assert found["newest"]["performance"]["rows"] == 300
     expected = (rows["quality"].head(300).to_numpy() - (5.0 + pd.Series(range(300)) % 3)).abs().mean()
@@ -366,7 +366,7 @@ def test_rows_without_a_label_wait_as_they_do_for_monitor(own: Project, tmp_path
     rows = later(600, prediction=5.0, model_version="1", request_id="a")
     rows.loc[rows.index[::4], "quality"] = np.nan
     outcome = own.ok("retrain", data=table(tmp_path, rows), model="lr", mode=mode, promote="never")
-    assert ", without 150 whose label is not yet known." in outcome.stdout
+    assert ", without 150 that have no label yet." in outcome.stdout
 
 
 @pytest.mark.parametrize("label", ["6.5", "-1", "11", "good", "inf", "5,5", "nan"])
@@ -454,7 +454,7 @@ def zstd(content: bytes) -> bytes:
 
 
 def is_known(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with columns of the service, and one more row whose label is not yet known."""
+    """Return the rows with columns of the service, and one more row that have no label yet."""
     more = pd.concat([rows, rows.head(1).assign(quality=np.nan)])
     return more.assign(request_id="a", row=0, prediction=5.5, model_version="1")
 
@@ -505,7 +505,7 @@ NOT_TAKEN: dict[str, tuple[Callable[[pd.DataFrame, Path], Path], bool, str]] = {
         "Got labels by request, without their rows",
     ),
     "ragged": (in_file("a.csv", lambda rows: as_csv(rows) + b"1,2\n"), False, "Got 2 in row 301"),
-    "no label": (in_file("a.csv", lambda rows: as_csv(rows.assign(quality=""))), False, "is known. Got none instead"),
+    "no label": (in_file("a.csv", lambda rows: as_csv(rows.assign(quality=""))), False, "has a value of the target"),
     "no target": (in_file("a.csv", lambda rows: as_csv(rows.drop(columns="quality"))), False, "quality: the column must be"),
     "no such file": (lambda _, folder: folder / "none.csv", True, "none.csv"),
     "empty folder": (in_folder({"_x": as_csv}), True, "which has none,"),
@@ -562,7 +562,7 @@ def test_what_monitor_takes_retrain_takes_and_all_of_it(own: Project, chain: Cha
 
         retrained = own.ok("retrain", data=data)
         words = f"Retrained on {old} rows of version 1 and 300 new ones"
-        assert f"{words}{', without 1 whose label is not yet known' if has_unknown else ''}." in retrained.stdout
+        assert f"{words}{', without 1 that have no label yet' if has_unknown else ''}." in retrained.stdout
         both = rows_at(own, chain.data)
         assert len(both) == old + 300
         order = list(both.columns)
@@ -639,4 +639,4 @@ def test_labels_by_request_lie_in_files_of_the_same_forms(monitored: Project, tm
     write_log(tmp_path / "log", rows)
     labels = TAKEN[form](LABELS, tmp_path / "labels")
     outcome = monitored.run("monitor", data=str(tmp_path / "log"), labels=str(labels), fail_on="never")
-    assert "Labels: 300 of 300 belong to rows of the log." in outcome.stdout, outcome.stderr
+    assert "Labels: 300 of 300 joined to rows of the log." in outcome.stdout, outcome.stderr

@@ -275,7 +275,7 @@ def test_a_model_whose_file_was_changed_is_not_asked(project: Project, source: P
 
 def test_a_model_trained_on_made_up_rows_is_announced(project: Project) -> None:
     project.ok("main", data="synthetic", model="lr", promote="always")
-    assert "It was trained on SYNTHETIC rows, made up" in project.ok("predict").stdout
+    assert "It was trained on SYNTHETIC rows: its predictions do not apply" in project.ok("predict").stdout
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------------
