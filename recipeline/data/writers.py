@@ -35,16 +35,16 @@ def check_output(path: Path, inputs: Sequence[Path]) -> None:
     """
     if not path.parent.is_dir():
         raise UsageError(
-            "output must lie in a folder that exists.", got=f"'{path}'", fix=f"Make it with `mkdir -p '{path.parent}'`."
+            "output must lie in a folder that exists.", got=f"'{path}'", fix=f"Create it: mkdir -p '{path.parent}'."
         )
     if path.exists() and not path.is_file():
-        raise UsageError("output must be a file.", got=f"'{path}', which is none,", fix="Name a file.")
+        raise UsageError("output must be a file.", got=f"'{path}', which is not,", fix="Name a file.")
     for other in inputs:
         if path.exists() and path.samefile(other):
-            raise UsageError("output must be another file than the input.", got=f"'{path}'", fix="Name another one.")
+            raise UsageError("output must differ from the input.", got=f"'{path}'", fix="Name another file.")
         if other.is_dir() and path.resolve().is_relative_to(other.resolve()):
             raise UsageError(
-                "output must lie outside of the input folder, or it would be input the next time.",
+                "output must lie outside of the input folder.",
                 got=f"'{path}'",
                 fix="Name another folder with output=.",
             )
@@ -129,9 +129,8 @@ def _as_unwritable(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UnavailableError(
-            f"output must be a file that can be written: {path}.",
-            got=f"'{error.strerror or error}'",
-            fix="Make room, or name a file in another folder.",
+            f"output cannot be written to {path}: {error.strerror or error}.",
+            fix="Free disk space, or name a file in another folder.",
         ) from None
 
 

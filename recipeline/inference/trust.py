@@ -114,7 +114,7 @@ def _foreign(types: Collection[str], trusted: Collection[str]) -> str:
 
 def _broken(name: str, error: object) -> RefusedModel:
     fix = "Register a new version, or restore its files."
-    return RefusedModel(f"{name} must be there and whole.", got=f"'{_short(error)}'", fix=fix)
+    return RefusedModel(f"{name} is missing or damaged: {_short(error).rstrip('.')}.", fix=fix)
 
 
 def _short(error: object) -> str:

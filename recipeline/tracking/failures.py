@@ -77,7 +77,7 @@ def unwritable(uri: str, reason: str) -> UnavailableError:
     return UnavailableError(
         f"The MLflow store {redact(uri)} must be reachable and writable.",
         got=f"'{scrub(reason, uri)}'",
-        fix="Check that it is there, that you may write to it, and that the disk is not full.",
+        fix="Check that it exists, that you have write permission, and that the disk is not full.",
     )
 
 
@@ -138,9 +138,8 @@ def retry_conflict(write: Callable[[], T]) -> T:
             last = error
         time.sleep(attempt * random.uniform(0, _PAUSE_SECONDS))  # two that wait equally long meet again
     raise UnavailableError(
-        "The store must let this command write a row that others write too.",
-        got=f"{_ATTEMPTS} refusals, the last one '{' '.join(str(last).split())[:200]}'",
-        fix="Type the command again; what it had begun is finished then.",
+        f"Another process changed the same row of the store {_ATTEMPTS} times: {' '.join(str(last).split())[:200]}.",
+        fix="Run the command again; it completes the interrupted change.",
     )
 
 

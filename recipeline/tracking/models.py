@@ -195,7 +195,6 @@ def feature_names(uri: str) -> list[str]:
 
 def _not_whole(uri: str, reason: object) -> UnavailableError:
     return UnavailableError(
-        f"The model {uri} must be there and whole.",
-        got=f"'{' '.join(str(reason).split())[:200]}'",
+        f"The model {uri} is missing or damaged: {' '.join(str(reason).split())[:200].rstrip('.')}.",
         fix="Register a new version, or restore its files.",
     )

@@ -291,13 +291,13 @@ class History:
         except MlflowException as error:
             if not is_missing(error):
                 raise
-            raise UnavailableError(rule, got=f"'{run_id}', which the store does not have,", fix=again) from None
+            raise UnavailableError(rule, got=f"'{run_id}', which is not in the store,", fix=again) from None
         its_step = run.data.tags.get("recipeline.step", "no step of this project")
         if run.info.lifecycle_stage != "active":
             raise UnavailableError(
                 rule,
                 got=f"'{run_id}', which was deleted,",
-                fix=f"Bring it back with `mlflow runs restore --run-id {run_id}`. {again}",
+                fix=f"Restore it with `mlflow runs restore --run-id {run_id}`. {again}",
             )
         if its_step != step:
             raise UnavailableError(rule, got=f"'{run_id}', a run of {its_step},", fix=again)

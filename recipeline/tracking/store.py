@@ -91,9 +91,8 @@ class Store:
                         raise
         if found.lifecycle_stage != "active":
             raise UnavailableError(
-                f"The experiment '{name}' must be active.",
-                got="a deleted one",
-                fix=f"Bring it back with `mlflow experiments restore -x {found.experiment_id}`.",
+                f"The experiment '{name}' was deleted.",
+                fix=f"Restore it with `mlflow experiments restore -x {found.experiment_id}`.",
             )
         return str(found.experiment_id)
 
@@ -140,8 +139,7 @@ def open_store(
                 raise unwritable(uri, " ".join(str(error).split())[:200]) from None
             except ModuleNotFoundError as error:
                 raise UsageError(
-                    f"The driver of the store {redact(uri)} must be installed.",
-                    got=f"no module '{error.name}'",
+                    f"The driver of the store {redact(uri)} is not installed: no module '{error.name}'.",
                     fix="Install it into .venv, or name another one, as in postgresql+psycopg://.",
                 ) from None
             sqlite.remove_strays(uri)
@@ -190,9 +188,8 @@ def held(lock: filelock.BaseFileLock, uri: str) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout:
         raise UnavailableError(
-            f"The store {redact(uri)} must be free within {LOCK_SECONDS} s.",
-            got="another command that is still changing it",
-            fix="Wait for it, or end it, and try again.",
+            f"The store {redact(uri)} is locked by another command for more than {LOCK_SECONDS} s.",
+            fix="Wait for that command, or stop it, and try again.",
         ) from None
     except OSError as error:
         raise unwritable(uri, str(error)) from None

@@ -70,7 +70,7 @@ def report(project: Project, outcome: Outcome) -> dict[str, Any]:
 
 def test_rows_like_the_training_rows_are_ok(monitored: Project, tmp_path: Path) -> None:
     outcome = monitored.ok("monitor", data=table(tmp_path, later()))
-    assert "OK: 400 rows are like the rows that version 1 learned from." in outcome.stdout
+    assert "OK: 400 rows are like the training rows of version 1." in outcome.stdout
     tags = monitored.tags(outcome.run_id)
     assert {key: tags[f"recipeline.{key}"] for key in ("outcome", "exit_code", "verdict", "model_version")} == {
         "outcome": "ok",
@@ -116,7 +116,7 @@ def test_a_missing_column_is_drift(monitored: Project, tmp_path: Path) -> None:
 
 def test_of_fewer_rows_than_the_recipe_asks_for_nothing_is_said(monitored: Project, tmp_path: Path) -> None:
     outcome = monitored.ok("monitor", data=table(tmp_path, stronger().head(60)))
-    assert "TOO SMALL: 60 rows are too few to say anything." in outcome.stdout
+    assert "TOO SMALL: 60 rows are too few for a verdict." in outcome.stdout
 
 
 def test_windows_are_a_series_and_the_newest_decides(monitored: Project, tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def test_windows_are_a_series_and_the_newest_decides(monitored: Project, tmp_pat
 
 def test_a_window_that_never_fills_is_not_judged_and_says_so(monitored: Project, tmp_path: Path) -> None:
     outcome = monitored.ok("monitor", data=table(tmp_path, stronger()), window="1000", fail_on="warn")
-    assert "NOT JUDGED: No window of 1,000 rows is full, there are 400: nothing is judged." in outcome.stdout
-    assert "The newest window is not complete and decides nothing: 400 rows, drift." in outcome.stdout
+    assert "NOT JUDGED: No window of 1,000 rows is full, there are 400: there is no verdict." in outcome.stdout
+    assert "The newest window is incomplete and does not count: 400 rows, drift." in outcome.stdout
     assert monitored.tags(outcome.run_id)["recipeline.verdict"] == "too small"
     assert report(monitored, outcome)["newest"]["rows"] == 0
 
@@ -143,7 +143,7 @@ def test_a_missing_column_is_drift_also_where_no_window_fills(monitored: Project
     outcome = monitored.run("monitor", data=table(tmp_path, rows), window="1000", on_drift=on_drift)
     assert outcome.exit_code == (5 if on_drift == "nothing" else 3), outcome.stderr
     if on_drift == "nothing":
-        words = "DRIFT: The columns differ: pH. No window of 1,000 rows is full, there are 400: no row is judged."
+        words = "DRIFT: The columns differ: pH. No window of 1,000 rows is full, there are 400: there is no verdict on rows."
         assert words in outcome.stdout
 
 
@@ -151,7 +151,7 @@ def test_a_log_without_a_complete_window_of_time_is_not_judged(monitored: Projec
     now = time.time()
     write_log(tmp_path / "log", stronger(), list(np.linspace(now - 60, now - 1, 400)))
     outcome = monitored.ok("monitor", data=str(tmp_path / "log"), window="365d")
-    assert "NOT JUDGED: No complete window has rows: nothing is judged." in outcome.stdout
+    assert "NOT JUDGED: No complete window has rows: there is no verdict." in outcome.stdout
 
 
 def test_a_parquet_file_is_read_too(monitored: Project, tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_the_last_complete_window_decides_and_the_open_one_is_a_note(
     outcome = monitored.run("monitor", data=str(tmp_path / "log"), window=window)
     found = report(monitored, outcome)
     assert (found["newest"]["verdict"], outcome.exit_code) == (judged, 5 if judged == "drift" else 0)
-    note = "The newest window is not complete and decides nothing: 250 rows, drift."
+    note = "The newest window is incomplete and does not count: 250 rows, drift."
     assert (note in outcome.stdout) == (window == "1d")
 
 
