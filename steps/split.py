@@ -37,32 +37,29 @@ def inputs(session: Session, method: str) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun, method: str) -> str:
     """Split the rows and audit the split, beside a plain random split."""
-    from recipeline.data.leakage import audit_leaks, compare_columns, find_warnings, measure_memory
+    from recipeline.data.leakage import audit_split
     from recipeline.data.splits import split_rows
 
     recipe = session.recipe
     method = choose_method(recipe, method)
     table = run.load(DATASET)
     train, test = split_rows(table, recipe, method)
-    audit = audit_leaks(train, test, recipe)
-    plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
-    plain = audit_leaks(*plainly, recipe)
+    audit = audit_split(table, train, test, recipe, method)
     run.tag(split_method=method)
     run.save(TRAIN, train)
     run.save(TEST, test)
-    warnings = find_warnings(train, test, recipe, method)
-    for warning in warnings:
+    for warning in audit.warnings:
         session.reporter.say(f"warning: split: {warning}")
-    shown = {"memory": measure_memory(*plainly, recipe), "columns": compare_columns(train, test, recipe), "warnings": warnings}
-    run.save(LEAK_AUDIT, {"method": method, **audit, "random_split": plain, **shown})
+    run.save(LEAK_AUDIT, audit)
     run.show(
         params={"split_method": method, "test_size": recipe.split.test_size},
-        metrics={name: audit[name] for name in ("train_rows", "test_rows", "leaked_rows")},
+        metrics={"train_rows": audit.train_rows, "test_rows": audit.test_rows, "leaked_rows": audit.leaked_rows},
     )
+    plain = audit.random_split
     return (
-        f"{method} split: {audit['train_rows']} training and {audit['test_rows']} test rows; "
-        f"{audit['leaked_rows']} test rows have a twin in training"
-        + ("" if method == "random" else f" (a plain random split: {plain['leaked_rows']} of {plain['test_rows']})")
+        f"{method} split: {audit.train_rows} training and {audit.test_rows} test rows; "
+        f"{audit.leaked_rows} test rows have a twin in training"
+        + ("" if method == "random" else f" (a plain random split: {plain.leaked_rows} of {plain.test_rows})")
     )
 
 

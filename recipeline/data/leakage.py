@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from scipy.spatial import KDTree
@@ -15,28 +13,42 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import as_numbers, row_groups
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.neighbours import scale_columns
-from recipeline.data.splits import group_rows
+from recipeline.data.results import ColumnDistance, LeakAudit, Memory, Twins
+from recipeline.data.splits import group_rows, split_rows
 
 #: A test row is a near twin where no feature differs by more than so many standard deviations of its column.
 NEAR = 1e-4
 
 
-def audit_leaks(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
+def audit_leaks(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Twins:
     """Return how many test rows have a twin, a row with equal features, among the training rows, and how many a near one."""
     leaked = has_twin(test, train, recipe)
-    return {
-        "train_rows": len(train),
-        "test_rows": len(test),
-        "leaked_rows": int(leaked.sum()),
-        "leaked_share": float(leaked.mean()),
-        "near_rows": int((has_near_twin(test, train, recipe) & ~leaked).sum()),
-    }
+    return Twins(
+        train_rows=len(train),
+        test_rows=len(test),
+        leaked_rows=int(leaked.sum()),
+        leaked_share=float(leaked.mean()),
+        near_rows=int((has_near_twin(test, train, recipe) & ~leaked).sum()),
+    )
+
+
+def audit_split(table: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str) -> LeakAudit:
+    """Return the audit of a split of `table` by `method`, beside that of a plain random one."""
+    plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
+    return LeakAudit(
+        **vars(audit_leaks(train, test, recipe)),
+        method=method,
+        random_split=audit_leaks(*plainly, recipe),
+        memory=measure_memory(*plainly, recipe),
+        columns=compare_columns(train, test, recipe),
+        warnings=tuple(find_warnings(train, test, recipe, method)),
+    )
 
 
 def find_warnings(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str) -> list[str]:
     """Return a sentence for each property of a split that makes its figures less than they seem."""
     found = []
-    near, rows = audit_leaks(train, test, recipe)["near_rows"], len(train) + len(test)
+    near, rows = audit_leaks(train, test, recipe).near_rows, len(train) + len(test)
     if near:
         found.append(
             f"{near} of {len(test)} test rows are near-copies of a training row: no feature differs by more than "
@@ -56,7 +68,7 @@ def find_warnings(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, metho
     return found
 
 
-def measure_memory(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, float] | None:
+def measure_memory(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Memory | None:
     """Return R2 of an unpruned decision tree, which learns rows by heart, on test rows with a twin, without, and on all.
 
     None where there are too few of either to tell, or where the tree does not take the rows.
@@ -70,11 +82,10 @@ def measure_memory(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> d
         predicted = tree.predict(features[len(train) :])
     except ValueError:  # a value too large for float32
         return None
-    parts = {"r2": np.ones(len(test), dtype=bool), "r2_with_twin": twins, "r2_without_twin": ~twins}
-    return {name: float(r2_score(target[part], predicted[part])) for name, part in parts.items()}
+    return Memory(*(float(r2_score(target[part], predicted[part])) for part in (np.ones(len(test), dtype=bool), twins, ~twins)))
 
 
-def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> list[dict[str, Any]]:
+def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> tuple[ColumnDistance, ...]:
     """Return how far each column's distributions in training and test rows are apart, and the distance that chance reaches.
 
     The distance is that of Kolmogorov and Smirnov, with its p; the limit is reached by one column in 20 where both are drawn
@@ -86,11 +97,17 @@ def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> 
         if len(learned) and len(kept):
             found = ks_2samp(learned, kept)
             has_mean = KINDS[column.type].is_numeric
-            sides = {"train_mean": learned, "test_mean": kept}
-            means = {key: float(it.mean()) if has_mean else None for key, it in sides.items()}
-            limit = 1.358 * float(np.sqrt(1 / len(learned) + 1 / len(kept)))
-            columns.append({"column": name, "ks": float(found.statistic), "limit": limit, "p": float(found.pvalue), **means})
-    return columns
+            columns.append(
+                ColumnDistance(
+                    column=name,
+                    ks=float(found.statistic),
+                    limit=1.358 * float(np.sqrt(1 / len(learned) + 1 / len(kept))),
+                    p=float(found.pvalue),
+                    train_mean=float(learned.mean()) if has_mean else None,
+                    test_mean=float(kept.mean()) if has_mean else None,
+                )
+            )
+    return tuple(columns)
 
 
 def has_near_twin(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> np.ndarray:

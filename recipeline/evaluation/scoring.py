@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.leakage import has_twin
 from recipeline.data.splits import group_rows, split_rows
 from recipeline.engine.local import Call, Workers
+from recipeline.evaluation.results import Best, GradeErrors, Grades, Leaks, MeasuredInterval, Scores
 from recipeline.inference.interval import coverage, mean_width
 from recipeline.metrics.regression import accuracy_within, bootstrap_intervals, score_grades, score_predictions
 from recipeline.training.candidates import mean_prediction
@@ -25,37 +25,45 @@ def predict_all(models: dict[str, BaseEstimator], test: pd.DataFrame, recipe: Re
     return pd.DataFrame({name: np.asarray(model.predict(features), float) for name, model in models.items()}, index=test.index)
 
 
-def evaluate_best(target: np.ndarray, predicted: np.ndarray, test: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
-    """Return what is measured of the best candidate only: intervals, accuracy within tolerances, and grades where it has some.
+def evaluate_best(
+    candidate: str, target: np.ndarray, predicted: np.ndarray, inside: MeasuredInterval, test: pd.DataFrame, recipe: Recipe
+) -> Best:
+    """Return what is measured of the best candidate; `inside` is what `measure_interval` says of it.
 
-    `target` and `predicted` are of the rows of `test`, in the target's unit, without NaN.
+    `target` and `predicted` are of the rows of `test`, in the target's unit, without NaN. Grades are None where the target is
+    no whole number.
     """
-    groups = group_rows(test, recipe)
-    metrics: dict[str, Any] = {
-        "interval_95": bootstrap_intervals(
-            target, predicted, groups, draws=recipe.metrics.bootstrap_draws, seed=recipe.random_state
-        ),
-        "accuracy_within": accuracy_within(target, predicted, recipe.metrics.tolerances),
-    }
-    if recipe.columns[recipe.target].type == "integer":
-        metrics["grades"] = score_grades(target, predicted)
-    return metrics
+    groups, draws = group_rows(test, recipe), recipe.metrics.bootstrap_draws
+    is_graded = recipe.columns[recipe.target].type == "integer"
+    return Best(
+        **score_predictions(target, predicted),
+        candidate=candidate,
+        interval_95=bootstrap_intervals(target, predicted, groups, draws=draws, seed=recipe.random_state),
+        accuracy_within=accuracy_within(target, predicted, recipe.metrics.tolerances),
+        interval_90=inside,
+        grades=_grades(target, predicted) if is_graded else None,
+    )
 
 
-def measure_interval(target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], level: float) -> dict[str, float]:
+def _grades(target: np.ndarray, predicted: np.ndarray) -> Grades:
+    kappa, per_grade = score_grades(target, predicted)
+    return Grades(kappa, tuple(GradeErrors(*it) for it in per_grade))
+
+
+def measure_interval(target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], level: float) -> MeasuredInterval:
     """Return the interval's level, the share of test rows inside it, its mean width in the target's unit, and the rows.
 
     `target` and the lower and upper `limits` are of the test rows, of shape (rows,), without NaN.
     """
-    return {"level": level, "coverage": coverage(target, limits), "mean_width": mean_width(limits), "rows": len(target)}
+    return MeasuredInterval(level, coverage(target, limits), mean_width(limits), len(target))
 
 
-def score_mean_predictor(train: pd.DataFrame, test: pd.DataFrame, target: str) -> dict[str, float]:
+def score_mean_predictor(train: pd.DataFrame, test: pd.DataFrame, target: str) -> Scores:
     """Return the scores of predicting the mean of the training rows' target for every test row."""
-    return score_predictions(test[target].to_numpy(), np.full(len(test), train[target].mean()))
+    return Scores(**score_predictions(test[target].to_numpy(), np.full(len(test), train[target].mean())))
 
 
-def measure_leaks(predicted: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, Any] | None:
+def measure_leaks(predicted: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Leaks | None:
     """Return R2 of each candidate on the test rows with a twin in training, and on the others; None where none has one."""
     twins = has_twin(test, train, recipe)
     if not twins.any():
@@ -69,7 +77,7 @@ def measure_leaks(predicted: pd.DataFrame, train: pd.DataFrame, test: pd.DataFra
             for name, column in predicted.items()
         }
 
-    return {"leaked_rows": int(twins.sum()), "r2_with_twin": r2(twins), "r2_without_twin": r2(~twins)}
+    return Leaks(int(twins.sum()), r2(twins), r2(~twins))
 
 
 def score_random_split(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from sklearn.metrics import cohen_kappa_score, mean_absolute_error, r2_score, root_mean_squared_error
@@ -43,33 +42,26 @@ def accuracy_within(target: np.ndarray, predicted: np.ndarray, tolerances: Seque
     return {f"{tolerance:g}": float(np.mean(error <= tolerance)) for tolerance in tolerances}
 
 
-def score_grades(target: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
+def score_grades(target: np.ndarray, predicted: np.ndarray) -> tuple[float, list[tuple[int, int, float, float]]]:
     """Return quadratic weighted kappa and the errors of each grade.
 
-    Kappa (Cohen 1968) is that of the rounded predictions. `target` holds whole numbers. The errors are of the unrounded
-    predictions; `bias` is predicted minus true.
+    Kappa (Cohen 1968) is that of the rounded predictions. `target` holds whole numbers. Per grade: the grade, its rows, mean
+    absolute error and bias, which is predicted minus true, both of the unrounded predictions.
     """
     rounded = np.rint(predicted).astype(int)
     grades, counts = np.unique(target.astype(int), return_counts=True)
     error = predicted - target
-    return {
-        "quadratic_kappa": float(cohen_kappa_score(target.astype(int), rounded, weights="quadratic")),
-        "per_grade": [
-            {
-                "grade": int(grade),
-                "rows": int(count),
-                "mae": float(np.abs(error[target == grade]).mean()),
-                "bias": float(error[target == grade].mean()),
-            }
-            for grade, count in zip(grades, counts, strict=True)
-        ],
-    }
+    kappa = float(cohen_kappa_score(target.astype(int), rounded, weights="quadratic"))
+    return kappa, [
+        (int(grade), int(count), float(np.abs(error[target == grade]).mean()), float(error[target == grade].mean()))
+        for grade, count in zip(grades, counts, strict=True)
+    ]
 
 
 def bootstrap_intervals(
     target: np.ndarray, predicted: np.ndarray, groups: np.ndarray, *, draws: int, seed: int, level: float = 0.95
-) -> dict[str, list[float]]:
-    """Return percentile bootstrap intervals of r2, rmse and mae, as [lower, upper].
+) -> dict[str, tuple[float, float]]:
+    """Return percentile bootstrap intervals of r2, rmse and mae: lower and upper limit.
 
     Source: Efron and Tibshirani 1993, ch. 13. Whole groups are drawn, because copies of one row are one observation. Draws in
     which the target does not vary are left out of R2, which is not defined there: the limits of a constant target are NaN.
@@ -81,4 +73,5 @@ def bootstrap_intervals(
     r2 = (1 - squared / spread)[~np.isnan(spread)]
     limits = [(1 - level) / 2, (1 + level) / 2]
     drawn = {"r2": r2 if len(r2) else np.array([np.nan]), "rmse": np.sqrt(squared / n), "mae": absolute / n}
-    return {name: np.quantile(values, limits).tolist() for name, values in drawn.items()}
+    found = {name: np.quantile(values, limits).tolist() for name, values in drawn.items()}
+    return {name: (low, high) for name, (low, high) in found.items()}

@@ -7,8 +7,7 @@ rows and folds. Is one *fitted model* no worse than another? Both answer rows th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -18,37 +17,10 @@ from sklearn.base import BaseEstimator, clone
 from recipeline.data.splits import deal_folds
 from recipeline.engine.local import Call, Workers
 from recipeline.metrics.bootstrap import resample_scores
+from recipeline.promotion.results import Gain
 
 #: The two sides of a comparison.
 CHALLENGER, CHAMPION = "challenger", "champion"
-
-
-@dataclass(frozen=True)
-class Gain:
-    """How much higher R2 of the challenger is than the champion's on the same rows.
-
-    `lower` is the one-sided limit of confidence at `level`, `interval_90` a two-sided one of 90 % to look at. `std_error` is
-    the larger of `bootstrap_std_error` and, of a cross-validation, `corrected_std_error`.
-    """
-
-    gain: float
-    lower: float
-    level: float
-    interval_90: tuple[float, float]
-    std_error: float
-    bootstrap_std_error: float
-    corrected_std_error: float | None
-    r2: dict[str, float]
-    mae: dict[str, float]
-    rows: int
-    distinct_rows: int
-    repeats: int
-    folds: int
-    seed: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON takes them."""
-        return {**asdict(self), "interval_90": list(self.interval_90)}
 
 
 @dataclass(frozen=True)

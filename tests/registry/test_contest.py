@@ -10,9 +10,9 @@ def test_the_same_recipe_on_more_rows_is_measured_on_the_rows_that_neither_model
     champion, _ = arena.enter(slice(0, 30))
     challenger, model = arena.enter(slice(0, 60))
     evidence = arena.meet(challenger, champion).measure("refresh", model)
-    assert evidence.gain.rows == 60
-    assert evidence.details == {"unseen_rows": 60, "candidates": 1, "attempt": 1}
-    assert {rail.name for rail in evidence.rails} >= {"MAE, more than before", "one-row latency in ms"}
+    assert evidence.rows == 60
+    assert (evidence.unseen_rows, evidence.candidates, evidence.attempt) == (60, 1, 1)
+    assert {rail.name for rail in evidence.guard_rails} >= {"MAE, more than before", "one-row latency in ms"}
 
 
 def test_models_that_have_seen_every_row_cannot_be_compared_on_later_ones(arena: Arena) -> None:
@@ -33,5 +33,5 @@ def test_another_recipe_is_cross_validated_on_all_rows_each_on_its_own_columns(a
     champion, _ = arena.enter(slice(0, 60), ("b",))
     challenger, model = arena.enter(slice(0, 60))
     evidence = arena.meet(challenger, champion).measure("recipe", model)
-    assert (evidence.gain.rows, evidence.gain.folds, evidence.details["candidates"]) == (120, 3, 3)
-    assert evidence.gain.lower > 0
+    assert (evidence.rows, evidence.folds, evidence.candidates) == (120, 3, 3)
+    assert evidence.lower > 0
