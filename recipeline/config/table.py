@@ -53,10 +53,10 @@ ColumnType = Annotated[Literal["number", "integer", "boolean", "category", "date
 
 
 class Column(Settings):
-    """A column of the table: its type, unit, and the range that is possible at all (not the one a file happens to hold).
+    """A column of the table: type, unit and possible range.
 
-    `values` are all that a category may have; empty: any. `format` is how dates are written, in the codes of `strptime`;
-    empty: ISO 8601.
+    The range is that of all possible values, not of the values in one file. `values` are the categories; empty: any.
+    `format` is that of dates, in the codes of `strptime`; empty: ISO 8601.
     """
 
     type: ColumnType = "number"

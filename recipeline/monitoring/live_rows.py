@@ -192,9 +192,8 @@ class LiveTables:
         found = [set(table.file.columns) - table.file.index for table in self.tables]
         if not any(columns & set(names) for columns in found):
             raise DataError(
-                f"{self.tables[0].label} must have the columns of the model.",
-                got=f"none of {', '.join(names)}",
-                fix="Name a file with these in its header.",
+                f"{self.tables[0].label} has none of the model's columns.",
+                fix=f"Name a file with these in its header: {', '.join(names)}.",
             )
         verdicts: dict[str, WindowVerdict] = {name: DRIFT for name in names if any(name not in columns for columns in found)}
         others = sorted(set().union(*found) - set(names) - {self.target} - OTHERS)

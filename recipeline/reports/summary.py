@@ -79,7 +79,7 @@ def tabulate_candidates(metrics: Metrics) -> str:
 
 
 def describe_evaluation(verdict: Verdict, metrics: Metrics, audit: LeakAudit) -> str:
-    """Return the verdict on the best candidate with its scores, the criteria that it fails, and what twins are worth."""
+    """Return the verdict on the best candidate, its scores, failures and twins."""
     best, (low, high) = metrics.best, metrics.best.interval_95["r2"]
     lines = [
         f"{best.candidate} is {verdict.verdict}: R2 {best.r2:.4f} (95 % interval {low:.3f} to {high:.3f}), "

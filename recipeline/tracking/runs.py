@@ -297,7 +297,7 @@ class History:
             raise UnavailableError(
                 rule,
                 got=f"'{run_id}', which was deleted,",
-                fix=f"Bring it back with `mlflow runs restore --run-id {run_id}`. {again}",
+                fix=f"Restore it with `mlflow runs restore --run-id {run_id}`. {again}",
             )
         if its_step != step:
             raise UnavailableError(rule, got=f"'{run_id}', a run of {its_step},", fix=again)

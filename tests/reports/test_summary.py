@@ -135,9 +135,9 @@ def test_what_monitoring_found_is_a_table_a_verdict_and_its_reasons() -> None:
     assert cells(table)[1] == ["pH", "0.300", "0.500", "0.000", ""]
     assert lines == [
         "2 windows: 1 ok, 1 drift.",
-        "Warning: 3 lines are left out: cut off, with more or fewer fields, odd values or a time to come.",
+        "Warning: 3 lines left out: truncated, with too many or few fields, invalid values or a future time.",
         "Labelled: MAE 0.5123 of 40 rows.",
-        "DRIFT: 500 rows differ from the rows that version 2 learned from: pH.",
+        "DRIFT: 500 rows differ from the training rows of version 2: pH.",
         "  drift: pH: PSI 0.300 (warn 0.1, drift 0.2)",
     ]
 

@@ -297,7 +297,7 @@ def test_an_artifact_that_was_changed_or_removed_is_a_miss_and_made_again(ran: P
     test_rows.write_bytes(test_rows.read_bytes()[:-10])
     outcome = ran.ok("main")
     assert "Reused: ingest." in outcome.stdout
-    assert f"test.parquet of run {split.info.run_id} must be there and whole" in outcome.stdout
+    assert f"test.parquet of run {split.info.run_id} is missing" in outcome.stdout
     [second] = [run for run in ran.runs("split") if run.info.run_id != split.info.run_id]
     artifact_path(ran, second.info.run_id, "test.parquet").unlink()
     assert "Reused: ingest." in ran.ok("main").stdout

@@ -137,12 +137,18 @@ class Schema:
         return self._carefully(body, max_rows)
 
     def _count_quotes(self, flat: list[Any], rows: int) -> int:
-        """Return how many quotation marks a body of such values has; texts with some of their own have more."""
+        """Return the number of quotation marks in a body of these values.
+
+        Texts with quotation marks have more.
+        """
         texts = sum(isinstance(value, str) for value in flat) if self._encoded else 0
         return (self._quotes or 0) * rows + 2 * texts
 
     def _quickly(self, rows: list[Any]) -> list[Any] | None:
-        """Return the values of the rows, one after the other, where each is an object of just the columns; else None."""
+        """Return the values of valid rows in one list; None for other rows.
+
+        Valid is an object of exactly the columns.
+        """
         width, pick, flat = len(self.names), self._pick, list[Any]()
         try:
             for row in rows:
@@ -154,7 +160,10 @@ class Schema:
         return flat
 
     def _encode(self, flat: list[Any]) -> list[Any] | None:
-        """Return values with those that are no numbers replaced by their codes; None where one is missing or breaks a rule."""
+        """Return values with codes for those that are not numbers; None for faults.
+
+        A fault is a missing value or a broken rule.
+        """
         coded, width = list(flat), len(self.names)
         for place, feature in self._encoded:
             read = feature.kind.read
@@ -286,7 +295,10 @@ class Schema:
         )
 
     def show(self, values: np.ndarray) -> list[list[Any]]:
-        """Return codes of shape (rows, features) as values of JSON; NaN of a number stays what it is."""
+        """Return codes of shape (rows, features) as JSON values.
+
+        NaN of a number is unchanged.
+        """
         rows: list[list[Any]] = values.tolist()
         for place, feature in self._encoded:
             for row in rows:
