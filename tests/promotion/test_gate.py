@@ -283,7 +283,7 @@ def test_where_the_gain_fails_too_its_rule_is_named_and_every_fault_is_told() ->
     assert decision.rule == "refresh"
     assert decision.reason.endswith(
         ": only 20 distinct rows that neither model has seen, at least 100 are needed; not above -0.03; "
-        "MAE is 0.04, at most 0.02 is allowed"
+        "MAE +0.04 (limit 0.02)"
     )
 
 
