@@ -118,7 +118,8 @@ COVERED = {
     | HANDED_ON
     | INPUTS
     | KINDS
-    | {"data/column_profile", "data/numbers", "data/results", "data/schema", "data/tables"},
+    | {f"data/{name}" for name in ("causes", "column_profile", "numbers", "results", "schema")}
+    | {f"data/reading/{name}" for name in ("csv_files", "formats", "header", "parquet_files", "pieces")},
     "split": RECIPE
     | HANDED_ON
     | KINDS
@@ -140,7 +141,7 @@ COVERED = {
     | KINDS
     | TRAINED
     | {"training/candidates"}
-    | {"data/leakage", "data/numbers", "data/results", "metrics/regression", "training/quantiles"}
+    | {"data/leakage", "data/numbers", "data/reading/formats", "data/results", "metrics/regression", "training/quantiles"}
     | {f"monitoring/{name}" for name in ("baseline", "results", "spread")}
     | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("base", "boolean", "category", "datetime")}
     | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("every", "integer", "number")}
