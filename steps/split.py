@@ -19,7 +19,12 @@ METHODS = get_args(Split.model_fields["method"].annotation)
 
 
 def choose_method(recipe: Recipe, method: str) -> str:
-    """Return `method`, or the recipe's where it is empty. Raises UsageError where there is no such method."""
+    """Return `method`; if empty, the recipe's.
+
+    Raises
+    ------
+    UsageError : there is no such method.
+    """
     return choose_word("The split method", method, METHODS, default=recipe.split.method)
 
 

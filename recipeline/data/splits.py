@@ -15,16 +15,16 @@ from recipeline.errors import DataError
 
 
 def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the training and test rows of `table`, each with the original index and in the original order.
+    """Return the training and test rows of `table`, with index and order kept.
 
-    grouped: a row is a test row where a hash of its features and the seed falls below `test_size`, so equal rows stay
-    together, the share is `test_size` up to chance, and a row stays put when others are added, removed or reordered (with
-    `split.tolerance`, where they join no groups).
+    grouped: a row is a test row if a hash of its features and the seed is below `test_size`, so equal rows stay
+    together, the share is `test_size` up to chance, and a row keeps its side when others are added, removed or reordered (with
+    `split.tolerance`, if they join no groups).
     random: exactly `train_test_split(table, test_size=..., random_state=...)`; copies end up on both sides, in its order.
 
     Raises
     ------
-    DataError : either side would hold too few distinct rows for the folds of the recipe, or the target does not vary in a fold.
+    DataError : either side has too few distinct rows for the folds of the recipe, or the target does not vary in a fold.
     """
     if method == "random":
         train, test = train_test_split(table, test_size=recipe.split.test_size, random_state=recipe.random_state)
@@ -66,7 +66,7 @@ def _fractions(groups: np.ndarray, seed: int) -> np.ndarray:
 
 
 def cv_folds(train: pd.DataFrame, recipe: Recipe, method: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (fit, score) row positions of each fold, with the same grouping as the split that made `train`."""
+    """Yield (fit, score) row positions of each fold, grouped as the split `method`."""
     n_splits, seed = recipe.cv.folds, recipe.random_state
     if method == "random":
         yield from KFold(n_splits, shuffle=True, random_state=seed).split(train)

@@ -1,4 +1,4 @@
-"""How sure the order of compared candidates is, and what they are worth to each other."""
+"""The certainty of the ranking of candidates, and the gain of their means."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def make_leaderboard(
 
 
 def resample_best(results: list[Result], target: np.ndarray, groups: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
-    """Return in which share of `draws` bootstrap samples of distinct rows each result has the least squared error out of fold.
+    """Return how often each result has the least out-of-fold squared error.
 
-    `groups` tells which rows are copies of each other: they are drawn together. The models are not fitted anew, so the order
-    looks surer than it is.
+    The share is over `draws` bootstrap samples of distinct rows. Rows with equal `groups` are copies and are drawn
+    together. The models are not refitted, so that the certainty is overestimated.
     """
     _, group = np.unique(groups, return_inverse=True)
     errors = [np.bincount(group, weights=(target - result.out_of_fold) ** 2) for result in results]
@@ -40,7 +40,10 @@ def resample_best(results: list[Result], target: np.ndarray, groups: np.ndarray,
 
 
 def gains_with_best(ranked: list[Result], target: np.ndarray) -> list[float]:
-    """Return how much R2 out of fold gains when each result is averaged with the first, the best one; 0 for that itself."""
+    """Return the gain in out-of-fold R2 of each result's mean with the best one.
+
+    The best is the first; its own gain is 0.
+    """
     best = ranked[0].out_of_fold
     alone = r2_score(target, best)
     return [float(r2_score(target, (best + result.out_of_fold) / 2) - alone) for result in ranked]
@@ -49,7 +52,7 @@ def gains_with_best(ranked: list[Result], target: np.ndarray) -> list[float]:
 def tabulate_results(
     ranked: Sequence[Result], runs: Mapping[str, Mapping[str, str]], best_shares: np.ndarray, gains: Sequence[float]
 ) -> pd.DataFrame:
-    """Return the leaderboard: a row for each result, as ranked, with its folds, its times and the IDs of its run and model."""
+    """Return the leaderboard: folds, times, run ID and model ID of each result."""
     rows = [
         {
             "candidate": result.name,
@@ -69,5 +72,5 @@ def tabulate_results(
 
 
 def join_out_of_fold(train: pd.DataFrame, target: str, ranked: Sequence[Result]) -> pd.DataFrame:
-    """Return the target and each result's out-of-fold prediction, by the row's index in the data set."""
+    """Return the target and each result's out-of-fold prediction by row index."""
     return pd.DataFrame({"target": train[target], **{f"predicted {result.name}": result.out_of_fold for result in ranked}})

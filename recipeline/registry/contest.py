@@ -148,7 +148,7 @@ class Contest:
         rows = table[unseen]
         if rows[self.recipe.target].nunique() < 2:
             raise UnavailableError(
-                "There must be rows with different targets that neither model has seen.",
+                "Rows that neither model has seen must have different targets.",
                 got=f"{len(rows)} rows",
                 fix="Wait for more data.",
             )
@@ -179,5 +179,5 @@ class Contest:
 
 def _not_comparable(uri: str, got: str) -> UnavailableError:
     return UnavailableError(
-        f"The model {uri} must take the rows of the data set.", got=got, fix="Replace it with promote=always if you agree."
+        f"The model {uri} must accept the rows of the data set.", got=got, fix="Use promote=always to replace it anyway."
     )
