@@ -20,9 +20,7 @@ LEFT = (
     "recipeline/inference",
     "recipeline/monitoring",
     "recipeline/promotion",
-    "recipeline/registry",
     "recipeline/serving/http",
-    "recipeline/tracking",
     "recipeline/training",
 )
 FOLDERS = ("recipeline", "steps", "custom")

@@ -195,7 +195,9 @@ def _preload(meeting: Path) -> None:
 
 
 def _try_hooks(serving: Serving) -> None:
-    """Add the hooks in a process that then ends: here they may open nothing, and workers that fail would begin for ever.
+    """Register the hooks in a process that ends at once, to test them.
+
+    Files that they open there are closed, and failing hooks would restart workers for ever.
 
     Raises
     ------
