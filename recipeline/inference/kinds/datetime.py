@@ -15,7 +15,10 @@ from recipeline.inference.kinds.number import Number, learn_range
 
 
 class Datetime(Number):
-    """A date, or a date and time. It has no range: a later date than the training rows' is no surprise."""
+    """A date, or a date and time, without a range.
+
+    Later dates than those of the training rows are expected.
+    """
 
     json_types = (str,)
     has_range = False
