@@ -18,9 +18,7 @@ LEFT = (
     "recipeline/data",
     "recipeline/evaluation",
     "recipeline/inference",
-    "recipeline/monitoring",
     "recipeline/promotion",
-    "recipeline/serving/http",
     "recipeline/training",
 )
 FOLDERS = ("recipeline", "steps", "custom")

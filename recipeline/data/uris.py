@@ -17,7 +17,6 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from recipeline.errors import UnavailableError, causes
-from recipeline.escape import is_remote
 
 #: And a file at a URI of the user's this many.
 URI_SECONDS = 60.0
@@ -40,7 +39,7 @@ _OPEN_SCHEMES = frozenset({"file:", "models:", "runs:", "sqlite:"})
 
 
 class NoConnectionError(UnavailableError):
-    """The server could not be reached at all, or not in time; `reason` says why in a few words."""
+    """The server could not be reached, or not in time; `reason` is short."""
 
     def __init__(self, reason: str, url: str = "", parameter: str = "data") -> None:
         self.reason = reason
@@ -51,26 +50,12 @@ class NoConnectionError(UnavailableError):
         )
 
 
-def local_path(data: str, folder: Path) -> Path | None:
-    """Return the path that `data` names, a relative one in `folder`; None where it is a URI of another place."""
-    if data.startswith("file:"):
-        return Path(unquote(urlsplit(data).path))
-    return None if is_remote(data) else folder / _expand_user(Path(data))
-
-
-def _expand_user(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError:  # there is no such user, and so no such file
-        return path
-
-
 def copy_uri(uri: str, folder: Path, *, parameter: str = "data", seconds: float = 0.0) -> Path:
-    """Fetch what is at a URI that requests, MLflow or pandas can read into `folder`; return its path.
+    """Download a URI of requests, MLflow or pandas into `folder`; return its path.
 
     Raises
     ------
-    UnavailableError : it cannot be reached, or not within `seconds` (0: a minute). The sentence names the `parameter`.
+    UnavailableError : it cannot be reached, or not within `seconds` (0: a minute). The message names the `parameter`.
     """
     path = folder / "fetched"
     if uri.lower().startswith(("http://", "https://")):
@@ -110,10 +95,10 @@ def _is_known_to_mlflow(uri: str) -> bool:
 
 
 def redact(uri: str) -> str:
-    """Return `uri` without what may hold credentials: user, password, parameters, query and fragment; a path as it is.
+    """Return `uri` without user, password, parameters, query and fragment.
 
-    People type passwords unescaped. Where it cannot be told whether a mark is of the password or ends the path, nothing but
-    the scheme is left: a shorter address is no loss, a part of a password is.
+    They may contain credentials; a path is unchanged. People type passwords unescaped: if it is ambiguous whether a mark
+    belongs to the password or ends the path, only the scheme is kept.
     """
     found = _PARTS.fullmatch(uri)
     if not found:
@@ -129,7 +114,10 @@ def redact(uri: str) -> str:
 
 
 def scrub(text: str, uri: str) -> str:
-    """Return what a library says of `uri`, without what `redact` leaves out of it, escaped or not."""
+    """Return a library's message on `uri` without the parts that `redact` removes.
+
+    They are removed escaped or not.
+    """
     found = _PARTS.fullmatch(uri)
     if not found or redact(uri) == uri:
         return text
@@ -140,7 +128,10 @@ def scrub(text: str, uri: str) -> str:
 
 
 def within(seconds: float, work: Callable[[float], None], parameter: str = "data") -> None:
-    """Do `work`, given up on after `seconds`: a name look-up has no time limit of its own."""
+    """Do `work` in a thread, abandoned after `seconds`.
+
+    A name look-up has no time limit of its own.
+    """
     result: list[BaseException | None] = []
 
     def call() -> None:
@@ -160,7 +151,10 @@ def within(seconds: float, work: Callable[[float], None], parameter: str = "data
 
 
 def fetch(url: str, deadline: float, body: BinaryIO, parameter: str = "data") -> None:
-    """Write the body at `url` into `body`, in a few attempts that all end by `deadline` (of the monotonic clock)."""
+    """Write the body at `url` into `body`, in a few attempts until `deadline`.
+
+    The deadline is of the monotonic clock.
+    """
     reason = ""
     for attempt in range(ATTEMPTS):
         left = deadline - time.monotonic()

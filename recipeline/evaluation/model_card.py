@@ -45,6 +45,8 @@ class ModelCard:
     """The model card as sections of text."""
 
     parts: tuple[Part, ...]
+    #: One line, which lists of versions show.
+    headline: str = ""
 
     def as_markdown(self) -> str:
         """Return the card as Markdown; text of the data cannot become HTML in it."""
@@ -53,7 +55,7 @@ class ModelCard:
             lines = "\n".join(f"- {for_markdown(line)}" for line in part.lines)
             code = f"\n\n```python\n{part.code}\n```" if part.code else ""
             texts.append(f"## {part.title}\n\n{lines}{code}")
-        return "\n\n".join(texts)
+        return "\n\n".join([for_markdown(self.headline), *texts] if self.headline else texts)
 
     def as_description(self) -> str:
         """Return the Markdown, as much of it as every store takes."""
@@ -91,8 +93,15 @@ def write_model_card(
                 ("As a service: make serve, then POST rows to /predict. A file of rows: make predict.",),
                 _example(recipe, info),
             ),
-        )
+        ),
+        _headline(metrics, tags),
     )
+
+
+def _headline(metrics: Metrics, tags: Mapping[str, str | float]) -> str:
+    best, rows = metrics.best, "SYNTHETIC rows" if tags["data_source"] == SYNTHETIC else "rows"
+    scores = f"test R2 {best.r2:.4f}, RMSE {best.rmse:.4f}, MAE {best.mae:.4f}"
+    return f"{best.candidate}: {scores} on {metrics.test_rows:,} {rows}"
 
 
 def _model(recipe: Recipe, metrics: Metrics, tags: Mapping[str, str | float]) -> tuple[str, ...]:

@@ -175,8 +175,8 @@ class FeatureCoverage:
     """Coverage of test rows whose feature is in a range or has one value."""
 
     feature: str
-    from_: str | float
-    to: str | float
+    from_: str | float | bool
+    to: str | float | bool
     rows: int
     coverage: float
 

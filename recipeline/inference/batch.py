@@ -1,4 +1,4 @@
-"""Predictions for files of any size: rows checked, predicted and written piece by piece, in bounded memory."""
+"""Predictions for files of any size, piece by piece in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recipeline.data.causes import Groups, compare_names
 from recipeline.data.prefetch import read_ahead, write_behind
-from recipeline.data.readers import Piece, Table
+from recipeline.data.reading.pieces import Piece, Table
 from recipeline.data.writers import Layout, Write, is_parquet, open_sink
 from recipeline.errors import DataError, guess
 from recipeline.inference.predictor import Asked
@@ -24,42 +24,48 @@ from recipeline.inference.row_checks import Checked, Fault, check_rows, is_unsee
 
 ROW, FAULT, FILE = "row", "fault", "file"
 
-#: How many faults an error message lists.
-LISTED = 20
-
 
 @dataclass
 class Tally:
-    """What became of the rows: read, rejected, per feature predicted beyond what the model has seen; the first faults."""
+    """The counts of a prediction: rows read, rejected and out of range; first faults.
+
+    Out of range: predicted rows per feature with values outside of the training range.
+    """
 
     rows: int = 0
     rejected: int = 0
-    faults: int = 0
-    listed: list[str] = field(default_factory=list)
+    groups: Groups = field(default_factory=Groups)
     unseen: Counter[str] = field(default_factory=Counter)
 
     @property
     def predicted(self) -> int:
-        """The number of rows that were predicted."""
+        """The number of predicted rows."""
         return self.rows - self.rejected
+
+    @property
+    def faults(self) -> int:
+        """The number of places where a rule is broken."""
+        return self.groups.count
 
 
 class BadRowsError(DataError):
     """Rows break the rules of the model's columns."""
 
     def __init__(self, tally: Tally, origin: str) -> None:
-        more = [f"and {tally.faults - LISTED} more."] if tally.faults > LISTED else []
         super().__init__(
             f"{origin} must follow the rules of the model's columns, "
             f"and breaks them in {tally.faults} {'place' if tally.faults == 1 else 'places'}.",
             fix="Correct the rows (row 1 is the first below the header), or set them aside with on_bad_rows=reject.",
-            details=[*tally.listed, *more],
+            details=tally.groups.lines(tally.rows),
         )
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is predicted by whom, where to, and where bad rows go (None: they stop it)."""
+    """A prediction of tables: model, output, and the file for bad rows.
+
+    Without such a file (None) bad rows stop it.
+    """
 
     tables: Sequence[Table]
     asked: Asked
@@ -68,12 +74,14 @@ class Job:
     origin: str
 
     def run(self, report: Callable[[int], None]) -> Tally:
-        """Predict all rows, and return what became of them; `report` is told how many are done.
+        """Predict all rows and return their counts.
+
+        `report` is called with the number of rows done.
 
         Raises
         ------
-        DataError : a file is broken, has other columns than it must, or no file has rows.
-        BadRowsError : there are bad rows, and nowhere for them to go.
+        DataError : a file is broken or has the wrong columns, or no file has rows.
+        BadRowsError : there are bad rows, and no file for them.
         UnavailableError : the output cannot be written.
         """
         for table in self.tables:
@@ -100,15 +108,16 @@ class Job:
         """Check, predict and write the rows of a piece."""
         rows = piece.rows.select(self._columns)
         checked = check_rows(rows, self.asked.features)
-        ragged = (Fault(row.number, f"must have {len(self._columns)} fields. Got {row.found} instead.") for row in piece.ragged)
-        faults = heapq.merge(checked.faults(piece.numbers), ragged, key=lambda fault: fault.row)
+        where = f"{table.name}, " if table.name else ""
         tally.rows += rows.num_rows + len(piece.ragged)
-        tally.faults += checked.count + len(piece.ragged)
+        checked.count_into(tally.groups, piece.numbers, where)
+        for line in piece.ragged:
+            tally.groups.add("", line.rule, line.got, line.number, where=where)
         if reject is None and tally.faults:  # the rest is only looked at
-            where = f"{table.name}, " if table.name else ""
-            tally.listed += [f"{where}row {fault.row}, {fault.text}" for fault in islice(faults, LISTED - len(tally.listed))]
             return
         if reject is not None and (checked.count or piece.ragged):
+            ragged = (Fault(line.number, line.fault) for line in piece.ragged)
+            faults = heapq.merge(checked.faults(piece.numbers), ragged, key=lambda fault: fault.row)
             rejected = self._rejected(checked, piece, table, faults)
             tally.rejected += rejected.num_rows
             reject(rejected)
@@ -121,14 +130,17 @@ class Job:
             write(self._answered(rows, numbers))
 
     def _answered(self, rows: pa.RecordBatch, numbers: np.ndarray) -> pa.RecordBatch:
-        """Return rows as they were, with their predictions; out of text into Parquet, features become the numbers they are."""
+        """Return rows with their predictions.
+
+        From text into Parquet, features become numbers.
+        """
         columns = list(rows.columns)
         for place, values in zip(self._features_as_numbers, numbers.T, strict=False):
             columns[place] = pa.array(values, from_pandas=True)
         return self._as_batch([*columns, *self.asked.answer(numbers)], self.output, self._layout)
 
     def _rejected(self, checked: Checked, piece: Piece, table: Table, faults: Iterable[Fault]) -> pa.RecordBatch:
-        """Return the bad rows whole, in order, with their numbers and what is wrong with them."""
+        """Return the bad rows in order, with their numbers and faults."""
         texts: dict[int, str] = {}
         for fault in faults:
             texts[fault.row] = f"{texts[fault.row]} {fault.text}" if fault.row in texts else fault.text
@@ -164,7 +176,7 @@ class Job:
 
     @cached_property
     def _features_as_numbers(self) -> list[int]:
-        """The places of the features that are text and become numbers; none where text stays text."""
+        """The positions of text features that become numbers; empty if text stays."""
         schema = self.tables[0].file.layout.schema
         places = [self._columns.index(name) for name in self.asked.names]
         return places if is_parquet(self.output) and schema.types == [pa.string()] * len(schema) else []
@@ -187,15 +199,19 @@ class Job:
         return [*names, (ROW, pa.int64()), (FAULT, pa.string())]
 
     def _check_columns(self, table: Table) -> None:
-        """Raise DataError where a table lacks a feature, has a column that is to be added, or others than the first one."""
+        """Raise DataError if a table has the wrong columns.
+
+        It lacks a feature, has a column that is to be added, or differs from the first table.
+        """
         found = table.file.columns
-        missing = [name for name in self.asked.names if name not in found]
+        missing = compare_names(found, self.asked.names, may_have_others=True)
         if missing:
+            name = missing[0].column
             raise DataError(
                 f"{table.label} must have the model's columns.",
-                got=f"none of the name '{missing[0]}'",
-                fix=f"{guess(missing[0], sorted(set(found) - set(self.asked.names)))}Add or rename what is missing.",
-                details=[f"{name}: the column must be there." for name in missing],
+                got=f"none of the name '{name}'",
+                fix=f"{guess(name, sorted(set(found) - set(self.asked.names)))}Add or rename what is missing.",
+                details=[f"{fault.column}: {fault.rule}. Got {fault.got} instead." for fault in missing],
             )
         added = [name for name, _ in (*self.asked.columns, *(self._reject_columns if self.rejects else ()))]
         taken = [name for name in added if name in found]

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
+from recipeline.data.causes import NO_NUMBER, as_sentence, cause_of, compare_names
 from recipeline.data.kinds.every import KINDS
-from recipeline.data.numbers import TEXT_TYPES, read_numbers
-from recipeline.data.readers import Table
+from recipeline.data.numbers import TEXT_TYPES, read_numbers, show_field
+from recipeline.data.reading.pieces import Table
 from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
 
@@ -19,14 +20,14 @@ REQUEST_ID, ROW = "request_id", "row"
 
 @dataclass
 class Labels:
-    """What came true, by the request and the row in it that asked; `found` are those of rows that were looked up."""
+    """Late labels by request and row; `found` are those that were joined."""
 
     values: dict[tuple[str, int], float] = field(default_factory=dict)
     found: set[tuple[str, int]] = field(default_factory=set)
 
     @property
     def joined(self) -> int:
-        """The number of labels that belong to rows; one that belongs to several counts once."""
+        """The number of labels with a row; one with several rows counts once."""
         return len(self.found)
 
     def find(self, request_id: str, row: int) -> float:
@@ -39,27 +40,32 @@ class Labels:
 
 
 def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), rule: Feature | None = None) -> Labels:
-    """Return the labels in tables with the columns ``request_id``, `target` and, where a request had several rows, ``row``.
+    """Return the labels in tables with the columns ``request_id`` and `target`.
 
-    A row is counted from 0, as in the request. A label that is empty, or one of the words `na`, is not yet known: it is as if
-    its row was not there. Where there are several labels for one row, the last one counts.
+    Where a request had several rows, ``row`` is required: the number of the row in the request, from 0. A label that is empty,
+    or one of the words `na`, is not yet known: its row is ignored. Of several labels for one row, the last one counts.
 
     Raises
     ------
-    DataError : a column is not there, a label is no number or breaks the target's `rule`, or it does not say whose it is.
+    DataError : a column is missing, a label is no number or breaks the target's `rule`, or it has no request.
     """
     labels = Labels()
     for table in tables:
-        missing = [name for name in (REQUEST_ID, target) if name not in table.file.columns]
+        missing = compare_names(table.file.columns, (REQUEST_ID, target), may_have_others=True)
         if missing:
             raise DataError(
                 f"{table.label} must have the columns {REQUEST_ID} and {target}.",
-                got=f"one without '{missing[0]}'",
+                got=missing[0].got,
                 fix="A label belongs to a request by the header X-Request-ID of its answer.",
             )
         for piece in table.file.pieces():
             if piece.ragged:
-                raise _no_label(table.label, piece.ragged[0].number)
+                line = piece.ragged[0]
+                raise DataError(
+                    f"{table.label} must be a table: each line {line.rule}.",
+                    got=f"{line.got} in row {line.number}",
+                    fix="Correct or remove that line.",
+                )
             rows = named_columns(piece.rows, table.file.columns)
             values = read_labels_of(rows[target], target, rule, na=na, label=table.label, numbers=piece.numbers)
             known = np.flatnonzero(~np.isnan(values))
@@ -79,11 +85,11 @@ def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), ru
 def read_labels_of(
     column: pa.Array, target: str, rule: Feature | None, *, na: Sequence[str], label: str, numbers: np.ndarray
 ) -> np.ndarray:
-    """Return a column of labels as float64, NaN where one is empty: it is not yet known.
+    """Return a column of labels as float64; NaN where it is empty, not yet known.
 
     Parameters
     ----------
-    rule : the target's, as the recipe declares it; None: any number will do.
+    rule : the target's, as the recipe declares it; None: any number.
     na : words for a label that is not yet known.
     label, numbers : the table, and its rows, as errors name them.
 
@@ -100,24 +106,30 @@ def read_labels_of(
     for text, broken in kind.broken(read, asked):
         if broken.any():
             place = int(np.argmax(broken))
-            got = "none" if np.isnan(values[place]) else f"{values[place]:g} ({target} {text})"
-            raise _no_label(label, numbers[place], got)
+            got = show_field(column[place].as_py()) if np.isnan(values[place]) else f"{values[place]:g} ({target} {text})"
+            cause = cause_of(column[place].as_py(), asked.decimal) if text == NO_NUMBER else ""
+            raise _no_label(label, numbers[place], got, cause)
     return values
 
 
 def _read_names(column: pa.Array) -> list[str]:
-    """Return request IDs, "" where there is none. Raises DataError where they are neither text nor whole numbers."""
+    """Return request IDs, "" for a missing one.
+
+    Raises
+    ------
+    DataError : they are neither text nor whole numbers.
+    """
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if not any(is_one(kind) for is_one in (*TEXT_TYPES, pa.types.is_integer, pa.types.is_null)):
         raise DataError(f"The column '{REQUEST_ID}' must hold text.", got=f"the type {column.type}", fix="Convert it.")
     return [name or "" for name in column.cast(pa.string()).to_pylist()]
 
 
-def _no_label(label: str, row: int, got: str = "none") -> DataError:
+def _no_label(label: str, row: int, got: str, cause: str) -> DataError:
     return DataError(
         f"{label} must hold a number for every label.",
         got=f"{got} in row {row}",
-        fix="Correct the row, or leave it empty where the label is not yet known.",
+        fix=f"{as_sentence(cause)}Correct the row, or leave it empty where the label is not yet known.",
     )
 
 

@@ -140,12 +140,19 @@ def judge(
         faults += ["not above 0"] * (not gain.lower > 0)
         faults += [f"the gain is below {settings.min_gain:g}"] * (not gain.gain >= settings.min_gain)
     broken = [rail for rail in rails if not rail.passed]
-    faults += [f"{rail.name} is {rail.value:.3g}, at most {rail.limit:.3g} is allowed" for rail in broken]
+    faults += [describe_rail(rail.name, rail.value, rail.limit) for rail in broken]
     if faults:
         return _kept("guard-rail" if len(broken) == len(faults) else rule, f"{figures}: {'; '.join(faults)}")
     if policy == "manual":
         return _waiting(figures)
     return _promoted(rule, figures)
+
+
+def describe_rail(name: str, value: float | None, limit: float | None) -> str:
+    """Return a guard rail as people read it: a change with its sign, and the limit, where there is one."""
+    sign = "" if "latency" in name else "+"  # all others are changes
+    figure = "unknown" if value is None else f"{value:{sign}.3g}"
+    return f"{name} {figure}" + ("" if limit is None else f" (limit {limit:g})")
 
 
 def _refresh_faults(gain: Gain, settings: Promotion) -> list[str]:

@@ -19,6 +19,7 @@ from recipeline.monitoring.wording import (
     explain_open,
     name_verdict,
 )
+from recipeline.promotion.gate import describe_rail
 
 if TYPE_CHECKING:
     from recipeline.data.results import LeakAudit
@@ -122,11 +123,7 @@ def explain_evidence(evidence: Evidence | None) -> list[str]:
     if not evidence:
         return []
     low, high = evidence.interval_90
-    rails = [
-        f"{rail.name} {rail.value:+.3f}" + ("" if rail.limit is None else f" (at most {rail.limit:g})")
-        for rail in evidence.guard_rails
-        if rail.value is not None
-    ]
+    rails = [describe_rail(rail.name, rail.value, rail.limit) for rail in evidence.guard_rails if rail.value is not None]
     how = f"{evidence.repeats} repeat{'' if evidence.repeats == 1 else 's'}, seed {evidence.seed}"
     return [f"  90 % interval {low:+.4f} to {high:+.4f}; {how}; {'; '.join(rails)}."]
 

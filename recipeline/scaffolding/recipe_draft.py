@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import yaml
 
-from recipeline.data.numbers import holds_numbers, read_numbers
-from recipeline.data.tables import SEPARATORS, read_table
+from recipeline.data.causes import cause_of
+from recipeline.data.numbers import holds_numbers, read_numbers, show_field
+from recipeline.data.readers import open_rows
 from recipeline.data.uris import redact
 from recipeline.errors import DataError, UsageError, nearest
-from recipeline.escape import for_cell
+from recipeline.escape import for_cell, is_remote
 
 _HEADER = "# The model, the same in every environment; profiles/ has the environments. Drafted from {origin}; edit it freely.\n"
 _COLUMNS_NOTE = "# Add unit, min and max: values outside of the possible range are refused.\n"
@@ -42,17 +43,29 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
     UsageError : the table has no such column, or fewer rows than can be split.
     DataError : the file is no table, or has columns that do not hold numbers; they are named, with an example.
     """
-    table = read_any_table(path)
-    if target not in table:
-        raise UsageError(
-            f"--target must be a column of {path.name}.", got=f"'{target}'", fix=nearest(target, [str(it) for it in table])
+    file = open_rows(path, (), redact(str(path)) if is_remote(str(path)) else path.name)
+    names = [name for name in file.columns if name not in file.index]
+    if target not in names:
+        raise UsageError(f"--target must be a column of {path.name}.", got=f"'{target}'", fix=nearest(target, names))
+    looks, rows = {column: _Look(column) for column in names}, 0
+    for piece in file.pieces():
+        if piece.ragged:
+            line = piece.ragged[0]
+            raise DataError(
+                f"{path.name} must be a table: each line {line.rule}.",
+                got=f"{line.got} in row {line.number}",
+                fix="Correct that line, or take it out.",
+            )
+        rows += piece.rows.num_rows
+        for column, values in zip(file.columns, piece.rows.columns, strict=True):
+            if column in looks:
+                looks[column].add(values, na)
+    if not rows:
+        raise DataError(
+            f"{path.name} must hold rows below its header.", got="a header only", fix="Name a file that holds the table."
         )
-    columns, faults = {}, []
-    for column in table:
-        fault, missing = _look_at(pa.Array.from_pandas(table[column]), str(column), na)
-        if fault:
-            faults.append(fault)
-        columns[str(column)] = {"nullable": True} if missing and column != target else {}
+    faults = [fault for look in looks.values() if (fault := look.fault)]
+    columns = {name: {"nullable": True} if look.missing and name != target else {} for name, look in looks.items()}
     if faults:
         raise DataError(
             f"Every column of {path.name} must hold numbers.",
@@ -60,8 +73,8 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
             fix="Remove or encode them, or name words for missing values with --na.",
             details=[*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])],
         )
-    if len(table) < _FEWEST_ROWS:
-        raise UsageError(f"{path.name} must have at least {_FEWEST_ROWS} rows.", got=len(table), fix="Name a larger table.")
+    if rows < _FEWEST_ROWS:
+        raise UsageError(f"{path.name} must have at least {_FEWEST_ROWS} rows.", got=rows, fix="Name a larger table.")
     words = re.sub(r"[^A-Za-z0-9]+", " ", name).split() or ["Table"]
     content = {
         "name": "-".join(words).lower(),
@@ -70,7 +83,7 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
         "experiment": "_".join(word[:1].upper() + word[1:] for word in words),
         "model_name": "".join(word[:1].upper() + word[1:] for word in words) + "BestModel",
         "random_state": 42,
-        "data": {"min_rows": min(100, len(table) // 2)},
+        "data": {"min_rows": min(100, rows // 2)},
         **({"na": list(na)} if na else {}),
         "columns": columns,
         "cv": {"folds": 5},
@@ -83,40 +96,40 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
     return _HEADER.format(origin=for_cell(path.name)) + text
 
 
-def read_any_table(path: Path) -> pd.DataFrame:
-    """Return the table of a CSV or Parquet file of unknown columns.
+@dataclass
+class _Look:
+    """A column read piece by piece: its faults and missing values."""
 
-    A CSV is read with the separator that gives the most columns.
+    name: str
+    rows: int = 0
+    missing: int = 0
+    texts: int = 0
+    example: str = ""
+    type: str = ""
 
-    Raises
-    ------
-    DataError : it cannot be read, or is no table.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{redact(str(path))} cannot be read: {reason}.", fix="Name a CSV or Parquet file.") from None
-    header = content.decode("utf-8-sig", errors="replace").lstrip().split("\n", 1)[0].strip()
-    names = max((header.split(separator) for separator in SEPARATORS), key=len)
-    return read_table(content, columns=[name.strip().strip('"').strip() for name in names], origin=path.name)
+    def add(self, values: pa.Array, na: Sequence[str]) -> None:
+        """Count further values."""
+        self.rows += len(values)
+        if not holds_numbers(values.type):
+            self.type = str(values.type)
+            return
+        numbers, missing = read_numbers(values, self.name, na)
+        unreadable = np.flatnonzero(np.isnan(numbers) & ~missing)
+        self.missing += int(missing.sum())
+        if len(unreadable) and not self.texts:
+            first = values[int(unreadable[0])].as_py()
+            cause = cause_of(first, ".")
+            self.example = f"{show_field(first)}{f': {cause}' if cause else ''}"
+        self.texts += len(unreadable)
 
-
-def _look_at(values: pa.Array, column: str, na: Sequence[str]) -> tuple[str, bool]:
-    """Return why a column cannot be a feature, and whether it has missing values.
-
-    The reason is empty for a usable column.
-    """
-    if not holds_numbers(values.type):
-        return f"{column}: type {values.type}", False
-    numbers, missing = read_numbers(values, column, na)
-    unreadable = np.flatnonzero(np.isnan(numbers) & ~missing)
-    if len(unreadable):
-        first = str(values[int(unreadable[0])].as_py())[:40]
-        return f"{column}: text in {len(unreadable)} of {len(values)} rows, for example '{first}'", False
-    if missing.all():
-        return f"{column}: no value in any row", False
-    return "", bool(missing.any())
+    @property
+    def fault(self) -> str:
+        """The reason why the column cannot be a feature; empty for a usable one."""
+        if self.type:
+            return f"{self.name}: type {self.type}"
+        if self.texts:
+            return f"{self.name}: text in {self.texts} of {self.rows} rows, for example {self.example}"
+        return f"{self.name}: no value in any row" if self.missing == self.rows else ""
 
 
 def _candidates(any_missing: bool) -> dict[str, dict[str, object]]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from recipeline.config.recipe import Recipe
+from recipeline.config.table import SYNTHETIC
 from recipeline.evaluation.model_card import DESCRIPTION_LENGTH, write_model_card
 from recipeline.evaluation.results import Diagnosis, Metrics
 from recipeline.inference.model_info import Feature, ModelInfo
@@ -149,7 +150,9 @@ def test_a_recipe_that_says_nothing_has_a_card_that_says_so() -> None:
 
 def test_made_up_rows_are_announced_first(recipe: Recipe) -> None:
     text = card(recipe, TAGS | {"data_source": "synthetic"})
-    assert text.splitlines()[2].startswith("- Trained on SYNTHETIC rows")
+    headline, _, heading, _, first = text.splitlines()[:5]
+    assert "SYNTHETIC" in headline
+    assert (heading, first.split(":")[0]) == ("## Model", "- Trained on SYNTHETIC rows")
 
 
 def test_the_example_is_code_that_builds_a_row(recipe: Recipe) -> None:
@@ -171,3 +174,9 @@ def test_a_line_of_the_recipe_stays_one_line_without_links_and_pictures() -> Non
     said = {"ethics": "one\n# two\n![three](http://example.com/x.png)"}
     text = card(as_recipe(small_recipe() | {"model_card": said}))
     assert "- one \\# two !\\[three\\](http" in text
+
+
+@pytest.mark.parametrize(("source", "rows"), [("file", "rows"), (SYNTHETIC, "SYNTHETIC rows")])
+def test_the_first_line_is_what_a_list_of_versions_shows(recipe: Recipe, source: str, rows: str) -> None:
+    first = card(recipe, TAGS | {"data_source": source}).splitlines()[0]
+    assert first == f"LinearRegression: test R2 0.3512, RMSE 0.6000, MAE 0.4000 on 60 {rows}"

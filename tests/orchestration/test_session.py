@@ -5,6 +5,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from recipeline.artifacts import BASELINE, DATASET, METRICS
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.step import Step
 from recipeline.tracking.store import Store
@@ -96,6 +97,17 @@ def test_a_module_that_a_setting_names_is_part_of_what_a_result_depends_on(store
     session = open_toys(store, tmp_path)
     step = Step("ingest", Toys().step("ingest").work, lambda _: {"candidates": {"A": {"estimator": "own.Model"}}})
     assert "code own.py" in session.components(step, {}, "")
+
+
+def test_the_types_of_what_a_step_reads_and_writes_are_part_of_what_its_result_depends_on(store: Store, tmp_path: Path) -> None:
+    session, work = open_toys(store, tmp_path), Toys().step("ingest").work
+    alone, reads, writes = (
+        {name for name in session.components(Step("ingest", work, lambda _: {}, **its), {}, "") if "results" in name}
+        for its in ({}, {"reads": (METRICS,)}, {"writes": (BASELINE, DATASET)})
+    )
+    assert alone == set()
+    assert reads == {"code recipeline/evaluation/results.py"}
+    assert writes == {"code recipeline/monitoring/results.py"}
 
 
 def test_the_key_of_the_ledger_is_not_shown(store: Store, tmp_path: Path) -> None:

@@ -266,24 +266,23 @@ def test_few_rows_are_no_fault_of_another_recipe(rule: Rule) -> None:
 def test_a_broken_guard_rail_alone_keeps_the_champion_and_is_the_rule(rule: Rule) -> None:
     decision = judged(rule, broken=1)
     assert (decision.outcome, decision.rule, decision.passed) == ("kept", "guard-rail", False)
-    assert decision.reason.endswith(": MAE is 0.04, at most 0.02 is allowed")
+    assert decision.reason.endswith(": MAE +0.04 (limit 0.02)")
 
 
 def test_two_broken_guard_rails_are_both_named() -> None:
     decision = judged("recipe", broken=2)
     assert decision.rule == "guard-rail"
-    assert decision.reason.count("MAE is 0.04") == 2
+    assert decision.reason.count("MAE +0.04 (limit 0.02)") == 2
 
 
 def test_where_the_gain_fails_too_its_rule_is_named_and_every_fault_is_told() -> None:
     decision = judged("recipe", broken=1, gain=0.005, lower=-0.01)
     assert (decision.outcome, decision.rule) == ("kept", "recipe")
-    assert decision.reason.endswith(": not above 0; the gain is below 0.01; MAE is 0.04, at most 0.02 is allowed")
+    assert decision.reason.endswith(": not above 0; the gain is below 0.01; MAE +0.04 (limit 0.02)")
     decision = judged("refresh", broken=1, distinct_rows=20, lower=-0.5)
     assert decision.rule == "refresh"
     assert decision.reason.endswith(
-        ": only 20 distinct rows that neither model has seen, at least 100 are needed; not above -0.03; "
-        "MAE is 0.04, at most 0.02 is allowed"
+        ": only 20 distinct rows that neither model has seen, at least 100 are needed; not above -0.03; MAE +0.04 (limit 0.02)"
     )
 
 

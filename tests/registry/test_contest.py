@@ -12,7 +12,7 @@ def test_the_same_recipe_on_more_rows_is_measured_on_the_rows_that_neither_model
     evidence = arena.meet(challenger, champion).measure("refresh", model)
     assert evidence.rows == 60
     assert (evidence.unseen_rows, evidence.candidates, evidence.attempt) == (60, 1, 1)
-    assert {rail.name for rail in evidence.guard_rails} >= {"MAE, more than before", "one-row latency in ms"}
+    assert {rail.name for rail in evidence.guard_rails} >= {"MAE change", "single-row latency in ms"}
 
 
 def test_models_that_have_seen_every_row_cannot_be_compared_on_later_ones(arena: Arena) -> None:

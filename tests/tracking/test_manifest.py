@@ -13,6 +13,7 @@ import pytest
 from recipeline.artifacts import CARD, DATASET, METRICS, VERDICT, plot
 from recipeline.errors import UnavailableError
 from recipeline.evaluation.results import Metrics
+from recipeline.records import to_plain
 from recipeline.tracking.manifest import FORMAT, Reader, Writer, file_digest, folder_digests, local_copy
 from recipeline.tracking.store import Store
 from tests.records import some
@@ -197,3 +198,17 @@ def test_a_folder_is_digested_by_relative_path(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a")
     digests = {"a": hashlib.sha256(b"a").hexdigest(), "sub/b": hashlib.sha256(b"b").hexdigest()}
     assert folder_digests(tmp_path.as_uri(), "") == digests
+
+
+def test_a_record_without_a_key_that_is_needed_is_refused_in_a_sentence_that_names_it(store: Store) -> None:
+    run_id = new_run(store)
+    writer, plain = Writer(store.client, run_id), to_plain(FOUND)
+    del plain["best"]["r2"]
+    writer.save(METRICS, plain)
+    writer.close()
+    with pytest.raises(UnavailableError) as error:
+        Reader(store.client).load(METRICS, run_id)
+    assert error.value.sentence == (
+        f"The artifact metrics.json of run {run_id} cannot be read. The key best.r2 is missing. "
+        "Run the step that writes it again."
+    )

@@ -18,7 +18,8 @@ import pandas as pd
 class Learned:
     """The training range of a feature in codes, None without a value.
 
-    For a category also its values, with their `counts`; for a number its `quantiles`, by their share.
+    For a category also its values, with their `counts`; for a number its `quantiles`, by their share; for a date whether any
+    value `has_time`.
     """
 
     train_min: float | None
@@ -26,6 +27,7 @@ class Learned:
     categories: tuple[str, ...] = ()
     counts: tuple[int, ...] | None = None
     quantiles: Mapping[str, float | None] | None = None
+    has_time: bool | None = None
 
 
 class Known(Protocol):

@@ -19,6 +19,7 @@ import orjson
 
 from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.numbers import LARGEST
+from recipeline.data.reading.formats import PLAIN, Format
 from recipeline.errors import guess
 from recipeline.inference.model_info import Feature, ModelInfo
 from recipeline.serving.rows.faults import (
@@ -44,14 +45,15 @@ _FEW = 100
 
 @dataclass(frozen=True)
 class Schema:
-    """The feature columns of a model in order."""
+    """The feature columns of a model in order, and the format of a CSV."""
 
     features: tuple[Feature, ...]
+    format: Format = PLAIN
 
     @classmethod
     def of(cls, info: ModelInfo) -> Schema:
         """Return the schema of a model's description (`model_info.json`)."""
-        return cls(info.features)
+        return cls(info.features, info.csv)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -67,7 +69,7 @@ class Schema:
 
     @cached_property
     def _integers(self) -> list[int]:
-        return [place for place, feature in enumerate(self.features) if READERS[feature.type].is_whole]
+        return [place for place, feature in enumerate(self.features) if READERS.get(feature.type, READERS["number"]).is_whole]
 
     @cached_property
     def _encoded(self) -> list[tuple[int, Feature]]:
