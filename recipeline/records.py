@@ -1,4 +1,4 @@
-"""Records: frozen dataclasses, and the plain values of JSON that they are written as and read from.
+"""Records: frozen dataclasses to and from the plain values of JSON.
 
 A key is a field's name, without the underscore that keeps a field from being a Python keyword (`from_`).
 """
@@ -30,7 +30,7 @@ LEFT_OUT = {"left out": True}
 
 
 class RecordError(ValueError):
-    """Plain values that are no such record: a key is missing, or its value is of another kind."""
+    """Plain values that are no such record: a key is missing or of another kind."""
 
 
 def read_record(kind: Callable[..., T], values: object) -> T:
@@ -48,7 +48,10 @@ def read_record(kind: Callable[..., T], values: object) -> T:
 
 
 def to_plain(value: object) -> Any:
-    """Return records, at any depth of mappings and sequences, as plain values; times in ISO 8601, anything else as it is."""
+    """Return records, at any depth of mappings and sequences, as plain values.
+
+    Times are in ISO 8601; anything else is returned as it is.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return {
             key: to_plain(found)
@@ -69,7 +72,7 @@ def key_of(name: str) -> str:
 
 @cache
 def _keys(kind: type) -> tuple[tuple[str, str, Any], ...]:
-    """Return the name and the key of each field, and the value that is left out, MISSING where none is."""
+    """Return name, key and the value that is left out, or MISSING, by field."""
     return tuple((it.name, key_of(it.name), _default(it) if it.metadata == LEFT_OUT else MISSING) for it in fields(kind))
 
 
@@ -79,7 +82,7 @@ def _default(it: Field[Any]) -> Any:
 
 @cache
 def _reader(hint: Any) -> _Read:
-    """Return the function that makes a value of a type of plain ones, told where they are."""
+    """Return the function that makes a value of a type from plain values."""
     origin, args = get_origin(hint), get_args(hint)
     if hint is Any:
         return lambda value, _: value

@@ -61,7 +61,7 @@ def score_grades(target: np.ndarray, predicted: np.ndarray) -> tuple[float, list
 def bootstrap_intervals(
     target: np.ndarray, predicted: np.ndarray, groups: np.ndarray, *, draws: int, seed: int, level: float = 0.95
 ) -> dict[str, tuple[float, float]]:
-    """Return percentile bootstrap intervals of r2, rmse and mae: lower and upper limit.
+    """Return percentile bootstrap intervals of r2, rmse and mae: both limits.
 
     Source: Efron and Tibshirani 1993, ch. 13. Whole groups are drawn, because copies of one row are one observation. Draws in
     which the target does not vary are left out of R2, which is not defined there: the limits of a constant target are NaN.
