@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 
 
 def choose_policy(session: Session, promote: str) -> Policy:
-    """Return the policy `promote`; if empty, the profile's.
-
-    Raises
-    ------
-    UsageError : there is no such policy.
-    """
+    """Return the policy `promote`; if empty, the profile's. Raises UsageError for an unknown one."""
     return cast(Policy, choose_word("promote", promote, get_args(Policy), default=session.profile.promote))
 
 

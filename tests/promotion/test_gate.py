@@ -282,8 +282,7 @@ def test_where_the_gain_fails_too_its_rule_is_named_and_every_fault_is_told() ->
     decision = judged("refresh", broken=1, distinct_rows=20, lower=-0.5)
     assert decision.rule == "refresh"
     assert decision.reason.endswith(
-        ": only 20 distinct rows that neither model has seen, at least 100 are needed; not above -0.03; "
-        "MAE is 0.04, at most 0.02 is allowed"
+        ": only 20 distinct rows that neither model has seen, at least 100 are needed; not above -0.03; MAE +0.04 (limit 0.02)"
     )
 
 
