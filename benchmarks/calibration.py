@@ -26,7 +26,7 @@ from sklearn.model_selection import cross_val_score
 from benchmarks.tables import new_table
 from benchmarks.worlds import RIGHT, WRONG
 from recipeline.config.rules import Promotion
-from recipeline.data.splits import deal_folds
+from recipeline.data.relations import Relations, deal_folds
 from recipeline.engine.local import Workers
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, cross_validate, measure_gain
 from recipeline.promotion.gate import corrected_level, judge
@@ -111,7 +111,7 @@ def simulate(seed: int, *, gain: float, candidates: int = CANDIDATES) -> Outcome
     evidence = cross_validate(
         {CHALLENGER: (model, features), CHAMPION: (model, table.drop(columns=0))},
         target,
-        groups,
+        Relations(groups),
         folds=FOLDS,
         repeats=SETTINGS.repeats,
         seed=seed,

@@ -41,7 +41,8 @@ def work(session: Session, run: StepRun) -> str:
     best = metrics["best"]
     train = run.load(TRAIN)
     # Before there is a version: whoever finds one, finds the rows that it learned from.
-    run.save(TRAINING_ROWS, training_rows(train[list(session.recipe.features)]))
+    group = session.recipe.split.group
+    run.save(TRAINING_ROWS, training_rows(train[list(session.recipe.features)], train[group] if group else None))
     tags = {
         **_lineage_tags(session, run, verdict),
         "recipe_digest": session.recipe_digest(verdict["candidate"]),

@@ -8,7 +8,7 @@ import click
 
 from recipeline.artifacts import DATASET, LEAK_AUDIT, TEST, TRAIN
 from recipeline.cli.command import step_command
-from recipeline.config.table import Split
+from recipeline.config.table import Split, refuse_random
 from recipeline.errors import UsageError, nearest
 from recipeline.orchestration.step import Step
 
@@ -21,7 +21,17 @@ METHODS = get_args(Split.model_fields["method"].annotation)
 
 
 def choose_method(recipe: Recipe, method: str) -> str:
-    """Return `method`, or the recipe's where it is empty. Raises UsageError where there is no such method."""
+    """Return `method`, or the recipe's where it is empty.
+
+    Raises
+    ------
+    UsageError : there is no such method, or it is random, and the recipe names what is to stay together.
+    """
+    if method == "random" and recipe.split.named:
+        sentence = refuse_random(recipe.split.named)
+        raise UsageError(
+            f"{sentence[0].upper()}{sentence[1:]}", fix="Leave split=random out, or take the key out of the recipe."
+        )
     if method and method not in METHODS:
         raise UsageError(
             f"The split method must be one of {', '.join(METHODS)}.", got=f"'{method}'", fix=nearest(method, METHODS)
@@ -33,12 +43,14 @@ def inputs(session: Session, method: str) -> dict[str, Any]:
     """Return the settings that decide which row is where."""
     recipe = session.recipe
     split = {"method": choose_method(recipe, method), "test_size": recipe.split.test_size, "tolerance": recipe.split.tolerance}
+    split |= recipe.split.named
     return recipe.part(["target", "random_state"]) | {"split": split, "cv": {"folds": recipe.cv.folds}}
 
 
 def work(session: Session, run: StepRun, method: str) -> str:
     """Split the rows and audit the split; the audit of the plain random split stands beside it."""
     from recipeline.data.leakage import audit_leaks, compare_columns, find_warnings, measure_memory
+    from recipeline.data.smells import find_unnamed
     from recipeline.data.splits import split_rows
 
     recipe = session.recipe
@@ -48,20 +60,26 @@ def work(session: Session, run: StepRun, method: str) -> str:
     audit = audit_leaks(train, test, recipe)
     plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
     plain = audit_leaks(*plainly, recipe)
-    run.tag(split_method=method)
+    named = recipe.split.named
+    run.tag(split_method=method, **{f"split_{key}": column for key, column in named.items()})
     run.save(TRAIN, train)
     run.save(TEST, test)
-    warnings = find_warnings(train, test, recipe, method)
+    warnings = find_warnings(train, test, recipe, method) + find_unnamed(table, recipe)
     for warning in warnings:
         session.reporter.say(f"warning: split: {warning}")
     shown = {"memory": measure_memory(*plainly, recipe), "columns": compare_columns(train, test, recipe), "warnings": warnings}
-    run.save(LEAK_AUDIT, {"method": method, **audit, "random_split": plain, **shown})
+    run.save(LEAK_AUDIT, {"method": method, "columns_of_split": named, **audit, "random_split": plain, **shown})
     run.show(
-        params={"split_method": method, "test_size": recipe.split.test_size},
+        params={
+            "split_method": method,
+            "test_size": recipe.split.test_size,
+            **{f"split_{key}": it for key, it in named.items()},
+        },
         metrics={name: audit[name] for name in ("train_rows", "test_rows", "leaked_rows")},
     )
+    how = "".join(f", {key}: {name}" for key, name in named.items())
     return (
-        f"{method} split: {audit['train_rows']} training and {audit['test_rows']} test rows; "
+        f"{method} split{how}: {audit['train_rows']} training and {audit['test_rows']} test rows; "
         f"{audit['leaked_rows']} test rows have a twin in training"
         + ("" if method == "random" else f" (a plain random split: {plain['leaked_rows']} of {plain['test_rows']})")
     )

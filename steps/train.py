@@ -39,7 +39,7 @@ def check(session: Session, model: str) -> None:
 
 def work(session: Session, run: StepRun, model: str) -> str:
     """Compare the candidates; log each one, as soon as it is complete, in a run of its own."""
-    from recipeline.data.splits import group_rows
+    from recipeline.data.relations import relate_rows
     from recipeline.evaluation.ranking import gains_with_best, join_out_of_fold, resample_best, tabulate_results
     from recipeline.registry.tries import look_of, record_looks
     from recipeline.tracking.candidate_runs import log_candidate
@@ -66,8 +66,8 @@ def work(session: Session, run: StepRun, model: str) -> str:
     looks = {look_of(session.recipe_digest(result.name)): result.settings_tried for result in ranked}
     record_looks(session.registry, looks, session.changed_by(run))
     run.client.set_tag(runs[ranked[0].name]["run_id"], "best_model", "true")
-    target, groups = train[recipe.target].to_numpy(dtype=float), group_rows(train, recipe)
-    shares = resample_best(ranked, target, groups, draws=RESAMPLINGS, seed=recipe.random_state)
+    target, related = train[recipe.target].to_numpy(dtype=float), relate_rows(train, recipe)
+    shares = resample_best(ranked, target, related.clusters(), draws=RESAMPLINGS, seed=recipe.random_state)
     board = tabulate_results(ranked, runs, shares, gains_with_best(ranked, target))
     run.save(LEADERBOARD, board)
     run.save(OUT_OF_FOLD, join_out_of_fold(train, recipe.target, ranked))

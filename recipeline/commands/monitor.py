@@ -168,7 +168,8 @@ def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveDat
             got="none: it was evaluated by an earlier version of the project",
             fix="Run `make pipeline`, or retrain.",
         )
-    features = tuple(Feature.from_info(feature) for feature in run.load(MODEL_INFO)["features"])
+    info = run.load(MODEL_INFO)
+    features, beside = tuple(map(Feature.from_info, info["features"])), tuple(info.get("other_columns", ()))
     target, version = session.recipe.target, str(champion.version)
     column = session.recipe.columns[target]
     rule = Feature(target, column.unit, column.type, min=column.min, max=column.max)
@@ -199,7 +200,9 @@ def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveDat
                 fix=f"Give the table a column '{target}' instead.",
             )
         names = [feature.name for feature in features]
-        tables = LiveTables(open_tables(path, names, data), features, target, version, session.recipe.na, rule=rule)
+        tables = LiveTables(
+            open_tables(path, names, data), features, target, version, session.recipe.na, rule=rule, others=beside
+        )
         yield LiveData(champion, features, tables, None, redact(data), target)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from recipeline.config.candidate import Candidate
 from recipeline.config.rules import Gates, Metrics, ModelCardTexts, Monitoring, Promotion, Retention
 from recipeline.config.settings import Label, Settings, load_settings
-from recipeline.config.table import RESERVED_COLUMNS, RESERVED_MEMBERS, Column, CrossValidation, Data, MissingWord, Split
+from recipeline.config.table import RESERVED_COLUMNS, RESERVED_MEMBERS, Column, CrossValidation, Data, MissingWord, Role, Split
 from recipeline.errors import UsageError, guess, nearest
 
 
@@ -65,6 +65,31 @@ class Recipe(Settings):
         return self
 
     @model_validator(mode="after")
+    def _roles_are_used(self) -> Self:
+        for key, name in self.split.named.items():
+            if name not in self.columns or name == self.target:
+                hint = nearest(name, [column for column in self.columns if column != self.target])
+                raise ValueError(f"'split.{key}' must be one of the columns, and not the target. Got '{name}' instead. {hint}")
+            if self.columns[name].role not in (None, key, "feature"):
+                raise ValueError(
+                    f"'columns.{name}.role' must be {key}, or feature, where split.{key} names it. "
+                    f"Got {self.columns[name].role} instead."
+                )
+            if self.columns[name].nullable:
+                raise ValueError(f"'columns.{name}.nullable' must be false: split.{key} needs a value in every row.")
+        if self.columns[self.target].role is not None:
+            raise ValueError(f"'columns.{self.target}.role' must not be set: it is the target.")
+        for name, column in self.columns.items():
+            if column.role == "group" and self.split.group != name:
+                raise ValueError(
+                    f"'columns.{name}.role' is group, and nothing keeps its rows together. "
+                    f"Set split.group: {name}, or role: ignore."
+                )
+        if not self.features:
+            raise ValueError("'columns' must have a feature: a column without a role, or with role: feature.")
+        return self
+
+    @model_validator(mode="after")
     def _candidates_can_be_told_apart(self) -> Self:
         taken: dict[str, str] = {}
         for name, candidate in self.candidates.items():
@@ -107,7 +132,17 @@ class Recipe(Settings):
     @property
     def features(self) -> tuple[str, ...]:
         """The columns a model learns from, in the recipe's order."""
-        return tuple(column for column in self.columns if column != self.target)
+        return tuple(name for name in self.columns if name != self.target and self.role(name) == "feature")
+
+    @property
+    def other_columns(self) -> tuple[str, ...]:
+        """The columns that are neither features nor the target, in the recipe's order: training alone needs them."""
+        return tuple(name for name in self.columns if name != self.target and self.role(name) != "feature")
+
+    def role(self, name: str) -> Role:
+        """Return what the column `name`, which is not the target, is for: what it says, or what `split` names it as."""
+        named = next((key for key, column in self.split.named.items() if column == name), "feature")
+        return self.columns[name].role or cast(Role, named)
 
     def select(self, names: str) -> tuple[str, ...]:
         """Return the candidates that `names` asks for (`all`, or names and aliases, comma separated), in recipe order.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -32,10 +33,19 @@ RESERVED_MEMBERS = ("estimators", "weights", "n_jobs", "verbose")
 SYNTHETIC = "synthetic"
 
 
+#: What a column is for. Only a feature is learned from; the others stay in the table of the training rows. `group` and `time`
+#: say what `split` deals rows by, `weight` how much a row counts; `id` and `ignore` are for people.
+Role = Literal["feature", "ignore", "id", "group", "time", "weight"]
+
+
 class Column(Settings):
-    """A column of the table: its type, unit, and the range that is possible at all (not the one a file happens to hold)."""
+    """A column of the table: its type, unit, and the range that is possible at all (not the one a file happens to hold).
+
+    Without a `role` it is a feature, unless `split` names it.
+    """
 
     type: Literal["number", "integer"] = "number"
+    role: Role | None = None
     unit: Label = ""
     min: float | None = None
     max: float | None = None
@@ -78,8 +88,16 @@ class Data(Settings):
         return self
 
 
+def refuse_random(named: Mapping[str, str]) -> str:
+    """Return the sentence that refuses a random split of a recipe whose `split` names columns, by key."""
+    keys = " and ".join(f"split.{key}: {column}" for key, column in named.items())
+    return f"a random split must not be made of a recipe with {keys}: it would put what belongs together on both sides."
+
+
 class Split(Settings):
     """How test rows are set apart: `grouped` keeps equal rows together, `random` is `train_test_split`.
+
+    `group` names a column: rows with one value in it stay together, too.
 
     Where `tolerance` is above 0, `grouped` also keeps together rows of which no feature differs by more than so many standard
     deviations of its column. Then a row may change sides when others are added.
@@ -88,6 +106,18 @@ class Split(Settings):
     method: Literal["grouped", "random"] = "grouped"
     test_size: Fraction = 0.2
     tolerance: float = Field(default=0.0, ge=0, lt=1)
+    group: str | None = None
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The columns that rows are dealt by, by the key that names them, which is also their role."""
+        return {"group": self.group} if self.group is not None else {}
+
+    @model_validator(mode="after")
+    def _random_keeps_nothing_together(self) -> Self:
+        if self.method == "random" and self.named:
+            raise ValueError(refuse_random(self.named))
+        return self
 
 
 class CrossValidation(Settings):

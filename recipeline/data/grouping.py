@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 import pandas as pd
 
 
-def training_rows(features: pd.DataFrame) -> pd.DataFrame:
-    """Return the hashes of the rows that the model learned from, each once, sorted, in the column `row`."""
-    return pd.DataFrame({"row": np.unique(row_groups(features))})
+def training_rows(features: pd.DataFrame, group: pd.Series | None = None) -> pd.DataFrame:
+    """Return the hashes of the rows that the model learned from, each once, sorted, in the column `row`.
+
+    Where the recipe keeps groups together, the column `group` has the keys of theirs; a row is there once for each.
+    """
+    hashes = {"row": row_groups(features), **({} if group is None else {"group": value_keys(group)})}
+    return pd.DataFrame(hashes).drop_duplicates().sort_values(list(hashes), ignore_index=True)
 
 
 def rows_digest(rows: pd.DataFrame) -> str:
@@ -28,6 +33,23 @@ def row_groups(features: pd.DataFrame) -> np.ndarray:
     values = _as_written(features[names].to_numpy(dtype="float64")) + 0.0  # -0.0 + 0.0 is 0.0
     keys: np.ndarray = pd.util.hash_pandas_object(pd.DataFrame(values, columns=names), index=False).to_numpy()
     return keys
+
+
+def value_keys(values: pd.Series) -> np.ndarray:
+    """Return one uint64 per value, the same for equal values: numbers or text, missing ones are equal too.
+
+    It depends on the value alone: 7 and 7.0 are the text "7", and "007" is another one.
+    """
+    codes, unique = pd.factorize(values, use_na_sentinel=False)
+    texts = np.array([_as_text(value) for value in unique.tolist()], dtype=object)
+    keys: np.ndarray = pd.util.hash_array(texts, categorize=False)
+    return keys[codes]
+
+
+def _as_text(value: object) -> str:
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _as_written(values: np.ndarray) -> np.ndarray:

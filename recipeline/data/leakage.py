@@ -12,23 +12,28 @@ from sklearn.metrics import r2_score
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import row_groups
+from recipeline.data.grouping import row_groups, value_keys
 from recipeline.data.neighbours import scale_columns
-from recipeline.data.splits import group_rows
+from recipeline.data.relations import relate_rows
 
 #: A test row is a near twin where no feature differs by more than so many standard deviations of its column.
 NEAR = 1e-4
 
 
 def audit_leaks(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
-    """Return how many test rows have a twin, a row with equal features, among the training rows, and how many a near one."""
+    """Return how many test rows have a twin, a row with equal features, among the training rows, and how many a near one.
+
+    With `split.group` also how many are of a group that training rows are of.
+    """
     leaked = has_twin(test, train, recipe)
+    known = {"known_group_rows": int(of_known_group(test, train, recipe).sum())} if recipe.split.group else {}
     return {
         "train_rows": len(train),
         "test_rows": len(test),
         "leaked_rows": int(leaked.sum()),
         "leaked_share": float(leaked.mean()),
         "near_rows": int((has_near_twin(test, train, recipe) & ~leaked).sum()),
+        **known,
     }
 
 
@@ -46,10 +51,14 @@ def find_warnings(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, metho
         found.append(
             f"The test rows are {share:.0%} of all rows, where split.test_size asks for {asked:.0%}: few rows or large groups."
         )
-    largest, fold = int(np.unique(group_rows(train, recipe), return_counts=True)[1].max()), len(train) / recipe.cv.folds
+    related = relate_rows(train, recipe)
+    largest, fold = int(np.unique(related.groups, return_counts=True)[1].max()), len(train) / recipe.cv.folds
     if method != "random" and largest > fold:
+        kind = (
+            f"group by {related.column}, with those that it has equal rows with," if related.column else "group of equal rows"
+        )
         found.append(
-            f"The largest group of equal rows has {largest} of {len(train)} training rows, more than a fold of {fold:.0f}: "
+            f"The largest {kind} has {largest} of {len(train)} training rows, more than a fold of {fold:.0f}: "
             "the folds are unequal, and that group alone decides the score of its own."
         )
     return found
@@ -81,6 +90,8 @@ def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> 
     """
     columns = []
     for name in recipe.columns:
+        if name in recipe.other_columns:
+            continue  # sides that differ in a group are what it is for
         learned, kept = train[name].dropna(), test[name].dropna()
         if len(learned) and len(kept):
             found = ks_2samp(learned, kept)
@@ -100,6 +111,12 @@ def has_near_twin(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> n
     )
     near: np.ndarray = np.isfinite(distance)
     return near
+
+
+def of_known_group(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> np.ndarray:
+    """Return for each of `rows` whether its value in `split.group` is among those of `others`."""
+    known: np.ndarray = np.isin(value_keys(rows[recipe.split.group]), value_keys(others[recipe.split.group]))
+    return known
 
 
 def has_twin(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> np.ndarray:

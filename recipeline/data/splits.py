@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GroupKFold, KFold, train_test_split
+from sklearn.model_selection import KFold, train_test_split
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.neighbours import join_neighbours
+from recipeline.data.relations import Relations, relate_rows
 from recipeline.errors import DataError
 
 
@@ -20,6 +20,8 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     grouped: a row is a test row where a hash of its features and the seed falls below `test_size`, so equal rows stay
     together, the share is `test_size` up to chance, and a row stays put when others are added, removed or reordered (with
     `split.tolerance`, where they join no groups).
+    With `split.group`, groups are test rows in the order of such hashes until they hold about `test_size` of the rows: there
+    may be too few of them to leave it to chance.
     random: exactly `train_test_split(table, test_size=..., random_state=...)`; copies end up on both sides, in its order.
 
     Raises
@@ -29,14 +31,17 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     if method == "random":
         train, test = train_test_split(table, test_size=recipe.split.test_size, random_state=recipe.random_state)
     else:
-        is_test = _fractions(group_rows(table, recipe), recipe.random_state) < recipe.split.test_size
+        is_test = _is_test(relate_rows(table, recipe), recipe)
         train, test = table[~is_test], table[is_test]
-    distinct = len(np.unique(group_rows(train, recipe))) if len(train) else 0
+    related = relate_rows(train, recipe)
+    distinct = len(np.unique(related.clusters())) if len(train) else 0
     if distinct < 2 * recipe.cv.folds or test[recipe.target].nunique() < 2:
         raise DataError(
-            f"The split must leave at least {2 * recipe.cv.folds} distinct training rows and 2 different targets to test on.",
+            f"The split must leave at least {2 * recipe.cv.folds} {related.unit} to train on "
+            "and 2 different targets to test on.",
             got=f"{distinct} and {test[recipe.target].nunique()}",
-            fix="Name a larger table, or change split.test_size in the recipe.",
+            fix="Name a larger table, or change split.test_size or cv.folds in the recipe."
+            + (" Equal rows join the groups that they are in." if related.is_clustered else ""),
         )
     target = train[recipe.target].to_numpy()
     for fold, (_, unseen) in enumerate(cv_folds(train, recipe, method)):
@@ -49,12 +54,15 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     return train, test
 
 
-def group_rows(table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
-    """Return one uint64 per row: rows of one group are one observation.
-
-    These are copies of a row, and with `split.tolerance` also its neighbours.
-    """
-    return join_neighbours(table[list(recipe.features)], recipe.split.tolerance)
+def _is_test(relations: Relations, recipe: Recipe) -> np.ndarray:
+    fractions = _fractions(relations.groups, recipe.random_state)
+    if not relations.is_clustered:
+        return fractions < recipe.split.test_size
+    order, sizes = np.unique(fractions, return_counts=True)
+    held = np.cumsum(sizes) / len(relations)
+    last = int(np.argmin(np.abs(held - recipe.split.test_size)))
+    is_test: np.ndarray = fractions <= order[last]
+    return is_test
 
 
 def _fractions(groups: np.ndarray, seed: int) -> np.ndarray:
@@ -71,15 +79,4 @@ def cv_folds(train: pd.DataFrame, recipe: Recipe, method: str) -> Iterator[tuple
     if method == "random":
         yield from KFold(n_splits, shuffle=True, random_state=seed).split(train)
     else:
-        yield from deal_folds(group_rows(train, recipe), n_splits, seed)
-
-
-def deal_folds(groups: np.ndarray, n_splits: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (fit, score) row positions of folds of whole groups, drawn by `seed`.
-
-    Folds have as many rows as the groups allow: the largest group goes first, each to the fold with the fewest rows.
-    """
-    unique, group = np.unique(groups, return_inverse=True)
-    # Without its own shuffling, which deals groups and not rows; groups of one size are dealt in the order of their numbers.
-    shuffled = np.random.default_rng(seed).permutation(len(unique))[group]
-    yield from GroupKFold(n_splits).split(shuffled, groups=shuffled)
+        yield from relate_rows(train, recipe).deal(n_splits, seed)

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.relations import relate_rows
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Workers
 from recipeline.evaluation.diagnosis import diagnose
@@ -82,9 +83,10 @@ def evaluate_candidates(
     best_predicted = predicted[best.candidate].to_numpy()
     out_of_fold = trained.out_of_fold[f"predicted {best.candidate}"].to_numpy()
     tails = quantiles()
-    interval = choose_interval(features, learned, out_of_fold, tails)
+    related = relate_rows(train, recipe)
+    interval = choose_interval(features, learned, out_of_fold, tails, groups=related.groups if related.column else None)
     limits = interval.around(best_predicted, test[list(recipe.features)].to_numpy(dtype=float))
-    inside = measure_interval(target, limits, interval.level)
+    inside = measure_interval(target, limits, interval.level, relate_rows(test, recipe))
     mean_predictor = score_mean_predictor(train, test, recipe.target)
     judged = judge(scores[best.candidate], mean_predictor, recipe.gates)
     return Evaluation(
@@ -121,7 +123,8 @@ def _start_random_split(
 ) -> Callable[[], dict[str, float] | None]:
     """Start to find out what a plain random split would say; None where this is one, or where it would leak nothing."""
     audit = trained.leak_audit
-    if audit["method"] == "random" or not audit["random_split"]["leaked_rows"]:
+    plain = audit["random_split"]
+    if audit["method"] == "random" or not (plain["leaked_rows"] or plain.get("known_group_rows")):
         return lambda: None
     return score_random_split(pd.concat([trained.train, trained.test]).sort_index(), models, recipe, workers)
 

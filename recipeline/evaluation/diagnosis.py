@@ -36,7 +36,7 @@ def diagnose(
         "by_predicted": errors_by_range(target, predicted, limits),
         "slices": errors_by_slice(features, target, predicted, recipe, [entry["feature"] for entry in importance[:3]]),
         "coverage": coverage_by_feature(features, target, limits),
-        "worst_rows": worst_rows(test, predicted, recipe.target),
+        "worst_rows": worst_rows(test[[name for name in test if name not in recipe.other_columns]], predicted, recipe.target),
         "importance": importance,
     }
 

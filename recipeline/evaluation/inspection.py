@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import r2_score
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.splits import cv_folds, group_rows
+from recipeline.data.relations import group_rows
+from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Call, Workers
 from recipeline.inference.compiled.compile import fastest
 

@@ -12,7 +12,8 @@ from sklearn.ensemble import VotingRegressor
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.leakage import has_twin
-from recipeline.data.splits import group_rows, split_rows
+from recipeline.data.relations import Relations, relate_rows
+from recipeline.data.splits import split_rows
 from recipeline.engine.local import Call, Workers
 from recipeline.inference.interval import coverage, mean_width
 from recipeline.metrics.regression import accuracy_within, bootstrap_intervals, score_grades, score_predictions
@@ -30,10 +31,15 @@ def evaluate_best(target: np.ndarray, predicted: np.ndarray, test: pd.DataFrame,
 
     `target` and `predicted` are of the rows of `test`, in the target's unit, without NaN.
     """
-    groups = group_rows(test, recipe)
+    related = relate_rows(test, recipe)
     metrics: dict[str, Any] = {
         "interval_95": bootstrap_intervals(
-            target, predicted, groups, draws=recipe.metrics.bootstrap_draws, seed=recipe.random_state
+            target,
+            predicted,
+            related.clusters(),
+            draws=recipe.metrics.bootstrap_draws,
+            seed=recipe.random_state,
+            is_clustered=related.is_clustered,
         ),
         "accuracy_within": accuracy_within(target, predicted, recipe.metrics.tolerances),
     }
@@ -42,12 +48,29 @@ def evaluate_best(target: np.ndarray, predicted: np.ndarray, test: pd.DataFrame,
     return metrics
 
 
-def measure_interval(target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], level: float) -> dict[str, float]:
+def measure_interval(
+    target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], level: float, relations: Relations
+) -> dict[str, Any]:
     """Return the interval's level, the share of test rows inside it, its mean width in the target's unit, and the rows.
 
-    `target` and the lower and upper `limits` are of the test rows, of shape (rows,), without NaN.
+    `target` and the lower and upper `limits` are of the test rows, of shape (rows,), without NaN. Where rows are clustered,
+    `coverage_std_error` says how much the share would differ with other pieces of evidence: the deviation of a mean of
+    clusters (Cameron and Miller 2015, eq. 10); and `clusters` how many there are.
     """
-    return {"level": level, "coverage": coverage(target, limits), "mean_width": mean_width(limits), "rows": len(target)}
+    found: dict[str, Any] = {
+        "level": level,
+        "coverage": coverage(target, limits),
+        "mean_width": mean_width(limits),
+        "rows": len(target),
+    }
+    if relations.is_clustered:
+        _, cluster = np.unique(relations.clusters(), return_inverse=True)
+        inside = (limits[0] <= target) & (target <= limits[1])
+        beyond = np.bincount(cluster, weights=inside - inside.mean())
+        count = len(beyond)
+        error = float(np.sqrt(count / (count - 1) * (beyond**2).sum())) / len(target) if count > 1 else None
+        found |= {"clusters": count, "coverage_std_error": error}
+    return found
 
 
 def score_mean_predictor(train: pd.DataFrame, test: pd.DataFrame, target: str) -> dict[str, float]:

@@ -121,6 +121,7 @@ def describe_model(
             "max": target.max,
         },
         "features": [describe_feature(recipe, name, train[name]) for name in recipe.features],
+        "other_columns": list(recipe.other_columns),
         "interval": {**interval.as_dict(), "test_coverage": measured["coverage"], "test_rows": measured["rows"]},
         "sample": choose_sample(train[list(recipe.features)]),
     }

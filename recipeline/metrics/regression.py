@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy import stats
 from sklearn.metrics import cohen_kappa_score, mean_absolute_error, r2_score, root_mean_squared_error
 
 from recipeline.metrics.bootstrap import resample_scores
@@ -62,18 +64,35 @@ def score_grades(target: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
 
 
 def bootstrap_intervals(
-    target: np.ndarray, predicted: np.ndarray, groups: np.ndarray, *, draws: int, seed: int, level: float = 0.95
+    target: np.ndarray,
+    predicted: np.ndarray,
+    groups: np.ndarray,
+    *,
+    draws: int,
+    seed: int,
+    level: float = 0.95,
+    is_clustered: bool = False,
 ) -> dict[str, list[float]]:
     """Return percentile bootstrap intervals (Efron and Tibshirani 1993, ch. 13) of r2, rmse and mae, as [lower, upper].
 
     Whole groups are drawn, because copies of one row are one observation. Draws in which the target does not vary are left
     out of R2, which is not defined there: of a constant target its limits are NaN. `target + c` has the intervals of `target`
     and `c * target` its R2 and `c` times the others, predictions alike.
+
+    Percentiles of few groups are too narrow: where rows are clustered they are taken further out, as far as Student's t reaches
+    beyond the normal distribution (Hesterberg 2015, What Teachers Should Know About the Bootstrap, section 5.2). Of a single
+    group nothing is known: the limits are NaN.
     """
+    outside = (1 - level) / 2
+    if is_clustered:
+        count = len(np.unique(groups))
+        if count < 2:
+            return {name: [math.nan, math.nan] for name in ("r2", "rmse", "mae")}
+        outside = float(stats.norm.cdf(math.sqrt(count / (count - 1)) * stats.t.ppf(outside, count - 1)))
     errors = np.column_stack([(target - predicted) ** 2, np.abs(target - predicted)])
     n, spread, sums = resample_scores(target, groups, errors, draws=draws, seed=seed)
     squared, absolute = sums.T
     r2 = (1 - squared / spread)[~np.isnan(spread)]
-    limits = [(1 - level) / 2, (1 + level) / 2]
+    limits = [outside, 1 - outside]
     drawn = {"r2": r2 if len(r2) else np.array([np.nan]), "rmse": np.sqrt(squared / n), "mae": absolute / n}
     return {name: np.quantile(values, limits).tolist() for name, values in drawn.items()}

@@ -168,9 +168,12 @@ class LiveTables:
     left_out: int = 0
     repeated: int = 0
     rule: Feature | None = None
+    others: Sequence[str] = ()
 
     def columns(self) -> dict[str, Verdict]:
         """Return what is wrong with the columns: drift where a feature's is missing, a warning where one is new.
+
+        The training rows' `others` are neither.
 
         Raises
         ------
@@ -185,7 +188,7 @@ class LiveTables:
                 fix="Name a file with these in its header.",
             )
         verdicts: dict[str, Verdict] = {name: DRIFT for name in names if any(name not in columns for columns in found)}
-        others = sorted(set().union(*found) - set(names) - {self.target} - OTHERS)
+        others = sorted(set().union(*found) - set(names) - {self.target, *self.others} - OTHERS)
         return verdicts | dict.fromkeys(others, WARN)
 
     def pieces(self) -> Iterator[LiveRows]:

@@ -132,6 +132,7 @@ class Session:
         if any(self.recipe.candidates[name].search for name in parts):
             keys.append("cv")  # the search is inside these folds
         values = {**self.recipe.part(keys, candidates=[candidate]), "features": list(self.recipe.features)}
+        values |= {f"split.{key}": name for key, name in self.recipe.split.named.items()}
         return fingerprint({**flatten(values), **code_components(self.root, self._modules(values))})
 
     def environment_digest(self, candidate: str) -> str:

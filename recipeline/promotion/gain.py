@@ -6,6 +6,7 @@ rows and folds. Is one *fitted model* no worse than another? Both answer rows th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,7 +16,7 @@ import pandas as pd
 from scipy import stats
 from sklearn.base import BaseEstimator, clone
 
-from recipeline.data.splits import deal_folds
+from recipeline.data.relations import Relations
 from recipeline.engine.local import Call, Workers
 from recipeline.metrics.bootstrap import resample_scores
 
@@ -28,7 +29,8 @@ class Gain:
     """How much higher R2 of the challenger is than the champion's on the same rows.
 
     `lower` is the one-sided limit of confidence at `level`, `interval_90` a two-sided one of 90 % to look at. `std_error` is
-    the larger of `bootstrap_std_error` and, of a cross-validation, `corrected_std_error`.
+    the larger of `bootstrap_std_error` and, of a cross-validation, `corrected_std_error`. `distinct_rows` counts the pieces of
+    evidence, each of which is a `unit`.
     """
 
     gain: float
@@ -45,6 +47,7 @@ class Gain:
     repeats: int
     folds: int
     seed: int
+    unit: str = "distinct rows"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as JSON takes them."""
@@ -59,7 +62,7 @@ class Answers:
     """
 
     target: np.ndarray
-    groups: np.ndarray
+    relations: Relations
     predicted: Mapping[str, np.ndarray]
     folds: np.ndarray | None = None
 
@@ -72,7 +75,7 @@ class Answers:
 def cross_validate(
     arms: Mapping[str, tuple[BaseEstimator, pd.DataFrame]],
     target: np.ndarray,
-    groups: np.ndarray,
+    relations: Relations,
     *,
     folds: int,
     repeats: int,
@@ -84,7 +87,7 @@ def cross_validate(
     Parameters
     ----------
     arms : per arm an estimator, of which an unfitted clone is fitted, and its features, one row for each of `target`.
-    groups : rows with equal values are copies of one row, and share a fold.
+    relations : how the rows belong together; folds tear nothing apart.
     repeats : how often the rows are dealt into folds anew.
     seed : of the folds, and of the estimators' own seeds, which differ between arms and repeats: two arms that differ in
         their seeds alone must look like two draws of one recipe, not like one.
@@ -93,7 +96,7 @@ def cross_validate(
     places: list[tuple[str, int, np.ndarray]] = []
     fold_of = np.empty((len(target), repeats), dtype=int)
     for repeat in range(repeats):
-        for fold, (seen, unseen) in enumerate(deal_folds(groups, folds, _seed(seed, 0, repeat))):
+        for fold, (seen, unseen) in enumerate(relations.deal(folds, _seed(seed, 0, repeat))):
             fold_of[unseen, repeat] = fold
             for number, (arm, (estimator, features)) in enumerate(arms.items(), start=1):
                 seeded = reseed(estimator, _seed(seed, number, repeat))
@@ -102,7 +105,7 @@ def cross_validate(
     predicted = {arm: np.empty((len(target), repeats)) for arm in arms}
     for (arm, repeat, unseen), values in zip(places, workers.map(calls), strict=True):
         predicted[arm][unseen, repeat] = values
-    return Answers(target, groups, predicted, fold_of)
+    return Answers(target, relations, predicted, fold_of)
 
 
 def reseed(estimator: BaseEstimator, seed: int) -> BaseEstimator:
@@ -129,6 +132,10 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
     the squared errors averaged over the repeats. The other, for a cross-validation, is of the folds' gains with the correction
     for overlapping training rows (Nadeau and Bengio 2003, Inference for the Generalization Error, eq. 9; for repeats Bouckaert
     and Frank 2004), because the bootstrap does not see that another sample would have given other models.
+
+    Where the rows are clustered there may be few pieces of evidence: of G of them the bootstrap's standard error is made
+    larger by sqrt(G / (G - 1)), and the limits are those of Student's t with G - 1 degrees of freedom (Cameron and Miller 2015,
+    A Practitioner's Guide to Cluster-Robust Inference, section VI). Of a single one no limit is known: it is NaN.
     """
     squared = {arm: (answers.errors(arm) ** 2).mean(axis=1) for arm in answers.predicted}
     target = answers.target
@@ -136,18 +143,24 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
     spread = float(((target - target.mean()) ** 2).sum())
     gain = float(saved.sum() / spread)
 
-    _, drawn_spread, sums = resample_scores(target, answers.groups, saved[:, None], draws=draws, seed=seed)
+    clusters = answers.relations.clusters()
+    evidence = len(np.unique(clusters))
+    _, drawn_spread, sums = resample_scores(target, clusters, saved[:, None], draws=draws, seed=seed)
     bootstrap = float(np.nanstd(sums[:, 0] / drawn_spread, ddof=1))
 
     corrected, folds = None, 0
     if answers.folds is not None:
         folds = int(answers.folds.max()) + 1
         corrected = _corrected_std_error(answers, spread / len(target), folds)
+    reach = stats.norm
+    if answers.relations.is_clustered:
+        bootstrap *= math.sqrt(evidence / (evidence - 1)) if evidence > 1 else math.nan
+        reach = stats.t(max(evidence - 1, 1))
     error = max(bootstrap, corrected or 0.0)
-    half = float(stats.norm.ppf(0.95)) * error
+    half = float(reach.ppf(0.95)) * error
     return Gain(
         gain=gain,
-        lower=gain - float(stats.norm.ppf(level)) * error,
+        lower=gain - float(reach.ppf(level)) * error,
         level=level,
         interval_90=(gain - half, gain + half),
         std_error=error,
@@ -156,10 +169,11 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
         r2={arm: float(1 - values.sum() / spread) for arm, values in squared.items()},
         mae={arm: float(np.abs(answers.errors(arm)).mean()) for arm in squared},
         rows=len(target),
-        distinct_rows=len(np.unique(answers.groups)),
+        distinct_rows=evidence,
         repeats=answers.predicted[CHALLENGER].shape[1],
         folds=folds,
         seed=seed,
+        unit=answers.relations.unit,
     )
 
 

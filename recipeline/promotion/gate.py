@@ -152,7 +152,7 @@ def judge(
     `cumulative` is a refresh's gain over the last champion that won by its recipe: many losses within the margin add up.
     """
     figures = (
-        f"R2 {gain.gain:+.4f} against {opponent} on {gain.rows} rows ({gain.distinct_rows} distinct), lower limit "
+        f"R2 {gain.gain:+.4f} against {opponent} on {gain.rows} rows ({_pieces(gain)}), lower limit "
         f"{gain.lower:+.4f} at {gain.level:.1%}"
     )
     # Written so that a figure that is no number is a fault.
@@ -174,8 +174,12 @@ def judge(
     return _promoted(rule, figures)
 
 
+def _pieces(gain: Gain) -> str:
+    return f"{gain.distinct_rows} {gain.unit.removesuffix(' rows')}"
+
+
 def _refresh_faults(gain: Gain, settings: Promotion) -> list[str]:
-    few = f"only {gain.distinct_rows} distinct rows that neither has seen, at least {settings.min_rows} are needed"
+    few = f"only {gain.distinct_rows} {gain.unit} that neither has seen, at least {settings.min_rows} are needed"
     return [few] * (gain.distinct_rows < settings.min_rows) + [f"not above -{settings.margin:g}"] * (
         not gain.lower > -settings.margin
     )

@@ -14,8 +14,9 @@ from sklearn.linear_model import LinearRegression
 
 from recipeline.artifacts import DATASET, OUT_OF_FOLD, TRAIN, TRAINING_ROWS
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import row_groups
-from recipeline.data.splits import cv_folds, group_rows
+from recipeline.data.grouping import row_groups, value_keys
+from recipeline.data.relations import relate_rows
+from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
 from recipeline.metrics.regression import score_predictions
@@ -105,7 +106,7 @@ class Contest:
             except ValueError:  # it takes no missing values
                 linear = None
         predicted = {CHALLENGER: out_of_fold[f"predicted {name}"].to_numpy()[:, None], CHAMPION: mean}
-        answers = Answers(target, group_rows(train, self.recipe), predicted, folds)
+        answers = Answers(target, relate_rows(train, self.recipe), predicted, folds)
         return answers, {"r2_linear_regression": None if linear is None else score_predictions(target, linear)["r2"]}
 
     def _recipes(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, dict[str, Any]]:
@@ -119,7 +120,7 @@ class Contest:
             answers = cross_validate(
                 arms,
                 table[self.recipe.target].to_numpy(dtype=float),
-                group_rows(table, self.recipe),
+                relate_rows(table, self.recipe),
                 folds=self.recipe.cv.folds,
                 repeats=settings.repeats,
                 seed=self.recipe.random_state,
@@ -136,10 +137,7 @@ class Contest:
 
     def _fitted(self, model: BaseEstimator, table: pd.DataFrame, champion: ModelVersion) -> Answers:
         """Let both fitted models answer the rows that neither learned from."""
-        groups = row_groups(table[list(self.recipe.features)])
-        seen = np.concatenate([self._training_rows(version) for version in (self.challenger, champion)])
-        unseen = ~np.isin(groups, seen)
-        rows = table[unseen]
+        rows = table[self._unseen(table, champion)]
         if rows[self.recipe.target].nunique() < 2:
             raise UnavailableError(
                 "There must be rows with different targets that neither model has seen.",
@@ -151,7 +149,15 @@ class Contest:
             uri = self._uri(version)
             fitted = model if arm == CHALLENGER else load_version(self.run.reader, version)
             predicted[arm] = np.asarray(fitted.predict(self._features(uri, rows)), dtype=float)[:, None]
-        return Answers(rows[self.recipe.target].to_numpy(dtype=float), groups[unseen], predicted)
+        return Answers(rows[self.recipe.target].to_numpy(dtype=float), relate_rows(rows, self.recipe), predicted)
+
+    def _unseen(self, table: pd.DataFrame, champion: ModelVersion) -> np.ndarray:
+        """Return which rows, and with `split.group` which groups, neither model learned from."""
+        seen = pd.concat([self._training_rows(version) for version in (self.challenger, champion)])
+        unseen: np.ndarray = ~np.isin(row_groups(table[list(self.recipe.features)]), seen.iloc[:, 0])
+        if self.recipe.split.group:
+            unseen &= ~np.isin(value_keys(table[self.recipe.split.group]), seen["group"])
+        return unseen
 
     def _features(self, uri: str, table: pd.DataFrame) -> pd.DataFrame:
         names = feature_names(uri)
@@ -160,11 +166,8 @@ class Contest:
             raise _not_comparable(uri, f"no column '{missing[0]}'")
         return table[names]
 
-    def _training_rows(self, version: ModelVersion) -> np.ndarray:
-        hashes: np.ndarray = self.run.reader.load(TRAINING_ROWS, version.tags.get("recipeline.register_run_id", "")).to_numpy()[
-            :, 0
-        ]
-        return hashes
+    def _training_rows(self, version: ModelVersion) -> pd.DataFrame:
+        return self.run.reader.load(TRAINING_ROWS, version.tags.get("recipeline.register_run_id", ""))
 
     def run_tag(self, name: str) -> str:
         """Return a tag of the challenger."""

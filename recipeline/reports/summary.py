@@ -70,7 +70,7 @@ def explain_split(audit: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[
     best, leaks, quoted = metrics["best"]["candidate"], metrics["leaks"], metrics["random_split_r2"]
     lines = [
         f"Split: {audit['method']}, {audit['train_rows']} training and {audit['test_rows']} test rows; "
-        f"{audit['leaked_rows']} test rows have a twin in training.",
+        f"{audit['leaked_rows']} test rows have a twin in training{_known_groups(audit)}.",
         *(f"Warning: {warning}" for warning in audit["warnings"]),
     ]
     if leaks:
@@ -83,9 +83,13 @@ def explain_split(audit: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[
         plain = audit["random_split"]
         lines.append(
             f"* R2 of one plain train_test_split, where {plain['leaked_rows']} of {plain['test_rows']} test rows have a twin "
-            "in training. It is optimistic and not used for decisions."
+            f"in training{_known_groups(plain)}. It is optimistic and not used for decisions."
         )
     return lines
+
+
+def _known_groups(audit: Mapping[str, Any]) -> str:
+    return f", {audit['known_group_rows']} are of a group that is in training too" if "known_group_rows" in audit else ""
 
 
 def _figure(value: float | None) -> str:

@@ -14,7 +14,8 @@ from sklearn.metrics import r2_score
 
 from recipeline.config.candidate import Search
 from recipeline.config.recipe import Recipe
-from recipeline.data.splits import cv_folds, group_rows
+from recipeline.data.relations import Relations, relate_rows
+from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Call, Workers
 from recipeline.errors import UsageError
 from recipeline.training.candidates import assemble_model, average_members, build_candidate, components_of, standardise_target
@@ -88,7 +89,7 @@ def compare_candidates(
     UsageError : a candidate cannot be built or refuses its parameters or the rows.
     """
     features, target = train[list(recipe.features)], train[recipe.target].to_numpy()
-    groups = group_rows(train, recipe)
+    relations = relate_rows(train, recipe)
     folds = list(cv_folds(train, recipe, method))
     everything = np.arange(len(train))
     # The last candidates of a recipe tend to be the heavy ones: started first, they do not run on alone at the end.
@@ -107,7 +108,7 @@ def compare_candidates(
                         fold,
                         features.iloc[seen],
                         target[seen],
-                        groups[seen],
+                        relations.take(seen),
                         features.iloc[unseen],
                     ),
                 )
@@ -129,14 +130,14 @@ def _fit(
     fold: int,
     features: pd.DataFrame,
     target: np.ndarray,
-    groups: np.ndarray,
+    relations: Relations,
     unseen: pd.DataFrame,
 ) -> Fit:
     """Fit one candidate in a worker process: predict `unseen`, or return the model where the fit is on all rows."""
     search = recipe.candidates[name].search
     start = time.perf_counter()
     try:
-        found = _search(estimator, search, recipe, features, target, groups) if search else None
+        found = _search(estimator, search, recipe, features, target, relations) if search else None
         drawn = clone(estimator).set_params(**found.params if found else {})
         model = standardise_target(drawn, target).fit(features, target)
     # Scikit-learn's words for parameters or rows that an estimator refuses.
@@ -160,12 +161,12 @@ def _search(
     recipe: Recipe,
     features: pd.DataFrame,
     target: np.ndarray,
-    groups: np.ndarray,
+    relations: Relations,
 ) -> Found:
     # The budget is the candidate's: each of its fits has a share.
     seconds = None if search.seconds is None else search.seconds / (recipe.cv.folds + 1)
     return search_params(
-        estimator, search, features, target, groups, n_splits=recipe.cv.folds, seed=recipe.random_state, seconds=seconds
+        estimator, search, features, target, relations, n_splits=recipe.cv.folds, seed=recipe.random_state, seconds=seconds
     )
 
 

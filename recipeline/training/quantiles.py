@@ -81,7 +81,13 @@ def _fit(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, unsee
 
 
 def choose_interval(
-    features: pd.DataFrame, target: np.ndarray, out_of_fold: np.ndarray, quantiles: Quantiles, *, level: float = LEVEL
+    features: pd.DataFrame,
+    target: np.ndarray,
+    out_of_fold: np.ndarray,
+    quantiles: Quantiles,
+    *,
+    groups: np.ndarray | None = None,
+    level: float = LEVEL,
 ) -> Interval:
     """Return the better of two intervals at the same level: of constant width, or of the quantile models.
 
@@ -91,11 +97,12 @@ def choose_interval(
     Parameters
     ----------
     features, target, out_of_fold : of the training rows; the last one what the model that is to be served predicts out of fold.
+    groups : of the same shape, where whole groups are new at once; None: each row is.
     """
     names = list(features.columns)
     tails = tuple(as_function(model, names) for model in quantiles.models)
-    constant = fit_constant(target, out_of_fold, level=level)
-    by_quantile = fit_quantile(target, *quantiles.out_of_fold, (tails[0], tails[1]), level=level)
+    constant = fit_constant(target, out_of_fold, groups=groups, level=level)
+    by_quantile = fit_quantile(target, *quantiles.out_of_fold, (tails[0], tails[1]), groups=groups, level=level)
     low, high = quantiles.out_of_fold
     honest = Interval(level, by_quantile.method, by_quantile.lower, by_quantile.upper, (lambda _: low, lambda _: high))
     rows = features.to_numpy(dtype=float)

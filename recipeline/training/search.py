@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import ParameterSampler, cross_val_score
 
 from recipeline.config.candidate import Distribution, Search
-from recipeline.data.splits import deal_folds
+from recipeline.data.relations import Relations
 from recipeline.training.candidates import standardise_target
 
 
@@ -32,13 +32,13 @@ def search_params(
     search: Search,
     features: pd.DataFrame,
     target: np.ndarray,
-    groups: np.ndarray,
+    relations: Relations,
     *,
     n_splits: int,
     seed: int,
     seconds: float | None,
 ) -> Found:
-    """Return the drawn parameters with the highest mean R2 over grouped folds of these rows.
+    """Return the drawn parameters with the highest mean R2 over folds of these rows, dealt as `relations` say.
 
     The search sees only the rows it is given: called inside a fold, it leaves the fold's own score honest. The number of draws
     ends it, so that the same seed gives the same result. Where `seconds` are over before (None: never), no further draw is
@@ -46,7 +46,7 @@ def search_params(
     parameters of the estimator: `build_candidate` has seen to it.
     """
     space = {name: _distribution(spec) for name, spec in search.space.items()}
-    folds = list(deal_folds(groups, n_splits, seed))
+    folds = list(relations.deal(n_splits, seed))
     deadline = math.inf if seconds is None else time.monotonic() + seconds
     best: dict[str, Any] = {}
     best_score = -np.inf

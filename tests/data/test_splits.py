@@ -11,7 +11,8 @@ from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import row_groups
 from recipeline.data.leakage import audit_leaks
-from recipeline.data.splits import cv_folds, deal_folds, group_rows, split_rows
+from recipeline.data.relations import deal_folds, group_rows
+from recipeline.data.splits import cv_folds, split_rows
 from recipeline.errors import DataError
 from tests.conftest import as_recipe, small_recipe
 
@@ -69,7 +70,7 @@ def test_grouped_folds_keep_copies_together(recipe: Recipe) -> None:
 
 
 def test_too_few_distinct_rows_for_the_folds_are_refused(recipe: Recipe, wines: pd.DataFrame) -> None:
-    with pytest.raises(DataError, match="distinct training rows"):
+    with pytest.raises(DataError, match="distinct rows to train on"):
         split_rows(pd.concat([wines.head(2)] * 60), recipe, "grouped")
 
 

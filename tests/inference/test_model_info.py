@@ -32,7 +32,7 @@ def rows(acidity: list[float]) -> pd.DataFrame:
 
 def test_a_model_is_described_by_recipe_training_rows_and_interval() -> None:
     found = describe_model(two_columns(), rows([1.0, 2.0, 9.0]), INTERVAL, candidate="Forest", measured=MEASURED)
-    assert list(found) == ["candidate", "target", "features", "interval", "sample"]
+    assert list(found) == ["candidate", "target", "features", "other_columns", "interval", "sample"]
     assert found["candidate"] == "Forest"
     assert found["target"] == {"name": "quality", "type": "integer", "unit": "grade", "min": 0, "max": 10}
     assert [feature["name"] for feature in found["features"]] == ["acidity", "bottles"]

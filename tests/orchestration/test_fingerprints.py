@@ -98,13 +98,14 @@ def test_the_table_beside_a_module_belongs_to_it() -> None:
 #: What each step's fingerprint covers. A file more here retrains where it changes: say why it can change a result.
 RECIPE = {f"config/{name}" for name in ("candidate", "recipe", "rules", "settings", "table", "yaml_reader")}
 HANDED_ON = {"artifacts", "inference/_compat", "inference/trust"}
-FITS = {"config/import_path", "data/grouping", "data/neighbours", "data/splits", "engine/local", "metrics/bootstrap"}
+RELATES = {"data/grouping", "data/neighbours", "data/relations", "data/splits"}
+FITS = RELATES | {"config/import_path", "engine/local", "metrics/bootstrap"}
 LOGS = {"tracking/_compat", "tracking/candidate_runs", "tracking/models"}
 COVERED = {
     "ingest": RECIPE
     | HANDED_ON
     | {"data/column_profile", "data/numbers", "data/schema", "data/tables", "tracking/_compat", "tracking/datasets"},
-    "split": RECIPE | HANDED_ON | {"data/grouping", "data/leakage", "data/neighbours", "data/splits"},
+    "split": RECIPE | HANDED_ON | RELATES | {"data/leakage", "data/smells"},
     # The trial refuses candidates; a train that was refused has no result to reuse.
     "train": RECIPE
     | HANDED_ON

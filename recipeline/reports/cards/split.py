@@ -14,18 +14,20 @@ def make_card(results: Results) -> Card:
     """Return the card of a run of split."""
     audit = results.load(LEAK_AUDIT)
     leaked = audit["leaked_rows"]
+    kept = "".join(f", {key}: {name}" for key, name in audit.get("columns_of_split", {}).items())
     verdict = f"{audit['train_rows']:,} rows to learn from and {audit['test_rows']:,} to test on; " + (
         f"{leaked:,} of these have a twin in training and flatter every score."
         if leaked
         else "none of these has a twin in training."
     )
     facts = {
-        "Method": audit["method"],
+        "Method": f"{audit['method']}{kept}",
         "Training rows": audit["train_rows"],
         "Test rows": audit["test_rows"],
         "Test rows with a twin in training": leaked,
         "Test rows with a near twin in training": audit["near_rows"],
         "The same in a plain random split": audit["random_split"]["leaked_rows"],
+        **_group_facts(audit),
     }
     return Card(
         "split: training and test rows",
@@ -37,6 +39,16 @@ def make_card(results: Results) -> Card:
         ],
         tone="warning" if leaked or audit["warnings"] else "good",
     )
+
+
+def _group_facts(audit: dict[str, Any]) -> dict[str, Any]:
+    """Return how many test rows are of a group that is in training, too; nothing where the recipe names no group."""
+    if "known_group_rows" not in audit:
+        return {}
+    return {
+        f"Test rows of a known group, by {audit['columns_of_split']['group']}": audit["known_group_rows"],
+        "The same, in a plain random split": audit["random_split"]["known_group_rows"],
+    }
 
 
 def _leaks(audit: dict[str, Any]) -> list[Block]:

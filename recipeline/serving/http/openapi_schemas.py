@@ -10,6 +10,7 @@ from recipeline.config.profile import Service as Settings
 from recipeline.data.numbers import LARGEST
 from recipeline.inference.model_info import Feature
 from recipeline.serving.model.loading import ServedModel
+from recipeline.serving.rows.schema import Schema
 
 Json = dict[str, Any]
 
@@ -19,7 +20,7 @@ def ref(kind: str, name: str) -> Json:
 
 
 def schemas(settings: Settings, model: ServedModel | None) -> Json:
-    row = _row_schema(model.schema.features, settings) if model else _ANY_ROW
+    row = _row_schema(model.schema, settings) if model else _ANY_ROW
     rows = {"type": "array", "items": ref("schemas", "Row"), "minItems": 1, "maxItems": settings.max_rows}
     return {
         "Row": row,
@@ -43,12 +44,13 @@ _ANY_ROW: Json = {
 }
 
 
-def _row_schema(features: Sequence[Feature], settings: Settings) -> Json:
+def _row_schema(schema: Schema, settings: Settings) -> Json:
+    features = schema.features
     return {
         "type": "object",
         "properties": {feature.name: _value_schema(feature, reject=settings.out_of_range == "reject") for feature in features},
         "required": [feature.name for feature in features],
-        "additionalProperties": False,
+        "additionalProperties": bool(schema.others),  # what is in them is left alone, and which they are is not of interest
     }
 
 

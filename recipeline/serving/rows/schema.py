@@ -42,14 +42,15 @@ _FEW = 100
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns that a model takes, in its order."""
+    """The columns that a model takes, in its order, and other names that a row may have: whatever is in them is left alone."""
 
     features: tuple[Feature, ...]
+    others: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Schema:
         """Return the schema that a model's description (`model_info.json`) gives."""
-        return cls(tuple(Feature.from_info(column) for column in info["features"]))
+        return cls(tuple(Feature.from_info(column) for column in info["features"]), frozenset(info.get("other_columns", ())))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -107,8 +108,8 @@ class Schema:
         ------
         UnreadableBody : it is no JSON.
         TooManyRows : there are more than `max_rows`.
-        BadRows : a row is no object, has unknown, missing or repeated columns, or values that are no finite numbers; or there
-            is none.
+        BadRows : a row is no object, has unknown columns (neither the model's nor `others`), missing or repeated ones, or
+            values that are no finite numbers; or there is none.
         """
         refuse_many_rows(body, self.names, max_rows)
         try:
@@ -181,7 +182,7 @@ class Schema:
         missing = [name for name in self.names if name not in row]
         for name in missing:
             faults.add(number, name, "must be there", "nothing")
-        unknown = row.keys() - set(self.names) if len(row) + len(missing) > len(self.names) else set[str]()
+        unknown = row.keys() - set(self.names) - self.others if len(row) + len(missing) > len(self.names) else set[str]()
         faults.count += max(len(unknown) - LISTED_FAULTS, 0)  # a body may have a million, of which none is listed
         for name in islice(unknown, LISTED_FAULTS):
             shown = shorten(name)

@@ -1,0 +1,113 @@
+"""Tables whose rows belong together, through all steps and commands."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+import yaml
+
+from recipeline.artifacts import DECISION, LEAK_AUDIT, METRICS, MODEL_INFO
+from recipeline.tracking.manifest import Reader
+from tests.conftest import Project, move_store
+from tests.panels import draw_panel, panel_content
+
+TREES = {"alias": "knn", "estimator": "sklearn.neighbors.KNeighborsRegressor", "params": {"n_neighbors": 3}}
+PANEL = draw_panel(people=150, years=4)
+
+
+class Table(Project):
+    """A project with another recipe than the wines'."""
+
+    def use(self, content: dict[str, Any]) -> None:
+        """Write the recipe."""
+        content["candidates"]["Nearest"] = TREES
+        self.recipe_path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+    def load(self, step: str, artifact: Any) -> Any:
+        """Load what the newest run of a step wrote."""
+        return Reader(self.client).load(artifact, self.runs(step)[0].info.run_id)
+
+
+@pytest.fixture(scope="module")
+def panel_folder(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """A project of people by years, with one chain behind it."""
+    folder = tmp_path_factory.mktemp("panel")
+    shutil.copy(empty_store, folder / "mlflow.db")
+    project = Table(folder, PANEL)
+    project.use(panel_content())
+    project.ok("main")
+    return folder
+
+
+@pytest.fixture
+def panel(panel_folder: Path, tmp_path: Path) -> Iterator[Table]:
+    """The same in a folder of its own."""
+    folder = tmp_path / "panel"
+    move_store(panel_folder, folder)
+    project = Table(folder, PANEL)
+    project.use(panel_content())
+    yield project
+    mlflow.end_run()
+
+
+def test_a_panel_is_split_by_people_judged_by_people_and_served_without_them(panel: Table, tmp_path: Path) -> None:
+    audit, metrics = panel.load("split", LEAK_AUDIT), panel.load("evaluate", METRICS)
+    assert audit["known_group_rows"] == 0
+    assert audit["random_split"]["known_group_rows"] > 0.8 * audit["test_rows"]
+    assert audit["columns_of_split"] == {"group": "person"}
+    assert audit["warnings"] == []
+    assert metrics["best"]["candidate"] != "Nearest"
+    # The nearest rows are the same person's: what a plain split says of them is a score of knowing people by heart.
+    assert metrics["random_split_r2"]["Nearest"] > metrics["candidates"]["Nearest"]["r2"] + 0.1
+    tags = panel.tags(panel.runs("split")[0].info.run_id)
+    assert (tags["recipeline.split_method"], tags["recipeline.split_group"]) == ("grouped", "person")
+    decision = panel.load("promote", DECISION)
+    assert decision["evidence"]["unit"] == "groups by person"
+    assert decision["evidence"]["distinct_rows"] < 150
+    assert panel.load("evaluate", MODEL_INFO)["other_columns"] == ["person", "year"]
+
+    features = PANEL.drop(columns=["person", "year", "wage"])
+    answers = []
+    for name, rows in {"plain": features, "beside": features.assign(person="who?", year=None)}.items():
+        rows.to_csv(tmp_path / f"{name}.csv", index=False)
+        outcome = panel.ok("predict", input=str(tmp_path / f"{name}.csv"), output=str(tmp_path / f"{name}.out.csv"))
+        assert "person" not in outcome.stdout + outcome.stderr
+        answers.append(pd.read_csv(tmp_path / f"{name}.out.csv")["prediction"])
+    pd.testing.assert_series_equal(*answers)
+
+    assert panel.run("monitor", data=str(tmp_path / "beside.csv")).stdout.count("person") == 0
+
+
+def test_a_random_split_of_a_panel_is_refused_in_one_sentence(panel: Table) -> None:
+    outcome = panel.run("split", method="random")
+    assert outcome.exit_code == 2
+    assert "A random split must not be made of a recipe with split.group: person" in outcome.stderr
+
+
+def test_a_panel_without_a_key_is_split_with_a_warning_that_names_it(panel: Table) -> None:
+    content = panel_content()
+    content["split"] = {"method": "grouped"}
+    panel.use(content)
+    outcome = panel.ok("split")
+    assert "warning: split: Column 'person' numbers blocks" in outcome.stderr
+    assert any("split.group: person" in warning for warning in panel.load("split", LEAK_AUDIT)["warnings"])
+
+
+def test_the_same_recipe_on_more_people_is_judged_by_people_that_neither_model_knows(panel: Table, tmp_path: Path) -> None:
+    more = pd.concat([PANEL, draw_panel(people=60, years=4, seed=2).assign(person=lambda rows: rows["person"] + 500)])
+    more.to_csv(tmp_path / "more.csv", index=False)
+    content = panel_content()
+    content["promotion"] |= {"min_rows": 20, "margin": 0.5}
+    panel.use(content)
+    panel.ok("main", data=str(tmp_path / "more.csv"))
+    decision = panel.load("promote", DECISION)
+    assert decision["rule"] == "refresh", decision
+    assert decision["evidence"]["unit"] == "groups by person"
+    assert decision["evidence"]["distinct_rows"] == decision["evidence"]["rows"] / 4
+    assert "groups by person)" in decision["reason"]
