@@ -1,6 +1,6 @@
 """How often the promotion gate errs, and what it sees, on generated rows where the truth is known.
 
-Usage: make calibrate [ARGS="datasets=200 jobs=-1 only=worlds"]
+Usage: make calibrate [ARGS="datasets=200 jobs=-1 only=worlds"], or only=clusters
 
 A data set is as many distinct rows as there are red wines, and 15 % copies. A recipe is a linear regression that lacks one of
 ten exchangeable features, so that all recipes are equally good, and no promotion is right. The champion is one of them, the
@@ -23,6 +23,7 @@ from scipy import stats
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_score
 
+from benchmarks import clusters
 from benchmarks.tables import new_table
 from benchmarks.worlds import RIGHT, WRONG
 from recipeline.config.rules import Promotion
@@ -176,8 +177,12 @@ def power(datasets: int, *, gain: float) -> Share:
 def main(options: dict[str, str]) -> None:
     """Simulate and print the tables."""
     datasets, start = int(options.get("datasets", "200")), time.perf_counter()
-    print(tabulate_worlds(datasets, int(options.get("jobs", "-1"))), flush=True)
-    if options.get("only") == "worlds":
+    jobs, only = int(options.get("jobs", "-1")), options.get("only")
+    if only != "clusters":
+        print(tabulate_worlds(datasets, jobs), flush=True)
+    if only != "worlds":
+        print(tabulate_clusters(datasets, jobs), flush=True)
+    if only:
         return
     print(f"{datasets} data sets a row; {ROWS} distinct rows and {COPIES:.0%} copies; {FEATURES} features", flush=True)
     scenarios = {
@@ -199,6 +204,17 @@ def tabulate_worlds(datasets: int, jobs: int) -> str:
         uncounted = Share(sum(it.uncounted for it in verdicts), datasets)
         table.add_row([label, str(counted), f"{counted.upper:.3f}" if label in WRONG else "", str(uncounted)])
         print(f"  {label}: {counted}, {uncounted}", file=sys.stderr, flush=True)
+    return str(table.get_string())
+
+
+def tabulate_clusters(datasets: int, jobs: int) -> str:
+    """Return how often anything is promoted where rows are clustered, with the clusters kept together and without."""
+    table = new_table(["world", "promoted", "chance at most", "rows dealt one by one"])
+    for label, simulate_one in (clusters.WRONG | clusters.RIGHT).items():
+        verdicts = Parallel(n_jobs=jobs)(delayed(simulate_one)(seed) for seed in range(datasets))
+        kept, torn = Share(sum(it.kept for it in verdicts), datasets), Share(sum(it.torn for it in verdicts), datasets)
+        table.add_row([label, str(kept), f"{kept.upper:.3f}" if label in clusters.WRONG else "", str(torn)])
+        print(f"  {label}: {kept}, {torn}", file=sys.stderr, flush=True)
     return str(table.get_string())
 
 
