@@ -22,6 +22,7 @@ def inputs(session: Session) -> dict[str, Any]:
 def work(session: Session, run: StepRun) -> str:
     """Register the best candidate, unless its verdict is REJECTED or it is registered already."""
     from recipeline.data.grouping import rows_digest, training_rows
+    from recipeline.data.relations import relate_rows
     from recipeline.evaluation.gates import VALIDATED, failures
     from recipeline.evaluation.model_card import write_model_card
     from recipeline.orchestration.commit import describe_commit
@@ -41,8 +42,8 @@ def work(session: Session, run: StepRun) -> str:
     best = metrics["best"]
     train = run.load(TRAIN)
     # Before there is a version: whoever finds one, finds the rows that it learned from.
-    group = session.recipe.split.group
-    run.save(TRAINING_ROWS, training_rows(train[list(session.recipe.features)], train[group] if group else None))
+    group, times = session.recipe.split.group, relate_rows(train, session.recipe).times
+    run.save(TRAINING_ROWS, training_rows(train[list(session.recipe.features)], train[group] if group else None, times))
     tags = {
         **_lineage_tags(session, run, verdict),
         "recipe_digest": session.recipe_digest(verdict["candidate"]),

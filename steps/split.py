@@ -43,7 +43,7 @@ def inputs(session: Session, method: str) -> dict[str, Any]:
     """Return the settings that decide which row is where."""
     recipe = session.recipe
     split = {"method": choose_method(recipe, method), "test_size": recipe.split.test_size, "tolerance": recipe.split.tolerance}
-    split |= recipe.split.named
+    split |= recipe.split.named | ({"embargo": recipe.split.embargo} if recipe.split.time else {})
     return recipe.part(["target", "random_state"]) | {"split": split, "cv": {"folds": recipe.cv.folds}}
 
 
@@ -58,9 +58,12 @@ def work(session: Session, run: StepRun, method: str) -> str:
     table = run.load(DATASET)
     train, test = split_rows(table, recipe, method)
     audit = audit_leaks(train, test, recipe)
+    left_out = (
+        {"embargo": recipe.split.embargo, "embargo_rows": len(table) - len(train) - len(test)} if recipe.split.time else {}
+    )
     plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
     plain = audit_leaks(*plainly, recipe)
-    named = recipe.split.named
+    named: dict[str, Any] = {**recipe.split.named, **({"embargo": recipe.split.embargo} if recipe.split.embargo else {})}
     run.tag(split_method=method, **{f"split_{key}": column for key, column in named.items()})
     run.save(TRAIN, train)
     run.save(TEST, test)
@@ -68,7 +71,10 @@ def work(session: Session, run: StepRun, method: str) -> str:
     for warning in warnings:
         session.reporter.say(f"warning: split: {warning}")
     shown = {"memory": measure_memory(*plainly, recipe), "columns": compare_columns(train, test, recipe), "warnings": warnings}
-    run.save(LEAK_AUDIT, {"method": method, "columns_of_split": named, **audit, "random_split": plain, **shown})
+    run.save(
+        LEAK_AUDIT,
+        {"method": method, "columns_of_split": recipe.split.named, **left_out, **audit, "random_split": plain, **shown},
+    )
     run.show(
         params={
             "split_method": method,
@@ -78,6 +84,8 @@ def work(session: Session, run: StepRun, method: str) -> str:
         metrics={name: audit[name] for name in ("train_rows", "test_rows", "leaked_rows")},
     )
     how = "".join(f", {key}: {name}" for key, name in named.items())
+    if left_out.get("embargo_rows"):
+        how += f", {left_out['embargo_rows']} rows between training and test rows left out"
     return (
         f"{method} split{how}: {audit['train_rows']} training and {audit['test_rows']} test rows; "
         f"{audit['leaked_rows']} test rows have a twin in training"

@@ -39,6 +39,8 @@ def check(session: Session, model: str) -> None:
 
 def work(session: Session, run: StepRun, model: str) -> str:
     """Compare the candidates; log each one, as soon as it is complete, in a run of its own."""
+    import numpy as np
+
     from recipeline.data.relations import relate_rows
     from recipeline.evaluation.ranking import gains_with_best, join_out_of_fold, resample_best, tabulate_results
     from recipeline.registry.tries import look_of, record_looks
@@ -67,7 +69,11 @@ def work(session: Session, run: StepRun, model: str) -> str:
     record_looks(session.registry, looks, session.changed_by(run))
     run.client.set_tag(runs[ranked[0].name]["run_id"], "best_model", "true")
     target, related = train[recipe.target].to_numpy(dtype=float), relate_rows(train, recipe)
-    shares = resample_best(ranked, target, related.clusters(), draws=RESAMPLINGS, seed=recipe.random_state)
+    if early := int(np.isnan(ranked[0].out_of_fold).sum()):
+        session.reporter.say(
+            f"note: the {early} earliest rows are learned from only: no fold predicts them from what was before"
+        )
+    shares = resample_best(ranked, target, related.evidence()[0].pieces, draws=RESAMPLINGS, seed=recipe.random_state)
     board = tabulate_results(ranked, runs, shares, gains_with_best(ranked, target))
     run.save(LEADERBOARD, board)
     run.save(OUT_OF_FOLD, join_out_of_fold(train, recipe.target, ranked))

@@ -97,7 +97,9 @@ def refuse_random(named: Mapping[str, str]) -> str:
 class Split(Settings):
     """How test rows are set apart: `grouped` keeps equal rows together, `random` is `train_test_split`.
 
-    `group` names a column: rows with one value in it stay together, too.
+    `group` names a column: rows with one value in it stay together, too. `time` names one of which the newest values are for
+    testing, and folds learn from what is older than what they are scored on, by more than `embargo` in the column's unit; then
+    groups are on both sides, and count as evidence only.
 
     Where `tolerance` is above 0, `grouped` also keeps together rows of which no feature differs by more than so many standard
     deviations of its column. Then a row may change sides when others are added.
@@ -107,16 +109,24 @@ class Split(Settings):
     test_size: Fraction = 0.2
     tolerance: float = Field(default=0.0, ge=0, lt=1)
     group: str | None = None
+    time: str | None = None
+    embargo: float = Field(default=0.0, ge=0)
 
     @property
     def named(self) -> dict[str, str]:
         """The columns that rows are dealt by, by the key that names them, which is also their role."""
-        return {"group": self.group} if self.group is not None else {}
+        return {key: name for key, name in (("group", self.group), ("time", self.time)) if name is not None}
 
     @model_validator(mode="after")
     def _random_keeps_nothing_together(self) -> Self:
         if self.method == "random" and self.named:
             raise ValueError(refuse_random(self.named))
+        if self.embargo and self.time is None:
+            raise ValueError("embargo must come with time: it is how far training and test rows are apart in time.")
+        if self.tolerance and self.time is not None:
+            raise ValueError("tolerance must not come with time: it joins rows, and time decides which side they are on.")
+        if self.group is not None and self.group == self.time:
+            raise ValueError(f"group and time must be different columns. Got '{self.group}' twice instead.")
         return self
 
 

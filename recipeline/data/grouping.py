@@ -9,12 +9,17 @@ import numpy as np
 import pandas as pd
 
 
-def training_rows(features: pd.DataFrame, group: pd.Series | None = None) -> pd.DataFrame:
+def training_rows(features: pd.DataFrame, group: pd.Series | None = None, times: np.ndarray | None = None) -> pd.DataFrame:
     """Return the hashes of the rows that the model learned from, each once, sorted, in the column `row`.
 
-    Where the recipe keeps groups together, the column `group` has the keys of theirs; a row is there once for each.
+    Where the recipe names groups or a time, the columns `group` and `time` have the keys and times of theirs; a row is there
+    once for each.
     """
-    hashes = {"row": row_groups(features), **({} if group is None else {"group": value_keys(group)})}
+    hashes = {"row": row_groups(features)}
+    if group is not None:
+        hashes["group"] = value_keys(group)
+    if times is not None:
+        hashes["time"] = times
     return pd.DataFrame(hashes).drop_duplicates().sort_values(list(hashes), ignore_index=True)
 
 

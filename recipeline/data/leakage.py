@@ -19,14 +19,20 @@ from recipeline.data.relations import relate_rows
 #: A test row is a near twin where no feature differs by more than so many standard deviations of its column.
 NEAR = 1e-4
 
+#: Test rows of no more values of the time than that are warned of.
+FEW_INSTANTS = 3
+
 
 def audit_leaks(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
     """Return how many test rows have a twin, a row with equal features, among the training rows, and how many a near one.
 
-    With `split.group` also how many are of a group that training rows are of.
+    With `split.group` also how many are of a group that training rows are of, with `split.time` how many are no newer than the
+    newest training row.
     """
     leaked = has_twin(test, train, recipe)
     known = {"known_group_rows": int(of_known_group(test, train, recipe).sum())} if recipe.split.group else {}
+    if recipe.split.time:
+        known["older_rows"] = int((test[recipe.split.time] <= train[recipe.split.time].max()).sum())
     return {
         "train_rows": len(train),
         "test_rows": len(test),
@@ -51,6 +57,8 @@ def find_warnings(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, metho
         found.append(
             f"The test rows are {share:.0%} of all rows, where split.test_size asks for {asked:.0%}: few rows or large groups."
         )
+    if recipe.split.time and method != "random":
+        return found + _warn_of_time(test, recipe)
     related = relate_rows(train, recipe)
     largest, fold = int(np.unique(related.groups, return_counts=True)[1].max()), len(train) / recipe.cv.folds
     if method != "random" and largest > fold:
@@ -62,6 +70,18 @@ def find_warnings(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, metho
             "the folds are unequal, and that group alone decides the score of its own."
         )
     return found
+
+
+def _warn_of_time(test: pd.DataFrame, recipe: Recipe) -> list[str]:
+    related = relate_rows(test, recipe)
+    count = len(np.unique(related.times)) if related.times is not None else 0
+    if count > FEW_INSTANTS:
+        return []
+    known = "the intervals of the scores are wide" if count > 1 else "the intervals of the scores leave it out"
+    return [
+        f"The test rows have {count} different value{'' if count == 1 else 's'} of '{recipe.split.time}': "
+        f"how much one differs from another is hardly known, and {known}."
+    ]
 
 
 def measure_memory(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, float] | None:

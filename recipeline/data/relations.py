@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -18,44 +18,108 @@ from recipeline.data.neighbours import join_neighbours
 
 
 @dataclass(frozen=True)
-class Relations:
-    """Which rows are one piece of evidence: those with equal `groups`, of shape (rows,), a uint64 or any other value each.
+class Evidence:
+    """A way to tell rows apart into pieces of evidence: a label for each row, of shape (rows,), and their name in the plural.
 
-    `column` is the one that the recipe names for groups; empty where groups are copies of a row and nothing else.
+    `is_clustered` says that a piece is more than a row and its copies, so that there may be few of them.
+    """
+
+    pieces: np.ndarray
+    unit: str
+    is_clustered: bool
+
+    @property
+    def count(self) -> int:
+        """The number of pieces."""
+        return len(np.unique(self.pieces))
+
+
+@dataclass(frozen=True)
+class Relations:
+    """How rows belong together: rows with equal `groups`, of shape (rows,), a uint64 or any other value each, are one.
+
+    `column` is the one that the recipe names for groups; empty where groups are copies of a row and nothing else. Where the
+    recipe names a time, `times`, of the same shape, decides what is on which side, `embargo` is how far sides are apart, and
+    `time_column` its name.
     """
 
     groups: np.ndarray
     column: str = ""
+    times: np.ndarray | None = None
+    embargo: float = 0.0
+    time_column: str = ""
 
     def __len__(self) -> int:
         return len(self.groups)
 
     def take(self, rows: np.ndarray) -> Self:
         """Return the relations of some rows, by place or mask."""
-        return type(self)(self.groups[rows], self.column)
+        times = None if self.times is None else self.times[rows]
+        return replace(self, groups=self.groups[rows], times=times)
 
     def deal(self, n_splits: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield (fit, score) row positions of folds that tear nothing apart."""
+        """Yield (fit, score) row positions of folds that tear nothing apart, or, over time, that learn from the past alone."""
+        if self.times is not None:
+            return chain_folds(self.times, n_splits, self.embargo)
         return deal_folds(self.groups, n_splits, seed)
 
-    @property
-    def unit(self) -> str:
-        """One piece of evidence, in the plural."""
-        return f"groups by {self.column}" if self.column else "distinct rows"
+    def evidence(self) -> list[Evidence]:
+        """Return the pieces of evidence that the rows are: what a bootstrap draws.
 
-    @property
-    def is_clustered(self) -> bool:
-        """Whether a piece of evidence is more than a row and its copies, so that there may be few of them."""
-        return bool(self.column)
+        Over time they are blocks of neighbouring instants, because what happens at one goes on at the next; where the recipe
+        names groups too, these as well: what is said of the rows must hold for both. Rows of a single instant have no blocks.
+        """
+        groups = self.by_group()
+        if self.times is None or np.ptp(self.times) == 0:
+            return [groups]
+        blocks = Evidence(block_times(self.times), f"blocks by {self.time_column}", is_clustered=True)
+        return [blocks, groups] if self.column else [blocks]
 
-    def clusters(self) -> np.ndarray:
-        """Return the piece of evidence that each row is part of: what a bootstrap draws."""
-        return self.groups
+    def by_group(self) -> Evidence:
+        """Return the pieces that rows are whatever their time: those of a group, or a row and its copies."""
+        return Evidence(self.groups, f"groups by {self.column}" if self.column else "distinct rows", bool(self.column))
 
 
 def relate_rows(table: pd.DataFrame, recipe: Recipe) -> Relations:
     """Return how the rows of a table with the recipe's columns belong together."""
-    return Relations(group_rows(table, recipe), recipe.split.group or "")
+    split = recipe.split
+    times = read_instants(table[split.time]) if split.time else None
+    return Relations(group_rows(table, recipe), split.group or "", times, split.embargo, split.time or "")
+
+
+def read_instants(values: pd.Series) -> np.ndarray:
+    """Return the values of a time column as float64, in the unit of `split.embargo`."""
+    return values.to_numpy(dtype=float)
+
+
+def block_times(times: np.ndarray) -> np.ndarray:
+    """Return the number of the contiguous block that each row's instant is in.
+
+    Of n instants about n^(1/3) are in a block (Hall, Horowitz and Jing 1995, On blocking rules for the bootstrap with dependent
+    data), and blocks do not overlap (Carlstein 1986): a bootstrap of blocks is then one of whole clusters. The last block has
+    what is left over.
+    """
+    instants, place = np.unique(times, return_inverse=True)
+    length = max(1, int(len(instants) ** (1 / 3) + 1e-9))
+    blocks: np.ndarray = np.minimum(place // length, len(instants) // length - 1)
+    return blocks
+
+
+def chain_folds(times: np.ndarray, n_splits: int, embargo: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (fit, score) row positions of forward-chaining folds: each is scored by what was there before it.
+
+    The instants are cut into one block more than folds, of about equally many rows; the earliest is learned from only. A row
+    less than `embargo` before a block is not learned from. There are fewer folds where there are too few instants.
+    """
+    instants, place, sizes = np.unique(times, return_inverse=True, return_counts=True)
+    blocks = min(n_splits, len(instants) - 1) + 1
+    before = np.cumsum(sizes) - sizes
+    block = before * blocks // len(times)
+    if len(np.unique(block)) < blocks:  # an instant has more rows than a block
+        block = np.repeat(np.arange(blocks), [len(part) for part in np.array_split(instants, blocks)])
+    for number in range(1, blocks):
+        start = instants[block == number][0]
+        yield np.flatnonzero(times < start - embargo), np.flatnonzero(block[place] == number)
 
 
 def group_rows(table: pd.DataFrame, recipe: Recipe) -> np.ndarray:

@@ -22,29 +22,37 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     `split.tolerance`, where they join no groups).
     With `split.group`, groups are test rows in the order of such hashes until they hold about `test_size` of the rows: there
     may be too few of them to leave it to chance.
+    With `split.time`, the test rows are those from an instant on, such that they are about `test_size` of the rows; training
+    rows are older than that by more than `split.embargo`, and rows in between are on neither side.
     random: exactly `train_test_split(table, test_size=..., random_state=...)`; copies end up on both sides, in its order.
 
     Raises
     ------
     DataError : either side would hold too few distinct rows for the folds of the recipe, or the target does not vary in a fold.
     """
-    if method == "random":
+    if recipe.split.time and method != "random":
+        train, test = _split_by_time(table, recipe)
+    elif method == "random":
         train, test = train_test_split(table, test_size=recipe.split.test_size, random_state=recipe.random_state)
     else:
         is_test = _is_test(relate_rows(table, recipe), recipe)
         train, test = table[~is_test], table[is_test]
-    related = relate_rows(train, recipe)
-    distinct = len(np.unique(related.clusters())) if len(train) else 0
-    if distinct < 2 * recipe.cv.folds or test[recipe.target].nunique() < 2:
+    need, unit, found = _count_evidence(train, recipe, method)
+    if found < need or test[recipe.target].nunique() < 2:
         raise DataError(
-            f"The split must leave at least {2 * recipe.cv.folds} {related.unit} to train on "
-            "and 2 different targets to test on.",
-            got=f"{distinct} and {test[recipe.target].nunique()}",
+            f"The split must leave at least {need} {unit} to train on and 2 different targets to test on.",
+            got=f"{found} and {test[recipe.target].nunique()}",
             fix="Name a larger table, or change split.test_size or cv.folds in the recipe."
-            + (" Equal rows join the groups that they are in." if related.is_clustered else ""),
+            + (" Equal rows join the groups that they are in." if recipe.split.group else ""),
         )
     target = train[recipe.target].to_numpy()
-    for fold, (_, unseen) in enumerate(cv_folds(train, recipe, method)):
+    for fold, (seen, unseen) in enumerate(cv_folds(train, recipe, method)):
+        if not len(seen):
+            raise DataError(
+                f"Fold {fold} of the cross-validation must have rows to learn from.",
+                got=f"none that is older than its rows by more than {recipe.split.embargo:g}",
+                fix="Lower split.embargo or cv.folds in the recipe, or name a longer table.",
+            )
         if len(unseen) < 2 or np.ptp(target[unseen]) == 0:
             raise DataError(
                 f"Fold {fold} of the cross-validation has no R2: its target must vary.",
@@ -54,9 +62,26 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     return train, test
 
 
+def _count_evidence(train: pd.DataFrame, recipe: Recipe, method: str) -> tuple[int, str, int]:
+    """Return how many of what the folds need to be dealt from, and how many there are."""
+    if recipe.split.time and method != "random":
+        return recipe.cv.folds + 1, f"different values of '{recipe.split.time}'", train[recipe.split.time].nunique()
+    found = relate_rows(train, recipe).by_group() if len(train) else None
+    return 2 * recipe.cv.folds, found.unit if found else "rows", found.count if found else 0
+
+
+def _split_by_time(table: pd.DataFrame, recipe: Recipe) -> tuple[pd.DataFrame, pd.DataFrame]:
+    times = relate_rows(table, recipe).times
+    assert times is not None
+    instants, sizes = np.unique(times, return_counts=True)
+    newer = np.cumsum(sizes[::-1])[::-1] / len(times)  # the share of the rows from each instant on
+    start = instants[1:][np.argmin(np.abs(newer[1:] - recipe.split.test_size))] if len(instants) > 1 else instants[0]
+    return table[times < start - recipe.split.embargo], table[times >= start]
+
+
 def _is_test(relations: Relations, recipe: Recipe) -> np.ndarray:
     fractions = _fractions(relations.groups, recipe.random_state)
-    if not relations.is_clustered:
+    if not relations.column:
         return fractions < recipe.split.test_size
     order, sizes = np.unique(fractions, return_counts=True)
     held = np.cumsum(sizes) / len(relations)

@@ -83,8 +83,15 @@ def evaluate_candidates(
     best_predicted = predicted[best.candidate].to_numpy()
     out_of_fold = trained.out_of_fold[f"predicted {best.candidate}"].to_numpy()
     tails = quantiles()
-    related = relate_rows(train, recipe)
-    interval = choose_interval(features, learned, out_of_fold, tails, groups=related.groups if related.column else None)
+    scored, related = ~np.isnan(out_of_fold), relate_rows(train, recipe)
+    interval = choose_interval(
+        features[scored],
+        learned[scored],
+        out_of_fold[scored],
+        tails.take(scored),
+        # Over time it is the same groups that go on.
+        groups=related.groups[scored] if related.column and related.times is None else None,
+    )
     limits = interval.around(best_predicted, test[list(recipe.features)].to_numpy(dtype=float))
     inside = measure_interval(target, limits, interval.level, relate_rows(test, recipe))
     mean_predictor = score_mean_predictor(train, test, recipe.target)
@@ -100,6 +107,7 @@ def evaluate_candidates(
                 "interval_90": inside,
             },
             "test_rows": len(test),
+            "rows_out_of_fold": int(scored.sum()),
             "candidates": {
                 name: {"cv_mean_score": mean, "cv_std": std, **scores[name]}
                 for name, mean, std in zip(board["candidate"], board["cv_mean_score"], board["cv_std"], strict=True)
@@ -110,7 +118,7 @@ def evaluate_candidates(
         },
         diagnosis=diagnose(models[best.candidate], test, best_predicted, limits, recipe),
         baseline=describe_baseline(train, out_of_fold, recipe),
-        baseline_rows=draw_reference(train, out_of_fold, recipe),
+        baseline_rows=draw_reference(train[scored], out_of_fold[scored], recipe),
         golden=choose_golden(test, best_predicted, limits, recipe),
         model_info=describe_model(recipe, train, interval, candidate=best.candidate, measured=inside),
         test_predictions=_join_predictions(predicted, target, limits),
@@ -124,7 +132,7 @@ def _start_random_split(
     """Start to find out what a plain random split would say; None where this is one, or where it would leak nothing."""
     audit = trained.leak_audit
     plain = audit["random_split"]
-    if audit["method"] == "random" or not (plain["leaked_rows"] or plain.get("known_group_rows")):
+    if audit["method"] == "random" or not (plain["leaked_rows"] or trained.leak_audit.get("columns_of_split")):
         return lambda: None
     return score_random_split(pd.concat([trained.train, trained.test]).sort_index(), models, recipe, workers)
 

@@ -17,19 +17,24 @@ def resample_best(results: list[Result], target: np.ndarray, groups: np.ndarray,
     """Return in which share of `draws` bootstrap samples of distinct rows each result has the least squared error out of fold.
 
     `groups` tells which rows are copies of each other: they are drawn together. The models are not fitted anew, so the order
-    looks surer than it is.
+    looks surer than it is. Rows without a prediction, the earliest ones over time, are left out.
     """
-    _, group = np.unique(groups, return_inverse=True)
-    errors = [np.bincount(group, weights=(target - result.out_of_fold) ** 2) for result in results]
+    scored = ~np.isnan(results[0].out_of_fold)
+    _, group = np.unique(groups[scored], return_inverse=True)
+    errors = [np.bincount(group, weights=(target - result.out_of_fold)[scored] ** 2) for result in results]
     best = resample_sums(np.column_stack(errors), draws=draws, seed=seed).argmin(axis=1)
     return np.bincount(best, minlength=len(results)) / draws
 
 
 def gains_with_best(ranked: list[Result], target: np.ndarray) -> list[float]:
-    """Return how much R2 out of fold gains when each result is averaged with the first, the best one; 0 for that itself."""
+    """Return how much R2 out of fold gains when each result is averaged with the first, the best one; 0 for that itself.
+
+    Rows without a prediction, the earliest ones over time, are left out.
+    """
     best = ranked[0].out_of_fold
-    alone = r2_score(target, best)
-    return [float(r2_score(target, (best + result.out_of_fold) / 2) - alone) for result in ranked]
+    scored = ~np.isnan(best)
+    alone = r2_score(target[scored], best[scored])
+    return [float(r2_score(target[scored], ((best + result.out_of_fold) / 2)[scored]) - alone) for result in ranked]
 
 
 def tabulate_results(
@@ -55,5 +60,5 @@ def tabulate_results(
 
 
 def join_out_of_fold(train: pd.DataFrame, target: str, ranked: Sequence[Result]) -> pd.DataFrame:
-    """Return the target and each result's out-of-fold prediction, by the row's index in the data set."""
+    """Return the target and each result's out-of-fold prediction, by the row's index in the data set; NaN where it has none."""
     return pd.DataFrame({"target": train[target], **{f"predicted {result.name}": result.out_of_fold for result in ranked}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -31,16 +32,22 @@ def evaluate_best(target: np.ndarray, predicted: np.ndarray, test: pd.DataFrame,
 
     `target` and `predicted` are of the rows of `test`, in the target's unit, without NaN.
     """
-    related = relate_rows(test, recipe)
-    metrics: dict[str, Any] = {
-        "interval_95": bootstrap_intervals(
+    intervals = [
+        bootstrap_intervals(
             target,
             predicted,
-            related.clusters(),
+            way.pieces,
             draws=recipe.metrics.bootstrap_draws,
             seed=recipe.random_state,
-            is_clustered=related.is_clustered,
-        ),
+            is_clustered=way.is_clustered,
+        )
+        for way in relate_rows(test, recipe).evidence()
+    ]
+    metrics: dict[str, Any] = {
+        # Where rows are pieces of evidence in two ways, what is said must hold for both.
+        "interval_95": {
+            name: [min(it[name][0] for it in intervals), max(it[name][1] for it in intervals)] for name in intervals[0]
+        },
         "accuracy_within": accuracy_within(target, predicted, recipe.metrics.tolerances),
     }
     if recipe.columns[recipe.target].type == "integer":
@@ -63,13 +70,16 @@ def measure_interval(
         "mean_width": mean_width(limits),
         "rows": len(target),
     }
-    if relations.is_clustered:
-        _, cluster = np.unique(relations.clusters(), return_inverse=True)
-        inside = (limits[0] <= target) & (target <= limits[1])
-        beyond = np.bincount(cluster, weights=inside - inside.mean())
-        count = len(beyond)
-        error = float(np.sqrt(count / (count - 1) * (beyond**2).sum())) / len(target) if count > 1 else None
-        found |= {"clusters": count, "coverage_std_error": error}
+    errors = []
+    inside = (limits[0] <= target) & (target <= limits[1])
+    for way in relations.evidence():
+        if way.is_clustered:
+            _, piece = np.unique(way.pieces, return_inverse=True)
+            beyond = np.bincount(piece, weights=inside - inside.mean())
+            error = math.sqrt(way.count / (way.count - 1) * (beyond**2).sum()) / len(target) if way.count > 1 else None
+            errors.append({"clusters": way.count, "coverage_std_error": error})
+    if errors:
+        found |= max(errors, key=lambda it: math.inf if it["coverage_std_error"] is None else it["coverage_std_error"])
     return found
 
 

@@ -29,8 +29,9 @@ class Gain:
     """How much higher R2 of the challenger is than the champion's on the same rows.
 
     `lower` is the one-sided limit of confidence at `level`, `interval_90` a two-sided one of 90 % to look at. `std_error` is
-    the larger of `bootstrap_std_error` and, of a cross-validation, `corrected_std_error`. `distinct_rows` counts the pieces of
-    evidence, each of which is a `unit`.
+    the larger of `bootstrap_std_error` and, of a cross-validation, `corrected_std_error`. `distinct_rows` counts distinct rows,
+    or where the recipe names groups, these: `unit` says which. Over time, `blocks` is the number of blocks in time that the
+    bootstrap draws, and `left_out` that of the earliest rows, which no fold predicts.
     """
 
     gain: float
@@ -48,6 +49,8 @@ class Gain:
     folds: int
     seed: int
     unit: str = "distinct rows"
+    blocks: int | None = None
+    left_out: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as JSON takes them."""
@@ -58,13 +61,15 @@ class Gain:
 class Answers:
     """The target and both arms' predictions of the same rows, one column a repeat: shape (rows, repeats).
 
-    `folds` holds each row's fold, of the same shape; None where the models were not fitted for the occasion.
+    `folds` holds each row's fold, of the same shape; None where the models were not fitted for the occasion. `left_out` other
+    rows have no answers.
     """
 
     target: np.ndarray
     relations: Relations
     predicted: Mapping[str, np.ndarray]
     folds: np.ndarray | None = None
+    left_out: int = 0
 
     def errors(self, arm: str) -> np.ndarray:
         """Return the arm's errors, predicted minus true, of shape (rows, repeats)."""
@@ -84,6 +89,8 @@ def cross_validate(
 ) -> Answers:
     """Return the out-of-fold predictions of both arms' recipes on the same rows and folds.
 
+    Rows that are in no fold, over time the earliest, are left out.
+
     Parameters
     ----------
     arms : per arm an estimator, of which an unfitted clone is fitted, and its features, one row for each of `target`.
@@ -94,7 +101,7 @@ def cross_validate(
     """
     calls: list[Call] = []
     places: list[tuple[str, int, np.ndarray]] = []
-    fold_of = np.empty((len(target), repeats), dtype=int)
+    fold_of = np.full((len(target), repeats), -1)
     for repeat in range(repeats):
         for fold, (seen, unseen) in enumerate(relations.deal(folds, _seed(seed, 0, repeat))):
             fold_of[unseen, repeat] = fold
@@ -102,10 +109,21 @@ def cross_validate(
                 seeded = reseed(estimator, _seed(seed, number, repeat))
                 calls.append((_fit_and_predict, (seeded, features.iloc[seen], target[seen], features.iloc[unseen])))
                 places.append((arm, repeat, unseen))
-    predicted = {arm: np.empty((len(target), repeats)) for arm in arms}
+    predicted = {arm: np.full((len(target), repeats), np.nan) for arm in arms}
     for (arm, repeat, unseen), values in zip(places, workers.map(calls), strict=True):
         predicted[arm][unseen, repeat] = values
-    return Answers(target, relations, predicted, fold_of)
+    return keep_answered(Answers(target, relations, predicted, fold_of))
+
+
+def keep_answered(answers: Answers) -> Answers:
+    """Return the answers without the rows that are in no fold, of which `folds` says -1."""
+    assert answers.folds is not None
+    kept = np.min(answers.folds, axis=1) >= 0
+    if kept.all():
+        return answers
+    predicted = {arm: values[kept] for arm, values in answers.predicted.items()}
+    target, folds, left_out = answers.target[kept], answers.folds[kept], int((~kept).sum())
+    return Answers(target, answers.relations.take(kept), predicted, folds, left_out)
 
 
 def reseed(estimator: BaseEstimator, seed: int) -> BaseEstimator:
@@ -135,7 +153,8 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
 
     Where the rows are clustered there may be few pieces of evidence: of G of them the bootstrap's standard error is made
     larger by sqrt(G / (G - 1)), and the limits are those of Student's t with G - 1 degrees of freedom (Cameron and Miller 2015,
-    A Practitioner's Guide to Cluster-Robust Inference, section VI). Of a single one no limit is known: it is NaN.
+    A Practitioner's Guide to Cluster-Robust Inference, section VI). Of a single one no limit is known: it is NaN. Where rows
+    are pieces of evidence in two ways, the one with the lower limit counts.
     """
     squared = {arm: (answers.errors(arm) ** 2).mean(axis=1) for arm in answers.predicted}
     target = answers.target
@@ -143,24 +162,24 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
     spread = float(((target - target.mean()) ** 2).sum())
     gain = float(saved.sum() / spread)
 
-    clusters = answers.relations.clusters()
-    evidence = len(np.unique(clusters))
-    _, drawn_spread, sums = resample_scores(target, clusters, saved[:, None], draws=draws, seed=seed)
-    bootstrap = float(np.nanstd(sums[:, 0] / drawn_spread, ddof=1))
-
     corrected, folds = None, 0
     if answers.folds is not None:
         folds = int(answers.folds.max()) + 1
         corrected = _corrected_std_error(answers, spread / len(target), folds)
-    reach = stats.norm
-    if answers.relations.is_clustered:
-        bootstrap *= math.sqrt(evidence / (evidence - 1)) if evidence > 1 else math.nan
-        reach = stats.t(max(evidence - 1, 1))
-    error = max(bootstrap, corrected or 0.0)
-    half = float(reach.ppf(0.95)) * error
+    ways = answers.relations.evidence()
+    limits = []
+    for way in ways:
+        _, drawn_spread, sums = resample_scores(target, way.pieces, saved[:, None], draws=draws, seed=seed)
+        bootstrap, reach = float(np.nanstd(sums[:, 0] / drawn_spread, ddof=1)), stats.norm
+        if way.is_clustered:
+            bootstrap *= math.sqrt(way.count / (way.count - 1)) if way.count > 1 else math.nan
+            reach = stats.t(max(way.count - 1, 1))
+        error = max(bootstrap, corrected or 0.0)
+        limits.append((gain - float(reach.ppf(level)) * error, float(reach.ppf(0.95)) * error, error, bootstrap))
+    lower, half, error, bootstrap = min(limits, key=lambda it: -math.inf if math.isnan(it[0]) else it[0])
     return Gain(
         gain=gain,
-        lower=gain - float(reach.ppf(level)) * error,
+        lower=lower,
         level=level,
         interval_90=(gain - half, gain + half),
         std_error=error,
@@ -169,11 +188,13 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
         r2={arm: float(1 - values.sum() / spread) for arm, values in squared.items()},
         mae={arm: float(np.abs(answers.errors(arm)).mean()) for arm in squared},
         rows=len(target),
-        distinct_rows=evidence,
+        distinct_rows=answers.relations.by_group().count,
         repeats=answers.predicted[CHALLENGER].shape[1],
         folds=folds,
         seed=seed,
-        unit=answers.relations.unit,
+        unit=answers.relations.by_group().unit,
+        blocks=None if answers.relations.times is None else ways[0].count,
+        left_out=answers.left_out,
     )
 
 
@@ -181,7 +202,11 @@ def _corrected_std_error(answers: Answers, variance: float, folds: int) -> float
     assert answers.folds is not None
     saved = answers.errors(CHAMPION) ** 2 - answers.errors(CHALLENGER) ** 2
     repeats = saved.shape[1]
-    gains = [
-        saved[answers.folds[:, repeat] == fold, repeat].mean() / variance for repeat in range(repeats) for fold in range(folds)
-    ]
-    return float(np.sqrt(np.var(gains, ddof=1) * (1 / len(gains) + 1 / (folds - 1))))
+    gains = np.array(
+        [[saved[answers.folds[:, it] == fold, it].mean() / variance for fold in range(folds)] for it in range(repeats)]
+    )
+    ratio = 1 / (folds - 1)  # of test to training rows
+    if answers.relations.times is not None:
+        # All repeats have the same folds, and fold k learns from k blocks.
+        gains, ratio = gains.mean(axis=0), float(np.mean(1 / np.arange(1, folds + 1)))
+    return float(np.sqrt(np.var(gains, ddof=1) * (1 / gains.size + ratio)))

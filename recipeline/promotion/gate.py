@@ -175,7 +175,8 @@ def judge(
 
 
 def _pieces(gain: Gain) -> str:
-    return f"{gain.distinct_rows} {gain.unit.removesuffix(' rows')}"
+    blocks = "" if gain.blocks is None else f" in {gain.blocks} blocks of time; {gain.left_out} earlier ones have no prediction"
+    return f"{gain.distinct_rows} {gain.unit.removesuffix(' rows')}{blocks}"
 
 
 def _refresh_faults(gain: Gain, settings: Promotion) -> list[str]:

@@ -15,12 +15,12 @@ from sklearn.linear_model import LinearRegression
 from recipeline.artifacts import DATASET, OUT_OF_FOLD, TRAIN, TRAINING_ROWS
 from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import row_groups, value_keys
-from recipeline.data.relations import relate_rows
+from recipeline.data.relations import read_instants, relate_rows
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
 from recipeline.metrics.regression import score_predictions
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, Gain, cross_validate, measure_gain
+from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, Gain, cross_validate, keep_answered, measure_gain
 from recipeline.promotion.gate import Rule, corrected_level
 from recipeline.promotion.guard_rails import Rail, measure_rails, one_row_latency, slice_errors
 from recipeline.registry.loading import load_version
@@ -95,8 +95,8 @@ class Contest:
         train, out_of_fold = self.run.load(TRAIN), self.run.load(OUT_OF_FOLD)
         target = train[self.recipe.target].to_numpy(dtype=float)
         name = self.challenger.tags["recipeline.candidate"]
-        folds, mean = np.empty((len(train), 1), dtype=int), np.empty((len(train), 1))
-        linear: np.ndarray | None = np.empty(len(train))
+        folds, mean = np.full((len(train), 1), -1), np.full((len(train), 1), np.nan)
+        linear: np.ndarray | None = np.full(len(train), np.nan)
         features = train[list(self.recipe.features)]
         for fold, (seen, unseen) in enumerate(cv_folds(train, self.recipe, self.run_tag("split_method"))):
             folds[unseen], mean[unseen] = fold, target[seen].mean()
@@ -106,8 +106,10 @@ class Contest:
             except ValueError:  # it takes no missing values
                 linear = None
         predicted = {CHALLENGER: out_of_fold[f"predicted {name}"].to_numpy()[:, None], CHAMPION: mean}
-        answers = Answers(target, relate_rows(train, self.recipe), predicted, folds)
-        return answers, {"r2_linear_regression": None if linear is None else score_predictions(target, linear)["r2"]}
+        answers = keep_answered(Answers(target, relate_rows(train, self.recipe), predicted, folds))
+        scored = folds[:, 0] >= 0
+        r2 = None if linear is None else score_predictions(target[scored], linear[scored])["r2"]
+        return answers, {"r2_linear_regression": r2}
 
     def _recipes(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, dict[str, Any]]:
         """Cross-validate both recipes, each rebuilt from its logged model, on all rows of the data set."""
@@ -138,10 +140,12 @@ class Contest:
     def _fitted(self, model: BaseEstimator, table: pd.DataFrame, champion: ModelVersion) -> Answers:
         """Let both fitted models answer the rows that neither learned from."""
         rows = table[self._unseen(table, champion)]
-        if rows[self.recipe.target].nunique() < 2:
+        related = relate_rows(rows, self.recipe)
+        alone = [way.unit for way in related.evidence() if way.is_clustered and way.count < 2]
+        if rows[self.recipe.target].nunique() < 2 or alone:
             raise UnavailableError(
                 "There must be rows with different targets that neither model has seen.",
-                got=f"{len(rows)} rows",
+                got=f"{len(rows)} rows{f' of a single one of the {alone[0]}' if alone and len(rows) else ''}",
                 fix="Wait for more data.",
             )
         predicted = {}
@@ -149,14 +153,20 @@ class Contest:
             uri = self._uri(version)
             fitted = model if arm == CHALLENGER else load_version(self.run.reader, version)
             predicted[arm] = np.asarray(fitted.predict(self._features(uri, rows)), dtype=float)[:, None]
-        return Answers(rows[self.recipe.target].to_numpy(dtype=float), relate_rows(rows, self.recipe), predicted)
+        return Answers(rows[self.recipe.target].to_numpy(dtype=float), related, predicted)
 
     def _unseen(self, table: pd.DataFrame, champion: ModelVersion) -> np.ndarray:
-        """Return which rows, and with `split.group` which groups, neither model learned from."""
+        """Return which rows, and with `split.group` which groups, neither model learned from.
+
+        With `split.time` they are later than all that either learned from, by more than the embargo.
+        """
         seen = pd.concat([self._training_rows(version) for version in (self.challenger, champion)])
         unseen: np.ndarray = ~np.isin(row_groups(table[list(self.recipe.features)]), seen.iloc[:, 0])
-        if self.recipe.split.group:
-            unseen &= ~np.isin(value_keys(table[self.recipe.split.group]), seen["group"])
+        split = self.recipe.split
+        if split.group and not split.time:
+            unseen &= ~np.isin(value_keys(table[split.group]), seen["group"])
+        if split.time:
+            unseen &= read_instants(table[split.time]) > seen["time"].max() + split.embargo
         return unseen
 
     def _features(self, uri: str, table: pd.DataFrame) -> pd.DataFrame:

@@ -70,7 +70,7 @@ def explain_split(audit: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[
     best, leaks, quoted = metrics["best"]["candidate"], metrics["leaks"], metrics["random_split_r2"]
     lines = [
         f"Split: {audit['method']}, {audit['train_rows']} training and {audit['test_rows']} test rows; "
-        f"{audit['leaked_rows']} test rows have a twin in training{_known_groups(audit)}.",
+        f"{audit['leaked_rows']} test rows have a twin in training{_explain_relations(audit)}.",
         *(f"Warning: {warning}" for warning in audit["warnings"]),
     ]
     if leaks:
@@ -83,13 +83,14 @@ def explain_split(audit: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[
         plain = audit["random_split"]
         lines.append(
             f"* R2 of one plain train_test_split, where {plain['leaked_rows']} of {plain['test_rows']} test rows have a twin "
-            f"in training{_known_groups(plain)}. It is optimistic and not used for decisions."
+            f"in training{_explain_relations(plain)}. It is optimistic and not used for decisions."
         )
     return lines
 
 
-def _known_groups(audit: Mapping[str, Any]) -> str:
-    return f", {audit['known_group_rows']} are of a group that is in training too" if "known_group_rows" in audit else ""
+def _explain_relations(audit: Mapping[str, Any]) -> str:
+    groups = f", {audit['known_group_rows']} are of a group that is in training too" if "known_group_rows" in audit else ""
+    return groups + (f", {audit['older_rows']} are no newer than a training row" if audit.get("older_rows") else "")
 
 
 def _figure(value: float | None) -> str:

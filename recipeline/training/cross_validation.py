@@ -46,8 +46,9 @@ class Result:
     """A candidate after all its fits.
 
     `fold_scores` is R2 per fold; `out_of_fold` the prediction of each training row by the fold that did not see it, in the
-    target's unit, all of them in `predict_seconds`; `model` is fitted on all training rows in `fit_seconds`; `found` are the
-    searched parameters, the best of `settings_tried`; `cut_searches` says how many of its searches ran out of time.
+    target's unit (NaN where it is in no fold, as the earliest over time), all of them in `predict_seconds`; `model` is fitted
+    on all training rows in `fit_seconds`; `found` are the searched parameters, the best of `settings_tried`; `cut_searches`
+    says how many of its searches ran out of time.
     """
 
     name: str

@@ -30,10 +30,18 @@ Folds = Iterable[tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Quantiles:
-    """Two fitted models, of the lower and of the upper tail, and what their like say of the training rows out of fold."""
+    """Two fitted models, of the lower and of the upper tail, and what their like say of the training rows out of fold.
+
+    NaN is of a row in no fold, as the earliest over time.
+    """
 
     models: tuple[BaseEstimator, BaseEstimator]
     out_of_fold: tuple[np.ndarray, np.ndarray]
+
+    def take(self, rows: np.ndarray) -> Quantiles:
+        """Return the same models, with what is said of some training rows only, by place or mask."""
+        low, high = self.out_of_fold
+        return Quantiles(self.models, (low[rows], high[rows]))
 
 
 def fit_quantiles(
@@ -60,7 +68,7 @@ def fit_quantiles(
         size = len(fits) // 2
         models, out_of_fold = [], []
         for model, *of_folds in (fits[:size], fits[size:]):
-            honest = np.empty(len(target))
+            honest = np.full(len(target), np.nan)
             for (_, unseen), said in zip(parts, of_folds, strict=True):
                 honest[unseen] = said
             models.append(model)

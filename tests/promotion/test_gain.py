@@ -390,3 +390,43 @@ def test_folds_of_a_group_are_dealt_as_a_whole() -> None:
     assert answers.folds is not None
     for repeat in range(2):
         assert len(set(zip(site, answers.folds[:, repeat], strict=True))) == 6
+
+
+# --- time -----------------------------------------------------------------------------------------------------------------
+
+
+def test_over_time_the_past_alone_is_learned_from_and_the_earliest_rows_are_left_out() -> None:
+    features, target, _ = draw_table()
+    relations = Relations(np.arange(ROWS), times=np.arange(ROWS) // 2, embargo=1, time_column="day")
+    arms = {CHALLENGER: (LINEAR, features), CHAMPION: (MEAN, features)}
+    answers = cross_validate(arms, target, relations, folds=FOLDS, repeats=2, seed=0, workers=Workers(1))
+    assert answers.folds is not None
+    assert answers.left_out + len(answers.target) == ROWS
+    assert answers.relations.times is not None
+    for fold in range(FOLDS):
+        rows = answers.folds[:, 0] == fold
+        known = target[np.arange(ROWS) // 2 < answers.relations.times[rows].min() - 1]
+        np.testing.assert_allclose(answers.predicted[CHAMPION][rows, 0], known.mean())
+    gain = measure(answers)
+    assert (gain.rows, gain.left_out, gain.blocks) == (len(answers.target), answers.left_out, 11)
+    assert gain.unit == "distinct rows"
+
+
+def test_an_error_that_lasts_makes_a_gain_over_time_less_sure() -> None:
+    lasting = np.repeat(np.random.default_rng(0).normal(size=40), 5)
+    target = np.random.default_rng(1).normal(size=200)
+    predicted = {CHALLENGER: (target + lasting)[:, None], CHAMPION: (target + 1.2)[:, None]}
+    by_row = measure(Answers(target, Relations(np.arange(200)), predicted))
+    by_block = measure(Answers(target, Relations(np.arange(200), times=np.arange(200)), predicted))
+    assert by_block.std_error > 1.6 * by_row.std_error
+
+
+def test_of_groups_and_time_the_less_sure_one_counts() -> None:
+    answers = draw_answers(3, rows=120, folds=None)
+    site, day = np.arange(120) % 5, np.arange(120)
+    both, by_site, by_day = (
+        measure(Answers(answers.target, relations, answers.predicted))
+        for relations in (Relations(site, "site", times=day), Relations(site, "site"), Relations(day, times=day))
+    )
+    assert both.lower == min(by_site.lower, by_day.lower)
+    assert (both.unit, both.distinct_rows) == ("groups by site", 5)

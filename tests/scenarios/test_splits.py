@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from recipeline.artifacts import DECISION, LEAK_AUDIT, METRICS, MODEL_INFO
+from recipeline.artifacts import BASELINE, DECISION, LEAK_AUDIT, METRICS, MODEL_INFO, OUT_OF_FOLD
 from recipeline.tracking.manifest import Reader
 from tests.conftest import Project, move_store
-from tests.panels import draw_panel, panel_content
+from tests.panels import draw_panel, draw_series, panel_content, series_content
 
 TREES = {"alias": "knn", "estimator": "sklearn.neighbors.KNeighborsRegressor", "params": {"n_neighbors": 3}}
 PANEL = draw_panel(people=150, years=4)
@@ -111,3 +111,31 @@ def test_the_same_recipe_on_more_people_is_judged_by_people_that_neither_model_k
     assert decision["evidence"]["unit"] == "groups by person"
     assert decision["evidence"]["distinct_rows"] == decision["evidence"]["rows"] / 4
     assert "groups by person)" in decision["reason"]
+
+
+def test_a_series_is_tested_on_its_newest_rows_from_the_split_to_the_gate(tmp_path: Path, empty_store: Path) -> None:
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    series = draw_series(400)
+    project = Table(tmp_path, series)
+    project.use(series_content(time="moment", embargo=2))
+    outcome = project.ok("main")
+    audit, out_of_fold = project.load("split", LEAK_AUDIT), project.load("train", OUT_OF_FOLD)
+    assert (audit["embargo"], audit["embargo_rows"], audit["older_rows"]) == (2, 2, 0)
+    assert audit["random_split"]["older_rows"] == audit["random_split"]["test_rows"]
+    early = out_of_fold.drop(columns="target").isna().all(axis=1)
+    assert (early == (out_of_fold.index < early.sum())).all()
+    assert f"the {early.sum()} earliest rows are learned from only" in outcome.stderr
+    baseline, metrics = project.load("evaluate", BASELINE), project.load("evaluate", METRICS)
+    assert (
+        baseline["errors"]["rows"] == baseline["prediction"]["rows"] == metrics["rows_out_of_fold"] == len(early) - early.sum()
+    )
+    assert (baseline["target"]["rows"], baseline["prediction"]["missing"]) == (len(early), 0)
+    # A trend that no fold has seen before it comes: what a plain split says of the tree is a score of looking it up.
+    assert metrics["random_split_r2"]["DecisionTree"] > metrics["candidates"]["DecisionTree"]["r2"] + 1
+    decision = project.load("promote", DECISION)
+    assert decision["evidence"]["left_out"] == early.sum()
+    assert decision["evidence"]["blocks"] > 10
+    assert "blocks of time" in decision["reason"]
+    tags = project.tags(project.runs("split")[0].info.run_id)
+    assert (tags["recipeline.split_time"], tags["recipeline.split_embargo"]) == ("moment", "2.0")
+    mlflow.end_run()

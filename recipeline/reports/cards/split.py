@@ -42,13 +42,17 @@ def make_card(results: Results) -> Card:
 
 
 def _group_facts(audit: dict[str, Any]) -> dict[str, Any]:
-    """Return how many test rows are of a group that is in training, too; nothing where the recipe names no group."""
-    if "known_group_rows" not in audit:
-        return {}
-    return {
-        f"Test rows of a known group, by {audit['columns_of_split']['group']}": audit["known_group_rows"],
-        "The same, in a plain random split": audit["random_split"]["known_group_rows"],
-    }
+    """Return how test rows are related to training rows by the columns that the recipe names for it."""
+    named, plain = audit.get("columns_of_split", {}), audit["random_split"]
+    facts = {}
+    if "group" in named:
+        facts[f"Test rows of a known group, by {named['group']}"] = audit["known_group_rows"]
+        facts[f"The same in a plain random split, by {named['group']}"] = plain["known_group_rows"]
+    if "time" in named:
+        facts[f"Test rows no newer than a training row, by {named['time']}"] = audit["older_rows"]
+        facts[f"The same in a plain random split, by {named['time']}"] = plain["older_rows"]
+        facts["Rows on neither side, for the embargo"] = audit["embargo_rows"]
+    return facts
 
 
 def _leaks(audit: dict[str, Any]) -> list[Block]:

@@ -28,8 +28,15 @@ def make_card(results: Results) -> Card:
     sections = [Section("Leaderboard", [_leaderboard(board)])]
     if len(board) > 1:
         sections.append(Section("How sure is the order?", [_resampled(board)]))
-    target = results.load(OUT_OF_FOLD)["target"].to_numpy(dtype=float)
-    predicted = results.load(OUT_OF_FOLD)[f"predicted {best.candidate}"].to_numpy(dtype=float)
+    every = results.load(OUT_OF_FOLD)
+    known = every.dropna(subset=[f"predicted {best.candidate}"])
+    early = (
+        f" The {len(every) - len(known):,} earliest rows are left out: no fold predicts them."
+        if len(known) < len(every)
+        else ""
+    )
+    target = known["target"].to_numpy(dtype=float)
+    predicted = known[f"predicted {best.candidate}"].to_numpy(dtype=float)
     label = label_of(recipe)
     sections += [
         Section(
@@ -37,7 +44,7 @@ def make_card(results: Results) -> Card:
             [
                 Plot(
                     "out_of_fold",
-                    f"{best.candidate}: each training row as it is predicted by the fold that did not see it."
+                    f"{best.candidate}: each training row as it is predicted by the fold that did not see it.{early}"
                     f"{explain_points(len(target))}",
                     lambda: plot_predicted(target, predicted, label),
                     summarise_pairs(target, predicted),
