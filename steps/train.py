@@ -29,11 +29,13 @@ def check(session: Session, model: str) -> None:
     """Build the candidates: an import path, a parameter, a value or a type that cannot be is found before anything runs."""
     from recipeline.training.candidates import build_candidate, components_of
     from recipeline.training.trial import check_types
+    from recipeline.training.weights import check_weights
 
     recipe = session.recipe
     names = recipe.select(model)
     built = {name: build_candidate(recipe, name) for name in (*names, *components_of(recipe, names))}
     for name in components_of(recipe, names):
+        check_weights(recipe, name, built[name])
         check_types(recipe, name, built[name], session.reader.trusted)
 
 
@@ -41,7 +43,7 @@ def work(session: Session, run: StepRun, model: str) -> str:
     """Compare the candidates; log each one, as soon as it is complete, in a run of its own."""
     import numpy as np
 
-    from recipeline.data.relations import relate_rows
+    from recipeline.data.relations import relate_rows, weigh_rows
     from recipeline.evaluation.ranking import gains_with_best, join_out_of_fold, resample_best, tabulate_results
     from recipeline.registry.tries import look_of, record_looks
     from recipeline.tracking.candidate_runs import log_candidate
@@ -68,13 +70,15 @@ def work(session: Session, run: StepRun, model: str) -> str:
     looks = {look_of(session.recipe_digest(result.name)): result.settings_tried for result in ranked}
     record_looks(session.registry, looks, session.changed_by(run))
     run.client.set_tag(runs[ranked[0].name]["run_id"], "best_model", "true")
-    target, related = train[recipe.target].to_numpy(dtype=float), relate_rows(train, recipe)
+    target, related, weights = train[recipe.target].to_numpy(dtype=float), relate_rows(train, recipe), weigh_rows(train, recipe)
     if early := int(np.isnan(ranked[0].out_of_fold).sum()):
         session.reporter.say(
             f"note: the {early} earliest rows are learned from only: no fold predicts them from what was before"
         )
-    shares = resample_best(ranked, target, related.evidence()[0].pieces, draws=RESAMPLINGS, seed=recipe.random_state)
-    board = tabulate_results(ranked, runs, shares, gains_with_best(ranked, target))
+    shares = resample_best(
+        ranked, target, related.evidence()[0].pieces, draws=RESAMPLINGS, seed=recipe.random_state, weights=weights
+    )
+    board = tabulate_results(ranked, runs, shares, gains_with_best(ranked, target, weights))
     run.save(LEADERBOARD, board)
     run.save(OUT_OF_FOLD, join_out_of_fold(train, recipe.target, ranked))
     run.tag(best_model=ranked[0].name)

@@ -85,6 +85,11 @@ class Recipe(Settings):
                     f"'columns.{name}.role' is group, and nothing keeps its rows together. "
                     f"Set split.group: {name}, or role: ignore."
                 )
+        weights = [name for name, column in self.columns.items() if column.role == "weight"]
+        if len(weights) > 1:
+            raise ValueError(f"'columns' must have one weight at most. Got {' and '.join(weights)} instead.")
+        if weights and self.columns[weights[0]].nullable:
+            raise ValueError(f"'columns.{weights[0]}.nullable' must be false: every row needs its weight.")
         if not self.features:
             raise ValueError("'columns' must have a feature: a column without a role, or with role: feature.")
         return self
@@ -138,6 +143,11 @@ class Recipe(Settings):
     def other_columns(self) -> tuple[str, ...]:
         """The columns that are neither features nor the target, in the recipe's order: training alone needs them."""
         return tuple(name for name in self.columns if name != self.target and self.role(name) != "feature")
+
+    @property
+    def weight(self) -> str | None:
+        """The column that says how much a row counts; None where all count the same."""
+        return next((name for name, column in self.columns.items() if column.role == "weight"), None)
 
     def role(self, name: str) -> Role:
         """Return what the column `name`, which is not the target, is for: what it says, or what `split` names it as."""

@@ -87,6 +87,11 @@ def relate_rows(table: pd.DataFrame, recipe: Recipe) -> Relations:
     return Relations(group_rows(table, recipe), split.group or "", times, split.embargo, split.time or "")
 
 
+def weigh_rows(table: pd.DataFrame, recipe: Recipe) -> np.ndarray | None:
+    """Return how much each row counts, of shape (rows,) and above 0; None where all count the same."""
+    return None if recipe.weight is None else table[recipe.weight].to_numpy(dtype=float)
+
+
 def read_instants(values: pd.Series) -> np.ndarray:
     """Return the values of a time column as float64, in the unit of `split.embargo`."""
     return values.to_numpy(dtype=float)

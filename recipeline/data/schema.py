@@ -137,6 +137,8 @@ def _pandera_column(column: Column) -> pa.Column:
     checks = [pa.Check(np.isfinite, error="must be finite", ignore_na=True)]
     if column.type == "integer":
         checks.append(pa.Check(lambda values: values == values.round(), error="must be a whole number"))
+    if column.role == "weight":
+        checks.append(pa.Check.gt(0, error="must be above 0, as a weight is"))
     if column.min is not None:
         checks.append(pa.Check.ge(column.min, error=f"must be at least {column.min:g}{unit}"))
     if column.max is not None:

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.relations import relate_rows
+from recipeline.data.relations import relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Workers
 from recipeline.evaluation.diagnosis import diagnose
@@ -73,11 +73,12 @@ def evaluate_candidates(
     features, learned = train[list(recipe.features)], train[recipe.target].to_numpy(dtype=float)
     folds = cv_folds(train, recipe, trained.leak_audit["method"])
     # The workers have work from here on; what they found is called for when nothing else is left to do.
-    quantiles = fit_quantiles(features, learned, folds, workers, seed=recipe.random_state)
+    quantiles = fit_quantiles(features, learned, folds, workers, seed=recipe.random_state, weights=weigh_rows(train, recipe))
     models = load_models()
     random_split_r2 = _start_random_split(recipe, trained, models, workers)
     predicted, target = predict_all(models, test, recipe), test[recipe.target].to_numpy()
-    scores = {name: score_predictions(target, predicted[name].to_numpy()) for name in models}
+    counted = weigh_rows(test, recipe)
+    scores = {name: score_predictions(target, predicted[name].to_numpy(), counted) for name in models}
 
     best = board.iloc[0]
     best_predicted = predicted[best.candidate].to_numpy()
@@ -94,7 +95,7 @@ def evaluate_candidates(
     )
     limits = interval.around(best_predicted, test[list(recipe.features)].to_numpy(dtype=float))
     inside = measure_interval(target, limits, interval.level, relate_rows(test, recipe))
-    mean_predictor = score_mean_predictor(train, test, recipe.target)
+    mean_predictor = score_mean_predictor(train, test, recipe)
     judged = judge(scores[best.candidate], mean_predictor, recipe.gates)
     return Evaluation(
         scores=scores,

@@ -13,7 +13,15 @@ from recipeline.metrics.bootstrap import resample_sums
 from recipeline.training.cross_validation import Result
 
 
-def resample_best(results: list[Result], target: np.ndarray, groups: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
+def resample_best(
+    results: list[Result],
+    target: np.ndarray,
+    groups: np.ndarray,
+    *,
+    draws: int,
+    seed: int,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
     """Return in which share of `draws` bootstrap samples of distinct rows each result has the least squared error out of fold.
 
     `groups` tells which rows are copies of each other: they are drawn together. The models are not fitted anew, so the order
@@ -21,20 +29,25 @@ def resample_best(results: list[Result], target: np.ndarray, groups: np.ndarray,
     """
     scored = ~np.isnan(results[0].out_of_fold)
     _, group = np.unique(groups[scored], return_inverse=True)
-    errors = [np.bincount(group, weights=(target - result.out_of_fold)[scored] ** 2) for result in results]
+    counted = 1.0 if weights is None else weights[scored]
+    errors = [np.bincount(group, weights=counted * (target - result.out_of_fold)[scored] ** 2) for result in results]
     best = resample_sums(np.column_stack(errors), draws=draws, seed=seed).argmin(axis=1)
     return np.bincount(best, minlength=len(results)) / draws
 
 
-def gains_with_best(ranked: list[Result], target: np.ndarray) -> list[float]:
+def gains_with_best(ranked: list[Result], target: np.ndarray, weights: np.ndarray | None = None) -> list[float]:
     """Return how much R2 out of fold gains when each result is averaged with the first, the best one; 0 for that itself.
 
     Rows without a prediction, the earliest ones over time, are left out.
     """
     best = ranked[0].out_of_fold
     scored = ~np.isnan(best)
-    alone = r2_score(target[scored], best[scored])
-    return [float(r2_score(target[scored], ((best + result.out_of_fold) / 2)[scored]) - alone) for result in ranked]
+    counted = None if weights is None else weights[scored]
+
+    def r2(predicted: np.ndarray) -> float:
+        return float(r2_score(target[scored], predicted[scored], sample_weight=counted))
+
+    return [r2((best + result.out_of_fold) / 2) - r2(best) for result in ranked]
 
 
 def tabulate_results(

@@ -13,12 +13,13 @@ from sklearn.ensemble import VotingRegressor
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.leakage import has_twin
-from recipeline.data.relations import Relations, relate_rows
+from recipeline.data.relations import Relations, relate_rows, weigh_rows
 from recipeline.data.splits import split_rows
 from recipeline.engine.local import Call, Workers
 from recipeline.inference.interval import coverage, mean_width
 from recipeline.metrics.regression import accuracy_within, bootstrap_intervals, score_grades, score_predictions
 from recipeline.training.candidates import mean_prediction
+from recipeline.training.weights import fit_weighted
 
 
 def predict_all(models: dict[str, BaseEstimator], test: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
@@ -40,6 +41,7 @@ def evaluate_best(target: np.ndarray, predicted: np.ndarray, test: pd.DataFrame,
             draws=recipe.metrics.bootstrap_draws,
             seed=recipe.random_state,
             is_clustered=way.is_clustered,
+            weights=weigh_rows(test, recipe),
         )
         for way in relate_rows(test, recipe).evidence()
     ]
@@ -83,9 +85,11 @@ def measure_interval(
     return found
 
 
-def score_mean_predictor(train: pd.DataFrame, test: pd.DataFrame, target: str) -> dict[str, float]:
+def score_mean_predictor(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, float]:
     """Return the scores of predicting the mean of the training rows' target for every test row."""
-    return score_predictions(test[target].to_numpy(), np.full(len(test), train[target].mean()))
+    weights, target = weigh_rows(train, recipe), train[recipe.target]
+    mean = target.mean() if weights is None else np.average(target, weights=weights)
+    return score_predictions(test[recipe.target].to_numpy(), np.full(len(test), mean), weigh_rows(test, recipe))
 
 
 def measure_leaks(predicted: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, Any] | None:
@@ -93,12 +97,13 @@ def measure_leaks(predicted: pd.DataFrame, train: pd.DataFrame, test: pd.DataFra
     twins = has_twin(test, train, recipe)
     if not twins.any():
         return None
-    target = test[recipe.target].to_numpy()
+    target, weights = test[recipe.target].to_numpy(), weigh_rows(test, recipe)
 
     def r2(rows: np.ndarray) -> dict[str, float | None]:
         enough = len(np.unique(target[rows])) > 1
+        counted = None if weights is None else weights[rows]
         return {
-            str(name): score_predictions(target[rows], column.to_numpy()[rows])["r2"] if enough else None
+            str(name): score_predictions(target[rows], column.to_numpy()[rows], counted)["r2"] if enough else None
             for name, column in predicted.items()
         }
 
@@ -114,11 +119,12 @@ def score_random_split(
     """
     train, test = split_rows(table, recipe, "random")
     features, target = list(recipe.features), test[recipe.target].to_numpy()
+    learned, counted = weigh_rows(train, recipe), weigh_rows(test, recipe)
     # A mean of other models is the mean of their predictions: its members are fitted once.
     parts = {name: _members(model, models) for name, model in models.items()}
     names = [name for name in models if not parts[name]]
     calls: list[Call] = [
-        (_fit_and_predict, (clone(models[name]), train[features], train[recipe.target].to_numpy(), test[features]))
+        (_fit_and_predict, (clone(models[name]), train[features], train[recipe.target].to_numpy(), learned, test[features]))
         for name in names
     ]
     under_way = workers.map(calls)
@@ -126,7 +132,7 @@ def score_random_split(
     def scores() -> dict[str, float]:
         predicted = dict(zip(names, under_way, strict=True))
         predicted |= {name: mean_prediction(predicted, members) for name, members in parts.items() if members}
-        return {name: score_predictions(target, predicted[name])["r2"] for name in models}
+        return {name: score_predictions(target, predicted[name], counted)["r2"] for name in models}
 
     return scores
 
@@ -140,5 +146,7 @@ def _members(model: BaseEstimator, models: Mapping[str, BaseEstimator]) -> tuple
     return tuple(named) if same else ()
 
 
-def _fit_and_predict(estimator: BaseEstimator, features: pd.DataFrame, target: np.ndarray, unseen: pd.DataFrame) -> np.ndarray:
-    return np.asarray(estimator.fit(features, target).predict(unseen), dtype=float)
+def _fit_and_predict(
+    estimator: BaseEstimator, features: pd.DataFrame, target: np.ndarray, weights: np.ndarray | None, unseen: pd.DataFrame
+) -> np.ndarray:
+    return np.asarray(fit_weighted(estimator, features, target, weights).predict(unseen), dtype=float)

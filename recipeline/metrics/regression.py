@@ -13,12 +13,15 @@ from sklearn.metrics import cohen_kappa_score, mean_absolute_error, r2_score, ro
 from recipeline.metrics.bootstrap import resample_scores
 
 
-def score_predictions(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Return r2 (1 is perfect, 0 the mean), rmse and mae (in the target's unit) of equally long 1-d arrays without NaN."""
+def score_predictions(target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None) -> dict[str, float]:
+    """Return r2 (1 is perfect, 0 the mean), rmse and mae (in the target's unit) of equally long 1-d arrays without NaN.
+
+    `weights` say how much each row counts; None: all count the same.
+    """
     return {
-        "r2": float(r2_score(target, predicted)),
-        "rmse": float(root_mean_squared_error(target, predicted)),
-        "mae": float(mean_absolute_error(target, predicted)),
+        "r2": float(r2_score(target, predicted, sample_weight=weights)),
+        "rmse": float(root_mean_squared_error(target, predicted, sample_weight=weights)),
+        "mae": float(mean_absolute_error(target, predicted, sample_weight=weights)),
     }
 
 
@@ -72,6 +75,7 @@ def bootstrap_intervals(
     seed: int,
     level: float = 0.95,
     is_clustered: bool = False,
+    weights: np.ndarray | None = None,
 ) -> dict[str, list[float]]:
     """Return percentile bootstrap intervals (Efron and Tibshirani 1993, ch. 13) of r2, rmse and mae, as [lower, upper].
 
@@ -90,7 +94,7 @@ def bootstrap_intervals(
             return {name: [math.nan, math.nan] for name in ("r2", "rmse", "mae")}
         outside = float(stats.norm.cdf(math.sqrt(count / (count - 1)) * stats.t.ppf(outside, count - 1)))
     errors = np.column_stack([(target - predicted) ** 2, np.abs(target - predicted)])
-    n, spread, sums = resample_scores(target, groups, errors, draws=draws, seed=seed)
+    n, spread, sums = resample_scores(target, groups, errors, draws=draws, seed=seed, weights=weights)
     squared, absolute = sums.T
     r2 = (1 - squared / spread)[~np.isnan(spread)]
     limits = [outside, 1 - outside]

@@ -133,6 +133,7 @@ class Session:
             keys.append("cv")  # the search is inside these folds
         values = {**self.recipe.part(keys, candidates=[candidate]), "features": list(self.recipe.features)}
         values |= {f"split.{key}": name for key, name in self.recipe.split.named.items()}
+        values |= {"weight": self.recipe.weight} if self.recipe.weight is not None else {}
         return fingerprint({**flatten(values), **code_components(self.root, self._modules(values))})
 
     def environment_digest(self, candidate: str) -> str:

@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator, clone
 from recipeline.data.relations import Relations
 from recipeline.engine.local import Call, Workers
 from recipeline.metrics.bootstrap import resample_scores
+from recipeline.training.weights import fit_weighted
 
 #: The two sides of a comparison.
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -62,7 +63,7 @@ class Answers:
     """The target and both arms' predictions of the same rows, one column a repeat: shape (rows, repeats).
 
     `folds` holds each row's fold, of the same shape; None where the models were not fitted for the occasion. `left_out` other
-    rows have no answers.
+    rows have no answers. `weights` say how much each row counts; None: all count the same.
     """
 
     target: np.ndarray
@@ -70,6 +71,7 @@ class Answers:
     predicted: Mapping[str, np.ndarray]
     folds: np.ndarray | None = None
     left_out: int = 0
+    weights: np.ndarray | None = None
 
     def errors(self, arm: str) -> np.ndarray:
         """Return the arm's errors, predicted minus true, of shape (rows, repeats)."""
@@ -86,6 +88,7 @@ def cross_validate(
     repeats: int,
     seed: int,
     workers: Workers,
+    weights: np.ndarray | None = None,
 ) -> Answers:
     """Return the out-of-fold predictions of both arms' recipes on the same rows and folds.
 
@@ -98,6 +101,7 @@ def cross_validate(
     repeats : how often the rows are dealt into folds anew.
     seed : of the folds, and of the estimators' own seeds, which differ between arms and repeats: two arms that differ in
         their seeds alone must look like two draws of one recipe, not like one.
+    weights : how much each row counts; None: all count the same.
     """
     calls: list[Call] = []
     places: list[tuple[str, int, np.ndarray]] = []
@@ -107,12 +111,13 @@ def cross_validate(
             fold_of[unseen, repeat] = fold
             for number, (arm, (estimator, features)) in enumerate(arms.items(), start=1):
                 seeded = reseed(estimator, _seed(seed, number, repeat))
-                calls.append((_fit_and_predict, (seeded, features.iloc[seen], target[seen], features.iloc[unseen])))
+                learned = None if weights is None else weights[seen]
+                calls.append((_fit_and_predict, (seeded, features.iloc[seen], target[seen], learned, features.iloc[unseen])))
                 places.append((arm, repeat, unseen))
     predicted = {arm: np.full((len(target), repeats), np.nan) for arm in arms}
     for (arm, repeat, unseen), values in zip(places, workers.map(calls), strict=True):
         predicted[arm][unseen, repeat] = values
-    return keep_answered(Answers(target, relations, predicted, fold_of))
+    return keep_answered(Answers(target, relations, predicted, fold_of, weights=weights))
 
 
 def keep_answered(answers: Answers) -> Answers:
@@ -123,7 +128,8 @@ def keep_answered(answers: Answers) -> Answers:
         return answers
     predicted = {arm: values[kept] for arm, values in answers.predicted.items()}
     target, folds, left_out = answers.target[kept], answers.folds[kept], int((~kept).sum())
-    return Answers(target, answers.relations.take(kept), predicted, folds, left_out)
+    weights = None if answers.weights is None else answers.weights[kept]
+    return Answers(target, answers.relations.take(kept), predicted, folds, left_out, weights)
 
 
 def reseed(estimator: BaseEstimator, seed: int) -> BaseEstimator:
@@ -139,8 +145,10 @@ def _seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
-def _fit_and_predict(estimator: BaseEstimator, features: pd.DataFrame, target: np.ndarray, unseen: pd.DataFrame) -> np.ndarray:
-    return np.asarray(estimator.fit(features, target).predict(unseen), dtype=float)
+def _fit_and_predict(
+    estimator: BaseEstimator, features: pd.DataFrame, target: np.ndarray, weights: np.ndarray | None, unseen: pd.DataFrame
+) -> np.ndarray:
+    return np.asarray(fit_weighted(estimator, features, target, weights).predict(unseen), dtype=float)
 
 
 def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Gain:
@@ -157,19 +165,19 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
     are pieces of evidence in two ways, the one with the lower limit counts.
     """
     squared = {arm: (answers.errors(arm) ** 2).mean(axis=1) for arm in answers.predicted}
-    target = answers.target
+    target, weights = answers.target, answers.weights
     saved = squared[CHAMPION] - squared[CHALLENGER]
-    spread = float(((target - target.mean()) ** 2).sum())
-    gain = float(saved.sum() / spread)
+    spread = _total((target - np.average(target, weights=weights)) ** 2, weights)
+    gain = _total(saved, weights) / spread
 
     corrected, folds = None, 0
     if answers.folds is not None:
         folds = int(answers.folds.max()) + 1
-        corrected = _corrected_std_error(answers, spread / len(target), folds)
+        corrected = _corrected_std_error(answers, spread / _total(np.ones(len(target)), weights), folds)
     ways = answers.relations.evidence()
     limits = []
     for way in ways:
-        _, drawn_spread, sums = resample_scores(target, way.pieces, saved[:, None], draws=draws, seed=seed)
+        _, drawn_spread, sums = resample_scores(target, way.pieces, saved[:, None], draws=draws, seed=seed, weights=weights)
         bootstrap, reach = float(np.nanstd(sums[:, 0] / drawn_spread, ddof=1)), stats.norm
         if way.is_clustered:
             bootstrap *= math.sqrt(way.count / (way.count - 1)) if way.count > 1 else math.nan
@@ -185,8 +193,8 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
         std_error=error,
         bootstrap_std_error=bootstrap,
         corrected_std_error=corrected,
-        r2={arm: float(1 - values.sum() / spread) for arm, values in squared.items()},
-        mae={arm: float(np.abs(answers.errors(arm)).mean()) for arm in squared},
+        r2={arm: 1 - _total(values, weights) / spread for arm, values in squared.items()},
+        mae={arm: float(np.average(np.abs(answers.errors(arm)).mean(axis=1), weights=weights)) for arm in squared},
         rows=len(target),
         distinct_rows=answers.relations.by_group().count,
         repeats=answers.predicted[CHALLENGER].shape[1],
@@ -198,13 +206,21 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
     )
 
 
+def _total(values: np.ndarray, weights: np.ndarray | None) -> float:
+    return float(values.sum() if weights is None else values @ weights)
+
+
 def _corrected_std_error(answers: Answers, variance: float, folds: int) -> float:
     assert answers.folds is not None
+    fold_of, weights = answers.folds, answers.weights
     saved = answers.errors(CHAMPION) ** 2 - answers.errors(CHALLENGER) ** 2
     repeats = saved.shape[1]
-    gains = np.array(
-        [[saved[answers.folds[:, it] == fold, it].mean() / variance for fold in range(folds)] for it in range(repeats)]
-    )
+
+    def gain(repeat: int, fold: int) -> float:
+        rows = fold_of[:, repeat] == fold
+        return float(np.average(saved[rows, repeat], weights=None if weights is None else weights[rows])) / variance
+
+    gains = np.array([[gain(repeat, fold) for fold in range(folds)] for repeat in range(repeats)])
     ratio = 1 / (folds - 1)  # of test to training rows
     if answers.relations.times is not None:
         # All repeats have the same folds, and fold k learns from k blocks.

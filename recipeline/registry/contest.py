@@ -15,7 +15,7 @@ from sklearn.linear_model import LinearRegression
 from recipeline.artifacts import DATASET, OUT_OF_FOLD, TRAIN, TRAINING_ROWS
 from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import row_groups, value_keys
-from recipeline.data.relations import read_instants, relate_rows
+from recipeline.data.relations import read_instants, relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
@@ -98,17 +98,23 @@ class Contest:
         folds, mean = np.full((len(train), 1), -1), np.full((len(train), 1), np.nan)
         linear: np.ndarray | None = np.full(len(train), np.nan)
         features = train[list(self.recipe.features)]
+        weights = weigh_rows(train, self.recipe)
         for fold, (seen, unseen) in enumerate(cv_folds(train, self.recipe, self.run_tag("split_method"))):
-            folds[unseen], mean[unseen] = fold, target[seen].mean()
+            learned = None if weights is None else weights[seen]
+            folds[unseen], mean[unseen] = (
+                fold,
+                target[seen].mean() if learned is None else np.average(target[seen], weights=learned),
+            )
             try:
                 if linear is not None:
-                    linear[unseen] = LinearRegression().fit(features.iloc[seen], target[seen]).predict(features.iloc[unseen])
+                    fitted = LinearRegression().fit(features.iloc[seen], target[seen], sample_weight=learned)
+                    linear[unseen] = fitted.predict(features.iloc[unseen])
             except ValueError:  # it takes no missing values
                 linear = None
         predicted = {CHALLENGER: out_of_fold[f"predicted {name}"].to_numpy()[:, None], CHAMPION: mean}
-        answers = keep_answered(Answers(target, relate_rows(train, self.recipe), predicted, folds))
+        answers = keep_answered(Answers(target, relate_rows(train, self.recipe), predicted, folds, weights=weights))
         scored = folds[:, 0] >= 0
-        r2 = None if linear is None else score_predictions(target[scored], linear[scored])["r2"]
+        r2 = None if linear is None else score_predictions(answers.target, linear[scored], answers.weights)["r2"]
         return answers, {"r2_linear_regression": r2}
 
     def _recipes(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, dict[str, Any]]:
@@ -127,6 +133,7 @@ class Contest:
                 repeats=settings.repeats,
                 seed=self.recipe.random_state,
                 workers=self.workers,
+                weights=weigh_rows(table, self.recipe),
             )
         except (ValueError, TypeError) as error:  # scikit-learn's words for rows that an estimator refuses
             raise _not_comparable(uris[CHAMPION], " ".join(str(error).split())[:200]) from None
@@ -153,7 +160,9 @@ class Contest:
             uri = self._uri(version)
             fitted = model if arm == CHALLENGER else load_version(self.run.reader, version)
             predicted[arm] = np.asarray(fitted.predict(self._features(uri, rows)), dtype=float)[:, None]
-        return Answers(rows[self.recipe.target].to_numpy(dtype=float), related, predicted)
+        return Answers(
+            rows[self.recipe.target].to_numpy(dtype=float), related, predicted, weights=weigh_rows(rows, self.recipe)
+        )
 
     def _unseen(self, table: pd.DataFrame, champion: ModelVersion) -> np.ndarray:
         """Return which rows, and with `split.group` which groups, neither model learned from.

@@ -13,6 +13,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from recipeline.engine.local import Call, Workers
 from recipeline.inference.compiled.form import as_function
 from recipeline.inference.interval import LEVEL, Interval, fit_constant, fit_quantile, interval_score
+from recipeline.training.weights import fit_weighted
 
 #: Few small trees: 0.06 s a fit, and no wider than an interval of three times as many larger ones (decision 0009).
 SETTINGS = {
@@ -45,7 +46,14 @@ class Quantiles:
 
 
 def fit_quantiles(
-    features: pd.DataFrame, target: np.ndarray, folds: Folds, workers: Workers, *, seed: int, level: float = LEVEL
+    features: pd.DataFrame,
+    target: np.ndarray,
+    folds: Folds,
+    workers: Workers,
+    *,
+    seed: int,
+    weights: np.ndarray | None = None,
+    level: float = LEVEL,
 ) -> Callable[[], Quantiles]:
     """Start to fit the models of both tails, on all rows and without each fold; call the result for them.
 
@@ -53,6 +61,7 @@ def fit_quantiles(
     ----------
     features, target : the training rows; NaN in the features is taken.
     folds : (seen, unseen) places of the rows, as `recipeline.data.splits.cv_folds` gives them.
+    weights : how much each row counts; None: all count the same.
     """
     parts = list(folds)
     everything = np.arange(len(target))
@@ -60,7 +69,8 @@ def fit_quantiles(
     for quantile in ((1 - level) / 2, (1 + level) / 2):
         model = HistGradientBoostingRegressor(**SETTINGS, quantile=quantile, random_state=seed)
         for seen, unseen in [(everything, everything[:0]), *parts]:
-            calls.append((_fit, (model, features.iloc[seen], target[seen], features.iloc[unseen])))
+            learned = None if weights is None else weights[seen]
+            calls.append((_fit, (model, features.iloc[seen], target[seen], learned, features.iloc[unseen])))
     under_way = workers.map(calls)
 
     def collect() -> Quantiles:
@@ -78,13 +88,15 @@ def fit_quantiles(
     return collect
 
 
-def _fit(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, unseen: pd.DataFrame) -> BaseEstimator | np.ndarray:
+def _fit(
+    model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, weights: np.ndarray | None, unseen: pd.DataFrame
+) -> BaseEstimator | np.ndarray:
     """Return what the model, fitted, says of `unseen`; the model itself where there are none.
 
     A column without any value is constant for the fit, which needs one to make bins; no tree splits on it.
     """
     known = features.fillna(dict.fromkeys(features.columns[features.isna().all()], 0.0))
-    fitted = clone(model).fit(known, target)  # with one worker all calls share `model`
+    fitted = fit_weighted(clone(model), known, target, weights)  # with one worker all calls share `model`
     return np.asarray(fitted.predict(unseen), dtype=float) if len(unseen) else fitted
 
 

@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import ParameterSampler, cross_val_score
+from sklearn.metrics import r2_score
+from sklearn.model_selection import ParameterSampler
 
 from recipeline.config.candidate import Distribution, Search
 from recipeline.data.relations import Relations
 from recipeline.training.candidates import standardise_target
+from recipeline.training.weights import fit_weighted
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,14 @@ def search_params(
     n_splits: int,
     seed: int,
     seconds: float | None,
+    weights: np.ndarray | None = None,
 ) -> Found:
     """Return the drawn parameters with the highest mean R2 over folds of these rows, dealt as `relations` say.
 
     The search sees only the rows it is given: called inside a fold, it leaves the fold's own score honest. The number of draws
     ends it, so that the same seed gives the same result. Where `seconds` are over before (None: never), no further draw is
     started, the first one excepted, and the result is said to be cut: on another machine it may differ. The space must name
-    parameters of the estimator: `build_candidate` has seen to it.
+    parameters of the estimator: `build_candidate` has seen to it. `weights` say how much each row counts, in fits and scores.
     """
     space = {name: _distribution(spec) for name, spec in search.space.items()}
     folds = list(relations.deal(n_splits, seed))
@@ -58,11 +61,24 @@ def search_params(
         if tried and time.monotonic() >= deadline:
             break
         drawn = standardise_target(clone(estimator).set_params(**params), target)
-        score = cross_val_score(drawn, features, target, cv=folds, scoring="r2", error_score="raise").mean()
+        score = float(np.mean([_score(clone(drawn), features, target, weights, seen, unseen) for seen, unseen in folds]))
         if score > best_score:
             best, best_score = params, score
         tried += 1
     return Found(best, tried, tried < draws)
+
+
+def _score(
+    estimator: BaseEstimator,
+    features: pd.DataFrame,
+    target: np.ndarray,
+    weights: np.ndarray | None,
+    seen: np.ndarray,
+    unseen: np.ndarray,
+) -> float:
+    learned, counted = (None if weights is None else weights[rows] for rows in (seen, unseen))
+    model = fit_weighted(estimator, features.iloc[seen], target[seen], learned)
+    return float(r2_score(target[unseen], model.predict(features.iloc[unseen]), sample_weight=counted))
 
 
 def _distribution(spec: Distribution) -> Any:

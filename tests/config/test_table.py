@@ -84,3 +84,13 @@ def test_what_is_no_feature_stays_a_column(tmp_path: Path, role: str | None, spl
     assert ("person" in recipe.features) == is_feature
     assert recipe.other_columns == (() if is_feature else ("person",))
     assert "person" in recipe.columns
+
+
+def test_one_column_at_most_is_the_weight_and_it_is_never_missing(tmp_path: Path) -> None:
+    def weigh(*names: str, **column: Any) -> Change:
+        return lambda content: [content["columns"][name].update(role="weight", **column) for name in names]
+
+    assert load(tmp_path, weigh("pH")).weight == "pH"
+    assert load(tmp_path, lambda _: None).weight is None
+    assert_refused(tmp_path, weigh("pH", "alcohol"), ["'columns' must have one weight at most", "pH and alcohol"])
+    assert_refused(tmp_path, weigh("pH", nullable=True), ["'columns.pH.nullable' must be false"])

@@ -69,8 +69,9 @@ def test_a_target_that_is_not_whole_has_no_grades(wines: pd.DataFrame) -> None:
 
 
 def test_the_mean_predictor_predicts_the_mean_of_the_training_rows() -> None:
+    recipe = as_recipe(small_recipe() | {"target": "y", "columns": {"x": {}, "y": {}}})
     train, test = pd.DataFrame({"y": [1.0, 3.0]}), pd.DataFrame({"y": [2.0, 6.0]})
-    assert score_mean_predictor(train, test, "y") == {"r2": -1.0, "rmse": 8**0.5, "mae": 2.0}
+    assert score_mean_predictor(train, test, recipe) == {"r2": -1.0, "rmse": 8**0.5, "mae": 2.0}
 
 
 def test_rows_with_and_without_a_twin_are_scored_apart(recipe: Recipe, wines: pd.DataFrame) -> None:

@@ -112,11 +112,11 @@ COVERED = {
     | FITS
     | LOGS
     | {"evaluation/ranking"}
-    | {f"training/{name}" for name in ("candidates", "cross_validation", "search", "trial")},
+    | {f"training/{name}" for name in ("candidates", "cross_validation", "search", "trial", "weights")},
     "evaluate": RECIPE
     | HANDED_ON
     | FITS
-    | {"training/candidates"}
+    | {"training/candidates", "training/weights"}
     | {"data/leakage", "data/numbers", "metrics/regression", "monitoring/baseline", "training/quantiles"}
     | {f"evaluation/{name}" for name in ("assessment", "diagnosis", "gates", "scoring")}
     | {f"inference/{name}" for name in ("golden", "interval", "model_info")}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -138,4 +139,22 @@ def test_a_series_is_tested_on_its_newest_rows_from_the_split_to_the_gate(tmp_pa
     assert "blocks of time" in decision["reason"]
     tags = project.tags(project.runs("split")[0].info.run_id)
     assert (tags["recipeline.split_time"], tags["recipeline.split_embargo"]) == ("moment", "2.0")
+    mlflow.end_run()
+
+
+def test_weights_go_from_the_table_to_the_gate_and_a_candidate_that_takes_none_stops_it(
+    tmp_path: Path, empty_store: Path
+) -> None:
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    project = Table(tmp_path, draw_series(200).assign(exposure=np.random.default_rng(0).uniform(0.1, 5, 200)))
+    content = series_content(method="grouped")
+    content["columns"] |= {"moment": {"role": "id"}, "exposure": {"role": "weight"}}
+    project.use(content)
+    refused = project.run("train")
+    assert refused.exit_code == 2
+    assert "'candidates.Nearest' must take weights of rows" in refused.stderr
+    del content["candidates"]["Nearest"]
+    project.recipe_path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    project.ok("main")
+    assert project.load("evaluate", MODEL_INFO)["other_columns"] == ["moment", "exposure"]
     mlflow.end_run()
