@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from recipeline.config.candidate import Candidate
 from recipeline.config.rules import Gates, Metrics, ModelCardTexts, Monitoring, Promotion, Retention
 from recipeline.config.settings import Label, Settings, load_settings
-from recipeline.config.table import RESERVED_COLUMNS, RESERVED_MEMBERS, Column, CrossValidation, Data, MissingWord, Role, Split
+from recipeline.config.table import (
+    RESERVED_COLUMNS,
+    RESERVED_MEMBERS,
+    Column,
+    CrossValidation,
+    Data,
+    MissingWord,
+    Role,
+    Split,
+    Target,
+)
 from recipeline.errors import UsageError, guess, nearest
 
 
@@ -20,7 +30,9 @@ class Recipe(Settings):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
     task: Literal["regression"]
-    target: str
+    predicted: Annotated[Target, BeforeValidator(lambda value: {"column": value} if isinstance(value, str) else value)] = Field(
+        alias="target"
+    )
     experiment: Label = Field(min_length=1)
     #: Of a URI (`models:/<name>`) and a filter of MLflow; neither has a way to write these.
     model_name: Label = Field(pattern=r"^[^/:@?#%\\\"]+$")
@@ -62,6 +74,8 @@ class Recipe(Settings):
             raise ValueError(
                 f"'columns.{self.target}.nullable' must be false: there is nothing to learn from a missing target."
             )
+        if fault := self.predicted.refuse_range(self.columns[self.target]):
+            raise ValueError(fault)
         return self
 
     @model_validator(mode="after")
@@ -135,6 +149,11 @@ class Recipe(Settings):
         return f"{self.path.name}: '{key}'"
 
     @property
+    def target(self) -> str:
+        """The column that is predicted."""
+        return self.predicted.column
+
+    @property
     def features(self) -> tuple[str, ...]:
         """The columns a model learns from, in the recipe's order."""
         return tuple(name for name in self.columns if name != self.target and self.role(name) == "feature")
@@ -179,7 +198,12 @@ class Recipe(Settings):
 
     def part(self, keys: Iterable[str], *, candidates: Iterable[str] = ()) -> dict[str, Any]:
         """Return the named top-level keys as plain values, with of the candidates only those named and their members."""
-        values = self.model_dump(mode="json", include=set(keys))
+        fields = {name: field.alias or name for name, field in type(self).model_fields.items()}
+        asked = set(keys)
+        chosen = {name for name, key in fields.items() if key in asked}
+        values = {fields[name]: value for name, value in self.model_dump(mode="json", include=chosen).items()}
+        if "target" in values and self.predicted.transform is None:
+            values["target"] = self.target  # as it is written
         if candidates:
             wanted = [*candidates, *(m for name in candidates for m in self.candidates[name].members)]
             values["candidates"] = {

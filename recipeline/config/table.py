@@ -58,6 +58,23 @@ class Column(Settings):
         return self
 
 
+class Target(Settings):
+    """The column that is predicted, and the function of it that models are fitted to; predictions are of the column itself."""
+
+    column: str
+    transform: Literal["log1p", "log", "sqrt"] | None = None
+
+    def refuse_range(self, column: Column) -> str:
+        """Return the rule that the target's own range breaks for the transform; empty where it breaks none."""
+        if self.transform is None:
+            return ""
+        least, rule = {"log": (0.0, "above 0"), "log1p": (-1.0, "above -1"), "sqrt": (0.0, "0 or above")}[self.transform]
+        low = column.min
+        if low is not None and (low > least or (self.transform == "sqrt" and low == least)):
+            return ""
+        return f"'columns.{self.column}.min' must be {rule} for target.transform: {self.transform}. Got {low} instead."
+
+
 class Download(Settings):
     """The published file: its short name (the `data_source` tag), address and pinned digest."""
 

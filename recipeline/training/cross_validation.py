@@ -18,7 +18,7 @@ from recipeline.data.relations import Relations, relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Call, Workers
 from recipeline.errors import UsageError
-from recipeline.training.candidates import assemble_model, average_members, build_candidate, components_of, standardise_target
+from recipeline.training.candidates import assemble_model, average_members, build_candidate, components_of, prepare_target
 from recipeline.training.search import Found, search_params
 from recipeline.training.weights import fit_weighted
 
@@ -143,7 +143,7 @@ def _fit(
     try:
         found = _search(estimator, search, recipe, features, target, relations, weights) if search else None
         drawn = clone(estimator).set_params(**found.params if found else {})
-        model = fit_weighted(standardise_target(drawn, target), features, target, weights)
+        model = fit_weighted(prepare_target(drawn, target, recipe.predicted.transform), features, target, weights)
     # Scikit-learn's words for parameters or rows that an estimator refuses.
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(
@@ -180,6 +180,7 @@ def _search(
         seed=recipe.random_state,
         seconds=seconds,
         weights=weights,
+        transform=recipe.predicted.transform,
     )
 
 

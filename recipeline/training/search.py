@@ -16,7 +16,7 @@ from sklearn.model_selection import ParameterSampler
 
 from recipeline.config.candidate import Distribution, Search
 from recipeline.data.relations import Relations
-from recipeline.training.candidates import standardise_target
+from recipeline.training.candidates import prepare_target
 from recipeline.training.weights import fit_weighted
 
 
@@ -40,13 +40,15 @@ def search_params(
     seed: int,
     seconds: float | None,
     weights: np.ndarray | None = None,
+    transform: str | None = None,
 ) -> Found:
     """Return the drawn parameters with the highest mean R2 over folds of these rows, dealt as `relations` say.
 
     The search sees only the rows it is given: called inside a fold, it leaves the fold's own score honest. The number of draws
     ends it, so that the same seed gives the same result. Where `seconds` are over before (None: never), no further draw is
     started, the first one excepted, and the result is said to be cut: on another machine it may differ. The space must name
-    parameters of the estimator: `build_candidate` has seen to it. `weights` say how much each row counts, in fits and scores.
+    parameters of the estimator: `build_candidate` has seen to it. `weights` say how much each row counts, in fits and scores;
+    `transform` is the recipe's of the target.
     """
     space = {name: _distribution(spec) for name, spec in search.space.items()}
     folds = list(relations.deal(n_splits, seed))
@@ -60,7 +62,7 @@ def search_params(
     for params in ParameterSampler(space, draws, random_state=seed):
         if tried and time.monotonic() >= deadline:
             break
-        drawn = standardise_target(clone(estimator).set_params(**params), target)
+        drawn = prepare_target(clone(estimator).set_params(**params), target, transform)
         score = float(np.mean([_score(clone(drawn), features, target, weights, seen, unseen) for seen, unseen in folds]))
         if score > best_score:
             best, best_score = params, score

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from recipeline.artifacts import BASELINE, DECISION, LEAK_AUDIT, METRICS, MODEL_INFO, OUT_OF_FOLD
+from recipeline.artifacts import BASELINE, DECISION, LEAK_AUDIT, METRICS, MODEL_INFO, OUT_OF_FOLD, TEST_PREDICTIONS
 from recipeline.tracking.manifest import Reader
 from tests.conftest import Project, move_store
 from tests.panels import draw_panel, draw_series, panel_content, series_content
@@ -142,13 +142,14 @@ def test_a_series_is_tested_on_its_newest_rows_from_the_split_to_the_gate(tmp_pa
     mlflow.end_run()
 
 
-def test_weights_go_from_the_table_to_the_gate_and_a_candidate_that_takes_none_stops_it(
+def test_weights_and_a_function_of_the_target_go_from_the_table_to_the_gate_and_a_candidate_that_takes_none_stops_it(
     tmp_path: Path, empty_store: Path
 ) -> None:
     shutil.copy(empty_store, tmp_path / "mlflow.db")
     project = Table(tmp_path, draw_series(200).assign(exposure=np.random.default_rng(0).uniform(0.1, 5, 200)))
     content = series_content(method="grouped")
-    content["columns"] |= {"moment": {"role": "id"}, "exposure": {"role": "weight"}}
+    content["columns"] |= {"moment": {"role": "id"}, "exposure": {"role": "weight"}, "load": {"min": 1}}
+    content["target"] = {"column": "load", "transform": "log"}
     project.use(content)
     refused = project.run("train")
     assert refused.exit_code == 2
@@ -156,5 +157,15 @@ def test_weights_go_from_the_table_to_the_gate_and_a_candidate_that_takes_none_s
     del content["candidates"]["Nearest"]
     project.recipe_path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     project.ok("main")
-    assert project.load("evaluate", MODEL_INFO)["other_columns"] == ["moment", "exposure"]
+    info, predicted = project.load("evaluate", MODEL_INFO), project.load("evaluate", TEST_PREDICTIONS)
+    assert info["other_columns"] == ["moment", "exposure"]
+    # All are in the target's own unit.
+    assert predicted["target"].min() > 15
+    for column in predicted:
+        assert abs(predicted[column].mean() - predicted["target"].mean()) < 15
+    draw_series(50)[["warmth"]].to_csv(tmp_path / "new.csv", index=False)
+    project.ok("predict", input=str(tmp_path / "new.csv"), output=str(tmp_path / "out.csv"))
+    answers = pd.read_csv(tmp_path / "out.csv", sep=None, engine="python")
+    assert (answers["prediction_lower"] <= answers["prediction"]).all()
+    assert answers["prediction"].between(15, 40).all()
     mlflow.end_run()
