@@ -27,8 +27,8 @@ def choose_method(recipe: Recipe, method: str) -> str:
     ------
     UsageError : there is no such method, or it is random, and the recipe names what is to stay together.
     """
-    if method == "random" and recipe.split.named:
-        sentence = refuse_random(recipe.split.named)
+    if method == "random" and recipe.split.keys:
+        sentence = refuse_random(recipe.split.keys)
         raise UsageError(
             f"{sentence[0].upper()}{sentence[1:]}", fix="Leave split=random out, or take the key out of the recipe."
         )
@@ -44,7 +44,17 @@ def inputs(session: Session, method: str) -> dict[str, Any]:
     recipe = session.recipe
     split = {"method": choose_method(recipe, method), "test_size": recipe.split.test_size, "tolerance": recipe.split.tolerance}
     split |= recipe.split.named | ({"embargo": recipe.split.embargo} if recipe.split.time else {})
+    if recipe.split.custom is not None:
+        split["custom"] = recipe.split.custom.model_dump(mode="json")
     return recipe.part(["target", "random_state"]) | {"split": split, "cv": {"folds": recipe.cv.folds}}
+
+
+def check(session: Session, method: str) -> None:
+    """Find the project's own function that chooses test rows, where the recipe names one."""
+    if session.recipe.split.custom is not None:
+        from recipeline.data.splits import find_custom
+
+        find_custom(session.recipe)
 
 
 def work(session: Session, run: StepRun, method: str) -> str:
@@ -63,7 +73,7 @@ def work(session: Session, run: StepRun, method: str) -> str:
     )
     plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
     plain = audit_leaks(*plainly, recipe)
-    named: dict[str, Any] = {**recipe.split.named, **({"embargo": recipe.split.embargo} if recipe.split.embargo else {})}
+    named: dict[str, Any] = {**recipe.split.keys, **({"embargo": recipe.split.embargo} if recipe.split.embargo else {})}
     run.tag(split_method=method, **{f"split_{key}": column for key, column in named.items()})
     run.save(TRAIN, train)
     run.save(TEST, test)
@@ -93,7 +103,7 @@ def work(session: Session, run: StepRun, method: str) -> str:
     )
 
 
-STEP = Step("split", work, inputs, params=("method",), reads=(DATASET,), writes=(TRAIN, TEST, LEAK_AUDIT))
+STEP = Step("split", work, inputs, params=("method",), check=check, reads=(DATASET,), writes=(TRAIN, TEST, LEAK_AUDIT))
 
 
 @step_command(STEP)

@@ -44,6 +44,25 @@ def draw_series(rows: int = 240, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"moment": moment, "warmth": warmth, "load": 20 + moment / 20 + 2 * warmth + noise})
 
 
+def late_people(table: pd.DataFrame, first: int = 1030) -> pd.Series:
+    """Choose people by their number, as a rule of a project's own may."""
+    return table["person"] >= first
+
+
+def no_choice(table: pd.DataFrame, kind: str) -> object:
+    """Return what is no choice of test rows."""
+    rows = table["year"] > 1983
+    wrong = {
+        "numbers": rows.astype(int),
+        "short": rows[:-1].to_numpy(),
+        "table": table > 0,
+        "moved": rows.sort_index(ascending=False),
+        "torn": rows,
+        "none": rows & False,
+    }
+    return wrong[kind]
+
+
 def _recipe(columns: dict[str, Any], target: str, split: dict[str, Any]) -> dict[str, Any]:
     return small_recipe() | {
         "target": target,

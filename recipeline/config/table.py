@@ -106,9 +106,20 @@ class Data(Settings):
 
 
 def refuse_random(named: Mapping[str, str]) -> str:
-    """Return the sentence that refuses a random split of a recipe whose `split` names columns, by key."""
-    keys = " and ".join(f"split.{key}: {column}" for key, column in named.items())
-    return f"a random split must not be made of a recipe with {keys}: it would put what belongs together on both sides."
+    """Return the sentence that refuses a random split of a recipe whose `split` has such keys."""
+    keys = " and ".join(f"split.{key}: {value}" for key, value in named.items())
+    return f"a random split must not be made of a recipe with {keys}: it would tear apart what is to stay together."
+
+
+class Rule(Settings):
+    """A function of the project's own, by import path, that says of a table which rows are for testing."""
+
+    path: ImportPath
+    params: dict[str, Any] = {}
+
+
+#: A rule, or its path alone.
+NamedRule = Annotated[Rule, BeforeValidator(lambda value: {"path": value} if isinstance(value, str) else value)]
 
 
 class Split(Settings):
@@ -117,6 +128,9 @@ class Split(Settings):
     `group` names a column: rows with one value in it stay together, too. `time` names one of which the newest values are for
     testing, and folds learn from what is older than what they are scored on, by more than `embargo` in the column's unit; then
     groups are on both sides, and count as evidence only.
+
+    `custom` names a function that is called with the table, and `params` by name, and returns a boolean for each row: True is
+    for testing. Folds are dealt as ever.
 
     Where `tolerance` is above 0, `grouped` also keeps together rows of which no feature differs by more than so many standard
     deviations of its column. Then a row may change sides when others are added.
@@ -128,16 +142,24 @@ class Split(Settings):
     group: str | None = None
     time: str | None = None
     embargo: float = Field(default=0.0, ge=0)
+    custom: NamedRule | None = None
 
     @property
     def named(self) -> dict[str, str]:
         """The columns that rows are dealt by, by the key that names them, which is also their role."""
         return {key: name for key, name in (("group", self.group), ("time", self.time)) if name is not None}
 
+    @property
+    def keys(self) -> dict[str, str]:
+        """What decides which rows are where besides `method`, by key: columns, or an import path."""
+        return self.named | ({"custom": self.custom.path} if self.custom is not None else {})
+
     @model_validator(mode="after")
     def _random_keeps_nothing_together(self) -> Self:
-        if self.method == "random" and self.named:
-            raise ValueError(refuse_random(self.named))
+        if self.method == "random" and self.keys:
+            raise ValueError(refuse_random(self.keys))
+        if self.custom is not None and self.time is not None:
+            raise ValueError("custom must not come with time: both say which rows are for testing.")
         if self.embargo and self.time is None:
             raise ValueError("embargo must come with time: it is how far training and test rows are apart in time.")
         if self.tolerance and self.time is not None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import KFold, train_test_split
 
+from recipeline.config.import_path import import_object
 from recipeline.config.recipe import Recipe
 from recipeline.data.relations import Relations, relate_rows
-from recipeline.errors import DataError
+from recipeline.errors import DataError, UsageError
 
 
 def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -24,16 +26,21 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     may be too few of them to leave it to chance.
     With `split.time`, the test rows are those from an instant on, such that they are about `test_size` of the rows; training
     rows are older than that by more than `split.embargo`, and rows in between are on neither side.
+    With `split.custom`, the project's own function says which rows are test rows.
     random: exactly `train_test_split(table, test_size=..., random_state=...)`; copies end up on both sides, in its order.
 
     Raises
     ------
+    UsageError : `split.custom` leads nowhere, or what it returns is no choice of rows.
     DataError : either side would hold too few distinct rows for the folds of the recipe, or the target does not vary in a fold.
     """
     if recipe.split.time and method != "random":
         train, test = _split_by_time(table, recipe)
     elif method == "random":
         train, test = train_test_split(table, test_size=recipe.split.test_size, random_state=recipe.random_state)
+    elif recipe.split.custom is not None:
+        is_test = _ask_custom(table, recipe)
+        train, test = table[~is_test], table[is_test]
     else:
         is_test = _is_test(relate_rows(table, recipe), recipe)
         train, test = table[~is_test], table[is_test]
@@ -77,6 +84,48 @@ def _split_by_time(table: pd.DataFrame, recipe: Recipe) -> tuple[pd.DataFrame, p
     newer = np.cumsum(sizes[::-1])[::-1] / len(times)  # the share of the rows from each instant on
     start = instants[1:][np.argmin(np.abs(newer[1:] - recipe.split.test_size))] if len(instants) > 1 else instants[0]
     return table[times < start - recipe.split.embargo], table[times >= start]
+
+
+def find_custom(recipe: Recipe) -> Callable[..., Any] | None:
+    """Return the project's own function that chooses test rows. Raises UsageError where its path leads to none."""
+    if recipe.split.custom is None:
+        return None
+    path, where = recipe.split.custom.path, recipe.at("split.custom")
+    found = import_object(path, where=where)
+    if not callable(found):
+        raise UsageError(f"{where} must be the import path of a function.", got=f"'{path}', a {type(found).__name__}", fix="")
+    function: Callable[..., Any] = found
+    return function
+
+
+def _ask_custom(table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
+    function, rule = find_custom(recipe), recipe.split.custom
+    assert function is not None
+    assert rule is not None
+    said = function(table.copy(), **rule.params)
+    chosen = np.asarray(said)
+    faults = {
+        f"{chosen.ndim} dimensions": chosen.ndim != 1,
+        f"{chosen.size} values": chosen.size != len(table),
+        f"the type {chosen.dtype}": chosen.dtype != bool,
+        "another index than the table's": isinstance(said, pd.Series) and not said.index.equals(table.index),
+    }
+    for got, is_one in faults.items():
+        if is_one:
+            raise UsageError(
+                f"{recipe.at('split.custom')} must return a boolean for each of the {len(table)} rows, True of test rows.",
+                got=got,
+                fix=f"Correct {rule.path}.",
+            )
+    if recipe.split.group:
+        torn = np.intersect1d(*(table[recipe.split.group].to_numpy()[rows] for rows in (chosen, ~chosen)))
+        if len(torn):
+            raise UsageError(
+                f"{recipe.at('split.custom')} must leave the rows of a group on one side.",
+                got=f"{len(torn)} groups on both, for example {recipe.split.group} {torn[0]:g}",
+                fix=f"Correct {rule.path}, or take split.group out of the recipe.",
+            )
+    return chosen
 
 
 def _is_test(relations: Relations, recipe: Recipe) -> np.ndarray:

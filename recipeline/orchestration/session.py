@@ -155,6 +155,8 @@ class Session:
             for key, value in values.items():
                 if key == "estimator" and isinstance(value, str):
                     yield value
+                elif key == "custom" and isinstance(value, dict) and isinstance(value.get("path"), str):
+                    yield value["path"]
                 else:
                     yield from Session._import_paths(value)
         elif isinstance(values, list | tuple):
