@@ -1,4 +1,4 @@
-# One environment, made once from the lock; every entry point is a target. `make` alone prints what there is.
+# One environment, created once from the lock; every entry point is a target. `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SUFFIXES:
@@ -9,7 +9,7 @@ PY := $(VENV)/bin/python
 ARGS ?=
 # The interpreter; empty: the newest of Python 3.13, 3.12 and 3.11 that is there, else any from 3.11 on.
 PYTHON ?=
-# What .venv has beyond the core, from [project.optional-dependencies]; empty: what is there already.
+# Extras of .venv, from [project.optional-dependencies]; empty: no change.
 EXTRAS ?=
 export ARGS
 
@@ -41,25 +41,25 @@ main: setup ## the whole chain; data= split= model= cache= promote=
 ingest: setup ## fetch and check the rows; data=
 	@scripts/step ingest
 
-split: setup ## set test rows apart; method= ingest_run_id=
+split: setup ## training and test rows; method= ingest_run_id=
 	@scripts/step split
 
 train: setup ## cross-validate and log the candidates; model= split_run_id=
 	@scripts/step train
 
-evaluate: setup ## score them on the test rows, judge the best; train_run_id=
+evaluate: setup ## test scores, gates of the best; train_run_id=
 	@scripts/step evaluate
 
 register: setup ## a version of the best, as the challenger; evaluate_run_id=
 	@scripts/step register
 
-promote: setup ## the challenger to Production, where it has earned it; promote= register_run_id=
+promote: setup ## the challenger to Production, if the gate passes; promote= register_run_id=
 	@scripts/step promote
 
-report: setup ## where the cards of the newest run are; a closer look at its model
+report: setup ## the newest cards; inspection of the best model
 	@scripts/step report
 
-compare: setup ## a card of what differs between two versions or runs; before= after=
+compare: setup ## a card of the differences between two versions or runs; before= after=
 	@scripts/step compare
 
 predict: setup ## a file of rows, or the sample row, by the model in Production; input= output= model_uri= on_bad_rows=
@@ -68,42 +68,42 @@ predict: setup ## a file of rows, or the sample row, by the model in Production;
 serve: setup ## the model in Production as a REST service, on http://127.0.0.1:8000; host= port= insecure=
 	@scripts/step serve
 
-monitor: setup ## live rows against those learned from; data= labels= window= fail_on= on_drift=
+monitor: setup ## drift of live rows against training rows; data= labels= window= fail_on= on_drift=
 	@scripts/step monitor
 
-retrain: setup ## the chain on new rows, through the same gates; data= mode= model= promote=
+retrain: setup ## the chain on new rows, with the same gates; data= mode= model= promote=
 	@scripts/step retrain
 
 # --- Production ------------------------------------------------------------------------------------------------------------
 
-approve: setup ## a challenger that passed the gate and waits for a person; version= reason=
+approve: setup ## promote a challenger that awaits approval; version= reason=
 	@scripts/step approve
 
-rollback: setup ## back to the Production before, or version=; reason=
+rollback: setup ## restore the previous Production, or version=; reason=
 	@scripts/step rollback
 
-history: setup ## who was in Production from when to when, and why
+history: setup ## the versions in Production, with times and reasons
 	@scripts/step history
 
-who-served: setup ## which version was in Production at a time; at=
+who-served: setup ## the version in Production at a time; at=
 	@scripts/step who-served
 
-why: setup ## where a version comes from, and why it is where it is; version=
+why: setup ## the lineage of a version and the decision on it; version=
 	@scripts/step why
 
-doctor: setup ## what is broken, and the command that mends it
+doctor: setup ## problems, and the commands that repair them
 	@scripts/step doctor
 
-repair: setup ## mend what can be mended safely
+repair: setup ## safe repairs of these problems
 	@scripts/step repair
 
-prune: setup ## delete old runs and models that nothing needs; dry_run=
+prune: setup ## delete old, unneeded runs and models; dry_run=
 	@scripts/step prune
 
 backup: setup ## the local store in one archive; output=
 	@scripts/step backup
 
-restore: setup ## the store of an archive in the place of this one; input=
+restore: setup ## replace the local store by an archive; input=
 	@scripts/step restore
 
 ui: setup ## MLflow's user interface, on http://127.0.0.1:5000

@@ -1,4 +1,4 @@
-# Of the checkout that the library is developed in; a project of its own has no use for it, and does without.
+# Targets of the library's own checkout; projects do not have them.
 .PHONY: setup-dev lock test test-full lint bench bench-serving bench-batch calibrate coverage
 
 # --- development -----------------------------------------------------------------------------------------------------------
@@ -6,13 +6,13 @@
 setup-dev:
 	@scripts/venv "$(VENV)" "$(PYTHON)" "$(EXTRAS)" requirements.txt requirements-dev.txt
 
-lock: setup-dev ## the newest versions that fit; KEEP=1: the locked ones where they fit
+lock: setup-dev ## the newest compatible versions; KEEP=1: the locked ones where compatible
 	scripts/lock $(if $(KEEP),--keep)
 
 test: setup-dev ## the tests; ARGS="-k name"
 	$(PY) -m pytest $(ARGS)
 
-test-full: setup-dev ## the tests, and those that build environments or take minutes
+test-full: setup-dev ## all tests, with those that build environments or take minutes
 	$(PY) -m pytest -m "full or not full"
 
 lint: setup-dev ## ruff, types (also those of macOS), and the direction of imports
@@ -31,8 +31,8 @@ bench-serving: setup ## the service against mlflow models serve, MLServer, Bento
 bench-batch: setup ## a file of rows against mlflow models predict and plain pandas; data= rows= rounds=
 	@$(PY) -m benchmarks.batch $(ARGS)
 
-calibrate: setup ## how often the promotion gate is wrong, on generated data; datasets=
+calibrate: setup ## error rate and power of the promotion gate on simulated data; datasets=
 	@$(PY) -m benchmarks.calibration $(ARGS)
 
-coverage: setup ## how wide the 90 % interval must be, and which rows it holds; data= splits= model=
+coverage: setup ## width and coverage of the 90 % interval; data= splits= model=
 	@$(PY) -m benchmarks.coverage $(ARGS)

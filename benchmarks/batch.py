@@ -1,10 +1,10 @@
-"""A file of rows predicted by the project, by `mlflow models predict` and by plain pandas: seconds, rows/s, memory, and ratios.
+"""Batch prediction against `mlflow models predict` and plain pandas.
 
 Usage: make bench-batch [ARGS="data=wines.csv rows=1000000 rounds=3 models=lr,rf"]
 
-The rows are those of the data, drawn anew, and all ways must predict the same. The seconds are those of the whole command, its
-imports included; what a row costs is what more rows take longer than a few. Above a million rows only the project's own way is
-measured.
+Measured are seconds, rows/s, memory and ratios. The rows are drawn from the data, and all ways must predict the same. The
+seconds are those of the whole command with its imports; the cost of a row is the additional time of many rows over a few.
+Above a million rows only the project's own way is measured.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ rows.assign(prediction=model.predict(rows[list(model.feature_names_in_)])).to_cs
 
 @dataclass(frozen=True)
 class Done:
-    """A command that ended well: seconds, and the largest memory that one of its processes had, in MiB."""
+    """A successful command: seconds, and the peak memory of one of its processes, MiB."""
 
     seconds: float
     memory: float
@@ -67,7 +67,10 @@ class Pair:
 
 
 def row_seconds(pairs: list[Pair]) -> float:
-    """Return the seconds for one row, without what the command costs anyway: from the medians of the rounds."""
+    """Return the seconds per row without the fixed cost of the command.
+
+    They are of the medians of the rounds.
+    """
     full, few = (statistics.median(getattr(pair, which).seconds for pair in pairs) for which in ("full", "few"))
     return float(full - few) / (pairs[0].rows - FEW)
 
@@ -108,7 +111,7 @@ def ways(place: Place, source: Path, outputs: dict[str, Path]) -> dict[str, Call
 
 
 def predictions(path: Path) -> np.ndarray:
-    """Return the predictions of an output: a column of a table, or `mlflow models predict`'s JSON."""
+    """Return the predictions of a table, or of `mlflow models predict`'s JSON."""
     if path.suffix == ".json":
         found = pd.read_json(path, orient="records") if path.read_bytes()[:1] == b"[" else _read_answer(path)
         return found.to_numpy(dtype=float).ravel()
@@ -152,7 +155,7 @@ def faster(ours: list[Pair], theirs: list[Pair]) -> float:
 
 
 def tabulate(results: dict[str, dict[str, list[Pair]]]) -> str:
-    """Return the medians of the rounds, and how many times faster a row is than by the others."""
+    """Return the medians of the rounds and the speed ratios per row."""
     table = new_table(["", "seconds", "for few rows", "rows/s", "peak MiB", "a row: of mlflow", "of pandas"])
     for alias, found in results.items():
         for name, pairs in found.items():
@@ -166,7 +169,10 @@ def tabulate(results: dict[str, dict[str, list[Pair]]]) -> str:
 
 
 def judge(results: dict[str, dict[str, list[Pair]]]) -> list[str]:
-    """Return a sentence for each target: a row against `mlflow models predict`, and the memory."""
+    """Return a sentence for each target: speed per row and memory.
+
+    The speed is that against `mlflow models predict`.
+    """
     sentences = []
     for alias, found in results.items():
         if MLFLOW in found:

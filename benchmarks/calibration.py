@@ -1,11 +1,11 @@
-"""How often the promotion gate errs, and what it sees, on generated rows where the truth is known.
+"""Error rate and power of the promotion gate on simulated rows.
 
 Usage: make calibrate [ARGS="datasets=200 jobs=-1 only=worlds"], or only=clusters
 
-A data set is as many distinct rows as there are red wines, and 15 % copies. A recipe is a linear regression that lacks one of
-ten exchangeable features, so that all recipes are equally good, and no promotion is right. The champion is one of them, the
-challenger the best of the others by cross-validation on the training rows, as in the chain. For the power, the challenger is
-the linear regression of all ten features. `benchmarks.worlds` has worlds that are less kind, and the power by rows.
+A data set has as many distinct rows as there are red wines, and 15 % copies. A recipe is a linear regression that lacks one of
+ten exchangeable features, so that all recipes are equally good, and every promotion is an error. The champion is one of them,
+the challenger the best of the others by cross-validation on the training rows, as in the chain. For the power, the challenger
+is the linear regression of all ten features. `benchmarks.worlds` has further simulations, and the power by number of rows.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ GAINS = (0.02, 0.04)
 
 @dataclass(frozen=True)
 class Outcome:
-    """One data set: the measured gain in R2, its standard errors, and what the gate decided.
+    """The result of one data set: gain in R2, standard errors, and decisions.
 
     `promoted` is the gate's decision, `promoted_nominal` the one without the correction for the number of candidates.
     """
@@ -56,7 +56,7 @@ class Outcome:
 
     @property
     def std_error(self) -> float:
-        """The larger of the two, which the gate takes."""
+        """The larger of the two standard errors, which the gate uses."""
         return max(self.bootstrap, self.corrected)
 
 
@@ -69,7 +69,7 @@ class Share:
 
     @property
     def upper(self) -> float:
-        """The upper one-sided 95 % limit of the chance (Clopper and Pearson 1934)."""
+        """The upper one-sided 95 % limit of the probability (Clopper and Pearson 1934)."""
         return 1.0 if self.hits == self.of else float(stats.beta.ppf(0.95, self.hits + 1, self.of - self.hits))
 
     def __str__(self) -> str:
@@ -78,16 +78,16 @@ class Share:
 
 @dataclass(frozen=True)
 class FalsePromotions:
-    """False promotions of the gate, and of the one without the correction for the number of candidates."""
+    """False promotions of the gate with and without correction for candidates."""
 
     corrected: Share
     nominal: Share
 
 
 def effect_of(worth: float) -> float:
-    """Return the effect e of each of p features, for noise of variance 1, that makes one of them worth so much R2.
+    """Return the effect of each of p features that makes one worth `worth` R2.
 
-    All p explain p e^2 of p e^2 + 1, and p - 1 of them e^2 less.
+    For effects e and noise of variance 1, all p explain p e^2 of p e^2 + 1, and p - 1 of them e^2 less.
     """
     return math.sqrt(worth / (1 - FEATURES * worth))
 
@@ -137,7 +137,10 @@ def simulate(seed: int, *, gain: float, candidates: int = CANDIDATES) -> Outcome
 def _choose(
     table: pd.DataFrame, target: np.ndarray, groups: np.ndarray, train: np.ndarray, candidates: int, seed: int
 ) -> pd.DataFrame:
-    """Return the features of the candidate with the highest cross-validated R2 on the training rows."""
+    """Return the features of the candidate with the highest cross-validated R2.
+
+    Only training rows are used.
+    """
     folds = list(deal_folds(groups[train], FOLDS, seed))
     offers = [table.drop(columns=lacking) for lacking in range(1, candidates + 1)]
     scores = [cross_val_score(LinearRegression(), offer[train], target[train], cv=folds).mean() for offer in offers]
@@ -145,7 +148,10 @@ def _choose(
 
 
 def run(datasets: int, *, gain: float, candidates: int = CANDIDATES) -> list[Outcome]:
-    """Return the outcomes of the data sets of the seeds 0, 1, ..., on all cores; their progress goes to stderr."""
+    """Return the outcomes of the data sets of seeds 0, 1, ..., on all cores.
+
+    Progress goes to stderr.
+    """
     outcomes: list[Outcome] = []
     with parallel_config(backend="loky", n_jobs=-1, inner_max_num_threads=1):
         for outcome in Parallel(return_as="generator")(
@@ -219,7 +225,7 @@ def tabulate_clusters(datasets: int, jobs: int) -> str:
 
 
 def tabulate_decisions(scenarios: dict[str, tuple[float, list[Outcome]]]) -> str:
-    """Return how often each was promoted, with the correction for the number of candidates and without."""
+    """Return the number of promotions, with and without correction for candidates."""
     table = new_table(["challenger", "promoted", "chance at most", "promoted at nominal level", "chance at most "])
     for label, (true, outcomes) in scenarios.items():
         shares = (share(outcomes, lambda o: o.promoted), share(outcomes, lambda o: o.promoted_nominal))
@@ -229,7 +235,10 @@ def tabulate_decisions(scenarios: dict[str, tuple[float, list[Outcome]]]) -> str
 
 
 def tabulate_errors(scenarios: dict[str, tuple[float, list[Outcome]]]) -> str:
-    """Return the gains' mean and spread, the mean standard errors, and how often 95 % intervals hold the true gain."""
+    """Return mean and spread of gains, mean standard errors, and coverage.
+
+    Coverage is that of 95 % intervals for the true gain.
+    """
     kinds: dict[str, Callable[[Outcome], float]] = {
         "bootstrap": lambda o: o.bootstrap,
         "corrected": lambda o: o.corrected,

@@ -1,4 +1,4 @@
-"""The load generator's own ceiling: requests/s and latency against a server that does nothing.
+"""The limit of the load generator, measured against a server without work.
 
 Usage: python -m benchmarks.ceiling
 """
@@ -31,7 +31,10 @@ def answer_at_once(listener: socket.socket, reply: bytes) -> None:
 
 
 def measure_ceiling(seconds: float, clients: int) -> Report:
-    """Return what the generator reaches against a server that does nothing, in another process."""
+    """Return the generator's rate against a server without work.
+
+    The server is another process.
+    """
     reply = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = multiprocessing.get_context("fork").Process(target=answer_at_once, args=(listener, reply), daemon=True)

@@ -1,4 +1,4 @@
-"""The chain against a textbook script, in the same minutes on the same machine: seconds and, what counts, ratios.
+"""The chain against a textbook script on the same machine: seconds and ratios.
 
 Usage: make bench [ARGS="data=wines.csv rounds=3"]
 """
@@ -44,7 +44,7 @@ main()
 
 
 def run(command: list[str], **environment: str) -> float:
-    """Return how many seconds `command` takes; end the bench with its output where it fails."""
+    """Return the seconds of `command`; end the bench with its output if it fails."""
     start = time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, env={**_inherited(), **environment}, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - start
@@ -75,11 +75,11 @@ class Bench:
         return store
 
     def textbook(self, *options: str) -> float:
-        """The textbook script."""
+        """Run the textbook script; return its seconds."""
         return run([self.python, "benchmarks/textbook.py", str(self.data), str(self.new_store()), *options])
 
     def chain(self, store: Path, model: str = "all", *, cards: bool = True) -> float:
-        """The chain as `make pipeline` runs it; also without cards."""
+        """Run the chain as `make pipeline` does, or without cards; return its seconds."""
         profile = store / "bench.yaml"
         profile.write_text(
             f"store: {{tracking_uri: 'sqlite:///{store}/mlflow.db', artifact_location: '{store}/mlruns'}}\n"
@@ -90,7 +90,7 @@ class Bench:
         return run([self.python, *program, "--profile", str(profile), "--model", model])
 
     def mlflow_run(self, store: Path) -> float:
-        """The chain under `mlflow run`, in this environment."""
+        """Run the chain under `mlflow run` in this environment; return its seconds."""
         return run(
             [self.mlflow, "run", str(ROOT), "--env-manager", "local", "-P", f"data={self.data}"],
             MLFLOW_TRACKING_URI=f"sqlite:///{store}/mlflow.db",
@@ -98,7 +98,10 @@ class Bench:
         )
 
     def clone_to_answer(self) -> float:
-        """From `git clone` over the environment and the chain to the first prediction of the Production model."""
+        """Return the seconds from `git clone` to the first prediction.
+
+        They include the environment and the chain.
+        """
         clone = self.folder / "clone"
         start = time.perf_counter()
         run(["git", "clone", "--quiet", str(ROOT), str(clone)])
@@ -114,7 +117,7 @@ class Bench:
 
 
 def main(options: dict[str, str]) -> None:
-    """Measure in rounds, each of them all commands in turn, and print medians and ratios."""
+    """Measure all commands in turn in each round; print medians and ratios."""
     rounds = int(options.get("rounds", "3"))
     source = read_source(
         options.get("data", "auto"),
@@ -168,7 +171,7 @@ def ratio(ours: list[float], theirs: list[float]) -> float:
 
 
 def tabulate(seconds: dict[str, list[float]]) -> str:
-    """Return median seconds, and the median of the rounds' ratios to both forms of the textbook script."""
+    """Return median seconds, and the median ratios to both textbook scripts."""
     table = new_table(["", "seconds", "of textbook", "of textbook, pinned"])
     peers = (seconds[BASE], seconds["textbook script, requirements pinned"])
     for label, values in seconds.items():

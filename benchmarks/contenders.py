@@ -1,4 +1,4 @@
-"""Who is compared: how each server is installed and started, what it is asked, and what it must answer."""
+"""The servers of the comparison: installation, start, requests and answers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Skipped(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """What all contenders share: the folder of the run, the profile, the store, the logged model's folder, the processes."""
+    """Shared locations: run folder, profile, store, model folder, processes."""
 
     folder: Path
     profile: Path
@@ -53,7 +53,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Contender:
-    """A server. `command` gets the port; `encode` makes a body of rows, and `decode` predictions of a body, or a count."""
+    """A server.
+
+    `command` gets the port; `encode` makes a body of rows, and `decode` predictions of a body, or a count.
+    """
 
     name: str
     command: Callable[[int], list[str]]
@@ -70,7 +73,14 @@ class Contender:
 
     @contextmanager
     def started(self, log: Path, rows: list[Row]) -> Iterator[int]:
-        """Start the server, its output in `log`; give its port once it answers `rows`, and end it. Raises Skipped."""
+        """Start the server with its output in `log`; yield its port, and end it.
+
+        The port is yielded when it answers `rows`.
+
+        Raises
+        ------
+        Skipped : it cannot be started here.
+        """
         port, environment = free_port(), {**inherited(), **self.environment}
         with log.open("wb") as file:
             server = subprocess.Popen(
@@ -116,7 +126,10 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 
 def inherited() -> dict[str, str]:
-    """Return the environment without the user's own store and run, with this environment's programs first."""
+    """Return the environment without the user's store and run.
+
+    This environment's programs come first.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     return kept | {"PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
@@ -216,7 +229,10 @@ def _mlflow(place: Place) -> list[Contender]:
 
 
 def _mlserver(place: Place) -> Contender:
-    """MLServer, its inference in its one process: its pool of workers does not start beside a current Python."""
+    """Return MLServer with inference in its one process.
+
+    Its pool of workers does not start beside a current Python.
+    """
     folder, programs = place.folder / "mlserver", place.environments / "mlserver" / "bin"
 
     def command(port: int) -> list[str]:
@@ -275,7 +291,12 @@ def _bentoml(place: Place) -> Contender:
 
 
 def _install(environment: Path, requirement: str) -> None:
-    """Make an environment of its own with the requirement and what the model needs, as it is here. Raises Skipped."""
+    """Create an environment with the requirement and the model's own.
+
+    Raises
+    ------
+    Skipped : it cannot be installed.
+    """
     if (environment / "installed").is_file():
         return
     needed = [f"{name}=={metadata.version(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas")]

@@ -1,10 +1,10 @@
-"""How wide an interval of 90 % must be, and which rows it holds: five ways to make one, on the same splits.
+"""Width and coverage of 90 % intervals: five methods on the same splits.
 
 Usage: make coverage [ARGS="data=wines.csv splits=20 model=lr,rf,mean"]
 
 A split is the recipe's, grouped, with another seed: candidates are cross-validated and fitted on its training rows as by the
 step train, each interval is fitted on their out-of-fold predictions, and counted on the test rows. The splits share rows, so
-the spread over them divided by the root of their number makes a mean look a little surer than it is.
+that the spread over them divided by the root of their number slightly underestimates the standard error of a mean.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from recipeline.data.sources import read_source
 from recipeline.data.splits import cv_folds, split_rows
 from recipeline.data.tables import read_table
 from recipeline.engine.local import Workers
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.form import as_function
 from recipeline.inference.interval import LEVEL, fit_constant, fit_quantile, tail_quantiles
 from recipeline.training.cross_validation import compare_candidates
@@ -55,7 +56,10 @@ Limits = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Held:
-    """Test rows of one split: targets, predictions and limits, all of shape (rows,), in the target's unit."""
+    """Test rows of one split: targets, predictions and limits, of shape (rows,).
+
+    They are in the target's unit.
+    """
 
     target: np.ndarray
     predicted: np.ndarray
@@ -70,30 +74,42 @@ class Held:
 
     @property
     def width(self) -> np.ndarray:
-        """How far each row's limits are apart."""
+        """The distance between each row's limits."""
         width: np.ndarray = self.upper - self.lower
         return width
 
     @property
     def score(self) -> float:
-        """The mean interval score (Gneiting and Raftery 2007, eq. 43): width, and 2 / (1 - level) times the miss."""
+        """The mean interval score (Gneiting and Raftery 2007, eq. 43).
+
+        It is the width plus 2 / (1 - level) times the miss.
+        """
         outside = np.maximum(self.lower - self.target, 0) + np.maximum(self.target - self.upper, 0)
         return float(np.mean(self.width + 2 / (1 - LEVEL) * outside))
 
 
 def tails_apart(target: np.ndarray, out_of_fold: np.ndarray, predicted: np.ndarray) -> Limits:
-    """Return limits at the quantiles of the residuals, one for each tail: the pipeline's other way."""
+    """Return limits at the quantiles of the residuals, one for each tail.
+
+    It is the pipeline's constant interval.
+    """
     return fit_constant(target, out_of_fold).around(predicted, np.empty((len(predicted), 0)))
 
 
 def symmetric(target: np.ndarray, out_of_fold: np.ndarray, predicted: np.ndarray) -> Limits:
-    """Return limits at one quantile of the absolute residuals, up and down (Lei et al. 2018, Algorithm 2)."""
+    """Return limits at one quantile of the absolute residuals.
+
+    Source: Lei et al. 2018, Algorithm 2.
+    """
     reach = _conformal(np.abs(target - out_of_fold))
     return predicted - reach, predicted + reach
 
 
 def linear(target: np.ndarray, out_of_fold: np.ndarray, predicted: np.ndarray) -> Limits:
-    """Return limits from linear regressions of the residuals' quantiles on the prediction, each conformalised for its tail."""
+    """Return limits from linear quantile regressions on the prediction.
+
+    They are of the residuals, each conformalised for its tail.
+    """
     residual = target - out_of_fold
     limits = []
     for tail, quantile in enumerate(TAILS):
@@ -104,9 +120,10 @@ def linear(target: np.ndarray, out_of_fold: np.ndarray, predicted: np.ndarray) -
 
 
 def regress_quantile(x: np.ndarray, y: np.ndarray, quantile: float) -> tuple[float, float]:
-    """Return (a, b) of the line a + b x that is the quantile regression of y on x (Koenker and Bassett 1978).
+    """Return (a, b) of the quantile regression line a + b x of y on x.
 
-    Solved as its dual, which has as many constraints as the line has coefficients: 20 times as fast as the primal problem.
+    Source: Koenker and Bassett 1978. Solved as its dual, which has as many constraints as the line has coefficients: 20
+    times as fast as the primal problem.
     """
     design = np.column_stack([np.ones_like(x), x])
     dual = linprog(-y, A_eq=design.T, b_eq=(1 - quantile) * design.sum(axis=0), bounds=(0, 1), method="highs")
@@ -120,17 +137,23 @@ def _conformal(scores: np.ndarray) -> float:
 
 
 def of_features(recipe: Recipe, train: pd.DataFrame, test: pd.DataFrame) -> Limits:
-    """Return limits from two quantile models of the features, conformalised out of fold: what the pipeline does."""
+    """Return limits from two quantile models of the features, conformalised.
+
+    It is the pipeline's other interval.
+    """
     features, target = train[list(recipe.features)], train[recipe.target].to_numpy(float)
     folds = cv_folds(train, recipe, "grouped")
     quantiles = fit_quantiles(features, target, folds, Workers(1), seed=recipe.random_state)()
-    low, high = (as_function(model, recipe.features) for model in quantiles.models)
+    low, high = (as_function(model, Columns.of_numbers(recipe.features)) for model in quantiles.models)
     interval, rows = fit_quantile(target, *quantiles.out_of_fold, (low, high)), test[list(recipe.features)].to_numpy(float)
     return low(rows) + interval.lower, high(rows) + interval.upper
 
 
 def of_features_by_larger(recipe: Recipe, train: pd.DataFrame, test: pd.DataFrame) -> Limits:
-    """Return limits from two larger quantile models of the features, conformalised out of fold."""
+    """Return limits from two larger quantile models of the features.
+
+    They are conformalised out of fold.
+    """
     features, target = list(recipe.features), train[recipe.target].to_numpy()
     honest, limits = [], []
     for quantile in TAILS:
@@ -146,7 +169,10 @@ def of_features_by_larger(recipe: Recipe, train: pd.DataFrame, test: pd.DataFram
 
 
 def measure(table: pd.DataFrame, recipe: Recipe, names: tuple[str, ...], seed: int) -> dict[tuple[str, str], Held]:
-    """Return what each candidate's intervals hold, by candidate and way, for the split and folds of `seed`."""
+    """Return each candidate's intervals by method for the split of `seed`.
+
+    Folds have that seed too.
+    """
     recipe = recipe.model_copy(update={"random_state": seed})
     train, test = split_rows(table, recipe, "grouped")
     target, new = train[recipe.target].to_numpy(float), test[recipe.target].to_numpy(float)
@@ -171,7 +197,10 @@ def measure(table: pd.DataFrame, recipe: Recipe, names: tuple[str, ...], seed: i
 
 
 def run(table: pd.DataFrame, recipe: Recipe, names: tuple[str, ...], splits: int) -> dict[tuple[str, str], list[Held]]:
-    """Return what the intervals hold in the splits of the seeds 1, 2, ..., on all cores; their progress goes to stderr."""
+    """Return the intervals of the splits of seeds 1, 2, ..., on all cores.
+
+    Progress goes to stderr.
+    """
     held: dict[tuple[str, str], list[Held]] = {}
     with parallel_config(backend="loky", n_jobs=-1, inner_max_num_threads=1):
         calls = (delayed(measure)(table, recipe, names, seed) for seed in range(1, splits + 1))
@@ -183,9 +212,10 @@ def run(table: pd.DataFrame, recipe: Recipe, names: tuple[str, ...], splits: int
 
 
 def tabulate_ways(held: Mapping[tuple[str, str], list[Held]]) -> str:
-    """Return mean coverage, width and interval score of each candidate and way, and their differences from the chosen way.
+    """Return mean coverage, width and interval score by candidate and method.
 
-    What stands after ± is the standard deviation over splits divided by the root of their number.
+    Differences from the chosen method are included. After ± is the standard deviation over splits divided by the root of their
+    number.
     """
     table = new_table(
         ["candidate", "interval", "coverage", "below", "above", "width", "against chosen", "score", "against chosen "]
@@ -218,7 +248,10 @@ def _score(held: Held) -> float:
 
 
 def tabulate_bins(ways: Mapping[str, list[Held]], by: str, edges: np.ndarray) -> str:
-    """Return the rows of a split, and coverage and width of each way, where `by` (``predicted`` or ``target``) is in a bin."""
+    """Return rows, coverage and width of each method by bins of `by`.
+
+    `by` is ``predicted`` or ``target``.
+    """
     table = new_table([by, "rows", *ways])
     joined = {way: [np.concatenate(parts) for parts in _columns(splits, by)] for way, splits in ways.items()}
     splits = len(next(iter(ways.values())))
@@ -242,7 +275,7 @@ def _mean(values: list[float] | np.ndarray, sign: str = "") -> str:
 
 
 def main(options: dict[str, str]) -> None:
-    """Measure and print: all ways, then the rows they hold by predicted and by true value."""
+    """Measure and print all methods, then coverage by predicted and true value."""
     start = time.perf_counter()
     recipe = load_recipe(ROOT / "recipe.yaml", os.environ)
     names, splits = recipe.select(options.get("model", "lr,rf,mean")), int(options.get("splits", "20"))

@@ -1,4 +1,7 @@
-"""Latencies corrected for requests that a waiting client left out, and as a histogram."""
+"""Latencies corrected for coordinated omission, as a histogram.
+
+A client that waits leaves out requests.
+"""
 
 from __future__ import annotations
 

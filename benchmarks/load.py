@@ -1,8 +1,8 @@
-"""A load generator that is cheap: sockets that stay open, requests built beforehand, little done to an answer.
+"""A load generator with low overhead: open sockets, prepared requests.
 
-One thread asks through a few sockets. In a closed loop each client asks again as soon as it is answered. In an open loop
-requests are due at a fixed rate, whatever becomes of the ones before, and an answer's latency counts from when its request was
-due: a server that stops for a second is charged for all that was due in this second.
+One thread sends through a few sockets. In a closed loop each client sends again as soon as it is answered. In an open loop
+requests are due at a fixed rate, independent of earlier ones, and an answer's latency counts from when its request was due: a
+server that stops for a second is charged for all requests of this second.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ TIMEOUT_SECONDS = 30.0
 
 
 class Answer(NamedTuple):
-    """An answer: its request by its place in the list, when that was due, sent and answered, and all of it where it is kept."""
+    """An answer: its request's number, times due, sent and answered, and content.
+
+    The content is kept for a sample only.
+    """
 
     request: int
     due: float
@@ -45,7 +48,10 @@ class Answer(NamedTuple):
 
 
 class Broken(NamedTuple):
-    """A request without an answer: when it was due, sent (0: there was no connection) and given up, and why."""
+    """A request without an answer: times due, sent and given up, and the reason.
+
+    Sent is 0 without a connection.
+    """
 
     request: int
     due: float
@@ -56,7 +62,10 @@ class Broken(NamedTuple):
 
 @dataclass
 class Report:
-    """What became of the requests; `unsent` ones of an open loop were due, but no client was free in time."""
+    """The results of the requests.
+
+    `unsent` ones of an open loop were due without a free client.
+    """
 
     answers: list[Answer] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
@@ -70,12 +79,12 @@ class Report:
 
     @property
     def statuses(self) -> Counter[int]:
-        """How often there was each status."""
+        """The number of answers by status."""
         return Counter(answer.status for answer in self.answers)
 
     @property
     def kept(self) -> list[Answer]:
-        """The answers that were kept whole."""
+        """The answers whose content was kept."""
         return [answer for answer in self.answers if answer.raw]
 
     def milliseconds(self, share: float) -> float:
@@ -96,7 +105,12 @@ def build_request(port: int, path: str, body: bytes, content_type: str = "applic
 
 
 def length_of(head: bytes) -> int:
-    """Return how long the body is that follows this head, in small letters. Raises ValueError where it does not say so."""
+    """Return the length of the body that follows this head, in small letters.
+
+    Raises
+    ------
+    ValueError : the head has no length.
+    """
     start = head.find(b"\r\ncontent-length:")
     if start < 0:
         raise ValueError("an answer must have a Content-Length")
@@ -146,7 +160,7 @@ class _Client:
         return buffer
 
     def drop_if_closed(self) -> None:
-        """Close the connection where the server has closed it meanwhile, as every HTTP client does before it asks again."""
+        """Close the connection if the server has closed it, as HTTP clients do."""
         if self.socket is None:
             return
         try:
@@ -165,14 +179,14 @@ class _Client:
 
 
 class Load:
-    """Requests in turn, through so many connections; `run` asks for `seconds`, or until `stop` is called.
+    """Requests in turn over a number of connections.
+
+    `run` sends for `seconds`, or until `stop` is called. The results so far are in `report`, also for another thread.
 
     Parameters
     ----------
     rate : requests due in a second: an open loop; None: a closed one.
-    keep_every : of so many answers one is kept whole; 0: none.
-
-    What became of the requests so far is in `report`, also for another thread.
+    keep_every : one of so many answers is kept whole; 0: none.
     """
 
     def __init__(
@@ -205,7 +219,10 @@ class Load:
         return report
 
     def _ask(self, now: float, end: float) -> float:
-        """Send what is due; return when the next one is, `end` where that depends on an answer."""
+        """Send the requests that are due; return the time of the next one.
+
+        It is `end` if that depends on an answer.
+        """
         free, rate = self._free, self._rate
         while free:
             due = self._begun + self._asked / rate if rate else now

@@ -1,13 +1,12 @@
-"""The service against others on the same model, machine and minutes: requests/s and latency, and what counts, ratios.
+"""The service against other servers on the same model: rate and latency.
 
 Usage: make bench-serving [ARGS="data=wines.csv seconds=5 rounds=3 pairs=60 only=ours,mlflow environments=FOLDER"]
 
-The model is a forest of 200 trees, trained by the project's own chain. In a closed loop 1 and 8 clients ask 1 and 100 rows at a
-time, and latencies are corrected for the requests that a client left out while it waited; then ours is asked in an open loop at
-half of what it reached, and latency counts from when a request was due. One server
-runs at a time, all take turns in every round, and of the answers a sample is held against the model's own predictions. What the
-self-watch costs is less than what a machine's speed changes by between two rounds: both run, and are asked in turn, in `pairs`
-of bursts of a second.
+The results are ratios. The model is a forest of 200 trees, trained by the project's own chain. In a closed loop 1 and 8 clients
+send 1 and 100 rows at a time, and latencies are corrected for the requests that a client left out while it waited; then ours is
+measured in an open loop at half of its rate, and latency counts from when a request was due. One server runs at a time, all
+take turns in every round, and a sample of the answers is compared with the model's own predictions. The cost of the self-watch
+is less than the variation of a machine's speed between two rounds: both run, and take turns, in `pairs` of bursts of a second.
 MLServer and BentoML are installed into environments of their own, which `environments` keeps for the next time.
 """
 
@@ -74,7 +73,7 @@ BURST_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked: for each size the rows of each request, and the model's own predictions of them."""
+    """The requests: rows by size, and the model's own predictions of them."""
 
     rows: dict[int, list[list[Row]]]
     expected: dict[int, list[np.ndarray]]
@@ -85,7 +84,7 @@ class WrongAnswer(Exception):
 
 
 def prepare(model: Any, table: Any) -> Asked:
-    """Return requests made of the rows of a table, in turn, and what the model answers them."""
+    """Return requests from the rows of a table, in turn, and expected answers."""
     features = table[list(model.feature_names_in_)].astype(float)
     records, answers = features.to_dict("records"), np.asarray(model.predict(features))
     rows: dict[int, list[list[Row]]] = {}
@@ -98,7 +97,10 @@ def prepare(model: Any, table: Any) -> Asked:
 
 
 def check(contender: Contender, report: Report, expected: list[np.ndarray]) -> None:
-    """Raise WrongAnswer where an answer is not 200, did not come, or, of those kept, is not the model's."""
+    """Raise WrongAnswer for an answer that is missing, not 200 or wrong.
+
+    Wrong ones are found among those that were kept.
+    """
     if report.broken or set(report.statuses) != {200}:
         raise WrongAnswer(f"{dict(report.statuses)}, {len(report.broken)} broken")
     for answer in report.kept:
@@ -152,7 +154,7 @@ def run_round(contenders: list[Contender], asked: Asked, results: Results, folde
 
 
 def run_pairs(one: Contender, other: Contender, asked: Asked, folder: Path, *, pairs: int) -> Iterator[float]:
-    """Yield the ratios of the rates of two servers that are asked for a burst each, one at once after the other."""
+    """Yield the ratios of the rates of two servers in alternating bursts."""
     first = asked.rows[1][0]
     with one.started(folder / "server.log", first) as port, other.started(folder / "other.log", first) as other_port:
         servers = [(one, port), (other, other_port)]
@@ -169,7 +171,7 @@ def tell(text: str) -> None:
 
 @contextmanager
 def trained(data: str, environments: str, model: str = "rf") -> Iterator[tuple[Place, Any]]:
-    """Train with the project's own chain in a new store; give where everything is, and the rows, for as long as the block."""
+    """Train with the project's own chain in a new store; yield places and rows."""
     recipe = load_recipe(ROOT / "recipe.yaml", os.environ)
     source = read_source(
         data,

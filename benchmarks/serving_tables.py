@@ -1,4 +1,4 @@
-"""What `make bench-serving` found, and the tables that tell it."""
+"""Results of `make bench-serving`, and their tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ALONE, BUSY = Case(1, 1), Case(1, 8)
 
 @dataclass(frozen=True)
 class Figure:
-    """What one measurement gave."""
+    """The result of one measurement."""
 
     rate: float
     p50: float
@@ -46,8 +46,9 @@ class Figure:
 
 @dataclass
 class Results:
-    """Figures of the rounds by contender and case, those of the open loop, the ratios with and without the self-watch, and why
-    contenders are missing.
+    """The measurements of all rounds by contender and case.
+
+    They include those of the open loop, the ratios with and without the self-watch, and the reasons for missing contenders.
     """
 
     closed: dict[tuple[str, Case], list[Figure]] = field(default_factory=dict)
@@ -63,7 +64,7 @@ class Results:
 
 
 def tabulate(results: Results) -> str:
-    """Return the medians of the rounds: requests/s, p50 and p99 of each contender and case."""
+    """Return the medians of the rounds: requests/s, p50 and p99."""
     table = new_table(["requests/s, p50 ms, p99 ms", *(f"{case.rows} rows, {case.clients} clients" for case in CASES)])
     for name in dict.fromkeys(name for name, _ in results.closed):
         table.add_row([name, *(_cell(results.closed.get((name, case), [])) for case in CASES)])
@@ -80,7 +81,7 @@ def _cell(figures: list[Figure]) -> str:
 
 
 def tabulate_ratios(results: Results) -> str:
-    """Return what counts: ratios of the same round, the median of the rounds, and what they are to be."""
+    """Return the median ratios of the rounds, and their targets."""
     table, many = new_table(["", "measured", "target", "met"]), Case(100, 8)
     p99 = statistics.median(figure.p99 for figure in results.open) if results.open else None
     watched = statistics.median(results.watched) if results.watched else None
@@ -126,7 +127,10 @@ def _interval(ratios: list[float]) -> str:
 
 
 def tabulate_parts(results: Results) -> str:
-    """Return where our time goes, by the header Server-Timing: mean milliseconds, the median of the rounds."""
+    """Return the mean milliseconds of each part of our time, by Server-Timing.
+
+    It is the median of the rounds.
+    """
     table = new_table(["ours, ms", *PARTS])
     cases = {f"{case.rows} rows, {case.clients} clients": results.closed.get((OURS, case), []) for case in CASES}
     for label, figures in (cases | {"1 row, open loop": results.open}).items():

@@ -6,7 +6,7 @@ from prettytable import PrettyTable, TableStyle
 
 
 def new_table(columns: list[str]) -> PrettyTable:
-    """Return an empty table: its first column, of labels, aligned left, all others right."""
+    """Return an empty table with the first column left-aligned, others right."""
     table = PrettyTable(columns)
     table.set_style(TableStyle.SINGLE_BORDER)
     table.align = "r"

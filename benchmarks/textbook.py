@@ -1,6 +1,8 @@
-"""The peer: what tutorials do in one file. Five models, five folds, log, register the best, promote it.
+"""The textbook script: a tutorial in one file.
 
 Usage: python benchmarks/textbook.py DATA STORE_FOLDER [--pinned]
+
+Five models, five folds, log, register the best, promote it.
 """
 
 from __future__ import annotations

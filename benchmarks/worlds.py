@@ -84,7 +84,10 @@ def refresh_again(seed: int) -> Verdicts:
 
 
 def see(rows: int, gain: float, looks: int) -> Callable[[int], Verdicts]:
-    """Return a world in which the challenger is better by `gain`: what is right to promote, of so many rows and looks."""
+    """Return a simulation in which the challenger is better by `gain`.
+
+    Promotion is right, with this number of rows and looks.
+    """
 
     def simulate(seed: int) -> Verdicts:
         table, target = draw_rows(np.random.default_rng(seed), np.array([gain, *np.full(9, 0.04)]), rows)

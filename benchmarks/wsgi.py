@@ -1,4 +1,4 @@
-"""Applications for a server to load: the service as its own server makes it, and an echo that is Flask and nothing else."""
+"""Applications for a server: the service's own, and a Flask echo."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def make_echo() -> Flask:
 
 
 def make_service() -> Flask:
-    """Return one worker's application with all that it does by default; PROMETHEUS_MULTIPROC_DIR is where the workers meet."""
+    """Return one worker's application with its defaults.
+
+    PROMETHEUS_MULTIPROC_DIR is the folder that the workers share.
+    """
     from threadpoolctl import threadpool_limits
 
     from recipeline.cli.environment import open_settings

@@ -1,1 +1,1 @@
-"""Custom."""
+"""The project's own estimators, transformers and loaders."""

@@ -1,7 +1,7 @@
-"""A synthetic red wine table, for machines that cannot reach the real one.
+"""A synthetic red wine table, for machines without access to the real one.
 
 It follows the real table's marginal distributions and rank correlations (``red_wine.json``, computed from the distinct
-rows of UCI Wine Quality, red) and is *easier* to learn from than the real wines: never quote a score on it as theirs.
+rows of UCI Wine Quality, red) and is *easier* to predict than the real wines: never quote a score on it as theirs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CUTS = (-2.44, -1.68, -0.07, 1.10, 2.24)
 
 
 def draw(random_state: int = 42) -> pd.DataFrame:
-    """Return a synthetic table of 1563 rows: 1359 wines, then 15 % of them again, shuffled.
+    """Return a synthetic table of 1563 rows: 1359 wines and 15 % copies, shuffled.
 
     Columns are the 11 physicochemical features in the units of the recipe and `quality` (integer, 3 to 8); no NaN.
     The features are drawn by a Gaussian copula: z ~ N(0, R) with R = 2 sin(pi/6 Spearman) (Pearson 1907), mapped through
@@ -54,7 +54,10 @@ def draw(random_state: int = 42) -> pd.DataFrame:
 
 
 def _copula(lower: list[list[int]]) -> np.ndarray:
-    """Return the Gaussian copula's correlation matrix for Spearman correlations given in percent, lower triangle."""
+    """Return the Gaussian copula's correlation matrix for Spearman correlations.
+
+    `lower` is the lower triangle, in percent.
+    """
     spearman = np.eye(len(lower) + 1)
     for row, values in enumerate(lower, start=1):
         spearman[row, :row] = spearman[:row, row] = np.asarray(values) / 100

@@ -1,7 +1,7 @@
-"""A production ML pipeline around MLflow: ingest, split, train, evaluate, register, promote, serve and monitor.
+"""A production ML pipeline on MLflow, from ingest to serve and monitor.
 
-`Project` is the API of notebooks and programs. Nothing is imported here: every step's fingerprint covers this file, and a light
-command stays light.
+`Project` is the API of notebooks and programs. Nothing is imported here: every step's fingerprint covers this file, and
+commands without a store start quickly.
 """
 
 from __future__ import annotations

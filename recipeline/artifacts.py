@@ -1,4 +1,4 @@
-"""Artifacts that steps hand on: the name of each, its step, and how it is written and read.
+"""Artifacts of the steps: name, writing step and format.
 
 pandas is imported where a table is read or written: a command that shows its help needs none.
 """
@@ -24,9 +24,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Artifact(Generic[T]):
-    """A file of a step's run: which step writes it, its name, and how.
+    """A file of a step's run: its name, the step that writes it, its format.
 
-    What is no result (a card, a plot) is not in the manifest: a run is whole without it.
+    Cards and plots are no results and are not in the manifest: a run is complete without them.
     """
 
     step: str
@@ -87,7 +87,7 @@ def _write_skops(value: Any, path: Path) -> None:
 
 
 def plot(name: str) -> Artifact[bytes]:
-    """Return the artifact of a plot of a card, a PNG; it is only looked at."""
+    """Return the artifact of a card's plot, a PNG."""
     return Artifact("*", f"plots/{name}.png", _write_bytes, Path.read_bytes, is_result=False)
 
 

@@ -1,4 +1,4 @@
-"""User text in another language: one function for each place where it would mean something else than itself.
+"""Escaping of user text: one function for each output format.
 
 HTML has Jinja's autoescape, a filter of MLflow `recipeline.tracking.filters.quoted`, and the URI of a SQLite file
 `recipeline.tracking.sqlite.uri_of`.
@@ -24,31 +24,34 @@ _REMOTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")
 
 
 def for_terminal(text: str) -> str:
-    r"""Return text as it may be printed: characters that a terminal acts upon are written as \u001b, but for \n and \t.
+    r"""Return text for a terminal: control characters escaped, except \n and \t.
 
-    Valid JSON stays valid, and keeps its meaning.
+    They are written as \u001b is. Valid JSON stays valid, and keeps its meaning.
     """
     return "".join(char if char in "\n\t" or not is_unseen(char) else _written(char) for char in text)
 
 
 def for_cell(value: object) -> str:
-    """Return a value as one line of a terminal: what is told in it cannot look like a line of its own."""
+    """Return a value as one line of a terminal, line breaks escaped."""
     return for_terminal(str(value)).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def for_markdown(text: str) -> str:
-    """Return text that is no more than text in Markdown: one line, no HTML, no links, no pictures, no emphasis."""
+    """Return text without Markdown: one line, no HTML, links, images or emphasis."""
     escaped = _MARKUP.sub(r"\\\1", html.escape(for_terminal(" ".join(text.split())), quote=False))
     return _START.sub(r"\1\\\2", escaped)
 
 
 def is_remote(text: str) -> bool:
-    """Whether text is the URI of another place than a file's, also one with a single slash; anything else is a path."""
+    """Whether text is the URI of something other than a file.
+
+    A single slash after the scheme counts too; anything else is a path.
+    """
     return bool(_REMOTE.match(text)) and not text.startswith("file:")
 
 
 def is_unseen(char: str) -> bool:
-    """Whether a terminal or a reader would act upon a character instead of showing it."""
+    """Whether a terminal or a reader would interpret a character, not show it."""
     return unicodedata.category(char) in _UNSEEN and char not in _JOINERS
 
 

@@ -1,4 +1,4 @@
-"""The API of notebooks and programs: a project whose steps and commands are called instead of typed."""
+"""The API of notebooks and programs: a project's steps and commands."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from recipeline.cli.environment import CALLER, Caller, open_session
 from recipeline.cli.isolation import ProjectModules
 from recipeline.cli.main import COMMANDS, load_command
 from recipeline.cli.progress import Progress
-from recipeline.cli.rows import asked_model
+from recipeline.cli.rows import open_model
 from recipeline.errors import DataError, UnavailableError, UsageError, nearest
 from recipeline.inference.row_checks import check_rows
 from recipeline.registry.history import terms
@@ -49,14 +49,15 @@ _SHOWN_FAULTS = 20
 
 
 class Project:
-    """A project in a folder, with the settings of one profile; each call does what the command of that name does.
+    """A project in a folder, with the settings of one profile.
 
-    Expected failures are exceptions of `recipeline.errors`, with the sentence that the command would show. Two projects in one
-    process keep their `steps` and `custom` apart; calls of several threads at once are not supported.
+    Each method does what the command of its name does. Expected failures are exceptions of `recipeline.errors`, with the
+    message that the command would print. Two projects in one process keep their `steps` and `custom` apart; calls of several
+    threads at once are not supported.
 
     Parameters
     ----------
-    folder : where the project's MLproject is.
+    folder : the folder of the project's MLproject.
     profile : a file of `profiles/`, by name, or the path of a .yaml file.
     recipe : the path of a recipe, from the project's folder or from the working folder.
 
@@ -88,16 +89,16 @@ class Project:
         return f"Project({str(self.folder)!r}, profile={self.profile!r}, recipe={self.recipe!r})"
 
     def run(self, name: str = "main", **options: object) -> RunResult:
-        """Run a step, the whole chain (`main`), or a command, with the options that it takes when typed.
+        """Run a step, the whole chain (`main`) or a command, with its options.
 
         Parameters
         ----------
         name : a step, `main`, or a command such as `report`; not `serve`, which does not end.
-        options : as typed, with underscores: ``model="rf,lr"``, ``cache=False``, ``split_run_id="..."``.
+        options : as on the command line, with underscores: ``model="rf,lr"``, ``cache=False``, ``split_run_id="..."``.
 
         Raises
         ------
-        UsageError, DataError, UnavailableError : as the command would end with exit code 2, 3 or 6.
+        UsageError, DataError, UnavailableError : where the command would end with exit code 2, 3 or 6.
         """
         words = {key: _as_word(value) for key, value in options.items()}
         with self._called():
@@ -105,7 +106,12 @@ class Project:
         return RunResult(self, name, result.run_id, result.outcome, result.exit_code, result.output)
 
     def inspect(self, name: str = "main") -> RunResult:
-        """Return the newest finished run of a step, or of the chain. Raises UnavailableError where there is none."""
+        """Return the newest finished run of a step or of the chain.
+
+        Raises
+        ------
+        UnavailableError : there is none.
+        """
         with self._opened() as session:
             run = _newest(session, name)
         tags = run.data.tags
@@ -114,7 +120,7 @@ class Project:
         )
 
     def load(self, name: str, run_id: str = "") -> Any:
-        """Return an artifact: a table as a DataFrame, JSON as plain values, a text as str.
+        """Return an artifact: a table as a DataFrame, JSON as plain values, or str.
 
         Parameters
         ----------
@@ -123,38 +129,45 @@ class Project:
 
         Raises
         ------
-        UsageError : there is no such artifact. UnavailableError : no run has it, or it is not whole.
+        UsageError : there is no such artifact.
+        UnavailableError : no run has it, or it is incomplete.
         """
         if name not in ARTIFACTS:
-            raise UsageError("The artifact's name must be a known one.", got=f"'{name}'", fix=nearest(name, ARTIFACTS))
+            raise UsageError("name must be that of an artifact.", got=f"'{name}'", fix=nearest(name, ARTIFACTS))
         artifact = ARTIFACTS[name]
         if not run_id and artifact.step == "*":
-            raise UsageError(f"Every step may write {artifact.name}: name the run.", fix="Give its ID as run_id.")
+            raise UsageError(f"Every step may write {artifact.name}: the run is ambiguous.", fix="Give a run ID as run_id.")
         with self._opened() as session:
             return session.reader.load(artifact, run_id or _newest(session, artifact.step).info.run_id)
 
     @property
     def production(self) -> Production:
-        """The model in Production now, loaded. Raises UnavailableError where there is none, or it is not whole."""
+        """The model in Production, loaded.
+
+        Raises
+        ------
+        UnavailableError : there is none, or its files are incomplete.
+        """
         with self._opened() as session:
             return Production(self, load_named(session.store, session.reader, session.recipe.model_name, ""))
 
     def promote(self, promote: str = "", **options: object) -> RunResult:
-        """Put the challenger into Production where it has earned it: the step `promote`."""
+        """Run the step `promote`: promote the challenger if the gate passes."""
         return self.run("promote", promote=promote, **options)
 
     def approve(self, version: object = "", *, reason: str = "") -> RunResult:
-        """Put a challenger that passed the gate and awaits approval into Production."""
+        """Promote a challenger that passed the gate and awaits approval."""
         return self.run("approve", version=version, reason=reason)
 
     def rollback(self, version: object = "", *, reason: str = "") -> RunResult:
-        """Put the previous Production back, or the version named."""
+        """Restore the previous version in Production, or the version named."""
         return self.run("rollback", version=version, reason=reason)
 
     def monitor(self, rows: pd.DataFrame | str | Path = "", **options: object) -> RunResult:
-        """Compare live rows, a frame or what the command's `data` takes, with the training rows of the model in Production.
+        """Compare live rows with the training rows of the model in Production.
 
-        The result's exit code is 5 where they have drifted; ``result.load("drift")`` has the figures.
+        `rows` is a frame, or the value of the command's option `data`. The result's exit code is 5 for drift;
+        ``result.load("drift")`` has the report.
         """
         if not isinstance(rows, pd.DataFrame):
             return self.run("monitor", data=rows, **options)
@@ -164,7 +177,10 @@ class Project:
             return self.run("monitor", data=path, **options)
 
     def history(self) -> pd.DataFrame:
-        """Return who was in Production from when to when (UTC; NaT: still), and why, the oldest first."""
+        """Return the versions in Production with their times and reasons, oldest first.
+
+        Times are UTC; NaT: still in Production.
+        """
         with self._opened() as session:
             served = [term.as_dict() for term in terms(session.registry.ledger.read().changes)]
         columns = ["version", "since", "until", "kind", "actor", "host", "reason", "run_id", "entry"]
@@ -179,7 +195,7 @@ class Project:
         if word not in COMMANDS or word in _NOT_HERE:
             known = [*ORDER, "main", *(command for command in COMMANDS if command not in _NOT_HERE)]
             raise UsageError(
-                "The name must be that of a step or a command that ends.", got=f"'{name}'", fix=nearest(name, known)
+                "name must be that of a step or command (serve does not end).", got=f"'{name}'", fix=nearest(name, known)
             )
         return cast(EntryPoint, load_command(word))
 
@@ -188,7 +204,7 @@ class Project:
 
     @contextmanager
     def _opened(self) -> Iterator[Session]:
-        """Give a session for the block; a store that fails in it is unavailable in one sentence."""
+        """Yield a session for the block; raise UnavailableError if the store fails."""
         with self._called():
             session = self._session()
             with store_errors(session.store.uri):
@@ -196,7 +212,10 @@ class Project:
 
     @contextmanager
     def _called(self) -> Iterator[None]:
-        """Let commands in the block be this project's, and leave the process as it was: modules, path, MLflow's settings."""
+        """Run commands in the block for this project; restore the process afterwards.
+
+        Modules, `sys.path` and MLflow's settings are restored.
+        """
         before = {name: os.environ.get(name) for name in _EXPORTED}
         logger = logging.getLogger("mlflow")
         level = logger.level
@@ -226,7 +245,7 @@ _EXPORTED = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_ENABLE_ARTIFA
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished call: the run that holds what it did, how it ended, and what the command says of it.
+    """The result of a call: its run ID, outcome and output.
 
     In a notebook it shows the run's card.
     """
@@ -245,7 +264,7 @@ class RunResult:
 
     @cached_property
     def card(self) -> str:
-        """The run's card, one HTML page; empty where it has none."""
+        """The run's card as an HTML page; empty where it has none."""
         if not self.run_id:
             return ""
         from mlflow.exceptions import MlflowException
@@ -265,7 +284,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Production:
-    """The version in Production at the time it was asked for, loaded."""
+    """The version in Production at the time of the call, loaded."""
 
     _project: Project = field(repr=False)
     _model: NamedModel = field(repr=False)
@@ -275,56 +294,61 @@ class Production:
 
     @property
     def version(self) -> str:
-        """Its number in the registry."""
+        """The version's number in the registry."""
         return self._model.version
 
     @property
     def candidate(self) -> str:
-        """The recipe's candidate that it is."""
+        """The name of the version's candidate in the recipe."""
         return self._model.candidate
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The columns that it is asked with."""
+        """The feature columns of the model."""
         return self._model.features
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return a row of `prediction`, `prediction_lower`, `prediction_upper` and `model_version` for each of `rows`.
+        """Return prediction, interval limits and model version for each of `rows`.
 
-        The limits are those of the model's interval, where it has one. The index is that of `rows`; other columns are
-        not looked at; NaN is refused where the recipe does not say `nullable`.
+        The columns are `prediction`, `prediction_lower`, `prediction_upper` and `model_version`. The limits are those of the
+        model's interval, NaN without one. The index is that of `rows`; other columns are ignored; NaN is refused unless the
+        recipe says `nullable`.
 
         Raises
         ------
-        DataError : a feature is missing, or a value breaks the recipe's rules; nothing is predicted then.
+        DataError : a feature is missing, or a value breaks the recipe's rules; then no row is predicted.
         """
         missing = [name for name in self.features if name not in rows.columns]
         if missing:
             raise DataError(
-                f"The rows need the model's {len(self.features)} features.",
-                got=f"none of {', '.join(missing)}",
-                fix="Add them.",
+                f"Missing features: {', '.join(missing)}.",
+                fix=f"Add them: the model has {len(self.features)} features.",
             )
-        with self._project._opened() as session, asked_model(session, self._model) as asked:
+        with self._project._opened() as session, open_model(session, self._model) as asked:
             checked = check_rows(_as_batch(rows[asked.names]), asked.features)
             if checked.count:
                 faults = [
                     f"row {fault.row}: {fault.text}" for fault in islice(checked.faults(np.arange(len(rows))), _SHOWN_FAULTS)
                 ]
                 raise DataError(
-                    "Every row must follow the recipe's rules.", got=f"{checked.count} values that do not", details=faults
+                    "Values must follow the recipe's rules.", got=f"{checked.count} values that do not", details=faults
                 )
-            names, values = [name for name, _ in asked.columns], asked.answer(checked.numbers)
+            names, values = [name for name, _ in asked.columns], asked.answer(checked.codes)
         return pd.DataFrame(dict(zip(names, map(pa.Array.to_pandas, values), strict=True))).set_axis(rows.index)
 
 
 def _as_batch(rows: pd.DataFrame) -> pa.RecordBatch:
-    """Return a frame as Arrow has it. Raises DataError where a column mixes types."""
+    """Return a frame as an Arrow batch.
+
+    Raises
+    ------
+    DataError : a column mixes types.
+    """
     try:
         return pa.RecordBatch.from_pandas(rows, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         got = " ".join(map(str, error.args))
-        raise DataError("Each feature must hold numbers.", got=f"'{got}'", fix="Convert it.") from None
+        raise DataError("Features must be numbers.", got=f"'{got}'", fix="Convert the column.") from None
 
 
 def _newest(session: Session, name: str) -> Run:
@@ -335,7 +359,7 @@ def _newest(session: Session, name: str) -> Run:
 
 
 def _as_word(value: object) -> str:
-    """Return a value as it would be typed."""
+    """Return a value as a command-line argument."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, list | tuple):

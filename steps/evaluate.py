@@ -1,25 +1,10 @@
-"""Evaluate: score every candidate on the test rows, and judge the best one."""
+"""Evaluate: test scores of all candidates, gates and diagnosis of the best one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recipeline.artifacts import (
-    BASELINE,
-    BASELINE_ROWS,
-    DIAGNOSIS,
-    GOLDEN,
-    INTERVAL,
-    LEADERBOARD,
-    LEAK_AUDIT,
-    METRICS,
-    MODEL_INFO,
-    OUT_OF_FOLD,
-    TEST,
-    TEST_PREDICTIONS,
-    TRAIN,
-    VERDICT,
-)
+from recipeline import artifacts as kept
 from recipeline.cli.command import step_command
 from recipeline.orchestration.step import Step
 
@@ -31,18 +16,23 @@ if TYPE_CHECKING:
 
 
 def inputs(session: Session) -> dict[str, Any]:
-    """Return the settings that decide what is measured and what is good enough."""
+    """Return the settings of metrics, gates and diagnosis."""
     slices = session.recipe.promotion.guard_rails.model_dump(mode="json", include={"slices"})
     return session.recipe.part(["task", "target", "random_state", "metrics", "gates"]) | {"guard_rails": slices}
 
 
 def work(session: Session, run: StepRun) -> str:
-    """Score the candidates, measure the best one closely, judge it, and keep rows that any copy of it must answer alike."""
+    """Score the candidates on the test rows; judge and diagnose the best one.
+
+    Golden rows are stored, whose answers every loaded copy of the model must reproduce.
+    """
     from recipeline.evaluation.assessment import Trained, evaluate_candidates
     from recipeline.evaluation.gates import REJECTED, failures
+    from recipeline.reports.summary import describe_evaluation
+    from recipeline.tracking.datasets import EVALUATION, log_rows
 
-    board, audit = run.load(LEADERBOARD), run.load(LEAK_AUDIT)
-    trained = Trained(board, run.load(TRAIN), run.load(TEST), run.load(OUT_OF_FOLD), audit)
+    board, audit = run.load(kept.LEADERBOARD), run.load(kept.LEAK_AUDIT)
+    trained = Trained(board, run.load(kept.TRAIN), run.load(kept.TEST), run.load(kept.OUT_OF_FOLD), audit)
 
     def load_models() -> dict[str, BaseEstimator]:
         return {str(row.candidate): run.load_model("train", str(row.model_id)) for row in board.itertuples()}
@@ -50,43 +40,19 @@ def work(session: Session, run: StepRun) -> str:
     found = evaluate_candidates(session.recipe, trained, load_models, session.workers)
     for row in board.itertuples():
         run.log_scores(str(row.run_id), found.scores[str(row.candidate)])
-    run.save(DIAGNOSIS, found.diagnosis)
-    run.save(BASELINE, found.baseline)
-    run.save(BASELINE_ROWS, found.baseline_rows)
-    run.save(GOLDEN, found.golden)
-    if found.interval_models is not None:
-        run.save(INTERVAL, found.interval_models)
-    run.save(MODEL_INFO, found.model_info)
-    run.save(TEST_PREDICTIONS, found.test_predictions)
-    run.save(VERDICT, found.verdict)
-    run.save(METRICS, found.metrics)
-
+    log_rows(run, kept.TEST, session.recipe, EVALUATION, board["run_id"])
+    for artifact, value in found.artifacts():
+        run.save(artifact, value)
     verdict, best = found.verdict["verdict"], found.verdict["candidate"]
     run.tag(verdict=verdict)
     run.show(
         params={"best_candidate": best, "verdict": verdict},
-        metrics={
-            "test_rows": len(trained.test),
-            **{f"best.{name}": value for name, value in found.scores[best].items()},
-        },
+        metrics={"test_rows": len(trained.test), **{f"best.{name}": value for name, value in found.scores[best].items()}},
         note="\n".join([f"{best} is {verdict}.", *failures(found.verdict)]),
     )
     if verdict == REJECTED:
         run.outcome = "rejected"
-    return _words(found.verdict, found.metrics, audit)
-
-
-def _words(verdict: dict[str, Any], metrics: dict[str, Any], audit: dict[str, Any]) -> str:
-    from recipeline.evaluation.gates import failures
-    from recipeline.reports.summary import explain_split
-
-    best, interval = metrics["best"], metrics["best"]["interval_95"]
-    lines = [
-        f"{best['candidate']} is {verdict['verdict']}: R2 {best['r2']:.4f} (95 % interval {interval['r2'][0]:.3f} to "
-        f"{interval['r2'][1]:.3f}), RMSE {best['rmse']:.4f}, MAE {best['mae']:.4f} on {metrics['test_rows']} test rows"
-    ]
-    lines += [f"  {line}" for line in failures(verdict)]
-    return "\n".join([*lines, *(explain_split(audit, metrics) if metrics["leaks"] else [])])
+    return describe_evaluation(found.verdict, found.metrics, audit)
 
 
 STEP = Step(
@@ -94,14 +60,17 @@ STEP = Step(
     work,
     inputs,
     uses_workers=True,
-    reads=(LEADERBOARD, LEAK_AUDIT, OUT_OF_FOLD, TEST, TRAIN),
-    writes=(BASELINE, BASELINE_ROWS, DIAGNOSIS, GOLDEN, INTERVAL, METRICS, MODEL_INFO, TEST_PREDICTIONS, VERDICT),
+    reads=(kept.LEADERBOARD, kept.LEAK_AUDIT, kept.OUT_OF_FOLD, kept.TEST, kept.TRAIN),
+    writes=(
+        *(kept.BASELINE, kept.BASELINE_ROWS, kept.DIAGNOSIS, kept.GOLDEN, kept.INTERVAL),
+        *(kept.METRICS, kept.MODEL_INFO, kept.TEST_PREDICTIONS, kept.VERDICT),
+    ),
 )
 
 
 @step_command(STEP)
 def evaluate() -> None:
-    """Score every candidate on the test rows, and judge the best one by the recipe's gates.
+    """Score every candidate on the test rows and check the best one's gates.
 
     \b
     Reads:  the candidates, out_of_fold.parquet, test.parquet

@@ -1,14 +1,12 @@
-"""Ingest: fetch the table, check it against the recipe's columns, keep it."""
+"""Ingest: read the table and validate it against the recipe's columns."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from recipeline.artifacts import COLUMN_PROFILE, DATASET, VIOLATIONS
 from recipeline.cli.command import step_command
-from recipeline.cli.options import check_path
+from recipeline.cli.options import data_option
 from recipeline.orchestration.step import Step
 
 if TYPE_CHECKING:
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def inputs(session: Session, data: str) -> dict[str, Any]:
-    """Return what the rows must be like; where they are from is not what they are."""
+    """Return the settings of the schema; the source is covered by its digest."""
     return session.recipe.part(["target", "columns", "na"]) | {"data": {"min_rows": session.recipe.data.min_rows}}
 
 
@@ -28,7 +26,7 @@ def content(session: Session, data: str) -> dict[str, str]:
 
 
 def work(session: Session, run: StepRun, data: str) -> str:
-    """Read, validate and keep the rows."""
+    """Read, validate and save the rows."""
     from recipeline.data.column_profile import describe_columns
     from recipeline.data.schema import SchemaViolations, validate_table
     from recipeline.data.tables import read_table
@@ -64,15 +62,9 @@ STEP = Step("ingest", work, inputs, params=("data",), content=content, reads=(),
 
 
 @step_command(STEP)
-@click.option(
-    "--data",
-    callback=check_path,
-    default="",
-    show_default="the profile's",
-    help="The rows: auto, synthetic, the name of the recipe's download, a path, or a URI (CSV or Parquet).",
-)
+@data_option
 def ingest() -> None:
-    """Fetch the table, check every row against the recipe's columns, and keep it.
+    """Read the table, validate every row against the recipe's columns, and save it.
 
     \b
     Reads:  the source

@@ -6,42 +6,23 @@ import click
 
 from recipeline.artifacts import ORDER
 from recipeline.cli.command import Result, entry_point
-from recipeline.cli.options import check_path, parse_switch, session_options
+from recipeline.cli.options import data_option, method_option, model_option, parse_switch, promote_option, session_options
 
 
 @entry_point("main")
 @session_options
-@click.option(
-    "--data",
-    callback=check_path,
-    default="",
-    show_default="the profile's",
-    help="The rows: auto, synthetic, the name of the recipe's download, a path, or a URI (CSV or Parquet).",
-)
-@click.option(
-    "--split",
-    default="",
-    show_default="the recipe's: grouped",
-    help="grouped keeps equal rows on one side; random is scikit-learn's train_test_split.",
-)
-@click.option(
-    "--model",
-    default="",
-    show_default="all",
-    help="The candidates to train: all, or names or aliases of the recipe, comma separated.",
-)
+@data_option
+@method_option("--split")
+@model_option
 @click.option("--cache", default="", show_default="the profile's: on", help="on reuses finished steps; off runs them all.")
-@click.option(
-    "--promote",
-    default="",
-    show_default="the profile's: auto",
-    help="auto: when it has earned it; manual: it stays the challenger; never; always: whatever the gate says.",
-)
+@promote_option
 def main(recipe: str, profile: str, data: str, split: str, model: str, cache: str, promote: str) -> Result:
-    """Run the whole chain: ingest, split, train, evaluate, register, promote; reuse what is there already.
+    """Run the chain from ingest to promote; finished steps are reused.
+
+    The steps: ingest, split, train, evaluate, register, promote.
 
     \b
-    Writes: a run that holds the steps' runs; every step's run ID as a tag
+    Writes: a run with the steps' runs nested in it; every step's run ID as a tag
     Exit code 4: the best candidate fails a gate of the recipe; nothing is registered.
     Example: python -m steps.main --data wines.csv --model rf,lr
     """

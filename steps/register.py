@@ -1,4 +1,4 @@
-"""Register: make a version of the best candidate, as the challenger."""
+"""Register: create a model version of the best candidate, the challenger."""
 
 from __future__ import annotations
 
@@ -15,105 +15,64 @@ if TYPE_CHECKING:
 
 
 def inputs(session: Session) -> dict[str, Any]:
-    """Return the settings that decide where the model is registered."""
+    """Return the settings of the registered model."""
     return session.recipe.part(["model_name"])
 
 
 def work(session: Session, run: StepRun) -> str:
     """Register the best candidate, unless its verdict is REJECTED or it is registered already."""
-    from recipeline.data.grouping import rows_digest, training_rows
+    from recipeline.data.grouping import training_rows
     from recipeline.data.relations import relate_rows
     from recipeline.evaluation.gates import VALIDATED, failures
     from recipeline.evaluation.model_card import write_model_card
-    from recipeline.orchestration.commit import describe_commit
+    from recipeline.orchestration.registration import gather_facts
+    from recipeline.registry.facts import choose_tags, identify
 
-    verdict = run.load(VERDICT)
+    verdict, registry = run.load(VERDICT), session.registry
     if verdict["verdict"] != VALIDATED:
         run.outcome, run.exit_code = "rejected", EXIT_REJECTED
-        return "\n".join(
-            [
-                f"{verdict['candidate']} is {verdict['verdict']}; nothing is registered:",
-                *(f"  {line}" for line in failures(verdict)),
-                "  Improve the candidates or the data, or change the gates in the recipe.",
-            ]
-        )
+        failed = "\n".join(f"  {line}" for line in failures(verdict))
+        advice = "  Improve the candidates or the data, or change the gates in the recipe."
+        return f"{verdict['candidate']} is {verdict['verdict']}; nothing is registered:\n{failed}\n{advice}"
     run.require_model("train", verdict["model_id"])
-    metrics = run.load(METRICS)
-    best = metrics["best"]
-    train = run.load(TRAIN)
     # Before there is a version: whoever finds one, finds the rows that it learned from.
-    group, times = session.recipe.split.group, relate_rows(train, session.recipe).times
-    run.save(TRAINING_ROWS, training_rows(train[list(session.recipe.features)], train[group] if group else None, times))
-    tags = {
-        **_lineage_tags(session, run, verdict),
-        "recipe_digest": session.recipe_digest(verdict["candidate"]),
-        "environment_digest": session.environment_digest(verdict["candidate"]),
-        "training_rows": rows_digest(train[list(session.recipe.columns)]),
-        "candidates_compared": int(run.load(LEADERBOARD)["settings_tried"].sum()),
-        **describe_commit(session.root),
-        "cv_mean_score": metrics["candidates"][verdict["candidate"]]["cv_mean_score"],
-        "cv_std": metrics["candidates"][verdict["candidate"]]["cv_std"],
-        **{name: best[name] for name in ("r2", "rmse", "mae")},
-    }
+    recipe, train = session.recipe, run.load(TRAIN)
+    group, times = recipe.split.group, relate_rows(train, recipe).times
+    run.save(TRAINING_ROWS, training_rows(train[list(recipe.features)], train[group] if group else None, times))
+    facts = gather_facts(session, run)
     diagnosis = run.load(DIAGNOSIS) if run.has(DIAGNOSIS) else None
-    card = write_model_card(session.recipe, metrics, diagnosis, run.load(MODEL_INFO), tags)
+    card = write_model_card(session.recipe, run.load(METRICS), diagnosis, run.load(MODEL_INFO), facts)
     run.save(MODEL_CARD, card.as_markdown())
-    version, is_new = session.registry.register(
+    version, is_new = registry.register(
         source=f"models:/{verdict['model_id']}",
         run_id=verdict["run_id"],
         model_id=verdict["model_id"],
-        identity="/".join(tags[key][:16] for key in ("recipe_digest", "training_rows", "environment_digest")),
-        tags=tags,
+        identity=identify(facts),
+        tags=choose_tags(facts),
         description=card.as_description(),
     )
-    if not is_new and version.description != card.as_description():
-        session.registry.describe(str(version.version), card.as_description())
+    number, stage = str(version.version), version.current_stage
+    if version.description != card.as_description():
+        registry.describe(number, card.as_description())
     if not is_new and session.reader.faults(str(version.tags.get("recipeline.register_run_id"))):
         # Whoever made the version was stopped before its run was whole: the rows are to be found in this one.
-        session.registry.note(str(version.version), {"register_run_id": run.id})
-    run.save(VERSION, {"name": session.registry.name, "version": str(version.version), "new": is_new, **verdict, "tags": tags})
-    run.tag(model_version=version.version)
-    run.show(
-        params={"best_candidate": verdict["candidate"], "model_version": version.version},
-        title=f"register · v{version.version}",
-    )
-    return f"{session.registry.name} version {version.version}: {verdict['candidate']}, " + (
-        f"registered in stage {version.current_stage}"
-        if is_new
-        else f"the same model is registered already, in stage {version.current_stage}"
-    )
+        registry.note(number, {"register_run_id": run.id})
+    run.save(VERSION, {"name": registry.name, "version": number, "new": is_new, **verdict, "tags": facts})
+    run.tag(model_version=number)
+    run.show(params={"best_candidate": verdict["candidate"], "model_version": number}, title=f"register · v{number}")
+    became = "registered in stage" if is_new else "the same model is registered already, in stage"
+    return f"{registry.name} version {number}: {verdict['candidate']}, {became} {stage}"
 
 
-def _lineage_tags(session: Session, run: StepRun, verdict: dict[str, Any]) -> dict[str, Any]:
-    """Return what leads from the version back to its rows: run IDs, digests and how the rows were split."""
-    client = session.store.client
-    split, train = (client.get_run(run.lineage[step]).data.tags for step in ("split", "train"))
-    return {
-        **{f"{step}_run_id": run_id for step, run_id in run.lineage.items()},
-        "register_run_id": run.id,
-        "recipe": session.recipe.name,
-        "profile": session.profile_name,
-        "candidate": verdict["candidate"],
-        "verdict": verdict["verdict"],
-        "data_source": train["recipeline.data_source"],
-        "data_digest": train["recipeline.data_digest"],
-        "split_method": split["recipeline.split_method"],
-        "train_fingerprint": train["recipeline.fingerprint"],
-    }
-
-
-STEP = Step(
-    "register",
-    work,
-    inputs,
-    reads=(DIAGNOSIS, LEADERBOARD, METRICS, MODEL_INFO, TRAIN, VERDICT),
-    writes=(MODEL_CARD, TRAINING_ROWS, VERSION),
-)
+READS = (DIAGNOSIS, LEADERBOARD, METRICS, MODEL_INFO, TRAIN, VERDICT)
+STEP = Step("register", work, inputs, reads=READS, writes=(MODEL_CARD, TRAINING_ROWS, VERSION))
 
 
 @step_command(STEP)
 def register() -> None:
-    """Make a version of the best candidate, in Staging with the alias challenger. The same model is not registered twice.
+    """Create a version of the best candidate in Staging, alias challenger.
+
+    The same model is not registered twice.
 
     \b
     Reads:  the best candidate and its verdict

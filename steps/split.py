@@ -1,15 +1,14 @@
-"""Split: set test rows apart, and count how many of them have a twin among the training rows."""
+"""Split: divide the rows into training and test rows, and audit twins."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-import click
-
 from recipeline.artifacts import DATASET, LEAK_AUDIT, TEST, TRAIN
 from recipeline.cli.command import step_command
+from recipeline.cli.options import choose_word, method_option
 from recipeline.config.table import Split, refuse_random
-from recipeline.errors import UsageError, nearest
+from recipeline.errors import UsageError
 from recipeline.orchestration.step import Step
 
 if TYPE_CHECKING:
@@ -32,15 +31,11 @@ def choose_method(recipe: Recipe, method: str) -> str:
         raise UsageError(
             f"{sentence[0].upper()}{sentence[1:]}", fix="Leave split=random out, or take the key out of the recipe."
         )
-    if method and method not in METHODS:
-        raise UsageError(
-            f"The split method must be one of {', '.join(METHODS)}.", got=f"'{method}'", fix=nearest(method, METHODS)
-        )
-    return method or recipe.split.method
+    return choose_word("The split method", method, METHODS, default=recipe.split.method)
 
 
 def inputs(session: Session, method: str) -> dict[str, Any]:
-    """Return the settings that decide which row is where."""
+    """Return the settings of the split."""
     recipe = session.recipe
     split = {"method": choose_method(recipe, method), "test_size": recipe.split.test_size, "tolerance": recipe.split.tolerance}
     split |= recipe.split.named | ({"embargo": recipe.split.embargo} if recipe.split.time else {})
@@ -58,7 +53,7 @@ def check(session: Session, method: str) -> None:
 
 
 def work(session: Session, run: StepRun, method: str) -> str:
-    """Split the rows and audit the split; the audit of the plain random split stands beside it."""
+    """Split the rows and audit the split, beside a plain random split."""
     from recipeline.data.leakage import audit_leaks, compare_columns, find_warnings, measure_memory
     from recipeline.data.smells import find_unnamed
     from recipeline.data.splits import split_rows
@@ -107,14 +102,9 @@ STEP = Step("split", work, inputs, params=("method",), check=check, reads=(DATAS
 
 
 @step_command(STEP)
-@click.option(
-    "--method",
-    default="",
-    show_default="the recipe's: grouped",
-    help="grouped keeps equal rows on one side; random is scikit-learn's train_test_split.",
-)
+@method_option("--method")
 def split() -> None:
-    """Set test rows apart, and count how many of them have a twin among the training rows.
+    """Split the rows into training and test rows, and count twins between them.
 
     \b
     Reads:  dataset.parquet

@@ -171,7 +171,7 @@ def undrawn() -> Iterator[None]:
         return paint
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("recipeline.reports.page._painter", paint_nothing)
+        patch.setattr("recipeline.reports.page._plot_drawer", paint_nothing)
         yield
 
 

@@ -160,6 +160,12 @@ def test_the_ten_questions_have_answers_that_name_a_place() -> None:
     assert wrong_questions(read("docs/questions.md")) == []
 
 
+def test_each_step_is_a_story_of_a_page() -> None:
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "steps").glob("*.py")}
+    assert len(lengths) > 6
+    assert {name: length for name, length in lengths.items() if length > 85} == {}
+
+
 def test_a_newcomer_can_read_the_map_in_one_go() -> None:
     assert len(read("ARCHITECTURE.md").splitlines()) <= 150
     assert len(read("README.md").splitlines()) <= 150

@@ -17,7 +17,12 @@ EXEMPT = {
 
 
 def place_of(module: Path) -> Path:
-    """Return where the tests of a module are, both below their roots; `_compat` has them in `test_compat`."""
+    """Return where the tests of a module are, both below their roots; `_compat` has them in `test_compat`.
+
+    Column kinds of a room are tested together: each of them in the same ways.
+    """
+    if module.parent.name == "kinds":
+        return module.parent.with_name("test_kinds.py")
     return module.with_name(f"test_{module.stem.strip('_')}.py")
 
 

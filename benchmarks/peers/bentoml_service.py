@@ -1,4 +1,7 @@
-"""The model under BentoML, as its documentation shows a service; it runs in BentoML's environment."""
+"""The model under BentoML, as in its documentation.
+
+It runs in BentoML's environment.
+"""
 
 # No `from __future__ import annotations`: BentoML reads the annotations.
 import os

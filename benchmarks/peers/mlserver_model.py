@@ -1,4 +1,7 @@
-"""The model under MLServer, as its documentation shows a runtime of one's own; it runs in MLServer's environment."""
+"""The model under MLServer, as a custom runtime of its documentation.
+
+It runs in MLServer's environment.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from mlserver.types import InferenceRequest, InferenceResponse
 
 
 class Wine(MLModel):
-    """A logged scikit-learn model; `parameters.uri` of model-settings.json is its folder."""
+    """A logged scikit-learn model in the folder `parameters.uri` of the settings.
+
+    The settings are model-settings.json.
+    """
 
     async def load(self) -> bool:
         """Load the model."""

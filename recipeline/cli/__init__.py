@@ -1,1 +1,1 @@
-"""The command line: decorators, options, environment, progress, signals and exit codes."""
+"""The command line: options, environment, progress, signals and exit codes."""

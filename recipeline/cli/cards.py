@@ -1,4 +1,4 @@
-"""Where cards are, how they are drawn, and the sides of a comparison."""
+"""Cards of commands: their location, drawing, and the sides of a comparison."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def card_of(session: Session, run_id: str) -> str:
-    """Return where the card of a run is, for people: a path, or a URI."""
+    """Return the location of a run's card for people: a path or a URI."""
     return redact(place_of(session.reader.root(run_id), CARD.name))
 
 
 def render_card(step: str, results: Callable[[], object], origin: str, error: BaseException | None = None) -> Drawn:
-    """Return the card of a step. A card that cannot be made is a page that says so."""
+    """Return the card of a step; if drawing fails, a page with the error."""
     # By name: matplotlib and the templates are imported only where a card is drawn.
     page, failure = (importlib.import_module(f"recipeline.reports.{name}") for name in ("page", "cards.failure"))
     try:
@@ -34,7 +34,10 @@ def render_card(step: str, results: Callable[[], object], origin: str, error: Ba
 
 
 def describe_side(session: Session, name: str, lineage: dict[str, str], kept: KeptReader | None = None) -> Side:
-    """Return one side of a comparison, from the run IDs of its steps; `kept` has what was read already."""
+    """Return one side of a comparison from the run IDs of its steps.
+
+    `kept` holds artifacts that were read already.
+    """
     from recipeline.reports.cards.compare import Side
 
     reader = kept or session.reader

@@ -1,6 +1,6 @@
-"""Decorators that make commands: options in, results on stdout, progress on stderr, exit codes out.
+"""Decorators that turn functions into commands with options and exit codes.
 
-Only click is imported with this module, so that `--help` answers at once.
+Results go to stdout, progress to stderr. Only click is imported with this module, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import click
 
 from recipeline.artifacts import CHANGE, ORDER
 from recipeline.cli.options import session_options
-from recipeline.cli.process import Edge, import_libraries
+from recipeline.cli.process import ProcessCommand, import_libraries
 from recipeline.cli.terminal import echo
 from recipeline.errors import UsageError
 
@@ -32,7 +32,7 @@ _JSON = "recipeline.json"
 
 
 def step_command(step: Step) -> Callable[[Callable[..., None]], EntryPoint]:
-    """Make the command of a step out of a function that has its help text and its own options."""
+    """Make the command of a step; the function has its help text and own options."""
 
     def decorate(function: Callable[..., None]) -> EntryPoint:
         before = ORDER[: ORDER.index(step.name)]
@@ -60,9 +60,10 @@ def step_command(step: Step) -> Callable[[Callable[..., None]], EntryPoint]:
 
 
 def registry_command(name: str) -> Callable[[Callable[..., str]], EntryPoint]:
-    """Make a command that changes the registry out of a function of the session, its run and its own options.
+    """Make a command that changes the registry, in an MLflow run of its own.
 
-    It works in a run of its own, so that what it did, and who did it, is found again; what it returns is for people.
+    The function takes the session, the run and its own options, and returns text for people. The run records the change and
+    its user.
     """
 
     def decorate(function: Callable[..., str]) -> EntryPoint:
@@ -81,16 +82,16 @@ def registry_command(name: str) -> Callable[[Callable[..., str]], EntryPoint]:
 
 
 def record_change(run: StepRun, entry: Entry) -> None:
-    """Keep with the run what it changed in Production."""
+    """Save a change of Production in the run that made it."""
     run.save(CHANGE, entry.as_dict())
     run.outcome = "promoted"
     run.tag(model_version=entry.after)
 
 
 def reading_command(name: str) -> Callable[[Callable[..., Any]], EntryPoint]:
-    """Make a command that only reads out of a function of the session and its options.
+    """Make a read-only command from a function of the session and its options.
 
-    The function returns plain values and a text of them; with ``--json`` the values are printed, and nothing else.
+    The function returns plain values and a text of them; with ``--json`` only the values are printed.
     """
 
     def decorate(function: Callable[..., tuple[Any, str]]) -> EntryPoint:
@@ -112,9 +113,9 @@ def reading_command(name: str) -> Callable[[Callable[..., Any]], EntryPoint]:
 
 @dataclass(frozen=True)
 class Result:
-    """What a command is about to say, its exit code, and the run that holds what it did, with that run's outcome.
+    """The output of a command, its exit code, its run ID and the run's outcome.
 
-    `is_data` tells that the output is for programs, and printed as it is.
+    `is_data`: the output is for programs and printed unchanged.
     """
 
     output: str
@@ -124,14 +125,17 @@ class Result:
     is_data: bool = False
 
 
-class EntryPoint(Edge):
-    """A command whose function returns a `Result`; typed, it prints that, and what libraries print goes to stderr."""
+class EntryPoint(ProcessCommand):
+    """A command whose function returns a `Result`, which is printed to stdout.
+
+    Whatever libraries print goes to stderr.
+    """
 
     #: Whether it opens a store, and needs MLflow.
     opens_store = True
 
     def invoke(self, ctx: click.Context) -> int:
-        """Run the function, print its result with the run ID as the last line, and return the exit code."""
+        """Run the function, print its result and run ID, and return the exit code."""
         with contextlib.redirect_stdout(sys.stderr):
             if self.opens_store:
                 import_libraries()
@@ -145,7 +149,9 @@ class EntryPoint(Edge):
         return result.exit_code
 
     def call(self, **options: str) -> Result:
-        """Run the function as if `options` had been typed, and return its result; failures are raised as they are.
+        """Run the function with the given options and return its result.
+
+        Failures are raised unchanged.
 
         Raises
         ------
@@ -162,13 +168,16 @@ class EntryPoint(Edge):
 
 
 class FilesEntryPoint(EntryPoint):
-    """A command that is about files alone, and answers at once."""
+    """A command on files only: it opens no store and does not import MLflow."""
 
     opens_store = False
 
 
 def entry_point(name: str, cls: type[EntryPoint] = EntryPoint) -> Callable[[Callable[..., Result]], EntryPoint]:
-    """Make a command of a function, with ``--json`` where it has none of its own: its result as one object."""
+    """Make a command of a function; add ``--json`` unless the function has it.
+
+    ``--json`` prints the result as one object.
+    """
 
     def decorate(function: Callable[..., Result]) -> EntryPoint:
         made = click.command(name=name.replace("_", "-"), cls=cls, context_settings={"max_content_width": 100})(function)

@@ -1,4 +1,4 @@
-"""What surrounds a command: its project, settings, store, user, and the run that `mlflow run` opened."""
+"""The environment of a command: project, settings, store, user, adopted run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ CACHE = "RECIPELINE_CACHE"
 
 @dataclass(frozen=True)
 class Caller:
-    """A program that calls commands instead of typing them: the folder of its project, and where it shows progress."""
+    """A program that calls commands: its project's folder and progress display."""
 
     folder: Path
     reporter: Reporter
@@ -57,13 +57,13 @@ CALLER: ContextVar[Caller | None] = ContextVar("CALLER", default=None)
 
 
 def reporter() -> Reporter:
-    """Return where progress goes: to the caller's, or to stderr."""
+    """Return the progress display: the caller's, or stderr."""
     caller = CALLER.get()
     return caller.reporter if caller else Progress()
 
 
 def has_store(recipe: str, profile: str) -> bool:
-    """Whether the store of the profile is there, or is one that only its server can tell of; nothing is made."""
+    """Whether the profile's store exists, without creating it; True for a server."""
     settings = open_settings(recipe, profile)
     return not is_new(settings.tracking_uri, root=settings.folder)
 
@@ -71,8 +71,8 @@ def has_store(recipe: str, profile: str) -> bool:
 def find_project() -> Path:
     """Return the project's folder.
 
-    It is the caller's; else the one that `RECIPELINE_PROJECT` names; else, of a step, the one that its script is in; else the
-    nearest folder, from the working folder upwards, that has an MLproject.
+    In this order: the caller's; the one that `RECIPELINE_PROJECT` names; for a step, the folder of its script; the nearest
+    folder with an MLproject, from the working folder upwards.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def find_project() -> Path:
             raise UsageError(
                 f"The environment variable {PROJECT} must name a folder with an MLproject.",
                 got=f"'{named}'",
-                fix="Correct it, or unset it and type the command in the project's folder.",
+                fix="Correct it, or unset it and run the command in the project's folder.",
             )
         return Path(named).resolve()
     steps = getattr(sys.modules.get("steps"), "__file__", None)
@@ -98,7 +98,7 @@ def find_project() -> Path:
             return folder
     raise UsageError(
         f"No project in {here}: neither this folder nor one above it has an MLproject.",
-        fix=f"Type the command in the project's folder, or name that folder in the environment variable {PROJECT}.",
+        fix=f"Run the command in the project's folder, or set the environment variable {PROJECT} to that folder.",
     )
 
 
@@ -110,8 +110,8 @@ def _settings(recipe: str, profile: str, cwd: Path, root: Path) -> tuple[Recipe,
 
 
 @dataclass(frozen=True)
-class Settled:
-    """The settings of a command whose work happens in processes of its own: nothing is opened yet."""
+class CommandSettings:
+    """The settings of a command before its store is opened."""
 
     recipe: Recipe
     profile: Profile
@@ -125,7 +125,12 @@ class Settled:
     root: Path
 
     def open_store(self, *, reads: bool = False) -> Store:
-        """Return the store, its tables made where it is new. Raises UnavailableError as `tracking.store.open_store`."""
+        """Open the store and return it; create the tables of a new one.
+
+        Raises
+        ------
+        UnavailableError : as `tracking.store.open_store`.
+        """
         return open_store(
             self.tracking_uri,
             root=self.folder,
@@ -136,22 +141,25 @@ class Settled:
 
     @property
     def store_uri(self) -> str:
-        """The URI of the store, of a SQLite file with its full path."""
+        """The URI of the store; a SQLite file with its full path."""
         return absolute(self.tracking_uri, self.folder)
 
     @property
     def artifact_root(self) -> str | None:
-        """The URI of the folder of artifacts; None where it is left to MLflow."""
+        """The URI of the artifact folder; None: MLflow's default."""
         return artifact_root(self.artifact_location, self.folder)
 
     @property
     def store_key(self) -> str:
-        """A name of the store that is good for a folder."""
+        """A name of the store that can be used as a folder name."""
         return hashlib.sha256(f"{self.folder} {self.tracking_uri}".encode()).hexdigest()[:16]
 
 
-def open_settings(recipe: str, profile: str) -> Settled:
-    """Return the settings of a command: option, then MLFLOW_* environment, then profile, then recipe."""
+def open_settings(recipe: str, profile: str) -> CommandSettings:
+    """Return the settings of a command.
+
+    Precedence: option, then MLFLOW_* environment, then profile, then recipe.
+    """
     root, cwd = find_project(), _typed_in()
     if str(root) not in sys.path:  # its steps, and what the recipe names by import path
         sys.path.insert(0, str(root))
@@ -159,7 +167,7 @@ def open_settings(recipe: str, profile: str) -> Settled:
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     # Another store than the profile's, named by the environment, has its own place for artifacts.
     location = where.store.artifact_location if uri in (None, where.store.tracking_uri) else None
-    return Settled(
+    return CommandSettings(
         loaded,
         where,
         profile_name,
@@ -173,10 +181,13 @@ def open_settings(recipe: str, profile: str) -> Settled:
 
 
 def open_session(recipe: str, profile: str, *, reads: bool = False, will_fit: bool = False, data: str = "") -> Session:
-    """Return the session of a command: settings loaded and checked, the store open, the run of `mlflow run` found.
+    """Return the session of a command, with checked settings and an open store.
 
-    A command that only `reads` needs no right to write to the store. One that `will_fit` the rows of `data` where nothing is
-    cached has its workers started before a new store is made, which takes as long as they do; not for a file that is not there.
+    Parameters
+    ----------
+    reads : the command only reads and needs no permission to write to the store.
+    will_fit : start the workers before a new store is created, which takes as long, unless the rows of `data` are cached or
+        missing.
     """
     settings = open_settings(recipe, profile)
     if will_fit:
@@ -218,8 +229,8 @@ def _user() -> str:
 def _adopted_run(client: MlflowClient) -> Run | None:
     """Return the run that `mlflow run` opened for this command.
 
-    The variable outlives the command that it was set for: a run that is finished, or that another step has taken over, is left
-    alone (mlflow#15713 overwrites it).
+    The variable outlives its command: a run that is finished, or that another step has taken over, is left alone
+    (mlflow#15713 overwrites it).
     """
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if not run_id:
@@ -228,7 +239,7 @@ def _adopted_run(client: MlflowClient) -> Run | None:
         run = client.get_run(run_id)
     except MlflowException:
         raise UnavailableError(
-            "The environment variable MLFLOW_RUN_ID must be a run of the store.",
+            "The environment variable MLFLOW_RUN_ID must be the ID of a run in the store.",
             got=f"'{run_id}'",
             fix="Unset it, or set MLFLOW_TRACKING_URI to the store that has the run.",
         ) from None
@@ -239,7 +250,10 @@ def _adopted_run(client: MlflowClient) -> Run | None:
 
 
 def is_fetched_project() -> bool:
-    """Whether `mlflow run` fetched the project from a URI for this command: what is written into it, nobody finds again."""
+    """Whether `mlflow run` fetched the project from a URI into a temporary folder.
+
+    Files written into that folder are lost.
+    """
     temporary, root = Path(tempfile.gettempdir()).resolve(), find_project()
     if "MLFLOW_RUN_ID" not in os.environ or temporary not in root.parents:
         return False
@@ -247,7 +261,10 @@ def is_fetched_project() -> bool:
 
 
 def _typed_in() -> Path:
-    """Return the folder that the command was typed in: of `mlflow run` where its process can be seen, else this one."""
+    """Return the folder that the command was typed in.
+
+    Under `mlflow run` that of its process where it can be seen, else the working folder.
+    """
     here = Path.cwd()
     if "MLFLOW_RUN_ID" not in os.environ:
         return here

@@ -14,9 +14,9 @@ _LIBRARY = Path(__file__).resolve().parents[1]
 
 
 class ProjectModules:
-    """The modules that lie in a project's folder: its `steps`, `custom`, and whatever else its recipe names by import path.
+    """The modules below a project's folder: `steps`, `custom`, and others by name.
 
-    The library and installed packages are not among them, also where they lie below that folder.
+    The library and installed packages are excluded, even if they lie below that folder.
     """
 
     #: Whose modules the worker processes have imported.
@@ -28,7 +28,10 @@ class ProjectModules:
 
     @contextmanager
     def importable(self) -> Iterator[None]:
-        """Let imports in the block find this project's modules, and those of no other project; `sys.path` is restored."""
+        """Let imports in the block find only this project's modules.
+
+        `sys.path` is restored afterwards.
+        """
         path = list(sys.path)
         names = {entry.stem for entry in self.folder.iterdir() if entry.is_dir() or entry.suffix == ".py"}
         aside = {

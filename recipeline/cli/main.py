@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from recipeline.cli.process import Edge, importing, require_posix
+from recipeline.cli.process import ProcessCommand, importing, require_posix
 from recipeline.errors import guess
 
 #: Each command with the line that `recipeline --help` shows; a module of `recipeline.commands` has the command itself.
@@ -35,8 +35,8 @@ COMMANDS = {
 }
 
 
-class Commands(Edge, click.Group):
-    """The commands of the library; the module of a command is imported when that command is asked for."""
+class Commands(ProcessCommand, click.Group):
+    """The commands of the library; the module of a command is imported on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names of all commands."""
@@ -47,7 +47,12 @@ class Commands(Edge, click.Group):
         return load_command(cmd_name) if cmd_name in COMMANDS else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that `args` begin with. Raises click.UsageError, with the nearest known name."""
+        """Return the command that `args` begin with.
+
+        Raises
+        ------
+        click.UsageError : there is none; with the nearest known name.
+        """
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             ctx.fail(f"No such command '{args[0]}'. {guess(args[0], COMMANDS)}See `recipeline --help` for all of them.")
         return super().resolve_command(ctx, args)
@@ -82,14 +87,18 @@ _version: Callable[..., Any] = click.option(
 @click.group(name="recipeline", cls=Commands, context_settings={"max_content_width": 100})
 @_version
 def recipeline() -> None:
-    """Run a command of the project in this folder: the nearest one, upwards, that has an MLproject.
+    """Run a command of the project in this folder or the nearest one above it.
 
-    The steps of the chain are the project's own: python -m steps.train, or python -m steps.main for all of them.
+    A project is a folder with an MLproject. Its steps are scripts of its own: python -m steps.train, or
+    python -m steps.main for the whole chain.
     """
 
 
 def main() -> None:
-    """Run what the command line asks for; each command handles its own errors, signals and exit code."""
+    """Run the command that was typed.
+
+    Each command handles its own errors, signals and exit code.
+    """
     require_posix()
     words = sys.argv[1:]
     if words and words[0] in COMMANDS:

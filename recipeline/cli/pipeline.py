@@ -1,4 +1,4 @@
-"""The whole chain as one command: the run that holds it, its card, and the summary for people."""
+"""The whole chain as one command: its run, its card and its summary."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from recipeline.tracking.runs import StepRun
 from recipeline.tracking.sqlite import path_of
 
 if TYPE_CHECKING:
-    from recipeline.reports.cards.main import Story
+    from recipeline.reports.cards.main import ChainSummary
 
 
 def name_params(*, data: str, split: str = "", model: str = "", promote: str = "") -> dict[str, dict[str, str]]:
@@ -48,7 +48,7 @@ def name_params(*, data: str, split: str = "", model: str = "", promote: str = "
 def run_pipeline(
     session: Session, params: Mapping[str, Mapping[str, str]], *, use_cache: bool, nested_in: str | None = None
 ) -> tuple[StepRun, str]:
-    """Run the chain in a run of main; return that run, closed, and the summary."""
+    """Run the chain in a run of `main`; return that run, closed, and the summary."""
     chain, reader = Chain(), KeptReader(session.reader)
     with store_errors(session.store.uri):
         before = _last_chain(session)
@@ -56,7 +56,7 @@ def run_pipeline(
         try:
             run_chain(session, ORDER, params, chain, nested_in=run.id, use_cache=use_cache)
         except Exception as error:
-            draw_card(session, run, "main", partial(_tell, session, reader, chain, run, before, error))
+            draw_card(session, run, "main", partial(_describe_chain, session, reader, chain, run, before, error))
             raise
         source = _tags(session, chain.lineage["ingest"])
         run.tag(
@@ -65,15 +65,15 @@ def run_pipeline(
         )
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
-        _show(reader, chain, run, source)
-        draw_card(session, run, "main", partial(_tell, session, reader, chain, run, before))
+        _name_run(reader, chain, run, source)
+        draw_card(session, run, "main", partial(_describe_chain, session, reader, chain, run, before))
         warnings = [f"\nWarning: {text}" for text in _card_failures({**chain.opened, "main": run})]
         summary = f"{_summarise(session, reader, chain, source)}\n{''.join(warnings)}\nThe card: {card_of(session, run.id)}"
     return run, summary
 
 
-def _show(reader: KeptReader, chain: Chain, run: StepRun, tags: Mapping[str, str]) -> None:
-    """Give the run of the chain the name, the note and the columns that it is found and compared by in MLflow."""
+def _name_run(reader: KeptReader, chain: Chain, run: StepRun, tags: Mapping[str, str]) -> None:
+    """Set the name, the note and the columns of the chain's run in MLflow."""
     ids = chain.lineage
     metrics, verdict = reader.load(METRICS, ids["evaluate"]), reader.load(VERDICT, ids["evaluate"])
     best = metrics["best"]
@@ -105,31 +105,31 @@ def _show(reader: KeptReader, chain: Chain, run: StepRun, tags: Mapping[str, str
 
 
 def _last_chain(session: Session) -> dict[str, str]:
-    """Return the run IDs of the steps of the last finished chain; none where there is none."""
+    """Return the run IDs of the last finished chain's steps; empty without one."""
     chains = session.history.newest("main")
     return lineage_of_chain(chains[0], ORDER) if chains else {}
 
 
-def _tell(
+def _describe_chain(
     session: Session,
     reader: KeptReader,
     chain: Chain,
     run: StepRun,
     before: dict[str, str],
     error: Exception | None = None,
-) -> Story:
-    """Return what became of the chain, as its card tells it."""
+) -> ChainSummary:
+    """Return the chain's results for its card."""
     from recipeline.reports.cards.compare import Comparison
-    from recipeline.reports.cards.main import ALWAYS, Leg, Story
+    from recipeline.reports.cards.main import ALWAYS, ChainSummary, StepSummary
 
     ids, here = chain.lineage, session.reader.root(run.id)
-    legs = []
+    steps = []
     for step, run_id in {**ids, **{step: opened.id for step, opened in chain.opened.items()}}.items():
         begun, ended = chain.seconds.get(step, (0.0, 0.0))
         outcome = chain.opened[step].outcome if step in ids and step in chain.opened else "failed" if step not in ids else "ok"
         card = way_to(here, session.reader.root(run_id), CARD.name)
         why = chain.reasons.get(step, ALWAYS if step not in chain.reused else "")
-        legs.append(Leg(step, run_id, step in chain.reused, why, begun, ended - begun, outcome, card))
+        steps.append(StepSummary(step, run_id, step in chain.reused, why, begun, ended - begun, outcome, card))
     tags = _tags(session, ids["ingest"]) if "ingest" in ids else {}
 
     def found(artifact: Artifact[dict[str, Any]], step: str) -> dict[str, Any] | None:
@@ -140,11 +140,11 @@ def _tell(
         with suppress(RecipelineError):  # the last run may be there in parts only; this one is none the worse for it
             last, now = (describe_side(session, *it, reader) for it in (("the last run", before), ("this run", ids)))
             since = Comparison(last, now, differing_components(session, before, ids))
-    return Story(
+    return ChainSummary(
         session.recipe.name,
         session.profile_name,
         {name: tags[f"recipeline.data_{name}"] for name in ("origin", "digest", "source") if f"recipeline.data_{name}" in tags},
-        legs,
+        steps,
         metrics=found(METRICS, "evaluate"),
         verdict=found(VERDICT, "evaluate"),
         version=found(VERSION, "promote"),
@@ -156,7 +156,7 @@ def _tell(
 
 
 def _card_failures(opened: Mapping[str, StepRun]) -> list[str]:
-    """Return what could not be drawn, by step."""
+    """Return the errors of drawing cards, one per step."""
     return [f"{step}: {text}" for step, run in opened.items() if (text := run.own_tag("card_failures"))]
 
 
@@ -166,14 +166,14 @@ def _tags(session: Session, run_id: str) -> Mapping[str, str]:
 
 
 def _summarise(session: Session, reader: KeptReader, chain: Chain, source: Mapping[str, str]) -> str:
-    """Return what came out, what was reused and what to type next."""
+    """Return the results, the reused steps and the next commands as text."""
     ids = chain.lineage
     metrics, audit = reader.load(METRICS, ids["evaluate"]), reader.load(LEAK_AUDIT, ids["split"])
     lines = [
         f"Data: {source['recipeline.data_origin']} [{source['recipeline.data_source']}, "
         f"sha256 {source['recipeline.data_digest'][:12]}]",
         *(
-            ["SYNTHETIC rows: no score below says anything about real ones. Name a file with data=PATH."]
+            ["SYNTHETIC rows: the scores below do not apply to real rows. Name a file with data=PATH."]
             if source["recipeline.data_source"] == SYNTHETIC
             else []
         ),
@@ -205,11 +205,11 @@ def _registration(session: Session, reader: KeptReader, chain: Chain) -> list[st
     if "promote" not in ids:
         verdict = reader.load(VERDICT, ids["evaluate"])
         return [
-            "Rejected: it fails the recipe's gates, and nothing is registered.",
+            "Rejected: the best model fails the recipe's gates and is not registered.",
             *(f"  {line}" for line in failures(verdict)),
         ]
     version, decision = reader.load(VERSION, ids["register"]), reader.load(DECISION, ids["promote"])
-    made = "" if version["new"] else ", which was there already"
+    made = "" if version["new"] else ", which existed already"
     return [
         f"Registered: {name} version {version['version']}{made}.",
         f"Promotion: {decision['outcome']} ({decision['rule']}): {decision['reason']}.",
@@ -229,11 +229,11 @@ def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
     if uri.startswith(("http:", "https:")):
         offers = {f"{uri.rstrip('/')}{page}": "the runs"}
     else:
-        offers = {f"{mlflow} ui": "the runs, in a browser", f"http://127.0.0.1:5000{page}": "where it shows them"}
+        offers = {f"{mlflow} ui": "the runs, in a browser", f"http://127.0.0.1:5000{page}": "the page of the runs"}
     if decision["rule"] == "policy-manual":
-        offers["make approve"] = f"version {decision['version']} into Production"
+        offers["make approve"] = f"promote version {decision['version']} to Production"
     elif session.registry.holder(CHAMPION) is None:
-        offers['make promote ARGS="promote=always"'] = f"version {decision['version']} into Production"
+        offers['make promote ARGS="promote=always"'] = f"promote version {decision['version']} to Production"
     if session.registry.holder(CHAMPION) is not None:
         offers[f"{mlflow} models serve -m {shlex.quote(f'models:/{session.registry.name}/Production')}"] = (
             "the model, as a service"

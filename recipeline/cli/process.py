@@ -1,4 +1,4 @@
-"""The process of a command: imports, signals, and the exit code that a failure ends with."""
+"""The process of a command: imports, signals and exit codes."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _AGAIN_SECONDS = 0.05
 
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
-    """Import in the block without looking for garbage: modules live as long as the process.
+    """Import in the block with the garbage collector off.
 
-    To import MLflow and scikit-learn makes objects by the hundred thousand; looking through them again and again while they are
-    made, and once more at the end, costs a second in all. Collected is rarely from here on, and never those.
+    Modules live as long as the process. MLflow and scikit-learn create objects by the hundred thousand; collecting during
+    their import, and once more at the end, costs a second in all. Afterwards the collector runs rarely and skips them.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -46,7 +46,7 @@ def importing() -> Iterator[None]:
 
 @functools.cache
 def import_libraries() -> None:
-    """Import what every command that opens a store needs, and keep MLflow's own progress out of the command's."""
+    """Import the libraries of commands with a store; silence MLflow's progress."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     with importing():
@@ -56,21 +56,27 @@ def import_libraries() -> None:
 
 
 def require_posix() -> None:
-    """End the process with one sentence on Windows, before it imports or calls what there is none of there."""
+    """End the process with one sentence on Windows."""
     if sys.platform == "win32":
         echo("recipeline: Windows is not supported. Install WSL (wsl --install), and work in it.", err=True)
         sys.exit(2)
 
 
-class Edge(click.Command):
-    """A command that ends with one sentence where the failure is expected, and with the traceback where it is a bug."""
+class ProcessCommand(click.Command):
+    """A click command that ends its process with the exit code of its failure.
+
+    An expected failure prints one sentence, a bug its traceback.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse what was typed; two quote characters are empty: so `mlflow run` passes that where there is no shell."""
+        """Parse the command line; two quote characters are an empty value.
+
+        `mlflow run` passes an empty value that way where there is no shell.
+        """
         return super().parse_args(ctx, [re.sub("(^|=)''$", r"\1", word) for word in args])
 
     def get_help(self, ctx: click.Context) -> str:
-        """Return the help page, the lines that click leaves alone within the terminal's width, too."""
+        """Return the help page, with preformatted lines fitted to the terminal's width."""
         return fit(super().get_help(ctx), ctx.make_formatter().width)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -115,7 +121,7 @@ class _Terminated(SystemExit):
 
 
 def _fail_adopted_run(error: BaseException) -> None:
-    """Mark the run that `mlflow run` opened as FAILED, where the command ended before it took it over."""
+    """Mark the run that `mlflow run` opened as FAILED if no step took it over."""
     with contextlib.suppress(Exception):
         run_id, uri = os.environ["MLFLOW_RUN_ID"], os.environ["MLFLOW_TRACKING_URI"]
         from mlflow import MlflowClient
@@ -130,10 +136,10 @@ def _fail_adopted_run(error: BaseException) -> None:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """Let SIGTERM and SIGINT unwind the command for the block; what helper threads say of their own end is no news.
+    """Let SIGTERM and SIGINT unwind the command; silence threads that end then.
 
-    Python raises wherever it happens to be. Where that is a weak reference's callback or a finaliser it swallows what is
-    raised; it is raised again a moment later then.
+    Python raises in whatever code is running. A weak reference's callback or a finaliser swallows the exception; it is raised
+    again a moment later then.
     """
     last = signal.SIGINT
 

@@ -12,10 +12,13 @@ from recipeline.cli.terminal import echo
 
 
 class Progress:
-    """Progress: lines, and on a terminal or in a notebook a counter that overwrites itself."""
+    """Progress as lines; on a terminal or in a notebook, a counter in place."""
 
     def __init__(self, stream: TextIO | None = None, *, overwrites: bool | None = None) -> None:
-        """Write to `stream`, None: stderr; a counter `overwrites` itself or not, None: on a terminal."""
+        """Write to `stream`; None: stderr.
+
+        `overwrites`: a counter stays on one line; None: on a terminal only.
+        """
         self._stream, self._overwrites = stream, overwrites
         self._shown = ""
         self._next_tick: float | None = None
@@ -41,7 +44,10 @@ class Progress:
             self._wipe()
 
     def tick(self, text: str) -> None:
-        """Show how far something is whose end is not known: twice a second on a terminal, else every ten."""
+        """Show the progress of work of unknown length.
+
+        Twice a second on a terminal, else every ten seconds.
+        """
         now = time.monotonic()
         self._next_tick = now + 1 if self._next_tick is None else self._next_tick
         if now < self._next_tick:

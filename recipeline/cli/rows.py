@@ -1,4 +1,4 @@
-"""What commands that read rows of any number have in common: where the rows are, and the model that is asked about them."""
+"""Rows and models of commands: local copies, labelled tables, loaded model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recipeline.errors import DataError, UnavailableError
 from recipeline.orchestration.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import pandas as pd
 
@@ -27,12 +27,15 @@ DOWNLOAD_SECONDS = 3600.0
 
 
 @contextmanager
-def fetched(session: Session, input: str, parameter: str) -> Iterator[Path]:
-    """Give the path of the rows that `parameter` names: as it is, or, of a URI, that of a copy for the block.
+def local_rows(session: Session, input: str, parameter: str) -> Iterator[Path]:
+    """Yield the local path of the rows that `parameter` names.
+
+    The rows of a URI are copied for the block.
 
     Raises
     ------
-    DataError : it cannot be looked at, as where a name is too long. UnavailableError : a URI cannot be fetched.
+    DataError : the path cannot be read, for example because its name is too long.
+    UnavailableError : a URI cannot be fetched.
     """
     path = local_path(input, session.cwd)
     if path is not None:
@@ -42,7 +45,7 @@ def fetched(session: Session, input: str, parameter: str) -> Iterator[Path]:
             raise DataError(
                 f"{parameter} must be an existing file or folder, or a URI.",
                 got=f"'{path}' ({error.strerror})",
-                fix="Correct the path; give an absolute one where in doubt.",
+                fix="Correct the path, or give the absolute path.",
             ) from None
         yield path
         return
@@ -52,15 +55,17 @@ def fetched(session: Session, input: str, parameter: str) -> Iterator[Path]:
             path = copy_uri(input, Path(folder), parameter=parameter, seconds=DOWNLOAD_SECONDS)
         except OSError as error:
             raise UnavailableError(
-                f"The folder {folder} must take a copy of the input.",
-                got=f"'{error.strerror or error}'",
-                fix="Make room, or name another one with the environment variable TMPDIR.",
+                f"The input cannot be copied to the folder {folder}: {error.strerror or error}.",
+                fix="Free disk space, or set the environment variable TMPDIR to another folder.",
             ) from None
         yield path
 
 
 def open_tables(path: Path, names: list[str], input: str) -> list[Table]:
-    """Return the tables of a file or a folder, as they are named in errors; `names` are expected in their headers."""
+    """Return the tables of a file or a folder, named as errors name them.
+
+    `names` are the columns that are expected in their headers.
+    """
     from recipeline.data.folders import find_files
     from recipeline.data.readers import Table, open_rows
 
@@ -71,10 +76,11 @@ def open_tables(path: Path, names: list[str], input: str) -> list[Table]:
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """The rows of one file whose label is known, fields as they are; `waiting` others are left out.
+    """The rows of one file whose label is known, fields as text.
 
-    `digest` is the sha256 of its content, decompressed. `is_as_is` says that a step may read the file itself: it is not
-    compressed, and nothing in it is left out. `label` names it in errors.
+    `waiting` is the number of rows without a label, `digest` the sha256 of the decompressed content, `label` its name in
+    errors.
+    `is_as_is`: a step may read the file itself, since it is not compressed and no row is left out.
     """
 
     rows: pd.DataFrame
@@ -84,7 +90,12 @@ class LabelledFile:
     label: str
 
     def checked(self, recipe: Recipe) -> pd.DataFrame:
-        """Return the rows with the recipe's columns, in its order. Raises DataError where one breaks the recipe's rules."""
+        """Return the rows with the recipe's columns, in the recipe's order.
+
+        Raises
+        ------
+        DataError : a row breaks the recipe's rules.
+        """
         from recipeline.data.schema import validate_table
 
         origin = f"{self.label}, its {self.waiting} rows without a label left out," if self.waiting else self.label
@@ -92,9 +103,10 @@ class LabelledFile:
 
 
 def read_labelled(session: Session, path: Path, input: str) -> list[LabelledFile]:
-    """Return the rows of a table, or of all tables in a folder, whose label is known: each content once, as monitor reads it.
+    """Return the labelled rows of a table, or of all tables in a folder.
 
-    An empty label is not yet known, and columns that `predict` and the service add are not learned from.
+    Files of equal content are read once, as by `monitor`. An empty label is not yet known. Columns that `predict` and the
+    service add are ignored.
 
     Raises
     ------
@@ -107,7 +119,7 @@ def read_labelled(session: Session, path: Path, input: str) -> list[LabelledFile
     recipe = session.recipe
     if is_log(path) or (path.is_dir() and find_log(path)):
         raise DataError(
-            "Rows to learn from must be a table with their target.",
+            "Rows to train on must be a table with the target.",
             got=f"the log '{redact(input)}'",
             fix="Let `monitor` join its labels and retrain after drift: data=LOG labels=TABLE on_drift=retrain.",
         )
@@ -121,15 +133,19 @@ def read_labelled(session: Session, path: Path, input: str) -> list[LabelledFile
         found[digest] = LabelledFile(rows, waiting, digest, is_as_is, table.label)
     if not any(len(file.rows) for file in found.values()):
         raise DataError(
-            f"{redact(input)} must have rows whose target '{recipe.target}' is known.",
-            got="none",
-            fix="Retrain once labels are known.",
+            f"No row of {redact(input)} has a value of the target '{recipe.target}'.",
+            fix="Retrain when labels are known.",
         )
     return list(found.values())
 
 
 def _open_learnable(path: Path, recipe: Recipe, input: str) -> list[Table]:
-    """Return the tables of a file or a folder. Raises DataError where one holds labels of requests, and not the rows."""
+    """Return the tables of a file or a folder.
+
+    Raises
+    ------
+    DataError : one holds labels of requests without their rows.
+    """
     from recipeline.monitoring.labels import REQUEST_ID
 
     try:
@@ -143,14 +159,14 @@ def _open_learnable(path: Path, recipe: Recipe, input: str) -> list[Table]:
         if REQUEST_ID in table.file.columns and not set(table.file.columns) & set(recipe.features):
             raise DataError(
                 f"{table.label} must have the columns of the recipe.",
-                got="labels by request, without the rows that they are of",
+                got="labels by request, without their rows",
                 fix="Let `monitor` join them to the service's log and retrain after drift: labels=TABLE on_drift=retrain.",
             )
     return tables
 
 
 def _known_rows(table: Table, recipe: Recipe) -> tuple[pd.DataFrame, int]:
-    """Return the rows of a table whose label is known, fields as they are, and how many others there are."""
+    """Return the labelled rows of a table, and the number of the others."""
     import numpy as np
     import pandas as pd
     import pyarrow as pa
@@ -166,7 +182,7 @@ def _known_rows(table: Table, recipe: Recipe) -> tuple[pd.DataFrame, int]:
             raise DataError(
                 f"{table.label} must have as many fields on each line as in the header, {len(columns)}.",
                 got=f"{piece.ragged[0].found} in row {piece.ragged[0].number}",
-                fix="Correct that line, or take it out.",
+                fix="Correct or remove that line.",
             )
         rows = dict(zip(columns, piece.rows.columns, strict=True))
         unknown = np.zeros(piece.rows.num_rows, dtype=bool)
@@ -179,22 +195,20 @@ def _known_rows(table: Table, recipe: Recipe) -> tuple[pd.DataFrame, int]:
 
 
 @contextmanager
-def asked_model(session: Session, model: NamedModel) -> Iterator[Asked]:
-    """Give the model as it is asked, with its threads for as long as the block."""
+def open_model(session: Session, model: NamedModel) -> Iterator[Asked]:
+    """Yield the loaded model, with its number of threads set for the block."""
     from joblib import effective_n_jobs
 
-    from recipeline.inference.model_info import Feature
+    from recipeline.inference.columns import Columns
     from recipeline.inference.predictor import Asked, Predictor
 
-    info = model.info or {"features": [{"name": name} for name in model.features]}
+    columns = Columns.of(model.info) if model.info else Columns.of_numbers(model.features)
     if model.info is None:
         session.reporter.say("warning: the model has no model_info.json: no ranges are checked, and there is no interval.")
-    features = tuple(Feature.from_info(feature) for feature in info["features"])
     threads = effective_n_jobs(session.profile.engine.n_jobs)
     with ExitStack() as stack:
 
-        def ask(fitted: Any, names: Sequence[str]) -> Predictor:
-            return stack.enter_context(closing(Predictor(fitted, names, threads=threads)))
+        def ask(fitted: Any, asked: Columns) -> Predictor:
+            return stack.enter_context(closing(Predictor(fitted, asked, threads=threads)))
 
-        predictor = ask(model.model, model.features)
-        yield Asked(features, predictor, model.version, model.load_interval(ask))
+        yield Asked(columns.features, ask(model.model, columns), model.version, model.load_interval(ask))

@@ -1,4 +1,4 @@
-"""The terminal: the one place where commands print, within its width, and in colour where it has colours."""
+"""Output to the terminal, within its width and in its colours."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _USUAL_WIDTH = 80
 
 
 def echo(text: str, *, err: bool = False, nl: bool = True, file: TextIO | None = None, as_is: bool = False) -> None:
-    """Print text to stdout, stderr or another stream; what a terminal would act upon is written out.
+    """Print text to stdout, stderr or another stream, control characters escaped.
 
-    On a terminal, long lines go on below, indented, and outcomes have a colour unless NO_COLOR is set; but `as_is`.
+    On a terminal, unless `as_is`, long lines are wrapped and indented, and outcomes are coloured where NO_COLOR is not set.
     """
     shown, stream = for_terminal(text), file or (sys.stderr if err else sys.stdout)
     if stream.isatty() and not as_is:
@@ -45,7 +45,10 @@ def _width(stream: TextIO) -> int:
 
 
 def fit(text: str, width: int) -> str:
-    """Return text whose lines are not longer than `width`, but for a word or a path that is; tables are left as they are."""
+    """Return text with lines wrapped at `width`.
+
+    Tables, and words or paths that are longer than `width`, are left as they are.
+    """
     lines: list[str] = []
     for line in text.split("\n"):
         if len(line) <= width or line[:1] in _FRAME:

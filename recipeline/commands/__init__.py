@@ -1,1 +1,1 @@
-"""The commands of the library, one module each; the steps of the chain are the project's own."""
+"""The commands of the library, one module each."""

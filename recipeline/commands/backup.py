@@ -10,7 +10,7 @@ import click
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_settings, reporter
 from recipeline.cli.options import session_options
-from recipeline.maintenance.backup import back_up, require_local
+from recipeline.maintenance.backup import require_local, write_archive
 from recipeline.tracking.failures import store_errors
 
 
@@ -18,7 +18,9 @@ from recipeline.tracking.failures import store_errors
 @session_options
 @click.option("--output", default="", show_default="backup-<time>.tar.gz", help="The archive to write, a new file.")
 def backup(recipe: str, profile: str, output: str) -> Result:
-    """Save the local store, database and artifacts, in one archive; while it is written, no command changes the registry.
+    """Save the local store, database and artifacts, in one archive.
+
+    Commands that change the registry wait until it is written.
 
     \b
     Reads:  the store
@@ -29,5 +31,5 @@ def backup(recipe: str, profile: str, output: str) -> Result:
     store = require_local(settings.store_uri, settings.artifact_root)
     name = output or f"backup-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
     with store_errors(settings.store_uri):
-        path = back_up(store, settings.store_uri, settings.cwd / Path(name), reporter().tick)
+        path = write_archive(store, settings.store_uri, settings.cwd / Path(name), reporter().tick)
     return Result(f"{path}")

@@ -1,4 +1,4 @@
-"""Compare: what is different between two results, and what that did to the figures."""
+"""Compare: differences between two results, and their effect on the metrics."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from recipeline.tracking.lineage import lineage_of, lineage_of_chain, lineage_of
 
 @entry_point("compare")
 @session_options
-@click.option("--before", default="", show_default="the last but one finished chain", help="A version, or a run's ID.")
-@click.option("--after", default="", show_default="the last finished chain", help="A version, or a run's ID.")
+@click.option("--before", default="", show_default="the finished chain before the last", help="A version or a run ID.")
+@click.option("--after", default="", show_default="the last finished chain", help="A version or a run ID.")
 def compare(recipe: str, profile: str, before: str, after: str) -> Result:
-    """Compare two versions, or two runs of main or of a step from evaluate on; the card shows what is different.
+    """Compare two versions or two runs; the card shows the differences.
+
+    A run is one of main, evaluate, register or promote.
 
     \b
-    Reads:  both runs of evaluate and what they were made from
+    Reads:  both runs of evaluate and their upstream runs
     Writes: card.html
     Example: recipeline compare --before 1 --after 2
     """
@@ -47,36 +49,37 @@ def compare(recipe: str, profile: str, before: str, after: str) -> Result:
     rows = [(name, f"{sides[0].metrics['best'][name]:.4f}", f"{sides[1].metrics['best'][name]:.4f}") for name in ("r2", "mae")]
     lines = [
         tabulate(["test", sides[0].name, sides[1].name], rows),
-        *(comparison.differences or ["Nothing that is recorded differs."]),
+        *(comparison.differences or ["No recorded differences."]),
         f"The card: {card_of(session, run.id)}",
     ]
     return Result("\n".join(lines), run_id=run.id, outcome=run.outcome)
 
 
 def _lineage(session: Session, word: str, newest: str, parameter: str) -> dict[str, str]:
-    """Return the run IDs of the steps behind a version or a run; `newest` where there is no word.
+    """Return the run IDs of the steps behind a version or a run.
+
+    `newest` is the run to take where `word` is empty.
 
     Raises
     ------
-    UnavailableError : there is no such one, or it did not come to an evaluation.
+    UnavailableError : there is none, or it has no evaluation.
     """
-    rule = f"{parameter} must be a version, or the ID of a run that came to an evaluation."
+    rule = f"{parameter} must be a version, or the ID of a run with an evaluation."
     if not word and not newest:
         raise UnavailableError(
-            "Two finished chains are needed to compare them.",
-            got="fewer",
-            fix="Run `make pipeline`, or name two versions with `make compare ARGS='before=1 after=2'`.",
+            "Fewer than two finished chains to compare.",
+            fix="Run `make pipeline`, or name two versions: `make compare ARGS='before=1 after=2'`.",
         )
     if word.isdigit():
         found = lineage_of_version(session.registry.version(word), session.order)
     else:
         run = session.find_run(word or newest)
         if run is None:
-            raise UnavailableError(rule, got=f"'{word}', which the store does not have,", fix="See `mlflow ui` for the runs.")
+            raise UnavailableError(rule, got=f"'{word}', which is not in the store,", fix="See `mlflow ui` for the runs.")
         is_step = run.data.tags.get("recipeline.step") in session.order
         found = (lineage_of if is_step else lineage_of_chain)(run, session.order)
     if "evaluate" not in found:
         raise UnavailableError(
-            rule, got=f"'{word or newest}', which did not,", fix="Name one of main, evaluate, register, promote."
+            rule, got=f"'{word or newest}', which has none,", fix="Name a run of main, evaluate, register or promote."
         )
     return found

@@ -1,4 +1,4 @@
-"""Doctor: what is wrong with the store, the registry or this machine, and the command that mends it."""
+"""Doctor: problems of the store, the registry and the machine, with repairs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MARKS = {"ok": "✓", "note": "·", "broken": "✗"}
 @session_options
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(recipe: str, profile: str, as_json: bool) -> Result:
-    """Look for what is wrong with the store, the registry or this machine, and name the command that mends it.
+    """Check the store, the registry and this machine; name the repair commands.
 
     \b
     Reads:  the environment, the store, the registry, the ledger, the files of the versions; changes nothing

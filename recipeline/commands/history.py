@@ -1,4 +1,4 @@
-"""History: who was in Production from when to when, and why."""
+"""History: the versions in Production, with time, user and reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recipeline.reports.summary import tabulate
 
 @reading_command("history")
 def history(session: Session) -> tuple[Any, str]:
-    """Show which version was in Production from when to when, who changed it, and why.
+    """List the versions that were in Production: when, changed by whom, and why.
 
     \b
     Reads:  the ledger
@@ -24,7 +24,10 @@ def history(session: Session) -> tuple[Any, str]:
 
 
 def show_terms(served: list[Term], name: str) -> str:
-    """Return the terms as a table, newest first, times in this machine's time zone; each lasts until the one above it."""
+    """Return the terms as a table, newest first, in local time.
+
+    Each term lasts until the one above it.
+    """
     if not served:
         return f"Nothing was in Production of {name}."
     rows = [
@@ -40,5 +43,5 @@ def show_terms(served: list[Term], name: str) -> str:
 
 
 def _local(time: datetime) -> str:
-    """Return a time as `who-served` takes it, with this machine's offset."""
+    """Return a time with this machine's offset, in the format of `who-served`."""
     return time.astimezone().isoformat(sep=" ", timespec="seconds")

@@ -1,4 +1,4 @@
-"""Monitor: whether live rows are still like those that the model in Production learned from, and whether it errs as little."""
+"""Monitor: drift between live rows and training rows, and live errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from recipeline.cli.cards import card_of
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.options import check_rows, choose_word, session_options
-from recipeline.cli.rows import asked_model, fetched, open_tables
+from recipeline.cli.rows import local_rows, open_model, open_tables
 from recipeline.commands.retrain import APPEND, Retrained, retrain_on
 from recipeline.data.uris import redact
 from recipeline.errors import DataError, UnavailableError, UsageError
@@ -65,26 +65,30 @@ KEPT_OF_A_WINDOW = 2_000
     callback=check_rows,
     default="",
     show_default="none",
-    help="A table of request_id, row and the target: what came true.",
+    help="Late labels: a table of request_id, row and the target.",
 )
-@click.option("--window", default="", show_default="all rows in one", help="So many rows, or a time: 1000, 24h, 7d, last24h.")
-@click.option("--fail-on", default="", show_default="drift", help="warn, drift or never: what ends with the exit code 5.")
-@click.option("--on-drift", default="", show_default=NOTHING, help="retrain: with the labelled rows, through the same gates.")
+@click.option(
+    "--window", default="", show_default="all rows in one", help="A number of rows or a time: 1000, 24h, 7d, last24h."
+)
+@click.option("--fail-on", default="", show_default="drift", help="Verdict with exit code 5: warn, drift or never.")
+@click.option("--on-drift", default="", show_default=NOTHING, help="retrain: run the chain with the labelled rows as well.")
 def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail_on: str, on_drift: str) -> Result:
-    """Compare live rows with those that the model in Production learned from; with labels, its errors with those it had.
+    """Compare live rows with the training rows of the model in Production.
+
+    With labels, also compare the model's errors with those on its test rows.
 
     \b
     Reads:  the rows; baseline.json, baseline_rows.parquet and the model in Production
     Writes: drift.json, card.html; metrics, a step for each window
-    Exit code 5: the last complete window has drifted. Where none is complete, or it has fewer rows than the recipe's
-    monitoring.min_rows, nothing is judged, the output says so, and the exit code is 0.
+    Exit code 5: the last complete window has drifted. Without a complete window of at least monitoring.min_rows rows (recipe)
+    there is no verdict, the output says so, and the exit code is 0.
     Example: recipeline monitor --data wines.csv
     """
     from recipeline.monitoring.verdict import DRIFT, SEVERITY
     from recipeline.monitoring.windows import Window
 
     session, now = open_session(recipe, profile), time.time()
-    asked = Asked(
+    options = MonitorOptions(
         data,
         labels,
         Window.parse(window, now),
@@ -92,29 +96,29 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
         choose_word("fail_on", fail_on, FAIL_ON, default="drift"),
         choose_word("on_drift", on_drift, (NOTHING, RETRAIN)) == RETRAIN,
     )
-    with session.open_run("monitor") as run, _open_live(session, run, asked) as live:
-        report = _compare(session, run, live, asked)
+    with session.open_run("monitor") as run, _open_live(session, run, options) as live:
+        report = _compare(session, run, live, options)
         run.save(DRIFT_REPORT, report)
         verdict = report["newest"]["verdict"]
         run.tag(verdict=verdict)
-        if asked.fail_on != NEVER and SEVERITY.get(verdict, 0) >= SEVERITY[asked.fail_on]:
+        if options.fail_on != NEVER and SEVERITY.get(verdict, 0) >= SEVERITY[options.fail_on]:
             run.outcome, run.exit_code = "drift", DRIFTED
         draw_card(session, run, "monitor", lambda: StepResults(session.recipe, run))
         words = [*describe_monitoring(report), f"The card: {card_of(session, run.id)}"]
-        rows = live.labelled() if asked.retrains and verdict == DRIFT else None
+        rows = live.labelled() if options.retrains and verdict == DRIFT else None
     if rows is None:
         return Result("\n".join(words), run.exit_code, run.id, run.outcome)
     session.reporter.say("\n".join(words))
     retrained = _retrain(session, rows)
     run.tag(retrain_run_id=retrained.run_id)
-    # What has drifted is put right only by another model.
+    # Only another model in Production ends a drift.
     code = 0 if retrained.outcome == "promoted" else retrained.exit_code or run.exit_code
     return Result(retrained.words, code, run.id, run.outcome)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is to be looked at, and what becomes of drift."""
+class MonitorOptions:
+    """The options of a monitoring run, parsed."""
 
     data: str
     labels: str
@@ -126,7 +130,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class LiveData:
-    """The rows, whose they are, and what they are compared with."""
+    """Live rows, their model in Production, and their labels."""
 
     champion: ModelVersion
     features: tuple[Feature, ...]
@@ -136,36 +140,38 @@ class LiveData:
     target: str
 
     def labelled(self) -> pd.DataFrame:
-        """Return the rows whose target is known. Raises DataError where there is none."""
+        """Return the rows whose target is known.
+
+        Raises
+        ------
+        DataError : there is none.
+        """
         found = self.rows.labelled(self.target)
         if found.empty:
             raise DataError(
-                "on_drift=retrain must have rows whose target is known.",
-                got="none",
+                "No labelled rows to retrain on (on_drift=retrain).",
                 fix="Name a table of request_id and the target with labels=.",
             )
         return found
 
 
 @contextmanager
-def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveData]:
-    """Find the model in Production and the rows; give both for the block."""
+def _open_live(session: Session, run: StepRun, options: MonitorOptions) -> Iterator[LiveData]:
+    """Find the model in Production and the rows; yield both for the block."""
     from recipeline.inference.model_info import Feature
     from recipeline.monitoring.live_rows import LiveTables, PredictionLog, find_beside, find_log, is_log
 
     champion = session.registry.holder(CHAMPION)
     if champion is None:
         raise UnavailableError(
-            f"A version of {session.registry.name} must be in Production to be monitored.",
-            got="none",
+            f"No version of {session.registry.name} in Production to monitor.",
             fix="Run `make pipeline`.",
         )
     run.set_lineage(lineage_of_version(champion, session.order))
-    run.tag(model_version=champion.version, input=redact(asked.data) or "the service's log")
+    run.tag(model_version=champion.version, input=redact(options.data) or "the service's log")
     if not run.has(BASELINE):
         raise UnavailableError(
-            f"Version {champion.version} must have a baseline.",
-            got="none: it was evaluated by an earlier version of the project",
+            f"Version {champion.version} has no baseline: it was evaluated by an earlier version of the library.",
             fix="Run `make pipeline`, or retrain.",
         )
     info = run.load(MODEL_INFO)
@@ -173,31 +179,29 @@ def _open_live(session: Session, run: StepRun, asked: Asked) -> Iterator[LiveDat
     target, version = session.recipe.target, str(champion.version)
     column = session.recipe.columns[target]
     rule = Feature(target, column.unit, column.type, min=column.min, max=column.max)
-    data = asked.data or str(_log_folder(session))
-    with fetched(session, data, "data") as path:
+    data = options.data or str(_log_folder(session))
+    with local_rows(session, data, "data") as path:
         log = [path] if is_log(path) else find_log(path) if path.is_dir() else []
-        if not asked.data and not log:
+        if not options.data and not log:
             raise UnavailableError(
-                f"The service's log in {path} must hold rows.",
-                got="none: the service has not been asked since",
+                f"No rows in the service's log {path}: the service has received no requests.",
                 fix="Serve with this profile, or name rows with data=.",
             )
-        if asked.data and path.is_dir() and log and (others := find_beside(path, log)):
+        if options.data and path.is_dir() and log and (others := find_beside(path, log)):
             raise DataError(
                 f"data must be a folder of the service's log, or of tables: {path}.",
                 got=f"a log and '{others[0].relative_to(path)}'",
-                fix="Take one of them out, or let its name begin with '_' to leave it out.",
+                fix="Remove one of them, or begin its name with '_' to exclude it.",
             )
         if log:
-            labels = _read_labels(session, asked.labels, rule)
-            lines = PredictionLog(log, features, version, labels, now=asked.now)
+            labels = _read_labels(session, options.labels, rule)
+            lines = PredictionLog(log, features, version, labels, now=options.now)
             yield LiveData(champion, features, lines, labels, data, target)
             return
-        if asked.labels:
+        if options.labels:
             raise UsageError(
-                "labels must belong to the rows of a log.",
-                got="a table",
-                fix=f"Give the table a column '{target}' instead.",
+                "labels apply to the rows of a log, and data is a table.",
+                fix=f"Add the labels to the table as a column '{target}'.",
             )
         names = [feature.name for feature in features]
         tables = LiveTables(
@@ -210,8 +214,7 @@ def _log_folder(session: Session) -> Path:
     wanted = session.profile.service.prediction_log
     if wanted is None:
         raise UsageError(
-            "data must name rows where the profile's service keeps no log of its own.",
-            got="nothing",
+            "No rows to monitor: data is empty, and the profile's service keeps no log.",
             fix="Name a table with data=, or set service.prediction_log in the profile.",
         )
     return session.root / wanted.folder
@@ -222,12 +225,15 @@ def _read_labels(session: Session, labels: str, rule: Feature) -> Labels | None:
 
     if not labels:
         return None
-    with fetched(session, labels, "labels") as path:
+    with local_rows(session, labels, "labels") as path:
         return read_labels(open_tables(path, [REQUEST_ID], labels), rule.name, session.recipe.na, rule)
 
 
-def _compare(session: Session, run: StepRun, live: LiveData, asked: Asked) -> dict[str, Any]:
-    """Compare window by window, and log the metrics of each; return what was found: all of the newest, the gist of others."""
+def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOptions) -> dict[str, Any]:
+    """Compare each window with the baseline, log its metrics, return the report.
+
+    The report has the full result of the newest complete window and a summary of the others.
+    """
     from recipeline.monitoring.drift import compare, summarise_window
     from recipeline.monitoring.live_rows import LiveTables
     from recipeline.monitoring.sample import MOST_ROWS, Live
@@ -236,10 +242,10 @@ def _compare(session: Session, run: StepRun, live: LiveData, asked: Asked) -> di
 
     recipe, baseline, reference = session.recipe, run.load(BASELINE), run.load(BASELINE_ROWS).to_numpy()
     is_table = isinstance(live.rows, LiveTables)
-    if is_table and asked.window.seconds:
-        raise UsageError("window must be a number of rows for a table.", got="a time", fix="A table does not say when.")
+    if is_table and options.window.seconds:
+        raise UsageError("window must be a number of rows for a table.", got="a time", fix="Only a log has times.")
     columns = live.rows.columns() if isinstance(live.rows, LiveTables) else {}
-    most = MOST_ROWS if asked.window.is_all else KEPT_OF_A_WINDOW
+    most = MOST_ROWS if options.window.is_all else KEPT_OF_A_WINDOW
     windows, total = list[dict[str, Any]](), 0
     learned = run.load(TRAINING_ROWS)["row"].to_numpy() if run.has(TRAINING_ROWS) else None
     # Of no rows, where no window is complete yet.
@@ -247,26 +253,26 @@ def _compare(session: Session, run: StepRun, live: LiveData, asked: Asked) -> di
     # By its version: another one may come into Production meanwhile.
     uri = f"models:/{recipe.model_name}/{live.champion.version}"
     model = load_named(session.store, session.reader, recipe.model_name, uri)
-    with asked_model(session, model) as answers:
-        for time_, window in asked.window.split(
-            _told(session, live.rows.pieces()), lambda: Live(live.features, baseline, recipe.random_state, most)
+    with open_model(session, model) as answers:
+        for time_, window in options.window.split(
+            _count_rows(session, live.rows.pieces()), lambda: Live(live.features, baseline, recipe.random_state, most)
         ):
             window.predict_missing(answers.predict)
             found = compare(window, reference, recipe.monitoring, recipe, columns, learned)
             total += window.rows
             _log_metrics(session, run, found, len(windows), time_)
-            is_complete = asked.window.is_complete(window.rows, time_, asked.now)
+            is_complete = options.window.is_complete(window.rows, time_, options.now)
             when = None if math.isnan(time_) else time_
             windows.append({"time": when, "is_complete": is_complete, **summarise_window(found)})
-            if is_complete and asked.window.may_decide(time_):
+            if is_complete and options.window.may_decide(time_):
                 judged = found
     if not windows:
-        raise DataError(f"{live.origin} must hold rows.", got="none", fix="Name a file that does.")
+        raise DataError(f"No rows in {live.origin}.", fix="Name a file with rows.")
     return {
         "model": {"name": recipe.model_name, "version": str(live.champion.version), "trained_on": baseline["errors"]["rows"]},
         "origin": live.origin,
         "rows": total,
-        "window_rows": asked.window.rows,
+        "window_rows": options.window.rows,
         "left_out": live.rows.left_out,
         "repeated": live.rows.repeated,
         "labels": {"given": len(live.labels.values), "joined": live.labels.joined} if live.labels else None,
@@ -276,8 +282,8 @@ def _compare(session: Session, run: StepRun, live: LiveData, asked: Asked) -> di
     }
 
 
-def _told(session: Session, pieces: Iterator[LiveRows]) -> Iterator[LiveRows]:
-    """Yield the pieces, and show how many rows there were."""
+def _count_rows(session: Session, pieces: Iterator[LiveRows]) -> Iterator[LiveRows]:
+    """Yield the pieces and show the number of rows so far."""
     rows = 0
     for piece in pieces:
         rows += len(piece.values)
@@ -286,7 +292,7 @@ def _told(session: Session, pieces: Iterator[LiveRows]) -> Iterator[LiveRows]:
 
 
 def _log_metrics(session: Session, run: StepRun, found: Mapping[str, Any], step: int, time_: float) -> None:
-    """Log a window's figures, one step of a series each, at the time of its last row."""
+    """Log the metrics of a window as one step, at the time of its last row."""
     from mlflow.entities import Metric
 
     from recipeline.monitoring.verdict import SEVERITY
@@ -305,7 +311,7 @@ def _log_metrics(session: Session, run: StepRun, found: Mapping[str, Any], step:
 
 
 def _metric_keys(names: Iterable[str]) -> dict[str, str]:
-    """Return the names of the features as metrics may have them, still distinct."""
+    """Return the feature names as distinct, valid metric names."""
     keys: dict[str, str] = {}
     for name in names:
         key = re.sub(r"[^\w. -]", "_", name)
@@ -316,7 +322,7 @@ def _metric_keys(names: Iterable[str]) -> dict[str, str]:
 
 
 def _retrain(session: Session, rows: pd.DataFrame) -> Retrained:
-    """Learn from labelled rows too; they go by a file of their own, as any others would."""
+    """Retrain on the labelled rows, passed as a file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labelled.parquet"
         rows.to_parquet(path, index=False)

@@ -1,4 +1,4 @@
-"""New: a project of one's own, from the template of the installed library."""
+"""New: a project from the template of the installed library."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from recipeline.errors import UsageError
 
 @entry_point("new", FilesEntryPoint)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--data", default="", show_default="the wines", help="A CSV or Parquet file: its recipe is drafted.")
-@click.option("--target", default="", show_default="none", help="The column of the file that is to be predicted.")
-@click.option("--na", default="", show_default="none", help="Words of the file that stand for missing values, comma separated.")
+@click.option("--data", default="", show_default="the wines", help="A CSV or Parquet file to draft a recipe for.")
+@click.option("--target", default="", show_default="none", help="The column of the file to predict.")
+@click.option("--na", default="", show_default="none", help="Words that mean a missing value, comma separated.")
 def new(folder: Path, data: str, target: str, na: str) -> Result:
-    """Write a project into FOLDER: recipe, profiles, steps, Makefile, MLproject, tests, and a lock with the library in it.
+    """Write a project into FOLDER, with a lock that includes the library.
 
-    Without --data it is the example of the wines, complete. Nothing is written unless all of it is.
+    The project has a recipe, profiles, steps, Makefile, MLproject and tests. Without --data it is the complete example of the
+    wines. It is written whole or not at all.
 
     \b
     Reads:  the template of the installed library; the file
@@ -31,7 +32,7 @@ def new(folder: Path, data: str, target: str, na: str) -> Result:
     from recipeline.scaffolding.template import read_template, write_project
 
     if bool(data) != bool(target):
-        raise UsageError("--data and --target must be given together, or neither of them.", fix="Name the other one, too.")
+        raise UsageError("--data and --target belong together; one is missing.", fix="Give both or neither.")
     words = tuple(word.strip() for word in na.split(",") if word.strip())
     name = folder.resolve().name
     template = read_template()

@@ -1,11 +1,11 @@
-"""Predict: a file of rows of any size, or the model's sample row."""
+"""Predict: predictions for a file of rows, or for the model's sample row."""
 
 from __future__ import annotations
 
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
@@ -13,7 +13,7 @@ import click
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import is_fetched_project, open_session
 from recipeline.cli.options import check_rows, choose_word, session_options
-from recipeline.cli.rows import asked_model, fetched, open_tables
+from recipeline.cli.rows import local_rows, open_model, open_tables
 from recipeline.data.uris import local_path, redact
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.escape import is_remote
@@ -39,23 +39,23 @@ STOP, REJECT = "stop", "reject"
 @click.option(
     "--output",
     default="",
-    show_default="<input>.predictions.csv or .parquet, in the folder you are in",
+    show_default="<input>.predictions.csv or .parquet, in the working folder",
     help="The file to write: .csv, .csv.gz or .parquet.",
 )
-@click.option("--model-uri", default="", show_default="models:/<model of the recipe>/Production", help="The model to ask.")
+@click.option("--model-uri", default="", show_default="models:/<model of the recipe>/Production", help="The model.")
 @click.option(
     "--on-bad-rows",
     default="",
     show_default=STOP,
-    help="stop: name them and write nothing; reject: set them aside in <output>.rejects.csv.",
+    help="stop: list bad rows and write nothing; reject: write them to <output>.rejects.csv.",
 )
 def predict(recipe: str, profile: str, input: str, output: str, model_uri: str, on_bad_rows: str) -> Result:
-    """Predict a file of rows of any size; without input, the model's sample row, for a first look.
+    """Predict a file of rows of any size; without input, the model's sample row.
 
     \b
     Reads:  the rows, the model and its model_info.json
-    Writes: the rows as they were, with prediction, prediction_lower, prediction_upper (90 %) and model_version
-    The output is there whole or not at all. A bad row lacks a number, or has one that is not possible.
+    Writes: the input's columns, with prediction, prediction_lower, prediction_upper (90 %) and model_version
+    The output is written whole or not at all. A bad row has a missing or an impossible value.
     Example: recipeline predict --input wines.csv --output scored.csv
     """
     from recipeline.registry.loading import check_model_uri, load_named
@@ -65,14 +65,14 @@ def predict(recipe: str, profile: str, input: str, output: str, model_uri: str, 
     rejects = choose_word("on_bad_rows", on_bad_rows, (STOP, REJECT)) == REJECT
     target = choose_output(session.cwd, input, output)
     if not session.store.is_writable:
-        session.reporter.say("note: you may not write to the store: this prediction leaves no run")
+        session.reporter.say("note: no permission to write to the store: this prediction is not recorded as a run")
     with session.open_run("predict") if session.store.is_writable else nullcontext() as run:
         model = load_named(session.store, session.reader, session.recipe.model_name, model_uri)
         if run:
             run.tag(model_name=model.name, model_version=model.version, model_data_source=model.data_source)
         words = [f"The model: {model}."]
         if model.is_synthetic:
-            words.append("It was trained on SYNTHETIC rows, made up: what it predicts says nothing about real ones.")
+            words.append("It was trained on SYNTHETIC rows: its predictions do not apply to real ones.")
         if target:
             words += predict_file(session, run, model, input, target, rejects=rejects)
         else:
@@ -81,34 +81,40 @@ def predict(recipe: str, profile: str, input: str, output: str, model_uri: str, 
 
 
 def choose_output(folder: Path, input: str, output: str) -> Path | None:
-    """Return the file to write: `output`, or one of the input's name in `folder`; None where there is no input.
+    """Return the file to write; None where there is no input.
+
+    `output`, or a file named after the input in `folder`.
 
     Raises
     ------
-    UsageError : it is no local file, of no known kind, or would be written into a project that is gone after the run.
+    UsageError : it is not a local file, its kind is unknown, or it lies in a project that is deleted after the run.
     """
     from recipeline.data.readers import split_name
     from recipeline.data.writers import CSV_SUFFIXES, PARQUET_SUFFIXES
 
     if not input:
         if output:
-            raise UsageError("output needs an input.", got="none", fix="Name the rows to predict with input=.")
+            raise UsageError("output is set without input.", fix="Name the rows to predict with input=.")
         return None
     name = Path(urlsplit(redact(input)).path if is_remote(input) else input).name
     stem, suffix = split_name(name.replace("***", ""))  # no name of a file holds a secret of the address
     path = local_path(output or f"{stem or 'input'}.predictions{suffix or '.csv'}", folder)
     if path is None:
-        raise UsageError("output must be a local file.", got=f"'{redact(output)}'", fix="Name one, and copy it from there.")
+        raise UsageError(
+            "output must be a local file.", got=f"'{redact(output)}'", fix="Name a local file and copy it afterwards."
+        )
     if is_fetched_project() and not Path(output).expanduser().is_absolute():
         raise UsageError(
             "output must be an absolute path where the project is run from a URI.",
             got=f"'{output}'",
-            fix="Name the file with its whole path: -P output=$PWD/scored.csv.",
+            fix="Give the full path: -P output=$PWD/scored.csv.",
         )
     suffix = "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     known = [*CSV_SUFFIXES, *(f"{suffix}.gz" for suffix in CSV_SUFFIXES), *PARQUET_SUFFIXES]
     if suffix not in known:
-        raise UsageError("output must be a CSV or Parquet file.", got=f"'{path.name}'", fix=f"It ends in {', '.join(known)}.")
+        raise UsageError(
+            "output must be a CSV or Parquet file.", got=f"'{path.name}'", fix=f"Use an ending of {', '.join(known)}."
+        )
     return path
 
 
@@ -124,7 +130,7 @@ def predict_file(
     aside = target.with_name(f"{stem}.rejects{suffix}") if rejects else None
     if run:
         run.tag(input=redact(input), output=target)
-    with fetched(session, input, "input") as path, asked_model(session, model) as asked:
+    with local_rows(session, input, "input") as path, open_model(session, model) as asked:
         tables = open_tables(path, asked.names, input)
         for output in (target, *([aside] if aside else [])):
             check_output(output, [path])
@@ -147,34 +153,39 @@ def _words(model: NamedModel, tally: Tally, target: Path, aside: Path | None, se
         lines.append(f"{tally.rejected:,} bad rows set aside: {aside}")
     unseen = [f"{name} {count:,}" for name, count in tally.unseen.items() if count]
     if unseen:
-        lines.append(f"Warning: rows with values beyond those that the model was trained on: {', '.join(unseen)}.")
+        lines.append(f"Warning: rows with values outside of the training range: {', '.join(unseen)}.")
     if model.info is None:
-        lines.append("Warning: the model has no model_info.json: no ranges were checked, and there is no interval.")
+        lines.append("Warning: the model has no model_info.json: ranges were not checked, and predictions have no interval.")
     return lines
 
 
+def _show(value: Any) -> str:
+    """Return a value of a sample row as people read it."""
+    if value is None:
+        return "missing"
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def predict_sample(session: Session, model: NamedModel) -> str:
-    """Return the model's sample row and its prediction, for people."""
+    """Return the model's sample row and its prediction as text."""
     import numpy as np
 
+    from recipeline.inference.columns import Columns
     from recipeline.reports.summary import tabulate
 
     if model.info is None:
         raise UnavailableError(
-            f"{model} must have a sample row in its model_info.json.",
-            got="none",
-            fix="Name the rows to predict with input=, or register the model anew.",
+            f"No sample row in the model_info.json of {model}.",
+            fix="Name the rows to predict with input=, or register the model again.",
         )
     sample, target = model.info["sample"], model.info["target"]
-    rows = np.array([[np.nan if sample[name] is None else sample[name] for name in model.features]], dtype=np.float64)
-    with asked_model(session, model) as asked:
+    columns = Columns.of(model.info)
+    rows = np.array([[np.nan if sample[it.name] is None else it.kind.read(sample[it.name], it)[0] for it in columns.features]])
+    with open_model(session, model) as asked:
         answer = dict(
             zip([name for name, _ in asked.columns], (column[0].as_py() for column in asked.answer(rows)), strict=True)
         )
-    shown = [
-        (feature["name"], "missing" if sample[feature["name"]] is None else f"{sample[feature['name']]:g}", feature["unit"])
-        for feature in model.info["features"]
-    ]
+    shown = [(it.name, _show(sample[it.name]), it.unit) for it in columns.features]
     limits = ""
     if asked.interval:
         low, high = answer["prediction_lower"], answer["prediction_upper"]

@@ -1,4 +1,4 @@
-"""Repair: mend what can be mended without losing anything."""
+"""Repair: fix the problems that can be fixed without loss."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from recipeline.tracking.store import held, store_lock
 @entry_point("repair")
 @session_options
 def repair(recipe: str, profile: str) -> Result:
-    """Mend what doctor found and can be mended safely; what cannot is named.
+    """Repair the problems that doctor finds where that is safe; list the others.
 
     \b
     Reads:  the registry, the ledger
-    Writes: stages that follow the alias, begun changes finished, the ledger's damage taken note of; in a store that was moved,
-            where its artifacts are
+    Writes: stages that follow the alias, interrupted changes completed, ledger damage acknowledged; in a store that was moved,
+            the location of its artifacts
     Nothing is deleted: no version, no run, no entry.
-    Exit code 7: something is left that it cannot mend.
+    Exit code 7: a problem is left that it cannot repair.
     Example: recipeline repair
     """
     moved = _relocate_store(recipe, profile)  # before a run writes to where the store was
@@ -35,21 +35,22 @@ def repair(recipe: str, profile: str) -> Result:
 
 
 def _relocate_store(recipe: str, profile: str) -> list[str]:
-    """Let a store that was moved name its artifacts where they are now; return a line for each folder that it was in."""
+    """Update artifact locations in a store that was moved.
+
+    Return one line per former folder.
+    """
     settings = open_settings(recipe, profile)
     store, lines = find_local(settings.store_uri, settings.artifact_root), []
     if store is not None and store.database.exists():
         with store_errors(settings.store_uri), held(store_lock(settings.store_uri), settings.store_uri):
             while (before := find_old_root(store.database, store.artifacts)) is not None:
                 relocate(store.database, before, store.artifacts)
-                lines.append(
-                    f"mended: The store was moved: it names its artifacts in {store.artifacts} now, no longer in {before}."
-                )
+                lines.append(f"repaired: the store was moved; its artifacts are in {store.artifacts} now, not in {before}.")
     return lines
 
 
 def _repair_registry(session: Session, run: StepRun) -> list[str]:
-    """Mend what can be mended of the registry and the ledger; return a line for each finding."""
+    """Repair the registry and the ledger; return one line per finding."""
     registry, changed_by = session.registry, session.changed_by(run)
     before = [finding for finding in examine_registry(session) if finding.state == "broken"]
     for note in registry.reconcile(changed_by):
@@ -59,7 +60,7 @@ def _repair_registry(session: Session, run: StepRun) -> list[str]:
     lost = {f"version {entry.after}" for entry in reading.changes if entry.after and entry.after not in known}
     names = tuple(sorted({*reading.faults, *(lost - reading.acknowledged)}))
     if names:
-        registry.acknowledge(names, f"seen and taken note of: {', '.join(names)}", changed_by)
+        registry.acknowledge(names, f"acknowledged: {', '.join(names)}", changed_by)
     after = [finding for finding in examine_registry(session) if finding.state == "broken"]
     left = {finding.what for finding in after}
     lines = [
@@ -68,5 +69,5 @@ def _repair_registry(session: Session, run: StepRun) -> list[str]:
         if finding.what not in left
     ]
     run.exit_code = EXIT_BROKEN if after else 0
-    lines += [f"not mended: {finding.what}\n    → {finding.fix}" for finding in after]
+    lines += [f"not repaired: {finding.what}\n    → {finding.fix}" for finding in after]
     return lines

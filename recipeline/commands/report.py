@@ -1,4 +1,4 @@
-"""Report: the newest index card, and a closer look at the best candidate, which takes longer than the chain may."""
+"""Report: the newest cards, and a detailed inspection of the best candidate."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ TOP = 4
 @entry_point("report")
 @session_options
 def report(recipe: str, profile: str) -> Result:
-    """Print where the newest cards are, and draw what is dear: learning curve, partial dependence, file-order stress score.
+    """Print the location of the newest cards and draw the inspection card.
+
+    The inspection takes longer than the chain may: learning curve, partial dependence, file-order stress score.
 
     \b
-    Reads:  the newest finished run of main and what it was made from
+    Reads:  the newest finished run of main and its upstream runs
     Writes: inspection.json, card.html; once for each run of main
     Example: recipeline report
     """
@@ -37,29 +39,31 @@ def report(recipe: str, profile: str) -> Result:
         chains = session.history.newest("main")
         ids = lineage_of_chain(chains[0], session.order) if chains else {}
         if "evaluate" not in ids:
-            raise UnavailableError("A finished run of main must be there to report on.", got="none", fix="Run `make pipeline`.")
+            raise UnavailableError("No finished run of main to report on.", fix="Run `make pipeline`.")
         closer = _drawn_before(session, ids["evaluate"])
     if not closer:
         with session.open_run("report") as run:
             run.set_lineage(ids)
             if not run.has(DIAGNOSIS):
                 raise UnavailableError(
-                    "The newest run of main must have been evaluated by this version of the project.",
-                    got="an older one",
+                    "The newest run of main was evaluated by an earlier version of the library.",
                     fix="Run `make pipeline`.",
                 )
             run.save(INSPECTION, _inspect(session, run))
             draw_card(session, run, "report", lambda: StepResults(session.recipe, run))
         closer = run.id
     lines = [
-        f"The run:        {card_of(session, chains[0].info.run_id)}",
-        f"A closer look:  {card_of(session, closer)}",
+        f"The run:     {card_of(session, chains[0].info.run_id)}",
+        f"Inspection:  {card_of(session, closer)}",
     ]
     return Result("\n".join(lines))
 
 
 def _drawn_before(session: Session, evaluate_run_id: str) -> str:
-    """Return the run ID of a report on an evaluation, with a card that is whole; empty where there is none."""
+    """Return the run ID of an existing report on an evaluation.
+
+    Its card is complete; empty where there is none.
+    """
     for run in session.history.newest("report", limit=50):
         tags = run.data.tags
         if tags.get("recipeline.evaluate_run_id") == evaluate_run_id and "recipeline.card_failures" not in tags:
@@ -69,22 +73,23 @@ def _drawn_before(session: Session, evaluate_run_id: str) -> str:
 
 def _inspect(session: Session, run: StepRun) -> dict[str, Any]:
     from recipeline.evaluation.inspection import learning_curve, partial_dependence, score_file_order
+    from recipeline.inference.columns import Columns
 
     recipe, train = session.recipe, run.load(TRAIN)
     if set(train.columns) != set(recipe.columns):
         raise UsageError(
-            "The recipe must have the columns of the run that is reported on.",
-            got=f"other ones than {', '.join(train.columns)}",
+            f"The recipe must have the columns of the newest run: {', '.join(train.columns)}.",
+            got=f"{', '.join(recipe.columns)}",
             fix="Run `make pipeline` with this recipe.",
         )
     best = run.load(LEADERBOARD).iloc[0]
     model = run.load_model("train", str(best.model_id))
-    session.reporter.say(f"report: a closer look at {best.candidate}")
+    session.reporter.say(f"report: inspecting {best.candidate}")
     top = [entry["feature"] for entry in run.load(DIAGNOSIS)["importance"][:TOP]]
     method = run.load(LEAK_AUDIT)["method"]
     return {
         "split_method": method,
         "learning_curve": learning_curve(model, train, recipe, method, session.workers, session.reporter.advance),
         "file_order": score_file_order(model, run.load(DATASET), recipe, session.workers),
-        "dependence": partial_dependence(model, train[list(recipe.features)], top),
+        "dependence": partial_dependence(model, train[list(recipe.features)], top, Columns.learn(recipe, train)),
     }

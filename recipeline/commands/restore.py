@@ -1,4 +1,4 @@
-"""Restore: put the local store of an archive in the place of this one."""
+"""Restore: replace the local store by the store of an archive."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_settings, reporter
 from recipeline.cli.options import session_options
-from recipeline.maintenance.backup import bring_back, require_local
+from recipeline.maintenance.backup import require_local, restore_archive
 from recipeline.tracking.failures import store_errors
 
 
@@ -17,7 +17,9 @@ from recipeline.tracking.failures import store_errors
 @session_options
 @click.option("--input", "source", required=True, help="An archive that `backup` wrote, in this folder.")
 def restore(recipe: str, profile: str, source: str) -> Result:
-    """Put the store of an archive in the place of this one, which is moved aside, not deleted. End servers of it first.
+    """Replace the local store by the store of an archive.
+
+    The present store is moved aside, not deleted. Stop its servers first.
 
     \b
     Reads:  the archive
@@ -27,5 +29,7 @@ def restore(recipe: str, profile: str, source: str) -> Result:
     settings = open_settings(recipe, profile)
     store = require_local(settings.store_uri, settings.artifact_root)
     with store_errors(settings.store_uri):
-        aside = bring_back(store, settings.store_uri, settings.cwd / Path(source), reporter().tick)
-    return Result("\n".join([f"{settings.store_uri} is that of {source}", *(f"the one before: {path}" for path in aside)]))
+        aside = restore_archive(store, settings.store_uri, settings.cwd / Path(source), reporter().tick)
+    return Result(
+        "\n".join([f"{settings.store_uri} is restored from {source}", *(f"the store before: {path}" for path in aside)])
+    )

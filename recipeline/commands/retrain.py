@@ -1,4 +1,4 @@
-"""Retrain: add rows to those that the model in Production learned from, or replace them, and run the chain on the result."""
+"""Retrain: run the chain on new rows, added to the champion's or alone."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import click
 from recipeline.artifacts import DATASET, ORDER, TRAINING_DATA
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
-from recipeline.cli.options import check_path, choose_word, session_options
+from recipeline.cli.options import check_path, choose_word, model_option, promote_option, session_options
 from recipeline.cli.pipeline import name_params, run_pipeline
-from recipeline.cli.rows import LabelledFile, fetched, read_labelled
+from recipeline.cli.rows import LabelledFile, local_rows, read_labelled
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.sources import is_named
 from recipeline.data.uris import local_path, redact
@@ -46,12 +46,12 @@ _ADDED = "added_digest"
     "--mode",
     default="",
     show_default="append; of the profile's own rows: replace",
-    help="append: to the rows of the model in Production; replace: learn from these rows alone.",
+    help="append: add to the training rows of the model in Production; replace: use these rows alone.",
 )
-@click.option("--model", default="", show_default="all", help="The candidates to train, as for main.")
-@click.option("--promote", default="", show_default="the profile's: auto", help="As for main.")
+@model_option
+@promote_option
 def retrain(recipe: str, profile: str, data: str, mode: str, model: str, promote: str) -> Result:
-    """Learn from new rows, and put the result into Production where it has earned it: the chain, with the same gates.
+    """Run the chain on new rows, with the same gates as main.
 
     \b
     Reads:  the new rows, the rows of the model in Production
@@ -68,7 +68,7 @@ def retrain(recipe: str, profile: str, data: str, mode: str, model: str, promote
 
 @dataclass(frozen=True)
 class Retrained:
-    """What became of it: words for people, the run, and how it ended."""
+    """The result of retraining: summary, run ID, outcome and exit code."""
 
     words: str
     run_id: str
@@ -77,11 +77,12 @@ class Retrained:
 
 
 def retrain_on(session: Session, data: str, mode: str, *, model: str = "", promote: str = "") -> Retrained:
-    """Run the chain on the rows of the champion and those of `data`, or on the latter alone.
+    """Run the chain on the rows of `data`, with or without the champion's.
 
     Raises
     ------
-    UsageError : real rows would be mixed with made-up ones. DataError : the new rows are not as the recipe says.
+    UsageError : real rows would be mixed with synthetic ones.
+    DataError : the new rows break the recipe's rules.
     """
     check_steps(session, ORDER, name_params(data=data, model=model, promote=promote))
     with session.open_run("retrain") as run:
@@ -97,7 +98,10 @@ def retrain_on(session: Session, data: str, mode: str, *, model: str = "", promo
 
 @dataclass(frozen=True)
 class NewRows:
-    """Rows to learn from, by file; `is_synthetic`: they are made up. `data` names them where a step may read them itself."""
+    """New training rows by file.
+
+    `data` names them where a step may read them itself; else it is empty.
+    """
 
     files: list[LabelledFile]
     is_synthetic: bool
@@ -110,7 +114,10 @@ class NewRows:
 
 
 def _read_new(session: Session, data: str) -> NewRows:
-    """Return the rows that `data` names, a source of the recipe's or what `monitor` takes too; all are read by one reader."""
+    """Return the rows that `data` names.
+
+    A source of the recipe, or any input of `monitor`; one reader reads both.
+    """
     named = data or session.profile.data
     if is_named(named, session.recipe):
         source = session.source(data)
@@ -118,7 +125,7 @@ def _read_new(session: Session, data: str) -> NewRows:
             path = Path(folder) / "rows"
             path.write_bytes(source.content)
             return NewRows(read_labelled(session, path, source.origin), source.is_synthetic, data)
-    with fetched(session, named, "data") as path:
+    with local_rows(session, named, "data") as path:
         files = read_labelled(session, path, named)
         is_as_is = all(file.is_as_is for file in files)
         if is_as_is and local_path(named, session.cwd) is None:
@@ -127,14 +134,22 @@ def _read_new(session: Session, data: str) -> NewRows:
 
 
 def _joined(session: Session, files: list[LabelledFile]) -> pd.DataFrame:
-    """Return the rows of all files as one table. Raises DataError where one breaks the recipe's rules."""
+    """Return the rows of all files as one table.
+
+    Raises
+    ------
+    DataError : a row breaks the recipe's rules.
+    """
     import pandas as pd
 
     return pd.concat([file.checked(session.recipe) for file in files if len(file.rows)], ignore_index=True)
 
 
 def _replace(session: Session, run: StepRun, data: str) -> tuple[str, str]:
-    """Return where the new rows are, saved as a table of their own where no step may read them; in words what is in it."""
+    """Return the URI of the new rows and a description.
+
+    They are saved as a table of this run unless a step can read them directly.
+    """
     from recipeline.data.schema import validate_table
 
     words = "these rows alone"
@@ -148,28 +163,27 @@ def _replace(session: Session, run: StepRun, data: str) -> tuple[str, str]:
 
 
 def _without(waiting: int) -> str:
-    return f", without {waiting} whose label is not yet known" if waiting else ""
+    return f", without {waiting} that have no label yet" if waiting else ""
 
 
 def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
-    """Save the champion's rows and the new ones as one table; return its URI, and in words what is in it."""
+    """Save the champion's rows with the new ones; return the URI and a description."""
     import pandas as pd
 
     recipe = session.recipe
     champion = session.registry.holder(CHAMPION)
     if champion is None:
-        return _replace(session, run, data)[0], "these rows alone: nothing is in Production yet"
+        return _replace(session, run, data)[0], "these rows alone: no version is in Production yet"
     new = _read_new(session, data)
     rows = sum(len(file.rows) for file in new.files)
     was_synthetic = champion.tags.get("recipeline.data_source") == SYNTHETIC
     if was_synthetic and new.is_synthetic:  # one sample; as a file it would pass for real rows
-        return data, f"{rows} made-up rows"
+        return data, f"{rows} synthetic rows"
     if was_synthetic or new.is_synthetic:
         origin = "a synthetic sample" if was_synthetic else "real rows"
         raise UsageError(
-            "Real rows must not be mixed with made-up ones.",
-            got=f"version {champion.version}, trained on {origin}, in Production",
-            fix="Learn from the new rows alone: mode=replace.",
+            f"Real rows cannot be mixed with synthetic ones: version {champion.version} in Production was trained on {origin}.",
+            fix="Train on the new rows alone: mode=replace.",
         )
     old = session.reader.load(DATASET, champion.tags["recipeline.ingest_run_id"])[list(recipe.columns)]
     digest = str(champion.tags["recipeline.data_digest"])
@@ -180,23 +194,29 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
         both = pd.concat([old, _joined(session, added)], ignore_index=True)
         words += f" and {len(both) - len(old)} new ones{_without(sum(file.waiting for file in added))}"
         if len(both) - len(old) < rows:
-            words += f"; {rows - len(both) + len(old)} more are among them already"
+            words += f"; {rows - len(both) + len(old)} others were added before"
     else:
-        words += f": these {rows} are among them already"
+        words += f": these {rows} were added before"
     combined = run.save(TRAINING_DATA, both)
     run.tag(base_digest=digest, combined_digest=combined, **_as_tags([file.digest for file in added or new.files]))
     return f"runs:/{run.id}/{TRAINING_DATA.name}", words
 
 
 def _as_tags(digests: list[str]) -> dict[str, str]:
-    """Return the tags that hold the digests of what was added, as many in each as it has room for."""
+    """Return the tags that hold the digests of the added files.
+
+    Each tag holds as many as its length allows.
+    """
     room = TAG_LENGTH // (len(digests[0]) + 1)
     parts = [",".join(digests[start : start + room]) for start in range(0, len(digests), room)]
     return {f"{_ADDED}{f'_{number}' if number else ''}": part for number, part in enumerate(parts)}
 
 
 def _contents(session: Session, digest: str) -> set[str]:
-    """Return the digests of all files that are in a table of training rows: its own, and of what it was put together."""
+    """Return the digests of all files in a table of training rows.
+
+    They are its own digest and those of the files and tables that it was assembled from.
+    """
     made = dict[str | None, list[str]]()
     for run in session.history.newest("retrain", limit=1000):
         tags = run.data.tags

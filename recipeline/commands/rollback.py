@@ -1,4 +1,4 @@
-"""Rollback: put back what was in Production before."""
+"""Rollback: restore a version that was in Production before."""
 
 from __future__ import annotations
 
@@ -22,18 +22,17 @@ if TYPE_CHECKING:
 
 
 @registry_command("rollback")
-@click.option(
-    "--version", default="", show_default="the Production before", help="The version to put back: one of the registry."
-)
-@click.option("--reason", default="", show_default="none", help="Why, for the ledger.")
+@click.option("--version", default="", show_default="the previous Production", help="The registered version to restore.")
+@click.option("--reason", default="", show_default="none", help="The reason, for the ledger.")
 def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
-    """Put back the version that was in Production before, or the one named. What is rolled back is withdrawn.
+    """Restore the previous version in Production, or the one named.
+
+    The version that is rolled back is withdrawn: it is no longer promoted automatically, and a second rollback skips it. A
+    version trained on synthetic rows never replaces one trained on real rows.
 
     \b
     Reads:  the ledger; the version's golden rows
     Writes: the new Production, an entry in the ledger, change.json
-    A withdrawn version is not promoted automatically any more, and a second rollback walks past it. A version that learned
-    from synthetic rows never takes the place of one of real rows.
     Example: recipeline rollback --reason "grades too high"
     """
     registry, changed_by = session.registry, session.changed_by(run)
@@ -49,8 +48,7 @@ def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
             break
         if version:
             raise UnavailableError(
-                f"Version {now or 'none'} must be in Production while it is rolled back.",
-                got="another one, put there meanwhile,",
+                f"Production changed during the rollback: it is no longer version {now or 'none'}.",
                 fix="See `history`, and roll back again if it is still needed.",
             )
     record_change(run, entry)
@@ -62,11 +60,11 @@ def _named(registry: Registry, version: str, champion: ModelVersion | None) -> s
     found = registry.version(version)
     if champion and found.version == champion.version:
         raise UsageError(
-            "version must be another one than the one in Production.", got=f"'{version}'", fix="See `history` for the others."
+            "version must differ from the version in Production.", got=f"'{version}'", fix="See `history` for the others."
         )
     if _loses_real_rows(found, champion):
         raise UsageError(
-            "version must have learned from real rows, as the one in Production has.",
+            "version must be trained on real rows, like the version in Production.",
             got=f"version {found.version}, trained on synthetic rows,",
             fix="See `history` for the others.",
         )
@@ -74,9 +72,10 @@ def _named(registry: Registry, version: str, champion: ModelVersion | None) -> s
 
 
 def _before(session: Session, champion: ModelVersion | None) -> str:
-    """Return the newest version that was in Production before, is there, is not withdrawn, and answers its golden rows.
+    """Return the newest earlier version of Production that can be restored.
 
-    One that learned from synthetic rows is passed by where the champion learned from real ones.
+    It exists, is not withdrawn, and reproduces its golden rows. Versions trained on synthetic rows are skipped where the
+    champion was trained on real ones.
     """
     registry, now = session.registry, str(champion.version) if champion else ""
     known = {str(version.version): version for version in registry.versions()}
@@ -89,7 +88,7 @@ def _before(session: Session, champion: ModelVersion | None) -> str:
             passed_by.append(f"version {number} is withdrawn")
             continue
         if _loses_real_rows(known[number], champion):
-            passed_by.append(f"version {number} learned from synthetic rows")
+            passed_by.append(f"version {number} was trained on synthetic rows")
             continue
         try:
             load_golden(session.reader, known[number])
@@ -99,9 +98,8 @@ def _before(session: Session, champion: ModelVersion | None) -> str:
         return number
     others = [it for number, it in known.items() if number != now and not _loses_real_rows(it, champion)]
     raise UnavailableError(
-        "There must be an earlier Production to go back to.",
-        got="none",
-        fix="Name one of the registry's versions with version=N." if others else "Put a version into Production first.",
+        "No earlier version of Production to restore.",
+        fix="Name a registered version with version=N." if others else "Promote a version first.",
         details=passed_by,
     )
 

@@ -1,4 +1,4 @@
-"""Serve: what is in Production, behind HTTP, until it is told to end."""
+"""Serve: the model in Production over HTTP, until the process is stopped."""
 
 from __future__ import annotations
 
@@ -22,14 +22,19 @@ TOKENS = "RECIPELINE_SERVICE_TOKENS"
 @click.option("--host", default="", show_default="127.0.0.1", help="The address to listen on.")
 @click.option("--port", default="", show_default="8000", help="The port to listen on.")
 @click.option(
-    "--insecure", default="", show_default="off", help="on: listen on an address that others reach without asking for a token."
+    "--insecure",
+    default="",
+    show_default="off",
+    help="on: serve without tokens also on an address that is reachable from other machines.",
 )
 def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Result:
-    """Answer requests with the model in Production; a promotion or a rollback is served within seconds.
+    """Serve the model in Production over HTTP.
+
+    A promotion or a rollback takes effect within seconds.
 
     \b
     Reads:  the registry, every second
-    Tokens: RECIPELINE_SERVICE_TOKENS in the environment, comma separated; whoever has one may ask
+    Tokens: RECIPELINE_SERVICE_TOKENS in the environment, comma separated; each of them gives access
     Example: recipeline serve --port 8080
     """
     from recipeline.serving.server import Serving, is_loopback
@@ -41,9 +46,8 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
     may_be_open = parse_switch("insecure", insecure, default=False)
     if not (is_loopback(host) or tokens or may_be_open):
         raise UsageError(
-            "A service that others reach must ask for a token.",
-            got=f"the address {host} and no {TOKENS} in the environment",
-            fix="Set it, or say insecure=on where something else guards it.",
+            f"The address {host} is reachable from other machines, and no tokens are set.",
+            fix=f"Set {TOKENS} in the environment, or insecure=on behind a proxy that authenticates.",
         )
     log = settings.profile.service.prediction_log
     serving = Serving(
@@ -69,5 +73,5 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
 
 def _port(text: str) -> int:
     if text and not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise UsageError("port must be a number from 1 to 65535.", got=f"'{text}'", fix="Leave it out for 8000.")
+        raise UsageError("port must be a number from 1 to 65535.", got=f"'{text}'", fix="Leave it empty for 8000.")
     return int(text or 8000)

@@ -1,4 +1,4 @@
-"""Upgrade: what differs between a project and the template of the installed library."""
+"""Upgrade: compare a project with the template of the installed library."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from recipeline.cli.command import FilesEntryPoint, Result, entry_point
 @click.option("--apply", "apply_safe", is_flag=True, help="Write the files that you have not changed.")
 @click.option("--diff", "show_diff", is_flag=True, help="Show the lines that differ: yours with -, the template's with +.")
 def upgrade(apply_safe: bool, show_diff: bool) -> Result:
-    """Compare the project in this folder with the template of the installed library, file by file.
+    """Compare the project in this folder with the installed library's template.
 
-    Run it with the version to upgrade to, in an environment of its own. A file that you have changed is never written.
+    Install the version to upgrade to in an environment of its own and run it there. Files that you have changed are never
+    written.
 
     \b
-    Reads:  the template, the project, and what of it the template wrote (.recipeline.json)
+    Reads:  the template, the project, and the record of what the template wrote (.recipeline.json)
     Writes: nothing; with --apply the files that are new or unchanged by you, the lock with the library among them
     Example: recipeline upgrade --apply
     """
@@ -37,10 +38,10 @@ def upgrade(apply_safe: bool, show_diff: bool) -> Result:
     if apply_safe:
         apply_differences(root, differences, files, library=library.origin)
         safe = sum(it.is_safe for it in differences)
-        lines += ["", f"Written: {safe} files. Left as they are: {len(differences) - safe}. Next: make pipeline"]
+        lines += ["", f"Written: {safe} files. Unchanged: {len(differences) - safe}. Next: make pipeline"]
     elif any(it.is_safe for it in differences):
         lines += ["", "recipeline upgrade --apply writes those that you have not changed."]
-    return Result("\n".join(lines) if differences else f"All files are those of the template of {__version__}.")
+    return Result("\n".join(lines) if differences else f"No difference from the template of {__version__}.")
 
 
 def _diff(path: str, mine: bytes | None, theirs: bytes | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Who served: which version was in Production at a time."""
+"""Who served: the version that was in Production at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recipeline.registry.history import during, local_now, parse_time, terms
 @reading_command("who_served")
 @click.option("--at", default="now", show_default=True, help="A day or a moment: 2026-11-17, 2026-11-17T14:30, tuesday.")
 def who_served(session: Session, at: str) -> tuple[Any, str]:
-    """Show which version was in Production at a time; on a day, every one that was in it on that day.
+    """Show the version that was in Production at a time or on a day.
 
     \b
     Reads:  the ledger

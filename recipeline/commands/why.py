@@ -1,4 +1,4 @@
-"""Why: where a version comes from, and why it is where it is."""
+"""Why: the origin of a version and the decision on it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from recipeline.reports.summary import tabulate
 @reading_command("why")
 @click.option("--version", default="", show_default="the one in Production", help="The version to explain.")
 def why(session: Session, version: str) -> tuple[Any, str]:
-    """Show a version's whole lineage: runs, digests, parameters, metrics, decision, and what differs from the one before.
+    """Show a version's lineage and its differences from the version before it.
+
+    The lineage: runs, digests, parameters, metrics and decision.
 
     \b
     Reads:  the registry, the version's runs
@@ -27,8 +29,7 @@ def why(session: Session, version: str) -> tuple[Any, str]:
     found = session.registry.version(version) if version else session.registry.holder(CHAMPION)
     if found is None:
         raise UnavailableError(
-            f"Something must be in Production of {session.registry.name}.",
-            got="nothing",
+            f"No version of {session.registry.name} in Production.",
             fix="Name a version with version=N, or run `make pipeline`.",
         )
     values = explain_version(session, found)
@@ -55,11 +56,14 @@ def _words(values: dict[str, Any]) -> str:
     parameters = sorted(values["params"].items())
     lines += ["", tabulate(["metric", "value"], figures), "", tabulate(["parameter", "value"], parameters)]
     if values["before"]:
-        lines += ["", f"Since version {values['before']}, the one before it, this changed:"]
-        lines += [f"  {line}" for line in values["differences"]] or ["  nothing that is recorded"]
+        lines += ["", f"Changes since version {values['before']}:"]
+        lines += [f"  {line}" for line in values["differences"]] or ["  none recorded"]
     return "\n".join(lines)
 
 
 def _short(value: str) -> str:
-    """Return the beginning of a sha256: as much as tells it from others; the whole of it is in --json."""
+    """Return the first characters of a sha256, enough to identify it.
+
+    The full value is in --json.
+    """
     return value[:16] if re.fullmatch("[0-9a-f]{64}", value) else value

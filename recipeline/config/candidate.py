@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from recipeline.config.settings import Settings
 from recipeline.config.table import ImportPath
@@ -21,8 +21,62 @@ def _as_component(value: object) -> object:
     return {"estimator": value} if isinstance(value, str) else value
 
 
+Components = tuple[Annotated[Component, BeforeValidator(_as_component)], ...]
+
+
+class Difference(Settings):
+    """The seconds from one date to a later one, as a feature."""
+
+    difference: tuple[str, str]
+
+
+#: The parts of a date that a model can take; `elapsed` are days since 1970.
+DatePart = Literal["hour", "weekday", "month", "year", "elapsed"]
+
+
+class Preprocess(Settings):
+    """What columns go through before an estimator, by their type.
+
+    `number` is for columns of numbers, whole ones and booleans too, `all` for what comes out of the others. A list instead of a
+    mapping is `number`. `category` is an encoder by name, or transformers that take text.
+    """
+
+    number: Components = ()
+    category: Literal["onehot", "ordinal", "target"] | Components = "onehot"
+    datetime: tuple[DatePart | Difference, ...] = ("hour", "weekday", "month")
+    all: Components = ()
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, serialize: SerializerFunctionWrapHandler) -> Any:
+        """Return the list of transformers of numbers where nothing else is set."""
+        values = serialize(self)
+        plain = not self.all and self.category == "onehot" and self.datetime == type(self).model_fields["datetime"].default
+        return values.get("number", []) if plain else values
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """All transformers that are named by import path."""
+        named = () if isinstance(self.category, str) else self.category
+        return (*self.number, *named, *self.all)
+
+
+def _as_preprocess(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return {"number": tuple(value)}
+    if not isinstance(value, dict):
+        return value
+    # After a validator of ours pydantic takes no list for a tuple.
+    return {key: tuple(map(_as_difference, it)) if isinstance(it, list) else it for key, it in value.items()}
+
+
+def _as_difference(value: object) -> object:
+    if isinstance(value, dict) and isinstance(value.get("difference"), list):
+        return value | {"difference": tuple(value["difference"])}
+    return value
+
+
 class Distribution(Settings):
-    """What a searched parameter is drawn from; exactly one of the four."""
+    """The distribution of a searched parameter; exactly one of the four."""
 
     choice: tuple[Any, ...] | None = Field(default=None, min_length=1)
     integer: tuple[int, int] | None = None
@@ -33,7 +87,9 @@ class Distribution(Settings):
     def _exactly_one(self) -> Self:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of choice, integer, uniform, loguniform. Got {given or 'none'} instead.")
+            raise ValueError(
+                f"give exactly one of choice, integer, uniform, loguniform{f'. Got {given} instead' if given else ''}."
+            )
         limits = getattr(self, given[0])
         if given[0] != "choice" and not limits[0] < limits[1]:
             raise ValueError(f"{given[0]} needs its lower limit first. Got {list(limits)} instead.")
@@ -43,9 +99,9 @@ class Distribution(Settings):
 
 
 class Search(Settings):
-    """A randomised search inside the training folds: which parameters, and how many draws.
+    """A randomised search inside the training folds: parameters and draws.
 
-    `seconds`, where given, stop it earlier, with a warning: the result then depends on the machine.
+    `seconds` limits its duration, with a warning: the result then depends on the machine.
     """
 
     space: dict[str, Distribution] = Field(min_length=1)
@@ -54,10 +110,13 @@ class Search(Settings):
 
 
 class Candidate(Settings):
-    """A model to try: an estimator behind optional preprocessing, or the mean of other candidates (`members`)."""
+    """A model of the comparison: an estimator with preprocessing, or a mean.
+
+    `members` are the candidates that the mean is of.
+    """
 
     alias: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    preprocess: tuple[Annotated[Component, BeforeValidator(_as_component)], ...] = ()
+    preprocess: Annotated[Preprocess, BeforeValidator(_as_preprocess)] = Preprocess()
     estimator: ImportPath | None = None
     params: dict[str, Any] = {}
     members: tuple[str, ...] = ()
@@ -66,7 +125,7 @@ class Candidate(Settings):
     @model_validator(mode="after")
     def _estimator_or_members(self) -> Self:
         if bool(self.estimator) == bool(self.members):
-            raise ValueError("name an estimator, or the candidates it is the mean of (members), not both.")
-        if self.members and (self.params or self.preprocess or self.search):
-            raise ValueError("members bring their own preprocess, params and search; leave them out.")
+            raise ValueError("name either an estimator or members (the candidates of a mean).")
+        if self.members and (self.params or self.preprocess != Preprocess() or self.search):
+            raise ValueError("members have their own preprocess, params and search; remove these keys.")
         return self

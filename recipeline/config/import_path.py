@@ -1,4 +1,4 @@
-"""Objects by import path: the candidates, loaders and synthetic samples that a recipe names."""
+"""Objects by import path: estimators, loaders and samples of a recipe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from recipeline.errors import UsageError, guess
 
 
 def import_object(path: str, *, where: str) -> Any:
-    """Return the object at the dotted `path`; `where` is how a sentence about the recipe's key begins.
+    """Return the object at the dotted `path`.
+
+    `where` begins the error message: it names the recipe's key.
 
     Raises
     ------
@@ -22,14 +24,14 @@ def import_object(path: str, *, where: str) -> Any:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise  # the module is there and itself imports something that is not
         raise UsageError(
-            f"{where} must be the import path of something installed.",
-            got=f"'{path}', where the module '{error.name}' cannot be found,",
-            fix="Correct the path, or install the package that has it.",
+            f"{where} must be the import path of an installed object.",
+            got=f"'{path}', whose module '{error.name}' cannot be found,",
+            fix="Correct the path, or install its package.",
         ) from None
     if not hasattr(module, name):
         public = [known for known in dir(module) if not known.startswith("_")]
         raise UsageError(
-            f"{where} must be the import path of something installed.",
+            f"{where} must be the import path of an installed object.",
             got=f"'{path}', but '{module_name}' has no '{name}',",
             fix=guess(name, public).rstrip() or "Correct the path.",
         )

@@ -1,4 +1,4 @@
-"""Profiles: WHERE the pipeline runs and WITH WHAT. One small file per environment, only what differs."""
+"""Profiles: one environment each, as a file of the settings that differ."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ Policy = Literal["auto", "manual", "never", "always"]
 
 
 class Store(Settings):
-    """The MLflow store. A relative SQLite path or artifact folder lies in the project's folder."""
+    """The MLflow store.
+
+    A relative SQLite path or artifact folder lies in the project's folder.
+    """
 
     tracking_uri: str = Field(min_length=1)
     artifact_location: str | None = None
 
 
 class Engine(Settings):
-    """What does the fitting: worker processes on this machine, -1 for one per core."""
+    """The number of worker processes that fit models; -1: one per core."""
 
     n_jobs: int = -1
 
 
 class PredictionLog(Settings):
-    """Where the service keeps rows and answers for `monitor`: a folder of JSON lines, one line a row.
+    """The service's log of rows and predictions: a folder of JSON lines.
 
-    `sample` is the share of requests that are kept; a file has `max_mb` MiB at most, and is deleted after `keep_days`.
+    `sample` is the share of requests in the log; a file has `max_mb` MiB at most, and is deleted after `keep_days`.
     """
 
     folder: str = Field(min_length=1)
@@ -75,7 +78,10 @@ class Service(Settings):
 
 
 class Profile(Settings):
-    """One environment; `data` is auto, synthetic, the name of the recipe's download, a path or a URI."""
+    """One environment.
+
+    `data` is auto, synthetic, the name of the recipe's download, a path or a URI.
+    """
 
     store: Store
     data: str = Field(min_length=1)
@@ -86,7 +92,9 @@ class Profile(Settings):
 
 
 def find_profile(name: str, folder: Path, cwd: Path) -> Path:
-    """Return the file of the profile `name`: one of `folder`, or a path to a YAML file, relative to `cwd`.
+    """Return the file of the profile `name`.
+
+    `name` is that of a file in `folder`, or a path to a YAML file, relative to `cwd`.
 
     Raises
     ------
@@ -95,15 +103,15 @@ def find_profile(name: str, folder: Path, cwd: Path) -> Path:
     if name.endswith((".yaml", ".yml")):
         if not re.fullmatch(r"[\w.-]+", Path(name).name):
             raise UsageError(
-                "The file of a profile must be named with letters, digits, '.', '-' and '_'.",
+                "The name of a profile must consist of letters, digits, '.', '-' and '_'.",
                 got=f"'{name}'",
-                fix="Rename it: the name marks the profile's runs.",
+                fix="Rename the file: runs are tagged with its name.",
             )
         return cwd / name
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in known:
         raise UsageError(
-            f"profile must be one of {folder.name}/, or a path to a .yaml file.",
+            f"profile must be the name of a file in {folder.name}/, or the path of a .yaml file.",
             got=f"'{name}'",
             fix=nearest(name, known),
         )
@@ -111,5 +119,10 @@ def find_profile(name: str, folder: Path, cwd: Path) -> Path:
 
 
 def load_profile(path: Path, environment: Mapping[str, str]) -> Profile:
-    """Return the profile in the file `path`. Raises UsageError as `load_settings` does."""
+    """Return the profile in the file `path`.
+
+    Raises
+    ------
+    UsageError : as `load_settings`.
+    """
     return load_settings(path, Profile, environment)

@@ -1,4 +1,7 @@
-"""The recipe: WHAT is learned, from which columns, by which candidates, judged how. The same in every environment."""
+"""The recipe: target, columns, candidates, metrics and gates of a model.
+
+It is the same in every environment.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from recipeline.errors import UsageError, guess, nearest
 
 
 class Recipe(Settings):
-    """The whole recipe; every default of the project that is not a place stands here, once."""
+    """The whole recipe, with the defaults of all its settings."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
     task: Literal["regression"]
@@ -57,7 +60,7 @@ class Recipe(Settings):
         for name in columns:
             if name in RESERVED_COLUMNS:
                 raise ValueError(
-                    f"'{name}' is the name of a column that is added to predictions or their labels "
+                    f"'{name}' is reserved for a column of predictions or labels "
                     f"({', '.join(RESERVED_COLUMNS)}). Rename it here and in the table."
                 )
             if not name.isprintable() or name != name.strip() or not name:
@@ -72,7 +75,7 @@ class Recipe(Settings):
             )
         if self.columns[self.target].nullable:
             raise ValueError(
-                f"'columns.{self.target}.nullable' must be false: there is nothing to learn from a missing target."
+                f"'columns.{self.target}.nullable' must be false: rows without a target cannot be used for training."
             )
         if fault := self.predicted.refuse_range(self.columns[self.target]):
             raise ValueError(fault)
@@ -102,6 +105,9 @@ class Recipe(Settings):
         weights = [name for name, column in self.columns.items() if column.role == "weight"]
         if len(weights) > 1:
             raise ValueError(f"'columns' must have one weight at most. Got {' and '.join(weights)} instead.")
+        for name, key in [*((name, "weight") for name in weights), *((name, it) for it, name in self.split.named.items())]:
+            if key in ("weight", "time") and self.columns[name].type in ("category", "boolean"):
+                raise ValueError(f"'columns.{name}.type' must be a number for a {key}. Got {self.columns[name].type} instead.")
         if weights and self.columns[weights[0]].nullable:
             raise ValueError(f"'columns.{weights[0]}.nullable' must be false: every row needs its weight.")
         if not self.features:
@@ -120,7 +126,7 @@ class Recipe(Settings):
             if taken.setdefault(candidate.alias, name) != name:
                 raise ValueError(
                     f"'candidates.{name}.alias' must be unique. Got '{candidate.alias}' instead, "
-                    f"which already stands for {taken[candidate.alias]}."
+                    f"which is the alias of {taken[candidate.alias]}."
                 )
             for member in candidate.members:
                 self._check_member(name, member)
@@ -135,17 +141,17 @@ class Recipe(Settings):
             )
         if member in RESERVED_MEMBERS or "__" in member or self.candidates[name].members.count(member) > 1:
             raise ValueError(
-                f"'candidates.{name}.members' must be named once each, without '__', and not {', '.join(RESERVED_MEMBERS)}. "
+                f"'candidates.{name}.members' must be unique, without '__', and none of {', '.join(RESERVED_MEMBERS)}. "
                 f"Got '{member}' instead."
             )
 
     @property
     def path(self) -> Path:
-        """The file that it was read from."""
+        """The recipe's file."""
         return self._path
 
     def at(self, key: str) -> str:
-        """Return how a sentence about the value of `key` begins: with the file and the key."""
+        """Return the beginning of an error message on `key`: the file and the key."""
         return f"{self.path.name}: '{key}'"
 
     @property
@@ -155,26 +161,31 @@ class Recipe(Settings):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The columns a model learns from, in the recipe's order."""
+        """The feature columns in the recipe's order."""
         return tuple(name for name in self.columns if name != self.target and self.role(name) == "feature")
 
     @property
     def other_columns(self) -> tuple[str, ...]:
-        """The columns that are neither features nor the target, in the recipe's order: training alone needs them."""
+        """The columns that only training needs: neither features nor the target."""
         return tuple(name for name in self.columns if name != self.target and self.role(name) != "feature")
 
     @property
     def weight(self) -> str | None:
-        """The column that says how much a row counts; None where all count the same."""
+        """The column of row weights, None without one."""
         return next((name for name, column in self.columns.items() if column.role == "weight"), None)
 
     def role(self, name: str) -> Role:
-        """Return what the column `name`, which is not the target, is for: what it says, or what `split` names it as."""
+        """Return the role of a column other than the target.
+
+        It is what the column says, or the key of `split` that names it.
+        """
         named = next((key for key, column in self.split.named.items() if column == name), "feature")
         return self.columns[name].role or cast(Role, named)
 
     def select(self, names: str) -> tuple[str, ...]:
-        """Return the candidates that `names` asks for (`all`, or names and aliases, comma separated), in recipe order.
+        """Return the candidates that `names` selects, in the recipe's order.
+
+        `names` is `all`, or names and aliases, comma separated.
 
         Raises
         ------
@@ -197,7 +208,10 @@ class Recipe(Settings):
         return tuple(name for name in self.candidates if name in chosen)
 
     def part(self, keys: Iterable[str], *, candidates: Iterable[str] = ()) -> dict[str, Any]:
-        """Return the named top-level keys as plain values, with of the candidates only those named and their members."""
+        """Return the named top-level keys as plain values.
+
+        Of the candidates, only those in `candidates` and their members are included.
+        """
         fields = {name: field.alias or name for name, field in type(self).model_fields.items()}
         asked = set(keys)
         chosen = {name for name, key in fields.items() if key in asked}

@@ -1,4 +1,4 @@
-"""What is measured, and the limits of gates, promotion, monitoring and retention."""
+"""Metrics, and the limits of gates, promotion, monitoring and retention."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Metrics(Settings):
-    """What is measured besides R2, RMSE and MAE, and how finely."""
+    """Metrics beside R2, RMSE and MAE, and the number of bootstrap draws."""
 
     tolerances: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1.0)
     bootstrap_draws: int = Field(default=2000, ge=100)
@@ -26,7 +26,7 @@ class Criterion(Settings):
 
 
 class Gates(Settings):
-    """What the best candidate must reach on the test rows to be registered at all."""
+    """Limits that the best candidate's test scores must reach to be registered."""
 
     validation_criteria: tuple[Criterion, ...] = ()
     beats_mean_predictor: bool = True
@@ -46,7 +46,10 @@ class Slice(Settings):
 
 
 class GuardRails(Settings):
-    """What must not get worse while R2 gets better: errors in the target's unit, against the champion's; time per row."""
+    """Limits on the increase of errors and of time per row in a promotion.
+
+    Errors are in the target's unit, relative to the champion's.
+    """
 
     mae: float | None = Field(default=None, ge=0)
     slices: dict[str, Slice] = {}
@@ -55,7 +58,7 @@ class GuardRails(Settings):
 
 
 class Promotion(Settings):
-    """What a challenger must show to take the champion's place.
+    """Requirements for a challenger to replace the champion.
 
     Another recipe: a gain in R2 of at least `min_gain` whose lower limit, at an error of `alpha` corrected for the number of
     tries, is above 0, in `repeats` grouped cross-validations. The same recipe on other rows: a lower limit above -`margin` on
@@ -85,10 +88,10 @@ class Limits(Settings):
 
 
 class Monitoring(Settings):
-    """When later rows are too different from those that the model learned from; docs/monitoring.md says what each limit is of.
+    """Limits for drift of live rows; docs/monitoring.md defines the measures.
 
-    A difference counts where it is significant at `alpha`, corrected for the number of tests, and reaches a limit. Of fewer
-    than `min_rows` rows nothing is said.
+    A difference counts where it is significant at `alpha`, corrected for the number of tests, and reaches a limit. With fewer
+    than `min_rows` rows there is no verdict.
     """
 
     alpha: Fraction = 0.01
@@ -102,13 +105,13 @@ class Monitoring(Settings):
 
 
 class Retention(Settings):
-    """How long what is not needed is kept."""
+    """The age at which `prune` may delete unneeded runs and versions."""
 
     days: float = Field(default=90, ge=0)
 
 
 class ModelCardTexts(Settings):
-    """What only people can say of a model; it goes into its model card."""
+    """Texts of the model card that are written by people."""
 
     intended_use: str = ""
     out_of_scope: str = ""

@@ -1,4 +1,7 @@
-"""YAML files into frozen, typed settings, refused with file, key, rule and value before anything runs."""
+"""YAML files as frozen, typed settings, validated before anything runs.
+
+Errors name file, key, rule and value.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from recipeline.escape import for_cell, is_unseen
 
 
 class Settings(BaseModel):
-    """The base of every settings block: immutable, strictly typed, unknown keys refused."""
+    """The base of every settings class: immutable, strictly typed, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -63,7 +66,7 @@ def load_settings(path: Path, model: type[S], environment: Mapping[str, str]) ->
 
 
 def _expand(value: Any, environment: Mapping[str, str], path: Path, key: str = "") -> Any:
-    """Return `value` with the ``${NAME}`` references of its text values replaced, at any depth."""
+    """Return `value` with all ``${NAME}`` references in its texts replaced."""
     if isinstance(value, dict):
         return {k: _expand(v, environment, path, f"{key}.{k}".lstrip(".")) for k, v in value.items()}
     if isinstance(value, list):
@@ -75,7 +78,7 @@ def _expand(value: Any, environment: Mapping[str, str], path: Path, key: str = "
         name, default = match.groups()
         if name not in environment and default is None:
             raise UsageError(
-                f"{path.name}: '{key}' needs the environment variable {name}, which is not set.",
+                f"{path.name}: '{key}' uses the environment variable {name}, which is not set.",
                 fix=f"Set it (export {name}=...), or write the value in {path}.",
             )
         return environment.get(name, default)
@@ -87,7 +90,10 @@ def _expand(value: Any, environment: Mapping[str, str], path: Path, key: str = "
 
 
 def _fault(model: type[BaseModel], fault: dict[str, Any], typed: Any) -> str:
-    """Return one pydantic error as a sentence of ours; it quotes the value as it is `typed`, never what a variable holds."""
+    """Return one pydantic error as an error message.
+
+    It quotes the value as it is `typed`, never the content of a variable.
+    """
     location, kind = fault["loc"], fault["type"]
     key = ".".join(str(part) for part in location)
     if kind == "extra_forbidden":
@@ -117,7 +123,10 @@ def _at(content: Any, location: tuple[str | int, ...]) -> Any:
 
 
 def _model_at(model: type[BaseModel], location: tuple[str | int, ...]) -> type[BaseModel] | None:
-    """Return the settings class that owns the keys at `location`, looking through mappings, lists and optionals."""
+    """Return the settings class of the keys at `location`.
+
+    Mappings, lists and optionals on the way are followed.
+    """
     current: Any = model
     for part in location:
         if isinstance(current, type) and issubclass(current, BaseModel):
@@ -136,7 +145,7 @@ def _flatten(annotation: Any) -> list[Any]:
 
 
 def flatten(settings: Any, prefix: str = "") -> dict[str, str]:
-    """Return nested settings as one level of dotted keys with their values as JSON text, sorted by key."""
+    """Return nested settings as dotted keys with JSON values, sorted by key."""
     if isinstance(settings, BaseModel):
         settings = settings.model_dump(mode="json")
     if isinstance(settings, dict) and settings:

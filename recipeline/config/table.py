@@ -20,6 +20,9 @@ def _as_word(value: object) -> object:
 #: A word, or a number as -999 is, that stands for a missing value, as an empty field does.
 MissingWord = Annotated[str, BeforeValidator(_as_word), Field(pattern=r"^\S(.*\S)?$")]
 
+#: A value of a category; a number in YAML is its text.
+CategoryValue = Annotated[str, BeforeValidator(_as_word), Field(min_length=1)]
+
 #: Columns that `predict`, the service's log and tables of labels put beside those of a table; a recipe's must have other names.
 RESERVED_COLUMNS = (
     *("prediction", "prediction_lower", "prediction_upper", "model_version"),
@@ -33,23 +36,49 @@ RESERVED_MEMBERS = ("estimators", "weights", "n_jobs", "verbose")
 SYNTHETIC = "synthetic"
 
 
-#: What a column is for. Only a feature is learned from; the others stay in the table of the training rows. `group` and `time`
-#: say what `split` deals rows by, `weight` how much a row counts; `id` and `ignore` are for people.
+#: The use of a column. Models are fitted to features only; the others stay in the table of the training rows. `split` deals
+#: rows by `group` and `time`, `weight` is how much a row counts, `id` and `ignore` are for people.
 Role = Literal["feature", "ignore", "id", "group", "time", "weight"]
+
+
+def _refuse_text(value: object) -> object:
+    if value == "text":
+        raise ValueError(
+            "a model cannot be fitted to free text. Use category where each value is a name, or make numbers of the text "
+            "before (its length, counts of words)."
+        )
+    return value
+
+
+#: What a column holds; each has a module of its name in the `kinds` of every room that it touches.
+ColumnType = Annotated[Literal["number", "integer", "boolean", "category", "datetime"], BeforeValidator(_refuse_text)]
 
 
 class Column(Settings):
     """A column of the table: its type, unit, and the range that is possible at all (not the one a file happens to hold).
 
-    Without a `role` it is a feature, unless `split` names it.
+    Without a `role` it is a feature, unless `split` names it. `values` are all that a category may have; empty: any. `format`
+    is how dates are written, in the codes of `strptime`; empty: ISO 8601.
     """
 
-    type: Literal["number", "integer"] = "number"
+    type: ColumnType = "number"
     role: Role | None = None
     unit: Label = ""
     min: float | None = None
     max: float | None = None
     nullable: bool = False
+    values: tuple[CategoryValue, ...] = ()
+    format: str = ""
+
+    @model_validator(mode="after")
+    def _has_settings_of_its_type(self) -> Self:
+        of = {"values": ("category",), "format": ("datetime",), **dict.fromkeys(("unit", "min", "max"), ("number", "integer"))}
+        for name, types in of.items():
+            if self.type not in types and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(
+                    f"'{name}' is a setting of columns of the type {' or '.join(types)}, and this is a {self.type}."
+                )
+        return self
 
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> Self:
@@ -76,7 +105,7 @@ class Target(Settings):
 
 
 class Download(Settings):
-    """The published file: its short name (the `data_source` tag), address and pinned digest."""
+    """The published file: its name (the `data_source` tag), URL and digest."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     url: str = Field(pattern=r"^https?://")
@@ -84,14 +113,17 @@ class Download(Settings):
 
 
 class Loader(Settings):
-    """A function that returns the table as a DataFrame, or a scikit-learn Bunch with one in `frame`."""
+    """A function that returns the table as a DataFrame or a scikit-learn Bunch.
+
+    A Bunch must have the table in `frame`.
+    """
 
     path: ImportPath
     params: dict[str, Any] = {}
 
 
 class Data(Settings):
-    """Where the recipe's own rows come from, and how many make a table worth learning from."""
+    """The source of the recipe's own rows, and the least number of rows."""
 
     download: Download | None = None
     loader: Loader | None = None
@@ -123,17 +155,18 @@ NamedRule = Annotated[Rule, BeforeValidator(lambda value: {"path": value} if isi
 
 
 class Split(Settings):
-    """How test rows are set apart: `grouped` keeps equal rows together, `random` is `train_test_split`.
+    """The split into training and test rows.
 
-    `group` names a column: rows with one value in it stay together, too. `time` names one of which the newest values are for
-    testing, and folds learn from what is older than what they are scored on, by more than `embargo` in the column's unit; then
-    groups are on both sides, and count as evidence only.
+    `grouped` keeps equal rows together, `random` is `train_test_split`. `group` names a column: rows with one value in it stay
+    together, too. `time` names a column whose newest values are for testing; folds are fitted to rows that are older than
+    those they are scored on, by more than `embargo` in the column's unit (of dates in seconds). Groups are then on both sides,
+    and count as evidence only.
 
     `custom` names a function that is called with the table, and `params` by name, and returns a boolean for each row: True is
     for testing. Folds are dealt as ever.
 
-    Where `tolerance` is above 0, `grouped` also keeps together rows of which no feature differs by more than so many standard
-    deviations of its column. Then a row may change sides when others are added.
+    Where `tolerance` is above 0, `grouped` also keeps together rows of which no feature differs by more than this number of
+    standard deviations of its column. Then a row may change sides when others are added.
     """
 
     method: Literal["grouped", "random"] = "grouped"
@@ -170,6 +203,6 @@ class Split(Settings):
 
 
 class CrossValidation(Settings):
-    """How candidates are compared on the training rows."""
+    """The cross-validation that compares candidates on the training rows."""
 
     folds: int = Field(default=5, ge=2)

@@ -1,4 +1,7 @@
-"""YAML files into plain values: keys are text and there once, merge keys work, and nothing grows beyond what is written."""
+"""YAML files as plain values: text keys without duplicates, limited size.
+
+Merge keys work; aliases cannot expand without limit.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +23,22 @@ _ODD_TAGS = [f"{_PREFIX}{name}" for name in ("binary", "set", "omap", "pairs")]
 
 
 class _Fault(yaml.MarkedYAMLError):
-    """What YAML allows and settings do not, and where."""
+    """A construct that is valid YAML and invalid in settings, with its position."""
 
     def __init__(self, problem: str, node: yaml.Node) -> None:
         super().__init__(problem=problem, problem_mark=node.start_mark)
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses what would be taken for something else, or would have no end."""
+    """A safe loader that refuses ambiguous keys and unlimited documents."""
 
     yaml_constructors = {tag: make for tag, make in yaml.SafeLoader.yaml_constructors.items() if tag not in _ODD_TAGS}
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """Refuse a key written twice, of which YAML would keep the last, and one that is no text: `no` is false, 1.0 is 1."""
+        """Refuse duplicate keys and keys that are not text.
+
+        YAML would keep the last duplicate, and read `no` as false and 1.0 as 1.
+        """
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen = set()
         for key, _ in node.value:
@@ -44,7 +50,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def construct_document(self, node: yaml.Node) -> Any:
-        """Refuse a document that holds itself, or more values than MOST_VALUES once its aliases are followed."""
+        """Refuse a document that contains itself or expands beyond MOST_VALUES values."""
         _count_values(node, {})
         return super().construct_document(node)
 
@@ -66,16 +72,19 @@ _Loader.add_constructor(f"{_PREFIX}int", _Loader.construct_yaml_int)
 
 
 def _count_values(node: yaml.Node, counts: dict[int, int]) -> int:
-    """Return how many values a node stands for; `counts` has those of nodes that were counted, 0 where that is under way."""
+    """Return the number of values of a node with its aliases expanded.
+
+    `counts` has the nodes counted so far; 0: in progress.
+    """
     if id(node) not in counts:
         counts[id(node)] = 0
         pairs = node.value if isinstance(node, yaml.MappingNode) else []
         children = [*node.value] if isinstance(node, yaml.SequenceNode) else [child for pair in pairs for child in pair]
         counts[id(node)] = 1 + sum(_count_values(child, counts) for child in children)
     if not counts[id(node)]:
-        raise _Fault("a value must not hold itself", node)
+        raise _Fault("a value must not contain itself", node)
     if counts[id(node)] > MOST_VALUES:
-        raise _Fault(f"there must be at most {MOST_VALUES:,} values, those of aliases included", node)
+        raise _Fault(f"a file must have at most {MOST_VALUES:,} values, with aliases expanded", node)
     return counts[id(node)]
 
 
@@ -89,11 +98,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} must be a readable YAML file.", got=f"'{error}'") from None
+        raise UsageError(f"{path} cannot be read: {error}.", fix="Name a readable YAML file.") from None
     except (yaml.YAMLError, ValueError) as error:  # the latter of numbers and dates that look like some
         raise UsageError(f"{path} must be valid YAML.", got=f"'{' '.join(str(error).split())}'") from None
     except RecursionError:
         raise UsageError(f"{path} must be valid YAML.", got="values nested too deeply") from None
     if not isinstance(content, dict):
-        raise UsageError(f"{path} must hold keys and values.", got=type(content).__name__)
+        raise UsageError(f"{path} must be a mapping of keys to values.", got=type(content).__name__)
     return content

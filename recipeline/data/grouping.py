@@ -8,6 +8,9 @@ import math
 import numpy as np
 import pandas as pd
 
+from recipeline.data.kinds.base import Kind
+from recipeline.data.kinds.every import KINDS
+
 
 def training_rows(features: pd.DataFrame, group: pd.Series | None = None, times: np.ndarray | None = None) -> pd.DataFrame:
     """Return the hashes of the rows that the model learned from, each once, sorted, in the column `row`.
@@ -32,11 +35,10 @@ def row_groups(features: pd.DataFrame) -> np.ndarray:
     """Return one uint64 per row, the same for rows with equal features: copies of one record are one group.
 
     It depends on the row's values by column name alone: on neither its place, the order of the columns, the other rows nor the
-    process. -0.0 equals 0.0; NaN equals NaN; a number equals its float32 as far as `_as_written` says.
+    process. -0.0 equals 0.0; NaN equals NaN; a number equals its float32 as far as `as_written` says.
     """
-    names = sorted(features.columns)
-    values = _as_written(features[names].to_numpy(dtype="float64")) + 0.0  # -0.0 + 0.0 is 0.0
-    keys: np.ndarray = pd.util.hash_pandas_object(pd.DataFrame(values, columns=names), index=False).to_numpy()
+    columns = {name: kind_of(features[name]).keys(features[name]).to_numpy() for name in sorted(features.columns)}
+    keys: np.ndarray = pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy()
     return keys
 
 
@@ -57,18 +59,14 @@ def _as_text(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _as_written(values: np.ndarray) -> np.ndarray:
-    """Return numbers such that one and its float32 are the same, and neighbours are not.
+def as_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a data frame with every column as float64: equal for equal values of this frame, in their order."""
+    columns = {name: kind_of(frame[name]).as_numbers(frame[name]) for name in frame.columns}
+    return pd.DataFrame(columns, index=frame.index)
 
-    Whole numbers are themselves. A fraction below 1024 is its float32, which any more digits do not survive. Beyond, where
-    float32 would merge times a minute apart, a float32 is the decimal that it is printed as, and any other number itself.
-    """
-    size = np.abs(values)
-    with np.errstate(over="ignore", invalid="ignore"):
-        single = values.astype(np.float32)
-    fraction = np.isfinite(values) & (values != np.rint(values))
-    small = fraction & (size < 2.0**10) & (size > 2.0**-100)  # float32 has no digits left further down
-    written = np.where(small, single.astype(float), values)
-    printed = fraction & ~small & (single == values)
-    written[printed] = single[printed].astype(str).astype(float)
-    return written
+
+def kind_of(column: pd.Series) -> Kind:
+    """Return the kind of a column of a data frame, by its type: numbers have one key, whatever their kind."""
+    if pd.api.types.is_datetime64_dtype(column.dtype):
+        return KINDS["datetime"]
+    return KINDS["number" if pd.api.types.is_numeric_dtype(column.dtype) else "category"]

@@ -12,7 +12,8 @@ from sklearn.metrics import r2_score
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import row_groups, value_keys
+from recipeline.data.grouping import as_numbers, row_groups, value_keys
+from recipeline.data.kinds.every import KINDS
 from recipeline.data.neighbours import scale_columns
 from recipeline.data.relations import relate_rows
 
@@ -92,10 +93,10 @@ def measure_memory(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> d
     twins, target = has_twin(test, train, recipe), test[recipe.target].to_numpy(dtype=float)
     if min(twins.sum(), (~twins).sum()) < 10 or min(len(np.unique(target[part])) for part in (twins, ~twins)) < 2:
         return None
-    features = list(recipe.features)
+    features = as_numbers(pd.concat([train, test])[list(recipe.features)])
     try:
-        tree = DecisionTreeRegressor(random_state=recipe.random_state).fit(train[features], train[recipe.target])
-        predicted = tree.predict(test[features])
+        tree = DecisionTreeRegressor(random_state=recipe.random_state).fit(features[: len(train)], train[recipe.target])
+        predicted = tree.predict(features[len(train) :])
     except ValueError:  # a value too large for float32
         return None
     parts = {"r2": np.ones(len(test), dtype=bool), "r2_with_twin": twins, "r2_without_twin": ~twins}
@@ -108,14 +109,16 @@ def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> 
     The distance is that of Kolmogorov and Smirnov, with its p; the limit is reached by one column in 20 where both are drawn
     alike: 1.358 sqrt(1/n + 1/m), for many rows (Smirnov 1948). NaN is left out; a column without values is too.
     """
-    columns = []
-    for name in recipe.columns:
-        if name in recipe.other_columns:
-            continue  # sides that differ in a group are what it is for
-        learned, kept = train[name].dropna(), test[name].dropna()
+    names = [name for name in recipe.columns if name not in recipe.other_columns]  # sides are to differ in a group or a time
+    columns, numbers = [], as_numbers(pd.concat([train, test])[names])
+    for name in names:
+        column = recipe.columns[name]
+        learned, kept = numbers[name][: len(train)].dropna(), numbers[name][len(train) :].dropna()
         if len(learned) and len(kept):
             found = ks_2samp(learned, kept)
-            means = {"train_mean": float(learned.mean()), "test_mean": float(kept.mean())}
+            has_mean = KINDS[column.type].is_numeric
+            sides = {"train_mean": learned, "test_mean": kept}
+            means = {key: float(it.mean()) if has_mean else None for key, it in sides.items()}
             limit = 1.358 * float(np.sqrt(1 / len(learned) + 1 / len(kept)))
             columns.append({"column": name, "ks": float(found.statistic), "limit": limit, "p": float(found.pvalue), **means})
     return columns
@@ -124,7 +127,7 @@ def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> 
 def has_near_twin(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> np.ndarray:
     """Return for each of `rows` whether no feature differs by more than NEAR standard deviations from one of `others`."""
     features = list(recipe.features)
-    table = pd.concat([rows[features], others[features]])
+    table = as_numbers(pd.concat([rows[features], others[features]]))
     scaled = scale_columns(table, table)
     distance, _ = KDTree(np.unique(scaled[len(rows) :], axis=0)).query(
         scaled[: len(rows)], p=np.inf, distance_upper_bound=np.nextafter(NEAR, 1)

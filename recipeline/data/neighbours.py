@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
-from recipeline.data.grouping import row_groups
+from recipeline.data.grouping import as_numbers, row_groups
 
 
 def join_neighbours(features: pd.DataFrame, tolerance: float) -> np.ndarray:
@@ -21,7 +21,8 @@ def join_neighbours(features: pd.DataFrame, tolerance: float) -> np.ndarray:
     keys, first, inverse = np.unique(row_groups(features), return_index=True, return_inverse=True)
     if not tolerance:
         return keys[inverse]
-    places = scale_columns(features.iloc[first], features)
+    numbers = as_numbers(features)
+    places = scale_columns(numbers.iloc[first], numbers)
     pairs = KDTree(places).query_pairs(tolerance, p=np.inf, output_type="ndarray")
     links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(keys), len(keys)))
     _, component = connected_components(links, directed=False)

@@ -65,15 +65,20 @@ def require_numbers(values: pa.Array, name: str, na: Sequence[str], *, rows: np.
     DataError : the column is of another type, or a value is neither a number nor missing.
     """
     numbers, missing = read_numbers(values, name, na)
-    unreadable = np.flatnonzero(np.isnan(numbers) & ~missing)
-    if len(unreadable):
-        more = f" and {len(unreadable) - 1} more rows" if len(unreadable) > 1 else ""
+    refuse_unreadable(values, np.isnan(numbers) & ~missing, name, "must be a number", rows=rows, label=label)
+    return numbers
+
+
+def refuse_unreadable(values: pa.Array, unreadable: np.ndarray, name: str, rule: str, *, rows: np.ndarray, label: str) -> None:
+    """Raise DataError where a field of the column `name` is `unreadable`; `rows` are their numbers in the table `label`."""
+    places = np.flatnonzero(unreadable)
+    if len(places):
+        more = f" and {len(places) - 1} more rows" if len(places) > 1 else ""
         raise DataError(
-            f"{label} must hold a number in every field of '{name}' that is not empty.",
-            got=f"{show_field(values[int(unreadable[0])].as_py())} in row {rows[unreadable[0]]}{more}",
+            f"{label} must hold {rule.removeprefix('must be ')} in every field of '{name}' that is not empty.",
+            got=f"{show_field(values[int(places[0])].as_py())} in row {rows[places[0]]}{more}",
             fix="Correct the rows (row 1 is the first below the header), or list a word for missing values in the recipe's na.",
         )
-    return numbers
 
 
 def missing_codes(na: Sequence[str]) -> list[float]:

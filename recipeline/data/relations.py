@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import GroupKFold
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import value_keys
+from recipeline.data.grouping import kind_of, value_keys
 from recipeline.data.neighbours import join_neighbours
 
 
@@ -93,8 +93,8 @@ def weigh_rows(table: pd.DataFrame, recipe: Recipe) -> np.ndarray | None:
 
 
 def read_instants(values: pd.Series) -> np.ndarray:
-    """Return the values of a time column as float64, in the unit of `split.embargo`."""
-    return values.to_numpy(dtype=float)
+    """Return the values of a time column as float64, in the unit of `split.embargo`: of dates in seconds."""
+    return kind_of(values).as_numbers(values)
 
 
 def block_times(times: np.ndarray) -> np.ndarray:

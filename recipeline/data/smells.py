@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.grouping import kind_of
 
 #: Words in a column's name that are about a point in time; in the plural they are about a duration.
 _TIMES = re.compile(r"\b(date|time|datetime|timestamp|epoch|year|yr|quarter|month|week|day)\b")
@@ -26,10 +27,12 @@ def find_unnamed(table: pd.DataFrame, recipe: Recipe) -> list[str]:
         return []
     found = []
     for name in recipe.features:
-        values = table[name].to_numpy(dtype=float)
+        values = kind_of(table[name]).as_numbers(table[name])
         if recipe.columns[name].role is not None or len(np.unique(values)) < _FEW:
             continue
-        if _TIMES.search(re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name).lower()):
+        if table[name].dtype.kind == "M":
+            found.append(f"Column '{name}' holds times. {_as_time(name)}")
+        elif _TIMES.search(re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name).lower()):
             found.append(f"Column '{name}' is a time by its name. {_as_time(name)}")
         elif _is_in_blocks(values):
             found.append(

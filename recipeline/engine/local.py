@@ -1,4 +1,4 @@
-"""The processes that fit: started early, shared by the steps of a command."""
+"""Worker processes for fits, shared by the steps of a command."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class Workers:
-    """`n_jobs` worker processes, -1 for one per core; what they return does not depend on how many there are.
+    """`n_jobs` worker processes, -1 for one per core.
 
-    `preload` is the module that they import when they are started.
+    Results do not depend on the number of processes. `preload` is the module that they import at their start.
     """
 
     def __init__(self, n_jobs: int, *, preload: str = "") -> None:
@@ -32,8 +32,9 @@ class Workers:
         self._starting: Iterator[Any] | None = None
 
     def start(self) -> None:
-        """Start the processes and return at once: they take a second to import what they need, and the caller has other
-        things to do meanwhile.
+        """Start the processes and return at once.
+
+        Their imports take a second, during which the caller can do other work.
         """
         from joblib import effective_n_jobs  # a fifth of a second, which a chain that is all cached need not take
 
@@ -43,9 +44,9 @@ class Workers:
             self._starting = self.map([(_prepare, (self._preload,))] * count)
 
     def map(self, calls: list[Call], *, ordered: bool = True) -> Iterator[Any]:
-        """Return an iterator over the results of `calls`, which are under way when this returns; as they come, unless ordered.
+        """Start `calls` and return an iterator over their results.
 
-        What a call raises is raised by the iterator.
+        Results come in order of completion unless `ordered`. An exception of a call is raised by the iterator.
         """
         from joblib import Parallel, delayed
 
@@ -64,7 +65,10 @@ class Workers:
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Let the processes that are started in the block ignore SIGINT: Ctrl-C reaches all of a terminal, and we end them."""
+    """Let processes started in the block ignore SIGINT.
+
+    Ctrl-C reaches all processes of a terminal; the parent ends its workers itself.
+    """
     try:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     except ValueError:  # not the main thread: whoever runs us there handles signals
@@ -77,9 +81,9 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 def _prepare(module: str) -> None:
-    """Import `module`, in a worker; what is imported lives as long as the process, and is not worth collecting.
+    """Import `module` in a worker and exclude it from garbage collection.
 
-    A worker gives way to the command, which has its work to prepare and to log: where all cores are busy, a chain takes a
+    A worker has a lower priority than the command, which prepares and logs its work: with all cores busy, a chain takes a
     tenth less time.
     """
     os.nice(max(0, _NICE - os.nice(0)))

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from recipeline import artifacts as kept
+from recipeline.artifacts import Artifact
 from recipeline.config.recipe import Recipe
 from recipeline.data.relations import relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
@@ -24,6 +26,7 @@ from recipeline.evaluation.scoring import (
     score_mean_predictor,
     score_random_split,
 )
+from recipeline.inference.columns import Columns
 from recipeline.inference.golden import choose_golden
 from recipeline.inference.interval import QUANTILE
 from recipeline.inference.model_info import describe_model
@@ -61,6 +64,21 @@ class Evaluation:
     test_predictions: pd.DataFrame
     interval_models: tuple[BaseEstimator, BaseEstimator] | None
 
+    def artifacts(self) -> list[tuple[Artifact[Any], Any]]:
+        """Return the artifacts of evaluate, each with its value; there is no interval.skops without models."""
+        interval = [] if self.interval_models is None else [(kept.INTERVAL, self.interval_models)]
+        return [
+            (kept.DIAGNOSIS, self.diagnosis),
+            (kept.BASELINE, self.baseline),
+            (kept.BASELINE_ROWS, self.baseline_rows),
+            (kept.GOLDEN, self.golden),
+            *interval,
+            (kept.MODEL_INFO, self.model_info),
+            (kept.TEST_PREDICTIONS, self.test_predictions),
+            (kept.VERDICT, self.verdict),
+            (kept.METRICS, self.metrics),
+        ]
+
 
 def evaluate_candidates(
     recipe: Recipe, trained: Trained, load_models: Callable[[], dict[str, BaseEstimator]], workers: Workers
@@ -70,10 +88,11 @@ def evaluate_candidates(
     `load_models` returns the fitted candidates by name; it is called while the workers fit the tails of the interval.
     """
     board, train, test = trained.leaderboard, trained.train, trained.test
-    features, learned = train[list(recipe.features)], train[recipe.target].to_numpy(dtype=float)
+    columns, learned = Columns.learn(recipe, train), train[recipe.target].to_numpy(dtype=float)
+    codes = pd.DataFrame(columns.matrix(train), columns=list(columns.names))
     folds = cv_folds(train, recipe, trained.leak_audit["method"])
     # The workers have work from here on; what they found is called for when nothing else is left to do.
-    quantiles = fit_quantiles(features, learned, folds, workers, seed=recipe.random_state, weights=weigh_rows(train, recipe))
+    quantiles = fit_quantiles(codes, learned, folds, workers, seed=recipe.random_state, weights=weigh_rows(train, recipe))
     models = load_models()
     random_split_r2 = _start_random_split(recipe, trained, models, workers)
     predicted, target = predict_all(models, test, recipe), test[recipe.target].to_numpy()
@@ -86,14 +105,15 @@ def evaluate_candidates(
     tails = quantiles()
     scored, related = ~np.isnan(out_of_fold), relate_rows(train, recipe)
     interval = choose_interval(
-        features[scored],
+        codes.to_numpy()[scored],
+        columns.names,
         learned[scored],
         out_of_fold[scored],
         tails.take(scored),
-        # Over time it is the same groups that go on.
+        # Over time the groups remain the same.
         groups=related.groups[scored] if related.column and related.times is None else None,
     )
-    limits = interval.around(best_predicted, test[list(recipe.features)].to_numpy(dtype=float))
+    limits = interval.around(best_predicted, columns.matrix(test))
     inside = measure_interval(target, limits, interval.level, relate_rows(test, recipe))
     mean_predictor = score_mean_predictor(train, test, recipe)
     judged = judge(scores[best.candidate], mean_predictor, recipe.gates)
@@ -117,9 +137,9 @@ def evaluate_candidates(
             "leaks": measure_leaks(predicted, train, test, recipe),
             "random_split_r2": random_split_r2(),
         },
-        diagnosis=diagnose(models[best.candidate], test, best_predicted, limits, recipe),
-        baseline=describe_baseline(train, out_of_fold, recipe),
-        baseline_rows=draw_reference(train[scored], out_of_fold[scored], recipe),
+        diagnosis=diagnose(models[best.candidate], test, best_predicted, limits, recipe, columns),
+        baseline=describe_baseline(train, out_of_fold, recipe, columns),
+        baseline_rows=draw_reference(train[scored], out_of_fold[scored], recipe, columns),
         golden=choose_golden(test, best_predicted, limits, recipe),
         model_info=describe_model(recipe, train, interval, candidate=best.candidate, measured=inside),
         test_predictions=_join_predictions(predicted, target, limits),

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import r2_score
 
 from recipeline.config.recipe import Recipe
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.compile import fastest
 from recipeline.metrics.regression import in_slice
 
@@ -23,6 +24,7 @@ def diagnose(
     predicted: np.ndarray,
     limits: tuple[np.ndarray, np.ndarray],
     recipe: Recipe,
+    columns: Columns,
 ) -> dict[str, Any]:
     """Return what is known of the errors of `model` on the test rows, as plain values.
 
@@ -31,28 +33,31 @@ def diagnose(
     test : the rows, with the recipe's columns. predicted, limits : of shape (rows,), in the target's unit, without NaN.
     """
     features, target = test[list(recipe.features)], test[recipe.target].to_numpy(dtype=float)
-    importance = measure_importance(model, features, target, seed=recipe.random_state)
+    rows = columns.matrix(features)
+    importance = measure_importance(model, features, target, columns, seed=recipe.random_state)
     return {
         "by_predicted": errors_by_range(target, predicted, limits),
-        "slices": errors_by_slice(features, target, predicted, recipe, [entry["feature"] for entry in importance[:3]]),
-        "coverage": coverage_by_feature(features, target, limits),
+        "slices": errors_by_slice(rows, target, predicted, recipe, columns, [entry["feature"] for entry in importance[:3]]),
+        "coverage": coverage_by_feature(rows, target, limits, columns),
         "worst_rows": worst_rows(test[[name for name in test if name not in recipe.other_columns]], predicted, recipe.target),
         "importance": importance,
     }
 
 
-def measure_importance(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, *, seed: int) -> list[dict[str, Any]]:
+def measure_importance(
+    model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, columns: Columns, *, seed: int
+) -> list[dict[str, Any]]:
     """Return how much R2 drops when a feature's values are shuffled among the rows, mean and standard deviation, most first.
 
     Of features that say the same, each looks dispensable (Breiman 2001). The shuffles are those of scikit-learn's
     `permutation_importance`, and so are the figures; the model is asked for all of a feature's at once, which is faster. Of
     more than MOST_ROWS rows so many are drawn.
     """
-    rows, truth = features.to_numpy(dtype=float), target
+    rows, truth = columns.matrix(features), target
     if len(rows) > MOST_ROWS:
         drawn = np.random.RandomState(seed).choice(len(rows), MOST_ROWS, replace=False)
         features, rows, truth = features.iloc[drawn], rows[drawn], truth[drawn]
-    ask = fastest(model, features)
+    ask = fastest(model, features, columns)
     shuffler = np.random.RandomState(np.random.RandomState(seed).randint(np.iinfo(np.int32).max + 1))
     order, shuffles = np.arange(len(rows)), [np.arange(len(rows))]
     for _ in range(REPEATS):
@@ -87,44 +92,35 @@ def errors_by_range(target: np.ndarray, predicted: np.ndarray, limits: tuple[np.
 
 
 def coverage_by_feature(
-    features: pd.DataFrame, target: np.ndarray, limits: tuple[np.ndarray, np.ndarray]
+    rows: np.ndarray, target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], columns: Columns
 ) -> list[dict[str, Any]]:
-    """Return for each feature the share of rows within the limits, by fifths of its values, the lowest first.
+    """Return for each feature the share of rows within the limits, by fifths of its values or by its most frequent ones.
 
-    Equal values share a fifth, so there may be fewer; missing values are left out, and so is a feature without others.
+    `rows` are codes. Missing values are left out, and so is a feature without others.
     """
     low, high = limits
     inside = (low <= target) & (target <= high)
-    found = []
-    for name in features.columns:
-        values = features[name].to_numpy(dtype=float)
-        known = values[~np.isnan(values)]
-        edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:])) if len(known) else known
-        part = np.searchsorted(edges, values)  # NaN lies beyond the last edge
-        for number in range(len(edges)):
-            rows = part == number
-            if rows.any():
-                ends = {"from": float(values[rows].min()), "to": float(values[rows].max())}
-                found.append({"feature": str(name), **ends, "rows": int(rows.sum()), "coverage": float(inside[rows].mean())})
-    return found
+    return [
+        {"feature": it.name, "from": first, "to": last, "rows": int(part.sum()), "coverage": float(inside[part].mean())}
+        for place, it in enumerate(columns.features)
+        for first, last, part in it.kind.parts(rows[:, place], it, BINS)
+    ]
 
 
 def errors_by_slice(
-    features: pd.DataFrame, target: np.ndarray, predicted: np.ndarray, recipe: Recipe, by: Sequence[str]
+    rows: np.ndarray, target: np.ndarray, predicted: np.ndarray, recipe: Recipe, columns: Columns, by: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return the mean absolute error and the bias of slices: the recipe's, and the lowest and highest quarters of `by`."""
+    """Return the mean absolute error and the bias of slices: the recipe's, and the ends of the features `by`.
+
+    `rows` are codes; ends are the lowest and the highest quarter of numbers, the most frequent of other values.
+    """
     slices = [("all rows", np.ones(len(target), dtype=bool))]
-    for name, rows in recipe.promotion.guard_rails.slices.items():
-        slices.append((name, in_slice(target, rows.min, rows.max)))
+    for name, limits in recipe.promotion.guard_rails.slices.items():
+        slices.append((name, in_slice(target, limits.min, limits.max)))
     for name in by:
-        values = features[name].to_numpy(dtype=float)
-        known = values[~np.isnan(values)]
-        if not known.size:
-            continue
-        low, high = np.quantile(known, (0.25, 0.75))
-        unit = recipe.columns[name].unit
-        unit = f" {unit}" if unit else ""
-        slices += [(f"{name} up to {low:g}{unit}", values <= low), (f"{name} from {high:g}{unit}", values >= high)]
+        place = columns.names.index(name)
+        feature = columns.features[place]
+        slices += [(f"{name} {words}", part) for words, part in feature.kind.ends(rows[:, place], feature)]
     return [
         {
             "slice": name,
@@ -143,6 +139,13 @@ def worst_rows(test: pd.DataFrame, predicted: np.ndarray, target: str) -> list[d
     rows = []
     for place in np.argsort(-error, kind="stable")[:WORST]:
         values = test.iloc[place]
-        known = {str(name): None if pd.isna(value) else float(value) for name, value in values.items()}
+        known = {str(name): _plain(value) for name, value in values.items()}
         rows.append({"row": int(test.index[place]), "predicted": float(predicted[place]), "values": known})
     return rows
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a data frame as JSON takes it, None where it is missing."""
+    if pd.isna(value):
+        return None
+    return value.isoformat() if isinstance(value, pd.Timestamp) else value if isinstance(value, str) else float(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from recipeline.config.rules import Gates
@@ -45,7 +46,7 @@ def _criterion(metric: str, value: float, threshold: float) -> dict[str, Any]:
     }
 
 
-def failures(verdict: dict[str, Any]) -> list[str]:
+def failures(verdict: Mapping[str, Any]) -> list[str]:
     """Return a line for each criterion that does not hold: what it asks, and what was measured."""
     return [
         f"{c['metric']} must be {c['rule']} {c['threshold']:.4g}. Got {c['value']:.4g} instead."

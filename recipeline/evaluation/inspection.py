@@ -14,6 +14,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.relations import group_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Call, Workers
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.compile import fastest
 from recipeline.training.weights import fit_weighted
 
@@ -112,22 +113,24 @@ def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, 
     return {name: {"folds": scores, "mean": float(np.mean(scores))} for name, scores in folds.items()}
 
 
-def partial_dependence(model: BaseEstimator, features: pd.DataFrame, names: Sequence[str]) -> dict[str, dict[str, list[float]]]:
+def partial_dependence(
+    model: BaseEstimator, features: pd.DataFrame, names: Sequence[str], columns: Columns
+) -> dict[str, dict[str, list[Any]]]:
     """Return for each of `names` the mean prediction of all rows when that column has one value in them (Friedman 2001).
 
     The values are up to 20 quantiles of the column between its 5 % and 95 %; NaN is left out, a column of NaN alone too.
     """
-    ask, rows = fastest(model, features), features.to_numpy(dtype=float)
+    ask, rows = fastest(model, features, columns), columns.matrix(features)
     curves = {}
     for name in names:
         column = list(features.columns).index(name)
-        known = rows[~np.isnan(rows[:, column]), column]
-        if not known.size:
+        feature = columns.features[column]
+        values = feature.kind.grid(rows[:, column], feature, GRID)
+        if not values.size:
             continue
-        values = np.unique(np.quantile(known, np.linspace(0.05, 0.95, GRID)))
         changed, means = rows.copy(), []
         for value in values:
             changed[:, column] = value
             means.append(float(ask(changed).mean()))
-        curves[name] = {"values": values.tolist(), "mean": means}
+        curves[name] = {"values": [feature.kind.show(value, feature) for value in values.tolist()], "mean": means}
     return curves

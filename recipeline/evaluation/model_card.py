@@ -13,6 +13,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.uris import redact
 from recipeline.escape import for_markdown
+from recipeline.inference.model_info import Feature
 
 #: A grade or a slice is named among the limits where its error is so many times that of all rows.
 MUCH_WORSE = 1.5
@@ -104,11 +105,8 @@ def _model(recipe: Recipe, metrics: Json, tags: Json) -> tuple[str, ...]:
 
 
 def _data(recipe: Recipe, metrics: Json, info: Json, tags: Json) -> tuple[str, ...]:
-    ranges = ", ".join(
-        f"{name} {feature['train_min']:g} to {feature['train_max']:g} {feature['unit']}".strip()
-        for feature in info["features"]
-        if (name := feature["name"]) and feature["train_min"] is not None
-    )
+    known = [it for it in map(Feature.from_info, info["features"]) if it.train_min is not None]
+    ranges = ", ".join(f"{it.name} {it.kind.trained_on(it).removeprefix('trained on ')}" for it in known)
     origin = (
         redact(recipe.data.download.url) if recipe.data.download and tags["data_source"] == recipe.data.download.name else ""
     )
@@ -165,8 +163,10 @@ def _limits(recipe: Recipe, metrics: Json, diagnosis: Json | None) -> tuple[str,
 
 def _example(recipe: Recipe, info: Json) -> str:
     uri = f"models:/{recipe.model_name}/Production"
+    types = {it.name: it.kind.frame_type for it in map(Feature.from_info, info["features"]) if it.kind.frame_type}
+    typed = f".astype({types!r})" if types else ""
     return (
         "import mlflow\nimport pandas as pd\n\n"
         f"model = mlflow.pyfunc.load_model({json.dumps(uri, ensure_ascii=False)})\n"
-        f"model.predict(pd.DataFrame([{info['sample']!r}]))"
+        f"model.predict(pd.DataFrame([{info['sample']!r}]){typed})"
     )

@@ -9,8 +9,23 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import r2_score
 
+from recipeline.config.recipe import Recipe
+from recipeline.data.relations import relate_rows, weigh_rows
 from recipeline.metrics.bootstrap import resample_sums
 from recipeline.training.cross_validation import Result
+
+#: How often the rows are drawn again to see how sure the order of the candidates is.
+RESAMPLINGS = 1000
+
+
+def make_leaderboard(
+    recipe: Recipe, train: pd.DataFrame, ranked: list[Result], runs: Mapping[str, Mapping[str, str]]
+) -> pd.DataFrame:
+    """Return the leaderboard of the results, as ranked, and how sure their order is; `runs` has the IDs of each candidate's."""
+    target, weights = train[recipe.target].to_numpy(dtype=float), weigh_rows(train, recipe)
+    pieces = relate_rows(train, recipe).evidence()[0].pieces
+    shares = resample_best(ranked, target, pieces, draws=RESAMPLINGS, seed=recipe.random_state, weights=weights)
+    return tabulate_results(ranked, runs, shares, gains_with_best(ranked, target, weights))
 
 
 def resample_best(

@@ -54,7 +54,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "sklearn.neighbors._kd_tree": ("KDTree",),
     "sklearn.metrics._dist_metrics": tuple(f"{name}Distance{bits}" for name in _DISTANCES for bits in (32, 64)),
     # Plain holders of parameters and of fitted parts.
-    "numpy": ("dtype", "mean", "median"),
+    "numpy": ("asarray", "diff", "dtype", "interp", "mean", "median"),
     "scipy.interpolate._bsplines": ("BSpline", "_BSpline"),
     "scipy.sparse._csc": ("csc_array", "csc_matrix"),
     "scipy.sparse._csr": ("csr_array", "csr_matrix"),

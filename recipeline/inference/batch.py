@@ -112,7 +112,7 @@ class Job:
             rejected = self._rejected(checked, piece, table, faults)
             tally.rejected += rejected.num_rows
             reject(rejected)
-        numbers = checked.numbers
+        numbers = checked.codes
         if checked.count:
             rows, numbers = rows.filter(pa.array(checked.good)), numbers[checked.good]
         for feature, values in zip(self.asked.features, numbers.T, strict=True):

@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from recipeline.config.recipe import Recipe
+from recipeline.inference.columns import Columns
 from recipeline.inference.interval import Interval
 
 GOLDEN_ROWS = 20
@@ -40,9 +41,9 @@ def has_limits(golden: pd.DataFrame) -> bool:
     return set(LIMITS) <= set(golden)
 
 
-def limits_golden(interval: Interval, golden: pd.DataFrame) -> bool:
+def limits_golden(interval: Interval, golden: pd.DataFrame, columns: Columns) -> bool:
     """Whether the interval around the golden predictions is what it was when they were chosen."""
-    rows = golden_features(golden).to_numpy(dtype=float)
+    rows = columns.matrix(golden)
     limits = interval.around(golden[PREDICTION].to_numpy(), rows)
     return _alike(np.array(limits), golden[list(LIMITS)].to_numpy().T)
 

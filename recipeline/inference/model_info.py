@@ -12,15 +12,20 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.numbers import missing_codes
 from recipeline.inference.interval import Interval
+from recipeline.inference.kinds.base import Kind
+from recipeline.inference.kinds.every import KINDS
 
 
 @dataclass(frozen=True)
 class Feature:
     """A column that the model takes: what is possible at all (`min`, `max`), and what the model has seen; None: not known.
 
-    `na` are the words that stand for a missing value.
+    `na` are the words that stand for a missing value. `min` and `max` are of numbers; `train_min` and `train_max` are codes, as
+    `recipeline.inference.kinds` defines them for each `type`. `values` are all that a category may have, `categories` those
+    that it had.
     """
 
     name: str
@@ -32,6 +37,9 @@ class Feature:
     max: float | None = None
     train_min: float | None = None
     train_max: float | None = None
+    values: Sequence[str] = ()
+    categories: Sequence[str] = ()
+    format: str = ""
 
     @classmethod
     def from_info(cls, values: Mapping[str, Any]) -> Self:
@@ -44,10 +52,20 @@ class Feature:
         known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
         return cls(**{"name": values["name"]} | known)
 
+    @cached_property
+    def kind(self) -> Kind:
+        """The implementation of its type; that of a number where the type is of a newer version."""
+        return KINDS.get(self.type, KINDS["number"])
+
     @property
-    def is_integer(self) -> bool:
-        """Whether it holds whole numbers."""
-        return self.type == "integer"
+    def is_numeric(self) -> bool:
+        """Whether its codes are the numbers that the model takes."""
+        return READERS[self.type].is_numeric
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The code of each category."""
+        return {name: place for place, name in enumerate(self.categories)}
 
     @cached_property
     def missing_codes(self) -> list[float]:
@@ -57,7 +75,8 @@ class Feature:
     def is_missing_word(self, value: object) -> bool:
         """Whether a text or a number is one of the words for a missing value."""
         if isinstance(value, str):
-            return value.strip() in self.na
+            text = value.strip()
+            return text in self.na or (not text and not self.is_numeric)
         return type(value) in (int, float) and value in self.missing_codes
 
     @property
@@ -73,7 +92,7 @@ class Feature:
     @property
     def trained_on(self) -> str:
         """The rule that a value outside of the training rows breaks."""
-        return f"trained on {self.low:g} to {self.high:g}{f' {self.unit}' if self.unit else ''}"
+        return self.kind.trained_on(self)
 
     @property
     def at_least(self) -> str:
@@ -85,6 +104,11 @@ class Feature:
         """The rule that a value above the greatest possible one breaks."""
         return f"must be at most {self.max:g}{f' {self.unit}' if self.unit else ''}"
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The codes beyond which a value is one that the model has not seen."""
+        return (self.low, self.high) if self.kind.has_range else (-math.inf, math.inf)
+
     def is_possible(self, value: float) -> bool:
         """Whether the recipe allows a value at all."""
         return not self.broken_limit(value)
@@ -94,9 +118,6 @@ class Feature:
         if self.min is not None and value < self.min:
             return self.at_least
         return self.at_most if self.max is not None and value > self.max else ""
-
-
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def describe_model(
@@ -111,6 +132,9 @@ def describe_model(
     measured : `coverage` and `rows` of the test rows, as `recipeline.evaluation.scoring.measure_interval` returns them.
     """
     target = recipe.columns[recipe.target]
+    described = [describe_feature(recipe, name, train[name]) for name in recipe.features]
+    features = [Feature.from_info(values) for values in described]
+    codes = np.column_stack([it.kind.encode(train[it.name], it) for it in features])
     return {
         "candidate": candidate,
         "target": {
@@ -120,22 +144,20 @@ def describe_model(
             "min": target.min,
             "max": target.max,
         },
-        "features": [describe_feature(recipe, name, train[name]) for name in recipe.features],
+        "features": described,
         "other_columns": list(recipe.other_columns),
         "interval": {**interval.as_dict(), "test_coverage": measured["coverage"], "test_rows": measured["rows"]},
-        "sample": choose_sample(train[list(recipe.features)]),
+        "sample": choose_sample(codes, features),
     }
 
 
 def describe_feature(recipe: Recipe, name: str, values: pd.Series) -> dict[str, Any]:
-    """Return what the recipe says of a feature, and the range and quantiles of its training values; NaN is left out.
+    """Return what the recipe says of a feature, and what the training rows have of it; missing values are left out.
 
-    `min` and `max` are what is possible at all, None where the recipe does not say; `train_min` and `train_max` what the model
-    has seen, None, as the quantiles, where it has seen no value.
+    `min` and `max` are what is possible at all, None where the recipe does not say. `train_min` and `train_max` are what the
+    model has seen, as codes, None where it has seen no value.
     """
-    column, known = recipe.columns[name], values.to_numpy(dtype=float)
-    known = known[~np.isnan(known)]
-    seen = np.quantile(known, (0, 1, *QUANTILES)).tolist() if known.size else [None] * (2 + len(QUANTILES))
+    column = recipe.columns[name]
     return {
         "name": name,
         "type": column.type,
@@ -144,23 +166,22 @@ def describe_feature(recipe: Recipe, name: str, values: pd.Series) -> dict[str, 
         "na": list(recipe.na),
         "min": column.min,
         "max": column.max,
-        "train_min": seen[0],
-        "train_max": seen[1],
-        "quantiles": {f"{q:g}": value for q, value in zip(QUANTILES, seen[2:], strict=True)},
+        **({"values": list(column.values)} if column.values else {}),
+        **({"format": column.format} if column.format else {}),
+        **KINDS[column.type].learn(values),
     }
 
 
-def choose_sample(features: pd.DataFrame) -> dict[str, float | None]:
+def choose_sample(rows: np.ndarray, features: Sequence[Feature]) -> dict[str, Any]:
     """Return the row nearest to the columns' medians, in Euclidean distance of columns divided by their standard deviation.
 
-    A row that is there looks real, the medians together may not be possible. Rows without NaN are preferred; where there is
-    none, a missing value is None. Of equally near ones the first is taken.
+    A row that is there looks real, the medians together may not be possible. Rows without missing values are preferred; where
+    there is none, a missing value is None. Of equally near ones the first is taken. `rows` are codes, (rows, features).
     """
-    values = features.to_numpy(dtype=float)
-    complete = ~np.isnan(values).any(axis=1)
-    values = values[complete] if complete.any() else values
+    complete = ~np.isnan(rows).any(axis=1)
+    values = rows[complete] if complete.any() else rows
     known = pd.DataFrame(values)
     scale = known.std(ddof=0).to_numpy()
     distance = (values - known.median().to_numpy()) / np.where(scale > 0, scale, 1.0)
     nearest = values[int(np.argmin(np.nansum(distance**2, axis=1)))].tolist()
-    return {str(name): None if np.isnan(value) else value for name, value in zip(features.columns, nearest, strict=True)}
+    return {feature.name: feature.kind.show(value, feature) for feature, value in zip(features, nearest, strict=True)}

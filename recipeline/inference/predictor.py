@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from recipeline.errors import DataError
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.compiled.form import Compiled
@@ -35,17 +35,17 @@ class Predictor:
     asked in the order of the leaves of their first trees: similar rows take similar ways, a third faster on distinct rows.
     """
 
-    def __init__(self, model: Any, names: Sequence[str], *, threads: int = 1) -> None:
-        self._model, self._names = model, list(names)
+    def __init__(self, model: Any, columns: Columns, *, threads: int = 1) -> None:
+        self._model, self._columns = model, columns
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
-        compiled = compile_model(model, self._names)
+        compiled = compile_model(model, columns)
         is_forest = compiled is not None and compiled.kind == "trees"
         self._first_trees = list(getattr(model, "estimators_", ()))[:2] if is_forest else []
         self._compiled = None if is_forest and threads > 1 else compiled
         self._is_checked = False
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """Return the predictions, (rows,), of float64 rows, (rows, features); NaN is for the model to take or to refuse.
+        """Return the predictions, (rows,), of codes, (rows, features); NaN is for the model to take or to refuse.
 
         Raises
         ------
@@ -77,22 +77,23 @@ class Predictor:
         """Return `compiled` where it answers the first rows as the model does."""
         first = rows[_is_plain(rows)][:_CHECKED_ROWS]
         self._is_checked = bool(len(first))
-        return compiled if not len(first) or not differences(compiled, self._model, self._frame(first)) else None
+        return (
+            compiled
+            if not len(first) or not differences(compiled, self._model, self._columns.frame(first), self._columns)
+            else None
+        )
 
     def _predict(self, rows: np.ndarray) -> np.ndarray:
         if self._compiled and _is_plain(rows).all():
             return self._compiled.predict(rows)
         try:
-            return np.asarray(self._model.predict(self._frame(rows)), dtype=np.float64)
+            return np.asarray(self._model.predict(self._columns.frame(rows)), dtype=np.float64)
         except ValueError as error:
             raise DataError(
                 "The model must be able to predict every row.",
                 got=f"'{' '.join(str(error).split())[:200]}'",
                 fix="Correct the rows, or ask another model with model_uri=.",
             ) from None
-
-    def _frame(self, rows: np.ndarray) -> pd.DataFrame:
-        return pd.DataFrame(rows, columns=self._names)
 
 
 def _is_plain(rows: np.ndarray) -> np.ndarray:

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from recipeline.data.numbers import read_numbers, show_field
+from recipeline.data.kinds.every import KINDS
+from recipeline.data.numbers import show_field
+from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
 
 
-def broken_rules(feature: Feature, numbers: np.ndarray, missing: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each rule of a column with the rows that break it; of a row with several, the first names the fault."""
-    if not feature.nullable:
-        yield "must not be missing", missing
-    yield "must be a number", np.isnan(numbers) & ~missing
-    yield "must be finite", np.isinf(numbers)
-    if feature.is_integer:
-        yield "must be a whole number", np.isfinite(numbers) & (numbers != np.round(numbers))
-    if feature.min is not None:
-        yield feature.at_least, numbers < feature.min
-    if feature.max is not None:
-        yield feature.at_most, numbers > feature.max
-
-
 def is_unseen(feature: Feature, numbers: np.ndarray) -> np.ndarray:
-    """Return which values lie outside of what the model was trained on; a missing one does not."""
-    unseen: np.ndarray = (numbers < feature.low) | (numbers > feature.high)
+    """Return which codes lie outside of what the model was trained on; a missing one does not."""
+    low, high = feature.limits
+    unseen: np.ndarray = (numbers < low) | (numbers > high)
     return unseen
 
 
@@ -42,65 +31,66 @@ class Fault:
 
 @dataclass(frozen=True)
 class Checked:
-    """Rows as numbers, (rows, features), NaN where there is none, and which of them break no rule; `count` values do.
+    """Rows as codes, (rows, features), NaN where there is none, and which of them break no rule; `count` values do.
 
-    `codes` has for each value the number of the first rule of its feature that it breaks, from 1 on, or 0; None: all are good.
+    `broken` has for each value the number of the first of the `rules` of its feature that it breaks, from 1 on, or 0; None: all
+    are good.
     """
 
     rows: pa.RecordBatch
     features: Sequence[Feature]
-    numbers: np.ndarray
-    codes: np.ndarray | None
+    codes: np.ndarray
+    broken: np.ndarray | None
+    rules: Mapping[int, Sequence[str]]
 
     @property
     def good(self) -> np.ndarray:
         """Which rows break no rule."""
-        if self.codes is None:
-            return np.ones(len(self.numbers), dtype=bool)
-        good: np.ndarray = np.logical_not(self.codes.any(axis=1))
+        if self.broken is None:
+            return np.ones(len(self.codes), dtype=bool)
+        good: np.ndarray = np.logical_not(self.broken.any(axis=1))
         return good
 
     @property
     def count(self) -> int:
         """The number of values that break a rule."""
-        return 0 if self.codes is None else int(np.count_nonzero(self.codes))
+        return 0 if self.broken is None else int(np.count_nonzero(self.broken))
 
     def faults(self, numbers: np.ndarray) -> Iterator[Fault]:
         """Yield the faults in row order; `numbers` are the rows'."""
-        if self.codes is None:
+        if self.broken is None:
             return
-        rules = [[rule for rule, _ in broken_rules(feature, np.zeros(0), np.zeros(0, bool))] for feature in self.features]
-        for row, column in np.argwhere(self.codes):
-            name = self.features[column].name
-            got = show_field(self.rows.column(name)[int(row)].as_py(), is_number=not np.isnan(self.numbers[row, column]))
-            rule = rules[column][self.codes[row, column] - 1]
-            yield Fault(int(numbers[row]), f"{name}: {rule}. Got {got} instead.")
+        for row, column in np.argwhere(self.broken):
+            feature = self.features[column]
+            is_number = feature.is_numeric and not np.isnan(self.codes[row, column])
+            got = show_field(self.rows.column(feature.name)[int(row)].as_py(), is_number=is_number)
+            rule = self.rules[int(column)][self.broken[row, column] - 1]
+            yield Fault(int(numbers[row]), f"{feature.name}: {rule}. Got {got} instead.")
 
 
 def check_rows(rows: pa.RecordBatch, features: Sequence[Feature]) -> Checked:
-    """Return the features of `rows` as numbers, with the rules that they break.
+    """Return the features of `rows` as codes, with the rules that they break.
 
     Raises
     ------
-    DataError : a column is of a type that holds no numbers.
+    DataError : a column is of a type that its kind is not read from.
     """
-    numbers = np.empty((rows.num_rows, len(features)))
-    codes = None
-    for column, feature in enumerate(features):
-        values, missing = read_numbers(rows.column(feature.name), feature.name, feature.na)
-        numbers[:, column] = values
-        if _is_faultless(feature, values):
+    codes = np.empty((rows.num_rows, len(features)))
+    broken, rules = None, dict[int, Sequence[str]]()
+    for place, feature in enumerate(features):
+        kind, column = KINDS[feature.type], rows.column(feature.name)
+        if not kind.accepts(column.type):
+            raise DataError(
+                f"The column '{feature.name}' must hold {kind.noun}.", got=f"the type {column.type}", fix="Convert it."
+            )
+        values = kind.read(column, feature.na, feature)
+        codes[:, place] = feature.kind.encode(values.typed, feature)
+        if kind.is_faultless(values, feature):
             continue
-        for code, (_, broken) in enumerate(broken_rules(feature, values, missing), 1):
-            if broken.any():
-                codes = np.zeros(numbers.shape, dtype=np.int8) if codes is None else codes
-                np.copyto(codes[:, column], code, where=broken & (codes[:, column] == 0))
-    return Checked(rows, features, numbers, codes)
-
-
-def _is_faultless(feature: Feature, numbers: np.ndarray) -> bool:
-    """Whether no value breaks a rule, by a look at the extremes, which a NaN would be; False where that does not tell."""
-    if feature.is_integer or not len(numbers):
-        return False
-    low, high = numbers.min(), numbers.max()
-    return bool(feature.is_possible(low) and feature.is_possible(high) and np.isfinite(low) and np.isfinite(high))
+        found = list(kind.broken(values, feature))
+        rules[place] = [rule for rule, _ in found]
+        for number, (_, marked) in enumerate(found, 1):
+            if marked.any():
+                broken = np.zeros(codes.shape, dtype=np.int8) if broken is None else broken
+                np.copyto(broken[:, place], number, where=marked & (broken[:, place] == 0))
+    return Checked(rows, features, codes, broken, rules)

@@ -1,4 +1,4 @@
-"""The local store, database and artifacts, written into one archive and put back from it."""
+"""Archives of a local store, database and artifacts: written and restored."""
 
 from __future__ import annotations
 
@@ -22,45 +22,51 @@ from recipeline.tracking.store import held, store_lock
 _DATABASE, _ARTIFACTS = "mlflow.db", "artifacts"
 
 #: What SQLite keeps beside a database file.
-_SIDES = ("", "-journal", "-wal", "-shm")
+_SIDE_FILES = ("", "-journal", "-wal", "-shm")
 
 #: How SQLite says that a disk takes no more.
-_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
+_DISK_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
 
-#: Names of what `bring_back` puts beside what it replaces: unfinished work, and the store that was there before.
+#: Names of what `restore_archive` puts beside what it replaces: unfinished work, and the store that was there before.
 _UNFINISHED, _BEFORE = ".{}.restore-", "{}.before-"
 
 
 def require_local(uri: str, artifact_root: str | None) -> LocalStore:
-    """Return the files of the store. Raises UsageError where it is not, or not all of it, on this machine."""
+    """Return the files of a local store.
+
+    Raises
+    ------
+    UsageError : the database or the artifacts are not on this machine.
+    """
     store = find_local(uri, artifact_root)
     if store is None:
         foreign = next(place for place in (artifact_root, uri) if place and not place.startswith(("sqlite:", "file:")))
         raise UsageError(
             "backup and restore are for a local store: a SQLite file, and artifacts in a folder.",
             got=f"'{foreign.partition('://')[0]}://…'",
-            fix="Save a server's database and its artifacts with their own tools.",
+            fix="Back up a server's database and artifacts with their own tools.",
         )
     return store
 
 
-def back_up(store: LocalStore, uri: str, target: Path, tick: Callable[[str], object] = lambda _: None) -> Path:
-    """Write the store into the archive `target`; return it. It is whole or it is not there. `tick` is told how far it is.
+def write_archive(store: LocalStore, uri: str, target: Path, tick: Callable[[str], object] = lambda _: None) -> Path:
+    """Write the store into the archive `target`, whole or not at all; return it.
 
-    The database is copied first: of the artifacts that it names, none is missing that was there when it was copied. Files that
-    others delete meanwhile are left out; links are followed.
+    The database is copied first, so that every artifact it names is in the archive if it existed at that time. Files that are
+    deleted meanwhile are left out; links are followed. `tick` receives progress messages.
 
     Raises
     ------
-    UsageError : `target` exists. UnavailableError : there is no store, or `target` cannot be written.
+    UsageError : `target` exists.
+    UnavailableError : there is no store, or `target` cannot be written.
     """
     if not store.database.is_file():
-        raise UnavailableError(f"No store to back up: {store.database} does not exist.", fix="Make one: make pipeline")
+        raise UnavailableError(f"No store to back up: {store.database} does not exist.", fix="Create one: make pipeline")
     if target.exists():
-        raise UsageError("output must be a new file.", got=f"'{target}', which exists,", fix="Name another one.")
+        raise UsageError("output must be a new file.", got=f"'{target}', which exists,", fix="Name another file.")
     if not target.parent.is_dir():
         raise UsageError(
-            "output must lie in a folder that exists.", got=f"'{target}'", fix=f"Make it: mkdir -p {target.parent}"
+            "output must lie in a folder that exists.", got=f"'{target}'", fix=f"Create it: mkdir -p {target.parent}"
         )
     with ExitStack() as stack:
         if os.access(store.database.parent, os.W_OK):  # otherwise this user's commands cannot change it either
@@ -80,21 +86,26 @@ def back_up(store: LocalStore, uri: str, target: Path, tick: Callable[[str], obj
 
 @contextmanager
 def _writing(target: Path) -> Iterator[None]:
-    """Turn an error of writing in the block into one that names the archive; those of reading are named before."""
+    """Raise UnavailableError, naming the archive, for write errors in the block.
+
+    Errors of reading are raised before, with the names of their files.
+    """
     try:
         yield
     except (OSError, sqlite3.OperationalError) as error:
-        if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) not in _FULL:
+        if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) not in _DISK_FULL:
             raise
         raise UnavailableError(
-            f"The archive {target} must be writable.",
-            got=f"'{error}'",
-            fix="Name another output, on a disk with room that you may write to.",
+            f"The archive {target} cannot be written: {error}.",
+            fix="Name another output, in a folder with free space and write permission.",
         ) from None
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """Yield all files below `root`, through links too, but for what `bring_back` left there."""
+    """Yield all files below `root`, also through links.
+
+    Leftovers of `restore_archive` are excluded.
+    """
     own = tuple(words.format(root.name) for words in (_UNFINISHED, _BEFORE))
 
     def complain(error: OSError) -> None:
@@ -110,7 +121,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
-    """Add the content of a file, which others may delete, cut off or extend while it is read."""
+    """Add the content of a file that may be deleted, truncated or extended meanwhile."""
     try:
         if not path.is_file():  # a pipe would never end, and a link may lead nowhere
             return
@@ -120,11 +131,11 @@ def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
     except OSError as error:
         raise _unreadable(path, error) from None
     with file:
-        archive.addfile(archive.gettarinfo(arcname=name, fileobj=file), _Steady(file, path))
+        archive.addfile(archive.gettarinfo(arcname=name, fileobj=file), _FixedSizeFile(file, path))
 
 
-class _Steady:
-    """A file of the size that it had when it was opened: what is cut off meanwhile reads as zeros."""
+class _FixedSizeFile:
+    """A file with the size it had when opened; truncated bytes read as zeros."""
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file, self._path = file, path
@@ -138,18 +149,18 @@ class _Steady:
 
 
 def _unreadable(path: Path, error: OSError) -> UnavailableError:
-    return UnavailableError(f"The artifact {path} must be readable.", got=f"'{error.strerror}'", fix="Check who may read it.")
+    return UnavailableError(f"The artifact {path} cannot be read: {error.strerror}.", fix="Check its permissions.")
 
 
 # --- back ----------------------------------------------------------------------------------------------------------------
 
 
-def bring_back(store: LocalStore, uri: str, source: Path, tick: Callable[[str], object] = lambda _: None) -> list[Path]:
-    """Put the archive's store in the place of this one; return where the one before was moved to.
+def restore_archive(store: LocalStore, uri: str, source: Path, tick: Callable[[str], object] = lambda _: None) -> list[Path]:
+    """Replace the store by that of an archive; return where the former one is.
 
     Everything is unpacked beside its place, on the same disk, and checked before anything is replaced. The database is
-    replaced first, in one transaction: processes that have it open see the new one. The archive of a folder that is gone may
-    be brought back in another one.
+    replaced first, in one transaction: processes that have it open see the new one. The archive of a folder that no longer
+    exists may be restored in another one.
 
     Raises
     ------
@@ -157,7 +168,7 @@ def bring_back(store: LocalStore, uri: str, source: Path, tick: Callable[[str], 
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     if not store.database.parent.is_dir():
-        raise UnavailableError(f"The folder of the store, {store.database.parent}, does not exist.", fix="Make it first.")
+        raise UnavailableError(f"The folder of the store, {store.database.parent}, does not exist.", fix="Create it first.")
     with held(store_lock(uri), uri), ExitStack() as stack:
         database = _beside(store.database, store.database.parent, stamp, stack)
         artifacts = _beside(store.artifacts, _place(store.artifacts), stamp, stack)
@@ -168,7 +179,7 @@ def bring_back(store: LocalStore, uri: str, source: Path, tick: Callable[[str], 
                 raise UnavailableError(
                     f"The archive must be of a store whose artifacts are in {store.artifacts}.",
                     got=f"one with artifacts in {before}, which exists,",
-                    fix="Bring it back in the folder that it was made in.",
+                    fix="Restore it in the folder that it was made in.",
                 )
             relocate(database / _DATABASE, before, store.artifacts)
         saved = store.database.with_name(f"{_BEFORE.format(store.database.name)}{stamp}")
@@ -185,13 +196,16 @@ def bring_back(store: LocalStore, uri: str, source: Path, tick: Callable[[str], 
 
 
 def _place(artifacts: Path) -> Path:
-    """Return the folder to work in: that of the artifacts' folder, where it is on the same disk and ours to write to."""
+    """Return the working folder: the artifacts' parent, if on one disk and writable."""
     beside = next(folder for folder in artifacts.parents if folder.exists())
     return artifacts if artifacts.is_mount() or (artifacts.exists() and not os.access(beside, os.W_OK)) else beside
 
 
 def _beside(path: Path, place: Path, stamp: str, stack: ExitStack) -> Path:
-    """Return a new folder in `place`, gone after the block; what a killed command left of the kind goes too."""
+    """Return a new folder in `place` that is deleted after the block.
+
+    Leftovers of interrupted commands are deleted too.
+    """
     prefix = _UNFINISHED.format(path.name)
     for left in place.glob(f"{prefix}*"):
         shutil.rmtree(left, ignore_errors=True)
@@ -202,7 +216,7 @@ def _beside(path: Path, place: Path, stamp: str, stack: ExitStack) -> Path:
 
 
 def _unpack(source: Path, database: Path, artifacts: Path, tick: Callable[[str], object]) -> None:
-    """Unpack the archive into two folders and check it: every byte by its checksum, and the database."""
+    """Unpack the archive into two folders; check all checksums and the database."""
     try:
         with source.open("rb") as packed, gzip.open(packed) as stream:
             while stream.read(1 << 20):  # the checksum is at the end: nothing is made of damaged bytes
@@ -217,26 +231,33 @@ def _unpack(source: Path, database: Path, artifacts: Path, tick: Callable[[str],
     except (EOFError, zlib.error, tarfile.TarError, sqlite3.Error, OSError) as error:
         if isinstance(error, OSError) and error.errno and source.is_file() and os.access(source, os.R_OK):
             raise UnavailableError(
-                "The archive must be unpacked beside the store before anything is replaced.",
-                got=f"'{error}'",
-                fix=f"Make room on the disks of {database.parent} and {artifacts.parent}.",
+                f"The archive cannot be unpacked beside the store: {error}.",
+                fix=f"Free space on the disks of {database.parent} and {artifacts.parent}.",
             ) from None
         raise UnavailableError(
-            "input must be a whole archive that `backup` wrote.", got=f"'{source}' ({error})", fix="Name another one."
+            "input must be a complete archive of `backup`.", got=f"'{source}' ({error})", fix="Name another archive."
         ) from None
 
 
 def _part_of(member: tarfile.TarInfo) -> str:
-    """Return whether a file of the archive is the database or an artifact. Raises tarfile.TarError where it is neither."""
+    """Return whether a file of the archive is the database or an artifact.
+
+    Raises
+    ------
+    tarfile.TarError : it is neither.
+    """
     parts = PurePosixPath(member.name).parts
     known = parts == (_DATABASE,) or (parts[:1] == (_ARTIFACTS,) and len(parts) > 1 and ".." not in parts)
     if not member.isreg() or not known:
-        raise tarfile.TarError(f"'{member.name}' is none of its files")
+        raise tarfile.TarError(f"'{member.name}' is not a file of a backup")
     return parts[0]
 
 
 def _replace_database(new: Path, database: Path, saved: Path) -> None:
-    """Make `database` what `new` is, and `saved` what it was; a damaged one is moved away with what lies beside it."""
+    """Replace the content of `database` by that of `new`; save the old in `saved`.
+
+    A damaged database is moved away with its side files.
+    """
     try:
         if database.exists():
             check_database(database)
@@ -248,16 +269,16 @@ def _replace_database(new: Path, database: Path, saved: Path) -> None:
         saved.unlink(missing_ok=True)
         if isinstance(error, sqlite3.OperationalError):  # in use
             raise
-    for side in _SIDES:
+    for side in _SIDE_FILES:
         if Path(f"{database}{side}").exists():
             Path(f"{database}{side}").rename(f"{saved}{side}")
     new.rename(database)
 
 
 def _replace_content(new: Path, folder: Path, stamp: str) -> Path:
-    """Let `folder` hold what `new` holds; return where its content was moved to. Where that fails, it is as it was.
+    """Replace the content of `folder` by that of `new`; return the old content's path.
 
-    The folder itself stays: it may be where a disk is mounted.
+    If that fails, the old content is put back. The folder itself stays, since it may be a mount point.
     """
     aside = _place(folder) / f"{_BEFORE.format(folder.name)}{stamp}"
     own = tuple(words.format(folder.name) for words in (_UNFINISHED, _BEFORE))

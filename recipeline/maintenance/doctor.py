@@ -1,4 +1,4 @@
-"""What may be wrong with a store, a registry or this machine: each finding with the command that mends it."""
+"""Checks of a store, a registry and this machine, each with its repair."""
 
 from __future__ import annotations
 
@@ -25,43 +25,46 @@ REPAIR = "recipeline repair"
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that was looked at: `ok`, worth a `note`, or `broken`, and then the command that mends it."""
+    """The result of one check: `ok`, `note`, or `broken` with a repair command."""
 
     state: Literal["ok", "note", "broken"]
     what: str
     fix: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """Return plain values, as JSON takes them."""
+        """Return the finding as plain values for JSON."""
         return asdict(self)
 
 
 def examine_machine(root: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what is to be said of this machine: managers of environments, inherited variables, the checkout."""
+    """Yield findings on environment managers, inherited variables and checkout."""
     managers = [name for name in ("conda", "mamba", "pyenv", "uv", "virtualenv") if shutil.which(name)]
     yield Finding(
         "note",
-        f"Managers of environments on PATH: {', '.join(managers) or 'none'}. `mlflow run` takes virtualenv, which it brings "
-        "along; `--env-manager local` takes the environment you are in.",
+        f"Environment managers on PATH: {', '.join(managers) or 'none'}. `mlflow run` uses virtualenv, which it installs; "
+        "`--env-manager local` uses the active environment.",
     )
     run_id = environment.get("MLFLOW_RUN_ID")
     if run_id:
         yield Finding(
             "broken",
-            f"The environment has MLFLOW_RUN_ID={run_id}, of another command: what runs here may write into its run.",
+            f"The environment has MLFLOW_RUN_ID={run_id} of another command: commands may write into that run.",
             "unset MLFLOW_RUN_ID",
         )
     commit = describe_commit(root)
     if commit["git_dirty"] == "true":
         yield Finding("note", f"The checkout differs from its commit {commit['git_commit'][:12]}.", "git status")
     elif commit["git_commit"] == "unknown":
-        yield Finding("note", "This is no git checkout: versions do not say which code made them.", "git init")
+        yield Finding("note", "The project is not a git checkout: versions have no commit.", "git init")
     else:
         yield Finding("ok", f"The checkout is commit {commit['git_commit'][:12]}.")
 
 
 def examine_files(uri: str, artifact_root: str | None) -> Iterator[Finding]:
-    """Yield what is broken of a local store before it can be opened: its database, or where that names artifacts."""
+    """Yield findings on a local store that must be repaired before it is opened.
+
+    They are a damaged database, and artifact locations that are out of date.
+    """
     store = find_local(uri, artifact_root)
     if store is None:
         return
@@ -69,20 +72,20 @@ def examine_files(uri: str, artifact_root: str | None) -> Iterator[Finding]:
         check_database(store.database)
         before = find_old_root(store.database, store.artifacts)
     except sqlite3.OperationalError:
-        return  # whoever opens it says why
+        return  # opening the store reports it
     except sqlite3.DatabaseError as error:
         yield Finding("broken", f"The database {store.database} is damaged: {error}.", "recipeline restore --input <a backup>")
         return
     if before is not None:
         yield Finding(
             "broken",
-            f"The store {store.database} was moved: it names its artifacts in {before}, and they are in {store.artifacts}.",
+            f"The store {store.database} was moved: its artifacts are in {store.artifacts}, and it refers to {before}.",
             REPAIR,
         )
 
 
 def examine_registry(session: Session) -> Iterator[Finding]:
-    """Yield what is to be said of Production, the ledger, and the files of the versions."""
+    """Yield findings on Production, the ledger and the files of the versions."""
     yield from _production(session)
     yield from _ledger(session)
     for version in sorted(session.registry.versions(), key=lambda version: int(version.version)):
@@ -95,7 +98,7 @@ def _production(session: Session) -> Iterator[Finding]:
     in_stage = [str(version.version) for version in registry.versions() if version.current_stage == PRODUCTION]
     number = str(champion.version) if champion else ""
     if champion is None and not in_stage:
-        yield Finding("note", f"Nothing is in Production of {registry.name}.", "make pipeline")
+        yield Finding("note", f"No version of {registry.name} is in Production.", "make pipeline")
     elif len(in_stage) > 1:
         yield Finding("broken", f"Versions {' and '.join(sorted(in_stage, key=int))} are both in stage Production.", REPAIR)
     elif in_stage != [number]:
@@ -114,26 +117,26 @@ def _ledger(session: Session) -> Iterator[Finding]:
     reading, champion = registry.ledger.read(), registry.holder(CHAMPION)
     number = str(champion.version) if champion else ""
     for fault in reading.faults.values():
-        yield Finding("broken", fault, f"{REPAIR}   (takes note of it; the entry stays lost)")
+        yield Finding("broken", fault, f"{REPAIR}   (acknowledges it; the entry cannot be recovered)")
     if reading.head and reading.head.state == OPEN:
         yield Finding(
             "broken",
             f"Entry {reading.head.number} of the ledger, version {reading.head.before or 'none'} to {reading.head.after}, was "
-            "begun and not finished.",
+            "interrupted.",
             REPAIR,
         )
     elif (reading.changes[-1].after if reading.changes else "") != number:
         last = reading.changes[-1].after if reading.changes else ""
         yield Finding(
             "broken",
-            f"Production was changed by other means than the pipeline: the ledger ends with version {last or 'none'}, the "
+            f"Production was changed outside of the pipeline: the ledger ends with version {last or 'none'}, the "
             f"alias {CHAMPION} is on {number or 'none'}.",
             f"{REPAIR}   (records it), or recipeline rollback",
         )
     elif not reading.faults:
         signed = "signed and " if session.ledger_key else ""
-        noted = f", but for what was taken note of: {', '.join(sorted(reading.acknowledged))}" if reading.acknowledged else ""
-        yield Finding("ok", f"The ledger of {registry.name} is {signed}whole: {len(reading.entries)} entries{noted}.")
+        noted = f"; acknowledged damage: {', '.join(sorted(reading.acknowledged))}" if reading.acknowledged else ""
+        yield Finding("ok", f"The ledger of {registry.name} is {signed}complete: {len(reading.entries)} entries{noted}.")
     known = {str(version.version) for version in registry.versions()}
     served = dict.fromkeys(entry.after for entry in reading.changes if entry.after)
     for gone in served:
@@ -141,12 +144,15 @@ def _ledger(session: Session) -> Iterator[Finding]:
             yield Finding(
                 "broken",
                 f"Version {gone}, which was in Production, was deleted from the registry.",
-                f"{REPAIR}   (takes note of it; the version stays lost)",
+                f"{REPAIR}   (acknowledges it; the version cannot be recovered)",
             )
 
 
 def _version(session: Session, version: ModelVersion) -> Iterator[Finding]:
-    """Yield what is wrong with a version's files; of the ones that Production needs, whether they answer as they did."""
+    """Yield findings on a version's files and runs.
+
+    Versions that Production needs must also reproduce their golden rows.
+    """
     number, tags = version.version, version.tags
     aliases = {str(v.version) for v in map(session.registry.holder, (CHAMPION, PREVIOUS)) if v}
     again = "Restore it from a backup, or train and register it again."
@@ -167,8 +173,8 @@ def _version(session: Session, version: ModelVersion) -> Iterator[Finding]:
         run_id = tags.get(f"recipeline.{gone[0]}_run_id", "")
         yield Finding(
             "note",
-            f"Version {number}: of its runs, these are deleted: {', '.join(gone)}.",
+            f"Version {number}: deleted runs: {', '.join(gone)}.",
             f"mlflow runs restore --run-id {run_id}",
         )
     else:
-        yield Finding("ok", f"Version {number} ({version.current_stage}) is whole.")
+        yield Finding("ok", f"Version {number} ({version.current_stage}) is complete.")

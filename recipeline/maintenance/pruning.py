@@ -1,4 +1,4 @@
-"""Old runs, versions and models that nothing needs: found and deleted."""
+"""Old runs, versions and models without a use: found and deleted."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _MLFLOW = "import json, sys; from mlflow.cli import cli; cli.main(json.load(sys.
 
 
 @dataclass(frozen=True)
-class Waste:
-    """What is old and needed by nothing: versions that never were in Production, and runs."""
+class Unneeded:
+    """Old versions that never were in Production, and old runs without a use."""
 
     versions: tuple[ModelVersion, ...]
     runs: tuple[Run, ...]
 
 
-def find_waste(session: Session) -> Waste:
-    """Return the versions and runs of this recipe and profile that `prune` may delete.
+def find_unneeded(session: Session) -> Unneeded:
+    """Return the versions and runs of this recipe and profile that can be deleted.
 
-    Kept are: what is younger than the recipe's `retention.days`; every version that the ledger names, or that is in Staging or
-    Production; every run that a kept version, or the ledger, leads to, with the runs nested in it; runs that are not finished,
-    and those that they are made from.
+    Kept are: everything younger than the recipe's `retention.days`; every version that the ledger names, or that is in Staging
+    or Production; every run that a kept version, or the ledger, leads to, with the runs nested in it; unfinished runs and
+    their upstream runs.
     """
     before = _retained_since(session)
-    waste = _old_versions(session)
-    old_numbers = {version.version for version in waste}
+    unneeded = _old_versions(session)
+    old_numbers = {version.version for version in unneeded}
     entries = session.registry.ledger.read().entries
     needed = {entry.run_id for entry in entries if entry.kind not in (LOOK, ATTEMPT)}  # what these say stays in the ledger
     for version in session.registry.versions():
@@ -64,7 +64,7 @@ def find_waste(session: Session) -> Waste:
         for run in runs
         if run.info.run_id not in needed and run.info.status != "RUNNING" and (run.info.end_time or before) < before
     )
-    return Waste(waste, old)
+    return Unneeded(unneeded, old)
 
 
 def _retained_since(session: Session) -> float:
@@ -91,7 +91,10 @@ def _run_ids(tags: Mapping[str, str]) -> set[str]:
 
 
 def _runs(session: Session) -> Iterator[Run]:
-    """Yield the runs of the steps of this recipe and profile, and those nested in them, in all experiments."""
+    """Yield this recipe and profile's runs and their nested runs.
+
+    All experiments are searched.
+    """
     client = session.store.client
     experiments = [e.experiment_id for e in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
     own, token = set(), None
@@ -106,11 +109,12 @@ def _runs(session: Session) -> Iterator[Run]:
     yield from (run for run in found if run.info.run_id in own or run.data.tags.get(PARENT_RUN_ID) in own)
 
 
-def delete_waste(session: Session) -> tuple[Waste, str]:
-    """Find and delete waste under one lock, so that none of it is promoted meanwhile; return it, and what is left to do.
+def delete_unneeded(session: Session) -> tuple[Unneeded, str]:
+    """Find and delete unneeded versions and runs; return them and remaining work.
 
-    A command on another machine, which does not share the lock, may promote all the same: each version is looked at again
-    before it is deleted, and runs are looked for afterwards. Files go too, where the store's database is open to us.
+    One lock is held throughout, so that none of them is promoted meanwhile. A command on another machine, which does not share
+    the lock, may promote all the same: each version is checked again before it is deleted, and runs are searched for
+    afterwards. Files are deleted where the store's database is accessible.
     """
     client, versions = session.store.client, []
     with session.registry.locked():
@@ -119,11 +123,11 @@ def delete_waste(session: Session) -> tuple[Waste, str]:
                 with _gone_is_fine():
                     client.delete_model_version(version.name, str(version.version))
                 versions.append(version)
-        waste = Waste(tuple(versions), find_waste(session).runs)
-        for run in waste.runs:
+        unneeded = Unneeded(tuple(versions), find_unneeded(session).runs)
+        for run in unneeded.runs:
             with _gone_is_fine():
                 client.delete_run(run.info.run_id)
-    return waste, _delete_files(session, [run.info.run_id for run in waste.runs])
+    return unneeded, _delete_files(session, [run.info.run_id for run in unneeded.runs])
 
 
 @contextmanager
@@ -136,11 +140,11 @@ def _gone_is_fine() -> Iterator[None]:
 
 
 def _delete_files(session: Session, ids: list[str]) -> str:
-    """Delete the files of deleted runs; return what is left to do."""
+    """Delete the files of deleted runs; return the remaining work as text."""
     if not ids:
         return ""
     if session.store.uri.startswith(("http://", "https://")):
-        return "The files go when the server's administrator runs `mlflow gc`."
+        return "The files are deleted when the server's administrator runs `mlflow gc`."
     for start in range(0, len(ids), 200):
         words = ["gc", "--backend-store-uri", session.store.uri, "--run-ids", ",".join(ids[start:][:200])]
         done = subprocess.run(
@@ -148,5 +152,5 @@ def _delete_files(session: Session, ids: list[str]) -> str:
         )
         if done.returncode:
             said = scrub(done.stderr, session.store.uri).strip().splitlines() or ["nothing"]
-            return f"Their files are still there: `mlflow gc` said '{said[-1]}'."
+            return f"Their files are not deleted: `mlflow gc` failed with '{said[-1]}'."
     return ""

@@ -1,4 +1,4 @@
-"""The bootstrap: sums over rows that are drawn again, many times."""
+"""The bootstrap: sums over resampled rows."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ MOST_ROWS = 100_000
 
 
 def resample_sums(values: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
-    """Return the column sums of `draws` bootstrap samples of the rows of `values`, of shape (draws, columns).
+    """Return the column sums of `draws` bootstrap samples, of shape (draws, columns).
 
-    What is drawn is a row of `values`, with replacement, as many as there are; statistics that are functions of sums
-    follow from these. The memory does not grow with the number of draws times that of rows.
+    Rows of `values` are drawn with replacement, as many as there are; statistics that are functions of sums follow from these.
+    The memory does not grow with the number of draws times that of rows.
 
     Of more than MOST_ROWS rows, blocks of equally many are drawn (the last one may be smaller), dealt at random, whatever the
     order of the rows. A sum over blocks of independent rows has the variance of the sum over the rows (Efron and Tibshirani
@@ -67,6 +67,9 @@ def resample_scores(
 
 
 def _counts(rng: np.random.Generator, rows: int, size: int) -> np.ndarray:
-    """Return how often each row is in each of `size` samples, of shape (size, rows); faster than `rng.multinomial`."""
+    """Return the frequency of each row in `size` samples, of shape (size, rows).
+
+    It is faster than `rng.multinomial`.
+    """
     drawn = rng.integers(rows, size=(size, rows)) + rows * np.arange(size)[:, None]
     return np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows)

@@ -1,4 +1,4 @@
-"""How good predictions are, and how sure that is."""
+"""Regression metrics and their bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from recipeline.metrics.bootstrap import resample_scores
 
 
 def score_predictions(target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None) -> dict[str, float]:
-    """Return r2 (1 is perfect, 0 the mean), rmse and mae (in the target's unit) of equally long 1-d arrays without NaN.
+    """Return r2, rmse and mae of equally long 1-d arrays without NaN.
 
-    `weights` say how much each row counts; None: all count the same.
+    r2 is 1 for perfect predictions and 0 for the mean; rmse and mae are in the target's unit. `weights` are how much each row
+    counts; None: all count the same.
     """
     return {
         "r2": float(r2_score(target, predicted, sample_weight=weights)),
@@ -26,7 +27,7 @@ def score_predictions(target: np.ndarray, predicted: np.ndarray, weights: np.nda
 
 
 def in_slice(target: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
-    """Return which values are from `low` to `high`, both included; None is open."""
+    """Return a mask of the values from `low` to `high`, both included; None is open."""
     inside = np.ones(len(target), dtype=bool)
     if low is not None:
         inside &= target >= low
@@ -36,18 +37,20 @@ def in_slice(target: np.ndarray, low: float | None, high: float | None) -> np.nd
 
 
 def accuracy_within(target: np.ndarray, predicted: np.ndarray, tolerances: Sequence[float]) -> dict[str, float]:
-    """Return the share of predictions within each tolerance of the target (Cortez et al. 2009 report it at 0.5 and 1).
+    """Return the share of predictions within each tolerance of the target.
 
-    An error that is the tolerance up to the rounding of the two values is within it, in any unit of the target.
+    Cortez et al. (2009) report it at 0.5 and 1. An error equal to the tolerance, up to the rounding of the two values, is
+    within it in any unit of the target.
     """
     error = np.abs(target - predicted) - 4 * np.finfo(float).eps * np.maximum(np.abs(target), np.abs(predicted))
     return {f"{tolerance:g}": float(np.mean(error <= tolerance)) for tolerance in tolerances}
 
 
 def score_grades(target: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
-    """Return how predictions do as whole grades: quadratic weighted kappa (Cohen 1968) of the rounded ones, errors per grade.
+    """Return quadratic weighted kappa and the errors of each grade.
 
-    `target` holds whole numbers. The errors are of the unrounded predictions; `bias` is predicted minus true.
+    Kappa (Cohen 1968) is that of the rounded predictions. `target` holds whole numbers. The errors are of the unrounded
+    predictions; `bias` is predicted minus true.
     """
     rounded = np.rint(predicted).astype(int)
     grades, counts = np.unique(target.astype(int), return_counts=True)
@@ -77,15 +80,15 @@ def bootstrap_intervals(
     is_clustered: bool = False,
     weights: np.ndarray | None = None,
 ) -> dict[str, list[float]]:
-    """Return percentile bootstrap intervals (Efron and Tibshirani 1993, ch. 13) of r2, rmse and mae, as [lower, upper].
+    """Return percentile bootstrap intervals of r2, rmse and mae, as [lower, upper].
 
-    Whole groups are drawn, because copies of one row are one observation. Draws in which the target does not vary are left
-    out of R2, which is not defined there: of a constant target its limits are NaN. `target + c` has the intervals of `target`
-    and `c * target` its R2 and `c` times the others, predictions alike.
+    Source: Efron and Tibshirani 1993, ch. 13. Whole groups are drawn, because copies of one row are one observation. Draws in
+    which the target does not vary are left out of R2, which is not defined there: the limits of a constant target are NaN.
+    `target + c` has the intervals of `target`, and `c * target` its R2 and `c` times the others, predictions alike.
 
-    Percentiles of few groups are too narrow: where rows are clustered they are taken further out, as far as Student's t reaches
-    beyond the normal distribution (Hesterberg 2015, What Teachers Should Know About the Bootstrap, section 5.2). Of a single
-    group nothing is known: the limits are NaN.
+    Percentiles of few groups are too narrow. With `is_clustered` they are taken further out, as far as Student's t reaches
+    beyond the normal distribution (Hesterberg 2015, What Teachers Should Know About the Bootstrap, section 5.2). The limits of
+    a single group are NaN: nothing is known of others.
     """
     outside = (1 - level) / 2
     if is_clustered:

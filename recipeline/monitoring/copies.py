@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +9,15 @@ import pandas as pd
 from scipy import stats
 
 from recipeline.data.grouping import row_groups
+from recipeline.inference.columns import Columns
 
 #: A row may be there as often as chance allows with this probability.
 _CHANCE = 0.999
 
 
-def row_keys(rows: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Return one key per row of shape (rows, names), the same for equal rows; NaN equals NaN."""
-    return row_groups(pd.DataFrame(rows, columns=list(names)))
+def row_keys(rows: np.ndarray, columns: Columns) -> np.ndarray:
+    """Return one key per row of codes, of shape (rows, columns), the same for equal rows; NaN equals NaN."""
+    return row_groups(columns.frame(rows))
 
 
 def count_among(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -35,9 +35,9 @@ class Matched:
     expected: np.ndarray
 
 
-def match_rows(rows: np.ndarray, reference: np.ndarray, names: Sequence[str], learned: np.ndarray | None = None) -> Matched:
-    """Match rows of shape (rows, names) with the reference's; `learned` are keys of other training rows."""
-    keys, of_reference = row_keys(rows, names), row_keys(reference, names)
+def match_rows(rows: np.ndarray, reference: np.ndarray, columns: Columns, learned: np.ndarray | None = None) -> Matched:
+    """Match rows of codes with the reference's; `learned` are keys of other training rows."""
+    keys, of_reference = row_keys(rows, columns), row_keys(reference, columns)
     copies = count_among(keys, of_reference)
     known = (copies > 0) | np.isin(keys, () if learned is None else learned)
     return Matched(keys, known, copies * len(keys) / max(len(reference), 1))

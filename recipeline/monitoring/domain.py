@@ -10,6 +10,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
+from recipeline.inference.columns import Columns
 from recipeline.monitoring.copies import count_among, row_keys
 from recipeline.monitoring.sample import MOST_OF_A_SIDE
 
@@ -43,8 +44,8 @@ def measure_domain(
     `auc`, `p_value`, and `strongest`, the feature that the classifier uses most, by its place. None where a side has fewer than
     FEWEST_OF_A_SIDE rows left: it is not judged.
     """
-    names = [str(place) for place in range(reference.shape[1])]
-    keys, of_reference = row_keys(live, names), row_keys(reference, names)
+    columns = Columns.of_numbers([str(place) for place in range(reference.shape[1])])
+    keys, of_reference = row_keys(live, columns), row_keys(reference, columns)
     new = ~np.isin(keys, of_reference) & (True if known is None else ~known)
     _, first = np.unique(keys[new], return_index=True)
     reference, live = reference[count_among(of_reference, of_reference) == 1], live[new][first]

@@ -16,19 +16,16 @@ from scipy import stats
 
 from recipeline.config.recipe import Recipe
 from recipeline.config.rules import Limits, Monitoring
+from recipeline.inference.columns import Columns
+from recipeline.inference.model_info import Feature
 from recipeline.inference.row_checks import is_unseen
 from recipeline.metrics.regression import bootstrap_intervals
-from recipeline.monitoring.baseline import (
-    PREDICTION,
-    count_bins,
-    describe_errors,
-    describe_values,
-    is_constant,
-    population_stability,
-)
+from recipeline.monitoring.baseline import PREDICTION, describe_errors
 from recipeline.monitoring.copies import Matched, find_observations, match_rows, row_keys
 from recipeline.monitoring.domain import measure_domain
+from recipeline.monitoring.kinds.every import KINDS
 from recipeline.monitoring.sample import Live
+from recipeline.monitoring.spread import count_bins
 from recipeline.monitoring.verdict import DRIFT, OK, SEVERITY, TOO_SMALL, WARN, Verdict, worst
 
 
@@ -71,17 +68,19 @@ def compare(
     columns : of a table the columns that are missing or new, and what that is.
     learned : the keys of all rows that the model learned from; None: the reference is all.
     """
-    baseline, names = live.baseline, [feature.name for feature in live.features]
-    matched = match_rows(live.kept, reference[:, :-1], names, learned)
+    baseline, model = live.baseline, Columns(tuple(live.features))
+    matched = match_rows(live.kept, reference[:, :-1], model, learned)
     observed = find_observations(matched.keys, matched.expected)
     is_judged = observed.sum() >= rules.min_rows * len(observed) / max(live.rows, 1) > 0
     described = {
-        name: {
-            **_spread(live.kept[:, place], observed, live.counts[place], reference[:, place], baseline["features"][name]),
+        feature.name: {
+            **KINDS[feature.type].compare(
+                live.kept[:, place], observed, live.counts[place], reference[:, place], baseline["features"][feature.name]
+            ),
             "missing": float(live.missing[place] / max(live.rows, 1)),
             "unseen": float(live.unseen[place] / max(live.rows, 1)),
         }
-        for place, name in enumerate(names)
+        for place, feature in enumerate(live.features)
     }
     compared = ~matched.known & np.isfinite(live.predicted)
     prediction = None
@@ -89,9 +88,12 @@ def compare(
         predicted = live.predicted[compared]
         bins = count_bins(predicted, np.array(baseline[PREDICTION]["edges"]))
         counted = find_observations(matched.keys[compared], matched.expected[compared])
-        prediction = _spread(predicted, counted, bins, reference[:, -1], baseline[PREDICTION])
-    domain = measure_domain(reference[:, :-1], live.kept, seed=recipe.random_state, known=matched.known) if is_judged else None
-    labelled = match_rows(live.labelled[:, :-2], reference[:, :-1], names, learned)
+        prediction = KINDS["number"].compare(predicted, counted, bins, reference[:, -1], baseline[PREDICTION])
+    domain = None
+    if is_judged:
+        sides = (_apart(rows, live.features) for rows in (reference[:, :-1], live.kept))
+        domain = measure_domain(*sides, seed=recipe.random_state, known=matched.known)
+    labelled = match_rows(live.labelled[:, :-2], reference[:, :-1], model, learned)
     performance, errors = _judge_errors(live, labelled, rules, recipe)
     findings: list[Finding] = []
     if is_judged:
@@ -116,37 +118,10 @@ def compare(
     }
 
 
-def _spread(
-    values: np.ndarray, observed: np.ndarray, counts: np.ndarray, reference: np.ndarray, baseline: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return how values differ from the reference's: PSI of all, and of those kept Kolmogorov-Smirnov and Wasserstein.
-
-    The Wasserstein distance is in standard deviations of the reference; None where the reference is constant. The p-value is
-    that of the `observed` ones. Infinite values are in the outer bins, and in nothing else.
-    """
-    finite = np.isfinite(values)
-    values, tested, reference = (_bounded(it) for it in (values[finite], values[finite & observed], reference))
-    found: dict[str, Any] = {"counts": counts.tolist(), "psi": None, "ks": None, "p_value": None, "wasserstein": None}
-    if not len(values) or not len(reference):
-        return found
-    described = describe_values(values)
-    test = stats.ks_2samp(tested, reference, method="asymp")
-    scale = 0.0 if is_constant(baseline) else baseline["std"]
-    return found | {
-        "psi": population_stability(counts, np.array(baseline["counts"])),
-        "ks": float(test.statistic),
-        "p_value": float(test.pvalue),
-        "wasserstein": float(stats.wasserstein_distance(values / scale, reference / scale)) if scale else None,
-        "mean": described["mean"],
-        "std": described["std"],
-        "quantiles": described["quantiles"],
-    }
-
-
-def _bounded(values: np.ndarray) -> np.ndarray:
-    """Return the finite values, none so large that a sum of squares were not."""
-    bounded: np.ndarray = np.clip(values[np.isfinite(values)], -1e140, 1e140)
-    return bounded
+def _apart(rows: np.ndarray, features: Sequence[Feature]) -> np.ndarray:
+    """Return rows as the domain classifier sees them."""
+    columns = [KINDS[feature.type].apart(codes) for feature, codes in zip(features, rows.T, strict=True)]
+    return np.column_stack(columns)
 
 
 def _measure_errors(rows: np.ndarray, recipe: Recipe) -> dict[str, Any] | None:
@@ -171,7 +146,7 @@ def _judge_errors(
     large: all labelled rows together can only add an alarm. They are then the errors that are returned, else those of new rows.
     """
     rows, known, before = live.labelled, matched.known, live.baseline["errors"]
-    answers = row_keys(rows[:, -2:], ["predicted", "target"])
+    answers = row_keys(rows[:, -2:], Columns.of_numbers(["predicted", "target"]))
     counted = find_observations(pd.MultiIndex.from_arrays([matched.keys, answers]).to_numpy(), matched.expected)
     performance, findings = _measure_errors(rows[counted & ~known], recipe), list[Finding]()
     if (~known).sum() >= rules.min_rows and performance:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
+from recipeline.data.kinds.every import KINDS
 from recipeline.data.numbers import TEXT_TYPES, read_numbers
 from recipeline.data.readers import Table
 from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
-from recipeline.inference.row_checks import broken_rules
 
 REQUEST_ID, ROW = "request_id", "row"
 
@@ -91,9 +91,13 @@ def read_labels_of(
     ------
     DataError : one is no number, or breaks the rule.
     """
-    values, missing = read_numbers(column, target, na)
     asked = replace(rule or Feature(target), nullable=True)
-    for text, broken in broken_rules(asked, values, missing):
+    kind = KINDS[asked.type]
+    if not kind.accepts(column.type):
+        raise DataError(f"The column '{target}' must hold {kind.noun}.", got=f"the type {column.type}", fix="Convert it.")
+    read = kind.read(column, na, asked)
+    values = read.typed
+    for text, broken in kind.broken(read, asked):
         if broken.any():
             place = int(np.argmax(broken))
             got = "none" if np.isnan(values[place]) else f"{values[place]:g} ({target} {text})"

@@ -18,9 +18,11 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
-from recipeline.data.numbers import require_numbers
-from recipeline.data.readers import Table
+from recipeline.data.kinds.every import KINDS
+from recipeline.data.numbers import refuse_unreadable, require_numbers
+from recipeline.data.readers import Piece, Table
 from recipeline.errors import DataError
+from recipeline.inference.columns import Columns
 from recipeline.inference.golden import LIMITS, PREDICTION
 from recipeline.inference.model_info import Feature
 from recipeline.inference.predictor import VERSION
@@ -31,8 +33,6 @@ from recipeline.monitoring.windows import LiveRows
 _PIECE = 8_192
 
 _NUMBERS = (int, float)
-
-_NUMBERS_OR_NOTHING = (*_NUMBERS, type(None))
 
 #: Columns beside the model's own that `predict`, the service's log and labels have.
 OTHERS = frozenset({REQUEST_ID, ROW, "time", PREDICTION, *LIMITS, VERSION})
@@ -58,7 +58,7 @@ class PredictionLog:
     def pieces(self) -> Iterator[LiveRows]:
         """Yield all rows, piece by piece."""
         entries = heapq.merge(*(self._entries(path) for path in self.files), key=lambda entry: entry["time"])
-        names, labels, version = [feature.name for feature in self.features], self.labels, self.version
+        labels, version = self.labels, self.version
         seen = np.zeros(0, dtype=np.int64)
         while lines := list(islice(entries, _PIECE)):
             keys = np.array([hash((entry["time"], entry[REQUEST_ID], entry[ROW])) for entry in lines])
@@ -68,11 +68,11 @@ class PredictionLog:
             seen, first = np.insert(seen, places[is_new], keys[is_new]), np.sort(first[is_new])
             self.repeated += len(lines) - len(first)
             taken = [lines[place] for place in first]
-            rows = [[entry["features"].get(name) for name in names] for entry in taken]
+            rows = [[_code(entry["features"].get(it.name), it) for it in self.features] for entry in taken]
             predicted = [entry["prediction"] if entry["version"] == version else None for entry in taken]
             target = [labels.find(entry[REQUEST_ID], entry[ROW]) if labels else None for entry in taken]
             yield LiveRows(
-                np.array(rows, dtype=float).reshape(len(taken), len(names)),
+                np.array(rows, dtype=float).reshape(len(taken), len(self.features)),
                 np.array(predicted, dtype=float),
                 np.array(target, dtype=float),
                 np.array([entry["time"] for entry in taken], dtype=float),
@@ -104,8 +104,17 @@ class PredictionLog:
             and type(entry.get("time")) in _NUMBERS
             and 0 <= entry["time"] <= self.now
             and type(entry.get("prediction")) in _NUMBERS
-            and all(type(values.get(feature.name)) in _NUMBERS_OR_NOTHING for feature in self.features)
+            and all(_is_value(values.get(feature.name), feature.kind.json_types) for feature in self.features)
         )
+
+
+def _is_value(value: Any, types: tuple[type, ...]) -> bool:
+    return value is None or type(value) in types
+
+
+def _code(value: Any, feature: Feature) -> float | None:
+    """Return a value of the log as a code."""
+    return value if value is None or type(value) in _NUMBERS else feature.kind.read(value, feature)[0]
 
 
 def _parse(line: bytes) -> Any:
@@ -116,12 +125,13 @@ def _parse(line: bytes) -> Any:
 
 
 def _labelled(pieces: Iterable[LiveRows], features: Sequence[Feature], target: str) -> pd.DataFrame:
-    names = [feature.name for feature in features]
-    frames = [
-        pd.DataFrame(np.column_stack([piece.values, piece.target]), columns=[*names, target]).dropna(subset=[target])
-        for piece in pieces
-    ]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*names, target])
+    columns = Columns(tuple(features))
+    frames = []
+    for piece in pieces:
+        frame = columns.frame(piece.values)
+        frame[target] = piece.target
+        frames.append(frame.dropna(subset=[target]))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*columns.names, target])
 
 
 def find_log(folder: Path) -> list[Path]:
@@ -204,7 +214,7 @@ class LiveTables:
                 rows = named_columns(piece.rows, columns)
                 nothing = np.full(piece.rows.num_rows, np.nan)
                 read = partial(require_numbers, na=self.na, rows=piece.numbers, label=table.label)
-                found = [read(rows[it.name], it.name) if it.name in rows else nothing for it in self.features]
+                found = [self._codes(rows[it.name], it, piece, table) if it.name in rows else nothing for it in self.features]
                 target = nothing
                 if self.target in rows:
                     target = read_labels_of(
@@ -217,6 +227,17 @@ class LiveTables:
     def labelled(self, target: str) -> pd.DataFrame:
         """Return the rows whose label is known: the features, and `target`."""
         return _labelled(self.pieces(), self.features, target)
+
+    def _codes(self, values: pa.Array, feature: Feature, piece: Piece, table: Table) -> np.ndarray:
+        """Return a column as codes. Raises DataError where a field is neither of its kind nor missing."""
+        kind = KINDS[feature.type]
+        if not kind.accepts(values.type):
+            raise DataError(
+                f"The column '{feature.name}' must hold {kind.noun}.", got=f"the type {values.type}", fix="Convert it."
+            )
+        read = kind.read(values, self.na, feature)
+        refuse_unreadable(values, read.unreadable, feature.name, kind.rule, rows=piece.numbers, label=table.label)
+        return feature.kind.encode(read.typed, feature)
 
     def _own(self, predicted: np.ndarray, rows: Mapping[str, pa.Array]) -> np.ndarray:
         """Return what this version predicted: only where the table says which version it was."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from recipeline.inference.model_info import Feature
 from recipeline.inference.row_checks import is_unseen
-from recipeline.monitoring.baseline import count_bins
+from recipeline.monitoring.kinds.every import KINDS
 
 #: Tests that need rows and not only shares are made on so many, drawn uniformly from all; the classifier on so many a side.
 MOST_ROWS, MOST_OF_A_SIDE = 10_000, 2_000
@@ -53,8 +53,8 @@ class Live:
     unseen: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
-        self._edges = [np.array(self.baseline["features"][feature.name]["edges"]) for feature in self.features]
-        self.counts = [np.zeros(len(edges) + 1, dtype=np.int64) for edges in self._edges]
+        self._known = [self.baseline["features"][feature.name] for feature in self.features]
+        self.counts = [np.zeros(len(known["counts"]), dtype=np.int64) for known in self._known]
         self.missing, self.unseen = (np.zeros(len(self.features), dtype=np.int64) for _ in range(2))
         self._random = np.random.default_rng(self.seed)
         self._kept, self._labelled = (_Draw(self.most, np.zeros((0, len(self.features) + 2))) for _ in range(2))
@@ -65,9 +65,9 @@ class Live:
         `predicted` and `target`, of shape (rows,), are NaN or None where they are not known.
         """
         self.rows += len(values)
-        for place, (feature, edges, column) in enumerate(zip(self.features, self._edges, values.T, strict=True)):
+        for place, (feature, described, column) in enumerate(zip(self.features, self._known, values.T, strict=True)):
             known = ~np.isnan(column)
-            self.counts[place] += count_bins(column[known], edges)
+            self.counts[place] += KINDS[feature.type].count(column[known], described)
             self.missing[place] += len(column) - int(known.sum())
             self.unseen[place] += int(np.count_nonzero(is_unseen(feature, column)))
         nothing = np.full(len(values), np.nan)

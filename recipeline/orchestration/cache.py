@@ -1,4 +1,4 @@
-"""Which part of the chain is there already, and of the rest, why it is not."""
+"""The reusable part of the chain, and the reasons for re-running the rest."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ CACHED = ("ingest", "split", "train", "evaluate")
 
 @dataclass(frozen=True)
 class Reuse:
-    """The run IDs of the steps that are there already, by step in their order; and why each other step is not."""
+    """The run IDs of reusable steps in order, and a reason for each other step."""
 
     lineage: dict[str, str] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
 
 
 def find_reusable(session: Session, names: tuple[str, ...], params: Mapping[str, Params]) -> Reuse:
-    """Return the longest prefix of the steps `names` that one earlier lineage of runs holds whole.
+    """Return the longest prefix of `names` that one earlier lineage holds whole.
 
-    A lineage is taken as it was made: a step is reused only together with the runs it was made from, so that what is
-    registered later leads back to its rows. A run counts when it is finished, its fingerprint is today's, and all its
-    artifacts and models are there and unchanged.
+    A step is reused only together with its upstream runs, so that a registered version leads back to its rows. A run counts
+    when it is finished, its fingerprint is current, and all its artifacts and models are present and unchanged.
     """
     reader = session.reader
     components, fingerprints, parent = {}, {}, ""
@@ -85,7 +84,7 @@ def _is_finished(session: Session, run_id: str, expected: str) -> bool:
 
 
 def _reason(session: Session, reader: Reader, name: str, components: Mapping[str, str], faults: Mapping[str, list[str]]) -> str:
-    """Return in a line what the newest run of the step differs in, or what it lacks."""
+    """Return in one line why the newest run of the step cannot be reused."""
     newest = session.history.newest(name)
     if not newest:
         return "not run before"
@@ -98,4 +97,4 @@ def _reason(session: Session, reader: Reader, name: str, components: Mapping[str
     if changed and before:
         return changed[0]
     broken = faults.get(run.info.run_id) or reader.faults(run.info.run_id)
-    return broken[0] if broken else f"the run that {session.upstream(name)[-1]} made it from is not there whole"
+    return broken[0] if broken else f"its upstream run of {session.upstream(name)[-1]} is incomplete"

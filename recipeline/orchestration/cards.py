@@ -17,17 +17,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StepResults:
-    """What a card is made of: what the run has saved, and the runs that it was made from."""
+    """The inputs of a card: the artifacts of a run and of its upstream runs."""
 
     recipe: Recipe
     run: StepRun
 
     def load(self, artifact: Artifact[T]) -> T:
-        """Return what was saved, by this run or an upstream one."""
+        """Return an artifact of this run or an upstream one."""
         return self.run.load(artifact)
 
     def has(self, artifact: Artifact[Any]) -> bool:
-        """Whether it was saved, by this run or an upstream one."""
+        """Whether this run or an upstream one has the artifact."""
         return self.run.has(artifact)
 
     def tag(self, name: str) -> str:
@@ -40,7 +40,7 @@ def draw_card(
 ) -> None:
     """Save the card of a step, made of `results()`, and its plots.
 
-    What cannot be made, drawn or saved is said, on the card where there is one, and here; it fails nothing.
+    A failure of making, drawing or saving is reported on the card, if there is one, and as a warning; the step does not fail.
     """
     try:
         drawn = session.draw(name, results, f"{session.recipe.name}, run {run.id}", error)

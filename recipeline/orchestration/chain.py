@@ -1,4 +1,4 @@
-"""Running steps: one alone, after the steps before it, or all as a chain."""
+"""Running steps: one with its missing upstream steps, or the whole chain."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from recipeline.tracking.runs import StepRun
 
 @dataclass
 class Chain:
-    """What became of each step: its run ID, whether it was reused, and if not, why; `last` is the last run opened.
+    """The progress of a chain: run IDs, reused steps, reasons, times.
 
-    `opened` has the run of each step that was begun, also of one that failed, and `seconds` when after the chain each began
-    and ended.
+    `last` is the last run opened. `opened` has the run of each step that was started, also of one that failed; `seconds` has
+    the start and end of each, counted from the start of the chain.
     """
 
     lineage: dict[str, str] = field(default_factory=dict)
@@ -45,10 +45,10 @@ def run_chain(
     nested_in: str | None = None,
     use_cache: bool = True,
 ) -> None:
-    """Run the steps `names`, in their order, each with its `params` (missing ones are empty), reusing what is there.
+    """Run the steps `names` in order, reusing finished ones, recorded in `chain`.
 
-    What becomes of them is noted in `chain` as it happens, so that it is known too where a step fails. The chain ends early
-    where a step ends with an exit code of its own (a rejected model).
+    `params` has each step's parameters; missing ones are empty. Results are recorded at once, so that they are known if a step
+    fails. The chain ends early where a step ends with an exit code of its own (a rejected model).
     """
     started = time.monotonic()
     given = {name: _complete(session, name, params.get(name, {})) for name in names}
@@ -76,10 +76,10 @@ def run_chain(
 
 
 def check_steps(session: Session, names: tuple[str, ...], params: Mapping[str, Params]) -> None:
-    """Raise UsageError for what can be known to fail before any run is opened or the source is read.
+    """Raise UsageError for failures that can be known before any run is opened.
 
-    That is a parameter which is a word that does not exist, and a candidate that cannot be built; the latter is not looked at
-    again where the newest finished run of the step had the same settings and code.
+    They are an invalid parameter value and a candidate that cannot be built. Candidates are not checked again where the newest
+    finished run of the step had the same settings and code.
     """
     given = {name: _complete(session, name, params.get(name, {})) for name in names}
     for name in names:
@@ -93,23 +93,27 @@ def check_steps(session: Session, names: tuple[str, ...], params: Mapping[str, P
 
 
 def run_step(session: Session, name: str, params: Params, upstream_run_id: str) -> tuple[StepRun, str]:
-    """Do one step's work in a run of its own, after `upstream_run_id` (empty: the newest run of the step before).
+    """Run one step in a run of its own; return the closed run and its text.
 
-    Returns the closed run and the step's words for people. A step before it that has no finished run yet is run first.
+    It continues from `upstream_run_id`; empty: the newest run of the step before. Upstream steps without a finished run are run
+    first.
     """
     check_steps(session, (*(() if upstream_run_id else _not_run_yet(session, name)), name), {name: params})
     return _run(session, name, _complete(session, name, params), upstream_run_id, None)
 
 
 def _not_run_yet(session: Session, name: str) -> tuple[str, ...]:
-    """Return the steps right before `name` that have no finished run, in their order."""
+    """Return the steps right before `name` that have no finished run, in order."""
     with store_errors(session.store.uri):
         missing = [*takewhile(lambda step: not session.history.newest(step), reversed(session.upstream(name)))]
     return tuple(reversed(missing))
 
 
 def _is_known_to_work(session: Session, name: str, params: Params) -> bool:
-    """Whether the newest finished run of the step had the same settings, code and libraries."""
+    """Whether the step's newest finished run had the same settings and code.
+
+    Library versions are compared too.
+    """
     with store_errors(session.store.uri):
         newest = session.history.newest(name)
         return bool(newest) and not _changes(session, name, params, recorded(session.reader, newest[0])["components"])
@@ -127,7 +131,10 @@ def _run(
     nested_in: str | None,
     opened: dict[str, StepRun] | None = None,
 ) -> tuple[StepRun, str]:
-    """Run a step; `upstream` is the lineage, or the ID of the run before, looked up within the run, whose failure it is."""
+    """Run a step after the lineage or the run ID `upstream`.
+
+    A run ID is looked up within the run, so that its absence is a failure of that run.
+    """
     step = session.step(name)
     with session.open_run(name, nested_in=nested_in) as run:
         if opened is not None:
@@ -148,7 +155,10 @@ def _run(
 
 
 def _find_upstream(session: Session, name: str, run_id: str) -> dict[str, str]:
-    """Return the run IDs of all steps before `name`: of `run_id`, or of the newest run, or of runs made now."""
+    """Return the run IDs of all steps before `name`.
+
+    They are those behind `run_id`, behind the newest run, or of runs made now.
+    """
     upstream = session.upstream(name)
     if not upstream:
         return {}
@@ -158,10 +168,10 @@ def _find_upstream(session: Session, name: str, run_id: str) -> dict[str, str]:
     newest = session.history.newest(parent)
     if newest:
         lineage = lineage_of(newest[0], upstream)
-        session.reporter.say(f"using {parent} run {newest[0].info.run_id}, the newest one")
+        session.reporter.say(f"using the newest {parent} run, {newest[0].info.run_id}")
         _warn_when_stale(session, lineage)
         return lineage
-    session.reporter.say(f"no finished run of {parent} yet: running it first")
+    session.reporter.say(f"no finished run of {parent}: running it first")
     lineage = _find_upstream(session, parent, "")
     run, words = _run(session, parent, _complete(session, parent, {}), lineage, None)
     session.reporter.say(words)
@@ -169,7 +179,7 @@ def _find_upstream(session: Session, name: str, run_id: str) -> dict[str, str]:
 
 
 def _warn_when_stale(session: Session, lineage: Mapping[str, str]) -> None:
-    """Say what changed in recipe or code since the runs that are about to be built upon."""
+    """Warn of changes in recipe or code since the upstream runs."""
     reader = session.reader
     for name, run_id in lineage.items():
         before = recorded(reader, session.history.get(name, run_id))
@@ -177,16 +187,16 @@ def _warn_when_stale(session: Session, lineage: Mapping[str, str]) -> None:
         try:
             lines = _changes(session, name, params, before["components"])
         except UsageError as error:
-            session.reporter.say(f"warning: {name} run {run_id} was made by another recipe. {error.sentence}")
+            session.reporter.say(f"warning: {name} run {run_id} was made with another recipe. {error.sentence}")
             continue
         if lines:
             session.reporter.say(
-                f"warning: since {name} run {run_id} this changed: {'; '.join(lines[:5])}. Run {name} again to take it up."
+                f"warning: changed since {name} run {run_id}: {'; '.join(lines[:5])}. Run {name} again to apply the change."
             )
 
 
 def _changes(session: Session, name: str, params: Params, before: Mapping[str, str]) -> list[str]:
-    """Return a line per setting, module or library of the step that is another one than among the components `before`."""
+    """Return a line per component of the step that differs from `before`."""
     now = session.components(session.step(name), params, "", with_content=False)
     settings_and_code = [
         {key: value for key, value in components.items() if not key.startswith((CONTENT, RESULT))}

@@ -1,4 +1,4 @@
-"""Which commit of the project a result was made with."""
+"""The git commit of the project that made a result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 
 
 def describe_commit(root: Path) -> dict[str, str]:
-    """Return `git_commit`, and `git_dirty` (true where tracked files differ from it); `unknown` outside of a checkout."""
+    """Return `git_commit` and `git_dirty`; `unknown` outside of a checkout.
+
+    `git_dirty` is true if tracked files differ from the commit.
+    """
     commit = _git(root, "rev-parse", "HEAD")
     if not commit:
         return {"git_commit": "unknown", "git_dirty": "unknown"}

@@ -1,4 +1,7 @@
-"""What a step's result depends on, as named components: to recognise a result, and to say why it is none."""
+"""Fingerprints: digests of everything that a step's result depends on.
+
+Named components show why a result cannot be reused.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 #: The libraries whose version changes numbers or files.
-LIBRARIES = ("mlflow", "numpy", "pandas", "pandera", "pyarrow", "scikit-learn", "scipy", "skops")
+LIBRARIES = ("mlflow", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
 
 #: The library's code that can change a result, by dotted prefix. The rest (command line, store, registry, ledger, cards,
 #: service) cannot, and what a source is read by is covered by the digest of its rows: a changed help text retrains nothing.
@@ -30,6 +33,7 @@ COVERED = tuple(
         "config.yaml_reader",
         "data.column_profile",
         "data.grouping",
+        "data.kinds",
         "data.leakage",
         "data.neighbours",
         "data.numbers",
@@ -62,9 +66,9 @@ def fingerprint(components: Mapping[str, str]) -> str:
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Return a line per component that changed, with its old and new value; the ones a user sets come first.
+    """Return a line per changed component, with both values; settings come first.
 
-    A candidate that only one of both has is one line.
+    A candidate that is on one side only is one line.
     """
     groups = [{_candidate(key) for key in components if _candidate(key)} for components in (before, now)]
     apart = dict.fromkeys(groups[0] - groups[1], "removed") | dict.fromkeys(groups[1] - groups[0], "added")
@@ -82,11 +86,11 @@ def _candidate(key: str) -> str:
 
 
 def code_components(root: Path, modules: Iterable[str]) -> Components:
-    """Return a short digest of each file that `modules` (dotted names) are made of, with all they import.
+    """Return a short digest of each source file of `modules` and their imports.
 
-    Covered are the project's files in `root` and what `COVERED` names of this library. Imports are read from the source,
-    inside functions too. Other libraries are covered by `library_components`. A data file beside a module, of the same stem
-    (``red_wine.json`` of ``red_wine.py``), belongs to it.
+    `modules` are dotted names. Covered are the project's files in `root` and the modules of this library in `COVERED`. Imports
+    are read from the source, inside functions too. Other libraries are covered by `library_components`. A data file beside a
+    module, of the same stem (``red_wine.json`` of ``red_wine.py``), belongs to it.
     """
     files: dict[Path, Path] = {}
     todo = [found for module in modules for found in _module_files(root, module)]
@@ -107,7 +111,10 @@ def _imported_files(root: Path, path: Path, base: Path) -> tuple[tuple[Path, Pat
 
 
 def _statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the statements of a module, at any depth; expressions, most of its nodes, hold none."""
+    """Yield the statements of a module at any depth.
+
+    Expressions, most of its nodes, contain none.
+    """
     for name in ("body", "orelse", "finalbody", "handlers", "cases"):
         inside = getattr(tree, name, None)
         for node in inside if isinstance(inside, list) else ():
@@ -127,9 +134,9 @@ def _imported_names(tree: ast.AST, package: tuple[str, ...]) -> Iterator[str]:
 
 @cache
 def _module_files(root: Path, module: str) -> list[tuple[Path, Path]]:
-    """Return the covered files that importing `module` reads, each with the folder that its names begin in.
+    """Return the covered files that importing `module` reads.
 
-    They are its own and its packages' ``__init__``.
+    They are its own and its packages' ``__init__``, each with the folder that its dotted name begins in.
     """
     parts = module.split(".")
     base = LIBRARY if parts[0] == "recipeline" else root
@@ -154,7 +161,10 @@ def _library_versions() -> tuple[tuple[str, str], ...]:
 
 
 def library_components(modules: Iterable[str] = ()) -> Components:
-    """Return the versions of Python (its minor one) and of the libraries that change numbers or files, `modules` among them."""
+    """Return the versions of Python and of the libraries that can change results.
+
+    Of Python the minor version; `modules` may belong to further libraries.
+    """
     versions = {f"library {name}": version for name, version in _library_versions()}
     for package in {module.split(".")[0] for module in modules}:
         with suppress(metadata.PackageNotFoundError):  # the project's own, or a distribution of another name, listed above

@@ -1,8 +1,9 @@
-"""Where a version comes from: its runs, digests, parameters and metrics, and what it differs in from the one before."""
+"""The provenance of a version: runs, digests, parameters, metrics, changes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion
@@ -11,13 +12,16 @@ from recipeline.artifacts import DECISION
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.fingerprints import differences
 from recipeline.orchestration.session import RESULT, Session
+from recipeline.registry.facts import facts_of
 from recipeline.registry.history import terms
 from recipeline.tracking.lineage import TAG_PREFIX, lineage_of_version, recorded
 
 
 def explain_version(session: Session, version: ModelVersion) -> dict[str, Any]:
-    """Return all that is known of a version, as plain values: what JSON and the table of `why` show."""
+    """Return the provenance of a version as plain values, for JSON and `why`."""
     tags = {key.removeprefix(TAG_PREFIX): value for key, value in version.tags.items() if key.startswith(TAG_PREFIX)}
+    with suppress(UnavailableError):  # the rest is told without version.json too
+        tags = facts_of(session.reader, version)
     runs = {step: tags.get(f"{step}_run_id", "") for step in session.order}
     found = {step: session.find_run(run_id) for step, run_id in runs.items()}
     fitted = session.find_run(version.run_id)
@@ -52,7 +56,7 @@ def explain_version(session: Session, version: ModelVersion) -> dict[str, Any]:
 
 
 def _before(session: Session, version: ModelVersion) -> ModelVersion | None:
-    """Return the version that was in Production before this one first came there; else the one registered before it."""
+    """Return the version in Production before this one, else the previous number."""
     registry, number = session.registry, str(version.version)
     versions = {str(other.version): other for other in registry.versions()}
     for entry in registry.ledger.read().changes:
@@ -63,7 +67,10 @@ def _before(session: Session, version: ModelVersion) -> ModelVersion | None:
 
 
 def differing_components(session: Session, before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Return a line per component of the steps' results that differs between two lineages, run IDs by step."""
+    """Return a line per component that differs between two lineages.
+
+    A lineage has run IDs by step.
+    """
     lines = []
     for step in session.order:
         if before.get(step) == now.get(step):
@@ -71,7 +78,7 @@ def differing_components(session: Session, before: Mapping[str, str], now: Mappi
         pair = [session.find_run(lineage.get(step, "")) for lineage in (before, now)]
         parts = [recorded(session.reader, run)["components"] if run else {} for run in pair]
         if not all(parts):
-            lines.append(f"{step}: not known: what it was made from is gone")
+            lines.append(f"{step}: unknown: its upstream run was deleted")
             continue
         changed = differences(*({k: v for k, v in part.items() if not k.startswith(RESULT)} for part in parts))
         lines += [f"{step}: {line}" for line in changed if "run_id" not in line]

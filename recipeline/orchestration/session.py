@@ -33,7 +33,7 @@ CONTENT, RESULT = "content of", "result of"
 
 @dataclass
 class Session:
-    """What every step of one command shares."""
+    """The state that all steps of one command share."""
 
     root: Path
     cwd: Path
@@ -62,7 +62,7 @@ class Session:
 
     @cached_property
     def experiment_id(self) -> str:
-        """The experiment of this command's runs: the one MLflow chose where it did, else the recipe's."""
+        """The experiment of this command's runs: MLflow's choice, else the recipe's."""
         if self.adopted:
             return str(self.adopted.info.experiment_id)
         if self.known_experiment_id:
@@ -82,7 +82,10 @@ class Session:
 
     @cached_property
     def reader(self) -> Reader:
-        """Reads the artifacts of any run of the store, and models of the types that the profile trusts."""
+        """The reader of artifacts and models of any run in the store.
+
+        Models may have the types that the profile trusts.
+        """
         return Reader(self.store.client, self.profile.service.trusted_types)
 
     def find_run(self, run_id: str) -> Run | None:
@@ -106,15 +109,18 @@ class Session:
         return self._sources[data]
 
     def keep_source(self, data: str, content: bytes) -> None:
-        """Let the rows at the URI `data` be these bytes, which were fetched already."""
+        """Use these bytes, already downloaded, as the rows at the URI `data`."""
         self._sources[data] = Source("file", data, content)
 
     def upstream(self, name: str) -> tuple[str, ...]:
-        """Return the steps before `name`, first one first."""
+        """Return the steps before `name`, in order."""
         return self.order[: self.order.index(name)]
 
     def components(self, step: Step, params: Params, parent_fingerprint: str, *, with_content: bool = True) -> Components:
-        """Return all that the step's result depends on; without its content, what it would read is not looked at."""
+        """Return all components that the step's result depends on.
+
+        Without `with_content`, outside data is not read.
+        """
         upstream = self.upstream(step.name)
         values = step.inputs(self, **params)
         settings = {key: value.strip('"') for key, value in flatten(values).items()}
@@ -126,7 +132,10 @@ class Session:
         return {**settings, **content, **parent, **code, **library_components(modules)}
 
     def recipe_digest(self, candidate: str) -> str:
-        """Return a digest of all that makes the candidate's model, but for the rows and the libraries."""
+        """Return a digest of the settings and code of the candidate's model.
+
+        Rows and library versions are not included.
+        """
         keys = ["task", "target", "random_state"]
         parts = (candidate, *self.recipe.candidates[candidate].members)
         if any(self.recipe.candidates[name].search for name in parts):
@@ -137,7 +146,7 @@ class Session:
         return fingerprint({**flatten(values), **code_components(self.root, self._modules(values))})
 
     def environment_digest(self, candidate: str) -> str:
-        """Return a digest of the code that fits and of the libraries that the candidate's model depends on."""
+        """Return a digest of the fitting code and the libraries of the candidate."""
         modules = self._modules(self.recipe.part([], candidates=[candidate]))
         return fingerprint(
             {**code_components(self.root, ["recipeline.training.cross_validation", *modules]), **library_components(modules)}
@@ -145,7 +154,7 @@ class Session:
 
     @staticmethod
     def _modules(values: Any) -> list[str]:
-        """Return the modules that nested settings name by import path: the project's own, or a library's."""
+        """Return the modules in nested settings: the project's own or a library's."""
         return [path.rpartition(".")[0] for path in Session._import_paths(values)]
 
     @staticmethod
@@ -165,7 +174,10 @@ class Session:
 
     @contextmanager
     def open_run(self, name: str, *, nested_in: str | None = None) -> Iterator[StepRun]:
-        """Open the run of a step of this session; see `tracking.runs.open_run`. A store that fails is the run's failure."""
+        """Open the run of a step of this session; see `tracking.runs.open_run`.
+
+        A store that fails is the run's failure.
+        """
         experiment_id = self.experiment_id
         adopt, self.adopted = self.adopted, None
         run = open_run(

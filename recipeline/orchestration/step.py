@@ -1,4 +1,4 @@
-"""A step as the chain sees it, and what it is given: progress and cards."""
+"""Steps: the interface of a step, of its progress and of its card."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Params = Mapping[str, str]
 
 
 class Drawn(Protocol):
-    """A card as a page, its plots as PNG files by name, and what could not be drawn."""
+    """A card as a page, its plots as PNG files by name, and drawing errors."""
 
     html: str
     plots: dict[str, bytes]
@@ -20,32 +20,35 @@ class Drawn(Protocol):
 
 
 class Draw(Protocol):
-    """Returns the card of a step, made of `results()`; `origin` says which run it is about."""
+    """A function that returns the card of a step, made of `results()`.
+
+    `origin` names its run.
+    """
 
     def __call__(self, step: str, results: Callable[[], object], origin: str, error: BaseException | None = None) -> Drawn: ...
 
 
 class Reporter(Protocol):
-    """Where progress goes; the command line's writes to stderr."""
+    """The display of progress; the command line's writes to stderr."""
 
     def say(self, text: str) -> None:
         """Show a line."""
 
     def advance(self, label: str, done: int, total: int) -> None:
-        """Show how far something is that takes more than a second."""
+        """Show the progress of work that takes more than a second."""
 
     def tick(self, text: str) -> None:
-        """Show how far something is whose end is not known; most of what it is told is left out."""
+        """Show the progress of work of unknown length; most calls print nothing."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step: what it does, and which part of recipe and profile, and which content, its result depends on.
+    """A step: its work, and the settings and content that its result depends on.
 
-    `work(session, run, **params)` does it and returns a line or a table for people. `inputs(session, **params)` returns the
-    settings that count, as nested values; `content(session, **params)` the digests of what it reads from outside;
-    `check(session, **params)` raises what can be known to fail before anything runs. While it works, a step may read the
-    artifacts of `reads` and those it has written, and write those of `writes`; None: any.
+    `work(session, run, **params)` runs it and returns a line or a table for people. `inputs(session, **params)` returns the
+    relevant settings as nested values; `content(session, **params)` the digests of outside data; `check(session, **params)`
+    raises failures that can be known before anything runs. A step may read the artifacts in `reads` and those it has written,
+    and write those in `writes`; None: any.
     """
 
     name: str

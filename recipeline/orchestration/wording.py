@@ -1,4 +1,4 @@
-"""Descriptions that MLflow shows of an experiment and of a registered model, in Markdown."""
+"""Markdown descriptions of the experiment and the registered model in MLflow."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from recipeline.escape import for_markdown
 
 
 def describe_experiment(recipe: Recipe) -> str:
-    """Return what the runs of the experiment are, and how to find the chains and the candidates among them."""
+    """Return a description of the experiment's runs and how to find them."""
     return (
         f"Runs of the recipe **{for_markdown(recipe.name)}**, which predicts *{for_markdown(recipe.target)}* from "
         f"{len(recipe.features)} features.\n\n"
-        "- A chain is a run named `main · …` that holds a run of each step; `train` holds one of each candidate. "
+        "- A chain is a run named `main · …` with one nested run per step; `train` has one nested run per candidate. "
         "To list chains: ``tags.`recipeline.step` = 'main'``.\n"
         "- `best.r2`, `best.rmse`, `best.mae` and `best.cv_mean_score` are the best candidate's; without a prefix they are on "
         "the candidates' own runs.\n"
@@ -20,7 +20,7 @@ def describe_experiment(recipe: Recipe) -> str:
 
 
 def describe_registered_model(recipe: Recipe) -> str:
-    """Return what the model predicts, which version is in Production, and where every change of that is recorded."""
+    """Return a description of the model, its Production version and its ledger."""
     name = for_markdown(recipe.model_name)
     use = recipe.model_card.intended_use
     return (

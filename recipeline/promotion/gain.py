@@ -7,7 +7,7 @@ rows and folds. Is one *fitted model* no worse than another? Both answer rows th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -89,6 +89,7 @@ def cross_validate(
     seed: int,
     workers: Workers,
     weights: np.ndarray | None = None,
+    advance: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Answers:
     """Return the out-of-fold predictions of both arms' recipes on the same rows and folds.
 
@@ -102,6 +103,7 @@ def cross_validate(
     seed : of the folds, and of the estimators' own seeds, which differ between arms and repeats: two arms that differ in
         their seeds alone must look like two draws of one recipe, not like one.
     weights : how much each row counts; None: all count the same.
+    advance : told the arm of each fit, and how many of how many are done.
     """
     calls: list[Call] = []
     places: list[tuple[str, int, np.ndarray]] = []
@@ -115,8 +117,9 @@ def cross_validate(
                 calls.append((_fit_and_predict, (seeded, features.iloc[seen], target[seen], learned, features.iloc[unseen])))
                 places.append((arm, repeat, unseen))
     predicted = {arm: np.full((len(target), repeats), np.nan) for arm in arms}
-    for (arm, repeat, unseen), values in zip(places, workers.map(calls), strict=True):
+    for done, ((arm, repeat, unseen), values) in enumerate(zip(places, workers.map(calls), strict=True), start=1):
         predicted[arm][unseen, repeat] = values
+        advance(arm, done, len(calls))
     return keep_answered(Answers(target, relations, predicted, fold_of, weights=weights))
 
 

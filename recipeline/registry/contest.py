@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -46,7 +47,8 @@ class Contest:
     """A challenger and the champion it is held against (None: the mean predictor), on the rows of the challenger's lineage.
 
     `run` has that lineage; `candidates` were compared before the challenger was chosen, and it is the `attempt`-th held
-    against this champion. `origin` is the last champion that won by its recipe; None: this one.
+    against this champion. `origin` is the last champion that won by its recipe; None: this one. `advance` is told the arm of
+    each fit, and how many of how many are done.
     """
 
     run: StepRun
@@ -58,6 +60,7 @@ class Contest:
     candidates: int
     attempt: int
     origin: ModelVersion | None = None
+    advance: Callable[[str, int, int], None] = lambda *_: None
 
     def measure(self, rule: Rule, model: BaseEstimator) -> Evidence:
         """Return the evidence that `rule` asks for of the challenger, of which `model` is the fitted one.
@@ -134,6 +137,7 @@ class Contest:
                 seed=self.recipe.random_state,
                 workers=self.workers,
                 weights=weigh_rows(table, self.recipe),
+                advance=self.advance,
             )
         except (ValueError, TypeError) as error:  # scikit-learn's words for rows that an estimator refuses
             raise _not_comparable(uris[CHAMPION], " ".join(str(error).split())[:200]) from None

@@ -16,6 +16,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
 from recipeline.promotion.gate import Contender, Decision, Rule, choose_rule, judge
+from recipeline.registry.facts import digests_of, facts_of
 from recipeline.registry.ledger import EXTERNAL, FORCED, ROLLBACK
 from recipeline.registry.tries import count_looks, look_of, record_attempt
 from recipeline.registry.versions import WITHDRAWN, ChangedBy, Registry
@@ -26,20 +27,18 @@ from recipeline.tracking.runs import StepRun
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-    from recipeline.registry.contest import Evidence
-
 
 def as_contender(version: ModelVersion) -> Contender:
     """Return the version as the promotion gate sees it."""
-    tags = version.tags
+    tags, digests = version.tags, digests_of(version)
     return Contender(
         version=str(version.version),
         verdict=tags.get("recipeline.verdict", "unknown"),
         data_source=tags.get("recipeline.data_source", "unknown"),
         split_method=tags.get("recipeline.split_method", "unknown"),
-        recipe=tags.get("recipeline.recipe_digest", ""),
-        training_rows=tags.get("recipeline.training_rows", ""),
-        environment=tags.get("recipeline.environment_digest", ""),
+        recipe=digests["recipe_digest"],
+        training_rows=digests["training_rows"],
+        environment=digests["environment_digest"],
         withdrawn=tags.get(WITHDRAWN, ""),
     )
 
@@ -56,11 +55,12 @@ def decide(
     changed_by: ChangedBy,
     load: Callable[[], BaseEstimator],
     say: Callable[[str], None],
+    advance: Callable[[str, int, int], None],
 ) -> Decision:
     """Decide whether `challenger` takes the place of `champion`; where a rule needs evidence, measure it.
 
     The evidence is kept in the decision and on the challenger's tags. `load` returns the challenger's model, which has answered
-    its golden rows; `say` is told what takes long.
+    its golden rows; `say` is told what takes long, and `advance` how many of its fits are done.
 
     Raises
     ------
@@ -84,8 +84,9 @@ def decide(
         model_name=registry.name,
         challenger=challenger,
         champion=champion,
-        candidates=max(int(challenger.tags.get("recipeline.candidates_compared", 1)), count_looks(registry, number, own)),
+        candidates=max(_count_compared(run.reader, challenger), count_looks(registry, number, own)),
         attempt=attempt,
+        advance=advance,
         origin=find_origin(registry, champion) if champion and rule == "refresh" else None,
     )
     if rule == "recipe":
@@ -97,20 +98,21 @@ def decide(
         if champion is None:
             raise
         return Decision("kept", "not-comparable", f"the two cannot be compared: {error.sentence}", passed=False)
+    gain = evidence.gain
     opponent = f"version {champion.version}" if champion else "the mean predictor"
     decision = judge(
         rule,
-        evidence.gain,
+        gain,
         evidence.rails,
         recipe.promotion,
         policy=policy,
         opponent=opponent,
         cumulative=evidence.cumulative,
     )
-    registry.note(str(challenger.version), {"gate_rule": rule, **_gate_tags(evidence)})
+    registry.note(str(challenger.version), {"gate_rule": rule, "gate_gain": gain.gain, "gate_lower": gain.lower})
     details = {
         "champion": held_against,
-        **evidence.gain.as_dict(),
+        **gain.as_dict(),
         **evidence.details,
         "needed": -recipe.promotion.margin if rule == "refresh" else 0.0,
         "guard_rails": [asdict(rail) for rail in evidence.rails],
@@ -158,17 +160,10 @@ def _attempt_key(rule: Rule, challenger: ModelVersion, run: StepRun, recipe: Rec
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _gate_tags(evidence: Evidence) -> dict[str, object]:
-    gain = evidence.gain
-    return {
-        "gate_gain": gain.gain,
-        "gate_lower": gain.lower,
-        "gate_level": gain.level,
-        "gate_interval_90": list(gain.interval_90),
-        "gate_guard_rails": {rail.name: rail.value for rail in evidence.rails},
-        "gate_rows": gain.rows,
-        "gate_seed": gain.seed,
-    }
+def _count_compared(reader: Reader, challenger: ModelVersion) -> int:
+    """Return how many settings the challenger is the best of; 1 where it was registered by other means."""
+    count = challenger.tags.get("recipeline.candidates_compared")  # of a version of 0.2.0 and before
+    return int(count or facts_of(reader, challenger).get("candidates_compared", 1))
 
 
 def name_of(champion: ModelVersion | None) -> str:

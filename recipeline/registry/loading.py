@@ -13,6 +13,7 @@ from mlflow.entities.model_registry import ModelVersion
 from recipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.config.table import SYNTHETIC
 from recipeline.errors import UnavailableError, UsageError, nearest
+from recipeline.inference.columns import Columns
 from recipeline.inference.interval import QUANTILE, Interval, Tail
 from recipeline.registry.stages import ARCHIVED, CHAMPION, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
@@ -134,7 +135,7 @@ def _by_version(registry: Registry, word: str) -> ModelVersion:
     return champion or held[0]
 
 
-Ask = Callable[[Any, Sequence[str]], Tail]
+Ask = Callable[[Any, Columns], Tail]
 
 
 def load_version(reader: Reader, version: ModelVersion) -> Any:
@@ -157,15 +158,19 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
     ------
     UnavailableError : it does not load, its golden rows are not there, or it answers them differently.
     """
-    from recipeline.inference.golden import answers_golden, golden_features, has_limits, limits_golden
+    from recipeline.inference.golden import answers_golden, has_limits, limits_golden
 
     uri, run_id = f"models:/{version.name}/{version.version}", version.tags.get("recipeline.evaluate_run_id", "(none)")
     golden = reader.load(GOLDEN, run_id)
     try:
         model = load_version(reader, version)
         same = answers_golden(model, golden)
-        interval = load_interval(reader, run_id, golden_features(golden).columns.tolist()) if has_limits(golden) else None
-        same_limits = interval is None or limits_golden(interval, golden)
+        same_limits = True
+        if has_limits(golden):
+            info: dict[str, Any] = reader.load(MODEL_INFO, run_id)
+            columns = Columns.of(info)
+            interval = load_interval(reader, run_id, columns.names)
+            same_limits = interval is None or limits_golden(interval, golden, columns)
     except (ValueError, TypeError, AttributeError) as error:
         raise _differs(uri, f"'{' '.join(str(error).split())[:200]}'") from None
     if not same or not same_limits:
@@ -176,7 +181,7 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
 def load_interval(reader: Reader, run_id: str, names: Sequence[str], ask: Ask | None = None) -> Interval | None:
     """Return the interval of the model that the run evaluated, which takes the columns `names`; None where it has none.
 
-    `ask(model, names)` makes a function of an array of each of its tails; without it they are asked as ever.
+    `ask(model, columns)` makes a function of codes of each of its tails; without it they are asked as ever.
 
     Raises
     ------
@@ -191,7 +196,8 @@ def load_interval(reader: Reader, run_id: str, names: Sequence[str], ask: Ask | 
 
     ask = ask or as_function
     low, high = reader.load(INTERVAL, run_id)
-    return Interval.from_dict(known, (ask(low, names), ask(high, names)))
+    codes = Columns.of_numbers(names)
+    return Interval.from_dict(known, (ask(low, codes), ask(high, codes)))
 
 
 def _differs(uri: str, got: str) -> UnavailableError:

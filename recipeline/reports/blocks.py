@@ -1,4 +1,7 @@
-"""What a card is made of: sentences, facts, tables and plots, all plain values. How they look is for `page` to know."""
+"""The content of a card as plain values: sentences, facts, tables and plots.
+
+`page` renders them.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +23,17 @@ Tone = Literal["plain", "good", "warning", "bad"]
 
 
 class Results(Protocol):
-    """What a step's run has saved and the runs that it was made from, by the names that `recipeline.artifacts` gives."""
+    """The artifacts of a run and of its upstream runs, as a card reads them."""
 
     @property
     def recipe(self) -> Recipe:
-        """What was learned."""
+        """The recipe of the run."""
 
     def load(self, artifact: Artifact[T]) -> T:
-        """Return what was saved."""
+        """Return an artifact."""
 
     def has(self, artifact: Artifact[Any]) -> bool:
-        """Whether it was saved."""
+        """Whether the artifact exists."""
 
     def tag(self, name: str) -> str:
         """Return a tag ``recipeline.<name>`` of the run; empty where it has none."""
@@ -38,7 +41,7 @@ class Results(Protocol):
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence; its tone says how it is meant."""
+    """A sentence with a tone: plain, good, warning or bad."""
 
     text: str
     tone: Tone = "plain"
@@ -46,14 +49,17 @@ class Note:
 
 @dataclass(frozen=True)
 class Facts:
-    """Values by name. Numbers stay numbers: the page rounds what it shows, and keeps the whole value beside it."""
+    """Values by name.
+
+    Numbers stay numbers: the page rounds the text and keeps the exact value as a tooltip.
+    """
 
     values: dict[str, Cell]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of values below the names of their columns; `marked` is the place of a row that stands out."""
+    """Rows of values with column names; `marked` is the index of a highlighted row."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
@@ -63,7 +69,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture, what it shows in a sentence, and the values in it, for those who cannot see it.
+    """A plot with a caption, and its values as a table for screen readers.
 
     `name` is that of the PNG beside the card.
     """
@@ -76,21 +82,21 @@ class Plot:
 
 @dataclass(frozen=True)
 class Lines:
-    """Sentences one below the other."""
+    """Sentences, one per line."""
 
     lines: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Code:
-    """Something to be typed."""
+    """A command to copy."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Link:
-    """Another card: its title and the way to it from this one."""
+    """The title and the relative address of another card."""
 
     text: str
     path: str
@@ -98,14 +104,14 @@ class Link:
 
 @dataclass(frozen=True)
 class Links:
-    """Ways to other cards."""
+    """Links to other cards."""
 
     links: Sequence[Link]
 
 
 @dataclass(frozen=True)
 class Flow:
-    """Parts that rows go through one after the other; what stands in one place side by side is asked at the same time."""
+    """Stages that rows pass one after the other; a stage may have parallel parts."""
 
     stages: Sequence[Sequence[str]]
 
@@ -115,7 +121,7 @@ Block = Note | Facts | Table | Plot | Lines | Code | Links | Flow
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it."""
+    """A heading with its blocks."""
 
     title: str
     blocks: Sequence[Block]
@@ -123,7 +129,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Card:
-    """A page about one run: what came out in one sentence, with its tone, and the sections that show why."""
+    """A page about one run: the result in one sentence, its tone, and sections."""
 
     title: str
     verdict: str

@@ -1,4 +1,4 @@
-"""Limits of a card: how many rows are drawn as points, and how many columns get a place in a plot."""
+"""Limits of a card: the number of points and of columns in a plot."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ MOST_COLUMNS = 40
 
 
 def sample_points(rows: int) -> np.ndarray:
-    """Return the places of all rows, or of MOST_POINTS of them drawn at random, in their order; always the same ones."""
+    """Return the indices of all rows, or of a fixed sample of MOST_POINTS, sorted."""
     if rows <= MOST_POINTS:
         return np.arange(rows)
     return np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
 
 
 def explain_points(rows: int) -> str:
-    """Return the sentence that a caption ends with where not all rows are points; empty where they are."""
+    """Return a sentence on the sample of points; empty where all rows are drawn."""
     return f" A random sample of {MOST_POINTS:,} of the {rows:,} rows." if rows > MOST_POINTS else ""
 
 
 def select_strongest(items: Sequence[T], strength: Sequence[float] | None = None) -> tuple[list[T], str]:
-    """Return at most MOST_COLUMNS items in their order, and the sentence that says which they are; empty for all of them.
+    """Return at most MOST_COLUMNS items in order, and a sentence on the selection.
+
+    The sentence is empty where all items are returned.
 
     Parameters
     ----------
-    strength : of each item, without NaN; those with the greatest one are kept. None: the first ones.
+    strength : of each item, without NaN; the items with the greatest ones are kept. None: the first items.
     """
     if len(items) <= MOST_COLUMNS:
         return list(items), ""

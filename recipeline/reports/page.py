@@ -1,4 +1,7 @@
-"""A card as one HTML file: styles and pictures inside, no script, nothing fetched; it opens from a disk and prints."""
+"""A card as one HTML file with inlined styles and plots, without scripts.
+
+It loads nothing from elsewhere, opens from a disk and prints well.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _LONG_WORD = 24
 
 @dataclass
 class Page:
-    """A card as `html`; its plots as PNG files, by name; and what could not be drawn, a sentence each."""
+    """A card as `html`, its plots as PNG files by name, and its drawing errors."""
 
     html: str = ""
     plots: dict[str, bytes] = field(default_factory=dict)
@@ -35,23 +38,26 @@ def render(card: Card, origin: str = "") -> Page:
     A plot that cannot be drawn is a warning in its place, and listed in `failures`.
     """
     page = Page()
-    page.html = _template().render(card=card, origin=origin, picture=_painter(page))
+    page.html = _template().render(card=card, origin=origin, picture=_plot_drawer(page))
     return page
 
 
 def render_failure(title: str, origin: str, error: BaseException) -> Page:
-    """Return a page that says that the card could not be made."""
+    """Return a page with the error that prevented the card."""
     sentence = f"This card could not be drawn: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
     page = render(
-        Card(title, "The step itself is not affected: its results are in its run.", (), notes=[Note(sentence, "warning")]),
+        Card(title, "The step is not affected: its results are in its run.", (), notes=[Note(sentence, "warning")]),
         origin,
     )
     page.failures.append(sentence)
     return page
 
 
-def _painter(page: Page) -> Callable[[Plot], Markup | None]:
-    """Return a function that draws a plot into `page`, and gives its SVG; None where it cannot be drawn."""
+def _plot_drawer(page: Page) -> Callable[[Plot], Markup | None]:
+    """Return a function that draws a plot into `page` and returns its SVG.
+
+    It returns None where drawing fails.
+    """
 
     def paint(plot: Plot) -> Markup | None:
         try:
@@ -72,9 +78,9 @@ def _template() -> Any:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["shown"] = shown
-    environment.filters["exact"] = exact
-    environment.filters["look"] = look
+    environment.filters["shown"] = format_cell
+    environment.filters["exact"] = full_precision
+    environment.filters["classes"] = cell_classes
     environment.tests["number"] = is_number
     environment.tests["numeric"] = lambda table, place: any(is_number(row[place]) for row in table.rows)
     environment.globals["kind"] = lambda block: type(block).__name__
@@ -83,20 +89,26 @@ def _template() -> Any:
 
 
 def is_number(value: Cell) -> bool:
-    """Whether a cell is a number, and stands to the right."""
+    """Whether a cell is a number, and right-aligned."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def look(value: Cell, numeric: bool) -> str:
-    """Return the classes of a cell: to the right in a column of numbers; broken where a run ID, a digest or a path is long."""
+def cell_classes(value: Cell, numeric: bool) -> str:
+    """Return the CSS classes of a cell.
+
+    Columns of numbers are right-aligned; long run IDs, digests and paths may break.
+    """
     if is_number(value) or (numeric and value is None):
         return "number"
     is_long = any(len(word) > _LONG_WORD for word in str(value).split())
     return " ".join(["right"] * numeric + ["long"] * is_long)
 
 
-def shown(value: Cell) -> str:
-    """Return a cell as people read it: short numbers whole, others to four decimals or four digits; a dash for none."""
+def format_cell(value: Cell) -> str:
+    """Return the text of a cell: numbers rounded to four decimals or digits.
+
+    Short numbers are kept whole; None is a dash.
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, bool):
@@ -114,6 +126,6 @@ def shown(value: Cell) -> str:
     return str(value)
 
 
-def exact(value: Cell) -> str:
-    """Return a number as it was logged, to the last digit."""
+def full_precision(value: Cell) -> str:
+    """Return a number with all its digits."""
     return repr(value)

@@ -1,7 +1,7 @@
-"""How plots look: one style, colours that colour-blind people tell apart, and files of both kinds.
+"""The style of plots: colours for colour-blind readers, PNG and SVG files.
 
 Colours are those of Okabe and Ito (2008), dark enough for white paper. In a page's SVG each is a variable, so that the page
-chooses shades for its own ground.
+chooses shades for its own background.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw in the project's style for the block; whatever the user's own matplotlibrc says."""
+    """Draw in the project's style for the block, ignoring the user's matplotlibrc."""
     import matplotlib as mpl
 
     with mpl.rc_context():
@@ -68,7 +68,10 @@ def as_png(figure: Figure) -> bytes:
 
 
 def as_svg(figure: Figure) -> str:
-    """Return the figure as an SVG element to be put into a page: no ground of its own, its colours the page's variables."""
+    """Return the figure as an SVG element without background.
+
+    Its colours are CSS variables of the page.
+    """
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = file.getvalue()

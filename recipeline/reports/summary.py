@@ -1,4 +1,4 @@
-"""The summary of a chain, for people: from plain results to text."""
+"""The text summary of a chain and of monitoring, from plain results."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from prettytable import PrettyTable, TableStyle
 from wcwidth import wcswidth
 
 from recipeline.escape import for_cell
+from recipeline.evaluation.gates import failures
 from recipeline.monitoring.wording import (
     describe_finding,
     explain_drift,
@@ -30,7 +31,10 @@ _NARROW = 12
 
 
 def tabulate(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return rows of plain values as a table within WIDTH columns, aligned left; the text of wide columns goes on below."""
+    """Return rows of plain values as a table within WIDTH columns, left-aligned.
+
+    The text of wide columns is wrapped.
+    """
     cells = [[for_cell(value) for value in row] for row in rows]
     table = PrettyTable(list(names))
     table.set_style(TableStyle.SINGLE_BORDER)
@@ -46,9 +50,10 @@ def tabulate(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def tabulate_candidates(metrics: Mapping[str, Any]) -> str:
-    """Return the candidates as a table, highest test R2 first; the best one, by cross-validation, is marked.
+    """Return the candidates as a table, highest test R2 first.
 
-    A last column shows the other side: what a random split would say, or of a random split, R2 on the rows without twins.
+    The best one, by cross-validation, is marked. A last column has R2 in a random split, or, for a random split, R2 on the rows
+    without twins.
     """
     table = PrettyTable(["candidate", "test R2", "RMSE", "MAE", "CV R2", "± std"])
     table.set_style(TableStyle.SINGLE_BORDER)
@@ -65,8 +70,19 @@ def tabulate_candidates(metrics: Mapping[str, Any]) -> str:
     return str(table.get_string())
 
 
+def describe_evaluation(verdict: Mapping[str, Any], metrics: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    """Return the verdict on the best candidate with its scores, the criteria that it fails, and what twins are worth."""
+    best, interval = metrics["best"], metrics["best"]["interval_95"]
+    lines = [
+        f"{best['candidate']} is {verdict['verdict']}: R2 {best['r2']:.4f} (95 % interval {interval['r2'][0]:.3f} to "
+        f"{interval['r2'][1]:.3f}), RMSE {best['rmse']:.4f}, MAE {best['mae']:.4f} on {metrics['test_rows']} test rows"
+    ]
+    lines += [f"  {line}" for line in failures(verdict)]
+    return "\n".join([*lines, *(explain_split(audit, metrics) if metrics["leaks"] else [])])
+
+
 def explain_split(audit: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
-    """Return what the split does to the figures: how many test rows have a twin in training, and what that is worth."""
+    """Return sentences on the split: twins of test rows, and their effect on R2."""
     best, leaks, quoted = metrics["best"]["candidate"], metrics["leaks"], metrics["random_split_r2"]
     lines = [
         f"Split: {audit['method']}, {audit['train_rows']} training and {audit['test_rows']} test rows; "
@@ -77,7 +93,7 @@ def explain_split(audit: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[
         with_twin, without = (_figure(leaks[key][best]) for key in ("r2_with_twin", "r2_without_twin"))
         lines.append(
             f"R2 of {best} on those {leaks['leaked_rows']} rows is {with_twin}, on the others {without}: "
-            "the figure without twins is the honest one."
+            "use the R2 without twins."
         )
     if quoted:
         plain = audit["random_split"]
@@ -98,7 +114,10 @@ def _figure(value: float | None) -> str:
 
 
 def explain_evidence(evidence: Mapping[str, Any]) -> list[str]:
-    """Return the interval, the seed and the guard rails that a promotion was decided by; nothing where nothing was measured."""
+    """Return the interval, the seed and the guard rails of a promotion decision.
+
+    It is empty where no measurement was needed.
+    """
     if not evidence:
         return []
     low, high = evidence["interval_90"]
@@ -112,13 +131,13 @@ def explain_evidence(evidence: Mapping[str, Any]) -> list[str]:
 
 
 def explain_cache(reused: Sequence[str], reasons: Mapping[str, str]) -> list[str]:
-    """Return which steps were reused, and for each other one why not."""
-    lines = [f"Reused: {', '.join(reused) or 'nothing'}."]
+    """Return the reused steps, and the reason for each other one."""
+    lines = [f"Reused: {', '.join(reused) or 'none'}."]
     return lines + [f"Run: {name}: {reason}" for name, reason in reasons.items()]
 
 
 def describe_monitoring(report: Mapping[str, Any]) -> list[str]:
-    """Return what monitoring found in the newest window: a table of the columns, then the verdict and its reasons."""
+    """Return the result of the newest window: a table, the verdict and its reasons."""
     newest, labels = report["newest"], report["labels"]
     rows = [
         (name, *(_share(spread[key]) for key in ("psi", "wasserstein", "missing", "unseen")))
@@ -131,11 +150,11 @@ def describe_monitoring(report: Mapping[str, Any]) -> list[str]:
         counts = Counter(window["verdict"] for window in report["windows"])
         lines.append(f"{len(report['windows'])} windows: {', '.join(f'{count} {word}' for word, count in counts.items())}.")
     if labels:
-        lines.append(f"Labels: {labels['joined']:,} of {labels['given']:,} belong to rows of the log.")
+        lines.append(f"Labels: {labels['joined']:,} of {labels['given']:,} joined to rows of the log.")
     if left_out := explain_left_out(report):
         lines.append(f"Warning: {left_out}")
     if repeated := report.get("repeated"):
-        lines.append(f"{repeated:,} lines are there again; each counts once.")
+        lines.append(f"{repeated:,} repeated lines, counted once.")
     lines += filter(None, (explain_open(report["windows"]), explain_known(newest)))
     if newest["performance"]:
         lines.append(f"Labelled: MAE {newest['performance']['mae']:.4f} of {newest['performance']['rows']:,} rows.")

@@ -1,4 +1,7 @@
-"""The installed library as a line of requirements.txt: from the index, or as a wheel that the project keeps."""
+"""The installed library as a line of requirements.txt.
+
+The line refers to the index, or to a wheel that the project keeps.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Requirement:
-    """The line that locks the library, where that came from, and the files that the line refers to."""
+    """The line that locks the library, its origin, and the files it refers to."""
 
     line: str
     origin: str
@@ -37,7 +40,7 @@ class Requirement:
         return lock.rstrip() + f"\n{self.line}\n".encode()
 
     def lock(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
-        """Return a project's files with the library in their lock, and the files that the lock refers to."""
+        """Return a project's files with the library added to the lock."""
         return {**files, "requirements.txt": self.add_to(files["requirements.txt"]), **self.files}
 
 
@@ -69,7 +72,7 @@ def require_library() -> Requirement:
 
 
 def _installed() -> metadata.Distribution | None:
-    """Return the distribution that this module is of; None where it runs from a checkout."""
+    """Return the distribution of this module; None in a checkout."""
     try:
         found = metadata.distribution(NAME)
     except metadata.PackageNotFoundError:
@@ -79,7 +82,7 @@ def _installed() -> metadata.Distribution | None:
 
 
 def _from_index(version: str) -> Requirement:
-    """Return the version with its hash, which pip is told by the index."""
+    """Return the version with its hash from the index."""
     words = ["install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "--report", "-", f"{NAME}=={version}"]
     report: dict[str, Any] = json.loads(_pip(words))
     (found,) = report["install"]
@@ -91,22 +94,21 @@ def _from_file(path: Path, info: dict[str, Any]) -> Requirement:
     if path.suffix != ".whl":
         return _built(str(path), str(path))
     try:
-        content = path.read_bytes()
+        content: bytes | None = path.read_bytes()
     except OSError:
-        content = b""
+        content = None
     known = info.get("hashes", {}).get("sha256") or info.get("hash", "").removeprefix("sha256=")
-    digest = hashlib.sha256(content).hexdigest()
+    digest = hashlib.sha256(content or b"").hexdigest()
     if not content or (known and known != digest):
         raise UnavailableError(
-            f"The wheel that the library was installed from must still be there, unchanged: {path}.",
-            got="another file" if content else None,
-            fix="Install the library again from a wheel that stays, then run this again.",
+            f"The wheel of the installed library {'no longer exists' if content is None else 'has changed'}: {path}.",
+            fix="Install the library again from a wheel in a permanent folder, then repeat the command.",
         )
     return _as_wheel(path.name, content, path.name)
 
 
 def _built(source: str, origin: str) -> Requirement:
-    """Return the wheel that pip makes, or gets, of a source."""
+    """Return the wheel that pip builds or downloads for a source."""
     with tempfile.TemporaryDirectory(prefix="recipeline-wheel-") as folder:
         _pip(["wheel", "--no-deps", "--quiet", "--wheel-dir", folder, source])
         (wheel,) = Path(folder).glob("*.whl")
@@ -119,14 +121,18 @@ def _as_wheel(name: str, content: bytes, origin: str) -> Requirement:
 
 
 def _pip(words: list[str]) -> str:
-    """Return what pip prints. Raises UnavailableError with its last line where it fails."""
+    """Return the output of pip.
+
+    Raises
+    ------
+    UnavailableError : pip fails; with the last line of its output.
+    """
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()]
         raise UnavailableError(
-            "pip must give the library that a new project is locked to.",
-            got=f"'{said[-1].strip() if said else f'exit code {done.returncode}'}'",
-            fix=f"Try it by itself: python -m pip {' '.join(words)}",
+            f"pip cannot provide the library: {said[-1].strip() if said else f'exit code {done.returncode}'}.",
+            fix=f"Try pip alone: python -m pip {' '.join(words)}",
         )
     return done.stdout

@@ -1,4 +1,4 @@
-"""The template's files, made out for the wines or for a table."""
+"""The template's files, rendered for the wines or for a table."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ _WINES = ("custom/red_wine.py", "custom/red_wine.json")
 
 
 def for_wines(template: Files, title: str) -> dict[str, bytes]:
-    """Return the files of a project with the worked example: the wines, downloaded or synthetic."""
+    """Return the files of the example project: wines, downloaded or synthetic."""
     return {**template, "README.md": _replace(template["README.md"], "{title}", title)}
 
 
 def for_table(template: Files, title: str, data: Path, target: str, na: Sequence[str]) -> dict[str, bytes]:
-    """Return the files of a project that predicts the column `target` of a table, with a recipe drafted from it.
+    """Return the files of a project that predicts the column `target` of a table.
+
+    Its recipe is drafted from the table.
 
     Raises
     ------

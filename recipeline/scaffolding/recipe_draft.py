@@ -1,4 +1,4 @@
-"""A first recipe for a table: its columns as they are, candidates that suit any table, the default gates."""
+"""The draft of a recipe for a table: columns, candidates and default gates."""
 
 from __future__ import annotations
 
@@ -18,10 +18,8 @@ from recipeline.data.uris import redact
 from recipeline.errors import DataError, UsageError, nearest
 from recipeline.escape import for_cell
 
-_HEADER = (
-    "# WHAT is learned, the same in every environment. WHERE it runs is in profiles/. Drafted from {origin}; yours to change.\n"
-)
-_COLUMNS_NOTE = "# Add unit, min and max: a value outside of what is possible at all is a mistake.\n"
+_HEADER = "# The model, the same in every environment; profiles/ has the environments. Drafted from {origin}; edit it freely.\n"
+_COLUMNS_NOTE = "# Add unit, min and max: values outside of the possible range are refused.\n"
 _SHOWN = 5
 _FEWEST_ROWS = 20
 
@@ -34,9 +32,10 @@ class _Plain(yaml.SafeDumper):
 
 
 def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) -> str:
-    """Return the text of a recipe that predicts the column `target` of the table at `path`, a CSV or Parquet file.
+    """Return the text of a recipe that predicts the column `target` of a table.
 
-    Every other column is a feature; one with missing values is `nullable`, and gets its median where a candidate takes none.
+    `path` is a CSV or Parquet file. Every other column is a feature; one with missing values is `nullable`, and candidates
+    that cannot handle missing values impute the median.
 
     Raises
     ------
@@ -58,11 +57,11 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
         raise DataError(
             f"Every column of {path.name} must hold numbers.",
             got=f"{len(faults)} that {'does' if len(faults) == 1 else 'do'} not",
-            fix="Remove or encode them, or name words that stand for missing values with --na.",
+            fix="Remove or encode them, or name words for missing values with --na.",
             details=[*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])],
         )
     if len(table) < _FEWEST_ROWS:
-        raise UsageError(f"{path.name} must have {_FEWEST_ROWS} rows or more.", got=len(table), fix="Name a larger table.")
+        raise UsageError(f"{path.name} must have at least {_FEWEST_ROWS} rows.", got=len(table), fix="Name a larger table.")
     words = re.sub(r"[^A-Za-z0-9]+", " ", name).split() or ["Table"]
     content = {
         "name": "-".join(words).lower(),
@@ -85,7 +84,9 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
 
 
 def read_any_table(path: Path) -> pd.DataFrame:
-    """Return the table of a CSV or Parquet file whose columns nobody knows yet: a CSV has the separator that splits it most.
+    """Return the table of a CSV or Parquet file of unknown columns.
+
+    A CSV is read with the separator that gives the most columns.
 
     Raises
     ------
@@ -95,18 +96,19 @@ def read_any_table(path: Path) -> pd.DataFrame:
         content = path.read_bytes()
     except OSError as error:
         reason = error.strerror or error
-        raise DataError(
-            f"{redact(str(path))} must be a file that can be read.", got=f"'{reason}'", fix="Name a CSV or Parquet file."
-        ) from None
+        raise DataError(f"{redact(str(path))} cannot be read: {reason}.", fix="Name a CSV or Parquet file.") from None
     header = content.decode("utf-8-sig", errors="replace").lstrip().split("\n", 1)[0].strip()
     names = max((header.split(separator) for separator in SEPARATORS), key=len)
     return read_table(content, columns=[name.strip().strip('"').strip() for name in names], origin=path.name)
 
 
 def _look_at(values: pa.Array, column: str, na: Sequence[str]) -> tuple[str, bool]:
-    """Return what keeps a column from being learned from, empty where nothing does, and whether it has missing values."""
+    """Return why a column cannot be a feature, and whether it has missing values.
+
+    The reason is empty for a usable column.
+    """
     if not holds_numbers(values.type):
-        return f"{column}: of the type {values.type}", False
+        return f"{column}: type {values.type}", False
     numbers, missing = read_numbers(values, column, na)
     unreadable = np.flatnonzero(np.isnan(numbers) & ~missing)
     if len(unreadable):
@@ -118,7 +120,10 @@ def _look_at(values: pa.Array, column: str, na: Sequence[str]) -> tuple[str, boo
 
 
 def _candidates(any_missing: bool) -> dict[str, dict[str, object]]:
-    """Return a linear model, a regularised one, a tree, a forest and boosting; the last two win most tables."""
+    """Return a linear, a regularised, a tree, a forest and a boosting candidate.
+
+    The last two are the best on most tables.
+    """
     imputer = {"estimator": "sklearn.impute.SimpleImputer", "params": {"strategy": "median"}}
     filled: list[object] = [imputer] if any_missing else []
     scaled = [*filled, "sklearn.preprocessing.StandardScaler"]

@@ -1,4 +1,4 @@
-"""The files of a new project, and how those of an older one differ from them."""
+"""The files of a new project, and comparison of a project with the template."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ Files = Mapping[str, bytes]
 State = Literal["new", "changed here", "changed in the template", "changed in both", "no longer in the template"]
 
 
-class Written(NamedTuple):
-    """What the record holds of a file: the sha256 of what was written and of the template's own; "" for no file."""
+class FileRecord(NamedTuple):
+    """The sha256 of a file as written and as in the template; "" for no file."""
 
     written: str
     template: str
@@ -39,9 +39,10 @@ class Written(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """A file that is another one than the template's: its path, who changed it, and both contents, None where it is not.
+    """A file that differs from the template: path, who changed it, both contents.
 
-    `is_safe` tells whether the template's file loses nothing that the project's owner wrote, or that was made out for them.
+    A content is None where the file does not exist. `is_safe`: the template's file replaces no text that the project's owner
+    wrote or that was rendered for the project.
     """
 
     path: str
@@ -52,7 +53,7 @@ class Difference:
 
 
 def read_template() -> dict[str, bytes]:
-    """Return the template's files by path, from the installed wheel or from the checkout.
+    """Return the template's files by path, from the wheel or from the checkout.
 
     Raises
     ------
@@ -68,9 +69,7 @@ def read_template() -> dict[str, bytes]:
         places = {path.relative_to(checkout).as_posix(): path for path in shared}
         places |= {path.relative_to(own).as_posix(): path for path in _files_below(own)}
     else:
-        raise UnavailableError(
-            f"The template of a project is not among the files of the library in {_PACKAGE}.", fix="Install recipeline again."
-        )
+        raise UnavailableError(f"No project template among the library's files in {_PACKAGE}.", fix="Install recipeline again.")
     return {_RENAMED.get(name, name): path.read_bytes() for name, path in sorted(places.items())}
 
 
@@ -79,16 +78,16 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def write_project(folder: Path, files: Files, template: Files, *, library: str) -> None:
-    """Write a new project, whole or not at all, with a record of what it has of the template, and of which `library`.
+    """Write a new project, whole or not at all, with a record of its template.
 
     Raises
     ------
-    UsageError : the folder is there and not empty, or cannot be made.
+    UsageError : the folder is not empty, or cannot be created.
     """
-    record = {path: Written(_digest(files.get(path)), _digest(template.get(path))) for path in {*files, *template}}
+    record = {path: FileRecord(_digest(files.get(path)), _digest(template.get(path))) for path in {*files, *template}}
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(f"The folder of a new project must be empty or not there: {folder}.", fix="Name another folder.")
+            raise UsageError(f"The folder of a new project must be empty or new: {folder}.", fix="Name another folder.")
         is_there = folder.is_dir()  # somebody's working folder, perhaps: it stays, and is filled
         (folder if is_there else folder.parent).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".recipeline-new-", dir=folder if is_there else folder.parent) as name:
@@ -102,10 +101,10 @@ def write_project(folder: Path, files: Files, template: Files, *, library: str) 
                 made.rename(folder)
     except OSError as error:
         reason = error.strerror or error
-        raise UsageError(f"The project must be writable in {folder}.", got=f"'{reason}'", fix="Name another folder.") from None
+        raise UsageError(f"The project cannot be written to {folder}: {reason}.", fix="Name another folder.") from None
 
 
-def _as_json(record: Mapping[str, Written], library: str) -> bytes:
+def _as_json(record: Mapping[str, FileRecord], library: str) -> bytes:
     files = {path: it._asdict() for path, it in sorted(record.items())}
     return (json.dumps({"version": __version__, "library": library, "files": files}, indent=1) + "\n").encode()
 
@@ -114,19 +113,20 @@ def _digest(content: bytes | None) -> str:
     return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
-def read_record(folder: Path) -> dict[str, Written]:
-    """Return what the template wrote, by path; empty where there is no record that can be read."""
+def read_record(folder: Path) -> dict[str, FileRecord]:
+    """Return the template's record by path; empty without a readable record."""
     try:
         files = json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"]
-        return {str(path): Written(str(it["written"]), str(it["template"])) for path, it in files.items()}
+        return {str(path): FileRecord(str(it["written"]), str(it["template"])) for path, it in files.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
 def compare_project(folder: Path, template: Files) -> list[Difference]:
-    """Return the files of a project that differ from the template's, by path; not those that are as they were written.
+    """Return the files of a project that differ from the template, by path.
 
-    A file that the record does not know counts as the owner's. One that the owner removed counts as changed here.
+    Files that are unchanged since they were written are left out. A file that is not in the record counts as the owner's; a
+    file that the owner removed counts as changed in the project.
     """
     record, found = read_record(folder), []
     for path in sorted({*template, *record}):
@@ -141,8 +141,8 @@ def compare_project(folder: Path, template: Files) -> list[Difference]:
     return found
 
 
-def _state(known: Written | None, mine: bytes | None, theirs: bytes | None) -> State | None:
-    """Return who changed a file; None where nobody did."""
+def _state(known: FileRecord | None, mine: bytes | None, theirs: bytes | None) -> State | None:
+    """Return who changed a file; None if nobody did."""
     if theirs is None:
         return None if mine is None else "no longer in the template"
     if known is None:
@@ -154,22 +154,22 @@ def _state(known: Written | None, mine: bytes | None, theirs: bytes | None) -> S
 
 
 def apply_differences(folder: Path, differences: Sequence[Difference], template: Files, *, library: str) -> None:
-    """Write the files that are safe to write, each whole, and record what the project now has of the template.
+    """Write the files that are safe to write, and update the record.
 
-    Of a file that is left alone the old record stays, so that the next comparison says of it what this one did.
+    The record of the other files is unchanged, so that the next comparison reports them again.
     """
     record, left = read_record(folder), {it.path for it in differences if not it.is_safe}
     for it in differences:
         if it.is_safe and it.theirs is not None:
             _write(folder / it.path, it.theirs)
-            record[it.path] = Written(_digest(it.theirs), _digest(it.theirs))
+            record[it.path] = FileRecord(_digest(it.theirs), _digest(it.theirs))
     for path in {*template} - left - {*record}:
-        record[path] = Written(_digest(template[path]), _digest(template[path]))
+        record[path] = FileRecord(_digest(template[path]), _digest(template[path]))
     _write(folder / RECORD, _as_json(record, library))
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file whole; a script can be run."""
+    """Write a file whole; make a script executable."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:

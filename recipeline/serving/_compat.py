@@ -1,4 +1,4 @@
-"""What this library uses of Granian beyond its documented API, all of it; each was seen in Granian 2.8.7.
+"""Undocumented behaviour of Granian that the service relies on (2.8.7).
 
 It may change with any release of Granian: `tests/serving/test_compat.py` tries each.
 """
@@ -15,28 +15,28 @@ _SENT_SECONDS = 0.1
 
 
 class Exchange(Protocol):
-    """A request as Granian hands it over: the first answer is sent, whatever thread gives it, and further ones are not."""
+    """A request in Granian: the first answer is sent from any thread, later ones not."""
 
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         """Send an answer."""
 
     def response_iter(self, status: int, headers: list[tuple[str, str]], body: Iterator[bytes]) -> None:
-        """Send an answer, part by part."""
+        """Send an answer in parts."""
 
 
 def hand_over(run: Callable[[Exchange, dict[str, Any]], object]) -> None:
-    """Let the worker of this process call `run` for each request, with the request and the part of the environ that it has.
+    """Make this process's worker call `run` with each request and its environ.
 
-    Granian's own wrapper does not show the application the first of these, and copies the environment for each request.
+    Granian's own wrapper hides the request from the application, and copies the environ for each request.
     """
     mp._wsgi_call_wrap = lambda *_: run  # type: ignore[attr-defined]
 
 
 def cut_off(exchange: Exchange, status: int, content: bytes) -> None:
-    """Answer, and close the connection, for which it waits; a thread that waits for the body gets what there is of it.
+    """Answer and close the connection; return when it is closed.
 
-    Granian has no limit of time for a body, and closes no connection while more of one may come. An answer that ends before the
-    length that it says ends the connection.
+    A thread that waits for the body gets the part that has arrived. Granian has no time limit for a body, and keeps a
+    connection open while more of one may come. An answer that ends before its announced length ends the connection.
     """
     headers = [("Connection", "close"), ("Content-Type", "application/json"), ("Content-Length", str(len(content) + 1))]
     exchange.response_iter(status, headers, _sent(content))

@@ -1,4 +1,4 @@
-"""What never makes a request wait: records are put into a queue of bounded length, and one thread deals with them."""
+"""Background work that never delays a request: a bounded queue and a thread."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ Write = Callable[[bytes], None]
 
 
 class Background:
-    """Records that a thread of its own deals with, so that who adds one need not wait.
+    """A queue of records that a thread of its own handles.
 
-    `handle` is called with all that have come since; `dropped` with the number of lines that there was no room for, or that
-    could not be dealt with: a full disk is no reason not to answer.
+    `handle` is called with all records since its last call; `dropped` with the number of lines that exceeded the queue or could
+    not be handled: requests are answered even if the disk is full.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Background:
         self._thread.start()
 
     def add(self, record: Any, lines: int = 1) -> None:
-        """Take a record of so many lines, or drop it where there is no room for all of them."""
+        """Queue a record of `lines` lines, or drop it if the queue lacks the space."""
         with self._changing:
             if fits := self._waiting + lines <= self._capacity:
                 self._waiting += lines
@@ -63,7 +63,7 @@ class Background:
             self._dropped(lines)
 
     def flush(self) -> None:
-        """Deal with what has been taken so far."""
+        """Handle all records queued so far."""
         with self._handling:
             with self._changing:
                 taken, lines, self._records, self._waiting = self._records, self._waiting, [], 0
@@ -77,7 +77,7 @@ class Background:
                     _LOG.exception("%d records were lost", len(taken))
 
     def close(self) -> None:
-        """Deal with what is left, and end."""
+        """Handle the remaining records and end the thread."""
         self._closing.set()
         self._thread.join(timeout=5)
         self.flush()
@@ -88,7 +88,10 @@ class Background:
 
 
 class BackgroundLog(Background):
-    """A log that is written by a thread of its own; `encode` turns a record into its lines, in that thread."""
+    """A log written by a thread of its own.
+
+    `encode` turns a record into its lines, in that thread.
+    """
 
     def __init__(
         self, write: Write, encode: Callable[[Any], bytes], dropped: Callable[[int], object], *, capacity: int = 100_000
@@ -102,19 +105,21 @@ def as_line(record: Any) -> bytes:
 
 
 def to_stderr(lines: bytes) -> None:
-    """Write lines of JSON to the standard error; what a terminal would act upon is written out, and they keep their meaning."""
+    """Write lines of JSON to stderr, control characters escaped.
+
+    Escaped lines have the same meaning as JSON.
+    """
     if not lines.isascii() or b"\x7f" in lines:  # of ASCII JSON escapes all else
         lines = for_terminal(lines.decode()).encode()
     os.write(2, lines)
 
 
 class RotatingFiles:
-    """Writes lines to files of a folder, one after the other, each of `max_bytes` at most, and deletes those too old.
+    """Log files in a folder, of at most `max_bytes` each; old ones are deleted.
 
-    Deleted are also those of other processes, and those that others have compressed (``.jsonl.gz``).
-
-    A file is larger only where it holds a single line. It belongs to one process, and its name tells when it was begun, in UTC,
-    and which one of the process it is: ``predictions-20261124T101500Z-4711-0000.jsonl``.
+    Files of other processes, and those that others have compressed (``.jsonl.gz``), are deleted too. A file exceeds `max_bytes`
+    only if it holds a single line. It belongs to one process; its name has its start in UTC, the process and a number:
+    ``predictions-20261124T101500Z-4711-0000.jsonl``.
     """
 
     def __init__(self, folder: Path, *, max_bytes: float, keep_days: float) -> None:
@@ -124,7 +129,12 @@ class RotatingFiles:
         self._swept = 0.0
 
     def write(self, lines: bytes) -> None:
-        """Append lines, whole ones only. Raises OSError where that cannot be done."""
+        """Append complete lines.
+
+        Raises
+        ------
+        OSError : the file cannot be written.
+        """
         while lines:
             path, room = self._current()
             end = len(lines) if len(lines) <= room else lines.rfind(b"\n", 0, room) + 1
@@ -138,7 +148,7 @@ class RotatingFiles:
         self._sweep()
 
     def _current(self) -> tuple[Path, int]:
-        """Return the file to append to, and how many bytes it may take; one that was removed is begun anew."""
+        """Return the file to append to and its free bytes; recreate a deleted one."""
         if self._path is None:
             began = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             self._path = self._folder / f"predictions-{began}-{os.getpid()}-{next(self._numbers):04}.jsonl"
@@ -157,7 +167,7 @@ class RotatingFiles:
 
 
 def _append(path: Path, lines: bytes) -> None:
-    """Append to a file, all or nothing: the next line must not go on where a part of another one ends."""
+    """Append to a file, all or nothing, so that no line continues a partial one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)

@@ -1,4 +1,4 @@
-"""Keeps the service at what the registry has in Production: asked every second, loaded beside, checked, then swapped."""
+"""The registry follower: polls Production every second, loads, checks, swaps."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ _BUG = "an error of the service; its log has it"
 
 
 class Watch:
-    """Asks the registry for its champion and makes `service` answer with it.
+    """Polls the registry for its champion and makes `service` answer with it.
 
-    `open_store` opens the store, when it is needed first; `folder` holds the copies of what is served, so that a worker that is
-    begun while the wanted version cannot be served, for whatever reason, serves what was served last.
+    `open_store` opens the store on first use; `folder` holds the copies of versions, so that a worker that starts while the
+    wanted version cannot be served serves the last served one.
     """
 
     def __init__(self, service: Service, open_store: Callable[[], Store], folder: Path, trusted: Collection[str] = ()) -> None:
@@ -54,14 +54,14 @@ class Watch:
         self._ended = threading.Event()
 
     def start(self, *, wait_seconds: float = 10) -> None:
-        """Ask in a thread of its own from now on; return once the first answer is there, or does not come."""
+        """Poll in a thread; return after the first answer, or after `wait_seconds`."""
         first = threading.Event()
         threading.Thread(target=self._run, args=(first,), name="watch", daemon=True).start()
         if not first.wait(wait_seconds):
             self._recall()  # where the answer comes this very moment, the next one, a second later, has the last word
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Stop polling."""
         self._ended.set()
 
     def _run(self, first: threading.Event) -> None:
@@ -76,7 +76,10 @@ class Watch:
             self._ended.wait(self._service.settings.poll_seconds)
 
     def poll(self) -> None:
-        """Ask once, and swap where another version is in Production; what goes wrong is noted in the service's state."""
+        """Poll once, and swap where Production has another version.
+
+        Failures are recorded in the service's state.
+        """
         try:
             self._store = self._store or self._open_store()
             with store_errors(self._store.uri):
@@ -113,8 +116,8 @@ class Watch:
     def _load(self, store: Store, champion: ModelVersion) -> ServedModel:
         """Return the version, loaded from its copy.
 
-        A copy that was there before and fails is fetched again, unless it holds what the store has: it is kept for the next
-        try then, and refused again.
+        An existing copy that fails is downloaded again, unless it equals the version in the store: then it is kept, and refused
+        again at the next attempt.
         """
         copy = self._folder / copy_name(champion)
         if copy.is_dir():
@@ -130,7 +133,12 @@ class Watch:
         return self._load_copy(copy)
 
     def _load_copy(self, copy: Path) -> ServedModel:
-        """Return the model of a copy. Raises RefusedModel where a file of it changed, or as `load_copy` does."""
+        """Return the model of a copy.
+
+        Raises
+        ------
+        RefusedModel : a file of it changed, or as `load_copy`.
+        """
         require_whole(copy)
         return load_copy(copy, self._trusted)
 
@@ -141,7 +149,7 @@ class Watch:
         _LOG.info("version %s is served, %s", model.version, model.path)
 
     def _recall(self) -> None:
-        """Serve what was served last and can be, where nothing is served yet."""
+        """Serve the last served version that can be loaded, if none is served yet."""
         if self._service.model or time.monotonic() < self._recall_at:
             return
         for copy in served_copies(self._folder):
@@ -155,7 +163,10 @@ class Watch:
 
 
 def _sentence(error: Exception) -> str:
-    """Return an expected failure in one line; the words of any other may hold what nobody is to see."""
+    """Return an expected failure as one line, and a general sentence for a bug.
+
+    The message of a bug may contain data that clients must not see.
+    """
     if not isinstance(error, RecipelineError | MlflowException | OSError):
         return _BUG
     text = error.sentence if isinstance(error, RecipelineError) else str(error)

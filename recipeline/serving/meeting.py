@@ -1,4 +1,4 @@
-"""The folder where the workers of a service meet: their metrics, and the flag that says that the service is about to end."""
+"""The shared folder of a service's workers: metrics and the drain flag."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _PREFIX, _LOCK, _DRAINING = "recipeline-service-", "lock", "draining"
 
 @contextlib.contextmanager
 def open_meeting() -> Iterator[Path]:
-    """Make a folder in the temporary one, remove it after the block; those of services that were killed are removed first.
+    """Yield a new temporary folder, deleted after the block.
 
-    A folder is in use as long as a process of its service holds the lock on a file in it: forks hold it together.
+    Folders of services that were killed are deleted first. A folder is in use as long as a process of its service holds the
+    lock on a file in it: forks hold it together.
     """
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         _remove_left(folder)
@@ -37,13 +38,16 @@ def _remove_left(folder: Path) -> None:
 
 
 def begin_drain(folder: Path) -> None:
-    """Tell all workers that the service is about to end."""
+    """Tell all workers to drain."""
     with (folder / _DRAINING).open("r+b", buffering=0) as file:
         file.write(b"\1")
 
 
 def drain_reader(folder: Path) -> Callable[[], bool]:
-    """Return a function that tells whether the service is about to end; it costs no call of the system."""
+    """Return a function that returns whether the service drains.
+
+    It makes no system call.
+    """
     with (folder / _DRAINING).open("rb") as file:
         flag = mmap.mmap(file.fileno(), 1, access=mmap.ACCESS_READ)
     return lambda: flag[0] != 0

@@ -1,4 +1,7 @@
-"""What Prometheus is told. Workers add up: each writes its values into files of one folder, and any of them reads all."""
+"""Prometheus metrics, summed over workers.
+
+Each worker writes its values to files of one folder, and each can read all.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 
 
 
 class Metrics:
-    """The service's metrics; `folder` is where the workers of one service meet, None for a single process."""
+    """The service's metrics.
+
+    `folder` is shared by the workers of one service; None for a single process.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
@@ -32,18 +38,21 @@ class Metrics:
         self.in_flight = Gauge("http_requests_in_flight", "Requests at work", multiprocess_mode="livesum", registry=registry)
         self.rows = Counter("predicted_rows", "Rows predicted", ["version"], registry=registry)
         self.outside = Counter(
-            "rows_out_of_training_range", "Values outside of what the model was trained on", ["feature"], registry=registry
+            "rows_out_of_training_range", "Values outside of the training range", ["feature"], registry=registry
         )
         self.model = Gauge(
             "served_model_version", "The version served", ["model"], multiprocess_mode="livemostrecent", registry=registry
         )
         self.swaps = Counter("model_swaps", "Versions taken into service", registry=registry)
-        self.refused = Counter("model_refused", "Versions that the registry wants and that were refused", registry=registry)
+        self.refused = Counter("model_refused", "Versions in Production that were refused", registry=registry)
         self.stale = Gauge(
-            "model_stale", "1 where the registry wants another version", multiprocess_mode="livemax", registry=registry
+            "model_stale",
+            "1 if Production has another version",
+            multiprocess_mode="livemax",
+            registry=registry,
         )
-        self.registry_errors = Counter("registry_errors", "Times that the registry did not answer", registry=registry)
-        self.dropped = Counter("log_lines_dropped", "Lines that a log had no room for", ["log"], registry=registry)
+        self.registry_errors = Counter("registry_errors", "Failed requests to the registry", registry=registry)
+        self.dropped = Counter("log_lines_dropped", "Log lines lost: full queue or failed write", ["log"], registry=registry)
         #: Yields what is not counted here; it is asked when the metrics are.
         self.more: Callable[[], Iterable[Metric]] = tuple
 
@@ -66,7 +75,7 @@ class Metrics:
 
 
 def choose_kind(accept: str) -> str:
-    """Return OPENMETRICS where an Accept header wants it at least as much as text, else TEXT."""
+    """Return OPENMETRICS where an Accept header prefers it or is neutral, else TEXT."""
     best_last = reversed(parse_accept_header(accept, MIMEAccept))
     wanted = {value.partition(";")[0].lower(): quality for value, quality in best_last}
     text, other = (wanted.get(kind.partition(";")[0], 0) for kind in (TEXT, OPENMETRICS))
@@ -74,13 +83,13 @@ def choose_kind(accept: str) -> str:
 
 
 class _Joined(Collector):
-    """Metrics that are there already."""
+    """A registry of existing metrics."""
 
     def __init__(self, metrics: list[Metric]) -> None:
         self._metrics = metrics
 
     def collect(self) -> list[Metric]:
-        """Return them."""
+        """Return the metrics."""
         return self._metrics
 
 

@@ -1,7 +1,7 @@
-"""The server: worker processes that answer, a folder where they meet, and an end that lets requests finish.
+"""The server: pre-forked workers, a folder shared by them, graceful shutdown.
 
 Granian takes the requests: it is 2 to 3 times as fast as gunicorn with the same application (`make bench-serving`). Workers are
-forked from a process that has imported everything and opened nothing, so that a new one is there in a tenth of a second.
+forked from a process that has imported all modules and opened no file, so that a new one starts in a tenth of a second.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _END_SECONDS = 20
 
 @dataclass(frozen=True)
 class Serving:
-    """All that a worker needs to begin. `open_store` opens the store in the worker, after the fork."""
+    """The settings of a worker; `open_store` opens the store after the fork."""
 
     model_name: str
     settings: Settings
@@ -78,7 +78,9 @@ class Serving:
 
 
 def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object] = lambda _: None) -> int:
-    """Answer requests on `host` and `port` until a signal ends it; return which. `ready` is called with the number of workers.
+    """Serve requests on `host` and `port` until a signal; return the signal.
+
+    `ready` is called with the number of workers.
 
     Raises
     ------
@@ -115,7 +117,10 @@ def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object]
 
 
 class _Server(MPServer):
-    """Granian, but at its end it says so for a while before it refuses connections; a second signal ends it at once."""
+    """Granian with a drain period before it refuses connections.
+
+    A second signal ends it at once.
+    """
 
     lifeline: Lifeline
     begin_drain: Callable[[], object]
@@ -123,7 +128,10 @@ class _Server(MPServer):
     ended_by = 0
 
     def _respawn_workers(self, *args: Any, **kwargs: Any) -> None:
-        """Granian gives up where a worker ends twice within seconds; a service that can answer goes on."""
+        """Respawn workers also where they end twice within seconds.
+
+        Granian would give up; a service that can answer continues.
+        """
         super()._respawn_workers(*args, **kwargs)
         self.respawned_wrks.clear()
 
@@ -132,7 +140,10 @@ class _Server(MPServer):
         super()._stop_workers()  # type: ignore[no-untyped-call]
 
     def signal_handler_reload(self, *_: Any) -> None:
-        """Do nothing: Granian would end its workers before others answer, and what is in Production is followed anyway."""
+        """Do nothing.
+
+        Granian would end its workers before others answer; changes of Production need no reload.
+        """
 
     def signal_handler_interrupt(self, *args: Any) -> None:
         end: Callable[[], object] = super().signal_handler_interrupt
@@ -148,7 +159,7 @@ class _Server(MPServer):
 
 
 def _allow_connections() -> int:
-    """Let this process and its workers open as many files as their connections need; return how many connections that is."""
+    """Raise the limit of open files; return the possible number of connections."""
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _CONNECTIONS + _OTHER_FILES
     if 0 <= allowed < wanted:
@@ -177,14 +188,14 @@ def _preload(meeting: Path) -> None:
 
 
 class _Lines(logging.Formatter):
-    """Lines of the log; what a terminal would act upon is written out."""
+    """The formatter of log lines, control characters escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
         return for_terminal(super().format(record))
 
 
 def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: bool) -> Flask:
-    """Return the application of one worker, its watch begun, in that worker."""
+    """Return the application of one worker and start its registry follower."""
     lifeline.follow(meeting, within=_END_SECONDS)
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(*_COLLECT_AFTER)
@@ -232,14 +243,13 @@ def _require_free(host: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         raise UnavailableError(
-            f"The service must be able to listen on {host}:{port}.",
-            got=f"'{error.strerror or error}'",
-            fix="End what listens there, or name another port.",
+            f"The service cannot listen on {host}:{port}: {error.strerror or error}.",
+            fix="Stop the process that listens there, or choose another port.",
         ) from None
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
+    """Whether `host` is reachable from this machine only."""
     if host == "localhost":
         return True
     try:

@@ -1,14 +1,14 @@
-"""Signals of the service: decided for each of them, in the parent and in its workers.
+"""Signals of the service, in the parent and in its workers.
 
 | signal | parent | worker |
 | --- | --- | --- |
 | TERM, INT | drain, then end; a second one ends at once | none: the parent tells it |
 | QUIT | end at once | none: the parent tells it |
 | KILL, and faults (SEGV, ABRT, ...) | the workers end with it | the parent begins another one |
-| STOP, CONT and the terminal's | as ever | as ever |
+| STOP, CONT and the terminal's | default | default |
 | all others: HUP, USR1, USR2, ALRM, ... | none: there is nothing to reload | none |
 
-A process manager may send a signal to the parent or to all processes alike: it means the same.
+A process manager may send a signal to the parent or to all processes alike: the effect is the same.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ IGNORED = frozenset(signal.valid_signals() - ENDING - _FAULTS - _AS_EVER)
 
 @contextlib.contextmanager
 def ignoring() -> Iterator[None]:
-    """Ignore for the block what means nothing to a service."""
+    """Ignore signals without a meaning for a service during the block."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in IGNORED}
     try:
         yield
@@ -56,19 +56,22 @@ def ignoring() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Lifeline:
-    """A pipe that the parent holds open as long as its workers are to go on: they end when it is cut, also by its death."""
+    """A pipe that the parent holds open; its workers end when it is closed.
+
+    The death of the parent closes it too.
+    """
 
     ends: tuple[Connection, Connection] = field(default_factory=lambda: Pipe(duplex=False))
 
     def cut(self, workers: int) -> None:
-        """Let the workers end, so many of them; for the parent."""
+        """End the workers; called by the parent with their number."""
         os.write(self.ends[1].fileno(), b"." * workers)
         self.ends[1].close()
 
     def follow(self, folder: Path, *, within: float) -> None:
-        """End this worker with the lifeline, after the requests at work, within so many seconds at most.
+        """End this worker with the lifeline, after its requests, `within` seconds.
 
-        Call it before there are other threads. Where the parent is gone nobody else will remove its `folder`.
+        Call it before there are other threads. If the parent has died, the worker deletes its `folder`.
 
         The handler of SIGTERM, which is the server's, is called in a thread of its own. Python would run it in the main thread,
         which sleeps in a lock that only a signal to itself would wake: under load the kernel now and then gave the signal to a

@@ -1,4 +1,4 @@
-"""The service's state: which model it serves, which one the registry wants, whether it is about to end."""
+"""The service's state: served version, wanted version, drain."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from recipeline.serving.self_watch.watch import SelfWatch
 
 @dataclass
 class Service:
-    """What the requests of one worker share.
+    """The state that all requests of one worker share.
 
-    `tokens` open it, any of them; none means that everybody may ask. `draining` tells whether the service is about to end.
+    Any of `tokens` gives access; without tokens, access is open. `draining` returns whether the service is shutting down.
     """
 
     model_name: str
@@ -54,15 +54,15 @@ class Service:
         return self.self_watch.collect_for(self.model) if self.self_watch and self.model else ()
 
     def enter(self) -> bool:
-        """Take one of the places for requests at work; False where all are taken."""
+        """Take one of the slots for concurrent requests; False if all are taken."""
         return self._slots.acquire(blocking=False)
 
     def leave(self) -> None:
-        """Give the place back."""
+        """Release the slot."""
         self._slots.release()
 
     def admits(self, authorization: str) -> bool:
-        """Whether a request with this Authorization header may ask. The comparison takes as long whatever the token is."""
+        """Whether the Authorization header has a valid token, in constant time."""
         if not self.tokens:
             return True
         scheme, _, token = authorization.partition(" ")
@@ -70,7 +70,7 @@ class Service:
         return scheme.lower() == "bearer" and bool(sum([hmac.compare_digest(given, known.encode()) for known in self.tokens]))
 
     def serve(self, model: ServedModel) -> None:
-        """Answer with `model` from now on; requests at work end with the one they began with."""
+        """Answer new requests with `model`; running ones keep theirs."""
         self.predicted_rows = self.metrics.rows.labels(model.version)
         self.model, self.wanted, self.refusal = model, model.version, ""
         self.metrics.swaps.inc()
@@ -78,36 +78,39 @@ class Service:
         self.metrics.stale.set(0)
 
     def refuse(self, version: str, reason: str) -> None:
-        """Note that the version that the registry wants is not served."""
+        """Record that the version that the registry wants is not served."""
         self.wanted, self.refusal = version, reason
         self.metrics.refused.inc()
         self.metrics.stale.set(1)
 
     def lose_registry(self, reason: str) -> None:
-        """Note that the registry does not answer."""
+        """Record that the registry does not answer."""
         self.registry_away_since = self.registry_away_since or time.time()
         self.registry_error = reason
         self.metrics.registry_errors.inc()
 
     def find_registry(self) -> None:
-        """Note that the registry answers."""
+        """Record that the registry answers."""
         self.registry_error, self.registry_away_since = "", 0.0
 
     def state(self) -> dict[str, Any]:
-        """Return whether requests can be answered, and if not, why and what to do; plain values."""
+        """Return whether the service is ready; if not, the reason and the fix.
+
+        The values are plain.
+        """
         served = self.model
         if self.draining():
-            status, advice = "draining", "The service is about to end."
+            status, advice = "draining", "The service is shutting down."
         elif served:
             status, advice = "ready", ""
         elif self.registry_error:
-            status, advice = "not ready", "The registry must answer once: see `registry`."
+            status, advice = "not ready", "The registry has not answered yet: see `registry`."
         elif self.refusal:
-            status, advice = "not ready", "Mend what `refused` says, or roll back: make rollback"
+            status, advice = "not ready", "Correct the problem in `refused`, or roll back: make rollback"
         elif self.wanted:
             status, advice = "not ready", f"Version {self.wanted} is being loaded."
         else:
-            status, advice = "not ready", f"Nothing is in Production of {self.model_name}: make pipeline"
+            status, advice = "not ready", f"No version of {self.model_name} is in Production: make pipeline"
         return {
             "status": status,
             "served": served.identity if served else None,

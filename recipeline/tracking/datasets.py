@@ -1,31 +1,57 @@
-"""The MLflow dataset input of a run."""
+"""The MLflow dataset inputs of runs."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 
 import mlflow.data
 import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
+from recipeline.artifacts import Artifact
 from recipeline.config.recipe import Recipe
 from recipeline.data.sources import Source
 from recipeline.tracking._compat import describe_source
 from recipeline.tracking.failures import retry_conflict
+from recipeline.tracking.manifest import place_of
 from recipeline.tracking.runs import StepRun
+
+#: What MLflow's pages call the rows that a model was fitted to, and those that it was scored on.
+TRAINING, EVALUATION = "training", "evaluation"
+
+# As many hex digits of a sha256 as MLflow takes (36), rounded.
+_DIGEST_LENGTH = 32
 
 
 def log_dataset(run: StepRun, table: pd.DataFrame, recipe: Recipe, source: Source) -> None:
-    """Log `table` as the run's dataset input, with the source's digest (its first 32 hex digits: MLflow takes 36)."""
+    """Log `table` as the run's dataset input, with the source's digest."""
+    _log(run, [run.id], _describe(table, recipe, source.origin, source.sha256), "ingest")
+
+
+def log_rows(
+    run: StepRun, artifact: Artifact[pd.DataFrame], recipe: Recipe, context: str, candidate_runs: Iterable[str]
+) -> None:
+    """Log the rows of an upstream step's artifact as the dataset input of the run and of the candidates' runs.
+
+    The digest is the file's, its source the place it is at: `mlflow.data.get_source(...).load()` fetches it.
+    """
+    upstream = run.lineage[artifact.step]
+    place, digest = place_of(run.reader.root(upstream), artifact.name), run.reader.digest(artifact, upstream)
+    _log(run, [run.id, *candidate_runs], _describe(run.load(artifact), recipe, place, digest), context)
+
+
+def _describe(table: pd.DataFrame, recipe: Recipe, origin: str, sha256: str) -> Dataset:
     with warnings.catch_warnings():
         # MLflow's words about a path that two of its own classes understand, and about integers that are never missing.
         warnings.simplefilter("ignore", UserWarning)
         dataset = mlflow.data.from_pandas(
-            table,
-            source=describe_source(source.origin),
-            targets=recipe.target,
-            name=recipe.name,
-            digest=source.sha256[:32],
+            table, source=describe_source(origin), targets=recipe.target, name=recipe.name, digest=sha256[:_DIGEST_LENGTH]
         )
-        entity = DatasetInput(Dataset(**dataset.to_dict()), [InputTag("mlflow.data.context", "ingest")])
-    retry_conflict(lambda: run.client.log_inputs(run.id, [entity]))
+        return Dataset(**dataset.to_dict())
+
+
+def _log(run: StepRun, run_ids: Iterable[str], dataset: Dataset, context: str) -> None:
+    entity = DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
+    for run_id in run_ids:
+        retry_conflict(lambda run_id=run_id: run.client.log_inputs(run_id, [entity]))  # type: ignore[misc]

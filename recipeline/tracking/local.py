@@ -89,7 +89,7 @@ def require_in_place(store: LocalStore) -> None:
     before = find_old_root(store.database, store.artifacts)
     if before is not None:
         raise UnavailableError(
-            f"The store {store.database} was moved: it names its artifacts in {before}, and they are in {store.artifacts}.",
+            f"The store {store.database} was moved: its artifacts are in {store.artifacts}, and it refers to {before}.",
             fix="Correct it with `recipeline repair`.",
         )
 

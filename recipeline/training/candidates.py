@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
-from recipeline.config.candidate import Distribution, Search
+from recipeline.config.candidate import Component, Distribution, Search
 from recipeline.config.import_path import import_object
 from recipeline.config.recipe import Recipe
 from recipeline.errors import UsageError, nearest
 from recipeline.inference import _compat
+from recipeline.training.preprocess import preprocess_columns
 
 _TREES = (DecisionTreeRegressor, RandomForestRegressor, ExtraTreesRegressor, GradientBoostingRegressor)
 # Beyond, sums of squares lose the digits that splits are compared by, or variances come near the least that a tree splits.
@@ -38,11 +40,7 @@ def build_candidate(recipe: Recipe, name: str) -> BaseEstimator:
         return VotingRegressor([(member, build_candidate(recipe, member)) for member in candidate.members])
     assert candidate.estimator is not None
     where = f"candidates.{name}"
-    parts = []
-    for place, part in enumerate(candidate.preprocess):
-        parts.append(_construct(recipe, part.estimator, part.params, f"{where}.preprocess.{place}"))
-        if not hasattr(parts[-1], "transform"):
-            raise _fault(recipe, f"{where}.preprocess.{place}", "must be a transformer.", f"'{part.estimator}'")
+    parts = preprocess_columns(recipe, candidate.preprocess, partial(_transformers, recipe, f"{where}.preprocess"))
     estimator = _construct(recipe, candidate.estimator, candidate.params, where)
     if not hasattr(estimator, "predict"):
         raise _fault(
@@ -133,6 +131,29 @@ def assemble_model(recipe: Recipe, name: str, fitted: Mapping[str, BaseEstimator
     return ensemble
 
 
+def _transformers(recipe: Recipe, where: str, key: str, components: Sequence[Component]) -> list[BaseEstimator]:
+    """Return the transformers that `preprocess.<key>` names."""
+    made = []
+    for place, part in enumerate(components):
+        made.append(_construct(recipe, part.estimator, part.params, f"{where}.{key}.{place}"))
+        if not hasattr(made[-1], "transform"):
+            raise _fault(recipe, f"{where}.{key}.{place}", "must be a transformer.", f"'{part.estimator}'")
+    return made
+
+
+def _resolve(recipe: Recipe, value: Any, where: str) -> Any:
+    """Return a parameter's value: what `{import: path}` and `{estimator: path, params: ...}` name, at any depth."""
+    if isinstance(value, list):
+        return [_resolve(recipe, it, f"{where}.{place}") for place, it in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"import"}:
+        return import_object(str(value["import"]), where=recipe.at(f"{where}.import"))
+    if "estimator" in value and set(value) <= {"estimator", "params"}:
+        return _construct(recipe, str(value["estimator"]), value.get("params") or {}, where)
+    return {key: _resolve(recipe, it, f"{where}.{key}") for key, it in value.items()}
+
+
 def _construct(recipe: Recipe, path: str, params: dict[str, Any], where: str) -> BaseEstimator:
     factory = import_object(path, where=recipe.at(f"{where}.estimator"))
     known = _accepted(factory)
@@ -140,7 +161,7 @@ def _construct(recipe: Recipe, path: str, params: dict[str, Any], where: str) ->
         if known and key not in known:
             raise _fault(recipe, f"{where}.params.{key}", f"is not a parameter of {path}. {nearest(key, known)}")
     try:
-        estimator = factory(**params)
+        estimator = factory(**{key: _resolve(recipe, value, f"{where}.params.{key}") for key, value in params.items()})
     except (TypeError, ValueError) as error:
         raise _fault(recipe, f"{where}.params", f"must be parameters of {path}.", f"'{error}'") from None
     if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
@@ -229,5 +250,15 @@ def seed_estimator(estimator: BaseEstimator, seed: int) -> BaseEstimator:
 def packages_of(recipe: Recipe, name: str) -> set[str]:
     """Return the top-level packages that the candidate `name` and its members are imported from."""
     specs = [recipe.candidates[part] for part in components_of(recipe, [name])]
-    paths = [path for spec in specs for path in (spec.estimator, *(part.estimator for part in spec.preprocess)) if path]
-    return {path.split(".")[0] for path in paths}
+    parts = [(spec.estimator, spec.params) for spec in specs if spec.estimator]
+    parts += [(part.estimator, part.params) for spec in specs for part in spec.preprocess.components]
+    return {path.split(".")[0] for named, params in parts for path in (named, *_named_in(params))}
+
+
+def _named_in(value: Any) -> Iterator[str]:
+    """Yield the import paths in parameters, as `_resolve` follows them."""
+    if isinstance(value, dict):
+        yield from (str(value[key]) for key in ("import", "estimator") if key in value)
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for it in inside:
+        yield from _named_in(it)

@@ -68,6 +68,21 @@ class Result:
         return float(np.mean(self.fold_scores))
 
     @property
+    def warning(self) -> str:
+        """Say where the result may be another one on another machine; empty where it may not."""
+        if not self.cut_searches:
+            return ""
+        return (
+            f"{self.name}: its time was over in {self.cut_searches} searches before all draws were tried; "
+            "on another machine the result may differ. Raise seconds, or lower iterations, in its search."
+        )
+
+    @property
+    def left_out(self) -> int:
+        """The number of rows without an out-of-fold prediction: over time the earliest."""
+        return int(np.isnan(self.out_of_fold).sum())
+
+    @property
     def cv_std(self) -> float:
         """The standard deviation of R2 over the folds (divided by n, as `cross_val_score(...).std()`)."""
         return float(np.std(self.fold_scores))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from recipeline.engine.local import Call, Workers
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.form import as_function
 from recipeline.inference.interval import LEVEL, Interval, fit_constant, fit_quantile, interval_score
 from recipeline.training.weights import fit_weighted
@@ -59,7 +60,7 @@ def fit_quantiles(
 
     Parameters
     ----------
-    features, target : the training rows; NaN in the features is taken.
+    features, target : the training rows, as codes; NaN in the features is taken.
     folds : (seen, unseen) places of the rows, as `recipeline.data.splits.cv_folds` gives them.
     weights : how much each row counts; None: all count the same.
     """
@@ -101,7 +102,8 @@ def _fit(
 
 
 def choose_interval(
-    features: pd.DataFrame,
+    rows: np.ndarray,
+    names: Sequence[str],
     target: np.ndarray,
     out_of_fold: np.ndarray,
     quantiles: Quantiles,
@@ -116,15 +118,15 @@ def choose_interval(
 
     Parameters
     ----------
-    features, target, out_of_fold : of the training rows; the last one what the model that is to be served predicts out of fold.
+    rows, target, out_of_fold : of the training rows; the first as codes of the columns `names`, the last one what the model
+        that is to be served predicts out of fold.
     groups : of the same shape, where whole groups are new at once; None: each row is.
     """
-    names = list(features.columns)
-    tails = tuple(as_function(model, names) for model in quantiles.models)
+    codes = Columns.of_numbers(names)
+    tails = tuple(as_function(model, codes) for model in quantiles.models)
     constant = fit_constant(target, out_of_fold, groups=groups, level=level)
     by_quantile = fit_quantile(target, *quantiles.out_of_fold, (tails[0], tails[1]), groups=groups, level=level)
     low, high = quantiles.out_of_fold
     honest = Interval(level, by_quantile.method, by_quantile.lower, by_quantile.upper, (lambda _: low, lambda _: high))
-    rows = features.to_numpy(dtype=float)
     scores = [interval_score(target, interval.around(out_of_fold, rows), level) for interval in (constant, honest)]
     return by_quantile if scores[1] < scores[0] else constant

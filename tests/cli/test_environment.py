@@ -102,7 +102,7 @@ def test_a_session_knows_who_gives_the_command_and_what_signs_the_ledger(
 
 def test_a_run_that_the_environment_names_must_be_one_of_the_store(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_RUN_ID", "0123")
-    with pytest.raises(UnavailableError, match=r"MLFLOW_RUN_ID must be a run of the store\. Got '0123' instead"):
+    with pytest.raises(UnavailableError, match=r"MLFLOW_RUN_ID must be the ID of a run in the store\. Got '0123' instead"):
         open_session(*settings(project))
 
 

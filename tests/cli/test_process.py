@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from recipeline.cli.process import Edge, import_libraries, importing
+from recipeline.cli.process import ProcessCommand, import_libraries, importing
 from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError
 from recipeline.tracking.store import Store
 from tests.conftest import ROOT
@@ -29,7 +29,7 @@ def _collector() -> Iterator[None]:
 def invoke(work: Callable[[], object], *words: str) -> Result:
     """Run a command that does this."""
 
-    @click.command(name="toy", cls=Edge)
+    @click.command(name="toy", cls=ProcessCommand)
     @click.option("--number", type=int, default=0)
     def toy(number: int) -> int:
         work()
@@ -105,11 +105,11 @@ def test_an_option_that_there_is_not_is_wrong_usage() -> None:
 def test_a_signal_unwinds_the_command(number: str, code: int, word: str) -> None:
     script = f"""
 import click, os, signal, time
-from recipeline.cli.process import Edge
+from recipeline.cli.process import ProcessCommand
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the suite was started in the background, which ignores it
 
-@click.command(name="toy", cls=Edge)
+@click.command(name="toy", cls=ProcessCommand)
 def toy():
     try:
         os.kill(os.getpid(), signal.{number})
@@ -175,7 +175,7 @@ def test_the_run_that_mlflow_opened_fails_with_the_command(store: Store, monkeyp
 def test_two_quote_characters_are_an_empty_parameter_and_nothing_else_is(typed: list[str], given: str) -> None:
     seen: list[str] = []
 
-    @click.command(cls=Edge)
+    @click.command(cls=ProcessCommand)
     @click.option("--a", default="default")
     def command(a: str) -> None:
         seen.append(a)
@@ -191,7 +191,7 @@ def test_a_python_without_the_libraries_ends_in_one_sentence(module: str) -> Non
         [sys.executable, "-S", "-m", module, "history"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert "The environment of the project must be active" in done.stderr
+    assert "The project's environment is not active" in done.stderr
     assert "source .venv/bin/activate" in done.stderr
 
 

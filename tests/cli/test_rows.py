@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from recipeline.cli.rows import asked_model, fetched, open_tables
+from recipeline.cli.rows import local_rows, open_model, open_tables
 from recipeline.errors import DataError, UnavailableError
 from recipeline.inference.interval import Interval
 from recipeline.orchestration.session import Session
@@ -24,7 +24,7 @@ def session(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Se
 
 
 def test_a_path_is_taken_as_it_is(session: Session, tmp_path: Path) -> None:
-    with fetched(session, "wines.csv", "input") as path:
+    with local_rows(session, "wines.csv", "input") as path:
         assert path == tmp_path / "wines.csv"
     assert lines_of(session) == []
 
@@ -33,13 +33,13 @@ def test_a_path_is_taken_as_it_is(session: Session, tmp_path: Path) -> None:
 def test_a_path_that_can_be_none_is_one_sentence(session: Session, name: str) -> None:
     with (
         pytest.raises(DataError, match=r"labels must be an existing file.*File name too long"),
-        fetched(session, name, "labels"),
+        local_rows(session, name, "labels"),
     ):
         pass
 
 
 def test_a_uri_is_a_copy_for_the_block_and_its_secrets_are_not_said(session: Session) -> None:
-    with serving(body(WINES)) as (url, _), fetched(session, f"{url}?token=secret", "input") as path:
+    with serving(body(WINES)) as (url, _), local_rows(session, f"{url}?token=secret", "input") as path:
         assert path.read_bytes() == WINES
     assert not path.exists()
     assert lines_of(session) == [f"fetching {url}"]
@@ -49,7 +49,7 @@ def test_what_cannot_be_fetched_names_the_parameter(session: Session) -> None:
     with (
         serving(body(b"", status=404)) as (url, _),
         pytest.raises(UnavailableError, match="name a file with labels=PATH"),
-        fetched(session, url, "labels"),
+        local_rows(session, url, "labels"),
     ):
         pass
 
@@ -73,7 +73,7 @@ def test_a_model_is_asked_by_its_description_with_the_interval_that_it_has(sessi
     model, interval = LinearRegression().fit(ROWS, TARGET), Interval(0.9, "constant", -1.0, 1.0)
     info = {"features": [{"name": "a", "unit": "g/L", "min": 0}, {"name": "b"}]}
     named = NamedModel("Toy", "7", "Linear", "uci", model, ("a", "b"), info, lambda _: interval)
-    with asked_model(session, named) as asked:
+    with open_model(session, named) as asked:
         assert (asked.names, asked.features[0].unit, asked.version) == (["a", "b"], "g/L", "7")
         np.testing.assert_allclose(asked.predict(ROWS.to_numpy()), model.predict(ROWS))
         assert asked.interval is interval
@@ -82,7 +82,7 @@ def test_a_model_is_asked_by_its_description_with_the_interval_that_it_has(sessi
 
 def test_a_model_without_a_description_is_asked_with_a_warning(session: Session) -> None:
     model = LinearRegression().fit(ROWS, TARGET)
-    with asked_model(session, NamedModel("", "m-0123", "", "", model, ("a", "b"), None)) as asked:
+    with open_model(session, NamedModel("", "m-0123", "", "", model, ("a", "b"), None)) as asked:
         assert asked.interval is None
         np.testing.assert_allclose(asked.predict(ROWS.to_numpy()), model.predict(ROWS))
     (warning,) = lines_of(session)

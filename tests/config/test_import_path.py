@@ -29,7 +29,7 @@ def test_a_misspelt_name_is_refused_with_the_nearest_one() -> None:
     ],
 )
 def test_a_module_that_is_not_there_is_named(path: str, missing: str) -> None:
-    with pytest.raises(UsageError, match=rf"'{path}', where the module '{missing}' cannot be found") as error:
+    with pytest.raises(UsageError, match=rf"'{path}', whose module '{missing}' cannot be found") as error:
         import_object(path, where="x")
     assert error.value.exit_code == 2
 

@@ -30,5 +30,5 @@ def test_an_unknown_profile_is_refused_with_the_nearest_one() -> None:
 
 def test_a_path_to_a_file_is_taken_from_the_working_folder(tmp_path: Path) -> None:
     assert find_profile("sub/mine.yml", ROOT / "profiles", tmp_path) == tmp_path / "sub/mine.yml"
-    with pytest.raises(UsageError, match="must be named with letters"):
+    with pytest.raises(UsageError, match="must consist of letters"):
         find_profile("sub/my own.yaml", ROOT / "profiles", tmp_path)

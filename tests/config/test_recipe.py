@@ -62,21 +62,21 @@ def mean_of(*members: str) -> dict[str, Any]:
             ["'columns.quality.min' must be above 0", "Got 0"],
         ),
         (lambda c: c.update(targets="quality"), ["'targets' is not a known key", "Did you mean 'target'?"]),
-        (lambda c: c["columns"]["quality"].update(nullable=True), ["columns.quality.nullable", "missing target"]),
-        (lambda c: c["candidates"]["ElasticNet"].update(alias="lr"), ["ElasticNet.alias", "already stands for"]),
+        (lambda c: c["columns"]["quality"].update(nullable=True), ["columns.quality.nullable", "rows without a target"]),
+        (lambda c: c["candidates"]["ElasticNet"].update(alias="lr"), ["ElasticNet.alias", "which is the alias of"]),
         (
             lambda c: c["candidates"].update(decisiontree={"alias": "x", "members": ["DecisionTree"]}),
             ["differ in more than case"],
         ),
         (
             lambda c: c["candidates"].update(weights=c["candidates"]["ElasticNet"] | {"alias": "w"}, M=mean_of("weights")),
-            ["candidates.M.members", "not estimators, weights, n_jobs, verbose", "Got 'weights'"],
+            ["candidates.M.members", "none of estimators, weights, n_jobs, verbose", "Got 'weights'"],
         ),
         (
             lambda c: c["candidates"].update({"a__b": c["candidates"]["ElasticNet"] | {"alias": "w"}, "M": mean_of("a__b")}),
             ["candidates.M.members", "Got 'a__b'"],
         ),
-        (lambda c: c["candidates"].update(M=mean_of("ElasticNet", "ElasticNet")), ["named once each", "Got 'ElasticNet'"]),
+        (lambda c: c["candidates"].update(M=mean_of("ElasticNet", "ElasticNet")), ["must be unique", "Got 'ElasticNet'"]),
         (
             lambda c: c["candidates"].update(M={"alias": "m", "members": ["Decision"]}),
             ["members", "'Decision'", "Did you mean 'DecisionTree'?"],

@@ -73,7 +73,7 @@ def test_an_environment_reference_can_have_a_default(tmp_path: Path) -> None:
 
 
 def test_a_missing_environment_variable_is_named_with_its_key(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'data' needs the environment variable PLACE"):
+    with pytest.raises(UsageError, match="'data' uses the environment variable PLACE"):
         load_profile(write_profile(tmp_path, "${PLACE}"), {})
 
 

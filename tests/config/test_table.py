@@ -54,6 +54,8 @@ PERSON = {"type": "integer"}
         ({"role": "weight"}, {"group": "person"}, ["'columns.person.role' must be group, or feature", "weight"]),
         ({"nullable": True}, {"group": "person"}, ["'columns.person.nullable' must be false"]),
         ({"role": "group"}, {}, ["'columns.person.role' is group", "Set split.group: person, or role: ignore"]),
+        ({"type": "category"}, {"time": "person"}, ["'columns.person.type' must be a number for a time", "category"]),
+        ({"role": "weight", "type": "boolean"}, {}, ["'columns.person.type' must be a number for a weight", "boolean"]),
         ({"role": "friend"}, {}, ["columns.person.role", "'ignore'", "friend"]),
     ],
 )

@@ -48,8 +48,8 @@ def bomb(key: str) -> str:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "must hold keys and values. Got NoneType"),
-        ("- a\n", "must hold keys and values. Got list"),
+        ("", "must be a mapping of keys to values. Got NoneType"),
+        ("- a\n", "must be a mapping of keys to values. Got list"),
         ("a: [", "valid YAML"),
         ("\x00", "valid YAML"),
         ("name: a\nname: b\n", "the key 'name' is written twice"),
@@ -59,9 +59,9 @@ def bomb(key: str) -> str:
         ("a: {null: x}", "a key must be text"),
         ("a: {2024-01-01: x}", "a key must be text"),
         ("? [a, b]\n: c", "a key must be text"),
-        ("a: &a {b: *a}", "a value must not hold itself"),
-        ("a: &a [1, [*a]]", "a value must not hold itself"),
-        ("a: &a {<<: *a}", "a value must not hold itself"),
+        ("a: &a {b: *a}", "a value must not contain itself"),
+        ("a: &a [1, [*a]]", "a value must not contain itself"),
+        ("a: &a {<<: *a}", "a value must not contain itself"),
         (bomb("x"), f"at most {MOST_VALUES:,} values"),
         (bomb("<<"), f"at most {MOST_VALUES:,} values"),
         ("a: " + "[" * 5000 + "]" * 5000, "nested too deeply"),

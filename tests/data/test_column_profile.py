@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.column_profile import BINS, describe_columns
+from recipeline.data.column_profile import describe_columns
+from recipeline.data.kinds.number import BINS
 from recipeline.data.schema import validate_table
 
 

@@ -157,7 +157,7 @@ def predicted(text: str, _: Path) -> float:
     checked = check_rows(pa.RecordBatch.from_pydict({"alcohol": [text], "pH": ["3"]}), FEATURES)
     if checked.count:
         raise DataError("")
-    return float(checked.numbers[0, 0])
+    return float(checked.codes[0, 0])
 
 
 def monitored(text: str, folder: Path) -> float:

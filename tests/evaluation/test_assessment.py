@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 
+from recipeline.artifacts import INTERVAL, METRICS
 from recipeline.config.recipe import Recipe
 from recipeline.data.splits import split_rows
 from recipeline.engine.local import Workers
 from recipeline.evaluation.assessment import Evaluation, Trained, evaluate_candidates
-from recipeline.evaluation.ranking import join_out_of_fold, tabulate_results
+from recipeline.evaluation.ranking import join_out_of_fold, make_leaderboard
 from recipeline.training.cross_validation import Result, compare_candidates, rank
 from tests.conftest import as_recipe, small_recipe
 
@@ -31,7 +33,7 @@ def trained(wines: pd.DataFrame, recipe: Recipe) -> tuple[Trained, list[Result]]
     compared = compare_candidates(recipe, NAMES, train, "grouped", Workers(1))
     ranked = rank(result for _, complete in compared for result in complete)
     runs = {name: {"run_id": f"run of {name}", "model_id": f"model of {name}"} for name in NAMES}
-    board = tabulate_results(ranked, runs, np.array([0.9, 0.1]), [0.0, 0.01])
+    board = make_leaderboard(recipe, train, ranked, runs)
     audit = {"method": "grouped", "random_split": {"leaked_rows": 1}}
     return Trained(board, train, test, join_out_of_fold(train, recipe.target, ranked), audit), ranked
 
@@ -99,3 +101,24 @@ def test_the_models_are_loaded_while_the_workers_are_busy(
     monkeypatch.setattr(Workers, "map", noted)
     evaluate_candidates(recipe, given, load, Workers(1))
     assert happened[:2] == ["work is handed out", "models are loaded"]
+
+
+def test_the_artifacts_are_those_that_evaluate_declares_and_there_is_no_interval_without_models(found: Evaluation) -> None:
+    from steps.evaluate import STEP
+
+    tails = (LinearRegression(), LinearRegression())
+    for models, expected in ((tails, set(STEP.writes)), (None, set(STEP.writes) - {INTERVAL})):
+        kept = dict(replace(found, interval_models=models).artifacts())
+        assert set(kept) == expected
+        assert kept[METRICS] is found.metrics
+        assert all(
+            value is getattr(found, name.lower())
+            for name, value in ((a.name.split(".")[0], v) for a, v in kept.items() if a != INTERVAL)
+        )
+
+
+def test_the_leaderboard_says_how_sure_the_order_is(trained: tuple[Trained, list[Result]]) -> None:
+    board = trained[0].leaderboard
+    assert board["best_share"].sum() == pytest.approx(1)
+    assert board["gain_with_best"].iloc[0] == 0
+    assert list(board["run_id"]) == [f"run of {name}" for name in board["candidate"]]

@@ -20,6 +20,7 @@ from recipeline.evaluation.diagnosis import (
     measure_importance,
     worst_rows,
 )
+from recipeline.inference.columns import Columns
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_importance_is_scikit_learns_permutation_importance(
     model: LinearRegression, wines: pd.DataFrame, recipe: Recipe
 ) -> None:
     features, target = wines[list(recipe.features)], wines[recipe.target].to_numpy(dtype=float)
-    found = measure_importance(model, features, target, seed=7)
+    found = measure_importance(model, features, target, Columns.of_numbers(list(features)), seed=7)
     expected = permutation_importance(model, features, target, scoring="r2", n_repeats=REPEATS, random_state=7)
     by_name = {entry["feature"]: entry for entry in found}
     assert [by_name[name]["mean"] for name in features] == pytest.approx(expected.importances_mean.tolist())
@@ -44,7 +45,10 @@ def test_of_many_rows_some_are_drawn(
 ) -> None:
     features, target = wines[list(recipe.features)], wines[recipe.target].to_numpy(dtype=float)
     monkeypatch.setattr("recipeline.evaluation.diagnosis.MOST_ROWS", 300)
-    found = {entry["feature"]: entry["mean"] for entry in measure_importance(model, features, target, seed=0)}
+    found = {
+        entry["feature"]: entry["mean"]
+        for entry in measure_importance(model, features, target, Columns.of_numbers(list(features)), seed=0)
+    }
     assert found["alcohol"] == max(found.values())
 
 
@@ -69,7 +73,8 @@ def test_fewer_rows_than_ranges_are_a_range_each() -> None:
 
 def test_slices_are_the_recipes_and_the_quarters_of_the_columns_that_matter(wines: pd.DataFrame, recipe: Recipe) -> None:
     target = wines[recipe.target].to_numpy(dtype=float)
-    slices = errors_by_slice(wines[list(recipe.features)], target, target + 1, recipe, ["alcohol"])
+    columns = Columns.learn(recipe, wines)
+    slices = errors_by_slice(columns.matrix(wines), target, target + 1, recipe, columns, ["alcohol"])
     names = [entry["slice"] for entry in slices]
     assert names[0] == "all rows"
     assert set(recipe.promotion.guard_rails.slices) <= set(names)
@@ -82,7 +87,11 @@ def test_slices_are_the_recipes_and_the_quarters_of_the_columns_that_matter(wine
 @pytest.mark.filterwarnings("error")
 def test_a_column_without_values_has_no_slices(wines: pd.DataFrame, recipe: Recipe) -> None:
     features, target = wines[list(recipe.features)].assign(alcohol=np.nan), wines["quality"].to_numpy(dtype=float)
-    names = [entry["slice"] for entry in errors_by_slice(features, target, target, recipe, ["alcohol", "pH"])]
+    columns = Columns.learn(recipe, wines)
+    names = [
+        entry["slice"]
+        for entry in errors_by_slice(columns.matrix(features), target, target, recipe, columns, ["alcohol", "pH"])
+    ]
     assert any(name.startswith("pH") for name in names)
     assert not any(name.startswith("alcohol") for name in names)
 
@@ -90,7 +99,8 @@ def test_a_column_without_values_has_no_slices(wines: pd.DataFrame, recipe: Reci
 def test_a_slice_without_rows_is_left_out(wines: pd.DataFrame, recipe: Recipe) -> None:
     middling = wines[wines[recipe.target].between(5, 6)]
     target = middling[recipe.target].to_numpy(dtype=float)
-    names = [entry["slice"] for entry in errors_by_slice(middling[list(recipe.features)], target, target, recipe, [])]
+    columns = Columns.learn(recipe, wines)
+    names = [entry["slice"] for entry in errors_by_slice(columns.matrix(middling), target, target, recipe, columns, [])]
     assert names == ["all rows"]
 
 
@@ -111,7 +121,7 @@ def test_a_diagnosis_is_plain_values(model: LinearRegression, wines: pd.DataFram
     import json
 
     predicted = model.predict(wines[list(recipe.features)])
-    found = diagnose(model, wines, predicted, (predicted - 1, predicted + 1), recipe)
+    found = diagnose(model, wines, predicted, (predicted - 1, predicted + 1), recipe, Columns.learn(recipe, wines))
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert set(found) == {"by_predicted", "slices", "coverage", "worst_rows", "importance"}
     assert {entry["feature"] for entry in found["coverage"]} == set(recipe.features)
@@ -121,7 +131,9 @@ def test_a_diagnosis_is_plain_values(model: LinearRegression, wines: pd.DataFram
 def test_coverage_is_told_by_fifths_of_each_feature() -> None:
     rows = pd.DataFrame({"a": np.arange(100.0), "b": [1.0, 2.0] * 50, "c": [np.nan] * 100})
     target, inside = np.zeros(100), np.arange(100) < 70
-    found = coverage_by_feature(rows, target, (np.where(inside, -1.0, 1.0), np.full(100, 2.0)))
+    found = coverage_by_feature(
+        rows.to_numpy(), target, (np.where(inside, -1.0, 1.0), np.full(100, 2.0)), Columns.of_numbers("abc")
+    )
     of_a = [entry for entry in found if entry["feature"] == "a"]
     assert [entry["rows"] for entry in of_a] == [20] * 5
     assert [entry["coverage"] for entry in of_a] == [1, 1, 1, 0.5, 0]

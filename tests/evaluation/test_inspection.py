@@ -14,6 +14,7 @@ from sklearn.tree import DecisionTreeRegressor
 from recipeline.config.recipe import Recipe
 from recipeline.engine.local import Workers
 from recipeline.evaluation.inspection import SHARES, learning_curve, partial_dependence, score_file_order
+from recipeline.inference.columns import Columns
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_blocks_in_the_files_order_are_those_of_kfold_without_shuffling(
 def test_partial_dependence_is_scikit_learns(wines: pd.DataFrame, recipe: Recipe) -> None:
     features = wines[list(recipe.features)]
     model = RandomForestRegressor(20, random_state=0).fit(features, wines[recipe.target])
-    curve = partial_dependence(model, features, ["alcohol"])["alcohol"]
+    curve = partial_dependence(model, features, ["alcohol"], Columns.of_numbers(list(features)))["alcohol"]
     expected = by_sklearn(model, features, ["alcohol"], custom_values={"alcohol": np.array(curve["values"])}, method="brute")
     assert curve["mean"] == pytest.approx(expected["average"][0].tolist())
 
@@ -85,7 +86,7 @@ def test_partial_dependence_is_scikit_learns(wines: pd.DataFrame, recipe: Recipe
 def test_a_column_that_does_not_matter_has_a_flat_curve(wines: pd.DataFrame, recipe: Recipe) -> None:
     features = wines[list(recipe.features)]
     model = LinearRegression().fit(features.assign(density=1.0), features["alcohol"])
-    curve = partial_dependence(model, features, ["density", "alcohol"])
+    curve = partial_dependence(model, features, ["density", "alcohol"], Columns.of_numbers(list(features)))
     assert np.ptp(curve["density"]["mean"]) < 1e-6
     assert np.ptp(curve["alcohol"]["mean"]) > 1
 
@@ -94,7 +95,7 @@ def test_a_column_that_does_not_matter_has_a_flat_curve(wines: pd.DataFrame, rec
 def test_a_column_without_values_has_no_curve(wines: pd.DataFrame, recipe: Recipe) -> None:
     features = wines[list(recipe.features)].assign(density=np.nan)
     model = DecisionTreeRegressor(max_depth=2).fit(features, wines[recipe.target])
-    assert list(partial_dependence(model, features, ["density", "alcohol"])) == ["alcohol"]
+    assert list(partial_dependence(model, features, ["density", "alcohol"], Columns.of_numbers(list(features)))) == ["alcohol"]
 
 
 def test_too_few_rows_for_a_model_are_left_out_of_its_curve(wines: pd.DataFrame, recipe: Recipe, workers: Workers) -> None:

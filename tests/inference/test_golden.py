@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
+from recipeline.inference.columns import Columns
 from recipeline.inference.golden import answers_golden, choose_golden, golden_features, has_limits, limits_golden
 from recipeline.inference.interval import Interval
 from recipeline.training.candidates import build_candidate
@@ -58,8 +59,8 @@ def test_golden_rows_know_whether_they_say_what_the_interval_must_be(wines: pd.D
 def test_an_interval_limits_its_golden_rows_and_a_wider_one_does_not(wines: pd.DataFrame, recipe: Recipe) -> None:
     predicted = wines["quality"].to_numpy(dtype=float)
     golden = choose_golden(wines, predicted, (predicted - 1, predicted + 2), recipe)
-    assert limits_golden(Interval(0.9, "constant", -1.0, 2.0), golden)
-    assert not limits_golden(Interval(0.9, "constant", -1.0, 2.0 + 1e-6), golden)
+    assert limits_golden(Interval(0.9, "constant", -1.0, 2.0), golden, Columns.of_numbers(recipe.features))
+    assert not limits_golden(Interval(0.9, "constant", -1.0, 2.0 + 1e-6), golden, Columns.of_numbers(recipe.features))
 
 
 @pytest.mark.parametrize(("unit", "origin"), [(1.0, 1.7e9), (1e-6, 0.0), (1e6, -3e7)])
@@ -71,7 +72,7 @@ def test_golden_rows_know_another_model_whatever_the_unit_and_origin_of_the_targ
     predicted = model.predict(features)
     golden = choose_golden(wines, predicted, (predicted - unit, predicted + unit), recipe)
     assert answers_golden(model, golden)
-    assert limits_golden(Interval(0.9, "constant", -unit, unit), golden)
-    assert not limits_golden(Interval(0.9, "constant", -unit, 1.001 * unit), golden)
+    assert limits_golden(Interval(0.9, "constant", -unit, unit), golden, Columns.of_numbers(recipe.features))
+    assert not limits_golden(Interval(0.9, "constant", -unit, 1.001 * unit), golden, Columns.of_numbers(recipe.features))
     model.intercept_ += unit / 1000
     assert not answers_golden(model, golden)

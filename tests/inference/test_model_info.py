@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,12 +10,16 @@ import pandas as pd
 from recipeline.artifacts import METRICS, MODEL_INFO, OUT_OF_FOLD, TEST, TRAIN
 from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.inference.interval import Interval, fit_constant
-from recipeline.inference.model_info import choose_sample, describe_feature, describe_model
+from recipeline.inference.model_info import Feature, choose_sample, describe_feature, describe_model
 from recipeline.tracking.manifest import Reader
 from tests.conftest import ROOT, Project, as_recipe, small_recipe
 
 MEASURED = {"level": 0.9, "coverage": 0.75, "mean_width": 2.5, "rows": 4}
 INTERVAL = Interval(0.9, "constant", -1.0, 1.5)
+
+
+def sample_of(frame: pd.DataFrame) -> dict[str, Any]:
+    return choose_sample(frame.to_numpy(dtype=float), [Feature(str(name)) for name in frame])
 
 
 def two_columns() -> Recipe:
@@ -79,23 +84,23 @@ def test_a_column_without_any_value_has_no_range_and_the_json_stays_plain() -> N
 
 def test_the_sample_is_a_row_that_is_there_near_the_middle_of_all_columns() -> None:
     features = pd.DataFrame({"a": [0.0, 5.0, 5.0, 10.0, 5.0], "b": [0.0, 900.0, 520.0, 1000.0, 100.0]})
-    assert choose_sample(features) == {"a": 5.0, "b": 520.0}
+    assert sample_of(features) == {"a": 5.0, "b": 520.0}
 
 
 def test_the_unit_of_a_column_does_not_change_the_sample(wines: pd.DataFrame) -> None:
     features = wines.drop(columns="quality")
     in_milligrams = features.assign(chlorides=features["chlorides"] * 1024)
-    assert choose_sample(in_milligrams)["density"] == choose_sample(features)["density"]
-    assert choose_sample(in_milligrams)["chlorides"] == choose_sample(features)["chlorides"] * 1024
+    assert sample_of(in_milligrams)["density"] == sample_of(features)["density"]
+    assert sample_of(in_milligrams)["chlorides"] == sample_of(features)["chlorides"] * 1024
 
 
 def test_a_whole_row_is_preferred_as_the_sample() -> None:
     features = pd.DataFrame({"a": [np.nan, 1.0, 3.0], "b": [2.0, 1.0, 9.0]})
-    assert choose_sample(features) == {"a": 1.0, "b": 1.0}
+    assert sample_of(features) == {"a": 1.0, "b": 1.0}
 
 
 def test_a_column_that_does_not_vary_does_not_matter() -> None:
-    assert choose_sample(pd.DataFrame({"a": [7.0, 7.0, 7.0], "b": [0.0, 9.0, 4.0]})) == {"a": 7.0, "b": 4.0}
+    assert sample_of(pd.DataFrame({"a": [7.0, 7.0, 7.0], "b": [0.0, 9.0, 4.0]})) == {"a": 7.0, "b": 4.0}
 
 
 def test_a_description_leaves_the_rows_as_they_are(wines: pd.DataFrame, recipe: Recipe) -> None:

@@ -9,6 +9,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegresso
 from sklearn.linear_model import LinearRegression
 
 from recipeline.errors import DataError
+from recipeline.inference.columns import Columns
 from recipeline.inference.predictor import LEAST_ROWS, Predictor
 from tests.batches import asked
 
@@ -24,7 +25,7 @@ def fitted(model: Any, rows: int = 3 * LEAST_ROWS) -> tuple[Any, pd.DataFrame]:
 )
 def test_predictions_are_the_models_and_do_not_depend_on_threads(model: Any) -> None:
     model, table = fitted(model)
-    answers = [Predictor(model, list(table), threads=threads)(table.to_numpy()) for threads in (1, 3)]
+    answers = [Predictor(model, Columns.of_numbers(list(table)), threads=threads)(table.to_numpy()) for threads in (1, 3)]
     np.testing.assert_array_equal(*answers)
     np.testing.assert_allclose(answers[0], model.predict(table), rtol=1e-9)
     if not isinstance(model, LinearRegression):
@@ -34,10 +35,10 @@ def test_predictions_are_the_models_and_do_not_depend_on_threads(model: Any) -> 
 def test_a_missing_value_is_the_models_to_take_or_to_refuse() -> None:
     model, table = fitted(HistGradientBoostingRegressor(), 600)
     table.loc[3, "b"] = np.nan
-    np.testing.assert_array_equal(Predictor(model, list(table))(table.to_numpy()), model.predict(table))
+    np.testing.assert_array_equal(Predictor(model, Columns.of_numbers(list(table)))(table.to_numpy()), model.predict(table))
     linear, _ = fitted(LinearRegression(), 600)
     with pytest.raises(DataError, match="must be able to predict every row"):
-        Predictor(linear, list(table))(table.to_numpy())
+        Predictor(linear, Columns.of_numbers(list(table)))(table.to_numpy())
 
 
 def test_a_compiled_form_that_answers_otherwise_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,11 +48,11 @@ def test_a_compiled_form_that_answers_otherwise_is_not_used(monkeypatch: pytest.
     monkeypatch.setattr(
         "recipeline.inference.predictor.compile_model", lambda *_: Compiled("linear", False, lambda rows: np.zeros(len(rows)))
     )
-    np.testing.assert_allclose(Predictor(model, list(table))(table.to_numpy()), model.predict(table))
+    np.testing.assert_allclose(Predictor(model, Columns.of_numbers(list(table)))(table.to_numpy()), model.predict(table))
 
 
 def test_no_rows_have_no_predictions() -> None:
-    assert Predictor(object(), ["a"])(np.zeros((0, 1))).tolist() == []
+    assert Predictor(object(), Columns.of_numbers("a"))(np.zeros((0, 1))).tolist() == []
 
 
 def test_a_model_is_asked_for_its_columns_its_predictions_their_limits_and_its_version() -> None:

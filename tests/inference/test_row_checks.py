@@ -11,7 +11,7 @@ def test_a_nullable_feature_may_be_missing_and_an_integer_must_be_whole() -> Non
     features = (Feature("a", nullable=True), Feature("b", type="integer"))
     rows = pa.RecordBatch.from_pydict({"a": ["", "1", "x"], "b": ["1", "2.0", "2.5"]})
     checked = check_rows(rows, features)
-    assert np.isnan(checked.numbers[0, 0])
+    assert np.isnan(checked.codes[0, 0])
     assert [fault.text.split(". ")[0] for fault in checked.faults(np.arange(1, 4))] == [
         "a: must be a number",
         "b: must be a whole number",

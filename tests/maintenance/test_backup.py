@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.maintenance import backup as module
-from recipeline.maintenance.backup import back_up, bring_back, require_local
+from recipeline.maintenance.backup import require_local, restore_archive, write_archive
 from recipeline.tracking import local
 from recipeline.tracking.local import LocalStore
 from recipeline.tracking.store import Store, open_store
@@ -45,10 +45,10 @@ class Place:
         (self.artifact,) = self.files.artifacts.rglob("a.txt")
 
     def save(self, name: str = "saved.tar.gz") -> Path:
-        return back_up(self.files, self.store.uri, self.folder / name)
+        return write_archive(self.files, self.store.uri, self.folder / name)
 
     def restore(self, archive: Path) -> list[Path]:
-        return bring_back(self.files, self.store.uri, archive)
+        return restore_archive(self.files, self.store.uri, archive)
 
     def change(self) -> None:
         """Do as if another run had been made and an artifact been overwritten."""
@@ -97,7 +97,9 @@ def test_an_archive_is_a_new_file_in_a_folder_that_exists(place: Place, tmp_path
 
 def test_where_there_is_no_store_there_is_none_to_save_and_none_is_made(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match=r"No store to back up: .*none\.db does not exist"):
-        back_up(LocalStore(tmp_path / "none.db", tmp_path / "mlruns"), f"sqlite:///{tmp_path}/none.db", tmp_path / "a.tar.gz")
+        write_archive(
+            LocalStore(tmp_path / "none.db", tmp_path / "mlruns"), f"sqlite:///{tmp_path}/none.db", tmp_path / "a.tar.gz"
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -128,7 +130,7 @@ def test_an_archive_with_any_byte_changed_or_cut_off_is_refused_and_the_store_st
         assume(gzip.decompress(damaged) != gzip.decompress(content))  # the same bytes can be packed in more ways than one
     (place.folder / "damaged.tar.gz").write_bytes(damaged)
     before = listing(place.folder)
-    with pytest.raises(UnavailableError, match="must be a whole archive"):
+    with pytest.raises(UnavailableError, match="must be a complete archive"):
         place.restore(place.folder / "damaged.tar.gz")
     assert listing(place.folder) == before
 
@@ -168,7 +170,7 @@ def test_an_archive_with_what_backup_does_not_write_is_refused_and_the_store_sta
     path = place.folder / "odd.tar.gz"
     path.write_bytes(gzip.compress(content.getvalue(), 1))
     before = listing(place.folder)
-    with pytest.raises(UnavailableError, match="must be a whole archive"):
+    with pytest.raises(UnavailableError, match="must be a complete archive"):
         place.restore(path)
     assert listing(place.folder) == before
 
@@ -181,7 +183,7 @@ def test_an_archive_with_what_backup_does_not_write_is_refused_and_the_store_sta
 def test_what_is_no_archive_is_refused(place: Place, content: bytes) -> None:
     (place.folder / "a.tar.gz").write_bytes(content)
     for name in ("a.tar.gz", "none.tar.gz", "mlruns"):
-        with pytest.raises(UnavailableError, match="must be a whole archive"):
+        with pytest.raises(UnavailableError, match="must be a complete archive"):
             place.restore(place.folder / name)
 
 
@@ -194,7 +196,7 @@ def test_an_archive_of_another_folder_is_refused_while_that_is_there_and_brought
     archive, other = place.save(), tmp_path / "else where"
     other.mkdir()
     files = LocalStore(other / "mlflow.db", other / "mlruns")
-    restore = partial(bring_back, files, f"sqlite:///{files.database}", archive)
+    restore = partial(restore_archive, files, f"sqlite:///{files.database}", archive)
     with pytest.raises(UnavailableError, match=r"whose artifacts are in .*else where/mlruns"):
         restore()
     place.files.artifacts.rename(tmp_path / "gone")
@@ -520,7 +522,7 @@ def test_a_full_disk_names_the_archive_and_leaves_nothing(place: Place, limit: i
     def save() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-        with pytest.raises(UnavailableError, match=r"The archive .*/saved\.tar\.gz must be writable.*Name another output"):
+        with pytest.raises(UnavailableError, match=r"The archive .*/saved\.tar\.gz cannot be written.*Name another output"):
             place.save()
 
     before = listing(place.folder)
@@ -531,9 +533,9 @@ def test_a_full_disk_names_the_archive_and_leaves_nothing(place: Place, limit: i
 
 def test_whoever_waits_is_told_how_far_it_is(place: Place) -> None:
     told: list[str] = []
-    archive = back_up(place.files, place.store.uri, place.folder / "told.tar.gz", told.append)
+    archive = write_archive(place.files, place.store.uri, place.folder / "told.tar.gz", told.append)
     assert told
     assert told[-1].split(" ")[1] == "files,"
-    bring_back(place.files, place.store.uri, archive, told.append)
+    restore_archive(place.files, place.store.uri, archive, told.append)
     assert any(text.startswith("checking the archive") for text in told)
     assert told[-1].endswith("files unpacked")

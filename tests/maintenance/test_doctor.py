@@ -57,7 +57,7 @@ def test_a_run_of_another_command_in_the_environment_is_broken_and_no_checkout_a
 def test_an_empty_registry_is_a_note_and_its_empty_ledger_whole(session: Session) -> None:
     production, ledger = examine_registry(session)
     assert (production.state, production.fix) == ("note", "make pipeline")
-    assert (ledger.state, ledger.what) == ("ok", "The ledger of SmallModel is whole: 0 entries.")
+    assert (ledger.state, ledger.what) == ("ok", "The ledger of SmallModel is complete: 0 entries.")
 
 
 def test_a_version_in_production_by_alias_stage_and_ledger_is_ok(session: Session) -> None:
@@ -65,7 +65,7 @@ def test_a_version_in_production_by_alias_stage_and_ledger_is_ok(session: Sessio
     found = [finding.what for finding in examine_registry(session) if finding.state == "ok"]
     assert found[:2] == [
         "Version 1 of SmallModel is in Production, alias and stage.",
-        "The ledger of SmallModel is whole: 1 entries.",
+        "The ledger of SmallModel is complete: 1 entries.",
     ]
     assert broken(session) == []
 
@@ -86,7 +86,7 @@ def test_an_alias_that_was_moved_by_hand_is_told_from_the_ledger(session: Sessio
     session.store.client.set_registered_model_alias("SmallModel", "champion", "2")
     alias, ledger = broken(session)
     assert alias == ("The alias champion is on version 2, the stage Production on 1.", REPAIR)
-    assert ledger[0].startswith("Production was changed by other means than the pipeline: the ledger ends with version 1")
+    assert ledger[0].startswith("Production was changed outside of the pipeline: the ledger ends with version 1")
 
 
 def test_a_version_that_was_in_production_and_was_deleted_is_named(session: Session) -> None:

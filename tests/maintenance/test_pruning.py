@@ -15,7 +15,7 @@ import pytest
 
 from recipeline.errors import UnavailableError
 from recipeline.maintenance import pruning
-from recipeline.maintenance.pruning import Waste, delete_waste, find_waste
+from recipeline.maintenance.pruning import Unneeded, delete_unneeded, find_unneeded
 from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import PROMOTE
 from recipeline.registry.tries import count_looks, record_attempt, record_looks
@@ -60,17 +60,17 @@ def promote(session: Session, version: str, before: str) -> None:
         session.registry.change(version, expected=before, kind=PROMOTE, reason="better", changed_by=session.changed_by(run))
 
 
-def ids(waste: Waste) -> set[str]:
-    return {run.info.run_id for run in waste.runs}
+def ids(unneeded: Unneeded) -> set[str]:
+    return {run.info.run_id for run in unneeded.runs}
 
 
 def test_what_is_young_is_kept_and_what_is_old_and_needed_by_nothing_is_not(session: Session, tmp_path: Path) -> None:
     old = run_of(session)
-    assert find_waste(session) == Waste((), ())
+    assert find_unneeded(session) == Unneeded((), ())
     age(tmp_path)
     young = run_of(session)
-    assert ids(find_waste(session)) == {old}
-    assert young not in ids(find_waste(session))
+    assert ids(find_unneeded(session)) == {old}
+    assert young not in ids(find_unneeded(session))
 
 
 def test_versions_that_were_in_production_or_wait_and_their_runs_are_kept(session: Session, tmp_path: Path) -> None:
@@ -80,9 +80,9 @@ def test_versions_that_were_in_production_or_wait_and_their_runs_are_kept(sessio
         if number < 3:
             promote(session, str(number), "" if number == 1 else "1")
     age(tmp_path)  # 1 was in Production, 2 is, 4 is the challenger in the place of 3
-    waste = find_waste(session)
-    assert [str(version.version) for version in waste.versions] == ["3"]
-    assert ids(waste) == {runs[2]}
+    unneeded = find_unneeded(session)
+    assert [str(version.version) for version in unneeded.versions] == ["3"]
+    assert ids(unneeded) == {runs[2]}
 
 
 def test_a_run_stays_with_those_that_are_nested_in_it_and_with_the_one_that_it_is_nested_in(
@@ -97,8 +97,8 @@ def test_a_run_stays_with_those_that_are_nested_in_it_and_with_the_one_that_it_i
     register(session, "a", child)
     loose = run_of(session, "main")
     age(tmp_path)
-    assert ids(find_waste(session)) == {loose}
-    assert sibling not in ids(find_waste(session))
+    assert ids(find_unneeded(session)) == {loose}
+    assert sibling not in ids(find_unneeded(session))
 
 
 def test_runs_of_others_and_runs_at_work_are_left_alone(session: Session, store: Store, tmp_path: Path) -> None:
@@ -106,18 +106,18 @@ def test_runs_of_others_and_runs_at_work_are_left_alone(session: Session, store:
     store.client.create_run(session.experiment_id, tags={"recipeline.recipe": "small", "recipeline.profile": "test"})
     store.client.create_run(session.experiment_id)
     age(tmp_path)
-    assert find_waste(session) == Waste((), ())
+    assert find_unneeded(session) == Unneeded((), ())
 
 
 def test_what_is_deleted_is_gone_from_the_store_with_its_files(session: Session, tmp_path: Path) -> None:
     old = run_of(session)
     assert list(tmp_path.rglob(f"{old}/artifacts"))
     age(tmp_path)
-    waste, left = delete_waste(session)
-    assert (ids(waste), left) == ({old}, "")
+    unneeded, left = delete_unneeded(session)
+    assert (ids(unneeded), left) == ({old}, "")
     assert session.find_run(old) is None
     assert not list(tmp_path.rglob(f"{old}/artifacts"))
-    assert delete_waste(session) == (Waste((), ()), "")
+    assert delete_unneeded(session) == (Unneeded((), ()), "")
 
 
 # --- commands at the same time -------------------------------------------------------------------------------------------
@@ -145,14 +145,14 @@ def test_what_goes_into_production_while_prune_waits_for_the_lock_is_kept(
     for number, run_id in enumerate(runs, 1):
         register(session, str(number), run_id)
     age(tmp_path)
-    assert [version.version for version in find_waste(session).versions] == [2, 1]
-    done: list[tuple[Waste, str]] = []
+    assert [version.version for version in find_unneeded(session).versions] == [2, 1]
+    done: list[tuple[Unneeded, str]] = []
     with session.registry.locked():
-        thread = in_thread(lambda: done.append(delete_waste(open_toys(store, tmp_path))))
+        thread = in_thread(lambda: done.append(delete_unneeded(open_toys(store, tmp_path))))
         promote(session, "1", "")
     thread.join()
-    ((waste, _),) = done
-    assert ([version.version for version in waste.versions], ids(waste)) == ([2], {runs[1]})
+    ((unneeded, _),) = done
+    assert ([version.version for version in unneeded.versions], ids(unneeded)) == ([2], {runs[1]})
     assert session.registry.champion().version == 1
     assert session.find_run(runs[0]).info.lifecycle_stage == "active"
 
@@ -172,8 +172,8 @@ def test_what_another_machine_promotes_between_looking_and_deleting_is_kept(
         promote(session, "1", "")
 
     monkeypatch.setattr(session.store.client, "delete_model_version", delete_and_promote)
-    waste, _ = delete_waste(session)
-    assert [version.version for version in waste.versions] == [2]
+    unneeded, _ = delete_unneeded(session)
+    assert [version.version for version in unneeded.versions] == [2]
     champion = session.registry.champion()
     assert champion.version == 1
     assert session.find_run(champion.run_id).info.lifecycle_stage == "active"
@@ -189,8 +189,8 @@ def test_what_others_delete_meanwhile_is_no_failure(session: Session, monkeypatc
     for name in ("delete_run", "delete_model_version"):
         delete = getattr(client, name)
         monkeypatch.setattr(client, name, lambda *given, delete=delete: (delete(*given), delete(*given)))
-    waste, _ = delete_waste(session)
-    assert (len(waste.versions), ids(waste) >= set(old)) == (1, True)
+    unneeded, _ = delete_unneeded(session)
+    assert (len(unneeded.versions), ids(unneeded) >= set(old)) == (1, True)
 
 
 def test_runs_that_a_command_at_work_builds_on_are_kept(session: Session, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_runs_that_a_command_at_work_builds_on_are_kept(session: Session, tmp_pa
     age(tmp_path)
     with session.open_run("split") as run:
         run.set_lineage({"ingest": ingest})
-        assert ids(find_waste(session)) == {loose}
+        assert ids(find_unneeded(session)) == {loose}
 
 
 def test_a_model_whose_run_was_deleted_is_not_registered(session: Session) -> None:
@@ -216,8 +216,8 @@ def test_looks_and_attempts_outlive_their_runs_and_keep_none(session: Session, t
         record_looks(registry, {"a": 1, "b": 20}, session.changed_by(run))
         assert record_attempt(registry, "first", "", "", session.changed_by(run)) == 1
     age(tmp_path)
-    assert ids(find_waste(session)) == {run.id}
-    delete_waste(session)
+    assert ids(find_unneeded(session)) == {run.id}
+    delete_unneeded(session)
     with session.open_run("promote") as run:
         assert count_looks(registry, "") == 21
         assert record_attempt(registry, "second", "", "", session.changed_by(run)) == 2
@@ -239,5 +239,5 @@ def test_the_password_of_a_store_is_seen_neither_among_processes_nor_in_what_is_
     monkeypatch.setattr(subprocess, "run", run)
     session: Any = SimpleNamespace(store=SimpleNamespace(uri=uri))
     said = f"{pruning._delete_files(session, ['0123'])} {started}"
-    assert "`mlflow gc` said" in said
+    assert "`mlflow gc` failed with" in said
     assert not [half for half in ("Zq7x", "Kw9v") if half in said]

@@ -9,6 +9,7 @@ from sklearn.model_selection import cross_val_predict
 
 from custom.red_wine import draw
 from recipeline.data.splits import cv_folds
+from recipeline.inference.columns import Columns
 from recipeline.inference.model_info import Feature, describe_feature
 from recipeline.monitoring.baseline import describe_baseline, draw_reference
 from tests.conftest import as_recipe, small_recipe
@@ -28,8 +29,8 @@ def world() -> World:
     return World(
         recipe,
         model.fit(train[names], train["quality"]),
-        describe_baseline(train, out_of_fold, recipe),
-        draw_reference(train, out_of_fold, recipe).to_numpy(),
+        describe_baseline(train, out_of_fold, recipe, Columns(features)),
+        draw_reference(train, out_of_fold, recipe, Columns(features)).to_numpy(),
         features,
         later,
     )

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from recipeline.config.recipe import Recipe
 from recipeline.inference.model_info import Feature
 from recipeline.monitoring import drift
-from recipeline.monitoring.baseline import describe_errors, describe_values
+from recipeline.monitoring.baseline import describe_errors
 from recipeline.monitoring.drift import compare
 from recipeline.monitoring.sample import Live
+from recipeline.monitoring.spread import describe_values
 from tests.conftest import as_recipe, small_recipe
 
 

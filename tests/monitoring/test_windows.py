@@ -13,7 +13,7 @@ from recipeline.monitoring.sample import Live
 from recipeline.monitoring.windows import LiveRows, Window
 from tests.monitoring.helpers import FEATURES
 
-BASELINE = {"features": {feature.name: {"edges": [0.0]} for feature in FEATURES}}
+BASELINE = {"features": {feature.name: {"edges": [0.0], "counts": [1, 1]} for feature in FEATURES}}
 
 
 def new() -> Live:

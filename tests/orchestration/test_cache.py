@@ -56,7 +56,7 @@ def test_an_artifact_that_is_gone_is_a_miss_that_names_it(store: Store, tmp_path
     reuse = found(open_toys(store, tmp_path))
     assert tuple(reuse.lineage) == ("ingest",)
     assert "train.parquet" in reuse.reasons["split"]
-    assert reuse.reasons["train"] == "the run that split made it from is not there whole"
+    assert reuse.reasons["train"] == "its upstream run of split is incomplete"
 
 
 def test_a_deleted_run_is_not_there(store: Store, tmp_path: Path) -> None:

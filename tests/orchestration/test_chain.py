@@ -63,8 +63,8 @@ def test_a_step_alone_on_an_empty_store_has_those_before_it_run_first(store: Sto
     run, words = run_step(session, "train", {}, "")
     assert (toys.worked, words) == (list(NAMES), "train is done")
     assert [line for line in lines_of(session) if line.startswith("no finished run")] == [
-        "no finished run of split yet: running it first",
-        "no finished run of ingest yet: running it first",
+        "no finished run of split: running it first",
+        "no finished run of ingest: running it first",
     ]
     assert len(run.load(TRAIN)) == 2
 
@@ -75,8 +75,8 @@ def test_a_step_alone_builds_on_the_newest_run_and_says_which_and_what_changed_s
     session = open_toys(store, tmp_path, recipe=changed)
     run_step(session, "split", {}, "")
     using, warning, *_ = lines_of(session)
-    assert using == f"using ingest run {ingest.id}, the newest one"
-    assert warning == f"warning: since ingest run {ingest.id} this changed: cv.folds 3 → 4. Run ingest again to take it up."
+    assert using == f"using the newest ingest run, {ingest.id}"
+    assert warning == f"warning: changed since ingest run {ingest.id}: cv.folds 3 → 4. Run ingest again to apply the change."
 
 
 def test_a_run_to_build_on_that_is_not_there_is_the_failure_of_the_steps_own_run(store: Store, tmp_path: Path) -> None:

@@ -101,21 +101,23 @@ HANDED_ON = {"artifacts", "inference/_compat", "inference/trust"}
 RELATES = {"data/grouping", "data/neighbours", "data/relations", "data/splits"}
 FITS = RELATES | {"config/import_path", "engine/local", "metrics/bootstrap"}
 LOGS = {"tracking/_compat", "tracking/candidate_runs", "tracking/models"}
+#: The dataset inputs of a run, which a reused run keeps.
+INPUTS = {"tracking/_compat", "tracking/datasets"}
 COVERED = {
-    "ingest": RECIPE
-    | HANDED_ON
-    | {"data/column_profile", "data/numbers", "data/schema", "data/tables", "tracking/_compat", "tracking/datasets"},
+    "ingest": RECIPE | HANDED_ON | INPUTS | {"data/column_profile", "data/numbers", "data/schema", "data/tables"},
     "split": RECIPE | HANDED_ON | RELATES | {"data/leakage", "data/smells"},
     # The trial refuses candidates; a train that was refused has no result to reuse.
     "train": RECIPE
     | HANDED_ON
     | FITS
     | LOGS
+    | INPUTS
     | {"evaluation/ranking"}
     | {f"training/{name}" for name in ("candidates", "cross_validation", "search", "trial", "weights")},
     "evaluate": RECIPE
     | HANDED_ON
     | FITS
+    | INPUTS
     | {"training/candidates", "training/weights"}
     | {"data/leakage", "data/numbers", "metrics/regression", "monitoring/baseline", "training/quantiles"}
     | {f"evaluation/{name}" for name in ("assessment", "diagnosis", "gates", "scoring")}

@@ -28,7 +28,7 @@ def test_two_lineages_differ_in_the_settings_of_each_step_and_not_in_what_follow
 def test_what_is_gone_is_said_to_be(store: Store, tmp_path: Path) -> None:
     before, now = (chained(store, tmp_path, folds).lineage for folds in (3, 4))
     lost = {**before, "split": "0" * 32}
-    assert differing_components(open_toys(store, tmp_path), lost, now)[1] == "split: not known: what it was made from is gone"
+    assert differing_components(open_toys(store, tmp_path), lost, now)[1] == "split: unknown: its upstream run was deleted"
 
 
 def test_all_that_is_known_of_a_version_is_told_as_plain_values_also_of_what_is_gone(store: Store, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from mlflow.entities.model_registry import ModelVersion
 from sklearn.linear_model import LinearRegression
 
-from recipeline.artifacts import TRAINING_ROWS
+from recipeline.artifacts import TRAINING_ROWS, VERSION
 from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import training_rows
 from recipeline.engine.local import Workers
@@ -96,6 +96,7 @@ class Arena:
             model_id, digests = log_model(model, run.id, seen[[*names]], packages={"sklearn"})
             run.add_model(model_id, digests)
             run.save(TRAINING_ROWS, training_rows(seen[["a", "b"]]))
+            run.save(VERSION, {"tags": {"candidates_compared": 1}})
         return register(self.store, model_id, run.id, register_run_id=run.id, **tags), model
 
     def meet(self, challenger: ModelVersion, champion: ModelVersion) -> Contest:

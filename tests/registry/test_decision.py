@@ -87,6 +87,7 @@ def decided(
         changed_by=ANN,
         load=load,
         say=said.append,
+        advance=lambda *_: None,
     )
     return found, said
 

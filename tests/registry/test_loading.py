@@ -11,9 +11,10 @@ import pytest
 from mlflow.entities.model_registry import ModelVersion
 from sklearn.linear_model import LinearRegression
 
-from recipeline.artifacts import GOLDEN
+from recipeline.artifacts import GOLDEN, MODEL_INFO
 from recipeline.errors import UnavailableError
-from recipeline.inference.golden import golden_features, limits_golden
+from recipeline.inference.columns import Columns
+from recipeline.inference.golden import limits_golden
 from recipeline.registry.loading import load_golden, load_interval
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.models import log_model
@@ -150,8 +151,9 @@ def test_a_version_that_never_answered_like_that_is_unavailable(store: Store) ->
 def test_the_interval_that_is_loaded_answers_the_golden_rows_as_the_one_that_was_fitted(trained: Project) -> None:
     reader, run_id = Reader(trained.client), trained.first("evaluate").info.run_id
     golden = reader.load(GOLDEN, run_id)
-    interval = load_interval(reader, run_id, golden_features(golden).columns.tolist())
+    columns = Columns.of(reader.load(MODEL_INFO, run_id))
+    interval = load_interval(reader, run_id, columns.names)
     assert interval is not None
-    assert limits_golden(interval, golden)
+    assert limits_golden(interval, golden, columns)
     moved = golden.assign(prediction_upper=golden["prediction_upper"] + 1e-6)
-    assert not limits_golden(interval, moved)
+    assert not limits_golden(interval, moved, columns)

@@ -121,6 +121,7 @@ def measured(arena: Arena, challenger: ModelVersion, champion: ModelVersion, mod
         changed_by=ANN,
         load=lambda: model,
         say=lambda _: None,
+        advance=lambda *_: None,
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from recipeline.reports.blocks import Block, Card, Code, Facts, Flow, Lines, Link, Links, Note, Plot, Section, Table
-from recipeline.reports.page import exact, is_number, render, render_failure, shown
+from recipeline.reports.page import format_cell, full_precision, is_number, render, render_failure
 from recipeline.reports.plots.model import plot_shares
 
 NASTY = "<script>alert('x')</script><img src=x onerror=alert(1)> & \"quoted\" $x_1^2$"
@@ -94,14 +94,14 @@ def test_any_text_is_shown_as_it_is(text: str) -> None:
     ],
 )
 def test_numbers_are_shown_as_people_read_them(value: object, text: str) -> None:
-    assert shown(value) == text
+    assert format_cell(value) == text
 
 
 @given(st.floats(-1e300, 1e300))
 @example(0.03125)
 def test_beside_a_rounded_number_stands_the_whole_one(value: float) -> None:
-    assert float(exact(value)) == value
-    assert abs(float(shown(value).replace(",", "")) - value) <= 1e-3 * abs(value) + 1e-12
+    assert float(full_precision(value)) == value
+    assert abs(float(format_cell(value).replace(",", "")) - value) <= 1e-3 * abs(value) + 1e-12
     assert f'data-value="{value!r}"' in render(card(Facts({"x": value}))).html
 
 

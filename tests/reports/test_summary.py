@@ -88,7 +88,7 @@ def test_what_was_reused_is_listed_and_each_other_step_has_its_reason() -> None:
         "Reused: ingest, split.",
         "Run: train: cv.folds 5 → 3",
     ]
-    assert explain_cache([], {}) == ["Reused: nothing."]
+    assert explain_cache([], {}) == ["Reused: none."]
 
 
 def test_the_evidence_of_a_promotion_is_told_with_its_interval_and_guard_rails() -> None:

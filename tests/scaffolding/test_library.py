@@ -76,7 +76,7 @@ def test_a_wheel_that_is_gone_or_another_one_is_one_sentence(
     if content is not None:
         wheel.write_bytes(content)
     install(monkeypatch, {"url": wheel.as_uri(), "archive_info": {"hashes": {"sha256": DIGEST}}}, Pip())
-    with pytest.raises(UnavailableError, match="must still be there, unchanged"):
+    with pytest.raises(UnavailableError, match="has changed" if content is not None else "no longer exists"):
         require_library()
 
 
@@ -103,7 +103,7 @@ def test_from_anywhere_else_pip_makes_a_wheel_of_the_same_source(
 
 def test_where_pip_fails_its_last_line_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, None, Pip(fails="ERROR: No matching distribution"))
-    with pytest.raises(UnavailableError, match="'ERROR: No matching distribution'"):
+    with pytest.raises(UnavailableError, match="pip cannot provide the library: ERROR: No matching distribution"):
         require_library()
 
 

@@ -70,7 +70,7 @@ def test_an_empty_folder_is_taken_and_another_one_is_left_alone(tmp_path: Path) 
     (tmp_path / "empty").mkdir()
     made(tmp_path / "empty")
     for place in (tmp_path / "empty", tmp_path / "empty" / "recipe.yaml"):
-        with pytest.raises(UsageError, match="must be empty or not there"):
+        with pytest.raises(UsageError, match="must be empty or new"):
             made(place)
     assert (tmp_path / "empty" / "recipe.yaml").read_bytes() == FILES["recipe.yaml"]
 

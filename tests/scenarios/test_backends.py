@@ -140,7 +140,7 @@ def test_promotions_against_as_many_rollbacks_leave_one_production_and_one_entry
             pool.shutdown()
 
         assert {code for code, _ in results} <= {0, 6}, results
-        assert all("There must be an earlier Production" in words for code, words in results if code == 6), results
+        assert all("No earlier version of Production to restore." in words for code, words in results if code == 6), results
         project.production()
         reading = Ledger(project.client, NAME).read()
         assert not reading.faults

@@ -247,7 +247,7 @@ def test_a_candidate_that_has_been_built_before_is_not_built_again_to_be_checked
 
 def test_an_environment_variable_that_is_not_set_ends_with_2_and_is_named(ran: Project) -> None:
     ran.write_profile(data="${WINES_ARE_HERE}")
-    expect(ran.run("main"), 2, "needs the environment variable WINES_ARE_HERE")
+    expect(ran.run("main"), 2, "uses the environment variable WINES_ARE_HERE")
     still_served(ran)
 
 

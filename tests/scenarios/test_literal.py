@@ -118,19 +118,19 @@ class Refuses:
 
 
 IN_PRODUCTION = {"1": "Production"}
-NO_CHALLENGER = Refuses("There must be a challenger. Got none instead.")
-NO_EARLIER_ONE = Refuses("There must be an earlier Production to go back to. Got none instead.")
-NO_TWO_CHAINS = Refuses("Two finished chains are needed to compare them. Got fewer instead.")
+NO_CHALLENGER = Refuses("No challenger to approve.")
+NO_EARLIER_ONE = Refuses("No earlier version of Production to restore.")
+NO_TWO_CHAINS = Refuses("Fewer than two finished chains to compare.")
 ON_AN_EMPTY_STORE = {
-    "main": Does(("main", *ORDER), "promoted", IN_PRODUCTION, "Reused: nothing."),
+    "main": Does(("main", *ORDER), "promoted", IN_PRODUCTION, "Reused: none."),
     **{step: Does(ORDER[: ORDER.index(step) + 1]) for step in ("ingest", "split", "train", "evaluate")},
     "register": Does(ORDER[:-1], stages={"1": "Staging"}),
     "promote": Does(ORDER, "promoted", IN_PRODUCTION),
-    "report": Refuses("A finished run of main must be there to report on. Got none instead."),
+    "report": Refuses("No finished run of main to report on."),
     "compare": NO_TWO_CHAINS,
     "predict": Refuses("A version of SmallModel must be in Production. Got none instead."),
-    "monitor": Refuses("A version of SmallModel must be in Production to be monitored. Got none instead."),
-    "retrain": Does(("retrain", "main", *ORDER), "promoted", IN_PRODUCTION, "Reused: nothing."),
+    "monitor": Refuses("No version of SmallModel in Production to monitor."),
+    "retrain": Does(("retrain", "main", *ORDER), "promoted", IN_PRODUCTION, "Reused: none."),
     "approve": NO_CHALLENGER,
     "rollback": NO_EARLIER_ONE,
     "repair": Does(("repair",), prints="nothing was broken"),
@@ -141,10 +141,10 @@ ON_A_FULL_STORE = {
     **{step: Does((step,), stages=IN_PRODUCTION) for step in ("ingest", "split", "train", "evaluate")},
     "register": Does(("register",), "ok", IN_PRODUCTION, "the same model is registered already, in stage Production"),
     "promote": Does(("promote",), "kept", IN_PRODUCTION, "version 1 kept (now in Production)"),
-    "report": Does(("report",), "ok", IN_PRODUCTION, "A closer look:"),
+    "report": Does(("report",), "ok", IN_PRODUCTION, "Inspection:"),
     "compare": NO_TWO_CHAINS,
     "predict": Does(("predict",), "ok", IN_PRODUCTION, "quality: "),
-    "monitor": Refuses("data must name rows where the profile's service keeps no log of its own. Got nothing instead.", 2),
+    "monitor": Refuses("No rows to monitor: data is empty, and the profile's service keeps no log.", 2),
     "retrain": Does(("retrain", "main", "register", "promote"), "kept", IN_PRODUCTION, "Retrained on these rows alone."),
     "approve": NO_CHALLENGER,
     "rollback": NO_EARLIER_ONE,

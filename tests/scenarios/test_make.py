@@ -40,7 +40,7 @@ def test_make_pipeline_typed_again_reuses_all_steps_up_to_evaluate_and_changes_n
     shutil.copy(empty_store, folder / "mlflow.db")
 
     first = run("make pipeline", folder)
-    assert "Reused: nothing." in first
+    assert "Reused: none." in first
     candidates = len(small_recipe()["candidates"])
     assert steps_run(folder) == sorted(["main", *ORDER, *["train"] * candidates])
     assert stages(folder) == {"1": "Production"}
@@ -51,7 +51,7 @@ def test_make_pipeline_typed_again_reuses_all_steps_up_to_evaluate_and_changes_n
     second = run("make pipeline", folder)
     assert "Reused: ingest, split, train, evaluate." in second
     assert CACHED == ("ingest", "split", "train", "evaluate")
-    assert f"Registered: {NAME} version 1, which was there already." in second
+    assert f"Registered: {NAME} version 1, which existed already." in second
     assert steps_run(folder) == sorted(["main", *ORDER, *["train"] * candidates, "main", "register", "promote"])
     assert stages(folder) == {"1": "Production"}
 

@@ -243,7 +243,7 @@ def test_the_last_complete_window_decides_and_the_open_one_is_a_note(
 def test_without_data_the_services_log_is_read(monitored: Project, tmp_path: Path) -> None:
     folder = tmp_path / "log"
     monitored.write_profile(service={"prediction_log": {"folder": str(folder)}})
-    expect(monitored.run("monitor"), 6, f"The service's log in {folder} must hold rows.")
+    expect(monitored.run("monitor"), 6, f"No rows in the service's log {folder}: the service has received no requests.")
     write_log(folder, later())
     assert "400 rows" in monitored.run("monitor", fail_on="never").stdout
 
@@ -254,13 +254,13 @@ def test_without_data_the_services_log_is_read(monitored: Project, tmp_path: Pat
 @pytest.mark.parametrize(
     ("params", "code", "sentence"),
     [
-        ({}, 2, "data must name rows where the profile's service keeps no log of its own."),
+        ({}, 2, "No rows to monitor: data is empty, and the profile's service keeps no log."),
         ({"data": "nowhere.csv"}, 3, "must be an existing file or folder, or a URI."),
         ({"data": "LIVE", "window": "1h"}, 2, "window must be a number of rows for a table."),
         ({"data": "LIVE", "window": "soon"}, 2, "window must be a number of rows, or of minutes, hours or days"),
         ({"data": "LIVE", "fail_on": "alway"}, 2, "fail_on must be one of warn, drift, never."),
         ({"data": "LIVE", "on_drift": "retrian"}, 2, "on_drift must be nothing or retrain."),
-        ({"data": "LIVE", "labels": "LIVE"}, 2, "labels must belong to the rows of a log."),
+        ({"data": "LIVE", "labels": "LIVE"}, 2, "labels apply to the rows of a log, and data is a table."),
     ],
 )
 def test_bad_words_are_one_sentence(
@@ -272,7 +272,7 @@ def test_bad_words_are_one_sentence(
 
 
 def test_nothing_in_production_is_said(project: Project, tmp_path: Path) -> None:
-    expect(project.run("monitor", data=table(tmp_path, later())), 6, "must be in Production to be monitored.")
+    expect(project.run("monitor", data=table(tmp_path, later())), 6, "in Production to monitor.")
 
 
 # --- retrain -------------------------------------------------------------------------------------------------------------
@@ -309,15 +309,15 @@ def test_new_rows_are_added_to_those_of_production_and_go_through_the_same_gates
     if tags["recipeline.outcome"] != "promoted":
         own.ok("promote", promote="always")
     again = own.ok("retrain", data=new, model="lr")
-    assert f"{len(draw(1)) + 600} rows of version 2: these 600 are among them already" in again.stdout
+    assert f"{len(draw(1)) + 600} rows of version 2: these 600 were added before" in again.stdout
     first = own.ok("retrain", data=str(own.data), model="lr")
-    assert f"of version 2: these {len(draw(1))} are among them already" in first.stdout
+    assert f"of version 2: these {len(draw(1))} were added before" in first.stdout
     assert set(own.versions()) == {"1", "2"}
 
 
 def test_the_rows_that_production_learned_from_are_not_added_again(own: Project) -> None:
     outcome = own.ok("retrain", data=str(own.data), model="lr")
-    assert f"Retrained on {len(draw(1))} rows of version 1: these {len(draw(1))} are among them already." in outcome.stdout
+    assert f"Retrained on {len(draw(1))} rows of version 1: these {len(draw(1))} were added before." in outcome.stdout
     assert set(own.versions()) == {"1"}
 
 
@@ -345,14 +345,14 @@ def test_real_rows_are_not_mixed_with_made_up_ones(project: Project, tmp_path: P
     expect(
         project.run("retrain", data=table(tmp_path, later())),
         2,
-        "Real rows must not be mixed with made-up ones.",
+        "Real rows cannot be mixed with synthetic ones:",
         "mode=replace",
     )
 
 
 def test_made_up_rows_are_not_added_to_real_ones(own: Project) -> None:
     outcome = own.run("retrain", data="synthetic")
-    expect(outcome, 2, "Real rows must not be mixed with made-up ones.", "trained on real rows, in Production")
+    expect(outcome, 2, "Real rows cannot be mixed with synthetic ones:", "in Production was trained on real rows.")
 
 
 def test_made_up_rows_never_pass_for_real_ones_by_way_of_a_file(project: Project) -> None:
@@ -411,7 +411,7 @@ def test_without_drift_nothing_is_retrained(own: Project, tmp_path: Path) -> Non
 
 def test_drift_of_rows_whose_target_nobody_knows_cannot_be_learned_from(own: Project, tmp_path: Path) -> None:
     outcome = own.run("monitor", data=table(tmp_path, stronger().drop(columns="quality")), on_drift="retrain")
-    expect(outcome, 3, "on_drift=retrain must have rows whose target is known.")
+    expect(outcome, 3, "No labelled rows to retrain on (on_drift=retrain).")
 
 
 # --- what monitor and retrain take ---------------------------------------------------------------------------------------
@@ -498,11 +498,11 @@ NOT_TAKEN: dict[str, tuple[Callable[[pd.DataFrame, Path], Path], bool, str]] = {
     "log": (in_file("a.jsonl", log_lines), False, "data=LOG labels=TABLE on_drift=retrain"),
     "compressed log": (in_file("a.jsonl.gz", lambda rows: gzip.compress(log_lines(rows))), False, "Got the log '"),
     "folder of a log": (in_folder({"predictions-1.jsonl": log_lines}), False, "Got the log '"),
-    "labels": (in_file("labels.csv", lambda _: as_csv(LABELS)), True, "Got labels by request, without the rows"),
+    "labels": (in_file("labels.csv", lambda _: as_csv(LABELS)), True, "Got labels by request, without their rows"),
     "labels, parquet": (
         in_file("labels.parquet", lambda _: as_parquet(LABELS)),
         True,
-        "Got labels by request, without the rows",
+        "Got labels by request, without their rows",
     ),
     "ragged": (in_file("a.csv", lambda rows: as_csv(rows) + b"1,2\n"), False, "Got 2 in row 301"),
     "no label": (in_file("a.csv", lambda rows: as_csv(rows.assign(quality=""))), False, "is known. Got none instead"),
@@ -604,7 +604,7 @@ def test_a_file_is_added_once_wherever_it_lies_and_however_it_is_compressed(own:
     (folder / "b.csv.gz").write_bytes(gzip.compress((folder / "b.csv").read_bytes()))
     (folder / "b.csv").unlink()
     outcome = own.ok("retrain", data=str(folder))
-    assert "and 200 new ones; 300 more are among them already." in outcome.stdout
+    assert "and 200 new ones; 300 others were added before." in outcome.stdout
     assert len(rows_at(own, chain.data)) == old + 200
 
 
@@ -615,7 +615,7 @@ def test_many_files_are_known_again_all_of_them(own: Project, tmp_path: Path) ->
     own.ok("retrain", data=str(folder))
     run = own.runs("retrain")[0]
     own.client.set_model_version_tag("SmallModel", "1", "recipeline.data_digest", run.data.tags["recipeline.combined_digest"])
-    assert "these 300 are among them already" in own.ok("retrain", data=str(folder)).stdout
+    assert "these 300 were added before" in own.ok("retrain", data=str(folder)).stdout
 
 
 def test_a_folder_of_new_rows_goes_through_the_whole_chain(own: Project, tmp_path: Path) -> None:

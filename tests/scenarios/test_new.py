@@ -68,8 +68,8 @@ def test_a_table_that_nobody_has_seen_before_is_a_project_whose_model_is_in_prod
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("--data", "cars.csv"), 2, "--data and --target must be given together"),
-        (("--data", "nowhere.csv", "--target", "a"), 3, "nowhere.csv must be a file that can be read"),
+        (("--data", "cars.csv"), 2, "--data and --target belong together"),
+        (("--data", "nowhere.csv", "--target", "a"), 3, "nowhere.csv cannot be read: "),
         (("--data", "{cars}", "--target", "wieght"), 2, "Did you mean 'weight'"),
     ],
 )
@@ -89,7 +89,7 @@ def test_upgrade_says_what_differs_and_writes_what_the_owner_left_alone(
     assert typed("new", str(folder)).exit_code == 0
     monkeypatch.chdir(folder / "profiles")
     monkeypatch.delitem(sys.modules, "steps", raising=False)  # those that other tests have imported are of another project
-    assert "All files are those of the template" in typed("upgrade").stdout
+    assert "No difference from the template" in typed("upgrade").stdout
 
     (folder / "steps/split.py").write_text("mine = 1\n", encoding="utf-8")
     newer = read_template() | {"steps/split.py": b"theirs = 1\n", "steps/train.py": b"newer = 1\n"}
@@ -98,7 +98,7 @@ def test_upgrade_says_what_differs_and_writes_what_the_owner_left_alone(
     assert lines[:2] == ["changed in both           steps/split.py", "changed in the template   steps/train.py"]
     assert {"-mine = 1", "+theirs = 1", "+newer = 1"} <= set(lines)
 
-    assert "Written: 1 files. Left as they are: 1." in typed("upgrade", "--apply").stdout
+    assert "Written: 1 files. Unchanged: 1." in typed("upgrade", "--apply").stdout
     assert (folder / "steps/train.py").read_bytes() == b"newer = 1\n"
     assert (folder / "steps/split.py").read_text(encoding="utf-8") == "mine = 1\n"
     assert typed("upgrade").stdout.splitlines() == ["changed in both           steps/split.py"]
@@ -142,7 +142,7 @@ def test_with_the_wheel_alone_a_new_project_runs_tests_serves_and_is_a_project_o
     assert "Promotion: promoted (first)" in run(f"make pipeline PYTHON={python} {data}", folder, home)
     assert "2 passed" in run(f"make test PYTHON={python}", folder, home)
     assert "Nothing is broken" in run("make doctor", folder, home)
-    assert "All files are those of the template" in run(".venv/bin/recipeline upgrade", folder, home)
+    assert "No difference from the template" in run(".venv/bin/recipeline upgrade", folder, home)
     assert "Reused: ingest, split, train, evaluate." in run(
         ". .venv/bin/activate && mlflow run . -e main -P data=synthetic -P model=lr,rf", folder, home
     )

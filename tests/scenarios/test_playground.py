@@ -347,7 +347,7 @@ def test_a_column_that_is_missing_is_told_with_the_services_guess(play: Any, loa
     ("text", "said"),
     [
         pytest.param("", "must have a line of column names and at least one row", id="empty"),
-        pytest.param("a,a\n1,2\n", "a: must be there once", id="twice"),
+        pytest.param("a,a\n1,2\n", "a: must be unique", id="twice"),
         pytest.param("a,b\n1\n", "must have 2 cells", id="short"),
     ],
 )

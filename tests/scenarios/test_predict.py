@@ -145,7 +145,7 @@ def test_values_beyond_the_training_rows_are_predicted_with_a_warning(
 ) -> None:
     (tmp_path / "in.csv").write_bytes(changed(wines, "alcohol", 24))
     outcome = trained.ok("predict", input=str(tmp_path / "in.csv"), output=str(out))
-    assert "Warning: rows with values beyond those that the model was trained on: " in outcome.stdout
+    assert "Warning: rows with values outside of the training range: " in outcome.stdout
     assert "alcohol" in outcome.stdout.split("Warning: ")[1]
 
 
@@ -194,7 +194,7 @@ def test_bad_rows_are_set_aside_where_asked_for(trained: Project, tmp_path: Path
         ({"model_uri": f"models:/{NAME}/Produktion"}, "Did you mean 'Production'?"),
         ({"output": "s3://bucket/scored.csv"}, "output must be a local file"),
         ({"output": "scored.xlsx"}, "must be a CSV or Parquet file. Got 'scored.xlsx'"),
-        ({"input": ""}, "output needs an input"),
+        ({"input": ""}, "output is set without input"),
         ({"output": "nowhere/scored.csv"}, "a folder that exists"),
     ],
 )
@@ -262,7 +262,7 @@ def test_a_model_without_a_description_is_asked_with_a_warning_and_without_inter
         assert list(scored)[-2:] == ["prediction", "model_version"]
         np.testing.assert_allclose(scored["prediction"], answers(wines), rtol=1e-9)
         assert "has no model_info.json" in outcome.stdout
-        expect(trained.run("predict", model_uri=uri), 6, "must have a sample row")
+        expect(trained.run("predict", model_uri=uri), 6, "No sample row in the model_info.json of")
 
 
 def test_a_model_whose_file_was_changed_is_not_asked(project: Project, source: Path, out: Path) -> None:

@@ -135,7 +135,7 @@ def test_rollback_goes_back_withdraws_and_walks_past_the_withdrawn(served: Proje
     outcome = served.run("rollback")
     assert outcome.exit_code == 6
     assert "version 2 is withdrawn" in outcome.stderr
-    assert "There must be an earlier Production to go back to. Got none instead." in outcome.stderr
+    assert "No earlier version of Production to restore." in outcome.stderr
     assert str(served.production().version) == "1"
     assert broken(served) == []
 
@@ -166,11 +166,11 @@ def test_rollback_never_puts_a_model_of_synthetic_rows_in_the_place_of_one_of_re
     learned_from(served, "synthetic", "1", "3")
     named = served.run("rollback", version="3")
     assert named.exit_code == 2
-    assert "must have learned from real rows" in named.stderr
+    assert "must be trained on real rows" in named.stderr
     assert "Got version 3, trained on synthetic rows, instead." in named.stderr
     unnamed = served.run("rollback")
     assert unnamed.exit_code == 6
-    assert "version 1 learned from synthetic rows" in unnamed.stderr
+    assert "version 1 was trained on synthetic rows" in unnamed.stderr
     assert str(served.production().version) == "2"
     assert served_versions(served) == ["1", "2"]
 
@@ -202,7 +202,7 @@ def test_under_the_policy_manual_a_challenger_that_passed_waits_for_approve(proj
     project.ok("main", model="dt", promote="manual")
     outcome = project.run("approve")
     assert outcome.exit_code == 6
-    assert "must have passed the gate" in outcome.stderr
+    assert "has not passed the gate against the present Production" in outcome.stderr
     assert str(project.production().version) == "1"
 
 
@@ -251,7 +251,7 @@ def cut_off_ledger(project: Project) -> None:
     [
         (delete_version, "Version 1, which was in Production, was deleted"),
         (move_stage, "Versions 2 and 3 are both in stage Production"),
-        (move_alias, "Production was changed by other means than the pipeline"),
+        (move_alias, "Production was changed outside of the pipeline"),
         (tamper_with_entry, "Entry 1 of the ledger was changed"),
         (cut_off_ledger, "of the ledger is missing"),
     ],
@@ -285,7 +285,7 @@ def test_doctor_names_a_model_whose_files_are_gone_or_changed_and_rollback_is_th
     damage(served)
     assert any(finding["what"].startswith("Version 2") for finding in broken(served))
     left = served.run("repair")
-    assert "not mended" in left.stdout
+    assert "not repaired" in left.stdout
     assert left.exit_code == 7
     served.ok("rollback")
     assert str(served.production().version) == "1"
@@ -327,8 +327,8 @@ def test_a_backup_brings_the_store_back_as_it_was(served: Project) -> None:
         served.ok("rollback")
         remove_artifacts(served)
 
-    def bring_back() -> None:
-        assert "the one before" in served.ok("restore", input=str(archive)).stdout
+    def restore_archive() -> None:
+        assert "the store before" in served.ok("restore", input=str(archive)).stdout
 
     def check() -> None:
         assert str(served.production().version) == "2"
@@ -336,7 +336,7 @@ def test_a_backup_brings_the_store_back_as_it_was(served: Project) -> None:
         assert broken(served) == []
 
     # A process that has a store open does not see that another one is in its place.
-    for part in (save_and_change, bring_back, check):
+    for part in (save_and_change, restore_archive, check):
         assert in_fork(part) == 0
 
 
@@ -393,13 +393,11 @@ def test_in_a_moved_checkout_commands_say_so_and_repair_mends_it(
     for command in ("main", "promote", "predict", "monitor", "rollback", "why"):
         outcome = moved.run(command)
         assert (outcome.exit_code, outcome.stderr.count("\n")) == (6, 1), outcome.stderr
-        assert (
-            f"was moved: it names its artifacts in {ran.folder}/mlruns, and they are in {moved.folder}/mlruns" in outcome.stderr
-        )
+        assert f"was moved: its artifacts are in {moved.folder}/mlruns, and it refers to {ran.folder}/mlruns" in outcome.stderr
         assert "recipeline repair" in outcome.stderr
     (finding,) = broken(moved)
     assert ("was moved" in finding["what"], finding["fix"]) == (True, "recipeline repair")
-    assert "mended: The store was moved" in moved.ok("repair").stdout
+    assert "repaired: the store was moved" in moved.ok("repair").stdout
     assert broken(moved) == []
     shutil.rmtree(ran.folder)
     before = {path for path in moved.folder.rglob("*") if path.is_file()}
@@ -428,11 +426,11 @@ def test_a_damaged_database_is_found_by_doctor_and_brought_back(served: Project)
         content = database.read_bytes()
         database.write_bytes(content[: len(content) // 2] + b"\xff" * 8192 + content[len(content) // 2 + 8192 :])
 
-    def bring_back() -> None:
+    def restore_archive() -> None:
         (finding,) = broken(served)
         assert "is damaged" in finding["what"]
         served.ok("restore", input=str(archive))
         assert broken(served) == []
 
-    for part in (damage, bring_back):
+    for part in (damage, restore_archive):
         assert in_fork(part) == 0

@@ -20,8 +20,10 @@ import pandas as pd
 import pytest
 import yaml
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from recipeline.artifacts import ORDER
+from recipeline.registry.facts import TAGS
 from recipeline.registry.ledger import PROMOTE, Actor, Ledger
 from recipeline.registry.tries import count_looks
 from recipeline.registry.versions import ChangedBy, Registry
@@ -203,7 +205,7 @@ def test_a_step_says_which_run_it_builds_on_and_what_changed_since(project: Proj
     project.ok("split")
     project.write_recipe(lambda content: content["split"].update(test_size=0.3))
     outcome = project.ok("train")
-    assert "using split run" in outcome.stderr
+    assert "using the newest split run, " in outcome.stderr
     assert "split.test_size 0.2 → 0.3" in outcome.stderr
 
 
@@ -227,9 +229,9 @@ def test_a_step_says_which_code_changed_since_the_run_that_it_builds_on(
     train = project.ok("train", model="own").run_id
     assert "warning" not in project.ok("evaluate").stderr
     monkeypatch.setenv("RECIPELINE_PROJECT", str(roots[1]))
-    changed = f"since train run {train} this changed: code own_models.py {digests[0]} → {digests[1]}. Run train again"
+    changed = f"changed since train run {train}: code own_models.py {digests[0]} → {digests[1]}. Run train again"
     assert [line for line in project.ok("evaluate").stderr.splitlines() if "warning" in line] == [
-        f"warning: {changed} to take it up."
+        f"warning: {changed} to apply the change."
     ]
 
 
@@ -258,7 +260,7 @@ def test_another_method_of_the_split_is_no_change_of_the_recipe(project: Project
             "evaluate: gates.validation_criteria",
         ),
         (lambda c: c.update(random_state=7), "ingest", "split: random_state 42 → 7"),
-        (lambda c: c["columns"]["pH"].update(max=6), "nothing", "ingest: columns.pH.max 5.0 → 6.0"),
+        (lambda c: c["columns"]["pH"].update(max=6), "none", "ingest: columns.pH.max 5.0 → 6.0"),
         (lambda c: c["candidates"].pop("ElasticNet"), "ingest, split", "train: candidates.ElasticNet removed"),
         (
             lambda c: c["metrics"].update(bootstrap_draws=120),
@@ -318,7 +320,7 @@ def test_a_deleted_run_is_not_reused(ran: Project) -> None:
 
 def test_cache_off_runs_everything_and_registers_nothing_twice(ran: Project) -> None:
     outcome = ran.ok("main", cache="off")
-    assert "Reused: nothing." in outcome.stdout
+    assert "Reused: none." in outcome.stdout
     assert "train: cache=off" in outcome.stdout
     assert ran.versions() == {"1": "Production"}
 
@@ -370,7 +372,12 @@ def test_the_version_carries_its_lineage_digests_scores_and_commit(trained: Proj
         assert trained.tags(tags[f"{step}_run_id"])["recipeline.step"] == step
     assert len(tags["data_digest"]) == 64
     assert (tags["data_source"], tags["verdict"], tags["split_method"]) == ("file", "VALIDATED", "grouped")
-    assert {"git_commit", "git_dirty", "cv_mean_score", "cv_std", "r2", "rmse", "mae"} <= set(tags)
+    runs = {f"{step}_run_id" for step in ("ingest", "split", "train", "evaluate", "register")}
+    gate = {"gate_rule", "gate_gain", "gate_lower", "gate_passed", "gate_run_id", "held_against"}
+    assert set(tags) == {*TAGS, *runs, *gate, "identity"}
+    facts = artifact(trained, tags["register_run_id"], "version.json")["tags"]
+    assert {name: str(facts[name]) for name in TAGS} == {name: tags[name] for name in TAGS}
+    assert {"training_rows", "recipe_digest", "environment_digest", "candidates_compared"} <= set(facts) - set(tags)
     assert "cross-validated R2" in version.description
 
 
@@ -379,6 +386,24 @@ def test_ingest_logs_the_dataset_input_with_the_digest_of_the_file(trained: Proj
     ingest = trained.first("ingest")
     assert ingest.data.tags["recipeline.data_digest"] == digest
     assert [entry.dataset.digest for entry in ingest.inputs.dataset_inputs] == [digest[:32]]
+
+
+def test_train_evaluate_and_the_candidates_name_the_rows_that_they_were_fitted_to_and_scored_on(trained: Project) -> None:
+    import mlflow
+
+    def rows(run: Run) -> dict[str, int]:
+        """Return the number of rows by what they were used for."""
+        inputs = run.inputs.dataset_inputs
+        tables = [pd.read_parquet(mlflow.data.get_source(entry.dataset).load()) for entry in inputs]
+        return {entry.tags[0].value: len(table) for entry, table in zip(inputs, tables, strict=True)}
+
+    train, evaluate = trained.first("train"), trained.first("evaluate")
+    audit = artifact(trained, trained.first("split").info.run_id, "leak_audit.json")
+    both = {"training": audit["train_rows"], "evaluation": audit["test_rows"]}
+    assert rows(train) == {"training": both["training"]}
+    assert rows(evaluate) == {"evaluation": both["evaluation"]}
+    candidates = [run for run in trained.runs() if "model_type" in run.data.tags]
+    assert [rows(run) for run in candidates] == [both] * len(CANDIDATES)
 
 
 def test_the_random_split_leaks_and_says_what_it_does_to_the_metric(project: Project) -> None:
@@ -535,7 +560,7 @@ def test_the_draws_that_were_tried_are_told_counted_and_warned_of_where_time_cut
     search = {"space": {"elasticnet__alpha": {"loguniform": [0.001, 1.0]}}, "iterations": 4, "seconds": seconds}
     project.write_recipe(lambda content: content["candidates"]["ElasticNet"].update(search=search))
     outcome = project.ok("train", model="en,lr")
-    assert ("warning: ElasticNet: its time was over" in outcome.stderr) is (seconds is not None)
+    assert ("searches reached their time limit" in outcome.stderr) is (seconds is not None)
     board = pd.read_csv(artifact_path(project, outcome.run_id, "leaderboard.csv")).set_index("candidate")
     assert board["settings_tried"].to_dict() == {"ElasticNet": tried, "LinearRegression": 1}
     assert (board["cut_searches"] > 0).to_dict() == {"ElasticNet": seconds is not None, "LinearRegression": False}
@@ -609,7 +634,7 @@ def test_a_champion_that_changed_while_it_was_measured_is_decided_upon_again(
 
     monkeypatch.setattr("recipeline.registry.decision.choose_rule", choose_rule)
     outcome = project.ok("promote", promote="always")
-    assert "the champion was changed meanwhile: deciding again" in outcome.stderr
+    assert "the champion has changed: deciding again" in outcome.stderr
     assert [champion.version for _, champion, _ in calls] == ["1", "2"]
     changes = Ledger(project.client, NAME).read().changes
     assert [(entry.before, entry.after) for entry in changes] == [("", "1"), ("1", "2"), ("2", "3")]

@@ -98,7 +98,7 @@ def test_a_service_on_an_empty_store_starts_and_says_what_to_do(project: Project
     server = Server(project)
     try:
         state = server.wait(503).json()
-        assert state["advice"] == "Nothing is in Production of SmallModel: make pipeline"
+        assert state["advice"] == "No version of SmallModel is in Production: make pipeline"
         assert requests.get(f"{server.url}/healthz", timeout=5).status_code == 200
     finally:
         assert server.end(signal.SIGINT) == 130
@@ -107,9 +107,9 @@ def test_a_service_on_an_empty_store_starts_and_says_what_to_do(project: Project
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        (["--host", "0.0.0.0"], 2, "A service that others reach must ask for a token."),
+        (["--host", "0.0.0.0"], 2, "is reachable from other machines, and no tokens are set."),
         (["--port", "99999"], 2, "port must be a number from 1 to 65535. Got '99999' instead."),
-        (["--host", "256.1.1.1", "--insecure", "on"], 6, "The service must be able to listen on 256.1.1.1:"),
+        (["--host", "256.1.1.1", "--insecure", "on"], 6, "The service cannot listen on 256.1.1.1:"),
         (["--insecure", "maybe"], 2, "insecure must be on or off."),
     ],
 )
@@ -128,4 +128,4 @@ def test_a_port_that_is_taken_is_named(copied: Project) -> None:
         taken.listen()
         server = Server(copied, "--port", str(taken.getsockname()[1]))
         assert server.end_by_itself() == 6
-    assert "must be able to listen on 127.0.0.1:" in server.log.read_text()
+    assert "cannot listen on 127.0.0.1:" in server.log.read_text()

@@ -27,7 +27,7 @@ def test_where_nothing_is_in_production_it_says_what_makes_something() -> None:
         "wanted": None,
         "refused": None,
         "registry": {"answers": True, "error": None},
-        "advice": "Nothing is in Production of Toy: make pipeline",
+        "advice": "No version of Toy is in Production: make pipeline",
     }
 
 

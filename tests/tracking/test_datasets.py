@@ -2,15 +2,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import mlflow
+import mlflow.data
+import pandas as pd
 import pytest
 from sqlalchemy import event
 
+from recipeline.artifacts import TEST, TRAIN
 from recipeline.config.recipe import Recipe
 from recipeline.data.sources import Source
 from recipeline.tracking._compat import engines_of
-from recipeline.tracking.datasets import log_dataset
+from recipeline.tracking.datasets import EVALUATION, TRAINING, log_dataset, log_rows
 from recipeline.tracking.manifest import Reader
-from recipeline.tracking.runs import StepRun
+from recipeline.tracking.runs import StepRun, open_run
 from recipeline.tracking.store import Store
 from tests.conftest import as_recipe, small_recipe
 from tests.toys import ROWS
@@ -68,3 +72,28 @@ def test_of_two_processes_that_log_the_same_dataset_at_once_both_succeed(store: 
         event.remove(engine, "before_cursor_execute", overtake)
     found = [store.client.get_run(each.id).inputs.dataset_inputs[0].dataset.digest for each in (run, other)]
     assert (len(inserted), found) == (1, [source.sha256[:32]] * 2)
+
+
+def test_the_rows_of_a_step_are_the_input_of_a_run_and_of_its_candidates_and_can_be_fetched(store: Store) -> None:
+    experiment = store.experiment("toy")
+    with open_run(store.client, "split", experiment, {}) as split:
+        split.save(TRAIN, ROWS)
+        split.save(TEST, ROWS.head(2))
+    with open_run(store.client, "train", experiment, {}) as run:
+        run.set_lineage({"split": split.id})
+        candidates = [new_run(store), new_run(store)]
+        for artifact, context in ((TRAIN, TRAINING), (TEST, EVALUATION)):
+            log_rows(run, artifact, small(), context, candidates)
+    for run_id in (run.id, *candidates):
+        found = store.client.get_run(run_id).inputs.dataset_inputs
+        assert [(tag.key, tag.value) for one in found for tag in one.tags] == [
+            ("mlflow.data.context", TRAINING),
+            ("mlflow.data.context", EVALUATION),
+        ]
+        assert [one.dataset.name for one in found] == ["toy", "toy"]
+        digests = [Reader(store.client).digest(artifact, split.id)[:32] for artifact in (TRAIN, TEST)]
+        assert [one.dataset.digest for one in found] == digests
+        sources = [mlflow.data.get_source(one.dataset) for one in found]
+        rows = [pd.read_parquet(source.load()) for source in sources]
+        pd.testing.assert_frame_equal(rows[0], ROWS)
+        pd.testing.assert_frame_equal(rows[1], ROWS.head(2))

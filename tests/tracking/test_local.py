@@ -73,7 +73,7 @@ def test_a_moved_store_is_not_opened_until_it_is_corrected_and_then_names_nothin
         project.symlink_to(after)
         assert open_here(after)  # every path still leads to the same files
         return
-    with pytest.raises(UnavailableError, match=r"was moved: it names its artifacts in .* `recipeline repair`") as error:
+    with pytest.raises(UnavailableError, match=r"was moved: its artifacts are in .* `recipeline repair`") as error:
         open_here(after)
     assert (str(project / "mlruns") in error.value.sentence, error.value.exit_code) == (True, 6)
     assert mend(after) == [project / "mlruns"]

@@ -29,6 +29,7 @@ from skops.io import dumps, loads
 
 from recipeline.config.recipe import Recipe
 from recipeline.errors import UsageError
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.trust import types_to_trust
 from recipeline.training.candidates import (
@@ -120,14 +121,14 @@ def test_a_mean_is_a_voting_regressor_of_its_members_in_order(with_mean: Recipe)
         ),
         (
             {"estimator": "sklearn.tree.DecisionTreeRegressor", "preprocess": ["sklearn.linear_model.Ridge"]},
-            ["'candidates.New.preprocess.0' must be a transformer. Got 'sklearn.linear_model.Ridge' instead."],
+            ["'candidates.New.preprocess.number.0' must be a transformer. Got 'sklearn.linear_model.Ridge' instead."],
         ),
         ({"estimator": "sklearn.linear_model.Rigde"}, ["'candidates.New.estimator'", "Did you mean 'Ridge'?"]),
         ({"estimator": "nowhere.Ridge"}, ["'candidates.New.estimator'", "'nowhere'"]),
         ({"estimator": "builtins.dict"}, ["must name a scikit-learn estimator", "'builtins.dict'"]),
         (
             {"estimator": "sklearn.linear_model.Ridge", "preprocess": ["sklearn.preprocessing.StandardScalar"]},
-            ["'candidates.New.preprocess.0.estimator'", "StandardScaler"],
+            ["'candidates.New.preprocess.number.0.estimator'", "StandardScaler"],
         ),
     ],
 )
@@ -358,7 +359,7 @@ def test_a_model_of_a_function_of_the_target_answers_in_the_targets_own_unit(
     np.testing.assert_allclose(inverse(function(target)), target)
     restored = loads(dumps(prepared), trusted=types_to_trust(prepared))
     np.testing.assert_array_equal(restored.predict(rows), prepared.predict(rows))
-    compiled = compile_model(prepared, ["a", "b"])
+    compiled = compile_model(prepared, Columns.of_numbers(["a", "b"]))
     assert compiled is not None
     np.testing.assert_allclose(compiled.predict(rows.to_numpy()), prepared.predict(rows), rtol=1e-12)
 

@@ -12,6 +12,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from recipeline.artifacts import INTERVAL
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.compiled.form import as_function
@@ -19,6 +20,8 @@ from recipeline.inference.interval import LEVEL, coverage, fit_constant, interva
 from recipeline.training.quantiles import SETTINGS, Quantiles, choose_interval, fit_quantiles
 
 ROWS = 600
+
+AB = Columns.of_numbers(["a", "b"])
 
 
 def spread_by_a(rows: int = ROWS, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -41,7 +44,7 @@ def fitted() -> Quantiles:
 
 def test_rows_that_are_more_uncertain_get_a_wider_interval_and_the_level_holds_for_new_rows(fitted: Quantiles) -> None:
     features, target = spread_by_a()
-    interval = choose_interval(features, target, features["b"].to_numpy(), fitted)
+    interval = choose_interval(features.to_numpy(), ["a", "b"], target, features["b"].to_numpy(), fitted)
     assert interval.method == "quantile"
     new, truth = spread_by_a(4000, seed=1)
     lower, upper = interval.around(new["b"].to_numpy(), new.to_numpy())
@@ -57,7 +60,7 @@ def test_where_the_features_say_nothing_of_the_spread_the_interval_is_of_constan
     features = pd.DataFrame({"a": rng.normal(size=ROWS)})
     target = 10 * features["a"].to_numpy() + rng.uniform(-1, 1, ROWS)
     quantiles = fit_quantiles(features, target, folds(), Workers(1), seed=42)()
-    interval = choose_interval(features, target, 10 * features["a"].to_numpy(), quantiles)
+    interval = choose_interval(features.to_numpy(), ["a", "b"], target, 10 * features["a"].to_numpy(), quantiles)
     assert interval == fit_constant(target, 10 * features["a"].to_numpy())
 
 
@@ -91,7 +94,7 @@ def test_missing_values_are_taken() -> None:
     features, target = spread_by_a()
     features.loc[::7, "a"] = np.nan
     quantiles = fit_quantiles(features, target, folds(), Workers(1), seed=42)()
-    interval = choose_interval(features, target, features["b"].to_numpy(), quantiles)
+    interval = choose_interval(features.to_numpy(), ["a", "b"], target, features["b"].to_numpy(), quantiles)
     assert np.isfinite(interval.around(features["b"].to_numpy(), features.to_numpy())).all()
 
 
@@ -99,10 +102,10 @@ def test_a_file_of_the_models_answers_as_they_do_and_has_a_compiled_form(fitted:
     features, _ = spread_by_a(50, seed=2)
     INTERVAL.write(fitted.models, tmp_path / "interval.skops")
     for before, after in zip(fitted.models, INTERVAL.read(tmp_path / "interval.skops"), strict=True):
-        np.testing.assert_array_equal(as_function(before, ["a", "b"])(features.to_numpy()), after.predict(features))
-        compiled = compile_model(after, ["a", "b"])
+        np.testing.assert_array_equal(as_function(before, AB)(features.to_numpy()), after.predict(features))
+        compiled = compile_model(after, AB)
         assert compiled is not None
-        assert differences(compiled, after, features) == ""
+        assert differences(compiled, after, features, AB) == ""
 
 
 def test_a_file_that_holds_anything_that_is_not_trusted_is_refused_unbuilt(tmp_path: Path) -> None:
@@ -118,7 +121,7 @@ def test_columns_without_values_or_with_one_value_only_are_fitted_on_all_rows_an
     features = features.assign(**degenerate, **{"of one fold": of_one_fold, "once": np.where(np.arange(120) == 5, 7.0, np.nan)})
     found = fit_quantiles(features, target, folds(120, 2), Workers(1), seed=42)()
     assert np.isfinite(found.out_of_fold).all()
-    interval = choose_interval(features, target, features["b"].to_numpy(), found)
+    interval = choose_interval(features.to_numpy(), list(features), target, features["b"].to_numpy(), found)
     for rows in (features, features.fillna(99.0), features * np.nan):
         assert np.isfinite(interval.around(target, rows.to_numpy())).all()
         assert np.isfinite([model.predict(rows) for model in found.models]).all()
@@ -131,7 +134,7 @@ def test_the_interval_is_chosen_by_its_score_and_not_by_its_width() -> None:
     target = features["b"].to_numpy() + np.where(features["a"] > 0.93, 5.0, 0.2) * rng.normal(size=1000)
     centre = features["b"].to_numpy()
     quantiles = fit_quantiles(features, target, folds(1000), Workers(1), seed=42)()
-    interval = choose_interval(features, target, centre, quantiles)
+    interval = choose_interval(features.to_numpy(), ["a", "b"], target, centre, quantiles)
     limits = interval.around(centre, features.to_numpy())
     constant = fit_constant(target, centre).around(centre, features.to_numpy())
     assert interval.method == "quantile"

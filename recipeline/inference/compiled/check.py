@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.form import Compiled
 
 #: Error that answers may have where `exact` is not promised, in standard deviations of the answers.
 TOLERANCE = 1e-6
 
 
-def differences(compiled: Compiled, model: BaseEstimator, rows: pd.DataFrame) -> str:
+def differences(compiled: Compiled, model: BaseEstimator, rows: pd.DataFrame, columns: Columns) -> str:
     """Return "" where `compiled` answers `rows` as `model` does, at once and one by one; else a sentence with the worst row.
 
     As `model` does: equal bit for bit where `compiled.exact`, else within 1e-6 of the standard deviation of the answers: what
@@ -24,7 +23,7 @@ def differences(compiled: Compiled, model: BaseEstimator, rows: pd.DataFrame) ->
     ----------
     rows : the model's features as its columns, in its order, at least one row, no NaN.
     """
-    values = np.array(rows, dtype=np.float64, order="C")
+    values = columns.matrix(rows)
     expected = np.asarray(model.predict(rows), dtype=np.float64)
     answers = {
         "at once": compiled.predict(values),
@@ -43,22 +42,17 @@ def differences(compiled: Compiled, model: BaseEstimator, rows: pd.DataFrame) ->
     return ""
 
 
-def random_rows(low: np.ndarray, high: np.ndarray, names: Sequence[str], *, rows: int, seed: int) -> pd.DataFrame:
-    """Return `rows` rows to ask a model, with `names` as their columns: a third of each of three sorts.
+def random_rows(columns: Columns, *, rows: int, seed: int) -> pd.DataFrame:
+    """Return `rows` rows to ask a model, as the data frame that it takes: a third of each of three sorts.
 
-    Within [low, high]; beyond it by up to 20 % of the range on either side; and rounded to 1 to 4 decimals, because trees split
-    between values that were rounded, and a row that lies on the split itself is where a small error shows.
-
-    Parameters
-    ----------
-    low, high : (features,), finite.
+    Within the range of the training rows; beyond it by up to 20 % of the range on either side; and rounded to 1 to 4 decimals,
+    because trees split between values that were rounded, and a row that lies on the split itself is where a small error shows.
+    The range of each column must be known.
     """
     rng = np.random.default_rng(seed)
-    share = rng.random((rows, len(names)))
+    share = rng.random((rows, len(columns.features)))
     share[1::3] = 1.4 * share[1::3] - 0.2
-    values = low + share * (np.asarray(high) - low)
-    decimals = rng.integers(1, 5, size=values.shape)
+    decimals = rng.integers(1, 5, size=share.shape)
     decimals[np.arange(rows) % 3 != 2] = 0
-    for number in range(1, 5):
-        values = np.where(decimals == number, np.round(values, number), values)
-    return pd.DataFrame(values, columns=list(names))
+    codes = [it.kind.draw(it, share[:, place], decimals[:, place]) for place, it in enumerate(columns.features)]
+    return columns.frame(np.column_stack(codes))

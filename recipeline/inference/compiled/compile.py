@@ -5,37 +5,38 @@ Nothing here is to be believed unseen: who compiles a model asks `differences`, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, is_regressor
-from sklearn.compose import TransformedTargetRegressor
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import VotingRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR, NuSVR
 
 from recipeline.inference._compat import LinearModel
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
+from recipeline.inference.compiled.encoders import compile_columns
 from recipeline.inference.compiled.form import Compiled, Operations, Predict, UnknownKindError, after, as_function
 from recipeline.inference.compiled.kernels import compile_kernel
 from recipeline.inference.compiled.linear import linear_form, linear_operations
 from recipeline.inference.compiled.trees import FEW_ROWS_HISTOGRAM, compile_trees
 
 
-def compile_model(model: BaseEstimator, feature_names: Sequence[str]) -> Compiled | None:
-    """Return `model`, fitted to the columns `feature_names` in this order, as a function; None where it is of no known kind.
+def compile_model(model: BaseEstimator, columns: Columns) -> Compiled | None:
+    """Return `model`, fitted to the `columns`, as a function of codes; None where it is of no known kind.
 
     A subclass from elsewhere, several targets, categories, a link function, a clipped scale: none is of a known kind, and
     neither is what has such a part. Trees behind a projection (PCA) are not either: its last bit depends on how many rows BLAS
     is given, and decides on which side of a split a row is.
     """
-    width = len(feature_names)
+    width = len(columns.names)
     try:
-        _check_names(model, list(feature_names))
-        compiled = _compile(model, width, ())
+        _check_names(model, list(columns.names))
+        compiled = _compile(model, columns, width, ())
         for rows in (1, FEW_ROWS_HISTOGRAM + 1):  # each of the ways to walk trees
             if compiled.predict(np.zeros((rows, width))).shape != (rows,):
                 return None
@@ -44,11 +45,12 @@ def compile_model(model: BaseEstimator, feature_names: Sequence[str]) -> Compile
     return compiled
 
 
-def fastest(model: BaseEstimator, rows: pd.DataFrame) -> Predict:
-    """Return `model` as a function of an array: compiled where that answers some of `rows` as it does, and none has a NaN."""
-    names = list(rows.columns)
-    compiled = None if rows.isna().to_numpy().any() else compile_model(model, names)
-    return as_function(model, names) if compiled is None or differences(compiled, model, rows.head(20)) else compiled.predict
+def fastest(model: BaseEstimator, rows: pd.DataFrame, columns: Columns) -> Predict:
+    """Return `model` as a function of codes: compiled where that answers some of `rows` as it does, and none has a NaN."""
+    compiled = None if rows.isna().to_numpy().any() else compile_model(model, columns)
+    if compiled is None or differences(compiled, model, rows.head(20), columns):
+        return as_function(model, columns)
+    return compiled.predict
 
 
 def _check_names(model: BaseEstimator, names: list[str]) -> None:
@@ -66,20 +68,29 @@ def _parts(model: Pipeline) -> list[BaseEstimator]:
     return [part for _, part in transformers if part is not None and part != "passthrough"] + [final]
 
 
-def _compile(model: BaseEstimator, width: int, operations: Operations) -> Compiled:
-    """Return `model` as a function of the `width` columns that are there before `operations`."""
+def _compile(model: BaseEstimator, columns: Columns | None, width: int, operations: Operations) -> Compiled:
+    """Return `model` as a function of the `width` columns that are there before `operations`.
+
+    `columns` are what the model was fitted to; None where it is a part that gets what another one made of them.
+    """
     if type(model) is Pipeline:
         *transformers, final = _parts(model)
+        if columns and transformers and type(transformers[0]) is ColumnTransformer:
+            encode, inside = compile_columns(transformers[0], columns)
+            rest = model[model.steps.index(next(step for step in model.steps if step[1] is transformers[0])) + 1 :]
+            return _after_encoding(encode, _compile(rest, None, inside, ()))
         for transformer in transformers:
             _check_width(transformer, width, operations)
             operations += linear_operations(transformer)
-        return _compile(final, width, operations)
+        return _compile(final, None, width, operations)
     if type(model) is VotingRegressor:
-        return _compile_mean(model, [_compile(member, width, operations) for member in model.estimators_])
+        return _compile_mean(model, [_compile(member, columns, width, operations) for member in model.estimators_])
     if type(model) is TransformedTargetRegressor and type(model.transformer_) is StandardScaler:
-        return _compile_unscaled(_compile(model.regressor_, width, operations), model.transformer_)
+        return _compile_unscaled(_compile(model.regressor_, columns, width, operations), model.transformer_)
     if type(model) is TransformedTargetRegressor and model.inverse_func in (np.expm1, np.exp, np.square):
-        return _compile_inverted(_compile(model.regressor_, width, operations), model.inverse_func)
+        return _compile_inverted(_compile(model.regressor_, columns, width, operations), model.inverse_func)
+    if columns and not columns.are_numbers:
+        raise UnknownKindError
     inside = _check_width(model, width, operations)
     if type(model) in (SVR, NuSVR):
         return compile_kernel(model, operations)
@@ -88,6 +99,10 @@ def _compile(model: BaseEstimator, width: int, operations: Operations) -> Compil
     if any(operation is np.matmul for operation, _ in operations):
         raise UnknownKindError
     return after(operations, compile_trees(model, inside))
+
+
+def _after_encoding(encode: Predict, inside: Compiled) -> Compiled:
+    return replace(inside, predict=lambda rows: inside.predict(encode(rows)), is_light=False)
 
 
 def _check_width(part: BaseEstimator, width: int, operations: Operations) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator
+
+from recipeline.inference.columns import Columns
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -23,8 +24,8 @@ class Compiled:
     ----------
     kind : what it computes, for people: "linear", "trees", "boosted trees", "kernel", or "mean of" several of these.
     exact : its answers are the model's, bit for bit; else within 1e-6 of them.
-    predict : from float64, C-contiguous, (rows, features), to float64, (rows,). There must be no NaN, and for trees nothing too
-        large for float32. It may be called by many threads at once, starts none, and leaves its input as it is.
+    predict : from codes, float64, C-contiguous, (rows, features), to float64, (rows,). There must be no NaN, and for trees
+        nothing too large for float32. It may be called by many threads at once, starts none, and leaves its input as it is.
     is_light : many rows are so little work for it that to share them among threads takes longer.
     """
 
@@ -34,10 +35,9 @@ class Compiled:
     is_light: bool = False
 
 
-def as_function(model: BaseEstimator, feature_names: Sequence[str]) -> Predict:
-    """Return `model`, asked as ever, as a function of an array; NaN is for the model to take or to refuse."""
-    names = list(feature_names)
-    return lambda rows: np.asarray(model.predict(pd.DataFrame(rows, columns=names)), dtype=np.float64)
+def as_function(model: BaseEstimator, columns: Columns) -> Predict:
+    """Return `model`, asked as ever, as a function of codes; NaN is for the model to take or to refuse."""
+    return lambda rows: np.asarray(model.predict(columns.frame(rows)), dtype=np.float64)
 
 
 class UnknownKindError(Exception):

@@ -1,4 +1,4 @@
-"""The card of compare: what is different between two results of the same recipe, and what that did to the figures."""
+"""The card of compare: differences between two results of one recipe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from recipeline.reports.plots.change import plot_pairs
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: how people call it, its run of evaluate, and what that found; `rows` is a digest of its test rows."""
+    """One of the two results: name, evaluate run, metrics, digest of test rows.
+
+    `rows` is the digest.
+    """
 
     name: str
     run_id: str
@@ -24,7 +27,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two results, and a line for each component of the steps that differs."""
+    """Two results, and a line for each component that differs."""
 
     before: Side
     after: Side
@@ -41,16 +44,19 @@ def make_card(found: Comparison) -> Card:
         f"{before.metrics['best']['candidate']} → {after.metrics['best']['candidate']}.",
         [
             Section("The best candidates", compare_best(found)),
-            Section("What is different", list_differences(found)),
+            Section("Differences", list_differences(found)),
             *_candidates(before, after),
         ],
     )
 
 
 def compare_best(found: Comparison) -> list[Block]:
-    """Return the best candidates side by side, with a warning where their figures are of different rows."""
+    """Return the best candidates side by side.
+
+    A warning is added where their metrics are from different test rows.
+    """
     before, after = found.before, found.after
-    other = Note("The test rows are not the same: the figures are of different rows, and do not compare.", "warning")
+    other = Note("The test rows differ: the metrics are of different rows and cannot be compared.", "warning")
     rows: list[list[Cell]] = [
         ["run of evaluate", before.run_id, after.run_id, ""],
         ["rows from", before.source, after.source, ""],
@@ -70,7 +76,7 @@ def compare_best(found: Comparison) -> list[Block]:
 def list_differences(found: Comparison) -> list[Block]:
     """Return a line for each component that differs."""
     if not found.differences:
-        return [Note("Nothing that is recorded: settings, rows, code and libraries are the same.")]
+        return [Note("No recorded differences: settings, rows, code and libraries are the same.")]
     return [Lines(list(found.differences))]
 
 
@@ -81,7 +87,7 @@ def _candidates(before: Side, after: Side) -> list[Section]:
         return []
     plot = Plot(
         "candidates",
-        "Cross-validated R2 of the candidates that both have, before and after.",
+        "Cross-validated R2 of the candidates in both results, before and after.",
         lambda: plot_pairs(
             common,
             [old[name]["cv_mean_score"] for name in common],

@@ -1,4 +1,4 @@
-"""The card of evaluate: how good the best candidate is on rows it has not seen, whether that is enough, and where it errs."""
+"""The card of evaluate: test metrics, gates and diagnosis of the best candidate."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def make_card(results: Results) -> Card:
     passed = verdict["verdict"] == VALIDATED
     sentence = f"{best['candidate']} is {verdict['verdict']}: R2 {best['r2']:.4f} on {metrics['test_rows']:,} test rows."
     sections = [
-        Section("Is it good enough?", [_gates(verdict)]),
-        Section("How good is it?", [_scores(best), _facts(metrics)]),
+        Section("Gates", [_gates(verdict)]),
+        Section("Test metrics", [_scores(best), _facts(metrics)]),
         Section("All candidates on the test rows", [_candidates(metrics, results.load(LEADERBOARD))]),
         *_leaks(metrics),
         Section("Predicted against true", [_predicted(rows, best["candidate"], label)]),
         Section("Residuals", [_residuals(rows, best["candidate"], label)]),
         Section("Calibration", [_calibration(diagnosis, label), *_grades(best, label)]),
-        Section("Where it errs", [_slices(diagnosis, label), _worst(diagnosis, results.recipe.target)]),
-        Section("What it looks at", [_importance(diagnosis)]),
-        Section("How sure it is", _interval(best, diagnosis)),
+        Section("Errors by slice", [_slices(diagnosis, label), _worst(diagnosis, results.recipe.target)]),
+        Section("Feature importance", [_importance(diagnosis)]),
+        Section("Prediction interval", _interval(best, diagnosis)),
     ]
     notes = [Note(line, "bad") for line in failures(verdict)]
     return Card(
@@ -68,7 +68,7 @@ def _scores(best: Json) -> Plot:
     low, high = ([intervals[name][end] for name in names] for end in (0, 1))
     return Plot(
         "scores",
-        "R2, root mean squared and mean absolute error on the test rows, with 95 % intervals from resampling distinct rows.",
+        "R2, root mean squared and mean absolute error on the test rows, with 95 % bootstrap intervals over distinct rows.",
         lambda: plot_intervals(list(names.values()), values, low, high),
         Table(["metric", "value", "from", "to"], [list(row) for row in zip(names.values(), values, low, high, strict=True)]),
     )
@@ -112,7 +112,7 @@ def _candidates(metrics: Json, board: pd.DataFrame) -> Plot:
     ]
     return Plot(
         "candidates",
-        "R2 of each candidate: over the folds, by which the best one is chosen, and on the test rows.",
+        "R2 of each candidate over the folds, which selects the best one, and on the test rows.",
         lambda: plot_leaderboard(
             names, board["cv_mean_score"].tolist(), board[folds].to_numpy(dtype=float), [scores[name]["r2"] for name in names]
         ),
@@ -128,17 +128,15 @@ def _leaks(metrics: Json) -> list[Section]:
         [name, leaks["r2_with_twin"][name], scores["r2"], leaks["r2_without_twin"][name]]
         for name, scores in metrics["candidates"].items()
     ]
-    note = Note(
-        f"{leaks['leaked_rows']:,} test rows have a twin in training: the figure without them is the honest one.", "warning"
-    )
-    return [Section("What the copies are worth", [note, Table(["candidate", "R2 with a twin", "R2, all", "R2 without"], rows)])]
+    note = Note(f"{leaks['leaked_rows']:,} test rows have a twin in training: use the R2 without them.", "warning")
+    return [Section("Effect of twins", [note, Table(["candidate", "R2 with a twin", "R2, all", "R2 without"], rows)])]
 
 
 def _predicted(rows: pd.DataFrame, name: str, label: str) -> Plot:
     true, predicted = rows["target"].to_numpy(dtype=float), rows[f"predicted {name}"].to_numpy(dtype=float)
     return Plot(
         "predicted_vs_true",
-        f"{name}: each test row; on the dashed line the prediction is right.{explain_points(len(true))}",
+        f"{name}: predictions of the test rows; the dashed line is a perfect prediction.{explain_points(len(true))}",
         lambda: plot_predicted(true, predicted, label),
         summarise_pairs(true, predicted),
     )
@@ -150,7 +148,7 @@ def _residuals(rows: pd.DataFrame, name: str, label: str) -> Plot:
     quantiles = np.quantile(true - predicted, levels)
     return Plot(
         "residuals",
-        f"{name}: what is left over, true minus predicted, against the prediction; on the right how often."
+        f"{name}: residuals (true minus predicted) against the prediction, with their distribution on the right."
         f"{explain_points(len(true))}",
         lambda: plot_residuals(true, predicted, label),
         Table(["quantile of the residuals", "value"], [[q, float(value)] for q, value in zip(levels, quantiles, strict=True)]),
@@ -162,7 +160,7 @@ def _calibration(diagnosis: Json, label: str) -> Plot:
     said, true = ([entry[key] for entry in bins] for key in ("mean_predicted", "mean_true"))
     return Plot(
         "calibration",
-        "Rows of about the same prediction together: are they right on average?",
+        "Calibration: the mean true value of rows with similar predictions.",
         lambda: plot_calibration(said, true, label),
         Table(
             ["predicted from", "to", "rows", "mean predicted", "mean true", "mean absolute error"],
@@ -179,7 +177,7 @@ def _grades(best: Json, label: str) -> list[Block]:
     return [
         Plot(
             "errors_per_grade",
-            "The error of each true grade, and which way it goes.",
+            "Error and bias of each true grade.",
             lambda: plot_grades(columns["grade"], columns["mae"], columns["bias"], columns["rows"], label),
             Table(
                 ["grade", "test rows", "mean absolute error", "bias"],
@@ -194,7 +192,7 @@ def _slices(diagnosis: Json, label: str) -> Plot:
     names = [entry["slice"] for entry in slices]
     return Plot(
         "slices",
-        "The error of slices of the test rows: the recipe's, and the lowest and highest quarters of the top three columns.",
+        "Error of slices of the test rows: the recipe's, and the lowest and highest quarters of the top three columns.",
         lambda: plot_slices(names, [entry["mae"] for entry in slices], [entry["bias"] for entry in slices], label),
         Table(
             ["slice", "rows", "mean absolute error", "bias"], [[e[k] for k in ("slice", "rows", "mae", "bias")] for e in slices]
@@ -203,7 +201,7 @@ def _slices(diagnosis: Json, label: str) -> Plot:
 
 
 def _strongest(diagnosis: Json, features: list[str]) -> tuple[list[str], str]:
-    """Return the features that get a place, by importance, and the sentence that says which they are."""
+    """Return the most important features that are shown, and a sentence on the rest."""
     strength = {entry["feature"]: entry["mean"] for entry in diagnosis["importance"]}
     return select_strongest(features, [strength[name] for name in features])
 
@@ -213,7 +211,7 @@ def _worst(diagnosis: Json, target: str) -> Table:
     features, which = _strongest(diagnosis, [name for name in worst[0]["values"] if name != target])
     names = [target, *features]
     rows = [[row["row"], row["predicted"], *(row["values"][name] for name in names)] for row in worst]
-    return Table(["row", "predicted", *names], rows, f"The test rows that it errs most on (row 0 is the first){which}")
+    return Table(["row", "predicted", *names], rows, f"The test rows with the largest errors (row 0 is the first){which}")
 
 
 def _importance(diagnosis: Json) -> Plot:
@@ -221,8 +219,7 @@ def _importance(diagnosis: Json) -> Plot:
     names, mean, std = ([entry[key] for entry in found] for key in ("feature", "mean", "std"))
     return Plot(
         "importance",
-        "How much R2 drops when a column is shuffled among the rows. Of columns that say the same, each looks dispensable."
-        f"{which}",
+        f"Drop of R2 when a column is shuffled (permutation importance). Correlated columns share their importance.{which}",
         lambda: plot_importance(names, mean, std),
         Table(["column", "drop of R2", "std over shuffles"], [list(row) for row in zip(names, mean, std, strict=True)]),
     )
@@ -232,7 +229,7 @@ def _interval(best: Json, diagnosis: Json) -> list[Block]:
     inside = best["interval_90"]
     facts = Facts(
         {
-            "Level that is meant": inside["level"],
+            "Nominal level": inside["level"],
             "Share of test rows inside": inside["coverage"],
             "Mean width": inside["mean_width"],
             "Test rows": inside["rows"],
@@ -241,7 +238,7 @@ def _interval(best: Json, diagnosis: Json) -> list[Block]:
     table = Table(
         ["predicted from", "to", "rows", "share inside"],
         [[entry[key] for key in ("from", "to", "rows", "interval_coverage")] for entry in diagnosis["by_predicted"]],
-        "The level holds on average, not for every range of predictions",
+        "Coverage by range of predictions; the nominal level holds on average only",
     )
     features, which = _strongest(diagnosis, list(dict.fromkeys(entry["feature"] for entry in diagnosis["coverage"])))
     by_feature = Table(
@@ -251,6 +248,6 @@ def _interval(best: Json, diagnosis: Json) -> list[Block]:
             for entry in diagnosis["coverage"]
             if entry["feature"] in features
         ],
-        f"Nor for every range of a column: fifths of its values.{which}",
+        f"Coverage by range of each column, in fifths of its values.{which}",
     )
     return [facts, table, by_feature]

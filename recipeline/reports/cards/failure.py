@@ -1,4 +1,4 @@
-"""The card of a step that failed: the sentence, and what it is about, row by row."""
+"""The card of a step that failed: the error, and its details row by row."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def describe_failure(step: str, results: Results, error: BaseException) -> Card:
         shown = violations.head(_LISTED)
         caption = f"The first {_LISTED} of {len(violations)} violations" if len(violations) > _LISTED else "All violations"
         blocks.append(Table(list(shown.columns), shown.astype(object).values.tolist(), caption))
-    how = "It was refused, and nothing after it was run." if expected else "This is a bug; the traceback is in the terminal."
-    return Card(f"{step}: failed", how, [Section("What went wrong", blocks)], tone="bad")
+    how = "The step failed; later steps were not run." if expected else "This is a bug; the traceback is in the terminal."
+    return Card(f"{step}: failed", how, [Section("Details", blocks)], tone="bad")

@@ -1,4 +1,4 @@
-"""The card of ingest: where the rows are from, what they must be, and what they are."""
+"""The card of ingest: source, schema and profile of the rows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from recipeline.artifacts import COLUMN_PROFILE
 from recipeline.config.table import SYNTHETIC
 from recipeline.reports.blocks import Card, Facts, Note, Plot, Results, Section, Table
+from recipeline.reports.kinds.every import KINDS
 from recipeline.reports.limits import select_strongest
 from recipeline.reports.plots.rows import plot_correlations, plot_distributions
 
@@ -17,7 +18,7 @@ def make_card(results: Results) -> Card:
     rows, distinct = profile["rows"], profile["distinct_rows"]
     notes = []
     if source == SYNTHETIC:
-        notes.append(Note("These rows are SYNTHETIC, made up: no score on them says anything about real ones.", "warning"))
+        notes.append(Note("The rows are SYNTHETIC: scores on them do not apply to real rows.", "warning"))
     facts = {
         "Source": results.tag("data_origin"),
         "Kind of source": source,
@@ -30,10 +31,10 @@ def make_card(results: Results) -> Card:
     }
     return Card(
         "ingest: the rows",
-        f"{rows:,} rows of {len(profile['columns'])} columns, all as the recipe wants them; {rows - distinct:,} are copies.",
+        f"{rows:,} rows of {len(profile['columns'])} columns, all valid by the recipe; {rows - distinct:,} are copies.",
         [
-            Section("Where they are from", [Facts(facts)]),
-            Section("What they must be, and are", [_schema(results, profile)]),
+            Section("Source", [Facts(facts)]),
+            Section("Schema and profile", [_schema(results, profile)]),
             Section("Distributions", [_distributions(profile)]),
             Section("Correlations", [_correlations(profile)]),
         ],
@@ -53,26 +54,24 @@ def _schema(results: Results, profile: dict) -> Table:  # type: ignore[type-arg]
                 found["type"],
                 columns[name].min,
                 columns[name].max,
-                *(found["quantiles"][q] for q in ("0", "0.5", "1")),
-                found["mean"],
-                found["std"],
+                *KINDS[found["type"]].spread(found),
                 found["missing"],
             ]
             for name, found in profile["columns"].items()
         ],
-        "Each column: what is physically possible, and what is there",
+        "The possible range of each column, and the range in the data",
     )
 
 
 def _distributions(profile: dict) -> Plot:  # type: ignore[type-arg]
-    known, which = select_strongest([name for name, it in profile["columns"].items() if sum(it["histogram"]["counts"])])
-    columns = {name: profile["columns"][name] for name in known}
-    counts = {name: np.array(found["histogram"]["counts"], dtype=float) for name, found in columns.items()}
-    ends = {name: (found["quantiles"]["0"], found["quantiles"]["1"]) for name, found in columns.items()}
+    bars = {name: KINDS[found["type"]].bars(found) for name, found in profile["columns"].items()}
+    known, which = select_strongest([name for name, (counts, _) in bars.items() if counts.sum()])
+    counts = {name: bars[name][0] for name in known}
+    ends = {name: bars[name][1] for name in known}
     head = ["column", *(f"bin {number + 1}" for number in range(max(map(len, counts.values()))))]
     return Plot(
         "distributions",
-        f"How the values of each column are spread from its least to its greatest: rows in equal bins.{which}",
+        f"Distribution of each column from its minimum to its maximum, in equal bins.{which}",
         lambda: plot_distributions(counts, ends),
         Table(head, [[name, *map(int, values)] for name, values in counts.items()]),
     )
@@ -86,7 +85,7 @@ def _correlations(profile: dict) -> Plot:  # type: ignore[type-arg]
     names = [names[place] for place in kept]
     return Plot(
         "correlations",
-        f"Which columns go together: Spearman's rank correlation of each pair.{which}",
+        f"Spearman's rank correlation of each pair of columns.{which}",
         lambda: plot_correlations(names, filled[np.ix_(kept, kept)]),
         Table(
             ["column", *names],

@@ -1,4 +1,4 @@
-"""The card of the chain: what ran, what was reused and why not, how long, what came out; and the way to the steps' cards."""
+"""The card of the chain: steps, reuse, durations, results and links."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ ALWAYS = "always run"
 
 
 @dataclass(frozen=True)
-class Leg:
-    """What became of a step: its run, when it began after the chain and how long it took (both 0 where it was reused)."""
+class StepSummary:
+    """One step of a chain: run, reason, outcome, start and duration in seconds.
+
+    The start is counted from that of the chain; both times are 0 for a reused step.
+    """
 
     step: str
     run_id: str
@@ -29,13 +32,13 @@ class Leg:
 
 
 @dataclass(frozen=True)
-class Story:
-    """All of a chain: its steps, and what they found, None where it did not come to that."""
+class ChainSummary:
+    """A chain: its steps and their results; None for results that do not exist."""
 
     recipe: str
     profile: str
     source: Mapping[str, str]
-    legs: Sequence[Leg]
+    steps: Sequence[StepSummary]
     metrics: Mapping[str, Any] | None = None
     verdict: Mapping[str, Any] | None = None
     version: Mapping[str, Any] | None = None
@@ -45,96 +48,96 @@ class Story:
     warnings: Sequence[str] = field(default=())
 
 
-def make_card(story: Story) -> Card:
+def make_card(chain: ChainSummary) -> Card:
     """Return the index card of a chain."""
-    sentence, tone = _verdict(story)
-    notes = [Note(text, "warning") for text in story.warnings]
-    if story.source.get("source") == "synthetic":
-        notes.insert(0, Note("The rows are SYNTHETIC, made up: no score says anything about real ones.", "warning"))
+    sentence, tone = _verdict(chain)
+    notes = [Note(text, "warning") for text in chain.warnings]
+    if chain.source.get("source") == "synthetic":
+        notes.insert(0, Note("The rows are SYNTHETIC: the scores do not apply to real rows.", "warning"))
     return Card(
-        f"{story.recipe}: from the rows to Production",
+        f"{chain.recipe}: from the rows to Production",
         sentence,
         [
-            Section("The story", _tell(story)),
-            Section("The steps", _steps(story)),
-            *_since(story),
-            *_results(story),
+            Section("Overview", _overview(chain)),
+            Section("The steps", _steps(chain)),
+            *_since(chain),
+            *_results(chain),
         ],
         tone=tone,
         notes=notes,
     )
 
 
-def _verdict(story: Story) -> tuple[str, Tone]:
-    if story.error:
-        return f"The chain failed: {story.error}", "bad"
-    if story.decision and story.version:
-        outcome = story.decision["outcome"]
-        what = f"Version {story.version['version']} ({story.version['candidate']})"
-        sentence = f"{what} was {outcome}: {story.decision['reason']}."
+def _verdict(chain: ChainSummary) -> tuple[str, Tone]:
+    if chain.error:
+        return f"The chain failed: {chain.error}", "bad"
+    if chain.decision and chain.version:
+        outcome = chain.decision["outcome"]
+        what = f"Version {chain.version['version']} ({chain.version['candidate']})"
+        sentence = f"{what} was {outcome}: {chain.decision['reason']}."
         return sentence, "good" if outcome == "promoted" else "plain"
-    if story.verdict:
-        return f"{story.verdict['candidate']} fails a gate of the recipe: nothing was registered.", "bad"
-    return "The chain did not come to a verdict.", "warning"
+    if chain.verdict:
+        return f"{chain.verdict['candidate']} fails a gate of the recipe and was not registered.", "bad"
+    return "The chain ended without a verdict.", "warning"
 
 
-def _tell(story: Story) -> list[Block]:
-    kind, origin = story.source.get("source", "unknown"), story.source.get("origin", "unknown")
-    facts: dict[str, Any] = {"Recipe": story.recipe, "Profile": story.profile, "Rows from": origin, "Kind of source": kind}
-    if story.metrics:
-        best = story.metrics["best"]
+def _overview(chain: ChainSummary) -> list[Block]:
+    kind, origin = chain.source.get("source", "unknown"), chain.source.get("origin", "unknown")
+    facts: dict[str, Any] = {"Recipe": chain.recipe, "Profile": chain.profile, "Rows from": origin, "Kind of source": kind}
+    if chain.metrics:
+        best = chain.metrics["best"]
         facts |= {
             "Best candidate": best["candidate"],
             "Test R2": best["r2"],
             "Test MAE": best["mae"],
-            "CV R2 mean": story.metrics["candidates"][best["candidate"]]["cv_mean_score"],
+            "CV R2 mean": chain.metrics["candidates"][best["candidate"]]["cv_mean_score"],
         }
-    if story.version:
-        facts["Registered"] = f"{story.version['name']} version {story.version['version']}"
-    if story.decision:
-        facts["Decision"] = f"{story.decision['outcome']} ({story.decision['rule']})"
+    if chain.version:
+        facts["Registered"] = f"{chain.version['name']} version {chain.version['version']}"
+    if chain.decision:
+        facts["Decision"] = f"{chain.decision['outcome']} ({chain.decision['rule']})"
     return [Facts(facts)]
 
 
-def _steps(story: Story) -> list[Block]:
-    legs = story.legs
-    if not legs:
+def _steps(chain: ChainSummary) -> list[Block]:
+    steps = chain.steps
+    if not steps:
         return [Note("No step was run.")]
     rows: list[list[Cell]] = [
-        [leg.step, "reused" if leg.reused else leg.outcome, leg.why, round(leg.seconds, 1), leg.run_id] for leg in legs
+        [step.step, "reused" if step.reused else step.outcome, step.why, round(step.seconds, 1), step.run_id] for step in steps
     ]
     timeline = Plot(
         "timeline",
-        "When each step was at work.",
+        "Start and duration of each step.",
         lambda: plot_timeline(
-            [leg.step for leg in legs],
-            [leg.begun for leg in legs],
-            [leg.seconds for leg in legs],
-            [leg.reused for leg in legs],
+            [step.step for step in steps],
+            [step.begun for step in steps],
+            [step.seconds for step in steps],
+            [step.reused for step in steps],
         ),
-        Table(["step", "seconds"], [[leg.step, round(leg.seconds, 1)] for leg in legs]),
+        Table(["step", "seconds"], [[step.step, round(step.seconds, 1)] for step in steps]),
     )
     return [
         # Where all is reused there is little to see, and matplotlib, half a second, need not be imported for it.
-        *([timeline] if any(not leg.reused and leg.why != ALWAYS for leg in legs) else []),
+        *([timeline] if any(not step.reused and step.why != ALWAYS for step in steps) else []),
         Table(["step", "outcome", "why it was run", "seconds", "run"], rows),
-        Links([Link(f"The card of {leg.step}", leg.card) for leg in legs if leg.card]),
+        Links([Link(f"The card of {step.step}", step.card) for step in steps if step.card]),
     ]
 
 
-def _since(story: Story) -> list[Section]:
-    if not story.since:
+def _since(chain: ChainSummary) -> list[Section]:
+    if not chain.since:
         return []
-    return [Section("Since the last run", [*compare_best(story.since), *list_differences(story.since)])]
+    return [Section("Since the last run", [*compare_best(chain.since), *list_differences(chain.since)])]
 
 
-def _results(story: Story) -> list[Section]:
-    if not story.metrics:
+def _results(chain: ChainSummary) -> list[Section]:
+    if not chain.metrics:
         return []
     rows = [
         [name, *(scores[key] for key in ("r2", "rmse", "mae", "cv_mean_score", "cv_std"))]
-        for name, scores in sorted(story.metrics["candidates"].items(), key=lambda item: -item[1]["r2"])
+        for name, scores in sorted(chain.metrics["candidates"].items(), key=lambda item: -item[1]["r2"])
     ]
-    best = [row[0] for row in rows].index(story.metrics["best"]["candidate"])
+    best = [row[0] for row in rows].index(chain.metrics["best"]["candidate"])
     columns = ["candidate", "test R2", "test RMSE", "test MAE", "CV R2 mean", "CV R2 std"]
     return [Section("The candidates", [Table(columns, rows, "By test R2; the best one, by CV R2, is marked", marked=best)])]

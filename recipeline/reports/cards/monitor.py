@@ -1,10 +1,9 @@
-"""The card of monitor: whether live rows are still like those that the model learned from, and whether it errs as little."""
+"""The card of monitor: drift of live rows, and errors on labelled rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from recipeline.artifacts import BASELINE, DRIFT_REPORT
 from recipeline.config.recipe import Recipe
 from recipeline.monitoring.baseline import PREDICTION
+from recipeline.monitoring.kinds.every import KINDS
 from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL, WARN
 from recipeline.monitoring.wording import explain_drift, explain_known, explain_left_out, explain_open
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table, Tone
@@ -31,10 +31,10 @@ def make_card(results: Results) -> Card:
     newest = report["newest"]
     spreads = _spreads(newest)
     sections = [
-        Section("What was looked at", _looked_at(report)),
-        *([Section("What is different", [_findings(newest["findings"])])] if newest["findings"] else []),
-        *([Section("How different", _stability(spreads, newest, recipe))] if spreads else []),
-        *([Section("Then and now", _distributions(spreads, baseline, recipe))] if spreads else []),
+        Section("Rows", _rows(report)),
+        *([Section("Findings", [_findings(newest["findings"])])] if newest["findings"] else []),
+        *([Section("Population stability", _stability(spreads, newest, recipe))] if spreads else []),
+        *([Section("Distributions", _distributions(spreads, baseline, recipe))] if spreads else []),
         *([Section("Errors", _errors(newest["performance"], baseline["errors"]))] if newest["performance"] else []),
         *([Section("Windows", _windows(report["windows"], recipe))] if len(report["windows"]) > 1 else []),
     ]
@@ -47,7 +47,10 @@ def make_card(results: Results) -> Card:
 
 
 def _spreads(newest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return the columns that could be compared, the most different first; the prediction has the key PREDICTION."""
+    """Return the compared columns, the largest PSI first.
+
+    The prediction has the key PREDICTION.
+    """
     found = {f"feature {name}": spread for name, spread in newest["features"].items()}
     found |= {PREDICTION: newest[PREDICTION]} if newest[PREDICTION] else {}
     known = {name: spread for name, spread in found.items() if spread["psi"] is not None}
@@ -58,17 +61,17 @@ def _name(key: str) -> str:
     return key.removeprefix("feature ")
 
 
-def _looked_at(report: Mapping[str, Any]) -> list[Block]:
+def _rows(report: Mapping[str, Any]) -> list[Block]:
     newest, labels = report["newest"], report["labels"]
     facts: dict[str, Cell] = {
         "Rows from": report["origin"],
         "Rows": report["rows"],
-        "Rows of the window that decides": newest["rows"],
-        "Rows it learned from": report["model"]["trained_on"],
+        "Rows of the deciding window": newest["rows"],
+        "Training rows": report["model"]["trained_on"],
         "Rules asked": newest["rules"],
     }
     if labels:
-        facts |= {"Labels": labels["given"], "Labels that belong to a row": labels["joined"]}
+        facts |= {"Labels": labels["given"], "Labels joined to a row": labels["joined"]}
     blocks: list[Block] = [Facts(facts)]
     blocks += [Note(text) for text in (explain_open(report["windows"]), explain_known(newest)) if text]
     if left_out := explain_left_out(report):
@@ -84,7 +87,7 @@ def _findings(findings: Sequence[Mapping[str, Any]]) -> Table:
     return Table(
         ["subject", "rule", "effect", "warns from", "drift from", "corrected p-value", "verdict"],
         [[("none" if cell is None else cell) for cell in row] for row in rows],
-        "The rules that found something; each effect is significant and reaches a limit",
+        "Findings; each effect is significant and reaches a limit",
     )
 
 
@@ -102,7 +105,7 @@ def _stability(spreads: Mapping[str, Mapping[str, Any]], newest: Mapping[str, An
                 [
                     _name(key),
                     it["psi"],
-                    it["ks"],
+                    "none" if it["ks"] is None else it["ks"],
                     "none" if it["wasserstein"] is None else it["wasserstein"],
                     it.get("missing", 0.0),
                     it.get("unseen", 0.0),
@@ -114,7 +117,7 @@ def _stability(spreads: Mapping[str, Mapping[str, Any]], newest: Mapping[str, An
     domain = newest["domain"]
     if domain is None:
         return [picture]
-    apart = f"A classifier that sees all features tells live rows from training rows with an AUC of {domain['auc']:.3f}"
+    apart = f"A classifier on all features separates live rows from training rows with an AUC of {domain['auc']:.3f}"
     return [picture, Note(f"{apart}; 0.5 is chance.")]
 
 
@@ -131,13 +134,11 @@ def _then_and_now(place: int, key: str, spread: Mapping[str, Any], baseline: Map
     known = baseline[PREDICTION] if key == PREDICTION else baseline["features"][name]
     unit = "" if key == PREDICTION else recipe.columns[name].unit
     label = f"predicted {label_of(recipe)}" if key == PREDICTION else f"{name} ({unit})" if unit else name
-    edges = [f"{edge:.4g}" for edge in known["edges"]]
-    inner = [f"{a} to {b}" for a, b in pairwise(edges)]
-    bins = [f"below {edges[0]}", *inner, f"{edges[-1]} and more"] if edges else ["all"]
+    bins = list(KINDS["number" if key == PREDICTION else recipe.columns[name].type].bin_names(known))
     then, now = (np.array(counts) / max(sum(counts), 1) for counts in (known["counts"], spread["counts"]))
     return Plot(
         f"distribution_{place}",
-        f"Where the values of {name} are, in the bins of the training rows.",
+        f"Distribution of {name} in the bins of the training rows.",
         lambda: plot_shares_of_bins(bins, then, now, label),
         Table(
             [label, "training rows", "live rows"], [list(row) for row in zip(bins, then.tolist(), now.tolist(), strict=True)]

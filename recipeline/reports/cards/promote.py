@@ -1,4 +1,4 @@
-"""The card of promote: the decision, and the evidence for it."""
+"""The card of promote: the decision and its evidence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def make_card(results: Results) -> Card:
             Section("Guard rails", [_rails(evidence)]),
         ]
     else:
-        sections.append(Section("Evidence", [Note("Nothing had to be measured for this decision.")]))
+        sections.append(Section("Evidence", [Note("This decision needed no measurement.")]))
     return Card(
         f"promote: version {decision['version']} {decision['outcome']}",
         f"{decision['reason']}.",
@@ -52,14 +52,14 @@ def _gain(evidence: dict[str, Any], *, passed: bool) -> list[Block]:
         "Rows": evidence["rows"],
         "Repeats": evidence["repeats"],
         "Seed": str(evidence["seed"]),
-        "Candidates it was chosen from": evidence["candidates"],
+        "Number of candidates": evidence["candidates"],
         "Attempt at this champion": evidence["attempt"],
     }
     return [
         Plot(
             "gain",
-            "What the challenger gains over what it is held against. The lower limit must be in the green part; the least gain "
-            "that the recipe asks for and the guard rails must hold too.",
+            "Gain of the challenger over its comparison. The lower limit must be in the green part; the recipe's minimum gain "
+            "and guard rails must hold too.",
             lambda: plot_gain(
                 evidence["gain"],
                 low,
@@ -88,5 +88,5 @@ def _rails(evidence: dict[str, Any]) -> Table:
             ]
             for rail in evidence["guard_rails"]
         ],
-        "More error than the champion's, and time for one row in milliseconds",
+        "Increase of error over the champion's, and time for one row in milliseconds",
     )

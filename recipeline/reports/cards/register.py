@@ -1,4 +1,4 @@
-"""The card of register: the model card of the version, and where the version comes from."""
+"""The card of register: the model card and the lineage of the version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def make_card(results: Results) -> Card:
     verdict = results.load(VERDICT)
     if verdict["verdict"] != VALIDATED:
         return Card(
-            "register: nothing is registered",
+            "register: not registered",
             f"{verdict['candidate']} fails a gate of the recipe.",
             [Section("Why", [Note(line, "bad") for line in failures(verdict)])],
             tone="bad",
@@ -25,7 +25,7 @@ def make_card(results: Results) -> Card:
     tags = version["tags"]
     diagnosis = results.load(DIAGNOSIS) if results.has(DIAGNOSIS) else None
     model_card = write_model_card(results.recipe, results.load(METRICS), diagnosis, results.load(MODEL_INFO), tags)
-    is_new = "registered, as the challenger" if version["new"] else "registered already: the same recipe on the same rows"
+    is_new = "registered as the challenger" if version["new"] else "registered already: the same recipe on the same rows"
     lineage = [[name.replace("_", " "), str(value)] for name, value in tags.items() if name not in _SCORES]
     parts = []
     for part in model_card.parts:
@@ -36,6 +36,6 @@ def make_card(results: Results) -> Card:
     return Card(
         f"register: {version['name']} version {version['version']}",
         f"{version['candidate']} is {is_new}.",
-        [*parts, Section("Where it comes from", [Table(["what", "value"], lineage, "What this run registers, or would have")])],
+        [*parts, Section("Lineage", [Table(["what", "value"], lineage, "Runs and digests of the version")])],
         tone="warning" if tags["data_source"] == SYNTHETIC else "good",
     )

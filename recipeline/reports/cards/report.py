@@ -1,4 +1,7 @@
-"""The card of report: a closer look at the best candidate, which takes longer than the chain may."""
+"""The card of report: a detailed inspection of the best candidate.
+
+It takes longer than the chain may.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from recipeline.artifacts import INSPECTION, METRICS
 from recipeline.config.recipe import Recipe
 from recipeline.reports.blocks import Block, Card, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.cards.train import label_of
+from recipeline.reports.kinds.every import KINDS
 from recipeline.reports.plots.model import plot_curve, plot_dependence
 
 
@@ -22,14 +26,14 @@ def make_card(results: Results) -> Card:
     steps = np.subtract(curve["test"][-1], curve["test"][-2])
     rising = steps.mean() > 2 * steps.std(ddof=1) / np.sqrt(len(steps))
     return Card(
-        f"A closer look at {best['candidate']}",
+        f"report: inspection of {best['candidate']}",
         f"More rows like these would {'still help' if rising else 'hardly help'}: the last step of the learning curve, from "
         f"{curve['rows'][-2]:,} to {curve['rows'][-1]:,} rows, is worth {last - before:+.4f} R2.",
         [
-            Section("Would more rows help?", [_curve(curve, found["split_method"])]),
-            Section("Does the order of the file matter?", _stress(found["file_order"])),
+            Section("Learning curve", [_curve(curve, found["split_method"])]),
+            Section("Order of the file", _stress(found["file_order"])),
             Section(
-                "What moves the prediction",
+                "Partial dependence",
                 [
                     _dependence(place, name, it, results.recipe)
                     for place, (name, it) in enumerate(found["dependence"].items(), 1)
@@ -44,11 +48,11 @@ def _curve(curve: dict[str, Any], method: str) -> Plot:
     low, high = ([pick(folds) for folds in curve["test"]] for pick in (min, max))
     return Plot(
         "learning_curve",
-        "R2 by how many rows it learns from, over the folds of the training rows"
+        "R2 by the number of training rows, over the folds of the training rows"
         f"{'; copies of a row stay on one side' if method == 'grouped' else ', copies of a row on both sides'}.",
         lambda: plot_curve(rows, train, test, low, high),
         Table(
-            ["training rows", "R2, learned from", "R2, not seen", "worst fold", "best fold"],
+            ["training rows", "R2, training rows", "R2, held-out rows", "worst fold", "best fold"],
             [list(row) for row in zip(rows, train, test, low, high, strict=True)],
         ),
     )
@@ -60,10 +64,10 @@ def _stress(order: dict[str, Any]) -> list[Block]:
     mixed_folds = order["shuffled"]["folds"]
     found = drop > (max(mixed_folds) - min(mixed_folds)) / 2
     words = (
-        f"Learned from one part of the file and asked about another, it loses {drop:.4f} R2: the rows change along the file, "
-        "and a score of shuffled rows is too kind to what comes next."
+        f"Trained on one part of the file and tested on another, the model loses {drop:.4f} R2: the rows change along the "
+        "file, and scores of shuffled rows are optimistic for later rows."
         if found
-        else "Blocks of the file are predicted as well as shuffled rows, as far as these folds can tell."
+        else "Blocks of the file are predicted as well as shuffled rows, within the variation of these folds."
     )
     return [
         Note(words, "warning" if found else "plain"),
@@ -88,6 +92,6 @@ def _dependence(place: int, name: str, curve: dict[str, Any], recipe: Recipe) ->
     return Plot(
         f"dependence_{place}",
         f"The mean prediction of all training rows if {name} had the same value in each.",
-        lambda: plot_dependence(values, mean, feature, label_of(recipe)),
+        lambda: plot_dependence(KINDS[recipe.columns[name].type].points(values), mean, feature, label_of(recipe)),
         Table([feature, "mean prediction"], [list(row) for row in zip(values, mean, strict=True)]),
     )

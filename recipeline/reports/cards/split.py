@@ -1,4 +1,4 @@
-"""The card of split: sizes, copies on both sides, and whether both sides are alike."""
+"""The card of split: sizes, twins, and differences between the two sides."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def make_card(results: Results) -> Card:
     audit = results.load(LEAK_AUDIT)
     leaked = audit["leaked_rows"]
     kept = "".join(f", {key}: {name}" for key, name in audit.get("columns_of_split", {}).items())
-    verdict = f"{audit['train_rows']:,} rows to learn from and {audit['test_rows']:,} to test on; " + (
-        f"{leaked:,} of these have a twin in training and flatter every score."
+    verdict = f"{audit['train_rows']:,} training rows and {audit['test_rows']:,} test rows; " + (
+        f"{leaked:,} of these have a twin in training, which makes scores optimistic."
         if leaked
         else "none of these has a twin in training."
     )
@@ -34,8 +34,8 @@ def make_card(results: Results) -> Card:
         verdict,
         [
             Section("Sizes", [Facts(facts), *(Note(warning, "warning") for warning in audit["warnings"])]),
-            Section("Copies on both sides", _leaks(audit)),
-            Section("Are both sides alike?", [_alike(audit)]),
+            Section("Twins in training and test", _leaks(audit)),
+            Section("Differences between training and test rows", [_differences(audit)]),
         ],
         tone="warning" if leaked or audit["warnings"] else "good",
     )
@@ -66,14 +66,14 @@ def _leaks(audit: dict[str, Any]) -> list[Block]:
     blocks: list[Block] = [
         Plot(
             "twins",
-            "Of a test row whose twin is in training a model has seen the answer.",
+            "A model has seen the target of a test row whose twin is in training.",
             lambda: plot_twins(shares),
             values,
         )
     ]
     memory = audit["memory"]
     if memory is None:
-        return [*blocks, Note("Too few test rows have a twin to tell what they are worth.")]
+        return [*blocks, Note("Too few test rows have a twin to measure their effect.")]
     r2 = {
         "rows with a twin": memory["r2_with_twin"],
         "all test rows, as usually quoted": memory["r2"],
@@ -83,18 +83,18 @@ def _leaks(audit: dict[str, Any]) -> list[Block]:
         *blocks,
         Plot(
             "memory",
-            "What a twin is worth: an unpruned decision tree, which learns by heart, on the test rows of a plain random split.",
+            "Effect of twins: R2 of an unpruned decision tree, which memorises rows, on the test rows of a plain random split.",
             lambda: plot_memory(r2),
             Table(["test rows", "R2"], [[name, value] for name, value in r2.items()]),
         ),
     ]
 
 
-def _alike(audit: dict[str, Any]) -> Plot:
+def _differences(audit: dict[str, Any]) -> Plot:
     columns, which = select_strongest(audit["columns"], [column["ks"] for column in audit["columns"]])
     return Plot(
         "differences",
-        "How far each column's distributions in training and test rows are apart. By chance, one in 20 is beyond its line."
+        "Distance between each column's distributions in training and test rows. By chance, one in 20 is beyond its line."
         f"{which}",
         lambda: plot_differences(*([column[key] for column in columns] for key in ("column", "ks", "limit"))),
         Table(

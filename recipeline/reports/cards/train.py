@@ -1,4 +1,4 @@
-"""The card of train: the candidates side by side, how sure their order is, and what the best one predicts out of fold."""
+"""The card of train: comparison of candidates, and the best one's predictions."""
 
 from __future__ import annotations
 
@@ -27,14 +27,11 @@ def make_card(results: Results) -> Card:
     )
     sections = [Section("Leaderboard", [_leaderboard(board)])]
     if len(board) > 1:
-        sections.append(Section("How sure is the order?", [_resampled(board)]))
+        sections.append(Section("Certainty of the ranking", [_resampled(board)]))
     every = results.load(OUT_OF_FOLD)
     known = every.dropna(subset=[f"predicted {best.candidate}"])
-    early = (
-        f" The {len(every) - len(known):,} earliest rows are left out: no fold predicts them."
-        if len(known) < len(every)
-        else ""
-    )
+    early = len(every) - len(known)
+    left_out = f" The {early:,} earliest rows are left out: no fold predicts them." if early else ""
     target = known["target"].to_numpy(dtype=float)
     predicted = known[f"predicted {best.candidate}"].to_numpy(dtype=float)
     label = label_of(recipe)
@@ -44,21 +41,20 @@ def make_card(results: Results) -> Card:
             [
                 Plot(
                     "out_of_fold",
-                    f"{best.candidate}: each training row as it is predicted by the fold that did not see it.{early}"
-                    f"{explain_points(len(target))}",
+                    f"{best.candidate}: out-of-fold predictions of the training rows.{left_out}{explain_points(len(target))}",
                     lambda: plot_predicted(target, predicted, label),
                     summarise_pairs(target, predicted),
                 )
             ],
         ),
-        Section("How the best one is made", [Flow(stages(recipe, str(best.candidate)))]),
+        Section("Parts of the best candidate", [Flow(stages(recipe, str(best.candidate)))]),
         Section("Parameters", [_parameters(recipe, board)]),
     ]
     return Card("train: the candidates", verdict, sections, tone="good")
 
 
 def label_of(recipe: Recipe) -> str:
-    """Return the target with its unit, as an axis has it."""
+    """Return the target with its unit, as an axis label."""
     unit = recipe.columns[recipe.target].unit
     return f"{recipe.target} ({unit})" if unit else recipe.target
 
@@ -74,13 +70,13 @@ def _leaderboard(board: pd.DataFrame) -> Plot:
     titles = {
         "cv_mean_score": "mean R2",
         "cv_std": "std",
-        "gain_with_best": "R2 gained by averaging it with the best",
+        "gain_with_best": "R2 gain of its mean with the best",
         "fit_seconds": "fit, s",
         "predict_seconds": "predict all rows, s",
     }
     return Plot(
         "leaderboard",
-        "R2 of each candidate: bars from the worst to the best fold, a dot for the mean, which decides.",
+        "R2 of each candidate: a bar from the worst to the best fold, a dot for the mean, which decides.",
         lambda: plot_leaderboard(names, board["cv_mean_score"].tolist(), board[folds].to_numpy(dtype=float)),
         Table(
             [titles.get(name, name.replace("_", " ")) for name in kept], board[kept].astype(object).values.tolist(), marked=0
@@ -92,15 +88,15 @@ def _resampled(board: pd.DataFrame) -> Plot:
     names, shares = [str(name) for name in board["candidate"]], board["best_share"].tolist()
     return Plot(
         "best_share",
-        "How often each candidate errs least, by squared error out of fold, when distinct rows are drawn again (bootstrap). "
-        "Nothing is fitted anew for it, so the order looks surer than it is.",
+        "How often each candidate has the smallest out-of-fold squared error in bootstrap samples of distinct rows. "
+        "Models are not refitted, so that the certainty is overestimated.",
         lambda: plot_shares(names, shares),
         Table(["candidate", "share of resamplings"], [list(pair) for pair in zip(names, shares, strict=True)]),
     )
 
 
 def summarise_pairs(target: Any, predicted: Any) -> Table:
-    """Return true values against predictions as a table: of each true value, or of each tenth of them, rows and predictions."""
+    """Return a table of predictions by true value, or by tenths of the true values."""
     frame = pd.DataFrame({"true": target, "predicted": predicted})
     distinct = frame["true"].nunique()
     by = frame["true"] if distinct <= 12 else pd.qcut(frame["true"], 10, duplicates="drop")
@@ -112,12 +108,15 @@ def summarise_pairs(target: Any, predicted: Any) -> Table:
 
 
 def stages(recipe: Recipe, name: str) -> list[list[str]]:
-    """Return what rows go through in a candidate: its preprocessing and its estimator, or its members side by side."""
+    """Return the stages of a candidate: preprocessing and estimator.
+
+    Members of a mean are parallel parts of one stage.
+    """
     candidate = recipe.candidates[name]
     if candidate.members:
         parts = [" → ".join(stage[0] for stage in stages(recipe, member)[1:]) for member in candidate.members]
         return [["columns"], [f"{member}: {part}" for member, part in zip(candidate.members, parts, strict=True)], ["mean"]]
-    steps = [step.estimator for step in candidate.preprocess] + [candidate.estimator]
+    steps = [step.estimator for step in candidate.preprocess.components] + [candidate.estimator]
     return [["columns"], *([path.rpartition(".")[2]] for path in steps if path)]
 
 
@@ -130,5 +129,5 @@ def _parameters(recipe: Recipe, board: pd.DataFrame) -> Table | Note:
     return Table(
         ["candidate", "parameter", "value"],
         rows,
-        "What the recipe says, besides the seed, and what a search found; the rest is scikit-learn's default",
+        "Parameters of the recipe and of the search, without the seed; all others are scikit-learn's defaults",
     )

@@ -1,1 +1,1 @@
-"""Plots, drawn from plain results."""
+"""Plots of plain results."""

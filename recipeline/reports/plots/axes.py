@@ -1,6 +1,6 @@
-"""The pictures, drawn from plain results; nothing is computed here that a file does not hold.
+"""Figures and axes of plots, from plain results without computation.
 
-Margins are given in inches and not found by trial: that would draw every picture twice.
+Margins are given in inches and not found by trial: that would draw every plot twice.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def panel(
 
 
 def row_axes(labels: Sequence[str], width: float = 8, *, top: float = 0.45) -> tuple[Figure, Axes, np.ndarray]:
-    """Return a figure of horizontal rows, the first label on top, and the rows' places."""
+    """Return a figure of horizontal rows, the first label on top, and row positions."""
     labels = [cut_label(label) for label in labels]
     left = 0.25 + CHARACTER * max(map(len, labels), default=1)
     figure, axes = panel(width, ROW * len(labels) + top + 0.65, left=left, right=0.45, top=top)
@@ -60,7 +60,7 @@ def is_graded(target: np.ndarray) -> bool:
 
 
 def spread_points(target: np.ndarray) -> np.ndarray:
-    """Return the target moved a little where values are whole, so that points do not hide each other."""
+    """Return the target with jitter where values are whole numbers."""
     if not is_graded(target):
         return target
     spread: np.ndarray = target + np.random.default_rng(0).uniform(-0.18, 0.18, len(target))

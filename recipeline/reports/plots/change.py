@@ -1,4 +1,4 @@
-"""Plots of what changed: gains, runs in time, drift."""
+"""Plots of changes: gains, runs over time, drift."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ if TYPE_CHECKING:
 
 
 def plot_gain(gain: float, low: float, high: float, lower: float, *, needed: float, level: float, passed: bool) -> Figure:
-    """Return the gain in R2 with its 90 % interval, the lower limit that decides, and the line that this must be above."""
+    """Return a plot of the gain in R2: interval, deciding lower limit, threshold.
+
+    The interval is the 90 % interval.
+    """
     figure, axes = panel(8, 2.1, left=0.3, top=0.75)
     left, right = min(low, lower, needed), max(high, needed)
     room = 0.12 * (right - left) or 0.1  # no gain, and no doubt about it
     axes.set_xlim(left - room, right + 2 * room)
     axes.axvspan(needed, right + 2 * room, color=GREEN, alpha=0.1)
-    axes.text(right + 1.9 * room, 0.85, "the lower limit must be here", color=GREEN, ha="right", va="top")
+    axes.text(right + 1.9 * room, 0.85, "required range of the lower limit", color=GREEN, ha="right", va="top")
     verdict, colour = ("the gate: passed", GREEN) if passed else ("the gate: not passed", ORANGE)
     axes.set_title(verdict, loc="right", color=colour, weight="bold")
     axes.plot([low, high], [0, 0], color=BLUE, linewidth=4, alpha=0.5, label="90 % interval", solid_capstyle="butt")
     axes.plot([gain], [0], "o", color=BLUE, markersize=10, label=f"gain {gain:+.4f}")
     axes.vlines([lower], -0.6, 0.6, color=ORANGE, linewidth=4, label=f"lower limit at {level:.1%}: {lower:+.4f}")
-    axes.axvline(needed, color=SOFT, linestyle="--", label=f"it must be above {needed:g}")
-    axes.set(xlabel="R2 of the challenger minus R2 of what it is held against", ylim=(-1, 1))
+    axes.axvline(needed, color=SOFT, linestyle="--", label=f"threshold: {needed:g}")
+    axes.set(xlabel="R2 of the challenger minus R2 of its comparison", ylim=(-1, 1))
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     legend(axes, 2)
@@ -36,7 +39,7 @@ def plot_gain(gain: float, low: float, high: float, lower: float, *, needed: flo
 
 
 def plot_pairs(names: Sequence[str], before: Sequence[float], after: Sequence[float], label: str) -> Figure:
-    """Return a value before and after, side by side, for each name."""
+    """Return a bar chart of a value before and after, for each name."""
     figure, axes, places = row_axes(names)
     axes.hlines(places, before, after, color=LINE, linewidth=4)
     axes.plot(before, places, "D", color=ORANGE, markersize=11, fillstyle="none", label="before")  # seen around an equal one
@@ -47,23 +50,23 @@ def plot_pairs(names: Sequence[str], before: Sequence[float], after: Sequence[fl
 
 
 def plot_timeline(names: Sequence[str], begun: Sequence[float], seconds: Sequence[float], reused: Sequence[bool]) -> Figure:
-    """Return when each step was at work; a reused one took no time."""
+    """Return a timeline of the steps; a reused one took no time."""
     figure, axes, places = row_axes(names, top=0.15)
     axes.barh(places, seconds, left=begun, color=BLUE, height=0.6)
     for place, start, took, again in zip(places, begun, seconds, reused, strict=True):
         text = "reused" if again else f"{took:.1f} s"
         axes.annotate(text, (start + took, place), xytext=(4, 0), textcoords="offset points", va="center")
-    axes.set_xlabel("seconds since the chain began")
+    axes.set_xlabel("seconds since the start of the chain")
     axes.set_xlim(0, max([start + took for start, took in zip(begun, seconds, strict=True)], default=1) * 1.15 or 1)
     return figure
 
 
 def plot_stability(names: Sequence[str], psi: Sequence[float], warn: float, drift: float) -> Figure:
-    """Return the population stability index of each column, and from where on it is a warning and drift."""
+    """Return a plot of each column's population stability index, with its limits."""
     figure, axes, places = row_axes(names)
     colours = [ORANGE if value >= drift else BLUE for value in psi]
     axes.barh(places, psi, color=colours, height=0.6)
-    axes.axvline(warn, color=SOFT, linestyle=":", label=f"a warning from {warn:g}")
+    axes.axvline(warn, color=SOFT, linestyle=":", label=f"warning from {warn:g}")
     axes.axvline(drift, color=ORANGE, linestyle="--", label=f"drift from {drift:g}")
     axes.set_xlabel("population stability index")
     axes.set_xlim(0, max(1.1 * max(psi), 1.3 * drift))
@@ -72,7 +75,7 @@ def plot_stability(names: Sequence[str], psi: Sequence[float], warn: float, drif
 
 
 def plot_shares_of_bins(bins: Sequence[str], then: np.ndarray, now: np.ndarray, label: str) -> Figure:
-    """Return the shares of training and of live rows in each bin, side by side."""
+    """Return a bar chart of the shares of training and live rows in each bin."""
     figure, axes, places = row_axes(bins)
     axes.barh(places + 0.2, then, color=BLUE, height=0.38, label="training rows")
     axes.barh(places - 0.2, now, color=ORANGE, height=0.38, label="live rows")
@@ -82,10 +85,10 @@ def plot_shares_of_bins(bins: Sequence[str], then: np.ndarray, now: np.ndarray, 
 
 
 def plot_trend(psi: Sequence[float], warn: float, drift: float) -> Figure:
-    """Return the largest population stability index of each window."""
+    """Return a plot of the largest population stability index of each window."""
     figure, axes = panel(8, 3)
     axes.plot(np.arange(1, len(psi) + 1), psi, "o-", color=BLUE, label="largest PSI")
-    axes.axhline(warn, color=SOFT, linestyle=":", label=f"a warning from {warn:g}")
+    axes.axhline(warn, color=SOFT, linestyle=":", label=f"warning from {warn:g}")
     axes.axhline(drift, color=ORANGE, linestyle="--", label=f"drift from {drift:g}")
     axes.set(xlabel="window", ylabel="population stability index", ylim=(0, max(1.1 * max(psi), 1.3 * drift)))
     axes.locator_params(axis="x", integer=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def plot_leaderboard(
     names: Sequence[str], mean: Sequence[float], folds: np.ndarray, test: Sequence[float] | None = None
 ) -> Figure:
-    """Return each candidate's R2: of each fold (columns of `folds`), their mean, and of the test rows where they are given."""
+    """Return a plot of each candidate's R2: folds, their mean, and test rows.
+
+    `folds` has one column per fold; `test` is optional.
+    """
     figure, axes, places = row_axes(names)
     axes.hlines(places, folds.min(axis=1), folds.max(axis=1), color=LINE, linewidth=6, label="all folds")
     axes.plot(folds, np.repeat(places[:, None], folds.shape[1], axis=1), "|", color=SOFT, markersize=8)
@@ -31,7 +34,7 @@ def plot_leaderboard(
 
 
 def plot_shares(names: Sequence[str], shares: Sequence[float]) -> Figure:
-    """Return how often each candidate is the best one."""
+    """Return a plot of how often each candidate is the best one."""
     figure, axes, places = row_axes(names, top=0.15)
     axes.barh(places, shares, color=BLUE, height=0.6)
     for place, share in zip(places, shares, strict=True):
@@ -42,7 +45,10 @@ def plot_shares(names: Sequence[str], shares: Sequence[float]) -> Figure:
 
 
 def plot_predicted(target: np.ndarray, predicted: np.ndarray, label: str) -> Figure:
-    """Return predictions against true values, of at most MOST_POINTS rows; whole values are spread a little."""
+    """Return a scatter plot of predictions against true values.
+
+    It has at most MOST_POINTS rows; whole values are jittered.
+    """
     figure, axes = panel(6, 5.2, top=0.35)
     shown = sample_points(len(target))
     axes.plot(spread_points(target)[shown], predicted[shown], ".", color=BLUE, alpha=0.45)
@@ -54,7 +60,7 @@ def plot_predicted(target: np.ndarray, predicted: np.ndarray, label: str) -> Fig
 
 
 def plot_intervals(names: Sequence[str], value: Sequence[float], low: Sequence[float], high: Sequence[float]) -> Figure:
-    """Return metrics with their intervals."""
+    """Return a plot of metrics with their intervals."""
     figure, axes, places = row_axes(names, top=0.15)
     axes.hlines(places, low, high, color=BLUE, linewidth=4, alpha=0.5)
     axes.plot(value, places, "o", color=BLUE, markersize=8)
@@ -63,9 +69,9 @@ def plot_intervals(names: Sequence[str], value: Sequence[float], low: Sequence[f
 
 
 def plot_residuals(target: np.ndarray, predicted: np.ndarray, label: str) -> Figure:
-    """Return the residuals (true minus predicted) against the prediction, and how they are distributed.
+    """Return a plot of residuals against predictions, with their distribution.
 
-    Points are of at most MOST_POINTS rows; the distribution is of all.
+    A residual is true minus predicted. Points are of at most MOST_POINTS rows; the distribution is of all.
     """
     figure, axes = panel(8, 4, right=2.2, top=0.15)
     beside = figure.add_axes((1 - 2.05 / 8, 0.6 / 4, 1.85 / 8, (4 - 0.75) / 4), sharey=axes)
@@ -80,7 +86,7 @@ def plot_residuals(target: np.ndarray, predicted: np.ndarray, label: str) -> Fig
 
 
 def plot_calibration(mean_predicted: Sequence[float], mean_true: Sequence[float], label: str) -> Figure:
-    """Return the mean true value of rows of about the same prediction against their mean prediction."""
+    """Return a plot of the mean true value against the mean prediction of row groups."""
     figure, axes = panel(5.2, 4.4, top=0.35)
     limits = [min(*mean_predicted, *mean_true), max(*mean_predicted, *mean_true)]
     axes.plot(limits, limits, "--", color=SOFT, label="no bias")
@@ -93,7 +99,7 @@ def plot_calibration(mean_predicted: Sequence[float], mean_true: Sequence[float]
 def plot_grades(
     grades: Sequence[float], mae: Sequence[float], bias: Sequence[float], rows: Sequence[int], label: str
 ) -> Figure:
-    """Return the mean absolute error and the bias of each grade."""
+    """Return a plot of the mean absolute error and the bias of each grade."""
     figure, axes = panel(7, 4, bottom=0.8)
     axes.bar(grades, mae, color=BLUE, width=0.6, label="mean absolute error")
     axes.plot(grades, bias, "D", color=ORANGE, label="bias (predicted - true)")
@@ -105,7 +111,10 @@ def plot_grades(
 
 
 def plot_importance(names: Sequence[str], mean: Sequence[float], std: Sequence[float]) -> Figure:
-    """Return how much R2 drops when a feature is shuffled, with its spread over shuffles."""
+    """Return a plot of the permutation importance of features, with its spread.
+
+    The importance is the drop of R2 when the feature is shuffled.
+    """
     figure, axes, places = row_axes(names, top=0.15)
     axes.barh(places, mean, xerr=std, color=BLUE, height=0.6, error_kw={"ecolor": SOFT, "capsize": 3})
     axes.axvline(0, color=SOFT, linewidth=1)
@@ -114,7 +123,7 @@ def plot_importance(names: Sequence[str], mean: Sequence[float], std: Sequence[f
 
 
 def plot_slices(names: Sequence[str], mae: Sequence[float], bias: Sequence[float], label: str) -> Figure:
-    """Return the mean absolute error and the bias of slices of the rows."""
+    """Return a plot of the mean absolute error and the bias of slices."""
     figure, axes, places = row_axes(names)
     axes.barh(places, mae, color=BLUE, height=0.6, label="mean absolute error")
     axes.plot(bias, places, "D", color=ORANGE, label="bias (predicted - true)")
@@ -127,21 +136,24 @@ def plot_slices(names: Sequence[str], mae: Sequence[float], bias: Sequence[float
 def plot_curve(
     rows: Sequence[int], train: Sequence[float], test: Sequence[float], low: Sequence[float], high: Sequence[float]
 ) -> Figure:
-    """Return R2 by the number of training rows: of these rows, and of the fold's others from the worst to the best fold."""
+    """Return the learning curve: R2 on training and held-out rows by their number.
+
+    `low` and `high` are the worst and the best fold.
+    """
     figure, axes = panel(7, 4)
-    axes.fill_between(rows, low, high, color=BLUE, alpha=0.15, linewidth=0, label="not seen, all folds")
-    axes.plot(rows, test, "o-", color=BLUE, label="not seen, mean")
-    axes.plot(rows, train, "D--", color=ORANGE, label="learned from, mean")
+    axes.fill_between(rows, low, high, color=BLUE, alpha=0.15, linewidth=0, label="held-out rows, all folds")
+    axes.plot(rows, test, "o-", color=BLUE, label="held-out rows, mean")
+    axes.plot(rows, train, "D--", color=ORANGE, label="training rows, mean")
     axes.set(xlabel="training rows", ylabel="R2")
     axes.grid(axis="y")
     legend(axes)
     return figure
 
 
-def plot_dependence(values: Sequence[float], mean: Sequence[float], feature: str, label: str) -> Figure:
-    """Return the mean prediction when one column has the same value in all rows."""
+def plot_dependence(values: Sequence[Any], mean: Sequence[float], feature: str, label: str) -> Figure:
+    """Return the partial dependence of the prediction on one column."""
     figure, axes = panel(5.5, 3, top=0.15)
-    axes.plot(values, mean, "o-", color=BLUE)
+    axes.plot(values, mean, "o" if isinstance(values[0], str) else "o-", color=BLUE)  # text is in no order
     axes.set(xlabel=feature, ylabel=f"mean predicted {label}")
     axes.grid(axis="y")
     return figure

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot_distributions(shares: Mapping[str, np.ndarray], ends: Mapping[str, tuple[float, float]]) -> Figure:
-    """Return a histogram a row for each column, from its least to its greatest value; shares of rows in equal bins."""
-    labels = [f"{name}  {ends[name][0]:g} to {ends[name][1]:g}" for name in shares]
+def plot_distributions(shares: Mapping[str, np.ndarray], ends: Mapping[str, str]) -> Figure:
+    """Return a histogram a row for each column, from its least to its greatest value; `ends` are words for these two."""
+    labels = [f"{name}  {ends[name]}" for name in shares]
     figure, axes, places = row_axes(labels, top=0.15)
     axes.grid(visible=False)
     for place, values in zip(places, shares.values(), strict=True):
@@ -30,7 +30,7 @@ def plot_distributions(shares: Mapping[str, np.ndarray], ends: Mapping[str, tupl
 
 
 def plot_correlations(names: Sequence[str], values: np.ndarray) -> Figure:
-    """Return the correlations of all pairs of columns as shades, orange below 0 and blue above."""
+    """Return a heat map of correlations, orange below 0 and blue above."""
     from matplotlib.colors import LinearSegmentedColormap
 
     names = [cut_label(name) for name in names]
@@ -50,10 +50,13 @@ def plot_correlations(names: Sequence[str], values: np.ndarray) -> Figure:
 
 
 def plot_twins(shares: Mapping[str, tuple[int, int]]) -> Figure:
-    """Return for each way to split how many test rows have a twin in training, of how many."""
+    """Return a plot of the share of test rows with a twin, by way to split.
+
+    Values are the number of twins and of test rows.
+    """
     figure, axes, places = row_axes(list(shares))
     twins, all_rows = (np.array([value[number] for value in shares.values()]) for number in (0, 1))
-    axes.barh(places, all_rows - twins, left=twins, color=LINE, height=0.6, label="test rows that are new to the model")
+    axes.barh(places, all_rows - twins, left=twins, color=LINE, height=0.6, label="test rows without a twin")
     axes.barh(places, twins, color=ORANGE, height=0.6, label="test rows with a twin in training")
     for place, count in zip(places, twins, strict=True):
         axes.annotate(
@@ -66,7 +69,7 @@ def plot_twins(shares: Mapping[str, tuple[int, int]]) -> Figure:
 
 
 def plot_memory(r2: Mapping[str, float]) -> Figure:
-    """Return what a model scores on rows with a twin, and on the others."""
+    """Return a plot of R2 on rows with a twin and on the others."""
     figure, axes, places = row_axes(list(r2), top=0.15)
     values = np.array(list(r2.values()))
     axes.barh(places, values, color=[ORANGE, *[BLUE] * (len(values) - 1)], height=0.6)
@@ -81,12 +84,15 @@ def plot_memory(r2: Mapping[str, float]) -> Figure:
 
 
 def plot_differences(names: Sequence[str], distance: Sequence[float], limit: Sequence[float]) -> Figure:
-    """Return the Kolmogorov-Smirnov distance of each column between training and test rows, and what chance reaches."""
+    """Return a plot of each column's Kolmogorov-Smirnov distance, with its limit.
+
+    The distance is that between training and test rows, the limit that of chance.
+    """
     figure, axes, places = row_axes(names)
     values, limits = np.array(distance), np.array(limit)
     beyond = values > limits
     axes.hlines(places, 0, values, color=LINE, linewidth=2)
-    axes.plot(values[~beyond], places[~beyond], "o", color=BLUE, label="as alike as by chance")
+    axes.plot(values[~beyond], places[~beyond], "o", color=BLUE, label="within chance")
     axes.plot(values[beyond], places[beyond], "D", color=ORANGE, label="less alike")
     axes.plot(limits, places, "|", color=SOFT, markersize=14, label="chance: one column in 20")
     axes.set_xlabel("Kolmogorov-Smirnov distance (0: the same distribution)")

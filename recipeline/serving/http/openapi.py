@@ -252,8 +252,15 @@ def _invocation_examples(sample: Json | None) -> Json:
 def _csv_examples(sample: Json | None) -> Json:
     if not sample:
         return {}
-    lines = (sample, ["" if value is None else f"{value:g}" for value in sample.values()])
+    lines = (sample, [_cell(value) for value in sample.values()])
     return {"a header and one row": "".join(f"{','.join(_quoted(cell) for cell in line)}\n" for line in lines)}
+
+
+def _cell(value: Any) -> str:
+    """Return a value of JSON as a CSV has it."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _quoted(cell: str) -> str:

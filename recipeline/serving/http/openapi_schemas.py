@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from recipeline.config.profile import Service as Settings
 from recipeline.data.numbers import LARGEST
-from recipeline.inference.model_info import Feature
+from recipeline.serving.kinds.every import KINDS
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.schema import Schema
 
@@ -48,43 +47,10 @@ def _row_schema(schema: Schema, settings: Settings) -> Json:
     features = schema.features
     return {
         "type": "object",
-        "properties": {feature.name: _value_schema(feature, reject=settings.out_of_range == "reject") for feature in features},
+        "properties": {it.name: KINDS[it.type].schema(it, reject=settings.out_of_range == "reject") for it in features},
         "required": [feature.name for feature in features],
         "additionalProperties": bool(schema.others),  # what is in them is left alone, and which they are is not of interest
     }
-
-
-def _value_schema(feature: Feature, *, reject: bool) -> Json:
-    """Return the schema of a column's values. The training range limits them only where the service refuses what is beyond."""
-    kind = "integer" if feature.is_integer else "number"
-    low, high = (-LARGEST if feature.min is None else feature.min), (LARGEST if feature.max is None else feature.max)
-    text = [feature.unit] if feature.unit else []
-    if math.isfinite(feature.low) and math.isfinite(feature.high):
-        text.append(f"trained on {feature.low:g} to {feature.high:g}")
-        if reject:
-            low, high = max(low, feature.low), min(high, feature.high)
-    limits: Json = {"type": kind, "minimum": low, "maximum": high}
-    if feature.na:
-        return _with_words(feature, limits, text)
-    if feature.nullable:
-        limits["type"] = [kind, "null"]
-    return limits | ({"description": "; ".join(text)} if text else {})
-
-
-def _with_words(feature: Feature, limits: Json, text: Sequence[str]) -> Json:
-    """Return the schema of a column where words stand for a missing value: taken as null is, and a fault where null is one.
-
-    Words are an `enum` and each code a range of its own: client generators take no enumeration of both, nor of numbers.
-    """
-    codes = [{"minimum": code, "maximum": code} for code in feature.missing_codes if math.isfinite(code)]
-    words = ", ".join(f"'{word}'" for word in feature.na)
-    is_taken = f"{words} or null: a missing value" if feature.nullable else f"no missing value, also not as {words}"
-    described: Json = {"description": "; ".join([*text, is_taken])}
-    value = limits | ({"not": {"anyOf": codes}} if codes else {})
-    if not feature.nullable:
-        return value | described
-    missing = [{"type": "null"}, {"type": "string", "enum": list(feature.na)}, *({"type": "number", **code} for code in codes)]
-    return {"anyOf": [value, *missing], **described}
 
 
 def _invocation_schemas(row: Json, settings: Settings) -> Json:

@@ -197,7 +197,7 @@ class Asked:
         """Return one line of JSON for each row."""
         shared = {"time": self.time, "request_id": self.request_id, "version": self.model.version}
         names = self.model.schema.names
-        rows = zip(self.values.tolist(), self.predicted.tolist(), strict=True)
+        rows = zip(self.model.schema.show(self.values), self.predicted.tolist(), strict=True)
         return b"".join(
             as_line({**shared, "row": row, "prediction": answer, "features": dict(zip(names, cells, strict=True))})
             for row, (cells, answer) in enumerate(rows)

@@ -1,1 +1,1 @@
-"""Versions as the service has them: copied, checked, loaded."""
+"""Versions in the service: copied, checked, loaded."""

@@ -1,4 +1,4 @@
-"""The bins of a version's baseline, and how far counts in them are from it."""
+"""The bins of a version's baseline, and the drift of counts in them."""
 
 from __future__ import annotations
 
@@ -7,32 +7,34 @@ from typing import Any
 
 import numpy as np
 
-from recipeline.monitoring.baseline import PREDICTION, count_bins, population_stability
+from recipeline.inference.model_info import Feature
+from recipeline.monitoring.baseline import PREDICTION
+from recipeline.monitoring.kinds.every import KINDS
+from recipeline.monitoring.spread import population_stability
 
 #: Of fewer rows a PSI is chance.
 MIN_ROWS = 100
 
 
 class Bins:
-    """The bins of a baseline in one flat array of counts: those of each feature, then those of the prediction."""
+    """The bins of a baseline as one flat array: features, then the prediction."""
 
-    def __init__(self, baseline: Mapping[str, Any], names: Iterable[str]) -> None:
-        self.names = tuple(names)
-        described = [*(baseline["features"][name] for name in self.names), baseline[PREDICTION]]
-        self._edges = [np.array(it["edges"], dtype=float) for it in described]
-        self._reference = [np.array(it["counts"]) for it in described]
-        self._starts = np.cumsum([0, *(len(edges) + 1 for edges in self._edges)])
+    def __init__(self, baseline: Mapping[str, Any], features: Iterable[Feature]) -> None:
+        kinds = {it.name: KINDS[it.type] for it in features}
+        self.names = tuple(kinds)
+        self._described = [*(baseline["features"][name] for name in self.names), baseline[PREDICTION]]
+        self._kinds = [*kinds.values(), KINDS["number"]]
+        self._reference = [np.array(it["counts"]) for it in self._described]
+        self._starts = np.cumsum([0, *(len(counts) for counts in self._reference)])
         self.size = int(self._starts[-1])
 
     def count(self, values: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """Return the counts of rows of shape (rows, features) and of what was predicted of them; NaN is in no bin."""
-        columns = [*values.T, predicted]
-        return np.concatenate(
-            [count_bins(column[~np.isnan(column)], edges) for column, edges in zip(columns, self._edges, strict=True)]
-        )
+        parts = zip(self._kinds, [*values.T, predicted], self._described, strict=True)
+        return np.concatenate([kind.count(column[~np.isnan(column)], described) for kind, column, described in parts])
 
     def stability(self, counts: np.ndarray) -> list[float | None]:
-        """Return the population stability index of each column; None where it has fewer than MIN_ROWS values."""
+        """Return each column's population stability index; None below MIN_ROWS values."""
         parts = (counts[start:end] for start, end in zip(self._starts[:-1], self._starts[1:], strict=True))
         return [
             population_stability(part, reference) if part.sum() >= MIN_ROWS else None

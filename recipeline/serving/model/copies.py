@@ -41,11 +41,13 @@ _LEFT_SECONDS = 3600
 
 
 def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
-    """Copy what is needed to serve the version into a folder of its own below `folder`, whole or not at all; return it.
+    """Copy the files that serve the version, whole or not at all; return the folder.
+
+    It is a new folder below `folder`.
 
     Raises
     ------
-    UnavailableError, MlflowException, OSError : something of it is not there, changed, or cannot be fetched.
+    UnavailableError, MlflowException, OSError : a file is missing, changed, or cannot be downloaded.
     """
     target = folder / copy_name(version)
     if target.is_dir():
@@ -81,7 +83,10 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
 
 
 def require_whole(copy: Path) -> None:
-    """Raise RefusedModel unless each file of a copy is there as it was fetched; one of unknown digests is not served."""
+    """Raise RefusedModel unless each file of a copy has its recorded digest.
+
+    A file without a recorded digest is refused too.
+    """
     try:
         noted = dict(orjson.loads((copy / DIGESTS).read_bytes()))
         changed = sorted(name for name, digest in noted.items() if _digest(copy / name) != digest)
@@ -92,13 +97,14 @@ def require_whole(copy: Path) -> None:
     unknown += [it.name for it in (INTERVAL, BASELINE) if not unknown and (copy / it.name).exists() and it.name not in noted]
     if changed or unknown:
         raise RefusedModel(
-            f"The file {(changed or unknown)[0]} of its local copy must be as it was fetched.",
-            got="a changed or missing one" if changed else "no digest of it",
+            f"The file {changed[0]} of its local copy is missing or has changed."
+            if changed
+            else f"The file {unknown[0]} of its local copy has no recorded digest.",
         )
 
 
 def is_as_noted(store: Store, version: ModelVersion, copy: Path) -> bool:
-    """Whether a copy is whole, and has the files that the version's runs note today: fetched again, it would be the same."""
+    """Whether a copy equals the version in the store, by the digests of its runs."""
     try:
         require_whole(copy)
     except RefusedModel:
@@ -108,7 +114,10 @@ def is_as_noted(store: Store, version: ModelVersion, copy: Path) -> bool:
 
 
 def _noted_digests(reader: Reader, version: ModelVersion) -> dict[str, str]:
-    """Return the sha256 of each file of a version, as its runs noted it, by its place in a copy."""
+    """Return the sha256 of each file of a version from its runs' manifests.
+
+    Keys are paths in a copy.
+    """
     run_id = _run_of(version, "evaluate")
     files = {it.name: reader.digest(it, run_id) for it in (MODEL_INFO, GOLDEN, INTERVAL, BASELINE) if reader.has(it, run_id)}
     model = reader.model_digests(model_id_of(version), _run_of(version, "train"))
@@ -120,12 +129,17 @@ def _run_of(version: ModelVersion, step: str) -> str:
 
 
 def _digest(path: Path) -> str:
-    """Return the sha256 of a file; empty where there is none."""
+    """Return the sha256 of a file; empty where it does not exist."""
     return file_digest(path) if path.is_file() else ""
 
 
 def _require_cache(folder: Path) -> None:
-    """Make the folder of copies. Raises UnavailableError where this user may not write to it."""
+    """Create the folder of copies.
+
+    Raises
+    ------
+    UnavailableError : this user may not write to it.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -134,24 +148,30 @@ def _require_cache(folder: Path) -> None:
         raise UnavailableError(
             f"The cache folder {folder} must be writable.",
             got=f"'{error}'",
-            fix="Name another one in the environment variable RECIPELINE_CACHE.",
+            fix="Set the environment variable RECIPELINE_CACHE to another folder.",
         ) from None
 
 
 def copy_name(version: ModelVersion) -> str:
-    """Return the name of the folder that holds the copy of a version: another model under its number has another one."""
+    """Return the folder name of a version's copy.
+
+    Another model under the same number has another name.
+    """
     return f"{version.version}-{hashlib.sha256(str(version.source).encode()).hexdigest()[:12]}"
 
 
 def served_copies(folder: Path) -> list[Path]:
-    """Return the copies that were served, the last one first; a copy that never was may be of a version that is refused."""
+    """Return the copies that were served, the last one first.
+
+    Copies that were never served are left out: their version may be refused.
+    """
     return sorted((mark.parent for mark in folder.glob(f"[!.]*/{_SERVED}")), key=_served_at, reverse=True)
 
 
 def mark_served(copy: Path) -> None:
-    """Record that the copy is served, and remove those that were served long before.
+    """Record that the copy is served, and delete the ones served long before.
 
-    A folder that cannot be written is no reason not to serve what is in it.
+    Errors of writing are ignored: the copy is served from a read-only folder too.
     """
     with contextlib.suppress(OSError):
         (copy / _SERVED).touch()
@@ -162,7 +182,7 @@ def mark_served(copy: Path) -> None:
 
 
 def discard(copy: Path) -> None:
-    """Remove a copy at once and as a whole, so that nobody finds a part of it."""
+    """Delete a copy atomically, so that no process reads a part of it."""
     with (
         contextlib.suppress(OSError),
         tempfile.TemporaryDirectory(dir=copy.parent, prefix=_UNFINISHED, ignore_cleanup_errors=True) as folder,

@@ -1,4 +1,4 @@
-"""Models as the service holds them: fetched whole, kept in a folder of its own, checked, and only then asked."""
+"""Models of the service: loaded from a local copy and checked before use."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import orjson
 import pandas as pd
 
 from recipeline.artifacts import BASELINE, GOLDEN, INTERVAL, MODEL_INFO
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences, random_rows
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.compiled.form import as_function
@@ -34,10 +35,10 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A loaded version. `predict` takes an array of shape (rows, features) in the schema's order, and returns (rows,).
+    """A loaded version; `predict` maps (rows, features) to (rows,).
 
-    `path` says how it answers: ``compiled`` forms were found equal to the logged model, else it is that, ``scikit-learn``.
-    `bins` are those of its baseline, None of a version that has none; `folder` holds its copy.
+    Features are in the schema's order. `path` is the form that answers: ``compiled`` if its answers equal the logged model's,
+    else ``scikit-learn``. `bins` are those of the baseline, None without one; `folder` is the copy's.
     """
 
     name: str
@@ -57,17 +58,17 @@ class ServedModel:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What each answer says of the model that gave it."""
+        """The fields of an answer that identify its model."""
         source = self.tags.get("recipeline.data_source", "unknown")
         return {"name": self.name, "version": self.version, "run_id": self.run_id, "data_source": source}
 
 
 def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
-    """Return the model of a copy, after it answered its golden rows as it did when it was evaluated.
+    """Return the model of a copy after a check of its golden rows.
 
     Parameters
     ----------
-    trusted : types that the model may be made of, besides those that are trusted in every model.
+    trusted : further types that the model may be made of.
 
     Raises
     ------
@@ -76,20 +77,20 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
     try:
         known = _read_version(copy / VERSION)
         info, golden = MODEL_INFO.read(copy / MODEL_INFO.name), GOLDEN.read(copy / GOLDEN.name)
-        schema = Schema.of(info)
+        schema, columns = Schema.of(info), Columns.of(info)
     except Exception as error:  # of JSON, of Parquet, of another kind of content than theirs
-        raise RefusedModel(f"Its description must be readable. Got '{_short(error)}' instead.") from None
+        raise RefusedModel(f"Its description cannot be read: {_short(error)}.") from None
     fitted = read_model(copy / "model", trusted)
     try:
         same = answers_golden(fitted, golden)
-        predict, path, reason = _fastest(fitted, schema, golden_features(golden))
-        interval = _load_interval(copy, info, schema, golden) if info.get("interval") else None
-        same_limits = interval is None or not has_limits(golden) or limits_golden(interval, golden)
+        predict, path, reason = _fastest(fitted, columns, golden_features(golden))
+        interval = _load_interval(copy, info, columns, golden) if info.get("interval") else None
+        same_limits = interval is None or not has_limits(golden) or limits_golden(interval, golden, columns)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise RefusedModel(f"It must answer its golden rows. Got '{_short(error)}' instead.") from None
+        raise RefusedModel(f"It fails on its golden rows: {_short(error)}.") from None
     if not same or not same_limits:
-        other = "other limits" if same else "other predictions"
-        raise RefusedModel(f"It must answer its golden rows as it did when it was evaluated. Got {other} instead.")
+        differing = "interval limits" if same else "predictions"
+        raise RefusedModel(f"Its {differing} for the golden rows differ from those of its evaluation.")
     return ServedModel(
         **known,
         info=info,
@@ -104,7 +105,7 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
 
 
 def _read_version(file: Path) -> dict[str, Any]:
-    """Return what the registry said of the version."""
+    """Return the version's description from the registry, kept in the copy."""
     known = orjson.loads(file.read_bytes())
     return {
         "name": str(known["name"]),
@@ -117,42 +118,43 @@ def _read_version(file: Path) -> dict[str, Any]:
 
 
 def _read_bins(copy: Path, schema: Schema) -> Bins | None:
-    """Return the bins of the baseline; a version that has none, or a broken one, is served all the same."""
+    """Return the bins of the baseline; None where it is missing or broken.
+
+    Such a version is served without a self-watch.
+    """
     try:
-        return Bins(BASELINE.read(copy / BASELINE.name), schema.names)
+        return Bins(BASELINE.read(copy / BASELINE.name), schema.features)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
-        _LOG.error("%s is not watched, its baseline must be readable: %s", copy.name, _short(error))
+        _LOG.error("%s is not watched: its baseline cannot be read: %s", copy.name, _short(error))
         return None
 
 
-def _load_interval(copy: Path, info: dict[str, Any], schema: Schema, golden: pd.DataFrame) -> Interval:
+def _load_interval(copy: Path, info: dict[str, Any], columns: Columns, golden: pd.DataFrame) -> Interval:
     """Return the interval, its tails in the fastest form that answers as they do."""
     known = info["interval"]
     if known["method"] != QUANTILE:
         return Interval.from_dict(known)
     low, high = INTERVAL.read(copy / INTERVAL.name)
-    tails = [_fastest(model, schema, golden_features(golden))[0] for model in (low, high)]
+    codes = columns.as_numbers()
+    tails = [_fastest(model, codes, codes.frame(columns.matrix(golden)))[0] for model in (low, high)]
     return Interval.from_dict(known, (tails[0], tails[1]))
 
 
-def _fastest(fitted: Any, schema: Schema, rows: pd.DataFrame) -> tuple[Predict, str, str]:
+def _fastest(fitted: Any, columns: Columns, rows: pd.DataFrame) -> tuple[Predict, str, str]:
     """Return how to answer fastest, its name, and why it is that: a compiled form only where it was found equal.
 
-    `rows` are some that it must answer; others are drawn from the training rows' ranges.
+    A compiled form is used only if its answers equal the model's, on `rows` and on others drawn from the training ranges.
     """
-    names = list(schema.names)
-    plain = as_function(fitted, names)
-    compiled = compile_model(fitted, names)
+    plain = as_function(fitted, columns)
+    compiled = compile_model(fitted, columns)
     if compiled is None:
         return plain, "scikit-learn", "there is no compiled form of this kind of model"
-    rows = rows[names]
-    limits = np.array([(feature.low, feature.high) for feature in schema.features])
-    if np.isfinite(limits).all():
-        drawn = random_rows(limits[:, 0], limits[:, 1], names, rows=_CHECKED_ROWS, seed=0)
-        rows = pd.concat([rows, drawn], ignore_index=True)
-    different = differences(compiled, fitted, rows)
+    rows = rows[list(columns.names)].dropna()
+    if np.isfinite([(feature.low, feature.high) for feature in columns.features]).all():
+        rows = pd.concat([rows, random_rows(columns, rows=_CHECKED_ROWS, seed=0)], ignore_index=True)
+    different = differences(compiled, fitted, rows, columns) if len(rows) else "there is no row to ask it"
     if different:
         return plain, "scikit-learn", f"the compiled form answers differently: {different}"
     fast = compiled.predict
@@ -161,7 +163,7 @@ def _fastest(fitted: Any, schema: Schema, rows: pd.DataFrame) -> tuple[Predict, 
         # Only nullable columns bring NaN, and compiled forms do not take it.
         return plain(values) if takes_null and np.isnan(values).any() else fast(values)
 
-    takes_null = any(feature.nullable for feature in schema.features)
+    takes_null = any(feature.nullable for feature in columns.features)
     how = "bit for bit" if compiled.exact else "to 1e-6"
     return predict, f"compiled ({compiled.kind})", f"equal to the logged model {how} on {len(rows)} rows"
 

@@ -1,4 +1,4 @@
-"""Faults of the rows of a request."""
+"""Faults in the rows of a request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 40
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a value, or notable about it: the row (0 is the first), the field, the rule, and what was got."""
+    """A fault or remark on a value: row (0 is the first), field, rule, and value."""
 
     row: int | None
     field: str | None
@@ -24,28 +24,31 @@ class Fault:
     got: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON takes them."""
+        """Return the fault as plain values for JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Outside:
-    """Values outside of the training rows' range: the first LISTED_FAULTS of them, and how many there are, by column."""
+    """Values outside of the training range: the first ones, and counts by column.
+
+    The first LISTED_FAULTS are kept.
+    """
 
     faults: list[Fault]
     counts: dict[str, int]
 
 
 class UnreadableBody(Exception):
-    """The body is not JSON, or not the CSV that it says it is."""
+    """The body is not valid JSON, or not valid CSV."""
 
 
 class TooManyRows(Exception):
-    """The body has more rows than one request may have."""
+    """The body has more rows than a request may have."""
 
 
 class BadRows(Exception):
-    """The rows break rules: `faults` has the first LISTED_FAULTS of them, and `count` says how many there are."""
+    """Rows break rules: the first LISTED_FAULTS `faults`, and their `count`."""
 
     def __init__(self, faults: Faults | Fault) -> None:
         found = faults if isinstance(faults, Faults) else Faults([faults])
@@ -54,7 +57,10 @@ class BadRows(Exception):
 
 
 class Faults:
-    """Faults in the order they are found; all are counted, the first LISTED_FAULTS kept, so that no body fills the memory."""
+    """Faults in the order they are found: all counted, the first ones kept.
+
+    LISTED_FAULTS bounds the memory that a request can use.
+    """
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self.count, self.listed = 0, list[Fault]()
@@ -62,24 +68,24 @@ class Faults:
             self.add(fault.row, fault.field, fault.rule, fault.got)
 
     def add(self, row: int | None, field: str | None, rule: str, got: str) -> None:
-        """Count a fault, and keep it where there is room."""
+        """Count a fault, and keep it if there is room."""
         self.count += 1
         if len(self.listed) < LISTED_FAULTS:
             self.listed.append(Fault(row, field, rule, got))
 
     @property
     def full(self) -> bool:
-        """Whether further faults are only counted, and their words are not worth finding."""
+        """Whether further faults are only counted, so that no text is needed."""
         return len(self.listed) >= LISTED_FAULTS
 
 
 def no_rows() -> Fault:
     """Return the fault of a body without rows."""
-    return Fault(None, None, "there must be at least one row", "none")
+    return Fault(None, None, "at least one row is required", "none")
 
 
 def describe(value: Any) -> str:
-    """Return what a value is, in few words: numbers and short texts as they are."""
+    """Return a short description of a value: numbers and short texts unchanged."""
     if isinstance(value, str):
         return f"'{shorten(value)}'"
     if isinstance(value, bool):
@@ -90,7 +96,7 @@ def describe(value: Any) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """Return what kind of JSON value this is."""
+    """Return the name of a JSON value's type."""
     return next((words for kind, words in _KINDS.items() if isinstance(value, kind)), "a number")
 
 
@@ -99,6 +105,6 @@ def _digits(value: int) -> str:
 
 
 def shorten(text: str) -> str:
-    """Return at most the first 40 characters of a text, none of them a control character."""
+    """Return at most the first 40 characters of a text, without control characters."""
     shown = "".join(character if character.isprintable() else "�" for character in text[: _SHOWN + 1])
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"

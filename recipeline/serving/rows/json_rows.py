@@ -1,4 +1,4 @@
-"""Rows of a JSON body, repeated keys included."""
+"""Rows of a JSON body, with detection of repeated keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _AROUND_ROWS = 16
 
 
 class _Object(dict[str, Any]):
-    """An object of a JSON text, which remembers the keys that it had more than once."""
+    """An object of a JSON text with its repeated keys."""
 
     repeated: tuple[str, ...] = ()
 
@@ -28,10 +28,10 @@ def _collect(pairs: list[tuple[str, Any]]) -> _Object:
 
 
 def refuse_many_rows(body: bytes, names: Iterable[str], max_rows: int) -> None:
-    """Raise TooManyRows where a JSON text begins more objects and lists than so many rows with these names have.
+    """Raise TooManyRows if a JSON text opens too many objects and lists.
 
-    It is asked before anything is made of the text: ten million brackets take milliseconds as bytes, and as rows seconds and
-    gigabytes.
+    The limit is that of `max_rows` rows with these names. The check is on the text before parsing: ten million brackets take
+    milliseconds as bytes, and as rows seconds and gigabytes.
     """
     most = max_rows * (1 + sum(name.count("{") + name.count("[") for name in names)) + _AROUND_ROWS
     if len(body) > most and body.count(b"{") + body.count(b"[") > most:
@@ -39,20 +39,22 @@ def refuse_many_rows(body: bytes, names: Iterable[str], max_rows: int) -> None:
 
 
 def read_json(body: bytes) -> Any:
-    """Return the value of a JSON text, its objects with the keys that they repeat; NaN and infinity are read as floats.
+    """Return the value of a JSON text, with the repeated keys of its objects.
+
+    NaN and infinity are read as floats.
 
     Raises
     ------
-    UnreadableBody : it is none, or it is nested too deeply.
+    UnreadableBody : it is not JSON, or it is nested too deeply.
     """
     try:
         return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_collect)
     except UnicodeDecodeError as error:
-        raise UnreadableBody(f"The body must be UTF-8. Byte {error.start} is not.") from None
+        raise UnreadableBody(f"The body is not UTF-8 at byte {error.start}.") from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise UnreadableBody(f"The body must be JSON. At {place}: {error.msg}.") from None
+        raise UnreadableBody(f"The body is not JSON: {error.msg} at {place}.") from None
     except RecursionError:
-        raise UnreadableBody("The body must be JSON of few levels. It is nested too deeply.") from None
+        raise UnreadableBody("The JSON body is nested too deeply.") from None
     except ValueError:  # a number of thousands of digits
-        raise UnreadableBody("The body must be JSON with numbers of fewer digits.") from None
+        raise UnreadableBody("The JSON body has a number with too many digits.") from None

@@ -1,4 +1,7 @@
-"""The bodies that clients of `mlflow models serve` send, its JSON formats and CSV; it ignores extra columns, and so do we."""
+"""The request formats of `mlflow models serve`: its JSON formats and CSV.
+
+Extra columns are ignored, as MLflow does.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import numpy as np
 from recipeline.data.numbers import NUMBER
 from recipeline.data.tables import detect_separator
 from recipeline.errors import guess
+from recipeline.inference.model_info import Feature
 from recipeline.serving.rows.faults import BadRows, Fault, Faults, TooManyRows, UnreadableBody, kind_of, no_rows, shorten
 from recipeline.serving.rows.json_rows import read_json, refuse_many_rows
 from recipeline.serving.rows.schema import Schema
@@ -29,11 +33,13 @@ _FORMATS = "dataframe_split, dataframe_records, instances or inputs"
 
 
 def parse_json(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
-    """Return the rows of a JSON body in one of MLflow's formats, of shape (rows, features), in the model's order.
+    """Return the rows of a JSON body in one of MLflow's formats.
+
+    The shape is (rows, features), in the model's order. Columns that the model does not use are ignored.
 
     Raises
     ------
-    UnreadableBody, TooManyRows, BadRows : as `Schema.parse` does; columns of no use to the model are left out silently.
+    UnreadableBody, TooManyRows, BadRows : as `Schema.parse`.
     """
     refuse_many_rows(body, schema.names, max_rows)
     value = read_json(body)
@@ -52,10 +58,10 @@ def parse_json(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
 
 
 def parse_csv(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
-    """Return the rows of a CSV body with a header, of shape (rows, features), in the model's order.
+    """Return the rows of a CSV body with a header, of shape (rows, features).
 
-    As in files, the separator is detected, and spaces around names and numbers are left aside. Of a body of more rows than
-    `max_rows` no more than these are read.
+    Columns are in the model's order. As in files, the separator is detected, and spaces around names and numbers are ignored.
+    No more than `max_rows` rows are read.
 
     Raises
     ------
@@ -74,20 +80,25 @@ def parse_csv(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
             if number >= max_rows:
                 raise TooManyRows
             if len(cells) == len(names):
-                rows.append([_as_number(cells[place]) for place in places])
+                rows.append([_as_value(cells[place], it) for place, it in zip(places, schema.features, strict=True)])
             else:
                 faults.add(number, None, f"must have {len(names)} values", str(len(cells)))
     except UnicodeDecodeError as error:
-        raise UnreadableBody(f"The body must be UTF-8. Byte {error.start} is not.") from None
+        raise UnreadableBody(f"The body is not UTF-8 at byte {error.start}.") from None
     except csv.Error as error:
-        raise UnreadableBody(f"The body must be CSV: {error}.") from None
+        raise UnreadableBody(f"The body is not CSV: {error}.") from None
     if faults.count:
         raise BadRows(faults)
     return schema.check(rows)
 
 
 def _read_rows(text: Iterable[str], separator: str) -> Iterator[list[str]]:
-    """Yield the rows that are not empty. Raises BadRows before much is made of one that is too long, on however many lines."""
+    """Yield the rows that are not empty.
+
+    Raises
+    ------
+    BadRows : a row is too long; raised before all of it is read.
+    """
     taken = 0
 
     def limited() -> Iterator[str]:
@@ -104,16 +115,19 @@ def _read_rows(text: Iterable[str], separator: str) -> Iterator[list[str]]:
             yield cells
 
 
-def _as_number(cell: str) -> float | str | None:
-    """Return the cell's number, None where it is empty, and the text where it is none."""
+def _as_value(cell: str, feature: Feature) -> float | str | None:
+    """Return the cell's number, None where it is empty, and the text where it is none or the column is one of text."""
     text = cell.strip()
     if not text:
         return None
-    return float(text) if re.match(NUMBER, text) else text
+    return float(text) if float in feature.kind.json_types and re.match(NUMBER, text) else text
 
 
 def _select(names: Sequence[str] | None, rows: Sequence[Sequence[Any]], schema: Schema, max_rows: int) -> np.ndarray:
-    """Return the model's columns of the rows, in its order; rows without names (None) are in its order already."""
+    """Return the model's columns of the rows, in its order.
+
+    Rows without names (None) are in that order already.
+    """
     if len(rows) > max_rows:
         raise TooManyRows
     if names is None:
@@ -128,21 +142,26 @@ def _select(names: Sequence[str] | None, rows: Sequence[Sequence[Any]], schema: 
 
 
 def _find_columns(names: Sequence[str], schema: Schema) -> list[int]:
-    """Return where the model's columns are. Raises BadRows where one is missing, or is there more than once."""
+    """Return the positions of the model's columns.
+
+    Raises
+    ------
+    BadRows : a column is missing or repeated.
+    """
     missing, faults = [name for name in schema.names if name not in names], Faults()
     for name in missing:
         close = guess(name, [other for other in names if other not in schema.names][:100]).strip()
-        faults.add(None, name, "must be there", f"nothing{f'. {close}' if close else ''}")
+        faults.add(None, name, "is required", f"nothing{f'. {close}' if close else ''}")
     for name in schema.names:
         if list(names).count(name) > 1:
-            faults.add(None, name, "must be there once", "it more than once")
+            faults.add(None, name, "must be unique", "a repeated name")
     if faults.count:
         raise BadRows(faults)
     return [list(names).index(name) for name in schema.names]
 
 
 def _split(value: Any, name: str, _: Schema) -> Table:
-    """Read ``{"columns": [...], "data": [[...], ...]}``, an index left aside."""
+    """Read ``{"columns": [...], "data": [[...], ...]}``; an index is ignored."""
     if not isinstance(value, dict) or not isinstance(value.get("data"), list):
         raise BadRows(Fault(None, name, "must be an object with columns and data, a list of lists", kind_of(value)))
     _require_once(value)
@@ -153,14 +172,17 @@ def _split(value: Any, name: str, _: Schema) -> Table:
 
 
 def _records(value: Any, name: str, schema: Schema) -> Table:
-    """Read ``[{column: value, ...}, ...]``: a column that only some rows have is null in the others, as in a DataFrame."""
+    """Read ``[{column: value, ...}, ...]``.
+
+    A column that only some rows have is null in the others, as in a DataFrame.
+    """
     if not isinstance(value, list):
         raise BadRows(Fault(None, name, "must be a list of objects", kind_of(value)))
     faults = Faults()
     for number, row in enumerate(value):
         if isinstance(row, dict):
             for repeated in getattr(row, "repeated", ()):
-                faults.add(number, shorten(repeated), "must be there once", "it more than once")
+                faults.add(number, shorten(repeated), "must be unique", "a repeated name")
         else:
             faults.add(number, name, "must be an object of columns", kind_of(row))
     if faults.count:
@@ -172,7 +194,10 @@ def _records(value: Any, name: str, schema: Schema) -> Table:
 
 
 def _instances(value: Any, name: str, schema: Schema) -> Table:
-    """Read TensorFlow Serving's row format: a list of objects, or of lists in the model's order."""
+    """Read TensorFlow Serving's row format: a list of objects, or of lists.
+
+    Lists are in the model's order.
+    """
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return _records(value, name, schema)
     if not isinstance(value, list):
@@ -181,7 +206,10 @@ def _instances(value: Any, name: str, schema: Schema) -> Table:
 
 
 def _inputs(value: Any, name: str, schema: Schema) -> Table:
-    """Read TensorFlow Serving's column format: an object of lists, or of single values; also what `instances` takes."""
+    """Read TensorFlow Serving's column format: an object of lists or values.
+
+    All that `instances` accepts is accepted too.
+    """
     if not isinstance(value, dict):
         return _instances(value, name, schema)
     _require_once(value)
@@ -193,10 +221,10 @@ def _inputs(value: Any, name: str, schema: Schema) -> Table:
 
 
 def _require_once(value: dict[str, Any]) -> None:
-    """Raise BadRows where a key is there more than once: of its values JSON's readers keep the last."""
+    """Raise BadRows for a repeated key, of which JSON readers keep the last value."""
     repeated = getattr(value, "repeated", ())
     if repeated:
-        raise BadRows(Faults(Fault(None, shorten(name), "must be there once", "it more than once") for name in repeated))
+        raise BadRows(Faults(Fault(None, shorten(name), "must be unique", "a repeated name") for name in repeated))
 
 
 def _lists(value: list[Any], name: str) -> list[list[Any]]:

@@ -1,7 +1,7 @@
-"""Rows out of a request's body: parsed, checked against the model's columns, given back as one float array. No pandas.
+"""Rows of a request's body as one float array, checked against the schema.
 
-Bodies that are as they should be take a short way: orjson, one type check, one array. All others are read again, slowly, by
-code whose only aim is to tell every fault.
+pandas is not used. Valid bodies take a fast path: orjson, one type check, one array. All others are read again, slowly, to
+report every fault.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.numbers import LARGEST
 from recipeline.errors import guess
 from recipeline.inference.model_info import Feature
@@ -34,7 +35,8 @@ from recipeline.serving.rows.faults import (
 )
 from recipeline.serving.rows.json_rows import read_json, refuse_many_rows
 
-_NUMBERS = frozenset({int, float})
+_PLAIN = (int, float)
+_NUMBERS = frozenset(_PLAIN)
 
 #: Up to so many values Python is faster than numpy.
 _FEW = 100
@@ -42,14 +44,17 @@ _FEW = 100
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns that a model takes, in its order, and other names that a row may have: whatever is in them is left alone."""
+    """The feature columns of a model in order.
+
+    Rows may have the columns `others` too; their values are ignored.
+    """
 
     features: tuple[Feature, ...]
     others: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Schema:
-        """Return the schema that a model's description (`model_info.json`) gives."""
+        """Return the schema of a model's description (`model_info.json`)."""
         return cls(tuple(Feature.from_info(column) for column in info["features"]), frozenset(info.get("other_columns", ())))
 
     @cached_property
@@ -66,7 +71,12 @@ class Schema:
 
     @cached_property
     def _integers(self) -> list[int]:
-        return [place for place, feature in enumerate(self.features) if feature.is_integer]
+        return [place for place, feature in enumerate(self.features) if READERS[feature.type].is_whole]
+
+    @cached_property
+    def _encoded(self) -> list[tuple[int, Feature]]:
+        """The columns whose codes are not the values of JSON themselves, by their places."""
+        return [(place, feature) for place, feature in enumerate(self.features) if feature.kind.json_types != _PLAIN]
 
     @cached_property
     def _missing_codes(self) -> list[float]:
@@ -82,11 +92,11 @@ class Schema:
 
     @cached_property
     def _lowest(self) -> list[float]:
-        return [max(feature.low, _or(feature.min, -math.inf)) for feature in self.features]
+        return [max(feature.limits[0], _or(feature.min, -math.inf)) for feature in self.features]
 
     @cached_property
     def _highest(self) -> list[float]:
-        return [min(feature.high, _or(feature.max, math.inf)) for feature in self.features]
+        return [min(feature.limits[1], _or(feature.max, math.inf)) for feature in self.features]
 
     @cached_property
     def _possible(self) -> tuple[np.ndarray, np.ndarray]:
@@ -95,21 +105,21 @@ class Schema:
 
     @cached_property
     def _quotes(self) -> int | None:
-        """How many quotation marks the keys of one row hold; None where names hold some themselves."""
+        """The number of quotation marks in the keys of one row; None if names have some."""
         plain = all('"' not in name and "\\" not in name for name in self.names)
         return 2 * len(self.names) if plain else None
 
     def parse(self, body: bytes, *, max_rows: int) -> np.ndarray:
-        """Return the rows of a JSON body, an object or a list of objects by column name, of shape (rows, features).
+        """Return the rows of a JSON body, of shape (rows, features).
 
-        A nullable column's null is NaN; there are no others.
+        The body is an object by column name, or a list of such objects. A nullable column's null is NaN; no other value is.
 
         Raises
         ------
-        UnreadableBody : it is no JSON.
+        UnreadableBody : it is not JSON.
         TooManyRows : there are more than `max_rows`.
-        BadRows : a row is no object, has unknown columns (neither the model's nor `others`), missing or repeated ones, or
-            values that are no finite numbers; or there is none.
+        BadRows : a row is not an object, has unknown columns (neither the model's nor `others`), missing or repeated ones, or
+            values that are not finite numbers; or there is no row.
         """
         refuse_many_rows(body, self.names, max_rows)
         try:
@@ -120,14 +130,21 @@ class Schema:
         if type(rows) is list and rows:
             if len(rows) > max_rows:
                 raise TooManyRows
-            values = self._quickly(rows)
+            flat = self._quickly(rows)
             # A column that is there twice in a row is there once in its dict, but leaves its quotation marks in the body.
-            if values is not None and self._quotes is not None and body.count(b'"') == self._quotes * len(rows):
-                return values
+            if flat is not None and self._quotes is not None and body.count(b'"') == self._count_quotes(flat, len(rows)):
+                values = self._as_array(flat)
+                if values is not None:
+                    return values
         return self._carefully(body, max_rows)
 
-    def _quickly(self, rows: list[Any]) -> np.ndarray | None:
-        """Return the rows as an array where each is an object of just the columns, with numbers; None where one is not."""
+    def _count_quotes(self, flat: list[Any], rows: int) -> int:
+        """Return how many quotation marks a body of such values has; texts with some of their own have more."""
+        texts = sum(isinstance(value, str) for value in flat) if self._encoded else 0
+        return (self._quotes or 0) * rows + 2 * texts
+
+    def _quickly(self, rows: list[Any]) -> list[Any] | None:
+        """Return the values of the rows, one after the other, where each is an object of just the columns; else None."""
         width, pick, flat = len(self.names), self._pick, list[Any]()
         try:
             for row in rows:
@@ -136,9 +153,28 @@ class Schema:
                 flat.extend(pick(row))
         except (KeyError, TypeError, IndexError):
             return None
-        return self._as_array(flat)
+        return flat
+
+    def _encode(self, flat: list[Any]) -> list[Any] | None:
+        """Return values with those that are no numbers replaced by their codes; None where one is missing or breaks a rule."""
+        coded, width = list(flat), len(self.names)
+        for place, feature in self._encoded:
+            read = feature.kind.read
+            for at in range(place, len(flat), width):
+                value = flat[at]
+                if value is None or feature.is_missing_word(value):
+                    return None
+                coded[at], rule = read(value, feature)
+                if rule:
+                    return None
+        return coded
 
     def _as_array(self, flat: list[Any]) -> np.ndarray | None:
+        if self._encoded:
+            encoded = self._encode(flat)
+            if encoded is None:
+                return None
+            flat = encoded
         if not _NUMBERS.issuperset(map(type, flat)):
             return None
         try:
@@ -155,7 +191,10 @@ class Schema:
 
     @staticmethod
     def _all_small(flat: list[Any], values: np.ndarray) -> bool:
-        """Whether all are finite, also in single precision; of few values the sum tells as much, in less time."""
+        """Whether all values are finite, also in single precision.
+
+        A sum of few values tests the same in less time.
+        """
         if len(flat) <= _FEW:
             return bool(sum(map(abs, flat)) <= LARGEST)  # neither NaN nor infinity gets lost in it
         return bool((np.abs(values) <= LARGEST).all())
@@ -181,7 +220,7 @@ class Schema:
     def _check_columns(self, number: int, row: Mapping[str, Any], faults: Faults) -> None:
         missing = [name for name in self.names if name not in row]
         for name in missing:
-            faults.add(number, name, "must be there", "nothing")
+            faults.add(number, name, "is required", "nothing")
         unknown = row.keys() - set(self.names) - self.others if len(row) + len(missing) > len(self.names) else set[str]()
         faults.count += max(len(unknown) - LISTED_FAULTS, 0)  # a body may have a million, of which none is listed
         for name in islice(unknown, LISTED_FAULTS):
@@ -189,11 +228,11 @@ class Schema:
             close = "" if faults.full else guess(shown, missing).strip()
             faults.add(number, shown, "must be one of the model's columns", f"'{shown}'{f'. {close}' if close else ''}")
         for name in getattr(row, "repeated", ()):
-            faults.add(number, shorten(name), "must be there once", "it more than once")
+            faults.add(number, shorten(name), "must be unique", "a repeated key")
 
     def _check_values(self, number: int, row: Iterable[Any], faults: Faults, numbers: list[float]) -> None:
         for feature, value in zip(self.features, row, strict=True):
-            converted, rule = _to_number(value, feature)
+            converted, rule = _to_code(value, feature)
             numbers.append(converted)
             if rule:
                 faults.add(number, feature.name, rule, describe(value))
@@ -204,7 +243,7 @@ class Schema:
         return np.array(numbers, dtype=np.float64).reshape(-1, len(self.names))
 
     def check(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
-        """Return rows of values, each with as many as the model has columns and in its order, of shape (rows, features).
+        """Return rows of values in the model's order as an array (rows, features).
 
         Raises
         ------
@@ -221,11 +260,13 @@ class Schema:
         return self._checked(numbers, faults)
 
     def outside(self, values: np.ndarray) -> Outside | None:
-        """Return what lies outside of the training rows' range, row by row, None where nothing does; NaN does not.
+        """Return the values outside of the training range; None if there are none.
+
+        NaN is not outside.
 
         Raises
         ------
-        BadRows : a value is not possible at all.
+        BadRows : a value is impossible.
         """
         if len(values) == 1:
             row = values[0].tolist()
@@ -246,36 +287,33 @@ class Schema:
             {name: count for name, count in zip(self.names, counts, strict=True) if count},
         )
 
+    def show(self, values: np.ndarray) -> list[list[Any]]:
+        """Return codes of shape (rows, features) as values of JSON; NaN of a number stays what it is."""
+        rows: list[list[Any]] = values.tolist()
+        for place, feature in self._encoded:
+            for row in rows:
+                row[place] = feature.kind.show(row[place], feature)
+        return rows
+
     def _each(self, marked: np.ndarray, values: np.ndarray, rule: Callable[[Feature, float], str]) -> Iterator[Fault]:
         """Yield the first of the marked values as faults, with the rule of each."""
         for row, column in np.argwhere(marked)[:LISTED_FAULTS].tolist():
             feature, value = self.features[column], float(values[row, column])
-            yield Fault(row, feature.name, rule(feature, value), f"{value:g}")
+            shown = feature.kind.show(value, feature)
+            yield Fault(row, feature.name, rule(feature, value), f"{shown:g}" if isinstance(shown, float) else str(shown))
 
 
 #: Stands for a column that is not there, which is a fault of its own.
 _MISSING = object()
 
 
-def _to_number(value: Any, feature: Feature) -> tuple[float, str]:
-    """Return the value as a float, and the rule that it breaks, if any."""
+def _to_code(value: Any, feature: Feature) -> tuple[float, str]:
+    """Return the value as a code, and the rule that it breaks, if any."""
     if value is _MISSING:
         return math.nan, ""
     if value is None or feature.is_missing_word(value):
         return math.nan, "" if feature.nullable else "must not be null"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan, "must be a number"
-    try:
-        number = float(value)
-    except OverflowError:
-        return math.nan, "must be finite"
-    if not math.isfinite(number):
-        return math.nan, "must be finite"
-    if abs(number) > LARGEST:
-        return math.nan, f"must be at most {LARGEST:.2g} in size"
-    if feature.is_integer and number % 1:
-        return number, "must be a whole number"
-    return number, feature.broken_limit(number)
+    return feature.kind.read(value, feature)
 
 
 def _or(limit: float | None, beyond: float) -> float:

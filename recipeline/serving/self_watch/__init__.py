@@ -1,1 +1,1 @@
-"""The service watches its own rows for drift; no row is kept."""
+"""Drift of the service's own requests, without storing rows."""

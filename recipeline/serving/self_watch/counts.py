@@ -1,4 +1,4 @@
-"""Counts of rows by bin, in files that all workers share."""
+"""Counts of rows by bin, in files shared by all workers."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _MOST = 2**48
 
 
 class Counts:
-    """The counts of one process in a file: two halves, each with a number, its rows and its counts.
+    """The counts of one process in a file: two numbered halves of a window.
 
     The halves with the highest number, of all files of the folder, are the current half of the window, those with the number
-    before it the previous one; others are over. Once the current half has `half` rows, of all processes together, the next
-    rows begin another one: what a process counted that is idle, or ended, is forgotten as soon as what others counted then.
+    before it the previous one; older ones are ignored. Once the current half has `half` rows, of all processes together, the
+    next rows begin another one: counts of idle or ended processes expire together with those of the others.
 
-    The process holds a lock on its file as long as it lives; a file that nobody holds is that of one that ended: another one
-    goes on with it, or removes it when it is over. A half has no number while it is emptied, so that whoever is killed
-    meanwhile loses counts and doubles none.
+    The process holds a lock on its file as long as it lives; a file without a lock is that of a process that ended: another one
+    takes it over, or deletes it when its halves are old. A half has no number while it is emptied, so that a killed process
+    loses counts and doubles none.
     """
 
     def __init__(self, folder: Path, size: int, half: int) -> None:
@@ -50,7 +50,7 @@ class Counts:
         mine[1] += rows
 
     def _take(self) -> tuple[int, Path]:
-        """Return a file of a process that ended, or a new one, locked and of its full size on the disk."""
+        """Return a locked file: of a process that ended, or a new one of full size."""
         size = _file_bytes(self._size)
         candidates = [*sorted(self._folder.glob("*.counts")), self._folder / f"{uuid.uuid4().hex}.counts"]
         for path in candidates:
@@ -71,7 +71,10 @@ class Counts:
         raise OSError("no file could be locked")
 
     def _sweep(self, current: int) -> None:
-        """Remove the files of processes that ended whose halves are both over; an empty one is just being made."""
+        """Delete the files of ended processes whose halves are both old.
+
+        An empty file is being created and is left alone.
+        """
         for path in self._folder.glob("*.counts"):
             with suppress(OSError):
                 file = os.open(path, os.O_RDWR)
@@ -85,14 +88,17 @@ class Counts:
                     os.close(file)
 
     def close(self) -> None:
-        """Let go of the file; the counts stay."""
+        """Release the file; the counts stay."""
         del self._halves
         self._map.close()
         os.close(self._file)
 
 
 def read_counts(folder: Path, size: int) -> tuple[int, np.ndarray]:
-    """Return the rows and counts in the window, of all files of a folder; one that is cut off or broken is left out."""
+    """Return the rows and counts in the window, over all files of a folder.
+
+    Truncated and damaged files are left out.
+    """
     total = np.zeros(1 + size, dtype=np.int64)
     halves = [half for file in _read_files(folder, size) for half in file]
     current = max((int(half[0]) for half in halves), default=0)
@@ -113,7 +119,7 @@ def _read_files(folder: Path, size: int) -> list[np.ndarray]:
 
 
 def _parse(content: bytes, size: int) -> np.ndarray | None:
-    """Return the two halves in a file's content; None where it is not one that a process could have written."""
+    """Return the two halves of a file's content; None if no process wrote it."""
     if len(content) != _file_bytes(size):
         return None
     halves: np.ndarray = np.frombuffer(content, dtype=np.int64).reshape(2, -1)
@@ -121,7 +127,10 @@ def _parse(content: bytes, size: int) -> np.ndarray | None:
 
 
 def _fill(file: int, size: int) -> None:
-    """Make it a file of zeros. A full disk is an error here, and no signal at a later write through the map."""
+    """Fill a file with zeros, so that a full disk is an error here.
+
+    Otherwise it would be a signal at a later write through the map.
+    """
     os.ftruncate(file, 0)
     if os.pwrite(file, bytes(size), 0) < size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,7 +1,7 @@
-"""The service watches itself: what it is asked and what it answers, counted in the bins of the model's baseline.
+"""The self-watch: requests and predictions, counted in the baseline's bins.
 
 No row reaches the disk. The rows of a request wait in memory until a thread counts them; the counts of all workers are added
-up when they are asked for, and outlive the worker and the service.
+up on request, and outlive the worker and the service.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _PAUSE_SECONDS = 1.0
 
 
 class SelfWatch(Background):
-    """Counts what the served version is asked and answers, and tells Prometheus how far that is from its baseline.
+    """Counts rows and predictions of the served version; exports their drift.
 
-    The window is the last `rows` rows of all workers together, at least half of them, and what comes in within a moment more.
-    Services that share the folder of copies share the window; of several lengths the shortest holds.
+    The window is the last `rows` rows of all workers together, at least half of them, and those of the last moment. Services
+    that share the folder of copies share the window; of several lengths the shortest holds.
     """
 
     def __init__(self, rows: int, dropped: Callable[[int], object]) -> None:
@@ -47,7 +47,7 @@ class SelfWatch(Background):
         super().__init__(self._count, dropped, pause_seconds=_PAUSE_SECONDS)
 
     def take(self, model: ServedModel, values: np.ndarray, predicted: np.ndarray) -> None:
-        """Take the rows of a request, of shape (rows, features), and what was predicted of them."""
+        """Queue the rows of a request, of shape (rows, features), and their predictions."""
         rows = len(values)
         if rows > _GATHERED:
             self.add((model, values, predicted), rows)
@@ -64,26 +64,31 @@ class SelfWatch(Background):
             self._predicted[start:end] = predicted
 
     def _hand_over(self) -> None:
-        """Hand over what was gathered; its lock is held."""
+        """Queue the gathered rows; the caller holds the lock."""
         if rows := self._gathered:
             self.add((self._asked, self._values[:rows].copy(), self._predicted[:rows].copy()), rows)
             self._gathered = 0
 
     def flush(self) -> None:
-        """Count what has been taken so far."""
+        """Count all rows queued so far."""
         with self._gathering:
             self._hand_over()
         super().flush()
 
     def close(self) -> None:
-        """Count what is left, and end."""
+        """Count the remaining rows and end the thread."""
         super().close()
         if self._counts:
             self._counts.close()
             self._counts = None
 
     def _count(self, records: list[tuple[ServedModel, np.ndarray, np.ndarray]]) -> None:
-        """Count the rows of each version with those of the same version; OSError where there is no place for that."""
+        """Add the rows of each version to that version's counts.
+
+        Raises
+        ------
+        OSError : the counts cannot be written.
+        """
         for _, group in groupby(records, key=lambda record: id(record[0])):
             models, values, predicted = zip(*group, strict=True)
             model = models[0]
@@ -107,12 +112,12 @@ class SelfWatch(Background):
         self._model = model
 
     def collect_for(self, model: ServedModel) -> Iterator[GaugeMetricFamily]:
-        """Yield what Prometheus is told of the version served."""
+        """Yield the Prometheus metrics of the served version."""
         bins = model.bins
         if bins is None or model.folder is None:
             return
         rows, counts = read_counts(model.folder / WATCHED, bins.size)
-        yield GaugeMetricFamily("self_watch_rows", "Rows in the window that feature_psi is of", value=rows)
+        yield GaugeMetricFamily("self_watch_rows", "Rows in the window of feature_psi", value=rows)
         *features, prediction = bins.stability(counts)
         family = GaugeMetricFamily("feature_psi", "Population stability index against the training rows", labels=["feature"])
         for name, value in zip(bins.names, features, strict=True):
@@ -120,4 +125,6 @@ class SelfWatch(Background):
                 family.add_metric([name], value)
         yield family
         if prediction is not None:
-            yield GaugeMetricFamily("prediction_psi", "The same of the predictions, against out-of-fold ones", value=prediction)
+            yield GaugeMetricFamily(
+                "prediction_psi", "The same for predictions, against out-of-fold predictions", value=prediction
+            )

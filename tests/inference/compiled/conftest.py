@@ -8,8 +8,10 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import random_rows
 from recipeline.inference.compiled.form import Compiled
+from recipeline.inference.model_info import Feature
 from tests.inference.compiled.models import TARGET, compile_known, fit, forest
 
 
@@ -23,7 +25,11 @@ def rows(wines: pd.DataFrame) -> pd.DataFrame:
 def asked(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows to ask for: random ones, and those that the models were fitted to."""
     features = rows.drop(columns=TARGET)
-    drawn = random_rows(features.min().to_numpy(), features.max().to_numpy(), list(features), rows=120, seed=1)
+    drawn = random_rows(
+        Columns(tuple(Feature(name, train_min=features[name].min(), train_max=features[name].max()) for name in features)),
+        rows=120,
+        seed=1,
+    )
     return pd.concat([drawn, features], ignore_index=True)
 
 

@@ -20,6 +20,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, Stan
 from sklearn.svm import SVR, LinearSVR, NuSVR
 from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.compiled.form import Compiled
 from recipeline.inference.compiled.trees import FEW_TREES
@@ -115,6 +116,6 @@ def fit(model: BaseEstimator, rows: pd.DataFrame) -> BaseEstimator:
 
 
 def compile_known(model: BaseEstimator, names: list[str]) -> Compiled:
-    compiled = compile_model(model, names)
+    compiled = compile_model(model, Columns.of_numbers(names))
     assert compiled is not None
     return compiled

@@ -25,6 +25,7 @@ from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.inference import _compat
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.compiled.trees import FEW_ROWS, FEW_ROWS_HISTOGRAM
@@ -91,14 +92,14 @@ def test_every_candidate_of_the_recipe_is_answered_for(name: str, rows: pd.DataF
     compiled = compile_known(model, list(asked))
     assert set(content["candidates"]) == set(KINDS)
     assert (compiled.kind, compiled.exact) == (KINDS[name], "trees" in KINDS[name] and "kernel" not in KINDS[name])
-    assert differences(compiled, model, asked) == ""
+    assert differences(compiled, model, asked, Columns.of_numbers(list(asked))) == ""
 
 
 @pytest.mark.parametrize("model", MEANS, ids=label)
 def test_means_are_answered_to_the_sixth_digit(model: BaseEstimator, rows: pd.DataFrame, asked: pd.DataFrame) -> None:
     compiled = compile_known(fit(model, rows), list(asked))
     assert not compiled.exact
-    assert differences(compiled, model, asked) == ""
+    assert differences(compiled, model, asked, Columns.of_numbers(list(asked))) == ""
 
 
 @pytest.mark.parametrize("model", [forest(), boosting(), make_pipeline(StandardScaler(), DecisionTreeRegressor())], ids=label)
@@ -118,7 +119,7 @@ def test_a_model_of_no_known_kind_is_none(model: BaseEstimator, rows: pd.DataFra
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fit(model, whole)
-    assert compile_model(model, list(rows.drop(columns=TARGET))) is None
+    assert compile_model(model, Columns.of_numbers(list(rows.drop(columns=TARGET)))) is None
 
 
 @pytest.mark.parametrize(
@@ -126,14 +127,14 @@ def test_a_model_of_no_known_kind_is_none(model: BaseEstimator, rows: pd.DataFra
 )
 def test_several_targets_are_none(model: BaseEstimator) -> None:
     X, y = make_regression(30, 3, n_targets=2, random_state=0)
-    assert compile_model(model.fit(X, y), ["a", "b", "c"]) is None
+    assert compile_model(model.fit(X, y), Columns.of_numbers("abc")) is None
 
 
 @pytest.mark.parametrize(
     "model", [LinearRegression(), forest(), boosting(), histogram(), SVR(), mean(SVR()), Pipeline([]), None, "SVR"]
 )
 def test_what_is_not_fitted_or_no_model_is_none(model: Any) -> None:
-    assert compile_model(model, ["a", "b"]) is None
+    assert compile_model(model, Columns.of_numbers("ab")) is None
 
 
 @pytest.mark.parametrize(
@@ -141,22 +142,25 @@ def test_what_is_not_fitted_or_no_model_is_none(model: Any) -> None:
 )
 def test_columns_of_other_names_number_or_order_are_none(model: BaseEstimator, rows: pd.DataFrame) -> None:
     names = list(fit(model, rows).feature_names_in_)
-    assert compile_model(model, names) is not None
+    assert compile_model(model, Columns.of_numbers(names)) is not None
     for others in (names[::-1], names[:-1], [*names, "sweetness"], [*names[:-1], "sweetness"]):
-        assert compile_model(model, others) is None
+        assert compile_model(model, Columns.of_numbers(others)) is None
 
 
 def test_a_model_that_was_fitted_to_an_array_goes_by_the_number_of_columns() -> None:
     X, y = make_regression(40, 3, random_state=0)
     for model in (LinearRegression(), forest(n_estimators=2), make_pipeline(PCA(2), SVR())):
-        assert compile_model(model.fit(X, y), ["a", "b", "c"]) is not None
-        assert compile_model(model, ["a", "b"]) is None
+        assert compile_model(model.fit(X, y), Columns.of_numbers("abc")) is not None
+        assert compile_model(model, Columns.of_numbers("ab")) is None
 
 
 def test_parts_that_were_fitted_to_unlike_columns_are_none(rows: pd.DataFrame) -> None:
     narrow = fit(forest(n_estimators=2), rows[["alcohol", "pH", TARGET]])
     scaler = StandardScaler().fit(rows.drop(columns=TARGET).to_numpy())
-    assert compile_model(Pipeline([("scaler", scaler), ("forest", narrow)]), list(rows.drop(columns=TARGET))) is None
+    assert (
+        compile_model(Pipeline([("scaler", scaler), ("forest", narrow)]), Columns.of_numbers(list(rows.drop(columns=TARGET))))
+        is None
+    )
 
 
 def refuse(*_: object) -> None:
@@ -170,7 +174,7 @@ def test_where_a_private_part_of_sklearn_is_missing_or_other_the_model_is_none(
 ) -> None:
     model = fit(histogram() if "histogram" in name else forest(), rows)
     monkeypatch.setattr(_compat, name, stand_in)
-    assert compile_model(model, list(model.feature_names_in_)) is None
+    assert compile_model(model, Columns.of_numbers(list(model.feature_names_in_))) is None
 
 
 @pytest.mark.parametrize("model", [forest(), histogram(), boosting(), make_pipeline(StandardScaler(), SVR())], ids=label)

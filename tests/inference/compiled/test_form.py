@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.form import Compiled, after, as_function
 from tests.inference.compiled.models import TARGET
 
@@ -12,7 +13,7 @@ def test_a_model_as_a_function_of_an_array_is_asked_by_its_column_names(
     rows: pd.DataFrame, fitted_forest: tuple[RandomForestRegressor, Compiled]
 ) -> None:
     features, (model, _) = rows.drop(columns=TARGET), fitted_forest
-    found = as_function(model, list(features))(features.to_numpy())
+    found = as_function(model, Columns.of_numbers(list(features)))(features.to_numpy())
     assert found.dtype == np.float64
     np.testing.assert_array_equal(found, model.predict(features))
 
@@ -20,7 +21,7 @@ def test_a_model_as_a_function_of_an_array_is_asked_by_its_column_names(
 def test_a_missing_value_is_for_the_model_to_take(rows: pd.DataFrame) -> None:
     holed = rows.drop(columns=TARGET).assign(pH=rows["pH"].where(rows["pH"] > 3.2))
     model = HistGradientBoostingRegressor(max_iter=2).fit(holed, rows[TARGET])
-    assert np.isfinite(as_function(model, list(holed))(holed.to_numpy())).all()
+    assert np.isfinite(as_function(model, Columns.of_numbers(list(holed)))(holed.to_numpy())).all()
 
 
 def test_what_comes_before_a_function_is_done_to_its_rows_in_order() -> None:

@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
 from recipeline.inference.compiled.form import UnknownKindError
 from recipeline.inference.compiled.linear import linear_form, linear_operations
@@ -17,7 +18,7 @@ from tests.inference.compiled.models import LINEAR, TARGET, compile_known, fit, 
 def test_linear_models_are_answered_to_the_sixth_digit(model: BaseEstimator, rows: pd.DataFrame, asked: pd.DataFrame) -> None:
     compiled = compile_known(fit(model, rows), list(asked))
     assert not compiled.exact
-    assert differences(compiled, model, asked) == ""
+    assert differences(compiled, model, asked, Columns.of_numbers(list(asked))) == ""
 
 
 @pytest.mark.parametrize("scaler", [StandardScaler(), RobustScaler(), MinMaxScaler(), MaxAbsScaler()], ids=label)

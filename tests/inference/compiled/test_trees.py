@@ -16,6 +16,7 @@ from sklearn.ensemble import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
 from recipeline.inference.compiled.form import Compiled
 from recipeline.inference.compiled.trees import FEW_ROWS, FEW_SPLITS, FEW_TREES, MANY_ROWS
@@ -26,7 +27,7 @@ from tests.inference.compiled.models import TREES, boosting, compile_known, extr
 def test_trees_are_answered_bit_for_bit(model: BaseEstimator, rows: pd.DataFrame, asked: pd.DataFrame) -> None:
     compiled = compile_known(fit(model, rows), list(asked))
     assert compiled.exact
-    assert differences(compiled, model, asked) == ""
+    assert differences(compiled, model, asked, Columns.of_numbers(list(asked))) == ""
 
 
 def test_many_trees_for_many_columns_take_little_memory() -> None:

@@ -18,7 +18,7 @@ def test_compare_names_what_differs_between_two_versions(chains: Chains) -> None
 
 def test_compare_without_words_takes_the_last_two_chains_and_warns_of_other_test_rows(chains: Chains) -> None:
     outcome = chains.project.ok("compare")
-    assert "The test rows are not the same" in card_of(chains.project, outcome.run_id).read_text(encoding="utf-8")
+    assert "The test rows differ" in card_of(chains.project, outcome.run_id).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("word", ["99", "f" * 32, "no such run"])
@@ -33,7 +33,7 @@ def test_compare_of_a_run_that_came_to_no_evaluation_says_which_it_needs(chains:
     ingest = chains.project.first("ingest").info.run_id
     outcome = chains.project.run("compare", before=ingest)
     assert outcome.exit_code == 6
-    assert "must be a version, or the ID of a run that came to an evaluation" in outcome.stderr
+    assert "must be a version, or the ID of a run with an evaluation" in outcome.stderr
 
 
 def side(name: str, r2: float, rows: str = "abc") -> Side:
@@ -52,5 +52,5 @@ def test_two_results_are_told_by_their_best_candidates_and_the_gain() -> None:
 
 def test_figures_of_other_rows_do_not_compare_and_what_is_alike_in_everything_is_said_to_be() -> None:
     other, alike = notes(make_card(Comparison(side("A", 0.3), side("A", 0.3, "def"), [])))
-    assert other.startswith("The test rows are not the same")
-    assert alike.startswith("Nothing that is recorded")
+    assert other.startswith("The test rows differ")
+    assert alike.startswith("No recorded differences")

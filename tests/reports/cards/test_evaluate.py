@@ -31,7 +31,7 @@ def test_what_passes_the_gates_is_good_and_what_fails_one_is_told_by_its_name(ch
     rejected = card(chains, "rejected")
     assert rejected.tone == "bad"
     assert any("mae" in note for note in notes(rejected))
-    assert [row["passed"] for row in table(rejected, "Is it good enough?")].count(False) == 1
+    assert [row["passed"] for row in table(rejected, "Gates")].count(False) == 1
 
 
 def test_the_best_candidate_is_measured_against_the_mean(chains: Chains) -> None:
@@ -41,7 +41,7 @@ def test_the_best_candidate_is_measured_against_the_mean(chains: Chains) -> None
 
 
 def test_what_copies_are_worth_is_a_part_of_its_own_where_the_split_leaks(chains: Chains) -> None:
-    title = "What the copies are worth"
+    title = "Effect of twins"
     names = ["DecisionTree", "ElasticNet", "LinearRegression"]
     leaks = {"leaked_rows": 7, "r2_with_twin": dict.fromkeys(names, 0.9), "r2_without_twin": dict.fromkeys(names, 0.3)}
     assert title not in titles(card(chains, leaks=None))

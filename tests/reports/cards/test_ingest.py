@@ -19,7 +19,7 @@ def test_the_rows_are_counted_with_their_copies_and_where_they_are_from_is_told(
     card = make_card(saved(wines, recipe))
     copies = len(wines) - len(wines.drop_duplicates())
     assert card.tone == "good"
-    assert card.verdict == f"400 rows of 12 columns, all as the recipe wants them; {copies} are copies."
+    assert card.verdict == f"400 rows of 12 columns, all valid by the recipe; {copies} are copies."
     assert facts(card)["Source"] == "https://host.example/a.csv"
     assert facts(card)["sha256"] == "a" * 16
     assert notes(card) == []
@@ -32,7 +32,7 @@ def test_made_up_rows_are_announced(wines: pd.DataFrame, recipe: Recipe) -> None
 
 
 def test_each_column_stands_beside_what_is_possible_at_all(wines: pd.DataFrame, recipe: Recipe) -> None:
-    rows = {row["column"]: row for row in table(make_card(saved(wines, recipe)), "What they must be, and are")}
+    rows = {row["column"]: row for row in table(make_card(saved(wines, recipe)), "Schema and profile")}
     assert list(rows) == list(recipe.columns)
     assert (rows["alcohol"]["to"], rows["alcohol"]["greatest"]) == (25, wines["alcohol"].max())
 

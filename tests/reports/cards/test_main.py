@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from recipeline.reports.cards.main import ALWAYS, Leg, Story, make_card
+from recipeline.reports.cards.main import ALWAYS, ChainSummary, StepSummary, make_card
 from tests.reports.cards.helpers import facts, notes, table
 from tests.reports.helpers import STEPS, Chains, text_of
 
@@ -23,7 +23,7 @@ def test_the_index_leads_to_the_card_of_every_step(chains: Chains) -> None:
 def test_the_index_tells_what_became_of_the_chain(chains: Chains) -> None:
     assert "was promoted: " in text_of(chains, "promoted", "main")
     assert "was kept: " in text_of(chains, "kept", "main")
-    assert "fails a gate of the recipe: nothing was registered." in text_of(chains, "rejected", "main")
+    assert "fails a gate of the recipe and was not registered." in text_of(chains, "rejected", "main")
     assert "The rows are SYNTHETIC" in text_of(chains, "synthetic", "main")
     assert "The chain failed: " in text_of(chains, "failed", "main")
 
@@ -46,25 +46,25 @@ def test_the_chain_prints_where_its_card_is(chains: Chains) -> None:
     assert f"The card: {chains.cards['promoted', 'main']}" in chains.outcomes["promoted"].stdout
 
 
-def leg(step: str, *, reused: bool = False, why: str = "not run before") -> Leg:
-    return Leg(step, "0123", reused, why, 0.0, 1.25, "ok", f"../{step}/card.html")
+def leg(step: str, *, reused: bool = False, why: str = "not run before") -> StepSummary:
+    return StepSummary(step, "0123", reused, why, 0.0, 1.25, "ok", f"../{step}/card.html")
 
 
 def test_a_chain_without_a_step_or_a_verdict_says_so() -> None:
-    card = make_card(Story("small", "local", {}, []))
-    assert (card.verdict, card.tone) == ("The chain did not come to a verdict.", "warning")
+    card = make_card(ChainSummary("small", "local", {}, []))
+    assert (card.verdict, card.tone) == ("The chain ended without a verdict.", "warning")
     assert notes(card) == ["No step was run."]
     assert facts(card)["Rows from"] == "unknown"
 
 
 def test_what_went_wrong_is_the_verdict_and_what_could_not_be_drawn_a_warning() -> None:
-    card = make_card(Story("small", "local", {}, [leg("ingest")], error="No rows.", warnings=["split: no ink"]))
+    card = make_card(ChainSummary("small", "local", {}, [leg("ingest")], error="No rows.", warnings=["split: no ink"]))
     assert (card.verdict, card.tone) == ("The chain failed: No rows.", "bad")
     assert notes(card) == ["split: no ink"]
 
 
 def test_a_chain_that_reused_all_that_can_be_has_no_timeline() -> None:
-    reused = make_card(Story("small", "local", {}, [leg("ingest", reused=True), leg("promote", why=ALWAYS)]))
+    reused = make_card(ChainSummary("small", "local", {}, [leg("ingest", reused=True), leg("promote", why=ALWAYS)]))
     assert table(reused, "The steps")[0]["outcome"] == "reused"
-    ran = make_card(Story("small", "local", {}, [leg("ingest")]))
+    ran = make_card(ChainSummary("small", "local", {}, [leg("ingest")]))
     assert table(ran, "The steps") == [{"step": "ingest", "seconds": 1.2}]

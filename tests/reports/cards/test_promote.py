@@ -47,6 +47,6 @@ def test_a_version_that_was_kept_out_did_not_pass() -> None:
 
 def test_a_decision_that_needed_no_evidence_says_so() -> None:
     found = card("kept", {})
-    assert notes(found) == ["Nothing had to be measured for this decision."]
+    assert notes(found) == ["This decision needed no measurement."]
     assert facts(found)["The gate"] == "not asked"
     assert "Guard rails" not in titles(found)

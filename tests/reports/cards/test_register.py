@@ -21,6 +21,6 @@ def test_what_fails_a_gate_is_not_registered_and_the_card_says_why() -> None:
     criterion = {"metric": "mae", "value": 0.5, "rule": "at most", "threshold": 0.01, "passed": False}
     verdict = {"verdict": "REJECTED", "candidate": "Tree", "criteria": [criterion]}
     card = make_card(Saved({VERDICT: verdict}))
-    assert (card.title, card.tone) == ("register: nothing is registered", "bad")
+    assert (card.title, card.tone) == ("register: not registered", "bad")
     assert card.verdict == "Tree fails a gate of the recipe."
     assert notes(card) == ["mae must be at most 0.01. Got 0.5 instead."]

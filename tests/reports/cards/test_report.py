@@ -13,8 +13,8 @@ pytestmark = pytest.mark.xdist_group("cards")
 
 def test_report_prints_the_newest_index_card_and_draws_the_closer_look_once(chains: Chains) -> None:
     lines = chains.outcomes["report"].stdout.splitlines()
-    assert lines[0] == f"The run:        {chains.cards['synthetic', 'main']}"
-    assert lines[1] == f"A closer look:  {chains.cards['report', 'report']}"
+    assert lines[0] == f"The run:     {chains.cards['synthetic', 'main']}"
+    assert lines[1] == f"Inspection:  {chains.cards['report', 'report']}"
     again = chains.project.ok("report")
     assert again.stdout == chains.outcomes["report"].stdout
     assert len(chains.project.runs("report")) == 1
@@ -34,5 +34,5 @@ def test_more_rows_help_where_the_curve_still_rises_beyond_its_noise() -> None:
 
 
 def test_rows_that_change_along_the_file_are_a_warning() -> None:
-    assert notes(card([0.3] * 3, in_order=0.1))[0].startswith("Learned from one part of the file")
+    assert notes(card([0.3] * 3, in_order=0.1))[0].startswith("Trained on one part of the file")
     assert notes(card([0.3] * 3))[0].startswith("Blocks of the file are predicted as well as shuffled rows")

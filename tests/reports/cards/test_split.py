@@ -28,27 +28,27 @@ def card(**changes: Any) -> Card:
 
 
 def test_a_split_without_twins_is_good_and_one_with_twins_a_warning() -> None:
-    assert card().verdict == "1,300 rows to learn from and 300 to test on; none of these has a twin in training."
+    assert card().verdict == "1,300 training rows and 300 test rows; none of these has a twin in training."
     assert card().tone == "good"
     leaking = card(leaked_rows=5)
-    assert leaking.verdict.endswith("5 of these have a twin in training and flatter every score.")
+    assert leaking.verdict.endswith("5 of these have a twin in training, which makes scores optimistic.")
     assert leaking.tone == "warning"
 
 
 @pytest.mark.parametrize(("method", "splits"), [("grouped", 2), ("random", 1)])
 def test_the_split_stands_beside_a_plain_random_one_unless_it_is_one(method: str, splits: int) -> None:
-    rows = table(card(method=method), "Copies on both sides")
+    rows = table(card(method=method), "Twins in training and test")
     assert len(rows) == splits
     assert rows[0] == {"split": "a plain random split", "test rows with a twin in training": 64, "test rows": 320}
 
 
 def test_too_few_twins_to_tell_what_they_are_worth_are_said_to_be() -> None:
-    assert notes(card(memory=None)) == ["Too few test rows have a twin to tell what they are worth."]
+    assert notes(card(memory=None)) == ["Too few test rows have a twin to measure their effect."]
     assert notes(card()) == []
 
 
 def test_columns_that_are_apart_are_listed_with_what_chance_reaches() -> None:
-    (row,) = table(card(), "Are both sides alike?")
+    (row,) = table(card(), "Differences between training and test rows")
     assert list(row.values()) == ["pH", 0.1, 0.2, 0.3, 3.2, 3.3]
 
 

@@ -25,13 +25,13 @@ def test_of_several_candidates_the_best_is_named_and_how_sure_that_is_is_shown()
     card = make_card(saved("DecisionTree", "ElasticNet"))
     assert card.verdict.startswith("DecisionTree is the best of 2 candidates: R2 0.4000 on average over 2 folds")
     assert [row["candidate"] for row in table(card, "Leaderboard")] == ["DecisionTree", "ElasticNet"]
-    assert "How sure is the order?" in titles(card)
+    assert "Certainty of the ranking" in titles(card)
 
 
 def test_of_one_candidate_there_is_no_order() -> None:
     card = make_card(saved("DecisionTree"))
     assert card.verdict == "DecisionTree: R2 0.4000 on average over 2 folds."
-    assert "How sure is the order?" not in titles(card)
+    assert "Certainty of the ranking" not in titles(card)
 
 
 def test_what_a_search_found_stands_below_what_the_recipe_says() -> None:

@@ -46,8 +46,8 @@ def test_the_picture_of_the_gate_says_how_it_ends_and_where_it_passes(passed: bo
     figure = plot_gain(0.03, 0.01, 0.05, -0.002, needed=0.0, level=0.95, passed=passed)
     axes = figure.axes[0]
     assert axes.get_title(loc="right") == verdict
-    assert [text.get_text() for text in axes.texts] == ["the lower limit must be here"]
-    assert {"gain +0.0300", "lower limit at 95.0%: -0.0020", "it must be above 0"} <= set(texts(figure))
+    assert [text.get_text() for text in axes.texts] == ["required range of the lower limit"]
+    assert {"gain +0.0300", "lower limit at 95.0%: -0.0020", "threshold: 0"} <= set(texts(figure))
     low, high = axes.get_xlim()
     assert low < -0.002
     assert high > 0.05

@@ -9,8 +9,8 @@ from tests.reports.plots.helpers import assert_drawn, assert_inside, assert_labe
 CORRELATIONS = np.array([[1, -0.5], [-0.5, 1]])
 
 FIGURES = {
-    "distributions": lambda: plot_distributions({"a": np.array([1.0, 3, 0])}, {"a": (0, 9.5)}),
-    "a column without values": lambda: plot_distributions({"a": np.zeros(3)}, {"a": (0, 0)}),
+    "distributions": lambda: plot_distributions({"a": np.array([1.0, 3, 0])}, {"a": "0 to 9.5"}),
+    "a column without values": lambda: plot_distributions({"a": np.zeros(3)}, {"a": "0 to 0"}),
     "correlations": lambda: plot_correlations(["a", "b"], CORRELATIONS),
     "twins": lambda: plot_twins({"random": (64, 320), "grouped": (0, 299)}),
     "memory": lambda: plot_memory({"with": 1.0, "all": 0.07, "without": -0.1}),

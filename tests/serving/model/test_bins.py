@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipeline.monitoring.baseline import describe_values
+from recipeline.inference.model_info import Feature
+from recipeline.monitoring.spread import describe_values
 from recipeline.serving.model.bins import Bins
 
 RANDOM = np.random.default_rng(0)
@@ -22,11 +23,11 @@ def test_rows_are_counted_as_numpy_would_in_the_bins_of_the_baseline(rows: list[
     for column, known in zip(values.T, [*BASELINE["features"].values(), BASELINE["prediction"]], strict=True):
         counts, _ = np.histogram(column[~np.isnan(column)], [-np.inf, *known["edges"], np.inf])
         expected += counts.tolist()
-    assert Bins(BASELINE, ["a", "b"]).count(values[:, :2], values[:, 2]).tolist() == expected
+    assert Bins(BASELINE, [Feature("a"), Feature("b")]).count(values[:, :2], values[:, 2]).tolist() == expected
 
 
 def test_equal_shares_are_stable_and_of_few_values_nothing_is_said() -> None:
-    bins = Bins(BASELINE, ["a", "b"])
+    bins = Bins(BASELINE, [Feature("a"), Feature("b")])
     reference = np.concatenate([BASELINE["features"]["a"]["counts"], np.zeros(10), BASELINE["prediction"]["counts"]])
     a, b, prediction = bins.stability(reference.astype(int))
     assert a == prediction == pytest.approx(0, abs=1e-6)

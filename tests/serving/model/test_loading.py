@@ -187,14 +187,14 @@ def no_description(copy: Path) -> None:
     ("damage", "sentence"),
     [
         (cut_off, "The model must be there and whole."),
-        (other_limits, "It must answer its golden rows as it did when it was evaluated. Got other limits instead."),
-        (other_tails, "It must answer its golden rows as it did when it was evaluated. Got other limits instead."),
+        (other_limits, "Its interval limits for the golden rows differ from those of its evaluation."),
+        (other_tails, "Its interval limits for the golden rows differ from those of its evaluation."),
         (foreign_tails, "The file interval.skops must be made of types that are trusted. Got tests."),
         (no_tails, "The file interval.skops must be there and whole."),
         (without_flavor, "The model must be there and whole. Got 'no scikit-learn model that MLflow logged'"),
-        (other_answers, "It must answer its golden rows as it did when it was evaluated."),
-        (other_columns, "It must answer its golden rows."),
-        (no_description, "Its description must be readable."),
+        (other_answers, "Its predictions for the golden rows differ from those of its evaluation."),
+        (other_columns, "It fails on its golden rows: "),
+        (no_description, "Its description cannot be read: "),
     ],
 )
 def test_a_broken_copy_is_refused_in_one_sentence(copy: Path, damage: Any, sentence: str) -> None:

@@ -50,9 +50,9 @@ def test_the_kinds_of_json_are_told_apart(value: object, kind: str) -> None:
 
 
 def test_a_fault_is_plain_values() -> None:
-    assert Fault(0, "a", "must be there", "nothing").as_dict() == {
+    assert Fault(0, "a", "is required", "nothing").as_dict() == {
         "row": 0,
         "field": "a",
-        "rule": "must be there",
+        "rule": "is required",
         "got": "nothing",
     }

@@ -56,8 +56,8 @@ def test_a_single_row_of_columns_needs_no_lists() -> None:
         ({"instances": [], "inputs": []}, None, "must have exactly one of"),
         ({"dataframe_split": [1]}, "dataframe_split", "columns and data"),
         ({"dataframe_split": {"columns": 3, "data": ROWS}}, "dataframe_split", "list of names"),
-        ({"dataframe_split": {"columns": ["alcohol"], "data": [[1]]}}, "pH", "must be there"),
-        ({"dataframe_split": {"columns": ["alcohol", "pH", "pH"], "data": [[1, 2, 3]]}}, "pH", "must be there once"),
+        ({"dataframe_split": {"columns": ["alcohol"], "data": [[1]]}}, "pH", "is required"),
+        ({"dataframe_split": {"columns": ["alcohol", "pH", "pH"], "data": [[1, 2, 3]]}}, "pH", "must be unique"),
         ({"dataframe_split": {"columns": ["alcohol", "pH"], "data": [[1]]}}, None, "must have 2 values"),
         ({"dataframe_split": {"columns": ["alcohol", "pH"], "data": []}}, None, "at least one row"),
         ({"dataframe_records": {}}, "dataframe_records", "list of objects"),
@@ -69,7 +69,7 @@ def test_a_single_row_of_columns_needs_no_lists() -> None:
         ({"instances": [[1, 2, 3]]}, None, "must have 2 values"),
         ({"instances": 3}, "instances", "list of objects or of lists"),
         ({"inputs": {"alcohol": [1], "pH": [1, 2]}}, "inputs", "one length"),
-        ({"inputs": {}}, "alcohol", "must be there"),
+        ({"inputs": {}}, "alcohol", "is required"),
     ],
 )
 def test_what_is_not_one_of_the_formats_is_a_fault(body: Any, field: str | None, rule: str) -> None:
@@ -94,7 +94,7 @@ def test_csv_is_read_by_its_header() -> None:
     [
         (b"", None, "at least one row"),
         (b"alcohol,pH\n", None, "at least one row"),
-        (b"alcohol pH\n1 2\n", "alcohol", "must be there"),
+        (b"alcohol pH\n1 2\n", "alcohol", "is required"),
         (b"alcohol;pH\n9,4;3\n", "alcohol", "must be a number"),
         ("alcohol,pH\n\u0669,3\n".encode(), "alcohol", "must be a number"),
         (b"alcohol,pH\n1\n", None, "must have 2 values"),

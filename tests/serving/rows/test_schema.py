@@ -46,7 +46,7 @@ def test_a_value_that_is_no_finite_number_is_a_fault(value: str, rule: str, got:
 def test_every_fault_of_every_row_is_told() -> None:
     found = faults([{"alcohol": None}, {"alcohol": "a", "pH": True, "ph": 3}, 7])
     assert found == [
-        (0, "pH", "must be there", "nothing"),
+        (0, "pH", "is required", "nothing"),
         (0, "alcohol", "must not be null", "null"),
         (1, "ph", "must be one of the model's columns", "'ph'"),
         (1, "alcohol", "must be a number", "'a'"),

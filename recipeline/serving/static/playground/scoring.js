@@ -19,7 +19,7 @@ function widthFault(row, cells, header) {
 
 function twice(header) {
   const repeated = new Set(header.filter((title, place) => header.indexOf(title) !== place));
-  return [...repeated].map((field) => ({ row: null, field, rule: "must be there once", got: "it more than once" }));
+  return [...repeated].map((field) => ({ row: null, field, rule: "must be unique", got: "a repeated name" }));
 }
 
 /** Return whether the model takes a column; where a column of the model is missing all are sent, for the service to tell. */

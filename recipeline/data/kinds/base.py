@@ -1,0 +1,112 @@
+"""The interface of a column kind: what a table may hold, and how its fields become typed values."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from recipeline.data.numbers import TEXT_TYPES
+
+
+class Rules(Protocol):
+    """The settings of a column that limit its values: of a recipe's column, or of a model's feature."""
+
+    @property
+    def unit(self) -> str:
+        """The unit of measurement, empty where there is none."""
+
+    @property
+    def min(self) -> float | None:
+        """The least possible value, None where there is no limit."""
+
+    @property
+    def max(self) -> float | None:
+        """The greatest possible value, None where there is no limit."""
+
+    @property
+    def nullable(self) -> bool:
+        """Whether a value may be missing."""
+
+    @property
+    def values(self) -> Sequence[str]:
+        """The values that a category may have; empty where any is possible."""
+
+    @property
+    def format(self) -> str:
+        """The format of dates as text, in the codes of `strptime`; empty for ISO 8601."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """A column that was read: typed values, of shape (rows,), which of them are missing, and which are of another kind.
+
+    `typed` is float64 (NaN), str (object array, None) or datetime64[us] (NaT); a value that is missing or unreadable is the
+    one in brackets.
+    """
+
+    typed: np.ndarray
+    missing: np.ndarray
+    unreadable: np.ndarray
+
+
+class Kind(ABC):
+    """A column kind."""
+
+    #: What the values of a column are called in sentences.
+    noun: str
+    #: The rule that a field of another kind breaks.
+    rule: str
+    #: Whether a model takes the values as they are, as numbers.
+    is_numeric = False
+    #: Whether fractions break a rule.
+    is_whole = False
+
+    @abstractmethod
+    def holds(self, kind: pa.DataType) -> bool:
+        """Whether a column of this Arrow type, not a dictionary, can be read; text always can."""
+
+    @abstractmethod
+    def read(self, values: pa.Array, na: Sequence[str], rules: Rules) -> Values:
+        """Return the typed values of a column whose type `accepts`; `na` are words for a missing value."""
+
+    @abstractmethod
+    def series(self, typed: np.ndarray) -> pd.Series:
+        """Return typed values as a data frame has them: float64, str or datetime64[us], missing ones NaN or NaT."""
+
+    @abstractmethod
+    def keys(self, column: pd.Series) -> pd.Series:
+        """Return a column of a data frame as it is hashed: equal values are equal, whichever file they came from."""
+
+    @abstractmethod
+    def as_numbers(self, column: pd.Series) -> np.ndarray:
+        """Return a column of a data frame as float64, NaN where missing: equal for equal values of it, in their order."""
+
+    @abstractmethod
+    def describe(self, column: pd.Series) -> dict[str, Any]:
+        """Return the column profile of a column of a data frame: `distinct` values, a `histogram` or `counts`."""
+
+    @abstractmethod
+    def draw(self, rules: Rules, generator: np.random.Generator, rows: int) -> pd.Series:
+        """Return made-up values that break no rule."""
+
+    def accepts(self, kind: pa.DataType) -> bool:
+        """Whether a column of this Arrow type can be read."""
+        if pa.types.is_dictionary(kind):
+            return self.accepts(kind.value_type)
+        return any(is_text(kind) for is_text in TEXT_TYPES) or pa.types.is_null(kind) or self.holds(kind)
+
+    def broken(self, values: Values, rules: Rules) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield each rule of a column with the rows that break it; the first one that a row breaks names the fault."""
+        if not rules.nullable:
+            yield "must not be missing", values.missing
+        yield self.rule, values.unreadable
+
+    def is_faultless(self, values: Values, rules: Rules) -> bool:
+        """Whether no value breaks a rule, by a look that is cheaper than `broken`; False where that does not tell."""
+        return False

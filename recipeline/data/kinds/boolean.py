@@ -1,0 +1,62 @@
+"""True and false, as 1.0 and 0.0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recipeline.data.kinds.base import Rules, Values
+from recipeline.data.kinds.number import Number
+from recipeline.data.numbers import TEXT_TYPES, holds_numbers, missing_codes
+
+#: The words for true and false, in lower case.
+TRUE, FALSE = ("true", "yes", "t", "y", "1", "1.0"), ("false", "no", "f", "n", "0", "0.0")
+
+
+class Boolean(Number):
+    """True or false.
+
+    A number and not a bool, because MLflow reads a missing boolean as False.
+    """
+
+    noun = "booleans"
+    rule = "must be true or false"
+
+    def holds(self, kind: pa.DataType) -> bool:
+        """Whether a column of this Arrow type can be read."""
+        return pa.types.is_boolean(kind) or holds_numbers(kind)
+
+    def read(self, values: pa.Array, na: Sequence[str], rules: Rules) -> Values:
+        """Return 1.0 and 0.0. Words for true and false are TRUE and FALSE, in any case."""
+        if pa.types.is_dictionary(values.type):
+            values = values.cast(values.type.value_type)
+        if not any(is_text(values.type) for is_text in TEXT_TYPES):
+            numbers = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+            missing = np.isnan(numbers) | np.isin(numbers, missing_codes(na))
+            unreadable = ~missing & ~np.isin(numbers, (0.0, 1.0))
+            return Values(np.where(missing | unreadable, np.nan, numbers), missing, unreadable)
+        text = pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.large_string())), "")
+        missing = pc.is_in(text, pa.array(["", *na], text.type)).to_numpy(zero_copy_only=False)
+        lower = pc.utf8_lower(text)
+        is_true, is_false = (
+            pc.is_in(lower, pa.array(words, lower.type)).to_numpy(zero_copy_only=False) & ~missing for words in (TRUE, FALSE)
+        )
+        return Values(np.select([is_true, is_false], [1.0, 0.0], np.nan), missing, ~(is_true | is_false | missing))
+
+    def draw(self, rules: Rules, generator: np.random.Generator, rows: int) -> pd.Series:
+        """Return 0.0 and 1.0."""
+        return pd.Series(generator.integers(2, size=rows).astype(float))
+
+    def describe(self, column: pd.Series) -> dict[str, Any]:
+        """Return `distinct`, the mean, which is the share of true, and `counts` of false and true."""
+        counts = column.value_counts()
+        return {
+            "distinct": int(column.nunique()),
+            "mean": None if column.isna().all() else float(column.mean()),
+            "counts": {"false": int(counts.get(0.0, 0)), "true": int(counts.get(1.0, 0))},
+        }

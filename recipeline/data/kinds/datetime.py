@@ -1,0 +1,111 @@
+"""Dates and times, as UTC without a zone, to the microsecond."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recipeline.data.kinds.base import Kind, Rules, Values
+from recipeline.data.kinds.number import histogram
+from recipeline.data.numbers import TEXT_TYPES
+
+#: ISO 8601 as it is taken: a date, or a date and a time with or without seconds and zone.
+ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
+
+
+class Datetime(Kind):
+    """A date, or a date and time. A time with a zone is converted to UTC; one without is taken as it is."""
+
+    noun = "dates"
+    rule = "must be a date"
+
+    def holds(self, kind: pa.DataType) -> bool:
+        """Whether a column of this Arrow type can be read."""
+        return any(is_one(kind) for is_one in (pa.types.is_timestamp, pa.types.is_date))
+
+    def read(self, values: pa.Array, na: Sequence[str], rules: Rules) -> Values:
+        """Return datetime64[us]. Text is ISO 8601, or of the column's `format`."""
+        if pa.types.is_dictionary(values.type):
+            values = values.cast(values.type.value_type)
+        if not any(is_text(values.type) for is_text in TEXT_TYPES):
+            typed = _as_microseconds(values)
+            return Values(typed, np.isnat(typed), np.zeros(len(typed), dtype=bool))
+        text = pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.large_string())), "")
+        missing = pc.is_in(text, pa.array(["", *na], text.type)).to_numpy(zero_copy_only=False)
+        typed = parse(text.to_pandas(), rules.format)
+        typed = np.where(missing, np.datetime64("NaT", "us"), typed)
+        return Values(typed, missing, np.isnat(typed) & ~missing)
+
+    def series(self, typed: np.ndarray) -> pd.Series:
+        """Return values of the type datetime64[us]."""
+        return pd.Series(typed)
+
+    def keys(self, column: pd.Series) -> pd.Series:
+        """Return microseconds since 1970; the least number where there is none."""
+        return pd.Series(column.to_numpy(dtype="datetime64[us]").astype("int64"))
+
+    def as_numbers(self, column: pd.Series) -> np.ndarray:
+        """Return seconds since 1970."""
+        return as_seconds(column.to_numpy(dtype="datetime64[us]"))
+
+    def draw(self, rules: Rules, generator: np.random.Generator, rows: int) -> pd.Series:
+        """Return times of one year."""
+        seconds = generator.integers(366 * 86_400, size=rows).astype("timedelta64[s]")
+        return pd.Series((np.datetime64("2024-01-01", "us") + seconds).astype("datetime64[us]"))
+
+    def describe(self, column: pd.Series) -> dict[str, Any]:
+        """Return `distinct`, the `first` and `last` date, and a histogram of seconds since 1970."""
+        known = column.dropna()
+        seconds = as_seconds(known.to_numpy(dtype="datetime64[us]"))
+        ends = (
+            {"first": known.min().isoformat(), "last": known.max().isoformat()} if len(known) else {"first": None, "last": None}
+        )
+        return {"distinct": int(column.nunique()), **ends, "histogram": histogram(seconds)}
+
+
+def parse(text: pd.Series, form: str) -> np.ndarray:
+    """Return the dates in `text` as datetime64[us] in UTC, NaT where a text is none; by `form`, else by ISO 8601."""
+    found = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
+    if form:
+        found = _parse(text, form)
+    rest = found.isna() & text.str.match(ISO)
+    if rest.any():
+        found[rest] = _parse(text[rest], "ISO8601")
+    return found.to_numpy(dtype="datetime64[us]")
+
+
+def _parse(text: pd.Series, form: str) -> pd.Series:
+    read = pd.to_datetime(text, format=form, errors="coerce", utc=True)
+    return read.dt.tz_convert(None).astype("datetime64[us]")
+
+
+def parse_one(text: str, form: str) -> np.datetime64:
+    """Return one date as `parse` does."""
+    found: np.datetime64 = parse(pd.Series([text], dtype=object), form)[0]
+    return found
+
+
+def as_seconds(values: np.ndarray) -> np.ndarray:
+    """Return seconds since 1970 as float64, NaN for NaT; exact to the microsecond from 1834 to 2106."""
+    seconds: np.ndarray = np.where(np.isnat(values), np.nan, values.astype("int64") / 1e6)
+    return seconds
+
+
+def as_dates(seconds: np.ndarray) -> np.ndarray:
+    """Return seconds since 1970 as datetime64[us], NaT for NaN: the inverse of `as_seconds`."""
+    known = np.isfinite(seconds)
+    dates: np.ndarray = np.rint(np.where(known, seconds, 0.0) * 1e6).astype("int64").astype("datetime64[us]")
+    dates[~known] = np.datetime64("NaT")
+    return dates
+
+
+def _as_microseconds(values: pa.Array) -> np.ndarray:
+    if pa.types.is_null(values.type):
+        return np.full(len(values), np.datetime64("NaT", "us"))
+    typed: np.ndarray = pc.cast(values, pa.timestamp("us"), safe=False).to_numpy(zero_copy_only=False)
+    return typed.astype("datetime64[us]")

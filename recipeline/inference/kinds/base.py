@@ -1,0 +1,105 @@
+"""The interface of a column kind in a model: typed values, the float64 codes that stand for them, and values of JSON."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+
+class Known(Protocol):
+    """What a kind reads of a model's feature."""
+
+    @property
+    def nullable(self) -> bool:
+        """Whether a value may be missing."""
+
+    @property
+    def unit(self) -> str:
+        """The unit, empty where there is none."""
+
+    @property
+    def values(self) -> Sequence[str]:
+        """The values that a category may have; empty: any."""
+
+    @property
+    def format(self) -> str:
+        """How dates are written as text."""
+
+    @property
+    def categories(self) -> Sequence[str]:
+        """The values that a category had in the training rows, sorted."""
+
+    @property
+    def places(self) -> Mapping[str, int]:
+        """The code of each category."""
+
+    @property
+    def low(self) -> float:
+        """The least code of the training rows."""
+
+    @property
+    def high(self) -> float:
+        """The greatest code of the training rows."""
+
+    def broken_limit(self, value: float) -> str:
+        """Return the limit that a number breaks, empty where it breaks none."""
+
+
+class Kind(ABC):
+    """A column kind in a model.
+
+    Inside the service, batch prediction and monitoring a row is a vector of float64 codes: a number itself, 1 and 0 for true
+    and false, the place of a category in the sorted training values (their number: any other value), seconds since 1970 for a
+    date. NaN is a missing value.
+    """
+
+    #: The types that a value has in JSON.
+    json_types: tuple[type, ...]
+    #: The type that a column of a data frame made from values of JSON must be given, empty where it has it.
+    frame_type = ""
+    #: Whether a value beyond those of the training rows is worth a warning.
+    has_range = True
+
+    @abstractmethod
+    def encode(self, typed: np.ndarray | pd.Series, feature: Known) -> np.ndarray:
+        """Return the codes of typed values, as `recipeline.data.kinds` reads them, or of a column of a data frame."""
+
+    @abstractmethod
+    def decode(self, codes: np.ndarray, feature: Known) -> pd.Series:
+        """Return codes as the column of a data frame that the model takes."""
+
+    @abstractmethod
+    def read(self, value: Any, feature: Known) -> tuple[float, str]:
+        """Return the code of a value of JSON that is not null, NaN where it is none, and the rule that it breaks."""
+
+    @abstractmethod
+    def learn(self, column: pd.Series) -> dict[str, Any]:
+        """Return what the model has seen of a column: `train_min` and `train_max` as codes, `quantiles` or `categories`."""
+
+    @abstractmethod
+    def draw(self, feature: Known, share: np.ndarray, decimals: np.ndarray) -> np.ndarray:
+        """Return codes at `share` of the way from `low` to `high`, as they could be in a row; numbers of so many `decimals`."""
+
+    @abstractmethod
+    def show(self, code: float, feature: Known) -> Any:
+        """Return a code as a value of JSON, None for NaN."""
+
+    @abstractmethod
+    def parts(self, codes: np.ndarray, feature: Known, count: int) -> Iterator[tuple[Any, Any, np.ndarray]]:
+        """Yield about `count` parts of the rows by value: the least and the greatest value of JSON, and which rows they are."""
+
+    @abstractmethod
+    def ends(self, codes: np.ndarray, feature: Known) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield parts of the rows worth a look, as a sentence names them after the column: its extremes, or its main values."""
+
+    @abstractmethod
+    def grid(self, codes: np.ndarray, feature: Known, count: int) -> np.ndarray:
+        """Return up to `count` codes that a dependence is drawn over; none where there is no value."""
+
+    @abstractmethod
+    def trained_on(self, feature: Known) -> str:
+        """Return the rule that a value breaks which the model has not seen."""

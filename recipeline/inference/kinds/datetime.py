@@ -1,0 +1,62 @@
+"""Dates in a model: seconds since 1970, UTC."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recipeline.data.kinds.datetime import as_dates, as_seconds, parse_one
+from recipeline.inference.kinds.base import Known
+from recipeline.inference.kinds.number import Number, learn_range
+
+
+class Datetime(Number):
+    """A date, or a date and time. It has no range: a later date than the training rows' is no surprise."""
+
+    json_types = (str,)
+    has_range = False
+    frame_type = "datetime64[us]"
+
+    def encode(self, typed: np.ndarray | pd.Series, feature: Known) -> np.ndarray:
+        """Return seconds."""
+        return as_seconds(np.asarray(typed, dtype="datetime64[us]"))
+
+    def decode(self, codes: np.ndarray, feature: Known) -> pd.Series:
+        """Return values of the type datetime64[us]."""
+        return pd.Series(as_dates(codes))
+
+    def read(self, value: Any, feature: Known) -> tuple[float, str]:
+        """Return the seconds of a date as text: ISO 8601, or the column's format."""
+        found = parse_one(value.strip(), feature.format) if isinstance(value, str) else None
+        if found is None or np.isnat(found):
+            return math.nan, f"must be a date such as {self.show(0.0, feature)}"
+        return float(as_seconds(np.array([found]))[0]), ""
+
+    def learn(self, column: pd.Series) -> dict[str, Any]:
+        """Return `train_min`, `train_max` and `quantiles` in seconds."""
+        return learn_range(as_seconds(column.to_numpy(dtype="datetime64[us]")))
+
+    def draw(self, feature: Known, share: np.ndarray, decimals: np.ndarray) -> np.ndarray:
+        """Return whole seconds."""
+        drawn: np.ndarray = np.rint(feature.low + share * (feature.high - feature.low))
+        return drawn
+
+    def show(self, code: float, feature: Known) -> Any:
+        """Return the date in ISO 8601; without a time where that is midnight."""
+        if math.isnan(code):
+            return None
+        text = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
+        shown = (text + (as_dates(np.array([code]))[0] - np.datetime64(0, "us")).item()).isoformat()
+        return shown.removesuffix("T00:00:00")
+
+    def words(self, code: float, feature: Known) -> str:
+        """Return the date."""
+        return str(self.show(code, feature))
+
+    def trained_on(self, feature: Known) -> str:
+        """Return the first and last date of the training rows."""
+        return f"trained on {self.show(feature.low, feature)} to {self.show(feature.high, feature)}"

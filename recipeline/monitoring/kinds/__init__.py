@@ -1,0 +1,1 @@
+"""Column kinds as monitoring compares them: one module for each, found by name in `every`."""

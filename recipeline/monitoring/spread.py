@@ -1,0 +1,54 @@
+"""How values are spread: moments, quantiles, and shares of bins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+BINS = 10
+
+
+def describe_values(values: np.ndarray) -> dict[str, Any]:
+    """Return how values are spread: moments, quantiles, and how many are in each of at most BINS bins; NaN is counted apart.
+
+    `edges` are between the bins; a bin holds what is at least its lower edge and less than its upper one. They are the deciles,
+    and what takes several deciles by itself has a bin of its own.
+    """
+    known = values[~np.isnan(values)]
+    if not known.size:
+        return {"rows": len(values), "missing": len(values), "edges": [], "counts": [0]}
+    deciles = np.quantile(known, np.arange(1, BINS) / BINS, method="inverted_cdf")
+    repeated = deciles[1:][np.diff(deciles) == 0]
+    if known.min() == known.max():
+        repeated = deciles[:1]
+    edges = np.unique(np.concatenate([deciles, np.nextafter(repeated, np.inf)]))
+    return {
+        "rows": len(values),
+        "missing": int(len(values) - known.size),
+        "edges": edges.tolist(),
+        "counts": count_bins(known, edges).tolist(),
+        "quantiles": np.quantile(known, np.arange(101) / 100, method="inverted_cdf").tolist(),
+        "mean": float(known.mean()),
+        "std": float(known.std()) if known.min() < known.max() else 0.0,
+    }
+
+
+def is_constant(described: Mapping[str, Any]) -> bool:
+    """Whether values, as `describe_values` describes them, are all the same: they have no spread to measure in."""
+    return bool(described["quantiles"][0] == described["quantiles"][-1])
+
+
+def count_bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return how many of the values, without NaN, are in each of the bins between `edges`; of shape (edges + 1,)."""
+    return np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+
+
+def population_stability(live: np.ndarray, reference: np.ndarray) -> float:
+    """Return the population stability index of counts in the same bins (Siddiqi 2006): 0 for equal shares.
+
+    Half a row is added to each bin, so that an empty one does not make it infinite.
+    """
+    p, q = ((counts + 0.5) / (counts.sum() + 0.5 * len(counts)) for counts in (live, reference))
+    return float(((p - q) * np.log(p / q)).sum())

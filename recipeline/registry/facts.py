@@ -1,0 +1,65 @@
+"""Facts about a version: the tags that people filter versions by, and what only programs read, in version.json.
+
+The tags are few, and each can be looked for in a search: who it is, how good it is, what it was made from, what the gate found.
+Versions that were registered by version 0.2.0 or earlier have all of it as tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mlflow.entities.model_registry import ModelVersion
+
+from recipeline.artifacts import VERSION
+from recipeline.tracking.lineage import TAG_PREFIX
+from recipeline.tracking.manifest import Reader
+
+IDENTITY = "recipeline.identity"
+
+#: The facts that are tags of a version, besides the run IDs of its lineage and what the gate finds (`gate_*`, `held_against`).
+TAGS = (
+    *("recipe", "profile", "candidate", "verdict"),
+    *("data_source", "data_digest", "split_method"),
+    *("cv_mean_score", "cv_std", "r2", "rmse", "mae"),
+    *("git_commit", "git_dirty"),
+)
+
+#: What makes two versions the same: their identity has the beginning of each of these digests, in this order.
+DIGESTS = ("recipe_digest", "training_rows", "environment_digest")
+
+#: As many hex digits of each as the identity has.
+DIGEST_LENGTH = 16
+
+
+def choose_tags(facts: Mapping[str, object]) -> dict[str, object]:
+    """Return the facts that become tags of a version, by their names without prefix."""
+    return {name: value for name, value in facts.items() if name in TAGS or name.endswith("_run_id")}
+
+
+def identify(facts: Mapping[str, object]) -> str:
+    """Return what a version is recognised by: equal where recipe, training rows and environment are."""
+    return "/".join(str(facts[name])[:DIGEST_LENGTH] for name in DIGESTS)
+
+
+def digests_of(version: ModelVersion) -> dict[str, str]:
+    """Return the beginnings of the digests of a version; empty ones where it was registered by other means."""
+    parts = str(version.tags.get(IDENTITY, "")).split("/")
+    kept = parts if len(parts) == len(DIGESTS) else [""] * len(DIGESTS)
+    return {
+        name: str(version.tags.get(f"{TAG_PREFIX}{name}", part))[:DIGEST_LENGTH]
+        for name, part in zip(DIGESTS, kept, strict=True)
+    }
+
+
+def facts_of(reader: Reader, version: ModelVersion) -> dict[str, str]:
+    """Return all facts about a version as text: its tags, and those of version.json.
+
+    Raises
+    ------
+    UnavailableError : the version has a run of register, whose version.json is not there.
+    """
+    tags = {name.removeprefix(TAG_PREFIX): value for name, value in version.tags.items() if name.startswith(TAG_PREFIX)}
+    if "register_run_id" not in tags:
+        return tags
+    made = reader.load(VERSION, tags["register_run_id"])["tags"]
+    return {**{name: str(value) for name, value in made.items()}, **tags}

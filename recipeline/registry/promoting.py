@@ -1,0 +1,81 @@
+"""Promotion of a challenger: the decision on it, carried out while the champion it was held against is still there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+
+from mlflow.entities.model_registry import ModelVersion
+
+from recipeline.artifacts import DECISION
+from recipeline.config.profile import Policy
+from recipeline.config.recipe import Recipe
+from recipeline.engine.local import Workers
+from recipeline.promotion.gate import Decision
+from recipeline.registry.decision import decide, name_of, require_champion
+from recipeline.registry.ledger import FORCED, PROMOTE
+from recipeline.registry.loading import load_golden
+from recipeline.registry.versions import ChangedBy, Registry
+from recipeline.tracking.runs import StepRun
+
+#: The rules by which a version is decided on without being held against the champion.
+_NOT_HELD_AGAINST = ("same-version", "policy-never", "forced")
+
+
+def promote_version(
+    number: str,
+    policy: Policy,
+    *,
+    run: StepRun,
+    recipe: Recipe,
+    workers: Workers,
+    registry: Registry,
+    changed_by: ChangedBy,
+    say: Callable[[str], None],
+    advance: Callable[[str, int, int], None],
+) -> tuple[ModelVersion, Decision]:
+    """Decide on the version `number` and carry the decision out; return the version, as it stands then, and the decision.
+
+    To measure takes up to minutes in which others may change the champion: then it is decided again. The decision is an
+    artifact of `run`, and its sha256 the evidence of the ledger's entry.
+
+    Raises
+    ------
+    UnavailableError : the version, its rows, or the model of a champion that stays are not there.
+    """
+    while True:
+        challenger, champion = registry.version(number), registry.champion()
+        load = cache(partial(load_golden, run.reader, challenger))
+        decision = decide(
+            challenger,
+            champion,
+            policy,
+            run=run,
+            recipe=recipe,
+            workers=workers,
+            registry=registry,
+            changed_by=changed_by,
+            load=load,
+            say=say,
+            advance=advance,
+        )
+        if champion and not decision.promoted:
+            require_champion(champion, run.reader)  # one that stays and cannot be loaded is a failure, whatever the rule
+        digest = run.save(DECISION, {"policy": policy, "version": number, **decision.as_dict()})
+        if decision.rule not in _NOT_HELD_AGAINST:
+            against = {"held_against": name_of(champion), "gate_passed": str(decision.passed).lower(), "gate_run_id": run.id}
+            registry.note(number, against)
+        if not decision.promoted:
+            return registry.version(number), decision
+        load()
+        entry = registry.change(
+            number,
+            expected=str(champion.version) if champion else "",
+            kind=FORCED if decision.rule == "forced" else PROMOTE,
+            reason=f"{decision.rule}: {decision.reason}",
+            changed_by=changed_by,
+            evidence=digest,
+        )
+        if entry is not None:
+            return registry.version(number), decision
+        say("the champion was changed meanwhile: deciding again")

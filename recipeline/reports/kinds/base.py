@@ -1,0 +1,27 @@
+"""The interface of a column kind in cards: a line of the schema, and bars."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from recipeline.reports.blocks import Cell
+
+
+class Kind(ABC):
+    """A column kind in cards; `found` is what the column profile says of the column."""
+
+    @abstractmethod
+    def spread(self, found: Mapping[str, Any]) -> Sequence[Cell]:
+        """Return the least, median and greatest value, mean and standard deviation; None for what there is none of."""
+
+    def points(self, values: Sequence[Any]) -> Sequence[Any]:
+        """Return values of JSON as the axis of a plot takes them; text has a place for each."""
+        return values
+
+    @abstractmethod
+    def bars(self, found: Mapping[str, Any]) -> tuple[np.ndarray, str]:
+        """Return the number of rows by bin, or by value, and the words for the first and the last one."""

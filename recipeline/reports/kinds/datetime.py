@@ -1,0 +1,28 @@
+"""Dates in cards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from recipeline.reports.blocks import Cell
+from recipeline.reports.kinds.base import Kind
+
+
+class Datetime(Kind):
+    """A date."""
+
+    def points(self, values: Sequence[Any]) -> Sequence[Any]:
+        """Return dates."""
+        return [np.datetime64(value) for value in values]
+
+    def spread(self, found: Mapping[str, Any]) -> Sequence[Cell]:
+        """Return the first and the last date."""
+        return [found["first"], None, found["last"], None, None]
+
+    def bars(self, found: Mapping[str, Any]) -> tuple[np.ndarray, str]:
+        """Return the histogram from the first to the last date."""
+        ends = [str(found[name] or "")[:10] for name in ("first", "last")]
+        return np.array(found["histogram"]["counts"], dtype=float), " to ".join(ends)

@@ -1,0 +1,31 @@
+"""The interface of a column kind in the service: the schema of its values in JSON."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from recipeline.inference.model_info import Feature
+
+Json = dict[str, Any]
+
+
+class Kind(ABC):
+    """A column kind in the service."""
+
+    @abstractmethod
+    def schema(self, feature: Feature, *, reject: bool) -> Json:
+        """Return the JSON schema of a column's values.
+
+        What the training rows had limits them only where the service refuses what is beyond: `reject`.
+        """
+
+
+def with_missing(value: Json, feature: Feature, text: Sequence[str]) -> Json:
+    """Return the schema of values of one type with what stands for a missing one, and a description of `text`."""
+    described: Json = {"description": "; ".join(text)} if text else {}
+    if not feature.nullable:
+        return value | described
+    words = [{"type": "string", "enum": list(feature.na)}] if feature.na else []
+    return {"anyOf": [value, {"type": "null"}, *words], **described}

@@ -1,0 +1,69 @@
+"""Dates in training: their parts, by functions of numpy alone, so that a model needs no code but scikit-learn's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from recipeline.config.candidate import Difference, Preprocess
+from recipeline.training.kinds.base import Build, Kind, Part
+
+_HOUR, _DAY, _WEEK = 3_600e6, 86_400e6, 7 * 86_400e6
+
+#: 1970-01-05 was a Monday.
+_MONDAY = 4 * _DAY
+
+#: numpy's number for a date that is missing.
+_NAT = float(np.iinfo(np.int64).min)
+
+
+class Datetime(Kind):
+    """Dates."""
+
+    def parts(self, names: list[str], preprocess: Preprocess, build: Build) -> Iterator[Part]:
+        """Yield a part for each of `preprocess.datetime`."""
+        for part in preprocess.datetime:
+            if isinstance(part, Difference):
+                earlier, later = part.difference
+                yield f"{later} since {earlier}", _date_part("us", *_SECONDS), [earlier, later]
+            else:
+                yield part, _date_part(*_PARTS[part]), names
+
+
+def _date_part(unit: str, *functions: FunctionTransformer) -> Pipeline:
+    """Return what makes a number of a date: the number of units since 1970, NaN where it is missing, and what follows."""
+    return make_pipeline(
+        FunctionTransformer(np.asarray, kw_args={"dtype": f"datetime64[{unit}]"}),
+        FunctionTransformer(np.asarray, kw_args={"dtype": "float64"}),
+        SimpleImputer(missing_values=_NAT, strategy="constant", fill_value=np.nan, keep_empty_features=True),
+        *functions,
+    )
+
+
+def _within(period: float, start: float, step: float) -> tuple[FunctionTransformer, FunctionTransformer]:
+    """Return what finds the number of whole steps since the period began, in microseconds.
+
+    A half microsecond more keeps rounding from making 9.999 of 10 o'clock.
+    """
+    last = period - 1
+    options = {"xp": [start, start + last], "fp": [0.5 / step, (last + 0.5) / step], "period": period}
+    return FunctionTransformer(np.interp, kw_args=options), FunctionTransformer(np.floor)
+
+
+_SECONDS = (
+    FunctionTransformer(np.diff, kw_args={"axis": 1}),
+    FunctionTransformer(np.interp, kw_args={"xp": [-1e18, 1e18], "fp": [-1e12, 1e12]}),
+)
+
+_PARTS: dict[str, tuple[Any, ...]] = {
+    "hour": ("us", *_within(_DAY, 0.0, _HOUR)),
+    "weekday": ("us", *_within(_WEEK, _MONDAY, _DAY)),
+    "month": ("M", FunctionTransformer(np.interp, kw_args={"xp": [0.0, 11.0], "fp": [1.0, 12.0], "period": 12.0})),
+    "year": ("Y",),
+    "elapsed": ("D",),
+}
