@@ -21,8 +21,7 @@ def inputs(session: Session) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun) -> str:
     """Register the best candidate, unless its verdict is REJECTED or it is registered already."""
-    from recipeline.data.grouping import training_rows
-    from recipeline.data.relations import relate_rows
+    from recipeline.data.relations import list_seen
     from recipeline.evaluation.gates import VALIDATED, failures
     from recipeline.evaluation.model_card import write_model_card
     from recipeline.orchestration.registration import gather_facts
@@ -36,9 +35,7 @@ def work(session: Session, run: StepRun) -> str:
         return f"{verdict['candidate']} is {verdict['verdict']}; nothing is registered:\n{failed}\n{advice}"
     run.require_model("train", verdict["model_id"])
     # Before there is a version: whoever finds one, finds the rows that it learned from.
-    recipe, train = session.recipe, run.load(TRAIN)
-    group, times = recipe.split.group, relate_rows(train, recipe).times
-    run.save(TRAINING_ROWS, training_rows(train[list(recipe.features)], train[group] if group else None, times))
+    run.save(TRAINING_ROWS, list_seen(run.load(TRAIN), session.recipe))
     facts = gather_facts(session, run)
     diagnosis = run.load(DIAGNOSIS) if run.has(DIAGNOSIS) else None
     card = write_model_card(session.recipe, run.load(METRICS), diagnosis, run.load(MODEL_INFO), facts)

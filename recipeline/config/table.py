@@ -88,13 +88,16 @@ class Column(Settings):
 
 
 class Target(Settings):
-    """The column that is predicted, and the function of it that models are fitted to; predictions are of the column itself."""
+    """The column that is predicted.
+
+    Models are fitted to its `transform`; predictions are of the column itself.
+    """
 
     column: str
     transform: Literal["log1p", "log", "sqrt"] | None = None
 
     def refuse_range(self, column: Column) -> str:
-        """Return the rule that the target's own range breaks for the transform; empty where it breaks none."""
+        """Return the error message where the column's range does not fit the transform."""
         if self.transform is None:
             return ""
         least, rule = {"log": (0.0, "above 0"), "log1p": (-1.0, "above -1"), "sqrt": (0.0, "0 or above")}[self.transform]
@@ -138,13 +141,13 @@ class Data(Settings):
 
 
 def refuse_random(named: Mapping[str, str]) -> str:
-    """Return the sentence that refuses a random split of a recipe whose `split` has such keys."""
+    """Return the error message for a random split of a recipe with these keys."""
     keys = " and ".join(f"split.{key}: {value}" for key, value in named.items())
-    return f"a random split must not be made of a recipe with {keys}: it would tear apart what is to stay together."
+    return f"A random split must not be made of a recipe with {keys}: it would tear apart what is to stay together."
 
 
 class Rule(Settings):
-    """A function of the project's own, by import path, that says of a table which rows are for testing."""
+    """A function of the project that chooses the test rows of a table, by import path."""
 
     path: ImportPath
     params: dict[str, Any] = {}
@@ -179,13 +182,19 @@ class Split(Settings):
 
     @property
     def named(self) -> dict[str, str]:
-        """The columns that rows are dealt by, by the key that names them, which is also their role."""
+        """The columns that rows are dealt by. The key is also their role."""
         return {key: name for key, name in (("group", self.group), ("time", self.time)) if name is not None}
 
     @property
     def keys(self) -> dict[str, str]:
-        """What decides which rows are where besides `method`, by key: columns, or an import path."""
+        """The keys besides `method` that decide the side of a row."""
         return self.named | ({"custom": self.custom.path} if self.custom is not None else {})
+
+    def settings(self) -> dict[str, Any]:
+        """Return all that decides the side of a row, besides `method`."""
+        found: dict[str, Any] = {"test_size": self.test_size, "tolerance": self.tolerance, **self.named}
+        found |= {"embargo": self.embargo} if self.time is not None else {}
+        return found | ({"custom": self.custom.model_dump(mode="json")} if self.custom is not None else {})
 
     @model_validator(mode="after")
     def _random_keeps_nothing_together(self) -> Self:

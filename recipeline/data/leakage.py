@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from recipeline.data.grouping import as_numbers, row_groups, value_keys
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.neighbours import scale_columns
 from recipeline.data.relations import relate_rows
+from recipeline.data.smells import find_unnamed
+from recipeline.data.splits import split_rows
 
 #: A test row is a near twin where no feature differs by more than so many standard deviations of its column.
 NEAR = 1e-4
@@ -42,6 +45,36 @@ def audit_leaks(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict
         "near_rows": int((has_near_twin(test, train, recipe) & ~leaked).sum()),
         **known,
     }
+
+
+def audit_split(table: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str) -> dict[str, Any]:
+    """Return the audit of a split of `table`, beside that of a plain random split, as plain values."""
+    plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
+    embargo = (
+        {"embargo": recipe.split.embargo, "embargo_rows": len(table) - len(train) - len(test)} if recipe.split.time else {}
+    )
+    return {
+        "method": method,
+        "columns_of_split": recipe.split.named,
+        **embargo,
+        **audit_leaks(train, test, recipe),
+        "random_split": audit_leaks(*plainly, recipe),
+        "memory": measure_memory(*plainly, recipe),
+        "columns": compare_columns(train, test, recipe),
+        "warnings": find_warnings(train, test, recipe, method) + find_unnamed(table, recipe),
+    }
+
+
+def explain_audit(audit: Mapping[str, Any], keys: Mapping[str, str]) -> str:
+    """Return what a split made, in words; `keys` of the recipe decided it besides its method."""
+    how, plain = "".join(f", {key}: {value}" for key, value in keys.items()), audit["random_split"]
+    if audit.get("embargo_rows"):
+        how += f", {audit['embargo_rows']} rows between training and test rows left out"
+    return (
+        f"{audit['method']} split{how}: {audit['train_rows']} training and {audit['test_rows']} test rows; "
+        f"{audit['leaked_rows']} test rows have a twin in training"
+        + ("" if audit["method"] == "random" else f" (a plain random split: {plain['leaked_rows']} of {plain['test_rows']})")
+    )
 
 
 def find_warnings(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str) -> list[str]:

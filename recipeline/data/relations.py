@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import GroupKFold
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import kind_of, value_keys
+from recipeline.data.grouping import kind_of, training_rows, value_keys
 from recipeline.data.neighbours import join_neighbours
 
 
@@ -85,6 +85,13 @@ def relate_rows(table: pd.DataFrame, recipe: Recipe) -> Relations:
     split = recipe.split
     times = read_instants(table[split.time]) if split.time else None
     return Relations(group_rows(table, recipe), split.group or "", times, split.embargo, split.time or "")
+
+
+def list_seen(train: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    """Return hashes of the training rows, as `training_rows` does, with groups and times where the recipe names them."""
+    split = recipe.split
+    times = read_instants(train[split.time]) if split.time else None
+    return training_rows(train[list(recipe.features)], train[split.group] if split.group else None, times)
 
 
 def weigh_rows(table: pd.DataFrame, recipe: Recipe) -> np.ndarray | None:

@@ -78,9 +78,10 @@ class Result:
         )
 
     @property
-    def left_out(self) -> int:
-        """The number of rows without an out-of-fold prediction: over time the earliest."""
-        return int(np.isnan(self.out_of_fold).sum())
+    def note(self) -> str:
+        """Say how many rows have no out-of-fold prediction: over time the earliest; empty where all have one."""
+        early = int(np.isnan(self.out_of_fold).sum())
+        return f"the {early} earliest rows have no out-of-fold prediction: no fold is fitted to older ones" if early else ""
 
     @property
     def cv_std(self) -> float:

@@ -125,7 +125,7 @@ def test_a_series_is_tested_on_its_newest_rows_from_the_split_to_the_gate(tmp_pa
     assert audit["random_split"]["older_rows"] == audit["random_split"]["test_rows"]
     early = out_of_fold.drop(columns="target").isna().all(axis=1)
     assert (early == (out_of_fold.index < early.sum())).all()
-    assert f"the {early.sum()} earliest rows are learned from only" in outcome.stderr
+    assert f"the {early.sum()} earliest rows have no out-of-fold prediction" in outcome.stderr
     baseline, metrics = project.load("evaluate", BASELINE), project.load("evaluate", METRICS)
     assert (
         baseline["errors"]["rows"] == baseline["prediction"]["rows"] == metrics["rows_out_of_fold"] == len(early) - early.sum()

@@ -42,7 +42,7 @@ def make_card(results: Results) -> Card:
 
 
 def _group_facts(audit: dict[str, Any]) -> dict[str, Any]:
-    """Return how test rows are related to training rows by the columns that the recipe names for it."""
+    """Return how test rows are related to training rows by group and time."""
     named, plain = audit.get("columns_of_split", {}), audit["random_split"]
     facts = {}
     if "group" in named:
