@@ -14,7 +14,7 @@ EXTRAS ?=
 export ARGS
 
 STEPS := ingest split train evaluate register promote report compare predict serve monitor retrain
-REGISTRY := approve rollback history who-served why doctor repair prune backup restore
+REGISTRY := check approve rollback history who-served why doctor repair prune backup restore
 
 .PHONY: help setup pipeline main $(STEPS) $(REGISTRY) ui test clean
 
@@ -55,6 +55,9 @@ register: setup ## a version of the best, as the challenger; evaluate_run_id=
 
 promote: setup ## the challenger to Production, if the gate passes; promote= register_run_id=
 	@scripts/step promote
+
+check: setup ## all faults of recipe, profile and candidates, before anything runs
+	@scripts/step check
 
 report: setup ## the newest cards; inspection of the best model
 	@scripts/step report

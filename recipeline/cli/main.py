@@ -15,6 +15,7 @@ from recipeline.errors import guess
 #: Each command with the line that `recipeline --help` shows; a module of `recipeline.commands` has the command itself.
 COMMANDS = {
     "new": "Write a project of your own into a folder.",
+    "check": "List all faults of recipe, profile and candidates.",
     "upgrade": "Compare the project with the template of this version.",
     "predict": "Predict a file of rows with the model in Production.",
     "serve": "Serve the model in Production over HTTP.",

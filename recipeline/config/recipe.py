@@ -73,6 +73,11 @@ class Recipe(Settings):
             raise ValueError(
                 f"'target' must be one of the columns. Got '{self.target}' instead. {nearest(self.target, self.columns)}"
             )
+        if self.columns[self.target].type not in ("number", "integer"):
+            raise ValueError(
+                f"'columns.{self.target}.type' must be number or integer, as the target of a regression is. "
+                f"Got '{self.columns[self.target].type}' instead."
+            )
         if self.columns[self.target].nullable:
             raise ValueError(
                 f"'columns.{self.target}.nullable' must be false: rows without a target cannot be used for training."

@@ -18,6 +18,9 @@ from recipeline.training.weights import check_weights
 
 _ROWS = 60
 
+#: So many columns with missing values are named.
+_NAMED = 5
+
 #: What decides how long a fit takes, and not what the model is made of.
 _ROUNDS = ("n_estimators", "max_iter")
 
@@ -27,14 +30,36 @@ def check_candidates(recipe: Recipe, names: Sequence[str], trusted: Collection[s
 
     Raises
     ------
-    UsageError : an import path, a parameter or a value is wrong, a candidate takes no weights where the recipe has some, or a
-        model would hold a type that no command loads.
+    UsageError : what `find_faults` finds, all of it.
     """
-    components = components_of(recipe, names)
-    built = {name: build_candidate(recipe, name) for name in (*names, *components)}
-    for name in components:
-        check_weights(recipe, name, built[name])
-        check_types(recipe, name, built[name], trusted)
+    faults = find_faults(recipe, names, trusted)
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise UsageError(
+            f"{recipe.path.name}: {len(faults)} candidates cannot be trained or served.",
+            fix="Correct them, or select others with model=.",
+            details=[fault.sentence for fault in faults],
+        )
+
+
+def find_faults(recipe: Recipe, names: Sequence[str], trusted: Collection[str]) -> list[UsageError]:
+    """Return a fault of each of the candidates `names` that has one.
+
+    That is an import path, a parameter or a value that is wrong, an estimator that takes no missing values where a feature
+    may have some, or no weights where the recipe has some, or a model of a type that no command loads.
+    """
+    faults: dict[str, UsageError] = {}
+    for name in dict.fromkeys((*names, *components_of(recipe, names))):
+        try:
+            estimator = build_candidate(recipe, name)
+            if not recipe.candidates[name].members:
+                check_weights(recipe, name, estimator)
+                check_types(recipe, name, estimator, trusted)
+                check_missing(recipe, name, estimator)
+        except UsageError as error:
+            faults.setdefault(str(error), error)  # a mean has the faults of its members
+    return list(faults.values())
 
 
 def check_types(recipe: Recipe, name: str, estimator: BaseEstimator, trusted: Collection[str]) -> None:
@@ -44,23 +69,49 @@ def check_types(recipe: Recipe, name: str, estimator: BaseEstimator, trusted: Co
     is built is looked at, and the model when it is logged.
     """
     try:
-        types_to_trust(_fitted(recipe, estimator), trusted)
+        types_to_trust(_fitted(recipe, estimator, _draw_rows(recipe)) or estimator, trusted)
     except UsageError as error:
         raise UsageError(f"{recipe.at(f'candidates.{name}')} cannot be served. {error.sentence}") from None
 
 
-def _fitted(recipe: Recipe, estimator: BaseEstimator) -> BaseEstimator:
+def check_missing(recipe: Recipe, name: str, estimator: BaseEstimator) -> None:
+    """Raise UsageError where the candidate takes the columns, but not the missing values that they may have."""
+    nullable = [column for column in recipe.features if recipe.columns[column].nullable]
+    if not nullable:
+        return
+
+    def takes(gaps: Sequence[str]) -> bool:
+        rows = _draw_rows(recipe)
+        for column in gaps:
+            rows.loc[::7, column] = None
+        return _fitted(recipe, estimator, rows) is not None
+
+    if not takes(nullable) and takes(()):
+        named = [column for column in nullable if not takes([column])][:_NAMED] or nullable[:_NAMED]
+        raise UsageError(
+            f"{recipe.at(f'candidates.{name}')} takes no missing values, and {', '.join(named)} may have some (nullable).",
+            fix="Begin its preprocess with sklearn.impute.SimpleImputer, or choose an estimator that takes them.",
+        )
+
+
+def _draw_rows(recipe: Recipe) -> pd.DataFrame:
+    generator = np.random.default_rng(0)
+    return pd.DataFrame({name: KINDS[column.type].draw(column, generator, _ROWS) for name, column in recipe.columns.items()})
+
+
+def _fitted(recipe: Recipe, estimator: BaseEstimator, rows: pd.DataFrame) -> BaseEstimator | None:
+    """Return a copy of the estimator, fitted quickly to made-up rows; None where it refuses them, for whatever reason."""
     trial = clone(estimator)
     rounds = {
         key: min(value, 2)
         for key, value in trial.get_params(deep=True).items()
         if key.rpartition("__")[2] in _ROUNDS and isinstance(value, int)
     }
-    generator = np.random.default_rng(0)
-    rows = pd.DataFrame({name: KINDS[column.type].draw(column, generator, _ROWS) for name, column in recipe.columns.items()})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it did not converge in two rounds
         try:
-            return trial.set_params(**rounds).fit(rows[list(recipe.features)], rows[recipe.target])
+            fitted = trial.set_params(**rounds).fit(rows[list(recipe.features)], rows[recipe.target])
+            fitted.predict(rows[list(recipe.features)])
         except Exception:  # whatever an estimator says of rows that nobody measured
-            return estimator
+            return None
+    return fitted

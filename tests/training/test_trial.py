@@ -9,7 +9,7 @@ from sklearn.linear_model import LinearRegression
 from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.errors import UsageError
 from recipeline.training.candidates import build_candidate
-from recipeline.training.trial import check_types
+from recipeline.training.trial import check_candidates, check_types, find_faults
 from tests.conftest import ROOT, as_recipe, small_recipe
 
 
@@ -64,3 +64,38 @@ def test_the_estimator_itself_is_not_fitted(recipe: Recipe) -> None:
     check_types(recipe, "DecisionTree", estimator, ())
     assert not hasattr(estimator, "tree_")
     assert estimator.get_params()["max_depth"] == build_candidate(recipe, "DecisionTree").get_params()["max_depth"]
+
+
+def with_gaps(**candidates: Any) -> Recipe:
+    content = small_recipe()
+    content["columns"]["pH"]["nullable"] = content["columns"]["alcohol"]["nullable"] = True
+    content["columns"]["color"] = {"type": "category", "nullable": True}
+    return as_recipe(content | {"candidates": candidates})
+
+
+def test_an_estimator_that_takes_no_missing_values_is_refused_with_the_columns_that_may_have_some() -> None:
+    linear = {"alias": "a", "estimator": "sklearn.linear_model.LinearRegression"}
+    recipe = with_gaps(
+        Plain=linear,
+        Imputed=linear | {"alias": "b", "preprocess": ["sklearn.impute.SimpleImputer"]},
+        Boosted={"alias": "c", "estimator": "sklearn.ensemble.HistGradientBoostingRegressor"},
+        Mean={"alias": "d", "members": ["Plain", "Boosted"]},
+    )
+    (fault,) = find_faults(recipe, list(recipe.candidates), ())
+    assert "'candidates.Plain' takes no missing values, and pH, alcohol may have some (nullable)." in fault.sentence
+    assert "SimpleImputer" in fault.sentence
+
+
+def test_all_faults_of_candidates_are_in_one_list() -> None:
+    recipe = with_gaps(
+        Plain={"alias": "a", "estimator": "sklearn.linear_model.LinearRegression"},
+        Unknown={"alias": "b", "estimator": "sklearn.linear_model.Rigde"},
+        Wrong={"alias": "c", "estimator": "sklearn.tree.DecisionTreeRegressor", "params": {"max_dept": 3}},
+    )
+    with pytest.raises(UsageError, match="3 candidates cannot be trained or served") as caught:
+        check_candidates(recipe, list(recipe.candidates), ())
+    assert [line.split("'")[1] for line in caught.value.details] == [
+        "candidates.Plain",
+        "candidates.Unknown.estimator",
+        "candidates.Wrong.params.max_dept",
+    ]

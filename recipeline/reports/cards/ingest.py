@@ -68,12 +68,13 @@ def _distributions(profile: dict) -> Plot:  # type: ignore[type-arg]
     known, which = select_strongest([name for name, (counts, _) in bars.items() if counts.sum()])
     counts = {name: bars[name][0] for name in known}
     ends = {name: bars[name][1] for name in known}
-    head = ["column", *(f"bin {number + 1}" for number in range(max(map(len, counts.values()))))]
+    most = max(map(len, counts.values()))
+    head = ["column", *(f"bin {number + 1}" for number in range(most))]
     return Plot(
         "distributions",
         f"Distribution of each column from its minimum to its maximum, in equal bins.{which}",
         lambda: plot_distributions(counts, ends),
-        Table(head, [[name, *map(int, values)] for name, values in counts.items()]),
+        Table(head, [[name, *map(int, values), *[None] * (most - len(values))] for name, values in counts.items()]),
     )
 
 
