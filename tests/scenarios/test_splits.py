@@ -169,3 +169,31 @@ def test_weights_and_a_function_of_the_target_go_from_the_table_to_the_gate_and_
     assert (answers["prediction_lower"] <= answers["prediction"]).all()
     assert answers["prediction"].between(15, 40).all()
     mlflow.end_run()
+
+
+def test_people_by_name_and_dates_are_groups_and_times_too(tmp_path: Path, empty_store: Path) -> None:
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    rows = PANEL.assign(
+        person=[f"00{number}x" for number in PANEL["person"]],
+        year=[f"{year}-03-01" for year in PANEL["year"]],
+    )
+    project = Table(tmp_path, rows)
+    content = panel_content()
+    content["columns"] |= {"person": {"type": "category"}, "year": {"type": "datetime", "role": "time"}}
+    project.use(content)
+    project.ok("split")
+    audit = project.load("split", LEAK_AUDIT)
+    assert (audit["known_group_rows"], audit["warnings"]) == (0, [])
+    content["split"] = {"group": "person", "time": "year", "embargo": 400 * 86400}
+    content["cv"]["folds"] = 2
+    content["data"]["min_rows"] = 10
+    project.use(content)
+    refused = project.run("split")
+    assert refused.exit_code == 3
+    assert "at least 3 different values of 'year' to train on" in refused.stderr
+    del content["split"]["embargo"]
+    project.use(content)
+    project.ok("main")
+    audit = project.load("split", LEAK_AUDIT)
+    assert (audit["older_rows"], audit["known_group_rows"]) == (0, audit["test_rows"])
+    mlflow.end_run()
