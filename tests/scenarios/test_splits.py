@@ -13,7 +13,16 @@ import pandas as pd
 import pytest
 import yaml
 
-from recipeline.artifacts import BASELINE, DECISION, LEAK_AUDIT, METRICS, MODEL_INFO, OUT_OF_FOLD, TEST_PREDICTIONS
+from recipeline.artifacts import (
+    BASELINE,
+    BASELINE_ROWS,
+    DECISION,
+    LEAK_AUDIT,
+    METRICS,
+    MODEL_INFO,
+    OUT_OF_FOLD,
+    TEST_PREDICTIONS,
+)
 from recipeline.tracking.manifest import Reader
 from tests.conftest import Project, move_store
 from tests.panels import draw_panel, draw_series, panel_content, series_content
@@ -130,6 +139,7 @@ def test_a_series_is_tested_on_its_newest_rows_from_the_split_to_the_gate(tmp_pa
     assert (
         baseline["errors"]["rows"] == baseline["prediction"]["rows"] == metrics["rows_out_of_fold"] == len(early) - early.sum()
     )
+    assert not project.load("evaluate", BASELINE_ROWS)["prediction"].isna().any()
     assert (baseline["target"]["rows"], baseline["prediction"]["missing"]) == (len(early), 0)
     # A trend that no fold has seen before it comes: what a plain split says of the tree is a score of looking it up.
     assert metrics["random_split_r2"]["DecisionTree"] > metrics["candidates"]["DecisionTree"]["r2"] + 1

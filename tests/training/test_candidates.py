@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import (
     BaggingRegressor,
     ExtraTreesRegressor,
@@ -365,6 +366,8 @@ def test_a_model_of_a_function_of_the_target_answers_in_the_targets_own_unit(
 
 
 def test_a_tree_of_a_function_of_the_target_is_standardised_by_that_function() -> None:
-    far = np.exp(np.random.default_rng(0).normal(0, 1e-7, 50) + 20)
-    prepared = prepare_target(DecisionTreeRegressor(), far, "log")
-    assert prepared.regressor.transformer is not None  # its logarithms are close together, far from 0
+    rng = np.random.default_rng(0)
+    alone = 1e100 * (1 + 2e-4 * rng.normal(size=50))  # far enough from its neighbours, and its logarithms are not
+    tree = DecisionTreeRegressor()
+    assert standardise_target(tree, alone) is tree
+    assert isinstance(prepare_target(tree, alone, "log").regressor, TransformedTargetRegressor)
