@@ -5,6 +5,7 @@ pandas is imported where a table is read or written: a command that shows its he
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from recipeline.inference.trust import read_skops
+from recipeline.records import read_record, to_plain
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from recipeline.data.results import ColumnProfile, LeakAudit
+    from recipeline.evaluation.results import Diagnosis, Inspection, Metrics, RegisteredVersion, Verdict
+    from recipeline.inference.model_info import ModelInfo
+    from recipeline.monitoring.results import Baseline, DriftReport
+    from recipeline.promotion.results import RecordedDecision
+    from recipeline.registry.results import Entry
+    from recipeline.tracking.results import Recorded
 
 #: The order of the chain; each step reads what the one before it wrote.
 ORDER = ("ingest", "split", "train", "evaluate", "register", "promote")
@@ -34,6 +44,7 @@ class Artifact(Generic[T]):
     write: Callable[[T, Path], None]
     read: Callable[[Path], T]
     is_result: bool = True
+    type: str = ""
 
 
 def write_json(value: Any, path: Path) -> None:
@@ -52,8 +63,24 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _json(step: str, name: str) -> Artifact[dict[str, Any]]:
-    return Artifact(step, name, write_json, read_json)
+def type_of(artifact: Artifact[Any]) -> type[Any]:
+    """Return the type of the record that a JSON artifact is read as."""
+    module, _, name = artifact.type.rpartition(".")
+    found: type[Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _record(step: str, name: str, type_: str) -> Artifact[Any]:
+    """Return the artifact of a record: what `recipeline.records` makes of it, as JSON."""
+
+    def write(value: Any, path: Path) -> None:
+        write_json(to_plain(value), path)
+
+    def read(path: Path) -> Any:
+        return read_record(type_of(artifact), read_json(path))
+
+    artifact: Artifact[Any] = Artifact(step, name, write, read, type=type_)
+    return artifact
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -93,7 +120,7 @@ def plot(name: str) -> Artifact[bytes]:
 
 DATASET = _parquet("ingest", "dataset.parquet")
 
-COLUMN_PROFILE = _json("ingest", "column_profile.json")
+COLUMN_PROFILE: Artifact[ColumnProfile] = _record("ingest", "column_profile.json", "recipeline.data.results.ColumnProfile")
 
 VIOLATIONS = _csv("ingest", "violations.csv")
 
@@ -101,35 +128,35 @@ TRAIN = _parquet("split", "train.parquet")
 
 TEST = _parquet("split", "test.parquet")
 
-LEAK_AUDIT = _json("split", "leak_audit.json")
+LEAK_AUDIT: Artifact[LeakAudit] = _record("split", "leak_audit.json", "recipeline.data.results.LeakAudit")
 
 LEADERBOARD = _csv("train", "leaderboard.csv")
 
 OUT_OF_FOLD = _parquet("train", "out_of_fold.parquet")
 
-VERDICT = _json("evaluate", "verdict.json")
+VERDICT: Artifact[Verdict] = _record("evaluate", "verdict.json", "recipeline.evaluation.results.Verdict")
 
-METRICS = _json("evaluate", "metrics.json")
+METRICS: Artifact[Metrics] = _record("evaluate", "metrics.json", "recipeline.evaluation.results.Metrics")
 
 #: The test rows' target, what each candidate predicts of them, and the limits around the best one's predictions.
 TEST_PREDICTIONS = _parquet("evaluate", "test_predictions.parquet")
 
 #: Where and why the best model errs (`recipeline.evaluation.diagnosis`).
-DIAGNOSIS = _json("evaluate", "diagnosis.json")
+DIAGNOSIS: Artifact[Diagnosis] = _record("evaluate", "diagnosis.json", "recipeline.evaluation.results.Diagnosis")
 
 GOLDEN = _parquet("evaluate", "golden.parquet")
 
-MODEL_INFO = _json("evaluate", "model_info.json")
+MODEL_INFO: Artifact[ModelInfo] = _record("evaluate", "model_info.json", "recipeline.inference.model_info.ModelInfo")
 
 #: The two models of the interval's tails, where it has some (`recipeline.training.quantiles`).
 INTERVAL = Artifact[tuple[Any, Any]]("evaluate", "interval.skops", _write_skops, read_skops)
 
 #: What later rows are compared with (`recipeline.monitoring.baseline`): how rows are spread; and rows, with predictions.
-BASELINE = _json("evaluate", "baseline.json")
+BASELINE: Artifact[Baseline] = _record("evaluate", "baseline.json", "recipeline.monitoring.results.Baseline")
 
 BASELINE_ROWS = _parquet("evaluate", "baseline_rows.parquet")
 
-VERSION = _json("register", "version.json")
+VERSION: Artifact[RegisteredVersion] = _record("register", "version.json", "recipeline.evaluation.results.RegisteredVersion")
 
 #: The model card (`recipeline.evaluation.model_card`) as Markdown, as the version's description has it.
 MODEL_CARD = Artifact[str]("register", "model_card.md", _write_text, _read_text)
@@ -137,13 +164,13 @@ MODEL_CARD = Artifact[str]("register", "model_card.md", _write_text, _read_text)
 #: The hashes of the rows that the version learned from (`recipeline.data.grouping.row_groups`), each once.
 TRAINING_ROWS = _parquet("register", "training_rows.parquet")
 
-DECISION = _json("promote", "decision.json")
+DECISION: Artifact[RecordedDecision] = _record("promote", "decision.json", "recipeline.promotion.results.RecordedDecision")
 
 #: Of report: what takes longer than the chain (`recipeline.evaluation.inspection`).
-INSPECTION = _json("report", "inspection.json")
+INSPECTION: Artifact[Inspection] = _record("report", "inspection.json", "recipeline.evaluation.results.Inspection")
 
 #: Of monitor: what is different about each window of rows (`recipeline.monitoring.drift`), the newest last.
-DRIFT_REPORT = _json("monitor", "drift.json")
+DRIFT_REPORT: Artifact[DriftReport] = _record("monitor", "drift.json", "recipeline.monitoring.results.DriftReport")
 
 #: Of retrain: the rows of the model in Production, and those that were added.
 TRAINING_DATA = _parquet("retrain", "training_data.parquet")
@@ -152,7 +179,7 @@ TRAINING_DATA = _parquet("retrain", "training_data.parquet")
 CARD = Artifact[str]("*", "card.html", _write_text, _read_text, is_result=False)
 
 #: Of a command that changed Production: the ledger's entry.
-CHANGE = _json("*", "change.json")
+CHANGE: Artifact[Entry] = _record("*", "change.json", "recipeline.registry.results.Entry")
 
 #: Of every step: what its result depends on.
-FINGERPRINT = _json("*", "fingerprint.json")
+FINGERPRINT: Artifact[Recorded] = _record("*", "fingerprint.json", "recipeline.tracking.results.Recorded")

@@ -30,9 +30,11 @@ from recipeline.cli.progress import Progress
 from recipeline.cli.rows import open_model
 from recipeline.errors import DataError, UnavailableError, UsageError, nearest
 from recipeline.inference.row_checks import check_rows
+from recipeline.records import to_plain
 from recipeline.registry.history import terms
 from recipeline.registry.loading import NamedModel, load_named
 from recipeline.tracking.failures import store_errors
+from recipeline.tracking.tags import RunTags
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -115,9 +117,7 @@ class Project:
         with self._opened() as session:
             run = _newest(session, name)
         tags = run.data.tags
-        return RunResult(
-            self, name, run.info.run_id, tags.get("recipeline.outcome", ""), int(tags.get("recipeline.exit_code", "0"))
-        )
+        return RunResult(self, name, run.info.run_id, tags.get(RunTags.OUTCOME, ""), int(tags.get(RunTags.EXIT_CODE, "0")))
 
     def load(self, name: str, run_id: str = "") -> Any:
         """Return an artifact: a table as a DataFrame, JSON as plain values, or str.
@@ -138,7 +138,7 @@ class Project:
         if not run_id and artifact.step == "*":
             raise UsageError(f"Every step may write {artifact.name}: the run is ambiguous.", fix="Give a run ID as run_id.")
         with self._opened() as session:
-            return session.reader.load(artifact, run_id or _newest(session, artifact.step).info.run_id)
+            return to_plain(session.reader.load(artifact, run_id or _newest(session, artifact.step).info.run_id))
 
     @property
     def production(self) -> Production:
@@ -182,7 +182,7 @@ class Project:
         Times are UTC; NaT: still in Production.
         """
         with self._opened() as session:
-            served = [term.as_dict() for term in terms(session.registry.ledger.read().changes)]
+            served = to_plain(terms(session.registry.ledger.read().changes))
         columns = ["version", "since", "until", "kind", "actor", "host", "reason", "run_id", "entry"]
         frame = pd.DataFrame(served, columns=columns)
         times = {name: pd.to_datetime(frame[name], utc=True, format="ISO8601") for name in ("since", "until")}

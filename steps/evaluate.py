@@ -43,7 +43,7 @@ def work(session: Session, run: StepRun) -> str:
     log_rows(run, kept.TEST, session.recipe, EVALUATION, board["run_id"])
     for artifact, value in found.artifacts():
         run.save(artifact, value)
-    verdict, best = found.verdict["verdict"], found.verdict["candidate"]
+    verdict, best = found.verdict.verdict, found.verdict.candidate
     run.tag(verdict=verdict)
     run.show(
         params={"best_candidate": best, "verdict": verdict},

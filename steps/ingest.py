@@ -50,10 +50,10 @@ def work(session: Session, run: StepRun, data: str) -> str:
     log_dataset(run, table, recipe, source)
     run.show(
         params={"data_source": source.kind, "data_digest": source.sha256[:12], "data_origin": source.origin},
-        metrics={name: profile[name] for name in ("rows", "distinct_rows")},
+        metrics={"rows": profile.rows, "distinct_rows": profile.distinct_rows},
     )
     return (
-        f"{profile['rows']} rows ({profile['distinct_rows']} distinct) of {len(recipe.columns)} columns "
+        f"{profile.rows} rows ({profile.distinct_rows} distinct) of {len(recipe.columns)} columns "
         f"from {source.origin} [{source.kind}, sha256 {source.sha256[:12]}]"
     )
 

@@ -42,7 +42,7 @@ def work(session: Session, run: StepRun, promote: str) -> str:
     for note in session.registry.reconcile(changed_by):
         session.reporter.say(f"warning: {note}")
     version, decision = promote_version(
-        str(run.load(VERSION)["version"]),
+        str(run.load(VERSION).version),
         policy,
         run=run,
         recipe=session.recipe,

@@ -8,6 +8,7 @@ from recipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, MODEL_CARD, MO
 from recipeline.cli.command import step_command
 from recipeline.errors import EXIT_REJECTED
 from recipeline.orchestration.step import Step
+from recipeline.tracking.tags import VersionTags
 
 if TYPE_CHECKING:
     from recipeline.orchestration.session import Session
@@ -24,16 +25,17 @@ def work(session: Session, run: StepRun) -> str:
     from recipeline.data.relations import list_seen
     from recipeline.evaluation.gates import VALIDATED, failures
     from recipeline.evaluation.model_card import write_model_card
+    from recipeline.evaluation.results import RegisteredVersion
     from recipeline.orchestration.registration import gather_facts
     from recipeline.registry.facts import choose_tags, identify
 
     verdict, registry = run.load(VERDICT), session.registry
-    if verdict["verdict"] != VALIDATED:
+    if verdict.verdict != VALIDATED:
         run.outcome, run.exit_code = "rejected", EXIT_REJECTED
         failed = "\n".join(f"  {line}" for line in failures(verdict))
         advice = "  Improve the candidates or the data, or change the gates in the recipe."
-        return f"{verdict['candidate']} is {verdict['verdict']}; nothing is registered:\n{failed}\n{advice}"
-    run.require_model("train", verdict["model_id"])
+        return f"{verdict.candidate} is {verdict.verdict}; nothing is registered:\n{failed}\n{advice}"
+    run.require_model("train", verdict.model_id)
     # Before there is a version: whoever finds one, finds the rows that it learned from.
     run.save(TRAINING_ROWS, list_seen(run.load(TRAIN), session.recipe))
     facts = gather_facts(session, run)
@@ -41,9 +43,9 @@ def work(session: Session, run: StepRun) -> str:
     card = write_model_card(session.recipe, run.load(METRICS), diagnosis, run.load(MODEL_INFO), facts)
     run.save(MODEL_CARD, card.as_markdown())
     version, is_new = registry.register(
-        source=f"models:/{verdict['model_id']}",
-        run_id=verdict["run_id"],
-        model_id=verdict["model_id"],
+        source=f"models:/{verdict.model_id}",
+        run_id=verdict.run_id,
+        model_id=verdict.model_id,
         identity=identify(facts),
         tags=choose_tags(facts),
         description=card.as_description(),
@@ -51,14 +53,14 @@ def work(session: Session, run: StepRun) -> str:
     number, stage = str(version.version), version.current_stage
     if version.description != card.as_description():
         registry.describe(number, card.as_description())
-    if not is_new and session.reader.faults(str(version.tags.get("recipeline.register_run_id"))):
+    if not is_new and session.reader.faults(str(version.tags.get(VersionTags.REGISTER_RUN_ID))):
         # Whoever made the version was stopped before its run was whole: the rows are to be found in this one.
         registry.note(number, {"register_run_id": run.id})
-    run.save(VERSION, {"name": registry.name, "version": number, "new": is_new, **verdict, "tags": facts})
+    run.save(VERSION, RegisteredVersion(**vars(verdict), name=registry.name, version=number, new=is_new, tags=facts))
     run.tag(model_version=number)
-    run.show(params={"best_candidate": verdict["candidate"], "model_version": number}, title=f"register · v{number}")
+    run.show(params={"best_candidate": verdict.candidate, "model_version": number}, title=f"register · v{number}")
     became = "registered in stage" if is_new else "the same model is registered already, in stage"
-    return f"{registry.name} version {number}: {verdict['candidate']}, {became} {stage}"
+    return f"{registry.name} version {number}: {verdict.candidate}, {became} {stage}"
 
 
 READS = (DIAGNOSIS, LEADERBOARD, METRICS, MODEL_INFO, TRAIN, VERDICT)

@@ -49,18 +49,18 @@ def work(session: Session, run: StepRun, method: str) -> str:
     method = choose_method(recipe, method)
     table = run.load(DATASET)
     train, test = split_rows(table, recipe, method)
-    named = {f"split_{key}": value for key, value in recipe.split.keys.items()}
-    named |= {"split_embargo": str(recipe.split.embargo)} if recipe.split.embargo else {}
-    run.tag(split_method=method, **named)
+    by = ", ".join(f"{key}: {value}" for key, value in recipe.split.keys.items())
+    by += f", embargo: {recipe.split.embargo:g}" * bool(recipe.split.embargo)
+    audit = audit_split(table, train, test, recipe, method)
+    run.tag(split_method=method, **({"split_by": by} if by else {}))
     run.save(TRAIN, train)
     run.save(TEST, test)
-    audit = audit_split(table, train, test, recipe, method)
-    for warning in audit["warnings"]:
+    for warning in audit.warnings:
         session.reporter.say(f"warning: split: {warning}")
     run.save(LEAK_AUDIT, audit)
     run.show(
-        params={"split_method": method, "test_size": recipe.split.test_size, **named},
-        metrics={name: audit[name] for name in ("train_rows", "test_rows", "leaked_rows")},
+        params={"split_method": method, "test_size": recipe.split.test_size, **({"split_by": by} if by else {})},
+        metrics={"train_rows": audit.train_rows, "test_rows": audit.test_rows, "leaked_rows": audit.leaked_rows},
     )
     return explain_audit(audit, recipe.split.keys)
 

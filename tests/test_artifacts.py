@@ -10,8 +10,10 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from recipeline import artifacts
 from recipeline.artifacts import CARD, DATASET, INTERVAL, LEADERBOARD, METRICS, ORDER, Artifact, plot
 from recipeline.errors import UnavailableError
+from recipeline.evaluation.results import Metrics
 from recipeline.tracking.manifest import Reader, Writer
 from recipeline.tracking.store import Store
+from tests.records import some
 from tests.toys import ROWS, TARGET
 from tests.tracking.helpers import new_run
 
@@ -19,7 +21,7 @@ from tests.tracking.helpers import new_run
 @pytest.mark.parametrize(
     ("artifact", "value"),
     [
-        (METRICS, {"r2": 0.1 + 0.2, "name": "größer", "none": None, "list": [1, 2.5]}),
+        (METRICS, some(Metrics, {"best": {"r2": 0.1 + 0.2, "candidate": "größer", "accuracy_within": {"0.5": 1}}})),
         (DATASET, pd.DataFrame({"a b": [0.1 + 0.2, float("nan")], "n": [1, 2]}, index=[7, 3])),
         (LEADERBOARD, pd.DataFrame({"candidate": ["NA", "b"], "cv_mean_score": [0.1 + 0.2, 1 / 3]})),
     ],
@@ -39,7 +41,7 @@ def test_what_is_written_is_read_back_to_the_last_bit(store: Store, artifact: Ar
 
 def test_a_number_that_json_does_not_have_is_never_written(store: Store) -> None:
     with pytest.raises(ValueError, match="nan"):
-        Writer(store.client, new_run(store)).save(METRICS, {"r2": float("nan")})
+        Writer(store.client, new_run(store)).save(METRICS, some(Metrics, {"best": {"r2": float("nan")}}))
 
 
 def test_two_models_of_trees_are_written_and_read_without_pickle(tmp_path: Path) -> None:

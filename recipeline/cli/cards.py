@@ -11,6 +11,7 @@ from recipeline.data.uris import redact
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Drawn
 from recipeline.tracking.manifest import KeptReader, place_of
+from recipeline.tracking.tags import RunTags
 
 if TYPE_CHECKING:
     from recipeline.reports.cards.compare import Side
@@ -47,7 +48,7 @@ def describe_side(session: Session, name: str, lineage: dict[str, str], kept: Ke
         name if not name.isdigit() else f"version {name}",
         lineage["evaluate"],
         reader.load(METRICS, lineage["evaluate"]),
-        reader.load(VERDICT, lineage["evaluate"])["verdict"],
-        f"{tags.get('recipeline.data_source', 'unknown')}, sha256 {tags.get('recipeline.data_digest', '')[:12]}",
+        reader.load(VERDICT, lineage["evaluate"]).verdict,
+        f"{tags.get(RunTags.DATA_SOURCE, 'unknown')}, sha256 {tags.get(RunTags.DATA_DIGEST, '')[:12]}",
         session.reader.digest(TEST, lineage["split"]),
     )

@@ -23,7 +23,7 @@ from recipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from recipeline.orchestration.step import Step
-    from recipeline.registry.ledger import Entry
+    from recipeline.registry.results import Entry
     from recipeline.tracking.runs import StepRun
 
 
@@ -83,7 +83,7 @@ def registry_command(name: str) -> Callable[[Callable[..., str]], EntryPoint]:
 
 def record_change(run: StepRun, entry: Entry) -> None:
     """Save a change of Production in the run that made it."""
-    run.save(CHANGE, entry.as_dict())
+    run.save(CHANGE, entry)
     run.outcome = "promoted"
     run.tag(model_version=entry.after)
 

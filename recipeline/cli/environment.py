@@ -37,6 +37,7 @@ from recipeline.registry.ledger import Actor
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.sqlite import absolute, is_new
 from recipeline.tracking.store import Store, artifact_root, open_store
+from recipeline.tracking.tags import RunTags
 
 #: The environment variable that names the project's folder, for commands typed outside of it.
 PROJECT = "RECIPELINE_PROJECT"
@@ -282,7 +283,7 @@ def _adopted_run(client: MlflowClient) -> Run | None:
             got=f"'{run_id}'",
             fix="Unset it, or set MLFLOW_TRACKING_URI to the store that has the run.",
         ) from None
-    if run.info.status != "RUNNING" or "recipeline.step" in run.data.tags:
+    if run.info.status != "RUNNING" or RunTags.STEP in run.data.tags:
         echo(f"warning: MLFLOW_RUN_ID={run_id} is a run of another command; this one opens its own.", err=True)
         return None
     return run

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from recipeline.artifacts import CARD, COLUMN_PROFILE, DECISION, LEAK_AUDIT, METRICS, ORDER, VERDICT, VERSION, Artifact
+from recipeline.artifacts import CARD, COLUMN_PROFILE, DECISION, LEAK_AUDIT, METRICS, ORDER, VERDICT, VERSION, Artifact, T
 from recipeline.cli.cards import card_of, describe_side
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.uris import redact
@@ -30,9 +30,15 @@ from recipeline.tracking.lineage import lineage_of_chain
 from recipeline.tracking.manifest import KeptReader, way_to
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.sqlite import path_of
+from recipeline.tracking.tags import RunTags, bare
 
 if TYPE_CHECKING:
+    from recipeline.evaluation.results import Metrics
     from recipeline.reports.cards.main import ChainSummary
+
+
+#: What is known of the rows.
+_DATA_TAGS = (RunTags.DATA_ORIGIN, RunTags.DATA_DIGEST, RunTags.DATA_SOURCE)
 
 
 def name_params(*, data: str, split: str = "", model: str = "", promote: str = "") -> dict[str, dict[str, str]]:
@@ -61,7 +67,8 @@ def run_pipeline(
         source = _tags(session, chain.lineage["ingest"])
         run.tag(
             **{f"{step}_run_id": run_id for step, run_id in chain.lineage.items()},
-            **{name: source[f"recipeline.{name}"] for name in ("data_source", "data_digest")},
+            data_source=source[RunTags.DATA_SOURCE],
+            data_digest=source[RunTags.DATA_DIGEST],
         )
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
@@ -76,31 +83,30 @@ def _name_run(reader: KeptReader, chain: Chain, run: StepRun, tags: Mapping[str,
     """Set the name, the note and the columns of the chain's run in MLflow."""
     ids = chain.lineage
     metrics, verdict = reader.load(METRICS, ids["evaluate"]), reader.load(VERDICT, ids["evaluate"])
-    best = metrics["best"]
+    best = metrics.best
     decision = reader.load(DECISION, ids["promote"]) if "promote" in ids else None
-    origin = tags["recipeline.data_origin"].rstrip("/").rpartition("/")[2]
-    came_to = f"v{decision['version']} {decision['outcome']}" if decision else "rejected"
+    origin = tags[RunTags.DATA_ORIGIN].rstrip("/").rpartition("/")[2]
+    came_to = f"v{decision.version} {decision.outcome}" if decision else "rejected"
     run.show(
         params={
-            "data_source": tags["recipeline.data_source"],
-            "data_digest": tags["recipeline.data_digest"][:12],
-            "data_origin": tags["recipeline.data_origin"],
-            "split_method": reader.load(LEAK_AUDIT, ids["split"])["method"],
-            "candidates": ", ".join(metrics["candidates"]),
-            "best_candidate": best["candidate"],
-            "verdict": verdict["verdict"],
-            **({"model_version": decision["version"], "decision_rule": decision["rule"]} if decision else {}),
+            "data_source": tags[RunTags.DATA_SOURCE],
+            "data_digest": tags[RunTags.DATA_DIGEST][:12],
+            "data_origin": tags[RunTags.DATA_ORIGIN],
+            "split_method": reader.load(LEAK_AUDIT, ids["split"]).method,
+            "candidates": ", ".join(metrics.candidates),
+            "best_candidate": best.candidate,
+            "verdict": verdict.verdict,
+            **({"model_version": decision.version, "decision_rule": decision.rule} if decision else {}),
         },
         metrics={
-            "rows": reader.load(COLUMN_PROFILE, ids["ingest"])["rows"],
-            "test_rows": metrics["test_rows"],
+            "rows": reader.load(COLUMN_PROFILE, ids["ingest"]).rows,
+            "test_rows": metrics.test_rows,
             "seconds": max((ended for _, ended in chain.seconds.values()), default=0.0),
-            **{f"best.{name}": best[name] for name in ("r2", "rmse", "mae")},
-            **{f"best.{name}": metrics["candidates"][best["candidate"]][name] for name in ("cv_mean_score", "cv_std")},
-            **(gains_of(decision["evidence"]) if decision else {}),
+            **{f"best.{name}": value for name, value in vars(metrics.candidates[best.candidate]).items()},
+            **(gains_of(decision.evidence) if decision else {}),
         },
         title=f"main · {origin} · {came_to}",
-        note=decision["reason"] if decision else "\n".join(failures(verdict)),
+        note=decision.reason if decision else "\n".join(failures(verdict)),
     )
 
 
@@ -132,7 +138,7 @@ def _describe_chain(
         steps.append(StepSummary(step, run_id, step in chain.reused, why, begun, ended - begun, outcome, card))
     tags = _tags(session, ids["ingest"]) if "ingest" in ids else {}
 
-    def found(artifact: Artifact[dict[str, Any]], step: str) -> dict[str, Any] | None:
+    def found(artifact: Artifact[T], step: str) -> T | None:
         return reader.load(artifact, ids[artifact.step]) if step in ids else None
 
     since = None
@@ -143,7 +149,7 @@ def _describe_chain(
     return ChainSummary(
         session.recipe.name,
         session.profile_name,
-        {name: tags[f"recipeline.data_{name}"] for name in ("origin", "digest", "source") if f"recipeline.data_{name}" in tags},
+        {bare(tag).removeprefix("data_"): tags[tag] for tag in _DATA_TAGS if tag in tags},
         steps,
         metrics=found(METRICS, "evaluate"),
         verdict=found(VERDICT, "evaluate"),
@@ -170,11 +176,10 @@ def _summarise(session: Session, reader: KeptReader, chain: Chain, source: Mappi
     ids = chain.lineage
     metrics, audit = reader.load(METRICS, ids["evaluate"]), reader.load(LEAK_AUDIT, ids["split"])
     lines = [
-        f"Data: {source['recipeline.data_origin']} [{source['recipeline.data_source']}, "
-        f"sha256 {source['recipeline.data_digest'][:12]}]",
+        f"Data: {source[RunTags.DATA_ORIGIN]} [{source[RunTags.DATA_SOURCE]}, sha256 {source[RunTags.DATA_DIGEST][:12]}]",
         *(
             ["SYNTHETIC rows: the scores below do not apply to real rows. Name a file with data=PATH."]
-            if source["recipeline.data_source"] == SYNTHETIC
+            if source[RunTags.DATA_SOURCE] == SYNTHETIC
             else []
         ),
         tabulate_candidates(metrics),
@@ -190,12 +195,12 @@ def _summarise(session: Session, reader: KeptReader, chain: Chain, source: Mappi
     return "\n".join(lines)
 
 
-def _best(metrics: Mapping[str, Any]) -> str:
-    best = metrics["best"]
-    within = ", ".join(f"{share:.1%} within {tolerance}" for tolerance, share in best["accuracy_within"].items())
-    low, high = best["interval_95"]["r2"]
+def _best(metrics: Metrics) -> str:
+    best = metrics.best
+    within = ", ".join(f"{share:.1%} within {tolerance}" for tolerance, share in best.accuracy_within.items())
+    low, high = best.interval_95["r2"]
     return (
-        f"Best model: {best['candidate']} (highest CV R2 mean); test R2 {best['r2']:.4f}, 95 % interval {low:.3f} to "
+        f"Best model: {best.candidate} (highest CV R2 mean); test R2 {best.r2:.4f}, 95 % interval {low:.3f} to "
         f"{high:.3f}; {within}."
     )
 
@@ -209,11 +214,11 @@ def _registration(session: Session, reader: KeptReader, chain: Chain) -> list[st
             *(f"  {line}" for line in failures(verdict)),
         ]
     version, decision = reader.load(VERSION, ids["register"]), reader.load(DECISION, ids["promote"])
-    made = "" if version["new"] else ", which existed already"
+    made = "" if version.new else ", which existed already"
     return [
-        f"Registered: {name} version {version['version']}{made}.",
-        f"Promotion: {decision['outcome']} ({decision['rule']}): {decision['reason']}.",
-        *explain_evidence(decision["evidence"]),
+        f"Registered: {name} version {version.version}{made}.",
+        f"Promotion: {decision.outcome} ({decision.rule}): {decision.reason}.",
+        *explain_evidence(decision.evidence),
     ]
 
 
@@ -230,10 +235,10 @@ def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
         offers = {f"{uri.rstrip('/')}{page}": "the runs"}
     else:
         offers = {f"{mlflow} ui": "the runs, in a browser", f"http://127.0.0.1:5000{page}": "the page of the runs"}
-    if decision["rule"] == "policy-manual":
-        offers["make approve"] = f"promote version {decision['version']} to Production"
+    if decision.rule == "policy-manual":
+        offers["make approve"] = f"promote version {decision.version} to Production"
     elif session.registry.holder(CHAMPION) is None:
-        offers['make promote ARGS="promote=always"'] = f"promote version {decision['version']} to Production"
+        offers['make promote ARGS="promote=always"'] = f"promote version {decision.version} to Production"
     if session.registry.holder(CHAMPION) is not None:
         offers[f"{mlflow} models serve -m {shlex.quote(f'models:/{session.registry.name}/Production')}"] = (
             "the model, as a service"

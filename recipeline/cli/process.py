@@ -22,6 +22,7 @@ import click
 
 from recipeline.cli.terminal import echo, fit
 from recipeline.errors import RecipelineError, UsageError
+from recipeline.tracking.tags import RunTags
 
 _AGAIN_SECONDS = 0.05
 
@@ -130,7 +131,7 @@ def _fail_adopted_run(error: BaseException) -> None:
 
         client = MlflowClient(tracking_uri=uri)
         run = client.get_run(run_id)
-        if run.info.status == "RUNNING" and "recipeline.outcome" not in run.data.tags:
+        if run.info.status == "RUNNING" and RunTags.OUTCOME not in run.data.tags:
             fail_run(client, run_id, error)
 
 

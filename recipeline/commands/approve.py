@@ -7,10 +7,12 @@ import click
 from recipeline.cli.command import record_change, registry_command
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.session import Session
+from recipeline.promotion.results import MEAN_PREDICTOR
 from recipeline.registry.ledger import APPROVE
 from recipeline.registry.loading import load_golden
 from recipeline.registry.stages import CHALLENGER, CHAMPION
 from recipeline.tracking.runs import StepRun
+from recipeline.tracking.tags import VersionTags
 
 
 @registry_command("approve")
@@ -34,12 +36,12 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
         raise UnavailableError("No challenger to approve.", fix="Register one: `python -m steps.register`.")
     number, now = str(challenger.version), str(champion.version) if champion else ""
     tags = challenger.tags
-    against = tags.get("recipeline.held_against", "nothing")
-    if tags.get("recipeline.gate_passed") != "true" or against != (now or "mean predictor"):
+    against = tags.get(VersionTags.HELD_AGAINST, "nothing")
+    if tags.get(VersionTags.GATE_PASSED) != "true" or against != (now or MEAN_PREDICTOR):
         found = {"true": f"passed against {against}", "false": f"failed against {against}"}
         raise UnavailableError(
             f"Version {number} has not passed the gate against the present Production ({now or 'none'}): "
-            f"it {found.get(tags.get('recipeline.gate_passed', ''), 'was never compared with it')}.",
+            f"it {found.get(tags.get(VersionTags.GATE_PASSED, ''), 'was never compared with it')}.",
             fix="Run promote first; promote=always forces it.",
         )
     load_golden(session.reader, challenger)

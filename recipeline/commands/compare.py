@@ -14,6 +14,7 @@ from recipeline.orchestration.provenance import differing_components
 from recipeline.orchestration.session import Session
 from recipeline.reports.summary import tabulate
 from recipeline.tracking.lineage import lineage_of, lineage_of_chain, lineage_of_version
+from recipeline.tracking.tags import RunTags
 
 
 @entry_point("compare")
@@ -46,7 +47,8 @@ def compare(recipe: str, profile: str, before: str, after: str) -> Result:
         comparison = Comparison(sides[0], sides[1], differing_components(session, *ids))
         run.tag(before=sides[0].run_id, after=sides[1].run_id)
         draw_card(session, run, "compare", lambda: comparison)
-    rows = [(name, f"{sides[0].metrics['best'][name]:.4f}", f"{sides[1].metrics['best'][name]:.4f}") for name in ("r2", "mae")]
+    before_best, after_best = (vars(side.metrics.best) for side in sides)
+    rows = [(name, f"{before_best[name]:.4f}", f"{after_best[name]:.4f}") for name in ("r2", "mae")]
     lines = [
         tabulate(["test", sides[0].name, sides[1].name], rows),
         *(comparison.differences or ["No recorded differences."]),
@@ -76,7 +78,7 @@ def _lineage(session: Session, word: str, newest: str, parameter: str) -> dict[s
         run = session.find_run(word or newest)
         if run is None:
             raise UnavailableError(rule, got=f"'{word}', which is not in the store,", fix="See `mlflow ui` for the runs.")
-        is_step = run.data.tags.get("recipeline.step") in session.order
+        is_step = run.data.tags.get(RunTags.STEP) in session.order
         found = (lineage_of if is_step else lineage_of_chain)(run, session.order)
     if "evaluate" not in found:
         raise UnavailableError(

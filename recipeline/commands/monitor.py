@@ -6,11 +6,11 @@ import math
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from recipeline.inference.model_info import Feature
     from recipeline.monitoring.labels import Labels
     from recipeline.monitoring.live_rows import LiveTables, PredictionLog
+    from recipeline.monitoring.results import Compared, DriftReport
     from recipeline.monitoring.windows import LiveRows, Window
 
 NEVER, RETRAIN, NOTHING = "never", "retrain", "nothing"
@@ -99,7 +100,7 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
     with session.open_run("monitor") as run, _open_live(session, run, options) as live:
         report = _compare(session, run, live, options)
         run.save(DRIFT_REPORT, report)
-        verdict = report["newest"]["verdict"]
+        verdict = report.newest.verdict
         run.tag(verdict=verdict)
         if options.fail_on != NEVER and SEVERITY.get(verdict, 0) >= SEVERITY[options.fail_on]:
             run.outcome, run.exit_code = "drift", DRIFTED
@@ -175,7 +176,7 @@ def _open_live(session: Session, run: StepRun, options: MonitorOptions) -> Itera
             fix="Run `make pipeline`, or retrain.",
         )
     info = run.load(MODEL_INFO)
-    features, beside = tuple(map(Feature.from_info, info["features"])), tuple(info.get("other_columns", ()))
+    features, beside = info.features, info.other_columns
     target, version = session.recipe.target, str(champion.version)
     column = session.recipe.columns[target]
     rule = Feature(target, column.unit, column.type, min=column.min, max=column.max)
@@ -229,13 +230,14 @@ def _read_labels(session: Session, labels: str, rule: Feature) -> Labels | None:
         return read_labels(open_tables(path, [REQUEST_ID], labels), rule.name, session.recipe.na, rule)
 
 
-def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOptions) -> dict[str, Any]:
+def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOptions) -> DriftReport:
     """Compare each window with the baseline, log its metrics, return the report.
 
     The report has the full result of the newest complete window and a summary of the others.
     """
     from recipeline.monitoring.drift import compare, summarise_window
     from recipeline.monitoring.live_rows import LiveTables
+    from recipeline.monitoring.results import DriftReport, LabelCounts, Monitored, WindowSummary
     from recipeline.monitoring.sample import MOST_ROWS, Live
     from recipeline.monitoring.verdict import worst
     from recipeline.registry.loading import load_named
@@ -246,7 +248,7 @@ def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOpt
         raise UsageError("window must be a number of rows for a table.", got="a time", fix="Only a log has times.")
     columns = live.rows.columns() if isinstance(live.rows, LiveTables) else {}
     most = MOST_ROWS if options.window.is_all else KEPT_OF_A_WINDOW
-    windows, total = list[dict[str, Any]](), 0
+    windows, total = list[WindowSummary](), 0
     learned = run.load(TRAINING_ROWS)["row"].to_numpy() if run.has(TRAINING_ROWS) else None
     # Of no rows, where no window is complete yet.
     judged = compare(Live(live.features, baseline, recipe.random_state), reference, recipe.monitoring, recipe, columns)
@@ -262,24 +264,23 @@ def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOpt
             total += window.rows
             _log_metrics(session, run, found, len(windows), time_)
             is_complete = options.window.is_complete(window.rows, time_, options.now)
-            when = None if math.isnan(time_) else time_
-            windows.append({"time": when, "is_complete": is_complete, **summarise_window(found)})
+            windows.append(summarise_window(found, None if math.isnan(time_) else time_, is_complete=is_complete))
             if is_complete and options.window.may_decide(time_):
                 judged = found
     if not windows:
         raise DataError(f"No rows in {live.origin}.", fix="Name a file with rows.")
-    return {
-        "model": {"name": recipe.model_name, "version": str(live.champion.version), "trained_on": baseline["errors"]["rows"]},
-        "origin": live.origin,
-        "rows": total,
-        "window_rows": options.window.rows,
-        "left_out": live.rows.left_out,
-        "repeated": live.rows.repeated,
-        "labels": {"given": len(live.labels.values), "joined": live.labels.joined} if live.labels else None,
-        "worst": worst(window["verdict"] for window in windows),
-        "windows": windows,
-        "newest": judged,
-    }
+    return DriftReport(
+        model=Monitored(recipe.model_name, str(live.champion.version), baseline.errors.rows),
+        origin=live.origin,
+        rows=total,
+        window_rows=options.window.rows,
+        left_out=live.rows.left_out,
+        repeated=live.rows.repeated,
+        labels=LabelCounts(len(live.labels.values), live.labels.joined) if live.labels else None,
+        worst=worst(window.verdict for window in windows),
+        windows=tuple(windows),
+        newest=judged,
+    )
 
 
 def _count_rows(session: Session, pieces: Iterator[LiveRows]) -> Iterator[LiveRows]:
@@ -291,20 +292,22 @@ def _count_rows(session: Session, pieces: Iterator[LiveRows]) -> Iterator[LiveRo
         yield piece
 
 
-def _log_metrics(session: Session, run: StepRun, found: Mapping[str, Any], step: int, time_: float) -> None:
+def _log_metrics(session: Session, run: StepRun, found: Compared, step: int, time_: float) -> None:
     """Log the metrics of a window as one step, at the time of its last row."""
     from mlflow.entities import Metric
 
     from recipeline.monitoring.verdict import SEVERITY
 
-    values: dict[str, float | None] = {"rows": found["rows"], "severity": SEVERITY.get(found["verdict"])}
-    keys = _metric_keys(found["features"])
-    for measure in ("psi", "wasserstein"):
-        for name, spread in found["features"].items():
-            values[f"{measure}/{keys[name]}"] = spread[measure]
-        values[f"prediction_{measure}"] = (found["prediction"] or {}).get(measure)
-    values["domain_auc"] = (found["domain"] or {}).get("auc")
-    values |= {name: (found["performance"] or {}).get(name) for name in ("r2", "rmse", "mae")}
+    values: dict[str, float | None] = {"rows": found.rows, "severity": SEVERITY.get(found.verdict)}
+    keys = _metric_keys(found.features)
+    values |= {f"psi/{keys[name]}": spread.psi for name, spread in found.features.items()}
+    values |= {f"wasserstein/{keys[name]}": spread.wasserstein for name, spread in found.features.items()}
+    if found.prediction:
+        values |= {"prediction_psi": found.prediction.psi, "prediction_wasserstein": found.prediction.wasserstein}
+    if found.domain:
+        values["domain_auc"] = found.domain.auc
+    if found.performance:
+        values |= {name: getattr(found.performance, name) for name in ("r2", "rmse", "mae")}
     when = now_ms() if math.isnan(time_) else int(time_ * 1000)
     metrics = [Metric(name, float(value), when, step) for name, value in values.items() if value is not None]
     session.store.client.log_batch(run.id, metrics=metrics)

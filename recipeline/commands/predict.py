@@ -178,7 +178,7 @@ def predict_sample(session: Session, model: NamedModel) -> str:
             f"No sample row in the model_info.json of {model}.",
             fix="Name the rows to predict with input=, or register the model again.",
         )
-    sample, target = model.info["sample"], model.info["target"]
+    sample, target = model.info.sample, model.info.target
     columns = Columns.of(model.info)
     rows = np.array([[np.nan if sample[it.name] is None else it.kind.read(sample[it.name], it)[0] for it in columns.features]])
     with open_model(session, model) as asked:
@@ -190,10 +190,10 @@ def predict_sample(session: Session, model: NamedModel) -> str:
     if asked.interval:
         low, high = answer["prediction_lower"], answer["prediction_upper"]
         limits = f" ({100 * asked.interval.level:g} % interval {low:.2f} to {high:.2f})"
-    unit = f" {target['unit']}" if target["unit"] else ""
+    unit = f" {target.unit}" if target.unit else ""
     lines = [
         tabulate(["feature", "value", "unit"], shown),
-        f"{target['name']}: {answer['prediction']:.2f}{unit}{limits}",
+        f"{target.name}: {answer['prediction']:.2f}{unit}{limits}",
         'Your own rows: make predict ARGS="input=wines.csv"',
     ]
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recipeline.artifacts import DATASET, DIAGNOSIS, INSPECTION, LEADERBOARD, LEAK_AUDIT, TRAIN
 from recipeline.cli.cards import card_of
@@ -13,8 +13,10 @@ from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.cards import StepResults, draw_card
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.lineage import lineage_of_chain
+from recipeline.tracking.tags import RunTags, run_id_tag
 
 if TYPE_CHECKING:
+    from recipeline.evaluation.results import Inspection
     from recipeline.orchestration.session import Session
     from recipeline.tracking.runs import StepRun
 
@@ -66,13 +68,14 @@ def _drawn_before(session: Session, evaluate_run_id: str) -> str:
     """
     for run in session.history.newest("report", limit=50):
         tags = run.data.tags
-        if tags.get("recipeline.evaluate_run_id") == evaluate_run_id and "recipeline.card_failures" not in tags:
+        if tags.get(run_id_tag("evaluate")) == evaluate_run_id and RunTags.CARD_FAILURES not in tags:
             return str(run.info.run_id)
     return ""
 
 
-def _inspect(session: Session, run: StepRun) -> dict[str, Any]:
+def _inspect(session: Session, run: StepRun) -> Inspection:
     from recipeline.evaluation.inspection import learning_curve, partial_dependence, score_file_order
+    from recipeline.evaluation.results import Inspection
     from recipeline.inference.columns import Columns
 
     recipe, train = session.recipe, run.load(TRAIN)
@@ -85,11 +88,11 @@ def _inspect(session: Session, run: StepRun) -> dict[str, Any]:
     best = run.load(LEADERBOARD).iloc[0]
     model = run.load_model("train", str(best.model_id))
     session.reporter.say(f"report: inspecting {best.candidate}")
-    top = [entry["feature"] for entry in run.load(DIAGNOSIS)["importance"][:TOP]]
-    method = run.load(LEAK_AUDIT)["method"]
-    return {
-        "split_method": method,
-        "learning_curve": learning_curve(model, train, recipe, method, session.workers, session.reporter.advance),
-        "file_order": score_file_order(model, run.load(DATASET), recipe, session.workers),
-        "dependence": partial_dependence(model, train[list(recipe.features)], top, Columns.learn(recipe, train)),
-    }
+    top = [entry.feature for entry in run.load(DIAGNOSIS).importance[:TOP]]
+    method = run.load(LEAK_AUDIT).method
+    return Inspection(
+        split_method=method,
+        learning_curve=learning_curve(model, train, recipe, method, session.workers, session.reporter.advance),
+        file_order=score_file_order(model, run.load(DATASET), recipe, session.workers),
+        dependence=partial_dependence(model, train[list(recipe.features)], top, Columns.learn(recipe, train)),
+    )

@@ -23,6 +23,7 @@ from recipeline.orchestration.chain import check_steps
 from recipeline.orchestration.session import Session
 from recipeline.registry.stages import CHAMPION
 from recipeline.tracking.runs import TAG_LENGTH, StepRun
+from recipeline.tracking.tags import RunTags, VersionTags, bare, run_id_tag
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 APPEND, REPLACE = "append", "replace"
 
 #: The tags of the digests of what was added; where there are many, further ones have a number.
-_ADDED = "added_digest"
+_ADDED = bare(RunTags.ADDED_DIGEST)
 
 
 @entry_point("retrain")
@@ -176,7 +177,7 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
         return _replace(session, run, data)[0], "these rows alone: no version is in Production yet"
     new = _read_new(session, data)
     rows = sum(len(file.rows) for file in new.files)
-    was_synthetic = champion.tags.get("recipeline.data_source") == SYNTHETIC
+    was_synthetic = champion.tags.get(VersionTags.DATA_SOURCE) == SYNTHETIC
     if was_synthetic and new.is_synthetic:  # one sample; as a file it would pass for real rows
         return data, f"{rows} synthetic rows"
     if was_synthetic or new.is_synthetic:
@@ -185,8 +186,8 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
             f"Real rows cannot be mixed with synthetic ones: version {champion.version} in Production was trained on {origin}.",
             fix="Train on the new rows alone: mode=replace.",
         )
-    old = session.reader.load(DATASET, champion.tags["recipeline.ingest_run_id"])[list(recipe.columns)]
-    digest = str(champion.tags["recipeline.data_digest"])
+    old = session.reader.load(DATASET, champion.tags[run_id_tag("ingest")])[list(recipe.columns)]
+    digest = str(champion.tags[VersionTags.DATA_DIGEST])
     known = _contents(session, digest)
     added = [file for file in new.files if file.digest not in known]
     words, both = f"{len(old)} rows of version {champion.version}", old
@@ -220,9 +221,9 @@ def _contents(session: Session, digest: str) -> set[str]:
     made = dict[str | None, list[str]]()
     for run in session.history.newest("retrain", limit=1000):
         tags = run.data.tags
-        if "recipeline.combined_digest" in tags:
-            added = [one for name, tag in tags.items() if name.startswith(f"recipeline.{_ADDED}") for one in tag.split(",")]
-            made.setdefault(tags["recipeline.combined_digest"], []).extend([tags["recipeline.base_digest"], *added])
+        if RunTags.COMBINED_DIGEST in tags:
+            added = [one for name, tag in tags.items() if name.startswith(RunTags.ADDED_DIGEST) for one in tag.split(",")]
+            made.setdefault(tags[RunTags.COMBINED_DIGEST], []).extend([tags[RunTags.BASE_DIGEST], *added])
     found, waiting = set[str](), [digest]
     while waiting:
         it = waiting.pop()

@@ -12,6 +12,7 @@ from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_settings
 from recipeline.cli.options import parse_switch, session_options
 from recipeline.cli.terminal import echo
+from recipeline.config.import_path import import_object
 from recipeline.errors import UsageError
 
 TOKENS = "RECIPELINE_SERVICE_TOKENS"
@@ -49,7 +50,7 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
             f"The address {host} is reachable from other machines, and no tokens are set.",
             fix=f"Set {TOKENS} in the environment, or insecure=on behind a proxy that authenticates.",
         )
-    log = settings.profile.service.prediction_log
+    log, hooks = settings.profile.service.prediction_log, settings.profile.service.hooks
     serving = Serving(
         model_name=settings.recipe.model_name,
         settings=settings.profile.service,
@@ -57,6 +58,7 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
         copies=settings.cache_folder / "service" / settings.store_key / re.sub(r"[^\w.-]", "_", settings.recipe.model_name),
         log_folder=settings.root / log.folder if log else None,
         tokens=tokens,
+        add_hooks=import_object(hooks, where="The profile's service.hooks") if hooks else None,
     )
     address = f"http://{f'[{host}]' if ':' in host else host}:{number}"
 

@@ -9,6 +9,7 @@ import click
 from recipeline.cli.command import reading_command
 from recipeline.commands.history import show_terms
 from recipeline.orchestration.session import Session
+from recipeline.records import to_plain
 from recipeline.registry.history import during, local_now, parse_time, terms
 
 
@@ -27,4 +28,4 @@ def who_served(session: Session, at: str) -> tuple[Any, str]:
     served = during(history, start, end)
     span = f"{start:%Y-%m-%d %H:%M}" + (f" to {end:%Y-%m-%d %H:%M}" if end > start else "")
     text = show_terms(served, session.registry.name) if served else f"Nothing was in Production of {session.registry.name}."
-    return [term.as_dict() for term in served], f"{span}\n{text}"
+    return to_plain(served), f"{span}\n{text}"

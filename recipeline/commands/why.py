@@ -9,8 +9,9 @@ import click
 
 from recipeline.cli.command import reading_command
 from recipeline.errors import UnavailableError
-from recipeline.orchestration.provenance import explain_version
+from recipeline.orchestration.provenance import Provenance, explain_version
 from recipeline.orchestration.session import Session
+from recipeline.records import to_plain
 from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import tabulate
 
@@ -33,31 +34,31 @@ def why(session: Session, version: str) -> tuple[Any, str]:
             fix="Name a version with version=N, or run `make pipeline`.",
         )
     values = explain_version(session, found)
-    return values, _words(values)
+    return to_plain(values), _words(values)
 
 
-def _words(values: dict[str, Any]) -> str:
-    tags, decision = values["tags"], values["decision"]
-    lines = [f"{values['name']} version {values['version']}, {values['stage']}: {tags.get('candidate', 'unknown')}"]
+def _words(found: Provenance) -> str:
+    tags, decision = found.tags, found.decision
+    lines = [f"{found.name} version {found.version}, {found.stage}: {tags.get('candidate', 'unknown')}"]
     lines += [
-        f"In Production from {term['since']} until {term['until'] or 'now'} ({term['kind']} by {term['actor']}): "
-        f"{term['reason']}."
-        for term in values["terms"]
+        f"In Production from {term.since.isoformat()} until {term.until.isoformat() if term.until else 'now'} "
+        f"({term.kind} by {term.actor}): {term.reason}."
+        for term in found.terms
     ]
     if decision:
-        lines.append(f"The gate: {decision['outcome']} ({decision['rule']}): {decision['reason']}.")
+        lines.append(f"The gate: {decision.outcome} ({decision.rule}): {decision.reason}.")
     if "withdrawn" in tags:
         lines.append(f"Withdrawn: {tags['withdrawn']}.")
     keys = ("data_source", "data_digest", "split_method", "git_commit", "git_dirty", "recipe_digest", "training_rows")
     lines += ["", tabulate(["", "value"], [(key, _short(tags[key])) for key in keys if key in tags])]
-    runs = [(step, run["run_id"], run["state"]) for step, run in values["runs"].items()]
+    runs = [(step, run.run_id, run.state) for step, run in found.runs.items()]
     lines += ["", tabulate(["step", "run ID", "state"], runs)]
-    figures = [(name, f"{value:.4f}") for name, value in sorted(values["metrics"].items())]
-    parameters = sorted(values["params"].items())
+    figures = [(name, f"{value:.4f}") for name, value in sorted(found.metrics.items())]
+    parameters = sorted(found.params.items())
     lines += ["", tabulate(["metric", "value"], figures), "", tabulate(["parameter", "value"], parameters)]
-    if values["before"]:
-        lines += ["", f"Changes since version {values['before']}:"]
-        lines += [f"  {line}" for line in values["differences"]] or ["  none recorded"]
+    if found.before:
+        lines += ["", f"Changes since version {found.before}:"]
+        lines += [f"  {line}" for line in found.differences] or ["  none recorded"]
     return "\n".join(lines)
 
 

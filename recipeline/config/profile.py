@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from recipeline.config.settings import Settings, load_settings
+from recipeline.config.table import ImportPath
 from recipeline.errors import UsageError, nearest
 
 #: A path in front of others, or none: /models/wine.
@@ -58,6 +59,7 @@ class Service(Settings):
     A body has at most `max_body_mb`, also when decompressed, and `max_rows` rows, and must be there within `body_seconds`.
     On a loopback address the service answers to loopback names only, and to those of `hosts`: the names that a proxy passes on.
     Pages of `cors_origins` may ask it from a browser, by default none. `root_path` is the path that a proxy serves it under.
+    `hooks` is the import path of a function that is called with the Flask application of each worker, to add hooks and routes.
     """
 
     workers: int = Field(default=-1, ge=-1)
@@ -68,6 +70,7 @@ class Service(Settings):
     hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     root_path: str = Field(default="", pattern=ROOT_PATH)
+    hooks: ImportPath | Literal[""] = ""
     out_of_range: Literal["warn", "reject"] = "warn"
     poll_seconds: float = Field(default=1, gt=0, le=60)
     drain_seconds: float = Field(default=1, ge=0, le=600)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from recipeline.data.grouping import as_numbers, row_groups, value_keys
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.neighbours import scale_columns
 from recipeline.data.relations import relate_rows
+from recipeline.data.results import ColumnDistance, LeakAudit, Memory, Twins
 from recipeline.data.smells import find_unnamed
 from recipeline.data.splits import split_rows
 
@@ -27,60 +27,56 @@ NEAR = 1e-4
 FEW_INSTANTS = 3
 
 
-def audit_leaks(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
+def audit_leaks(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Twins:
     """Return how many test rows have a twin, a row with equal features, among the training rows, and how many a near one.
 
     With `split.group` also how many are of a group that training rows are of, with `split.time` how many are no newer than the
     newest training row.
     """
-    leaked = has_twin(test, train, recipe)
-    known = {"known_group_rows": int(of_known_group(test, train, recipe).sum())} if recipe.split.group else {}
-    if recipe.split.time:
-        known["older_rows"] = int((test[recipe.split.time] <= train[recipe.split.time].max()).sum())
-    return {
-        "train_rows": len(train),
-        "test_rows": len(test),
-        "leaked_rows": int(leaked.sum()),
-        "leaked_share": float(leaked.mean()),
-        "near_rows": int((has_near_twin(test, train, recipe) & ~leaked).sum()),
-        **known,
-    }
-
-
-def audit_split(table: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str) -> dict[str, Any]:
-    """Return the audit of a split of `table`, beside that of a plain random split, as plain values."""
-    plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
-    embargo = (
-        {"embargo": recipe.split.embargo, "embargo_rows": len(table) - len(train) - len(test)} if recipe.split.time else {}
+    leaked, time = has_twin(test, train, recipe), recipe.split.time
+    return Twins(
+        train_rows=len(train),
+        test_rows=len(test),
+        leaked_rows=int(leaked.sum()),
+        leaked_share=float(leaked.mean()),
+        near_rows=int((has_near_twin(test, train, recipe) & ~leaked).sum()),
+        known_group_rows=int(of_known_group(test, train, recipe).sum()) if recipe.split.group else None,
+        older_rows=int((test[time] <= train[time].max()).sum()) if time else None,
     )
-    return {
-        "method": method,
-        "columns_of_split": recipe.split.named,
-        **embargo,
-        **audit_leaks(train, test, recipe),
-        "random_split": audit_leaks(*plainly, recipe),
-        "memory": measure_memory(*plainly, recipe),
-        "columns": compare_columns(train, test, recipe),
-        "warnings": find_warnings(train, test, recipe, method) + find_unnamed(table, recipe),
-    }
 
 
-def explain_audit(audit: Mapping[str, Any], keys: Mapping[str, str]) -> str:
+def audit_split(table: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str) -> LeakAudit:
+    """Return the audit of a split of `table` by `method`, beside that of a plain random one."""
+    plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
+    return LeakAudit(
+        **vars(audit_leaks(train, test, recipe)),
+        method=method,
+        random_split=audit_leaks(*plainly, recipe),
+        memory=measure_memory(*plainly, recipe),
+        columns=compare_columns(train, test, recipe),
+        warnings=(*find_warnings(train, test, recipe, method), *find_unnamed(table, recipe)),
+        columns_of_split=recipe.split.named,
+        embargo=recipe.split.embargo,
+        embargo_rows=len(table) - len(train) - len(test),
+    )
+
+
+def explain_audit(audit: LeakAudit, keys: Mapping[str, str]) -> str:
     """Return what a split made, in words; `keys` of the recipe decided it besides its method."""
-    how, plain = "".join(f", {key}: {value}" for key, value in keys.items()), audit["random_split"]
-    if audit.get("embargo_rows"):
-        how += f", {audit['embargo_rows']} rows between training and test rows left out"
+    how, plain = "".join(f", {key}: {value}" for key, value in keys.items()), audit.random_split
+    if audit.embargo_rows:
+        how += f", {audit.embargo_rows} rows between training and test rows left out"
     return (
-        f"{audit['method']} split{how}: {audit['train_rows']} training and {audit['test_rows']} test rows; "
-        f"{audit['leaked_rows']} test rows have a twin in training"
-        + ("" if audit["method"] == "random" else f" (a plain random split: {plain['leaked_rows']} of {plain['test_rows']})")
+        f"{audit.method} split{how}: {audit.train_rows} training and {audit.test_rows} test rows; "
+        f"{audit.leaked_rows} test rows have a twin in training"
+        + ("" if audit.method == "random" else f" (a plain random split: {plain.leaked_rows} of {plain.test_rows})")
     )
 
 
 def find_warnings(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str) -> list[str]:
     """Return a sentence for each property of a split that makes its figures less than they seem."""
     found = []
-    near, rows = audit_leaks(train, test, recipe)["near_rows"], len(train) + len(test)
+    near, rows = audit_leaks(train, test, recipe).near_rows, len(train) + len(test)
     if near:
         found.append(
             f"{near} of {len(test)} test rows are near-copies of a training row: no feature differs by more than "
@@ -118,7 +114,7 @@ def _warn_of_time(test: pd.DataFrame, recipe: Recipe) -> list[str]:
     ]
 
 
-def measure_memory(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, float] | None:
+def measure_memory(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Memory | None:
     """Return R2 of an unpruned decision tree, which learns rows by heart, on test rows with a twin, without, and on all.
 
     None where there are too few of either to tell, or where the tree does not take the rows.
@@ -132,11 +128,10 @@ def measure_memory(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> d
         predicted = tree.predict(features[len(train) :])
     except ValueError:  # a value too large for float32
         return None
-    parts = {"r2": np.ones(len(test), dtype=bool), "r2_with_twin": twins, "r2_without_twin": ~twins}
-    return {name: float(r2_score(target[part], predicted[part])) for name, part in parts.items()}
+    return Memory(*(float(r2_score(target[part], predicted[part])) for part in (np.ones(len(test), dtype=bool), twins, ~twins)))
 
 
-def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> list[dict[str, Any]]:
+def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> tuple[ColumnDistance, ...]:
     """Return how far each column's distributions in training and test rows are apart, and the distance that chance reaches.
 
     The distance is that of Kolmogorov and Smirnov, with its p; the limit is reached by one column in 20 where both are drawn
@@ -150,11 +145,17 @@ def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> 
         if len(learned) and len(kept):
             found = ks_2samp(learned, kept)
             has_mean = KINDS[column.type].is_numeric
-            sides = {"train_mean": learned, "test_mean": kept}
-            means = {key: float(it.mean()) if has_mean else None for key, it in sides.items()}
-            limit = 1.358 * float(np.sqrt(1 / len(learned) + 1 / len(kept)))
-            columns.append({"column": name, "ks": float(found.statistic), "limit": limit, "p": float(found.pvalue), **means})
-    return columns
+            columns.append(
+                ColumnDistance(
+                    column=name,
+                    ks=float(found.statistic),
+                    limit=1.358 * float(np.sqrt(1 / len(learned) + 1 / len(kept))),
+                    p=float(found.pvalue),
+                    train_mean=float(learned.mean()) if has_mean else None,
+                    test_mean=float(kept.mean()) if has_mean else None,
+                )
+            )
+    return tuple(columns)
 
 
 def has_near_twin(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> np.ndarray:

@@ -15,7 +15,8 @@ NUMERIC_TYPES = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal,
 
 TEXT_TYPES = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 
-NUMBER = r"^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:inf|infinity))$"
+#: A text is a number. Digits can be matched in one way only, so that one of many that is none takes no more time than a number.
+NUMBER = r"^[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:inf|infinity))$"
 
 #: Trees compare in single precision: what is larger is infinite there, and scikit-learn refuses it.
 LARGEST = float(np.finfo(np.float32).max)

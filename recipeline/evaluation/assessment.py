@@ -14,10 +14,12 @@ from recipeline import artifacts as kept
 from recipeline.artifacts import Artifact
 from recipeline.config.recipe import Recipe
 from recipeline.data.relations import relate_rows, weigh_rows
+from recipeline.data.results import LeakAudit
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Workers
 from recipeline.evaluation.diagnosis import diagnose
 from recipeline.evaluation.gates import judge
+from recipeline.evaluation.results import CandidateScores, Diagnosis, Metrics, Scores, Verdict
 from recipeline.evaluation.scoring import (
     evaluate_best,
     measure_interval,
@@ -29,9 +31,10 @@ from recipeline.evaluation.scoring import (
 from recipeline.inference.columns import Columns
 from recipeline.inference.golden import choose_golden
 from recipeline.inference.interval import QUANTILE
-from recipeline.inference.model_info import describe_model
+from recipeline.inference.model_info import ModelInfo, describe_model
 from recipeline.metrics.regression import score_predictions
 from recipeline.monitoring.baseline import describe_baseline, draw_reference
+from recipeline.monitoring.results import Baseline
 from recipeline.training.quantiles import choose_interval, fit_quantiles
 
 
@@ -43,7 +46,7 @@ class Trained:
     train: pd.DataFrame
     test: pd.DataFrame
     out_of_fold: pd.DataFrame
-    leak_audit: Mapping[str, Any]
+    leak_audit: LeakAudit
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,14 @@ class Evaluation:
     `interval_models` are those of the tails where the interval of the best candidate depends on the features, else None.
     """
 
-    scores: dict[str, dict[str, float]]
-    verdict: dict[str, Any]
-    metrics: dict[str, Any]
-    diagnosis: dict[str, Any]
-    baseline: dict[str, Any]
+    scores: Mapping[str, Mapping[str, float]]
+    verdict: Verdict
+    metrics: Metrics
+    diagnosis: Diagnosis
+    baseline: Baseline
     baseline_rows: pd.DataFrame
     golden: pd.DataFrame
-    model_info: dict[str, Any]
+    model_info: ModelInfo
     test_predictions: pd.DataFrame
     interval_models: tuple[BaseEstimator, BaseEstimator] | None
 
@@ -90,7 +93,7 @@ def evaluate_candidates(
     board, train, test = trained.leaderboard, trained.train, trained.test
     columns, learned = Columns.learn(recipe, train), train[recipe.target].to_numpy(dtype=float)
     codes = pd.DataFrame(columns.matrix(train), columns=list(columns.names))
-    folds = cv_folds(train, recipe, trained.leak_audit["method"])
+    folds = cv_folds(train, recipe, trained.leak_audit.method)
     # The workers have work from here on; what they found is called for when nothing else is left to do.
     quantiles = fit_quantiles(codes, learned, folds, workers, seed=recipe.random_state, weights=weigh_rows(train, recipe))
     models = load_models()
@@ -116,32 +119,29 @@ def evaluate_candidates(
     limits = interval.around(best_predicted, columns.matrix(test))
     inside = measure_interval(target, limits, interval.level, relate_rows(test, recipe))
     mean_predictor = score_mean_predictor(train, test, recipe)
-    judged = judge(scores[best.candidate], mean_predictor, recipe.gates)
+    verdict, criteria = judge(Scores(**scores[best.candidate]), mean_predictor, recipe.gates)
     return Evaluation(
         scores=scores,
-        verdict={"candidate": best.candidate, "run_id": best.run_id, "model_id": best.model_id, **judged},
-        metrics={
-            "best": {
-                "candidate": best.candidate,
-                **scores[best.candidate],
-                **evaluate_best(target, best_predicted, test, recipe),
-                "interval_90": inside,
-            },
-            "test_rows": len(test),
-            "rows_out_of_fold": int(scored.sum()),
-            "candidates": {
-                name: {"cv_mean_score": mean, "cv_std": std, **scores[name]}
+        verdict=Verdict(best.candidate, best.run_id, best.model_id, verdict, criteria),
+        metrics=Metrics(
+            best=evaluate_best(best.candidate, target, best_predicted, inside, test, recipe),
+            test_rows=len(test),
+            rows_out_of_fold=None if scored.all() else int(scored.sum()),
+            candidates={
+                name: CandidateScores(**scores[name], cv_mean_score=mean, cv_std=std)
                 for name, mean, std in zip(board["candidate"], board["cv_mean_score"], board["cv_std"], strict=True)
             },
-            "mean_predictor": mean_predictor,
-            "leaks": measure_leaks(predicted, train, test, recipe),
-            "random_split_r2": random_split_r2(),
-        },
+            mean_predictor=mean_predictor,
+            leaks=measure_leaks(predicted, train, test, recipe),
+            random_split_r2=random_split_r2(),
+        ),
         diagnosis=diagnose(models[best.candidate], test, best_predicted, limits, recipe, columns),
         baseline=describe_baseline(train, out_of_fold, recipe, columns),
         baseline_rows=draw_reference(train[scored], out_of_fold[scored], recipe, columns),
         golden=choose_golden(test, best_predicted, limits, recipe),
-        model_info=describe_model(recipe, train, interval, candidate=best.candidate, measured=inside),
+        model_info=describe_model(
+            recipe, train, interval, candidate=best.candidate, coverage=inside.coverage, test_rows=inside.rows
+        ),
         test_predictions=_join_predictions(predicted, target, limits),
         interval_models=tails.models if interval.method == QUANTILE else None,
     )
@@ -152,8 +152,7 @@ def _start_random_split(
 ) -> Callable[[], dict[str, float] | None]:
     """Start to find out what a plain random split would say; None where this is one, or where it would leak nothing."""
     audit = trained.leak_audit
-    plain = audit["random_split"]
-    if audit["method"] == "random" or not (plain["leaked_rows"] or trained.leak_audit.get("columns_of_split")):
+    if audit.method == "random" or not (audit.random_split.leaked_rows or audit.columns_of_split):
         return lambda: None
     return score_random_split(pd.concat([trained.train, trained.test]).sort_index(), models, recipe, workers)
 

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import r2_score
 
 from recipeline.config.recipe import Recipe
+from recipeline.evaluation.results import Diagnosis, FeatureCoverage, Importance, RangeErrors, SliceErrors, WorstRow
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.compile import fastest
 from recipeline.metrics.regression import in_slice
@@ -25,8 +26,8 @@ def diagnose(
     limits: tuple[np.ndarray, np.ndarray],
     recipe: Recipe,
     columns: Columns,
-) -> dict[str, Any]:
-    """Return what is known of the errors of `model` on the test rows, as plain values.
+) -> Diagnosis:
+    """Return what is known of the errors of `model` on the test rows.
 
     Parameters
     ----------
@@ -35,18 +36,18 @@ def diagnose(
     features, target = test[list(recipe.features)], test[recipe.target].to_numpy(dtype=float)
     rows = columns.matrix(features)
     importance = measure_importance(model, features, target, columns, seed=recipe.random_state)
-    return {
-        "by_predicted": errors_by_range(target, predicted, limits),
-        "slices": errors_by_slice(rows, target, predicted, recipe, columns, [entry["feature"] for entry in importance[:3]]),
-        "coverage": coverage_by_feature(rows, target, limits, columns),
-        "worst_rows": worst_rows(test[[name for name in test if name not in recipe.other_columns]], predicted, recipe.target),
-        "importance": importance,
-    }
+    return Diagnosis(
+        by_predicted=errors_by_range(target, predicted, limits),
+        slices=errors_by_slice(rows, target, predicted, recipe, columns, [entry.feature for entry in importance[:3]]),
+        coverage=coverage_by_feature(rows, target, limits, columns),
+        worst_rows=worst_rows(test[[name for name in test if name not in recipe.other_columns]], predicted, recipe.target),
+        importance=importance,
+    )
 
 
 def measure_importance(
     model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, columns: Columns, *, seed: int
-) -> list[dict[str, Any]]:
+) -> tuple[Importance, ...]:
     """Return how much R2 drops when a feature's values are shuffled among the rows, mean and standard deviation, most first.
 
     Of features that say the same, each looks dispensable (Breiman 2001). The shuffles are those of scikit-learn's
@@ -69,47 +70,49 @@ def measure_importance(
         shuffled = np.tile(rows, (REPEATS, 1))
         shuffled[:, column] = np.concatenate([rows[shuffle, column] for shuffle in shuffles[1:]])
         drops = [whole - r2_score(truth, said) for said in np.split(ask(shuffled), REPEATS)]
-        entries.append({"feature": name, "mean": float(np.mean(drops)), "std": float(np.std(drops))})
-    return sorted(entries, key=lambda entry: -entry["mean"])
+        entries.append(Importance(str(name), float(np.mean(drops)), float(np.std(drops))))
+    return tuple(sorted(entries, key=lambda entry: -entry.mean))
 
 
-def errors_by_range(target: np.ndarray, predicted: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> list[dict[str, Any]]:
+def errors_by_range(
+    target: np.ndarray, predicted: np.ndarray, limits: tuple[np.ndarray, np.ndarray]
+) -> tuple[RangeErrors, ...]:
     """Return for about equally many rows by predicted value: both means, mean absolute error, share within limits."""
     order = np.argsort(predicted, kind="stable")
     low, high = limits
-    return [
-        {
-            "from": float(predicted[rows].min()),
-            "to": float(predicted[rows].max()),
-            "rows": len(rows),
-            "mean_predicted": float(predicted[rows].mean()),
-            "mean_true": float(target[rows].mean()),
-            "mae": float(np.abs(target - predicted)[rows].mean()),
-            "interval_coverage": float(((low <= target) & (target <= high))[rows].mean()),
-        }
+    return tuple(
+        RangeErrors(
+            from_=float(predicted[rows].min()),
+            to=float(predicted[rows].max()),
+            rows=len(rows),
+            mean_predicted=float(predicted[rows].mean()),
+            mean_true=float(target[rows].mean()),
+            mae=float(np.abs(target - predicted)[rows].mean()),
+            interval_coverage=float(((low <= target) & (target <= high))[rows].mean()),
+        )
         for rows in np.array_split(order, min(BINS, len(order)))
-    ]
+    )
 
 
 def coverage_by_feature(
     rows: np.ndarray, target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], columns: Columns
-) -> list[dict[str, Any]]:
+) -> tuple[FeatureCoverage, ...]:
     """Return for each feature the share of rows within the limits, by fifths of its values or by its most frequent ones.
 
     `rows` are codes. Missing values are left out, and so is a feature without others.
     """
     low, high = limits
     inside = (low <= target) & (target <= high)
-    return [
-        {"feature": it.name, "from": first, "to": last, "rows": int(part.sum()), "coverage": float(inside[part].mean())}
+    return tuple(
+        FeatureCoverage(it.name, first, last, int(part.sum()), float(inside[part].mean()))
         for place, it in enumerate(columns.features)
         for first, last, part in it.kind.parts(rows[:, place], it, BINS)
-    ]
+    )
 
 
 def errors_by_slice(
     rows: np.ndarray, target: np.ndarray, predicted: np.ndarray, recipe: Recipe, columns: Columns, by: Sequence[str]
-) -> list[dict[str, Any]]:
+) -> tuple[SliceErrors, ...]:
     """Return the mean absolute error and the bias of slices: the recipe's, and the ends of the features `by`.
 
     `rows` are codes; ends are the lowest and the highest quarter of numbers, the most frequent of other values.
@@ -121,27 +124,27 @@ def errors_by_slice(
         place = columns.names.index(name)
         feature = columns.features[place]
         slices += [(f"{name} {words}", part) for words, part in feature.kind.ends(rows[:, place], feature)]
-    return [
-        {
-            "slice": name,
-            "rows": int(inside.sum()),
-            "mae": float(np.abs(target - predicted)[inside].mean()),
-            "bias": float((predicted - target)[inside].mean()),
-        }
+    return tuple(
+        SliceErrors(
+            slice=name,
+            rows=int(inside.sum()),
+            mae=float(np.abs(target - predicted)[inside].mean()),
+            bias=float((predicted - target)[inside].mean()),
+        )
         for name, inside in slices
         if inside.any()
-    ]
+    )
 
 
-def worst_rows(test: pd.DataFrame, predicted: np.ndarray, target: str) -> list[dict[str, Any]]:
+def worst_rows(test: pd.DataFrame, predicted: np.ndarray, target: str) -> tuple[WorstRow, ...]:
     """Return the rows that the model errs most on, worst first, by place in the data set (0 is the first); NaN is None."""
     error = np.abs(test[target].to_numpy(dtype=float) - predicted)
     rows = []
     for place in np.argsort(-error, kind="stable")[:WORST]:
         values = test.iloc[place]
         known = {str(name): _plain(value) for name, value in values.items()}
-        rows.append({"row": int(test.index[place]), "predicted": float(predicted[place]), "values": known})
-    return rows
+        rows.append(WorstRow(int(test.index[place]), float(predicted[place]), known))
+    return tuple(rows)
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.relations import group_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Call, Workers
+from recipeline.evaluation.results import Dependence, FileOrder, FoldScores, LearningCurve
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.compile import fastest
 from recipeline.training.weights import fit_weighted
@@ -27,16 +27,12 @@ Advance = Callable[[str, int, int], None]
 
 def learning_curve(
     model: BaseEstimator, train: pd.DataFrame, recipe: Recipe, method: str, workers: Workers, advance: Advance
-) -> dict[str, Any]:
+) -> LearningCurve:
     """Return R2 by the number of training rows, of the rows learned from and of the fold's others, per fold.
 
     Each fold's training rows are drawn without their order, copies of a row together, so that more of them always hold the
     fewer; a number that is too small for the model is left out. `advance` is told what is done, as
-    `recipeline.orchestration.step.Reporter` is.
-
-    Returns
-    -------
-    `rows`, the mean number of rows learned from; `train` and `test`, for each a list of R2 by fold.
+    `recipeline.orchestration.step.Reporter` is. The number of rows is the mean over the folds.
     """
     features, target = train[list(recipe.features)], train[recipe.target].to_numpy(dtype=float)
     weights = weigh_rows(train, recipe)
@@ -53,11 +49,11 @@ def learning_curve(
         advance("learning curve", done, len(calls))
     by_share = [scores[place :: len(SHARES)] for place in range(len(SHARES))]
     by_share = [found for found in by_share if not np.isnan([score for _, *pair in found for score in pair]).any()]
-    return {
-        "rows": [round(float(np.mean([rows for rows, _, _ in found]))) for found in by_share],
-        "train": [[learned for _, learned, _ in found] for found in by_share],
-        "test": [[other for _, _, other in found] for found in by_share],
-    }
+    return LearningCurve(
+        rows=tuple(round(float(np.mean([rows for rows, _, _ in found]))) for found in by_share),
+        train=tuple(tuple(learned for _, learned, _ in found) for found in by_share),
+        test=tuple(tuple(other for _, _, other in found) for found in by_share),
+    )
 
 
 def _fit_and_score(
@@ -93,29 +89,27 @@ def _fit_and_score_if_enough(
         return len(seen), float("nan"), float("nan")
 
 
-def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, workers: Workers) -> dict[str, Any]:
+def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, workers: Workers) -> FileOrder:
     """Return R2 over blocks of rows in the file's order, copies left out, against shuffled rows: the drop is drift in the file.
 
     A table is seldom in no order: who learned from its beginning is asked about its end. Of both, R2 per fold and the mean.
     """
     rows = table.drop_duplicates(list(recipe.features))
     features, target, weights = rows[list(recipe.features)], rows[recipe.target].to_numpy(dtype=float), weigh_rows(rows, recipe)
-    orders = {
-        "in_order": np.arange(len(rows)),
-        "shuffled": np.random.default_rng(recipe.random_state).permutation(len(rows)),
-    }
+    orders = (np.arange(len(rows)), np.random.default_rng(recipe.random_state).permutation(len(rows)))
     calls: list[Call] = []
-    for order in orders.values():
+    for order in orders:
         for block in np.array_split(order, recipe.cv.folds):
             calls.append((_fit_and_score, (clone(model), features, target, weights, np.setdiff1d(order, block), block)))
     found = [other for _, _, other in workers.map(calls)]
-    folds = {name: found[place * recipe.cv.folds : (place + 1) * recipe.cv.folds] for place, name in enumerate(orders)}
-    return {name: {"folds": scores, "mean": float(np.mean(scores))} for name, scores in folds.items()}
+    halves = (found[: recipe.cv.folds], found[recipe.cv.folds :])
+    in_order, shuffled = (FoldScores(tuple(scores), float(np.mean(scores))) for scores in halves)
+    return FileOrder(in_order, shuffled)
 
 
 def partial_dependence(
     model: BaseEstimator, features: pd.DataFrame, names: Sequence[str], columns: Columns
-) -> dict[str, dict[str, list[Any]]]:
+) -> dict[str, Dependence]:
     """Return for each of `names` the mean prediction of all rows when that column has one value in them (Friedman 2001).
 
     The values are up to 20 quantiles of the column between its 5 % and 95 %; NaN is left out, a column of NaN alone too.
@@ -132,5 +126,5 @@ def partial_dependence(
         for value in values:
             changed[:, column] = value
             means.append(float(ask(changed).mean()))
-        curves[name] = {"values": [feature.kind.show(value, feature) for value in values.tolist()], "mean": means}
+        curves[name] = Dependence(tuple(feature.kind.show(value, feature) for value in values.tolist()), tuple(means))
     return curves

@@ -6,14 +6,18 @@ After Mitchell et al. (2019), "Model Cards for Model Reporting". One text, for t
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from recipeline.config.recipe import Recipe
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.uris import redact
 from recipeline.escape import for_markdown
-from recipeline.inference.model_info import Feature
+
+if TYPE_CHECKING:
+    from recipeline.evaluation.results import Diagnosis, GradeErrors, Metrics, SliceErrors
+    from recipeline.inference.model_info import ModelInfo
 
 #: A grade or a slice is named among the limits where its error is so many times that of all rows.
 MUCH_WORSE = 1.5
@@ -25,8 +29,6 @@ _FEW_ROWS = 5
 
 #: What every store takes as a description.
 DESCRIPTION_LENGTH = 5000
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,15 @@ class ModelCard:
         return text if len(text) <= DESCRIPTION_LENGTH else text[: DESCRIPTION_LENGTH - len(more)] + more
 
 
-def write_model_card(recipe: Recipe, metrics: Json, diagnosis: Json | None, info: Json, tags: Json) -> ModelCard:
+def write_model_card(
+    recipe: Recipe, metrics: Metrics, diagnosis: Diagnosis | None, info: ModelInfo, tags: Mapping[str, str | float]
+) -> ModelCard:
     """Return the card of the best candidate of an evaluation.
 
     Parameters
     ----------
-    metrics, diagnosis, info : what evaluate saved: metrics.json, diagnosis.json (None where it has none) and model_info.json.
-    tags : of the version, as register makes them.
+    metrics, diagnosis, info : what evaluate saved; the diagnosis is None where it has none.
+    tags : of the version, as register makes them: data_source, data_digest and split_method.
     """
     said = recipe.model_card
     return ModelCard(
@@ -91,82 +95,81 @@ def write_model_card(recipe: Recipe, metrics: Json, diagnosis: Json | None, info
     )
 
 
-def _model(recipe: Recipe, metrics: Json, tags: Json) -> tuple[str, ...]:
-    best, target = metrics["best"], recipe.columns[recipe.target]
+def _model(recipe: Recipe, metrics: Metrics, tags: Mapping[str, str | float]) -> tuple[str, ...]:
+    best, target = metrics.best, recipe.columns[recipe.target]
     unit = f" ({target.unit})" if target.unit else ""
-    members = recipe.candidates[best["candidate"]].members
+    members = recipe.candidates[best.candidate].members
     made_of = f", the mean of {', '.join(members)}," if members else ""
     made_up = ("Trained on SYNTHETIC rows: no score here says anything about real ones.",)
     return (
         *(made_up if tags["data_source"] == SYNTHETIC else ()),
-        f"{best['candidate']}{made_of} predicts {recipe.target}{unit} from {len(recipe.features)} columns.",
-        f"Recipe {recipe.name}, the best of {len(metrics['candidates'])} candidates by cross-validated R2.",
+        f"{best.candidate}{made_of} predicts {recipe.target}{unit} from {len(recipe.features)} columns.",
+        f"Recipe {recipe.name}, the best of {len(metrics.candidates)} candidates by cross-validated R2.",
     )
 
 
-def _data(recipe: Recipe, metrics: Json, info: Json, tags: Json) -> tuple[str, ...]:
-    known = [it for it in map(Feature.from_info, info["features"]) if it.train_min is not None]
+def _data(recipe: Recipe, metrics: Metrics, info: ModelInfo, tags: Mapping[str, str | float]) -> tuple[str, ...]:
+    known = [it for it in info.features if it.train_min is not None]
     ranges = ", ".join(f"{it.name} {it.kind.trained_on(it).removeprefix('trained on ')}" for it in known)
     origin = (
         redact(recipe.data.download.url) if recipe.data.download and tags["data_source"] == recipe.data.download.name else ""
     )
     return (
-        f"Source: {tags['data_source']}{f', {origin}' if origin else ''}; sha256 {tags['data_digest'][:12]}.",
-        f"Split: {tags['split_method']}; tested on {metrics['test_rows']:,} rows{_twins(metrics)}.",
+        f"Source: {tags['data_source']}{f', {origin}' if origin else ''}; sha256 {str(tags['data_digest'])[:12]}.",
+        f"Split: {tags['split_method']}; tested on {metrics.test_rows:,} rows{_twins(metrics)}.",
         f"Trained on: {ranges}.",
     )
 
 
-def _twins(metrics: Json) -> str:
-    leaks = metrics["leaks"]
+def _twins(metrics: Metrics) -> str:
+    leaks = metrics.leaks
     if not leaks:
         return ", none of which has a twin in training"
-    honest = leaks["r2_without_twin"][metrics["best"]["candidate"]]
+    honest = leaks.r2_without_twin[metrics.best.candidate]
     told = f": R2 without them {honest:.4f}" if honest is not None else ""
-    return f", of which {leaks['leaked_rows']:,} have a twin in training, and flatter every score{told}"
+    return f", of which {leaks.leaked_rows:,} have a twin in training, and flatter every score{told}"
 
 
-def _metrics(metrics: Json) -> tuple[str, ...]:
-    best = metrics["best"]
-    scores, (low, high) = metrics["candidates"][best["candidate"]], best["interval_95"]["r2"]
-    within = ", ".join(f"{100 * share:.1f} % within {tolerance}" for tolerance, share in best["accuracy_within"].items())
-    interval = best["interval_90"]
+def _metrics(metrics: Metrics) -> tuple[str, ...]:
+    best = metrics.best
+    scores, (low, high) = metrics.candidates[best.candidate], best.interval_95["r2"]
+    within = ", ".join(f"{100 * share:.1f} % within {tolerance}" for tolerance, share in best.accuracy_within.items())
+    interval = best.interval_90
     return (
-        f"Test R2 {best['r2']:.4f} (95 % interval {low:.3f} to {high:.3f}), RMSE {best['rmse']:.4f}, MAE {best['mae']:.4f}.",
-        f"Cross-validated R2 {scores['cv_mean_score']:.4f} ± {scores['cv_std']:.4f}.",
-        f"{within}; RMSE of always saying the mean: {metrics['mean_predictor']['rmse']:.4f}.",
-        f"Its 90 % interval held {100 * interval['coverage']:.1f} % of the test rows; its mean width is "
-        f"{interval['mean_width']:.2f}.",
+        f"Test R2 {best.r2:.4f} (95 % interval {low:.3f} to {high:.3f}), RMSE {best.rmse:.4f}, MAE {best.mae:.4f}.",
+        f"Cross-validated R2 {scores.cv_mean_score:.4f} ± {scores.cv_std:.4f}.",
+        f"{within}; RMSE of always saying the mean: {metrics.mean_predictor.rmse:.4f}.",
+        f"Its 90 % interval held {100 * interval.coverage:.1f} % of the test rows; its mean width is "
+        f"{interval.mean_width:.2f}.",
     )
 
 
-def _limits(recipe: Recipe, metrics: Json, diagnosis: Json | None) -> tuple[str, ...]:
-    overall, ranges = metrics["best"]["mae"], diagnosis["by_predicted"] if diagnosis else []
-    parts = [
-        (f"True {recipe.target} {entry['grade']:g}", entry) for entry in metrics["best"].get("grades", {}).get("per_grade", [])
-    ]
-    parts += [(entry["slice"], entry) for entry in (diagnosis["slices"][1:] if diagnosis else [])]
-    worse = [(name, it) for name, it in parts if it["rows"] >= _FEW_ROWS and it["mae"] > MUCH_WORSE * overall]
+def _limits(recipe: Recipe, metrics: Metrics, diagnosis: Diagnosis | None) -> tuple[str, ...]:
+    overall, grades = metrics.best.mae, metrics.best.grades
+    parts: list[tuple[str, GradeErrors | SliceErrors]] = []
+    parts += [(f"True {recipe.target} {entry.grade:g}", entry) for entry in (grades.per_grade if grades else ())]
+    parts += [(entry.slice, entry) for entry in (diagnosis.slices[1:] if diagnosis else ())]
+    worse = [(name, it) for name, it in parts if it.rows >= _FEW_ROWS and it.mae > MUCH_WORSE * overall]
     weak = [
-        f"{name} ({it['rows']} test rows): off by {it['mae']:.2f} on average, "
-        f"{abs(it['bias']):.2f} too {'high' if it['bias'] > 0 else 'low'}."
-        for name, it in sorted(worse, key=lambda pair: -pair[1]["mae"])[:_NAMED]
+        f"{name} ({it.rows} test rows): off by {it.mae:.2f} on average, "
+        f"{abs(it.bias):.2f} too {'high' if it.bias > 0 else 'low'}."
+        for name, it in sorted(worse, key=lambda pair: -pair[1].mae)[:_NAMED]
     ]
     none = f"No part of the test rows that was looked at errs more than {MUCH_WORSE:g} times as much as all of them."
     least = [
-        f"Of all ranges, the interval held fewest test rows at predictions of {worst['from']:.2f} to {worst['to']:.2f}: "
-        f"{100 * worst['interval_coverage']:.0f} % of {worst['rows']}."
-        for worst in sorted(ranges, key=lambda entry: entry["interval_coverage"])[:1]
+        f"Of all ranges, the interval held fewest test rows at predictions of {worst.from_:.2f} to {worst.to:.2f}: "
+        f"{100 * worst.interval_coverage:.0f} % of {worst.rows}."
+        for worst in sorted(diagnosis.by_predicted if diagnosis else (), key=lambda entry: entry.interval_coverage)[:1]
     ]
     return (*(weak or (none,)), *least)
 
 
-def _example(recipe: Recipe, info: Json) -> str:
+def _example(recipe: Recipe, info: ModelInfo) -> str:
     uri = f"models:/{recipe.model_name}/Production"
-    types = {it.name: it.kind.frame_type for it in map(Feature.from_info, info["features"]) if it.kind.frame_type}
+    types = {it.name: it.kind.frame_type for it in info.features if it.kind.frame_type}
     typed = f".astype({types!r})" if types else ""
     return (
         "import mlflow\nimport pandas as pd\n\n"
         f"model = mlflow.pyfunc.load_model({json.dumps(uri, ensure_ascii=False)})\n"
-        f"model.predict(pd.DataFrame([{info['sample']!r}]){typed})"
+        f"model.predict(pd.DataFrame([{dict(info.sample)!r}]){typed})"
     )

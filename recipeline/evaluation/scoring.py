@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from recipeline.data.leakage import has_twin
 from recipeline.data.relations import Relations, relate_rows, weigh_rows
 from recipeline.data.splits import split_rows
 from recipeline.engine.local import Call, Workers
+from recipeline.evaluation.results import Best, GradeErrors, Grades, Leaks, MeasuredInterval, Scores
 from recipeline.inference.interval import coverage, mean_width
 from recipeline.metrics.regression import accuracy_within, bootstrap_intervals, score_grades, score_predictions
 from recipeline.training.candidates import mean_prediction
@@ -28,11 +28,15 @@ def predict_all(models: dict[str, BaseEstimator], test: pd.DataFrame, recipe: Re
     return pd.DataFrame({name: np.asarray(model.predict(features), float) for name, model in models.items()}, index=test.index)
 
 
-def evaluate_best(target: np.ndarray, predicted: np.ndarray, test: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
-    """Return what is measured of the best candidate only: intervals, accuracy within tolerances, and grades where it has some.
+def evaluate_best(
+    candidate: str, target: np.ndarray, predicted: np.ndarray, inside: MeasuredInterval, test: pd.DataFrame, recipe: Recipe
+) -> Best:
+    """Return what is measured of the best candidate; `inside` is what `measure_interval` says of it.
 
-    `target` and `predicted` are of the rows of `test`, in the target's unit, without NaN.
+    `target` and `predicted` are of the rows of `test`, in the target's unit, without NaN. Grades are None where the target is
+    no whole number.
     """
+    is_graded = recipe.columns[recipe.target].type == "integer"
     intervals = [
         bootstrap_intervals(
             target,
@@ -45,54 +49,53 @@ def evaluate_best(target: np.ndarray, predicted: np.ndarray, test: pd.DataFrame,
         )
         for way in relate_rows(test, recipe).evidence()
     ]
-    metrics: dict[str, Any] = {
+    return Best(
+        **score_predictions(target, predicted, weigh_rows(test, recipe)),
+        candidate=candidate,
         # Where rows are pieces of evidence in two ways, what is said must hold for both.
-        "interval_95": {
-            name: [min(it[name][0] for it in intervals), max(it[name][1] for it in intervals)] for name in intervals[0]
+        interval_95={
+            name: (min(it[name][0] for it in intervals), max(it[name][1] for it in intervals)) for name in intervals[0]
         },
-        "accuracy_within": accuracy_within(target, predicted, recipe.metrics.tolerances),
-    }
-    if recipe.columns[recipe.target].type == "integer":
-        metrics["grades"] = score_grades(target, predicted)
-    return metrics
+        accuracy_within=accuracy_within(target, predicted, recipe.metrics.tolerances),
+        interval_90=inside,
+        grades=_grades(target, predicted) if is_graded else None,
+    )
+
+
+def _grades(target: np.ndarray, predicted: np.ndarray) -> Grades:
+    kappa, per_grade = score_grades(target, predicted)
+    return Grades(kappa, tuple(GradeErrors(*it) for it in per_grade))
 
 
 def measure_interval(
     target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], level: float, relations: Relations
-) -> dict[str, Any]:
+) -> MeasuredInterval:
     """Return the interval's level, the share of test rows inside it, its mean width in the target's unit, and the rows.
 
     `target` and the lower and upper `limits` are of the test rows, of shape (rows,), without NaN. Where rows are clustered,
     `coverage_std_error` says how much the share would differ with other pieces of evidence: the deviation of a mean of
     clusters (Cameron and Miller 2015, eq. 10); and `clusters` how many there are.
     """
-    found: dict[str, Any] = {
-        "level": level,
-        "coverage": coverage(target, limits),
-        "mean_width": mean_width(limits),
-        "rows": len(target),
-    }
-    errors = []
+    errors: list[tuple[int, float | None]] = []
     inside = (limits[0] <= target) & (target <= limits[1])
     for way in relations.evidence():
         if way.is_clustered:
             _, piece = np.unique(way.pieces, return_inverse=True)
             beyond = np.bincount(piece, weights=inside - inside.mean())
             error = math.sqrt(way.count / (way.count - 1) * (beyond**2).sum()) / len(target) if way.count > 1 else None
-            errors.append({"clusters": way.count, "coverage_std_error": error})
-    if errors:
-        found |= max(errors, key=lambda it: math.inf if it["coverage_std_error"] is None else it["coverage_std_error"])
-    return found
+            errors.append((way.count, error))
+    clusters, error = max(errors, key=lambda it: math.inf if it[1] is None else it[1], default=(None, None))
+    return MeasuredInterval(level, coverage(target, limits), mean_width(limits), len(target), clusters, error)
 
 
-def score_mean_predictor(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, float]:
+def score_mean_predictor(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Scores:
     """Return the scores of predicting the mean of the training rows' target for every test row."""
     weights, target = weigh_rows(train, recipe), train[recipe.target]
     mean = target.mean() if weights is None else np.average(target, weights=weights)
-    return score_predictions(test[recipe.target].to_numpy(), np.full(len(test), mean), weigh_rows(test, recipe))
+    return Scores(**score_predictions(test[recipe.target].to_numpy(), np.full(len(test), mean), weigh_rows(test, recipe)))
 
 
-def measure_leaks(predicted: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> dict[str, Any] | None:
+def measure_leaks(predicted: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Leaks | None:
     """Return R2 of each candidate on the test rows with a twin in training, and on the others; None where none has one."""
     twins = has_twin(test, train, recipe)
     if not twins.any():
@@ -107,7 +110,7 @@ def measure_leaks(predicted: pd.DataFrame, train: pd.DataFrame, test: pd.DataFra
             for name, column in predicted.items()
         }
 
-    return {"leaked_rows": int(twins.sum()), "r2_with_twin": r2(twins), "r2_without_twin": r2(~twins)}
+    return Leaks(int(twins.sum()), r2(twins), r2(~twins))
 
 
 def score_random_split(

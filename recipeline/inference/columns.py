@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
-from recipeline.inference.model_info import Feature, describe_feature
+from recipeline.inference.model_info import Feature, ModelInfo, describe_feature
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class Columns:
     features: tuple[Feature, ...]
 
     @classmethod
-    def of(cls, info: Mapping[str, Any]) -> Self:
+    def of(cls, info: ModelInfo) -> Self:
         """Return the columns that a model's description (`model_info.json`) gives."""
-        return cls(tuple(Feature.from_info(column) for column in info["features"]))
+        return cls(info.features)
 
     @classmethod
     def learn(cls, recipe: Recipe, train: pd.DataFrame) -> Self:
         """Return the recipe's features as the training rows show them."""
-        return cls.of({"features": [describe_feature(recipe, name, train[name]) for name in recipe.features]})
+        return cls(tuple(describe_feature(recipe, name, train[name]) for name in recipe.features))
 
     @classmethod
     def of_numbers(cls, names: Sequence[str]) -> Self:

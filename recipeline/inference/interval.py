@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
+
+from recipeline.records import LEFT_OUT
 
 LEVEL = 0.9
 
@@ -15,6 +17,18 @@ CONSTANT, QUANTILE = "constant", "quantile"
 
 #: From float64 rows, (rows, features), to a limit before it is moved, (rows,).
 Tail = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class FittedInterval:
+    """An interval as model_info.json has it, without its tails; the share of so many test rows inside it, None: not known."""
+
+    level: float
+    method: str
+    lower: float
+    upper: float
+    test_coverage: float | None = field(default=None, metadata=LEFT_OUT)
+    test_rows: int | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -43,23 +57,17 @@ class Interval:
         below, above = (tail(features) for tail in self.tails) if self.tails else (predicted, predicted)
         return np.minimum(below + self.lower, predicted), np.maximum(above + self.upper, predicted)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON takes them; the tails are kept elsewhere."""
-        return {"level": self.level, "method": self.method, "lower": self.lower, "upper": self.upper}
+    def describe(self, test_coverage: float | None = None, test_rows: int | None = None) -> FittedInterval:
+        """Return it as it is kept, with the share of test rows inside it; the tails are kept elsewhere."""
+        return FittedInterval(self.level, self.method, self.lower, self.upper, test_coverage, test_rows)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], tails: tuple[Tail, Tail] | None = None) -> Self:
-        """Return the interval of which `values` are the `as_dict`; other keys are ignored.
-
-        Raises
-        ------
-        KeyError : a key is missing. ValueError : it has tails, and they are not given.
-        """
-        method = str(values["method"])
-        if (method == QUANTILE) != (tails is not None):
-            how = "with" if method == QUANTILE else "without"
-            raise ValueError(f"An interval of the method '{method}' must come {how} tails.")
-        return cls(float(values["level"]), method, float(values["lower"]), float(values["upper"]), tails)
+    def restore(cls, known: FittedInterval, tails: tuple[Tail, Tail] | None = None) -> Self:
+        """Return the interval that was kept as `known`. Raises ValueError where it has tails, and they are not given."""
+        if (known.method == QUANTILE) != (tails is not None):
+            how = "with" if known.method == QUANTILE else "without"
+            raise ValueError(f"An interval of the method '{known.method}' must come {how} tails.")
+        return cls(float(known.level), known.method, float(known.lower), float(known.upper), tails)
 
 
 def fit_constant(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -14,9 +13,13 @@ import pandas as pd
 from recipeline.config.recipe import Recipe
 from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.numbers import missing_codes
-from recipeline.inference.interval import Interval
+from recipeline.inference.interval import FittedInterval, Interval
 from recipeline.inference.kinds.base import Kind
 from recipeline.inference.kinds.every import KINDS
+from recipeline.records import LEFT_OUT
+
+#: A value of a feature as JSON has it; None: missing.
+Value = str | float | bool | None
 
 
 @dataclass(frozen=True)
@@ -25,32 +28,23 @@ class Feature:
 
     `na` are the words that stand for a missing value. `min` and `max` are of numbers; `train_min` and `train_max` are codes, as
     `recipeline.inference.kinds` defines them for each `type`. `values` are all that a category may have, `categories` those
-    that it had.
+    that it had, with their `counts`; `quantiles` are of numbers, by their share.
     """
 
     name: str
     unit: str = ""
     type: str = "number"
     nullable: bool = False
-    na: Sequence[str] = ()
+    na: tuple[str, ...] = ()
     min: float | None = None
     max: float | None = None
     train_min: float | None = None
     train_max: float | None = None
-    values: Sequence[str] = ()
-    categories: Sequence[str] = ()
-    format: str = ""
-
-    @classmethod
-    def from_info(cls, values: Mapping[str, Any]) -> Self:
-        """Return the feature that an entry of `features` in model_info.json describes; what it says besides is ignored.
-
-        Raises
-        ------
-        KeyError : it has no name.
-        """
-        known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
-        return cls(**{"name": values["name"]} | known)
+    values: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
+    categories: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
+    format: str = field(default="", metadata=LEFT_OUT)
+    quantiles: Mapping[str, float | None] | None = field(default=None, metadata=LEFT_OUT)
+    counts: tuple[int, ...] | None = field(default=None, metadata=LEFT_OUT)
 
     @cached_property
     def kind(self) -> Kind:
@@ -120,59 +114,79 @@ class Feature:
         return self.at_most if self.max is not None and value > self.max else ""
 
 
+@dataclass(frozen=True)
+class Target:
+    """The column that the model predicts: its name, unit and type, and what is possible at all; None: not known."""
+
+    name: str
+    type: str = "number"
+    unit: str = ""
+    min: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What whoever serves a model must know of it, as model_info.json has it.
+
+    `sample` is a row by feature, None where a value is missing; `interval` is None of a model that has none.
+    `other_columns` are those of the training rows that the model does not take.
+    """
+
+    target: Target
+    features: tuple[Feature, ...]
+    candidate: str = ""
+    interval: FittedInterval | None = None
+    sample: Mapping[str, Value] = field(default_factory=dict)
+    other_columns: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
+
+
 def describe_model(
-    recipe: Recipe, train: pd.DataFrame, interval: Interval, *, candidate: str, measured: Mapping[str, float]
-) -> dict[str, Any]:
-    """Return the description of the fitted `candidate` as plain values, as JSON takes them: None where others have NaN.
+    recipe: Recipe, train: pd.DataFrame, interval: Interval, *, candidate: str, coverage: float, test_rows: int
+) -> ModelInfo:
+    """Return the description of the fitted `candidate`: None where others have NaN.
 
     Parameters
     ----------
     train : the rows it was fitted on, with the recipe's columns; nullable ones may hold NaN.
     interval : fitted on the out-of-fold predictions of `train`.
-    measured : `coverage` and `rows` of the test rows, as `recipeline.evaluation.scoring.measure_interval` returns them.
+    coverage : the share of the `test_rows` that are inside the interval.
     """
     target = recipe.columns[recipe.target]
-    described = [describe_feature(recipe, name, train[name]) for name in recipe.features]
-    features = [Feature.from_info(values) for values in described]
+    features = tuple(describe_feature(recipe, name, train[name]) for name in recipe.features)
     codes = np.column_stack([it.kind.encode(train[it.name], it) for it in features])
-    return {
-        "candidate": candidate,
-        "target": {
-            "name": recipe.target,
-            "type": target.type,
-            "unit": target.unit,
-            "min": target.min,
-            "max": target.max,
-        },
-        "features": described,
-        "other_columns": list(recipe.other_columns),
-        "interval": {**interval.as_dict(), "test_coverage": measured["coverage"], "test_rows": measured["rows"]},
-        "sample": choose_sample(codes, features),
-    }
+    return ModelInfo(
+        candidate=candidate,
+        target=Target(recipe.target, target.type, target.unit, target.min, target.max),
+        features=features,
+        interval=interval.describe(coverage, test_rows),
+        sample=choose_sample(codes, features),
+        other_columns=recipe.other_columns,
+    )
 
 
-def describe_feature(recipe: Recipe, name: str, values: pd.Series) -> dict[str, Any]:
+def describe_feature(recipe: Recipe, name: str, values: pd.Series) -> Feature:
     """Return what the recipe says of a feature, and what the training rows have of it; missing values are left out.
 
     `min` and `max` are what is possible at all, None where the recipe does not say. `train_min` and `train_max` are what the
     model has seen, as codes, None where it has seen no value.
     """
     column = recipe.columns[name]
-    return {
-        "name": name,
-        "type": column.type,
-        "unit": column.unit,
-        "nullable": column.nullable,
-        "na": list(recipe.na),
-        "min": column.min,
-        "max": column.max,
-        **({"values": list(column.values)} if column.values else {}),
-        **({"format": column.format} if column.format else {}),
-        **KINDS[column.type].learn(values),
-    }
+    return Feature(
+        name=name,
+        type=column.type,
+        unit=column.unit,
+        nullable=column.nullable,
+        na=tuple(recipe.na),
+        min=column.min,
+        max=column.max,
+        values=tuple(column.values),
+        format=column.format,
+        **vars(KINDS[column.type].learn(values)),
+    )
 
 
-def choose_sample(rows: np.ndarray, features: Sequence[Feature]) -> dict[str, Any]:
+def choose_sample(rows: np.ndarray, features: Sequence[Feature]) -> dict[str, Value]:
     """Return the row nearest to the columns' medians, in Euclidean distance of columns divided by their standard deviation.
 
     A row that is there looks real, the medians together may not be possible. Rows without missing values are preferred; where

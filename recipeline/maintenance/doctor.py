@@ -14,11 +14,12 @@ from mlflow.entities.model_registry import ModelVersion
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.commit import describe_commit
 from recipeline.orchestration.session import Session
-from recipeline.registry.ledger import OPEN
 from recipeline.registry.loading import load_golden
+from recipeline.registry.results import OPEN
 from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION
 from recipeline.tracking.local import check_database, find_local, find_old_root
 from recipeline.tracking.models import model_id_of
+from recipeline.tracking.tags import run_id_tag
 
 REPAIR = "recipeline repair"
 
@@ -157,8 +158,8 @@ def _version(session: Session, version: ModelVersion) -> Iterator[Finding]:
     aliases = {str(v.version) for v in map(session.registry.holder, (CHAMPION, PREVIOUS)) if v}
     again = "Restore it from a backup, or train and register it again."
     try:
-        if version.run_id and "recipeline.train_run_id" in tags:
-            session.reader.require_model(model_id_of(version), tags["recipeline.train_run_id"])
+        if version.run_id and run_id_tag("train") in tags:
+            session.reader.require_model(model_id_of(version), tags[run_id_tag("train")])
         if str(number) in aliases:
             load_golden(session.reader, version)
     except UnavailableError as error:
@@ -167,10 +168,10 @@ def _version(session: Session, version: ModelVersion) -> Iterator[Finding]:
     gone = [
         step
         for step in session.order[:4]
-        if (run := session.find_run(tags.get(f"recipeline.{step}_run_id", ""))) is None or run.info.lifecycle_stage != "active"
+        if (run := session.find_run(tags.get(run_id_tag(step), ""))) is None or run.info.lifecycle_stage != "active"
     ]
-    if gone and "recipeline.train_run_id" in tags:
-        run_id = tags.get(f"recipeline.{gone[0]}_run_id", "")
+    if gone and run_id_tag("train") in tags:
+        run_id = tags.get(run_id_tag(gone[0]), "")
         yield Finding(
             "note",
             f"Version {number}: deleted runs: {', '.join(gone)}.",

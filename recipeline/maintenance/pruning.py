@@ -20,6 +20,7 @@ from recipeline.registry.ledger import ATTEMPT, LOOK
 from recipeline.registry.stages import PRODUCTION, STAGING
 from recipeline.tracking._compat import PARENT_RUN_ID
 from recipeline.tracking.failures import is_missing
+from recipeline.tracking.tags import RunTags
 
 #: MLflow's command line. Its words come by stdin: those of a process, passwords among them, are seen by all users of a machine.
 _MLFLOW = "import json, sys; from mlflow.cli import cli; cli.main(json.load(sys.stdin), prog_name='mlflow')"
@@ -104,7 +105,7 @@ def _runs(session: Session) -> Iterator[Run]:
         found, token = found + list(page), page.token or ""
     for run in found:
         tags = run.data.tags
-        if (tags.get("recipeline.recipe"), tags.get("recipeline.profile")) == (session.recipe.name, session.profile_name):
+        if (tags.get(RunTags.RECIPE), tags.get(RunTags.PROFILE)) == (session.recipe.name, session.profile_name):
             own.add(run.info.run_id)
     yield from (run for run in found if run.info.run_id in own or run.data.tags.get(PARENT_RUN_ID) in own)
 

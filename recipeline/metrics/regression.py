@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -46,27 +45,20 @@ def accuracy_within(target: np.ndarray, predicted: np.ndarray, tolerances: Seque
     return {f"{tolerance:g}": float(np.mean(error <= tolerance)) for tolerance in tolerances}
 
 
-def score_grades(target: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
+def score_grades(target: np.ndarray, predicted: np.ndarray) -> tuple[float, list[tuple[int, int, float, float]]]:
     """Return quadratic weighted kappa and the errors of each grade.
 
-    Kappa (Cohen 1968) is that of the rounded predictions. `target` holds whole numbers. The errors are of the unrounded
-    predictions; `bias` is predicted minus true.
+    Kappa (Cohen 1968) is that of the rounded predictions. `target` holds whole numbers. Per grade: the grade, its rows, mean
+    absolute error and bias, which is predicted minus true, both of the unrounded predictions.
     """
     rounded = np.rint(predicted).astype(int)
     grades, counts = np.unique(target.astype(int), return_counts=True)
     error = predicted - target
-    return {
-        "quadratic_kappa": float(cohen_kappa_score(target.astype(int), rounded, weights="quadratic")),
-        "per_grade": [
-            {
-                "grade": int(grade),
-                "rows": int(count),
-                "mae": float(np.abs(error[target == grade]).mean()),
-                "bias": float(error[target == grade].mean()),
-            }
-            for grade, count in zip(grades, counts, strict=True)
-        ],
-    }
+    kappa = float(cohen_kappa_score(target.astype(int), rounded, weights="quadratic"))
+    return kappa, [
+        (int(grade), int(count), float(np.abs(error[target == grade]).mean()), float(error[target == grade].mean()))
+        for grade, count in zip(grades, counts, strict=True)
+    ]
 
 
 def bootstrap_intervals(
@@ -79,8 +71,8 @@ def bootstrap_intervals(
     level: float = 0.95,
     is_clustered: bool = False,
     weights: np.ndarray | None = None,
-) -> dict[str, list[float]]:
-    """Return percentile bootstrap intervals of r2, rmse and mae, as [lower, upper].
+) -> dict[str, tuple[float, float]]:
+    """Return percentile bootstrap intervals of r2, rmse and mae: lower and upper limit.
 
     Source: Efron and Tibshirani 1993, ch. 13. Whole groups are drawn, because copies of one row are one observation. Draws in
     which the target does not vary are left out of R2, which is not defined there: the limits of a constant target are NaN.
@@ -94,7 +86,7 @@ def bootstrap_intervals(
     if is_clustered:
         count = len(np.unique(groups))
         if count < 2:
-            return {name: [math.nan, math.nan] for name in ("r2", "rmse", "mae")}
+            return dict.fromkeys(("r2", "rmse", "mae"), (math.nan, math.nan))
         outside = float(stats.norm.cdf(math.sqrt(count / (count - 1)) * stats.t.ppf(outside, count - 1)))
     errors = np.column_stack([(target - predicted) ** 2, np.abs(target - predicted)])
     n, spread, sums = resample_scores(target, groups, errors, draws=draws, seed=seed, weights=weights)
@@ -102,4 +94,5 @@ def bootstrap_intervals(
     r2 = (1 - squared / spread)[~np.isnan(spread)]
     limits = [outside, 1 - outside]
     drawn = {"r2": r2 if len(r2) else np.array([np.nan]), "rmse": np.sqrt(squared / n), "mae": absolute / n}
-    return {name: np.quantile(values, limits).tolist() for name, values in drawn.items()}
+    found = {name: np.quantile(values, limits).tolist() for name, values in drawn.items()}
+    return {name: (low, high) for name, (low, high) in found.items()}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -11,6 +9,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.inference.columns import Columns
 from recipeline.metrics.regression import in_slice, score_predictions
 from recipeline.monitoring.kinds.every import KINDS
+from recipeline.monitoring.results import Baseline, Errors, ErrorsOfSlice
 from recipeline.monitoring.spread import describe_values
 
 PREDICTION = "prediction"
@@ -19,8 +18,8 @@ PREDICTION = "prediction"
 MOST_ROWS = 5_000
 
 
-def describe_baseline(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe, columns: Columns) -> dict[str, Any]:
-    """Return what later rows are compared with, as plain values.
+def describe_baseline(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe, columns: Columns) -> Baseline:
+    """Return what later rows are compared with.
 
     Parameters
     ----------
@@ -29,18 +28,18 @@ def describe_baseline(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe
         it has not seen, as later ones are. Where one is NaN there is none, and predictions and errors are those of the others.
     """
     target, scored = train[recipe.target].to_numpy(dtype=float), ~np.isnan(predicted)
-    return {
-        "features": {
+    return Baseline(
+        features={
             it.name: KINDS[it.type].describe(codes, it)
             for it, codes in zip(columns.features, columns.matrix(train).T, strict=True)
         },
-        PREDICTION: describe_values(predicted[scored]),
-        "target": describe_values(target),
-        "errors": describe_errors(target[scored], predicted[scored], recipe),
-    }
+        prediction=describe_values(predicted[scored]),
+        target=describe_values(target),
+        errors=describe_errors(target[scored], predicted[scored], recipe),
+    )
 
 
-def describe_errors(target: np.ndarray, predicted: np.ndarray, recipe: Recipe) -> dict[str, Any]:
+def describe_errors(target: np.ndarray, predicted: np.ndarray, recipe: Recipe) -> Errors:
     """Return R2, RMSE and MAE, the standard deviation of the absolute errors, and MAE and bias by the recipe's slices."""
     error = predicted - target
     slices = {}
@@ -48,11 +47,16 @@ def describe_errors(target: np.ndarray, predicted: np.ndarray, recipe: Recipe) -
         inside = in_slice(target, limits.min, limits.max)
         if inside.any():
             mae, bias = float(np.abs(error[inside]).mean()), float(error[inside].mean())
-            slices[name] = {"rows": int(inside.sum()), "mae": mae, "bias": bias}
-    scores: dict[str, float | None] = {**score_predictions(target, predicted)}
-    if target.min() == target.max():
-        scores["r2"] = None  # it is not defined
-    return {"rows": len(target), **scores, "absolute_error_std": float(np.abs(error).std()), "slices": slices}
+            slices[name] = ErrorsOfSlice(int(inside.sum()), mae, bias)
+    scores = score_predictions(target, predicted)
+    return Errors(
+        rows=len(target),
+        r2=None if target.min() == target.max() else scores["r2"],  # it is not defined
+        rmse=scores["rmse"],
+        mae=scores["mae"],
+        absolute_error_std=float(np.abs(error).std()),
+        slices=slices,
+    )
 
 
 def draw_reference(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe, columns: Columns) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from recipeline.inference.columns import Columns
 from recipeline.monitoring.copies import count_among, row_keys
+from recipeline.monitoring.results import Domain
 from recipeline.monitoring.sample import MOST_OF_A_SIDE
 
 FOLDS = 5
@@ -20,9 +21,7 @@ FOLDS = 5
 FEWEST_OF_A_SIDE, MOST_UNEQUAL = 20, 8
 
 
-def measure_domain(
-    reference: np.ndarray, live: np.ndarray, *, seed: int, known: np.ndarray | None = None
-) -> dict[str, float] | None:
+def measure_domain(reference: np.ndarray, live: np.ndarray, *, seed: int, known: np.ndarray | None = None) -> Domain | None:
     """Return how well a classifier tells later rows from training rows.
 
     It sees what no single feature shows (Lopez-Paz and Oquab 2017). Both sides have the same weight. `auc` is the mean over
@@ -41,8 +40,7 @@ def measure_domain(
 
     Returns
     -------
-    `auc`, `p_value`, and `strongest`, the feature that the classifier uses most, by its place. None where a side has fewer than
-    FEWEST_OF_A_SIDE rows left: it is not judged.
+    None where a side has fewer than FEWEST_OF_A_SIDE rows left: it is not judged.
     """
     columns = Columns.of_numbers([str(place) for place in range(reference.shape[1])])
     keys, of_reference = row_keys(live, columns), row_keys(reference, columns)
@@ -61,8 +59,8 @@ def measure_domain(
     auc = float(np.mean([roc_auc_score(side[test], scores[test]) for _, test in folds]))
     before, after = np.bincount(side) / FOLDS
     variance = (before + after + 1) / (12 * before * after) * (1 / FOLDS + 1 / (FOLDS - 1))
-    return {
-        "auc": auc,
-        "p_value": float(stats.norm.sf((auc - 0.5) / math.sqrt(variance))),
-        "strongest": int(np.argmax(trees.fit(rows, side).feature_importances_)),
-    }
+    return Domain(
+        auc=auc,
+        p_value=float(stats.norm.sf((auc - 0.5) / math.sqrt(variance))),
+        strongest=int(np.argmax(trees.fit(rows, side).feature_importances_)),
+    )

@@ -7,8 +7,7 @@ difference is significant, and of fifty almost none is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -24,29 +23,19 @@ from recipeline.monitoring.baseline import PREDICTION, describe_errors
 from recipeline.monitoring.copies import Matched, find_observations, match_rows, row_keys
 from recipeline.monitoring.domain import measure_domain
 from recipeline.monitoring.kinds.every import KINDS
+from recipeline.monitoring.results import (
+    Compared,
+    Domain,
+    Errors,
+    Finding,
+    Spread,
+    WarnAndDrift,
+    WindowSummary,
+    WindowVerdict,
+)
 from recipeline.monitoring.sample import Live
 from recipeline.monitoring.spread import count_bins
-from recipeline.monitoring.verdict import DRIFT, OK, SEVERITY, TOO_SMALL, WARN, Verdict, worst
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one rule says of one subject: a feature, the prediction, all features together, the labels.
-
-    `value` is the effect that the rule limits, `p_value` (None: the rule has no test) is corrected for the number of tests
-    (Benjamini and Hochberg 1995).
-    """
-
-    rule: str
-    subject: str
-    value: float
-    limits: Limits
-    verdict: Verdict
-    p_value: float | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return asdict(self) | {"limits": {"warn": self.limits.warn, "drift": self.limits.drift}}
+from recipeline.monitoring.verdict import DRIFT, OK, SEVERITY, TOO_SMALL, WARN, worst
 
 
 def compare(
@@ -54,10 +43,10 @@ def compare(
     reference: np.ndarray,
     rules: Monitoring,
     recipe: Recipe,
-    columns: Mapping[str, Verdict] | None = None,
+    columns: Mapping[str, WindowVerdict] | None = None,
     learned: np.ndarray | None = None,
-) -> dict[str, Any]:
-    """Return what is different about the rows, as plain values; `verdict` is the worst of the `findings`.
+) -> Compared:
+    """Return what is different about the rows; `verdict` is the worst of the findings.
 
     Effects are of all rows. Tests count copies of a row once, or as often as the training rows let expect
     (`recipeline.monitoring.copies.find_observations`).
@@ -73,22 +62,22 @@ def compare(
     observed = find_observations(matched.keys, matched.expected)
     is_judged = observed.sum() >= rules.min_rows * len(observed) / max(live.rows, 1) > 0
     described = {
-        feature.name: {
-            **KINDS[feature.type].compare(
-                live.kept[:, place], observed, live.counts[place], reference[:, place], baseline["features"][feature.name]
+        feature.name: replace(
+            KINDS[feature.type].compare(
+                live.kept[:, place], observed, live.counts[place], reference[:, place], baseline.features[feature.name]
             ),
-            "missing": float(live.missing[place] / max(live.rows, 1)),
-            "unseen": float(live.unseen[place] / max(live.rows, 1)),
-        }
+            missing=float(live.missing[place] / max(live.rows, 1)),
+            unseen=float(live.unseen[place] / max(live.rows, 1)),
+        )
         for place, feature in enumerate(live.features)
     }
     compared = ~matched.known & np.isfinite(live.predicted)
     prediction = None
     if compared.sum() >= rules.min_rows:
         predicted = live.predicted[compared]
-        bins = count_bins(predicted, np.array(baseline[PREDICTION]["edges"]))
+        bins = count_bins(predicted, np.array(baseline.prediction.edges, dtype=float))
         counted = find_observations(matched.keys[compared], matched.expected[compared])
-        prediction = KINDS["number"].compare(predicted, counted, bins, reference[:, -1], baseline[PREDICTION])
+        prediction = KINDS["number"].compare(predicted, counted, bins, reference[:, -1], baseline.prediction)
     domain = None
     if is_judged:
         sides = (_apart(rows, live.features) for rows in (reference[:, :-1], live.kept))
@@ -100,22 +89,23 @@ def compare(
         spreads = [*described.items(), *([(PREDICTION, prediction)] if prediction else [])]
         findings = [*_judge_spreads(spreads, domain, rules), *_judge_shares(live, observed, described, rules)]
     findings += errors
-    findings += [Finding("columns", name, 1.0, Limits(warn=1, drift=1), verdict) for name, verdict in (columns or {}).items()]
+    certain = WarnAndDrift(1, 1)
+    findings += [Finding("columns", name, 1.0, certain, verdict, None) for name, verdict in (columns or {}).items()]
     verdict = worst(finding.verdict for finding in findings)
-    return {
-        "rows": live.rows,
-        "kept": len(live.kept),
-        "observations": int(observed.sum()),
-        "known_share": float(matched.known.mean()) if len(live.kept) else 0.0,
-        "verdict": verdict if is_judged or verdict != OK else TOO_SMALL,
-        "findings": [finding.as_dict() for finding in findings if finding.verdict != OK],
-        "rules": len(findings),
-        "features": described,
-        PREDICTION: prediction,
-        "is_judged": bool(is_judged),
-        "domain": domain,
-        "performance": performance,
-    }
+    return Compared(
+        rows=live.rows,
+        kept=len(live.kept),
+        observations=int(observed.sum()),
+        known_share=float(matched.known.mean()) if len(live.kept) else 0.0,
+        verdict=verdict if is_judged or verdict != OK else TOO_SMALL,
+        findings=tuple(finding for finding in findings if finding.verdict != OK),
+        rules=len(findings),
+        features=described,
+        prediction=prediction,
+        is_judged=bool(is_judged),
+        domain=domain,
+        performance=performance,
+    )
 
 
 def _apart(rows: np.ndarray, features: Sequence[Feature]) -> np.ndarray:
@@ -124,28 +114,25 @@ def _apart(rows: np.ndarray, features: Sequence[Feature]) -> np.ndarray:
     return np.column_stack(columns)
 
 
-def _measure_errors(rows: np.ndarray, recipe: Recipe) -> dict[str, Any] | None:
+def _measure_errors(rows: np.ndarray, recipe: Recipe) -> Errors | None:
     """Return how the model errs on labelled rows, with 95 % intervals; None where they are fewer than 2."""
     if len(rows) < 2:
         return None
     predicted, target = np.clip(rows[:, -2:], -1e140, 1e140).T
     found = describe_errors(target, predicted, recipe)
-    if found["r2"] is not None:
-        found["interval_95"] = bootstrap_intervals(
-            target, predicted, np.arange(len(target)), draws=recipe.metrics.bootstrap_draws, seed=recipe.random_state
-        )
-    return found
+    if found.r2 is None:
+        return found
+    draws, groups = recipe.metrics.bootstrap_draws, np.arange(len(target))
+    return replace(found, interval_95=bootstrap_intervals(target, predicted, groups, draws=draws, seed=recipe.random_state))
 
 
-def _judge_errors(
-    live: Live, matched: Matched, rules: Monitoring, recipe: Recipe
-) -> tuple[dict[str, Any] | None, list[Finding]]:
+def _judge_errors(live: Live, matched: Matched, rules: Monitoring, recipe: Recipe) -> tuple[Errors | None, list[Finding]]:
     """Judge the errors on labelled rows: of those not learned from, and of all.
 
     A model errs less on rows that it learned from. Such errors say nothing where they are small, and the more where they are
     large: all labelled rows together can only add an alarm. They are then the errors that are returned, else those of new rows.
     """
-    rows, known, before = live.labelled, matched.known, live.baseline["errors"]
+    rows, known, before = live.labelled, matched.known, live.baseline.errors
     answers = row_keys(rows[:, -2:], Columns.of_numbers(["predicted", "target"]))
     counted = find_observations(pd.MultiIndex.from_arrays([matched.keys, answers]).to_numpy(), matched.expected)
     performance, findings = _measure_errors(rows[counted & ~known], recipe), list[Finding]()
@@ -158,30 +145,24 @@ def _judge_errors(
     return performance, findings
 
 
-def _judge_spreads(
-    spreads: Sequence[tuple[str, Mapping[str, Any]]], domain: Mapping[str, float] | None, rules: Monitoring
-) -> list[Finding]:
+def _judge_spreads(spreads: Sequence[tuple[str, Spread]], domain: Domain | None, rules: Monitoring) -> list[Finding]:
     """Judge how far values moved, by Kolmogorov-Smirnov tests and the classifier's, corrected together."""
-    tested = [(name, spread) for name, spread in spreads if spread["p_value"] is not None]
-    p_values = [spread["p_value"] for _, spread in tested] + ([domain["p_value"]] if domain else [])
+    tested = [(name, spread, spread.p_value) for name, spread in spreads if spread.p_value is not None]
+    p_values = [p_value for _, _, p_value in tested] + ([domain.p_value] if domain else [])
     if not p_values:
         return []
     corrected = [float(p) for p in stats.false_discovery_control(p_values)]
     findings = []
-    for (name, spread), p_value in zip(tested, corrected, strict=False):
-        for rule, limits in (("psi", rules.psi), ("wasserstein", rules.wasserstein)):
-            if spread[rule] is not None:
-                findings.append(_judge(rule, name, spread[rule], limits, p_value, rules.alpha))
+    for (name, spread, _), p_value in zip(tested, corrected, strict=False):
+        for rule, effect, limits in (("psi", spread.psi, rules.psi), ("wasserstein", spread.wasserstein, rules.wasserstein)):
+            if effect is not None:
+                findings.append(_judge(rule, name, effect, limits, p_value, rules.alpha))
     if domain:
-        findings.append(
-            _judge("domain_auc", "all features together", domain["auc"], rules.domain_auc, corrected[-1], rules.alpha)
-        )
+        findings.append(_judge("domain_auc", "all features together", domain.auc, rules.domain_auc, corrected[-1], rules.alpha))
     return findings
 
 
-def _judge_shares(
-    live: Live, observed: np.ndarray, described: Mapping[str, Mapping[str, Any]], rules: Monitoring
-) -> list[Finding]:
+def _judge_shares(live: Live, observed: np.ndarray, described: Mapping[str, Spread], rules: Monitoring) -> list[Finding]:
     """Judge the shares of missing values, and of values beyond the training rows', against the baseline's.
 
     Both sides are samples. Missing values: Fisher's exact test. Values beyond the least or greatest of n training values: the
@@ -190,13 +171,14 @@ def _judge_shares(
     """
     findings, rows = [], int(observed.sum())
     for place, (feature, now) in enumerate(zip(live.features, described.values(), strict=True)):
-        before, values = live.baseline["features"][feature.name], live.kept[observed, place]
+        before, values = live.baseline.features[feature.name], live.kept[observed, place]
         missing, unseen = int(np.isnan(values).sum()), int(is_unseen(feature, values).sum())
-        known = before["rows"] - before["missing"]
-        table = [[missing, rows - missing], [before["missing"], known]]
+        known = before.rows - before.missing
+        table = [[missing, rows - missing], [before.missing, known]]
+        more_missing = (now.missing or 0.0) - before.missing / before.rows
         for rule, value, p_value in (
-            ("missing", now["missing"] - before["missing"] / before["rows"], stats.fisher_exact(table, "greater").pvalue),
-            ("out_of_range", now["unseen"], stats.betabinom.sf(unseen - 1, rows, 2, known - 1) if known > 1 else 1.0),
+            ("missing", more_missing, stats.fisher_exact(table, "greater").pvalue),
+            ("out_of_range", now.unseen or 0.0, stats.betabinom.sf(unseen - 1, rows, 2, known - 1) if known > 1 else 1.0),
         ):
             findings.append(
                 _judge(rule, feature.name, value, getattr(rules, rule), float(p_value) * len(described), rules.alpha)
@@ -204,37 +186,38 @@ def _judge_shares(
     return findings
 
 
-def _judge_performance(now: Mapping[str, Any], before: Mapping[str, Any], rules: Monitoring, *, tests: int) -> Finding:
+def _judge_performance(now: Errors, before: Errors, rules: Monitoring, *, tests: int) -> Finding:
     """Judge the mean absolute error against the baseline's, by Welch's test, corrected for so many `tests`.
 
     A spread smaller than the baseline's is not believed: of a few rows it is an accident.
     """
     test = stats.ttest_ind_from_stats(
-        *(now["mae"], max(now["absolute_error_std"], before["absolute_error_std"]), now["rows"]),
-        *(before["mae"], before["absolute_error_std"], before["rows"]),
+        *(now.mae, max(now.absolute_error_std, before.absolute_error_std), now.rows),
+        *(before.mae, before.absolute_error_std, before.rows),
         equal_var=False,
         alternative="greater",
     )
-    increase = now["mae"] / before["mae"] - 1 if before["mae"] else float(now["mae"] > 0)
+    increase = now.mae / before.mae - 1 if before.mae else float(now.mae > 0)
     return _judge("mae_increase", "labels", increase, rules.mae_increase, float(test.pvalue) * tests, rules.alpha)
 
 
 def _judge(rule: str, subject: str, value: float, limits: Limits, p_value: float, alpha: float) -> Finding:
-    verdict: Verdict = OK
+    verdict: WindowVerdict = OK
     if p_value < alpha and value >= limits.warn:
         verdict = DRIFT if value >= limits.drift else WARN
-    return Finding(rule, subject, float(value), limits, verdict, min(p_value, 1.0))
+    return Finding(rule, subject, float(value), WarnAndDrift(limits.warn, limits.drift), verdict, min(p_value, 1.0))
 
 
-def summarise_window(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is kept of a window once a newer one follows it."""
-    performance, domain = found["performance"], found["domain"]
-    return {
-        "rows": found["rows"],
-        "verdict": found["verdict"],
-        "findings": found["findings"],
-        "psi": {name: spread["psi"] for name, spread in found["features"].items()},
-        "prediction_psi": found["prediction"]["psi"] if found["prediction"] else None,
-        "domain_auc": domain["auc"] if domain else None,
-        "mae": performance["mae"] if performance else None,
-    }
+def summarise_window(found: Compared, time: float | None, *, is_complete: bool) -> WindowSummary:
+    """Return what is kept of a window once a newer one follows it; `time` is that of its newest row, None: not known."""
+    return WindowSummary(
+        time=time,
+        rows=found.rows,
+        verdict=found.verdict,
+        findings=found.findings,
+        psi={name: spread.psi for name, spread in found.features.items()},
+        prediction_psi=found.prediction.psi if found.prediction else None,
+        domain_auc=found.domain.auc if found.domain else None,
+        mae=found.performance.mae if found.performance else None,
+        is_complete=is_complete,
+    )

@@ -27,7 +27,9 @@ from recipeline.inference.golden import LIMITS, PREDICTION
 from recipeline.inference.model_info import Feature
 from recipeline.inference.predictor import VERSION
 from recipeline.monitoring.labels import REQUEST_ID, ROW, Labels, named_columns, read_labels_of
-from recipeline.monitoring.verdict import DRIFT, WARN, Verdict
+from recipeline.monitoring.log_format import FORMAT_KEY, WRITER_KEY, is_readable
+from recipeline.monitoring.results import WindowVerdict
+from recipeline.monitoring.verdict import DRIFT, WARN
 from recipeline.monitoring.windows import LiveRows
 
 _PIECE = 8_192
@@ -35,7 +37,7 @@ _PIECE = 8_192
 _NUMBERS = (int, float)
 
 #: Columns beside the model's own that `predict`, the service's log and labels have.
-OTHERS = frozenset({REQUEST_ID, ROW, "time", PREDICTION, *LIMITS, VERSION})
+OTHERS = frozenset({REQUEST_ID, ROW, "time", PREDICTION, *LIMITS, VERSION, FORMAT_KEY, WRITER_KEY})
 
 
 @dataclass
@@ -56,7 +58,7 @@ class PredictionLog:
     now: float = field(default_factory=time.time)
 
     def pieces(self) -> Iterator[LiveRows]:
-        """Yield all rows, piece by piece."""
+        """Yield all rows, piece by piece. Raises UnavailableError where a line has the format of a later version."""
         entries = heapq.merge(*(self._entries(path) for path in self.files), key=lambda entry: entry["time"])
         labels, version = self.labels, self.version
         seen = np.zeros(0, dtype=np.int64)
@@ -86,15 +88,15 @@ class PredictionLog:
         try:
             with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
                 for line in file:
-                    if self._is_entry(entry := _parse(line)):
+                    if self._is_entry(entry := _parse(line), path.name):
                         yield entry
                     else:
                         self.left_out += 1
         except (EOFError, gzip.BadGzipFile, zlib.error):  # the rest of the file is cut off
             self.left_out += 1
 
-    def _is_entry(self, entry: Any) -> bool:
-        if not isinstance(entry, dict) or not isinstance(entry.get("features"), dict):
+    def _is_entry(self, entry: Any, file: str) -> bool:
+        if not (isinstance(entry, dict) and is_readable(entry, file) and isinstance(entry.get("features"), dict)):
             return False
         values = entry["features"]
         return (
@@ -180,7 +182,7 @@ class LiveTables:
     rule: Feature | None = None
     others: Sequence[str] = ()
 
-    def columns(self) -> dict[str, Verdict]:
+    def columns(self) -> dict[str, WindowVerdict]:
         """Return what is wrong with the columns: drift where a feature's is missing, a warning where one is new.
 
         The training rows' `others` are neither.
@@ -197,7 +199,7 @@ class LiveTables:
                 got=f"none of {', '.join(names)}",
                 fix="Name a file with these in its header.",
             )
-        verdicts: dict[str, Verdict] = {name: DRIFT for name in names if any(name not in columns for columns in found)}
+        verdicts: dict[str, WindowVerdict] = {name: DRIFT for name in names if any(name not in columns for columns in found)}
         others = sorted(set().union(*found) - set(names) - {self.target, *self.others} - OTHERS)
         return verdicts | dict.fromkeys(others, WARN)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from recipeline.inference.model_info import Feature
 from recipeline.inference.row_checks import is_unseen
 from recipeline.monitoring.kinds.every import KINDS
+from recipeline.monitoring.results import Baseline
 
 #: Tests that need rows and not only shares are made on so many, drawn uniformly from all; the classifier on so many a side.
 MOST_ROWS, MOST_OF_A_SIDE = 10_000, 2_000
@@ -44,7 +44,7 @@ class Live:
     """
 
     features: Sequence[Feature]
-    baseline: Mapping[str, Any]
+    baseline: Baseline
     seed: int
     most: int = MOST_ROWS
     rows: int = 0
@@ -53,8 +53,8 @@ class Live:
     unseen: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
-        self._known = [self.baseline["features"][feature.name] for feature in self.features]
-        self.counts = [np.zeros(len(known["counts"]), dtype=np.int64) for known in self._known]
+        self._known = [self.baseline.features[feature.name] for feature in self.features]
+        self.counts = [np.zeros(len(known.counts), dtype=np.int64) for known in self._known]
         self.missing, self.unseen = (np.zeros(len(self.features), dtype=np.int64) for _ in range(2))
         self._random = np.random.default_rng(self.seed)
         self._kept, self._labelled = (_Draw(self.most, np.zeros((0, len(self.features) + 2))) for _ in range(2))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
+
+from recipeline.monitoring.results import Described
 
 BINS = 10
 
 
-def describe_values(values: np.ndarray) -> dict[str, Any]:
+def describe_values(values: np.ndarray) -> Described:
     """Return how values are spread: moments, quantiles, and how many are in each of at most BINS bins; NaN is counted apart.
 
     `edges` are between the bins; a bin holds what is at least its lower edge and less than its upper one. They are the deciles,
@@ -18,26 +17,26 @@ def describe_values(values: np.ndarray) -> dict[str, Any]:
     """
     known = values[~np.isnan(values)]
     if not known.size:
-        return {"rows": len(values), "missing": len(values), "edges": [], "counts": [0]}
+        return Described(rows=len(values), missing=len(values), edges=(), counts=(0,))
     deciles = np.quantile(known, np.arange(1, BINS) / BINS, method="inverted_cdf")
     repeated = deciles[1:][np.diff(deciles) == 0]
     if known.min() == known.max():
         repeated = deciles[:1]
     edges = np.unique(np.concatenate([deciles, np.nextafter(repeated, np.inf)]))
-    return {
-        "rows": len(values),
-        "missing": int(len(values) - known.size),
-        "edges": edges.tolist(),
-        "counts": count_bins(known, edges).tolist(),
-        "quantiles": np.quantile(known, np.arange(101) / 100, method="inverted_cdf").tolist(),
-        "mean": float(known.mean()),
-        "std": float(known.std()) if known.min() < known.max() else 0.0,
-    }
+    return Described(
+        rows=len(values),
+        missing=int(len(values) - known.size),
+        edges=tuple(edges.tolist()),
+        counts=tuple(count_bins(known, edges).tolist()),
+        quantiles=tuple(np.quantile(known, np.arange(101) / 100, method="inverted_cdf").tolist()),
+        mean=float(known.mean()),
+        std=float(known.std()) if known.min() < known.max() else 0.0,
+    )
 
 
-def is_constant(described: Mapping[str, Any]) -> bool:
-    """Whether values, as `describe_values` describes them, are all the same: they have no spread to measure in."""
-    return bool(described["quantiles"][0] == described["quantiles"][-1])
+def is_constant(described: Described) -> bool:
+    """Whether values are all the same, or none is known: they have no spread to measure in."""
+    return not described.quantiles or described.quantiles[0] == described.quantiles[-1]
 
 
 def count_bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:

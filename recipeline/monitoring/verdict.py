@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
-Verdict = Literal["ok", "warn", "drift", "too small"]
+from recipeline.monitoring.results import WindowVerdict
 
-OK: Verdict = "ok"
+OK: WindowVerdict = "ok"
 
-WARN: Verdict = "warn"
+WARN: WindowVerdict = "warn"
 
-DRIFT: Verdict = "drift"
+DRIFT: WindowVerdict = "drift"
 
-TOO_SMALL: Verdict = "too small"
+TOO_SMALL: WindowVerdict = "too small"
 
 #: How bad a verdict is; of too few rows nothing is said.
 SEVERITY: dict[str, int] = {OK: 0, WARN: 1, DRIFT: 2}
 
 
-def worst(verdicts: Iterable[str]) -> str:
+def worst(verdicts: Iterable[WindowVerdict]) -> WindowVerdict:
     """Return the worst of the verdicts; ok where there is none."""
     return max(verdicts, key=lambda verdict: SEVERITY.get(verdict, 0), default=OK)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from recipeline.monitoring.results import Compared, DriftReport, Finding, WindowSummary
 from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL
 
 #: From this share on, rows that the model learned from are mentioned.
@@ -20,66 +20,64 @@ _MEASURES = {
 }
 
 
-def describe_finding(finding: Mapping[str, Any]) -> str:
-    """Return a finding, as `Finding.as_dict` gives it, in a line."""
-    rule, subject, limits = finding["rule"], finding["subject"], finding["limits"]
+def describe_finding(finding: Finding) -> str:
+    """Return a finding in a line."""
+    rule, subject, limits, verdict = finding.rule, finding.subject, finding.limits, finding.verdict
     if rule == "columns":
-        return (
-            f"  {finding['verdict']}: {subject}: {'the column is missing' if finding['verdict'] == DRIFT else 'a new column'}"
-        )
-    measure = _MEASURES[rule].format(value=finding["value"])
-    return f"  {finding['verdict']}: {subject}: {measure} (warn {limits['warn']:g}, drift {limits['drift']:g})"
+        return f"  {verdict}: {subject}: {'the column is missing' if verdict == DRIFT else 'a new column'}"
+    measure = _MEASURES[rule].format(value=finding.value)
+    return f"  {verdict}: {subject}: {measure} (warn {limits.warn:g}, drift {limits.drift:g})"
 
 
-def explain_drift(report: Mapping[str, Any]) -> str:
+def explain_drift(report: DriftReport) -> str:
     """Return in a sentence what a report, as monitoring saves it, says of its newest window."""
-    newest = report["newest"]
-    whose = "rows that version {version} learned from".format(**report["model"])
-    number = f"{newest['rows']:,} rows"
-    if not newest["rows"]:
+    newest = report.newest
+    whose = f"rows that version {report.model.version} learned from"
+    number = f"{newest.rows:,} rows"
+    if not newest.rows:
         return _explain_incomplete(report)
-    if newest["verdict"] == TOO_SMALL:
-        copies = "" if newest["observations"] >= newest["kept"] else f", {newest['observations']:,} without copies,"
+    if newest.verdict == TOO_SMALL:
+        copies = "" if newest.observations >= newest.kept else f", {newest.observations:,} without copies,"
         return f"{number}{copies} are too few to say anything."
-    subjects = list(dict.fromkeys(it["subject"] for it in newest["findings"] if it["verdict"] == newest["verdict"]))
-    if newest["verdict"] == OK:
+    subjects = list(dict.fromkeys(it.subject for it in newest.findings if it.verdict == newest.verdict))
+    if newest.verdict == OK:
         return f"{number} are like the {whose}."
     return f"{number} differ from the {whose}: {', '.join(subjects)}."
 
 
-def _explain_incomplete(report: Mapping[str, Any]) -> str:
+def _explain_incomplete(report: DriftReport) -> str:
     """Return what is said where no window is complete: no row is judged, and of a table its columns are."""
-    size = report.get("window_rows")
-    why = f"No window of {size:,} rows is full, there are {report['rows']:,}" if size else "No complete window has rows"
-    columns = ", ".join(finding["subject"] for finding in report["newest"]["findings"])
+    size = report.window_rows
+    why = f"No window of {size:,} rows is full, there are {report.rows:,}" if size else "No complete window has rows"
+    columns = ", ".join(finding.subject for finding in report.newest.findings)
     if columns:
         return f"The columns differ: {columns}. {why}: no row is judged."
     return f"{why}: nothing is judged."
 
 
-def name_verdict(newest: Mapping[str, Any]) -> str:
+def name_verdict(newest: Compared) -> str:
     """Return the verdict on the window that decides, as the output names it."""
-    return "NOT JUDGED" if newest["verdict"] == TOO_SMALL and not newest["rows"] else str(newest["verdict"]).upper()
+    return "NOT JUDGED" if newest.verdict == TOO_SMALL and not newest.rows else newest.verdict.upper()
 
 
-def explain_open(windows: Sequence[Mapping[str, Any]]) -> str:
+def explain_open(windows: Sequence[WindowSummary]) -> str:
     """Return what is said of the newest window, in a sentence, where it is not complete and decides nothing; else empty."""
-    if not windows or windows[-1].get("is_complete", True):
+    if not windows or windows[-1].is_complete:
         return ""
-    return f"The newest window is not complete and decides nothing: {windows[-1]['rows']:,} rows, {windows[-1]['verdict']}."
+    return f"The newest window is not complete and decides nothing: {windows[-1].rows:,} rows, {windows[-1].verdict}."
 
 
-def explain_left_out(report: Mapping[str, Any]) -> str:
+def explain_left_out(report: DriftReport) -> str:
     """Return how many lines are left out and why, in a sentence; empty where none is."""
-    count = report["left_out"]
+    count = report.left_out
     return f"{count:,} lines are left out: cut off, with more or fewer fields, odd values or a time to come." if count else ""
 
 
-def explain_known(newest: Mapping[str, Any]) -> str:
+def explain_known(newest: Compared) -> str:
     """Return what follows from rows that the model learned from, in a sentence; empty where hardly one is."""
-    if newest["known_share"] < _MENTIONED:
+    if newest.known_share < _MENTIONED:
         return ""
-    known = f"{newest['known_share']:.1%} of the rows are among those that it learned from"
-    is_left_out = newest.get("is_judged") and not newest["domain"]
+    known = f"{newest.known_share:.1%} of the rows are among those that it learned from"
+    is_left_out = newest.is_judged and not newest.domain
     left_out = ", and too few others are left to judge all features together" if is_left_out else ""
     return f"{known}: what it predicts of them is not compared{left_out}."

@@ -14,6 +14,7 @@ from recipeline.orchestration.step import Params
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.lineage import lineage_of, recorded
 from recipeline.tracking.manifest import Reader
+from recipeline.tracking.tags import RunTags
 
 #: Registering and promoting change the registry, whose state no fingerprint covers: they always run, and do nothing twice.
 CACHED = ("ingest", "split", "train", "evaluate")
@@ -79,7 +80,7 @@ def _is_finished(session: Session, run_id: str, expected: str) -> bool:
     return bool(
         run.info.status == "FINISHED"
         and run.info.lifecycle_stage == "active"
-        and run.data.tags.get("recipeline.fingerprint") == expected
+        and run.data.tags.get(RunTags.FINGERPRINT) == expected
     )
 
 
@@ -89,7 +90,7 @@ def _reason(session: Session, reader: Reader, name: str, components: Mapping[str
     if not newest:
         return "not run before"
     run: Run = newest[0]
-    before = recorded(reader, run)["components"]
+    before = recorded(reader, run).components
     changed = differences(before, components)
     own = [line for line in changed if not line.startswith(RESULT)]
     if own and before:

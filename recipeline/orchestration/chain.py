@@ -17,6 +17,7 @@ from recipeline.orchestration.session import CONTENT, RESULT, Session
 from recipeline.orchestration.step import Params
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.lineage import lineage_of, recorded
+from recipeline.tracking.results import Recorded
 from recipeline.tracking.runs import StepRun
 
 
@@ -116,7 +117,7 @@ def _is_known_to_work(session: Session, name: str, params: Params) -> bool:
     """
     with store_errors(session.store.uri):
         newest = session.history.newest(name)
-        return bool(newest) and not _changes(session, name, params, recorded(session.reader, newest[0])["components"])
+        return bool(newest) and not _changes(session, name, params, recorded(session.reader, newest[0]).components)
 
 
 def _complete(session: Session, name: str, params: Params) -> dict[str, str]:
@@ -143,7 +144,7 @@ def _run(
         components = session.components(step, params, run.parent_tag("fingerprint"))
         run.tag(fingerprint=fingerprint(components))
         shown = {key: redact(value) for key, value in params.items()}
-        run.save(FINGERPRINT, {"params": shown, "components": components})
+        run.save(FINGERPRINT, Recorded(shown, components))
         try:
             with run.limited_to(step.reads, step.writes):
                 words = step.work(session, run, **params)
@@ -183,9 +184,9 @@ def _warn_when_stale(session: Session, lineage: Mapping[str, str]) -> None:
     reader = session.reader
     for name, run_id in lineage.items():
         before = recorded(reader, session.history.get(name, run_id))
-        params = _complete(session, name, before["params"])
+        params = _complete(session, name, before.params)
         try:
-            lines = _changes(session, name, params, before["components"])
+            lines = _changes(session, name, params, before.components)
         except UsageError as error:
             session.reporter.say(f"warning: {name} run {run_id} was made with another recipe. {error.sentence}")
             continue

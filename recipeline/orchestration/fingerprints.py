@@ -38,6 +38,7 @@ COVERED = tuple(
         "data.neighbours",
         "data.numbers",
         "data.relations",
+        "data.results",
         "data.schema",
         "data.smells",
         "data.splits",
@@ -47,6 +48,7 @@ COVERED = tuple(
         "inference",
         "metrics",
         "monitoring",
+        "records",
         "tracking._compat",
         "tracking.candidate_runs",
         "tracking.datasets",
@@ -116,10 +118,17 @@ def _statements(tree: ast.AST) -> Iterator[ast.AST]:
     Expressions, most of its nodes, contain none.
     """
     for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        if name == "body" and _is_for_types(tree):
+            continue
         inside = getattr(tree, name, None)
         for node in inside if isinstance(inside, list) else ():
             yield node
             yield from _statements(node)
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    """Whether a statement is an ``if TYPE_CHECKING``, whose body is for a type checker and runs nothing."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _imported_names(tree: ast.AST, package: tuple[str, ...]) -> Iterator[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
 
 from mlflow.entities.model_registry import ModelVersion
 
@@ -12,14 +12,46 @@ from recipeline.artifacts import DECISION
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.fingerprints import differences
 from recipeline.orchestration.session import RESULT, Session
+from recipeline.promotion.results import RecordedDecision
 from recipeline.registry.facts import facts_of
-from recipeline.registry.history import terms
-from recipeline.tracking.lineage import TAG_PREFIX, lineage_of_version, recorded
+from recipeline.registry.history import Term, terms
+from recipeline.tracking.lineage import lineage_of_version, recorded
+from recipeline.tracking.tags import PREFIX, bare
 
 
-def explain_version(session: Session, version: ModelVersion) -> dict[str, Any]:
-    """Return the provenance of a version as plain values, for JSON and `why`."""
-    tags = {key.removeprefix(TAG_PREFIX): value for key, value in version.tags.items() if key.startswith(TAG_PREFIX)}
+@dataclass(frozen=True)
+class StepRunState:
+    """A run of a version's lineage: its ID, and whether it is `active`, `deleted` or `gone`."""
+
+    run_id: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """All that is known of a version, as `why` shows it: `tags` has all facts, `before` is the version before it.
+
+    `created` is in milliseconds since 1970; `differences` are a line each.
+    """
+
+    name: str
+    version: str
+    stage: str
+    created: int
+    candidate_run_id: str
+    runs: Mapping[str, StepRunState]
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    decision: RecordedDecision | None
+    terms: Sequence[Term]
+    before: str | None
+    differences: Sequence[str]
+
+
+def explain_version(session: Session, version: ModelVersion) -> Provenance:
+    """Return the provenance of a version."""
+    tags = {bare(key): value for key, value in version.tags.items() if key.startswith(PREFIX)}
     with suppress(UnavailableError):  # the rest is told without version.json too
         tags = facts_of(session.reader, version)
     runs = {step: tags.get(f"{step}_run_id", "") for step in session.order}
@@ -30,29 +62,26 @@ def explain_version(session: Session, version: ModelVersion) -> dict[str, Any]:
     except UnavailableError:
         decision = None
     before = _before(session, version)
-    return {
-        "name": version.name,
-        "version": str(version.version),
-        "stage": version.current_stage,
-        "created": version.creation_timestamp,
-        "candidate_run_id": version.run_id,
-        "runs": {
-            step: {"run_id": run_id, "state": run.info.lifecycle_stage if (run := found[step]) else "gone"}
+    lineages = [lineage_of_version(it, session.order) for it in (before, version) if it]
+    return Provenance(
+        name=version.name,
+        version=str(version.version),
+        stage=version.current_stage,
+        created=version.creation_timestamp,
+        candidate_run_id=version.run_id,
+        runs={
+            step: StepRunState(run_id, run.info.lifecycle_stage if (run := found[step]) else "gone")
             for step, run_id in runs.items()
             if run_id
         },
-        "tags": tags,
-        "params": dict(fitted.data.params) if fitted else {},
-        "metrics": dict(fitted.data.metrics) if fitted else {},
-        "decision": decision,
-        "terms": [
-            term.as_dict() for term in terms(session.registry.ledger.read().changes) if term.version == str(version.version)
-        ],
-        "before": str(before.version) if before else None,
-        "differences": differing_components(session, *(lineage_of_version(it, session.order) for it in (before, version)))
-        if before
-        else [],
-    }
+        tags=tags,
+        params=dict(fitted.data.params) if fitted else {},
+        metrics=dict(fitted.data.metrics) if fitted else {},
+        decision=decision,
+        terms=[term for term in terms(session.registry.ledger.read().changes) if term.version == str(version.version)],
+        before=str(before.version) if before else None,
+        differences=differing_components(session, *lineages) if before else [],
+    )
 
 
 def _before(session: Session, version: ModelVersion) -> ModelVersion | None:
@@ -76,7 +105,7 @@ def differing_components(session: Session, before: Mapping[str, str], now: Mappi
         if before.get(step) == now.get(step):
             continue
         pair = [session.find_run(lineage.get(step, "")) for lineage in (before, now)]
-        parts = [recorded(session.reader, run)["components"] if run else {} for run in pair]
+        parts = [recorded(session.reader, run).components if run else {} for run in pair]
         if not all(parts):
             lines.append(f"{step}: unknown: its upstream run was deleted")
             continue

@@ -125,7 +125,9 @@ class Session:
         values = step.inputs(self, **params)
         settings = {key: value.strip('"') for key, value in flatten(values).items()}
         modules = self._modules(values)  # what the recipe names by import path is code too
-        code = code_components(self.root, [f"steps.{step.name}", *modules])
+        handed_on = (*(step.reads or ()), *(step.writes or ()))
+        types = {it.type.rpartition(".")[0] for it in handed_on if it.type}  # so is what its artifacts are read as
+        code = code_components(self.root, [f"steps.{step.name}", *types, *modules])
         content = step.content(self, **params) if step.content and with_content else {}
         content = {f"{CONTENT} {name}": digest for name, digest in content.items()}
         parent = {f"{RESULT} {upstream[-1]}": parent_fingerprint[:12]} if upstream else {}

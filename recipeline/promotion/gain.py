@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,43 +18,11 @@ from sklearn.base import BaseEstimator, clone
 from recipeline.data.relations import Relations
 from recipeline.engine.local import Call, Workers
 from recipeline.metrics.bootstrap import resample_scores
+from recipeline.promotion.results import Gain
 from recipeline.training.weights import fit_weighted
 
 #: The two sides of a comparison.
 CHALLENGER, CHAMPION = "challenger", "champion"
-
-
-@dataclass(frozen=True)
-class Gain:
-    """How much higher R2 of the challenger is than the champion's on the same rows.
-
-    `lower` is the one-sided limit of confidence at `level`, `interval_90` a two-sided one of 90 % to look at. `std_error` is
-    the larger of `bootstrap_std_error` and, of a cross-validation, `corrected_std_error`. `distinct_rows` counts distinct rows,
-    or where the recipe names groups, these: `unit` says which. Over time, `blocks` is the number of blocks in time that the
-    bootstrap draws, and `left_out` that of the earliest rows, which no fold predicts.
-    """
-
-    gain: float
-    lower: float
-    level: float
-    interval_90: tuple[float, float]
-    std_error: float
-    bootstrap_std_error: float
-    corrected_std_error: float | None
-    r2: dict[str, float]
-    mae: dict[str, float]
-    rows: int
-    distinct_rows: int
-    repeats: int
-    folds: int
-    seed: int
-    unit: str = "distinct rows"
-    blocks: int | None = None
-    left_out: int = 0
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON takes them."""
-        return {**asdict(self), "interval_90": list(self.interval_90)}
 
 
 @dataclass(frozen=True)

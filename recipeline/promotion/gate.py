@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from recipeline.config.profile import Policy
 from recipeline.config.rules import Promotion
 from recipeline.config.table import SYNTHETIC
 from recipeline.evaluation.gates import VALIDATED
-
-if TYPE_CHECKING:
-    from recipeline.promotion.gain import Gain
-    from recipeline.promotion.guard_rails import Rail
+from recipeline.promotion.results import Decision, Gain, Rail
 
 Rule = Literal["first", "recipe", "refresh"]
 
@@ -44,29 +41,6 @@ class Contender:
     def is_synthetic(self) -> bool:
         """Whether it was trained on made-up rows."""
         return self.data_source == SYNTHETIC
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What happens to the challenger (`promoted` or `kept`), by which rule, why, and the evidence.
-
-    `passed` says whether the gate found for it, also where the policy asks a person first.
-    """
-
-    outcome: Literal["promoted", "kept"]
-    rule: str
-    reason: str
-    passed: bool
-    evidence: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def promoted(self) -> bool:
-        """Whether the challenger goes into Production."""
-        return self.outcome == "promoted"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON takes them."""
-        return asdict(self)
 
 
 def loses_real_rows(challenger: Contender, champion: Contender | None) -> bool:

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,23 +13,30 @@ from sklearn.base import BaseEstimator
 
 from recipeline.config.rules import GuardRails
 from recipeline.metrics.regression import in_slice
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, Gain
+from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers
+from recipeline.promotion.results import Gain, Rail
 
 #: A slice of fewer rows is reported, and decides nothing.
 MIN_SLICE_ROWS = 20
 _LATENCY_CALLS, _LATENCY_SECONDS = 5, 10
 
 
-def slice_errors(answers: Answers, slices: Mapping[str, tuple[float | None, float | None]]) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True)
+class ErrorsByArm:
+    """The rows of a slice, and the mean absolute error of each arm on them; None where it has no row."""
+
+    rows: int
+    mae: Mapping[str, float | None]
+
+
+def slice_errors(answers: Answers, slices: Mapping[str, tuple[float | None, float | None]]) -> dict[str, ErrorsByArm]:
     """Return per slice of the target (from, to; both included, None is open) its rows and each arm's mean absolute error."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, ErrorsByArm] = {}
     for name, (low, high) in slices.items():
         rows = in_slice(answers.target, low, high)
         errors = {arm: np.abs(answers.errors(arm)[rows]) for arm in answers.predicted}
-        found[name] = {
-            "rows": int(rows.sum()),
-            "mae": {arm: float(values.mean()) if rows.any() else None for arm, values in errors.items()},
-        }
+        mae = {arm: float(values.mean()) if rows.any() else None for arm, values in errors.items()}
+        found[name] = ErrorsByArm(int(rows.sum()), mae)
     return found
 
 
@@ -48,27 +54,16 @@ def one_row_latency(model: BaseEstimator, features: pd.DataFrame, *, limit: floa
     return least
 
 
-@dataclass(frozen=True)
-class Rail:
-    """A guard rail: what is measured, the most it may be (None: it decides nothing), and whether it holds."""
-
-    name: str
-    value: float | None
-    limit: float | None
-    passed: bool
-    note: str = ""
-
-
 def measure_rails(
-    rails: GuardRails, gain: Gain, slices: Mapping[str, Mapping[str, Any]], latency_ms: float, *, against_champion: bool
+    rails: GuardRails, gain: Gain, slices: Mapping[str, ErrorsByArm], latency_ms: float, *, against_champion: bool
 ) -> list[Rail]:
     """Return each guard rail with its value; errors count only where there is a champion for them to be worse than."""
     found = [_error_rail("MAE", gain.mae, rails.mae if against_champion else None)]
     for name, entry in slices.items():
-        enough = entry["rows"] >= MIN_SLICE_ROWS
+        enough = entry.rows >= MIN_SLICE_ROWS
         limit = rails.slice_mae if against_champion and enough else None
-        note = f"{entry['rows']} rows" + ("" if enough else f", fewer than {MIN_SLICE_ROWS}")
-        found.append(_error_rail(f"MAE of {name}", entry["mae"], limit, note))
+        note = f"{entry.rows} rows" + ("" if enough else f", fewer than {MIN_SLICE_ROWS}")
+        found.append(_error_rail(f"MAE of {name}", entry.mae, limit, note))
     fast = rails.latency_ms is None or latency_ms <= rails.latency_ms
     return [*found, Rail("one-row latency in ms", latency_ms, rails.latency_ms, fast)]
 

@@ -21,25 +21,17 @@ from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
 from recipeline.metrics.regression import score_predictions
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, Gain, cross_validate, keep_answered, measure_gain
+from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, keep_answered, measure_gain
 from recipeline.promotion.gate import Rule, corrected_level
-from recipeline.promotion.guard_rails import Rail, measure_rails, one_row_latency, slice_errors
+from recipeline.promotion.guard_rails import measure_rails, one_row_latency, slice_errors
+from recipeline.promotion.results import MEAN_PREDICTOR, CumulativeGain, Evidence
 from recipeline.registry.loading import load_version
 from recipeline.tracking.models import feature_names
 from recipeline.tracking.runs import StepRun
+from recipeline.tracking.tags import PREFIX, VersionTags
 
-
-@dataclass(frozen=True)
-class Evidence:
-    """What was measured: the gain in R2, the guard rails, and what else belongs in the record.
-
-    `cumulative` is the gain over the last champion that won by its recipe, where refreshes have followed that one.
-    """
-
-    gain: Gain
-    rails: list[Rail]
-    details: dict[str, Any]
-    cumulative: Gain | None = None
+#: What a rule measures besides the gain, by the name that evidence has it under.
+Details = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -78,8 +70,8 @@ class Contest:
         measure = partial(measure_gain, level=level, draws=settings.bootstrap_draws, seed=self.recipe.random_state)
         gain, cumulative = measure(answers), None
         if rule == "refresh" and self.origin is not None:
-            cumulative = measure(self._fitted(model, table, self.origin))
-            details |= {"cumulative": {"champion": str(self.origin.version), **cumulative.as_dict()}}
+            since = measure(self._fitted(model, table, self.origin))
+            cumulative = CumulativeGain(**vars(since), champion=str(self.origin.version))
         limits = {name: (rows.min, rows.max) for name, rows in settings.guard_rails.slices.items()}
         rails = measure_rails(
             settings.guard_rails,
@@ -88,16 +80,26 @@ class Contest:
             one_row_latency(model, table[feature_names(self._uri(self.challenger))], limit=settings.guard_rails.latency_ms),
             against_champion=self.champion is not None,
         )
-        return Evidence(gain, rails, {**details, "candidates": candidates, "attempt": self.attempt}, cumulative)
+        return Evidence(
+            **vars(gain),
+            champion=str(self.champion.version) if self.champion else MEAN_PREDICTOR,
+            needed=-settings.margin if rule == "refresh" else 0.0,
+            candidates=candidates,
+            attempt=self.attempt,
+            guard_rails=tuple(rails),
+            data_digest=self.run.parent_tag("data_digest"),
+            cumulative=cumulative,
+            **details,
+        )
 
     def _uri(self, version: ModelVersion) -> str:
         return f"models:/{self.model_name}/{version.version}"
 
-    def _first(self, _: BaseEstimator, __: pd.DataFrame) -> tuple[Answers, dict[str, Any]]:
+    def _first(self, _: BaseEstimator, __: pd.DataFrame) -> tuple[Answers, Details]:
         """Hold the out-of-fold predictions that it was chosen by against the mean of the rows that each fold saw."""
         train, out_of_fold = self.run.load(TRAIN), self.run.load(OUT_OF_FOLD)
         target = train[self.recipe.target].to_numpy(dtype=float)
-        name = self.challenger.tags["recipeline.candidate"]
+        name = self.challenger.tags[VersionTags.CANDIDATE]
         folds, mean = np.full((len(train), 1), -1), np.full((len(train), 1), np.nan)
         linear: np.ndarray | None = np.full(len(train), np.nan)
         features = train[list(self.recipe.features)]
@@ -120,7 +122,7 @@ class Contest:
         r2 = None if linear is None else score_predictions(answers.target, linear[scored], answers.weights)["r2"]
         return answers, {"r2_linear_regression": r2}
 
-    def _recipes(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, dict[str, Any]]:
+    def _recipes(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, Details]:
         """Cross-validate both recipes, each rebuilt from its logged model, on all rows of the data set."""
         assert self.champion is not None
         settings = self.recipe.promotion
@@ -143,7 +145,7 @@ class Contest:
             raise _not_comparable(uris[CHAMPION], " ".join(str(error).split())[:200]) from None
         return answers, {}
 
-    def _refreshed(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, dict[str, Any]]:
+    def _refreshed(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, Details]:
         assert self.champion is not None
         answers = self._fitted(model, table, self.champion)
         return answers, {"unseen_rows": len(answers.target)}
@@ -190,11 +192,11 @@ class Contest:
         return table[names]
 
     def _training_rows(self, version: ModelVersion) -> pd.DataFrame:
-        return self.run.reader.load(TRAINING_ROWS, version.tags.get("recipeline.register_run_id", ""))
+        return self.run.reader.load(TRAINING_ROWS, version.tags.get(VersionTags.REGISTER_RUN_ID, ""))
 
     def run_tag(self, name: str) -> str:
         """Return a tag of the challenger."""
-        return str(self.challenger.tags.get(f"recipeline.{name}", ""))
+        return str(self.challenger.tags.get(f"{PREFIX}{name}", ""))
 
 
 def _not_comparable(uri: str, got: str) -> UnavailableError:

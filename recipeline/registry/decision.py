@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from mlflow.entities.model_registry import ModelVersion
 
@@ -15,14 +15,16 @@ from recipeline.config.profile import Policy
 from recipeline.config.recipe import Recipe
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
-from recipeline.promotion.gate import Contender, Decision, Rule, choose_rule, judge
+from recipeline.promotion.gate import Contender, Rule, choose_rule, judge
+from recipeline.promotion.results import MEAN_PREDICTOR, Decision, Evidence
 from recipeline.registry.facts import digests_of, facts_of
 from recipeline.registry.ledger import EXTERNAL, FORCED, ROLLBACK
 from recipeline.registry.tries import count_looks, look_of, record_attempt
-from recipeline.registry.versions import WITHDRAWN, ChangedBy, Registry
+from recipeline.registry.versions import ChangedBy, Registry
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.models import feature_names, model_id_of
 from recipeline.tracking.runs import StepRun
+from recipeline.tracking.tags import VersionTags, run_id_tag
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -33,13 +35,13 @@ def as_contender(version: ModelVersion) -> Contender:
     tags, digests = version.tags, digests_of(version)
     return Contender(
         version=str(version.version),
-        verdict=tags.get("recipeline.verdict", "unknown"),
-        data_source=tags.get("recipeline.data_source", "unknown"),
-        split_method=tags.get("recipeline.split_method", "unknown"),
+        verdict=tags.get(VersionTags.VERDICT, "unknown"),
+        data_source=tags.get(VersionTags.DATA_SOURCE, "unknown"),
+        split_method=tags.get(VersionTags.SPLIT_METHOD, "unknown"),
         recipe=digests["recipe_digest"],
         training_rows=digests["training_rows"],
         environment=digests["environment_digest"],
-        withdrawn=tags.get(WITHDRAWN, ""),
+        withdrawn=tags.get(VersionTags.WITHDRAWN, ""),
     )
 
 
@@ -98,36 +100,27 @@ def decide(
         if champion is None:
             raise
         return Decision("kept", "not-comparable", f"the two cannot be compared: {error.sentence}", passed=False)
-    gain = evidence.gain
     opponent = f"version {champion.version}" if champion else "the mean predictor"
     decision = judge(
         rule,
-        gain,
-        evidence.rails,
+        evidence,
+        evidence.guard_rails,
         recipe.promotion,
         policy=policy,
         opponent=opponent,
         cumulative=evidence.cumulative,
     )
-    registry.note(str(challenger.version), {"gate_rule": rule, "gate_gain": gain.gain, "gate_lower": gain.lower})
-    details = {
-        "champion": held_against,
-        **gain.as_dict(),
-        **evidence.details,
-        "needed": -recipe.promotion.margin if rule == "refresh" else 0.0,
-        "guard_rails": [asdict(rail) for rail in evidence.rails],
-        "data_digest": run.parent_tag("data_digest"),
-    }
-    return replace(decision, evidence=details)
+    registry.note(str(challenger.version), {"gate_rule": rule, "gate_gain": evidence.gain, "gate_lower": evidence.lower})
+    return replace(decision, evidence=evidence)
 
 
 def require_champion(champion: ModelVersion, reader: Reader) -> None:
     """Raise UnavailableError where the champion's model or its golden rows are missing, cut off or changed."""
     tags = champion.tags
     try:
-        if "recipeline.train_run_id" in tags:
-            reader.require_model(model_id_of(champion), tags["recipeline.train_run_id"])
-            reader.load(GOLDEN, tags["recipeline.evaluate_run_id"])
+        if run_id_tag("train") in tags:
+            reader.require_model(model_id_of(champion), tags[run_id_tag("train")])
+            reader.load(GOLDEN, tags[run_id_tag("evaluate")])
         else:  # registered by other means: there are no digests of its files
             feature_names(f"models:/{champion.name}/{champion.version}")
     except UnavailableError as error:
@@ -146,7 +139,7 @@ def find_origin(registry: Registry, champion: ModelVersion) -> ModelVersion | No
     version, versions = champion, {str(it.version): it for it in registry.versions()}
     for entry in reversed(registry.ledger.read().changes):
         if entry.after == str(version.version) and entry.kind not in (ROLLBACK, EXTERNAL):
-            is_refresh = entry.kind != FORCED and version.tags.get("recipeline.gate_rule") == "refresh"
+            is_refresh = entry.kind != FORCED and version.tags.get(VersionTags.GATE_RULE) == "refresh"
             if not is_refresh or entry.before not in versions:
                 break
             version = versions[entry.before]
@@ -162,15 +155,15 @@ def _attempt_key(rule: Rule, challenger: ModelVersion, run: StepRun, recipe: Rec
 
 def _count_compared(reader: Reader, challenger: ModelVersion) -> int:
     """Return how many settings the challenger is the best of; 1 where it was registered by other means."""
-    count = challenger.tags.get("recipeline.candidates_compared")  # of a version of 0.2.0 and before
+    count = challenger.tags.get(VersionTags.CANDIDATES_COMPARED)  # of a version of 0.2.0 and before
     return int(count or facts_of(reader, challenger).get("candidates_compared", 1))
 
 
 def name_of(champion: ModelVersion | None) -> str:
     """Return what a challenger is held against: the champion's version, or the mean predictor."""
-    return str(champion.version) if champion else "mean predictor"
+    return str(champion.version) if champion else MEAN_PREDICTOR
 
 
-def gains_of(evidence: Mapping[str, Any]) -> dict[str, float]:
+def gains_of(evidence: Evidence | None) -> dict[str, float]:
     """Return a decision's measured gain and its lower limit as metrics; none where nothing was measured."""
-    return {f"best.{name}": evidence[key] for name, key in (("gain", "gain"), ("gain_lower", "lower")) if key in evidence}
+    return {"best.gain": evidence.gain, "best.gain_lower": evidence.lower} if evidence else {}

@@ -11,18 +11,11 @@ from collections.abc import Mapping
 from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.artifacts import VERSION
-from recipeline.tracking.lineage import TAG_PREFIX
 from recipeline.tracking.manifest import Reader
-
-IDENTITY = "recipeline.identity"
+from recipeline.tracking.tags import PREFIX, VersionTags, bare, tags_in
 
 #: The facts that are tags of a version, besides the run IDs of its lineage and what the gate finds (`gate_*`, `held_against`).
-TAGS = (
-    *("recipe", "profile", "candidate", "verdict"),
-    *("data_source", "data_digest", "split_method"),
-    *("cv_mean_score", "cv_std", "r2", "rmse", "mae"),
-    *("git_commit", "git_dirty"),
-)
+TAGS = frozenset(bare(tag) for tag in tags_in(VersionTags) if tag.writers == "`register`")
 
 #: What makes two versions the same: their identity has the beginning of each of these digests, in this order.
 DIGESTS = ("recipe_digest", "training_rows", "environment_digest")
@@ -31,23 +24,22 @@ DIGESTS = ("recipe_digest", "training_rows", "environment_digest")
 DIGEST_LENGTH = 16
 
 
-def choose_tags(facts: Mapping[str, object]) -> dict[str, object]:
+def choose_tags(facts: Mapping[str, str | float]) -> dict[str, str | float]:
     """Return the facts that become tags of a version, by their names without prefix."""
     return {name: value for name, value in facts.items() if name in TAGS or name.endswith("_run_id")}
 
 
-def identify(facts: Mapping[str, object]) -> str:
+def identify(facts: Mapping[str, str | float]) -> str:
     """Return what a version is recognised by: equal where recipe, training rows and environment are."""
     return "/".join(str(facts[name])[:DIGEST_LENGTH] for name in DIGESTS)
 
 
 def digests_of(version: ModelVersion) -> dict[str, str]:
     """Return the beginnings of the digests of a version; empty ones where it was registered by other means."""
-    parts = str(version.tags.get(IDENTITY, "")).split("/")
+    parts = str(version.tags.get(VersionTags.IDENTITY, "")).split("/")
     kept = parts if len(parts) == len(DIGESTS) else [""] * len(DIGESTS)
     return {
-        name: str(version.tags.get(f"{TAG_PREFIX}{name}", part))[:DIGEST_LENGTH]
-        for name, part in zip(DIGESTS, kept, strict=True)
+        name: str(version.tags.get(f"{PREFIX}{name}", part))[:DIGEST_LENGTH] for name, part in zip(DIGESTS, kept, strict=True)
     }
 
 
@@ -58,8 +50,8 @@ def facts_of(reader: Reader, version: ModelVersion) -> dict[str, str]:
     ------
     UnavailableError : the version has a run of register, whose version.json is not there.
     """
-    tags = {name.removeprefix(TAG_PREFIX): value for name, value in version.tags.items() if name.startswith(TAG_PREFIX)}
+    tags = {bare(name): value for name, value in version.tags.items() if name.startswith(PREFIX)}
     if "register_run_id" not in tags:
         return tags
-    made = reader.load(VERSION, tags["register_run_id"])["tags"]
+    made = reader.load(VERSION, tags["register_run_id"]).tags
     return {**{name: str(value) for name, value in made.items()}, **tags}

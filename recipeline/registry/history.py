@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
-from typing import Any
 
 from recipeline.errors import UsageError
-from recipeline.registry.ledger import Entry
+from recipeline.registry.results import Entry
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -32,11 +31,6 @@ class Term:
     evidence: str
     run_id: str
     entry: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON takes them, times in ISO 8601, UTC."""
-        times = {"since": self.since.isoformat(), "until": self.until.isoformat() if self.until else None}
-        return {**asdict(self), **times}
 
 
 def terms(changes: Iterable[Entry]) -> list[Term]:

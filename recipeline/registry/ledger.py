@@ -15,17 +15,18 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from recipeline.escape import for_markdown
+from recipeline.registry.results import APPLIED, OPEN, REVERTED, Entry
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.store import require_registered, search_versions
+from recipeline.tracking.tags import LedgerTags, tags_in
 
 #: The kinds of an entry: what changed Production.
 PROMOTE, APPROVE, FORCED, ROLLBACK = "promote", "approve", "forced", "rollback"
@@ -39,15 +40,7 @@ LOOK, ATTEMPT = "look", "attempt"
 #: The kinds of an entry that leaves Production as it is.
 NOTES = frozenset({ACKNOWLEDGE, LOOK, ATTEMPT})
 
-OPEN, APPLIED, REVERTED = "open", "applied", "reverted"
-
-_ENTRY, _HASH, _MAC, _STATE, _HEAD = (
-    "recipeline.entry",
-    "recipeline.entry_hash",
-    "recipeline.entry_mac",
-    "recipeline.state",
-    "recipeline.ledger_head",
-)
+_ENTRY, _HASH, _MAC, _STATE, _HEAD = tags_in(LedgerTags)
 
 _REASON_LENGTH = 1000
 
@@ -60,48 +53,6 @@ class Actor:
 
     name: str
     host: str
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A change of Production, or a note. `before` and `after` are versions, empty where there was or is none.
-
-    `number` and `state` (open while it is carried out, then applied, or reverted) are not part of what is hashed.
-    """
-
-    previous_hash: str
-    time: str
-    kind: str
-    before: str
-    after: str
-    actor: str
-    host: str
-    reason: str
-    run_id: str
-    evidence: str = ""
-    acknowledged: tuple[str, ...] = ()
-    number: int = field(default=0, compare=False)
-    state: str = field(default=OPEN, compare=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON takes them."""
-        return asdict(self)
-
-    def content(self) -> str:
-        """Return what is hashed, in one form."""
-        values = asdict(self)
-        del values["number"], values["state"]
-        return json.dumps(values, sort_keys=True, ensure_ascii=False)
-
-    @property
-    def hash(self) -> str:
-        """The sha256 of the content, in hex."""
-        return hashlib.sha256(self.content().encode()).hexdigest()
-
-    @property
-    def when(self) -> datetime:
-        """The time, aware, in UTC."""
-        return datetime.fromisoformat(self.time)
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,13 @@ from recipeline.config.table import SYNTHETIC
 from recipeline.errors import UnavailableError, UsageError, nearest
 from recipeline.inference.columns import Columns
 from recipeline.inference.interval import QUANTILE, Interval, Tail
+from recipeline.inference.model_info import ModelInfo
 from recipeline.registry.stages import ARCHIVED, CHAMPION, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.models import feature_names, load_model, model_id_of
 from recipeline.tracking.store import Store
+from recipeline.tracking.tags import VersionTags, run_id_tag
 
 _REGISTERED = re.compile(r"^models:/(?P<name>[^/@]+)(?:/(?P<version>[^/@]+)|@(?P<alias>[^/@]+))$")
 
@@ -38,7 +40,7 @@ class NamedModel:
     data_source: str
     model: Any
     features: tuple[str, ...]
-    info: dict[str, Any] | None
+    info: ModelInfo | None
     #: Returns the interval around its predictions, its tails asked as it is told; None where it has none.
     load_interval: Callable[[Ask], Interval | None] = lambda _: None
 
@@ -85,16 +87,16 @@ def load_named(store: Store, reader: Reader, model_name: str, uri: str) -> Named
 
 
 def _load_version(reader: Reader, version: ModelVersion) -> NamedModel:
-    run_id = version.tags.get("recipeline.evaluate_run_id", "")
+    run_id = version.tags.get(run_id_tag("evaluate"), "")
     uri = f"models:/{version.name}/{version.version}"
     model = load_golden(reader, version) if run_id else load_version(reader, version)
     info = reader.load(MODEL_INFO, run_id) if run_id and reader.has(MODEL_INFO, run_id) else None
-    names = tuple(str(feature["name"]) for feature in info["features"]) if info else tuple(feature_names(uri))
+    names = tuple(feature.name for feature in info.features) if info else tuple(feature_names(uri))
     return NamedModel(
         version.name,
         str(version.version),
-        version.tags.get("recipeline.candidate", ""),
-        version.tags.get("recipeline.data_source", ""),
+        version.tags.get(VersionTags.CANDIDATE, ""),
+        version.tags.get(VersionTags.DATA_SOURCE, ""),
         model,
         names,
         info,
@@ -145,7 +147,7 @@ def load_version(reader: Reader, version: ModelVersion) -> Any:
     ------
     UnavailableError : it is not there, was changed, is a pickle, or is made of types that are not trusted.
     """
-    run_id = version.tags.get("recipeline.train_run_id", "")
+    run_id = version.tags.get(run_id_tag("train"), "")
     if run_id:
         return reader.load_model(model_id_of(version), run_id)
     return load_model(f"models:/{version.name}/{version.version}", reader.trusted)
@@ -160,15 +162,14 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
     """
     from recipeline.inference.golden import answers_golden, has_limits, limits_golden
 
-    uri, run_id = f"models:/{version.name}/{version.version}", version.tags.get("recipeline.evaluate_run_id", "(none)")
+    uri, run_id = f"models:/{version.name}/{version.version}", version.tags.get(run_id_tag("evaluate"), "(none)")
     golden = reader.load(GOLDEN, run_id)
     try:
         model = load_version(reader, version)
         same = answers_golden(model, golden)
         same_limits = True
         if has_limits(golden):
-            info: dict[str, Any] = reader.load(MODEL_INFO, run_id)
-            columns = Columns.of(info)
+            columns = Columns.of(reader.load(MODEL_INFO, run_id))
             interval = load_interval(reader, run_id, columns.names)
             same_limits = interval is None or limits_golden(interval, golden, columns)
     except (ValueError, TypeError, AttributeError) as error:
@@ -187,17 +188,17 @@ def load_interval(reader: Reader, run_id: str, names: Sequence[str], ask: Ask | 
     ------
     UnavailableError : its description or its tails are not there whole.
     """
-    known = reader.load(MODEL_INFO, run_id).get("interval")
-    if not known:
+    known = reader.load(MODEL_INFO, run_id).interval
+    if known is None:
         return None
-    if known["method"] != QUANTILE:
-        return Interval.from_dict(known)
+    if known.method != QUANTILE:
+        return Interval.restore(known)
     from recipeline.inference.compiled.form import as_function
 
     ask = ask or as_function
     low, high = reader.load(INTERVAL, run_id)
     codes = Columns.of_numbers(names)
-    return Interval.from_dict(known, (ask(low, codes), ask(high, codes)))
+    return Interval.restore(known, (ask(low, codes), ask(high, codes)))
 
 
 def _differs(uri: str, got: str) -> UnavailableError:

@@ -11,7 +11,7 @@ from recipeline.artifacts import DECISION
 from recipeline.config.profile import Policy
 from recipeline.config.recipe import Recipe
 from recipeline.engine.local import Workers
-from recipeline.promotion.gate import Decision
+from recipeline.promotion.results import Decision, RecordedDecision
 from recipeline.registry.decision import decide, name_of, require_champion
 from recipeline.registry.ledger import FORCED, PROMOTE
 from recipeline.registry.loading import load_golden
@@ -61,7 +61,7 @@ def promote_version(
         )
         if champion and not decision.promoted:
             require_champion(champion, run.reader)  # one that stays and cannot be loaded is a failure, whatever the rule
-        digest = run.save(DECISION, {"policy": policy, "version": number, **decision.as_dict()})
+        digest = run.save(DECISION, RecordedDecision(**vars(decision), policy=policy, version=number))
         if decision.rule not in _NOT_HELD_AGAINST:
             against = {"held_against": name_of(champion), "gate_passed": str(decision.passed).lower(), "gate_run_id": run.id}
             registry.note(number, against)

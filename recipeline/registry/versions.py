@@ -17,13 +17,13 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from recipeline.errors import UnavailableError, UsageError
-from recipeline.registry.ledger import ACKNOWLEDGE, EXTERNAL, NOTES, OPEN, REVERTED, ROLLBACK, Actor, Entry, Ledger
+from recipeline.registry.ledger import ACKNOWLEDGE, EXTERNAL, NOTES, ROLLBACK, Actor, Ledger
+from recipeline.registry.results import OPEN, REVERTED, Entry
 from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION, Stages, files_are_there, holder
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.runs import TAG_LENGTH
 from recipeline.tracking.store import Store, held, require_registered, search_versions
-
-WITHDRAWN = "recipeline.withdrawn"
+from recipeline.tracking.tags import PREFIX, VersionTags
 
 #: How long a command may take from an outdated write of the alias to mending it.
 _SLOW_SECONDS, _PAUSE_SECONDS = 10, 0.25
@@ -75,7 +75,7 @@ class Registry:
         return search_versions(self._client, self.name)
 
     def register(
-        self, *, source: str, run_id: str, model_id: str, identity: str, tags: Mapping[str, object], description: str
+        self, *, source: str, run_id: str, model_id: str, identity: str, tags: Mapping[str, str | float], description: str
     ) -> tuple[ModelVersion, bool]:
         """Return the version of the model, and whether it is new; it becomes the challenger unless it is the champion.
 
@@ -85,18 +85,18 @@ class Registry:
             require_registered(self._client, self.name, self._description or None)
             self._finish()
             self._stages.sync()
-            same = [version for version in self.versions() if version.tags.get("recipeline.identity") == identity]
+            same = [version for version in self.versions() if version.tags.get(VersionTags.IDENTITY) == identity]
             twins = [version for version in same if files_are_there(self._client, version)]
             if twins:
                 version = twins[0]
             else:
                 self._require_run(run_id)
-                texts = {f"recipeline.{name}": str(value)[:TAG_LENGTH] for name, value in tags.items()}
+                texts = {f"{PREFIX}{name}": str(value)[:TAG_LENGTH] for name, value in tags.items()}
                 version = self._client.create_model_version(
                     self.name,
                     source,
                     run_id=run_id,
-                    tags={**texts, "recipeline.identity": identity},
+                    tags={**texts, VersionTags.IDENTITY: identity},
                     description=description,
                     model_id=model_id,
                 )
@@ -197,13 +197,13 @@ class Registry:
 
     def withdrawn(self, version: ModelVersion) -> str:
         """Return why the version must not be promoted automatically; empty where it may be."""
-        return str(version.tags.get(WITHDRAWN, ""))
+        return str(version.tags.get(VersionTags.WITHDRAWN, ""))
 
-    def note(self, version: str, tags: Mapping[str, object]) -> None:
+    def note(self, version: str, tags: Mapping[str, str | float]) -> None:
         """Set ``recipeline.<name>`` tags on a version."""
         with self.locked():  # two that set one tag for the first time break each other
             for name, value in tags.items():
-                self._client.set_model_version_tag(self.name, version, f"recipeline.{name}", str(value)[:TAG_LENGTH])
+                self._client.set_model_version_tag(self.name, version, f"{PREFIX}{name}", str(value)[:TAG_LENGTH])
 
     def _champion(self) -> str:
         champion = self.holder(CHAMPION)
@@ -230,7 +230,7 @@ class Registry:
             if not self._champion():
                 self._client.set_registered_model_alias(self.name, CHAMPION, entry.before)
             if self.withdrawn(self.version(entry.before)):
-                self._client.delete_model_version_tag(self.name, entry.before, WITHDRAWN)
+                self._client.delete_model_version_tag(self.name, entry.before, VersionTags.WITHDRAWN)
             earlier = [e.before for e in self.ledger.read().changes if e.after == entry.before and self._exists(e.before)]
             if earlier:
                 self._client.set_registered_model_alias(self.name, PREVIOUS, earlier[-1])
@@ -265,9 +265,9 @@ class Registry:
             self._client.set_registered_model_alias(self.name, PREVIOUS, entry.before)
             if entry.kind == ROLLBACK:
                 note = f"{entry.time} by {entry.actor}: {entry.reason}"
-                self._client.set_model_version_tag(self.name, entry.before, WITHDRAWN, note)
+                self._client.set_model_version_tag(self.name, entry.before, VersionTags.WITHDRAWN, note)
         if self.withdrawn(self.version(entry.after)):
-            self._client.delete_model_version_tag(self.name, entry.after, WITHDRAWN)
+            self._client.delete_model_version_tag(self.name, entry.after, VersionTags.WITHDRAWN)
         self._stages.sync()
         self.ledger.close(entry)
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from prettytable import PrettyTable, TableStyle
 from wcwidth import wcswidth
@@ -19,6 +19,12 @@ from recipeline.monitoring.wording import (
     explain_open,
     name_verdict,
 )
+
+if TYPE_CHECKING:
+    from recipeline.data.results import LeakAudit, Twins
+    from recipeline.evaluation.results import Metrics, Verdict
+    from recipeline.monitoring.results import DriftReport
+    from recipeline.promotion.results import Evidence
 
 QUOTED = "random*"
 
@@ -49,7 +55,7 @@ def tabulate(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return str(table.get_string())
 
 
-def tabulate_candidates(metrics: Mapping[str, Any]) -> str:
+def tabulate_candidates(metrics: Metrics) -> str:
     """Return the candidates as a table, highest test R2 first.
 
     The best one, by cross-validation, is marked. A last column has R2 in a random split, or, for a random split, R2 on the rows
@@ -58,11 +64,12 @@ def tabulate_candidates(metrics: Mapping[str, Any]) -> str:
     table = PrettyTable(["candidate", "test R2", "RMSE", "MAE", "CV R2", "± std"])
     table.set_style(TableStyle.SINGLE_BORDER)
     table.max_width["candidate"] = 20
-    best, ranked = metrics["best"]["candidate"], sorted(metrics["candidates"].items(), key=lambda item: -item[1]["r2"])
+    best, ranked = metrics.best.candidate, sorted(metrics.candidates.items(), key=lambda item: -item[1].r2)
     for name, scores in ranked:
-        figures = (scores[key] for key in ("r2", "rmse", "mae", "cv_mean_score", "cv_std"))
+        figures = (scores.r2, scores.rmse, scores.mae, scores.cv_mean_score, scores.cv_std)
         table.add_row([f"{for_cell(name)}{' ◀' if name == best else ''}", *map(_figure, figures)])
-    for title, r2 in ((WITHOUT_TWINS, (metrics["leaks"] or {}).get("r2_without_twin")), (QUOTED, metrics["random_split_r2"])):
+    without_twins = metrics.leaks.r2_without_twin if metrics.leaks else None
+    for title, r2 in ((WITHOUT_TWINS, without_twins), (QUOTED, metrics.random_split_r2)):
         if r2:
             table.add_column(title, [_figure(r2[name]) for name, _ in ranked])
     table.align = "r"
@@ -70,63 +77,62 @@ def tabulate_candidates(metrics: Mapping[str, Any]) -> str:
     return str(table.get_string())
 
 
-def describe_evaluation(verdict: Mapping[str, Any], metrics: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+def describe_evaluation(verdict: Verdict, metrics: Metrics, audit: LeakAudit) -> str:
     """Return the verdict on the best candidate with its scores, the criteria that it fails, and what twins are worth."""
-    best, interval = metrics["best"], metrics["best"]["interval_95"]
+    best, (low, high) = metrics.best, metrics.best.interval_95["r2"]
     lines = [
-        f"{best['candidate']} is {verdict['verdict']}: R2 {best['r2']:.4f} (95 % interval {interval['r2'][0]:.3f} to "
-        f"{interval['r2'][1]:.3f}), RMSE {best['rmse']:.4f}, MAE {best['mae']:.4f} on {metrics['test_rows']} test rows"
+        f"{best.candidate} is {verdict.verdict}: R2 {best.r2:.4f} (95 % interval {low:.3f} to {high:.3f}), "
+        f"RMSE {best.rmse:.4f}, MAE {best.mae:.4f} on {metrics.test_rows} test rows"
     ]
     lines += [f"  {line}" for line in failures(verdict)]
-    return "\n".join([*lines, *(explain_split(audit, metrics) if metrics["leaks"] else [])])
+    return "\n".join([*lines, *(explain_split(audit, metrics) if metrics.leaks else [])])
 
 
-def explain_split(audit: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
+def explain_split(audit: LeakAudit, metrics: Metrics) -> list[str]:
     """Return sentences on the split: twins of test rows, and their effect on R2."""
-    best, leaks, quoted = metrics["best"]["candidate"], metrics["leaks"], metrics["random_split_r2"]
+    best, leaks, quoted = metrics.best.candidate, metrics.leaks, metrics.random_split_r2
     lines = [
-        f"Split: {audit['method']}, {audit['train_rows']} training and {audit['test_rows']} test rows; "
-        f"{audit['leaked_rows']} test rows have a twin in training{_explain_relations(audit)}.",
-        *(f"Warning: {warning}" for warning in audit["warnings"]),
+        f"Split: {audit.method}, {audit.train_rows} training and {audit.test_rows} test rows; "
+        f"{audit.leaked_rows} test rows have a twin in training{_explain_relations(audit)}.",
+        *(f"Warning: {warning}" for warning in audit.warnings),
     ]
     if leaks:
-        with_twin, without = (_figure(leaks[key][best]) for key in ("r2_with_twin", "r2_without_twin"))
+        with_twin, without = _figure(leaks.r2_with_twin[best]), _figure(leaks.r2_without_twin[best])
         lines.append(
-            f"R2 of {best} on those {leaks['leaked_rows']} rows is {with_twin}, on the others {without}: "
-            "use the R2 without twins."
+            f"R2 of {best} on those {leaks.leaked_rows} rows is {with_twin}, on the others {without}: use the R2 without twins."
         )
     if quoted:
-        plain = audit["random_split"]
+        plain = audit.random_split
         lines.append(
-            f"* R2 of one plain train_test_split, where {plain['leaked_rows']} of {plain['test_rows']} test rows have a twin "
+            f"* R2 of one plain train_test_split, where {plain.leaked_rows} of {plain.test_rows} test rows have a twin "
             f"in training{_explain_relations(plain)}. It is optimistic and not used for decisions."
         )
     return lines
 
 
-def _explain_relations(audit: Mapping[str, Any]) -> str:
-    groups = f", {audit['known_group_rows']} are of a group that is in training too" if "known_group_rows" in audit else ""
-    return groups + (f", {audit['older_rows']} are no newer than a training row" if audit.get("older_rows") else "")
+def _explain_relations(twins: Twins) -> str:
+    groups = "" if twins.known_group_rows is None else f", {twins.known_group_rows} are of a group that is in training too"
+    return groups + (f", {twins.older_rows} are no newer than a training row" if twins.older_rows else "")
 
 
 def _figure(value: float | None) -> str:
     return "not defined" if value is None else f"{value:.4f}"
 
 
-def explain_evidence(evidence: Mapping[str, Any]) -> list[str]:
+def explain_evidence(evidence: Evidence | None) -> list[str]:
     """Return the interval, the seed and the guard rails of a promotion decision.
 
     It is empty where no measurement was needed.
     """
     if not evidence:
         return []
-    low, high = evidence["interval_90"]
+    low, high = evidence.interval_90
     rails = [
-        f"{rail['name']} {rail['value']:+.3f}" + ("" if rail["limit"] is None else f" (at most {rail['limit']:g})")
-        for rail in evidence["guard_rails"]
-        if rail["value"] is not None
+        f"{rail.name} {rail.value:+.3f}" + ("" if rail.limit is None else f" (at most {rail.limit:g})")
+        for rail in evidence.guard_rails
+        if rail.value is not None
     ]
-    how = f"{evidence['repeats']} repeat{'' if evidence['repeats'] == 1 else 's'}, seed {evidence['seed']}"
+    how = f"{evidence.repeats} repeat{'' if evidence.repeats == 1 else 's'}, seed {evidence.seed}"
     return [f"  90 % interval {low:+.4f} to {high:+.4f}; {how}; {'; '.join(rails)}."]
 
 
@@ -136,29 +142,29 @@ def explain_cache(reused: Sequence[str], reasons: Mapping[str, str]) -> list[str
     return lines + [f"Run: {name}: {reason}" for name, reason in reasons.items()]
 
 
-def describe_monitoring(report: Mapping[str, Any]) -> list[str]:
+def describe_monitoring(report: DriftReport) -> list[str]:
     """Return the result of the newest window: a table, the verdict and its reasons."""
-    newest, labels = report["newest"], report["labels"]
+    newest, labels = report.newest, report.labels
     rows = [
-        (name, *(_share(spread[key]) for key in ("psi", "wasserstein", "missing", "unseen")))
-        for name, spread in newest["features"].items()
+        (name, *map(_share, (spread.psi, spread.wasserstein, spread.missing, spread.unseen)))
+        for name, spread in newest.features.items()
     ]
-    if newest["prediction"]:
-        rows.append(("prediction", _share(newest["prediction"]["psi"]), _share(newest["prediction"]["wasserstein"]), "", ""))
-    lines = [tabulate(["", "PSI", "Wasserstein (sd)", "missing", "out of range"], rows)] if newest["rows"] else []
-    if len(report["windows"]) > 1:
-        counts = Counter(window["verdict"] for window in report["windows"])
-        lines.append(f"{len(report['windows'])} windows: {', '.join(f'{count} {word}' for word, count in counts.items())}.")
+    if newest.prediction:
+        rows.append(("prediction", _share(newest.prediction.psi), _share(newest.prediction.wasserstein), "", ""))
+    lines = [tabulate(["", "PSI", "Wasserstein (sd)", "missing", "out of range"], rows)] if newest.rows else []
+    if len(report.windows) > 1:
+        counts = Counter(window.verdict for window in report.windows)
+        lines.append(f"{len(report.windows)} windows: {', '.join(f'{count} {word}' for word, count in counts.items())}.")
     if labels:
-        lines.append(f"Labels: {labels['joined']:,} of {labels['given']:,} joined to rows of the log.")
+        lines.append(f"Labels: {labels.joined:,} of {labels.given:,} joined to rows of the log.")
     if left_out := explain_left_out(report):
         lines.append(f"Warning: {left_out}")
-    if repeated := report.get("repeated"):
+    if repeated := report.repeated:
         lines.append(f"{repeated:,} repeated lines, counted once.")
-    lines += filter(None, (explain_open(report["windows"]), explain_known(newest)))
-    if newest["performance"]:
-        lines.append(f"Labelled: MAE {newest['performance']['mae']:.4f} of {newest['performance']['rows']:,} rows.")
-    return [*lines, f"{name_verdict(newest)}: {explain_drift(report)}", *map(describe_finding, newest["findings"])]
+    lines += filter(None, (explain_open(report.windows), explain_known(newest)))
+    if newest.performance:
+        lines.append(f"Labelled: MAE {newest.performance.mae:.4f} of {newest.performance.rows:,} rows.")
+    return [*lines, f"{name_verdict(newest)}: {explain_drift(report)}", *map(describe_finding, newest.findings)]
 
 
 def _share(value: float | None) -> str:

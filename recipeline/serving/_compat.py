@@ -1,6 +1,6 @@
-"""Undocumented behaviour of Granian that the service relies on (2.8.7).
+"""Undocumented behaviour of Granian (2.8.7) and Flask (3.1.3) that the service relies on.
 
-It may change with any release of Granian: `tests/serving/test_compat.py` tries each.
+It may change with any release: `tests/serving/test_compat.py` tries each.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from flask import Flask
 from granian.server import mp
 
 _SENT_SECONDS = 0.1
@@ -45,3 +46,11 @@ def cut_off(exchange: Exchange, status: int, content: bytes) -> None:
 def _sent(content: bytes) -> Iterator[bytes]:
     yield content
     time.sleep(_SENT_SECONDS)  # what is not sent when the connection ends is lost
+
+
+def end_setup(app: Flask) -> None:
+    """Let Flask refuse to register hooks, routes and error handlers from now on, as it does after it dispatched a request.
+
+    A request that it does not dispatch must end the setup too: what is registered later would not be called for its like.
+    """
+    app._got_first_request = True

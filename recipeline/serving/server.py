@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing import get_context
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 from recipeline.config.profile import Service as Settings
-from recipeline.errors import UnavailableError
+from recipeline.errors import UnavailableError, UsageError
 from recipeline.escape import for_terminal
 from recipeline.serving.meeting import begin_drain, drain_reader, open_meeting
 from recipeline.serving.signals import Lifeline, ignoring
@@ -67,7 +68,10 @@ _END_SECONDS = 20
 
 @dataclass(frozen=True)
 class Serving:
-    """The settings of a worker; `open_store` opens the store after the fork."""
+    """The settings of a worker.
+
+    `open_store` opens the store after the fork; `add_hooks` is called with the Flask application of each worker.
+    """
 
     model_name: str
     settings: Settings
@@ -75,6 +79,7 @@ class Serving:
     copies: Path
     log_folder: Path | None
     tokens: tuple[str, ...] = field(default=(), repr=False)
+    add_hooks: Callable[[Flask], object] | None = None
 
 
 def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object] = lambda _: None) -> int:
@@ -85,11 +90,13 @@ def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object]
     Raises
     ------
     UnavailableError : the address cannot be listened on.
+    UsageError : the hooks cannot be added.
     """
     _require_free(host, port)
     workers = serving.settings.workers if serving.settings.workers > 0 else cpu_count()
     with open_meeting() as meeting, ignoring():
         _preload(meeting)
+        _try_hooks(serving)
         server = _Server(
             "serving",
             address=host,
@@ -187,6 +194,34 @@ def _preload(meeting: Path) -> None:
     gc.freeze()
 
 
+def _try_hooks(serving: Serving) -> None:
+    """Add the hooks in a process that then ends: here they may open nothing, and workers that fail would begin for ever.
+
+    Raises
+    ------
+    UsageError : that fails; its traceback is on stderr.
+    """
+    if serving.add_hooks is None:
+        return
+    trial = get_context("fork").Process(target=_add_hooks, args=(serving,))
+    trial.start()
+    trial.join()
+    if trial.exitcode:
+        raise UsageError(
+            "The profile's service.hooks must be a function that takes the Flask application.",
+            got=f"'{serving.settings.hooks}', which failed",
+            fix="The traceback is above.",
+        )
+
+
+def _add_hooks(serving: Serving) -> None:
+    from recipeline.serving.http.app import create_app
+    from recipeline.serving.prometheus import Metrics
+    from recipeline.serving.state import Service
+
+    create_app(Service(serving.model_name, serving.settings, Metrics()), serving.add_hooks)
+
+
 class _Lines(logging.Formatter):
     """The formatter of log lines, control characters escaped."""
 
@@ -228,7 +263,7 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: b
         if one:
             Finalize(None, one.close, exitpriority=0)  # at its end, what is still in the queue
     Watch(service, serving.open_store, serving.copies, settings.trusted_types).start()
-    app, arrivals = create_app(service), Arrivals(settings.body_seconds, PLACES)
+    app, arrivals = create_app(service, serving.add_hooks), Arrivals(settings.body_seconds, PLACES)
     arrivals.watch()
     hand_over(Gateway(app, arrivals))
     return app

@@ -21,6 +21,7 @@ from recipeline.artifacts import Artifact, T, read_json, write_json
 from recipeline.data.uris import scrub
 from recipeline.errors import UnavailableError, causes
 from recipeline.inference.trust import read_model
+from recipeline.records import RecordError
 from recipeline.tracking._compat import NOTHING_THERE, as_path, is_local
 from recipeline.tracking.failures import is_missing, unwritable
 
@@ -129,10 +130,16 @@ class Reader:
 
         Raises
         ------
-        UnavailableError : it is missing, cut off or changed.
+        UnavailableError : it is missing, cut off or changed, or no record as this version reads it.
         """
         with self._whole(artifact.name, run_id) as path:
-            return artifact.read(path)
+            try:
+                return artifact.read(path)
+            except RecordError as error:
+                raise UnavailableError(
+                    f"The artifact {artifact.name} of run {run_id} cannot be read. {error}",
+                    fix="Run the step that writes it again.",
+                ) from None
 
     def copy(self, artifact: Artifact[Any], run_id: str, folder: Path) -> None:
         """Copy the artifact's file into `folder`, unread. Raises UnavailableError as `load` does."""

@@ -22,13 +22,12 @@ from recipeline.tracking.failures import is_missing
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.manifest import Reader, Writer
 from recipeline.tracking.store import now_ms
+from recipeline.tracking.tags import PREFIX, RunTags
 
 T = TypeVar("T")
 
 #: What every store takes.
 TAG_LENGTH, PARAM_LENGTH = 5000, 6000
-
-_MARK = "recipeline.opening"
 
 
 @dataclass
@@ -112,14 +111,14 @@ class StepRun:
     def tag(self, **tags: object) -> None:
         """Set ``recipeline.<name>`` tags on the run."""
         self._own_tags |= {name: str(value) for name, value in tags.items()}
-        given = [RunTag(f"recipeline.{name}", str(value)[:TAG_LENGTH]) for name, value in tags.items()]
+        given = [RunTag(f"{PREFIX}{name}", str(value)[:TAG_LENGTH]) for name, value in tags.items()]
         if given:
             self.client.log_batch(self.id, tags=given)
 
     def show(
         self,
         *,
-        params: Mapping[str, object] | None = None,
+        params: Mapping[str, str | float] | None = None,
         metrics: Mapping[str, float] | None = None,
         title: str = "",
         note: str = "",
@@ -156,7 +155,7 @@ class StepRun:
         parent = list(self.lineage.values())[-1]
         if parent not in self._parent_tags:  # a finished run's tags do not change
             self._parent_tags[parent] = dict(self.client.get_run(parent).data.tags)
-        return str(self._parent_tags[parent].get(f"recipeline.{name}", ""))
+        return str(self._parent_tags[parent].get(f"{PREFIX}{name}", ""))
 
     def close(self, status: str = "FINISHED") -> None:
         """Write the manifest (of a finished run), the outcome and the status."""
@@ -170,7 +169,7 @@ class StepRun:
             metrics=[Metric(name, value, now, 0) for name, value in self._metrics.items()],
             params=[Param(name, value) for name, value in self._params.items()],
             tags=[
-                *(RunTag(f"recipeline.{name}", self._own_tags[name]) for name in ("outcome", "exit_code")),
+                *(RunTag(f"{PREFIX}{name}", self._own_tags[name]) for name in ("outcome", "exit_code")),
                 *(RunTag(name, value) for name, value in self._mlflow_tags.items()),
             ],
         )
@@ -193,8 +192,8 @@ def open_run(
     It ends FINISHED; FAILED, with the sentence in ``recipeline.error``, where the block raises. Runs that share a `reader` ask
     the store once for what they read of another run.
     """
-    all_tags = {f"recipeline.{name}": value for name, value in tags.items()}
-    all_tags |= {"recipeline.step": step, RUN_NAME: step}
+    all_tags = {f"{PREFIX}{name}": value for name, value in tags.items()}
+    all_tags |= {RunTags.STEP: step, RUN_NAME: step}
     if nested_in:
         all_tags[PARENT_RUN_ID] = nested_in
     if adopt:
@@ -216,10 +215,10 @@ def _create_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str
     """Return the ID of a new run; where an interrupt comes before it is known, the run is found again and failed."""
     mark = uuid.uuid4().hex
     try:
-        return str(client.create_run(experiment_id, tags={**tags, _MARK: mark}).info.run_id)
+        return str(client.create_run(experiment_id, tags={**tags, RunTags.OPENING: mark}).info.run_id)
     except BaseException as error:
         with suppress(MlflowException):
-            for run in client.search_runs([experiment_id], f"tags.`{_MARK}` = {quoted(mark)}"):
+            for run in client.search_runs([experiment_id], f"tags.`{RunTags.OPENING}` = {quoted(mark)}"):
                 fail_run(client, run.info.run_id, error)
         raise
 
@@ -228,9 +227,9 @@ def fail_run(client: MlflowClient, run_id: str, error: BaseException) -> None:
     """Mark a run as FAILED with what went wrong; only logged where the store no longer takes it."""
     sentence = error.sentence if isinstance(error, RecipelineError) else f"{type(error).__name__}: {error}"
     try:
-        client.set_tag(run_id, "recipeline.error", sentence[:TAG_LENGTH])
-        client.set_tag(run_id, "recipeline.outcome", "error")
-        client.set_tag(run_id, "recipeline.exit_code", str(exit_code_of(error)))
+        client.set_tag(run_id, RunTags.ERROR, sentence[:TAG_LENGTH])
+        client.set_tag(run_id, RunTags.OUTCOME, "error")
+        client.set_tag(run_id, RunTags.EXIT_CODE, str(exit_code_of(error)))
         client.set_terminated(run_id, "FAILED")
     except Exception:
         logging.getLogger(__name__).warning("Run %s could not be marked as FAILED.", run_id)
@@ -266,7 +265,7 @@ class History:
         tags = {"step": step, "recipe": self.recipe, "profile": self.profile}
         if fingerprint:
             tags["fingerprint"] = fingerprint
-        conditions = [f"tags.`recipeline.{name}` = {quoted(value)}" for name, value in tags.items()]
+        conditions = [f"tags.`{PREFIX}{name}` = {quoted(value)}" for name, value in tags.items()]
         conditions.append("attributes.status = 'FINISHED'")
         experiments = [e.experiment_id for e in self.client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
         if not experiments:
@@ -292,7 +291,7 @@ class History:
             if not is_missing(error):
                 raise
             raise UnavailableError(rule, got=f"'{run_id}', which the store does not have,", fix=again) from None
-        its_step = run.data.tags.get("recipeline.step", "no step of this project")
+        its_step = run.data.tags.get(RunTags.STEP, "no step of this project")
         if run.info.lifecycle_stage != "active":
             raise UnavailableError(
                 rule,

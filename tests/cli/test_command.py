@@ -22,7 +22,8 @@ from recipeline.cli.command import (
 from recipeline.cli.main import COMMANDS
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.session import Session
-from recipeline.registry.ledger import PROMOTE, Actor, Entry
+from recipeline.registry.ledger import PROMOTE, Actor
+from recipeline.registry.results import Entry
 from recipeline.tracking.runs import StepRun
 from tests.conftest import Project, find_command, forget_mlflow
 from tests.sessions import Toys

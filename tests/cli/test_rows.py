@@ -9,6 +9,7 @@ from sklearn.linear_model import LinearRegression
 from recipeline.cli.rows import local_rows, open_model, open_tables
 from recipeline.errors import DataError, UnavailableError
 from recipeline.inference.interval import Interval
+from recipeline.inference.model_info import Feature, ModelInfo, Target
 from recipeline.orchestration.session import Session
 from recipeline.registry.loading import NamedModel
 from recipeline.tracking.store import Store
@@ -71,7 +72,7 @@ def test_one_file_is_named_in_errors_and_the_files_of_a_folder_are_named_in_thei
 
 def test_a_model_is_asked_by_its_description_with_the_interval_that_it_has(session: Session) -> None:
     model, interval = LinearRegression().fit(ROWS, TARGET), Interval(0.9, "constant", -1.0, 1.0)
-    info = {"features": [{"name": "a", "unit": "g/L", "min": 0}, {"name": "b"}]}
+    info = ModelInfo(Target("y"), (Feature("a", "g/L", min=0), Feature("b")))
     named = NamedModel("Toy", "7", "Linear", "uci", model, ("a", "b"), info, lambda _: interval)
     with open_model(session, named) as asked:
         assert (asked.names, asked.features[0].unit, asked.version) == (["a", "b"], "g/L", "7")

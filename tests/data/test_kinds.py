@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from recipeline.config.table import Column
 from recipeline.data.grouping import row_groups
 from recipeline.data.kinds.datetime import as_dates, as_seconds
+from recipeline.data.kinds.described import DescribedValues
 from recipeline.data.kinds.every import KINDS
+from recipeline.records import read_record, to_plain
 
 DATES = st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1))
 WORDS = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8)
@@ -106,8 +108,8 @@ def test_a_profile_counts_what_is_there_and_nothing_where_nothing_is(name: str) 
     drawn = KINDS[name].draw(Column.model_validate({"type": name}), np.random.default_rng(0), 60)
     for column in (drawn, drawn.head(0)):
         found = KINDS[name].describe(column)
-        assert json.loads(json.dumps(found, allow_nan=False)) == found
-        assert found["distinct"] == column.nunique()
+        assert read_record(DescribedValues, json.loads(json.dumps(to_plain(found), allow_nan=False))) == found
+        assert found.distinct == column.nunique()
 
 
 @given(st.lists(st.tuples(WORDS, DATES, st.floats(-1e3, 1e3)), min_size=1, max_size=8), st.randoms(use_true_random=False))

@@ -15,8 +15,8 @@ def test_a_tree_that_learns_by_heart_is_right_on_twins_and_poor_on_the_others(wi
     train, test = distinct.iloc[:200], pd.concat([distinct.iloc[:50], distinct.iloc[200:260]])
     memory = measure_memory(train, test, recipe)
     assert memory is not None
-    assert memory["r2_with_twin"] == 1
-    assert memory["r2_without_twin"] < memory["r2"] < 1
+    assert memory.r2_with_twin == 1
+    assert memory.r2_without_twin < memory.r2 < 1
 
 
 @pytest.mark.parametrize("twins", [0, 5], ids=["none", "few"])
@@ -27,17 +27,17 @@ def test_too_few_twins_tell_nothing(wines: pd.DataFrame, recipe: Recipe, twins: 
 
 
 def test_the_grouped_split_has_no_twins_where_the_random_one_has(wines: pd.DataFrame, recipe: Recipe) -> None:
-    assert audit_leaks(*split_rows(wines, recipe, "grouped"), recipe)["leaked_rows"] == 0
-    assert audit_leaks(*split_rows(wines, recipe, "random"), recipe)["leaked_rows"] > 0
+    assert audit_leaks(*split_rows(wines, recipe, "grouped"), recipe).leaked_rows == 0
+    assert audit_leaks(*split_rows(wines, recipe, "random"), recipe).leaked_rows > 0
 
 
 def test_columns_are_compared_by_kolmogorov_and_smirnov(wines: pd.DataFrame, recipe: Recipe) -> None:
     train, test = wines.iloc[:300], wines.iloc[300:]
     found = compare_columns(train, test, recipe)
-    (alcohol,) = (column for column in found if column["column"] == "alcohol")
+    (alcohol,) = (column for column in found if column.column == "alcohol")
     expected = ks_2samp(train["alcohol"], test["alcohol"])
-    assert (alcohol["ks"], alcohol["p"]) == pytest.approx((expected.statistic, expected.pvalue))
-    assert alcohol["limit"] == pytest.approx(1.358 * np.sqrt(1 / 300 + 1 / 100), rel=1e-3)
+    assert (alcohol.ks, alcohol.p) == pytest.approx((expected.statistic, expected.pvalue))
+    assert alcohol.limit == pytest.approx(1.358 * np.sqrt(1 / 300 + 1 / 100), rel=1e-3)
 
 
 def test_the_limit_of_alike_columns_is_passed_once_in_twenty(wines: pd.DataFrame, recipe: Recipe) -> None:
@@ -45,21 +45,21 @@ def test_the_limit_of_alike_columns_is_passed_once_in_twenty(wines: pd.DataFrame
     for _ in range(60):
         rows = wines.assign(**{name: rng.normal(size=len(wines)) for name in recipe.columns})
         found = compare_columns(rows.iloc[:300], rows.iloc[300:], recipe)
-        passed += [column["ks"] > column["limit"] for column in found]
+        passed += [column.ks > column.limit for column in found]
     assert 0.02 < np.mean(passed) < 0.09
 
 
 def test_a_column_without_values_is_left_out(wines: pd.DataFrame, recipe: Recipe) -> None:
     holed = wines.assign(pH=np.nan)
-    names = [column["column"] for column in compare_columns(holed.iloc[:300], holed.iloc[300:], recipe)]
+    names = [column.column for column in compare_columns(holed.iloc[:300], holed.iloc[300:], recipe)]
     assert "pH" not in names
     assert len(names) == len(recipe.columns) - 1
 
 
 def test_the_limit_of_a_column_goes_by_the_values_that_it_has(wines: pd.DataFrame, recipe: Recipe) -> None:
     holed = wines.assign(pH=wines["pH"].where(np.arange(len(wines)) % 5 == 0))
-    found = {column["column"]: column for column in compare_columns(holed.iloc[:300], holed.iloc[300:], recipe)}
-    assert found["pH"]["limit"] == pytest.approx(found["alcohol"]["limit"] * np.sqrt(5))
+    found = {column.column: column for column in compare_columns(holed.iloc[:300], holed.iloc[300:], recipe)}
+    assert found["pH"].limit == pytest.approx(found["alcohol"].limit * np.sqrt(5))
 
 
 def test_rows_that_a_tree_does_not_take_tell_nothing_of_memory(wines: pd.DataFrame, recipe: Recipe) -> None:
@@ -72,7 +72,7 @@ def test_the_audit_counts_test_rows_with_a_twin(recipe: Recipe, wines: pd.DataFr
     train, test = wines.iloc[:300].drop_duplicates(), wines.iloc[300:]
     twins = test.merge(train.assign(seen=True), how="left")["seen"].notna().sum()
     audit = audit_leaks(train, pd.concat([test, train.head(5)]), recipe)
-    assert audit["leaked_rows"] == twins + 5
+    assert audit.leaked_rows == twins + 5
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
@@ -84,7 +84,7 @@ def test_near_twins_are_counted_in_any_unit_and_warned_of(wines: pd.DataFrame, r
     test.loc[test.index[:30], features] += noise * distinct[features].std().to_numpy()
     scaled, scaled_test = (part.assign(**{name: unit * part[name] for name in features}) for part in (train, test))
     audit = audit_leaks(scaled, scaled_test, recipe)
-    assert (audit["near_rows"], audit["leaked_rows"]) == (30, 10)
+    assert (audit.near_rows, audit.leaked_rows) == (30, 10)
     warning, *_ = find_warnings(scaled, scaled_test, recipe, "grouped")
     assert f"30 of {len(test)} test rows are near-copies" in warning
 

@@ -4,6 +4,8 @@ import csv
 import datetime
 import io
 import math
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +19,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from recipeline.cli.rows import read_labelled
-from recipeline.data.numbers import LARGEST, read_numbers
+from recipeline.data.numbers import LARGEST, NUMBER, read_numbers
 from recipeline.data.readers import Table, open_rows
 from recipeline.data.schema import SchemaViolations, validate_table
 from recipeline.data.tables import read_table
@@ -265,3 +267,21 @@ def test_a_word_for_missing_is_a_fault_where_nothing_may_be_missing() -> None:
     assert fault.text == "a: must not be missing. Got 'NA' instead."
     with pytest.raises(BadRows):
         Schema((Feature("a", na=NA),)).parse(b'{"a": -999}', max_rows=1)
+
+
+@given(st.text("01.eE+-_infatyINFxn٣ ", max_size=12) | st.floats().map(repr) | st.decimals().map(str))
+def test_a_text_is_a_number_where_python_reads_one_but_for_its_own_extras(text: str) -> None:
+    try:
+        is_number = not math.isnan(float(text)) and text.isascii() and "_" not in text and text == text.strip()
+    except ValueError:
+        is_number = False
+    assert bool(re.match(NUMBER, text)) == is_number
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 10_000 + "x", "1." + "1" * 10_000 + "x", "." + "1" * 10_000 + "ee", "1e" + "1" * 10_000 + "."]
+)
+def test_a_long_text_that_is_no_number_is_found_out_as_fast_as_a_number(text: str) -> None:
+    began = time.perf_counter()
+    assert not re.match(NUMBER, text)
+    assert time.perf_counter() - began < 0.5  # seconds, where each place to split the digits is tried

@@ -32,12 +32,12 @@ def test_a_group_is_on_one_side_of_split_and_folds_and_about_as_many_rows_as_ask
     assert abs(len(test) / len(rows) - share) <= 0.5 / PEOPLE + 1e-9
     for seen, unseen in cv_folds(train, recipe, "grouped"):
         assert not set(train["person"].iloc[seen]) & set(train["person"].iloc[unseen])
-    assert audit_leaks(train, test, recipe)["known_group_rows"] == 0
+    assert audit_leaks(train, test, recipe).known_group_rows == 0
 
 
 def test_of_a_random_split_all_rows_are_of_a_known_group() -> None:
     train, test = split_rows(PANEL, RECIPE, "random")
-    assert audit_leaks(train, test, RECIPE)["known_group_rows"] == len(test)
+    assert audit_leaks(train, test, RECIPE).known_group_rows == len(test)
 
 
 @few
@@ -136,11 +136,11 @@ def test_the_test_rows_are_the_newest_and_the_embargo_is_on_neither_side(seed: i
     assert len(train) + len(test) == len(rows) - embargo
     assert test["moment"].max() == rows["moment"].max()
     assert abs(len(test) / len(rows) - share) <= 0.5 / len(rows) + 1e-9
-    assert (audit_leaks(train, test, recipe)["older_rows"], list(test.index)) == (
+    assert (audit_leaks(train, test, recipe).older_rows, list(test.index)) == (
         0,
         [it for it in rows.index if it in test.index],
     )
-    assert audit_leaks(*split_rows(rows, recipe, "random"), recipe)["older_rows"] > 0
+    assert audit_leaks(*split_rows(rows, recipe, "random"), recipe).older_rows > 0
 
 
 def test_all_rows_of_one_instant_are_on_one_side_and_a_group_may_be_on_both() -> None:
@@ -148,7 +148,7 @@ def test_all_rows_of_one_instant_are_on_one_side_and_a_group_may_be_on_both() ->
     train, test = split_rows(draw_panel(years=10), recipe, "grouped")
     assert not set(train["year"]) & set(test["year"])
     assert (sorted(set(test["year"])), len(test)) == ([1988, 1989], 2 * PEOPLE)
-    assert audit_leaks(train, test, recipe)["known_group_rows"] == len(test)
+    assert audit_leaks(train, test, recipe).known_group_rows == len(test)
     blocks, groups = relate_rows(train, recipe).evidence()
     assert (blocks.unit, blocks.count, blocks.is_clustered) == ("blocks by year", 4, True)
     assert (groups.unit, groups.count) == ("groups by person", PEOPLE)

@@ -12,12 +12,14 @@ from sklearn.metrics import r2_score
 
 from recipeline.artifacts import INTERVAL, METRICS
 from recipeline.config.recipe import Recipe
+from recipeline.data.results import LeakAudit
 from recipeline.data.splits import split_rows
 from recipeline.engine.local import Workers
 from recipeline.evaluation.assessment import Evaluation, Trained, evaluate_candidates
 from recipeline.evaluation.ranking import join_out_of_fold, make_leaderboard
 from recipeline.training.cross_validation import Result, compare_candidates, rank
 from tests.conftest import as_recipe, small_recipe
+from tests.records import some
 
 NAMES = ("LinearRegression", "DecisionTree")
 
@@ -34,7 +36,7 @@ def trained(wines: pd.DataFrame, recipe: Recipe) -> tuple[Trained, list[Result]]
     ranked = rank(result for _, complete in compared for result in complete)
     runs = {name: {"run_id": f"run of {name}", "model_id": f"model of {name}"} for name in NAMES}
     board = make_leaderboard(recipe, train, ranked, runs)
-    audit = {"method": "grouped", "random_split": {"leaked_rows": 1}}
+    audit = some(LeakAudit, {"method": "grouped", "random_split": {"leaked_rows": 1}})
     return Trained(board, train, test, join_out_of_fold(train, recipe.target, ranked), audit), ranked
 
 
@@ -51,7 +53,7 @@ def test_the_scores_are_those_of_each_model_on_the_test_rows(
     features, target = given.test[list(recipe.features)], given.test[recipe.target]
     expected = {result.name: r2_score(target, result.model.predict(features)) for result in ranked}
     assert {name: scores["r2"] for name, scores in found.scores.items()} == pytest.approx(expected, abs=1e-12)
-    assert found.metrics["candidates"].keys() == expected.keys()
+    assert found.metrics.candidates.keys() == expected.keys()
 
 
 def test_the_best_is_the_first_of_the_leaderboard_and_everything_else_is_about_it(
@@ -59,27 +61,27 @@ def test_the_best_is_the_first_of_the_leaderboard_and_everything_else_is_about_i
 ) -> None:
     given, ranked = trained
     best = ranked[0].name
-    assert found.verdict["candidate"] == found.metrics["best"]["candidate"] == found.model_info["candidate"] == best
-    assert (found.verdict["run_id"], found.verdict["model_id"]) == (f"run of {best}", f"model of {best}")
-    assert found.metrics["best"]["r2"] == found.scores[best]["r2"]
+    assert found.verdict.candidate == found.metrics.best.candidate == found.model_info.candidate == best
+    assert (found.verdict.run_id, found.verdict.model_id) == (f"run of {best}", f"model of {best}")
+    assert found.metrics.best.r2 == found.scores[best]["r2"]
     assert set(found.golden["prediction"]) <= set(found.test_predictions[f"predicted {best}"])
-    assert len(found.test_predictions) == found.metrics["test_rows"] == len(given.test)
-    assert (found.interval_models is not None) == (found.model_info["interval"]["method"] == "quantile")
+    assert len(found.test_predictions) == found.metrics.test_rows == len(given.test)
+    assert (found.interval_models is not None) == (found.model_info.interval.method == "quantile")
 
 
 def test_a_random_split_is_scored_only_where_the_split_is_another_and_it_would_leak(
     found: Evaluation, trained: tuple[Trained, list[Result]], recipe: Recipe
 ) -> None:
-    assert found.metrics["random_split_r2"].keys() == set(NAMES)
+    assert found.metrics.random_split_r2.keys() == set(NAMES)
     given, ranked = trained
     audits: list[dict[str, Any]] = [
-        {"method": "random", "random_split": {"leaked_rows": 1}},
-        {"method": "grouped", "random_split": {"leaked_rows": 0}},
+        some(LeakAudit, {"method": "random", "random_split": {"leaked_rows": 1}}),
+        some(LeakAudit, {"method": "grouped", "random_split": {"leaked_rows": 0}}),
     ]
     for audit in audits:
         other = Trained(given.leaderboard, given.train, given.test, given.out_of_fold, audit)
         again = evaluate_candidates(recipe, other, lambda: {result.name: result.model for result in ranked}, Workers(1))
-        assert again.metrics["random_split_r2"] is None
+        assert again.metrics.random_split_r2 is None
         assert again.scores == found.scores
 
 

@@ -30,10 +30,10 @@ def test_more_rows_are_learned_from_at_each_step_of_the_curve_and_all_of_them_at
     wines: pd.DataFrame, recipe: Recipe, workers: Workers
 ) -> None:
     curve = learning_curve(LinearRegression(), wines, recipe, "random", workers, say_nothing)
-    assert curve["rows"] == sorted(curve["rows"])
-    assert curve["rows"][-1] == pytest.approx(len(wines) * (1 - 1 / recipe.cv.folds), abs=1)
-    assert len(curve["test"]) == len(curve["train"]) == len(SHARES)
-    assert all(len(folds) == recipe.cv.folds for folds in curve["test"])
+    assert list(curve.rows) == sorted(curve.rows)
+    assert curve.rows[-1] == pytest.approx(len(wines) * (1 - 1 / recipe.cv.folds), abs=1)
+    assert len(curve.test) == len(curve.train) == len(SHARES)
+    assert all(len(folds) == recipe.cv.folds for folds in curve.test)
 
 
 def test_a_tree_knows_by_heart_what_it_learned_from_and_only_that(
@@ -41,8 +41,8 @@ def test_a_tree_knows_by_heart_what_it_learned_from_and_only_that(
 ) -> None:
     rows = wines.drop_duplicates(list(recipe.features))
     curve = learning_curve(DecisionTreeRegressor(random_state=0), rows, recipe, "grouped", workers, say_nothing)
-    assert np.allclose(curve["train"], 1)
-    assert np.max(curve["test"]) < 0.9
+    assert np.allclose(curve.train, 1)
+    assert np.max(curve.test) < 0.9
 
 
 def test_the_progress_of_the_curve_is_told_fit_by_fit(wines: pd.DataFrame, recipe: Recipe, workers: Workers) -> None:
@@ -58,8 +58,8 @@ def test_a_drift_along_the_file_shows_in_its_order_and_not_in_shuffled_rows(
     place = np.linspace(0, 1, len(wines))
     drifting = wines.assign(**{"quality": 5.0 + 3 * place + 0.1 * wines["alcohol"], "density": 0.99 + 0.01 * place**3})
     found = score_file_order(DecisionTreeRegressor(random_state=0), drifting, recipe, workers)
-    assert found["shuffled"]["mean"] > 0.9
-    assert found["in_order"]["mean"] < 0
+    assert found.shuffled.mean > 0.9
+    assert found.in_order.mean < 0
 
 
 def test_blocks_in_the_files_order_are_those_of_kfold_without_shuffling(
@@ -72,23 +72,23 @@ def test_blocks_in_the_files_order_are_those_of_kfold_without_shuffling(
         r2_score(y.iloc[test], LinearRegression().fit(X.iloc[train], y.iloc[train]).predict(X.iloc[test]))
         for train, test in KFold(recipe.cv.folds).split(X)
     ]
-    assert found["in_order"]["folds"] == pytest.approx(expected)
+    assert found.in_order.folds == pytest.approx(expected)
 
 
 def test_partial_dependence_is_scikit_learns(wines: pd.DataFrame, recipe: Recipe) -> None:
     features = wines[list(recipe.features)]
     model = RandomForestRegressor(20, random_state=0).fit(features, wines[recipe.target])
     curve = partial_dependence(model, features, ["alcohol"], Columns.of_numbers(list(features)))["alcohol"]
-    expected = by_sklearn(model, features, ["alcohol"], custom_values={"alcohol": np.array(curve["values"])}, method="brute")
-    assert curve["mean"] == pytest.approx(expected["average"][0].tolist())
+    expected = by_sklearn(model, features, ["alcohol"], custom_values={"alcohol": np.array(curve.values)}, method="brute")
+    assert curve.mean == pytest.approx(expected["average"][0].tolist())
 
 
 def test_a_column_that_does_not_matter_has_a_flat_curve(wines: pd.DataFrame, recipe: Recipe) -> None:
     features = wines[list(recipe.features)]
     model = LinearRegression().fit(features.assign(density=1.0), features["alcohol"])
     curve = partial_dependence(model, features, ["density", "alcohol"], Columns.of_numbers(list(features)))
-    assert np.ptp(curve["density"]["mean"]) < 1e-6
-    assert np.ptp(curve["alcohol"]["mean"]) > 1
+    assert np.ptp(curve["density"].mean) < 1e-6
+    assert np.ptp(curve["alcohol"].mean) > 1
 
 
 @pytest.mark.filterwarnings("error")
@@ -100,5 +100,5 @@ def test_a_column_without_values_has_no_curve(wines: pd.DataFrame, recipe: Recip
 
 def test_too_few_rows_for_a_model_are_left_out_of_its_curve(wines: pd.DataFrame, recipe: Recipe, workers: Workers) -> None:
     curve = learning_curve(KNeighborsRegressor(30), wines.head(200), recipe, "grouped", workers, say_nothing)
-    assert len(curve["rows"]) == len(curve["test"]) == len(SHARES) - 2
-    assert curve["rows"][0] >= 30
+    assert len(curve.rows) == len(curve.test) == len(SHARES) - 2
+    assert curve.rows[0] >= 30

@@ -1,35 +1,45 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from recipeline.config.recipe import Recipe
 from recipeline.evaluation.model_card import DESCRIPTION_LENGTH, write_model_card
+from recipeline.evaluation.results import Diagnosis, Metrics
+from recipeline.inference.model_info import Feature, ModelInfo
 from tests.conftest import as_recipe, small_recipe
+from tests.records import some
 
 TAGS = {"data_source": "file", "data_digest": "0123456789abcdef", "split_method": "grouped"}
-DIAGNOSIS = {
-    "by_predicted": [
-        {"from": 4.5, "to": 5.5, "rows": 30, "interval_coverage": 0.8},
-        {"from": 5.5, "to": 6.5, "rows": 30, "interval_coverage": 0.95},
-    ],
-    "slices": [
-        {"slice": "all rows", "rows": 60, "mae": 0.4, "bias": 0.0},
-        {"slice": "strong ones", "rows": 12, "mae": 0.9, "bias": -0.9},
-    ],
-}
-INFO = {
-    "features": [
-        {"name": "alcohol", "unit": "% vol", "train_min": 8.5, "train_max": 14.0},
-        {"name": "pH", "unit": "", "train_min": None, "train_max": None},
-    ],
-    "sample": {"alcohol": 10.0, "pH": None},
-}
+DIAGNOSIS = some(
+    Diagnosis,
+    {
+        "by_predicted": [
+            {"from": 4.5, "to": 5.5, "rows": 30, "interval_coverage": 0.8},
+            {"from": 5.5, "to": 6.5, "rows": 30, "interval_coverage": 0.95},
+        ],
+        "slices": [
+            {"slice": "all rows", "rows": 60, "mae": 0.4, "bias": 0.0},
+            {"slice": "strong ones", "rows": 12, "mae": 0.9, "bias": -0.9},
+        ],
+    },
+)
+INFO = some(
+    ModelInfo,
+    {
+        "features": [
+            {"name": "alcohol", "unit": "% vol", "train_min": 8.5, "train_max": 14.0},
+            {"name": "pH", "unit": "", "train_min": None, "train_max": None},
+        ],
+        "sample": {"alcohol": 10.0, "pH": None},
+    },
+)
 
 
-def metrics(**best: Any) -> dict[str, Any]:
-    return {
+def metrics(leaks: dict[str, Any] | None = None, **best: Any) -> Metrics:
+    found = {
         "best": {
             "candidate": "LinearRegression",
             "r2": 0.3512,
@@ -51,8 +61,9 @@ def metrics(**best: Any) -> dict[str, Any]:
         "candidates": {"LinearRegression": {"cv_mean_score": 0.33, "cv_std": 0.04}},
         "mean_predictor": {"rmse": 0.8},
         "test_rows": 60,
-        "leaks": None,
+        "leaks": leaks,
     }
+    return some(Metrics, found)
 
 
 def card(recipe: Recipe, tags: dict[str, str] = TAGS, **best: Any) -> str:
@@ -105,13 +116,13 @@ def test_without_a_diagnosis_there_is_a_card(recipe: Recipe) -> None:
 def test_test_rows_with_a_twin_are_told_with_the_figure_without_them(recipe: Recipe) -> None:
     assert "none of which has a twin in training" in card(recipe)
     leaks = {"leaked_rows": 12, "r2_without_twin": {"LinearRegression": 0.2}}
-    text = write_model_card(recipe, metrics() | {"leaks": leaks}, DIAGNOSIS, INFO, TAGS).as_markdown()
+    text = write_model_card(recipe, metrics(leaks), DIAGNOSIS, INFO, TAGS).as_markdown()
     assert "of which 12 have a twin in training, and flatter every score: R2 without them 0.2000." in text
 
 
 def test_a_description_is_no_longer_than_every_store_takes_and_says_where_the_rest_is(recipe: Recipe) -> None:
-    many = [{"name": f"column {n}", "unit": "g/L", "train_min": 0.0, "train_max": 1.0} for n in range(400)]
-    found = write_model_card(recipe, metrics(), DIAGNOSIS, INFO | {"features": many}, TAGS)
+    many = tuple(Feature(f"column {n}", "g/L", train_min=0.0, train_max=1.0) for n in range(400))
+    found = write_model_card(recipe, metrics(), DIAGNOSIS, replace(INFO, features=many), TAGS)
     assert len(found.as_description()) == DESCRIPTION_LENGTH
     assert found.as_description().endswith("… the whole of it is model_card.md of the run of register.")
     whole = write_model_card(recipe, metrics(), DIAGNOSIS, INFO, TAGS)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from recipeline.inference.interval import (
+    FittedInterval,
     Interval,
     coverage,
     fit_constant,
@@ -17,6 +18,7 @@ from recipeline.inference.interval import (
     interval_score,
     tail_quantiles,
 )
+from recipeline.records import read_record, to_plain
 
 finite = st.floats(-1e6, 1e6)
 levels = st.floats(0.05, 0.99)
@@ -66,19 +68,22 @@ def test_the_prediction_is_between_the_limits(interval: Interval, rows: np.ndarr
 
 @given(intervals)
 def test_an_interval_survives_json(interval: Interval) -> None:
-    assert Interval.from_dict(json.loads(json.dumps(interval.as_dict())), interval.tails) == interval
+    assert (
+        Interval.restore(read_record(FittedInterval, json.loads(json.dumps(to_plain(interval.describe())))), interval.tails)
+        == interval
+    )
 
 
 @pytest.mark.parametrize(("method", "tails"), [("quantile", None), ("constant", (FIRST, SECOND))])
 def test_an_interval_without_the_tails_it_needs_is_none(method: str, tails: object) -> None:
-    values = {"level": 0.9, "method": method, "lower": -1.0, "upper": 1.0}
+    known = FittedInterval(0.9, method, lower=-1.0, upper=1.0)
     with pytest.raises(ValueError, match=f"'{method}' must come with"):
-        Interval.from_dict(values, tails)
+        Interval.restore(known, tails)
 
 
 def test_what_else_is_said_of_an_interval_is_ignored() -> None:
     interval = Interval(0.9, "constant", -1.0, 1.5)
-    assert Interval.from_dict({**interval.as_dict(), "test_coverage": 0.91, "test_rows": 299}) == interval
+    assert Interval.restore(interval.describe(0.91, 299)) == interval
 
 
 def test_limits_are_what_the_tails_say_of_the_features_moved() -> None:

@@ -23,7 +23,7 @@ def learned(name: str, rows: int = 200, **rules: Any) -> tuple[Feature, pd.Serie
     """Return a feature of a kind with made-up training values, some of them missing."""
     column = TABLES[name].draw(Column.model_validate({"type": name, **rules}), np.random.default_rng(1), rows)
     column = column.mask(np.arange(rows) % 7 == 0)
-    return Feature.from_info({"name": "x", "type": name, "nullable": True, **KINDS[name].learn(column)}), column
+    return Feature("x", type=name, nullable=True, **vars(KINDS[name].learn(column))), column
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -9,12 +9,13 @@ import pandas as pd
 
 from recipeline.artifacts import METRICS, MODEL_INFO, OUT_OF_FOLD, TEST, TRAIN
 from recipeline.config.recipe import Recipe, load_recipe
-from recipeline.inference.interval import Interval, fit_constant
-from recipeline.inference.model_info import Feature, choose_sample, describe_feature, describe_model
+from recipeline.inference.interval import FittedInterval, Interval, fit_constant
+from recipeline.inference.model_info import Feature, ModelInfo, Target, choose_sample, describe_feature, describe_model
+from recipeline.records import read_record, to_plain
 from recipeline.tracking.manifest import Reader
 from tests.conftest import ROOT, Project, as_recipe, small_recipe
 
-MEASURED = {"level": 0.9, "coverage": 0.75, "mean_width": 2.5, "rows": 4}
+MEASURED: Any = {"coverage": 0.75, "test_rows": 4}
 INTERVAL = Interval(0.9, "constant", -1.0, 1.5)
 
 
@@ -36,25 +37,17 @@ def rows(acidity: list[float]) -> pd.DataFrame:
 
 
 def test_a_model_is_described_by_recipe_training_rows_and_interval() -> None:
-    found = describe_model(two_columns(), rows([1.0, 2.0, 9.0]), INTERVAL, candidate="Forest", measured=MEASURED)
-    assert list(found) == ["candidate", "target", "features", "other_columns", "interval", "sample"]
-    assert found["candidate"] == "Forest"
-    assert found["target"] == {"name": "quality", "type": "integer", "unit": "grade", "min": 0, "max": 10}
-    assert [feature["name"] for feature in found["features"]] == ["acidity", "bottles"]
-    assert found["interval"] == {
-        "level": 0.9,
-        "method": "constant",
-        "lower": -1.0,
-        "upper": 1.5,
-        "test_coverage": 0.75,
-        "test_rows": 4,
-    }
-    assert found["sample"] == {"acidity": 2.0, "bottles": 1.0}
+    found = describe_model(two_columns(), rows([1.0, 2.0, 9.0]), INTERVAL, candidate="Forest", **MEASURED)
+    assert found.candidate == "Forest"
+    assert found.target == Target("quality", type="integer", unit="grade", min=0, max=10)
+    assert [feature.name for feature in found.features] == ["acidity", "bottles"]
+    assert found.interval == FittedInterval(0.9, "constant", lower=-1.0, upper=1.5, test_coverage=0.75, test_rows=4)
+    assert found.sample == {"acidity": 2.0, "bottles": 1.0}
 
 
 def test_a_feature_has_the_range_that_is_possible_and_the_one_that_was_seen() -> None:
     acidity = describe_feature(two_columns(), "acidity", pd.Series(np.arange(101.0)))
-    assert acidity == {
+    assert to_plain(acidity) == {
         "name": "acidity",
         "type": "number",
         "unit": "g/L",
@@ -75,11 +68,11 @@ def test_missing_values_are_left_out() -> None:
 
 
 def test_a_column_without_any_value_has_no_range_and_the_json_stays_plain() -> None:
-    found = describe_model(two_columns(), rows([np.nan] * 3), INTERVAL, candidate="Forest", measured=MEASURED)
-    acidity = found["features"][0]
-    assert acidity["train_min"] is acidity["train_max"] is acidity["quantiles"]["0.5"] is found["sample"]["acidity"] is None
-    assert found["sample"]["bottles"] == 1.0
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    found = describe_model(two_columns(), rows([np.nan] * 3), INTERVAL, candidate="Forest", **MEASURED)
+    acidity = found.features[0]
+    assert acidity.train_min is acidity.train_max is acidity.quantiles["0.5"] is found.sample["acidity"] is None
+    assert found.sample["bottles"] == 1.0
+    assert read_record(ModelInfo, json.loads(json.dumps(to_plain(found), allow_nan=False))) == found
 
 
 def test_the_sample_is_a_row_that_is_there_near_the_middle_of_all_columns() -> None:
@@ -105,7 +98,7 @@ def test_a_column_that_does_not_vary_does_not_matter() -> None:
 
 def test_a_description_leaves_the_rows_as_they_are(wines: pd.DataFrame, recipe: Recipe) -> None:
     before = wines.copy()
-    describe_model(recipe, wines, INTERVAL, candidate="Forest", measured=MEASURED)
+    describe_model(recipe, wines, INTERVAL, candidate="Forest", **MEASURED)
     pd.testing.assert_frame_equal(wines, before)
 
 
@@ -115,7 +108,7 @@ def test_interval_and_description_take_no_time_to_speak_of(wines: pd.DataFrame) 
     for _ in range(3):
         start = time.perf_counter()
         interval = fit_constant(train["quality"].to_numpy(), np.full(len(train), 5.6))
-        describe_model(recipe, train, interval, candidate="Forest", measured=MEASURED)
+        describe_model(recipe, train, interval, candidate="Forest", **MEASURED)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.1
 
@@ -130,15 +123,15 @@ def test_evaluate_describes_the_best_candidate_and_its_interval_of_out_of_fold_p
         reader.load(TEST, lineage["split"]),
         reader.load(OUT_OF_FOLD, lineage["train"]),
     )
-    best = metrics["best"]["candidate"]
-    measured = metrics["best"]["interval_90"]
+    best = metrics.best.candidate
+    measured = metrics.best.interval_90
 
-    assert info["candidate"] == best
-    assert info["interval"]["level"] == measured["level"] == 0.9
-    assert info["interval"]["test_coverage"] == measured["coverage"]
-    assert info["interval"]["test_rows"] == measured["rows"] == len(test)
+    assert info.candidate == best
+    assert info.interval.level == measured.level == 0.9
+    assert info.interval.test_coverage == measured.coverage
+    assert info.interval.test_rows == measured.rows == len(test)
     constant = fit_constant(train["quality"].to_numpy(), out_of_fold[f"predicted {best}"].to_numpy())
-    if info["interval"]["method"] == "constant":
-        assert Interval.from_dict(info["interval"]) == constant
-    assert [feature["name"] for feature in info["features"]] == list(info["sample"]) == list(train.columns.drop("quality"))
-    assert (train.drop(columns="quality") == pd.Series(info["sample"])).all(axis=1).any()
+    if info.interval.method == "constant":
+        assert Interval.restore(info.interval) == constant
+    assert [feature.name for feature in info.features] == list(info.sample) == list(train.columns.drop("quality"))
+    assert (train.drop(columns="quality") == pd.Series(info.sample)).all(axis=1).any()

@@ -54,12 +54,11 @@ def test_a_wider_tolerance_is_never_less_accurate(seed: int, tolerances: list[fl
 
 def test_grades_are_scored_by_kappa_of_the_rounded_predictions_and_errors_of_the_unrounded_ones() -> None:
     target, predicted = np.array([5, 5, 6, 7]), np.array([5.4, 4.0, 6.0, 8.2])
-    scores = score_grades(target, predicted)
-    assert scores["quadratic_kappa"] == cohen_kappa_score([5, 5, 6, 7], [5, 4, 6, 8], weights="quadratic")
-    rows = scores["per_grade"]
-    assert [(row["grade"], row["rows"]) for row in rows] == [(5, 2), (6, 1), (7, 1)]
-    assert [row["mae"] for row in rows] == pytest.approx([0.7, 0, 1.2])
-    assert [row["bias"] for row in rows] == pytest.approx([-0.3, 0, 1.2])
+    kappa, rows = score_grades(target, predicted)
+    assert kappa == cohen_kappa_score([5, 5, 6, 7], [5, 4, 6, 8], weights="quadratic")
+    assert [(grade, count) for grade, count, _, _ in rows] == [(5, 2), (6, 1), (7, 1)]
+    assert [mae for _, _, mae, _ in rows] == pytest.approx([0.7, 0, 1.2])
+    assert [bias for _, _, _, bias in rows] == pytest.approx([-0.3, 0, 1.2])
 
 
 @few

@@ -10,7 +10,7 @@ from sklearn.model_selection import cross_val_predict
 from custom.red_wine import draw
 from recipeline.data.splits import cv_folds
 from recipeline.inference.columns import Columns
-from recipeline.inference.model_info import Feature, describe_feature
+from recipeline.inference.model_info import describe_feature
 from recipeline.monitoring.baseline import describe_baseline, draw_reference
 from tests.conftest import as_recipe, small_recipe
 from tests.monitoring.helpers import World
@@ -24,7 +24,7 @@ def world() -> World:
     model = RandomForestRegressor(30, min_samples_leaf=5, random_state=0)
     folds = list(cv_folds(train, recipe, "grouped"))
     out_of_fold = cross_val_predict(model, train[names], train["quality"], cv=folds)
-    features = tuple(Feature.from_info(describe_feature(recipe, name, train[name])) for name in names)
+    features = tuple(describe_feature(recipe, name, train[name]) for name in names)
     later = pd.concat([draw(seed) for seed in range(100, 125)], ignore_index=True).drop_duplicates()
     return World(
         recipe,

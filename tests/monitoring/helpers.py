@@ -17,6 +17,7 @@ from recipeline.data.readers import Table, open_rows
 from recipeline.inference.model_info import Feature
 from recipeline.monitoring.drift import compare
 from recipeline.monitoring.live_rows import find_log
+from recipeline.monitoring.results import Baseline, Compared
 from recipeline.monitoring.sample import Live
 
 FEATURES = (Feature("alcohol"), Feature("pH"))
@@ -30,12 +31,12 @@ class World:
 
     recipe: Recipe
     model: Any
-    baseline: dict[str, Any]
+    baseline: Baseline
     reference: np.ndarray
     features: tuple[Feature, ...]
     later: pd.DataFrame
 
-    def look(self, seed: int, change: Change | None = None, *, labels: bool = False, rows: int = WINDOW) -> dict[str, Any]:
+    def look(self, seed: int, change: Change | None = None, *, labels: bool = False, rows: int = WINDOW) -> Compared:
         """Return what is said of a window of later rows, changed by `change`."""
         window = self.later.sample(rows, random_state=seed)
         if change:
@@ -47,7 +48,7 @@ class World:
 
     def verdicts(self, windows: int, change: Change | None = None, *, labels: bool = False) -> Counter[str]:
         """Return how often there was each verdict."""
-        return Counter(self.look(seed, change, labels=labels)["verdict"] for seed in range(windows))
+        return Counter(self.look(seed, change, labels=labels).verdict for seed in range(windows))
 
 
 def table(path: Path, text: str) -> Table:

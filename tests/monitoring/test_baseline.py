@@ -14,11 +14,11 @@ FLOATS = st.floats(-1e6, 1e6, allow_nan=False)
 def test_a_baseline_says_how_the_model_errs_also_by_slice(recipe: Recipe, wines: pd.DataFrame) -> None:
     target = wines["quality"].to_numpy(dtype=float)
     found = describe_baseline(wines, target + 0.5, recipe, Columns.learn(recipe, wines))
-    assert list(found["features"]) == list(recipe.features)
-    assert found["errors"]["mae"] == pytest.approx(0.5)
-    assert found["errors"]["absolute_error_std"] == pytest.approx(0)
-    low = found["errors"]["slices"]["low grades"]
-    assert low == {"rows": int((target <= 4).sum()), "mae": pytest.approx(0.5), "bias": pytest.approx(0.5)}
+    assert list(found.features) == list(recipe.features)
+    assert found.errors.mae == pytest.approx(0.5)
+    assert found.errors.absolute_error_std == pytest.approx(0)
+    low = found.errors.slices["low grades"]
+    assert (low.rows, low.mae, low.bias) == (int((target <= 4).sum()), pytest.approx(0.5), pytest.approx(0.5))
 
 
 def test_of_many_rows_some_are_kept_and_each_with_its_prediction(recipe: Recipe, wines: pd.DataFrame) -> None:

@@ -16,9 +16,12 @@ from recipeline.inference.model_info import Feature
 from recipeline.monitoring import drift
 from recipeline.monitoring.baseline import describe_errors
 from recipeline.monitoring.drift import compare
+from recipeline.monitoring.results import Baseline, Compared, Errors
 from recipeline.monitoring.sample import Live
 from recipeline.monitoring.spread import describe_values
+from recipeline.records import read_record, to_plain
 from tests.conftest import as_recipe, small_recipe
+from tests.records import some
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +45,17 @@ def look(recipe: Recipe, train: np.ndarray, live: np.ndarray, *, labels: float |
     random = np.random.default_rng(7)
     predicted, answers = (5 + np.tanh(np.nan_to_num(rows[:, -1])) / 10 for rows in (train, live))
     target = predicted + random.normal(size=len(train)) / 2
-    baseline = {
-        "features": {name: describe_values(column) for name, column in zip(names, train.T, strict=True)},
-        "prediction": describe_values(predicted),
-        "errors": describe_errors(target, predicted, recipe),
-    }
+    described = {name: describe_values(column) for name, column in zip(names, train.T, strict=True)}
+    errors = describe_errors(target, predicted, recipe)
+    baseline = Baseline(described, describe_values(predicted), describe_values(target), errors)
     seen = Live(features, baseline, seed=0)
     off = None if labels is None else answers + labels + random.normal(size=len(live)) / 2
     seen.add(live, answers, off)
     return compare(seen, np.column_stack([train, predicted]), recipe.monitoring, recipe)
 
 
-def rules(found: dict[str, Any]) -> set[str]:
-    return {finding["rule"] for finding in found["findings"]}
+def rules(found: Compared) -> set[str]:
+    return {finding.rule for finding in found.findings}
 
 
 def normal(rows: int, seed: int, missing: float = 0.0) -> np.ndarray:
@@ -83,12 +84,12 @@ def test_values_missing_more_often_or_beyond_the_range_are_found(recipe: Recipe)
 @pytest.mark.parametrize("times", [2, 10, 100])
 def test_rows_that_are_repeated_are_no_drift(recipe: Recipe, times: int) -> None:
     windows = [look(recipe, normal(400, seed), np.repeat(normal(120, 1000 + seed), times, axis=0)) for seed in range(8)]
-    assert sum(it["verdict"] != "ok" for it in windows) <= 2
-    assert {it["observations"] for it in windows} == {120}
+    assert sum(it.verdict != "ok" for it in windows) <= 2
+    assert {it.observations for it in windows} == {120}
 
 
 def test_of_one_row_however_often_nothing_is_said(recipe: Recipe) -> None:
-    assert look(recipe, normal(400, 0), np.tile(normal(1, 1), (500, 1)))["verdict"] == "too small"
+    assert look(recipe, normal(400, 0), np.tile(normal(1, 1), (500, 1))).verdict == "too small"
 
 
 @pytest.mark.parametrize("make", [levels, normal, lambda rows, seed: levels(rows, seed)[:, :1]])
@@ -96,36 +97,36 @@ def test_of_one_row_however_often_nothing_is_said(recipe: Recipe) -> None:
 def test_a_large_rise_of_the_error_is_never_ok(recipe: Recipe, make: Callable[[int, int], np.ndarray], times: int) -> None:
     live = np.repeat(make(recipe.monitoring.min_rows // times, 1), times, axis=0)
     found = look(recipe, make(400, 0), live, labels=5.0)
-    assert (found["verdict"], rules(found)) == ("drift", {"mae_increase"})
-    assert found["performance"]["mae"] > 4
-    assert look(recipe, make(400, 0), live, labels=0.0)["verdict"] in {"ok", "too small"}
+    assert (found.verdict, rules(found)) == ("drift", {"mae_increase"})
+    assert found.performance.mae > 4
+    assert look(recipe, make(400, 0), live, labels=0.0).verdict in {"ok", "too small"}
 
 
 def test_errors_on_training_rows_do_not_hide_a_rise_on_new_ones(recipe: Recipe) -> None:
     train = normal(400, 0)
     found = look(recipe, train, np.concatenate([train, normal(100, 1)]), labels=1.0)
-    assert ("labels", "drift") in {(it["subject"], it["verdict"]) for it in found["findings"]}
-    assert found["performance"]["rows"] in {100, 500}
+    assert ("labels", "drift") in {(it.subject, it.verdict) for it in found.findings}
+    assert found.performance.rows in {100, 500}
 
 
 def test_in_a_table_of_few_levels_equal_rows_are_rows_of_their_own(recipe: Recipe) -> None:
     found = look(recipe, levels(400, 0), levels(400, 1))
-    assert found["verdict"] == "ok"
-    assert found["observations"] > 380
+    assert found.verdict == "ok"
+    assert found.observations > 380
     moved = levels(400, 1)
     moved[:, 0] = np.minimum(moved[:, 0], 1)
-    assert look(recipe, levels(400, 0), moved)["verdict"] == "drift"
+    assert look(recipe, levels(400, 0), moved).verdict == "drift"
 
 
 @pytest.mark.parametrize("constant", [3.3, 0.1, 1.7e9, 0.0, -1e-9])
 def test_a_constant_training_column_has_no_standard_deviation_to_count_in(recipe: Recipe, constant: float) -> None:
     train, live = normal(400, 0), normal(300, 1)
     train[:, 0], live[:, 0] = constant, constant
-    assert look(recipe, train, live)["verdict"] == "ok"
+    assert look(recipe, train, live).verdict == "ok"
     live[:, 0] += 1
     found = look(recipe, train, live)
     assert rules(found) == {"psi", "out_of_range"}
-    assert found["features"]["x0"]["wasserstein"] is None
+    assert found.features["x0"].wasserstein is None
 
 
 @settings(max_examples=25, deadline=None)
@@ -134,20 +135,18 @@ def test_any_number_has_a_verdict_and_a_report_of_finite_numbers(values: list[fl
     live = normal(300, 1)
     live[: len(values), 0] = values
     found = look(as_recipe(small_recipe()), normal(400, 0), live, labels=0.0)
-    assert orjson.loads(orjson.dumps(found)) == found
+    assert read_record(Compared, orjson.loads(orjson.dumps(to_plain(found)))) == found
     beyond = sum(np.isinf(values)) / 300
-    assert found["features"]["x0"]["unseen"] >= beyond
+    assert found.features["x0"].unseen >= beyond
     assert beyond < 0.1 or "out_of_range" in rules(found)
 
 
 def test_labels_of_few_of_many_rows_are_judged_all_the_same(recipe: Recipe) -> None:
     train = normal(400, 0)
-    baseline = {
-        "features": {f"x{place}": describe_values(column) for place, column in enumerate(train.T)},
-        "prediction": describe_values(np.zeros(400)),
-        "errors": {"rows": 400, "mae": 0.5, "absolute_error_std": 0.4, "slices": {}},
-    }
-    live = Live([Feature(name) for name in baseline["features"]], baseline, seed=0, most=500)
+    described = {f"x{place}": describe_values(column) for place, column in enumerate(train.T)}
+    errors = some(Errors, {"rows": 400, "mae": 0.5, "absolute_error_std": 0.4})
+    baseline = Baseline(described, describe_values(np.zeros(400)), describe_values(np.zeros(400)), errors)
+    live = Live([Feature(name) for name in described], baseline, seed=0, most=500)
     for start in range(0, 50_000, 5_000):
         target = np.full(5_000, np.nan)
         target[:20] = 5 + np.random.default_rng(start).normal(size=20)
@@ -155,4 +154,4 @@ def test_labels_of_few_of_many_rows_are_judged_all_the_same(recipe: Recipe) -> N
     live.predict_missing(lambda rows: np.zeros(len(rows)))
     assert (len(live.kept), len(live.labelled)) == (500, 200)
     found = compare(live, np.column_stack([train, np.zeros(400)]), recipe.monitoring, recipe)
-    assert ("mae_increase", "drift") in {(it["rule"], it["verdict"]) for it in found["findings"]}
+    assert ("mae_increase", "drift") in {(it.rule, it.verdict) for it in found.findings}

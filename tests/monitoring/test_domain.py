@@ -28,14 +28,14 @@ def levels(rows: int, seed: int) -> np.ndarray:
 @pytest.mark.parametrize(("before", "after"), [(300, 60), (240, 30), (900, 60), (60, 400)])
 def test_rows_of_one_source_have_an_area_of_a_half_in_the_mean_on_unequal_sides_too(before: int, after: int) -> None:
     found = [judge(normal(before, seed), normal(after, 1000 + seed), seed=seed) for seed in range(6)]
-    assert np.mean([it["auc"] for it in found]) == pytest.approx(0.5, abs=0.08)
-    assert min(it["p_value"] for it in found) > ALPHA / 6
+    assert np.mean([it.auc for it in found]) == pytest.approx(0.5, abs=0.08)
+    assert min(it.p_value for it in found) > ALPHA / 6
 
 
 def test_rows_that_are_equal_by_chance_are_no_drift() -> None:
     found = [judge(levels(300, seed), levels(200, 1000 + seed), seed=seed) for seed in range(5)]
-    assert np.mean([it["auc"] for it in found]) == pytest.approx(0.5, abs=0.08)
-    assert min(it["p_value"] for it in found) > ALPHA / 5
+    assert np.mean([it.auc for it in found]) == pytest.approx(0.5, abs=0.08)
+    assert min(it.p_value for it in found) > ALPHA / 5
 
 
 @pytest.mark.parametrize("share", [0.5, 0.8])
@@ -43,7 +43,7 @@ def test_a_shift_is_found_among_training_rows_and_as_sure_as_without_them(share:
     train, later = normal(300, 0), normal(60, 1, shift=1.5)
     table = np.concatenate([train[: round(60 * share / (1 - share))], later])
     assert judge(train, table, seed=0) == judge(train, later, seed=0)
-    assert judge(train, table, seed=0)["auc"] > 0.7
+    assert judge(train, table, seed=0).auc > 0.7
 
 
 def test_rows_that_the_model_learned_from_and_the_reference_lacks_are_left_out_too() -> None:
@@ -56,7 +56,7 @@ def test_rows_that_the_model_learned_from_and_the_reference_lacks_are_left_out_t
 @pytest.mark.parametrize("times", [2, 10])
 def test_rows_that_are_repeated_count_once(times: int) -> None:
     train, later = normal(300, 0), normal(60, 1)
-    assert judge(train, np.repeat(later, times, axis=0), seed=0)["p_value"] > ALPHA
+    assert judge(train, np.repeat(later, times, axis=0), seed=0).p_value > ALPHA
 
 
 def test_where_too_few_rows_are_new_nothing_is_said() -> None:
@@ -69,7 +69,7 @@ def test_where_too_few_rows_are_new_nothing_is_said() -> None:
 def test_values_that_are_missing_or_no_number_can_have_are_rows_too() -> None:
     train, later = normal(100, 0), normal(100, 1)
     later[::2, 1], later[0, 0], later[1, 0] = np.nan, np.inf, -np.inf
-    assert judge(train, later, seed=0)["auc"] > 0.6
+    assert judge(train, later, seed=0).auc > 0.6
 
 
 @pytest.mark.full

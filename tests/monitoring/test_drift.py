@@ -27,7 +27,7 @@ def new_vintage(rows: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame
 
 
 def subjects(found: dict[str, Any]) -> set[tuple[str, str]]:
-    return {(finding["subject"], finding["verdict"]) for finding in found["findings"]}
+    return {(finding.subject, finding.verdict) for finding in found.findings}
 
 
 # --- streams -------------------------------------------------------------------------------------------------------------
@@ -47,15 +47,15 @@ def test_labels_of_windows_without_drift_are_no_alarm_either(world: World) -> No
 @pytest.mark.parametrize(("by", "least"), [(0.25, 0.3), (0.5, 0.95), (1.0, 1.0)])
 def test_one_feature_shifted_by_a_part_of_its_standard_deviation_is_found(world: World, by: float, least: float) -> None:
     found = [world.look(seed, shifted(by)) for seed in range(3)]
-    assert sum(it["verdict"] == "drift" for it in found) >= least * 3
+    assert sum(it.verdict == "drift" for it in found) >= least * 3
     assert all({("alcohol", "warn"), ("alcohol", "drift")} & subjects(it) for it in found)
     assert not any(subject == "density" for it in found for subject, _ in subjects(it))
 
 
 def test_a_unit_error_is_drift_of_that_feature_and_beyond_its_range(world: World) -> None:
     found = world.look(0, lambda rows, _: rows.assign(chlorides=rows["chlorides"] * 1000))
-    assert found["verdict"] == "drift"
-    assert {it["rule"] for it in found["findings"] if it["subject"] == "chlorides"} == {"psi", "wasserstein", "out_of_range"}
+    assert found.verdict == "drift"
+    assert {it.rule for it in found.findings if it.subject == "chlorides"} == {"psi", "wasserstein", "out_of_range"}
 
 
 def test_a_broken_sensor_that_says_the_same_all_the_time_is_drift(world: World) -> None:
@@ -74,17 +74,17 @@ def test_other_grades_of_the_same_wines_are_seen_with_labels_and_only_with_them(
     def other_grades(rows: pd.DataFrame, _: np.random.Generator) -> pd.DataFrame:
         return rows.assign(quality=11 - rows["quality"])
 
-    assert world.look(0, other_grades)["verdict"] == "ok"
+    assert world.look(0, other_grades).verdict == "ok"
     found = world.look(0, other_grades, labels=True)
     assert subjects(found) == {("labels", "drift")}
-    low, high = found["performance"]["interval_95"]["mae"]
-    assert low < found["performance"]["mae"] < high
-    assert found["performance"]["mae"] > world.baseline["errors"]["mae"] + 0.25
+    low, high = found.performance.interval_95["mae"]
+    assert low < found.performance.mae < high
+    assert found.performance.mae > world.baseline.errors.mae + 0.25
 
 
 def test_of_few_rows_nothing_is_said(world: World) -> None:
     found = world.look(0, shifted(1), rows=50)
-    assert (found["verdict"], found["findings"]) == ("too small", [])
+    assert (found.verdict, found.findings) == ("too small", ())
 
 
 def test_a_difference_that_is_sure_and_small_is_no_drift(world: World) -> None:
@@ -92,8 +92,8 @@ def test_a_difference_that_is_sure_and_small_is_no_drift(world: World) -> None:
         return rows.assign(alcohol=(rows["alcohol"] + 0.1 * (random.random(len(rows)) < 0.8)).round(1))
 
     found = world.look(0, a_little_stronger, rows=10_000)
-    assert found["features"]["alcohol"]["p_value"] < 1e-6
-    assert found["verdict"] == "ok"
+    assert found.features["alcohol"].p_value < 1e-6
+    assert found.verdict == "ok"
 
 
 def test_values_that_are_missing_more_often_than_in_training_are_drift(world: World) -> None:
@@ -105,7 +105,7 @@ def test_values_that_are_missing_more_often_than_in_training_are_drift(world: Wo
     live.add(values)
     found = compare(live, world.reference, world.recipe.monitoring, world.recipe)
     assert ("sulphates", "drift") in subjects(found)
-    assert found["features"]["sulphates"]["missing"] == pytest.approx(0.1, abs=0.04)
+    assert found.features["sulphates"].missing == pytest.approx(0.1, abs=0.04)
 
 
 def test_rows_that_the_model_learned_from_say_nothing_about_its_predictions(world: World) -> None:
@@ -113,7 +113,7 @@ def test_rows_that_the_model_learned_from_say_nothing_about_its_predictions(worl
     live = Live(world.features, world.baseline, seed=0)
     live.add(train.to_numpy(), world.model.predict(train), draw(1)["quality"].to_numpy(dtype=float))
     found = compare(live, world.reference, world.recipe.monitoring, world.recipe)
-    assert (found["verdict"], found["prediction"], found["performance"], found["known_share"]) == ("ok", None, None, 1.0)
+    assert (found.verdict, found.prediction, found.performance, found.known_share) == ("ok", None, None, 1.0)
 
 
 # --- measures ------------------------------------------------------------------------------------------------------------
@@ -126,8 +126,8 @@ def test_a_classifier_does_not_tell_rows_of_one_source_apart_and_does_tell_other
     alike, apart = measure_domain(reference, same, seed=0), measure_domain(reference, other, seed=0)
     assert alike
     assert apart
-    assert 0.4 < alike["auc"] < 0.6
-    assert apart["auc"] > 0.7
-    assert apart["p_value"] < 1e-6 < alike["p_value"]
-    assert apart["strongest"] == 0
+    assert 0.4 < alike.auc < 0.6
+    assert apart.auc > 0.7
+    assert apart.p_value < 1e-6 < alike.p_value
+    assert apart.strongest == 0
     assert measure_domain(reference, np.tile(same[:1], (400, 1)), seed=0) is None

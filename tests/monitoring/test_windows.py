@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipeline.errors import UsageError
+from recipeline.monitoring.results import Baseline
 from recipeline.monitoring.sample import Live
 from recipeline.monitoring.windows import LiveRows, Window
 from tests.monitoring.helpers import FEATURES
+from tests.records import some
 
-BASELINE = {"features": {feature.name: {"edges": [0.0], "counts": [1, 1]} for feature in FEATURES}}
+BASELINE = some(Baseline, {"features": {feature.name: {"edges": [0.0], "counts": [1, 1]} for feature in FEATURES}})
 
 
 def new() -> Live:

@@ -5,22 +5,23 @@ from typing import Any
 import pytest
 
 from recipeline.monitoring.drift import compare
+from recipeline.monitoring.results import Compared, DriftReport, Finding, WarnAndDrift
 from recipeline.monitoring.sample import Live
 from recipeline.monitoring.wording import describe_finding, explain_drift, explain_known, name_verdict
 from tests.monitoring.helpers import World
 from tests.monitoring.test_drift import shifted
+from tests.records import some
 
 
 def test_findings_and_verdicts_are_said_in_words(world: World) -> None:
     found = world.look(0, shifted(1))
-    report = {"newest": found, "model": {"version": "3"}}
+    report = some(DriftReport, {"newest": found, "model": {"version": "3"}})
     assert explain_drift(report).startswith("500 rows differ from the rows that version 3 learned from: alcohol")
-    lines = [describe_finding(finding) for finding in found["findings"]]
+    lines = [describe_finding(finding) for finding in found.findings]
     assert any(line.startswith("  drift: alcohol: PSI ") and line.endswith("(warn 0.1, drift 0.2)") for line in lines)
-    assert (
-        explain_drift({"newest": world.look(0, rows=50), "model": {"version": "3"}}) == "50 rows are too few to say anything."
-    )
-    assert "like the rows" in explain_drift({"newest": world.look(1), "model": {"version": "3"}})
+    few, alike = (some(DriftReport, {"newest": it}) for it in (world.look(0, rows=50), world.look(1)))
+    assert explain_drift(few) == "50 rows are too few to say anything."
+    assert "like the rows" in explain_drift(alike)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def test_findings_and_verdicts_are_said_in_words(world: World) -> None:
 )
 def test_that_nothing_was_judged_is_said_and_why(world: World, size: int, words: str) -> None:
     empty = compare(Live(world.features, world.baseline, seed=0), world.reference, world.recipe.monitoring, world.recipe, {})
-    report = {"newest": empty, "model": {"version": "3"}, "rows": 60, "window_rows": size}
+    report = some(DriftReport, {"newest": empty, "rows": 60, "window_rows": size})
     assert explain_drift(report).startswith(words)
     assert (name_verdict(empty), name_verdict(world.look(0, rows=50))) == ("NOT JUDGED", "TOO SMALL")
 
@@ -39,13 +40,13 @@ def test_columns_that_are_missing_or_new_are_findings_also_of_few_rows(world: Wo
     live = Live(world.features, world.baseline, seed=0)
     live.add(world.later[list(world.recipe.features)].head(3).to_numpy(dtype=float))
     found = compare(live, world.reference, world.recipe.monitoring, world.recipe, {"colour": verdict})
-    assert found["verdict"] == verdict
-    assert describe_finding(found["findings"][0]) == f"  {verdict}: colour: {words}"
+    assert found.verdict == verdict
+    assert describe_finding(found.findings[0]) == f"  {verdict}: colour: {words}"
 
 
 @pytest.mark.parametrize(("share", "words"), [(0.0, ""), (0.009, ""), (0.5, "50.0% of the rows are among those")])
 def test_rows_that_were_learned_from_are_mentioned_where_there_are_some(share: float, words: str) -> None:
-    found = explain_known({"known_share": share, "domain": None, "is_judged": False})
+    found = explain_known(some(Compared, {"known_share": share}))
     assert found.startswith(words)
     assert bool(found) == bool(words)
 
@@ -59,5 +60,5 @@ def test_rows_that_were_learned_from_are_mentioned_where_there_are_some(share: f
     ],
 )
 def test_a_finding_is_said_in_the_measure_of_its_rule(rule: str, words: str) -> None:
-    finding = {"rule": rule, "subject": "a", "verdict": "warn", "value": 0.1234, "limits": {"warn": 0.1, "drift": 0.2}}
+    finding = Finding(rule, "a", 0.1234, WarnAndDrift(0.1, 0.2), "warn", None)
     assert describe_finding(finding) == f"  warn: a: {words} (warn 0.1, drift 0.2)"

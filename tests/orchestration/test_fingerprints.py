@@ -97,32 +97,53 @@ def test_the_table_beside_a_module_belongs_to_it() -> None:
 
 #: What each step's fingerprint covers. A file more here retrains where it changes: say why it can change a result.
 RECIPE = {f"config/{name}" for name in ("candidate", "recipe", "rules", "settings", "table", "yaml_reader")}
-HANDED_ON = {"artifacts", "inference/_compat", "inference/trust"}
+HANDED_ON = {"artifacts", "records", "inference/_compat", "inference/trust"}
 RELATES = {"data/grouping", "data/neighbours", "data/relations", "data/splits"}
 FITS = RELATES | {"config/import_path", "engine/local", "metrics/bootstrap"}
 LOGS = {"tracking/_compat", "tracking/candidate_runs", "tracking/models"}
+#: Column kinds; a change of one may change every step.
+KINDS = {
+    f"data/kinds/{name}" for name in ("base", "boolean", "category", "datetime", "described", "every", "integer", "number")
+}
+TRAINED = {f"training/kinds/{name}" for name in ("base", "category", "datetime", "every", "number")} | {"training/preprocess"}
 #: The dataset inputs of a run, which a reused run keeps.
 INPUTS = {"tracking/_compat", "tracking/datasets"}
 COVERED = {
-    "ingest": RECIPE | HANDED_ON | INPUTS | {"data/column_profile", "data/numbers", "data/schema", "data/tables"},
-    "split": RECIPE | HANDED_ON | RELATES | {"data/leakage", "data/smells"},
+    "ingest": RECIPE
+    | HANDED_ON
+    | INPUTS
+    | KINDS
+    | {"data/column_profile", "data/numbers", "data/results", "data/schema", "data/tables"},
+    "split": RECIPE
+    | HANDED_ON
+    | KINDS
+    | RELATES
+    | {"config/import_path"}
+    | {f"data/{name}" for name in ("leakage", "numbers", "results", "smells")},
     # The trial refuses candidates; a train that was refused has no result to reuse.
     "train": RECIPE
     | HANDED_ON
     | FITS
     | LOGS
     | INPUTS
-    | {"evaluation/ranking"}
+    | KINDS
+    | TRAINED
+    | {"data/numbers", "evaluation/ranking"}
     | {f"training/{name}" for name in ("candidates", "cross_validation", "search", "trial", "weights")},
     "evaluate": RECIPE
     | HANDED_ON
     | FITS
     | INPUTS
+    | KINDS
+    | TRAINED
     | {"training/candidates", "training/weights"}
-    | {"data/leakage", "data/numbers", "metrics/regression", "monitoring/baseline", "training/quantiles"}
-    | {f"evaluation/{name}" for name in ("assessment", "diagnosis", "gates", "scoring")}
-    | {f"inference/{name}" for name in ("golden", "interval", "model_info")}
-    | {f"inference/compiled/{name}" for name in ("check", "compile", "form", "kernels", "linear", "trees")},
+    | {"data/leakage", "data/numbers", "data/results", "data/smells", "metrics/regression", "training/quantiles"}
+    | {f"monitoring/{name}" for name in ("baseline", "results", "spread")}
+    | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("base", "boolean", "category", "datetime")}
+    | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("every", "integer", "number")}
+    | {f"evaluation/{name}" for name in ("assessment", "diagnosis", "gates", "results", "scoring")}
+    | {f"inference/{name}" for name in ("columns", "golden", "interval", "model_info")}
+    | {f"inference/compiled/{name}" for name in ("check", "compile", "encoders", "form", "kernels", "linear", "trees")},
 }
 
 

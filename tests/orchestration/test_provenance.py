@@ -50,15 +50,15 @@ def test_all_that_is_known_of_a_version_is_told_as_plain_values_also_of_what_is_
         session.registry.change(str(folds - 2), expected=expected, kind=PROMOTE, reason="better", changed_by=changed_by)
     store.client.delete_run(chain.lineage["ingest"])
     found = explain_version(session, session.registry.version("2"))
-    assert (found["version"], found["stage"], found["before"]) == ("2", "Production", "1")
-    assert {step: run["state"] for step, run in found["runs"].items()} == {
+    assert (found.version, found.stage, found.before) == ("2", "Production", "1")
+    assert {step: run.state for step, run in found.runs.items()} == {
         "ingest": "deleted",
         "split": "active",
         "train": "active",
     }
-    assert found["differences"] == [f"{name}: cv.folds 3 → 4" for name in NAMES]
-    (term,) = found["terms"]
-    assert term["version"] == "2"
-    assert found["decision"] is None
+    assert found.differences == [f"{name}: cv.folds 3 → 4" for name in NAMES]
+    (term,) = found.terms
+    assert term.version == "2"
+    assert found.decision is None
     first = explain_version(session, session.registry.version("1"))
-    assert (first["before"], first["differences"]) == (None, [])
+    assert (first.before, first.differences) == (None, [])

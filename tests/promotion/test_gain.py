@@ -21,6 +21,8 @@ from sklearn.tree import DecisionTreeRegressor
 from recipeline.data.relations import Relations
 from recipeline.engine.local import Workers
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, reseed
+from recipeline.promotion.results import Gain
+from recipeline.records import read_record, to_plain
 from tests.promotion.helpers import ROWS, draw_answers, draw_table, measure
 
 FOLDS, REPEATS = 3, 2
@@ -334,8 +336,7 @@ def test_the_unit_of_the_target_does_not_matter(seed: int, shift: float, scale: 
 @pytest.mark.parametrize("folds", [None, 4])
 def test_a_gain_can_be_written_as_json(folds: int | None) -> None:
     gain = measure(draw_answers(1, folds=folds))
-    content = json.loads(json.dumps(gain.as_dict(), allow_nan=False))
-    assert content == {**gain.as_dict(), "interval_90": list(gain.interval_90)}
+    assert read_record(Gain, json.loads(json.dumps(to_plain(gain), allow_nan=False))) == gain
 
 
 def test_a_clear_gain_is_above_zero_and_none_is_not() -> None:

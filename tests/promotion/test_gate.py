@@ -14,6 +14,8 @@ from recipeline.config.rules import Promotion
 from recipeline.promotion.gain import Gain
 from recipeline.promotion.gate import Contender, Decision, Rule, choose_rule, corrected_level, judge
 from recipeline.promotion.guard_rails import Rail
+from recipeline.promotion.results import Evidence
+from recipeline.records import read_record, to_plain
 from tests.promotion.helpers import GAIN
 
 NEW = Contender("2", data_source="uci", recipe="forest", training_rows="all", environment="here")
@@ -164,7 +166,7 @@ def test_what_is_decided_without_evidence_has_a_reason_and_passes_where_it_is_pr
     if isinstance(decision, Decision):
         assert decision.reason
         assert decision.passed or not decision.promoted
-        assert json.loads(json.dumps(decision.as_dict(), allow_nan=False)) == decision.as_dict()
+        assert read_record(Decision, json.loads(json.dumps(to_plain(decision), allow_nan=False))) == decision
     else:
         assert decision in get_args(Rule)
 
@@ -335,8 +337,11 @@ def test_a_decision_with_its_evidence_can_be_written_as_json(
     rule: Rule, gain: Gain, measured: list[Rail], policy: Policy
 ) -> None:
     decision = judge(rule, gain, measured, SETTINGS, policy=policy, opponent="version 1")
-    decision = replace(decision, evidence=gain.as_dict())
-    assert json.loads(json.dumps(decision.as_dict(), allow_nan=False)) == decision.as_dict()
+    decision = replace(
+        decision,
+        evidence=Evidence(**vars(gain), champion="1", needed=0.0, candidates=1, attempt=1, guard_rails=tuple(measured)),
+    )
+    assert read_record(Decision, json.loads(json.dumps(to_plain(decision), allow_nan=False))) == decision
 
 
 @pytest.mark.parametrize(("lower", "rows", "promoted"), [(-0.02, 250, True), (-0.04, 250, False), (-0.02, 20, False)])

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +13,8 @@ from sklearn.linear_model import LinearRegression
 from recipeline.config.rules import GuardRails
 from recipeline.data.relations import Relations
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers
-from recipeline.promotion.guard_rails import MIN_SLICE_ROWS, Rail, measure_rails, one_row_latency, slice_errors
+from recipeline.promotion.guard_rails import MIN_SLICE_ROWS, ErrorsByArm, Rail, measure_rails, one_row_latency, slice_errors
+from recipeline.records import to_plain
 from tests.promotion.helpers import GAIN, draw_answers, draw_table, measure
 
 MAE, LOW, LATENCY = "MAE, more than before", "MAE of low, more than before", "one-row latency in ms"
@@ -28,24 +27,24 @@ def test_slices_hold_their_limits_and_an_open_one_all_that_is_beyond() -> None:
     answers = Answers(target, Relations(np.arange(4)), {arm: (target + error)[:, None] for arm, error in errors.items()})
     limits = {"low": (None, 4.0), "middle": (4.0, 5.0), "high": (5.0, None), "one": (6.0, 6.0), "all": (None, None)}
     assert slice_errors(answers, limits) == {
-        "low": {"rows": 2, "mae": {CHALLENGER: 1.5, CHAMPION: 0.0}},
-        "middle": {"rows": 2, "mae": {CHALLENGER: 2.5, CHAMPION: 0.5}},
-        "high": {"rows": 2, "mae": {CHALLENGER: 3.5, CHAMPION: 1.0}},
-        "one": {"rows": 1, "mae": {CHALLENGER: 4.0, CHAMPION: 1.0}},
-        "all": {"rows": 4, "mae": {CHALLENGER: 2.5, CHAMPION: 0.5}},
+        "low": ErrorsByArm(2, {CHALLENGER: 1.5, CHAMPION: 0.0}),
+        "middle": ErrorsByArm(2, {CHALLENGER: 2.5, CHAMPION: 0.5}),
+        "high": ErrorsByArm(2, {CHALLENGER: 3.5, CHAMPION: 1.0}),
+        "one": ErrorsByArm(1, {CHALLENGER: 4.0, CHAMPION: 1.0}),
+        "all": ErrorsByArm(4, {CHALLENGER: 2.5, CHAMPION: 0.5}),
     }
 
 
 def test_a_slice_without_rows_has_no_error() -> None:
     found = slice_errors(draw_answers(1), {"none": (1000.0, None), "between": (5.0, 4.0)})
-    assert found == {name: {"rows": 0, "mae": {CHALLENGER: None, CHAMPION: None}} for name in ("none", "between")}
+    assert found == {name: ErrorsByArm(0, {CHALLENGER: None, CHAMPION: None}) for name in ("none", "between")}
     assert slice_errors(draw_answers(1), {}) == {}
 
 
 def test_errors_of_a_slice_are_of_all_repeats() -> None:
     answers = draw_answers(1, repeats=3)
-    assert slice_errors(answers, {"all": (None, None)})["all"]["mae"] == pytest.approx(measure(answers).mae)
-    json.dumps(slice_errors(answers, {"all": (None, None), "none": (1000.0, None)}), allow_nan=False)
+    assert slice_errors(answers, {"all": (None, None)})["all"].mae == pytest.approx(measure(answers).mae)
+    json.dumps(to_plain(slice_errors(answers, {"all": (None, None), "none": (1000.0, None)})), allow_nan=False)
 
 
 def test_answering_one_row_takes_time_and_a_slow_model_more() -> None:
@@ -67,12 +66,12 @@ def test_a_machine_that_is_busy_for_a_while_does_not_make_a_model_slow() -> None
     assert one_row_latency(Busy(), pd.DataFrame({"a": [1.0]}), limit=10) < 10
 
 
-def slice_of(rows: int, ours: float | None, theirs: float | None) -> Mapping[str, Any]:
-    return {"rows": rows, "mae": {CHALLENGER: ours, CHAMPION: theirs}}
+def slice_of(rows: int, ours: float | None, theirs: float | None) -> ErrorsByArm:
+    return ErrorsByArm(rows, {CHALLENGER: ours, CHAMPION: theirs})
 
 
 def measured(
-    limits: GuardRails, *, mae: float = 0.5, low: Mapping[str, Any] | None = None, latency: float = 1, champion: bool = True
+    limits: GuardRails, *, mae: float = 0.5, low: ErrorsByArm | None = None, latency: float = 1, champion: bool = True
 ) -> dict[str, Rail]:
     slices = {} if low is None else {"low": low}
     gain = replace(GAIN, mae={CHALLENGER: mae, CHAMPION: 0.5})

@@ -13,13 +13,16 @@ from recipeline.artifacts import TRAINING_ROWS, VERSION
 from recipeline.config.recipe import Recipe
 from recipeline.data.relations import list_seen
 from recipeline.engine.local import Workers
+from recipeline.evaluation.results import RegisteredVersion
 from recipeline.registry.contest import Contest
-from recipeline.registry.ledger import PROMOTE, Actor, Entry
+from recipeline.registry.ledger import PROMOTE, Actor
+from recipeline.registry.results import Entry
 from recipeline.registry.stages import CHALLENGER, CHAMPION, PREVIOUS
 from recipeline.registry.versions import ChangedBy, Registry
 from recipeline.tracking.models import log_model
 from recipeline.tracking.runs import StepRun, open_run
 from recipeline.tracking.store import Store
+from tests.records import some
 from tests.toys import log_toy
 
 NAME = "Toy"
@@ -96,7 +99,7 @@ class Arena:
             model_id, digests = log_model(model, run.id, seen[[*names]], packages={"sklearn"})
             run.add_model(model_id, digests)
             run.save(TRAINING_ROWS, list_seen(seen, self.recipe))
-            run.save(VERSION, {"tags": {"candidates_compared": 1}})
+            run.save(VERSION, some(RegisteredVersion, {"tags": {"candidates_compared": 1}}))
         return register(self.store, model_id, run.id, register_run_id=run.id, **tags), model
 
     def meet(self, challenger: ModelVersion, champion: ModelVersion) -> Contest:

@@ -16,9 +16,9 @@ def test_the_same_recipe_on_more_rows_is_measured_on_the_rows_that_neither_model
     champion, _ = arena.enter(slice(0, 30))
     challenger, model = arena.enter(slice(0, 60))
     evidence = arena.meet(challenger, champion).measure("refresh", model)
-    assert evidence.gain.rows == 60
-    assert evidence.details == {"unseen_rows": 60, "candidates": 1, "attempt": 1}
-    assert {rail.name for rail in evidence.rails} >= {"MAE, more than before", "one-row latency in ms"}
+    assert evidence.rows == 60
+    assert (evidence.unseen_rows, evidence.candidates, evidence.attempt) == (60, 1, 1)
+    assert {rail.name for rail in evidence.guard_rails} >= {"MAE, more than before", "one-row latency in ms"}
 
 
 def test_models_that_have_seen_every_row_cannot_be_compared_on_later_ones(arena: Arena) -> None:
@@ -39,8 +39,8 @@ def test_another_recipe_is_cross_validated_on_all_rows_each_on_its_own_columns(a
     champion, _ = arena.enter(slice(0, 60), ("b",))
     challenger, model = arena.enter(slice(0, 60))
     evidence = arena.meet(challenger, champion).measure("recipe", model)
-    assert (evidence.gain.rows, evidence.gain.folds, evidence.details["candidates"]) == (120, 3, 3)
-    assert evidence.gain.lower > 0
+    assert (evidence.rows, evidence.folds, evidence.candidates) == (120, 3, 3)
+    assert evidence.lower > 0
 
 
 def with_split(arena: Arena, **split: Any) -> Arena:
@@ -59,7 +59,7 @@ def test_new_rows_of_a_known_group_are_no_evidence(arena: Arena) -> None:
     arena = with_split(arena, group="site")
     champion, _ = arena.enter(slice(0, 60, 6))  # rows of two sites
     challenger, model = arena.enter(slice(1, 60, 6))  # of two others
-    gain = arena.meet(challenger, champion).measure("refresh", model).gain
+    gain = arena.meet(challenger, champion).measure("refresh", model)
     assert (gain.rows, gain.distinct_rows, gain.unit) == (80, 8, "groups by site")
 
 
@@ -75,6 +75,6 @@ def test_over_time_rows_are_evidence_that_are_newer_than_all_that_either_model_l
     arena = with_split(arena, time="hour", embargo=2)
     champion, _ = arena.enter(slice(0, 20))
     challenger, model = arena.enter(slice(24, 61, 3))  # of the hours 6 to 15, and not all of them
-    gain = arena.meet(challenger, champion).measure("refresh", model).gain
+    gain = arena.meet(challenger, champion).measure("refresh", model)
     assert gain.rows == (30 - 18) * 4
     assert gain.blocks == 6

@@ -106,10 +106,10 @@ def test_what_was_measured_is_kept_in_the_decision_and_on_the_version_and_each_o
         challenger, model = arena.enter(slice(0, 60), recipe_digest=f"ab{attempt}", **KNOWN)
         decision, (words,) = decided(arena, challenger, champion, model)
         assert words == f"measuring version {challenger.version} against version 1 on the same folds"
-        assert (decision.evidence["champion"], decision.evidence["attempt"]) == ("1", attempt)
+        assert (decision.evidence.champion, decision.evidence.attempt) == ("1", attempt)
         tags = Registry(arena.store, NAME).version(str(challenger.version)).tags
         assert tags["recipeline.gate_rule"] == "recipe"
-        assert float(tags["recipeline.gate_gain"]) == decision.evidence["gain"] > 0.5
+        assert float(tags["recipeline.gate_gain"]) == decision.evidence.gain > 0.5
 
 
 def test_a_champion_that_does_not_take_the_rows_stays(arena: Arena) -> None:

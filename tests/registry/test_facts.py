@@ -7,10 +7,13 @@ from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
 from recipeline.artifacts import VERSION
 from recipeline.errors import UnavailableError
-from recipeline.registry.facts import DIGEST_LENGTH, DIGESTS, IDENTITY, choose_tags, digests_of, facts_of, identify
+from recipeline.evaluation.results import RegisteredVersion
+from recipeline.registry.facts import DIGEST_LENGTH, DIGESTS, choose_tags, digests_of, facts_of, identify
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.runs import open_run
 from recipeline.tracking.store import Store
+from recipeline.tracking.tags import VersionTags
+from tests.records import some
 from tests.registry.helpers import NAME
 
 digests = st.fixed_dictionaries({name: st.text("0123456789abcdef", min_size=64, max_size=64) for name in DIGESTS})
@@ -46,12 +49,13 @@ def test_tags_are_what_people_look_for_and_the_runs_and_no_digest_of_the_program
     asked = {"candidate": "RF", "verdict": "VALIDATED", "data_digest": "ab", "r2": 0.5, "cv_std": 0.1}
     for_programs = {**dict.fromkeys(DIGESTS, "ab"), "candidates_compared": 3, "train_fingerprint": "cd"}
     assert choose_tags({**runs, **asked, **for_programs}) == {**runs, **asked}
-    assert IDENTITY == "recipeline.identity"
+    assert VersionTags.IDENTITY == "recipeline.identity"
 
 
 def test_the_facts_are_the_tags_and_what_version_json_has_besides(store: Store) -> None:
     with open_run(store.client, "register", store.experiment("toy"), {}) as run:
-        run.save(VERSION, {"tags": {"candidates_compared": 3, "register_run_id": "an earlier one", "r2": 0.5}})
+        facts = {"candidates_compared": 3, "register_run_id": "an earlier one", "r2": 0.5}
+        run.save(VERSION, some(RegisteredVersion, {"tags": facts}))
     reader = Reader(store.client)
     found = facts_of(reader, version_with(register_run_id=run.id, r2=0.25))
     assert found == {"candidates_compared": "3", "register_run_id": run.id, "r2": "0.25"}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recipeline.errors import UsageError
 from recipeline.registry.history import during, parse_time, terms
-from recipeline.registry.ledger import Entry
+from recipeline.registry.results import Entry
 
 #: A Tuesday.
 NOW = datetime(2026, 11, 24, 15, 30, tzinfo=timezone(timedelta(hours=1)))

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from recipeline.registry.ledger import ACKNOWLEDGE, APPLIED, EXTERNAL, OPEN, PROMOTE, REVERTED, Actor, Entry, Ledger
+from recipeline.registry.ledger import ACKNOWLEDGE, EXTERNAL, PROMOTE, Actor, Ledger
+from recipeline.registry.results import APPLIED, OPEN, REVERTED, Entry
 from recipeline.tracking.store import Store, open_store
 
 NAME, NEW = "Toy", "New"

@@ -10,6 +10,7 @@ from recipeline.config.profile import Policy
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
 from recipeline.promotion.gate import Decision
+from recipeline.promotion.results import RecordedDecision
 from recipeline.registry import promoting
 from recipeline.registry.versions import Registry
 from recipeline.tracking.runs import open_run
@@ -61,7 +62,7 @@ def promoted(
             advance=lambda *_: None,
         )
         kept = run.load(DECISION)
-    assert kept == {"policy": policy, "version": number, **decision.as_dict()}
+    assert kept == RecordedDecision(**vars(decision), policy=policy, version=number)
     return version, kept, said
 
 

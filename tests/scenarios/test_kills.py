@@ -19,8 +19,9 @@ import recipeline.tracking.models
 
 # Imported before the forks: they inherit it.
 import recipeline.training.cross_validation
-from recipeline.registry.ledger import OPEN, Ledger
+from recipeline.registry.ledger import Ledger
 from recipeline.registry.loading import load_golden
+from recipeline.registry.results import OPEN
 from recipeline.tracking.manifest import Reader
 from tests.conftest import NAME, MakeProject, Project
 from tests.faults import in_fork, run_and_die

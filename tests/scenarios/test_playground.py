@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import csv
 import io
 import re
@@ -19,6 +18,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from recipeline.config.profile import Service as Settings
 from recipeline.inference.interval import Interval
+from recipeline.inference.model_info import ModelInfo
+from recipeline.records import read_record
 from recipeline.registry.stages import CHAMPION
 from recipeline.registry.versions import Registry
 from recipeline.serving.http.app import create_app
@@ -58,7 +59,7 @@ class Playground:
     def predict(self, **changes: float | None) -> float:
         """Return what POST /predict says of the sample with some other values."""
         assert self.service.model
-        row = self.service.model.info["sample"] | changes
+        row = {**self.service.model.info.sample, **changes}
         answer = requests.post(f"{self.address}/predict", json=row, timeout=10)
         return float(answer.json()["predictions"][0])
 
@@ -98,14 +99,15 @@ def describe_feature(name: str, **changes: Any) -> dict[str, Any]:
 
 def made_up(*features: dict[str, Any], target: str = "thing", **changes: Any) -> dict[str, Any]:
     """Return what makes of a model one that adds its features up, a missing one as nothing."""
-    info = {
+    given = {
         "candidate": "Sum",
         "target": {"name": target, "type": "number", "unit": "m", "min": None, "max": None},
         "features": list(features),
         "interval": {"level": 0.8, "method": "constant", "lower": -1.0, "upper": 1.0},
         "sample": {feature["name"]: 5.0 for feature in features},
     } | changes
-    interval = Interval.from_dict(info["interval"]) if info["interval"] else None
+    info = read_record(ModelInfo, given)
+    interval = Interval.restore(info.interval) if info.interval else None
     adds = {"predict": lambda values: np.nansum(values, axis=1), "schema": Schema.of(info)}
     return {"version": "7", "run_id": "r", "info": info, "interval": interval, **adds}
 
@@ -133,7 +135,7 @@ def drop(page: Page, text: str, name: str = "rows.csv") -> None:
 def as_csv(model: ServedModel, rows: int) -> list[list[str]]:
     """Return a header and the sample so many times, the first feature different in each."""
     names = list(model.schema.names)
-    sample = model.info["sample"]
+    sample = model.info.sample
     lines = [[str(sample[name]) for name in names] for _ in range(rows)]
     for place, line in enumerate(lines):
         line[0] = str(sample[names[0]] + place)
@@ -151,7 +153,7 @@ def test_it_begins_at_the_sample_and_its_prediction(play: Any, loaded: ServedMod
     served = play()
     page = served.open().page
     for feature in loaded.schema.features:
-        assert float(box(page, feature.name).input_value()) == pytest.approx(loaded.info["sample"][feature.name])
+        assert float(box(page, feature.name).input_value()) == pytest.approx(loaded.info.sample[feature.name])
     assert number_of(page.locator("#value")) == pytest.approx(served.predict(), abs=0.006)
 
 
@@ -178,7 +180,7 @@ def test_the_interval_and_the_rounded_grade_are_those_of_the_service(play: Any, 
     served = play()
     page = served.open().page
     address = f"{served.address}/predict?interval=true&grade=true"
-    answer = requests.post(address, json=loaded.info["sample"], timeout=10).json()
+    answer = requests.post(address, json=dict(loaded.info.sample), timeout=10).json()
     low, high = answer["interval"]["lower"][0], answer["interval"]["upper"][0]
     expect(page.locator("#interval")).to_have_text(f"90 % interval {low:.2f} to {high:.2f}")
     expect(page.locator("#grade")).to_have_text(f"rounded {answer['grade'][0]}")
@@ -376,7 +378,7 @@ def test_a_promotion_while_the_page_is_open_is_told_and_followed(play: Any, load
     page = served.open().page
     name, value = loaded.schema.names[0], str(loaded.schema.features[0].low)
     box(page, name).fill(value)
-    info = copy.deepcopy(loaded.info) | {"candidate": "Another"}
+    info = replace(loaded.info, candidate="Another")
     served.service.serve(
         replace(loaded, version="2", run_id="other", info=info, predict=lambda values: np.full(len(values), 4.25))
     )

@@ -68,19 +68,19 @@ def panel(panel_folder: Path, tmp_path: Path) -> Iterator[Table]:
 
 def test_a_panel_is_split_by_people_judged_by_people_and_served_without_them(panel: Table, tmp_path: Path) -> None:
     audit, metrics = panel.load("split", LEAK_AUDIT), panel.load("evaluate", METRICS)
-    assert audit["known_group_rows"] == 0
-    assert audit["random_split"]["known_group_rows"] > 0.8 * audit["test_rows"]
-    assert audit["columns_of_split"] == {"group": "person"}
-    assert audit["warnings"] == []
-    assert metrics["best"]["candidate"] != "Nearest"
+    assert audit.known_group_rows == 0
+    assert audit.random_split.known_group_rows > 0.8 * audit.test_rows
+    assert audit.columns_of_split == {"group": "person"}
+    assert audit.warnings == ()
+    assert metrics.best.candidate != "Nearest"
     # The nearest rows are the same person's: what a plain split says of them is a score of knowing people by heart.
-    assert metrics["random_split_r2"]["Nearest"] > metrics["candidates"]["Nearest"]["r2"] + 0.1
+    assert metrics.random_split_r2["Nearest"] > metrics.candidates["Nearest"].r2 + 0.1
     tags = panel.tags(panel.runs("split")[0].info.run_id)
-    assert (tags["recipeline.split_method"], tags["recipeline.split_group"]) == ("grouped", "person")
+    assert (tags["recipeline.split_method"], tags["recipeline.split_by"]) == ("grouped", "group: person")
     decision = panel.load("promote", DECISION)
-    assert decision["evidence"]["unit"] == "groups by person"
-    assert decision["evidence"]["distinct_rows"] < 150
-    assert panel.load("evaluate", MODEL_INFO)["other_columns"] == ["person", "year"]
+    assert decision.evidence.unit == "groups by person"
+    assert decision.evidence.distinct_rows < 150
+    assert panel.load("evaluate", MODEL_INFO).other_columns == ("person", "year")
 
     features = PANEL.drop(columns=["person", "year", "wage"])
     answers = []
@@ -106,7 +106,7 @@ def test_a_panel_without_a_key_is_split_with_a_warning_that_names_it(panel: Tabl
     panel.use(content)
     outcome = panel.ok("split")
     assert "warning: split: Column 'person' numbers blocks" in outcome.stderr
-    assert any("split.group: person" in warning for warning in panel.load("split", LEAK_AUDIT)["warnings"])
+    assert any("split.group: person" in warning for warning in panel.load("split", LEAK_AUDIT).warnings)
 
 
 def test_the_same_recipe_on_more_people_is_judged_by_people_that_neither_model_knows(panel: Table, tmp_path: Path) -> None:
@@ -117,10 +117,10 @@ def test_the_same_recipe_on_more_people_is_judged_by_people_that_neither_model_k
     panel.use(content)
     panel.ok("main", data=str(tmp_path / "more.csv"))
     decision = panel.load("promote", DECISION)
-    assert decision["rule"] == "refresh", decision
-    assert decision["evidence"]["unit"] == "groups by person"
-    assert decision["evidence"]["distinct_rows"] == decision["evidence"]["rows"] / 4
-    assert "groups by person)" in decision["reason"]
+    assert decision.rule == "refresh", decision
+    assert decision.evidence.unit == "groups by person"
+    assert decision.evidence.distinct_rows == decision.evidence.rows / 4
+    assert "groups by person)" in decision.reason
 
 
 def test_a_series_is_tested_on_its_newest_rows_from_the_split_to_the_gate(tmp_path: Path, empty_store: Path) -> None:
@@ -130,25 +130,23 @@ def test_a_series_is_tested_on_its_newest_rows_from_the_split_to_the_gate(tmp_pa
     project.use(series_content(time="moment", embargo=2))
     outcome = project.ok("main")
     audit, out_of_fold = project.load("split", LEAK_AUDIT), project.load("train", OUT_OF_FOLD)
-    assert (audit["embargo"], audit["embargo_rows"], audit["older_rows"]) == (2, 2, 0)
-    assert audit["random_split"]["older_rows"] == audit["random_split"]["test_rows"]
+    assert (audit.embargo, audit.embargo_rows, audit.older_rows) == (2, 2, 0)
+    assert audit.random_split.older_rows == audit.random_split.test_rows
     early = out_of_fold.drop(columns="target").isna().all(axis=1)
     assert (early == (out_of_fold.index < early.sum())).all()
     assert f"the {early.sum()} earliest rows have no out-of-fold prediction" in outcome.stderr
     baseline, metrics = project.load("evaluate", BASELINE), project.load("evaluate", METRICS)
-    assert (
-        baseline["errors"]["rows"] == baseline["prediction"]["rows"] == metrics["rows_out_of_fold"] == len(early) - early.sum()
-    )
+    assert baseline.errors.rows == baseline.prediction.rows == metrics.rows_out_of_fold == len(early) - early.sum()
     assert not project.load("evaluate", BASELINE_ROWS)["prediction"].isna().any()
-    assert (baseline["target"]["rows"], baseline["prediction"]["missing"]) == (len(early), 0)
+    assert (baseline.target.rows, baseline.prediction.missing) == (len(early), 0)
     # A trend that no fold has seen before it comes: what a plain split says of the tree is a score of looking it up.
-    assert metrics["random_split_r2"]["DecisionTree"] > metrics["candidates"]["DecisionTree"]["r2"] + 1
+    assert metrics.random_split_r2["DecisionTree"] > metrics.candidates["DecisionTree"].r2 + 1
     decision = project.load("promote", DECISION)
-    assert decision["evidence"]["left_out"] == early.sum()
-    assert decision["evidence"]["blocks"] > 10
-    assert "blocks of time" in decision["reason"]
+    assert decision.evidence.left_out == early.sum()
+    assert decision.evidence.blocks > 10
+    assert "blocks of time" in decision.reason
     tags = project.tags(project.runs("split")[0].info.run_id)
-    assert (tags["recipeline.split_time"], tags["recipeline.split_embargo"]) == ("moment", "2.0")
+    assert tags["recipeline.split_by"] == "time: moment, embargo: 2"
     mlflow.end_run()
 
 
@@ -168,7 +166,7 @@ def test_weights_and_a_function_of_the_target_go_from_the_table_to_the_gate_and_
     project.recipe_path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     project.ok("main")
     info, predicted = project.load("evaluate", MODEL_INFO), project.load("evaluate", TEST_PREDICTIONS)
-    assert info["other_columns"] == ["moment", "exposure"]
+    assert info.other_columns == ("moment", "exposure")
     # All are in the target's own unit.
     assert predicted["target"].min() > 15
     for column in predicted:
@@ -193,7 +191,7 @@ def test_people_by_name_and_dates_are_groups_and_times_too(tmp_path: Path, empty
     project.use(content)
     project.ok("split")
     audit = project.load("split", LEAK_AUDIT)
-    assert (audit["known_group_rows"], audit["warnings"]) == (0, [])
+    assert (audit.known_group_rows, audit.warnings) == (0, ())
     content["split"] = {"group": "person", "time": "year", "embargo": 400 * 86400}
     content["cv"]["folds"] = 2
     content["data"]["min_rows"] = 10
@@ -205,5 +203,5 @@ def test_people_by_name_and_dates_are_groups_and_times_too(tmp_path: Path, empty
     project.use(content)
     project.ok("main")
     audit = project.load("split", LEAK_AUDIT)
-    assert (audit["older_rows"], audit["known_group_rows"]) == (0, audit["test_rows"])
+    assert (audit.older_rows, audit.known_group_rows) == (0, audit.test_rows)
     mlflow.end_run()

@@ -41,12 +41,12 @@ def model(copy: Path) -> ServedModel:
 def make_client(model: ServedModel) -> Make:
     """Make a client of a service with settings of one's own."""
 
-    def make(served: ServedModel | None = model, tokens: tuple[str, ...] = (), **settings: Any) -> FlaskClient:
+    def make(served: ServedModel | None = model, tokens: tuple[str, ...] = (), add: Any = None, **settings: Any) -> FlaskClient:
         service = Service(NAME, Settings(**settings), Metrics(), tokens)
         service.find_registry()
         if served:
             service.serve(served)
-        client = create_app(service).test_client()
+        client = create_app(service, add).test_client()
         client.service = service
         return client
 

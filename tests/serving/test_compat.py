@@ -1,4 +1,4 @@
-"""Each thing that the library uses of Granian beyond its documented API, against the installed Granian."""
+"""Each thing that the library uses of Granian and Flask beyond their documented API, against those installed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
+from flask import Flask
 
+from recipeline.serving._compat import end_setup
 from tests.conftest import ROOT
 from tests.serving.helpers import free_port
 
@@ -67,3 +70,13 @@ def test_who_is_cut_off_is_answered_and_disconnected_and_its_thread_goes_on(port
         assert found.startswith(b"HTTP/1.1 408 ")
         assert found.endswith(b"late")
     assert ask(port, "/", 3).endswith(b"3 of 127.0.0.1")
+
+
+def test_after_the_end_of_the_setup_flask_takes_no_hooks() -> None:
+    app = Flask("app")
+    app.before_request(lambda: None)
+    end_setup(app)
+    for register in (app.before_request, app.after_request, app.teardown_request, partial(app.add_url_rule, "/", "/")):
+        with pytest.raises(AssertionError, match="first request"):
+            register(lambda: None)
+    assert app.test_client().get("/").status_code == 404

@@ -129,3 +129,77 @@ def test_a_port_that_is_taken_is_named(copied: Project) -> None:
         server = Server(copied, "--port", str(taken.getsockname()[1]))
         assert server.end_by_itself() == 6
     assert "cannot listen on 127.0.0.1:" in server.log.read_text()
+
+
+HOOKS = """
+import os, sys
+from flask import request
+
+def add(app):
+    inner = app.wsgi_app
+
+    def outer(environ, start_response):
+        if environ["PATH_INFO"].startswith("/outside"):
+            start_response("1000 No", [])
+            return [b""]
+        return inner(environ, start_response)
+
+    app.wsgi_app = outer
+
+    @app.after_request
+    def change(response):
+        response.headers["X-Pid"] = str(os.getpid())
+        wish = request.headers.get("X-Wish", "200")
+        if wish == "exit":
+            sys.exit(3)
+        response.status_code = int(wish)
+        return response
+
+def fail(app):
+    raise LookupError("in a function that adds hooks")
+"""
+
+
+def test_the_hooks_of_the_profile_run_and_end_no_worker(copied: Project, row: dict[str, float], tmp_path: Path) -> None:
+    (tmp_path / "my_hooks.py").write_text(HOOKS, encoding="utf-8")
+    serve_profile(copied, workers=1, hooks="my_hooks.add")
+    server = Server(copied, PYTHONPATH=str(tmp_path))
+    try:
+        before = server.wait().headers["X-Pid"]
+        for wish in ("exit", "none", "1000", "99", "101"):
+            found = server.predict(row, **{"X-Wish": wish, "X-Request-ID": f"r-{wish}"})
+            assert (found.status_code, found.json()["request_id"]) == (500, f"r-{wish}")
+        found = requests.get(f"{server.url}/outside%0ALINE", timeout=5)
+        assert (found.status_code, found.json()["error_code"]) == (500, "INTERNAL_ERROR")
+        found = server.predict(row)
+        assert (found.status_code, found.headers["X-Pid"]) == (200, before)
+        log = server.log.read_text()
+        assert "request r-none failed" in log
+        assert "invalid literal for int()" in log
+        assert r"a request to '/outside\nLINE' failed" in log
+    finally:
+        server.end()
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        (
+            "my_hooks.fail",
+            "The profile's service.hooks must be a function that takes the Flask application. Got 'my_hooks.fail'",
+        ),
+        pytest.param(
+            "my_hooks.adds",
+            "The profile's service.hooks must be the import path of an installed object.",
+            marks=pytest.mark.full,
+        ),
+    ],
+)
+def test_hooks_that_cannot_be_added_end_the_command(copied: Project, tmp_path: Path, path: str, sentence: str) -> None:
+    (tmp_path / "my_hooks.py").write_text(HOOKS, encoding="utf-8")
+    serve_profile(copied, hooks=path)
+    server = Server(copied, PYTHONPATH=str(tmp_path))
+    assert server.end_by_itself() == 2
+    log = server.log.read_text()
+    assert sentence in log
+    assert ("in a function that adds hooks" in log) == (path == "my_hooks.fail")

@@ -1,20 +1,33 @@
-"""Writes the store of this version: a chain, a second one that replaced its model, and the log of a service.
+"""Writes the store of this version: a chain, a second one that replaced its model, and the log of its service.
+
+A part of the log lies beside it, as the service wrote it.
 
 Usage: python -m tests.stores.keep
 """
 
 from __future__ import annotations
 
-import json
 import tarfile
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from recipeline import __version__
+from recipeline.config.profile import Service as Settings
 from recipeline.config.recipe import load_recipe
 from recipeline.data.sources import read_source
 from recipeline.data.tables import read_table
-from tests.conftest import ROOT, Project, rename_places
+from recipeline.registry.stages import CHAMPION
+from recipeline.registry.versions import Registry
+from recipeline.serving.background import BackgroundLog, RotatingFiles
+from recipeline.serving.http.app import create_app
+from recipeline.serving.http.predictions import as_lines
+from recipeline.serving.model.copies import fetch_version
+from recipeline.serving.model.loading import load_copy
+from recipeline.serving.prometheus import Metrics
+from recipeline.serving.state import Service
+from recipeline.tracking.store import open_store
+from tests.conftest import NAME, ROOT, Project, rename_places
 
 #: Where the store was when it was packed: its database names its artifacts by their full path.
 PLACE = "/kept/store"
@@ -32,26 +45,32 @@ def main() -> None:
         project = Project(Path(name), rows)
         project.ok("main", model="dt")
         project.ok("main", model="lr,dt", promote="always")
-        log = [
-            {
-                "time": 1_790_000_000 + row,
-                "request_id": f"r{row}",
-                "version": "2",
-                "row": 0,
-                "prediction": 5.5,
-                "features": features,
-            }
-            for row, features in enumerate(rows[list(recipe.features)].head(150).to_dict("records"))
-        ]
-        folder = Path(name) / "log"
-        folder.mkdir()
-        lines = "".join(json.dumps(line) + "\n" for line in log)
-        (folder / "predictions-20261129T000000Z-1-0000.jsonl").write_text(lines, encoding="utf-8")
+        log = write_log(project, Path(name) / "log", rows[list(recipe.features)].head(150).to_dict("records"))
+        lines = log.read_bytes().splitlines(keepends=True)
+        target.with_name(f"{__version__}.predictions.jsonl").write_bytes(b"".join(lines[:24]))
         rename_places(Path(name) / "mlflow.db", name, PLACE)
         with tarfile.open(target, "w:xz") as archive:
             for part in ("mlflow.db", "mlruns", "log", "recipe.yaml"):
                 archive.add(Path(name) / part, arcname=part)
     print(target, target.stat().st_size)
+
+
+def write_log(project: Project, folder: Path, rows: Sequence[Mapping[str, float]]) -> Path:
+    """Ask the service of a project about rows, one at a time and all at once; return its prediction log, in `folder`."""
+    store = open_store(project.uri, root=project.folder)
+    champion = Registry(store, NAME).holder(CHAMPION)
+    assert champion is not None
+    settings, metrics = Settings(prediction_log={"folder": str(folder)}), Metrics()
+    service = Service(NAME, settings, metrics)
+    service.serve(load_copy(fetch_version(store, champion, project.folder / "copies")))
+    files = RotatingFiles(folder, max_bytes=2**20, keep_days=1)
+    service.prediction_log = BackgroundLog(files.write, as_lines, metrics.dropped.labels("predictions").inc)
+    client = create_app(service).test_client()
+    for asked in (*rows[: len(rows) // 2], rows[len(rows) // 2 :]):
+        assert client.post("/predict", json=asked).status_code == 200
+    service.prediction_log.close()
+    (log,) = folder.iterdir()
+    return log
 
 
 if __name__ == "__main__":

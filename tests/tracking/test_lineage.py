@@ -5,10 +5,12 @@ from pathlib import Path
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
 from recipeline.artifacts import FINGERPRINT
-from recipeline.tracking.lineage import TAG_PREFIX, lineage_of, lineage_of_chain, lineage_of_version, recorded
+from recipeline.tracking.lineage import lineage_of, lineage_of_chain, lineage_of_version, recorded
 from recipeline.tracking.manifest import Reader
+from recipeline.tracking.results import Recorded
 from recipeline.tracking.runs import open_run
 from recipeline.tracking.store import Store
+from recipeline.tracking.tags import run_id_tag
 from tests.tracking.helpers import WHO, finish
 
 
@@ -27,7 +29,7 @@ def test_the_lineage_of_a_run_is_in_the_order_of_the_steps_and_ends_with_it(stor
 
 
 def test_what_a_result_depends_on_is_recorded(store: Store) -> None:
-    content = {"params": {"data": "auto"}, "components": {"cv.folds": "5"}}
+    content = Recorded({"data": "auto"}, {"cv.folds": "5"})
     with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
         run.save(FINGERPRINT, content)
     assert recorded(Reader(store.client), store.client.get_run(run.id)) == content
@@ -35,10 +37,10 @@ def test_what_a_result_depends_on_is_recorded(store: Store) -> None:
 
 def test_a_result_whose_record_is_gone_depends_on_nothing_that_is_known(store: Store, tmp_path: Path) -> None:
     with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
-        run.save(FINGERPRINT, {"params": {"data": "auto"}, "components": {}})
+        run.save(FINGERPRINT, Recorded({"data": "auto"}, {}))
     (path,) = (tmp_path / "mlruns").rglob("fingerprint.json")
     path.write_text("{}", encoding="utf-8")
-    assert recorded(Reader(store.client), store.client.get_run(run.id)) == {"params": {}, "components": {}}
+    assert recorded(Reader(store.client), store.client.get_run(run.id)) == Recorded({}, {})
 
 
 def test_the_lineage_of_a_chain_ends_where_it_ended(store: Store) -> None:
@@ -49,7 +51,7 @@ def test_the_lineage_of_a_chain_ends_where_it_ended(store: Store) -> None:
 
 
 def test_the_lineage_of_a_version_is_what_its_tags_say_in_the_order_of_the_steps() -> None:
-    tags = [ModelVersionTag(f"{TAG_PREFIX}{step}_run_id", run_id) for step, run_id in (("split", "b"), ("ingest", "a"))]
+    tags = [ModelVersionTag(run_id_tag(step), run_id) for step, run_id in (("split", "b"), ("ingest", "a"))]
     assert list(lineage_of_version(ModelVersion("Toy", "1", 0, tags=tags), ("ingest", "split", "train")).items()) == [
         ("ingest", "a"),
         ("split", "b"),

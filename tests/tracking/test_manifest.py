@@ -12,10 +12,14 @@ import pytest
 
 from recipeline.artifacts import CARD, DATASET, METRICS, VERDICT, plot
 from recipeline.errors import UnavailableError
+from recipeline.evaluation.results import Metrics
 from recipeline.tracking.manifest import FORMAT, Reader, Writer, file_digest, folder_digests, local_copy
 from recipeline.tracking.store import Store
+from tests.records import some
 from tests.toys import ROWS, log_toy
 from tests.tracking.helpers import new_run
+
+FOUND = some(Metrics, {"test_rows": 4})
 
 
 def harm(path: Path, how: str) -> None:
@@ -41,7 +45,7 @@ def test_a_run_is_whole_without_its_card_and_plots(store: Store) -> None:
     writer = Writer(store.client, run_id)
     for artifact in (plot("residuals"), CARD):
         writer.save(artifact, b"\x89PNG" if artifact is not CARD else "<html>")
-    writer.save(METRICS, {"r2": 0.4})
+    writer.save(METRICS, FOUND)
     writer.close()
     root = Path(store.client.get_run(run_id).info.artifact_uri.removeprefix("file://"))
     (root / "card.html").unlink()
@@ -80,14 +84,14 @@ def test_artifacts_of_a_newer_format_are_refused_and_those_of_older_ones_are_rea
 ) -> None:
     run_id = new_run(store)
     writer = Writer(store.client, run_id)
-    writer.save(METRICS, {"r2": 0.4})
+    writer.save(METRICS, FOUND)
     writer.close()
     (path,) = (tmp_path / "mlruns").rglob("manifest.json")
     manifest = json.loads(path.read_text(encoding="utf-8"))
     assert manifest.pop("format") == FORMAT
     path.write_text(json.dumps(manifest | ({} if format_ is None else {"format": format_})), encoding="utf-8")
     if is_read:
-        assert Reader(store.client).load(METRICS, run_id) == {"r2": 0.4}
+        assert Reader(store.client).load(METRICS, run_id) == FOUND
         return
     with pytest.raises(UnavailableError) as raised:
         Reader(store.client).load(METRICS, run_id)

@@ -7,12 +7,17 @@ import pytest
 from mlflow.entities import Run
 
 from recipeline.artifacts import DATASET, FINGERPRINT, LEAK_AUDIT, TRAIN, VERDICT
+from recipeline.data.results import LeakAudit
 from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError
 from recipeline.tracking.manifest import Reader
+from recipeline.tracking.results import Recorded
 from recipeline.tracking.runs import History, StepRun, create_child, exit_code_of, fail_run, open_run
 from recipeline.tracking.store import Store
+from tests.records import some
 from tests.toys import ROWS
 from tests.tracking.helpers import WHO, finish
+
+AUDIT = some(LeakAudit)
 
 
 @pytest.fixture
@@ -119,7 +124,7 @@ def test_a_step_writes_only_its_own_artifacts(store: Store) -> None:
     run = StepRun(run_id, "split", store.client, store.experiment("toy"), reader=Reader(store.client))
     with pytest.raises(AssertionError, match=r"dataset\.parquet is written by ingest"):
         run.save(DATASET, ROWS)
-    run.save(FINGERPRINT, {"params": {}})
+    run.save(FINGERPRINT, Recorded({}, {}))
     assert [file.path for file in store.client.list_artifacts(run_id)] == ["fingerprint.json"]
 
 
@@ -143,8 +148,8 @@ def test_a_step_reads_and_writes_what_it_declares_and_nothing_else(store: Store)
     with open_run(store.client, "split", experiment, WHO) as split:
         split.set_lineage({"ingest": ingest.id})
         with split.limited_to((), (LEAK_AUDIT,)):
-            split.save(LEAK_AUDIT, {})
-            assert split.load(LEAK_AUDIT) == {}  # its own
+            split.save(LEAK_AUDIT, AUDIT)
+            assert split.load(LEAK_AUDIT) == AUDIT  # its own
             with pytest.raises(AssertionError, match=r"split reads dataset\.parquet, which its STEP does not declare"):
                 split.load(DATASET)
             with pytest.raises(AssertionError, match=r"split writes train\.parquet, which its STEP does not declare"):

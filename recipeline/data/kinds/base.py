@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from recipeline.data.kinds.described import DescribedValues
 from recipeline.data.numbers import TEXT_TYPES
 
 
@@ -88,7 +89,7 @@ class Kind(ABC):
         """Return a column of a data frame as float64, NaN where missing: equal for equal values of it, in their order."""
 
     @abstractmethod
-    def describe(self, column: pd.Series) -> dict[str, Any]:
+    def describe(self, column: pd.Series) -> DescribedValues:
         """Return the column profile of a column of a data frame: `distinct` values, a `histogram` or `counts`."""
 
     @abstractmethod

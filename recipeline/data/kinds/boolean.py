@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recipeline.data.kinds.base import Rules, Values
+from recipeline.data.kinds.described import DescribedValues
 from recipeline.data.kinds.number import Number
 from recipeline.data.numbers import TEXT_TYPES, holds_numbers, missing_codes
 
@@ -52,11 +52,11 @@ class Boolean(Number):
         """Return 0.0 and 1.0."""
         return pd.Series(generator.integers(2, size=rows).astype(float))
 
-    def describe(self, column: pd.Series) -> dict[str, Any]:
+    def describe(self, column: pd.Series) -> DescribedValues:
         """Return `distinct`, the mean, which is the share of true, and `counts` of false and true."""
         counts = column.value_counts()
-        return {
-            "distinct": int(column.nunique()),
-            "mean": None if column.isna().all() else float(column.mean()),
-            "counts": {"false": int(counts.get(0.0, 0)), "true": int(counts.get(1.0, 0))},
-        }
+        return DescribedValues(
+            distinct=int(column.nunique()),
+            mean=None if column.isna().all() else float(column.mean()),
+            counts={"false": int(counts.get(0.0, 0)), "true": int(counts.get(1.0, 0))},
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recipeline.data.kinds.base import Kind, Rules, Values
+from recipeline.data.kinds.described import DescribedValues
 
 #: So many values of a category are counted one by one in a profile.
 MOST_COUNTED = 20
@@ -60,11 +60,11 @@ class Category(Kind):
         """Return values that may be there, a and b where any may."""
         return pd.Series(generator.choice(list(rules.values) or ["a", "b"], rows), dtype="str")
 
-    def describe(self, column: pd.Series) -> dict[str, Any]:
+    def describe(self, column: pd.Series) -> DescribedValues:
         """Return `distinct` and the `counts` of the most frequent values, the most frequent first."""
         counts = column.value_counts()
         order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_COUNTED]
-        return {"distinct": len(counts), "counts": {str(name): int(count) for name, count in order}}
+        return DescribedValues(len(counts), counts={str(name): int(count) for name, count in order})
 
 
 def _as_text(values: pa.Array) -> pa.Array:

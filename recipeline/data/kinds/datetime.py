@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recipeline.data.kinds.base import Kind, Rules, Values
+from recipeline.data.kinds.described import DescribedValues
 from recipeline.data.kinds.number import histogram
 from recipeline.data.numbers import TEXT_TYPES
 
@@ -58,14 +58,12 @@ class Datetime(Kind):
         seconds = generator.integers(366 * 86_400, size=rows).astype("timedelta64[s]")
         return pd.Series((np.datetime64("2024-01-01", "us") + seconds).astype("datetime64[us]"))
 
-    def describe(self, column: pd.Series) -> dict[str, Any]:
+    def describe(self, column: pd.Series) -> DescribedValues:
         """Return `distinct`, the `first` and `last` date, and a histogram of seconds since 1970."""
         known = column.dropna()
         seconds = as_seconds(known.to_numpy(dtype="datetime64[us]"))
-        ends = (
-            {"first": known.min().isoformat(), "last": known.max().isoformat()} if len(known) else {"first": None, "last": None}
-        )
-        return {"distinct": int(column.nunique()), **ends, "histogram": histogram(seconds)}
+        first, last = (known.min().isoformat(), known.max().isoformat()) if len(known) else (None, None)
+        return DescribedValues(int(column.nunique()), first=first, last=last, histogram=histogram(seconds))
 
 
 def parse(text: pd.Series, form: str) -> np.ndarray:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from recipeline.data.kinds.base import Kind, Rules, Values
+from recipeline.data.kinds.described import DescribedValues, Histogram
 from recipeline.data.numbers import holds_numbers, read_numbers
 
 #: Bins of a histogram.
@@ -75,15 +75,15 @@ class Number(Kind):
         drawn = generator.uniform(low, max(low, high), rows)
         return pd.Series(np.round(drawn) if self.is_whole else drawn)
 
-    def describe(self, column: pd.Series) -> dict[str, Any]:
+    def describe(self, column: pd.Series) -> DescribedValues:
         """Return `distinct`, mean, std, quantiles and a histogram of BINS equal bins, or one; None where there is no value."""
-        return {
-            "distinct": int(column.nunique()),
-            "mean": known(column.mean()),
-            "std": known(column.std()),
-            "quantiles": {f"{q:g}": known(value) for q, value in zip(QUANTILES, column.quantile(QUANTILES), strict=True)},
-            "histogram": histogram(column.dropna().to_numpy(dtype=float)),
-        }
+        return DescribedValues(
+            distinct=int(column.nunique()),
+            mean=known(column.mean()),
+            std=known(column.std()),
+            quantiles={f"{q:g}": known(value) for q, value in zip(QUANTILES, column.quantile(QUANTILES), strict=True)},
+            histogram=histogram(column.dropna().to_numpy(dtype=float)),
+        )
 
 
 def known(value: float) -> float | None:
@@ -91,13 +91,13 @@ def known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def histogram(values: np.ndarray) -> dict[str, Any]:
+def histogram(values: np.ndarray) -> Histogram:
     """Return `edges` and `counts` of BINS equal bins of finite values."""
     try:
         counts, edges = np.histogram(values, bins=BINS)
     except ValueError:  # the values are so close together that there is no number between them
         counts, edges = np.array([len(values)]), np.array([values.min(), values.max()])
-    return {"edges": edges.tolist(), "counts": counts.tolist()}
+    return Histogram(tuple(edges.tolist()), tuple(counts.tolist()))
 
 
 def as_written(values: np.ndarray) -> np.ndarray:

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What the training rows have of a feature: least and greatest code, None where they have no value.
+
+    Of a category its values, with their `counts`; of a number its `quantiles`, by their share.
+    """
+
+    train_min: float | None
+    train_max: float | None
+    categories: tuple[str, ...] = ()
+    counts: tuple[int, ...] | None = None
+    quantiles: Mapping[str, float | None] | None = None
 
 
 class Known(Protocol):
@@ -77,7 +92,7 @@ class Kind(ABC):
         """Return the code of a value of JSON that is not null, NaN where it is none, and the rule that it breaks."""
 
     @abstractmethod
-    def learn(self, column: pd.Series) -> dict[str, Any]:
+    def learn(self, column: pd.Series) -> Learned:
         """Return what the model has seen of a column: `train_min` and `train_max` as codes, `quantiles` or `categories`."""
 
     @abstractmethod

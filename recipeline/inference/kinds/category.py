@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recipeline.inference.kinds.base import Kind, Known
+from recipeline.inference.kinds.base import Kind, Known, Learned
 
 #: So many training values are listed in a warning.
 _LISTED = 8
@@ -42,16 +42,16 @@ class Category(Kind):
             return math.nan, f"must be one of {', '.join(feature.values)}"
         return float(feature.places.get(text, len(feature.categories))), ""
 
-    def learn(self, column: pd.Series) -> dict[str, Any]:
+    def learn(self, column: pd.Series) -> Learned:
         """Return the `categories` in alphabetical order, with the number of rows of each in `counts`."""
         counts = column.dropna().value_counts()
         names = sorted(str(name) for name in counts.index)
-        return {
-            "categories": names,
-            "counts": [int(counts[name]) for name in names],
-            "train_min": 0.0 if names else None,
-            "train_max": float(len(names) - 1) if names else None,
-        }
+        return Learned(
+            train_min=0.0 if names else None,
+            train_max=float(len(names) - 1) if names else None,
+            categories=tuple(names),
+            counts=tuple(int(counts[name]) for name in names),
+        )
 
     def draw(self, feature: Known, share: np.ndarray, decimals: np.ndarray) -> np.ndarray:
         """Return places, that of another value among them."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from recipeline.data.kinds.datetime import as_dates, as_seconds, parse_one
-from recipeline.inference.kinds.base import Known
+from recipeline.inference.kinds.base import Known, Learned
 from recipeline.inference.kinds.number import Number, learn_range
 
 
@@ -36,7 +36,7 @@ class Datetime(Number):
             return math.nan, f"must be a date such as {self.show(0.0, feature)}"
         return float(as_seconds(np.array([found]))[0]), ""
 
-    def learn(self, column: pd.Series) -> dict[str, Any]:
+    def learn(self, column: pd.Series) -> Learned:
         """Return `train_min`, `train_max` and `quantiles` in seconds."""
         return learn_range(as_seconds(column.to_numpy(dtype="datetime64[us]")))
 

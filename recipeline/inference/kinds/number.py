@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from recipeline.data.numbers import LARGEST
-from recipeline.inference.kinds.base import Kind, Known
+from recipeline.inference.kinds.base import Kind, Known, Learned
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -46,7 +46,7 @@ class Number(Kind):
             return number, self.whole
         return number, feature.broken_limit(number)
 
-    def learn(self, column: pd.Series) -> dict[str, Any]:
+    def learn(self, column: pd.Series) -> Learned:
         """Return `train_min`, `train_max` and `quantiles`, None where there is no value."""
         return learn_range(column.to_numpy(dtype=float))
 
@@ -93,9 +93,9 @@ class Number(Kind):
         return f"trained on {feature.low:g} to {self.words(feature.high, feature)}"
 
 
-def learn_range(values: np.ndarray) -> dict[str, Any]:
+def learn_range(values: np.ndarray) -> Learned:
     """Return `train_min`, `train_max` and `quantiles` of float64 values; NaN is left out, None where there is no value."""
     known = values[~np.isnan(values)]
     seen = np.quantile(known, (0, 1, *QUANTILES)).tolist() if known.size else [None] * (2 + len(QUANTILES))
     quantiles = {f"{q:g}": value for q, value in zip(QUANTILES, seen[2:], strict=True)}
-    return {"train_min": seen[0], "train_max": seen[1], "quantiles": quantiles}
+    return Learned(train_min=seen[0], train_max=seen[1], quantiles=quantiles)

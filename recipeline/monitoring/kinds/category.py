@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import stats
 
 from recipeline.inference.model_info import Feature
 from recipeline.monitoring.kinds.base import Kind
+from recipeline.monitoring.results import Described, Spread
 from recipeline.monitoring.spread import population_stability
 
 #: Of a category so many values have a bin; all others share one. With fifty bins and two hundred rows a population stability
@@ -20,45 +21,46 @@ MOST_BINS = 20
 class Category(Kind):
     """A category."""
 
-    def describe(self, codes: np.ndarray, feature: Feature) -> dict[str, Any]:
+    def describe(self, codes: np.ndarray, feature: Feature) -> Described:
         """Return the `counts` of the most frequent values, `names`, and of all others; `bins` has the bin of each code."""
         known = codes[~np.isnan(codes)].astype(np.intp)
         by_code = np.bincount(known, minlength=len(feature.categories) + 1)
         frequent = np.argsort(-by_code[:-1], kind="stable")[:MOST_BINS]
         bins = np.full(len(by_code), len(frequent))
         bins[frequent] = np.arange(len(frequent))
-        described = {
-            "rows": len(codes),
-            "missing": int(len(codes) - len(known)),
-            "names": [*(feature.categories[code] for code in frequent), "other values"],
-            "bins": bins.tolist(),
-        }
-        return described | {"counts": self.count(known, described).tolist()}
+        described = Described(
+            rows=len(codes),
+            missing=int(len(codes) - len(known)),
+            counts=(),
+            names=(*(feature.categories[code] for code in frequent), "other values"),
+            bins=tuple(bins.tolist()),
+        )
+        return replace(described, counts=tuple(self.count(known, described).tolist()))
 
-    def count(self, codes: np.ndarray, described: Mapping[str, Any]) -> np.ndarray:
+    def count(self, codes: np.ndarray, described: Described) -> np.ndarray:
         """Return how many codes are in each bin."""
-        bins = np.array(described["bins"])
-        return np.bincount(bins[np.asarray(codes, dtype=np.intp)], minlength=len(described["names"]))
+        bins = np.array(described.bins)
+        return np.bincount(bins[np.asarray(codes, dtype=np.intp)], minlength=len(described.names or ()))
 
     def compare(
-        self, codes: np.ndarray, observed: np.ndarray, counts: np.ndarray, reference: np.ndarray, described: Mapping[str, Any]
-    ) -> dict[str, Any]:
+        self, codes: np.ndarray, observed: np.ndarray, counts: np.ndarray, reference: np.ndarray, described: Described
+    ) -> Spread:
         """Return PSI of all values, and the p-value of the chi-square test of homogeneity of the `observed` ones.
 
         Bins are pooled, the least first, until each holds five rows of both sides together (Cochran 1954).
         """
-        found: dict[str, Any] = {"counts": counts.tolist(), "psi": None, "ks": None, "p_value": None, "wasserstein": None}
+        found = Spread(tuple(counts.tolist()))
         known = ~np.isnan(codes)
-        before, now = np.array(described["counts"]), self.count(codes[known & observed], described)
+        before, now = np.array(described.counts), self.count(codes[known & observed], described)
         if not before.sum() or not now.sum():
             return found
         table = _pool(np.array([before, now]))
         p_value = float(stats.chi2_contingency(table, correction=False).pvalue) if table.shape[1] > 1 else 1.0
-        return found | {"psi": population_stability(counts, before), "p_value": p_value}
+        return replace(found, psi=population_stability(counts, before), p_value=p_value)
 
-    def bin_names(self, described: Mapping[str, Any]) -> Sequence[str]:
+    def bin_names(self, described: Described) -> Sequence[str]:
         """Return the values of the bins."""
-        return list(described["names"])
+        return list(described.names or ())
 
 
 def _pool(table: np.ndarray, least: int = 5) -> np.ndarray:

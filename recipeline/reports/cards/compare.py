@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from recipeline.evaluation.results import Metrics
 from recipeline.reports.blocks import Block, Card, Cell, Lines, Note, Plot, Section, Table
 from recipeline.reports.plots.change import plot_pairs
 
@@ -19,7 +19,7 @@ class Side:
 
     name: str
     run_id: str
-    metrics: dict[str, Any]
+    metrics: Metrics
     verdict: str
     source: str
     rows: str
@@ -37,11 +37,11 @@ class Comparison:
 def make_card(found: Comparison) -> Card:
     """Return the card of a comparison."""
     before, after = found.before, found.after
-    gain = after.metrics["best"]["r2"] - before.metrics["best"]["r2"]
+    gain = after.metrics.best.r2 - before.metrics.best.r2
     return Card(
         f"{before.name} against {after.name}",
-        f"Test R2 {before.metrics['best']['r2']:.4f} → {after.metrics['best']['r2']:.4f} ({gain:+.4f}), "
-        f"{before.metrics['best']['candidate']} → {after.metrics['best']['candidate']}.",
+        f"Test R2 {before.metrics.best.r2:.4f} → {after.metrics.best.r2:.4f} ({gain:+.4f}), "
+        f"{before.metrics.best.candidate} → {after.metrics.best.candidate}.",
         [
             Section("The best candidates", compare_best(found)),
             Section("Differences", list_differences(found)),
@@ -60,15 +60,15 @@ def compare_best(found: Comparison) -> list[Block]:
     rows: list[list[Cell]] = [
         ["run of evaluate", before.run_id, after.run_id, ""],
         ["rows from", before.source, after.source, ""],
-        ["best candidate", before.metrics["best"]["candidate"], after.metrics["best"]["candidate"], ""],
+        ["best candidate", before.metrics.best.candidate, after.metrics.best.candidate, ""],
         ["verdict", before.verdict, after.verdict, ""],
     ]
     for name in ("r2", "rmse", "mae"):
-        old, new = before.metrics["best"][name], after.metrics["best"][name]
+        old, new = getattr(before.metrics.best, name), getattr(after.metrics.best, name)
         rows.append([f"test {'R2' if name == 'r2' else name.upper()}", old, new, new - old])
-    old, new = (side.metrics["candidates"][side.metrics["best"]["candidate"]]["cv_mean_score"] for side in (before, after))
+    old, new = (side.metrics.candidates[side.metrics.best.candidate].cv_mean_score for side in (before, after))
     rows.append(["CV R2 mean", old, new, new - old])
-    rows.append(["test rows", before.metrics["test_rows"], after.metrics["test_rows"], ""])
+    rows.append(["test rows", before.metrics.test_rows, after.metrics.test_rows, ""])
     table = Table(["what", before.name, after.name, "difference"], rows)
     return [other, table] if before.rows != after.rows else [table]
 
@@ -81,8 +81,8 @@ def list_differences(found: Comparison) -> list[Block]:
 
 
 def _candidates(before: Side, after: Side) -> list[Section]:
-    old, new = before.metrics["candidates"], after.metrics["candidates"]
-    common = sorted((name for name in old if name in new), key=lambda name: -new[name]["cv_mean_score"])
+    old, new = before.metrics.candidates, after.metrics.candidates
+    common = sorted((name for name in old if name in new), key=lambda name: -new[name].cv_mean_score)
     if not common:
         return []
     plot = Plot(
@@ -90,8 +90,8 @@ def _candidates(before: Side, after: Side) -> list[Section]:
         "Cross-validated R2 of the candidates in both results, before and after.",
         lambda: plot_pairs(
             common,
-            [old[name]["cv_mean_score"] for name in common],
-            [new[name]["cv_mean_score"] for name in common],
+            [old[name].cv_mean_score for name in common],
+            [new[name].cv_mean_score for name in common],
             "CV R2 mean",
         ),
         Table(
@@ -99,17 +99,17 @@ def _candidates(before: Side, after: Side) -> list[Section]:
             [
                 [
                     name,
-                    old[name]["cv_mean_score"],
-                    new[name]["cv_mean_score"],
-                    old[name]["r2"],
-                    new[name]["r2"],
+                    old[name].cv_mean_score,
+                    new[name].cv_mean_score,
+                    old[name].r2,
+                    new[name].r2,
                 ]
                 for name in common
             ],
         ),
     )
     only = [
-        [name, "only before" if name in old else "only after", (old.get(name) or new[name])["cv_mean_score"]]
+        [name, "only before" if name in old else "only after", (old.get(name) or new[name]).cv_mean_score]
         for name in sorted({*old} ^ {*new})
     ]
     return [

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from recipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, TEST_PREDICTIONS, VERDICT
 from recipeline.evaluation.gates import VALIDATED, failures
-from recipeline.reports.blocks import Block, Card, Facts, Note, Plot, Results, Section, Table
+from recipeline.evaluation.results import Best, Diagnosis, Metrics, Verdict
+from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.cards.train import label_of, summarise_pairs
 from recipeline.reports.limits import explain_points, select_strongest
 from recipeline.reports.plots.model import (
@@ -23,8 +22,6 @@ from recipeline.reports.plots.model import (
     plot_slices,
 )
 
-Json = dict[str, Any]
-
 # More bars than this are not read.
 _MOST_GRADES = 20
 
@@ -32,17 +29,17 @@ _MOST_GRADES = 20
 def make_card(results: Results) -> Card:
     """Return the card of a run of evaluate."""
     metrics, verdict, diagnosis = results.load(METRICS), results.load(VERDICT), results.load(DIAGNOSIS)
-    best, label = metrics["best"], label_of(results.recipe)
+    best, label = metrics.best, label_of(results.recipe)
     rows = results.load(TEST_PREDICTIONS)
-    passed = verdict["verdict"] == VALIDATED
-    sentence = f"{best['candidate']} is {verdict['verdict']}: R2 {best['r2']:.4f} on {metrics['test_rows']:,} test rows."
+    passed = verdict.verdict == VALIDATED
+    sentence = f"{best.candidate} is {verdict.verdict}: R2 {best.r2:.4f} on {metrics.test_rows:,} test rows."
     sections = [
         Section("Gates", [_gates(verdict)]),
         Section("Test metrics", [_scores(best), _facts(metrics)]),
         Section("All candidates on the test rows", [_candidates(metrics, results.load(LEADERBOARD))]),
         *_leaks(metrics),
-        Section("Predicted against true", [_predicted(rows, best["candidate"], label)]),
-        Section("Residuals", [_residuals(rows, best["candidate"], label)]),
+        Section("Predicted against true", [_predicted(rows, best.candidate, label)]),
+        Section("Residuals", [_residuals(rows, best.candidate, label)]),
         Section("Calibration", [_calibration(diagnosis, label), *_grades(best, label)]),
         Section("Errors by slice", [_slices(diagnosis, label), _worst(diagnosis, results.recipe.target)]),
         Section("Feature importance", [_importance(diagnosis)]),
@@ -54,17 +51,17 @@ def make_card(results: Results) -> Card:
     )
 
 
-def _gates(verdict: Json) -> Table:
+def _gates(verdict: Verdict) -> Table:
     return Table(
         ["criterion", "measured", "must be", "threshold", "passed"],
-        [[c["criterion"], c["value"], c["rule"], float(c["threshold"]), bool(c["passed"])] for c in verdict["criteria"]],
+        [[c.criterion, c.value, c.rule, float(c.threshold), bool(c.passed)] for c in verdict.criteria],
         "The gates of the recipe",
     )
 
 
-def _scores(best: Json) -> Plot:
-    names, intervals = {"r2": "R2", "rmse": "RMSE", "mae": "MAE"}, best["interval_95"]
-    values = [best[name] for name in names]
+def _scores(best: Best) -> Plot:
+    names, intervals = {"r2": "R2", "rmse": "RMSE", "mae": "MAE"}, best.interval_95
+    values = [best.r2, best.rmse, best.mae]
     low, high = ([intervals[name][end] for name in names] for end in (0, 1))
     return Plot(
         "scores",
@@ -74,25 +71,24 @@ def _scores(best: Json) -> Plot:
     )
 
 
-def _facts(metrics: Json) -> Facts:
-    best = metrics["best"]
-    grades = best.get("grades", {})
+def _facts(metrics: Metrics) -> Facts:
+    best = metrics.best
     return Facts(
         {
-            "R2": best["r2"],
-            "RMSE": best["rmse"],
-            "MAE": best["mae"],
-            "RMSE of the mean predictor": metrics["mean_predictor"]["rmse"],
-            **{f"Share within {tolerance}": share for tolerance, share in best["accuracy_within"].items()},
-            **({"Quadratic kappa of the rounded grade": grades["quadratic_kappa"]} if "quadratic_kappa" in grades else {}),
+            "R2": best.r2,
+            "RMSE": best.rmse,
+            "MAE": best.mae,
+            "RMSE of the mean predictor": metrics.mean_predictor.rmse,
+            **{f"Share within {tolerance}": share for tolerance, share in best.accuracy_within.items()},
+            **({"Quadratic kappa of the rounded grade": best.grades.quadratic_kappa} if best.grades else {}),
         }
     )
 
 
-def _candidates(metrics: Json, board: pd.DataFrame) -> Plot:
+def _candidates(metrics: Metrics, board: pd.DataFrame) -> Plot:
     names = [str(name) for name in board["candidate"]]
     folds = [name for name in board if str(name).startswith("fold_")]
-    scores, quoted = metrics["candidates"], metrics["random_split_r2"]
+    scores, quoted = metrics.candidates, metrics.random_split_r2
     columns = [
         "candidate",
         "test R2",
@@ -102,33 +98,28 @@ def _candidates(metrics: Json, board: pd.DataFrame) -> Plot:
         "CV R2 std",
         *(["R2, random split"] if quoted else []),
     ]
-    rows = [
-        [
-            name,
-            *(scores[name][key] for key in ("r2", "rmse", "mae", "cv_mean_score", "cv_std")),
-            *([quoted[name]] if quoted else []),
-        ]
-        for name in names
+    shown = [(name, scores[name]) for name in names]
+    rows: list[list[Cell]] = [
+        [name, it.r2, it.rmse, it.mae, it.cv_mean_score, it.cv_std, *([quoted[name]] if quoted else [])] for name, it in shown
     ]
     return Plot(
         "candidates",
         "R2 of each candidate over the folds, which selects the best one, and on the test rows.",
         lambda: plot_leaderboard(
-            names, board["cv_mean_score"].tolist(), board[folds].to_numpy(dtype=float), [scores[name]["r2"] for name in names]
+            names, board["cv_mean_score"].tolist(), board[folds].to_numpy(dtype=float), [scores[name].r2 for name in names]
         ),
         Table(columns, rows, marked=0),
     )
 
 
-def _leaks(metrics: Json) -> list[Section]:
-    leaks = metrics["leaks"]
+def _leaks(metrics: Metrics) -> list[Section]:
+    leaks = metrics.leaks
     if not leaks:
         return []
     rows = [
-        [name, leaks["r2_with_twin"][name], scores["r2"], leaks["r2_without_twin"][name]]
-        for name, scores in metrics["candidates"].items()
+        [name, leaks.r2_with_twin[name], scores.r2, leaks.r2_without_twin[name]] for name, scores in metrics.candidates.items()
     ]
-    note = Note(f"{leaks['leaked_rows']:,} test rows have a twin in training: use the R2 without them.", "warning")
+    note = Note(f"{leaks.leaked_rows:,} test rows have a twin in training: use the R2 without them.", "warning")
     return [Section("Effect of twins", [note, Table(["candidate", "R2 with a twin", "R2, all", "R2 without"], rows)])]
 
 
@@ -155,68 +146,67 @@ def _residuals(rows: pd.DataFrame, name: str, label: str) -> Plot:
     )
 
 
-def _calibration(diagnosis: Json, label: str) -> Plot:
-    bins = diagnosis["by_predicted"]
-    said, true = ([entry[key] for entry in bins] for key in ("mean_predicted", "mean_true"))
+def _calibration(diagnosis: Diagnosis, label: str) -> Plot:
+    bins = diagnosis.by_predicted
+    said, true = [entry.mean_predicted for entry in bins], [entry.mean_true for entry in bins]
     return Plot(
         "calibration",
         "Calibration: the mean true value of rows with similar predictions.",
         lambda: plot_calibration(said, true, label),
         Table(
             ["predicted from", "to", "rows", "mean predicted", "mean true", "mean absolute error"],
-            [[entry[key] for key in ("from", "to", "rows", "mean_predicted", "mean_true", "mae")] for entry in bins],
+            [[it.from_, it.to, it.rows, it.mean_predicted, it.mean_true, it.mae] for it in bins],
         ),
     )
 
 
-def _grades(best: Json, label: str) -> list[Block]:
-    if "grades" not in best or len(best["grades"]["per_grade"]) > _MOST_GRADES:
+def _grades(best: Best, label: str) -> list[Block]:
+    if best.grades is None or len(best.grades.per_grade) > _MOST_GRADES:
         return []
-    grades = best["grades"]["per_grade"]
-    columns = {key: [entry[key] for entry in grades] for key in ("grade", "rows", "mae", "bias")}
+    grades = best.grades.per_grade
+    whole, counts = [it.grade for it in grades], [it.rows for it in grades]
+    errors, biases = [it.mae for it in grades], [it.bias for it in grades]
     return [
         Plot(
             "errors_per_grade",
             "Error and bias of each true grade.",
-            lambda: plot_grades(columns["grade"], columns["mae"], columns["bias"], columns["rows"], label),
+            lambda: plot_grades(whole, errors, biases, counts, label),
             Table(
                 ["grade", "test rows", "mean absolute error", "bias"],
-                [list(row) for row in zip(*columns.values(), strict=True)],
+                [[it.grade, it.rows, it.mae, it.bias] for it in grades],
             ),
         )
     ]
 
 
-def _slices(diagnosis: Json, label: str) -> Plot:
-    slices = diagnosis["slices"]
-    names = [entry["slice"] for entry in slices]
+def _slices(diagnosis: Diagnosis, label: str) -> Plot:
+    slices = diagnosis.slices
+    names = [it.slice for it in slices]
     return Plot(
         "slices",
         "Error of slices of the test rows: the recipe's, and the lowest and highest quarters of the top three columns.",
-        lambda: plot_slices(names, [entry["mae"] for entry in slices], [entry["bias"] for entry in slices], label),
-        Table(
-            ["slice", "rows", "mean absolute error", "bias"], [[e[k] for k in ("slice", "rows", "mae", "bias")] for e in slices]
-        ),
+        lambda: plot_slices(names, [it.mae for it in slices], [it.bias for it in slices], label),
+        Table(["slice", "rows", "mean absolute error", "bias"], [[it.slice, it.rows, it.mae, it.bias] for it in slices]),
     )
 
 
-def _strongest(diagnosis: Json, features: list[str]) -> tuple[list[str], str]:
+def _strongest(diagnosis: Diagnosis, features: list[str]) -> tuple[list[str], str]:
     """Return the most important features that are shown, and a sentence on the rest."""
-    strength = {entry["feature"]: entry["mean"] for entry in diagnosis["importance"]}
+    strength = {entry.feature: entry.mean for entry in diagnosis.importance}
     return select_strongest(features, [strength[name] for name in features])
 
 
-def _worst(diagnosis: Json, target: str) -> Table:
-    worst = diagnosis["worst_rows"]
-    features, which = _strongest(diagnosis, [name for name in worst[0]["values"] if name != target])
+def _worst(diagnosis: Diagnosis, target: str) -> Table:
+    worst = diagnosis.worst_rows
+    features, which = _strongest(diagnosis, [name for name in worst[0].values if name != target])
     names = [target, *features]
-    rows = [[row["row"], row["predicted"], *(row["values"][name] for name in names)] for row in worst]
+    rows = [[row.row, row.predicted, *(row.values[name] for name in names)] for row in worst]
     return Table(["row", "predicted", *names], rows, f"The test rows with the largest errors (row 0 is the first){which}")
 
 
-def _importance(diagnosis: Json) -> Plot:
-    found, which = select_strongest(diagnosis["importance"], [entry["mean"] for entry in diagnosis["importance"]])
-    names, mean, std = ([entry[key] for entry in found] for key in ("feature", "mean", "std"))
+def _importance(diagnosis: Diagnosis) -> Plot:
+    found, which = select_strongest(diagnosis.importance, [entry.mean for entry in diagnosis.importance])
+    names, mean, std = [it.feature for it in found], [it.mean for it in found], [it.std for it in found]
     return Plot(
         "importance",
         f"Drop of R2 when a column is shuffled (permutation importance). Correlated columns share their importance.{which}",
@@ -225,28 +215,28 @@ def _importance(diagnosis: Json) -> Plot:
     )
 
 
-def _interval(best: Json, diagnosis: Json) -> list[Block]:
-    inside = best["interval_90"]
+def _interval(best: Best, diagnosis: Diagnosis) -> list[Block]:
+    inside = best.interval_90
     facts = Facts(
         {
-            "Nominal level": inside["level"],
-            "Share of test rows inside": inside["coverage"],
-            "Mean width": inside["mean_width"],
-            "Test rows": inside["rows"],
+            "Nominal level": inside.level,
+            "Share of test rows inside": inside.coverage,
+            "Mean width": inside.mean_width,
+            "Test rows": inside.rows,
         }
     )
     table = Table(
         ["predicted from", "to", "rows", "share inside"],
-        [[entry[key] for key in ("from", "to", "rows", "interval_coverage")] for entry in diagnosis["by_predicted"]],
+        [[it.from_, it.to, it.rows, it.interval_coverage] for it in diagnosis.by_predicted],
         "Coverage by range of predictions; the nominal level holds on average only",
     )
-    features, which = _strongest(diagnosis, list(dict.fromkeys(entry["feature"] for entry in diagnosis["coverage"])))
+    features, which = _strongest(diagnosis, list(dict.fromkeys(it.feature for it in diagnosis.coverage)))
     by_feature = Table(
         ["column", "from", "to", "rows", "share inside"],
         [
-            [entry[key] for key in ("feature", "from", "to", "rows", "coverage")]
-            for entry in diagnosis["coverage"]
-            if entry["feature"] in features
+            [entry.feature, entry.from_, entry.to, entry.rows, entry.coverage]
+            for entry in diagnosis.coverage
+            if entry.feature in features
         ],
         f"Coverage by range of each column, in fifths of its values.{which}",
     )

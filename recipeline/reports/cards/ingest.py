@@ -6,7 +6,8 @@ import numpy as np
 
 from recipeline.artifacts import COLUMN_PROFILE
 from recipeline.config.table import SYNTHETIC
-from recipeline.reports.blocks import Card, Facts, Note, Plot, Results, Section, Table
+from recipeline.data.results import ColumnProfile
+from recipeline.reports.blocks import Card, Cell, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.kinds.every import KINDS
 from recipeline.reports.limits import select_strongest
 from recipeline.reports.plots.rows import plot_correlations, plot_distributions
@@ -15,23 +16,23 @@ from recipeline.reports.plots.rows import plot_correlations, plot_distributions
 def make_card(results: Results) -> Card:
     """Return the card of a run of ingest."""
     profile, source = results.load(COLUMN_PROFILE), results.tag("data_source")
-    rows, distinct = profile["rows"], profile["distinct_rows"]
+    rows, distinct = profile.rows, profile.distinct_rows
     notes = []
     if source == SYNTHETIC:
         notes.append(Note("The rows are SYNTHETIC: scores on them do not apply to real rows.", "warning"))
-    facts = {
+    facts: dict[str, Cell] = {
         "Source": results.tag("data_origin"),
         "Kind of source": source,
         "sha256": results.tag("data_digest")[:16],
         "Rows": rows,
         "Distinct rows": distinct,
         "Copies of another row": rows - distinct,
-        "Missing values": sum(column["missing"] for column in profile["columns"].values()),
+        "Missing values": sum(column.missing for column in profile.columns.values()),
         "Violations of the schema": 0,
     }
     return Card(
         "ingest: the rows",
-        f"{rows:,} rows of {len(profile['columns'])} columns, all valid by the recipe; {rows - distinct:,} are copies.",
+        f"{rows:,} rows of {len(profile.columns)} columns, all valid by the recipe; {rows - distinct:,} are copies.",
         [
             Section("Source", [Facts(facts)]),
             Section("Schema and profile", [_schema(results, profile)]),
@@ -43,28 +44,28 @@ def make_card(results: Results) -> Card:
     )
 
 
-def _schema(results: Results, profile: dict) -> Table:  # type: ignore[type-arg]
+def _schema(results: Results, profile: ColumnProfile) -> Table:
     columns = results.recipe.columns
     return Table(
         ["column", "unit", "type", "possible from", "to", "least", "median", "greatest", "mean", "std", "missing"],
         [
             [
                 name,
-                found["unit"],
-                found["type"],
+                found.unit,
+                found.type,
                 columns[name].min,
                 columns[name].max,
-                *KINDS[found["type"]].spread(found),
-                found["missing"],
+                *KINDS[found.type].spread(found),
+                found.missing,
             ]
-            for name, found in profile["columns"].items()
+            for name, found in profile.columns.items()
         ],
         "The possible range of each column, and the range in the data",
     )
 
 
-def _distributions(profile: dict) -> Plot:  # type: ignore[type-arg]
-    bars = {name: KINDS[found["type"]].bars(found) for name, found in profile["columns"].items()}
+def _distributions(profile: ColumnProfile) -> Plot:
+    bars = {name: KINDS[found.type].bars(found) for name, found in profile.columns.items()}
     known, which = select_strongest([name for name, (counts, _) in bars.items() if counts.sum()])
     counts = {name: bars[name][0] for name in known}
     ends = {name: bars[name][1] for name in known}
@@ -78,8 +79,8 @@ def _distributions(profile: dict) -> Plot:  # type: ignore[type-arg]
     )
 
 
-def _correlations(profile: dict) -> Plot:  # type: ignore[type-arg]
-    names, values = profile["correlations"]["columns"], profile["correlations"]["spearman"]
+def _correlations(profile: ColumnProfile) -> Plot:
+    names, values = list(profile.correlations.columns), profile.correlations.spearman
     filled = np.array([[0.0 if value is None else value for value in row] for row in values])
     apart = np.abs(filled - np.diag(np.diag(filled)))
     kept, which = select_strongest(range(len(names)), apart.max(axis=1))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Link, Links, Note, Plot, Section, Table, Tone
 from recipeline.reports.cards.compare import Comparison, compare_best, list_differences
 from recipeline.reports.plots.change import plot_timeline
+
+if TYPE_CHECKING:
+    from recipeline.evaluation.results import Metrics, RegisteredVersion, Verdict
+    from recipeline.promotion.results import RecordedDecision
 
 #: Why a step was run that is never reused.
 ALWAYS = "always run"
@@ -39,10 +43,10 @@ class ChainSummary:
     profile: str
     source: Mapping[str, str]
     steps: Sequence[StepSummary]
-    metrics: Mapping[str, Any] | None = None
-    verdict: Mapping[str, Any] | None = None
-    version: Mapping[str, Any] | None = None
-    decision: Mapping[str, Any] | None = None
+    metrics: Metrics | None = None
+    verdict: Verdict | None = None
+    version: RegisteredVersion | None = None
+    decision: RecordedDecision | None = None
     since: Comparison | None = None
     error: str = ""
     warnings: Sequence[str] = field(default=())
@@ -72,12 +76,12 @@ def _verdict(chain: ChainSummary) -> tuple[str, Tone]:
     if chain.error:
         return f"The chain failed: {chain.error}", "bad"
     if chain.decision and chain.version:
-        outcome = chain.decision["outcome"]
-        what = f"Version {chain.version['version']} ({chain.version['candidate']})"
-        sentence = f"{what} was {outcome}: {chain.decision['reason']}."
+        outcome = chain.decision.outcome
+        what = f"Version {chain.version.version} ({chain.version.candidate})"
+        sentence = f"{what} was {outcome}: {chain.decision.reason}."
         return sentence, "good" if outcome == "promoted" else "plain"
     if chain.verdict:
-        return f"{chain.verdict['candidate']} fails a gate of the recipe and was not registered.", "bad"
+        return f"{chain.verdict.candidate} fails a gate of the recipe and was not registered.", "bad"
     return "The chain ended without a verdict.", "warning"
 
 
@@ -85,17 +89,17 @@ def _overview(chain: ChainSummary) -> list[Block]:
     kind, origin = chain.source.get("source", "unknown"), chain.source.get("origin", "unknown")
     facts: dict[str, Any] = {"Recipe": chain.recipe, "Profile": chain.profile, "Rows from": origin, "Kind of source": kind}
     if chain.metrics:
-        best = chain.metrics["best"]
+        best = chain.metrics.best
         facts |= {
-            "Best candidate": best["candidate"],
-            "Test R2": best["r2"],
-            "Test MAE": best["mae"],
-            "CV R2 mean": chain.metrics["candidates"][best["candidate"]]["cv_mean_score"],
+            "Best candidate": best.candidate,
+            "Test R2": best.r2,
+            "Test MAE": best.mae,
+            "CV R2 mean": chain.metrics.candidates[best.candidate].cv_mean_score,
         }
     if chain.version:
-        facts["Registered"] = f"{chain.version['name']} version {chain.version['version']}"
+        facts["Registered"] = f"{chain.version.name} version {chain.version.version}"
     if chain.decision:
-        facts["Decision"] = f"{chain.decision['outcome']} ({chain.decision['rule']})"
+        facts["Decision"] = f"{chain.decision.outcome} ({chain.decision.rule})"
     return [Facts(facts)]
 
 
@@ -134,10 +138,10 @@ def _since(chain: ChainSummary) -> list[Section]:
 def _results(chain: ChainSummary) -> list[Section]:
     if not chain.metrics:
         return []
-    rows = [
-        [name, *(scores[key] for key in ("r2", "rmse", "mae", "cv_mean_score", "cv_std"))]
-        for name, scores in sorted(chain.metrics["candidates"].items(), key=lambda item: -item[1]["r2"])
+    rows: list[list[Cell]] = [
+        [name, it.r2, it.rmse, it.mae, it.cv_mean_score, it.cv_std]
+        for name, it in sorted(chain.metrics.candidates.items(), key=lambda item: -item[1].r2)
     ]
-    best = [row[0] for row in rows].index(chain.metrics["best"]["candidate"])
+    best = [row[0] for row in rows].index(chain.metrics.best.candidate)
     columns = ["candidate", "test R2", "test RMSE", "test MAE", "CV R2 mean", "CV R2 std"]
     return [Section("The candidates", [Table(columns, rows, "By test R2; the best one, by CV R2, is marked", marked=best)])]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from recipeline.artifacts import BASELINE, DRIFT_REPORT
 from recipeline.config.recipe import Recipe
 from recipeline.monitoring.baseline import PREDICTION
 from recipeline.monitoring.kinds.every import KINDS
+from recipeline.monitoring.results import Baseline, Compared, DriftReport, Errors, Finding, Spread, WindowSummary
 from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL, WARN
 from recipeline.monitoring.wording import explain_drift, explain_known, explain_left_out, explain_open
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table, Tone
@@ -28,61 +28,61 @@ _TOP = 3
 def make_card(results: Results) -> Card:
     """Return the card of a run of monitor."""
     report, baseline, recipe = results.load(DRIFT_REPORT), results.load(BASELINE), results.recipe
-    newest = report["newest"]
+    newest = report.newest
     spreads = _spreads(newest)
     sections = [
         Section("Rows", _rows(report)),
-        *([Section("Findings", [_findings(newest["findings"])])] if newest["findings"] else []),
+        *([Section("Findings", [_findings(newest.findings)])] if newest.findings else []),
         *([Section("Population stability", _stability(spreads, newest, recipe))] if spreads else []),
         *([Section("Distributions", _distributions(spreads, baseline, recipe))] if spreads else []),
-        *([Section("Errors", _errors(newest["performance"], baseline["errors"]))] if newest["performance"] else []),
-        *([Section("Windows", _windows(report["windows"], recipe))] if len(report["windows"]) > 1 else []),
+        *([Section("Errors", _errors(newest.performance, baseline.errors))] if newest.performance else []),
+        *([Section("Windows", _windows(report.windows, recipe))] if len(report.windows) > 1 else []),
     ]
     return Card(
-        f"monitor: {report['model']['name']} version {report['model']['version']}",
+        f"monitor: {report.model.name} version {report.model.version}",
         explain_drift(report),
         sections,
-        tone=_TONES[newest["verdict"]],
+        tone=_TONES[newest.verdict],
     )
 
 
-def _spreads(newest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def _spreads(newest: Compared) -> dict[str, Spread]:
     """Return the compared columns, the largest PSI first.
 
     The prediction has the key PREDICTION.
     """
-    found = {f"feature {name}": spread for name, spread in newest["features"].items()}
-    found |= {PREDICTION: newest[PREDICTION]} if newest[PREDICTION] else {}
-    known = {name: spread for name, spread in found.items() if spread["psi"] is not None}
-    return dict(sorted(known.items(), key=lambda item: -item[1]["psi"]))
+    found = {f"feature {name}": spread for name, spread in newest.features.items()}
+    found |= {PREDICTION: newest.prediction} if newest.prediction else {}
+    known = {name: (spread.psi, spread) for name, spread in found.items() if spread.psi is not None}
+    return {name: spread for name, (_, spread) in sorted(known.items(), key=lambda item: -item[1][0])}
 
 
 def _name(key: str) -> str:
     return key.removeprefix("feature ")
 
 
-def _rows(report: Mapping[str, Any]) -> list[Block]:
-    newest, labels = report["newest"], report["labels"]
+def _rows(report: DriftReport) -> list[Block]:
+    newest, labels = report.newest, report.labels
     facts: dict[str, Cell] = {
-        "Rows from": report["origin"],
-        "Rows": report["rows"],
-        "Rows of the deciding window": newest["rows"],
-        "Training rows": report["model"]["trained_on"],
-        "Rules asked": newest["rules"],
+        "Rows from": report.origin,
+        "Rows": report.rows,
+        "Rows of the deciding window": newest.rows,
+        "Training rows": report.model.trained_on,
+        "Rules asked": newest.rules,
     }
     if labels:
-        facts |= {"Labels": labels["given"], "Labels joined to a row": labels["joined"]}
+        facts |= {"Labels": labels.given, "Labels joined to a row": labels.joined}
     blocks: list[Block] = [Facts(facts)]
-    blocks += [Note(text) for text in (explain_open(report["windows"]), explain_known(newest)) if text]
+    blocks += [Note(text) for text in (explain_open(report.windows), explain_known(newest)) if text]
     if left_out := explain_left_out(report):
         blocks.append(Note(left_out, "warning"))
     return blocks
 
 
-def _findings(findings: Sequence[Mapping[str, Any]]) -> Table:
+def _findings(findings: Sequence[Finding]) -> Table:
     rows: list[list[Cell]] = [
-        [it["subject"], it["rule"], it["value"], it["limits"]["warn"], it["limits"]["drift"], it["p_value"], it["verdict"]]
-        for it in sorted(findings, key=lambda it: it["verdict"] != DRIFT)
+        [it.subject, it.rule, it.value, it.limits.warn, it.limits.drift, it.p_value, it.verdict]
+        for it in sorted(findings, key=lambda it: it.verdict != DRIFT)
     ]
     return Table(
         ["subject", "rule", "effect", "warns from", "drift from", "corrected p-value", "verdict"],
@@ -91,10 +91,10 @@ def _findings(findings: Sequence[Mapping[str, Any]]) -> Table:
     )
 
 
-def _stability(spreads: Mapping[str, Mapping[str, Any]], newest: Mapping[str, Any], recipe: Recipe) -> list[Block]:
-    kept, which = select_strongest(list(spreads), [spread["psi"] for spread in spreads.values()])
+def _stability(spreads: Mapping[str, Spread], newest: Compared, recipe: Recipe) -> list[Block]:
+    kept, which = select_strongest(list(spreads), [spread.psi or 0.0 for spread in spreads.values()])
     limits, names = recipe.monitoring.psi, [_name(key) for key in kept]
-    values = [spreads[key]["psi"] for key in kept]
+    values = [spreads[key].psi or 0.0 for key in kept]
     picture = Plot(
         "psi",
         f"Population stability index against the training rows: 0 where the shares of all bins are the same.{which}",
@@ -104,24 +104,24 @@ def _stability(spreads: Mapping[str, Mapping[str, Any]], newest: Mapping[str, An
             [
                 [
                     _name(key),
-                    it["psi"],
-                    "none" if it["ks"] is None else it["ks"],
-                    "none" if it["wasserstein"] is None else it["wasserstein"],
-                    it.get("missing", 0.0),
-                    it.get("unseen", 0.0),
+                    it.psi,
+                    "none" if it.ks is None else it.ks,
+                    "none" if it.wasserstein is None else it.wasserstein,
+                    it.missing or 0.0,
+                    it.unseen or 0.0,
                 ]
                 for key, it in ((key, spreads[key]) for key in kept)
             ],
         ),
     )
-    domain = newest["domain"]
+    domain = newest.domain
     if domain is None:
         return [picture]
-    apart = f"A classifier on all features separates live rows from training rows with an AUC of {domain['auc']:.3f}"
+    apart = f"A classifier on all features separates live rows from training rows with an AUC of {domain.auc:.3f}"
     return [picture, Note(f"{apart}; 0.5 is chance.")]
 
 
-def _distributions(spreads: Mapping[str, Mapping[str, Any]], baseline: Mapping[str, Any], recipe: Recipe) -> list[Block]:
+def _distributions(spreads: Mapping[str, Spread], baseline: Baseline, recipe: Recipe) -> list[Block]:
     features = [key for key in spreads if key != PREDICTION][:_TOP]
     return [
         _then_and_now(place, key, spreads[key], baseline, recipe)
@@ -129,13 +129,13 @@ def _distributions(spreads: Mapping[str, Mapping[str, Any]], baseline: Mapping[s
     ]
 
 
-def _then_and_now(place: int, key: str, spread: Mapping[str, Any], baseline: Mapping[str, Any], recipe: Recipe) -> Plot:
+def _then_and_now(place: int, key: str, spread: Spread, baseline: Baseline, recipe: Recipe) -> Plot:
     name = _name(key)
-    known = baseline[PREDICTION] if key == PREDICTION else baseline["features"][name]
+    known = baseline.prediction if key == PREDICTION else baseline.features[name]
     unit = "" if key == PREDICTION else recipe.columns[name].unit
     label = f"predicted {label_of(recipe)}" if key == PREDICTION else f"{name} ({unit})" if unit else name
     bins = list(KINDS["number" if key == PREDICTION else recipe.columns[name].type].bin_names(known))
-    then, now = (np.array(counts) / max(sum(counts), 1) for counts in (known["counts"], spread["counts"]))
+    then, now = (np.array(counts) / max(sum(counts), 1) for counts in (known.counts, spread.counts))
     return Plot(
         f"distribution_{place}",
         f"Distribution of {name} in the bins of the training rows.",
@@ -146,37 +146,40 @@ def _then_and_now(place: int, key: str, spread: Mapping[str, Any], baseline: Map
     )
 
 
-def _errors(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[Block]:
-    interval = now.get("interval_95", {})
+def _errors(now: Errors, then: Errors) -> list[Block]:
+    interval = now.interval_95 or {}
     rows: list[list[Cell]] = []
     for name in ("r2", "rmse", "mae"):
-        if now[name] is None or then[name] is None:
+        before, after = getattr(then, name), getattr(now, name)
+        if before is None or after is None:
             continue
-        low, high = interval.get(name, (None, None))
-        shown = "none" if low is None else f"{low:.4f} to {high:.4f}"
-        rows.append(["R2" if name == "r2" else name.upper(), then[name], now[name], shown])
+        shown = "{:.4f} to {:.4f}".format(*interval[name]) if name in interval else "none"
+        rows.append(["R2" if name == "r2" else name.upper(), before, after, shown])
     blocks: list[Block] = [
-        Table(["metric", "out of fold, then", "labelled rows, now", "95 % interval"], rows, f"{now['rows']:,} labelled rows")
+        Table(["metric", "out of fold, then", "labelled rows, now", "95 % interval"], rows, f"{now.rows:,} labelled rows")
     ]
-    common = [name for name in now["slices"] if name in then["slices"]]
+    common = [name for name in now.slices if name in then.slices]
     if common:
         blocks.append(
             Table(
                 ["slice", "rows then", "MAE then", "rows now", "MAE now"],
-                [[name, *(side["slices"][name][key] for side in (then, now) for key in ("rows", "mae"))] for name in common],
+                [
+                    [name, then.slices[name].rows, then.slices[name].mae, now.slices[name].rows, now.slices[name].mae]
+                    for name in common
+                ],
             )
         )
     return blocks
 
 
-def _windows(windows: Sequence[Mapping[str, Any]], recipe: Recipe) -> list[Block]:
+def _windows(windows: Sequence[WindowSummary], recipe: Recipe) -> list[Block]:
     limits, every = recipe.monitoring.psi, len(windows)
     windows = windows[-MOST_POINTS:]
     left_out = f" Of {every:,} windows, the last {MOST_POINTS:,}." if every > MOST_POINTS else ""
-    largest = [max((value for value in it["psi"].values() if value is not None), default=0.0) for it in windows]
-    names = [_when(place, it["time"]) for place, it in enumerate(windows, every - len(windows) + 1)]
+    largest = [max((value for value in it.psi.values() if value is not None), default=0.0) for it in windows]
+    names = [_when(place, it.time) for place, it in enumerate(windows, every - len(windows) + 1)]
     rows: list[list[Cell]] = [
-        [name, it["rows"], it["verdict"], psi, "none" if it["mae"] is None else it["mae"]]
+        [name, it.rows, it.verdict, psi, "none" if it.mae is None else it.mae]
         for name, it, psi in zip(names, windows, largest, strict=True)
     ]
     return [

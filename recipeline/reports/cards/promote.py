@@ -2,58 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from recipeline.artifacts import DECISION
-from recipeline.reports.blocks import Block, Card, Facts, Note, Plot, Results, Section, Table
+from recipeline.promotion.results import Evidence
+from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.plots.change import plot_gain
 
 
 def make_card(results: Results) -> Card:
     """Return the card of a run of promote."""
     decision = results.load(DECISION)
-    promoted, evidence = decision["outcome"] == "promoted", decision["evidence"]
+    promoted, evidence = decision.outcome == "promoted", decision.evidence
     facts = Facts(
         {
-            "Version": decision["version"],
-            "Decision": decision["outcome"],
-            "Rule": decision["rule"],
-            "Policy": decision["policy"],
-            "The gate": ("passed" if decision["passed"] else "not passed") if evidence else "not asked",
+            "Version": decision.version,
+            "Decision": decision.outcome,
+            "Rule": decision.rule,
+            "Policy": decision.policy,
+            "The gate": ("passed" if decision.passed else "not passed") if evidence else "not asked",
         }
     )
     sections = [Section("Decision", [facts])]
     if evidence:
         sections += [
-            Section("Challenger against champion", _gain(evidence, passed=decision["passed"])),
+            Section("Challenger against champion", _gain(evidence, passed=decision.passed)),
             Section("Guard rails", [_rails(evidence)]),
         ]
     else:
         sections.append(Section("Evidence", [Note("This decision needed no measurement.")]))
     return Card(
-        f"promote: version {decision['version']} {decision['outcome']}",
-        f"{decision['reason']}.",
+        f"promote: version {decision.version} {decision.outcome}",
+        f"{decision.reason}.",
         sections,
         tone="good" if promoted else "plain",
     )
 
 
-def _gain(evidence: dict[str, Any], *, passed: bool) -> list[Block]:
-    low, high = evidence["interval_90"]
-    values = [
-        ["gain in R2", evidence["gain"]],
+def _gain(evidence: Evidence, *, passed: bool) -> list[Block]:
+    low, high = evidence.interval_90
+    values: list[list[Cell]] = [
+        ["gain in R2", evidence.gain],
         ["90 % interval from", low],
         ["to", high],
-        [f"lower limit at {evidence['level']:.1%}", evidence["lower"]],
-        ["must be above", float(evidence["needed"])],
+        [f"lower limit at {evidence.level:.1%}", evidence.lower],
+        ["must be above", float(evidence.needed)],
     ]
-    known = {
-        "Held against": evidence["champion"],
-        "Rows": evidence["rows"],
-        "Repeats": evidence["repeats"],
-        "Seed": str(evidence["seed"]),
-        "Number of candidates": evidence["candidates"],
-        "Attempt at this champion": evidence["attempt"],
+    known: dict[str, Cell] = {
+        "Held against": evidence.champion,
+        "Rows": evidence.rows,
+        "Repeats": evidence.repeats,
+        "Seed": str(evidence.seed),
+        "Number of candidates": evidence.candidates,
+        "Attempt at this champion": evidence.attempt,
     }
     return [
         Plot(
@@ -61,12 +60,12 @@ def _gain(evidence: dict[str, Any], *, passed: bool) -> list[Block]:
             "Gain of the challenger over its comparison. The lower limit must be in the green part; the recipe's minimum gain "
             "and guard rails must hold too.",
             lambda: plot_gain(
-                evidence["gain"],
+                evidence.gain,
                 low,
                 high,
-                evidence["lower"],
-                needed=evidence["needed"],
-                level=evidence["level"],
+                evidence.lower,
+                needed=evidence.needed,
+                level=evidence.level,
                 passed=passed,
             ),
             Table(["what", "value"], values),
@@ -75,18 +74,18 @@ def _gain(evidence: dict[str, Any], *, passed: bool) -> list[Block]:
     ]
 
 
-def _rails(evidence: dict[str, Any]) -> Table:
+def _rails(evidence: Evidence) -> Table:
     return Table(
         ["guard rail", "measured", "at most", "held", "of"],
         [
             [
-                rail["name"],
-                rail["value"],
-                "no limit" if rail["limit"] is None else rail["limit"],
-                rail["passed"],
-                rail.get("note") or "all rows",
+                rail.name,
+                rail.value,
+                "no limit" if rail.limit is None else rail.limit,
+                rail.passed,
+                rail.note or "all rows",
             ]
-            for rail in evidence["guard_rails"]
+            for rail in evidence.guard_rails
         ],
         "Increase of error over the champion's, and time for one row in milliseconds",
     )

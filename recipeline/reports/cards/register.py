@@ -14,18 +14,18 @@ _SCORES = ("cv_mean_score", "cv_std", "r2", "rmse", "mae")
 def make_card(results: Results) -> Card:
     """Return the card of a run of register."""
     verdict = results.load(VERDICT)
-    if verdict["verdict"] != VALIDATED:
+    if verdict.verdict != VALIDATED:
         return Card(
             "register: not registered",
-            f"{verdict['candidate']} fails a gate of the recipe.",
+            f"{verdict.candidate} fails a gate of the recipe.",
             [Section("Why", [Note(line, "bad") for line in failures(verdict)])],
             tone="bad",
         )
     version = results.load(VERSION)
-    tags = version["tags"]
+    tags = version.tags
     diagnosis = results.load(DIAGNOSIS) if results.has(DIAGNOSIS) else None
     model_card = write_model_card(results.recipe, results.load(METRICS), diagnosis, results.load(MODEL_INFO), tags)
-    is_new = "registered as the challenger" if version["new"] else "registered already: the same recipe on the same rows"
+    is_new = "registered as the challenger" if version.new else "registered already: the same recipe on the same rows"
     lineage = [[name.replace("_", " "), str(value)] for name, value in tags.items() if name not in _SCORES]
     parts = []
     for part in model_card.parts:
@@ -34,8 +34,8 @@ def make_card(results: Results) -> Card:
             blocks.insert(0, Facts({name: tags[name] for name in _SCORES if name in tags}))
         parts.append(Section(part.title, [*blocks, Code(part.code)] if part.code else blocks))
     return Card(
-        f"register: {version['name']} version {version['version']}",
-        f"{version['candidate']} is {is_new}.",
+        f"register: {version.name} version {version.version}",
+        f"{version.candidate} is {is_new}.",
         [*parts, Section("Lineage", [Table(["what", "value"], lineage, "Runs and digests of the version")])],
         tone="warning" if tags["data_source"] == SYNTHETIC else "good",
     )

@@ -6,12 +6,12 @@ It takes longer than the chain may.
 from __future__ import annotations
 
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 
 from recipeline.artifacts import INSPECTION, METRICS
 from recipeline.config.recipe import Recipe
+from recipeline.evaluation.results import Dependence, FileOrder, LearningCurve
 from recipeline.reports.blocks import Block, Card, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.cards.train import label_of
 from recipeline.reports.kinds.every import KINDS
@@ -20,32 +20,29 @@ from recipeline.reports.plots.model import plot_curve, plot_dependence
 
 def make_card(results: Results) -> Card:
     """Return the card of a run of report."""
-    found, best = results.load(INSPECTION), results.load(METRICS)["best"]
-    curve = found["learning_curve"]
-    last, before = (fmean(curve["test"][place]) for place in (-1, -2))
-    steps = np.subtract(curve["test"][-1], curve["test"][-2])
+    found, best = results.load(INSPECTION), results.load(METRICS).best
+    curve = found.learning_curve
+    last, before = (fmean(curve.test[place]) for place in (-1, -2))
+    steps = np.subtract(curve.test[-1], curve.test[-2])
     rising = steps.mean() > 2 * steps.std(ddof=1) / np.sqrt(len(steps))
     return Card(
-        f"report: inspection of {best['candidate']}",
+        f"report: inspection of {best.candidate}",
         f"More rows like these would {'still help' if rising else 'hardly help'}: the last step of the learning curve, from "
-        f"{curve['rows'][-2]:,} to {curve['rows'][-1]:,} rows, is worth {last - before:+.4f} R2.",
+        f"{curve.rows[-2]:,} to {curve.rows[-1]:,} rows, is worth {last - before:+.4f} R2.",
         [
-            Section("Learning curve", [_curve(curve, found["split_method"])]),
-            Section("Order of the file", _stress(found["file_order"])),
+            Section("Learning curve", [_curve(curve, found.split_method)]),
+            Section("Order of the file", _stress(found.file_order)),
             Section(
                 "Partial dependence",
-                [
-                    _dependence(place, name, it, results.recipe)
-                    for place, (name, it) in enumerate(found["dependence"].items(), 1)
-                ],
+                [_dependence(place, name, it, results.recipe) for place, (name, it) in enumerate(found.dependence.items(), 1)],
             ),
         ],
     )
 
 
-def _curve(curve: dict[str, Any], method: str) -> Plot:
-    rows, train, test = curve["rows"], *([fmean(folds) for folds in curve[side]] for side in ("train", "test"))
-    low, high = ([pick(folds) for folds in curve["test"]] for pick in (min, max))
+def _curve(curve: LearningCurve, method: str) -> Plot:
+    rows, train, test = list(curve.rows), *([fmean(folds) for folds in side] for side in (curve.train, curve.test))
+    low, high = ([pick(folds) for folds in curve.test] for pick in (min, max))
     return Plot(
         "learning_curve",
         "R2 by the number of training rows, over the folds of the training rows"
@@ -58,10 +55,10 @@ def _curve(curve: dict[str, Any], method: str) -> Plot:
     )
 
 
-def _stress(order: dict[str, Any]) -> list[Block]:
-    mixed, blocks = order["shuffled"]["mean"], order["in_order"]["mean"]
+def _stress(order: FileOrder) -> list[Block]:
+    mixed, blocks = order.shuffled.mean, order.in_order.mean
     drop = mixed - blocks
-    mixed_folds = order["shuffled"]["folds"]
+    mixed_folds = order.shuffled.folds
     found = drop > (max(mixed_folds) - min(mixed_folds)) / 2
     words = (
         f"Trained on one part of the file and tested on another, the model loses {drop:.4f} R2: the rows change along the "
@@ -77,7 +74,7 @@ def _stress(order: dict[str, Any]) -> list[Block]:
             [
                 [place, *pair]
                 for place, pair in enumerate(
-                    zip(order["in_order"]["folds"], order["shuffled"]["folds"], strict=True),
+                    zip(order.in_order.folds, order.shuffled.folds, strict=True),
                     1,
                 )
             ],
@@ -86,8 +83,8 @@ def _stress(order: dict[str, Any]) -> list[Block]:
     ]
 
 
-def _dependence(place: int, name: str, curve: dict[str, Any], recipe: Recipe) -> Plot:
-    values, mean, unit = curve["values"], curve["mean"], recipe.columns[name].unit
+def _dependence(place: int, name: str, curve: Dependence, recipe: Recipe) -> Plot:
+    values, mean, unit = list(curve.values), list(curve.mean), recipe.columns[name].unit
     feature = f"{name} ({unit})" if unit else name
     return Plot(
         f"dependence_{place}",

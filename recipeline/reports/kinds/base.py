@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from recipeline.data.results import DescribedColumn
 from recipeline.reports.blocks import Cell
 
 
@@ -15,7 +16,7 @@ class Kind(ABC):
     """A column kind in cards; `found` is what the column profile says of the column."""
 
     @abstractmethod
-    def spread(self, found: Mapping[str, Any]) -> Sequence[Cell]:
+    def spread(self, found: DescribedColumn) -> Sequence[Cell]:
         """Return the least, median and greatest value, mean and standard deviation; None for what there is none of."""
 
     def points(self, values: Sequence[Any]) -> Sequence[Any]:
@@ -23,5 +24,5 @@ class Kind(ABC):
         return values
 
     @abstractmethod
-    def bars(self, found: Mapping[str, Any]) -> tuple[np.ndarray, str]:
+    def bars(self, found: DescribedColumn) -> tuple[np.ndarray, str]:
         """Return the number of rows by bin, or by value, and the words for the first and the last one."""

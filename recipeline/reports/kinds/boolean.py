@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from recipeline.data.results import DescribedColumn
 from recipeline.reports.blocks import Cell
 from recipeline.reports.kinds.category import Category
 
@@ -16,6 +17,6 @@ class Boolean(Category):
         """Return the words."""
         return [str(value).lower() for value in values]
 
-    def spread(self, found: Mapping[str, Any]) -> Sequence[Cell]:
+    def spread(self, found: DescribedColumn) -> Sequence[Cell]:
         """Return the share of true as the mean."""
-        return [None, None, None, found["mean"], None]
+        return [None, None, None, found.mean, None]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from recipeline.data.results import DescribedColumn
 from recipeline.reports.blocks import Cell
 from recipeline.reports.kinds.base import Kind
 
@@ -18,11 +19,11 @@ class Datetime(Kind):
         """Return dates."""
         return [np.datetime64(value) for value in values]
 
-    def spread(self, found: Mapping[str, Any]) -> Sequence[Cell]:
+    def spread(self, found: DescribedColumn) -> Sequence[Cell]:
         """Return the first and the last date."""
-        return [found["first"], None, found["last"], None, None]
+        return [found.first, None, found.last, None, None]
 
-    def bars(self, found: Mapping[str, Any]) -> tuple[np.ndarray, str]:
+    def bars(self, found: DescribedColumn) -> tuple[np.ndarray, str]:
         """Return the histogram from the first to the last date."""
-        ends = [str(found[name] or "")[:10] for name in ("first", "last")]
-        return np.array(found["histogram"]["counts"], dtype=float), " to ".join(ends)
+        ends = [str(date or "")[:10] for date in (found.first, found.last)]
+        return np.array(found.histogram.counts if found.histogram else (), dtype=float), " to ".join(ends)

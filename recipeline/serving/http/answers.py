@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from flask import Response
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 from werkzeug.wrappers import Request as PlainRequest
 
 from recipeline.config.profile import ROOT_PATH
@@ -22,6 +22,7 @@ _LOG = logging.getLogger("service")
 ERROR_CODES = {
     400: "BAD_REQUEST",
     401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
     404: "ENDPOINT_NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
     408: "REQUEST_TIMEOUT",
@@ -39,8 +40,8 @@ JSON = "application/json"
 #: The header of a prediction that names the columns with values outside of the training range, and counts these values.
 OUTSIDE = "Outside-Training-Range"
 
-#: What is kept of a request while it is answered: when it began, its ID, what the log says of it.
-BEGAN, ID, FACTS = "service.began", "service.request_id", "service.facts"
+#: What is kept of a request while it is answered, in its environ: its ID, its address as the routes call it, what the log says.
+ID, ROUTE, FACTS = "service.request_id", "service.route", "service.facts"
 
 
 class Refusal(Exception):
@@ -51,15 +52,17 @@ class Refusal(Exception):
         self.status, self.message, self.faults, self.headers = status, message, faults, headers or {}
 
 
-def failed(asked: PlainRequest, error: Exception) -> Response:
+def failed(asked: PlainRequest, error: BaseException) -> Response:
     """Return the answer to a request that ended by `error`: what is refused, what HTTP knows, or a bug, which is logged."""
+    # Of a hook that fails when the answer is made already; a status that it aborts with is a bug too, as Flask has it.
+    late = error.original_exception if isinstance(error, InternalServerError) else None
+    error = late or error
     if isinstance(error, Refusal):
         return _error(asked, error.status, error.message, error.faults, error.headers)
-    if isinstance(error, HTTPException):
-        status = error.code or 500
-        methods = error.valid_methods if isinstance(error, MethodNotAllowed) else None
-        headers = {"Allow": ", ".join(sorted(methods))} if methods else {}
-        return _error(asked, status, _HTTP_MESSAGES.get(status, error.name), (), headers)
+    if isinstance(error, HTTPException) and not late:
+        if isinstance(error.response, Response):  # abort(response)
+            return error.response
+        return _error(asked, error.code or 500, _message(error), (), _headers(error, asked))
     _LOG.error("request %s failed", asked.environ.get(ID), exc_info=error)
     return _error(asked, 500, "The service failed. Its log has the error under this request's ID.")
 
@@ -70,11 +73,25 @@ _HTTP_MESSAGES = {
 }
 
 
+def _message(error: HTTPException) -> str:
+    """Return what a hook says, as in abort(403, "Not from here."), or a sentence about the status."""
+    said = error.description
+    if said and said != type(error).description:
+        return str(said).encode(errors="replace").decode()
+    return _HTTP_MESSAGES.get(error.code or 500, error.name)
+
+
+def _headers(error: HTTPException, asked: PlainRequest) -> dict[str, str]:
+    if isinstance(error, MethodNotAllowed):
+        return {"Allow": ", ".join(sorted(error.valid_methods or ()))}
+    return {name: value for name, value in error.get_headers(asked.environ) if name != "Content-Type"}
+
+
 def _error(
     asked: PlainRequest, status: int, message: str, faults: tuple[Fault, ...] = (), headers: dict[str, str] | None = None
 ) -> Response:
     body: dict[str, Any] = {
-        "error_code": ERROR_CODES.get(status, "BAD_REQUEST"),
+        "error_code": ERROR_CODES.get(status, "BAD_REQUEST" if status < 500 else "INTERNAL_ERROR"),
         "message": message,
         "request_id": asked.environ.get(ID),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Flask
 
 from recipeline.serving.http.fast_path import Application
@@ -12,12 +14,15 @@ from recipeline.serving.http.predictions import add_prediction
 from recipeline.serving.state import Service
 
 
-def create_app(service: Service) -> Flask:
-    """Return the application that answers with what `service` serves. Nothing is opened or begun."""
-    app = Application(service.settings.root_path)
-    frame = Frame(service)
-    frame.put_around(app)
+def create_app(service: Service, add_hooks: Callable[[Flask], object] | None = None) -> Flask:
+    """Return the application that answers with what `service` serves. Nothing is opened or begun.
+
+    `add_hooks` is called with it. Hooks, routes and error handlers may also be registered later, until the first request.
+    """
+    app = Application(Frame(service), service.settings.root_path, int(service.settings.max_body_mb * 2**20))
     add_health(app, service)
-    add_prediction(app, service, frame)
+    add_prediction(app, service)
     add_pages(app, service, OPEN_PATHS)
+    if add_hooks:
+        add_hooks(app)
     return app

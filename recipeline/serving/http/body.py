@@ -7,27 +7,39 @@ from typing import Any
 
 from recipeline.serving.http.answers import Refusal
 
+#: Where the environ keeps a body that was read.
+_BODY = "service.body"
+
 _GZIP = ("gzip", "x-gzip")
 
 
 def read_body(environ: dict[str, Any], most: int) -> bytes:
     """Return the body as it was sent, of at most so many bytes; wait for it, however slowly it is sent.
 
+    It is kept in the environ: a hook may have read it before. What is left of one that was refused is empty.
+
     Raises
     ------
     Refusal : it is larger, ends before the length that was said, or does not come in time.
     """
+    if _BODY in environ:
+        kept: bytes = environ[_BODY]
+        if len(kept) > most:
+            raise _too_large(most)
+        return kept
     said = environ.get("CONTENT_LENGTH") or ""
     length = int(said) if said.isdecimal() else None
     if length is not None and length > most:
         raise _too_large(most)
     # One byte more than may come, where the server ends the stream; elsewhere it would be waited for for ever (PEP 3333).
     size = (most if length is None else length) + 1 if environ.get("wsgi.input_terminated") else length or 0
+    environ[_BODY] = b""
     body: bytes = environ["wsgi.input"].read(size)
     if len(body) > most:
         raise _too_large(most)
     if length is not None and len(body) != length:
         raise Refusal(400, f"The body must have the {length} bytes that Content-Length says. It ended after {len(body)}.")
+    environ[_BODY] = body
     return body
 
 

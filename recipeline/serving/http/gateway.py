@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 import threading
 import time
@@ -13,6 +14,10 @@ import orjson
 
 from recipeline.serving._compat import Exchange, cut_off
 from recipeline.serving.http.answers import ERROR_CODES, Refusal
+
+_LOG = logging.getLogger("service")
+
+_FAILED = orjson.dumps({"error_code": ERROR_CODES[500], "message": "The service failed. Its log has the error."})
 
 _LOOK_SECONDS = 0.5
 
@@ -109,16 +114,42 @@ class Gateway:
 
     def __call__(self, exchange: Exchange, scope: dict[str, Any]) -> None:
         body = Body(self._arrivals, exchange, scope["wsgi.input"])
-        begun: list[Any] = []
-        parts = self._app(_ENVIRON | scope | {"wsgi.input": body}, lambda *line: begun.extend(line))
         try:
-            content = b"".join(parts)
-        finally:
-            if hasattr(parts, "close"):
-                parts.close()
+            line, headers, content = run(self._app, _ENVIRON | scope | {"wsgi.input": body})
+            status = read_status(line)
+        except (Exception, SystemExit):  # of a middleware around the application, which has no part in its frame
+            _LOG.exception("a request to %r failed outside of the application", scope["PATH_INFO"])
+            status, headers, content = 500, [("Content-Type", "application/json")], _FAILED
         if not body.ended and (body.begun or _is_sent(scope)):
             body.drain()
-        exchange.response_bytes(int(begun[0][:3]), begun[1], content)
+        exchange.response_bytes(status, headers, content)
+
+
+def run(app: Callable[..., Any], environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+    """Return the status line, the headers and the whole body that a WSGI application answers."""
+    begun: list[Any] = []
+    parts = app(environ, lambda *line: begun.extend(line))
+    try:
+        content = b"".join(parts)
+    finally:
+        if hasattr(parts, "close"):
+            parts.close()
+    return begun[0], begun[1], content
+
+
+def read_status(line: str) -> int:
+    """Return the status of a status line.
+
+    Granian ends its worker over a number of other than three digits, and those below 200 are no answers.
+
+    Raises
+    ------
+    ValueError : it is not from 200 to 599.
+    """
+    status = int(line.partition(" ")[0])
+    if not 200 <= status <= 599:
+        raise ValueError(f"A response must have a status from 200 to 599. Got {line!r} instead.")
+    return status
 
 
 def _is_sent(scope: dict[str, Any]) -> bool:

@@ -7,10 +7,12 @@ from typing import Any
 
 from flask import Flask, Response, request
 
+from recipeline.records import to_plain
 from recipeline.serving.http.answers import JSON, answer, prefix_of, served_by
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.prometheus import choose_kind
 from recipeline.serving.state import Service
+from recipeline.tracking.tags import PREFIX, bare
 
 
 def add_health(app: Flask, service: Service) -> None:
@@ -55,16 +57,16 @@ def add_health(app: Flask, service: Service) -> None:
 
 def describe(model: ServedModel) -> dict[str, Any]:
     """Return what is known of the model, as plain values."""
-    tags = {key.removeprefix("recipeline."): value for key, value in model.tags.items() if key.startswith("recipeline.")}
+    tags = {bare(key): value for key, value in model.tags.items() if key.startswith(PREFIX)}
     scores = {name: float(tags[name]) for name in ("cv_mean_score", "cv_std", "r2", "rmse", "mae") if name in tags}
     lineage = {name: value for name, value in tags.items() if name.endswith(("_run_id", "_digest")) or name.startswith("git_")}
     return {
         **model.identity,
-        "candidate": model.info["candidate"],
-        "target": model.info["target"],
-        "features": model.info["features"],
-        "interval": model.info["interval"],
-        "sample": model.info["sample"],
+        "candidate": model.info.candidate,
+        "target": to_plain(model.info.target),
+        "features": to_plain(model.info.features),
+        "interval": to_plain(model.info.interval),
+        "sample": to_plain(model.info.sample),
         "metrics": scores,
         "lineage": lineage,
         "created_ms": model.created_ms,

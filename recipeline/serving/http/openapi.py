@@ -73,7 +73,7 @@ def _introduce(model: ServedModel | None, *, asks: bool) -> str:
         lines.append(f"**The model's columns are not told: {reason}.**")
     else:
         kind = model.identity["data_source"]
-        lines.append(f"Version {model.version}, {model.info['candidate']}; the kind of its training data: {kind}.")
+        lines.append(f"Version {model.version}, {model.info.candidate}; the kind of its training data: {kind}.")
     return "\n\n".join(lines)
 
 
@@ -84,7 +84,7 @@ _CSV = (
 
 
 def _about_predictions(model: ServedModel | None) -> Json:
-    sample = model.info["sample"] if model else None
+    sample = dict(model.info.sample) if model else None
     predict = _operation(
         "predict",
         "predictions",
@@ -117,7 +117,7 @@ def _wishes(model: ServedModel | None) -> list[Json]:
     """Return the parameters of the address, those only that the served version can answer."""
     wishes = {
         "interval": ("The limits between which the true value is expected.", model is None or model.interval is not None),
-        "grade": ("The predictions as whole numbers.", model is None or model.info["target"]["type"] == "integer"),
+        "grade": ("The predictions as whole numbers.", model is None or model.info.target.type == "integer"),
     }
     return [
         {

@@ -14,11 +14,11 @@ import orjson
 from flask import Response
 from werkzeug.wrappers import Request as PlainRequest
 
+from recipeline.monitoring.log_format import STAMP
 from recipeline.serving.background import as_line
 from recipeline.serving.http.answers import FACTS, ID, JSON, OUTSIDE, Refusal, answer, served_by
 from recipeline.serving.http.body import decode_body, read_body
 from recipeline.serving.http.fast_path import Application
-from recipeline.serving.http.frame import Frame, current
 from recipeline.serving.http.structured import as_counts
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Faults, Outside, TooManyRows, UnreadableBody
@@ -35,12 +35,10 @@ _FEW_ROWS = 16
 _Work = Callable[[Service, PlainRequest, str, bytes], Response]
 
 
-def add_prediction(app: Application, service: Service, frame: Frame) -> None:
-    for path, work, kinds in (("/predict", _predict, (JSON,)), ("/invocations", _invoke, (JSON, CSV))):
-        answer = partial(_at_work, service, work, kinds)
-        app.straight[path] = frame.around(path, answer)
-        # Flask must know of it all the same: to say which method the address takes.
-        app.add_url_rule(path, endpoint=path, view_func=lambda answer=answer: answer(current()), methods=["POST"])
+def add_prediction(app: Application, service: Service) -> None:
+    """Add /predict and /invocations."""
+    app.add_straight("/predict", partial(_at_work, service, _predict, (JSON,)))
+    app.add_straight("/invocations", partial(_at_work, service, _invoke, (JSON, CSV)))
 
 
 def _at_work(service: Service, work: _Work, kinds: Collection[str], asked: PlainRequest) -> Response:
@@ -97,7 +95,7 @@ def _predict(service: Service, asked: PlainRequest, _: str, body: bytes) -> Resp
 
 def _grades(model: ServedModel, predicted: np.ndarray) -> np.ndarray:
     """Return the predictions as whole numbers within the target's range, to look at."""
-    low, high = (model.info["target"][name] for name in ("min", "max"))
+    low, high = model.info.target.min, model.info.target.max
     grades: np.ndarray = np.clip(
         np.rint(predicted), -_LARGEST_WHOLE if low is None else low, _LARGEST_WHOLE if high is None else high
     )
@@ -139,7 +137,7 @@ def _wishes(asked: PlainRequest, model: ServedModel) -> set[str]:
             wishes.add(name)
     if "interval" in wishes and model.interval is None:
         raise Refusal(422, "This version has no interval.")
-    if "grade" in wishes and model.info["target"]["type"] != "integer":
+    if "grade" in wishes and model.info.target.type != "integer":
         raise Refusal(422, "This model's target has no grades.")
     return wishes
 
@@ -195,13 +193,19 @@ class Asked:
 
     def as_lines(self) -> bytes:
         """Return one line of JSON for each row."""
-        shared = {"time": self.time, "request_id": self.request_id, "version": self.model.version}
-        names = self.model.schema.names
+        version, names, lines = self.model.version, self.model.schema.names, list[bytes]()
         rows = zip(self.model.schema.show(self.values), self.predicted.tolist(), strict=True)
-        return b"".join(
-            as_line({**shared, "row": row, "prediction": answer, "features": dict(zip(names, cells, strict=True))})
-            for row, (cells, answer) in enumerate(rows)
-        )
+        for row, (cells, predicted) in enumerate(rows):
+            line = {
+                "time": self.time,
+                "request_id": self.request_id,
+                "version": version,
+                "row": row,
+                "prediction": predicted,
+                "features": dict(zip(names, cells, strict=True)),
+            }
+            lines += (STAMP, as_line(line)[1:])
+        return b"".join(lines)
 
 
 def as_lines(kept: Asked | bytes) -> bytes:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 
 from recipeline.inference.model_info import Feature
-from recipeline.monitoring.baseline import PREDICTION
 from recipeline.monitoring.kinds.every import KINDS
+from recipeline.monitoring.results import Baseline
 from recipeline.monitoring.spread import population_stability
 
 #: Of fewer rows a PSI is chance.
@@ -19,12 +18,12 @@ MIN_ROWS = 100
 class Bins:
     """The bins of a baseline as one flat array: features, then the prediction."""
 
-    def __init__(self, baseline: Mapping[str, Any], features: Iterable[Feature]) -> None:
+    def __init__(self, baseline: Baseline, features: Iterable[Feature]) -> None:
         kinds = {it.name: KINDS[it.type] for it in features}
         self.names = tuple(kinds)
-        self._described = [*(baseline["features"][name] for name in self.names), baseline[PREDICTION]]
+        self._described = [*(baseline.features[name] for name in self.names), baseline.prediction]
         self._kinds = [*kinds.values(), KINDS["number"]]
-        self._reference = [np.array(it["counts"]) for it in self._described]
+        self._reference = [np.array(it.counts) for it in self._described]
         self._starts = np.cumsum([0, *(len(counts) for counts in self._reference)])
         self.size = int(self._starts[-1])
 

@@ -18,6 +18,7 @@ from recipeline.serving.model.loading import VERSION
 from recipeline.tracking.manifest import Reader, file_digest
 from recipeline.tracking.models import model_id_of
 from recipeline.tracking.store import Store
+from recipeline.tracking.tags import run_id_tag
 
 #: The folder, in that of a version's copy, of what the self-watch counts: it goes when the copy goes.
 WATCHED = "watched"
@@ -125,7 +126,7 @@ def _noted_digests(reader: Reader, version: ModelVersion) -> dict[str, str]:
 
 
 def _run_of(version: ModelVersion, step: str) -> str:
-    return str(version.tags.get(f"recipeline.{step}_run_id", "(none)"))
+    return str(version.tags.get(run_id_tag(step), "(none)"))
 
 
 def _digest(path: Path) -> str:

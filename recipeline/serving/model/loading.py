@@ -18,10 +18,12 @@ from recipeline.inference.compiled.check import differences, random_rows
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.compiled.form import as_function
 from recipeline.inference.golden import answers_golden, golden_features, has_limits, limits_golden
-from recipeline.inference.interval import QUANTILE, Interval
+from recipeline.inference.interval import QUANTILE, FittedInterval, Interval
+from recipeline.inference.model_info import ModelInfo
 from recipeline.inference.trust import RefusedModel, read_model
 from recipeline.serving.model.bins import Bins
 from recipeline.serving.rows.schema import Schema
+from recipeline.tracking.tags import VersionTags
 
 _LOG = logging.getLogger("service")
 
@@ -44,7 +46,7 @@ class ServedModel:
     name: str
     version: str
     source: str
-    info: dict[str, Any]
+    info: ModelInfo
     tags: dict[str, str]
     schema: Schema
     interval: Interval | None
@@ -59,7 +61,7 @@ class ServedModel:
     @property
     def identity(self) -> dict[str, str]:
         """The fields of an answer that identify its model."""
-        source = self.tags.get("recipeline.data_source", "unknown")
+        source = self.tags.get(VersionTags.DATA_SOURCE, "unknown")
         return {"name": self.name, "version": self.version, "run_id": self.run_id, "data_source": source}
 
 
@@ -84,7 +86,7 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
     try:
         same = answers_golden(fitted, golden)
         predict, path, reason = _fastest(fitted, columns, golden_features(golden))
-        interval = _load_interval(copy, info, columns, golden) if info.get("interval") else None
+        interval = _load_interval(copy, info.interval, columns, golden) if info.interval else None
         same_limits = interval is None or not has_limits(golden) or limits_golden(interval, golden, columns)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise RefusedModel(f"It fails on its golden rows: {_short(error)}.") from None
@@ -131,15 +133,14 @@ def _read_bins(copy: Path, schema: Schema) -> Bins | None:
         return None
 
 
-def _load_interval(copy: Path, info: dict[str, Any], columns: Columns, golden: pd.DataFrame) -> Interval:
+def _load_interval(copy: Path, known: FittedInterval, columns: Columns, golden: pd.DataFrame) -> Interval:
     """Return the interval, its tails in the fastest form that answers as they do."""
-    known = info["interval"]
-    if known["method"] != QUANTILE:
-        return Interval.from_dict(known)
+    if known.method != QUANTILE:
+        return Interval.restore(known)
     low, high = INTERVAL.read(copy / INTERVAL.name)
     codes = columns.as_numbers()
     tails = [_fastest(model, codes, codes.frame(columns.matrix(golden)))[0] for model in (low, high)]
-    return Interval.from_dict(known, (tails[0], tails[1]))
+    return Interval.restore(known, (tails[0], tails[1]))
 
 
 def _fastest(fitted: Any, columns: Columns, rows: pd.DataFrame) -> tuple[Predict, str, str]:

@@ -20,7 +20,7 @@ import orjson
 from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.numbers import LARGEST
 from recipeline.errors import guess
-from recipeline.inference.model_info import Feature
+from recipeline.inference.model_info import Feature, ModelInfo
 from recipeline.serving.rows.faults import (
     LISTED_FAULTS,
     BadRows,
@@ -53,9 +53,9 @@ class Schema:
     others: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, info: Mapping[str, Any]) -> Schema:
+    def of(cls, info: ModelInfo) -> Schema:
         """Return the schema of a model's description (`model_info.json`)."""
-        return cls(tuple(Feature.from_info(column) for column in info["features"]), frozenset(info.get("other_columns", ())))
+        return cls(info.features, frozenset(info.other_columns))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -235,7 +235,7 @@ class Schema:
             converted, rule = _to_code(value, feature)
             numbers.append(converted)
             if rule:
-                faults.add(number, feature.name, rule, describe(value))
+                faults.add(number, feature.name, rule, "" if faults.full else describe(value))
 
     def _checked(self, numbers: list[float], faults: Faults) -> np.ndarray:
         if faults.count:

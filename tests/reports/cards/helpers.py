@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from recipeline.artifacts import Artifact
+from recipeline.artifacts import Artifact, type_of
 from recipeline.config.recipe import Recipe
 from recipeline.reports.blocks import Card, Facts, Note, Plot, Table
 from tests.conftest import as_recipe, small_recipe
+from tests.records import some
 
 
 class Saved:
-    """Artifacts, by their names, and tags."""
+    """Artifacts, by their names, and tags; of a record that is given as plain values only what matters need be there."""
 
     def __init__(self, artifacts: Mapping[Artifact[Any], Any], **tags: str) -> None:
         self.recipe: Recipe = as_recipe(small_recipe())
-        self._artifacts, self._tags = {artifact.name: value for artifact, value in artifacts.items()}, tags
+        self._tags = tags
+        self._artifacts = {
+            artifact.name: some(type_of(artifact), value) if isinstance(value, dict) else value
+            for artifact, value in artifacts.items()
+        }
 
     def load(self, artifact: Artifact[Any]) -> Any:
         """Return what was saved."""

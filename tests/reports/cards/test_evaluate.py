@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from recipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, TEST_PREDICTIONS, VERDICT, Artifact
+from recipeline.records import to_plain
 from recipeline.reports.blocks import Card
 from recipeline.reports.cards.evaluate import make_card
 from tests.reports.cards.helpers import Saved, facts, notes, table, titles
@@ -22,7 +23,7 @@ def card(chains: Chains, chain: str = "promoted", **changes: Any) -> Card:
         return artifact.read(step.parent / artifact.name)
 
     found = {artifact: read(artifact) for artifact in (DIAGNOSIS, LEADERBOARD, METRICS, TEST_PREDICTIONS, VERDICT)}
-    return make_card(Saved(found | {METRICS: found[METRICS] | changes}))
+    return make_card(Saved(found | {METRICS: to_plain(found[METRICS]) | changes}))
 
 
 def test_what_passes_the_gates_is_good_and_what_fails_one_is_told_by_its_name(chains: Chains) -> None:

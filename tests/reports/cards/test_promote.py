@@ -46,7 +46,7 @@ def test_a_version_that_was_kept_out_did_not_pass() -> None:
 
 
 def test_a_decision_that_needed_no_evidence_says_so() -> None:
-    found = card("kept", {})
+    found = card("kept", None)
     assert notes(found) == ["This decision needed no measurement."]
     assert facts(found)["The gate"] == "not asked"
     assert "Guard rails" not in titles(found)

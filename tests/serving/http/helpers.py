@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from dataclasses import replace
 from typing import Any
@@ -28,9 +27,9 @@ def schema_of(document: dict[str, Any], name: str) -> Any:
 
 def with_features(model: ServedModel, *changes: dict[str, Any]) -> ServedModel:
     """Return the model with its first features described otherwise."""
-    info = copy.deepcopy(model.info)
-    for feature, change in zip(info["features"], changes, strict=False):
-        feature.update(change)
+    features = model.info.features
+    changed = tuple(replace(feature, **change) for feature, change in zip(features, changes, strict=False))
+    info = replace(model.info, features=changed + features[len(changed) :])
     return replace(model, info=info, schema=Schema.of(info))
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
+from recipeline.records import to_plain
 from recipeline.serving.model.loading import ServedModel
 from tests.serving.helpers import Make, Row, post
 
@@ -22,7 +23,7 @@ def test_a_service_without_a_model_says_what_to_do(make_client: Make, row: Row) 
 def test_the_model_is_described(client: FlaskClient, model: ServedModel) -> None:
     found = client.get("/model").get_json()
     assert found["version"] == model.version
-    assert found["features"] == model.info["features"]
+    assert found["features"] == to_plain(model.info.features)
     assert set(found["metrics"]) == {"cv_mean_score", "cv_std", "r2", "rmse", "mae"}
     assert {"train_run_id", "evaluate_run_id", "data_digest", "git_commit"} <= set(found["lineage"])
     assert found["answers_by"]["path"] == model.path

@@ -101,7 +101,7 @@ def test_the_examples_of_both_ways_to_predict_are_answered(client: Any) -> None:
 
 
 def test_only_what_the_version_can_answer_may_be_asked_for(make_client: Make, model: ServedModel) -> None:
-    info = {**model.info, "target": {**model.info["target"], "type": "number"}}
+    info = replace(model.info, target=replace(model.info.target, type="number"))
     names = [
         wish["name"] for wish in describe(make_client(replace(model, info=info)))["paths"]["/predict"]["post"]["parameters"]
     ]

@@ -54,7 +54,7 @@ def test_pages_are_there_without_a_model_and_without_a_token(make_client: Make, 
 
 def test_the_pages_are_about_no_model_in_particular(client: FlaskClient, model: ServedModel) -> None:
     page = client.get("/playground").get_data(as_text=True)
-    for name in (model.info["target"]["name"], *model.schema.names, "wine"):
+    for name in (model.info.target.name, *model.schema.names, "wine"):
         assert not re.search(rf"\b{name}", page, re.IGNORECASE)
 
 

@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from recipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.inference.golden import golden_features
+from recipeline.inference.interval import FittedInterval
 from recipeline.serving.model.loading import RefusedModel, load_copy
 
 JSON_TEXT = st.recursive(
@@ -158,8 +160,8 @@ def with_tails(copy: Path, estimator: Any) -> None:
     golden, info = GOLDEN.read(copy / GOLDEN.name), MODEL_INFO.read(copy / MODEL_INFO.name)
     fitted = estimator.fit(golden_features(golden), golden["prediction"])
     INTERVAL.write((fitted, fitted), copy / INTERVAL.name)
-    interval = {"level": 0.9, "method": "quantile", "lower": -1.0, "upper": 1.0}
-    MODEL_INFO.write(info | {"interval": interval}, copy / MODEL_INFO.name)
+    interval = FittedInterval(0.9, "quantile", lower=-1.0, upper=1.0)
+    MODEL_INFO.write(replace(info, interval=interval), copy / MODEL_INFO.name)
 
 
 def test_tails_are_served_in_a_compiled_form_with_the_limits_that_they_give(copy: Path) -> None:

@@ -122,6 +122,13 @@ def test_too_many_rows_are_refused() -> None:
         parse_csv(b"alcohol,pH\n" + b"1,2\n" * 101, SCHEMA, max_rows=100)
 
 
+def test_a_field_of_ten_thousand_digits_that_is_no_number_stops_nobody() -> None:
+    began = time.perf_counter()
+    with pytest.raises(BadRows):
+        parse_csv(b"alcohol,pH\n" + b"1" * 10_000 + b"x,3\n", SCHEMA, max_rows=100)
+    assert time.perf_counter() - began < 0.5
+
+
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 names = st.sampled_from(["alcohol", "pH", "columns", "data"]) | st.text(max_size=3)
 values = st.recursive(

@@ -1,0 +1,239 @@
+"""Types of what evaluation finds: metrics, verdict, diagnosis and inspection. No library is imported to read one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from recipeline.records import LEFT_OUT
+
+
+@dataclass(frozen=True)
+class Scores:
+    """R2, root mean squared and mean absolute error on the test rows, the errors in the target's unit."""
+
+    r2: float
+    rmse: float
+    mae: float
+
+
+@dataclass(frozen=True)
+class CandidateScores(Scores):
+    """Scores on the test rows, and the mean and standard deviation of R2 over the folds of the training rows."""
+
+    cv_mean_score: float
+    cv_std: float
+
+
+@dataclass(frozen=True)
+class MeasuredInterval:
+    """How the interval of a level does on the test rows: the share inside it, its mean width in the target's unit.
+
+    Where rows are clustered, `coverage_std_error` is of the share, over so many `clusters`; None of a single one.
+    """
+
+    level: float
+    coverage: float
+    mean_width: float
+    rows: int
+    clusters: int | None = field(default=None, metadata=LEFT_OUT)
+    coverage_std_error: float | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True)
+class GradeErrors:
+    """Errors of the test rows of one true grade; `bias` is predicted minus true."""
+
+    grade: int
+    rows: int
+    mae: float
+    bias: float
+
+
+@dataclass(frozen=True)
+class Grades:
+    """How predictions do as whole grades: quadratic weighted kappa of the rounded ones, errors per true grade."""
+
+    quadratic_kappa: float
+    per_grade: tuple[GradeErrors, ...]
+
+
+@dataclass(frozen=True)
+class Best(Scores):
+    """All that is measured of the best candidate.
+
+    `interval_95` are bootstrap limits by metric; `accuracy_within` the share of rows by tolerance of the target; `grades` is
+    None where the target is no whole number.
+    """
+
+    candidate: str
+    interval_95: Mapping[str, tuple[float, float]]
+    accuracy_within: Mapping[str, float]
+    interval_90: MeasuredInterval
+    grades: Grades | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """What copies are worth: R2 by candidate on the test rows with a twin in training, and without; None: not defined."""
+
+    leaked_rows: int
+    r2_with_twin: Mapping[str, float | None]
+    r2_without_twin: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures of an evaluation, as metrics.json has them.
+
+    `mean_predictor` always says the mean of the training rows. `leaks` is None where no test row has a twin in training;
+    `random_split_r2`, by candidate, where the split is random, or a random one would leak nothing. `rows_out_of_fold` are the
+    training rows with an out-of-fold prediction; None: all.
+    """
+
+    best: Best
+    test_rows: int
+    candidates: Mapping[str, CandidateScores]
+    mean_predictor: Scores
+    leaks: Leaks | None
+    random_split_r2: Mapping[str, float] | None
+    rows_out_of_fold: int | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A gate and what was measured: `value` must be `rule` (at least, at most, below) `threshold`."""
+
+    criterion: str
+    metric: str
+    value: float
+    rule: str
+    threshold: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the best candidate passes the recipe's gates (VALIDATED or REJECTED), its run and model, and each criterion."""
+
+    candidate: str
+    run_id: str
+    model_id: str
+    verdict: str
+    criteria: tuple[Criterion, ...]
+
+
+@dataclass(frozen=True)
+class RegisteredVersion(Verdict):
+    """The verdict on a registered version, as version.json has it: `new` or there before, and its tags without prefix."""
+
+    name: str
+    version: str
+    new: bool
+    tags: Mapping[str, str | float]
+
+
+@dataclass(frozen=True)
+class RangeErrors:
+    """Errors of test rows of about the same prediction, and the share of them inside the interval."""
+
+    from_: float
+    to: float
+    rows: int
+    mean_predicted: float
+    mean_true: float
+    mae: float
+    interval_coverage: float
+
+
+@dataclass(frozen=True)
+class SliceErrors:
+    """Errors of a slice of the test rows; `bias` is predicted minus true."""
+
+    slice: str
+    rows: int
+    mae: float
+    bias: float
+
+
+@dataclass(frozen=True)
+class FeatureCoverage:
+    """The share of test rows inside the interval where a feature's values are in a range, or are one value."""
+
+    feature: str
+    from_: str | float
+    to: str | float
+    rows: int
+    coverage: float
+
+
+@dataclass(frozen=True)
+class WorstRow:
+    """A test row by its place in the data set (0 is the first), what is predicted of it, and its values; None: missing."""
+
+    row: int
+    predicted: float
+    values: Mapping[str, str | float | None]
+
+
+@dataclass(frozen=True)
+class Importance:
+    """How much R2 drops when a feature's values are shuffled among the rows: mean and standard deviation over shuffles."""
+
+    feature: str
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Where and why the best candidate errs, as diagnosis.json has it."""
+
+    by_predicted: tuple[RangeErrors, ...]
+    slices: tuple[SliceErrors, ...]
+    coverage: tuple[FeatureCoverage, ...]
+    worst_rows: tuple[WorstRow, ...]
+    importance: tuple[Importance, ...]
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """R2 by the number of rows learned from: of these rows (`train`) and of the fold's others (`test`), one by fold."""
+
+    rows: tuple[int, ...]
+    train: tuple[tuple[float, ...], ...]
+    test: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """R2 by fold, and the mean."""
+
+    folds: tuple[float, ...]
+    mean: float
+
+
+@dataclass(frozen=True)
+class FileOrder:
+    """R2 over blocks of rows in the file's order, and over shuffled rows."""
+
+    in_order: FoldScores
+    shuffled: FoldScores
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """The mean prediction of all rows if one column has each of some values."""
+
+    values: tuple[str | float | bool, ...]
+    mean: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A closer look at the best candidate, as inspection.json has it; `dependence` is by feature."""
+
+    split_method: str
+    learning_curve: LearningCurve
+    file_order: FileOrder
+    dependence: Mapping[str, Dependence]

@@ -1,0 +1,188 @@
+"""Types of what monitoring compares and finds: the baseline and the drift report. No library is imported to read one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from recipeline.records import LEFT_OUT
+
+#: What is said of a window of rows.
+WindowVerdict = Literal["ok", "warn", "drift", "too small"]
+
+
+@dataclass(frozen=True)
+class Described:
+    """How values are spread: their `counts` by bin, missing ones apart, and what their kind compares besides.
+
+    Of numbers: the `edges` of the bins, moments and `quantiles` (0 to 100 %), None where no value is known. Of others: the
+    `names` of the bins; of categories the bin of each code; of dates whether they have times.
+    """
+
+    rows: int
+    missing: int
+    counts: tuple[int, ...]
+    edges: tuple[float, ...] | None = field(default=None, metadata=LEFT_OUT)
+    names: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
+    bins: tuple[int, ...] | None = field(default=None, metadata=LEFT_OUT)
+    has_times: bool | None = field(default=None, metadata=LEFT_OUT)
+    quantiles: tuple[float, ...] | None = field(default=None, metadata=LEFT_OUT)
+    mean: float | None = field(default=None, metadata=LEFT_OUT)
+    std: float | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True)
+class ErrorsOfSlice:
+    """Errors of the rows of a slice of the recipe; `bias` is predicted minus true."""
+
+    rows: int
+    mae: float
+    bias: float
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How a model errs on rows whose target is known; R2 is None of a target that does not vary.
+
+    `interval_95` are bootstrap limits by metric.
+    """
+
+    rows: int
+    r2: float | None
+    rmse: float
+    mae: float
+    absolute_error_std: float
+    slices: Mapping[str, ErrorsOfSlice]
+    interval_95: Mapping[str, tuple[float, float]] | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What later rows are compared with, as baseline.json has it; prediction and errors are those out of fold."""
+
+    features: Mapping[str, Described]
+    prediction: Described
+    target: Described
+    errors: Errors
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How live values differ from the reference's; None: not measured.
+
+    `counts` are those in the baseline's bins, `missing` and `unseen` shares of the rows (features only), the rest moments.
+    """
+
+    counts: tuple[int, ...]
+    psi: float | None = None
+    ks: float | None = None
+    p_value: float | None = None
+    wasserstein: float | None = None
+    mean: float | None = field(default=None, metadata=LEFT_OUT)
+    std: float | None = field(default=None, metadata=LEFT_OUT)
+    quantiles: tuple[float, ...] | None = field(default=None, metadata=LEFT_OUT)
+    missing: float | None = field(default=None, metadata=LEFT_OUT)
+    unseen: float | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """How well a classifier tells live rows from training rows; `strongest` is the feature that it uses most, by place."""
+
+    auc: float
+    p_value: float
+    strongest: int
+
+
+@dataclass(frozen=True)
+class WarnAndDrift:
+    """From where on an effect is a warning, and drift."""
+
+    warn: float
+    drift: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one rule says of one subject: a feature, the prediction, all features together, the labels.
+
+    `value` is the effect that the rule limits, `p_value` (None: the rule has no test) is corrected for the number of tests
+    (Benjamini and Hochberg 1995).
+    """
+
+    rule: str
+    subject: str
+    value: float
+    limits: WarnAndDrift
+    verdict: WindowVerdict
+    p_value: float | None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is different about a window of rows; `verdict` is the worst of the findings.
+
+    `kept` rows were compared one by one, `observations` of them count in tests; `known_share` of them the model learned from.
+    """
+
+    rows: int
+    kept: int
+    observations: int
+    known_share: float
+    verdict: WindowVerdict
+    findings: tuple[Finding, ...]
+    rules: int
+    features: Mapping[str, Spread]
+    prediction: Spread | None
+    domain: Domain | None
+    performance: Errors | None
+    is_judged: bool = False
+
+
+@dataclass(frozen=True)
+class WindowSummary:
+    """What is kept of a window once a newer one follows it; `time` is that of its newest row, in seconds since 1970."""
+
+    time: float | None
+    rows: int
+    verdict: WindowVerdict
+    findings: tuple[Finding, ...]
+    psi: Mapping[str, float | None]
+    prediction_psi: float | None
+    domain_auc: float | None
+    mae: float | None
+    is_complete: bool = True
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """The version that rows are compared for, and the number of rows that it was trained on."""
+
+    name: str
+    version: str
+    trained_on: int
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """How many labels were given, and how many belong to rows of the log."""
+
+    given: int
+    joined: int
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """What monitoring found, as drift.json has it: all of the newest window that decides, a summary of each."""
+
+    model: Monitored
+    origin: str
+    rows: int
+    left_out: int
+    labels: LabelCounts | None
+    worst: WindowVerdict
+    windows: tuple[WindowSummary, ...]
+    newest: Compared
+    window_rows: int = 0
+    repeated: int = 0

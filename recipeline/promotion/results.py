@@ -1,0 +1,105 @@
+"""Types of a promotion decision and its evidence. No library is imported to read one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from recipeline.records import LEFT_OUT
+
+#: What the first version of all is held against.
+MEAN_PREDICTOR = "mean predictor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gain:
+    """How much higher R2 of the challenger is than the champion's on the same rows.
+
+    `lower` is the one-sided limit of confidence at `level`, `interval_90` a two-sided one of 90 % to look at. `std_error` is
+    the larger of `bootstrap_std_error` and, of a cross-validation, `corrected_std_error`. `r2` and `mae` are by arm.
+    `distinct_rows` counts distinct rows, or where the recipe names groups, these: `unit` says which. Over time, `blocks` is the
+    number of blocks in time that the bootstrap draws, and `left_out` that of the earliest rows, which no fold predicts.
+    """
+
+    gain: float
+    lower: float
+    level: float
+    interval_90: tuple[float, float]
+    std_error: float
+    bootstrap_std_error: float
+    corrected_std_error: float | None
+    r2: Mapping[str, float]
+    mae: Mapping[str, float]
+    rows: int
+    distinct_rows: int
+    repeats: int
+    folds: int
+    seed: int
+    unit: str = field(default="distinct rows", metadata=LEFT_OUT)
+    blocks: int | None = field(default=None, metadata=LEFT_OUT)
+    left_out: int = field(default=0, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CumulativeGain(Gain):
+    """The gain over the last champion that won by its recipe, where refreshes have followed that one."""
+
+    champion: str
+
+
+@dataclass(frozen=True)
+class Rail:
+    """A guard rail: what is measured, the most it may be (None: it decides nothing), and whether it holds."""
+
+    name: str
+    value: float | None
+    limit: float | None
+    passed: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence(Gain):
+    """What a decision was measured by: the gain over `champion` (a version, or the mean predictor), and the guard rails.
+
+    `lower` must be above `needed`. `candidates` were compared before the challenger was chosen, and it is the `attempt`-th held
+    against this champion, on the rows of `data_digest`.
+    """
+
+    champion: str
+    needed: float
+    candidates: int
+    attempt: int
+    guard_rails: tuple[Rail, ...]
+    data_digest: str = ""
+    cumulative: CumulativeGain | None = field(default=None, metadata=LEFT_OUT)
+    unseen_rows: int | None = field(default=None, metadata=LEFT_OUT)
+    r2_linear_regression: float | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What happens to the challenger (`promoted` or `kept`), by which rule, why, and the evidence, None: nothing was measured.
+
+    `passed` says whether the gate found for it, also where the policy asks a person first.
+    """
+
+    outcome: Literal["promoted", "kept"]
+    rule: str
+    reason: str
+    passed: bool
+    evidence: Evidence | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the challenger goes into Production."""
+        return self.outcome == "promoted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedDecision(Decision):
+    """A decision as decision.json has it: on which version, under which policy."""
+
+    policy: str
+    version: str

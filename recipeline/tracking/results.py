@@ -1,0 +1,14 @@
+"""The type of what a run's result depends on. No library is imported to read one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a run's result depends on, as fingerprint.json has it: the parameters, and digests and settings by name."""
+
+    params: Mapping[str, str]
+    components: Mapping[str, str]
