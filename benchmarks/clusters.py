@@ -1,6 +1,7 @@
-"""Worlds of few clusters: the rows of one are alike in features and noise, as the years of a person are.
+"""Worlds of few clusters, whose rows are alike in features and noise, and of series, in which both last.
 
-`kept` is the gate's decision with the clusters kept together (`split.group`), `torn` the one with rows dealt one by one.
+`kept` is the gate's decision with clusters kept together (`split.group`), or with the past alone learned from (`split.time`);
+`torn` the one with rows dealt one by one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from recipeline.promotion.gate import corrected_level, judge
 SIZE, FOLDS, LOOKS, TRAINED = 30, 5, 9, 0.8
 #: The share of the variance, of features and of noise, that the rows of a cluster have in common.
 ALIKE = 0.5
+#: How much of a value of a series lasts until the next one (autoregression of order 1).
+LASTS = 0.8
 SETTINGS = Promotion(bootstrap_draws=1000)
 
 
@@ -52,15 +55,31 @@ def best_equal(clusters: int) -> Callable[[int], Verdicts]:
     def simulate(seed: int) -> Verdicts:
         rng = np.random.default_rng(seed)
         table, target, cluster = draw_clusters(rng, np.full(LOOKS + 1, 0.36 / (LOOKS + 1)), clusters)
-        offers = [table.drop(columns=lacking) for lacking in range(1, LOOKS + 1)]
         seen = np.isin(cluster, rng.permutation(clusters)[: round(TRAINED * clusters)])
+        relations = Relations(cluster, "cluster"), Relations(np.arange(len(cluster)))
+        return Verdicts(*(_chosen_passes(table, target, it, seen, seed) for it in relations))
 
-        def decide(relations: Relations) -> bool:
-            folds = list(relations.take(seen).deal(FOLDS, seed))
-            scores = [cross_val_score(LinearRegression(), it.to_numpy()[seen], target[seen], cv=folds).mean() for it in offers]
-            return _passes(offers[int(np.argmax(scores))], table.drop(columns=0), target, relations, seed, LOOKS)
+    return simulate
 
-        return Verdicts(decide(Relations(cluster, "cluster")), decide(Relations(np.arange(len(cluster)))))
+
+def draw_series(rng: np.random.Generator, worths: np.ndarray, rows: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Return features, each worth so much R2, and a target, all of which last, and each row's time."""
+    values = rng.normal(size=(rows, len(worths) + 1))
+    for row in range(1, rows):
+        values[row] = LASTS * values[row - 1] + np.sqrt(1 - LASTS**2) * values[row]
+    features, noise = values[:, 1:], values[:, 0]
+    return pd.DataFrame(features), features @ np.sqrt(worths) + np.sqrt(1 - worths.sum()) * noise, np.arange(rows, dtype=float)
+
+
+def best_equal_over_time(rows: int) -> Callable[[int], Verdicts]:
+    """Return a world whose challenger is the best of nine recipes that are as good as the champion; none may be promoted."""
+
+    def simulate(seed: int) -> Verdicts:
+        worths = np.full(LOOKS + 1, 0.36 / (LOOKS + 1))
+        table, target, times = draw_series(np.random.default_rng(seed), worths, rows)
+        seen = times < TRAINED * rows
+        kept = Relations(np.arange(rows), times=times, time_column="time")
+        return Verdicts(*(_chosen_passes(table, target, it, seen, seed) for it in (kept, Relations(np.arange(rows)))))
 
     return simulate
 
@@ -78,6 +97,14 @@ def better(clusters: int, gain: float, looks: int = 1) -> Callable[[int], Verdic
     return simulate
 
 
+def _chosen_passes(table: pd.DataFrame, target: np.ndarray, relations: Relations, seen: np.ndarray, seed: int) -> bool:
+    """Whether the best of the recipes that lack another feature than the champion, by the rows `seen`, passes the gate."""
+    offers = [table.drop(columns=lacking) for lacking in range(1, LOOKS + 1)]
+    folds = list(relations.take(seen).deal(FOLDS, seed))
+    scores = [cross_val_score(LinearRegression(), it.to_numpy()[seen], target[seen], cv=folds).mean() for it in offers]
+    return _passes(offers[int(np.argmax(scores))], table.drop(columns=0), target, relations, seed, LOOKS)
+
+
 def _passes(
     challenger: pd.DataFrame, champion: pd.DataFrame, target: np.ndarray, relations: Relations, seed: int, looks: int
 ) -> bool:
@@ -90,7 +117,8 @@ def _passes(
 
 #: No promotion is right here.
 WRONG: dict[str, Callable[[int], Verdicts]] = {
-    f"{clusters} clusters, best of {LOOKS} equals": best_equal(clusters) for clusters in (20, 60)
+    **{f"{clusters} clusters, best of {LOOKS} equals": best_equal(clusters) for clusters in (20, 60)},
+    **{f"{rows} times, best of {LOOKS} equals": best_equal_over_time(rows) for rows in (300, 1000)},
 }
 
 #: Every promotion is right here.
