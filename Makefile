@@ -28,6 +28,9 @@ help: ## this list
 	@echo 'Extras         make setup EXTRAS="s3 postgres", any of:'
 	@echo '               $(sort $(basename $(notdir $(wildcard requirements/*.txt))))'
 
+.DEFAULT:
+	@awk -v word='$@' -f scripts/help $(MAKEFILE_LIST)
+
 setup: ## .venv from the lock; again when it or PYTHON= changed; EXTRAS= adds
 	@scripts/venv "$(VENV)" "$(PYTHON)" "$(EXTRAS)" requirements.txt
 

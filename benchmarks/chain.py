@@ -130,7 +130,7 @@ def main(options: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = folder / "data.csv"
-        data.write_bytes(source.content)
+        shutil.copyfile(source.files[0].path, data)
         bench = Bench(folder, data)
         for round_ in range(rounds):
             nine, under = bench.new_store(), bench.new_store()

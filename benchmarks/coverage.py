@@ -29,7 +29,6 @@ from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.data.schema import validate_table
 from recipeline.data.sources import read_source
 from recipeline.data.splits import cv_folds, split_rows
-from recipeline.data.tables import read_table
 from recipeline.engine.local import Workers
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.form import as_function
@@ -281,8 +280,7 @@ def main(options: dict[str, str]) -> None:
     names, splits = recipe.select(options.get("model", "lr,rf,mean")), int(options.get("splits", "20"))
     cache = Path(platformdirs.user_cache_dir("recipeline", appauthor=False))
     source = read_source(options.get("data", "auto"), recipe, folder=Path.cwd(), cache=cache)
-    table = read_table(source.content, columns=list(recipe.columns), origin=source.origin)
-    table = validate_table(table, recipe, origin=source.origin)
+    table = validate_table(source.open(recipe), recipe, origin=source.origin)
     print(f"data: {source.origin} [{source.kind}]; {splits} grouped splits; level {LEVEL:g}", flush=True)
     held = run(table, recipe, names, splits)
     print(tabulate_ways(held))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -63,7 +64,6 @@ from benchmarks.serving_tables import (
 from recipeline.config.recipe import load_recipe
 from recipeline.data.schema import validate_table
 from recipeline.data.sources import read_source
-from recipeline.data.tables import read_table
 
 #: Of so many answers one is held against the model.
 CHECKED = 20
@@ -182,7 +182,7 @@ def trained(data: str, environments: str, model: str = "rf") -> Iterator[tuple[P
     print(f"data: {source.origin} [{source.kind}]; {os.cpu_count()} cores", flush=True)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        (folder / "data.csv").write_bytes(source.content)
+        shutil.copyfile(source.files[0].path, folder / "data.csv")
         profile, uri = folder / "bench.yaml", f"sqlite:///{folder}/mlflow.db"
         store = f"store: {{tracking_uri: '{uri}', artifact_location: '{folder}/mlruns'}}\ndata: '{folder}/data.csv'\n"
         profile.write_text(store, encoding="utf-8")
@@ -194,8 +194,7 @@ def trained(data: str, environments: str, model: str = "rf") -> Iterator[tuple[P
         files = mlflow.artifacts.download_artifacts(MODEL, dst_path=str(folder / "model"))
         kept = Path(environments).resolve() if environments else folder / "environments"
         place = Place(folder, profile, uri, Path(files), cpu_count(), kept)
-        table = read_table(source.content, columns=list(recipe.columns), origin=source.origin)
-        yield place, validate_table(table, recipe, origin=source.origin)
+        yield place, validate_table(source.open(recipe), recipe, origin=source.origin)
 
 
 def main(options: dict[str, str]) -> None:

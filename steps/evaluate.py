@@ -39,7 +39,7 @@ def work(session: Session, run: StepRun) -> str:
 
     found = evaluate_candidates(session.recipe, trained, load_models, session.workers)
     for row in board.itertuples():
-        run.log_scores(str(row.run_id), found.scores[str(row.candidate)])
+        run.log_scores(str(row.run_id), str(row.model_id), found.scores[str(row.candidate)])
     log_rows(run, kept.TEST, session.recipe, EVALUATION, board["run_id"])
     for artifact, value in found.artifacts():
         run.save(artifact, value)

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 
 def inputs(session: Session, data: str) -> dict[str, Any]:
-    """Return the settings of the schema; the source is covered by its digest."""
-    return session.recipe.part(["target", "columns", "na"]) | {"data": {"min_rows": session.recipe.data.min_rows}}
+    """Return the settings of schema and text; the digest covers the source."""
+    rules = session.recipe.data
+    written = {name: getattr(rules, name) for name in ("encoding", "separator", "decimal") if name in rules.model_fields_set}
+    return {**session.recipe.part(["target", "columns", "na"]), "data": {"min_rows": rules.min_rows} | written}
 
 
 def content(session: Session, data: str) -> dict[str, str]:
@@ -29,21 +31,24 @@ def work(session: Session, run: StepRun, data: str) -> str:
     """Read, validate and save the rows."""
     from recipeline.data.column_profile import describe_columns
     from recipeline.data.schema import SchemaViolations, validate_table
-    from recipeline.data.tables import read_table
-    from recipeline.tracking.datasets import log_dataset
+    from recipeline.tracking.datasets import log_dataset, tag_digests
+    from recipeline.tracking.tags import RunTags
 
     recipe = session.recipe
     source = session.source(data)
     if source.notice:
         session.reporter.say(source.notice)
     run.tag(data_source=source.kind, data_digest=source.sha256, data_origin=source.origin)
+    if len(source.files) > 1:
+        run.tag(**tag_digests(RunTags.PART_DIGEST, source.parts))
+    if copies := len(source.files) - len(source.parts):
+        session.reporter.say(f"note: {copies} of the {len(source.files)} files have the content of another, and count once")
     try:
-        table = validate_table(
-            read_table(source.content, columns=list(recipe.columns), origin=source.origin), recipe, origin=source.origin
-        )
+        table = validate_table(source.open(recipe), recipe, origin=source.origin)
     except SchemaViolations as error:
         run.save(VIOLATIONS, error.table)
         raise
+    source.require_unchanged()
     profile = describe_columns(table, recipe)
     run.save(DATASET, table)
     run.save(COLUMN_PROFILE, profile)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import click
-
 from recipeline.artifacts import ORDER
 from recipeline.cli.command import Result, entry_point
-from recipeline.cli.options import data_option, method_option, model_option, parse_switch, promote_option, session_options
+from recipeline.cli.options import (
+    cache_option,
+    data_option,
+    method_option,
+    model_option,
+    parse_switch,
+    promote_option,
+    session_options,
+)
 
 
 @entry_point("main")
@@ -14,7 +20,7 @@ from recipeline.cli.options import data_option, method_option, model_option, par
 @data_option
 @method_option("--split")
 @model_option
-@click.option("--cache", default="", show_default="the profile's: on", help="on reuses finished steps; off runs them all.")
+@cache_option
 @promote_option
 def main(recipe: str, profile: str, data: str, split: str, model: str, cache: str, promote: str) -> Result:
     """Run the chain from ingest to promote; finished steps are reused.

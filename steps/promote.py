@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def choose_policy(session: Session, promote: str) -> Policy:
-    """Return the policy `promote`, or the profile's where it is empty. Raises UsageError where there is no such policy."""
+    """Return the policy `promote`; if empty, the profile's. Raises UsageError for an unknown one."""
     return cast(Policy, choose_word("promote", promote, get_args(Policy), default=session.profile.promote))
 
 
@@ -69,7 +69,7 @@ STEP = Step("promote", work, inputs, params=("promote",), reads=(DATASET, OUT_OF
 @step_command(STEP)
 @promote_option
 def promote() -> None:
-    """Put the challenger into Production if it passes the promotion gate; the version before it is archived.
+    """Promote the challenger if it passes the gate; archive the version before.
 
     \b
     Reads:  challenger and champion

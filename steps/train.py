@@ -22,14 +22,14 @@ def inputs(session: Session, model: str) -> dict[str, Any]:
 
 
 def check(session: Session, model: str) -> None:
-    """Build the candidates: an import path, a parameter, a value or a type that cannot be is found before anything runs."""
+    """Build the candidates to find invalid import paths and parameters early."""
     from recipeline.training.trial import check_candidates
 
     check_candidates(session.recipe, session.recipe.select(model), session.reader.trusted)
 
 
 def work(session: Session, run: StepRun, model: str) -> str:
-    """Compare the candidates; log each one, as soon as it is complete, in a run of its own."""
+    """Compare the candidates; log each one in its own run as soon as it is complete."""
     from recipeline.evaluation.ranking import join_out_of_fold, make_leaderboard
     from recipeline.registry.tries import look_of, record_looks
     from recipeline.tracking.candidate_runs import log_candidate

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from recipeline.data.folders import find_files
-from recipeline.data.readers import Table, open_rows, split_name
+from recipeline.data.readers import open_rows, split_name
+from recipeline.data.reading.pieces import Table
 from recipeline.inference.batch import Job, Tally
 from recipeline.inference.interval import Interval
 from recipeline.inference.model_info import Feature

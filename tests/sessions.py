@@ -29,6 +29,10 @@ class Heard:
 
     lines: list[str] = field(default_factory=list)
 
+    def begin(self, name: str, reason: str = "") -> None:
+        """Keep the step and the reason."""
+        self.lines.append(f"{name}: {reason}")
+
     def say(self, text: str) -> None:
         """Keep a line."""
         self.lines.append(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from typing import get_args
 
 import pytest
@@ -12,7 +13,7 @@ from recipeline.config.table import ColumnType
 from tests.conftest import ROOT
 
 LIBRARY = ROOT / "recipeline"
-ROOMS = sorted(str(path.parent.relative_to(LIBRARY)) for path in LIBRARY.rglob("kinds") if path.is_dir())
+ROOMS = sorted(str(path.parent.relative_to(LIBRARY)) for path in LIBRARY.rglob("kinds") if (path / "every.py").is_file())
 NAMES = get_args(get_args(ColumnType)[0])
 #: Modules outside of `kinds` that compare a column's type, and why.
 ALLOWED = {
@@ -32,6 +33,21 @@ def test_the_rooms_that_columns_touch_have_kinds() -> None:
 def test_each_room_has_every_kind_by_its_name(room: str) -> None:
     kinds = importlib.import_module(f"recipeline.{room}.kinds.every").KINDS
     assert tuple(kinds) == NAMES
+
+
+def test_the_playground_has_every_kind_by_its_name_in_a_module_of_that_name() -> None:
+    folder = LIBRARY / "serving/static/playground"
+    every = (folder / "kinds/every.js").read_text(encoding="utf-8")
+    assert tuple(re.findall(r'^  \["(\w+)", new \w+\(\)\],$', every, re.MULTILINE)) == NAMES
+    assert re.findall(r'from "\./(\w+)\.js"', every) == sorted((*NAMES, "other"))
+
+
+def test_nothing_of_the_playground_asks_which_kind_a_column_is() -> None:
+    asks = re.compile(rf"""(?:\btype *[=!]==?|\bcase) *["'](?:{"|".join(NAMES)})["']""")
+    sources = {path.name: path.read_text(encoding="utf-8") for path in (LIBRARY / "serving/static/playground").rglob("*.js")}
+    assert {name for name, text in sources.items() if asks.search(text)} == {
+        "main.js"
+    }  # grades are whole numbers of the target
 
 
 def asks_for_a_kind(node: ast.AST) -> bool:

@@ -21,6 +21,7 @@ ALLOWED = {
     "config/table.py: Loader.params": "parameters of a function of the project's: its own, of any type",
     "training/search.py: Found.params": "parameters of an estimator that a search found",
     "training/cross_validation.py: Result.found": "parameters of an estimator that a search found",
+    "monitoring/log_format.py: is_readable": "a line of the prediction log before it is known to be one",
     "serving/http": "an environment of WSGI, and documents of OpenAPI",
     "serving/kinds/base.py": "JSON schemas",
     "serving/rows/faults.py: Fault.as_dict": "an answer of the service, as JSON",

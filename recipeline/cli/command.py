@@ -18,6 +18,7 @@ import click
 from recipeline.artifacts import CHANGE, ORDER
 from recipeline.cli.options import session_options
 from recipeline.cli.process import ProcessCommand, import_libraries
+from recipeline.cli.progress import heartbeat
 from recipeline.cli.terminal import echo
 from recipeline.errors import UsageError
 
@@ -133,10 +134,12 @@ class EntryPoint(ProcessCommand):
 
     #: Whether it opens a store, and needs MLflow.
     opens_store = True
+    #: Whether it ends by itself.
+    ends = True
 
     def invoke(self, ctx: click.Context) -> int:
         """Run the function, print its result and run ID, and return the exit code."""
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), heartbeat(str(self.name)) if self.ends else contextlib.nullcontext():
             if self.opens_store:
                 import_libraries()
             result: Result = super().invoke(ctx)
@@ -171,6 +174,12 @@ class FilesEntryPoint(EntryPoint):
     """A command on files only: it opens no store and does not import MLflow."""
 
     opens_store = False
+
+
+class ServiceEntryPoint(EntryPoint):
+    """A command that works until it is told to end."""
+
+    ends = False
 
 
 def entry_point(name: str, cls: type[EntryPoint] = EntryPoint) -> Callable[[Callable[..., Result]], EntryPoint]:

@@ -186,9 +186,10 @@ def open_settings(recipe: str, profile: str) -> CommandSettings:
 
 
 def check_settings(recipe: str, profile: str) -> tuple[CommandSettings | None, list[str]]:
-    """Return the settings of a command, and all faults of recipe, profile, data source and candidates, one line each.
+    """Return the settings of a command and all faults of its configuration.
 
-    The settings are None where there are faults. No store is opened.
+    Faults are those of recipe, profile, data source and candidates, one line each. The settings are None where there are
+    faults. No store is opened.
     """
     from recipeline.training.trial import find_faults
 
@@ -212,7 +213,10 @@ def check_settings(recipe: str, profile: str) -> tuple[CommandSettings | None, l
 
 @contextlib.contextmanager
 def _collected(faults: list[str]) -> Iterator[None]:
-    """Add the faults of an error raised in the block to a list: its details where it has some."""
+    """Add the faults of an error raised in the block to a list.
+
+    They are its details, or the error itself.
+    """
     try:
         yield
     except RecipelineError as error:

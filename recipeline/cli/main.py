@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
+from recipeline.artifacts import ORDER
 from recipeline.cli.process import ProcessCommand, importing, require_posix
+from recipeline.cli.progress import heartbeat
 from recipeline.errors import guess
 
 #: Each command with the line that `recipeline --help` shows; a module of `recipeline.commands` has the command itself.
@@ -55,6 +57,8 @@ class Commands(ProcessCommand, click.Group):
         click.UsageError : there is none; with the nearest known name.
         """
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            if args[0] in (*ORDER, "main"):
+                ctx.fail(f"'{args[0]}' is a step of the project, not a command of the library: python -m steps.{args[0]}")
             ctx.fail(f"No such command '{args[0]}'. {guess(args[0], COMMANDS)}See `recipeline --help` for all of them.")
         return super().resolve_command(ctx, args)
 
@@ -103,5 +107,7 @@ def main() -> None:
     require_posix()
     words = sys.argv[1:]
     if words and words[0] in COMMANDS:
-        load_command(words[0]).main(words[1:], prog_name=f"recipeline {words[0]}")
+        with heartbeat(words[0]):
+            command = load_command(words[0])
+        command.main(words[1:], prog_name=f"recipeline {words[0]}")
     recipeline.main(words, prog_name="recipeline")

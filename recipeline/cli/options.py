@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from recipeline.errors import UsageError, missing_file, missing_rows, nearest
+from recipeline.data.paths import Missing, local_paths
+from recipeline.errors import RecipelineError, UsageError, missing_file, missing_rows, nearest
 from recipeline.escape import is_remote
+
+if TYPE_CHECKING:
+    from recipeline.config.profile import Profile
+    from recipeline.config.recipe import Recipe
+
+#: The recipe and the profile of a command that names none.
+RECIPE, PROFILE = "recipe.yaml", "local"
 
 #: How the name of a table ends; a word without it may be the name of a source.
 _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".gz", ".zip")
@@ -20,21 +29,53 @@ def session_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that every entry point has."""
     command = click.option(
         "--profile",
-        default="local",
+        default=PROFILE,
         show_default=True,
         help="The profile: the name of a file in profiles/, or the path of a .yaml file.",
     )(command)
-    return click.option("--recipe", default="recipe.yaml", show_default=True, help="The path of the recipe.")(command)
+    return click.option("--recipe", default=RECIPE, show_default=True, help="The path of the recipe.")(command)
+
+
+class SettingOption(click.Option):
+    """An option whose default is a setting of the recipe or the profile: `--help` shows what it is in this project."""
+
+    def __init__(self, *args: Any, setting: Callable[[Recipe, Profile], str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._setting = setting
+
+    def get_help_extra(self, ctx: click.Context) -> click.types.OptionHelpExtra:
+        """Return the default with its value in this project; without it where there is none, or its files have faults."""
+        extra = super().get_help_extra(ctx)
+        found = _settings()
+        if found and self.show_default:
+            extra["default"] = f"({self.show_default}: {self._setting(*found)})"
+        return extra
+
+
+@functools.cache
+def _settings() -> tuple[Recipe, Profile] | None:
+    """Return the settings that a command has without options; None where they cannot be had."""
+    from recipeline.config.profile import load_profile
+    from recipeline.config.recipe import load_recipe
+
+    here = Path.cwd()
+    folder = next((it for it in (here, *here.parents) if (it / "MLproject").is_file()), here)
+    try:
+        return load_recipe(folder / RECIPE, os.environ), load_profile(folder / f"profiles/{PROFILE}.yaml", os.environ)
+    except RecipelineError:
+        return None
 
 
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option that names the rows to learn from."""
     return click.option(
         "--data",
+        cls=SettingOption,
+        setting=lambda _, profile: "a URI" if is_remote(profile.data) else profile.data,
         callback=check_path,
         default="",
         show_default="the profile's",
-        help="The rows: auto, synthetic, the name of the recipe's download, a path, or a URI (CSV or Parquet).",
+        help="auto, synthetic, sql, the name of the recipe's download; or CSV or Parquet: files, folders, patterns, a URI.",
     )(command)
 
 
@@ -42,8 +83,11 @@ def method_option(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     """Return what adds the option `name`, how rows are split."""
     return click.option(
         name,
+        cls=SettingOption,
+        setting=lambda recipe, _: recipe.split.method,
         default="",
         show_default="the recipe's",
+        metavar="grouped|random",
         help="grouped keeps equal rows on one side; random is scikit-learn's train_test_split.",
     )
 
@@ -52,9 +96,24 @@ def model_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option that chooses among the recipe's candidates."""
     return click.option(
         "--model",
+        cls=SettingOption,
+        setting=lambda recipe, _: ", ".join(f"{name} ({it.alias})" for name, it in recipe.candidates.items()),
         default="",
         show_default="all",
         help="The candidates to train: all, or names or aliases of the recipe, comma separated.",
+    )(command)
+
+
+def cache_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that overrides whether finished steps are reused."""
+    return click.option(
+        "--cache",
+        cls=SettingOption,
+        setting=lambda _, profile: "on" if profile.cache else "off",
+        default="",
+        show_default="the profile's",
+        metavar="on|off",
+        help="on reuses finished steps; off runs them all.",
     )(command)
 
 
@@ -62,8 +121,11 @@ def promote_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option that overrides the profile's promotion policy."""
     return click.option(
         "--promote",
+        cls=SettingOption,
+        setting=lambda _, profile: profile.promote,
         default="",
         show_default="the profile's",
+        metavar="auto|manual|never|always",
         help="auto: promote if the gate passes; manual: wait for `approve` then; never; always: whatever the gate says.",
     )(command)
 
@@ -106,8 +168,8 @@ def check_path(_: click.Context, __: click.Parameter, data: str) -> str:
     ------
     DataError : the path does not exist.
     """
-    if ("/" in data or data.endswith(_TABLES)) and _is_missing(data):
-        raise missing_file(Path.cwd() / data)
+    if "/" in data or data.endswith(_TABLES):
+        _require_there(data, missing_file)
     return data
 
 
@@ -118,11 +180,11 @@ def check_rows(_: click.Context, parameter: click.Parameter, rows: str) -> str:
     ------
     DataError : as `check_path`.
     """
-    if rows and _is_missing(rows):
-        raise missing_rows(Path.cwd() / rows, str(parameter.name))
+    if rows:
+        _require_there(rows, lambda path: missing_rows(path, str(parameter.name)))
     return rows
 
 
-def _is_missing(path: str) -> bool:
-    is_here = not is_remote(path) and not path.startswith(("file:", "~")) and "MLFLOW_RUN_ID" not in os.environ
-    return is_here and not os.path.exists(path)  # noqa: PTH110 - false of a name too long
+def _require_there(rows: str, missing: Missing) -> None:
+    if not rows.startswith(("file:", "~")) and "MLFLOW_RUN_ID" not in os.environ:
+        local_paths(rows, Path.cwd(), missing)

@@ -22,10 +22,11 @@ from recipeline.orchestration.cards import draw_card
 from recipeline.orchestration.chain import Chain, run_chain
 from recipeline.orchestration.provenance import differing_components
 from recipeline.orchestration.session import Session
+from recipeline.orchestration.step import ALWAYS
 from recipeline.registry.decision import gains_of
 from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import explain_cache, explain_evidence, explain_split, tabulate_candidates
-from recipeline.tracking.failures import store_errors
+from recipeline.tracking.failures import retry_conflict, store_errors
 from recipeline.tracking.lineage import lineage_of_chain
 from recipeline.tracking.manifest import KeptReader, way_to
 from recipeline.tracking.runs import StepRun
@@ -64,7 +65,9 @@ def run_pipeline(
         except Exception as error:
             draw_card(session, run, "main", partial(_describe_chain, session, reader, chain, run, before, error))
             raise
-        source = _tags(session, chain.lineage["ingest"])
+        ingest = session.store.client.get_run(chain.lineage["ingest"])
+        source = ingest.data.tags
+        retry_conflict(lambda: run.client.log_inputs(run.id, ingest.inputs.dataset_inputs))
         run.tag(
             **{f"{step}_run_id": run_id for step, run_id in chain.lineage.items()},
             data_source=source[RunTags.DATA_SOURCE],
@@ -126,7 +129,7 @@ def _describe_chain(
 ) -> ChainSummary:
     """Return the chain's results for its card."""
     from recipeline.reports.cards.compare import Comparison
-    from recipeline.reports.cards.main import ALWAYS, ChainSummary, StepSummary
+    from recipeline.reports.cards.main import ChainSummary, StepSummary
 
     ids, here = chain.lineage, session.reader.root(run.id)
     steps = []
@@ -240,6 +243,8 @@ def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
     elif session.registry.holder(CHAMPION) is None:
         offers['make promote ARGS="promote=always"'] = f"promote version {decision.version} to Production"
     if session.registry.holder(CHAMPION) is not None:
+        offers["make why"] = "which version is in Production, and why"
+        offers["make serve"] = "ask it in a browser, then at http://127.0.0.1:8000/playground"
         offers[f"{mlflow} models serve -m {shlex.quote(f'models:/{session.registry.name}/Production')}"] = (
             "the model, as a service"
         )

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipeline.data.uris import copy_uri, local_path, redact
-from recipeline.errors import DataError, UnavailableError
+from recipeline.data.paths import local_paths
+from recipeline.data.uris import copy_uri, redact
+from recipeline.errors import DataError, UnavailableError, missing_rows
 from recipeline.orchestration.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
+    import numpy as np
     import pandas as pd
 
     from recipeline.config.recipe import Recipe
-    from recipeline.data.readers import Table
+    from recipeline.data.folders import RowPath
+    from recipeline.data.reading.pieces import Piece, RowFile, Table
     from recipeline.inference.predictor import Asked
     from recipeline.registry.loading import NamedModel
 
@@ -27,27 +30,19 @@ DOWNLOAD_SECONDS = 3600.0
 
 
 @contextmanager
-def local_rows(session: Session, input: str, parameter: str) -> Iterator[Path]:
-    """Yield the local path of the rows that `parameter` names.
+def local_rows(session: Session, input: str, parameter: str) -> Iterator[list[Path]]:
+    """Yield the local paths of the rows that `parameter` names.
 
     The rows of a URI are copied for the block.
 
     Raises
     ------
-    DataError : the path cannot be read, for example because its name is too long.
+    DataError : a path does not exist.
     UnavailableError : a URI cannot be fetched.
     """
-    path = local_path(input, session.cwd)
-    if path is not None:
-        try:
-            path.exists()
-        except OSError as error:
-            raise DataError(
-                f"{parameter} must be an existing file or folder, or a URI.",
-                got=f"'{path}' ({error.strerror})",
-                fix="Correct the path, or give the absolute path.",
-            ) from None
-        yield path
+    paths = local_paths(input, session.cwd, lambda path: missing_rows(path, parameter))
+    if paths is not None:
+        yield paths
         return
     with tempfile.TemporaryDirectory() as folder:
         session.reporter.say(f"fetching {redact(input)}")
@@ -58,80 +53,85 @@ def local_rows(session: Session, input: str, parameter: str) -> Iterator[Path]:
                 f"The input cannot be copied to the folder {folder}: {error.strerror or error}.",
                 fix="Free disk space, or set the environment variable TMPDIR to another folder.",
             ) from None
-        yield path
+        yield [path]
 
 
-def open_tables(path: Path, names: list[str], input: str) -> list[Table]:
-    """Return the tables of a file or a folder, named as errors name them.
+def open_tables(paths: Sequence[Path], names: Sequence[str], input: str, recipe: Recipe) -> list[Table]:
+    """Return the tables of files and folders, named as errors name them.
 
     `names` are the columns that are expected in their headers.
     """
-    from recipeline.data.folders import find_files
-    from recipeline.data.readers import Table, open_rows
+    from recipeline.data.folders import list_files
+    from recipeline.data.reading.formats import Format
 
-    if not path.is_dir():
-        return [Table(open_rows(file, names, redact(input)), redact(input)) for file in find_files(path)]
-    return [Table(open_rows(file, names, str(file)), str(file), file.relative_to(path).as_posix()) for file in find_files(path)]
+    return [file.open(names, Format.of(recipe.data)) for file in list_files(paths, input)]
 
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """The rows of one file whose label is known, fields as text.
+    """A file of training rows and the numbers of labelled and waiting ones.
 
-    `waiting` is the number of rows without a label, `digest` the sha256 of the decompressed content, `label` its name in
-    errors.
-    `is_as_is`: a step may read the file itself, since it is not compressed and no row is left out.
+    `waiting` rows have no label yet and are left out. `digest` is the sha256 of the decompressed content. `is_as_is`: a step
+    may read the file itself, since nothing in it is left out.
     """
 
-    rows: pd.DataFrame
+    table: Table
+    rows: int
     waiting: int
     digest: str
     is_as_is: bool
-    label: str
-
-    def checked(self, recipe: Recipe) -> pd.DataFrame:
-        """Return the rows with the recipe's columns, in the recipe's order.
-
-        Raises
-        ------
-        DataError : a row breaks the recipe's rules.
-        """
-        from recipeline.data.schema import validate_table
-
-        origin = f"{self.label}, its {self.waiting} rows without a label left out," if self.waiting else self.label
-        return validate_table(self.rows, recipe, origin=origin, is_all=False)
 
 
-def read_labelled(session: Session, path: Path, input: str) -> list[LabelledFile]:
-    """Return the labelled rows of a table, or of all tables in a folder.
-
-    Files of equal content are read once, as by `monitor`. An empty label is not yet known. Columns that `predict` and the
-    service add are ignored.
+def check_labelled(files: Sequence[LabelledFile], recipe: Recipe, origin: str) -> pd.DataFrame:
+    """Return the labelled rows of all files, with the recipe's columns.
 
     Raises
     ------
-    DataError : it is no table, or no label is known.
+    DataError : a row breaks the recipe's rules.
     """
-    from recipeline.data.folders import find_files
-    from recipeline.data.readers import compression_of, content_digest
+    from recipeline.data.schema import validate_table
+
+    return validate_table([file.table for file in files], recipe, origin=origin, is_all=False)
+
+
+def refuse_log(paths: Sequence[Path], input: str) -> None:
+    """Refuse the service's log as training rows.
+
+    Raises
+    ------
+    DataError : a path is a log, which has no labels.
+    """
     from recipeline.monitoring.live_rows import find_log, is_log
 
-    recipe = session.recipe
-    if is_log(path) or (path.is_dir() and find_log(path)):
+    if any(is_log(path) or (path.is_dir() and find_log(path)) for path in paths):
         raise DataError(
             "Rows to train on must be a table with the target.",
             got=f"the log '{redact(input)}'",
             fix="Let `monitor` join its labels and retrain after drift: data=LOG labels=TABLE on_drift=retrain.",
         )
+
+
+def find_labelled(files: Sequence[RowPath], recipe: Recipe, input: str) -> list[LabelledFile]:
+    """Return the files with labelled rows, each content once, as by `monitor`.
+
+    An empty label is not yet known. Columns that `predict` and the service add are ignored.
+
+    Raises
+    ------
+    DataError : one is no table, or no label is known.
+    """
+    from recipeline.data.readers import content_digest
+
     found: dict[str, LabelledFile] = {}
-    for file, table in zip(find_files(path), _open_learnable(path, recipe, input), strict=True):
-        digest = content_digest(file, table.label)
-        if digest in found:
-            continue
-        rows, waiting = _known_rows(table, recipe)
-        is_as_is = not (path.is_dir() or compression_of(file) or waiting or set(table.file.columns) != set(recipe.columns))
-        found[digest] = LabelledFile(rows, waiting, digest, is_as_is, table.label)
-    if not any(len(file.rows) for file in found.values()):
+    for file in files:
+        table = _open_learnable(file, recipe)
+        digest = content_digest(file.path, file.label)
+        if digest not in found:
+            known = _KnownRows(table.file, recipe)
+            rows, waiting = known.count()
+            is_as_is = not waiting and set(known.columns) == {*table.file.columns} - table.file.index == {*recipe.columns}
+            found[digest] = LabelledFile(replace(table, file=known), rows, waiting, digest, is_as_is)
+    if not any(file.rows for file in found.values()):
         raise DataError(
             f"No row of {redact(input)} has a value of the target '{recipe.target}'.",
             fix="Retrain when labels are known.",
@@ -139,59 +139,82 @@ def read_labelled(session: Session, path: Path, input: str) -> list[LabelledFile
     return list(found.values())
 
 
-def _open_learnable(path: Path, recipe: Recipe, input: str) -> list[Table]:
-    """Return the tables of a file or a folder.
+def _open_learnable(file: RowPath, recipe: Recipe) -> Table:
+    """Return a file as a table.
 
     Raises
     ------
-    DataError : one holds labels of requests without their rows.
+    DataError : it holds labels of requests without their rows.
     """
+    from recipeline.data.reading.formats import Format
     from recipeline.monitoring.labels import REQUEST_ID
 
+    format = Format.of(recipe.data)
     try:
-        tables = open_tables(path, list(recipe.columns), input)
+        table = file.open(list(recipe.columns), format)
     except DataError as error:
         try:
-            tables = open_tables(path, [REQUEST_ID, recipe.target], input)
+            table = file.open([REQUEST_ID, recipe.target], format)
         except DataError:
             raise error from None
-    for table in tables:
-        if REQUEST_ID in table.file.columns and not set(table.file.columns) & set(recipe.features):
-            raise DataError(
-                f"{table.label} must have the columns of the recipe.",
-                got="labels by request, without their rows",
-                fix="Let `monitor` join them to the service's log and retrain after drift: labels=TABLE on_drift=retrain.",
+    if REQUEST_ID in table.file.columns and not set(table.file.columns) & set(recipe.features):
+        raise DataError(
+            f"{table.label} must have the columns of the recipe.",
+            got="labels by request, without their rows",
+            fix="Let `monitor` join them to the service's log and retrain after drift: labels=TABLE on_drift=retrain.",
+        )
+    return table
+
+
+class _KnownRows:
+    """The labelled rows of a file, without its index and added columns."""
+
+    def __init__(self, file: RowFile, recipe: Recipe) -> None:
+        import pyarrow as pa
+
+        from recipeline.monitoring.live_rows import OTHERS
+
+        self._file, self._recipe = file, recipe
+        left_out = (OTHERS - {*recipe.columns}) | file.index
+        self._places = [place for place, name in enumerate(file.columns) if name not in left_out]
+        self.columns = [file.columns[place] for place in self._places]
+        self.index = frozenset[str]()
+        schema = file.layout.schema
+        self.layout = replace(file.layout, schema=pa.schema([schema.field(place) for place in self._places]))
+
+    def count(self) -> tuple[int, int]:
+        """Return the number of labelled rows, and of those without a label."""
+        known = waiting = 0
+        for piece in self._file.pieces():
+            is_known = self._is_known(piece)
+            known += int(is_known.sum())
+            waiting += int((~is_known).sum())
+        return known, waiting
+
+    def pieces(self) -> Generator[Piece, None, None]:
+        """Yield the labelled rows piece by piece."""
+        import pyarrow as pa
+
+        for piece in self._file.pieces():
+            is_known = self._is_known(piece)
+            rows = piece.rows.select(self._places)
+            yield (
+                piece
+                if is_known.all() and rows.num_columns == piece.rows.num_columns
+                else replace(piece, rows=rows.filter(pa.array(is_known)), numbers=piece.numbers[is_known])
             )
-    return tables
 
+    def _is_known(self, piece: Piece) -> np.ndarray:
+        import numpy as np
 
-def _known_rows(table: Table, recipe: Recipe) -> tuple[pd.DataFrame, int]:
-    """Return the labelled rows of a table, and the number of the others."""
-    import numpy as np
-    import pandas as pd
-    import pyarrow as pa
+        from recipeline.data.numbers import read_numbers
 
-    from recipeline.data.numbers import read_numbers
-    from recipeline.monitoring.live_rows import OTHERS
-
-    columns = table.file.columns
-    kept = [name for name in columns if name not in OTHERS or name in recipe.columns]
-    frames, waiting = list[pd.DataFrame](), 0
-    for piece in table.file.pieces():
-        if piece.ragged:
-            raise DataError(
-                f"{table.label} must have as many fields on each line as in the header, {len(columns)}.",
-                got=f"{piece.ragged[0].found} in row {piece.ragged[0].number}",
-                fix="Correct or remove that line.",
-            )
-        rows = dict(zip(columns, piece.rows.columns, strict=True))
-        unknown = np.zeros(piece.rows.num_rows, dtype=bool)
-        if recipe.target in rows:
-            unknown = read_numbers(rows[recipe.target], recipe.target, recipe.na)[1]
-        known = pa.table({name: rows[name] for name in kept}).filter(pa.array(~unknown))
-        frames.append(known.to_pandas(types_mapper=pd.ArrowDtype))
-        waiting += int(unknown.sum())
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=kept), waiting
+        recipe, names = self._recipe, self._file.columns
+        if recipe.target not in names:
+            return np.ones(piece.rows.num_rows, dtype=bool)
+        column = piece.rows.column(names.index(recipe.target))
+        known: np.ndarray = ~read_numbers(column, recipe.target, recipe.na, decimal=recipe.data.decimal)[1]
+        return known
 
 
 @contextmanager

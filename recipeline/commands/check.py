@@ -1,4 +1,4 @@
-"""Check: all faults of recipe, profile and candidates in one list, before anything runs."""
+"""Check: all faults of recipe, profile and candidates, before anything runs."""
 
 from __future__ import annotations
 

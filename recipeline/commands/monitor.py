@@ -59,7 +59,7 @@ KEPT_OF_A_WINDOW = 2_000
     callback=check_rows,
     default="",
     show_default="the service's log",
-    help="CSV or Parquet, or a log: a file, a folder, a URI.",
+    help="CSV or Parquet, or a log: files, folders, patterns, a URI.",
 )
 @click.option(
     "--labels",
@@ -179,19 +179,21 @@ def _open_live(session: Session, run: StepRun, options: MonitorOptions) -> Itera
     features, beside = info.features, info.other_columns
     target, version = session.recipe.target, str(champion.version)
     column = session.recipe.columns[target]
-    rule = Feature(target, column.unit, column.type, min=column.min, max=column.max)
+    rule = Feature(target, column.unit, column.type, decimal=column.decimal, min=column.min, max=column.max)
     data = options.data or str(_log_folder(session))
-    with local_rows(session, data, "data") as path:
-        log = [path] if is_log(path) else find_log(path) if path.is_dir() else []
+    with local_rows(session, data, "data") as paths:
+        log = [file for path in paths for file in ([path] if is_log(path) else find_log(path) if path.is_dir() else [])]
         if not options.data and not log:
             raise UnavailableError(
-                f"No rows in the service's log {path}: the service has received no requests.",
+                f"No rows in the service's log {paths[0]}: the service has received no requests.",
                 fix="Serve with this profile, or name rows with data=.",
             )
-        if options.data and path.is_dir() and log and (others := find_beside(path, log)):
+        others = [file for path in paths for file in (find_beside(path, log) if path.is_dir() else {path} - {*log})]
+        if options.data and log and others:
+            place = others[0].relative_to(paths[0]) if others[0].is_relative_to(paths[0]) else others[0]
             raise DataError(
-                f"data must be a folder of the service's log, or of tables: {path}.",
-                got=f"a log and '{others[0].relative_to(path)}'",
+                f"data must be a folder of the service's log, or of tables: {redact(data)}.",
+                got=f"a log and '{place}'",
                 fix="Remove one of them, or begin its name with '_' to exclude it.",
             )
         if log:
@@ -205,9 +207,8 @@ def _open_live(session: Session, run: StepRun, options: MonitorOptions) -> Itera
                 fix=f"Add the labels to the table as a column '{target}'.",
             )
         names = [feature.name for feature in features]
-        tables = LiveTables(
-            open_tables(path, names, data), features, target, version, session.recipe.na, rule=rule, others=beside
-        )
+        opened = open_tables(paths, names, data, session.recipe)
+        tables = LiveTables(opened, features, target, version, session.recipe.na, rule=rule, others=beside)
         yield LiveData(champion, features, tables, None, redact(data), target)
 
 
@@ -226,8 +227,8 @@ def _read_labels(session: Session, labels: str, rule: Feature) -> Labels | None:
 
     if not labels:
         return None
-    with local_rows(session, labels, "labels") as path:
-        return read_labels(open_tables(path, [REQUEST_ID], labels), rule.name, session.recipe.na, rule)
+    with local_rows(session, labels, "labels") as paths:
+        return read_labels(open_tables(paths, [REQUEST_ID], labels, session.recipe), rule.name, session.recipe.na, rule)
 
 
 def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOptions) -> DriftReport:

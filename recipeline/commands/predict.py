@@ -14,7 +14,8 @@ from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import is_fetched_project, open_session
 from recipeline.cli.options import check_rows, choose_word, session_options
 from recipeline.cli.rows import local_rows, open_model, open_tables
-from recipeline.data.uris import local_path, redact
+from recipeline.data.paths import local_path
+from recipeline.data.uris import redact
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.escape import is_remote
 from recipeline.orchestration.session import Session
@@ -34,7 +35,7 @@ STOP, REJECT = "stop", "reject"
     callback=check_rows,
     default="",
     show_default="the model's sample row",
-    help="CSV or Parquet: a file, a folder, a URI.",
+    help="CSV or Parquet: files, folders, patterns, a URI.",
 )
 @click.option(
     "--output",
@@ -130,10 +131,10 @@ def predict_file(
     aside = target.with_name(f"{stem}.rejects{suffix}") if rejects else None
     if run:
         run.tag(input=redact(input), output=target)
-    with local_rows(session, input, "input") as path, open_model(session, model) as asked:
-        tables = open_tables(path, asked.names, input)
+    with local_rows(session, input, "input") as paths, open_model(session, model) as asked:
+        tables = open_tables(paths, asked.names, input, session.recipe)
         for output in (target, *([aside] if aside else [])):
-            check_output(output, [path])
+            check_output(output, paths)
         started = time.monotonic()
 
         def report(rows: int) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,24 +11,21 @@ from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.options import check_path, choose_word, model_option, promote_option, session_options
 from recipeline.cli.pipeline import name_params, run_pipeline
-from recipeline.cli.rows import LabelledFile, local_rows, read_labelled
+from recipeline.cli.rows import DOWNLOAD_SECONDS, LabelledFile, check_labelled, find_labelled, refuse_log
 from recipeline.config.table import SYNTHETIC
+from recipeline.data.paths import local_paths
 from recipeline.data.sources import is_named
-from recipeline.data.uris import local_path, redact
-from recipeline.errors import UsageError
+from recipeline.data.uris import redact
+from recipeline.errors import UsageError, missing_rows
+from recipeline.escape import is_remote
 from recipeline.orchestration.chain import check_steps
 from recipeline.orchestration.session import Session
 from recipeline.registry.stages import CHAMPION
-from recipeline.tracking.runs import TAG_LENGTH, StepRun
-from recipeline.tracking.tags import RunTags, VersionTags, bare, run_id_tag
-
-if TYPE_CHECKING:
-    import pandas as pd
+from recipeline.tracking.datasets import find_digests, tag_digests
+from recipeline.tracking.runs import StepRun
+from recipeline.tracking.tags import RunTags, VersionTags, run_id_tag
 
 APPEND, REPLACE = "append", "replace"
-
-#: The tags of the digests of what was added; where there are many, further ones have a number.
-_ADDED = bare(RunTags.ADDED_DIGEST)
 
 
 @entry_point("retrain")
@@ -41,7 +35,7 @@ _ADDED = bare(RunTags.ADDED_DIGEST)
     callback=check_path,
     default="",
     show_default="the profile's",
-    help="New rows, with the target: a file, a folder, a URI.",
+    help="New rows, with the target: files, folders, patterns, a URI.",
 )
 @click.option(
     "--mode",
@@ -120,30 +114,14 @@ def _read_new(session: Session, data: str) -> NewRows:
     A source of the recipe, or any input of `monitor`; one reader reads both.
     """
     named = data or session.profile.data
-    if is_named(named, session.recipe):
-        source = session.source(data)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "rows"
-            path.write_bytes(source.content)
-            return NewRows(read_labelled(session, path, source.origin), source.is_synthetic, data)
-    with local_rows(session, named, "data") as path:
-        files = read_labelled(session, path, named)
-        is_as_is = all(file.is_as_is for file in files)
-        if is_as_is and local_path(named, session.cwd) is None:
-            session.keep_source(named, path.read_bytes())
-        return NewRows(files, False, data if is_as_is else "")
-
-
-def _joined(session: Session, files: list[LabelledFile]) -> pd.DataFrame:
-    """Return the rows of all files as one table.
-
-    Raises
-    ------
-    DataError : a row breaks the recipe's rules.
-    """
-    import pandas as pd
-
-    return pd.concat([file.checked(session.recipe) for file in files if len(file.rows)], ignore_index=True)
+    if not is_named(named, session.recipe):
+        refuse_log(local_paths(named, session.cwd, missing_rows) or [], named)
+        if is_remote(named):
+            session.reporter.say(f"fetching {redact(named)}")
+    source = session.source(data, seconds=DOWNLOAD_SECONDS)
+    refuse_log([file.path for file in source.files], named)
+    files = find_labelled(source.files, session.recipe, source.origin)
+    return NewRows(files, source.is_synthetic, named if all(file.is_as_is for file in files) else "")
 
 
 def _replace(session: Session, run: StepRun, data: str) -> tuple[str, str]:
@@ -159,7 +137,8 @@ def _replace(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     new = _read_new(session, data)
     if new.is_synthetic or (new.data and not new.waiting):
         return data, words
-    run.save(TRAINING_DATA, validate_table(_joined(session, new.files), session.recipe, origin=redact(data)))
+    known = check_labelled(new.files, session.recipe, redact(data))
+    run.save(TRAINING_DATA, validate_table(known, session.recipe, origin=redact(data)))
     return f"runs:/{run.id}/{TRAINING_DATA.name}", f"{words}{_without(new.waiting)}"
 
 
@@ -176,7 +155,7 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     if champion is None:
         return _replace(session, run, data)[0], "these rows alone: no version is in Production yet"
     new = _read_new(session, data)
-    rows = sum(len(file.rows) for file in new.files)
+    rows = sum(file.rows for file in new.files)
     was_synthetic = champion.tags.get(VersionTags.DATA_SOURCE) == SYNTHETIC
     if was_synthetic and new.is_synthetic:  # one sample; as a file it would pass for real rows
         return data, f"{rows} synthetic rows"
@@ -191,26 +170,20 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     known = _contents(session, digest)
     added = [file for file in new.files if file.digest not in known]
     words, both = f"{len(old)} rows of version {champion.version}", old
-    if any(len(file.rows) for file in added):
-        both = pd.concat([old, _joined(session, added)], ignore_index=True)
+    if any(file.rows for file in added):
+        both = pd.concat([old, check_labelled(added, recipe, redact(data or session.profile.data))], ignore_index=True)
         words += f" and {len(both) - len(old)} new ones{_without(sum(file.waiting for file in added))}"
         if len(both) - len(old) < rows:
             words += f"; {rows - len(both) + len(old)} others were added before"
     else:
         words += f": these {rows} were added before"
     combined = run.save(TRAINING_DATA, both)
-    run.tag(base_digest=digest, combined_digest=combined, **_as_tags([file.digest for file in added or new.files]))
+    run.tag(
+        base_digest=digest,
+        combined_digest=combined,
+        **tag_digests(RunTags.ADDED_DIGEST, [file.digest for file in added or new.files]),
+    )
     return f"runs:/{run.id}/{TRAINING_DATA.name}", words
-
-
-def _as_tags(digests: list[str]) -> dict[str, str]:
-    """Return the tags that hold the digests of the added files.
-
-    Each tag holds as many as its length allows.
-    """
-    room = TAG_LENGTH // (len(digests[0]) + 1)
-    parts = [",".join(digests[start : start + room]) for start in range(0, len(digests), room)]
-    return {f"{_ADDED}{f'_{number}' if number else ''}": part for number, part in enumerate(parts)}
 
 
 def _contents(session: Session, digest: str) -> set[str]:
@@ -222,8 +195,12 @@ def _contents(session: Session, digest: str) -> set[str]:
     for run in session.history.newest("retrain", limit=1000):
         tags = run.data.tags
         if RunTags.COMBINED_DIGEST in tags:
-            added = [one for name, tag in tags.items() if name.startswith(RunTags.ADDED_DIGEST) for one in tag.split(",")]
-            made.setdefault(tags[RunTags.COMBINED_DIGEST], []).extend([tags[RunTags.BASE_DIGEST], *added])
+            added = [tags[RunTags.BASE_DIGEST], *find_digests(tags, RunTags.ADDED_DIGEST)]
+            made.setdefault(tags[RunTags.COMBINED_DIGEST], []).extend(added)
+    for run in session.history.newest("ingest", limit=1000):
+        tags = run.data.tags
+        if parts := find_digests(tags, RunTags.PART_DIGEST):
+            made.setdefault(tags[RunTags.DATA_DIGEST], []).extend(parts)
     found, waiting = set[str](), [digest]
     while waiting:
         it = waiting.pop()

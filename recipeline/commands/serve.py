@@ -8,7 +8,7 @@ from functools import partial
 
 import click
 
-from recipeline.cli.command import Result, entry_point
+from recipeline.cli.command import Result, ServiceEntryPoint, entry_point
 from recipeline.cli.environment import open_settings
 from recipeline.cli.options import parse_switch, session_options
 from recipeline.cli.terminal import echo
@@ -18,7 +18,7 @@ from recipeline.errors import UsageError
 TOKENS = "RECIPELINE_SERVICE_TOKENS"
 
 
-@entry_point("serve")
+@entry_point("serve", ServiceEntryPoint)
 @session_options
 @click.option("--host", default="", show_default="127.0.0.1", help="The address to listen on.")
 @click.option("--port", default="", show_default="8000", help="The port to listen on.")

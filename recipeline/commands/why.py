@@ -53,7 +53,7 @@ def _words(found: Provenance) -> str:
     lines += ["", tabulate(["", "value"], [(key, _short(tags[key])) for key in keys if key in tags])]
     runs = [(step, run.run_id, run.state) for step, run in found.runs.items()]
     lines += ["", tabulate(["step", "run ID", "state"], runs)]
-    figures = [(name, f"{value:.4f}") for name, value in sorted(found.metrics.items())]
+    figures = [(name, f"{value:.4f}") for name, value in sorted(found.metrics.items()) if name != "cv_fold_score"]
     parameters = sorted(found.params.items())
     lines += ["", tabulate(["metric", "value"], figures), "", tabulate(["parameter", "value"], parameters)]
     if found.before:

@@ -35,9 +35,9 @@ DatePart = Literal["hour", "weekday", "month", "year", "elapsed"]
 
 
 class Preprocess(Settings):
-    """What columns go through before an estimator, by their type.
+    """The preprocessing of columns before an estimator, by column type.
 
-    `number` is for columns of numbers, whole ones and booleans too, `all` for what comes out of the others. A list instead of a
+    `number` is for columns of numbers, whole ones and booleans too, `all` for the output of the others. A list instead of a
     mapping is `number`. `category` is an encoder by name, or transformers that take text.
     """
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recipeline.config.settings import Settings, load_settings
-from recipeline.config.table import ImportPath
+from recipeline.config.table import SQL, ImportPath, Sql
 from recipeline.errors import UsageError, nearest
 
 #: A path in front of others, or none: /models/wine.
@@ -88,10 +88,20 @@ class Profile(Settings):
 
     store: Store
     data: str = Field(min_length=1)
+    #: The value of ``data: {sql: {url: ..., query: ...}}``; `data` is "sql" then.
+    sql: Sql | None = None
     promote: Policy = "auto"
     cache: bool = True
     engine: Engine = Engine()
     service: Service = Service()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_query(cls, content: Any) -> Any:
+        """Take ``data: {sql: {...}}`` apart: every other value of `data` is one word."""
+        if isinstance(content, dict) and isinstance(content.get("data"), dict) and [*content["data"]] == [SQL]:
+            return content | {"data": SQL, SQL: content["data"][SQL]}
+        return content
 
 
 def find_profile(name: str, folder: Path, cwd: Path) -> Path:

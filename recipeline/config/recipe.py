@@ -120,6 +120,12 @@ class Recipe(Settings):
         return self
 
     @model_validator(mode="after")
+    def _columns_know_the_decimal_mark(self) -> Self:
+        for column in self.columns.values():
+            column._decimal = self.data.decimal
+        return self
+
+    @model_validator(mode="after")
     def _candidates_can_be_told_apart(self) -> Self:
         taken: dict[str, str] = {}
         for name, candidate in self.candidates.items():

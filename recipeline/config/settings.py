@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from recipeline.config.yaml_reader import read_yaml
-from recipeline.errors import UsageError, nearest
+from recipeline.errors import UsageError, guess, nearest
 from recipeline.escape import for_cell, is_unseen
 
 
@@ -89,6 +89,10 @@ def _expand(value: Any, environment: Mapping[str, str], path: Path, key: str = "
     return json.loads(expanded) if is_number else expanded
 
 
+#: A word that pydantic names as one of those that are allowed.
+_QUOTED = re.compile("'([^']*)'")
+
+
 def _fault(model: type[BaseModel], fault: dict[str, Any], typed: Any) -> str:
     """Return one pydantic error as an error message.
 
@@ -109,7 +113,10 @@ def _fault(model: type[BaseModel], fault: dict[str, Any], typed: Any) -> str:
         rule = rule.partition(" Got ")[0] if is_secret else rule
         return f"'{key}': {rule}" if key else rule
     got = written if is_secret else json.dumps(fault["input"], default=str)
-    return f"'{key}' {rule}. Got {got if len(got) <= _LONGEST_VALUE else f'{got[:_LONGEST_VALUE]}…'} instead."
+    said = f"'{key}' {rule}. Got {got if len(got) <= _LONGEST_VALUE else f'{got[:_LONGEST_VALUE]}…'} instead."
+    if kind == "literal_error" and isinstance(fault["input"], str) and not is_secret:
+        said += f" {guess(fault['input'], _QUOTED.findall(fault['ctx']['expected']))}"
+    return said.rstrip()
 
 
 def _at(content: Any, location: tuple[str | int, ...]) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from recipeline.config.rules import Fraction
 from recipeline.config.settings import Label, Settings
@@ -35,6 +36,9 @@ RESERVED_MEMBERS = ("estimators", "weights", "n_jobs", "verbose")
 #: The `data` that asks for made-up rows, and the `data_source` of what was trained on them.
 SYNTHETIC = "synthetic"
 
+#: The `data` that asks for the rows of a query, and the `data_source` of what was trained on them.
+SQL = "sql"
+
 
 #: The use of a column. Models are fitted to features only; the others stay in the table of the training rows. `split` deals
 #: rows by `group` and `time`, `weight` is how much a row counts, `id` and `ignore` are for people.
@@ -55,10 +59,11 @@ ColumnType = Annotated[Literal["number", "integer", "boolean", "category", "date
 
 
 class Column(Settings):
-    """A column of the table: its type, unit, and the range that is possible at all (not the one a file happens to hold).
+    """A column of the table: type, unit and possible range.
 
-    Without a `role` it is a feature, unless `split` names it. `values` are all that a category may have; empty: any. `format`
-    is how dates are written, in the codes of `strptime`; empty: ISO 8601.
+    The range is that of all possible values, not of the values in one file. `values` are the categories; empty: any.
+    `format` is that of dates, in the codes of `strptime`; empty: ISO 8601. Without a `role` it is a feature, unless `split`
+    names it.
     """
 
     type: ColumnType = "number"
@@ -69,6 +74,12 @@ class Column(Settings):
     nullable: bool = False
     values: tuple[CategoryValue, ...] = ()
     format: str = ""
+    _decimal: str = PrivateAttr(default=".")
+
+    @property
+    def decimal(self) -> str:
+        """The mark before the fraction of a number that is text."""
+        return self._decimal
 
     @model_validator(mode="after")
     def _has_settings_of_its_type(self) -> Self:
@@ -125,18 +136,52 @@ class Loader(Settings):
     params: dict[str, Any] = {}
 
 
+class Sql(Settings):
+    """A query and the URL of its database, as SQLAlchemy takes it.
+
+    A relative SQLite file lies in the project's folder.
+    """
+
+    url: str = Field(pattern=r"^[A-Za-z][\w+.-]*://")
+    query: str = Field(min_length=1)
+
+
+def _as_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+        codecs.getincrementaldecoder(name)()
+    except (LookupError, TypeError, ValueError):
+        raise ValueError("must be an encoding that Python knows, such as utf-8, latin-1 or cp1252.") from None
+    return name
+
+
 class Data(Settings):
-    """The source of the recipe's own rows, and the least number of rows."""
+    """The source and format of the recipe's rows, and their least number.
+
+    `encoding` is that of a CSV without a byte order mark. `separator` separates its fields; empty: it is detected (comma,
+    semicolon, tab, bar). `decimal` is the mark before the fraction of a number that is text.
+    """
 
     download: Download | None = None
     loader: Loader | None = None
+    sql: Sql | None = None
+    encoding: Annotated[str, AfterValidator(_as_encoding)] = "utf-8"
+    separator: str = Field(default="", pattern=r"""^[^"'\r\n.\w]?$""")
+    decimal: Literal[".", ","] = "."
     synthetic: ImportPath | None = None
     min_rows: int = Field(default=100, ge=10)
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
-        if self.download and self.loader:
-            raise ValueError("name a download or a loader, not both.")
+        named = [name for name in ("download", "loader", "sql") if getattr(self, name)]
+        if len(named) > 1:
+            raise ValueError(f"name a {named[0]} or a {named[1]}, not both.")
+        return self
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Self:
+        if self.separator == self.decimal:
+            raise ValueError(f"'separator' and 'decimal' must differ. Got '{self.decimal}' for both instead.")
         return self
 
 

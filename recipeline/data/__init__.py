@@ -1,1 +1,1 @@
-"""Rows: sources, tables, schema, splits and leakage, and files of rows read and written."""
+"""Rows: sources, tables, schema, splits, leakage, and files of rows."""

@@ -1,15 +1,52 @@
-"""Which files a path stands for: itself, or the tables in a folder, of which none is left out without a word."""
+"""Which files the paths of rows stand for: themselves, or the tables in a folder, of which none is left out without a word."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from recipeline.data.readers import split_name
+from recipeline.data.readers import open_rows, split_name
+from recipeline.data.reading.formats import PLAIN, Format
+from recipeline.data.reading.pieces import Table
+from recipeline.data.uris import redact
 from recipeline.data.writers import CSV_SUFFIXES, PARQUET_SUFFIXES
 from recipeline.errors import DataError, missing_rows
 
 _SUFFIXES = f"{', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}; compressed ones in .gz and the like"
+
+
+@dataclass(frozen=True)
+class RowPath:
+    """A file of rows: its path, its label in errors, and its name among others; "" where it is the only one."""
+
+    path: Path
+    label: str
+    name: str = ""
+
+    def open(self, wanted: Sequence[str], format: Format = PLAIN) -> Table:
+        """Return it as a table. Raises DataError as `open_rows` does."""
+        return Table(open_rows(self.path, wanted, self.label, format), self.label, self.name)
+
+
+def list_files(paths: Sequence[Path], data: str) -> list[RowPath]:
+    """Return the files of rows that `paths` stand for, each once; the only file has the label `data`.
+
+    Names are those in their folder, with the folder's where there are several; whole paths where two would have one name.
+
+    Raises
+    ------
+    DataError : as `find_files` does.
+    """
+    if len(paths) == 1 and not paths[0].is_dir():
+        return [RowPath(path, redact(data)) for path in find_files(paths[0])]
+    names: dict[Path, str] = {}
+    for path in paths:
+        root = path.parent if len(paths) > 1 or not path.is_dir() else path
+        names |= {file: file.relative_to(root).as_posix() for file in find_files(path)}
+    if len(set(names.values())) < len(names):
+        names = {file: str(file) for file in names}
+    return [RowPath(file, str(file), name) for file, name in names.items()]
 
 
 def find_files(path: Path) -> list[Path]:
@@ -29,13 +66,13 @@ def find_files(path: Path) -> list[Path]:
         tables = list(_walk(path, path))
     except OSError as error:
         raise DataError(
-            "input must be a folder that can be read.",
+            "A folder of rows must be one that can be read.",
             got=f"'{error.filename or path}' ({error.strerror or error})",
             fix="Check its permissions.",
         ) from None
     if not tables:
         raise DataError(
-            "input must be a folder with CSV or Parquet files in it.",
+            "A folder of rows must have CSV or Parquet files in it.",
             got=f"'{path}', which has none,",
             fix=f"Their names end in {_SUFFIXES}.",
         )
@@ -51,13 +88,13 @@ def _walk(folder: Path, root: Path) -> Iterator[Path]:
             yield from _walk(entry, root)
         elif not entry.is_file() or not split_name(entry.name)[1]:
             raise DataError(
-                f"input must be a folder of CSV and Parquet files only: {root}.",
+                f"A folder of rows must hold CSV and Parquet files only: {root}.",
                 got=f"'{entry.relative_to(root)}'",
                 fix=f"Take it out, or let its name begin with '_' to leave it out. Names of tables end in {_SUFFIXES}.",
             )
         elif "=" in str(folder.relative_to(root)):
             raise DataError(
-                f"input must be a folder whose files hold all columns: {root}.",
+                f"A folder of rows must have files that hold all columns: {root}.",
                 got=f"the partition '{folder.relative_to(root)}', whose name holds one",
                 fix="Write the column into the files, or name the folder of one partition.",
             )

@@ -1,4 +1,7 @@
-"""Which rows are one observation: apart from `splits`, because it is needed where scikit-learn and scipy are not."""
+"""Groups of equal rows, which are one observation.
+
+Separate from `splits`, because it is used without scikit-learn and scipy.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from recipeline.data.kinds.every import KINDS
 
 
 def training_rows(features: pd.DataFrame, group: pd.Series | None = None, times: np.ndarray | None = None) -> pd.DataFrame:
-    """Return the hashes of the rows that the model learned from, each once, sorted, in the column `row`.
+    """Return the distinct hashes of training rows, sorted, in the column `row`.
 
     Where the recipe names groups or a time, the columns `group` and `time` have the keys and times of theirs; a row is there
     once for each.
@@ -32,10 +35,11 @@ def rows_digest(rows: pd.DataFrame) -> str:
 
 
 def row_groups(features: pd.DataFrame) -> np.ndarray:
-    """Return one uint64 per row, the same for rows with equal features: copies of one record are one group.
+    """Return one uint64 per row, equal for rows with equal features.
 
-    It depends on the row's values by column name alone: on neither its place, the order of the columns, the other rows nor the
-    process. -0.0 equals 0.0; NaN equals NaN; a number equals its float32 as far as `as_written` says.
+    Copies of one record are one group. It depends on the row's values by column name alone: not on its position, the order of
+    the columns, the other rows or the process. -0.0 equals 0.0; NaN equals NaN; a number equals its float32 as far as
+    `_as_written` says.
     """
     columns = {name: kind_of(features[name]).keys(features[name]).to_numpy() for name in sorted(features.columns)}
     keys: np.ndarray = pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy()

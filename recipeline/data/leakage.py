@@ -80,7 +80,7 @@ def find_warnings(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, metho
     if near:
         found.append(
             f"{near} of {len(test)} test rows are near-copies of a training row: no feature differs by more than "
-            f"{NEAR:g} standard deviations. They flatter every score; split.tolerance in the recipe joins such rows."
+            f"{NEAR:g} standard deviations. They make scores optimistic; split.tolerance in the recipe joins such rows."
         )
     share, asked = len(test) / rows, recipe.split.test_size
     if abs(share - asked) > asked / 2:

@@ -33,9 +33,9 @@ def join_neighbours(features: pd.DataFrame, tolerance: float) -> np.ndarray:
 
 
 def scale_columns(rows: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
-    """Return `rows` in standard deviations of the columns of `table`, about their means.
+    """Return `rows` standardised by the columns of `table`.
 
-    A column that does not vary keeps its unit. A missing value lies a thousand standard deviations beyond all others.
+    A constant column keeps its unit. A missing value lies a thousand standard deviations beyond all others.
     """
     known = table.to_numpy(dtype="float64")
     deviation = np.nan_to_num(pd.DataFrame(known).std(ddof=0).to_numpy())

@@ -18,6 +18,8 @@ TEXT_TYPES = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_v
 #: A text is a number. Digits can be matched in one way only, so that one of many that is none takes no more time than a number.
 NUMBER = r"^[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:inf|infinity))$"
 
+_QUOTED_BEHIND_SPACES = r'^\s+"([^"]*)"\s*$'
+
 #: Trees compare in single precision: what is larger is infinite there, and scikit-learn refuses it.
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -31,12 +33,12 @@ def holds_numbers(kind: pa.DataType) -> bool:
     return any(is_one(kind) for is_one in (*NUMERIC_TYPES, *TEXT_TYPES))
 
 
-def read_numbers(values: pa.Array, name: str, na: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
+def read_numbers(values: pa.Array, name: str, na: Sequence[str] = (), *, decimal: str = ".") -> tuple[np.ndarray, np.ndarray]:
     """Return `values` of the column `name` as float64, NaN where they are no numbers, and which of them are missing.
 
-    Text is a number where it reads as one, spaces around it aside. Missing are: null, NaN in a column of floats, text that is
-    empty, and the words `na`; one that reads as a number stands for that number in columns of any type. A number beyond LARGEST
-    in size is infinite.
+    Text is a number where it reads as one, with its fraction behind `decimal`, spaces around it aside. Missing are: null, NaN
+    in a column of floats, text that is empty, and the words `na`; one that reads as a number stands for that number in columns
+    of any type. A number beyond LARGEST in size is infinite.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def read_numbers(values: pa.Array, name: str, na: Sequence[str] = ()) -> tuple[n
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if any(is_text(values.type) for is_text in TEXT_TYPES):
-        numbers, missing = _read_text(values, na)
+        numbers, missing = _read_text(values, na, decimal)
     else:
         numbers = _as_floats(values)
         missing = np.isnan(numbers)
@@ -56,30 +58,6 @@ def read_numbers(values: pa.Array, name: str, na: Sequence[str] = ()) -> tuple[n
         numbers = np.where(missing, np.nan, numbers)
     too_large = np.abs(numbers) > LARGEST
     return (np.where(too_large, np.copysign(np.inf, numbers), numbers) if too_large.any() else numbers), missing
-
-
-def require_numbers(values: pa.Array, name: str, na: Sequence[str], *, rows: np.ndarray, label: str) -> np.ndarray:
-    """Return `values` as `read_numbers` does; `rows` are their numbers in the table that `label` names.
-
-    Raises
-    ------
-    DataError : the column is of another type, or a value is neither a number nor missing.
-    """
-    numbers, missing = read_numbers(values, name, na)
-    refuse_unreadable(values, np.isnan(numbers) & ~missing, name, "must be a number", rows=rows, label=label)
-    return numbers
-
-
-def refuse_unreadable(values: pa.Array, unreadable: np.ndarray, name: str, rule: str, *, rows: np.ndarray, label: str) -> None:
-    """Raise DataError where a field of the column `name` is `unreadable`; `rows` are their numbers in the table `label`."""
-    places = np.flatnonzero(unreadable)
-    if len(places):
-        more = f" and {len(places) - 1} more rows" if len(places) > 1 else ""
-        raise DataError(
-            f"{label} must hold {rule.removeprefix('must be ')} in every field of '{name}' that is not empty.",
-            got=f"{show_field(values[int(places[0])].as_py())} in row {rows[places[0]]}{more}",
-            fix="Correct the rows (row 1 is the first below the header), or list a word for missing values in the recipe's na.",
-        )
 
 
 def missing_codes(na: Sequence[str]) -> list[float]:
@@ -97,14 +75,20 @@ def show_field(value: object, *, is_number: bool = False) -> str:
     return text if is_number or not isinstance(value, str) else f"'{text}'"
 
 
-def _read_text(values: pa.Array, na: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    if not na:
+def _read_text(values: pa.Array, na: Sequence[str], decimal: str = ".") -> tuple[np.ndarray, np.ndarray]:
+    if not na and decimal == ".":
         try:
             return _as_floats(values), values.is_null().to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid:  # one of them is no number, or has spaces around it
             pass
-    text = pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.large_string())), "")
+    text = values.cast(pa.large_string())
+    # In a CSV with spaces behind its separators, quotes do not begin the field.
+    text = pc.replace_substring_regex(text, _QUOTED_BEHIND_SPACES, r"\1")
+    text = pc.fill_null(pc.utf8_trim_whitespace(text), "")
     missing = pc.is_in(text, pa.array(["", *na], text.type))
+    if decimal != ".":
+        has_point = pc.match_substring(text, ".")
+        text = pc.if_else(has_point, "", pc.replace_substring(text, decimal, ".", max_replacements=1))
     is_number = pc.and_not(pc.match_substring_regex(text, NUMBER), missing)
     numbers = _as_floats(pc.if_else(is_number, text, pa.scalar(None, text.type)))
     return numbers, missing.to_numpy(zero_copy_only=False)

@@ -1,6 +1,7 @@
-"""Reading, computing and writing at the same time: one piece ahead, one behind, each in a thread of its own.
+"""Reading, computing and writing in parallel: one piece ahead, one behind.
 
-A signal may arrive while a thread is being started; the pool does not know of it then, nor wait for it: a lock does.
+Each has a thread. A signal may arrive while a thread is being started; the pool does not know of it then, nor wait for it: a
+lock does.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ _END = object()
 
 
 def read_ahead(items: Generator[T, None, None]) -> Iterator[T]:
-    """Yield `items`, of which the next one is being made while one is used; what making it raises is raised here."""
+    """Yield `items`, preparing the next one while one is used.
+
+    Its exceptions are raised here.
+    """
     lock = Lock()
 
     def make() -> T | object:
@@ -37,9 +41,10 @@ def read_ahead(items: Generator[T, None, None]) -> Iterator[T]:
 
 @contextmanager
 def write_behind(write: Callable[[T], object]) -> Iterator[Callable[[T], None]]:
-    """Give a function that calls `write` later, in order; it waits for the call before, and so does the end of the block.
+    """Yield a function that calls `write` later and in order.
 
-    What a call raises is raised by the next one, or at the end of the block; after the block nothing is written any more.
+    Each call waits for the call before, and so does the end of the block. An exception of a call is raised by the next one, or
+    at the end of the block; after the block no call is made.
     """
     lock, is_over = Lock(), False
 

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from recipeline.config.recipe import Recipe
-from recipeline.config.table import Column
-from recipeline.data.kinds.base import Values
+from recipeline.data.causes import Groups, compare_names
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.numbers import show_field
+from recipeline.data.reading.parquet_files import MemoryRows
+from recipeline.data.reading.pieces import Piece, Table
 from recipeline.errors import DataError
 
-#: How many violations an error message lists; the whole list is in `Violations.table`.
-LISTED = 20
+#: The columns of `violations.csv`; the file is there where there are several.
+_FILE, _FIELDS = "file", ("row", "column", "rule", "got")
 
 
 class SchemaViolations(DataError):
-    """The table breaks the recipe's schema; `table` has one row per fault: row, column, rule, got."""
+    """The table breaks the recipe's schema; `table` has one row per fault: row, column, rule, got (of several files: file)."""
 
-    def __init__(self, table: pd.DataFrame, origin: str) -> None:
+    def __init__(self, table: pd.DataFrame, origin: str, lines: Sequence[str]) -> None:
         self.table = table
-        lines = [
-            f"{'row ' + str(fault.row) + ', ' if fault.row else ''}{fault.column}: {fault.rule}. Got {fault.got} instead."
-            for fault in table.head(LISTED).itertuples()
-        ]
-        if len(table) > LISTED:
-            lines.append(f"and {len(table) - LISTED} more.")
         super().__init__(
             f"{origin} must follow the recipe's columns, "
             f"and breaks their rules in {len(table)} {'place' if len(table) == 1 else 'places'}.",
@@ -39,77 +33,142 @@ class SchemaViolations(DataError):
         )
 
 
-def validate_table(table: pd.DataFrame, recipe: Recipe, *, origin: str, is_all: bool = True) -> pd.DataFrame:
-    """Return `table` as the recipe declares it: its columns in its order, each of its kind's type; an integer target is int64.
+def validate_table(
+    table: pd.DataFrame | pa.Table | Sequence[Table], recipe: Recipe, *, origin: str, is_all: bool = True
+) -> pd.DataFrame:
+    """Return rows as the recipe declares them: its columns in its order, each of its kind's type; an integer target is int64.
+
+    Files are read piece by piece: beside the typed columns, one piece of them is in memory as it was read.
 
     Parameters
     ----------
-    table : any frame; left as it is.
+    table : the files of a source, or a table in memory, which is left as it is.
     origin : names the source in errors.
     is_all : whether it is all that is learned from; else it may have few rows, and one target.
 
     Raises
     ------
-    SchemaViolations : a column is missing or unknown, or a value is of another kind, missing, or breaks a rule of its column.
-    DataError : too few rows, or all rows have the same target.
+    SchemaViolations : a column is missing or unknown, a line is no row, or a value is of another kind, missing, or breaks a
+        rule of its column.
+    DataError : no rows or too few, or all rows have the same target.
     """
-    faults = _column_faults(table, recipe)
-    known = {name: column for name, column in recipe.columns.items() if name in table.columns}
-    typed: dict[str, pd.Series] = {}
-    for name, column in known.items():
-        kind, values = KINDS[column.type], pa.Array.from_pandas(table[name])
-        if not kind.accepts(values.type):
-            faults.append(_fault(0, name, f"the column must hold {kind.noun}", f"the type {values.type}"))
-            continue
-        read = kind.read(values, recipe.na, column)
-        faults += _value_faults(name, column, values, read)
-        typed[name] = kind.series(read.typed)
-    if faults:
-        order = {column: i for i, column in enumerate(recipe.columns)}
-        faults.sort(key=lambda fault: (fault["row"], order.get(fault["column"], len(order)), fault["column"]))
-        raise SchemaViolations(pd.DataFrame(faults), origin)
-    if is_all and len(table) < recipe.data.min_rows:
+    check = _Check(recipe, _as_files(table, origin))
+    for file in check.files:
+        check.read(file)
+    check.require_faultless(origin)
+    columns, rows = check.joined(), check.rows
+    if is_all and not rows:
+        raise DataError(
+            f"{origin} must hold rows below its header.", got="a header only", fix="Name a file that holds the table."
+        )
+    if is_all and rows < recipe.data.min_rows:
         raise DataError(
             f"{origin} must have at least {recipe.data.min_rows} rows.",
-            got=len(table),
+            got=rows,
             fix="Name a larger table, or lower data.min_rows in the recipe.",
         )
-    if is_all and typed[recipe.target].nunique() < 2:
+    if is_all and columns[recipe.target].nunique() < 2:
         raise DataError(
             f"{origin} must have different values in its target '{recipe.target}'.",
-            got=f"only {typed[recipe.target].iloc[0]:g}",
+            got=f"only {columns[recipe.target].iloc[0]:g}",
             fix="There is nothing to learn from such a table.",
         )
-    frame = pd.DataFrame({name: typed[name] for name in recipe.columns})
     # Features stay floats: a signature of integers could not take a missing value, nor 7.0 for 7.
-    return frame.astype({recipe.target: "int64"}) if recipe.columns[recipe.target].type == "integer" else frame
+    if recipe.columns[recipe.target].type == "integer":
+        columns[recipe.target] = columns[recipe.target].astype("int64")
+    return pd.DataFrame({name: columns[name] for name in recipe.columns}, copy=False)
 
 
-def _column_faults(table: pd.DataFrame, recipe: Recipe) -> list[dict[str, Any]]:
-    found = [str(column) for column in table.columns]
-    missing = [name for name in recipe.columns if name not in found]
-    extra = [name for name in found if name not in recipe.columns]
-    faults = [_fault(0, name, "the column must be there", f"no column '{name}'") for name in missing]
-    for name in extra:
-        close = difflib.get_close_matches(name, missing, n=1)
-        guess = f" (is it '{close[0]}'?)" if close else ""
-        faults.append(_fault(0, name, "only the recipe's columns may be there", f"a column '{name}'{guess}"))
-    return faults
+def _as_files(table: pd.DataFrame | pa.Table | Sequence[Table], origin: str) -> Sequence[Table]:
+    if isinstance(table, pd.DataFrame):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    return [Table(MemoryRows(table), origin)] if isinstance(table, pa.Table) else table
 
 
-def _value_faults(name: str, column: Column, fields: pa.Array, read: Values) -> list[dict[str, Any]]:
-    """Return the values that break a rule of their column; the first rule broken names the fault."""
-    faults, seen = [], np.zeros(len(fields), dtype=bool)
-    rules = [*KINDS[column.type].broken(read, column)]
-    if column.role == "weight":
-        rules.append(("must be above 0, as a weight is", read.typed <= 0))
-    for rule, broken in rules:
-        for row in np.flatnonzero(broken & ~seen):
-            got = show_field(fields[int(row)].as_py(), is_number=KINDS[column.type].is_numeric and not read.unreadable[row])
-            faults.append(_fault(int(row) + 1, name, rule, got))
-        seen |= broken
-    return faults
+class _Check:
+    """The rows of files, read piece by piece: their typed columns, and all their faults."""
+
+    def __init__(self, recipe: Recipe, files: Sequence[Table]) -> None:
+        self.recipe, self.files, self.rows = recipe, files, 0
+        self._parts: dict[str, list[pd.Series]] = {name: [] for name in recipe.columns}
+        self._faults: list[tuple[str, int, str, str, str]] = []
+        self._groups = Groups()
+
+    def read(self, table: Table) -> None:
+        """Read a file."""
+        file, where = table.file, _where(table)
+        found = [name for name in file.columns if name not in file.index]
+        for fault in compare_names(found, list(self.recipe.columns)):
+            self._faults.append((table.name, 0, fault.column, fault.rule, fault.got))
+            if not fault.partner:  # else it is named with the column that it is meant for
+                self._groups.add(fault.column, fault.rule, fault.got, 0, where=where)
+        types = dict(zip(file.columns, file.layout.schema.types, strict=True))
+        readable = []
+        for name, column in self.recipe.columns.items():
+            if name not in found:
+                continue
+            if KINDS[column.type].accepts(types[name]):
+                readable.append(name)
+                continue
+            rule, got = f"the column must hold {KINDS[column.type].noun}", f"the type {types[name]}"
+            self._faults.append((table.name, 0, name, rule, got))
+            self._groups.add(name, rule, got, 0, where=where)
+        for piece in file.pieces():
+            self._read_piece(table, piece, readable)
+
+    def _read_piece(self, table: Table, piece: Piece, names: Sequence[str]) -> None:
+        fields = dict(zip(table.file.columns, piece.rows.columns, strict=True))
+        faults: list[tuple[int, int, str, str, str]] = []
+        for place, name in enumerate(self.recipe.columns):
+            if name in names:
+                faults += [(row, place, name, rule, got) for row, rule, got in self._read_column(name, fields, piece, table)]
+        for line in piece.ragged:
+            faults.append((line.number, -1, "", line.rule, line.got))
+            self._groups.add("", line.rule, line.got, line.number, where=_where(table))
+        self._faults += [(table.name, row, name, rule, got) for row, _, name, rule, got in sorted(faults)]
+        self.rows += len(piece.numbers) + len(piece.ragged)
+
+    def _read_column(self, name: str, fields: Mapping[str, pa.Array], piece: Piece, table: Table) -> list[tuple[int, str, str]]:
+        """Read a column of a piece, and return its faults; the first rule that a value breaks names the fault."""
+        column, values = self.recipe.columns[name], fields[name]
+        kind = KINDS[column.type]
+        read = kind.read(values, self.recipe.na, column)
+        if not self._faults:  # else there is no table in the end
+            self._parts[name].append(kind.series(read.typed))
+        if kind.is_faultless(read, column) and column.role != "weight":
+            return []
+        faults, seen = [], np.zeros(len(values), dtype=bool)
+        rules = [*kind.broken(read, column)]
+        if column.role == "weight":
+            rules.append(("must be above 0, as a weight is", read.typed <= 0))
+        for rule, broken in rules:
+            places = np.flatnonzero(broken & ~seen)
+            seen |= broken
+            if len(places):
+                found, rows = values.take(pa.array(places)), piece.numbers[places]
+                is_number = kind.is_numeric and not read.unreadable[places[0]]
+                more = {"where": _where(table), "decimal": column.decimal}
+                self._groups.add_values(name, rule, found, rows, is_number=is_number, **more)
+                shown = (show_field(value, is_number=is_number) for value in found.to_pylist())
+                faults += [(row, rule, got) for row, got in zip(rows.tolist(), shown, strict=True)]
+        return faults
+
+    def require_faultless(self, origin: str) -> None:
+        """Raise SchemaViolations where there are faults."""
+        if self._faults:
+            table = pd.DataFrame(self._faults, columns=[_FILE, *_FIELDS])
+            table = table if len(self.files) > 1 else table[[*_FIELDS]]
+            raise SchemaViolations(table, origin, self._groups.lines(self.rows))
+
+    def joined(self) -> dict[str, pd.Series]:
+        """Return the columns of all pieces; the parts of each are given up once it is joined."""
+        return {name: _join(self._parts.pop(name)) for name in self.recipe.columns}
 
 
-def _fault(row: int, column: str, rule: str, got: str) -> dict[str, Any]:
-    return {"row": row, "column": column, "rule": rule, "got": got}
+def _join(parts: list[pd.Series]) -> pd.Series:
+    return pd.concat(parts, ignore_index=True) if parts else pd.Series(dtype="float64")
+
+
+def _where(table: Table) -> str:
+    """Return how a row of a file begins in a sentence."""
+    return f"{table.name}, " if table.name else ""

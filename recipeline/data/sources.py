@@ -1,105 +1,166 @@
-"""Where the rows come from: the recipe's download or loader, its synthetic sample, a path, or a URI.
+"""Where the rows come from: the recipe's download, loader or query, its synthetic sample, paths, or a URI.
 
-Every source ends as bytes with a digest, read once: what was hashed is what is parsed.
+Every source ends as files with a digest: what was hashed is what is read, and a file that changes meanwhile is refused.
 """
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import io
 import os
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from recipeline.config.import_path import import_object
 from recipeline.config.recipe import Recipe
-from recipeline.config.table import SYNTHETIC, Download
-from recipeline.data.uris import NoConnectionError, copy_uri, fetch, local_path, redact, within
-from recipeline.errors import DataError, UsageError, missing_file, require_there
+from recipeline.config.table import SQL, SYNTHETIC, Download, Sql
+from recipeline.data.folders import RowPath, list_files
+from recipeline.data.paths import local_paths
+from recipeline.data.readers import content_digest
+from recipeline.data.reading.formats import Format
+from recipeline.data.reading.pieces import Table
+from recipeline.data.sql import fetch_query
+from recipeline.data.uris import NoConnectionError, copy_uri, fetch, redact, within
+from recipeline.errors import DataError, UsageError, missing_file
 
 #: A download gets this many seconds in all, attempts, redirects and name look-up included.
 DOWNLOAD_SECONDS = 10.0
 
+#: Of more paths than this, the parameter is shown as it was typed.
+_SHOWN = 5
+
 
 @dataclass(frozen=True)
 class Source:
-    """The table's bytes and where they are from, without credentials.
+    """The files of rows and where they are from, without credentials.
 
-    `kind` is the `data_source` tag: the name of the recipe's download, `file` or `synthetic`. `notice` says in plain words
-    what a user must know about the choice; empty where there is nothing to say.
+    `kind` is the `data_source` tag: the name of the recipe's download, `file`, `sql` or `synthetic`. `notice` says in plain
+    words what a user must know about the choice; empty where there is nothing to say. `folder` is a temporary one that holds
+    the files.
     """
 
     kind: str
     origin: str
-    content: bytes
+    files: Sequence[RowPath]
     notice: str = ""
+    folder: object = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "origin", redact(self.origin))
 
+    @cached_property
+    def _digests(self) -> dict[str, tuple[RowPath, tuple[int, ...]]]:
+        """The files by the digest of their content, each content once, and how the file system knew them then."""
+        found: dict[str, tuple[RowPath, tuple[int, ...]]] = {}
+        for file in self.files:
+            state = _state_of(file)
+            found.setdefault(content_digest(file.path, file.label), (file, state))
+        return found
+
+    @property
+    def parts(self) -> list[str]:
+        """The digests of the files' contents, decompressed, in hex: each content once."""
+        return list(self._digests)
+
     @property
     def sha256(self) -> str:
-        """The digest of the bytes, in hex."""
-        return hashlib.sha256(self.content).hexdigest()
+        """The digest of the rows, in hex: that of the one file's content, or of the lines of the digests of several."""
+        return self.parts[0] if len(self.parts) == 1 else hashlib.sha256("\n".join(self.parts).encode()).hexdigest()
 
     @property
     def is_synthetic(self) -> bool:
         """Whether the rows were made up."""
         return self.kind == SYNTHETIC
 
+    def open(self, recipe: Recipe) -> list[Table]:
+        """Return the tables, each content once. Raises DataError where one is none."""
+        return [file.open(list(recipe.columns), Format.of(recipe.data)) for file, _ in self._digests.values()]
 
-def read_source(data: str, recipe: Recipe, *, folder: Path, cache: Path) -> Source:
-    """Return the bytes that `data` names.
+    def require_unchanged(self) -> None:
+        """Raise DataError where a file is another one than that whose digest was taken."""
+        for file, state in self._digests.values():
+            if _state_of(file) != state:
+                raise DataError(f"{file.label} must not change while it is read.", got="another file", fix="Try again.")
+
+
+def _state_of(file: RowPath) -> tuple[int, ...]:
+    """Return what tells that a file was written to. Raises DataError where it cannot be looked at."""
+    try:
+        found = file.path.stat()
+    except OSError:
+        raise missing_file(file.path) from None
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def read_source(
+    data: str,
+    recipe: Recipe,
+    *,
+    folder: Path,
+    cache: Path,
+    sql: Sql | None = None,
+    root: Path | None = None,
+    seconds: float = 0.0,
+) -> Source:
+    """Return the files that `data` names.
 
     Parameters
     ----------
-    data : auto, synthetic, the name of the recipe's download, a path relative to `folder`, or a URI.
+    data : auto, synthetic, sql, the name of the recipe's download, paths relative to `folder` (a file, a folder, a list with
+        commas, a pattern), or a URI.
     cache : the folder of finished downloads, shared by all checkouts.
+    sql : the profile's query, which goes before the recipe's.
+    root : the project's folder, in which a relative SQLite file lies; `folder` where it is not given.
+    seconds : how long a URI may take; 0: a minute.
 
     Raises
     ------
-    DataError : no such file, a directory, or a download with the wrong digest.
+    DataError : no such file, a folder with something else in it, or a download with the wrong digest.
     UnavailableError : the server cannot be reached or says no.
     UsageError : the recipe has no such source.
     """
-    download = recipe.data.download
+    download, query = recipe.data.download, sql or recipe.data.sql
+    if data == SQL:
+        return _ask_database(query, recipe, root or folder)
     if data == "auto":
-        return _automatic(recipe, cache)
+        return _ask_database(query, recipe, root or folder) if recipe.data.sql else _automatic(recipe, cache)
     if data == SYNTHETIC:
         return _synthetic(recipe)
     if download and data == download.name:
-        return Source(download.name, download.url, fetch_download(download, cache))
-    path = local_path(data, folder)
-    if path is None:
-        return Source("file", data, _fetch_uri(data))
-    return Source("file", str(path), _read_file(path))
+        return _spooled(download.name, download.url, fetch_download(download, cache))
+    paths = local_paths(data, folder, missing_file)
+    if paths is None:
+        return _fetch_uri(data, seconds)
+    return Source("file", ", ".join(map(str, paths)) if len(paths) < _SHOWN else data, list_files(paths, str(paths[0])))
 
 
 def is_named(data: str, recipe: Recipe) -> bool:
     """Whether `data` is the name of one of the recipe's sources; else it is a path or a URI."""
     download = recipe.data.download
-    return data in ("auto", SYNTHETIC, download.name if download else "")
+    return data in ("auto", SYNTHETIC, SQL, download.name if download else "")
 
 
 def check_source(data: str, recipe: Recipe, *, folder: Path) -> None:
     """Raise DataError where `data` is a path that does not exist; nothing is read."""
     if not is_named(data, recipe):
-        path = local_path(data, folder)
-        if path is not None:
-            require_there(path)
+        local_paths(data, folder, missing_file)
 
 
 def _automatic(recipe: Recipe, cache: Path) -> Source:
     """Return the recipe's own rows; the synthetic sample only where there is a download and no connection."""
     data = recipe.data
     if data.loader:
-        return Source("file", data.loader.path, _call(data.loader.path, data.loader.params, recipe.at("data.loader.path")))
+        content = _call(data.loader.path, data.loader.params, recipe, "data.loader.path")
+        return _spooled("file", data.loader.path, content)
     if data.download:
         try:
-            return Source(data.download.name, data.download.url, fetch_download(data.download, cache))
+            return _spooled(data.download.name, data.download.url, fetch_download(data.download, cache))
         except NoConnectionError as error:
             if data.synthetic is None:
                 raise
@@ -109,11 +170,11 @@ def _automatic(recipe: Recipe, cache: Path) -> Source:
                 f"No connection to {host} ({error.reason}): these are SYNTHETIC rows, made up to look like the real "
                 "ones. No score on them says anything about real ones. Name a file with data=PATH to use real rows."
             )
-            return Source(source.kind, source.origin, source.content, notice)
+            return replace(source, notice=notice)
     if data.synthetic:
         return _synthetic(recipe)
     raise UsageError(
-        "data=auto needs a data.download, data.loader or data.synthetic in the recipe.",
+        "data=auto needs a data.download, data.loader, data.sql or data.synthetic in the recipe.",
         got="none of them",
         fix="Add one, or name a file with data=PATH.",
     )
@@ -126,12 +187,41 @@ def _synthetic(recipe: Recipe) -> Source:
             got="none",
             fix="Name the function that draws the rows, or a file with data=PATH.",
         )
-    content = _call(recipe.data.synthetic, {"random_state": recipe.random_state}, recipe.at("data.synthetic"))
-    return Source(SYNTHETIC, recipe.data.synthetic, content, "These are SYNTHETIC rows, as asked for: made up, not measured.")
+    content = _call(recipe.data.synthetic, {"random_state": recipe.random_state}, recipe, "data.synthetic")
+    notice = "These are SYNTHETIC rows, as asked for: made up, not measured."
+    return _spooled(SYNTHETIC, recipe.data.synthetic, content, notice)
 
 
-def _call(path: str, params: dict[str, Any], where: str) -> bytes:
-    """Return the table that the function at `path` makes, as CSV bytes; `where` is how a sentence about it begins."""
+def _ask_database(sql: Sql | None, recipe: Recipe, root: Path) -> Source:
+    if sql is None:
+        raise UsageError(
+            "data=sql needs data.sql in the recipe or profile.",
+            got="none",
+            fix="State its url and query, or name a file with data=PATH.",
+        )
+    folder, data = tempfile.TemporaryDirectory(prefix="recipeline-"), recipe.data
+    path = Path(folder.name) / "rows.csv"
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        fetch_query(sql, file, root=root, separator=_separator(recipe), mark=data.decimal)
+    return Source(SQL, sql.url, [RowPath(path, redact(sql.url))], folder=folder)
+
+
+def _separator(recipe: Recipe) -> str:
+    """Return what separates the fields of a CSV that is made here, so that it reads as the recipe's own."""
+    return recipe.data.separator or (";" if recipe.data.decimal == "," else ",")
+
+
+def _spooled(kind: str, origin: str, content: bytes, notice: str = "") -> Source:
+    """Return bytes as a source of one file."""
+    folder = tempfile.TemporaryDirectory(prefix="recipeline-")
+    path = Path(folder.name) / "rows"
+    path.write_bytes(content)
+    return Source(kind, origin, [RowPath(path, redact(origin))], notice, folder)
+
+
+def _call(path: str, params: dict[str, Any], recipe: Recipe, key: str) -> bytes:
+    """Return the table that the function at `path` makes, as a CSV that the recipe reads; the recipe names it at `key`."""
+    where = recipe.at(key)
     try:
         table = import_object(path, where=where)(**params)
     except TypeError as error:
@@ -141,32 +231,14 @@ def _call(path: str, params: dict[str, Any], where: str) -> bytes:
             fix=f"See the parameters of {path}.",
         ) from None
     table = getattr(table, "frame", table)  # scikit-learn's loaders return a Bunch
-    content: bytes = table.to_csv(index=False).encode()
-    return content
+    content: bytes = table.to_csv(index=False, sep=_separator(recipe), decimal=recipe.data.decimal).encode()
+    return content if recipe.data.encoding == "utf-8" else codecs.BOM_UTF8 + content
 
 
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise missing_file(path) from None
-    except IsADirectoryError:
-        raise DataError("data must be a file.", got=f"the directory '{path}'", fix="Name the file in it.") from None
-    except OSError as error:
-        raise DataError(
-            "data must be a readable file.",
-            got=f"'{path}' ({error.strerror})",
-            fix="Check the file and its permissions.",
-        ) from None
-
-
-def _fetch_uri(uri: str) -> bytes:
-    """Return the bytes at a URI that requests, MLflow or pandas can read."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = copy_uri(uri, Path(folder))
-        if path.is_dir():
-            raise DataError("data must be a file.", got=f"the folder '{redact(uri)}'", fix="Name the file in it.")
-        return path.read_bytes()
+def _fetch_uri(uri: str, seconds: float) -> Source:
+    """Return what is at a URI that requests, MLflow or pandas can read: a file, or a folder of them."""
+    folder = tempfile.TemporaryDirectory(prefix="recipeline-")
+    return Source("file", uri, list_files([copy_uri(uri, Path(folder.name), seconds=seconds)], uri), folder=folder)
 
 
 def fetch_download(download: Download, cache: Path, *, seconds: float = DOWNLOAD_SECONDS) -> bytes:

@@ -17,11 +17,11 @@ from recipeline.errors import DataError, UsageError
 
 
 def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the training and test rows of `table`, each with the original index and in the original order.
+    """Return the training and test rows of `table`, with index and order kept.
 
-    grouped: a row is a test row where a hash of its features and the seed falls below `test_size`, so equal rows stay
-    together, the share is `test_size` up to chance, and a row stays put when others are added, removed or reordered (with
-    `split.tolerance`, where they join no groups).
+    grouped: a row is a test row if a hash of its features and the seed is below `test_size`, so equal rows stay
+    together, the share is `test_size` up to chance, and a row keeps its side when others are added, removed or reordered (with
+    `split.tolerance`, if they join no groups).
     With `split.group`, groups are test rows in the order of such hashes until they hold about `test_size` of the rows: there
     may be too few of them to leave it to chance.
     With `split.time`, the test rows are those from an instant on, such that they are about `test_size` of the rows; training
@@ -32,7 +32,7 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     Raises
     ------
     UsageError : `split.custom` leads nowhere, or what it returns is no choice of rows.
-    DataError : either side would hold too few distinct rows for the folds of the recipe, or the target does not vary in a fold.
+    DataError : either side has too few distinct rows for the folds of the recipe, or the target does not vary in a fold.
     """
     if recipe.split.time and method != "random":
         train, test = _split_by_time(table, recipe)
@@ -148,7 +148,7 @@ def _fractions(groups: np.ndarray, seed: int) -> np.ndarray:
 
 
 def cv_folds(train: pd.DataFrame, recipe: Recipe, method: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (fit, score) row positions of each fold, with the same grouping as the split that made `train`."""
+    """Yield (fit, score) row positions of each fold, grouped as the split `method`."""
     n_splits, seed = recipe.cv.folds, recipe.random_state
     if method == "random":
         yield from KFold(n_splits, shuffle=True, random_state=seed).split(train)

@@ -17,7 +17,6 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from recipeline.errors import UnavailableError, causes
-from recipeline.escape import is_remote
 
 #: And a file at a URI of the user's this many.
 URI_SECONDS = 60.0
@@ -49,20 +48,6 @@ class NoConnectionError(UnavailableError):
             got=f"no connection ({reason})",
             fix=f"Check the network, or name a file with {parameter}=PATH.",
         )
-
-
-def local_path(data: str, folder: Path) -> Path | None:
-    """Return the path that `data` names, a relative one in `folder`; None where it is a URI of another place."""
-    if data.startswith("file:"):
-        return Path(unquote(urlsplit(data).path))
-    return None if is_remote(data) else folder / _expand_user(Path(data))
-
-
-def _expand_user(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError:  # there is no such user, and so no such file
-        return path
 
 
 def copy_uri(uri: str, folder: Path, *, parameter: str = "data", seconds: float = 0.0) -> Path:

@@ -1,4 +1,4 @@
-"""Tables of any size, written whole or not at all. The same rows are the same bytes."""
+"""Tables of any size, written whole or not at all, with reproducible bytes."""
 
 from __future__ import annotations
 
@@ -29,19 +29,22 @@ Write = Callable[[pa.RecordBatch], None]
 
 
 def check_output(path: Path, inputs: Sequence[Path]) -> None:
-    """Raise UsageError where `path` cannot be written, or is one of `inputs`, or among the files of an input folder."""
+    """Raise UsageError if `path` cannot be written or is one of the inputs.
+
+    Files of an input folder are inputs too.
+    """
     if not path.parent.is_dir():
         raise UsageError(
-            "output must lie in a folder that exists.", got=f"'{path}'", fix=f"Make it with `mkdir -p '{path.parent}'`."
+            "output must lie in a folder that exists.", got=f"'{path}'", fix=f"Create it: mkdir -p '{path.parent}'."
         )
     if path.exists() and not path.is_file():
-        raise UsageError("output must be a file.", got=f"'{path}', which is none,", fix="Name a file.")
+        raise UsageError("output must be a file.", got=f"'{path}', which is not,", fix="Name a file.")
     for other in inputs:
         if path.exists() and path.samefile(other):
-            raise UsageError("output must be another file than the input.", got=f"'{path}'", fix="Name another one.")
+            raise UsageError("output must differ from the input.", got=f"'{path}'", fix="Name another file.")
         if other.is_dir() and path.resolve().is_relative_to(other.resolve()):
             raise UsageError(
-                "output must lie outside of the input folder, or it would be input the next time.",
+                "output must lie outside of the input folder.",
                 got=f"'{path}'",
                 fix="Name another folder with output=.",
             )
@@ -59,7 +62,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of a table that is written: as a CSV's first line, with its separator, and as a schema."""
+    """The columns of an output table: CSV header with separator, and schema."""
 
     header: str
     separator: str
@@ -73,14 +76,14 @@ class Layout:
 
 @contextmanager
 def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
-    """Give the function that writes rows to `path`: CSV (compressed where it ends in .gz) or Parquet, by its suffix.
+    """Yield a function that writes rows to `path` as CSV or Parquet, by suffix.
 
-    The file is there whole after the block, in the place of what was there before, or, where the block raises, not at all. The
-    same rows are the same bytes.
+    A CSV is compressed if its name ends in .gz. The file replaces an existing one at the end of the block; if the block raises,
+    it is not written. The same rows give the same bytes.
 
     Raises
     ------
-    UnavailableError : it cannot be written, because the disk is full for instance.
+    UnavailableError : it cannot be written, for example because the disk is full.
     """
     path = path.resolve()  # a link stays one
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -126,9 +129,8 @@ def _as_unwritable(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UnavailableError(
-            f"output must be a file that can be written: {path}.",
-            got=f"'{error.strerror or error}'",
-            fix="Make room, or name a file in another folder.",
+            f"output cannot be written to {path}: {error.strerror or error}.",
+            fix="Free disk space, or name a file in another folder.",
         ) from None
 
 

@@ -1,1 +1,1 @@
-"""Evaluation on the test rows: scores, gates, diagnosis, inspection and the model card."""
+"""Evaluation on test rows: scores, gates, diagnosis, inspection, model card."""

@@ -45,6 +45,8 @@ class ModelCard:
     """What whoever wants to use a model must know."""
 
     parts: tuple[Part, ...]
+    #: One line, which lists of versions show.
+    headline: str = ""
 
     def as_markdown(self) -> str:
         """Return the card as Markdown; text of the data cannot become HTML in it."""
@@ -53,11 +55,11 @@ class ModelCard:
             lines = "\n".join(f"- {for_markdown(line)}" for line in part.lines)
             code = f"\n\n```python\n{part.code}\n```" if part.code else ""
             texts.append(f"## {part.title}\n\n{lines}{code}")
-        return "\n\n".join(texts)
+        return "\n\n".join([for_markdown(self.headline), *texts] if self.headline else texts)
 
     def as_description(self) -> str:
         """Return the Markdown, as much of it as every store takes."""
-        text, more = self.as_markdown(), "\n\n… the whole of it is model_card.md of the run of register."
+        text, more = self.as_markdown(), "\n\n… the full text is model_card.md of the run of register."
         return text if len(text) <= DESCRIPTION_LENGTH else text[: DESCRIPTION_LENGTH - len(more)] + more
 
 
@@ -79,20 +81,27 @@ def write_model_card(
                 "Intended use",
                 (
                     said.intended_use or f"To predict {recipe.target} for rows like those it was trained on.",
-                    f"Not for: {said.out_of_scope or 'rows unlike those; values beyond the ranges below are guesses.'}",
+                    f"Not for: {said.out_of_scope or 'other rows; predictions outside of the ranges below extrapolate.'}",
                 ),
             ),
             Part("Data", _data(recipe, metrics, info, tags)),
             Part("Metrics", _metrics(metrics)),
             Part("Limits", _limits(recipe, metrics, diagnosis)),
-            Part("Ethical considerations", (said.ethics or "The recipe names none; whoever uses the model must.",)),
+            Part("Ethical considerations", (said.ethics or "Not stated in the recipe; users of the model must consider it.",)),
             Part(
-                "How to call it",
+                "Use",
                 ("As a service: make serve, then POST rows to /predict. A file of rows: make predict.",),
                 _example(recipe, info),
             ),
-        )
+        ),
+        _headline(metrics, tags),
     )
+
+
+def _headline(metrics: Metrics, tags: Mapping[str, str | float]) -> str:
+    best, rows = metrics.best, "SYNTHETIC rows" if tags["data_source"] == SYNTHETIC else "rows"
+    scores = f"test R2 {best.r2:.4f}, RMSE {best.rmse:.4f}, MAE {best.mae:.4f}"
+    return f"{best.candidate}: {scores} on {metrics.test_rows:,} {rows}"
 
 
 def _model(recipe: Recipe, metrics: Metrics, tags: Mapping[str, str | float]) -> tuple[str, ...]:
@@ -100,7 +109,7 @@ def _model(recipe: Recipe, metrics: Metrics, tags: Mapping[str, str | float]) ->
     unit = f" ({target.unit})" if target.unit else ""
     members = recipe.candidates[best.candidate].members
     made_of = f", the mean of {', '.join(members)}," if members else ""
-    made_up = ("Trained on SYNTHETIC rows: no score here says anything about real ones.",)
+    made_up = ("Trained on SYNTHETIC rows: the scores do not apply to real rows.",)
     return (
         *(made_up if tags["data_source"] == SYNTHETIC else ()),
         f"{best.candidate}{made_of} predicts {recipe.target}{unit} from {len(recipe.features)} columns.",
@@ -127,7 +136,7 @@ def _twins(metrics: Metrics) -> str:
         return ", none of which has a twin in training"
     honest = leaks.r2_without_twin[metrics.best.candidate]
     told = f": R2 without them {honest:.4f}" if honest is not None else ""
-    return f", of which {leaks.leaked_rows:,} have a twin in training, and flatter every score{told}"
+    return f", of which {leaks.leaked_rows:,} have a twin in training, which makes scores optimistic{told}"
 
 
 def _metrics(metrics: Metrics) -> tuple[str, ...]:
@@ -138,8 +147,8 @@ def _metrics(metrics: Metrics) -> tuple[str, ...]:
     return (
         f"Test R2 {best.r2:.4f} (95 % interval {low:.3f} to {high:.3f}), RMSE {best.rmse:.4f}, MAE {best.mae:.4f}.",
         f"Cross-validated R2 {scores.cv_mean_score:.4f} ± {scores.cv_std:.4f}.",
-        f"{within}; RMSE of always saying the mean: {metrics.mean_predictor.rmse:.4f}.",
-        f"Its 90 % interval held {100 * interval.coverage:.1f} % of the test rows; its mean width is "
+        f"{within}; RMSE of the mean predictor: {metrics.mean_predictor.rmse:.4f}.",
+        f"Its 90 % interval covered {100 * interval.coverage:.1f} % of the test rows; its mean width is "
         f"{interval.mean_width:.2f}.",
     )
 
@@ -155,9 +164,9 @@ def _limits(recipe: Recipe, metrics: Metrics, diagnosis: Diagnosis | None) -> tu
         f"{abs(it.bias):.2f} too {'high' if it.bias > 0 else 'low'}."
         for name, it in sorted(worse, key=lambda pair: -pair[1].mae)[:_NAMED]
     ]
-    none = f"No part of the test rows that was looked at errs more than {MUCH_WORSE:g} times as much as all of them."
+    none = f"No examined slice of the test rows has more than {MUCH_WORSE:g} times the overall error."
     least = [
-        f"Of all ranges, the interval held fewest test rows at predictions of {worst.from_:.2f} to {worst.to:.2f}: "
+        f"The interval's coverage is lowest at predictions of {worst.from_:.2f} to {worst.to:.2f}: "
         f"{100 * worst.interval_coverage:.0f} % of {worst.rows}."
         for worst in sorted(diagnosis.by_predicted if diagnosis else (), key=lambda entry: entry.interval_coverage)[:1]
     ]

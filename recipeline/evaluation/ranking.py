@@ -1,4 +1,4 @@
-"""How sure the order of compared candidates is, and what they are worth to each other."""
+"""The certainty of the ranking of candidates, and the gain of their means."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ def resample_best(
     seed: int,
     weights: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return in which share of `draws` bootstrap samples of distinct rows each result has the least squared error out of fold.
+    """Return how often each result has the least out-of-fold squared error.
 
-    `groups` tells which rows are copies of each other: they are drawn together. The models are not fitted anew, so the order
-    looks surer than it is. Rows without a prediction, the earliest ones over time, are left out.
+    The share is over `draws` bootstrap samples of distinct rows. Rows with equal `groups` are copies and are drawn
+    together. The models are not refitted, so that the certainty is overestimated. Rows without a prediction, the earliest
+    ones over time, are left out.
     """
     scored = ~np.isnan(results[0].out_of_fold)
     _, group = np.unique(groups[scored], return_inverse=True)
@@ -51,9 +52,9 @@ def resample_best(
 
 
 def gains_with_best(ranked: list[Result], target: np.ndarray, weights: np.ndarray | None = None) -> list[float]:
-    """Return how much R2 out of fold gains when each result is averaged with the first, the best one; 0 for that itself.
+    """Return the gain in out-of-fold R2 of each result's mean with the best one.
 
-    Rows without a prediction, the earliest ones over time, are left out.
+    The best is the first; its own gain is 0. Rows without a prediction, the earliest ones over time, are left out.
     """
     best = ranked[0].out_of_fold
     scored = ~np.isnan(best)
@@ -68,7 +69,7 @@ def gains_with_best(ranked: list[Result], target: np.ndarray, weights: np.ndarra
 def tabulate_results(
     ranked: Sequence[Result], runs: Mapping[str, Mapping[str, str]], best_shares: np.ndarray, gains: Sequence[float]
 ) -> pd.DataFrame:
-    """Return the leaderboard: a row for each result, as ranked, with its folds, its times and the IDs of its run and model."""
+    """Return the leaderboard: folds, times, run ID and model ID of each result."""
     rows = [
         {
             "candidate": result.name,
@@ -88,5 +89,8 @@ def tabulate_results(
 
 
 def join_out_of_fold(train: pd.DataFrame, target: str, ranked: Sequence[Result]) -> pd.DataFrame:
-    """Return the target and each result's out-of-fold prediction, by the row's index in the data set; NaN where it has none."""
+    """Return the target and each result's out-of-fold prediction by row index.
+
+    The earliest rows have none over time: NaN.
+    """
     return pd.DataFrame({"target": train[target], **{f"predicted {result.name}": result.out_of_fold for result in ranked}})

@@ -161,8 +161,8 @@ class FeatureCoverage:
     """The share of test rows inside the interval where a feature's values are in a range, or are one value."""
 
     feature: str
-    from_: str | float
-    to: str | float
+    from_: str | float | bool
+    to: str | float | bool
     rows: int
     coverage: float
 

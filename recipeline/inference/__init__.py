@@ -1,1 +1,1 @@
-"""Predictions of fitted models: rows checked, answers, intervals, golden rows and trusted types."""
+"""Predictions of fitted models: row checks, intervals, golden rows, trust."""

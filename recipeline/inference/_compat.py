@@ -1,9 +1,9 @@
-"""Private parts of scikit-learn that this library uses, all of them; each was seen in scikit-learn 1.6 to 1.9.
+"""Private parts of scikit-learn that the library relies on (1.6 to 1.9).
 
-They may change with any release of scikit-learn: `tests/inference/test_compat.py` tries each. Where one is gone, a model that
-needs it is asked by scikit-learn itself, and a parameter is checked when the candidate is fitted.
+They may change with any release of scikit-learn: `tests/inference/test_compat.py` tries each. Where one is missing, a model
+that needs it is called through scikit-learn itself, and a parameter is checked when the candidate is fitted.
 
-A part is imported when it is first asked for: who only wants the names of types waits for nothing.
+A part is imported on first use, so that the names of types are available at once.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def __getattr__(name: str) -> Any:
 
 @dataclass(frozen=True)
 class Fields:
-    """What a tree's array of nodes calls them."""
+    """The field names of a tree's array of nodes."""
 
     left: str
     right: str
@@ -152,26 +152,37 @@ IS_LEAF, IS_CATEGORICAL, VALUE = "is_leaf", "is_categorical", "value"
 
 @dataclass(slots=True)
 class Stage:
-    """What `predict_stages` wants of an estimator."""
+    """The part of an estimator that `predict_stages` uses."""
 
     tree_: Any
 
 
 def tree_parts(tree: Any) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return the nodes of a fitted tree's `tree_`, with the fields `TREE`; their values (nodes, outputs, 1); its depth."""
+    """Return the nodes, the values (nodes, outputs, 1) and the depth of a tree.
+
+    `tree` is a fitted `tree_`; nodes have the fields `TREE`.
+    """
     state = tree.__getstate__()
     return state["nodes"], state["values"], int(state["max_depth"])
 
 
 def make_tree(width: int, nodes: np.ndarray, values: np.ndarray, depth: int) -> Any:
-    """Return a tree over `width` columns with one output, made of such nodes and their values, (nodes,)."""
+    """Return a tree over `width` columns with one output from nodes and values.
+
+    Values have shape (nodes,).
+    """
     made = sys.modules[__name__].Tree(width, np.array([1], dtype=np.intp), 1)
     made.__setstate__({"max_depth": depth, "node_count": len(nodes), "nodes": nodes, "values": values.reshape(-1, 1, 1)})
     return made
 
 
 def histogram_nodes(model: HistGradientBoostingRegressor) -> list[np.ndarray]:
-    """Return the nodes of each tree of a fitted model with one output. Raises ValueError where it has several."""
+    """Return the nodes of each tree of a fitted model with one output.
+
+    Raises
+    ------
+    ValueError : it has several outputs.
+    """
     return [tree.nodes for (tree,) in model._predictors]
 
 
@@ -186,11 +197,11 @@ def was_fitted_to_sparse_rows(model: SVR) -> bool:
 
 
 def kernel_gamma(model: SVR) -> float:
-    """Return gamma as it was found when the model was fitted: a number, also where the parameter is "scale"."""
+    """Return the fitted gamma as a number, also for the parameter "scale"."""
     return float(model._gamma)
 
 
 def parameter_rules(estimator: BaseEstimator) -> Mapping[str, Any] | None:
-    """Return the rules that `fit` holds the estimator's parameters against; None where it has none."""
+    """Return the rules of the estimator's parameters that `fit` checks, or None."""
     rules = getattr(estimator, "_parameter_constraints", None)
     return rules if isinstance(rules, dict) and not isinstance(estimator, type) else None

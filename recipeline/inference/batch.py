@@ -8,24 +8,21 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recipeline.data.causes import Groups, compare_names
 from recipeline.data.prefetch import read_ahead, write_behind
-from recipeline.data.readers import Piece, Table
+from recipeline.data.reading.pieces import Piece, Table
 from recipeline.data.writers import Layout, Write, is_parquet, open_sink
 from recipeline.errors import DataError, guess
 from recipeline.inference.predictor import Asked
 from recipeline.inference.row_checks import Checked, Fault, check_rows, is_unseen
 
 ROW, FAULT, FILE = "row", "fault", "file"
-
-#: How many faults an error message lists.
-LISTED = 20
 
 
 @dataclass
@@ -34,8 +31,7 @@ class Tally:
 
     rows: int = 0
     rejected: int = 0
-    faults: int = 0
-    listed: list[str] = field(default_factory=list)
+    groups: Groups = field(default_factory=Groups)
     unseen: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -43,17 +39,21 @@ class Tally:
         """The number of rows that were predicted."""
         return self.rows - self.rejected
 
+    @property
+    def faults(self) -> int:
+        """The number of places where a rule is broken."""
+        return self.groups.count
+
 
 class BadRowsError(DataError):
     """Rows break the rules of the model's columns."""
 
     def __init__(self, tally: Tally, origin: str) -> None:
-        more = [f"and {tally.faults - LISTED} more."] if tally.faults > LISTED else []
         super().__init__(
             f"{origin} must follow the rules of the model's columns, "
             f"and breaks them in {tally.faults} {'place' if tally.faults == 1 else 'places'}.",
             fix="Correct the rows (row 1 is the first below the header), or set them aside with on_bad_rows=reject.",
-            details=[*tally.listed, *more],
+            details=tally.groups.lines(tally.rows),
         )
 
 
@@ -100,15 +100,16 @@ class Job:
         """Check, predict and write the rows of a piece."""
         rows = piece.rows.select(self._columns)
         checked = check_rows(rows, self.asked.features)
-        ragged = (Fault(row.number, f"must have {len(self._columns)} fields. Got {row.found} instead.") for row in piece.ragged)
-        faults = heapq.merge(checked.faults(piece.numbers), ragged, key=lambda fault: fault.row)
+        where = f"{table.name}, " if table.name else ""
         tally.rows += rows.num_rows + len(piece.ragged)
-        tally.faults += checked.count + len(piece.ragged)
+        checked.count_into(tally.groups, piece.numbers, where)
+        for line in piece.ragged:
+            tally.groups.add("", line.rule, line.got, line.number, where=where)
         if reject is None and tally.faults:  # the rest is only looked at
-            where = f"{table.name}, " if table.name else ""
-            tally.listed += [f"{where}row {fault.row}, {fault.text}" for fault in islice(faults, LISTED - len(tally.listed))]
             return
         if reject is not None and (checked.count or piece.ragged):
+            ragged = (Fault(line.number, line.fault) for line in piece.ragged)
+            faults = heapq.merge(checked.faults(piece.numbers), ragged, key=lambda fault: fault.row)
             rejected = self._rejected(checked, piece, table, faults)
             tally.rejected += rejected.num_rows
             reject(rejected)
@@ -189,13 +190,14 @@ class Job:
     def _check_columns(self, table: Table) -> None:
         """Raise DataError where a table lacks a feature, has a column that is to be added, or others than the first one."""
         found = table.file.columns
-        missing = [name for name in self.asked.names if name not in found]
+        missing = compare_names(found, self.asked.names, may_have_others=True)
         if missing:
+            name = missing[0].column
             raise DataError(
                 f"{table.label} must have the model's columns.",
-                got=f"none of the name '{missing[0]}'",
-                fix=f"{guess(missing[0], sorted(set(found) - set(self.asked.names)))}Add or rename what is missing.",
-                details=[f"{name}: the column must be there." for name in missing],
+                got=f"none of the name '{name}'",
+                fix=f"{guess(name, sorted(set(found) - set(self.asked.names)))}Add or rename what is missing.",
+                details=[f"{fault.column}: {fault.rule}. Got {fault.got} instead." for fault in missing],
             )
         added = [name for name, _ in (*self.asked.columns, *(self._reject_columns if self.rejects else ()))]
         taken = [name for name in added if name in found]

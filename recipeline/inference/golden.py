@@ -1,4 +1,4 @@
-"""Golden rows: what a model answered when it was evaluated, and what any copy of it must answer ever after."""
+"""Golden rows: answers at evaluation that every copy of a model must reproduce."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _RELATIVE, _ROUNDING = 1e-9, 1e-14
 def choose_golden(
     test: pd.DataFrame, predicted: np.ndarray, limits: tuple[np.ndarray, np.ndarray], recipe: Recipe
 ) -> pd.DataFrame:
-    """Return test rows, spread over the range of predictions, with what any copy of the model must answer.
+    """Return test rows over the range of predictions with the model's answers.
 
-    That is the `prediction`, and its interval, `prediction_lower` and `prediction_upper`.
+    The answers are `prediction`, and its interval, `prediction_lower` and `prediction_upper`.
     """
     order = np.argsort(predicted, kind="stable")
     chosen = order[np.unique(np.linspace(0, len(order) - 1, GOLDEN_ROWS).astype(int))]
@@ -42,14 +42,17 @@ def has_limits(golden: pd.DataFrame) -> bool:
 
 
 def limits_golden(interval: Interval, golden: pd.DataFrame, columns: Columns) -> bool:
-    """Whether the interval around the golden predictions is what it was when they were chosen."""
+    """Whether the interval around the golden predictions is reproduced."""
     rows = columns.matrix(golden)
     limits = interval.around(golden[PREDICTION].to_numpy(), rows)
     return _alike(np.array(limits), golden[list(LIMITS)].to_numpy().T)
 
 
 def _alike(answers: np.ndarray, expected: np.ndarray) -> bool:
-    """Whether answers are equal to 1e-9 of their standard deviation, and to rounding, wherever the target's zero is."""
+    """Whether answers are equal to 1e-9 of their standard deviation and rounding.
+
+    The target's origin has no influence.
+    """
     allowed = _RELATIVE * float(np.std(expected)) + _ROUNDING * float(np.abs(expected).max())
     return bool(np.allclose(answers, expected, rtol=0, atol=allowed))
 

@@ -13,6 +13,7 @@ import pandas as pd
 from recipeline.config.recipe import Recipe
 from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.numbers import missing_codes
+from recipeline.data.reading.formats import PLAIN, Format
 from recipeline.inference.interval import FittedInterval, Interval
 from recipeline.inference.kinds.base import Kind
 from recipeline.inference.kinds.every import KINDS
@@ -26,9 +27,10 @@ Value = str | float | bool | None
 class Feature:
     """A column that the model takes: what is possible at all (`min`, `max`), and what the model has seen; None: not known.
 
-    `na` are the words that stand for a missing value. `min` and `max` are of numbers; `train_min` and `train_max` are codes, as
-    `recipeline.inference.kinds` defines them for each `type`. `values` are all that a category may have, `categories` those
-    that it had, with their `counts`; `quantiles` are of numbers, by their share.
+    `na` are the words that stand for a missing value, `decimal` is the mark before the fraction of a number that is text. `min`
+    and `max` are of numbers; `train_min` and `train_max` are codes, as `recipeline.inference.kinds` defines them for a `type`.
+    `values` are all that a category may have, `categories` those that it had, with their `counts`; `quantiles` are of numbers,
+    by their share; `has_time` is of dates: whether a training row's has a time.
     """
 
     name: str
@@ -43,8 +45,10 @@ class Feature:
     values: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
     categories: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
     format: str = field(default="", metadata=LEFT_OUT)
+    decimal: str = field(default=".", metadata=LEFT_OUT)
     quantiles: Mapping[str, float | None] | None = field(default=None, metadata=LEFT_OUT)
     counts: tuple[int, ...] | None = field(default=None, metadata=LEFT_OUT)
+    has_time: bool | None = field(default=None, metadata=LEFT_OUT)
 
     @cached_property
     def kind(self) -> Kind:
@@ -54,7 +58,7 @@ class Feature:
     @property
     def is_numeric(self) -> bool:
         """Whether its codes are the numbers that the model takes."""
-        return READERS[self.type].is_numeric
+        return READERS.get(self.type, READERS["number"]).is_numeric
 
     @cached_property
     def places(self) -> Mapping[str, int]:
@@ -129,8 +133,8 @@ class Target:
 class ModelInfo:
     """What whoever serves a model must know of it, as model_info.json has it.
 
-    `sample` is a row by feature, None where a value is missing; `interval` is None of a model that has none.
-    `other_columns` are those of the training rows that the model does not take.
+    `sample` is a row by feature, None where a value is missing; `interval` is None of a model that has none; `csv` is how a CSV
+    is written that does not say so itself. `other_columns` are those of the training rows that the model does not take.
     """
 
     target: Target
@@ -138,6 +142,7 @@ class ModelInfo:
     candidate: str = ""
     interval: FittedInterval | None = None
     sample: Mapping[str, Value] = field(default_factory=dict)
+    csv: Format = field(default=PLAIN, metadata=LEFT_OUT)
     other_columns: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
 
 
@@ -161,6 +166,7 @@ def describe_model(
         features=features,
         interval=interval.describe(coverage, test_rows),
         sample=choose_sample(codes, features),
+        csv=Format.of(recipe.data),
         other_columns=recipe.other_columns,
     )
 
@@ -182,6 +188,7 @@ def describe_feature(recipe: Recipe, name: str, values: pd.Series) -> Feature:
         max=column.max,
         values=tuple(column.values),
         format=column.format,
+        decimal=column.decimal,
         **vars(KINDS[column.type].learn(values)),
     )
 

@@ -28,11 +28,11 @@ _CHECKED_ROWS = 100
 
 
 class Predictor:
-    """A fitted model as a function of an array, on `threads` threads; its answers do not depend on how many there are.
+    """A fitted model as a function of an array, on `threads` threads.
 
-    The model is asked through its compiled form where there is one that answers as the model does. Pure forests are asked
-    themselves where there are threads, because scikit-learn lets go of the interpreter while it walks a tree; and they are
-    asked in the order of the leaves of their first trees: similar rows take similar ways, a third faster on distinct rows.
+    Answers do not depend on the number of threads. The compiled form is used if its answers equal the model's. Pure forests
+    are called directly where there are threads, because scikit-learn releases the interpreter lock while it walks a tree;
+    their rows are sorted by the leaves of the first trees: similar rows take similar ways, a third faster on distinct rows.
     """
 
     def __init__(self, model: Any, columns: Columns, *, threads: int = 1) -> None:
@@ -45,7 +45,9 @@ class Predictor:
         self._is_checked = False
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """Return the predictions, (rows,), of codes, (rows, features); NaN is for the model to take or to refuse.
+        """Return the predictions, (rows,), of float64 rows, (rows, features).
+
+        NaN is passed to the model.
 
         Raises
         ------
@@ -90,21 +92,20 @@ class Predictor:
             return np.asarray(self._model.predict(self._columns.frame(rows)), dtype=np.float64)
         except ValueError as error:
             raise DataError(
-                "The model must be able to predict every row.",
-                got=f"'{' '.join(str(error).split())[:200]}'",
-                fix="Correct the rows, or ask another model with model_uri=.",
+                f"The model refuses the rows: {' '.join(str(error).split())[:200].rstrip('.')}.",
+                fix="Correct the rows, or choose another model with model_uri=.",
             ) from None
 
 
 def _is_plain(rows: np.ndarray) -> np.ndarray:
-    """Return which rows a compiled model takes: without NaN, and nothing too large for float32."""
+    """Return a mask of rows for a compiled model: no NaN, within float32."""
     plain: np.ndarray = (np.abs(rows) < np.finfo(np.float32).max).all(axis=1)
     return plain
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The model that is asked: its features, in its order, the function that predicts, and what is said of its answers."""
+    """A loaded model: features in order, prediction function, version, interval."""
 
     features: tuple[Feature, ...]
     predict: Callable[[np.ndarray], np.ndarray]
@@ -113,12 +114,12 @@ class Asked:
 
     @property
     def names(self) -> list[str]:
-        """The features' names."""
+        """The names of the features."""
         return [feature.name for feature in self.features]
 
     @property
     def columns(self) -> list[tuple[str, pa.DataType]]:
-        """The columns that the answers are."""
+        """The columns of the answers."""
         limits = LIMITS if self.interval else ()
         return [*((name, pa.float64()) for name in (PREDICTION, *limits)), (VERSION, pa.string())]
 

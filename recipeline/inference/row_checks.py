@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from recipeline.data.causes import Groups
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.numbers import show_field
 from recipeline.errors import DataError
@@ -66,6 +67,20 @@ class Checked:
             got = show_field(self.rows.column(feature.name)[int(row)].as_py(), is_number=is_number)
             rule = self.rules[int(column)][self.broken[row, column] - 1]
             yield Fault(int(numbers[row]), f"{feature.name}: {rule}. Got {got} instead.")
+
+    def count_into(self, groups: Groups, numbers: np.ndarray, where: str) -> None:
+        """Count the faults by column and cause; `numbers` are the rows', `where` names their file."""
+        if self.broken is None:
+            return
+        for place, rules in self.rules.items():
+            feature = self.features[place]
+            for number, rule in enumerate(rules, 1):
+                rows = np.flatnonzero(self.broken[:, place] == number)
+                if len(rows):
+                    fields = self.rows.column(feature.name).take(pa.array(rows))
+                    is_number = feature.is_numeric and not np.isnan(self.codes[rows[0], place])
+                    more = {"where": where, "decimal": feature.decimal}
+                    groups.add_values(feature.name, rule, fields, numbers[rows], is_number=is_number, **more)
 
 
 def check_rows(rows: pa.RecordBatch, features: Sequence[Feature]) -> Checked:

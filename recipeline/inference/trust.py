@@ -1,4 +1,7 @@
-"""Which types a saved model may be made of, and how one is read: the one list and the one reader of all commands."""
+"""The types that a saved model may be made of, and the reader of models.
+
+All commands use this list and this reader.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,13 @@ class RefusedModel(UnavailableError):
 
 
 def types_to_trust(model: Any, trusted: Collection[str] = ()) -> list[str]:
-    """Return the types that skops must be told to trust in order to load `model`; it is written once to find out.
+    """Return the types that skops must be told to trust to load `model`.
+
+    The model is written once to find them.
 
     Parameters
     ----------
-    trusted : what may be among them besides TRUSTED: `service.trusted_types` of the profile.
+    trusted : further types that it may have besides TRUSTED: `service.trusted_types` of the profile.
 
     Raises
     ------
@@ -49,13 +54,15 @@ def types_to_trust(model: Any, trusted: Collection[str] = ()) -> list[str]:
 
 
 def read_model(folder: Path, trusted: Collection[str] = (), *, name: str = "The model") -> Any:
-    """Return the scikit-learn model in a folder that MLflow wrote. No pickle is read, and no code of the folder is run.
+    """Return the scikit-learn model in a folder that MLflow wrote.
+
+    No pickle is read, and no code of the folder is run.
 
     Parameters
     ----------
-    trusted : types that it may be made of besides TRUSTED and what skops trusts by itself. The list in the folder is not
+    trusted : types that it may be made of besides TRUSTED and those that skops trusts by itself. The list in the folder is not
         used: whoever can write a model can write its list.
-    name : what sentences call it.
+    name : the model's name in error messages.
 
     Raises
     ------
@@ -82,7 +89,10 @@ def read_model(folder: Path, trusted: Collection[str] = (), *, name: str = "The 
 
 
 def read_skops(file: Path, trusted: Collection[str] = (), *, name: str = "") -> Any:
-    """Return what is in a skops file, built only after all of its types are known to be trusted; see `read_model`."""
+    """Return the content of a skops file after a check of all its types.
+
+    See `read_model`.
+    """
     import skops.io
 
     name = name or f"The file {file.name}"
@@ -104,7 +114,7 @@ def _foreign(types: Collection[str], trusted: Collection[str]) -> str:
 
 def _broken(name: str, error: object) -> RefusedModel:
     fix = "Register a new version, or restore its files."
-    return RefusedModel(f"{name} must be there and whole.", got=f"'{_short(error)}'", fix=fix)
+    return RefusedModel(f"{name} is missing or damaged: {_short(error).rstrip('.')}.", fix=fix)
 
 
 def _short(error: object) -> str:

@@ -226,7 +226,7 @@ def _unpack(source: Path, database: Path, artifacts: Path, tick: Callable[[str],
                 for count, member in enumerate(archive, start=1):
                     tick(f"{count:,} files unpacked")
                     if not member.isdir():  # made for its files
-                        archive.extract(member, database if _part_of(member) == _DATABASE else artifacts, filter="data")
+                        _extract(archive, member, database if _part_of(member) == _DATABASE else artifacts)
         check_database(database / _DATABASE)
     except (EOFError, zlib.error, tarfile.TarError, sqlite3.Error, OSError) as error:
         if isinstance(error, OSError) and error.errno and source.is_file() and os.access(source, os.R_OK):
@@ -237,6 +237,17 @@ def _unpack(source: Path, database: Path, artifacts: Path, tick: Callable[[str],
         raise UnavailableError(
             "input must be a complete archive of `backup`.", got=f"'{source}' ({error})", fix="Name another archive."
         ) from None
+
+
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write a regular file of the archive below `folder`; the filters of tarfile are not in every Python 3.11."""
+    content, path = archive.extractfile(member), folder / member.name
+    assert content is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with content, path.open("wb") as file:
+        shutil.copyfileobj(content, file)
+    path.chmod(member.mode & 0o755 | 0o600)
+    os.utime(path, (member.mtime, member.mtime))
 
 
 def _part_of(member: tarfile.TarInfo) -> str:

@@ -1,4 +1,4 @@
-"""Copies of rows: which are observations of their own, and which the model learned from."""
+"""Copies of rows: independent observations, and rows known from training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _CHANCE = 0.999
 
 
 def row_keys(rows: np.ndarray, columns: Columns) -> np.ndarray:
-    """Return one key per row of codes, of shape (rows, columns), the same for equal rows; NaN equals NaN."""
+    """Return one key per row of shape (rows, names), equal for equal rows.
+
+    NaN equals NaN.
+    """
     return row_groups(columns.frame(rows))
 
 
@@ -28,7 +31,10 @@ def count_among(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Matched:
-    """Keys of later rows, which are `known` from training, and how many rows equal to each are `expected`."""
+    """Keys of later rows, which are `known` from training, and `expected` copies.
+
+    `expected` is the number of rows equal to each that the training rows predict.
+    """
 
     keys: np.ndarray
     known: np.ndarray
@@ -36,7 +42,10 @@ class Matched:
 
 
 def match_rows(rows: np.ndarray, reference: np.ndarray, columns: Columns, learned: np.ndarray | None = None) -> Matched:
-    """Match rows of codes with the reference's; `learned` are keys of other training rows."""
+    """Match rows of shape (rows, names) with the reference's.
+
+    `learned` are keys of further training rows.
+    """
     keys, of_reference = row_keys(rows, columns), row_keys(reference, columns)
     copies = count_among(keys, of_reference)
     known = (copies > 0) | np.isin(keys, () if learned is None else learned)
@@ -44,11 +53,13 @@ def match_rows(rows: np.ndarray, reference: np.ndarray, columns: Columns, learne
 
 
 def find_observations(keys: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Return which rows count in a test: of copies only as many as chance explains, at least one.
+    """Return which rows count in a test: copies up to the number chance explains.
+
+    At least one of them counts.
 
     Parameters
     ----------
-    expected : the number of rows equal to each that the training rows let expect: 0 for rows that no training row equals,
+    expected : the number of rows equal to each, estimated from the training rows: 0 for rows that no training row equals,
         which therefore count once; large in a table of few levels, where equal rows are different observations. A row counts
         up to the 99.9 % quantile of the Poisson distribution of that mean.
     """

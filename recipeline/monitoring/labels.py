@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
+from recipeline.data.causes import NO_NUMBER, as_sentence, cause_of, compare_names
 from recipeline.data.kinds.every import KINDS
-from recipeline.data.numbers import TEXT_TYPES, read_numbers
-from recipeline.data.readers import Table
+from recipeline.data.numbers import TEXT_TYPES, read_numbers, show_field
+from recipeline.data.reading.pieces import Table
 from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
 
@@ -50,16 +51,21 @@ def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), ru
     """
     labels = Labels()
     for table in tables:
-        missing = [name for name in (REQUEST_ID, target) if name not in table.file.columns]
+        missing = compare_names(table.file.columns, (REQUEST_ID, target), may_have_others=True)
         if missing:
             raise DataError(
                 f"{table.label} must have the columns {REQUEST_ID} and {target}.",
-                got=f"one without '{missing[0]}'",
+                got=missing[0].got,
                 fix="A label belongs to a request by the header X-Request-ID of its answer.",
             )
         for piece in table.file.pieces():
             if piece.ragged:
-                raise _no_label(table.label, piece.ragged[0].number)
+                line = piece.ragged[0]
+                raise DataError(
+                    f"{table.label} must be a table: each line {line.rule}.",
+                    got=f"{line.got} in row {line.number}",
+                    fix="Correct or remove that line.",
+                )
             rows = named_columns(piece.rows, table.file.columns)
             values = read_labels_of(rows[target], target, rule, na=na, label=table.label, numbers=piece.numbers)
             known = np.flatnonzero(~np.isnan(values))
@@ -100,8 +106,9 @@ def read_labels_of(
     for text, broken in kind.broken(read, asked):
         if broken.any():
             place = int(np.argmax(broken))
-            got = "none" if np.isnan(values[place]) else f"{values[place]:g} ({target} {text})"
-            raise _no_label(label, numbers[place], got)
+            got = show_field(column[place].as_py()) if np.isnan(values[place]) else f"{values[place]:g} ({target} {text})"
+            cause = cause_of(column[place].as_py(), asked.decimal) if text == NO_NUMBER else ""
+            raise _no_label(label, numbers[place], got, cause)
     return values
 
 
@@ -113,11 +120,11 @@ def _read_names(column: pa.Array) -> list[str]:
     return [name or "" for name in column.cast(pa.string()).to_pylist()]
 
 
-def _no_label(label: str, row: int, got: str = "none") -> DataError:
+def _no_label(label: str, row: int, got: str, cause: str) -> DataError:
     return DataError(
         f"{label} must hold a number for every label.",
         got=f"{got} in row {row}",
-        fix="Correct the row, or leave it empty where the label is not yet known.",
+        fix=f"{as_sentence(cause)}Correct the row, or leave it empty where the label is not yet known.",
     )
 
 

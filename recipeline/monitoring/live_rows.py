@@ -18,9 +18,9 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
+from recipeline.data.causes import refuse_unreadable, require_numbers
 from recipeline.data.kinds.every import KINDS
-from recipeline.data.numbers import refuse_unreadable, require_numbers
-from recipeline.data.readers import Piece, Table
+from recipeline.data.reading.pieces import Piece, Table
 from recipeline.errors import DataError
 from recipeline.inference.columns import Columns
 from recipeline.inference.golden import LIMITS, PREDICTION
@@ -192,12 +192,11 @@ class LiveTables:
         DataError : no feature is there.
         """
         names = [feature.name for feature in self.features]
-        found = [set(table.file.columns) for table in self.tables]
+        found = [set(table.file.columns) - table.file.index for table in self.tables]
         if not any(columns & set(names) for columns in found):
             raise DataError(
-                f"{self.tables[0].label} must have the columns of the model.",
-                got=f"none of {', '.join(names)}",
-                fix="Name a file with these in its header.",
+                f"{self.tables[0].label} has none of the model's columns.",
+                fix=f"Name a file with these in its header: {', '.join(names)}.",
             )
         verdicts: dict[str, WindowVerdict] = {name: DRIFT for name in names if any(name not in columns for columns in found)}
         others = sorted(set().union(*found) - set(names) - {self.target, *self.others} - OTHERS)
@@ -238,7 +237,8 @@ class LiveTables:
                 f"The column '{feature.name}' must hold {kind.noun}.", got=f"the type {values.type}", fix="Convert it."
             )
         read = kind.read(values, self.na, feature)
-        refuse_unreadable(values, read.unreadable, feature.name, kind.rule, rows=piece.numbers, label=table.label)
+        rule, decimal = kind.rule, feature.decimal
+        refuse_unreadable(values, read.unreadable, feature.name, rule, rows=piece.numbers, label=table.label, decimal=decimal)
         return feature.kind.encode(read.typed, feature)
 
     def _own(self, predicted: np.ndarray, rows: Mapping[str, pa.Array]) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""The format of the service's prediction log, which each line says: lines are split, joined and shipped without their file."""
+"""The format of the service's prediction log, written in each line.
+
+Lines are split, joined and shipped without their file, so that a header of a file would be lost.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,9 @@ _VERSION = re.compile(r"\d+(\.\w+)+")
 
 
 def is_readable(line: Mapping[str, Any], file: str) -> bool:
-    """Whether a line of `file` has a format that this version reads; one that says something else than a number has none.
+    """Whether this version reads a line of `file`.
+
+    A format that is no number is none.
 
     Raises
     ------

@@ -18,7 +18,7 @@ _WINDOW = re.compile(r"(?P<last>last)?(?P<number>[1-9][0-9]{0,8})(?P<unit>(?(las
 
 @dataclass(frozen=True)
 class LiveRows:
-    """Some rows in their order: features of shape (rows, features), the rest of shape (rows,); NaN where it is not known.
+    """Rows in order: features (rows, features), the rest (rows,); NaN: unknown.
 
     `times` are in seconds since 1970.
     """
@@ -31,7 +31,7 @@ class LiveRows:
 
 @dataclass(frozen=True)
 class Window:
-    """How rows are taken together: so many of them, or those of so many seconds, which are counted from `origin`."""
+    """A window of rows: a number of them, or of seconds counted from `origin`."""
 
     rows: int = 0
     seconds: int = 0
@@ -44,9 +44,9 @@ class Window:
 
     @classmethod
     def parse(cls, word: str, now: float = 0.0) -> Window:
-        """Return the window that a word such as 1000, 30m, 24h or 7d asks for; empty: all rows in one.
+        """Return the window of a word such as 1000, 30m, 24h or 7d; empty: all rows.
 
-        Days, hours and minutes begin as those of UTC do; of last24h the newest window ends `now`.
+        Days, hours and minutes begin as those of UTC; for last24h the newest window ends `now`.
 
         Raises
         ------
@@ -67,19 +67,25 @@ class Window:
         return cls(seconds=number * _SECONDS[unit], origin=now if found["last"] else 0.0)
 
     def is_complete(self, rows: int, time: float, now: float) -> bool:
-        """Whether no later row can be of the window that holds so many `rows`, one of them of that `time`."""
+        """Whether no later row can belong to the window with these `rows` and `time`.
+
+        `time` is that of one of its rows.
+        """
         if self.seconds:
             return self.origin + ((time - self.origin) // self.seconds + 1) * self.seconds <= now
         return rows >= self.rows
 
     def may_decide(self, time: float) -> bool:
-        """Whether a complete window with a row of that `time` may decide: of last24h only the one that ends now may."""
+        """Whether a complete window with a row of that `time` may decide.
+
+        For last24h only the window that ends now may.
+        """
         return not self.origin or time >= self.origin - self.seconds
 
     def split(self, pieces: Iterable[LiveRows], new: Callable[[], Live]) -> Iterator[tuple[float, Live]]:
-        """Yield each window that has rows, with the time of its newest row, the oldest window first.
+        """Yield each window that has rows, oldest first, with its newest row's time.
 
-        A window of rows is yielded as soon as it is full. A row is of the window that its own time is in, whenever it comes:
+        A window of rows is yielded as soon as it is full. A row belongs to the window of its own time, whenever it comes:
         windows of time are yielded when all rows are read, and as much of each is in memory as `Live` keeps.
         """
         return self._split_by_time(pieces, new) if self.seconds else self._split_by_count(pieces, new)

@@ -13,9 +13,9 @@ _MENTIONED = 0.01
 _MEASURES = {
     "psi": "PSI {value:.3f}",
     "wasserstein": "Wasserstein distance {value:.3f} standard deviations",
-    "domain_auc": "told from the training rows with an AUC of {value:.3f}",
+    "domain_auc": "separated from the training rows with an AUC of {value:.3f}",
     "missing": "{value:.1%} more missing than in training",
-    "out_of_range": "{value:.1%} beyond the training rows' range",
+    "out_of_range": "{value:.1%} outside of the training range",
     "mae_increase": "MAE {value:.1%} higher than out of fold",
 }
 
@@ -32,13 +32,13 @@ def describe_finding(finding: Finding) -> str:
 def explain_drift(report: DriftReport) -> str:
     """Return in a sentence what a report, as monitoring saves it, says of its newest window."""
     newest = report.newest
-    whose = f"rows that version {report.model.version} learned from"
+    whose = f"training rows of version {report.model.version}"
     number = f"{newest.rows:,} rows"
     if not newest.rows:
         return _explain_incomplete(report)
     if newest.verdict == TOO_SMALL:
         copies = "" if newest.observations >= newest.kept else f", {newest.observations:,} without copies,"
-        return f"{number}{copies} are too few to say anything."
+        return f"{number}{copies} are too few for a verdict."
     subjects = list(dict.fromkeys(it.subject for it in newest.findings if it.verdict == newest.verdict))
     if newest.verdict == OK:
         return f"{number} are like the {whose}."
@@ -51,8 +51,8 @@ def _explain_incomplete(report: DriftReport) -> str:
     why = f"No window of {size:,} rows is full, there are {report.rows:,}" if size else "No complete window has rows"
     columns = ", ".join(finding.subject for finding in report.newest.findings)
     if columns:
-        return f"The columns differ: {columns}. {why}: no row is judged."
-    return f"{why}: nothing is judged."
+        return f"The columns differ: {columns}. {why}: there is no verdict on rows."
+    return f"{why}: there is no verdict."
 
 
 def name_verdict(newest: Compared) -> str:
@@ -64,20 +64,22 @@ def explain_open(windows: Sequence[WindowSummary]) -> str:
     """Return what is said of the newest window, in a sentence, where it is not complete and decides nothing; else empty."""
     if not windows or windows[-1].is_complete:
         return ""
-    return f"The newest window is not complete and decides nothing: {windows[-1].rows:,} rows, {windows[-1].verdict}."
+    return f"The newest window is incomplete and does not count: {windows[-1].rows:,} rows, {windows[-1].verdict}."
 
 
 def explain_left_out(report: DriftReport) -> str:
     """Return how many lines are left out and why, in a sentence; empty where none is."""
     count = report.left_out
-    return f"{count:,} lines are left out: cut off, with more or fewer fields, odd values or a time to come." if count else ""
+    return (
+        f"{count:,} lines left out: truncated, with too many or few fields, invalid values or a future time." if count else ""
+    )
 
 
 def explain_known(newest: Compared) -> str:
     """Return what follows from rows that the model learned from, in a sentence; empty where hardly one is."""
     if newest.known_share < _MENTIONED:
         return ""
-    known = f"{newest.known_share:.1%} of the rows are among those that it learned from"
+    known = f"{newest.known_share:.1%} of the rows are training rows"
     is_left_out = newest.is_judged and not newest.domain
-    left_out = ", and too few others are left to judge all features together" if is_left_out else ""
-    return f"{known}: what it predicts of them is not compared{left_out}."
+    left_out = ", and too few others are left for the domain classifier" if is_left_out else ""
+    return f"{known}: their predictions are not compared{left_out}."

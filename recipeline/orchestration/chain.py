@@ -14,7 +14,7 @@ from recipeline.orchestration.cache import CACHED, find_reusable
 from recipeline.orchestration.cards import StepResults, draw_card
 from recipeline.orchestration.fingerprints import differences, fingerprint
 from recipeline.orchestration.session import CONTENT, RESULT, Session
-from recipeline.orchestration.step import Params
+from recipeline.orchestration.step import ALWAYS, Params
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.lineage import lineage_of, recorded
 from recipeline.tracking.results import Recorded
@@ -64,7 +64,7 @@ def run_chain(
     for name in chain.reused:
         session.reporter.say(f"{name}: reused run {chain.lineage[name]}")
     for name in to_run:
-        session.reporter.say(f"{name}: {chain.reasons[name]}" if name in chain.reasons else f"{name}:")
+        session.reporter.begin(name, chain.reasons.get(name, ALWAYS))
         begun = time.monotonic() - started
         try:
             run, words = _run(session, name, given[name], dict(chain.lineage), nested_in, chain.opened)

@@ -1,4 +1,4 @@
-"""The facts that a version is registered with, gathered from the runs that it is made of."""
+"""The facts of a new version, gathered from its runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from recipeline.tracking.tags import RunTags
 
 
 def gather_facts(session: Session, run: StepRun) -> dict[str, str | float]:
-    """Return what leads from a version of the best candidate back to its rows, what it is the same as, and how good it is.
+    """Return the lineage, identity and quality of a version of the best candidate.
 
-    `run` is the open one of register. Which of the facts become tags of the version: `recipeline.registry.facts`.
+    `run` is the open one of register. `recipeline.registry.facts` has the facts that become tags of the version.
     """
     verdict, metrics, client = run.load(VERDICT), run.load(METRICS), session.store.client
     name = verdict.candidate

@@ -101,16 +101,25 @@ class Session:
         """Return who changes the registry in `run`."""
         return ChangedBy(self.actor, run.id)
 
-    def source(self, data: str) -> Source:
-        """Return the rows that `data` names (empty: the profile's), read once per command."""
+    def source(self, data: str, *, seconds: float = 0.0) -> Source:
+        """Return the rows that `data` names, fetched once per command.
+
+        Empty: the profile's.
+
+        `seconds` is how long a URI may take; 0: the default.
+        """
         data = data or self.profile.data
         if data not in self._sources:
-            self._sources[data] = read_source(data, self.recipe, folder=self.cwd, cache=self.cache_folder)
+            self._sources[data] = read_source(
+                data,
+                self.recipe,
+                folder=self.cwd,
+                cache=self.cache_folder,
+                sql=self.profile.sql,
+                root=self.root,
+                seconds=seconds,
+            )
         return self._sources[data]
-
-    def keep_source(self, data: str, content: bytes) -> None:
-        """Use these bytes, already downloaded, as the rows at the URI `data`."""
-        self._sources[data] = Source("file", data, content)
 
     def upstream(self, name: str) -> tuple[str, ...]:
         """Return the steps before `name`, in order."""

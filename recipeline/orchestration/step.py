@@ -11,6 +11,10 @@ from recipeline.artifacts import Artifact
 Params = Mapping[str, str]
 
 
+#: Why a step is run that is never reused.
+ALWAYS = "always run"
+
+
 class Drawn(Protocol):
     """A card as a page, its plots as PNG files by name, and drawing errors."""
 
@@ -30,6 +34,9 @@ class Draw(Protocol):
 
 class Reporter(Protocol):
     """The display of progress; the command line's writes to stderr."""
+
+    def begin(self, name: str, reason: str = "") -> None:
+        """Show that a step begins, and why it is run."""
 
     def say(self, text: str) -> None:
         """Show a line."""

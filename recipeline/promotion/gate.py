@@ -57,7 +57,7 @@ def _promoted(rule: str, reason: str) -> Decision:
 
 
 def _waiting(reason: str) -> Decision:
-    return Decision("kept", "policy-manual", f"{reason}: it passes, and waits for `approve`", passed=True)
+    return Decision("kept", "policy-manual", f"{reason}: it passes and awaits `approve`", passed=True)
 
 
 def choose_rule(challenger: Contender, champion: Contender | None, policy: Policy) -> Decision | Rule:
@@ -74,20 +74,20 @@ def choose_rule(challenger: Contender, champion: Contender | None, policy: Polic
     if champion and loses_real_rows(challenger, champion):
         return _kept(
             "synthetic-never-replaces-real",
-            f"version {champion.version} learned from real rows, this one from synthetic ones",
+            f"version {champion.version} was trained on real rows, this one on synthetic ones",
         )
     if policy == "never":
         return _kept("policy-never", "the policy is promote=never")
     if policy == "always":
         return _promoted("forced", "the policy is promote=always")
     if challenger.withdrawn:
-        return _kept("withdrawn", f"it was rolled back {challenger.withdrawn}; promote=always brings it back")
+        return _kept("withdrawn", f"it was rolled back {challenger.withdrawn}; promote=always promotes it again")
     if challenger.verdict != VALIDATED:
         return _kept("not-validated", f"its verdict is {challenger.verdict}")
     if champion is None:
         return "first"
     if champion.is_synthetic and not challenger.is_synthetic:
-        reason = f"it learned from real rows, version {champion.version} from synthetic ones"
+        reason = f"it was trained on real rows, version {champion.version} on synthetic ones"
         return _waiting(reason) if policy == "manual" else _promoted("first-real", reason)
     if challenger.split_method == "random" and champion.split_method != "random":
         return _kept(
@@ -97,7 +97,7 @@ def choose_rule(challenger: Contender, champion: Contender | None, policy: Polic
     if not challenger.recipe or challenger.recipe != champion.recipe:
         return "recipe"
     if (challenger.training_rows, challenger.environment) == (champion.training_rows, champion.environment):
-        return _kept("unchanged", f"it is made by the same recipe from the same rows as version {champion.version}")
+        return _kept("unchanged", f"it has the same recipe and the same rows as version {champion.version}")
     return "refresh"
 
 
@@ -130,17 +130,17 @@ def judge(
         f"{gain.lower:+.4f} at {gain.level:.1%}"
     )
     # Written so that a figure that is no number is a fault.
-    faults = ["the gain is no number"] * math.isnan(gain.gain)
+    faults = ["the gain is not a number"] * math.isnan(gain.gain)
     if rule == "refresh":
         faults += _refresh_faults(gain, settings)
         if cumulative is not None:
-            since = f"since the last champion that won by its recipe: lower limit {cumulative.lower:+.4f}, "
+            since = f"since the last champion promoted by its recipe: lower limit {cumulative.lower:+.4f}, "
             faults += [since + fault for fault in _refresh_faults(cumulative, settings)]
     else:
         faults += ["not above 0"] * (not gain.lower > 0)
         faults += [f"the gain is below {settings.min_gain:g}"] * (not gain.gain >= settings.min_gain)
     broken = [rail for rail in rails if not rail.passed]
-    faults += [f"{rail.name} is {rail.value:.3g}, at most {rail.limit:.3g} is allowed" for rail in broken]
+    faults += [describe_rail(rail.name, rail.value, rail.limit) for rail in broken]
     if faults:
         return _kept("guard-rail" if len(broken) == len(faults) else rule, f"{figures}: {'; '.join(faults)}")
     if policy == "manual":
@@ -153,8 +153,15 @@ def _pieces(gain: Gain) -> str:
     return f"{gain.distinct_rows} {gain.unit.removesuffix(' rows')}{blocks}"
 
 
+def describe_rail(name: str, value: float | None, limit: float | None) -> str:
+    """Return a guard rail as people read it: a change with its sign, and the limit, where there is one."""
+    sign = "" if "latency" in name else "+"  # all others are changes
+    figure = "unknown" if value is None else f"{value:{sign}.3g}"
+    return f"{name} {figure}" + ("" if limit is None else f" (limit {limit:g})")
+
+
 def _refresh_faults(gain: Gain, settings: Promotion) -> list[str]:
-    few = f"only {gain.distinct_rows} {gain.unit} that neither has seen, at least {settings.min_rows} are needed"
+    few = f"only {gain.distinct_rows} {gain.unit} that neither model has seen, at least {settings.min_rows} are needed"
     return [few] * (gain.distinct_rows < settings.min_rows) + [f"not above -{settings.margin:g}"] * (
         not gain.lower > -settings.margin
     )

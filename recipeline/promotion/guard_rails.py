@@ -54,21 +54,25 @@ def one_row_latency(model: BaseEstimator, features: pd.DataFrame, *, limit: floa
     return least
 
 
+#: The name of the guard rail of one row's prediction.
+LATENCY = "single-row latency in ms"
+
+
 def measure_rails(
     rails: GuardRails, gain: Gain, slices: Mapping[str, ErrorsByArm], latency_ms: float, *, against_champion: bool
 ) -> list[Rail]:
     """Return each guard rail with its value; errors count only where there is a champion for them to be worse than."""
-    found = [_error_rail("MAE", gain.mae, rails.mae if against_champion else None)]
+    found = [_error_rail("MAE change", gain.mae, rails.mae if against_champion else None)]
     for name, entry in slices.items():
         enough = entry.rows >= MIN_SLICE_ROWS
         limit = rails.slice_mae if against_champion and enough else None
         note = f"{entry.rows} rows" + ("" if enough else f", fewer than {MIN_SLICE_ROWS}")
-        found.append(_error_rail(f"MAE of {name}", entry.mae, limit, note))
+        found.append(_error_rail(f"MAE change of {name}", entry.mae, limit, note))
     fast = rails.latency_ms is None or latency_ms <= rails.latency_ms
-    return [*found, Rail("one-row latency in ms", latency_ms, rails.latency_ms, fast)]
+    return [*found, Rail(LATENCY, latency_ms, rails.latency_ms, fast)]
 
 
 def _error_rail(name: str, mae: Mapping[str, float | None], limit: float | None, note: str = "") -> Rail:
     ours, theirs = mae[CHALLENGER], mae[CHAMPION]
     more = None if ours is None or theirs is None else ours - theirs
-    return Rail(f"{name}, more than before", more, limit, limit is None or more is None or more <= limit, note)
+    return Rail(name, more, limit, limit is None or more is None or more <= limit, note)

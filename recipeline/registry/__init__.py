@@ -1,1 +1,1 @@
-"""The registry: versions, the ledger of their changes, and loading with golden rows."""
+"""The registry: versions, the ledger of changes, loading with golden rows."""

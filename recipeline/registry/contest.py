@@ -157,7 +157,7 @@ class Contest:
         alone = [way.unit for way in related.evidence() if way.is_clustered and way.count < 2]
         if rows[self.recipe.target].nunique() < 2 or alone:
             raise UnavailableError(
-                "There must be rows with different targets that neither model has seen.",
+                "Rows that neither model has seen must have different targets.",
                 got=f"{len(rows)} rows{f' of a single one of the {alone[0]}' if alone and len(rows) else ''}",
                 fix="Wait for more data.",
             )
@@ -201,5 +201,5 @@ class Contest:
 
 def _not_comparable(uri: str, got: str) -> UnavailableError:
     return UnavailableError(
-        f"The model {uri} must take the rows of the data set.", got=got, fix="Replace it with promote=always if you agree."
+        f"The model {uri} must accept the rows of the data set.", got=got, fix="Use promote=always to replace it anyway."
     )

@@ -77,7 +77,7 @@ def decide(
 
     rule, held_against = found, name_of(champion)
     number, own = (str(champion.version), look_of(as_contender(champion).recipe)) if champion else ("", "")
-    words = f"version {challenger.version} is held against {held_against}, rule {rule}, random_state {recipe.random_state}"
+    words = f"version {challenger.version} is compared with {held_against}, rule {rule}, random_state {recipe.random_state}"
     attempt = record_attempt(registry, _attempt_key(rule, challenger, run, recipe), number, words, changed_by)
     contest = Contest(
         run=run,

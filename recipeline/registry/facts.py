@@ -15,7 +15,7 @@ from recipeline.tracking.manifest import Reader
 from recipeline.tracking.tags import PREFIX, VersionTags, bare, tags_in
 
 #: The facts that are tags of a version, besides the run IDs of its lineage and what the gate finds (`gate_*`, `held_against`).
-TAGS = frozenset(bare(tag) for tag in tags_in(VersionTags) if tag.writers == "`register`")
+TAGS = tuple(bare(tag) for tag in tags_in(VersionTags) if tag.writers == "`register`")
 
 #: What makes two versions the same: their identity has the beginning of each of these digests, in this order.
 DIGESTS = ("recipe_digest", "training_rows", "environment_digest")
@@ -26,7 +26,8 @@ DIGEST_LENGTH = 16
 
 def choose_tags(facts: Mapping[str, str | float]) -> dict[str, str | float]:
     """Return the facts that become tags of a version, by their names without prefix."""
-    return {name: value for name, value in facts.items() if name in TAGS or name.endswith("_run_id")}
+    runs = [name for name in facts if name.endswith("_run_id")]
+    return {name: facts[name] for name in (*TAGS, *runs) if name in facts}
 
 
 def identify(facts: Mapping[str, str | float]) -> str:

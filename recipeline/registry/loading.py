@@ -108,7 +108,7 @@ def _by_alias(registry: Registry, alias: str) -> ModelVersion:
     version = registry.holder(alias)
     if version is None:
         raise UnavailableError(
-            f"A version of {registry.name} must have the alias '{alias}'.", got="none", fix="See `mlflow ui` for the aliases."
+            f"No version of {registry.name} has the alias '{alias}'.", fix="See `mlflow ui` for the aliases."
         )
     return version
 
@@ -130,8 +130,7 @@ def _by_version(registry: Registry, word: str) -> ModelVersion:
     if champion is None and not held:
         where = "the registry" if stage == _LATEST else stage
         raise UnavailableError(
-            f"A version of {registry.name} must be in {where}.",
-            got="none",
+            f"No version of {registry.name} is in {where}.",
             fix="Run `make pipeline`, or name another model with model_uri=.",
         )
     return champion or held[0]
@@ -203,7 +202,6 @@ def load_interval(reader: Reader, run_id: str, names: Sequence[str], ask: Ask | 
 
 def _differs(uri: str, got: str) -> UnavailableError:
     return UnavailableError(
-        f"{uri} must answer the golden rows as it did when it was evaluated.",
-        got=got,
+        f"{uri} does not reproduce the golden rows of its evaluation: {got}.",
         fix="Its files were changed: train and register it again.",
     )

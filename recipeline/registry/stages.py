@@ -1,4 +1,4 @@
-"""Aliases and stages of versions: alias `champion` is the truth, stage `Production` its mirror.
+"""Aliases and stages: `champion` is authoritative, `Production` mirrors it.
 
 Callers hold the store's lock: MLflow's own transitions are not isolated.
 """
@@ -20,7 +20,7 @@ PRODUCTION, STAGING, ARCHIVED = "Production", "Staging", "Archived"
 
 
 def holder(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
-    """Return the version of the model `name` that has the alias; None where none has it."""
+    """Return the version of the model `name` with the alias; None without one."""
     try:
         return client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
@@ -68,7 +68,7 @@ class Stages:
             self._client.delete_registered_model_alias(self._name, CHALLENGER)
 
     def challenge(self, version: str) -> None:
-        """Put `version` in Staging as the challenger; an earlier challenger that was never promoted is archived."""
+        """Make `version` the challenger in Staging; archive an earlier challenger."""
         self._client.set_registered_model_alias(self._name, CHALLENGER, version)
         for other in search_versions(self._client, self._name):
             if other.version == version and other.current_stage != STAGING:

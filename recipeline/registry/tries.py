@@ -1,8 +1,8 @@
-"""Looks and attempts, kept in the ledger: how often something was tried before a challenger is held against a champion.
+"""Looks and attempts in the ledger: the number of tries at a champion.
 
 A look is a comparison of settings on the rows that the gate uses too: the best of many equal ones seems better than the
-champion. An attempt is a measurement by the gate. Both are counted per champion, by what was tried and not by the rows, and
-outlive the runs and versions that they were made in.
+champion. An attempt is a measurement by the gate. Both are counted per champion, by settings and not by rows, and outlive
+the runs and versions that they were made in.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ def record_looks(registry: Registry, settings: Mapping[str, int], changed_by: Ch
 
 
 def count_looks(registry: Registry, champion: str, own: str = "") -> int:
-    """Return how many settings were looked at under `champion` (empty: under none), or under the version that it replaced.
+    """Return the number of settings compared under `champion` or its predecessor.
 
-    Those chose the champion, and perhaps this challenger too; of them, the champion's recipe, of the digest `own`, is left out.
+    `champion` is empty for none. These comparisons chose the champion, and perhaps this challenger too; the champion's own
+    recipe, of the digest `own`, is left out.
     """
     reading = registry.ledger.read()
     earlier = _looks(reading, {entry.before for entry in reading.changes if entry.after == champion})
@@ -60,11 +61,13 @@ def _looks(reading: Reading, champions: set[str]) -> dict[str, int]:
 
 
 def record_attempt(registry: Registry, key: str, champion: str, reason: str, changed_by: ChangedBy) -> int:
-    """Record an attempt at `champion` (empty: at none) before it is measured; return which one it is, from 1 on.
+    """Record an attempt at `champion` before its measurement; return its number.
+
+    `champion` is empty for none; numbers begin at 1.
 
     Parameters
     ----------
-    key : a digest of all that the measurement depends on: the same one again is the same attempt.
+    key : a digest of everything that the measurement depends on: the same one again is the same attempt.
     """
     with registry.locked():
         at, attempt = f"{champion or 'none'}:", f"{champion or 'none'}:{key}"

@@ -50,16 +50,17 @@ class Registry:
     def version(self, version: str) -> ModelVersion:
         """Return a version. Raises UnavailableError where there is none, UsageError where it is no number."""
         if not re.fullmatch("[0-9]+", version):
-            raise UsageError("version must be the number of a version.", got=f"'{version}'", fix="See `history` for them.")
+            raise UsageError(
+                "version must be the number of a version.", got=f"'{version}'", fix="See `history` for the numbers."
+            )
         try:
             return self._client.get_model_version(self.name, version)
         except MlflowException as error:
             if not is_missing(error):
                 raise
             raise UnavailableError(
-                f"Version {version} of {self.name} must be in the registry.",
-                got="none",
-                fix="See `history` for those that there are.",
+                f"No version {version} of {self.name} in the registry.",
+                fix="See `history` for the versions.",
             ) from None
 
     def holder(self, alias: str) -> ModelVersion | None:
@@ -293,10 +294,8 @@ class Registry:
             time.sleep(_PAUSE_SECONDS)
         if not champion and self._exists(recorded) and self.version(recorded).current_stage == PRODUCTION:
             self._client.set_registered_model_alias(self.name, CHAMPION, recorded)
-            return [
-                f"The alias {CHAMPION} of {self.name} was deleted. It is on version {recorded} again, which is in Production."
-            ]
-        reason = "changed by other means than the pipeline; seen now"
+            return [f"The alias {CHAMPION} of {self.name} was deleted; it is restored to version {recorded}, in Production."]
+        reason = "changed outside of the pipeline; detected now"
         entry = self.ledger.append(
             kind=EXTERNAL,
             before=recorded,
@@ -312,8 +311,8 @@ class Registry:
         if self._exists(recorded):
             self._client.set_registered_model_alias(self.name, PREVIOUS, recorded)
         return [
-            f"Production of {self.name} was changed by other means than the pipeline: from version {recorded or 'none'} to "
-            f"{champion or 'none'}. The ledger has it now."
+            f"Production of {self.name} was changed outside of the pipeline: from version {recorded or 'none'} to "
+            f"{champion or 'none'}. The change is recorded in the ledger."
         ]
 
     def _exists(self, version: str) -> bool:

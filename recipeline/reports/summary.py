@@ -19,6 +19,7 @@ from recipeline.monitoring.wording import (
     explain_open,
     name_verdict,
 )
+from recipeline.promotion.gate import describe_rail
 
 if TYPE_CHECKING:
     from recipeline.data.results import LeakAudit, Twins
@@ -78,7 +79,7 @@ def tabulate_candidates(metrics: Metrics) -> str:
 
 
 def describe_evaluation(verdict: Verdict, metrics: Metrics, audit: LeakAudit) -> str:
-    """Return the verdict on the best candidate with its scores, the criteria that it fails, and what twins are worth."""
+    """Return the verdict on the best candidate, its scores, failures and twins."""
     best, (low, high) = metrics.best, metrics.best.interval_95["r2"]
     lines = [
         f"{best.candidate} is {verdict.verdict}: R2 {best.r2:.4f} (95 % interval {low:.3f} to {high:.3f}), "
@@ -127,11 +128,7 @@ def explain_evidence(evidence: Evidence | None) -> list[str]:
     if not evidence:
         return []
     low, high = evidence.interval_90
-    rails = [
-        f"{rail.name} {rail.value:+.3f}" + ("" if rail.limit is None else f" (at most {rail.limit:g})")
-        for rail in evidence.guard_rails
-        if rail.value is not None
-    ]
+    rails = [describe_rail(rail.name, rail.value, rail.limit) for rail in evidence.guard_rails if rail.value is not None]
     how = f"{evidence.repeats} repeat{'' if evidence.repeats == 1 else 's'}, seed {evidence.seed}"
     return [f"  90 % interval {low:+.4f} to {high:+.4f}; {how}; {'; '.join(rails)}."]
 

@@ -195,7 +195,9 @@ def _preload(meeting: Path) -> None:
 
 
 def _try_hooks(serving: Serving) -> None:
-    """Add the hooks in a process that then ends: here they may open nothing, and workers that fail would begin for ever.
+    """Add the hooks in a process that then ends.
+
+    In this one they may open nothing, and a worker that fails at its start would be started again without end.
 
     Raises
     ------

@@ -1,6 +1,7 @@
-"""What this library uses of MLflow beyond its documented API, all of it; each was seen in MLflow 3.17.0 to 3.17.2.
+"""Undocumented behaviour of MLflow that the library relies on (3.17).
 
-It may change with any release of MLflow: `tests/tracking/test_compat.py` tries each.
+Each was verified in MLflow 3.17.0 to 3.17.2. It may change with any release of MLflow: `tests/tracking/test_compat.py` tries
+each.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ RUN_NAME, PARENT_RUN_ID, NOTE = "mlflow.runName", "mlflow.parentRunId", "mlflow.
 
 
 def context_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return `tags`, and those that `mlflow.start_run` would add: user, source, commit and what plugins know.
+    """Return `tags` with the tags that `mlflow.start_run` adds.
 
-    A client's `create_run` adds none of them.
+    They are user, source, commit and those of plugins; a client's `create_run` adds none of them.
     """
     from mlflow.tracking.context.registry import resolve_tags
 
@@ -78,9 +79,10 @@ LOCATIONS = (
 
 
 def engines_of(client: MlflowClient) -> Iterator[Engine]:
-    """Yield the SQLAlchemy engines of the tracking store and the registry that a client of a database asks.
+    """Yield the SQLAlchemy engines of a database client's stores.
 
-    MLflow gives no other way to set up its connections to a store, and to no other database.
+    They are those of tracking and registry. MLflow gives no other way to set up its connections to a store, and to no other
+    database.
     """
     for store in (client._tracking_client.store, client._get_registry_client().store):
         engine = getattr(store, "engine", None)
@@ -92,14 +94,17 @@ def engines_of(client: MlflowClient) -> Iterator[Engine]:
 
 
 def is_local(uri: str) -> bool:
-    """Whether an artifact URI is a folder of this machine, written as a path or as file:; MLflow tells nobody."""
+    """Whether an artifact URI is a folder of this machine: a path or file:.
+
+    MLflow has no public function for it.
+    """
     from mlflow.utils.uri import is_local_uri
 
     return bool(is_local_uri(uri))
 
 
 def as_path(uri: str) -> Path:
-    """Return the path of an artifact URI that `is_local`, unquoted as MLflow unquotes it."""
+    """Return the path of a local artifact URI, unquoted as MLflow unquotes it."""
     from mlflow.utils.file_utils import local_file_uri_to_path
 
     return Path(local_file_uri_to_path(uri))
@@ -109,9 +114,9 @@ def as_path(uri: str) -> Path:
 
 
 def describe_source(origin: str) -> Any:
-    """Return what MLflow notes of where rows are from; of what it has no word for, such as runs:/, the address as it is.
+    """Return MLflow's description of a data source, or its address.
 
-    Given such an address, `mlflow.data.from_pandas` raises.
+    The address is used for kinds that MLflow does not know, such as runs:/, for which `mlflow.data.from_pandas` raises.
     """
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.dataset_source_registry import resolve_dataset_source
@@ -126,7 +131,7 @@ def describe_source(origin: str) -> Any:
 
 
 def model_location(uri: str) -> str:
-    """Return the URI of the folder that holds the model at a ``models:/`` URI; of another URI, that itself."""
+    """Return the folder URI of a ``models:/`` URI; any other URI unchanged."""
     from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 
     while ModelsArtifactRepository.is_models_uri(uri):
@@ -135,10 +140,11 @@ def model_location(uri: str) -> str:
 
 
 def log_written(write: Callable[..., None], **options: Any) -> Any:
-    """Log a model that `write(path=..., mlflow_model=..., **options)` writes into a folder; return its ModelInfo.
+    """Log a model that `write` writes into a folder; return its ModelInfo.
 
-    A flavor is a module to MLflow. It calls nothing of it but `save_model`, and leaves a failed model behind where that raises;
-    `write` may try twice. `validate_serving_input` is for MLflow: no flavor takes it.
+    It is called as `write(path=..., mlflow_model=..., **options)`. A flavor is a module to MLflow, which calls only its
+    `save_model`, and leaves a failed model behind if that raises; `write` may try twice. `validate_serving_input` is for
+    MLflow: no flavor takes it.
     """
     from mlflow.models import Model
 
@@ -151,9 +157,10 @@ def log_written(write: Callable[..., None], **options: Any) -> Any:
 
 @contextmanager
 def requirements_known() -> Iterator[None]:
-    """Keep MLflow in the block from comparing a model's requirements with what is installed: they were read there just now.
+    """Skip MLflow's comparison of requirements with installed packages.
 
-    It would look through all files of all packages, for half a second, and has no option for that.
+    They were read from these packages just before. MLflow would read all files of all packages, for half a second, and has no
+    option for that.
     """
     from mlflow.utils import environment
 

@@ -17,9 +17,10 @@ from recipeline.training.cross_validation import Result
 
 
 def log_candidate(run: StepRun, result: Result, recipe: Recipe, train: pd.DataFrame, *, root: Path) -> dict[str, str]:
-    """Log a candidate's parameters, scores and model in a run nested in the step's; return the IDs of that run and the model.
+    """Log a candidate's parameters, scores and model; return run and model ID.
 
-    `train` are the rows that the model was fitted to; `root` is the project's folder, whose code goes with the model.
+    The run is nested in the step's. `train` are the rows that the model was fitted to; `root` is the project's folder, whose
+    code is logged with the model.
     """
     now, run_id = now_ms(), create_child(run, result.name, {"model_type": result.name})
     spec = flatten(recipe.part([], candidates=[result.name])["candidates"][result.name])

@@ -1,7 +1,7 @@
-"""MLflow's client, with writes to the registry that machines without a common lock may make at once.
+"""MLflow's client with repeated writes, for writers without a common lock.
 
-MLflow looks whether a row is there and then inserts, changes or deletes it; another machine may do so in between. Each of these
-writes has the same effect when it is made again.
+MLflow reads a row and then inserts, changes or deletes it; another machine may do so in between. Each of these writes has
+the same effect when it is made again.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from recipeline.tracking.failures import retry_conflict
 
 
 class RegistryClient(MlflowClient):  # type: ignore[misc]
-    """A client whose writes to the registry are tried again where another process changed the same row first.
+    """A client that repeats registry writes after a conflict with another process.
 
-    Each raises UnavailableError where it is overtaken again and again.
+    Each raises UnavailableError after several conflicts in a row.
     """
 
     def create_model_version(self, *args: Any, **options: Any) -> ModelVersion:

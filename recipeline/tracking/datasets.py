@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import mlflow.data
 import pandas as pd
@@ -15,13 +15,30 @@ from recipeline.data.sources import Source
 from recipeline.tracking._compat import describe_source
 from recipeline.tracking.failures import retry_conflict
 from recipeline.tracking.manifest import place_of
-from recipeline.tracking.runs import StepRun
+from recipeline.tracking.runs import TAG_LENGTH, StepRun
+from recipeline.tracking.tags import Tag, bare
 
 #: What MLflow's pages call the rows that a model was fitted to, and those that it was scored on.
 TRAINING, EVALUATION = "training", "evaluation"
 
 # As many hex digits of a sha256 as MLflow takes (36), rounded.
 _DIGEST_LENGTH = 32
+
+
+def tag_digests(tag: Tag, digests: Sequence[str]) -> dict[str, str]:
+    """Return the tags that hold digests; further tags have a number behind it.
+
+    Each tag holds as many as its length allows.
+    """
+    room = TAG_LENGTH // (len(digests[0]) + 1)
+    parts = [",".join(digests[start : start + room]) for start in range(0, len(digests), room)]
+    name = bare(tag)
+    return {f"{name}{f'_{number}' if number else ''}": part for number, part in enumerate(parts)}
+
+
+def find_digests(tags: Mapping[str, str], tag: Tag) -> list[str]:
+    """Return the digests that the tags of a run hold under `tag` and numbers behind it."""
+    return [digest for name, value in tags.items() if name.startswith(tag) for digest in value.split(",")]
 
 
 def log_dataset(run: StepRun, table: pd.DataFrame, recipe: Recipe, source: Source) -> None:

@@ -1,4 +1,4 @@
-"""What MLflow and SQLite raise, as one sentence."""
+"""Errors of MLflow and SQLite as single sentences."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ _STORAGE_ERRNOS = {
 
 @contextmanager
 def store_errors(uri: str) -> Iterator[None]:
-    """Turn what a store that is not there, full or read-only raises into an UnavailableError; anything else is a bug."""
+    """Turn errors of an unavailable store into an UnavailableError.
+
+    The store is missing, full or read-only, or does not answer; any other error is a bug.
+    """
     try:
         yield
     except (
@@ -67,16 +70,22 @@ def store_errors(uri: str) -> Iterator[None]:
 
 
 def unwritable(uri: str, reason: str) -> UnavailableError:
-    """Return what is raised of a store that is not there, full or read-only, or did not answer; `reason` in one line."""
+    """Return the error for a store that is unavailable, full or read-only.
+
+    `reason` is one line.
+    """
     return UnavailableError(
         f"The MLflow store {redact(uri)} must be reachable and writable.",
         got=f"'{scrub(reason, uri)}'",
-        fix="Check that it is there, that you may write to it, and that the disk is not full.",
+        fix="Check that it exists, that you have write permission, and that the disk is not full.",
     )
 
 
 def _unavailable(error: BaseException) -> str | None:
-    """Return in one line why a store did not answer; None where `error` and its causes are of another kind."""
+    """Return in one line why a store did not answer; None for other errors.
+
+    All causes of `error` are examined.
+    """
     if is_conflict(error):  # it did answer
         return None
     for cause in causes(error):
@@ -92,14 +101,17 @@ def _is_no_answer(error: BaseException | None) -> bool:
 
 
 def _tells_of_no_answer(error: MlflowException) -> bool:
-    """Whether MLflow raised this for a store that did not answer; its words are asked last."""
+    """Whether MLflow raised this for a store that did not answer.
+
+    Its text is examined last.
+    """
     if error.error_code in _UNAVAILABLE_CODES:
         return True
     return any(words in str(error) for words in (NO_ANSWER, *STORE_GONE))
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether a write failed because another process had just written the same row, or deleted it."""
+    """Whether a write failed because another process changed the same row."""
     return any(
         isinstance(cause, _CONFLICT_TYPES)
         or (isinstance(cause, MlflowException) and any(words in str(cause) for words in CONFLICT))
@@ -108,13 +120,14 @@ def is_conflict(error: BaseException) -> bool:
 
 
 def retry_conflict(write: Callable[[], T]) -> T:
-    """Return what `write` returns; where another process wrote the same row first, try again: it finds that row then.
+    """Return the result of `write`, repeated after conflicts with other processes.
 
-    MLflow looks whether there is a row and then inserts it; nothing keeps two processes from doing so at once.
+    MLflow looks whether there is a row and then inserts it; another process may insert it in between. The next attempt
+    finds it.
 
     Raises
     ------
-    UnavailableError : it is overtaken each time.
+    UnavailableError : each attempt has a conflict.
     """
     for attempt in range(_ATTEMPTS):
         try:
@@ -125,12 +138,14 @@ def retry_conflict(write: Callable[[], T]) -> T:
             last = error
         time.sleep(attempt * random.uniform(0, _PAUSE_SECONDS))  # two that wait equally long meet again
     raise UnavailableError(
-        "The store must let this command write a row that others write too.",
-        got=f"{_ATTEMPTS} refusals, the last one '{' '.join(str(last).split())[:200]}'",
-        fix="Type the command again; what it had begun is finished then.",
+        f"Another process changed the same row of the store {_ATTEMPTS} times: {' '.join(str(last).split())[:200]}.",
+        fix="Run the command again; it completes the interrupted change.",
     )
 
 
 def is_missing(error: MlflowException) -> bool:
-    """Whether MLflow says that what was asked for does not exist; anything else is no answer to the question."""
+    """Whether MLflow says that the object does not exist.
+
+    Other errors do not answer that question.
+    """
     return error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND", "ENDPOINT_NOT_FOUND"}

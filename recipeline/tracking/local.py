@@ -1,4 +1,4 @@
-"""A store that is files of this machine: its database, its artifacts, and what to do when their folder was moved."""
+"""A store on this machine: database, artifacts, and relocation after a move."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ class LocalStore:
 
 
 def find_local(uri: str, artifact_root: str | None) -> LocalStore | None:
-    """Return the files of the store at `uri`, an absolute one; None where database or artifacts are not on this machine."""
+    """Return the files of the store at an absolute `uri`; None if not local.
+
+    Database and artifacts must both be on this machine.
+    """
     database = path_of(uri)
     if database is None or (artifact_root and not is_local(artifact_root)):
         return None
@@ -36,11 +39,13 @@ def read_database(path: Path) -> sqlite3.Connection:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Make the SQLite file `target` what `source` is, in one transaction, whoever has it open.
+    """Replace the content of the SQLite file `target` by that of `source`.
+
+    One transaction: processes that have it open see either content.
 
     Raises
     ------
-    sqlite3.OperationalError : another process does not let go of one of them for `BUSY_SECONDS`.
+    sqlite3.OperationalError : another process holds one of them for `BUSY_SECONDS`.
     sqlite3.DatabaseError : one of them is damaged.
     """
     deadline = time.monotonic() + BUSY_SECONDS
@@ -67,9 +72,9 @@ def check_database(path: Path) -> None:
 
 
 def find_old_root(database: Path, artifacts: Path) -> Path | None:
-    """Return the folder that the database names for artifacts that lie in `artifacts`; None where it names this one.
+    """Return the folder that the database records for the artifacts.
 
-    A folder is recognised by those of its runs, whose names no other run has.
+    None if it is `artifacts`. A folder is recognised by its runs, whose names no other run has.
     """
     with closing(read_database(database)) as connection:
         for experiment, location in connection.execute(LIST_EXPERIMENTS):
@@ -85,7 +90,7 @@ def find_old_root(database: Path, artifacts: Path) -> Path | None:
 
 
 def require_in_place(store: LocalStore) -> None:
-    """Raise UnavailableError where the store was moved, and names its artifacts where they were."""
+    """Raise UnavailableError if the store was moved without its records."""
     before = find_old_root(store.database, store.artifacts)
     if before is not None:
         raise UnavailableError(
@@ -95,9 +100,9 @@ def require_in_place(store: LocalStore) -> None:
 
 
 def relocate(database: Path, before: Path, after: Path) -> None:
-    """Let the database name in `after` all artifacts that it names in `before`, in one transaction.
+    """Replace the artifact folder `before` by `after` in the database.
 
-    What is in `before` only, because a command wrote it there since the store was moved, is copied first.
+    One transaction. Artifacts that are in `before` only, because a command wrote them there after the move, are copied first.
     """
     with closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as connection, connection:
 

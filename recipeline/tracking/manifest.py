@@ -31,6 +31,9 @@ MANIFEST = "manifest.json"
 #: a key that is added needs none. Every released format is read: `tests/stores/`.
 FORMAT = 1
 
+#: States of a file that is not intact, as predicates of a sentence.
+MISSING, CHANGED, UNREADABLE = "is missing", "has changed or is truncated", "cannot be read"
+
 
 def file_digest(path: Path) -> str:
     """Return the sha256 of a file, in hex."""
@@ -227,7 +230,7 @@ class Reader:
                     manifest = read_json(path)
                     is_newer = manifest.get("format", 1) > FORMAT
                 except (ValueError, AttributeError, TypeError):
-                    raise _broken(MANIFEST, run_id, "one that cannot be read") from None
+                    raise _broken(MANIFEST, run_id, UNREADABLE) from None
             if is_newer:
                 raise UnavailableError(
                     f"Run {run_id} has artifacts of format {manifest['format']}; this recipeline reads up to {FORMAT}.",
@@ -240,10 +243,10 @@ class Reader:
     def _whole(self, name: str, run_id: str) -> Iterator[Path]:
         digests = self._manifest(run_id)["files"]
         if name not in digests:
-            raise _broken(name, run_id, "none")
+            raise _broken(name, run_id, MISSING)
         with self._file(name, run_id) as path:
             if file_digest(path) != digests[name]:
-                raise _broken(name, run_id, "a changed or cut-off file")
+                raise _broken(name, run_id, CHANGED)
             yield path
 
     @contextmanager
@@ -253,7 +256,7 @@ class Reader:
                 path = stack.enter_context(local_copy(self.root(run_id), name, self._client.tracking_uri))
             except (MlflowException, OSError) as error:
                 _require_answer(error, self._client.tracking_uri, self._uris.get(run_id, ""))
-                raise _broken(name, run_id, "none") from None
+                raise _broken(name, run_id, MISSING) from None
             yield path
 
     def _model_faults(self, model_id: str, digests: dict[str, str]) -> list[str]:
@@ -261,7 +264,7 @@ class Reader:
             uri = self._client.get_logged_model(model_id).artifact_location
         except MlflowException as error:
             _require_answer(error, self._client.tracking_uri)
-            return [f"The logged model {model_id} must be there. Got none instead."]
+            return [f"The logged model {model_id} {MISSING}."]
         states = {name: self._fetched_state(uri, name, digest) for name, digest in digests.items()}
         return [_model_fault(model_id, name, state) for name, state in states.items() if state]
 
@@ -271,7 +274,7 @@ class Reader:
                 return _state(path, digest)
         except (MlflowException, OSError) as error:
             _require_answer(error, self._client.tracking_uri, uri)
-            return "none"
+            return MISSING
 
 
 class KeptReader:
@@ -293,17 +296,17 @@ class KeptReader:
 def _state(path: Path, digest: str) -> str:
     """Return what is there in the place of a file with that digest; empty where it is that file."""
     if not path.is_file():
-        return "none"
-    return "" if file_digest(path) == digest else "a changed or cut-off file"
+        return MISSING
+    return "" if file_digest(path) == digest else CHANGED
 
 
 def _model_fault(model_id: str, name: str, state: str) -> str:
-    return f"The file {name} of the logged model {model_id} must be there and whole. Got {state} instead."
+    return f"The file {name} of the logged model {model_id} {state}."
 
 
 def _not_whole(run_id: str, model_id: str, faults: list[str]) -> UnavailableError:
-    rule = faults[0] if faults else f"Run {run_id} must have logged {model_id}."
-    return UnavailableError(rule, fix="Train the candidates again.")
+    problem = faults[0] if faults else f"Run {run_id} did not log {model_id}."
+    return UnavailableError(problem, fix="Train the candidates again.")
 
 
 def _require_answer(error: Exception, tracking_uri: str, place: str = "") -> None:
@@ -326,9 +329,8 @@ def _is_not_found(error: BaseException) -> bool:
     return isinstance(error, requests.HTTPError) and error.response is not None and error.response.status_code == 404
 
 
-def _broken(name: str, run_id: str, got: str) -> UnavailableError:
+def _broken(name: str, run_id: str, state: str) -> UnavailableError:
     return UnavailableError(
-        f"The artifact {name} of run {run_id} must be there and whole.",
-        got=got,
+        f"The artifact {name} of run {run_id} {state}.",
         fix="Run the step that writes it again.",
     )

@@ -1,4 +1,7 @@
-"""Logged models: written without pickle and with pinned requirements, read back by their URI."""
+"""Logged models: written without pickle and with pinned requirements.
+
+They are read by URI.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,9 @@ _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 
 
 def pinned_requirements(packages: Collection[str]) -> list[str]:
-    """Return the requirements of a model made of `packages`, each at the installed version.
+    """Return the requirements of a model made of `packages`, pinned.
 
-    Left to itself, MLflow finds them out by loading the model in a new process, at 4 s a model.
+    Versions are the installed ones. MLflow would load the model in a new process to find them, at 4 s a model.
     """
     names = {*REQUIREMENTS, *(_DISTRIBUTIONS.get(name, name) for name in packages)}
     installed = []
@@ -55,7 +58,7 @@ def own_code(packages: Collection[str], root: Path | None = None) -> list[str]:
 
 
 def _places(name: str) -> list[Path]:
-    """Return the file or folder of a top-level module; of a namespace package all of its folders."""
+    """Return the file or folder of a top-level module; namespaces have several."""
     try:
         spec = util.find_spec(name)
     except (ImportError, ValueError):  # it is imported, and has no specification
@@ -68,7 +71,10 @@ def _places(name: str) -> list[Path]:
 
 
 def _is_installed(place: Path, root: Path | None) -> bool:
-    """Whether a module is Python's own, or of a distribution that whoever loads the model can install."""
+    """Whether a module is Python's own, or of an installable distribution.
+
+    Others must be able to install it to load the model.
+    """
     place = place.resolve()
     python = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     if python & {*place.parents} or place.parent.name in ("site-packages", "dist-packages"):
@@ -82,7 +88,7 @@ def _is_installed(place: Path, root: Path | None) -> bool:
 
 
 def _lists(distribution: metadata.Distribution, place: Path) -> bool:
-    """Whether a distribution says that the module at `place`, in its own folder, is of it."""
+    """Whether a distribution lists the module at `place`, in its own folder."""
     if distribution.files:
         return any(file.parts[:1] == (place.name,) for file in distribution.files)
     names = (distribution.read_text("top_level.txt") or distribution.name.replace("-", "_")).split()
@@ -133,7 +139,10 @@ def log_model(
 
 
 def _write(*, sk_model: Any, trusted: Collection[str], path: str, **options: Any) -> None:
-    """Write `sk_model` into the folder `path`, in the skops format, trusting only types that may be in it."""
+    """Write `sk_model` into the folder `path`, in the skops format.
+
+    Only types that it may contain are trusted.
+    """
     write = partial(mlflow.sklearn.save_model, sk_model, path, serialization_format="skops", **options)
     with requirements_known():
         try:
@@ -152,11 +161,13 @@ def model_id_of(version: ModelVersion) -> str:
 
 
 def load_model(uri: str, trusted: Collection[str] = ()) -> Any:
-    """Return the scikit-learn model at a ``models:/`` or ``runs:/`` URI, read by `recipeline.inference.trust.read_model`.
+    """Return the scikit-learn model at a ``models:/`` or ``runs:/`` URI.
+
+    It is read by `recipeline.inference.trust.read_model`.
 
     Raises
     ------
-    UnavailableError : there is none, its files are missing or broken, or it is none that may be read.
+    UnavailableError : there is none, its files are missing or broken, or it must not be read.
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -184,7 +195,6 @@ def feature_names(uri: str) -> list[str]:
 
 def _not_whole(uri: str, reason: object) -> UnavailableError:
     return UnavailableError(
-        f"The model {uri} must be there and whole.",
-        got=f"'{' '.join(str(reason).split())[:200]}'",
+        f"The model {uri} is missing or damaged: {' '.join(str(reason).split())[:200].rstrip('.')}.",
         fix="Register a new version, or restore its files.",
     )

@@ -133,10 +133,11 @@ class StepRun:
         self._metrics |= {name: float(value) for name, value in (metrics or {}).items() if math.isfinite(value)}
         self._mlflow_tags |= {name: text[:TAG_LENGTH] for name, text in ((RUN_NAME, title), (NOTE, note)) if text}
 
-    def log_scores(self, run_id: str, scores: Mapping[str, float]) -> None:
-        """Add the test metrics of a candidate to its run."""
+    def log_scores(self, run_id: str, model_id: str, scores: Mapping[str, float]) -> None:
+        """Add the test metrics of a candidate to its run and to its logged model."""
         now = now_ms()
-        self.client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in scores.items()])
+        metrics = [Metric(name, value, now, 0, model_id=model_id, run_id=run_id) for name, value in scores.items()]
+        self.client.log_batch(run_id, metrics=metrics)
 
     def set_lineage(self, lineage: dict[str, str]) -> None:
         """Record the upstream runs and copy their data tags."""
@@ -296,7 +297,7 @@ class History:
             raise UnavailableError(
                 rule,
                 got=f"'{run_id}', which was deleted,",
-                fix=f"Bring it back with `mlflow runs restore --run-id {run_id}`. {again}",
+                fix=f"Restore it with `mlflow runs restore --run-id {run_id}`. {again}",
             )
         if its_step != step:
             raise UnavailableError(rule, got=f"'{run_id}', a run of {its_step},", fix=again)

@@ -1,4 +1,4 @@
-"""SQLite files as MLflow stores: where they lie, how they are opened, and an empty schema to make new ones from."""
+"""SQLite files as MLflow stores: paths, connections and an empty schema."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def uri_of(path: Path) -> str:
 
 
 def absolute(uri: str, root: Path) -> str:
-    """Return `uri` with a SQLite path made absolute in `root`, and written as SQLAlchemy reads it; any other as it is."""
+    """Return `uri` with an absolute SQLite path in `root`; others unchanged.
+
+    It is written as SQLAlchemy reads it.
+    """
     if not uri.startswith(SQLITE):
         return uri
     words = uri.removeprefix(SQLITE)
@@ -52,12 +55,18 @@ def absolute(uri: str, root: Path) -> str:
 
 
 def path_of(uri: str) -> Path | None:
-    """Return the file of an absolute SQLite URI, as SQLAlchemy reads it; None of another URI."""
+    """Return the file of an absolute SQLite URI; None for another URI.
+
+    It is read as SQLAlchemy reads it.
+    """
     return Path(make_url(uri).database or "") if uri.startswith(SQLITE) else None
 
 
 def remove_strays(uri: str) -> None:
-    """Remove the empty folders that MLflow makes where it takes the escaped path of a SQLite file for the path itself."""
+    """Delete the empty folders that MLflow creates for escaped SQLite paths.
+
+    MLflow takes the escaped path for the path itself.
+    """
     path = path_of(uri)
     stray = Path(uri.removeprefix(SQLITE).partition("?")[0]).parent
     if path and stray != path.parent:
@@ -78,11 +87,13 @@ def is_writable(path: Path) -> bool:
 
 
 def check_readable(path: Path) -> None:
-    """Raise sqlite3.Error at once where a SQLite file cannot be read; MLflow would try for 100 s.
+    """Raise sqlite3.Error at once if a SQLite file cannot be read.
+
+    MLflow would try for 100 s.
 
     Raises
     ------
-    UnavailableError : it is in WAL mode, and SQLite cannot make the files beside it that it reads such a file by.
+    UnavailableError : it is in WAL mode, and SQLite cannot create the files beside it that it reads such a file by.
     """
     try:
         with closing(_read(path)) as connection:
@@ -99,7 +110,7 @@ def check_readable(path: Path) -> None:
 
 
 def is_wal(path: Path) -> bool:
-    """Whether the header of a SQLite file that can be opened says that it is in WAL mode."""
+    """Whether the header of a readable SQLite file says WAL mode."""
     try:
         with path.open("rb") as file:
             return file.read(20)[18:] == b"\2\2"
@@ -108,16 +119,19 @@ def is_wal(path: Path) -> bool:
 
 
 def check_writable(path: Path) -> None:
-    """Raise sqlite3.Error at once where a SQLite file cannot be opened or written; MLflow would try for 100 s."""
+    """Raise sqlite3.Error at once if a SQLite file cannot be opened or written.
+
+    MLflow would try for 100 s.
+    """
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.rollback()
 
 
 def spare_syncs(connection: object, _: object) -> None:
-    """Have SQLite wait for the disk twice a write instead of four times (docs/decisions/0015-sqlite-waits-less.md).
+    """Make SQLite wait for the disk twice per write instead of four times.
 
-    A file that its owner has put into WAL mode stays in it, and as durable as it is.
+    See docs/decisions/0015-sqlite-waits-less.md. A file that its owner has put into WAL mode stays in it, with its durability.
     """
     if not isinstance(connection, sqlite3.Connection):
         return
@@ -129,7 +143,7 @@ def spare_syncs(connection: object, _: object) -> None:
 
 
 def listen(engine: Engine) -> None:
-    """Let `spare_syncs` set up every connection of this engine, also one that is open already."""
+    """Let `spare_syncs` set up all connections of the engine, open ones too."""
     if engine.dialect.name == "sqlite" and not event.contains(engine, "connect", spare_syncs):
         event.listen(engine, "connect", spare_syncs)
         engine.dispose()
@@ -146,10 +160,10 @@ def schema_file(cache: Path) -> Path:
 
 
 def copy_schema(cache: Path, path: Path) -> bool:
-    """Make the SQLite file `path` from the kept schema; return whether there is a whole one.
+    """Create the SQLite file `path` from the cached schema; False without one.
 
-    Without one, MLflow makes the tables itself. A file that exists is left as it is.
-    SQLite copies in one transaction: where the command is killed, the file is empty.
+    Without one, MLflow creates the tables itself. An existing file is left unchanged. SQLite copies in one transaction: if the
+    command is killed, the file is empty.
     """
     kept = schema_file(cache)
     if path.exists() or not _is_whole(kept):
@@ -160,9 +174,10 @@ def copy_schema(cache: Path, path: Path) -> bool:
 
 
 def keep_schema(cache: Path, path: Path) -> None:
-    """Keep the schema of the SQLite file `path`, just made by MLflow, for the next new store; no cache is no failure.
+    """Cache the schema of the SQLite file `path`, just created by MLflow.
 
-    What names the store's folder is left out: the experiments. The file is there whole or not at all.
+    A missing cache is no error. Experiments, which name the store's folder, are left out. The file is written whole or not at
+    all.
     """
     kept = schema_file(cache)
     with suppress(OSError, sqlite3.Error):
@@ -181,7 +196,7 @@ def keep_schema(cache: Path, path: Path) -> None:
 
 
 def _is_whole(kept: Path) -> bool:
-    """Whether the kept schema can be read, has MLflow's tables, and names no experiment."""
+    """Whether the cached schema is readable, has MLflow's tables, no experiment."""
     try:
         with closing(_read(kept)) as connection:
             whole = bool(connection.execute("PRAGMA quick_check").fetchone() == ("ok",))

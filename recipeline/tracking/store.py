@@ -1,4 +1,7 @@
-"""The MLflow store: opened once, created by one process at a time, and unavailable in one sentence."""
+"""The MLflow store: opened once, created by one process at a time.
+
+An unavailable store is reported in one sentence.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ LOCK_SECONDS = 120
 
 @dataclass(frozen=True)
 class Store:
-    """An open store: its URI, a client for it, and where the artifacts of new experiments go (None: where MLflow says)."""
+    """An open store: URI, client and the artifact folder of new experiments.
+
+    The folder is None for MLflow's default.
+    """
 
     uri: str
     client: MlflowClient
@@ -42,7 +48,7 @@ class Store:
 
     @property
     def is_file(self) -> bool:
-        """Whether the store is a SQLite file, whose lock lies beside it: all who change it share that lock."""
+        """Whether the store is a SQLite file, whose writers share the lock beside it."""
         return self.uri.startswith(sqlite.SQLITE)
 
     @property
@@ -52,11 +58,16 @@ class Store:
         return path is None or sqlite.is_writable(path)
 
     def lock(self) -> filelock.BaseFileLock:
-        """Return the lock that all writers of the registry hold: MLflow's own transitions are not isolated."""
+        """Return the lock of all registry writers.
+
+        MLflow's own transitions are not isolated.
+        """
         return store_lock(self.uri)
 
     def experiment(self, name: str, *, note: str = "") -> str:
-        """Return the ID of the experiment `name`, made where there is none, with a `note` that MLflow shows as Markdown.
+        """Return the ID of the experiment `name`, created with a `note` if new.
+
+        MLflow shows the note as Markdown.
 
         Raises
         ------
@@ -80,9 +91,8 @@ class Store:
                         raise
         if found.lifecycle_stage != "active":
             raise UnavailableError(
-                f"The experiment '{name}' must be active.",
-                got="a deleted one",
-                fix=f"Bring it back with `mlflow experiments restore -x {found.experiment_id}`.",
+                f"The experiment '{name}' was deleted.",
+                fix=f"Restore it with `mlflow experiments restore -x {found.experiment_id}`.",
             )
         return str(found.experiment_id)
 
@@ -90,15 +100,14 @@ class Store:
 def open_store(
     uri: str, *, root: Path, artifact_location: str | None = None, cache: Path | None = None, reads: bool = False
 ) -> Store:
-    """Return the store at `uri`, its tables made where it is new; a relative SQLite path lies in `root`.
+    """Return the store at `uri`; create the tables of a new one.
 
-    With `reads`, a SQLite file that this user may not write is opened too; it is neither locked nor changed.
-
-    A new SQLite file is made from an empty schema that is kept in `cache`; without one MLflow's migrations make it.
+    A relative SQLite path lies in `root`. With `reads`, a SQLite file without write permission is opened too; it is neither
+    locked nor changed. A new SQLite file is made from an empty schema in `cache`; without one MLflow's migrations make it.
 
     Raises
     ------
-    UnavailableError : it cannot be reached, read or written, or was moved and names its artifacts where they were.
+    UnavailableError : it cannot be reached, read or written, or was moved without its records.
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # It logs a traceback of each database error that it raises; we say the error in one sentence.
@@ -130,8 +139,7 @@ def open_store(
                 raise unwritable(uri, " ".join(str(error).split())[:200]) from None
             except ModuleNotFoundError as error:
                 raise UsageError(
-                    f"The driver of the store {redact(uri)} must be installed.",
-                    got=f"no module '{error.name}'",
+                    f"The driver of the store {redact(uri)} is not installed: no module '{error.name}'.",
                     fix="Install it into .venv, or name another one, as in postgresql+psycopg://.",
                 ) from None
             sqlite.remove_strays(uri)
@@ -145,14 +153,20 @@ def open_store(
 
 
 def artifact_root(location: str | None, root: Path) -> str | None:
-    """Return the URI of the artifacts' folder `location`, a relative one in `root`; None where it is left to MLflow."""
+    """Return the URI of the artifact folder `location`; None: MLflow's default.
+
+    A relative one lies in `root`.
+    """
     if location and "://" not in location:
         location = (root / location).resolve().as_uri()
     return location.rstrip("/") if location else None
 
 
 def store_lock(uri: str) -> filelock.BaseFileLock:
-    """Return the lock of a store: beside a SQLite file; for a server, one per machine (its database does the rest)."""
+    """Return the lock of a store: beside a SQLite file, or one per machine.
+
+    A server's database isolates writers of several machines.
+    """
     file = sqlite.path_of(uri)
     if file:
         path = file.with_name(f"{file.name}.lock")
@@ -164,14 +178,18 @@ def store_lock(uri: str) -> filelock.BaseFileLock:
 
 @contextmanager
 def held(lock: filelock.BaseFileLock, uri: str) -> Iterator[None]:
-    """Hold `lock` for the block. Raises UnavailableError where another command does not let go of it in time."""
+    """Hold `lock` for the block.
+
+    Raises
+    ------
+    UnavailableError : another command holds it too long.
+    """
     try:
         lock.acquire()
     except filelock.Timeout:
         raise UnavailableError(
-            f"The store {redact(uri)} must be free within {LOCK_SECONDS} s.",
-            got="another command that is still changing it",
-            fix="Wait for it, or end it, and try again.",
+            f"The store {redact(uri)} is locked by another command for more than {LOCK_SECONDS} s.",
+            fix="Wait for that command, or stop it, and try again.",
         ) from None
     except OSError as error:
         raise unwritable(uri, str(error)) from None
@@ -187,7 +205,10 @@ def is_taken(error: MlflowException) -> bool:
 
 
 def require_registered(client: MlflowClient, name: str, description: str | None = None) -> None:
-    """Make a registered model where there is none; another machine may make it at the same time."""
+    """Create a registered model if there is none.
+
+    Another machine may create it at the same time.
+    """
     if client.search_registered_models(f"name = {quoted(name)}"):
         return
     try:
@@ -198,7 +219,7 @@ def require_registered(client: MlflowClient, name: str, description: str | None 
 
 
 def search_versions(client: MlflowClient, name: str) -> list[ModelVersion]:
-    """Return all versions of a registered model, newest first; none where there is no such model."""
+    """Return all versions of a registered model, newest first; may be empty."""
     found: list[ModelVersion] = []
     token = None
     while token != "":

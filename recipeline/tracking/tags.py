@@ -48,6 +48,7 @@ class RunTags:
     DATA_SOURCE = Tag("data_source", "the kind of source of the rows", "steps, `main`, `retrain`")
     DATA_DIGEST = Tag("data_digest", "sha256 of the source", "steps, `main`, `retrain`")
     DATA_ORIGIN = Tag("data_origin", "path or URI of the source, without secrets", "`ingest`")
+    PART_DIGEST = Tag("part_digest", "sha256 of the files of a source of several; further tags have a number", "`ingest`")
     SPLIT_METHOD = Tag("split_method", "the method of the split", "`split`")
     SPLIT_BY = Tag("split_by", "columns or rule that the recipe's split names, with their keys", "`split`")
     BEST_MODEL = Tag("best_model", "the candidate with the highest mean R2 of the folds", "`train`")
@@ -71,20 +72,20 @@ class RunTags:
 
 
 class VersionTags:
-    """The tags of versions, besides `run_id_tag` of each step of their lineage."""
+    """The tags of versions, besides `run_id_tag` of each step of their lineage, in the order in which MLflow shows them."""
 
-    RECIPE = Tag("recipe", "the recipe's name", "`register`")
-    PROFILE = Tag("profile", "the profile's name", "`register`")
     CANDIDATE = Tag("candidate", "the candidate", "`register`")
     VERDICT = Tag("verdict", "`VALIDATED`", "`register`")
-    DATA_SOURCE = Tag("data_source", "the kind of source of the rows", "`register`")
-    DATA_DIGEST = Tag("data_digest", "sha256 of the source", "`register`")
-    SPLIT_METHOD = Tag("split_method", "the method of the split", "`register`")
-    CV_MEAN_SCORE = Tag("cv_mean_score", "mean R2 of the folds", "`register`")
-    CV_STD = Tag("cv_std", "standard deviation of R2 over the folds", "`register`")
     R2 = Tag("r2", "R2 on the test rows", "`register`")
     RMSE = Tag("rmse", "root mean squared error on the test rows", "`register`")
     MAE = Tag("mae", "mean absolute error on the test rows", "`register`")
+    CV_MEAN_SCORE = Tag("cv_mean_score", "mean R2 of the folds", "`register`")
+    CV_STD = Tag("cv_std", "standard deviation of R2 over the folds", "`register`")
+    DATA_SOURCE = Tag("data_source", "the kind of source of the rows", "`register`")
+    DATA_DIGEST = Tag("data_digest", "sha256 of the source", "`register`")
+    SPLIT_METHOD = Tag("split_method", "the method of the split", "`register`")
+    RECIPE = Tag("recipe", "the recipe's name", "`register`")
+    PROFILE = Tag("profile", "the profile's name", "`register`")
     GIT_COMMIT = Tag("git_commit", "the commit of the project", "`register`")
     GIT_DIRTY = Tag("git_dirty", "whether the checkout differs from that commit", "`register`")
     IDENTITY = Tag("identity", "digests of recipe, training rows and environment: equal for equal versions", "`register`")

@@ -28,12 +28,14 @@ _FARTHEST, _LEAST = 1e4, 1e-4
 
 
 def build_candidate(recipe: Recipe, name: str) -> BaseEstimator:
-    """Return the candidate `name` of the recipe, unfitted, with the recipe's seed wherever it takes one and has none.
+    """Return the candidate `name` of the recipe, unfitted and seeded.
+
+    The recipe's seed is set for every `random_state` that is not set.
 
     Raises
     ------
-    UsageError : an import path leads nowhere, or a parameter, also one of its search, is not the estimator's or is one that
-        it does not take.
+    UsageError : an import path cannot be found, or a parameter, also one of its search, is unknown to the estimator or has an
+        invalid value.
     """
     candidate = recipe.candidates[name]
     if candidate.members:
@@ -98,27 +100,33 @@ def prepare_target(estimator: BaseEstimator, target: np.ndarray, transform: str 
 
 
 def components_of(recipe: Recipe, names: Iterable[str]) -> list[str]:
-    """Return the candidates that must be fitted for `names`: themselves, and instead of a mean its members; each once."""
+    """Return the candidates that must be fitted for `names`, each once.
+
+    A mean is replaced by its members.
+    """
     parts = (part for name in names for part in recipe.candidates[name].members or (name,))
     return list(dict.fromkeys(parts))
 
 
 def average_members(recipe: Recipe, name: str, predictions: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return the predictions of candidate `name`: its own, or its members' mean, computed as VotingRegressor computes it."""
+    """Return the predictions of a candidate: its own or its members' mean.
+
+    The mean is computed as VotingRegressor computes it.
+    """
     members = recipe.candidates[name].members
     return mean_prediction(predictions, members) if members else predictions[name]
 
 
 def mean_prediction(predictions: Mapping[str, np.ndarray], members: Iterable[str]) -> np.ndarray:
-    """Return the mean of the members' predictions, computed as VotingRegressor computes it, to the last digit."""
+    """Return the mean of the members' predictions, equal to VotingRegressor's."""
     mean: np.ndarray = np.asarray([predictions[member] for member in members]).T.mean(axis=1)
     return mean
 
 
 def assemble_model(recipe: Recipe, name: str, fitted: Mapping[str, BaseEstimator]) -> BaseEstimator:
-    """Return the fitted model of candidate `name`: its own, or a VotingRegressor of its members' as `fit` would leave it.
+    """Return the fitted model of a candidate: its own or a VotingRegressor.
 
-    The members are fitted to the same rows anyway; fitted once more inside of the ensemble, they would take as long again.
+    The VotingRegressor has the fitted members as `fit` would leave it, without fitting them a second time.
     """
     members = recipe.candidates[name].members
     if not members:
@@ -174,7 +182,10 @@ def _construct(recipe: Recipe, path: str, params: dict[str, Any], where: str) ->
 
 
 def _accepted(factory: Any) -> list[str]:
-    """Return the names of the parameters that `factory` takes; none where it takes any, or cannot be asked."""
+    """Return the parameter names of `factory`; empty if it takes any.
+
+    It is empty too if its signature is not available.
+    """
     try:
         parameters = inspect.signature(factory, follow_wrapped=False).parameters.values()
     except (TypeError, ValueError):
@@ -185,10 +196,10 @@ def _accepted(factory: Any) -> list[str]:
 
 
 def _refusal(estimator: BaseEstimator) -> tuple[str, str, str] | None:
-    """Return the first parameter whose value the estimator, or one inside it, does not take, the rule, and what was got.
+    """Return the first invalid parameter of an estimator, its rule and its value.
 
-    Each parameter is held against the rules that scikit-learn's `fit` looks at first. An estimator without such rules has to
-    be fitted to see.
+    Estimators inside it are included. Each parameter is checked by the rules that scikit-learn's `fit` checks first. An
+    estimator without such rules has to be fitted to see.
     """
     for part in (estimator, *estimator.get_params(deep=True).values()):
         rules = _compat.parameter_rules(part)
@@ -203,7 +214,7 @@ def _refusal(estimator: BaseEstimator) -> tuple[str, str, str] | None:
 
 
 def _check_search(recipe: Recipe, search: Search, estimator: BaseEstimator, where: str) -> None:
-    """Raise UsageError where the space has a parameter that the estimator does not have, or a value that it does not take."""
+    """Raise UsageError if a search space has an unknown parameter or invalid value."""
     known = sorted(estimator.get_params(deep=True))
     for key, spec in search.space.items():
         if key not in known:
@@ -221,9 +232,10 @@ def _check_search(recipe: Recipe, search: Search, estimator: BaseEstimator, wher
 
 
 def _extremes(spec: Distribution) -> Iterable[Any]:
-    """Return the values that stand for all that can be drawn: each choice, both limits, or what is just between two limits.
+    """Return values that represent a distribution: choices, or both limits.
 
-    A limit of a continuous distribution is as good as never drawn: 0 may be one of a parameter that must be above 0.
+    For a continuous distribution they lie just between the limits, which are almost never drawn: 0 may be a limit of a
+    parameter that must be above 0.
     """
     if spec.choice or spec.integer:
         return spec.choice or spec.integer or ()
@@ -237,7 +249,7 @@ def _fault(recipe: Recipe, key: str, rule: str, got: str | None = None, hint: st
 
 
 def seed_estimator(estimator: BaseEstimator, seed: int) -> BaseEstimator:
-    """Return `estimator` with every `random_state` that is None, at any depth, set to `seed`."""
+    """Return `estimator` with every unset `random_state`, at any depth, set to `seed`."""
     unset = {
         key: seed
         for key, value in estimator.get_params(deep=True).items()
@@ -248,7 +260,7 @@ def seed_estimator(estimator: BaseEstimator, seed: int) -> BaseEstimator:
 
 
 def packages_of(recipe: Recipe, name: str) -> set[str]:
-    """Return the top-level packages that the candidate `name` and its members are imported from."""
+    """Return the top-level packages of the candidate `name` and its members."""
     specs = [recipe.candidates[part] for part in components_of(recipe, [name])]
     parts = [(spec.estimator, spec.params) for spec in specs if spec.estimator]
     parts += [(part.estimator, part.params) for spec in specs for part in spec.preprocess.components]

@@ -1,4 +1,7 @@
-"""The tails of an interval: two quantile models of the features, and what they say of rows that they did not see."""
+"""The tails of an interval: two quantile models, and their predictions.
+
+Predictions are out of fold.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ Folds = Iterable[tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Quantiles:
-    """Two fitted models, of the lower and of the upper tail, and what their like say of the training rows out of fold.
+    """The fitted models of lower and upper tail, and their out-of-fold predictions.
 
     NaN is of a row in no fold, as the earliest over time.
     """
@@ -56,12 +59,14 @@ def fit_quantiles(
     weights: np.ndarray | None = None,
     level: float = LEVEL,
 ) -> Callable[[], Quantiles]:
-    """Start to fit the models of both tails, on all rows and without each fold; call the result for them.
+    """Start to fit both tails, on all rows and without each fold.
+
+    Call the result for the models.
 
     Parameters
     ----------
-    features, target : the training rows, as codes; NaN in the features is taken.
-    folds : (seen, unseen) places of the rows, as `recipeline.data.splits.cv_folds` gives them.
+    features, target : the training rows; NaN in the features is allowed.
+    folds : (seen, unseen) positions of the rows, as `recipeline.data.splits.cv_folds` gives them.
     weights : how much each row counts; None: all count the same.
     """
     parts = list(folds)
@@ -92,7 +97,7 @@ def fit_quantiles(
 def _fit(
     model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, weights: np.ndarray | None, unseen: pd.DataFrame
 ) -> BaseEstimator | np.ndarray:
-    """Return what the model, fitted, says of `unseen`; the model itself where there are none.
+    """Return the fitted model's predictions of `unseen`; without rows, the model.
 
     A column without any value is constant for the fit, which needs one to make bins; no tree splits on it.
     """
@@ -111,10 +116,10 @@ def choose_interval(
     groups: np.ndarray | None = None,
     level: float = LEVEL,
 ) -> Interval:
-    """Return the better of two intervals at the same level: of constant width, or of the quantile models.
+    """Return the better of two intervals: constant width, or quantile models.
 
-    Both are as wide as the training rows ask for out of fold, where their interval scores are compared: a mean width says
-    nothing of which rows are missed, and by how much. Equal ones are constant.
+    Both have the width that the training rows require out of fold, where their interval scores are compared: a mean width does
+    not show which rows are missed, and by how much. Equal scores give the constant one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Randomised search of a candidate's parameters, inside the grouped folds: so many draws, unless time runs out."""
+"""Randomised search of a candidate's parameters inside the grouped folds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from recipeline.training.weights import fit_weighted
 
 @dataclass(frozen=True)
 class Found:
-    """The best parameters of `draws` tried; `is_cut` where there was no time for all of them."""
+    """The best parameters of `draws` tried; `is_cut`: the time limit was reached."""
 
     params: dict[str, Any]
     draws: int
@@ -42,13 +42,13 @@ def search_params(
     weights: np.ndarray | None = None,
     transform: str | None = None,
 ) -> Found:
-    """Return the drawn parameters with the highest mean R2 over folds of these rows, dealt as `relations` say.
+    """Return the drawn parameters with the highest mean R2 over folds of these rows.
 
-    The search sees only the rows it is given: called inside a fold, it leaves the fold's own score honest. The number of draws
-    ends it, so that the same seed gives the same result. Where `seconds` are over before (None: never), no further draw is
-    started, the first one excepted, and the result is said to be cut: on another machine it may differ. The space must name
-    parameters of the estimator: `build_candidate` has seen to it. `weights` say how much each row counts, in fits and scores;
-    `transform` is the recipe's of the target.
+    The search sees only the rows it is given: inside a fold, it leaves the fold's own score unbiased. The number of draws ends
+    it, so that the same seed gives the same result. If `seconds` have passed before (None: no limit), no further draw is
+    started, the first one excepted, and the result is marked as cut: on another machine it may differ. `build_candidate` has
+    checked that the space names parameters of the estimator. Folds are dealt as `relations` say; `weights` are how much each
+    row counts, in fits and scores; `transform` is the recipe's of the target.
     """
     space = {name: _distribution(spec) for name, spec in search.space.items()}
     folds = list(relations.deal(n_splits, seed))

@@ -1,4 +1,4 @@
-"""A candidate fitted to a few made-up rows, to know what its model will be made of before any work starts."""
+"""A trial fit of a candidate on synthetic rows, to check its types early."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def find_faults(recipe: Recipe, names: Sequence[str], trusted: Collection[str]) 
 
 
 def check_types(recipe: Recipe, name: str, estimator: BaseEstimator, trusted: Collection[str]) -> None:
-    """Raise UsageError where a model of the candidate could not be saved, or holds a type that no command would load.
+    """Raise UsageError if a model of the candidate could not be saved or loaded.
 
-    What it is made of shows in the fitted model only. Where it cannot be fitted to rows that were made up, the estimator as it
-    is built is looked at, and the model when it is logged.
+    It would contain a type that no command loads. Only the fitted model shows its types: if it cannot be fitted to synthetic
+    rows, the unfitted estimator is checked, and the model when it is logged.
     """
     try:
         types_to_trust(_fitted(recipe, estimator, _draw_rows(recipe)) or estimator, trusted)

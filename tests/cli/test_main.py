@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import recipeline
+from recipeline.artifacts import ORDER
 from recipeline.cli.main import COMMANDS, load_command
 from recipeline.cli.main import recipeline as group
 from tests.conftest import ROOT
@@ -64,3 +65,11 @@ def test_a_commands_own_help_is_asked_for_behind_its_name() -> None:
 
 def test_without_a_word_the_commands_are_shown() -> None:
     assert "Commands:" in typed().output
+
+
+@pytest.mark.parametrize("step", [*ORDER, "main"])
+def test_a_step_is_no_command_of_the_library_and_it_is_said_how_to_run_it(step: str) -> None:
+    result = typed(step)
+    assert result.exit_code == 2
+    assert f"python -m steps.{step}" in result.stderr
+    assert "Did you mean" not in result.stderr

@@ -1,13 +1,28 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner
 
-from recipeline.cli.options import check_path, check_rows, choose_word, parse_switch, session_options
+from recipeline.cli.options import (
+    _settings,
+    cache_option,
+    check_path,
+    check_rows,
+    choose_word,
+    data_option,
+    method_option,
+    model_option,
+    parse_switch,
+    promote_option,
+    session_options,
+)
 from recipeline.errors import DataError, UsageError
+from tests.conftest import small_recipe
 
 
 @pytest.mark.parametrize(
@@ -89,3 +104,52 @@ def test_rows_that_are_not_there_are_refused_under_the_name_of_their_option(
         check_rows(None, click.Option(["--labels"]), rows)
     for other in ("", ".", "http:/user:secret@host/a.csv", "s3://b/a.csv", "~/a.csv"):
         assert check_rows(None, click.Option(["--labels"]), other) == other
+
+
+@pytest.fixture
+def helped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """Return the help of a command with every option whose default is a setting, in a project of its own."""
+
+    @click.command()
+    @data_option
+    @method_option("--split")
+    @model_option
+    @cache_option
+    @promote_option
+    def command(**_: str) -> None:
+        """Do something."""
+
+    (tmp_path / "MLproject").touch()
+    (tmp_path / "profiles").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def show() -> str:
+        _settings.cache_clear()
+        text = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
+        _settings.cache_clear()
+        return text
+
+    return show
+
+
+def test_help_shows_choices_and_the_settings_of_the_project_that_it_is_typed_in(
+    tmp_path: Path, helped: Callable[[], str]
+) -> None:
+    content = small_recipe() | {"split": {"method": "random"}}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    profile = {"store": {"tracking_uri": "sqlite:///x.db"}, "data": "https://me:secret@host.example/a.csv", "promote": "manual"}
+    (tmp_path / "profiles/local.yaml").write_text(yaml.safe_dump(profile | {"cache": False}), encoding="utf-8")
+    text = helped()
+    for choices in ("--split grouped|random", "--cache on|off", "--promote auto|manual|never|always"):
+        assert choices in text
+    for default in ("the recipe's: random", "the profile's: off", "the profile's: manual", "the profile's: a URI"):
+        assert f"[default: ({default})]" in text
+    assert all(f"{name} ({it['alias']})" in text for name, it in content["candidates"].items())
+    assert "secret" not in text
+
+
+def test_help_is_there_without_a_project_and_where_its_files_have_faults(tmp_path: Path, helped: Callable[[], str]) -> None:
+    assert "[default: (the profile's)]" in helped()
+    (tmp_path / "recipe.yaml").write_text("targt: x", encoding="utf-8")
+    assert "[default: (the recipe's)]" in helped()

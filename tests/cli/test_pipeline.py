@@ -65,9 +65,12 @@ def test_search_runs_of_main_is_a_table_to_sort_and_chart(ran: Project) -> None:
         "best_candidate",
         "verdict",
         "model_version",
+        "decision_rule",
     ]
     assert found[[f"params.{name}" for name in params]].notna().all(axis=None)
-    assert found["metrics.best.gain_lower"].notna().any()
+    assert (found["metrics.best.gain_lower"] < found["metrics.best.gain"]).all()
+    assert found["metrics.best.r2"].is_monotonic_decreasing
+    assert found.filter(like="metrics.").dtypes.eq(float).all()  # a chart takes them as they are
     assert sorted(len(names.split(", ")) for names in found["params.candidates"]) == [1, 3]
     names = [name.split(" · ") for name in found["tags.mlflow.runName"]]
     assert {(step, data) for step, data, _ in names} == {("main", "wines.csv")}

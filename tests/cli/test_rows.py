@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from recipeline.cli.rows import local_rows, open_model, open_tables
+from recipeline.config.recipe import Recipe
 from recipeline.errors import DataError, UnavailableError
 from recipeline.inference.interval import Interval
 from recipeline.inference.model_info import Feature, ModelInfo, Target
@@ -25,22 +26,23 @@ def session(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Se
 
 
 def test_a_path_is_taken_as_it_is(session: Session, tmp_path: Path) -> None:
-    with local_rows(session, "wines.csv", "input") as path:
-        assert path == tmp_path / "wines.csv"
+    (tmp_path / "wines.csv").write_bytes(WINES)
+    with local_rows(session, "wines.csv", "input") as paths:
+        assert paths == [tmp_path / "wines.csv"]
     assert lines_of(session) == []
 
 
 @pytest.mark.parametrize("name", ["x" * 300, f"{'x' * 300}.csv", "y/" * 3000])
 def test_a_path_that_can_be_none_is_one_sentence(session: Session, name: str) -> None:
     with (
-        pytest.raises(DataError, match=r"labels must be an existing file.*File name too long"),
+        pytest.raises(DataError, match=r"labels must be an existing file.*which does not exist"),
         local_rows(session, name, "labels"),
     ):
         pass
 
 
 def test_a_uri_is_a_copy_for_the_block_and_its_secrets_are_not_said(session: Session) -> None:
-    with serving(body(WINES)) as (url, _), local_rows(session, f"{url}?token=secret", "input") as path:
+    with serving(body(WINES)) as (url, _), local_rows(session, f"{url}?token=secret", "input") as (path,):
         assert path.read_bytes() == WINES
     assert not path.exists()
     assert lines_of(session) == [f"fetching {url}"]
@@ -55,19 +57,20 @@ def test_what_cannot_be_fetched_names_the_parameter(session: Session) -> None:
         pass
 
 
-def test_one_file_is_named_in_errors_and_the_files_of_a_folder_are_named_in_their_rows(tmp_path: Path) -> None:
+def test_one_file_is_named_in_errors_and_the_files_of_a_folder_are_named_in_their_rows(tmp_path: Path, recipe: Recipe) -> None:
+    names = ["alcohol", "quality"]
     for name in ("b.csv", "a.csv"):
         (tmp_path / name).write_bytes(WINES)
-    (table,) = open_tables(tmp_path / "a.csv", ["alcohol", "quality"], "https://me:secret@host.example/a.csv")
+    (table,) = open_tables([tmp_path / "a.csv"], names, "https://me:secret@host.example/a.csv", recipe)
     assert (table.label, table.name) == ("https://***@host.example/a.csv", "")
-    tables = open_tables(tmp_path, ["alcohol", "quality"], str(tmp_path))
+    tables = open_tables([tmp_path], names, str(tmp_path), recipe)
     assert [(table.label, table.name) for table in tables] == [(str(tmp_path / name), name) for name in ("a.csv", "b.csv")]
     (tmp_path / "c/d").mkdir(parents=True)
     (tmp_path / "c/d/e.csv").write_bytes(WINES)
-    tables = open_tables(tmp_path, ["alcohol", "quality"], str(tmp_path))
+    tables = open_tables([tmp_path], names, str(tmp_path), recipe)
     assert [table.name for table in tables] == ["a.csv", "b.csv", "c/d/e.csv"]
     with pytest.raises(DataError, match="does not exist"):
-        open_tables(tmp_path / "none.csv", ["alcohol"], "none.csv")
+        open_tables([tmp_path / "none.csv"], names, "none.csv", recipe)
 
 
 def test_a_model_is_asked_by_its_description_with_the_interval_that_it_has(session: Session) -> None:

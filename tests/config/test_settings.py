@@ -22,6 +22,12 @@ from tests.conftest import small_recipe
         (lambda c: c.update(candidate={}), ["recipe.yaml", "'candidate'", "Did you mean 'candidates'?"]),
         (lambda c: c["split"].update(test_sise=0.2), ["'split.test_sise'", "Did you mean 'test_size'?"]),
         (lambda c: c.update(random_state="42"), ["'random_state'", "integer", 'Got "42" instead']),
+        (lambda c: c["split"].update(method="gruped"), ["'split.method'", "Got \"gruped\" instead. Did you mean 'grouped'?"]),
+        (lambda c: c["columns"]["pH"].update(type="nubmer"), ["'columns.pH.type'", "Did you mean 'number'?"]),
+        (
+            lambda c: c["gates"]["validation_criteria"].append({"metric": "rsme", "threshold": 1}),
+            ["metric'", "Did you mean 'rmse'?"],
+        ),
         (lambda c: c.update(random_state=True), ["'random_state'", "Got true instead"]),
         (lambda c: c.pop("task"), ["'task' is missing"]),
     ],

@@ -12,6 +12,7 @@ from typing import Any
 
 from recipeline.config.recipe import Recipe
 from recipeline.config.table import Download
+from recipeline.data.sources import Source
 from tests.conftest import as_recipe, small_recipe
 
 WINES = b"alcohol;quality\n9.4;5\n"
@@ -75,3 +76,9 @@ def with_data(**data: Any) -> Recipe:
 
 def with_download(url: str, content: bytes = WINES) -> Recipe:
     return with_data(download=download(url, content).model_dump(), synthetic="custom.red_wine.draw")
+
+
+def content_of(source: Source) -> bytes:
+    """Return the bytes of a source of one file."""
+    (file,) = source.files
+    return file.path.read_bytes()

@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from recipeline.cli.rows import read_labelled
+from recipeline.cli.rows import check_labelled, find_labelled
+from recipeline.data.folders import RowPath
 from recipeline.data.numbers import LARGEST, NUMBER, read_numbers
-from recipeline.data.readers import Table, open_rows
+from recipeline.data.readers import open_rows
+from recipeline.data.reading.pieces import Table
 from recipeline.data.schema import SchemaViolations, validate_table
-from recipeline.data.tables import read_table
 from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
 from recipeline.inference.row_checks import check_rows
@@ -33,6 +33,7 @@ from recipeline.serving.rows.mlflow_formats import parse_csv
 from recipeline.serving.rows.schema import Schema
 from tests.conftest import as_recipe, small_recipe
 from tests.monitoring.helpers import table
+from tests.tables import opened
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_a_column_of_a_type_that_could_only_be_converted_is_refused_at_every_doo
     pa.parquet.write_table(rows, stream)
     recipe = as_recipe(small_recipe())
     with pytest.raises(SchemaViolations) as error:
-        validate_table(read_table(stream.getvalue(), columns=list(recipe.columns), origin="x"), recipe, origin="x")
+        validate_table(opened(stream.getvalue(), list(recipe.columns)), recipe, origin="x")
     (fault,) = error.value.table.to_dict("records")
     assert (fault["row"], fault["column"], fault["rule"]) == (0, "alcohol", "the column must hold numbers")
     for batch in rows.to_batches():
@@ -151,7 +152,7 @@ def csv_of(text: str, header: tuple[str, ...] = ("alcohol", "pH", "quality")) ->
 
 def ingested(text: str, _: Path) -> float:
     """As ingest reads rows."""
-    rows = read_table(csv_of(text).encode(), columns=list(COLUMNS), origin="x")
+    rows = opened(csv_of(text).encode(), list(COLUMNS))
     return float(validate_table(rows, OPEN, origin="x", is_all=False)["alcohol"].iloc[0])
 
 
@@ -183,8 +184,7 @@ def labelled(text: str, folder: Path) -> float:
 
 def retrained_rows(path: Path) -> pd.DataFrame:
     """Return the rows of a file that retrain learns from."""
-    (file,) = read_labelled(SimpleNamespace(recipe=OPEN), path, "x")
-    return file.checked(OPEN)
+    return check_labelled(find_labelled([RowPath(path, "x")], OPEN, "x"), OPEN, "x")
 
 
 def retrained(text: str, folder: Path) -> float:

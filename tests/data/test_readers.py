@@ -12,6 +12,8 @@ import pyarrow as pa
 import pytest
 
 from recipeline.data import readers as row_files
+from recipeline.data.reading import csv_files
+from recipeline.data.reading.formats import compression_of
 from recipeline.errors import DataError
 from tests.batches import PLAIN, run, write
 
@@ -39,10 +41,10 @@ def test_what_the_bytes_are_is_found_out_from_the_bytes(tmp_path: Path, out: Pat
 def test_the_digest_of_a_content_is_the_same_however_it_is_compressed(tmp_path: Path, kind: str) -> None:
     source = tmp_path / "in.data"
     source.write_bytes(PLAIN)
-    assert row_files.compression_of(source) is None
+    assert compression_of(source) is None
     assert row_files.content_digest(source, "") == hashlib.sha256(PLAIN).hexdigest()
     source.write_bytes(COMPRESSED[kind](PLAIN))
-    assert row_files.compression_of(source) is not None
+    assert compression_of(source) is not None
     assert row_files.content_digest(source, "") == hashlib.sha256(PLAIN).hexdigest()
     source.write_bytes(COMPRESSED["xz"](PLAIN * 100)[:-12])
     with pytest.raises(DataError, match="must be a whole CSV or Parquet file"):
@@ -56,7 +58,7 @@ def test_the_separator_is_found_and_kept(tmp_path: Path, out: Path, separator: s
 
 
 def test_ragged_rows_are_set_aside_whole_and_in_order(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_files, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 16)
     source = write(tmp_path / "in.csv", "acid;alcohol\n4;10\n4\n5;x\n5;11;6;7\n6;12\n\n7;;\n8\n")
     tally = run(source, out, reject=True, interval=None)
     assert out.read_text() == "acid;alcohol;prediction;model_version\n4;10;104;7\n6;12;126;7\n"
@@ -77,7 +79,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "empty lines": (b"\n\r\n", "Got an empty file"),
     "header only": (b"acid;alcohol\n", "rows below its header"),
     "wrong separator": (b"acid&alcohol\n4&10\n", "separated by semicolon, comma, tab, bar"),
-    "missing column": (b"acid;Alcohol;x\n4;10;1\n", "separated by"),
+    "missing column": (b"acid;Alcohol;x\n4;10;1\n", "alcohol: the column must be there. Got 'Alcohol', in other letter case"),
     "a column twice": (b"acid;alcohol;acid\n4;10;4\n", "name each column once. Got 'acid' twice"),
     "a column that is added": (b"acid;alcohol;prediction\n4;10;4\n", "Got 'prediction' instead"),
     "no UTF-8": ("acid;alcohol;é\n4;10;1\n".encode("latin-1"), "UTF-8"),
@@ -99,6 +101,6 @@ def test_a_file_that_cannot_be_read_is_a_data_error_and_leaves_no_output(tmp_pat
 
 
 def test_a_row_that_never_ends_is_a_data_error(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_files, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 1000)
     with pytest.raises(DataError, match="a quote that is never closed"):
         run(write(tmp_path / "in.csv", 'acid;alcohol\n4;"10\n' + "4;10\n" * 1000), out)

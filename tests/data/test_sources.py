@@ -14,7 +14,7 @@ from recipeline.data import uris
 from recipeline.data.sources import check_source, fetch_download, read_source
 from recipeline.data.uris import NoConnectionError
 from recipeline.errors import DataError, UnavailableError, UsageError
-from tests.data.server import WINES, Answer, body, download, serving, with_data, with_download
+from tests.data.server import WINES, Answer, body, content_of, download, serving, with_data, with_download
 
 
 def test_a_download_is_served_from_the_cache_when_the_server_is_gone(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_cache_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
 def test_auto_takes_the_download_where_it_can(tmp_path: Path) -> None:
     with serving(body(WINES)) as (url, _):
         source = read_source("auto", with_download(url), folder=tmp_path, cache=tmp_path)
-    assert (source.kind, source.origin, source.content, source.notice) == ("uci", url, WINES, "")
+    assert (source.kind, source.origin, content_of(source), source.notice) == ("uci", url, WINES, "")
     assert source.sha256 == hashlib.sha256(WINES).hexdigest()
     assert not source.is_synthetic
 
@@ -90,7 +90,7 @@ def test_auto_falls_back_to_synthetic_rows_without_a_connection_and_says_so(tmp_
     assert source.kind == "synthetic"
     assert "these are SYNTHETIC rows" in source.notice
     assert "the connection was refused" in source.notice
-    pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(source.content)), draw(42))
+    pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(content_of(source))), draw(42))
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_synthetic_rows_are_drawn_with_the_seed_of_the_recipe(tmp_path: Path, re
     other = recipe.model_copy(update={"random_state": 7})
     first, second = (read_source("synthetic", each, folder=tmp_path, cache=tmp_path) for each in (recipe, other))
     assert first.origin == "custom.red_wine.draw"
-    assert pd.read_csv(io.BytesIO(first.content)).equals(draw(42))
-    assert pd.read_csv(io.BytesIO(second.content)).equals(draw(7))
+    assert pd.read_csv(io.BytesIO(content_of(first))).equals(draw(42))
+    assert pd.read_csv(io.BytesIO(content_of(second))).equals(draw(7))
 
 
 def test_a_loader_that_returns_a_bunch_gives_its_frame(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_loader_that_returns_a_bunch_gives_its_frame(tmp_path: Path) -> None:
     source = read_source("auto", with_data(loader=loader), folder=tmp_path, cache=tmp_path)
     assert (source.kind, source.origin, source.notice) == ("file", "sklearn.datasets.load_diabetes", "")
     expected = load_diabetes(as_frame=True, scaled=False).frame
-    pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(source.content)), expected, check_dtype=False)
+    pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(content_of(source))), expected, check_dtype=False)
 
 
 def test_a_loader_that_does_not_take_its_parameters_is_a_usage_error(tmp_path: Path) -> None:
@@ -153,11 +153,11 @@ def test_a_path_is_relative_to_the_folder(tmp_path: Path, recipe: Recipe) -> Non
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a.csv").write_bytes(WINES)
     source = read_source("sub/a.csv", recipe, folder=tmp_path, cache=tmp_path)
-    assert (source.kind, source.origin, source.content) == ("file", str(tmp_path / "sub" / "a.csv"), WINES)
+    assert (source.kind, source.origin, content_of(source)) == ("file", str(tmp_path / "sub" / "a.csv"), WINES)
 
 
-@pytest.mark.parametrize(("data", "words"), [("none.csv", "does not exist"), ("", "must be a file")])
-def test_a_missing_file_and_a_directory_are_data_errors(tmp_path: Path, recipe: Recipe, data: str, words: str) -> None:
+@pytest.mark.parametrize(("data", "words"), [("none.csv", "does not exist"), ("", "must have CSV or Parquet files in it")])
+def test_a_missing_file_and_an_empty_folder_are_data_errors(tmp_path: Path, recipe: Recipe, data: str, words: str) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     for name in (f"folder/{data}", (folder / data).as_uri()):
@@ -176,5 +176,5 @@ def test_that_a_path_is_there_is_checked_without_reading_it(tmp_path: Path, reci
 
 def test_a_path_through_a_file_is_a_data_error(tmp_path: Path, recipe: Recipe) -> None:
     (tmp_path / "a.csv").write_bytes(WINES)
-    with pytest.raises(DataError, match="Not a directory"):
+    with pytest.raises(DataError, match="does not exist"):
         read_source("a.csv/b.csv", recipe, folder=tmp_path, cache=tmp_path)

@@ -26,12 +26,13 @@ from hypothesis import strategies as st
 
 from recipeline.config.recipe import Recipe
 from recipeline.data import uris
+from recipeline.data.paths import local_path
 from recipeline.data.sources import Source, fetch_download, read_source
-from recipeline.data.uris import NoConnectionError, local_path, redact, scrub
+from recipeline.data.uris import NoConnectionError, redact, scrub
 from recipeline.errors import DataError, RecipelineError, UnavailableError
 from recipeline.tracking.failures import unwritable
 from tests.conftest import ROOT, Project, as_recipe, small_recipe
-from tests.data.server import WINES, body, download, serving, trickle
+from tests.data.server import WINES, body, content_of, download, serving, trickle
 
 
 @pytest.mark.usefixtures("one_attempt")
@@ -110,7 +111,7 @@ def test_an_absolute_path_and_a_file_uri_are_taken_as_they_are(tmp_path: Path, r
     path.write_bytes(WINES)
     for data in (str(path), path.as_uri()):
         source = read_source(data, recipe, folder=tmp_path / "elsewhere", cache=tmp_path)
-        assert (source.kind, source.origin, source.content) == ("file", str(path), WINES)
+        assert (source.kind, source.origin, content_of(source)) == ("file", str(path), WINES)
 
 
 def test_an_unknown_home_folder_is_a_data_error(tmp_path: Path, recipe: Recipe) -> None:
@@ -122,7 +123,7 @@ def test_an_http_uri_is_read_and_its_secrets_are_not_kept(tmp_path: Path, recipe
     with serving(body(WINES)) as (url, asked):
         address = url.replace("http://", "http://me:secret@") + "?token=secret"
         source = read_source(address, recipe, folder=tmp_path, cache=tmp_path)
-    assert source.content == WINES
+    assert content_of(source) == WINES
     assert source.kind == "file"
     assert source.origin == url.replace("http://", "http://***@")
     assert asked == ["/wines.csv?token=secret"]
@@ -130,7 +131,7 @@ def test_an_http_uri_is_read_and_its_secrets_are_not_kept(tmp_path: Path, recipe
 
 def test_the_scheme_of_an_http_uri_may_be_in_capitals(tmp_path: Path, recipe: Recipe) -> None:
     with serving(body(WINES)) as (url, _):
-        assert read_source(url.replace("http", "HTTP"), recipe, folder=tmp_path, cache=tmp_path).content == WINES
+        assert content_of(read_source(url.replace("http", "HTTP"), recipe, folder=tmp_path, cache=tmp_path)) == WINES
 
 
 def test_a_uri_that_only_pandas_can_read_is_read_as_it_is(
@@ -146,7 +147,7 @@ def test_a_uri_that_only_pandas_can_read_is_read_as_it_is(
 
     monkeypatch.setitem(sys.modules, "fsspec", SimpleNamespace(__version__="2099.1.0", __name__="fsspec", open=open_file))
     source = read_source("shelf://wines/a.csv.gz", recipe, folder=tmp_path, cache=tmp_path)
-    assert (source.kind, source.origin, source.content) == ("file", "shelf://wines/a.csv.gz", content)
+    assert (source.kind, source.origin, content_of(source)) == ("file", "shelf://wines/a.csv.gz", content)
     with pytest.raises(UnavailableError, match=r"shelf://wines/b\.csv"):
         read_source("shelf://wines/b.csv", recipe, folder=tmp_path, cache=tmp_path)
 
@@ -179,7 +180,7 @@ def test_an_artifact_of_a_run_is_read(project: Project, recipe: Recipe) -> None:
     client.log_artifact(run_id, str(project.data))
     source = read_source(f"runs:/{run_id}/wines.csv", recipe, folder=project.folder, cache=project.folder)
     assert (source.kind, source.origin) == ("file", f"runs:/{run_id}/wines.csv")
-    assert source.content == project.data.read_bytes()
+    assert content_of(source) == project.data.read_bytes()
 
 
 def test_an_http_uri_that_is_not_there_is_unavailable(tmp_path: Path, recipe: Recipe) -> None:

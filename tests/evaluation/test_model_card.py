@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from recipeline.config.recipe import Recipe
+from recipeline.config.table import SYNTHETIC
 from recipeline.evaluation.model_card import DESCRIPTION_LENGTH, write_model_card
 from recipeline.evaluation.results import Diagnosis, Metrics
 from recipeline.inference.model_info import Feature, ModelInfo
@@ -79,7 +80,7 @@ def test_the_card_has_all_parts_that_a_reader_looks_for(recipe: Recipe) -> None:
         "## Metrics",
         "## Limits",
         "## Ethical considerations",
-        "## How to call it",
+        "## Use",
     ]
 
 
@@ -104,7 +105,7 @@ def test_slices_are_named_too(recipe: Recipe) -> None:
 
 
 def test_where_nothing_is_much_worse_the_card_says_so(recipe: Recipe) -> None:
-    assert "No part of the test rows that was looked at errs more than 1.5 times" in card(recipe, grades={}, mae=0.8)
+    assert "No examined slice of the test rows has more than 1.5 times" in card(recipe, grades={}, mae=0.8)
 
 
 def test_without_a_diagnosis_there_is_a_card(recipe: Recipe) -> None:
@@ -117,20 +118,20 @@ def test_test_rows_with_a_twin_are_told_with_the_figure_without_them(recipe: Rec
     assert "none of which has a twin in training" in card(recipe)
     leaks = {"leaked_rows": 12, "r2_without_twin": {"LinearRegression": 0.2}}
     text = write_model_card(recipe, metrics(leaks), DIAGNOSIS, INFO, TAGS).as_markdown()
-    assert "of which 12 have a twin in training, and flatter every score: R2 without them 0.2000." in text
+    assert "of which 12 have a twin in training, which makes scores optimistic: R2 without them 0.2000." in text
 
 
 def test_a_description_is_no_longer_than_every_store_takes_and_says_where_the_rest_is(recipe: Recipe) -> None:
     many = tuple(Feature(f"column {n}", "g/L", train_min=0.0, train_max=1.0) for n in range(400))
     found = write_model_card(recipe, metrics(), DIAGNOSIS, replace(INFO, features=many), TAGS)
     assert len(found.as_description()) == DESCRIPTION_LENGTH
-    assert found.as_description().endswith("… the whole of it is model_card.md of the run of register.")
+    assert found.as_description().endswith("… the full text is model_card.md of the run of register.")
     whole = write_model_card(recipe, metrics(), DIAGNOSIS, INFO, TAGS)
     assert whole.as_description() == whole.as_markdown()
 
 
 def test_the_range_where_the_interval_holds_least_is_named(recipe: Recipe) -> None:
-    assert "the interval held fewest test rows at predictions of 4.50 to 5.50: 80 % of 30." in card(recipe)
+    assert "The interval's coverage is lowest at predictions of 4.50 to 5.50: 80 % of 30." in card(recipe)
 
 
 def test_what_people_say_of_the_model_comes_from_the_recipe() -> None:
@@ -144,12 +145,14 @@ def test_what_people_say_of_the_model_comes_from_the_recipe() -> None:
 def test_a_recipe_that_says_nothing_has_a_card_that_says_so() -> None:
     text = card(as_recipe(small_recipe() | {"model_card": {}}))
     assert "To predict quality for rows like those it was trained on." in text
-    assert "The recipe names none" in text
+    assert "Not stated in the recipe" in text
 
 
 def test_made_up_rows_are_announced_first(recipe: Recipe) -> None:
     text = card(recipe, TAGS | {"data_source": "synthetic"})
-    assert text.splitlines()[2].startswith("- Trained on SYNTHETIC rows")
+    headline, _, heading, _, first = text.splitlines()[:5]
+    assert "SYNTHETIC" in headline
+    assert (heading, first.split(":")[0]) == ("## Model", "- Trained on SYNTHETIC rows")
 
 
 def test_the_example_is_code_that_builds_a_row(recipe: Recipe) -> None:
@@ -171,3 +174,9 @@ def test_a_line_of_the_recipe_stays_one_line_without_links_and_pictures() -> Non
     said = {"ethics": "one\n# two\n![three](http://example.com/x.png)"}
     text = card(as_recipe(small_recipe() | {"model_card": said}))
     assert "- one \\# two !\\[three\\](http" in text
+
+
+@pytest.mark.parametrize(("source", "rows"), [("file", "rows"), (SYNTHETIC, "SYNTHETIC rows")])
+def test_the_first_line_is_what_a_list_of_versions_shows(recipe: Recipe, source: str, rows: str) -> None:
+    first = card(recipe, TAGS | {"data_source": source}).splitlines()[0]
+    assert first == f"LinearRegression: test R2 0.3512, RMSE 0.6000, MAE 0.4000 on 60 {rows}"

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from recipeline.errors import DataError
-from recipeline.inference.batch import LISTED, BadRowsError
+from recipeline.inference.batch import BadRowsError
 from recipeline.inference.model_info import Feature
 from tests.batches import FEATURES, run, write
 
@@ -109,7 +109,8 @@ def cell(text: str) -> str:
 FAULTS = {
     cell("acid"): "row 2, acid: must be a number. Got 'acid' instead.",
     cell(" "): "row 2, acid: must not be missing. Got nothing instead.",
-    cell("NaN"): "row 2, acid: must be a number. Got 'NaN' instead.",
+    cell("NaN"): "row 2, acid: must be a number. Got 'NaN' instead. "
+    "A word for a missing value? List it under na in the recipe.",
     cell("-inf"): "row 2, acid: must be finite. Got -inf instead.",
     cell("-0.1"): "row 2, acid: must be at least 0 g/L. Got -0.1 instead.",
     cell("31.50"): "row 2, acid: must be at most 30 g/L. Got 31.50 instead.",
@@ -127,12 +128,15 @@ def test_a_bad_row_is_named_and_stops_everything(tmp_path: Path, out: Path, text
     assert list(out.parent.iterdir()) == []
 
 
-def test_all_faults_are_counted_and_the_first_ones_listed(tmp_path: Path, out: Path) -> None:
+def test_all_faults_are_counted_and_each_column_and_cause_is_named_once(tmp_path: Path, out: Path) -> None:
     with pytest.raises(BadRowsError) as raised:
         run(write(tmp_path / "in.csv", "acid;alcohol\n" + "x;y\n" * 30), out)
     assert "in 60 places" in raised.value.sentence
-    assert raised.value.details[1] == "row 1, alcohol: must be a number. Got 'y' instead."
-    assert raised.value.details[LISTED:] == ("and 40 more.",)
+    text = "a category? State type: category for the column in the recipe."
+    assert raised.value.details == (
+        f"acid is text in 30 rows, for example 'x' in row 1: {text}",
+        f"alcohol is text in 30 rows, for example 'y' in row 1: {text}",
+    )
 
 
 def test_where_nothing_is_rejected_the_file_of_rejects_has_a_header_only(tmp_path: Path, out: Path) -> None:

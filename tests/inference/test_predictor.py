@@ -37,7 +37,7 @@ def test_a_missing_value_is_the_models_to_take_or_to_refuse() -> None:
     table.loc[3, "b"] = np.nan
     np.testing.assert_array_equal(Predictor(model, Columns.of_numbers(list(table)))(table.to_numpy()), model.predict(table))
     linear, _ = fitted(LinearRegression(), 600)
-    with pytest.raises(DataError, match="must be able to predict every row"):
+    with pytest.raises(DataError, match="The model refuses the rows: "):
         Predictor(linear, Columns.of_numbers(list(table)))(table.to_numpy())
 
 

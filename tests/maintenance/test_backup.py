@@ -86,6 +86,22 @@ def test_a_store_is_brought_back_as_it_was_and_what_was_there_meanwhile_lies_bes
     assert runs_in(aside[1]) == runs_in(again[1]) == 2
 
 
+def test_files_come_back_with_their_time_and_rights_on_a_python_whose_tarfile_has_no_filters(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.11 has them from 3.11.4 on."""
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    for name in ("extract", "extractall"):
+        monkeypatch.delattr(tarfile.TarFile, name)
+    os.utime(place.artifact, (1_000_000, 1_000_000))
+    place.artifact.chmod(0o750)
+    archive = place.save()
+    place.change()
+    place.restore(archive)
+    state = place.artifact.stat()
+    assert (place.state(), state.st_mtime, state.st_mode & 0o777) == ((1, "before"), 1_000_000, 0o750)
+
+
 def test_an_archive_is_a_new_file_in_a_folder_that_exists(place: Place, tmp_path: Path) -> None:
     (tmp_path / "there.tar.gz").touch()
     with pytest.raises(UsageError, match="output must be a new file"):

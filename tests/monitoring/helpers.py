@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.readers import Table, open_rows
+from recipeline.data.readers import open_rows
+from recipeline.data.reading.pieces import Table
 from recipeline.inference.model_info import Feature
 from recipeline.monitoring.drift import compare
 from recipeline.monitoring.live_rows import find_log

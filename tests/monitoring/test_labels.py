@@ -33,11 +33,11 @@ def test_without_a_row_a_label_is_of_the_requests_first_and_the_last_of_several_
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("request_id,grade\na,4\n", "must have the columns request_id and quality. Got one without 'quality'"),
-        ("request_id,quality\na,good\n", "must hold a number for every label. Got none in row 1"),
+        ("request_id,grade\na,4\n", "must have the columns request_id and quality. Got no column 'quality'"),
+        ("request_id,quality\na,good\n", "must hold a number for every label. Got 'good' in row 1"),
         ("request_id,row,quality\na,1.5,4\n", "which row of which request it is for. Got the request 'a' and row 1.5 in row 1"),
         ("request_id,quality\n,4\n", "which row of which request it is for. Got the request '' and row 0 in row 1"),
-        ("request_id,quality\na,4\nb,5,6\n", "Got none in row 2"),
+        ("request_id,quality\na,4\nb,5,6\n", "each line must have 2 fields. Got 3 in row 2"),
     ],
 )
 def test_labels_that_cannot_be_read_are_refused(tmp_path: Path, text: str, sentence: str) -> None:
@@ -54,7 +54,7 @@ def test_a_label_that_is_not_there_is_no_number_and_is_not_counted() -> None:
 
 
 def test_an_empty_label_is_not_yet_known(tmp_path: Path) -> None:
-    labels = read_labels([table(tmp_path / "labels.csv", "request_id,quality\na,4\nb,\n ,\n")], "quality")
+    labels = read_labels([table(tmp_path / "labels.csv", "request_id,quality\na,4\nb,\n")], "quality")
     assert labels == Labels({("a", 0): 4.0})
 
 

@@ -16,17 +16,20 @@ from tests.records import some
 def test_findings_and_verdicts_are_said_in_words(world: World) -> None:
     found = world.look(0, shifted(1))
     report = some(DriftReport, {"newest": found, "model": {"version": "3"}})
-    assert explain_drift(report).startswith("500 rows differ from the rows that version 3 learned from: alcohol")
+    assert explain_drift(report).startswith("500 rows differ from the training rows of version 3: alcohol")
     lines = [describe_finding(finding) for finding in found.findings]
     assert any(line.startswith("  drift: alcohol: PSI ") and line.endswith("(warn 0.1, drift 0.2)") for line in lines)
     few, alike = (some(DriftReport, {"newest": it}) for it in (world.look(0, rows=50), world.look(1)))
-    assert explain_drift(few) == "50 rows are too few to say anything."
-    assert "like the rows" in explain_drift(alike)
+    assert explain_drift(few) == "50 rows are too few for a verdict."
+    assert "like the training rows" in explain_drift(alike)
 
 
 @pytest.mark.parametrize(
     ("size", "words"),
-    [(1000, "No window of 1,000 rows is full, there are 60: nothing is judged."), (0, "No complete window has rows: nothing")],
+    [
+        (1000, "No window of 1,000 rows is full, there are 60: there is no verdict."),
+        (0, "No complete window has rows: there is no verdict."),
+    ],
 )
 def test_that_nothing_was_judged_is_said_and_why(world: World, size: int, words: str) -> None:
     empty = compare(Live(world.features, world.baseline, seed=0), world.reference, world.recipe.monitoring, world.recipe, {})
@@ -44,7 +47,7 @@ def test_columns_that_are_missing_or_new_are_findings_also_of_few_rows(world: Wo
     assert describe_finding(found.findings[0]) == f"  {verdict}: colour: {words}"
 
 
-@pytest.mark.parametrize(("share", "words"), [(0.0, ""), (0.009, ""), (0.5, "50.0% of the rows are among those")])
+@pytest.mark.parametrize(("share", "words"), [(0.0, ""), (0.009, ""), (0.5, "50.0% of the rows are training rows")])
 def test_rows_that_were_learned_from_are_mentioned_where_there_are_some(share: float, words: str) -> None:
     found = explain_known(some(Compared, {"known_share": share}))
     assert found.startswith(words)
@@ -56,7 +59,7 @@ def test_rows_that_were_learned_from_are_mentioned_where_there_are_some(share: f
     [
         ("missing", "12.3% more missing than in training"),
         ("mae_increase", "MAE 12.3% higher than out of fold"),
-        ("domain_auc", "told from the training rows with an AUC of 0.123"),
+        ("domain_auc", "separated from the training rows with an AUC of 0.123"),
     ],
 )
 def test_a_finding_is_said_in_the_measure_of_its_rule(rule: str, words: str) -> None:

@@ -108,5 +108,5 @@ def test_the_record_of_a_run_has_its_parameters_without_their_secrets(store: Sto
     session = open_toys(store, tmp_path)
     run, _ = run_step(session, "ingest", {"word": "https://me:secret@host.example/a.csv"}, "")
     found = session.reader.load(FINGERPRINT, run.id)
-    assert found["params"] == {"word": "https://***@host.example/a.csv"}
-    assert found["components"]["content of rows"] == "[[1.0], [2.0], [3.0]]"
+    assert found.params == {"word": "https://***@host.example/a.csv"}
+    assert found.components["content of rows"] == "[[1.0], [2.0], [3.0]]"

@@ -7,10 +7,12 @@ import pandas as pd
 
 from recipeline.artifacts import LEADERBOARD, METRICS, TRAIN, VERDICT
 from recipeline.data.grouping import rows_digest
+from recipeline.evaluation.results import Metrics, Verdict
 from recipeline.orchestration.registration import gather_facts
 from recipeline.tracking.runs import open_run
 from recipeline.tracking.store import Store
 from tests.conftest import as_recipe, small_recipe
+from tests.records import some
 from tests.sessions import open_toys
 
 
@@ -23,8 +25,8 @@ def test_the_facts_are_of_the_runs_that_the_best_candidate_is_made_of(
     kept = {
         TRAIN: wines.head(20),
         LEADERBOARD: pd.DataFrame({"settings_tried": [1, 10]}),
-        METRICS: {"best": scores, "candidates": {"ElasticNet": scores, "DecisionTree": dict.fromkeys(scores, 0.0)}},
-        VERDICT: {"candidate": "ElasticNet", "verdict": "VALIDATED"},
+        METRICS: some(Metrics, {"candidates": {"ElasticNet": scores, "DecisionTree": dict.fromkeys(scores, 0.0)}}),
+        VERDICT: some(Verdict, {"candidate": "ElasticNet", "verdict": "VALIDATED"}),
     }
     lineage: dict[str, str] = {}
     for step in ("ingest", "split", "train", "evaluate"):

@@ -6,6 +6,7 @@ from typing import Any
 import mlflow
 import pytest
 
+from recipeline.artifacts import BASELINE, DATASET, METRICS
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.step import Step
 from recipeline.tracking.store import Store
@@ -123,6 +124,17 @@ def test_what_rows_are_split_and_weighed_by_and_fitted_to_makes_another_recipe(s
         assert len(session.recipe.features) == 11
         digests.add(session.recipe_digest("ElasticNet"))
     assert len(digests) == len(changes)
+
+
+def test_the_types_of_what_a_step_reads_and_writes_are_part_of_what_its_result_depends_on(store: Store, tmp_path: Path) -> None:
+    session, work = open_toys(store, tmp_path), Toys().step("ingest").work
+    alone, reads, writes = (
+        {name for name in session.components(Step("ingest", work, lambda _: {}, **its), {}, "") if "results" in name}
+        for its in ({}, {"reads": (METRICS,)}, {"writes": (BASELINE, DATASET)})
+    )
+    assert alone == set()
+    assert reads == {"code recipeline/evaluation/results.py"}
+    assert writes == {"code recipeline/monitoring/results.py"}
 
 
 def test_the_key_of_the_ledger_is_not_shown(store: Store, tmp_path: Path) -> None:

@@ -175,16 +175,16 @@ def test_what_is_decided_without_evidence_has_a_reason_and_passes_where_it_is_pr
     ("challenger", "champion", "policy", "words"),
     [
         (replace(NEW, version="1"), OLD, "auto", "version 1 is in Production already"),
-        (MADE_UP_NEW, OLD, "auto", "version 1 learned from real rows, this one from synthetic ones"),
-        (WITHDRAWN, OLD, "auto", "it was rolled back by ann; promote=always brings it back"),
+        (MADE_UP_NEW, OLD, "auto", "version 1 was trained on real rows, this one on synthetic ones"),
+        (WITHDRAWN, OLD, "auto", "it was rolled back by ann; promote=always promotes it again"),
         (REJECTED, OLD, "auto", "its verdict is REJECTED"),
         (
             NEW,
             MADE_UP_OLD,
             "manual",
-            "it learned from real rows, version 1 from synthetic ones: it passes, and waits for `approve`",
+            "it was trained on real rows, version 1 on synthetic ones: it passes and awaits `approve`",
         ),
-        (NEW, SAME, "auto", "it is made by the same recipe from the same rows as version 1"),
+        (NEW, SAME, "auto", "it has the same recipe and the same rows as version 1"),
     ],
 )
 def test_the_reason_says_what_decided(challenger: Contender, champion: Contender, policy: Policy, words: str) -> None:
@@ -266,24 +266,23 @@ def test_few_rows_are_no_fault_of_another_recipe(rule: Rule) -> None:
 def test_a_broken_guard_rail_alone_keeps_the_champion_and_is_the_rule(rule: Rule) -> None:
     decision = judged(rule, broken=1)
     assert (decision.outcome, decision.rule, decision.passed) == ("kept", "guard-rail", False)
-    assert decision.reason.endswith(": MAE is 0.04, at most 0.02 is allowed")
+    assert decision.reason.endswith(": MAE +0.04 (limit 0.02)")
 
 
 def test_two_broken_guard_rails_are_both_named() -> None:
     decision = judged("recipe", broken=2)
     assert decision.rule == "guard-rail"
-    assert decision.reason.count("MAE is 0.04") == 2
+    assert decision.reason.count("MAE +0.04 (limit 0.02)") == 2
 
 
 def test_where_the_gain_fails_too_its_rule_is_named_and_every_fault_is_told() -> None:
     decision = judged("recipe", broken=1, gain=0.005, lower=-0.01)
     assert (decision.outcome, decision.rule) == ("kept", "recipe")
-    assert decision.reason.endswith(": not above 0; the gain is below 0.01; MAE is 0.04, at most 0.02 is allowed")
+    assert decision.reason.endswith(": not above 0; the gain is below 0.01; MAE +0.04 (limit 0.02)")
     decision = judged("refresh", broken=1, distinct_rows=20, lower=-0.5)
     assert decision.rule == "refresh"
     assert decision.reason.endswith(
-        ": only 20 distinct rows that neither has seen, at least 100 are needed; not above -0.03; "
-        "MAE is 0.04, at most 0.02 is allowed"
+        ": only 20 distinct rows that neither model has seen, at least 100 are needed; not above -0.03; MAE +0.04 (limit 0.02)"
     )
 
 
@@ -291,7 +290,7 @@ def test_where_the_gain_fails_too_its_rule_is_named_and_every_fault_is_told() ->
 def test_under_the_policy_manual_what_passes_waits_for_approval(rule: Rule) -> None:
     decision = judged(rule, policy="manual")
     assert (decision.outcome, decision.rule, decision.passed) == ("kept", "policy-manual", True)
-    assert decision.reason.endswith("waits for `approve`")
+    assert decision.reason.endswith("awaits `approve`")
 
 
 @pytest.mark.parametrize("rule", get_args(Rule))
@@ -351,4 +350,4 @@ def test_a_refresh_within_the_margin_is_kept_where_the_losses_since_the_last_win
     cumulative = replace(GAIN, lower=lower, distinct_rows=rows)
     decision = judge("refresh", GAIN, [], SETTINGS, policy="auto", opponent="version 2", cumulative=cumulative)
     assert decision.promoted == promoted
-    assert ("since the last champion that won by its recipe" in decision.reason) != promoted
+    assert ("since the last champion promoted by its recipe" in decision.reason) != promoted

@@ -13,11 +13,19 @@ from sklearn.linear_model import LinearRegression
 from recipeline.config.rules import GuardRails
 from recipeline.data.relations import Relations
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers
-from recipeline.promotion.guard_rails import MIN_SLICE_ROWS, ErrorsByArm, Rail, measure_rails, one_row_latency, slice_errors
+from recipeline.promotion.guard_rails import (
+    LATENCY,
+    MIN_SLICE_ROWS,
+    ErrorsByArm,
+    Rail,
+    measure_rails,
+    one_row_latency,
+    slice_errors,
+)
 from recipeline.records import to_plain
 from tests.promotion.helpers import GAIN, draw_answers, draw_table, measure
 
-MAE, LOW, LATENCY = "MAE, more than before", "MAE of low, more than before", "one-row latency in ms"
+MAE, LOW = "MAE change", "MAE change of low"
 STRICT = GuardRails(mae=0.25, slice_mae=0.5, latency_ms=10)
 
 

@@ -106,14 +106,14 @@ def test_what_was_reused_is_listed_and_each_other_step_has_its_reason() -> None:
 
 def test_the_evidence_of_a_promotion_is_told_with_its_interval_and_guard_rails() -> None:
     rails = [
-        {"name": "MAE, more than before", "value": -0.0123, "limit": 0.02},
-        {"name": "MAE of low grades, more than before", "value": None, "limit": None},
-        {"name": "one-row latency in ms", "value": 9.5, "limit": None},
+        {"name": "MAE change", "value": -0.0123, "limit": 0.02},
+        {"name": "MAE change of low grades", "value": None, "limit": None},
+        {"name": "single-row latency in ms", "value": 9.5, "limit": None},
     ]
     evidence = {"interval_90": [0.011, 0.044], "repeats": 3, "seed": 42, "guard_rails": rails}
     (line,) = explain_evidence(some(Evidence, evidence))
     assert "90 % interval +0.0110 to +0.0440; 3 repeats, seed 42;" in line
-    assert line.endswith("MAE, more than before -0.012 (at most 0.02); one-row latency in ms +9.500.")
+    assert line.endswith("MAE change -0.0123 (limit 0.02); single-row latency in ms 9.5.")
     assert explain_evidence(None) == []
 
 
@@ -135,9 +135,9 @@ def test_what_monitoring_found_is_a_table_a_verdict_and_its_reasons() -> None:
     assert cells(table)[1] == ["pH", "0.300", "0.500", "0.000", ""]
     assert lines == [
         "2 windows: 1 ok, 1 drift.",
-        "Warning: 3 lines are left out: cut off, with more or fewer fields, odd values or a time to come.",
+        "Warning: 3 lines left out: truncated, with too many or few fields, invalid values or a future time.",
         "Labelled: MAE 0.5123 of 40 rows.",
-        "DRIFT: 500 rows differ from the rows that version 2 learned from: pH.",
+        "DRIFT: 500 rows differ from the training rows of version 2: pH.",
         "  drift: pH: PSI 0.300 (warn 0.1, drift 0.2)",
     ]
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipeline.config.recipe import load_recipe
 from recipeline.config.table import RESERVED_COLUMNS
 from recipeline.data.schema import validate_table
-from recipeline.data.tables import read_table
 from recipeline.errors import DataError, UsageError
 from recipeline.scaffolding.recipe_draft import draft_recipe
 from recipeline.training.candidates import build_candidate
+from recipeline.training.trial import find_faults
+from tests.tables import opened
 
 NAMES = st.text(st.characters(exclude_categories=("C", "Z", "M"), exclude_characters='$",;|'), min_size=1, max_size=12).filter(
     lambda name: name not in RESERVED_COLUMNS and name.isprintable()
@@ -57,7 +60,7 @@ def test_a_recipe_of_any_names_loads_and_takes_its_table(names: list[str], title
         assert (list(recipe.columns), recipe.target) == (names, names[-1])
         assert recipe.columns[names[0]].nullable == gaps
         content = (folder / "table.csv").read_bytes()
-        read = validate_table(read_table(content, columns=names, origin="it"), recipe, origin="it")
+        read = validate_table(opened(content, names, "it"), recipe, origin="it")
         np.testing.assert_allclose(read[names].to_numpy(float), table.to_numpy(float))
         features, target = read[names[:-1]].to_numpy(float), read[names[-1]].to_numpy(float)
         for candidate in recipe.candidates:
@@ -70,17 +73,54 @@ def test_a_parquet_file_is_a_table_too(tmp_path: Path) -> None:
     assert "target: y" in draft_recipe(tmp_path / "t.parquet", "y", name="t")
 
 
-def test_columns_that_hold_no_numbers_are_named_with_an_example(tmp_path: Path) -> None:
-    table = frame(town=["Rome"] * 29 + ["3"], date="2026-01-01")
+def columns_of(text: str) -> dict[str, Any]:
+    columns: dict[str, Any] = yaml.safe_load(text)["columns"]
+    return columns
+
+
+def test_each_column_has_the_type_that_all_of_its_values_are_of(tmp_path: Path) -> None:
+    table = frame(town=["Rome", "Oslo", None] * 10, day="2026-01-01", is_open=["yes", "no"] * 15, code=["007", "12"] * 15)
+    found = columns_of(draft(tmp_path, table))
+    assert found == {
+        "a": {},
+        "b": {},
+        "y": {},
+        "town": {"type": "category", "nullable": True},
+        "day": {"type": "datetime"},
+        "is_open": {"type": "boolean"},
+        "code": {},
+    }
+    table.assign(day=pd.Timestamp("2026-01-01"), is_open=[True, False] * 15).to_parquet(tmp_path / "t.parquet")
+    assert columns_of(draft_recipe(tmp_path / "t.parquet", "y", name="t")) == found
+
+
+def test_text_that_does_not_repeat_and_an_empty_column_are_ignored_and_say_why(tmp_path: Path) -> None:
+    text = draft(tmp_path, frame(note=[f"note {row}" for row in range(30)], empty=np.nan))
+    assert "# ignored: note: text in 30 of 30 rows, for example 'note 0'\n" in text
+    assert "# ignored: empty: no value in any row\n" in text
+    found = columns_of(text)
+    assert found["note"] == found["empty"] == {"type": "category", "nullable": True, "role": "ignore"}
+    (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
+    assert load_recipe(tmp_path / "recipe.yaml", {}).features == ("a", "b")
+
+
+def test_words_among_numbers_and_a_target_of_another_type_are_refused_with_an_example(tmp_path: Path) -> None:
     with pytest.raises(DataError) as raised:
-        draft(tmp_path, table)
-    assert raised.value.details == (
-        "town: text in 29 of 30 rows, for example 'Rome'",
-        "date: text in 30 of 30 rows, for example '2026-01-01'",
-    )
-    frame(day=pd.Timestamp("2026-01-01")).to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(DataError, match="day: type timestamp"):
-        draft_recipe(tmp_path / "t.parquet", "y", name="t")
+        draft(tmp_path, frame(pH=["3.1"] * 20 + ["3,2"] * 10))
+    (fault,) = raised.value.details
+    assert fault.startswith("pH: text in 10 of 30 rows, for example '3,2': a decimal comma?")
+    with pytest.raises(DataError) as raised:
+        draft(tmp_path, frame(town=["Rome", "Oslo"] * 15), "town")
+    assert raised.value.details == ("town: category, and the target must be a number",)
+
+
+def test_missing_dates_are_imputed_once_they_are_numbers(tmp_path: Path) -> None:
+    text = draft(tmp_path, frame(day=["2026-01-01", None] * 15))
+    preprocess = yaml.safe_load(text)["candidates"]["LinearRegression"]["preprocess"]
+    assert [it["estimator"] for it in preprocess["all"]] == ["sklearn.impute.SimpleImputer"]
+    (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
+    recipe = load_recipe(tmp_path / "recipe.yaml", {})
+    assert find_faults(recipe, list(recipe.candidates), ()) == []
 
 
 def test_words_for_missing_values_are_in_the_recipe(tmp_path: Path) -> None:
@@ -101,23 +141,17 @@ def test_a_target_that_is_not_there_and_too_few_rows_are_refused(tmp_path: Path,
         draft(tmp_path, frame(rows), target)
 
 
-@pytest.mark.parametrize("content", [b"", b"a\n", b"\xff\xfe\x00", b"PAR1"])
+@pytest.mark.parametrize("content", [b"", b"a,y\n", b"\xff\xfe\x00", b"PAR1"])
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(DataError):
         draft_recipe(tmp_path / "t.csv", "y", name="t")
-    with pytest.raises(DataError, match="cannot be read: "):
+    with pytest.raises(DataError, match=r"must be a whole CSV or Parquet file\. Got"):
         draft_recipe(tmp_path, "y", name="t")
-
-
-def test_a_column_without_any_value_is_named(tmp_path: Path) -> None:
-    for values in ([np.nan] * 30, ["?"] * 30):
-        with pytest.raises(DataError, match=r"empty: no value in any row"):
-            draft(tmp_path, frame(empty=values), na=["?"])
 
 
 @pytest.mark.parametrize("slashes", ["/", "//"])
 def test_an_address_in_the_place_of_a_file_is_refused_without_its_password(slashes: str) -> None:
-    with pytest.raises(DataError, match="cannot be read: ") as error:
+    with pytest.raises(DataError, match=r"must be a whole CSV or Parquet file\. Got") as error:
         draft_recipe(Path(f"http:{slashes}user:Zq7x/Kw9v@host/a.csv;token=Zq7x"), "y", name="a")
     assert not [half for half in ("Zq7x", "Kw9v") if half in str(error.value)]

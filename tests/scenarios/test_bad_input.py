@@ -65,12 +65,12 @@ BAD: dict[str, tuple[Callable[[pd.DataFrame], bytes], list[str]]] = {
     "out of range": (lambda rows: changed(rows, "alcohol", 40.0), ["row 5, alcohol: must be at most 25 % vol. Got 40.0"]),
     "three rows": (lambda rows: csv(rows.head(3)), ["at least 100 rows", "Got 3 instead"]),
     "a target with one value": (lambda rows: csv(rows.assign(quality=5)), ["different values in its target 'quality'"]),
-    "a cut-off Parquet file": (lambda rows: parquet(rows)[:-50], ["whole Parquet file"]),
+    "a cut-off Parquet file": (lambda rows: parquet(rows)[:-50], ["whole CSV or Parquet file"]),
     "a field too many on every line": (
         lambda rows: csv(rows).replace(b"\n", b",9\n").replace(b"quality,9", b"quality"),
-        ["as many"],
+        ["must have 12 fields. Broken in 400 rows"],
     ),
-    "a line with more fields": (lambda rows: csv(rows) + b"1," * 20, ["as many fields"]),
+    "a line with more fields": (lambda rows: csv(rows) + b"1," * 20, ["row 401, must have 12 fields. Got 21 instead."]),
 }
 
 
@@ -83,7 +83,9 @@ def test_rows_that_cannot_be_used_end_with_3(trained: Project, tmp_path: Path, w
     still_served(trained)
 
 
-@pytest.mark.parametrize(("data", "words"), [("nowhere.csv", "does not exist"), (".", "the directory")])
+@pytest.mark.parametrize(
+    ("data", "words"), [("nowhere.csv", "does not exist"), (".", "A folder of rows must hold CSV and Parquet files only")]
+)
 def test_a_path_that_is_no_file_ends_with_3(trained: Project, data: str, words: str) -> None:
     expect(trained.run("ingest", data=data), 3, words)
     still_served(trained)
@@ -91,7 +93,7 @@ def test_a_path_that_is_no_file_ends_with_3(trained: Project, data: str, words: 
 
 def test_an_expected_failure_is_written_on_its_run(project: Project) -> None:
     outcome = project.run("main", data=str(project.folder))
-    expect(outcome, 3, "data must be a file. Got the directory")
+    expect(outcome, 3, "A folder of rows must hold CSV and Parquet files only")
     for run in project.runs():
         assert run.info.status == "FAILED"
         assert run.data.tags["recipeline.error"] in outcome.stderr
@@ -257,7 +259,7 @@ def test_run_ids_that_cannot_be_built_on_end_with_6(ran: Project) -> None:
     failed = next(run for run in ran.runs("ingest") if run.info.status == "FAILED")
     expect(ran.run("train", split_run_id=ingest.info.run_id), 6, "a run of ingest")
     expect(ran.run("split", ingest_run_id=failed.info.run_id), 6, "which is FAILED")
-    expect(ran.run("split", ingest_run_id="no-such-run"), 6, "which the store does not have")
+    expect(ran.run("split", ingest_run_id="no-such-run"), 6, "which is not in the store")
     ran.client.delete_run(split.info.run_id)
     expect(ran.run("train", split_run_id=split.info.run_id), 6, "which was deleted", "mlflow runs restore")
     still_served(ran)
@@ -386,7 +388,7 @@ def test_a_model_whose_files_are_not_whole_is_neither_judged_nor_registered_nor_
 ) -> None:
     project.ok({"evaluate": "train", "register": "evaluate", "promote": "register"}[step])
     harm_model(project, harm)
-    expect(project.run(step), 6, "must be there and whole")
+    expect(project.run(step), 6, "is missing" if harm == "removed" else "has changed or is truncated")
     assert "Production" not in project.versions().values()
 
 
@@ -401,7 +403,7 @@ def test_a_model_that_answers_otherwise_than_it_was_evaluated_is_not_promoted(pr
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     manifest["files"]["golden.parquet"] = file_digest(folder / "golden.parquet")
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    expect(project.run("promote"), 6, "must answer the golden rows")
+    expect(project.run("promote"), 6, "does not reproduce the golden rows")
     assert project.versions() == {"1": "Staging"}
 
 

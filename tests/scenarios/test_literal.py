@@ -128,7 +128,7 @@ ON_AN_EMPTY_STORE = {
     "promote": Does(ORDER, "promoted", IN_PRODUCTION),
     "report": Refuses("No finished run of main to report on."),
     "compare": NO_TWO_CHAINS,
-    "predict": Refuses("A version of SmallModel must be in Production. Got none instead."),
+    "predict": Refuses("No version of SmallModel is in Production."),
     "monitor": Refuses("No version of SmallModel in Production to monitor."),
     "retrain": Does(("retrain", "main", *ORDER), "promoted", IN_PRODUCTION, "Reused: none."),
     "approve": NO_CHALLENGER,

@@ -98,7 +98,7 @@ def test_drift_under_load_is_found_learned_from_promoted_and_served_without_a_re
             client.end()
         assert outcome.exit_code == 0, outcome.stderr
         assert "residual sugar: PSI" in outcome.stderr
-        assert "Labels: 600 of 600 belong to rows of the log." in outcome.stderr
+        assert "Labels: 600 of 600 joined to rows of the log." in outcome.stderr
         assert f"Retrained on {len(draw(1))} rows of version 1 and 600 new ones." in outcome.stdout
         assert project.versions() == {"1": "Archived", "2": "Production"}
         assert {status for status, _ in client.answers} == {200}

@@ -226,3 +226,28 @@ def test_where_no_python_will_do_setup_says_so(machine: Setup) -> None:
     assert done.returncode != 0
     assert "a Python from 3.11 to 3.13 must be on PATH. Got none instead." in done.stderr
     assert not (machine.folder / ".venv").exists()
+
+
+# --- a word that is no target --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "guess"),
+    [
+        ("pipelin", "pipeline"),
+        ("trian", "train"),
+        ("servee", "serve"),
+        ("tset", "test"),
+        ("docter", "doctor"),
+        ("promtoe", "promote"),
+        ("backpu", "backup"),
+        ("who_served", "who-served"),
+        ("predcit", "predict"),
+        ("xyzzyqq", ""),
+    ],
+)
+def test_a_word_that_is_no_target_names_the_nearest(word: str, guess: str) -> None:
+    done = subprocess.run(["make", word], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    said = f" Did you mean '{guess}'?" if guess else ""
+    assert done.stderr.startswith(f"make: No such target '{word}'.{said} See `make` for all of them.\n")

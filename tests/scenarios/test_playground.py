@@ -56,7 +56,7 @@ class Playground:
             expect(tab.page.locator("#value")).not_to_be_empty()
         return tab
 
-    def predict(self, **changes: float | None) -> float:
+    def predict(self, **changes: Any) -> float:
         """Return what POST /predict says of the sample with some other values."""
         assert self.service.model
         row = {**self.service.model.info.sample, **changes}
@@ -368,6 +368,210 @@ def test_a_file_can_be_dropped(play: Any) -> None:
         document.getElementById("drop").dispatchEvent(new DragEvent("drop", { dataTransfer: data, cancelable: true }));
     }""")
     expect(page.locator("#file-status")).to_contain_text("dropped.csv: 2 rows predicted by version 7")
+
+
+# --- columns of every kind -----------------------------------------------------------------------------------------------
+
+YEAR = {"train_min": 1704067200.0, "train_max": 1735603200.0}  # 2024, from its first to its last day
+HALF = {"quantiles": dict.fromkeys(("0.05", "0.25", "0.5", "0.75", "0.95"), 1719835200.5)}
+PORTS = [f"port {number:02}" for number in range(40)]
+TYPED = {
+    "city": {"type": "category", "nullable": True, "categories": ["007", "Cork", "Kiel"], "counts": [1, 5, 3]},
+    "plan": {"type": "category", "categories": ["basic", "plus"], "counts": [5, 4], "values": ["basic", "plus", "pro"]},
+    "port": {"type": "category", "categories": PORTS, "counts": [*range(40)]},
+    "day": {"type": "datetime", "has_time": False, "nullable": True, **YEAR, **HALF},
+    "moment": {"type": "datetime", "has_time": True, **YEAR, **HALF},
+    "night": {"type": "boolean", "nullable": True, "train_min": 0.0, "train_max": 1.0},
+    "km": {"unit": "km"},
+    "new": {"type": "duration", "nullable": True, "train_min": None, "train_max": None},
+}
+SAMPLE = {
+    **{"city": "Kiel", "plan": "basic", "port": "port 07", "day": "2024-07-01", "moment": "2024-07-01T09:30:00.123456"},
+    **{"night": False, "km": 5, "new": None},
+}
+#: What a feature's code counts for: days, half days, and tens of others.
+WEIGHTS = np.array([10, 10, 10, 1 / 86_400, 0.5 / 86_400, 10, 1, 1])
+
+
+def typed_model(loaded: ServedModel) -> ServedModel:
+    """Return a model with a column of each kind, which adds their codes up."""
+    features = [describe_feature(name, **rules) for name, rules in TYPED.items()]
+    for feature in features:
+        if "categories" in feature:
+            feature["train_max"] = len(feature["categories"]) - 1.0
+    since = np.array([0, 0, 0, YEAR["train_min"], YEAR["train_min"], 0, 0, 0])
+    model = replace(loaded, **made_up(*features, sample=SAMPLE, interval=None))
+    return replace(model, predict=lambda codes: np.nansum((codes - since) * WEIGHTS, axis=1))
+
+
+@pytest.fixture(scope="module")
+def typed(browser: Browser, loaded: ServedModel) -> Iterator[Playground]:
+    """A service of a column of each kind."""
+    with ExitStack() as stack:
+        yield Playground(browser, typed_model(loaded), stack)
+
+
+@pytest.fixture
+def tab(typed: Playground) -> Iterator[Tab]:
+    opened = typed.open()
+    yield opened
+    opened.page.close()
+
+
+def sent(tab: Tab) -> Any:
+    """Return the row that was asked about last."""
+    return [it.post_data_json for it in tab.requests if it.method == "POST" and isinstance(it.post_data_json, dict)][-1]
+
+
+def expect_sent(tab: Tab, **changes: Any) -> None:
+    """Wait until the sample with these values is asked about."""
+    wanted = SAMPLE | changes
+    for _ in range(100):
+        if sent(tab) == wanted:
+            break
+        tab.page.wait_for_timeout(50)
+    assert sent(tab) == wanted
+    assert {name: type(value) for name, value in sent(tab).items()} == {name: type(wanted[name]) for name in wanted}
+
+
+def control(page: Page, name: str) -> Locator:
+    """Return the control of a feature: the input that its name belongs to."""
+    return page.locator("#controls").get_by_label(name, exact=True)
+
+
+def test_every_kind_has_its_control_and_what_is_set_is_sent_as_the_service_takes_it(tab: Tab) -> None:
+    page = tab.page
+    expect_sent(tab)
+    changed: dict[str, Any] = {}
+    for name, change, value in (
+        ("city", lambda it: it.select_option("007"), "007"),
+        ("plan", lambda it: it.select_option("pro"), "pro"),
+        ("port", lambda it: it.fill("port 39"), "port 39"),
+        ("night", lambda it: it.press("Space"), True),
+        ("day", lambda it: it.press("ArrowRight"), "2024-07-02"),
+        ("moment", lambda it: it.press("End"), "2024-12-31"),
+        ("km", lambda it: it.press("End"), 10),
+        ("new", lambda it: it.fill("soon"), "soon"),
+        ("new", lambda it: it.fill("1.5"), 1.5),
+    ):
+        change(control(page, name))
+        changed[name] = value
+        expect_sent(tab, **changed)
+    page.get_by_role("button", name="Back to the sample").click()
+    expect_sent(tab)
+
+
+def test_a_date_that_is_typed_is_sent_as_iso_8601(tab: Tab) -> None:
+    for name, text, value in (
+        ("day", "0999-02-28", "0999-02-28"),
+        ("moment", "1969-12-31T23:59:59", "1969-12-31T23:59:59"),
+        ("moment", "2024-02-29T00:00", "2024-02-29"),
+    ):
+        tab.page.get_by_label(f"{name}, as a date").fill(text)
+        expect_sent(tab, **{name: value})
+        tab.page.get_by_role("button", name="Back to the sample").click()
+
+
+def test_another_category_can_be_typed_and_the_services_warning_is_beside_it(tab: Tab) -> None:
+    page = tab.page
+    other = page.get_by_label("city, another value")
+    expect(other).to_be_hidden()
+    control(page, "city").select_option("another value …")
+    expect(other).to_be_focused()
+    other.fill("Atlantis")
+    expect_sent(tab, city="Atlantis")
+    expect(page.locator("li.control", has=other).locator(".rule")).to_have_text("trained on 007, Cork, Kiel")
+    expect(control(page, "plan").locator("option")).to_have_text(["basic", "plus", "pro"])  # the recipe allows no other
+    assert page.locator("#list-2 option").count() == len(PORTS)
+
+
+def test_a_missing_value_of_each_kind_is_sent_as_null_and_unticked_for_a_frequent_one(tab: Tab) -> None:
+    for name, frequent in (("city", "Cork"), ("day", "2024-07-01"), ("night", True)):
+        tick = tab.page.get_by_role("checkbox", name=f"{name}: missing")
+        tick.check()
+        expect_sent(tab, **{name: None})
+        tick.uncheck()
+        expect_sent(tab, **{name: frequent})
+        tab.page.get_by_role("button", name="Back to the sample").click()
+
+
+def test_dates_move_the_prediction_along_a_curve_and_categories_by_bars(tab: Tab) -> None:
+    items = tab.page.locator("#effects > li")
+    expect(items).to_have_count(len(TYPED))
+    spans = {it.locator(".effect-name").inner_text(): number_of(it.locator(".reach")) for it in items.all()}
+    assert spans == pytest.approx(
+        {"day": 365, "moment": 182.5, "port": 320, "city": 20, "plan": 10, "night": 10, "km": 10, "new": 0}, abs=0.6
+    )
+    bars = {it.locator(".effect-name").inner_text(): it.locator(".bar").count() for it in items.all()}
+    assert bars == {"day": 0, "moment": 0, "port": 13, "city": 3, "plan": 2, "night": 2, "km": 0, "new": 0}
+    city = items.filter(has=tab.page.get_by_role("button", name="city", exact=True))
+    expect(city.locator(".extremes span")).to_have_text(["least: 007", "most: Kiel"])
+    assert re.match(
+        r"city: thing is \S+ at 007, \S+ at Cork, \S+ at Kiel$", city.locator("svg[role=img]").get_attribute("aria-label") or ""
+    )
+    day = items.filter(has=tab.page.get_by_role("button", name="day", exact=True))
+    expect(day.locator("polyline")).to_have_count(1)
+    assert (day.locator("svg[role=img]").get_attribute("aria-label") or "").endswith(" at 2024-12-31")
+    expect(day.locator(".now")).to_have_attribute("cx", re.compile(r"^49\.8"))
+
+
+def test_text_of_a_file_stays_text_and_faults_are_in_their_cells(tab: Tab, typed: Playground) -> None:
+    lines = [
+        list(TYPED),
+        ["007", "plus", "port 01", "2024-05-01", "2024-05-01 10:00", "yes", "5", ""],
+        ["", "plus", "Elsewhere", "", "2024-05-01T10:00:00Z", "0", "5", ""],
+        ["7", "gold", "port 01", "soon", "2024", "maybe", "x", ""],
+    ]
+    drop(tab.page, joined(lines[:3]))
+    expect(tab.page.locator("#file-status")).to_contain_text(
+        "2 rows predicted by version 7. 1 row has values that the model was not"
+    )
+    rows = [
+        {"city": "007", "plan": "plus", "port": "port 01", "day": "2024-05-01", "moment": "2024-05-01T10:00:00", "night": True},
+        {"city": None, "plan": "plus", "port": "Elsewhere", "day": None, "moment": "2024-05-01T10:00:00", "night": False},
+    ]
+    shown = [number_of(row.locator("td").first) for row in tab.page.locator("#table tbody tr").all()]
+    assert shown == pytest.approx([typed.predict(**row) for row in rows], abs=0.6)
+    drop(tab.page, joined(lines))
+    expect(tab.page.locator("#file-status")).to_contain_text("5 faults in 1 row")
+    assert (
+        tab.page.locator("#table td.fault").evaluate_all("nodes => nodes.map((node) => node.firstChild.data)")
+        == lines[3][1:2] + lines[3][3:7]
+    )
+
+
+def test_controls_of_every_kind_have_names_fit_a_phone_and_are_reached_by_keyboard(typed: Playground) -> None:
+    tab = typed.open(viewport={"width": 360, "height": 740})
+    page = tab.page
+    control(page, "city").select_option("another value …")
+    expect(page.locator("#effects > li")).to_have_count(len(TYPED))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    inputs = page.locator("#controls").locator("input:visible, select:visible")
+    names = inputs.evaluate_all("nodes => nodes.map((node) => node.ariaLabel ?? node.labels[0]?.textContent)")
+    assert all(names)
+    assert len(set(names)) == len(names)
+    reached = set()
+    page.locator("#reset").focus()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.ariaLabel"))
+    assert set(inputs.evaluate_all("nodes => nodes.map((node) => node.id || node.ariaLabel)")) <= reached
+    page.close()
+
+
+def test_a_promotion_keeps_values_of_columns_whose_type_stays(play: Any, loaded: ServedModel) -> None:
+    served = play(typed_model(loaded))
+    page = served.open().page
+    control(page, "city").select_option("Cork")
+    control(page, "night").check()
+    numbers = {"type": "number", "train_min": 0.0, "train_max": 1.0}
+    after = typed_model(loaded)
+    features = [replace(it, **numbers) if it.name == "night" else it for it in after.info.features]
+    info = replace(after.info, features=tuple(features), sample=SAMPLE | {"night": 0.25})
+    served.service.serve(replace(after, version="8", run_id="s", info=info, schema=Schema.of(info)))
+    expect(page.locator("#news")).to_contain_text("Version 8 is served now")
+    expect(control(page, "city")).to_have_value("Cork")
+    expect(box(page, "night")).to_have_value("0.25")
 
 
 # --- the service changes -------------------------------------------------------------------------------------------------

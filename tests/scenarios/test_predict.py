@@ -238,7 +238,7 @@ def test_without_an_input_the_sample_row_is_predicted(trained: Project) -> None:
 
 def test_without_a_production_it_ends_with_6_and_says_what_makes_one(project: Project) -> None:
     outcome = project.run("predict")
-    expect(outcome, 6, f"A version of {NAME} must be in Production. Got none instead. Run `make pipeline`")
+    expect(outcome, 6, f"No version of {NAME} is in Production. Run `make pipeline`")
 
 
 def test_every_way_to_name_the_model_leads_to_it(trained: Project, source: Path, out: Path) -> None:
@@ -248,7 +248,7 @@ def test_every_way_to_name_the_model_leads_to_it(trained: Project, source: Path,
     for uri in (f"models:/{NAME}/Production", f"models:/{NAME}@champion", f"models:/{NAME}/{version.version}"):
         trained.ok("predict", input=str(source), output=str(out), model_uri=uri)
         assert out.read_bytes() == expected
-    expect(trained.run("predict", model_uri=f"models:/{NAME}@nobody"), 6, "must have the alias 'nobody'")
+    expect(trained.run("predict", model_uri=f"models:/{NAME}@nobody"), 6, "has the alias 'nobody'")
     expect(trained.run("predict", model_uri="models:/Nothing/latest"), 6, "must be in the registry")
 
 
@@ -269,13 +269,13 @@ def test_a_model_whose_file_was_changed_is_not_asked(project: Project, source: P
     project.ok("main", model="lr", promote="always")
     for path in (project.folder / "mlruns").rglob("model.skops"):
         path.write_bytes(path.read_bytes()[:-20])
-    expect(project.run("predict", input=str(source), output=str(out)), 6, "must be there and whole")
+    expect(project.run("predict", input=str(source), output=str(out)), 6, "is missing or damaged")
     assert list(out.parent.iterdir()) == []
 
 
 def test_a_model_trained_on_made_up_rows_is_announced(project: Project) -> None:
     project.ok("main", data="synthetic", model="lr", promote="always")
-    assert "It was trained on SYNTHETIC rows, made up" in project.ok("predict").stdout
+    assert "It was trained on SYNTHETIC rows: its predictions do not apply" in project.ok("predict").stdout
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------------
@@ -324,7 +324,5 @@ def test_a_full_disk_ends_with_6(trained: Project, source: Path, out: Path, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("recipeline.data.writers.os.fsync", full)
-    expect(
-        trained.run("predict", input=str(source), output=str(out)), 6, "output must be a file that can be written", "No space"
-    )
+    expect(trained.run("predict", input=str(source), output=str(out)), 6, "output cannot be written to", "No space")
     assert list(out.parent.iterdir()) == []

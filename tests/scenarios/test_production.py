@@ -194,7 +194,7 @@ def test_rollback_refuses_a_version_that_answers_differently(served: Project) ->
 
 def test_under_the_policy_manual_a_challenger_that_passed_waits_for_approve(project: Project) -> None:
     outcome = project.ok("main", model="en", promote="manual")
-    assert "waits for `approve`" in outcome.stdout
+    assert "awaits `approve`" in outcome.stdout
     assert project.versions() == {"1": "Staging"}
     project.ok("approve", reason="seen")
     assert str(project.production().version) == "1"
@@ -383,7 +383,7 @@ def test_the_same_recipe_on_more_rows_is_a_refresh(project: Project, wines: pd.D
     wines.head(390).to_csv(project.data, index=False)
     outcome = project.ok("main", model="en")
     assert "Promotion: kept (refresh)" in outcome.stdout
-    assert "distinct rows that neither has seen, at least 2000 are needed" in outcome.stdout
+    assert "distinct rows that neither model has seen, at least 2000 are needed" in outcome.stdout
 
 
 def test_in_a_moved_checkout_commands_say_so_and_repair_mends_it(

@@ -193,5 +193,5 @@ def test_a_changed_model_is_told_by_its_digest_before_it_is_read(
         outcome = ran.run(command, **params)
         assert outcome.exit_code == 6, (command, outcome.stderr)
         assert "it was read" not in outcome.stderr
-    with pytest.raises(UnavailableError, match=r"model\.skops .* Got a changed or cut-off file"):
+    with pytest.raises(UnavailableError, match=r"model\.skops .* has changed or is truncated"):
         serve(ran, tmp_path / "copies")

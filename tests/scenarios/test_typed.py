@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,16 @@ def test_a_value_of_another_kind_is_a_fault_at_each_door(fares: Project, client:
         "seats: must be a whole number",
     ):
         assert rule in outcome.stderr
+
+
+def test_the_sample_row_is_shown_with_values_of_its_types(fares: Project, client: FlaskClient) -> None:
+    shown = fares.ok("predict").stdout
+    sample = client.get("/model").get_json()["sample"]
+    for name in FEATURES:
+        value = sample[name]
+        text = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+        assert re.search(rf"│ {name} +│ {re.escape(text)} +│", shown)
+    assert f"fare: {answer(client, sample)['predictions'][0]:.2f}" in shown
 
 
 def test_a_new_category_is_a_warning(client: FlaskClient) -> None:

@@ -62,7 +62,7 @@ def client(make_client: Make) -> FlaskClient:
 @pytest.fixture
 def row(model: ServedModel) -> dict[str, float]:
     """A row that the model takes."""
-    return dict(model.info["sample"])
+    return dict(model.info.sample)
 
 
 @pytest.fixture

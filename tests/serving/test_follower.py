@@ -150,7 +150,7 @@ def test_a_version_that_cannot_be_served_is_refused_and_the_old_one_stays(watche
     state = watched.service.state()
     assert state["status"] == "ready"
     assert state["wanted"] == "2"
-    assert "must be there and whole" in state["refused"]["reason"]
+    assert "has changed or is truncated" in state["refused"]["reason"]
     assert (watched.metric("model_stale"), watched.metric("model_refused_total")) == (1, 1)
     assert watched.poll() == "1"
     assert watched.metric("model_refused_total") == 1  # it is not tried again every second

@@ -15,8 +15,8 @@ from pathlib import Path
 from recipeline import __version__
 from recipeline.config.profile import Service as Settings
 from recipeline.config.recipe import load_recipe
+from recipeline.data.schema import validate_table
 from recipeline.data.sources import read_source
-from recipeline.data.tables import read_table
 from recipeline.registry.stages import CHAMPION
 from recipeline.registry.versions import Registry
 from recipeline.serving.background import BackgroundLog, RotatingFiles
@@ -40,7 +40,7 @@ def main() -> None:
         raise SystemExit(f"{target.name} is there: a released store is never written again.")
     recipe = load_recipe(ROOT / "recipe.yaml", {})
     source = read_source("synthetic", recipe, folder=ROOT, cache=ROOT)
-    rows = read_table(source.content, columns=list(recipe.columns), origin="the synthetic wines").astype(float)
+    rows = validate_table(source.open(recipe), recipe, origin="the synthetic wines").astype(float)
     with tempfile.TemporaryDirectory() as name:
         project = Project(Path(name), rows)
         project.ok("main", model="dt")

@@ -133,7 +133,7 @@ def test_a_write_that_was_overtaken_is_tried_again_a_few_times(lost: int) -> Non
     if lost < 5:
         assert retry_conflict(write) == "written"
     else:
-        with pytest.raises(UnavailableError, match="Got 5 refusals") as raised:
+        with pytest.raises(UnavailableError, match="the same row of the store 5 times") as raised:
             retry_conflict(write)
         assert raised.value.exit_code == 6
 

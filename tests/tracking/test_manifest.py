@@ -13,6 +13,7 @@ import pytest
 from recipeline.artifacts import CARD, DATASET, METRICS, VERDICT, plot
 from recipeline.errors import UnavailableError
 from recipeline.evaluation.results import Metrics
+from recipeline.records import to_plain
 from recipeline.tracking.manifest import FORMAT, Reader, Writer, file_digest, folder_digests, local_copy
 from recipeline.tracking.store import Store
 from tests.records import some
@@ -71,8 +72,8 @@ def test_an_artifact_that_is_not_whole_is_never_read(store: Store, tmp_path: Pat
     run, _ = log_toy(store)
     (path,) = (tmp_path / "mlruns").rglob("dataset.parquet")
     harm(path, how)
-    got = "none" if how == "removed" else "a changed or cut-off file"
-    with pytest.raises(UnavailableError, match=rf"dataset\.parquet of run {run.id} .*Got {got} instead") as error:
+    got = "is missing" if how == "removed" else "has changed or is truncated"
+    with pytest.raises(UnavailableError, match=rf"dataset\.parquet of run {run.id} {got}") as error:
         Reader(store.client).load(DATASET, run.id)
     assert error.value.exit_code == 6
     assert Reader(store.client).faults(run.id) == [error.value.sentence]
@@ -98,12 +99,12 @@ def test_artifacts_of_a_newer_format_are_refused_and_those_of_older_ones_are_rea
     assert ("Upgrade recipeline" in str(raised.value)) == (format_ == FORMAT + 1)
 
 
-@pytest.mark.parametrize(("how", "got"), [("cut", "one that cannot be read"), ("removed", "none")])
+@pytest.mark.parametrize(("how", "got"), [("cut", "cannot be read"), ("removed", "is missing")])
 def test_without_a_whole_manifest_nothing_is_read(store: Store, tmp_path: Path, how: str, got: str) -> None:
     run, _ = log_toy(store)
     (path,) = (tmp_path / "mlruns").rglob("manifest.json")
     harm(path, how)
-    with pytest.raises(UnavailableError, match=rf"manifest\.json of run {run.id} .*Got {got} instead"):
+    with pytest.raises(UnavailableError, match=rf"manifest\.json of run {run.id} {got}"):
         Reader(store.client).load(DATASET, run.id)
     assert len(Reader(store.client).faults(run.id)) == 1
 
@@ -119,7 +120,7 @@ def test_a_file_that_the_manifest_does_not_name_is_not_read(store: Store, tmp_pa
     run, _ = log_toy(store)
     (tmp_path / "verdict.json").write_text("{}", encoding="utf-8")
     store.client.log_artifact(run.id, str(tmp_path / "verdict.json"))
-    with pytest.raises(UnavailableError, match=r"verdict\.json .*Got none instead"):
+    with pytest.raises(UnavailableError, match=r"verdict\.json .*is missing"):
         Reader(store.client).load(VERDICT, run.id)
 
 
@@ -129,16 +130,15 @@ def test_a_run_that_the_store_does_not_have_is_unavailable(store: Store) -> None
 
 
 @pytest.mark.parametrize(
-    ("how", "got"), [("cut", "a changed or cut-off file"), ("changed", "a changed or cut-off file"), ("removed", "none")]
+    ("how", "got"),
+    [("cut", "has changed or is truncated"), ("changed", "has changed or is truncated"), ("removed", "is missing")],
 )
 @pytest.mark.parametrize("name", ["MLmodel", "model.skops"])
 def test_a_model_file_that_is_not_whole_is_named(store: Store, tmp_path: Path, name: str, how: str, got: str) -> None:
     run, model_id = log_toy(store)
     (path,) = (tmp_path / "mlruns").rglob(name)
     harm(path, how)
-    assert Reader(store.client).faults(run.id) == [
-        f"The file {name} of the logged model {model_id} must be there and whole. Got {got} instead."
-    ]
+    assert Reader(store.client).faults(run.id) == [f"The file {name} of the logged model {model_id} {got}."]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_model_file_that_is_not_whole_is_named(store: Store, tmp_path: Path, n
         (None, "must be reachable and writable"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc", "must be reachable and writable"),
         (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "must be reachable and writable"),
-        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "Got none instead"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "is missing"),
     ],
     ids=["no answer", "half an answer", "forbidden", "not found"],
 )
@@ -198,3 +198,17 @@ def test_a_folder_is_digested_by_relative_path(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a")
     digests = {"a": hashlib.sha256(b"a").hexdigest(), "sub/b": hashlib.sha256(b"b").hexdigest()}
     assert folder_digests(tmp_path.as_uri(), "") == digests
+
+
+def test_a_record_without_a_key_that_is_needed_is_refused_in_a_sentence_that_names_it(store: Store) -> None:
+    run_id = new_run(store)
+    writer, plain = Writer(store.client, run_id), to_plain(FOUND)
+    del plain["best"]["r2"]
+    writer.save(METRICS, plain)
+    writer.close()
+    with pytest.raises(UnavailableError) as error:
+        Reader(store.client).load(METRICS, run_id)
+    assert error.value.sentence == (
+        f"The artifact metrics.json of run {run_id} cannot be read. The key best.r2 is missing. "
+        "Run the step that writes it again."
+    )

@@ -247,7 +247,7 @@ def test_what_is_logged_with_a_model_is_not_required_too(store: Store, tmp_path:
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("uri", ["models:/Nobody/Production", "models:/Nobody@champion", "models:/m-0123456789abcdef"])
 def test_a_model_that_is_not_there_is_unavailable(uri: str) -> None:
-    with pytest.raises(UnavailableError, match=f"The model {uri} must be there and whole"):
+    with pytest.raises(UnavailableError, match=f"The model {uri} is missing or damaged"):
         load_model(uri)
 
 
@@ -261,7 +261,7 @@ def test_a_model_whose_files_are_broken_is_unavailable(store: Store, tmp_path: P
         path.unlink()
     else:
         path.write_bytes({"cut": content[: len(content) // 2], "garbage": b"\x00\xff" * 50, "empty": b""}[how])
-    with pytest.raises(UnavailableError, match="must be there and whole") as error:
+    with pytest.raises(UnavailableError, match="is missing or damaged") as error:
         load_model(f"models:/{model_id}")
     assert error.value.exit_code == 6
     assert "\n" not in error.value.sentence

@@ -82,5 +82,5 @@ def test_the_documents_list_every_tag(catalogue: type) -> None:
 
 
 def test_what_register_gives_a_version_is_what_the_catalogue_says() -> None:
-    assert {"candidate", "data_digest", "r2"} <= TAGS
-    assert not TAGS & {"gate_gain", "withdrawn", "candidates_compared"}
+    assert {"candidate", "data_digest", "r2"} <= {*TAGS}
+    assert not {*TAGS} & {"gate_gain", "withdrawn", "candidates_compared"}

@@ -39,6 +39,10 @@ class Rules(Protocol):
         """The values that a category may have; empty where any is possible."""
 
     @property
+    def decimal(self) -> str:
+        """The mark before the fraction of a number that is text."""
+
+    @property
     def format(self) -> str:
         """The format of dates as text, in the codes of `strptime`; empty for ISO 8601."""
 

@@ -31,7 +31,7 @@ class Number(Kind):
 
     def read(self, values: pa.Array, na: Sequence[str], rules: Rules) -> Values:
         """Return float64 values; see `recipeline.data.numbers.read_numbers`."""
-        numbers, missing = read_numbers(values, "", na)
+        numbers, missing = read_numbers(values, "", na, decimal=rules.decimal)
         return Values(numbers, missing, np.isnan(numbers) & ~missing)
 
     def series(self, typed: np.ndarray) -> pd.Series:

@@ -14,10 +14,10 @@ TOLERANCE = 1e-6
 
 
 def differences(compiled: Compiled, model: BaseEstimator, rows: pd.DataFrame, columns: Columns) -> str:
-    """Return "" where `compiled` answers `rows` as `model` does, at once and one by one; else a sentence with the worst row.
+    """Return "" if `compiled` equals `model` on `rows`, else the worst difference.
 
-    As `model` does: equal bit for bit where `compiled.exact`, else within 1e-6 of the standard deviation of the answers: what
-    an error is worth does not depend on where the target's zero is. An error of 1e-12 of the largest answer is rounding.
+    Rows are predicted at once and one by one. Equal means bit for bit if `compiled.exact`, else within 1e-6 of the standard
+    deviation of the answers, which does not depend on the target's origin. An error of 1e-12 of the largest answer is rounding.
 
     Parameters
     ----------
@@ -43,11 +43,14 @@ def differences(compiled: Compiled, model: BaseEstimator, rows: pd.DataFrame, co
 
 
 def random_rows(columns: Columns, *, rows: int, seed: int) -> pd.DataFrame:
-    """Return `rows` rows to ask a model, as the data frame that it takes: a third of each of three sorts.
+    """Return `rows` random rows with the columns `names`, a third of each kind.
 
-    Within the range of the training rows; beyond it by up to 20 % of the range on either side; and rounded to 1 to 4 decimals,
-    because trees split between values that were rounded, and a row that lies on the split itself is where a small error shows.
-    The range of each column must be known.
+    Within [low, high]; beyond it by up to 20 % of the range on either side; and rounded to 1 to 4 decimals, because trees split
+    between values that were rounded, and a row on the split itself reveals small errors.
+
+    Parameters
+    ----------
+    low, high : (features,), finite.
     """
     rng = np.random.default_rng(seed)
     share = rng.random((rows, len(columns.features)))

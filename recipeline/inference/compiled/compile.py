@@ -1,6 +1,7 @@
-"""A fitted regressor as a function of an array: the same answers, without what scikit-learn does around them for every call.
+"""Compilation of a fitted regressor to a function of an array.
 
-Nothing here is to be believed unseen: who compiles a model asks `differences`, which holds the answers against the model's own.
+It gives the same answers without scikit-learn's overhead per call. Callers must verify a compiled model with `differences`,
+which compares its answers with the model's own.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from recipeline.inference.compiled.trees import FEW_ROWS_HISTOGRAM, compile_tree
 
 
 def compile_model(model: BaseEstimator, columns: Columns) -> Compiled | None:
-    """Return `model`, fitted to the `columns`, as a function of codes; None where it is of no known kind.
+    """Return the fitted `model` as a function; None for an unknown kind.
 
-    A subclass from elsewhere, several targets, categories, a link function, a clipped scale: none is of a known kind, and
-    neither is what has such a part. Trees behind a projection (PCA) are not either: its last bit depends on how many rows BLAS
-    is given, and decides on which side of a split a row is.
+    The columns are `feature_names` in this order. A subclass from elsewhere, several targets, categories, a link function and a
+    clipped scale are unknown kinds, and so is a model with such a part. So are trees behind a projection (PCA): its last bit
+    depends on the number of rows given to BLAS, and decides on which side of a split a row is.
     """
     width = len(columns.names)
     try:
@@ -46,7 +47,10 @@ def compile_model(model: BaseEstimator, columns: Columns) -> Compiled | None:
 
 
 def fastest(model: BaseEstimator, rows: pd.DataFrame, columns: Columns) -> Predict:
-    """Return `model` as a function of codes: compiled where that answers some of `rows` as it does, and none has a NaN."""
+    """Return `model` as a function: compiled if equal on some of `rows`.
+
+    Rows with NaN are not used for the comparison.
+    """
     compiled = None if rows.isna().to_numpy().any() else compile_model(model, columns)
     if compiled is None or differences(compiled, model, rows.head(20), columns):
         return as_function(model, columns)
@@ -69,10 +73,7 @@ def _parts(model: Pipeline) -> list[BaseEstimator]:
 
 
 def _compile(model: BaseEstimator, columns: Columns | None, width: int, operations: Operations) -> Compiled:
-    """Return `model` as a function of the `width` columns that are there before `operations`.
-
-    `columns` are what the model was fitted to; None where it is a part that gets what another one made of them.
-    """
+    """Return `model` as a function of the `width` columns before `operations`."""
     if type(model) is Pipeline:
         *transformers, final = _parts(model)
         if columns and transformers and type(transformers[0]) is ColumnTransformer:
@@ -106,9 +107,9 @@ def _after_encoding(encode: Predict, inside: Compiled) -> Compiled:
 
 
 def _check_width(part: BaseEstimator, width: int, operations: Operations) -> int:
-    """Return how many columns `part` gets: `width`, or what the last projection leaves of them.
+    """Return the number of columns of `part`: `width`, or the last projection's.
 
-    Trees look up columns without a check of their own: a part that was fitted to more would read what is not there.
+    Trees look up columns without a check of their own: a part that was fitted to more columns would read outside of the array.
     """
     for operation, operand in operations:
         width = operand.shape[1] if operation is np.matmul else width
@@ -118,7 +119,10 @@ def _check_width(part: BaseEstimator, width: int, operations: Operations) -> int
 
 
 def _compile_unscaled(standardised: Compiled, scaler: StandardScaler) -> Compiled:
-    """Return a model of a standardised target as one of the target, by the operations of `inverse_transform`."""
+    """Return a model of a standardised target as one of the target.
+
+    It uses the operations of `inverse_transform`.
+    """
     if not (scaler.with_mean and scaler.with_std):
         raise UnknownKindError
     scale, mean = float(scaler.scale_[0]), float(scaler.mean_[0])

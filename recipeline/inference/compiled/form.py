@@ -1,4 +1,4 @@
-"""What a compiled model is: a function of an array, and what is known of it."""
+"""The compiled form: a function of an array, with its kind and exactness."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ class Compiled:
 
 
 def as_function(model: BaseEstimator, columns: Columns) -> Predict:
-    """Return `model`, asked as ever, as a function of codes; NaN is for the model to take or to refuse."""
+    """Return `model`, called through scikit-learn, as a function of an array.
+
+    NaN is passed to the model.
+    """
     return lambda rows: np.asarray(model.predict(columns.frame(rows)), dtype=np.float64)
 
 

@@ -39,7 +39,10 @@ def compile_kernel(model: SVR, operations: Operations) -> Compiled:
 
 
 def _gaussian_kernel(vectors: np.ndarray, gamma: float) -> Predict:
-    """Return a function from (rows, features) to (rows, vectors): exp(-gamma |row - vector|²), the square multiplied out."""
+    """Return the function exp(-gamma |row - vector|²) of rows, (rows, vectors).
+
+    The square is multiplied out.
+    """
     columns = np.ascontiguousarray(2 * gamma * vectors.T)
     squares = gamma * np.square(vectors).sum(axis=1)
 
@@ -54,7 +57,10 @@ def _gaussian_kernel(vectors: np.ndarray, gamma: float) -> Predict:
 
 
 def _polynomial_kernel(vectors: np.ndarray, gamma: float, constant: float, degree: int) -> Predict:
-    """Return a function from (rows, features) to (rows, vectors): (gamma row·vector + constant) to the power of degree."""
+    """Return the function (gamma row·vector + constant)^degree of rows.
+
+    It maps (rows, features) to (rows, vectors).
+    """
     columns = np.ascontiguousarray(gamma * vectors.T)
 
     def kernel(rows: np.ndarray) -> np.ndarray:

@@ -13,7 +13,10 @@ from recipeline.inference.compiled.form import Compiled, Operations, UnknownKind
 
 
 def linear_operations(transformer: BaseEstimator) -> Operations:
-    """Return what `transformer` does, as scikit-learn does it: the same operations in the same order, so the same bits."""
+    """Return the operations of `transformer` in scikit-learn's order.
+
+    The results are equal bit for bit.
+    """
     kind = type(transformer)
     found: list[tuple[np.ufunc, Any]]
     if kind is StandardScaler:
@@ -44,7 +47,10 @@ def _projection(transformer: PCA) -> list[tuple[np.ufunc, Any]]:
 
 
 def linear_form(coefficients: Any, intercept: Any, operations: Operations) -> Compiled:
-    """Return `coefficients` and `intercept` after `operations` as one product, by going through the operations backwards."""
+    """Return coefficients and intercept after `operations` as one product.
+
+    The operations are applied backwards.
+    """
     slope = np.array(coefficients, dtype=np.float64)
     offset = float(np.asarray(intercept).reshape(()))
     if slope.ndim != 1:

@@ -63,10 +63,10 @@ def _first_guess(model: GradientBoostingRegressor, width: int) -> float:
 
 
 def _sum_of_trees(trees: list[Any], width: int, *, start: float = 0.0, scale: float = 1.0, divisor: int = 1) -> Predict:
-    """Return (start + scale * tree 1 + scale * tree 2 + ...) / divisor, added up in this order, as a function.
+    """Return (start + scale * tree 1 + scale * tree 2 + ...) / divisor as a function.
 
-    Where a compiler makes one operation of a product and a sum (it may on ARM), the two ways differ by a last bit as soon as
-    `scale` is not 1: then it is `differences` that keeps such a model out.
+    It is summed in this order. Where a compiler fuses a product and a sum (it may on ARM), the two ways differ by a last bit as
+    soon as `scale` is not 1: `differences` refuses such a model.
     """
     tree, values = _graft_trees(trees, width)
     terms_of_leaves = scale * values
@@ -96,7 +96,10 @@ def _by_number_of_rows(predict_few: Predict, predict_many: Predict, few: int, wi
 
 
 def _add_up(start: float, terms: np.ndarray) -> np.ndarray:
-    """Return start + terms[0] + terms[1] + ..., added up in this order, which `sum` would not keep to."""
+    """Return start + terms[0] + terms[1] + ..., summed in this order.
+
+    `sum` would not keep the order.
+    """
     sums = np.empty((len(terms) + 1, terms.shape[1]))
     sums[0], sums[1:] = start, terms
     total: np.ndarray = np.add.accumulate(sums, axis=0)[-1]
@@ -104,9 +107,10 @@ def _add_up(start: float, terms: np.ndarray) -> np.ndarray:
 
 
 def _repeat(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Return every row once for each of `numbers`, (trees, 1), which is its last column; the rows of one number together.
+    """Return every row once for each of `numbers`, (trees, 1), its last column.
 
-    Column by column in memory: a row is written much faster as a few long columns than as many short rows.
+    Rows of one number are together. Memory is column by column: a row is written much faster as a few long columns than as many
+    short rows.
     """
     width = rows.shape[1]
     columns = np.empty((width + 1, len(numbers), len(rows)), dtype=numbers.dtype)
@@ -116,12 +120,12 @@ def _repeat(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 
 def _graft(trees: Sequence[np.ndarray], inner: Iterable[np.ndarray], fields: Fields, column: int) -> np.ndarray:
-    """Return the nodes of one tree that has all `trees` in it: the number in `column` leads from its root to theirs.
+    """Return one tree of all `trees`; its root selects by the number in `column`.
 
     Parameters
     ----------
     trees : nodes, each tree's root first.
-    inner : for each tree which of its nodes have children.
+    inner : for each tree the nodes that have children.
     """
     roots = list(accumulate((len(nodes) for nodes in trees), initial=len(trees) - 1))
     grafted = np.zeros(roots[-1], dtype=trees[0].dtype)
@@ -144,7 +148,7 @@ def _graft(trees: Sequence[np.ndarray], inner: Iterable[np.ndarray], fields: Fie
 
 
 def _graft_trees(trees: Sequence[Any], width: int) -> tuple[Any, np.ndarray]:
-    """Return all `trees` as one, which expects a tree's number as column `width`, and the values of its nodes."""
+    """Return `trees` as one tree and its values; column `width` selects a tree."""
     nodes, answers, depths = zip(*(_compat.tree_parts(tree) for tree in trees), strict=True)
     if any(part.shape[1:] != (1, 1) or tree.n_features != width for part, tree in zip(answers, trees, strict=True)):
         raise UnknownKindError
@@ -155,9 +159,9 @@ def _graft_trees(trees: Sequence[Any], width: int) -> tuple[Any, np.ndarray]:
 
 
 def _share_leaves(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes and values with one leaf for each value there is: of all that have it, the first.
+    """Return nodes and values with one leaf for each distinct value.
 
-    Half of all nodes are leaves, and few of their values differ: what must be in the cache becomes half as much.
+    Of equal leaves the first is kept. Half of all nodes are leaves with few distinct values: the data in the cache is halved.
     """
     leaves = np.flatnonzero(nodes[TREE.left] < 0)
     _, first, which = np.unique(values[leaves], return_index=True, return_inverse=True)
@@ -174,7 +178,7 @@ def _share_leaves(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _histogram_trees(model: HistGradientBoostingRegressor, width: int) -> Compiled:
-    """Return the baseline + tree 1 + tree 2 + ..., added up in this order, as a function."""
+    """Return baseline + tree 1 + tree 2 + ..., summed in this order."""
     trees = _histogram_nodes(model, width)
     grafted = _graft(trees, [nodes[IS_LEAF] == 0 for nodes in trees], HISTOGRAM, width)
     baseline = _compat.histogram_baseline(model)
@@ -211,9 +215,10 @@ def _histogram_trees(model: HistGradientBoostingRegressor, width: int) -> Compil
 
 @dataclass(frozen=True)
 class _Splits:
-    """A tree as all of its splits, each a column and a threshold, and the value for each way in which they can be answered.
+    """A tree as all of its splits, and a value for each combination of answers.
 
-    Of a walk, the processor guesses every turn, and half of the guesses are wrong; there are no turns here.
+    A split is a column and a threshold. A walk through a tree has branches, half of which the processor mispredicts; this form
+    has none.
     """
 
     splits: tuple[tuple[int, float], ...]
@@ -221,7 +226,10 @@ class _Splits:
 
     @classmethod
     def of(cls, nodes: np.ndarray) -> _Splits:
-        """Return a tree of at most 8 splits; the answer to the last one is the lowest bit of a place in `values`."""
+        """Return a tree of at most 8 splits.
+
+        The answer to the last split is the lowest bit of an index into `values`.
+        """
         inner = np.flatnonzero(nodes[IS_LEAF] == 0)
         bits = {int(node): len(inner) - 1 - place for place, node in enumerate(inner)}
 

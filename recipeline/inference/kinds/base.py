@@ -15,7 +15,8 @@ import pandas as pd
 class Learned:
     """What the training rows have of a feature: least and greatest code, None where they have no value.
 
-    Of a category its values, with their `counts`; of a number its `quantiles`, by their share.
+    Of a category its values, with their `counts`; of a number its `quantiles`, by their share; of a date whether any value
+    `has_time`.
     """
 
     train_min: float | None
@@ -23,6 +24,7 @@ class Learned:
     categories: tuple[str, ...] = ()
     counts: tuple[int, ...] | None = None
     quantiles: Mapping[str, float | None] | None = None
+    has_time: bool | None = None
 
 
 class Known(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,8 @@ import pandas as pd
 from recipeline.data.kinds.datetime import as_dates, as_seconds, parse_one
 from recipeline.inference.kinds.base import Known, Learned
 from recipeline.inference.kinds.number import Number, learn_range
+
+_DAY = 86_400
 
 
 class Datetime(Number):
@@ -37,8 +40,10 @@ class Datetime(Number):
         return float(as_seconds(np.array([found]))[0]), ""
 
     def learn(self, column: pd.Series) -> Learned:
-        """Return `train_min`, `train_max` and `quantiles` in seconds."""
-        return learn_range(as_seconds(column.to_numpy(dtype="datetime64[us]")))
+        """Return `train_min`, `train_max` and `quantiles` in seconds, and whether a value `has_time`."""
+        seconds = as_seconds(column.to_numpy(dtype="datetime64[us]"))
+        has_time = bool((seconds[~np.isnan(seconds)] % _DAY).any())
+        return replace(learn_range(seconds), has_time=has_time)
 
     def draw(self, feature: Known, share: np.ndarray, decimals: np.ndarray) -> np.ndarray:
         """Return whole seconds."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from recipeline.orchestration.step import ALWAYS
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Link, Links, Note, Plot, Section, Table, Tone
 from recipeline.reports.cards.compare import Comparison, compare_best, list_differences
 from recipeline.reports.plots.change import plot_timeline
@@ -13,9 +14,6 @@ from recipeline.reports.plots.change import plot_timeline
 if TYPE_CHECKING:
     from recipeline.evaluation.results import Metrics, RegisteredVersion, Verdict
     from recipeline.promotion.results import RecordedDecision
-
-#: Why a step was run that is never reused.
-ALWAYS = "always run"
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def _gain(evidence: Evidence, *, passed: bool) -> list[Block]:
 
 def _rails(evidence: Evidence) -> Table:
     return Table(
-        ["guard rail", "measured", "at most", "held", "of"],
+        ["guard rail", "measured", "limit", "held", "of"],
         [
             [
                 rail.name,
@@ -87,5 +87,5 @@ def _rails(evidence: Evidence) -> Table:
             ]
             for rail in evidence.guard_rails
         ],
-        "Increase of error over the champion's, and time for one row in milliseconds",
+        "Change of the error against the champion's, and the time for one row",
     )

@@ -17,12 +17,15 @@ class Kind(ABC):
 
     @abstractmethod
     def spread(self, found: DescribedColumn) -> Sequence[Cell]:
-        """Return the least, median and greatest value, mean and standard deviation; None for what there is none of."""
+        """Return minimum, median, maximum, mean and standard deviation.
+
+        None for a value that does not exist.
+        """
 
     def points(self, values: Sequence[Any]) -> Sequence[Any]:
-        """Return values of JSON as the axis of a plot takes them; text has a place for each."""
+        """Return JSON values as axis values of a plot; text has positions."""
         return values
 
     @abstractmethod
     def bars(self, found: DescribedColumn) -> tuple[np.ndarray, str]:
-        """Return the number of rows by bin, or by value, and the words for the first and the last one."""
+        """Return the number of rows by bin or by value, and a text for both ends."""

@@ -20,7 +20,7 @@ class Category(Kind):
         return [None, next(iter(counts), None), None, None, None]
 
     def bars(self, found: DescribedColumn) -> tuple[np.ndarray, str]:
-        """Return the number of rows of each of the most frequent values, the most frequent first."""
+        """Return the number of rows of the most frequent values, in descending order."""
         names = list(found.counts)
         words = "" if not names else names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
         return np.array(list(found.counts.values()), dtype=float), words

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def plot_distributions(shares: Mapping[str, np.ndarray], ends: Mapping[str, str]) -> Figure:
-    """Return a histogram a row for each column, from its least to its greatest value; `ends` are words for these two."""
+    """Return a histogram of each column, from its minimum to its maximum.
+
+    `shares` are shares of rows in equal bins; `ends` is the text for minimum and maximum.
+    """
     labels = [f"{name}  {ends[name]}" for name in shares]
     figure, axes, places = row_axes(labels, top=0.15)
     axes.grid(visible=False)

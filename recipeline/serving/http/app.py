@@ -15,7 +15,7 @@ from recipeline.serving.state import Service
 
 
 def create_app(service: Service, add_hooks: Callable[[Flask], object] | None = None) -> Flask:
-    """Return the application that answers with what `service` serves. Nothing is opened or begun.
+    """Return the application of `service`; it opens and begins nothing.
 
     `add_hooks` is called with it. Hooks, routes and error handlers may also be registered later, until the first request.
     """

@@ -32,7 +32,10 @@ _OTHERS_SET = ("Transfer-Encoding", "X-Content-Type-Options", "X-Request-ID")
 
 
 class HookedRequest(Request):
-    """A request as Flask's hooks and views see it. All of them may read its body, within the limits of the service."""
+    """The request of Flask's hooks and views: each may read its body.
+
+    The limits of the service hold: the size of a body, and the time that it may take.
+    """
 
     @cached_property
     def stream(self) -> IO[bytes]:
@@ -61,7 +64,7 @@ class Application(Flask):
         self.register_error_handler(Exception, self._fail)
 
     def add_straight(self, path: str, answer: Work) -> None:
-        """Let a POST to `path` be answered by `answer`, straight or through Flask."""
+        """Let `answer` answer a POST to `path`, directly or through Flask."""
 
         def straight(asked: PlainRequest) -> Response:
             asked.environ[ROUTE] = path
@@ -73,7 +76,7 @@ class Application(Flask):
         self.add_url_rule(path, endpoint=path, view_func=self._own_views[path], methods=["POST"])
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Answer a request: the frame, and inside of it the direct path or Flask.
+        """Answer a request in the frame, directly or by Flask.
 
         A path that begins with the root path is the same without it: some proxies take it away, others do not.
         """
@@ -104,7 +107,7 @@ class Application(Flask):
         """Do nothing: `failed` logs the error, with the request's ID."""
 
     def _look(self) -> bool:
-        """Whether the direct path may be taken: nothing but the application itself would be called by Flask.
+        """Whether Flask would call nothing but the application itself.
 
         The first request decides it for all, and Flask refuses to register anything from now on.
         """

@@ -1,4 +1,4 @@
-"""What every request passes through: its ID, tokens, errors, metrics, headers and logs."""
+"""The frame of every request: ID, host and token, errors, metrics, headers, log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Work = Callable[[PlainRequest], Response]
 
 
 class Frame:
-    """What happens around every request, whatever answers it; `answer` is all of it, in its order."""
+    """The frame of every request; `answer` is all of it, in its order."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -35,9 +35,9 @@ class Frame:
         self._counts: dict[tuple[str, int], Any] = {}
 
     def answer(self, environ: dict[str, Any], work: Work) -> Response:
-        """Return what `work` makes of the request, or the answer to its failure, with the service's headers; count and log it.
+        """Return the answer of `work`, or of its failure; count and log it.
 
-        `environ` gets the request's ID before `work` begins.
+        `environ` gets the request's ID before `work` begins, and the answer the service's headers when it is made.
         """
         began = time.perf_counter()
         given = environ.get("HTTP_X_REQUEST_ID")
@@ -56,7 +56,7 @@ class Frame:
         return response
 
     def admit(self, asked: PlainRequest) -> Response | None:
-        """Return the answer to a browser that asks what it may send, None to others that may ask.
+        """Return None for a request that may go on, the answer to a preflight.
 
         Raises
         ------

@@ -78,8 +78,9 @@ def _introduce(model: ServedModel | None, *, asks: bool) -> str:
 
 
 _CSV = (
-    "A header and rows, separated by comma, semicolon, tab or bar. A field is a number; an empty one is a missing value, as is "
-    "one of the recipe's words for it, which the columns' descriptions name."
+    "A header and rows, separated by comma, semicolon, tab or bar. A field is what its column's "
+    "type says: a number, a text, true or false, a date; an empty one is a missing value, as is one of the recipe's words for "
+    "it, which the columns' descriptions name."
 )
 
 

@@ -20,24 +20,25 @@ def ref(kind: str, name: str) -> Json:
 
 def schemas(settings: Settings, model: ServedModel | None) -> Json:
     row = _row_schema(model.schema, settings) if model else _ANY_ROW
+    cell = _CELL if model and all(it.is_numeric for it in model.schema.features) else _ANY_CELL
     rows = {"type": "array", "items": ref("schemas", "Row"), "minItems": 1, "maxItems": settings.max_rows}
     return {
         "Row": row,
         "Rows": {"oneOf": [ref("schemas", "Row"), rows]},
-        **_invocation_schemas(row, settings),
+        **_invocation_schemas(row, cell, settings),
         **_ANSWERS,
     }
 
 
 _CELL: Json = {"type": ["number", "null"], "minimum": -LARGEST, "maximum": LARGEST}
 
-#: Where the columns are not told: a column may have words for a missing value.
-_ANY_CELL: Json = {**_CELL, "type": ["number", "null", "string"]}
+#: Where columns are not told, or are not all numbers: a column may have words for a missing value.
+_ANY_CELL: Json = {**_CELL, "type": ["number", "null", "string", "boolean"]}
 
 _ANY_ROW: Json = {
     "type": "object",
-    "description": "One value for each of the model's columns: a number, or null where the column allows it, or one of the "
-    "recipe's words for a missing value.",
+    "description": "One value for each of the model's columns: a number, a text or true or false, as its type is; where the "
+    "column allows it, null or one of the recipe's words for a missing value.",
     "minProperties": 1,
     "additionalProperties": _ANY_CELL,
 }
@@ -47,13 +48,15 @@ def _row_schema(schema: Schema, settings: Settings) -> Json:
     features = schema.features
     return {
         "type": "object",
-        "properties": {it.name: KINDS[it.type].schema(it, reject=settings.out_of_range == "reject") for it in features},
+        "properties": {
+            it.name: KINDS.get(it.type, KINDS["number"]).schema(it, reject=settings.out_of_range == "reject") for it in features
+        },
         "required": [feature.name for feature in features],
         "additionalProperties": bool(schema.others),  # what is in them is left alone, and which they are is not of interest
     }
 
 
-def _invocation_schemas(row: Json, settings: Settings) -> Json:
+def _invocation_schemas(row: Json, cell: Json, settings: Settings) -> Json:
     """Return MLflow's formats. The service takes more than is told here: further columns, and another order of them.
 
     Each object has a name, and there is no list in `enum` and no false in `items`: client generators stop at these.
@@ -64,7 +67,7 @@ def _invocation_schemas(row: Json, settings: Settings) -> Json:
         return {"type": "array", "items": items, "minItems": 1, "maxItems": settings.max_rows}
 
     names: Json = {"type": "array", "items": _TEXT}
-    cells: Json = {"type": "array", "items": _CELL if columns else _ANY_CELL}
+    cells: Json = {"type": "array", "items": cell}
     if columns:
         width = {"minItems": len(columns), "maxItems": len(columns)}
         names |= {"items": {"enum": list(columns)}, "uniqueItems": True, **width}
@@ -122,7 +125,7 @@ _IDENTITY = {
 
 _COLUMN = {
     "name": _TEXT,
-    "type": {"enum": ["number", "integer"]},
+    "type": {"type": "string", "description": f"One of {', '.join(KINDS)}."},
     "unit": _TEXT,
     "min": {"type": ["number", "null"], "description": "The least that is possible at all."},
     "max": {"type": ["number", "null"], "description": "The most that is possible at all."},
@@ -172,11 +175,20 @@ _ANSWERS: Json = {
             **_COLUMN,
             "nullable": {"type": "boolean"},
             "na": {"type": "array", "items": _TEXT, "description": "The words that stand for a missing value."},
-            "train_min": {"type": ["number", "null"], "description": "The least that the model was trained on."},
-            "train_max": {"type": ["number", "null"], "description": "The most that the model was trained on."},
+            "train_min": {
+                "type": ["number", "null"],
+                "description": "The least that the model was trained on: a number, 0 or 1 for false or true, the seconds since "
+                "1970 of a date, the place among the `categories`.",
+            },
+            "train_max": {"type": ["number", "null"], "description": "The most that the model was trained on, likewise."},
             "quantiles": {"type": "object", "additionalProperties": _MAYBE_NUMBER},
+            "categories": {"type": "array", "items": _TEXT, "description": "The values that the training rows have."},
+            "counts": {"type": "array", "items": {"type": "integer"}, "description": "How many rows have each category."},
+            "values": {"type": "array", "items": _TEXT, "description": "The values that are possible at all."},
+            "format": {"type": "string", "description": "How a date may be written besides ISO 8601."},
+            "has_time": {"type": "boolean", "description": "Whether dates of the training rows have a time."},
         },
-        "na",
+        *("na", "quantiles", "categories", "counts", "values", "format", "has_time"),
     ),
     "Model": _object(
         {
@@ -185,7 +197,7 @@ _ANSWERS: Json = {
             "target": _object(_COLUMN),
             "features": _list_of("Feature"),
             "interval": {"type": ["object", "null"], "description": "How the interval is made, and how it did on test rows."},
-            "sample": {"type": "object", "description": "A row of the training rows.", "additionalProperties": _MAYBE_NUMBER},
+            "sample": {"type": "object", "description": "A row of the training rows.", "additionalProperties": _ANY_CELL},
             "metrics": {"type": "object", "additionalProperties": _NUMBER},
             "lineage": {"type": "object", "additionalProperties": _TEXT},
             "created_ms": {"type": "integer"},

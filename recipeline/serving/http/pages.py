@@ -25,9 +25,13 @@ from recipeline.serving.state import Service
 STATIC = Path(__file__).parents[1] / "static"
 
 #: The playground's modules, each after those that it imports.
-MODULES = ("dom", "numbers", "csv", "api", "timing", "theme", "control", "scale", "effects", "scoring", "batch", "main")
+MODULES = (
+    *("dom", "numbers", "csv", "api", "timing", "theme", "picture", "curves", "bars", "kinds/slider", "kinds/ranged"),
+    *("kinds/number", "kinds/integer", "kinds/boolean", "kinds/category", "kinds/datetime", "kinds/other", "kinds/every"),
+    *("control", "scale", "effects", "scoring", "batch", "main"),
+)
 
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\.{1,2}/[\w/]+\.js";\n', re.MULTILINE)
 
 _EMPTY_SCRIPT = re.compile(r"(<script[^>]*>)(</script>)")
 

@@ -1,1 +1,1 @@
-"""Column kinds as the service describes them: one module for each, found by name in `every`."""
+"""Column kinds in the service: one module each, found by name in `every`."""

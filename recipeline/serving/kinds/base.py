@@ -23,7 +23,10 @@ class Kind(ABC):
 
 
 def with_missing(value: Json, feature: Feature, text: Sequence[str]) -> Json:
-    """Return the schema of values of one type with what stands for a missing one, and a description of `text`."""
+    """Return the schema of values of one type, with null and words for missing ones.
+
+    `text` is the description.
+    """
     described: Json = {"description": "; ".join(text)} if text else {}
     if not feature.nullable:
         return value | described

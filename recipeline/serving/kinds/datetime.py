@@ -10,6 +10,9 @@ class Datetime(Kind):
     """A date, or a date and time."""
 
     def schema(self, feature: Feature, *, reject: bool) -> Json:
-        """Return the JSON schema of a column's values: text, no `format`, as a date without a time is one too."""
+        """Return the JSON schema of a column's values: text without a `format`.
+
+        A date without a time is valid too.
+        """
         form = f"a date, {feature.format} or ISO 8601" if feature.format else "a date in ISO 8601"
         return with_missing({"type": "string", "minLength": 8}, feature, [form])

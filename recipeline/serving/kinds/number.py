@@ -34,9 +34,10 @@ class Number(Kind):
 
 
 def _with_words(feature: Feature, limits: Json, text: Sequence[str]) -> Json:
-    """Return the schema of a column where words stand for a missing value: taken as null is, and a fault where null is one.
+    """Return the schema of a column with words for a missing value.
 
-    Words are an `enum` and each code a range of its own: client generators take no enumeration of both, nor of numbers.
+    A word is accepted where null is, and a fault where null is one. Words are an `enum` and each code a range of its own:
+    client generators take no enumeration of both, nor of numbers.
     """
     codes = [{"minimum": code, "maximum": code} for code in feature.missing_codes if math.isfinite(code)]
     words = ", ".join(f"'{word}'" for word in feature.na)

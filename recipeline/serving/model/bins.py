@@ -28,7 +28,10 @@ class Bins:
         self.size = int(self._starts[-1])
 
     def count(self, values: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """Return the counts of rows of shape (rows, features) and of what was predicted of them; NaN is in no bin."""
+        """Return the counts of rows of shape (rows, features) and their predictions.
+
+        NaN is in no bin.
+        """
         parts = zip(self._kinds, [*values.T, predicted], self._described, strict=True)
         return np.concatenate([kind.count(column[~np.isnan(column)], described) for kind, column, described in parts])
 

@@ -144,7 +144,7 @@ def _load_interval(copy: Path, known: FittedInterval, columns: Columns, golden: 
 
 
 def _fastest(fitted: Any, columns: Columns, rows: pd.DataFrame) -> tuple[Predict, str, str]:
-    """Return how to answer fastest, its name, and why it is that: a compiled form only where it was found equal.
+    """Return the fastest equal prediction function, its name and the reason.
 
     A compiled form is used only if its answers equal the model's, on `rows` and on others drawn from the training ranges.
     """

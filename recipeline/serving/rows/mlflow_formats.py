@@ -8,14 +8,15 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TextIO
 
 import numpy as np
 
 from recipeline.data.numbers import NUMBER
-from recipeline.data.tables import detect_separator
-from recipeline.errors import guess
+from recipeline.data.reading.formats import START_BYTES, Format, compression_in, detect_encoding, refuse_other
+from recipeline.data.reading.header import Header, HeaderError, fault_of, read_header
+from recipeline.errors import DataError, guess
 from recipeline.inference.model_info import Feature
 from recipeline.serving.rows.faults import BadRows, Fault, Faults, TooManyRows, UnreadableBody, kind_of, no_rows, shorten
 from recipeline.serving.rows.json_rows import read_json, refuse_many_rows
@@ -28,6 +29,11 @@ _LONGEST_HEADER = 1 << 17
 
 #: And below such a header, a row has fewer characters than this.
 _LONGEST_ROW = 1 << 20
+
+#: The header and the first row are looked for in so many characters.
+_START = 1 << 20
+
+_FIRST_LINE = re.compile(rf"[^\r\n]{{1,{_LONGEST_HEADER + 1}}}")
 
 _FORMATS = "dataframe_split, dataframe_records, instances or inputs"
 
@@ -60,31 +66,31 @@ def parse_json(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
 def parse_csv(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
     """Return the rows of a CSV body with a header, of shape (rows, features).
 
-    Columns are in the model's order. As in files, the separator is detected, and spaces around names and numbers are ignored.
-    No more than `max_rows` rows are read.
+    Columns are in the model's order. The rules are those of files (`recipeline.data.reading.header`). No more than `max_rows`
+    rows are read.
 
     Raises
     ------
     UnreadableBody, TooManyRows, BadRows : as `parse_json`.
     """
+    encoding = _check_text(body, schema.format)
+    start = _open_text(body, encoding).read(_START)
+    header = _read_header(start.lstrip("\ufeff"), schema)
+    if header is None:
+        raise BadRows(no_rows())
+    lines = _open_text(body, encoding)
+    lines.read(len(start) - len(start.lstrip("\ufeff")) + header.end)
+    places, faults, rows = _find_columns(header.columns, schema), Faults(), list[list[float | str | None]]()
+    wanted = list(zip(places, schema.features, strict=True))
     try:
-        body.decode("utf-8")  # which tells the byte that is none, and is not kept
-        text = io.TextIOWrapper(io.BytesIO(body), encoding="utf-8-sig", newline="")
-        header = next((line for line in text if line.strip("\r\n")), "")
-        if len(header) > _LONGEST_HEADER:
-            raise BadRows(Fault(None, None, f"the header must have at most {_LONGEST_HEADER} characters", str(len(header))))
-        separator = detect_separator(header, schema.names) or ","
-        names = [name.strip() for name in next(csv.reader([header], delimiter=separator, skipinitialspace=True), [])]
-        places, faults, rows = _find_columns(names, schema) if names else [], Faults(), list[list[float | str | None]]()
-        for number, cells in enumerate(_read_rows(text, separator)):
+        for number, cells in enumerate(_read_rows(lines, header)):
             if number >= max_rows:
                 raise TooManyRows
-            if len(cells) == len(names):
-                rows.append([_as_value(cells[place], it) for place, it in zip(places, schema.features, strict=True)])
+            fault = None if _is_plainly_a_row(cells, header) else fault_of(cells, header)
+            if fault is None:
+                rows.append([_as_value(cells[place], feature) for place, feature in wanted])
             else:
-                faults.add(number, None, f"must have {len(names)} values", str(len(cells)))
-    except UnicodeDecodeError as error:
-        raise UnreadableBody(f"The body is not UTF-8 at byte {error.start}.") from None
+                faults.add(number, None, fault[0].replace("fields", "values"), fault[1])
     except csv.Error as error:
         raise UnreadableBody(f"The body is not CSV: {error}.") from None
     if faults.count:
@@ -92,7 +98,53 @@ def parse_csv(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
     return schema.check(rows)
 
 
-def _read_rows(text: Iterable[str], separator: str) -> Iterator[list[str]]:
+def _check_text(body: bytes, format: Format) -> str:
+    """Return the encoding of a CSV.
+
+    Raises
+    ------
+    UnreadableBody : it is of another kind or encoding, or has a NUL byte.
+    """
+    start = body[:START_BYTES]
+    try:
+        refuse_other(start, "The body")
+    except DataError as error:
+        raise UnreadableBody(error.sentence) from None
+    if kind := compression_in(start):
+        raise UnreadableBody(f"The body is compressed ({kind}). Send gzip with the header Content-Encoding.")
+    encoding = detect_encoding(body, format.encoding)
+    try:
+        has_nul = "\0" in body.decode(encoding)  # which also tells the byte that is none, and is not kept
+    except UnicodeDecodeError as error:
+        raise UnreadableBody(f"The body is not {encoding.upper()} at byte {error.start}.") from None
+    if has_nul:
+        raise UnreadableBody("The body is not text: it has a NUL byte.")
+    return encoding
+
+
+def _open_text(body: bytes, encoding: str) -> TextIO:
+    return io.TextIOWrapper(io.BytesIO(body), encoding=encoding, newline="")
+
+
+def _read_header(text: str, schema: Schema) -> Header | None:
+    """Return the header.
+
+    Raises
+    ------
+    BadRows : it is too long, or a comment.
+    """
+    first = _FIRST_LINE.search(text)
+    if first and len(first[0]) > _LONGEST_HEADER:
+        raise BadRows(Fault(None, None, f"the header must have at most {_LONGEST_HEADER} characters", "more"))
+    try:
+        return read_header(text, schema.names, schema.format.separator, default=",")
+    except HeaderError as error:
+        raise BadRows(Fault(None, None, "the body must begin with the header", error.got)) from None
+    except csv.Error as error:
+        raise UnreadableBody(f"The body is not CSV: {error}.") from None
+
+
+def _read_rows(lines: TextIO, header: Header) -> Iterator[list[str]]:
     """Yield the rows that are not empty.
 
     Raises
@@ -103,24 +155,34 @@ def _read_rows(text: Iterable[str], separator: str) -> Iterator[list[str]]:
 
     def limited() -> Iterator[str]:
         nonlocal taken
-        for line in text:
+        for line in lines:
             taken += len(line)
             if taken > _LONGEST_ROW:
                 raise BadRows(Fault(None, None, f"a row must have at most {_LONGEST_ROW} characters", "more"))
             yield line
 
-    for cells in csv.reader(limited(), delimiter=separator, skipinitialspace=True):
+    for cells in csv.reader(limited(), delimiter=header.separator, skipinitialspace=True):
         taken = 0
         if cells:
             yield cells
 
 
+def _is_plainly_a_row(cells: Sequence[str], header: Header) -> bool:
+    """Whether a line is a row at a glance: its width and first value are right."""
+    return len(cells) == header.width == len(header.columns) and cells[0][:1].isdigit()
+
+
 def _as_value(cell: str, feature: Feature) -> float | str | None:
-    """Return the cell's number, None where it is empty, and the text where it is none or the column is one of text."""
+    """Return a cell as its column takes it: a number, text, or None if empty."""
     text = cell.strip()
     if not text:
         return None
-    return float(text) if float in feature.kind.json_types and re.match(NUMBER, text) else text
+    if float not in feature.kind.json_types:
+        return text
+    plain = text
+    if feature.decimal != ".":
+        plain = "" if "." in text else text.replace(feature.decimal, ".", 1)
+    return float(plain) if re.match(NUMBER, plain) else text
 
 
 def _select(names: Sequence[str] | None, rows: Sequence[Sequence[Any]], schema: Schema, max_rows: int) -> np.ndarray:

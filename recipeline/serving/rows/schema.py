@@ -19,6 +19,7 @@ import orjson
 
 from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.numbers import LARGEST
+from recipeline.data.reading.formats import PLAIN, Format
 from recipeline.errors import guess
 from recipeline.inference.model_info import Feature, ModelInfo
 from recipeline.serving.rows.faults import (
@@ -44,18 +45,19 @@ _FEW = 100
 
 @dataclass(frozen=True)
 class Schema:
-    """The feature columns of a model in order.
+    """The feature columns of a model in order, and the format of a CSV.
 
     Rows may have the columns `others` too; their values are ignored.
     """
 
     features: tuple[Feature, ...]
+    format: Format = PLAIN
     others: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, info: ModelInfo) -> Schema:
         """Return the schema of a model's description (`model_info.json`)."""
-        return cls(info.features, frozenset(info.other_columns))
+        return cls(info.features, info.csv, frozenset(info.other_columns))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -71,7 +73,7 @@ class Schema:
 
     @cached_property
     def _integers(self) -> list[int]:
-        return [place for place, feature in enumerate(self.features) if READERS[feature.type].is_whole]
+        return [place for place, feature in enumerate(self.features) if READERS.get(feature.type, READERS["number"]).is_whole]
 
     @cached_property
     def _encoded(self) -> list[tuple[int, Feature]]:
@@ -139,12 +141,18 @@ class Schema:
         return self._carefully(body, max_rows)
 
     def _count_quotes(self, flat: list[Any], rows: int) -> int:
-        """Return how many quotation marks a body of such values has; texts with some of their own have more."""
+        """Return the number of quotation marks in a body of these values.
+
+        Texts with quotation marks have more.
+        """
         texts = sum(isinstance(value, str) for value in flat) if self._encoded else 0
         return (self._quotes or 0) * rows + 2 * texts
 
     def _quickly(self, rows: list[Any]) -> list[Any] | None:
-        """Return the values of the rows, one after the other, where each is an object of just the columns; else None."""
+        """Return the values of valid rows in one list; None for other rows.
+
+        Valid is an object of exactly the columns.
+        """
         width, pick, flat = len(self.names), self._pick, list[Any]()
         try:
             for row in rows:
@@ -156,7 +164,10 @@ class Schema:
         return flat
 
     def _encode(self, flat: list[Any]) -> list[Any] | None:
-        """Return values with those that are no numbers replaced by their codes; None where one is missing or breaks a rule."""
+        """Return values with codes for those that are not numbers; None for faults.
+
+        A fault is a missing value or a broken rule.
+        """
         coded, width = list(flat), len(self.names)
         for place, feature in self._encoded:
             read = feature.kind.read
@@ -288,7 +299,10 @@ class Schema:
         )
 
     def show(self, values: np.ndarray) -> list[list[Any]]:
-        """Return codes of shape (rows, features) as values of JSON; NaN of a number stays what it is."""
+        """Return codes of shape (rows, features) as JSON values.
+
+        NaN of a number is unchanged.
+        """
         rows: list[list[Any]] = values.tolist()
         for place, feature in self._encoded:
             for row in rows:

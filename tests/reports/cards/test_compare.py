@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from recipeline.evaluation.results import Metrics
 from recipeline.reports.cards.compare import Comparison, Side, make_card
+from tests.records import some
 from tests.reports.cards.helpers import notes, table
 from tests.reports.helpers import Chains, card_of, text_of
 
@@ -38,8 +40,9 @@ def test_compare_of_a_run_that_came_to_no_evaluation_says_which_it_needs(chains:
 
 def side(name: str, r2: float, rows: str = "abc") -> Side:
     scores = {"r2": r2, "rmse": 0.6, "mae": 0.5, "cv_mean_score": r2}
-    metrics = {"best": {"candidate": name, **scores}, "candidates": {name: scores, "Tree": scores}, "test_rows": 80}
-    return Side(f"version {name}", "0123", metrics, "VALIDATED", "uci", rows)
+    best = {"candidate": name, "r2": r2, "rmse": 0.6, "mae": 0.5}
+    metrics = {"best": best, "candidates": {name: scores, "Tree": scores}, "test_rows": 80}
+    return Side(f"version {name}", "0123", some(Metrics, metrics), "VALIDATED", "uci", rows)
 
 
 def test_two_results_are_told_by_their_best_candidates_and_the_gain() -> None:

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from recipeline.reports.cards.main import ALWAYS, ChainSummary, StepSummary, make_card
+from recipeline.orchestration.step import ALWAYS
+from recipeline.reports.cards.main import ChainSummary, StepSummary, make_card
 from tests.reports.cards.helpers import facts, notes, table
 from tests.reports.helpers import STEPS, Chains, text_of
 

@@ -7,7 +7,7 @@ from recipeline.reports.blocks import Card
 from recipeline.reports.cards.promote import make_card
 from tests.reports.cards.helpers import Saved, facts, notes, table, titles
 
-RAIL = {"name": "MAE, more than before", "value": 0.01, "limit": None, "passed": True, "note": ""}
+RAIL = {"name": "MAE change", "value": 0.01, "limit": None, "passed": True, "note": ""}
 EVIDENCE = {
     "gain": 0.03,
     "interval_90": [0.01, 0.05],
@@ -36,7 +36,7 @@ def test_a_promotion_is_told_with_its_reason_and_its_evidence() -> None:
     assert values["gain in R2"] == 0.03
     assert values["lower limit at 97.5%"] == 0.004
     (rail,) = table(found, "Guard rails")
-    assert (rail["at most"], rail["of"]) == ("no limit", "all rows")
+    assert (rail["limit"], rail["of"]) == ("no limit", "all rows")
 
 
 def test_a_version_that_was_kept_out_did_not_pass() -> None:

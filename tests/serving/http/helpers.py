@@ -33,6 +33,23 @@ def with_features(model: ServedModel, *changes: dict[str, Any]) -> ServedModel:
     return replace(model, info=info, schema=Schema.of(info))
 
 
+def with_kinds(model: ServedModel) -> ServedModel:
+    """Return the model with columns of other kinds first; it is asked with their codes."""
+    year = {"train_min": 1704067200.0, "train_max": 1735603200.0, "has_time": True}
+    kinds: list[tuple[dict[str, Any], Any]] = [
+        (
+            {"type": "category", "categories": ("007", "Cork, Kiel"), "counts": (2, 3), "train_min": 0, "train_max": 1},
+            "Cork, Kiel",
+        ),
+        ({"type": "category", "values": ("a",), "categories": ("a",), "nullable": True, "na": ("?",)}, None),
+        ({"type": "datetime", "format": "%d.%m.%Y", **year}, "2024-07-01T09:30:00"),
+        ({"type": "boolean", "train_min": 0, "train_max": 1}, True),
+    ]
+    changed = with_features(model, *({"min": None, "max": None, **change} for change, _ in kinds))
+    sample = dict(zip(changed.schema.names, (value for _, value in kinds), strict=False))
+    return replace(changed, info=replace(changed.info, sample={**changed.info.sample, **sample}))
+
+
 _MEMBER = re.compile(r'(?:"(?P<text>(?:[^"\\]|\\["\\])*)"|%"(?P<display>[^"]*)"|(?P<token>\*));count=(?P<count>[0-9]{1,15})')
 
 

@@ -15,7 +15,7 @@ from schemathesis.specs.openapi import checks
 
 from recipeline.serving.model.loading import ServedModel
 from tests.serving.helpers import Make
-from tests.serving.http.helpers import describe, schema_of
+from tests.serving.http.helpers import describe, schema_of, with_features, with_kinds
 
 CONFORMS = [
     checks.status_code_conformance,
@@ -83,6 +83,10 @@ def test_every_operation_has_a_name_of_its_own(client: Any) -> None:
 
 
 def test_the_sample_is_an_example_and_keeps_the_rules(client: Any, row: dict[str, float]) -> None:
+    check_row_examples(client, row)
+
+
+def check_row_examples(client: Any, row: dict[str, Any]) -> None:
     document = describe(client)
     examples = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["examples"]
     assert examples["one row"]["value"] == row
@@ -90,7 +94,39 @@ def test_the_sample_is_an_example_and_keeps_the_rules(client: Any, row: dict[str
         assert schema_of(document, "Rows").is_valid(example["value"])
 
 
+@pytest.mark.parametrize("out_of_range", ["warn", "reject"])
+def test_columns_of_every_kind_have_examples_that_keep_the_rules_and_are_answered(
+    make_client: Make, model: ServedModel, out_of_range: str
+) -> None:
+    client = make_client(with_kinds(model), out_of_range=out_of_range)
+    check_row_examples(client, client.service.model.info.sample)
+    check_all_examples(client)
+    document = describe(client)
+    schemathesis.openapi.from_dict(document).validate()
+    assert schema_of(document, "Model").is_valid(client.get("/model").get_json())
+    for row in ({"type": "list"}, {}):
+        assert not schema_of(document, "Row").is_valid(row)
+
+
+def test_lists_without_names_may_have_values_of_every_kind(make_client: Make, model: ServedModel) -> None:
+    client = make_client(with_kinds(model))
+    body = {"instances": [list(client.service.model.info.sample.values())]}
+    assert schema_of(describe(client), "Invocation").is_valid(body)
+    assert client.post("/invocations", json=body).status_code == 200
+
+
+def test_a_column_of_a_newer_version_is_described_as_one_of_numbers(make_client: Make, model: ServedModel) -> None:
+    client = make_client(with_features(model, {"type": "duration"}))
+    check_all_examples(client)
+    name = model.schema.names[0]
+    assert describe(client)["components"]["schemas"]["Row"]["properties"][name]["type"] == "number"
+
+
 def test_the_examples_of_both_ways_to_predict_are_answered(client: Any) -> None:
+    check_all_examples(client)
+
+
+def check_all_examples(client: Any) -> None:
     for path in ("/predict", "/invocations"):
         body = describe(client)["paths"][path]["post"]["requestBody"]["content"]
         for kind, content in body.items():

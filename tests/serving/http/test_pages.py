@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import posixpath
 import re
 
 import pytest
@@ -13,7 +14,7 @@ from tests.serving.helpers import Make
 
 PLAYGROUND = pages.STATIC / "playground"
 SOURCES = {name: (PLAYGROUND / f"{name}.js").read_text(encoding="utf-8") for name in pages.MODULES}
-IMPORT = re.compile(r'^import \{ ([^}]+) \} from "\./(\w+)\.js";$', re.MULTILINE)
+IMPORT = re.compile(r'^import \{ ([^}]+) \} from "(\.{1,2}/[\w/]+)\.js";$', re.MULTILINE)
 TOP_LEVEL = re.compile(r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
 
 
@@ -59,9 +60,10 @@ def test_the_pages_are_about_no_model_in_particular(client: FlaskClient, model: 
 
 
 def test_every_module_is_part_of_the_page_and_imports_only_what_stands_before_it_and_exports_it() -> None:
-    assert {path.stem for path in PLAYGROUND.glob("*.js")} == set(pages.MODULES)
+    assert {str(path.relative_to(PLAYGROUND).with_suffix("")) for path in PLAYGROUND.rglob("*.js")} == set(pages.MODULES)
     for place, name in enumerate(pages.MODULES):
-        for names, module in IMPORT.findall(SOURCES[name]):
+        for names, address in IMPORT.findall(SOURCES[name]):
+            module = posixpath.normpath(posixpath.join(posixpath.dirname(name), address))
             assert module in pages.MODULES[:place], (name, module)
             for imported in names.split(", "):
                 assert re.search(rf"^export (?:async )?(?:function|class|const) {imported}\b", SOURCES[module], re.MULTILINE)

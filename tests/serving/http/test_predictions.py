@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recipeline import __version__
-from recipeline.inference.model_info import Feature
 from recipeline.monitoring.live_rows import PredictionLog, find_log
 from recipeline.monitoring.log_format import FORMAT
 from recipeline.serving.background import BackgroundLog, RotatingFiles
@@ -306,7 +305,7 @@ def test_the_prediction_log_has_each_row_and_its_answer(
     assert abs(lines[0]["time"] - time.time()) < 60
     assert [(line["format"], line["recipeline"]) for line in lines] == [(FORMAT, __version__)] * len(lines)
     info = client.service.model.info
-    live = PredictionLog(find_log(tmp_path), [Feature.from_info(feature) for feature in info["features"]], lines[0]["version"])
+    live = PredictionLog(find_log(tmp_path), info.features, lines[0]["version"])
     (piece,) = live.pieces()
     assert (piece.predicted.tolist(), live.left_out) == (answer["predictions"], 0)
     assert piece.values.tolist() == [list(line["features"].values()) for line in lines]

@@ -99,7 +99,7 @@ export class Batch {
     this.#tell([
       `${name}: ${count(numbers.length, "row")} predicted by version ${scored.model.version}.`,
       left ? `${count(left, "row")} left out.` : "",
-      outside ? `${count(outside, "row")} ${outside === 1 ? "has" : "have"} values beyond the training range.` : "",
+      outside ? `${count(outside, "row")} ${outside === 1 ? "has" : "have"} values that the model was not trained on.` : "",
     ].filter(Boolean).join(" "));
     this.#drawTable(numbers, scored, scored.warnings, "warning");
     if (mean !== null) byId("table-note").append(` The file's ${target.name} is ${fixed(mean, 3)} from the predictions on average (MAE), which flatters where the model was trained on some of these rows.`);
@@ -191,7 +191,7 @@ function resultText(value, decimals) {
 
 /** Return what the service says, and what it got where the cell does not show that, as of a column's name. */
 function drawNote({ rule, got, field }) {
-  const seen = field !== null && !/must be (there|one of)/.test(rule);
+  const seen = field !== null && !/^must be one of the model's columns/.test(rule);
   return element("small", { class: "note" }, seen ? rule : `${rule}, got ${got}`);
 }
 

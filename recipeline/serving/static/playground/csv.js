@@ -16,10 +16,15 @@ export function writeTable(lines, separator) {
 }
 
 /** Return the value of a cell as JSON has it: a number, null where it is empty, and else its text, for the service to judge. */
-export function valueOf(cell) {
+export function cellNumber(cell) {
   const text = cell.trim();
   if (text === "") return null;
   return NUMBER.test(text) && Number.isFinite(Number(text)) ? Number(text) : cell;
+}
+
+/** Return the text of a cell, null where it is empty: "007" is no number. */
+export function cellText(cell) {
+  return cell.trim() || null;
 }
 
 function separatorOf(text) {

@@ -5,6 +5,7 @@ import { Batch } from "./batch.js";
 import { Control } from "./control.js";
 import { byId, element, show } from "./dom.js";
 import { drawEffects, planEffects } from "./effects.js";
+import { kindOf } from "./kinds/every.js";
 import { decimalsOf, fixed } from "./numbers.js";
 import { drawScale, scaleEnds } from "./scale.js";
 import { startTheme } from "./theme.js";
@@ -64,12 +65,18 @@ class Playground {
 
   #take(model) {
     const before = this.#model;
-    const values = new Map([...this.#controls].map(([name, control]) => [name, control.value]));
+    const controls = this.#controls;
     this.#model = model;
     this.#drawFacts();
     this.#controls = new Map(model.features.map((feature, place) => [feature.name, new Control(feature, place, () => this.#ask())]));
     byId("controls").replaceChildren(...[...this.#controls.values()].map(({ node }) => node));
-    for (const [name, control] of this.#controls) control.value = before && values.has(name) ? values.get(name) : model.sample[name];
+    const kinds = model.features.map(kindOf);
+    byId("controls-hint").textContent = together(kinds.flatMap(({ hints }) => hints));
+    byId("effects-hint").textContent = together(kinds.map(({ pictureHint }) => pictureHint));
+    for (const [name, control] of this.#controls) {
+      const kept = controls.get(name);
+      control.value = kept?.type === control.type ? kept.value : model.sample[name];
+    }
     show(byId("page"));
     if (before) {
       this.#setNews(`Version ${model.version} is served now; before it was version ${before.version}. The page shows the new one, your values are kept.`);
@@ -245,6 +252,10 @@ class Playground {
     byId("news").textContent = text;
     setTimeout(() => byId("news").textContent === text && (byId("news").textContent = ""), NEWS_MS);
   }
+}
+
+function together(sentences) {
+  return [...new Set(sentences)].join(" ").trim();
 }
 
 function isSame(one, other) {

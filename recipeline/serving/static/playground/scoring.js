@@ -1,7 +1,8 @@
 /** A table of a file, scored by the service: which columns it is asked about, in which portions, and what came of it. */
 
 import { Refusal } from "./api.js";
-import { readTable, valueOf, writeTable } from "./csv.js";
+import { cellNumber, readTable, writeTable } from "./csv.js";
+import { kindOf } from "./kinds/every.js";
 
 const PORTION = 5000;
 
@@ -32,18 +33,20 @@ export function usedColumns(table, features) {
 /** Return the predictions of the rows with these numbers, or the faults of all of them; `told` is called with progress. */
 export async function scoreRows(table, numbers, { api, model, wishes, told }) {
   const used = usedColumns(table, model.features);
+  const byName = new Map(model.features.map((feature) => [feature.name, feature]));
+  const kinds = table.header.map((title) => kindOf(byName.get(title) ?? {}));
   const scored = { predictions: [], lower: [], upper: [], grade: [], warnings: [], faults: [], model };
   for (let first = 0; first < numbers.length; first += PORTION) {
     const portion = numbers.slice(first, first + PORTION);
-    const rows = portion.map((number) => objectOf(table.header, table.rows[number], used));
+    const rows = portion.map((number) => objectOf(table.header, table.rows[number], used, kinds));
     collect(scored, await scorePortion(api, rows, wishes), portion);
     told(Math.min(first + PORTION, numbers.length), numbers.length);
   }
   return scored;
 }
 
-function objectOf(header, cells, used) {
-  return Object.fromEntries(header.flatMap((title, place) => (used[place] ? [[title, valueOf(cells[place])]] : [])));
+function objectOf(header, cells, used, kinds) {
+  return Object.fromEntries(header.flatMap((title, place) => (used[place] ? [[title, kinds[place].readCell(cells[place])]] : [])));
 }
 
 async function scorePortion(api, rows, wishes) {
@@ -69,8 +72,8 @@ function collect(scored, { predictions = [], interval, grade = [], warnings = []
 /** Return the mean absolute error where the file has the target, null where it has not. */
 export function meanError(table, numbers, predictions, target) {
   const place = table.header.indexOf(target);
-  const errors = numbers.map((number, at) => Math.abs(valueOf(table.rows[number][place] ?? "") - predictions[at]));
-  const sound = place >= 0 && numbers.every((number) => typeof valueOf(table.rows[number][place]) === "number");
+  const errors = numbers.map((number, at) => Math.abs(cellNumber(table.rows[number][place] ?? "") - predictions[at]));
+  const sound = place >= 0 && numbers.every((number) => typeof cellNumber(table.rows[number][place]) === "number");
   return sound ? errors.reduce((sum, error) => sum + error, 0) / errors.length : null;
 }
 

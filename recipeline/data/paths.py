@@ -1,0 +1,75 @@
+"""Which paths a parameter means: one, a list, or a pattern. It imports little: it is asked before anything is opened."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from recipeline.errors import DataError
+from recipeline.escape import is_remote
+
+Missing = Callable[[Path], DataError]
+
+
+def local_path(data: str, folder: Path) -> Path | None:
+    """Return the path that `data` names, a relative one in `folder`; None where it is a URI of another place."""
+    if data.startswith("file:"):
+        return Path(unquote(urlsplit(data).path))
+    return None if is_remote(data) else folder / _expand_user(Path(data))
+
+
+def local_paths(data: str, folder: Path, missing: Missing) -> list[Path] | None:
+    """Return the paths that `data` means, each once; None where it is a URI of another place, which is never taken apart.
+
+    What exists as it is written is that file or folder, also with a comma or a star in its name. Else `data` is a list of parts
+    with commas between, each a path, or a pattern (``rows/*.csv``, ``**`` for folders at any depth) of which hidden files and
+    those whose names begin with ``_`` are left out.
+
+    Raises
+    ------
+    DataError : a part is not there, or its pattern fits nothing; as `missing` makes it.
+    """
+    whole = local_path(data, folder)
+    if whole is None:
+        return None
+    if _exists(whole):
+        return [whole]
+    if data.startswith("file:"):
+        raise missing(whole)
+    found: dict[Path, None] = {}
+    for part in [part.strip() for part in data.split(",") if part.strip()] or [data]:
+        path = folder / _expand_user(Path(part))
+        fitting = [path] if _exists(path) else _find_fitting(part, folder)
+        if not fitting:
+            raise missing(path)
+        found |= dict.fromkeys(fitting)
+    return list(found)
+
+
+def _find_fitting(pattern: str, folder: Path) -> list[Path]:
+    """Return what fits a pattern, in the order of the names; nothing where it is none."""
+    if not glob.has_magic(pattern):
+        return []
+    try:
+        found = glob.glob(str(_expand_user(Path(pattern))), root_dir=folder, recursive=True)  # noqa: PTH207 - any path
+    except OSError:
+        return []
+    return [folder / name for name in sorted(found) if not _is_hidden(name)]
+
+
+def _is_hidden(name: str) -> bool:
+    return os.path.basename(name.rstrip("/")).startswith((".", "_"))  # noqa: PTH119
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises of a name that is too long
+
+
+def _expand_user(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # there is no such user, and so no such file
+        return path

@@ -1,0 +1,243 @@
+"""A CSV of any size, read in pieces: every value is the text it is, and lines that are no rows are apart."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import lzma
+import zlib
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from recipeline.data.reading.formats import PARQUET_MAGIC, Format, NulError, Text, decompressed, not_encoded, refuse_other
+from recipeline.data.reading.header import SEPARATORS, HeaderError, fault_of, read_header
+from recipeline.data.reading.pieces import Piece, Ragged
+from recipeline.data.writers import Layout
+from recipeline.errors import DataError
+
+#: So many bytes of a CSV are in memory at a time.
+BLOCK_BYTES = 4 << 20
+
+_LONGEST_HEADER = 1 << 20
+
+#: pyarrow has one type, ArrowInvalid, for all that is wrong with a file: only its words (seen in pyarrow 25) tell bytes
+#: that are no UTF-8, and a row longer than a block, from the rest. Where they change, the sentence is the general one.
+_NOT_UTF8_WORDS, _LONG_ROW_WORDS = "UTF8", "straddling"
+
+
+@contextmanager
+def as_data_error(label: str, encoding: str) -> Iterator[None]:
+    """Turn what pyarrow and the decompressors raise about a broken file into a DataError."""
+    try:
+        yield
+    except NulError:
+        raise DataError(
+            f"{label} must be text.",
+            got="a NUL byte in it",
+            fix="Write it again; if it is UTF-16 without a mark, state data.encoding: utf-16-le in the recipe.",
+        ) from None
+    except UnicodeDecodeError as error:
+        raise not_encoded(label, encoding if error.encoding == "charmap" else error.encoding) from None
+    except (pa.ArrowException, OSError, EOFError, lzma.LZMAError, zlib.error, csv.Error) as error:
+        text = " ".join(str(error).split())
+        if _NOT_UTF8_WORDS in text:
+            raise not_encoded(label, encoding) from None
+        if _LONG_ROW_WORDS in text:
+            raise DataError(
+                f"{label} must have rows of less than {BLOCK_BYTES >> 20} MB.",
+                got="a longer one, or a quote that is never closed",
+                fix="Correct that row.",
+            ) from None
+        raise unreadable(label, text[:200]) from None
+
+
+def unreadable(label: str, reason: str) -> DataError:
+    return DataError(f"{label} must be a whole CSV or Parquet file.", got=f"'{reason}'", fix="Write or download it again.")
+
+
+class CsvFile:
+    """A CSV file; every column is text."""
+
+    def __init__(self, path: Path, label: str, wanted: Sequence[str], format: Format) -> None:
+        self._path, self._label, self._format = path, label, format
+        with as_data_error(label, format.encoding):
+            start = self._start()
+            text = codecs.getincrementaldecoder("utf-8")().decode(start)
+        try:
+            header = read_header(text, wanted, format.separator)
+        except HeaderError as error:
+            raise DataError(
+                f"{label} must have its columns in its header, separated by {_separators(format)}.",
+                got=error.got,
+                fix=error.fix,
+            ) from None
+        if header is None:
+            raise DataError(
+                f"{label} must be a CSV or Parquet file with rows.", got="an empty file", fix="Name a file that holds rows."
+            )
+        self._header, self.columns, self.index = header, header.columns, frozenset[str]()
+        self._end = len(text[: header.end].encode())
+        self.layout = Layout(header.text, header.separator, pa.schema([(name, pa.string()) for name in self.columns]))
+
+    def _start(self) -> bytes:
+        """Return the beginning of the text: the header and the first row at least, up to the end of a line or of the text."""
+        start = b""
+        with decompressed(self._path) as stream:
+            text = Text(stream, self._format.encoding)
+            refuse_other(text.beginning, self._label)
+            if text.beginning.startswith(PARQUET_MAGIC):
+                raise DataError(
+                    f"{self._label} must not be a Parquet file within another compression.", got="one", fix="Unpack it."
+                )
+            while more := text.read(1 << 16):
+                start += more
+                if len(start) > _LONGEST_HEADER or sum(map(bool, start.replace(b"\r", b"\n").split(b"\n"))) > _FIRST_LINES:
+                    end = max(start.rfind(b"\n"), start.rfind(b"\r")) + 1
+                    return start[: end or len(start)]
+        return start
+
+    def pieces(self) -> Generator[Piece, None, None]:
+        """Yield all rows, piece by piece."""
+        ragged: list[Ragged] = []
+        seen = handed_on = 0
+        with as_data_error(self._label, self._format.encoding), decompressed(self._path) as stream:
+            for batch in self._read(stream, ragged):
+                # The reader may be ahead: what is known by now is all ragged rows before the last of these, and perhaps more.
+                known = list(ragged)
+                places = np.arange(seen, seen + batch.num_rows)
+                before = np.array([row.number for row in known], dtype=np.int64) - 1 - np.arange(len(known))
+                numbers = places + 1 + np.searchsorted(before, places, side="right")
+                seen += batch.num_rows
+                passed = handed_on + sum(row.number < numbers[-1] for row in known[handed_on:]) if len(numbers) else handed_on
+                yield self._piece(batch, numbers, known[handed_on:passed])
+                handed_on = passed
+        if ragged[handed_on:]:
+            none = pa.RecordBatch.from_pylist([], schema=self.layout.schema)
+            yield Piece(none, np.zeros(0, dtype=np.int64), tuple(ragged[handed_on:]))
+
+    def _piece(self, batch: pa.RecordBatch, numbers: np.ndarray, ragged: list[Ragged]) -> Piece:
+        """Return a batch as a piece, without the lines that have as many fields as they must and are no rows all the same."""
+        odd = self._find_odd(batch)
+        rows = batch.select(range(len(self.columns)))
+        if len(odd):
+            for place in odd.tolist():
+                fields = [column[place].as_py() for column in batch.columns]
+                ragged.append(self._as_ragged(int(numbers[place]), fields))
+            ragged = sorted(ragged, key=lambda row: row.number)
+            is_row = np.ones(len(numbers), dtype=bool)
+            is_row[odd] = False
+            rows, numbers = rows.filter(pa.array(is_row)), numbers[is_row]
+        return Piece(rows, numbers, tuple(ragged))
+
+    def _find_odd(self, batch: pa.RecordBatch) -> np.ndarray:
+        """Return the places of lines without a value, of the header again, and of those with fields behind the columns."""
+        if not batch.num_rows:
+            return np.zeros(0, dtype=np.int64)
+        again = [[name] for name in self.columns]
+        again[0] = [self.columns[0], f"\ufeff{self.columns[0]}"]  # the mark of a file that was joined behind another
+        odd = set(_find_rows(batch, again).tolist())
+        if batch.num_columns > 1:
+            odd.update(_find_rows(batch, [[""]] * batch.num_columns).tolist())
+        for column in batch.columns[len(self.columns) :]:
+            filled = pc.not_equal(pc.utf8_trim_whitespace(column), "")
+            odd.update(np.flatnonzero(filled.to_numpy(zero_copy_only=False)).tolist())
+        return np.array(sorted(odd), dtype=np.int64)
+
+    def _read(self, stream: Any, ragged: list[Ragged]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows that have as many fields as they must; the others are added to `ragged`, in order."""
+
+        def set_aside(row: Any) -> str:
+            fields = next(csv.reader(io.StringIO(row.text), delimiter=self.layout.separator), [])
+            ragged.append(self._as_ragged(row.number, fields))
+            return "skip"
+
+        text = Text(stream, self._format.encoding)
+        rows = _Behind(text, self._end)
+        names = [*self.columns, *(f"\0{place}" for place in range(self._header.width - len(self.columns)))]
+        try:
+            reader = pyarrow.csv.open_csv(
+                rows,
+                # Only the serial reader numbers the rows that it cannot split.
+                read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=BLOCK_BYTES, use_threads=False),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=self.layout.separator, newlines_in_values=True, invalid_row_handler=set_aside
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
+            )
+        except pa.ArrowInvalid:
+            if rows.is_empty:  # which pyarrow takes for a fault
+                return
+            raise
+        yield from reader
+
+    def _as_ragged(self, number: int, fields: list[str]) -> Ragged:
+        """Return the line of these fields."""
+        rule, got = fault_of(fields, self._header) or ("", "")
+        count = len(self.columns)
+        if len(fields) == self._header.width and not any(fields[count:]):
+            fields = fields[:count]
+        kept = [*fields[: count - 1], self.layout.separator.join(fields[count - 1 :])]
+        return Ragged(number, tuple([*kept, *[""] * count][:count]), rule, got)
+
+
+def _find_rows(batch: pa.RecordBatch, values: Sequence[Sequence[str]]) -> np.ndarray:
+    """Return the places of rows whose first columns hold these values, spaces around them aside."""
+    places = np.arange(batch.num_rows)
+    for column, wanted in zip(batch.columns, values, strict=False):
+        fields = column if len(places) == batch.num_rows else column.take(pa.array(places))
+        found = pc.is_in(pc.utf8_trim_whitespace(fields), pa.array(wanted, pa.string()))
+        places = places[found.to_numpy(zero_copy_only=False)]
+        if not len(places):
+            break
+    return places
+
+
+#: What is before the header, the header, the first row, and one more, as the last one may not be whole.
+_FIRST_LINES = 4
+
+
+def _separators(format: Format) -> str:
+    return f"'{format.separator}' as the recipe says" if format.separator else ", ".join(SEPARATORS.values())
+
+
+class _Behind:
+    """A stream behind its first bytes, with a mark of UTF-8 before it, which pyarrow takes off: one of the first row stays."""
+
+    def __init__(self, text: Text, count: int) -> None:
+        self._text, self._left, self._mark, self.closed = text, count, codecs.BOM_UTF8, False
+        self.is_empty = True
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes at most; none at the end."""
+        while content := self._text.read(max(size - len(self._mark), 1)):
+            left = content[self._left :]
+            self._left = max(self._left - len(content), 0)
+            if left:
+                self.is_empty = self.is_empty and not left.strip(b"\r\n")
+                left, self._mark = self._mark + left, b""
+                return left
+        return b""
+
+    def close(self) -> None:
+        """Do nothing: the stream is closed by whoever opened it."""
+        self.closed = True
+
+    def readable(self) -> bool:
+        """Whether it can be read."""
+        return True
+
+    def writable(self) -> bool:
+        """Whether it can be written."""
+        return False
+
+    def seekable(self) -> bool:
+        """Whether it can be read from another place."""
+        return False

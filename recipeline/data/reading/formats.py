@@ -1,0 +1,197 @@
+"""What the bytes of a file are: compressed how, text in which encoding, or no table at all (Excel, zip, PDF, HTML)."""
+
+from __future__ import annotations
+
+import codecs
+import lzma
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from recipeline.errors import DataError
+
+COMPRESSIONS = {"gzip": b"\x1f\x8b", "bz2": b"BZh", "zstd": b"\x28\xb5\x2f\xfd", "xz": b"\xfd7zXZ\x00"}
+
+PARQUET_MAGIC = b"PAR1"
+
+#: So many bytes tell what a file is.
+START_BYTES = 4096
+
+#: Marks of an encoding at the beginning of a text; the longer ones first.
+_MARKS = (
+    (b"\xff\xfe\x00\x00", "utf-32-le"),
+    (b"\x00\x00\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+)
+
+_EXCEL = "Save the sheet as CSV (UTF-8), or as Parquet."
+
+_UNPACK = "Unpack it, and name the table in it."
+
+#: What people take for a table, by its first bytes: its name, and what to do.
+_OTHERS = (
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel file (.xls)", _EXCEL),
+    (b"%PDF-", "a PDF file", "Get the table as CSV or Parquet."),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
+    (b"Rar!", "a RAR archive", _UNPACK),
+    (b"ARROW1", "an Arrow (Feather) file", "Write it as Parquet."),
+    (b"SQLite format 3\0", "a SQLite database", "Read a query of it with data.sql in the recipe or profile."),
+    (b"\x89HDF\r\n", "an HDF5 file", "Write the table as Parquet."),
+)
+
+_PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<body")
+
+
+class HasFormat(Protocol):
+    """What says how a CSV is written: the recipe's `data`."""
+
+    @property
+    def encoding(self) -> str:
+        """Its encoding where no mark of its own says one."""
+
+    @property
+    def separator(self) -> str:
+        """What separates its fields; empty: it is found out."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a CSV is written where it does not say so itself: its encoding, and its separator (empty: it is found out)."""
+
+    encoding: str = "utf-8"
+    separator: str = ""
+
+    @classmethod
+    def of(cls, settings: HasFormat) -> Format:
+        """Return the format that the recipe's `data` states."""
+        return cls(settings.encoding, settings.separator)
+
+
+PLAIN = Format()
+
+
+def refuse_other(start: bytes, label: str) -> None:
+    """Raise DataError where a file that begins with `start` is of a kind that is no table, by the name of that kind."""
+    found = _name_other(start)
+    if found:
+        raise DataError(f"{label} must be a CSV or Parquet file.", got=found[0], fix=found[1])
+
+
+def _name_other(start: bytes) -> tuple[str, str] | None:
+    """Return what a file is, and what to do; None where it may be a table."""
+    if start.startswith(b"PK\x03\x04"):
+        if b"opendocument.spreadsheet" in start:
+            return "an OpenDocument spreadsheet (.ods)", _EXCEL
+        is_excel = b"[Content_Types].xml" in start or b"xl/" in start
+        return ("an Excel file (.xlsx)", _EXCEL) if is_excel else ("a zip archive", _UNPACK)
+    if start[257:262] == b"ustar":
+        return "a tar archive", _UNPACK
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES):
+        return "an HTML or XML page", "Name the file itself: such a page is often a login or an error message."
+    return next(((name, fix) for magic, name, fix in _OTHERS if start.startswith(magic)), None)
+
+
+def detect_encoding(start: bytes, stated: str = "utf-8") -> str:
+    """Return the encoding that a text's mark says; without one, that which is `stated`."""
+    return next((name for mark, name in _MARKS if start.startswith(mark)), stated)
+
+
+def not_encoded(label: str, encoding: str) -> DataError:
+    """Return what is raised of bytes that are no text of the encoding."""
+    if codecs.lookup(encoding).name != "utf-8":
+        return DataError(
+            f"{label} must be a CSV in {encoding}, as the recipe or its own mark says.",
+            got="bytes that are not",
+            fix="Correct data.encoding in the recipe, or save it as UTF-8.",
+        )
+    return DataError(
+        f"{label} must be a Parquet file or a CSV in UTF-8.",
+        got="bytes that are neither",
+        fix="Save it as UTF-8, or state data.encoding in the recipe, such as latin-1 or cp1252.",
+    )
+
+
+def compression_of(path: Path) -> str | None:
+    """Return how a file is compressed, by its first bytes; None where it is not."""
+    with path.open("rb") as file:
+        return compression_in(file.read(6))
+
+
+def compression_in(start: bytes) -> str | None:
+    """Return how bytes that begin so are compressed; None where they are not."""
+    return next((kind for kind, magic in COMPRESSIONS.items() if start.startswith(magic)), None)
+
+
+@contextmanager
+def decompressed(path: Path) -> Iterator[Any]:
+    """Give the bytes of a file as a stream, decompressed where they are compressed."""
+    kind = compression_of(path)
+    if kind == "xz":
+        with lzma.open(path) as unpacked:
+            yield unpacked
+    else:
+        with pa.input_stream(str(path), compression=kind) as stream:
+            yield stream
+
+
+class NulError(ValueError):
+    """A text holds a NUL byte."""
+
+
+class Text:
+    """The text of a CSV as a stream of UTF-8, without marks at its beginning; a NUL byte in it raises NulError."""
+
+    def __init__(self, stream: Any, stated: str) -> None:
+        self.beginning = stream.read(START_BYTES)
+        self.encoding = detect_encoding(self.beginning, stated)
+        self._stream = stream
+        self._decode = None
+        if codecs.lookup(self.encoding).name != "utf-8":
+            self._decode = codecs.getincrementaldecoder(self.encoding)().decode
+        self._rest, self._is_new, self.closed = b"", True, False
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes at most; none at the end."""
+        if self._is_new:  # not before anybody could look at the beginning: it may be no text
+            self._is_new, self._rest = False, self._checked(self.beginning) if self.beginning else b""
+            while self._rest.startswith(codecs.BOM_UTF8):
+                self._rest = self._rest[len(codecs.BOM_UTF8) :]
+        content, is_end = self._rest, False
+        while not content and not is_end:
+            read = self._stream.read(size)
+            content, is_end = self._checked(read), not read
+        if len(content) <= size:
+            self._rest = b""
+            return content
+        self._rest = content[size:]
+        return content[:size]
+
+    def _checked(self, content: bytes) -> bytes:
+        """Return bytes of the stream as UTF-8; at its end, what is left to decode."""
+        if self._decode:
+            content = self._decode(content, final=not content).encode()
+        if b"\0" in content:
+            raise NulError
+        return content
+
+    def close(self) -> None:
+        """Do nothing: the stream is closed by whoever opened it."""
+        self.closed = True
+
+    def readable(self) -> bool:
+        """Whether it can be read."""
+        return True
+
+    def writable(self) -> bool:
+        """Whether it can be written."""
+        return False
+
+    def seekable(self) -> bool:
+        """Whether it can be read from another place."""
+        return False

@@ -1,0 +1,193 @@
+"""The rules of a CSV's lines, for files and for bodies alike: what its header is, and which lines are no rows.
+
+A line ends with LF, CRLF or CR. Lines before the header that are empty are left aside, and so is Excel's ``sep=;``, which says
+what separates. Fields that a line has beyond the header, all of them empty, are separators at its end and no fields, where the
+first row has them.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from recipeline.errors import DataError
+from recipeline.escape import is_unseen
+
+SEPARATORS = {";": "semicolon", ",": "comma", "\t": "tab", "|": "bar"}
+
+_LINE = re.compile(r"([^\r\n]+)(\r\n|\r|\n|\Z)")
+
+_LINE_WITH_END = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+
+_NO_LINE_END = re.compile(r"[^\r\n]")
+
+#: The first row is looked for in so many characters.
+_LONGEST_ROW = 1 << 20
+
+_EXCEL_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+
+_SHOWN = 80
+
+
+class HeaderError(Exception):
+    """The header is none: what was got instead, and what to do."""
+
+    def __init__(self, got: str, fix: str) -> None:
+        self.got, self.fix = got, fix
+        super().__init__(f"{got}: {fix}")
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of a CSV.
+
+    `text` is its line as it is, without separators at its end, `end` the place in the text where the rows begin, and `width`
+    the number of fields of a line: that of the columns, and of empty ones behind them.
+    """
+
+    columns: list[str]
+    separator: str
+    text: str
+    end: int
+    width: int
+
+
+def detect_separator(header: str, columns: Sequence[str]) -> str | None:
+    """Return the separator that splits `header` into the most of `columns`; None where none finds as many as two.
+
+    Where there are fewer, names count too that differ in case or in characters that nobody sees. Where no columns are known, it
+    is the separator that splits the header into the most.
+    """
+
+    if not columns:
+        return max(SEPARATORS, key=header.count)
+    wanted = set(columns)
+    for spelled in (str, plain_name):
+        meant = wanted if spelled is str else {plain_name(name) for name in columns}
+        known = {
+            separator: len(meant & {spelled(name.strip().strip('"').strip()) for name in header.split(separator)})
+            for separator in SEPARATORS
+        }
+        best = max(SEPARATORS, key=lambda separator: known[separator])
+        if known[best] >= min(2, len(columns)):
+            return best
+    return None
+
+
+def plain_name(name: str) -> str:
+    """Return a name in lower case, without spaces around it and characters that nobody sees."""
+    if not name.isascii() or not name.isprintable():
+        name = "".join(" " if char.isspace() else char for char in name if char.isspace() or not is_unseen(char))
+    return name.strip().casefold()
+
+
+def require_distinct(names: Sequence[str], origin: str) -> None:
+    """Raise DataError where two columns of the table `origin` have one name."""
+    twice = [name for i, name in enumerate(names) if name in names[:i]]
+    if twice:
+        raise DataError(f"{origin} must name each column once.", got=f"'{twice[0]}' twice", fix="Rename one of them.")
+
+
+def read_header(text: str, columns: Sequence[str], separator: str = "", *, default: str = "") -> Header | None:
+    """Return the header of a CSV that begins with `text`; None where there are empty lines only.
+
+    Parameters
+    ----------
+    columns : names that it is expected to hold, which decide what separates it.
+    separator : what separates it for sure; empty: it is found out, and `default` where it cannot be.
+
+    Raises
+    ------
+    HeaderError : nothing separates it into the columns, or it is a comment.
+    """
+    lines = _lines(text)
+    line, end = next(lines, ("", 0))
+    said = _EXCEL_SEPARATOR.fullmatch(line.strip(" "))
+    if said:
+        separator, (line, end) = said[1], next(lines, ("", end))
+    if not line:
+        return None
+    found = separator or detect_separator(line, columns)
+    if line.lstrip().startswith("#") and not _is_header(line, text[end : end + _LONGEST_ROW], columns, found):
+        raise HeaderError(f"the comment '{line.strip()[:_SHOWN]}'", "Take out lines that begin with '#'.")
+    found = found or default
+    if not found:
+        raise HeaderError(f"'{line.strip()[:_SHOWN]}'", f"The columns are: {', '.join(columns)}.")
+    names = _split(line, found)
+    named = len(names)
+    while named > 1 and not names[named - 1]:
+        named -= 1
+    first = _first_row(text, end, found)
+    if any(field.strip() for field in first[named : len(names)]):  # columns without a name that hold something
+        named = len(names)
+    text = line if named == len(names) else _without_last(line, found, len(names) - named)
+    names = [name or f"Unnamed: {place}" for place, name in enumerate(names[:named])]
+    surplus = first[named:]
+    width = named if any(field.strip() for field in surplus) else max(len(first), named)
+    return Header(names, found, text, end, width)
+
+
+def _lines(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the lines that are not empty, and the place behind each."""
+    for match in _LINE.finditer(text):
+        if match[1].strip():
+            yield match[1], match.end()
+
+
+def _split(line: str, separator: str) -> list[str]:
+    """Return the fields of a line, without spaces around them."""
+    return [name.strip() for name in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
+
+
+def _is_header(line: str, below: str, columns: Sequence[str], separator: str | None) -> bool:
+    """Whether a line that looks like a comment has names of columns; where none are known, as many fields as the next line."""
+    fields = _split(line, separator) if separator else []
+    if columns:
+        return bool(set(fields) & set(columns))
+    return len(fields) == len(_split(next(_lines(below), ("", 0))[0], separator or ","))
+
+
+def _first_row(text: str, place: int, separator: str) -> list[str]:
+    """Return the fields of the first row from `place` on, none where there is no row."""
+    start = _NO_LINE_END.search(text, place)
+    if start is None:
+        return []
+    lines = (match[0] for match in _LINE_WITH_END.finditer(text, start.start(), start.start() + _LONGEST_ROW))
+    try:
+        return next(csv.reader(lines, delimiter=separator), [])
+    except csv.Error:  # a field of more characters than the module takes
+        return []
+
+
+def _without_last(line: str, separator: str, count: int) -> str:
+    """Return a header without so many nameless fields at its end."""
+    for _ in range(count):
+        line = line.rstrip().removesuffix('""').rstrip(" ").removesuffix(separator)
+    return line
+
+
+def fault_of(fields: Sequence[str], header: Header) -> tuple[str, str] | None:
+    """Return the rule that a line breaks as a line, and what it is instead; None where it is a row.
+
+    `fields` are all fields of the line, those behind the columns too.
+    """
+    count, width = len(header.columns), header.width
+    if len(fields) != width and fields and fields[0].lstrip().startswith("#"):
+        return "must be a row of values", f"the comment '{header.separator.join(fields)[:_SHOWN]}'"
+    if len(fields) != width or any(field.strip() for field in fields[count:]):
+        return f"must have {count} fields", str(len(fields))
+    if is_empty(fields):
+        return "must hold a value in a field", "separators only"
+    return ("must be a row of values", "the header again") if is_header(fields, header) else None
+
+
+def is_empty(fields: Sequence[str]) -> bool:
+    """Whether a line of several fields holds nothing."""
+    return len(fields) > 1 and not any(field.strip() for field in fields)
+
+
+def is_header(fields: Sequence[str], header: Header) -> bool:
+    """Whether a line is the header again, as where files are joined one behind the other."""
+    return [field.strip().lstrip("\ufeff") for field in fields[: len(header.columns)]] == header.columns

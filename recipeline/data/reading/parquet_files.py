@@ -1,0 +1,64 @@
+"""Parquet files and tables in memory, read in pieces as a CSV is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+from recipeline.data.reading.csv_files import as_data_error
+from recipeline.data.reading.pieces import Piece
+from recipeline.data.writers import Layout, as_line
+
+#: So many rows are in memory at a time.
+BATCH_ROWS = 65_536
+
+
+class ParquetFile:
+    """A Parquet file."""
+
+    def __init__(self, path: Path, label: str, wanted: Sequence[str]) -> None:
+        self._path, self._label = path, label
+        with as_data_error(label, "utf-8"), pyarrow.parquet.ParquetFile(path) as file:
+            schema = file.schema_arrow
+        self.columns = [name.strip() for name in schema.names]
+        self.index = frozenset(_index_of(schema)) - {*wanted}
+        schema = schema.remove_metadata()
+        self.layout = Layout(as_line(schema.names, ","), ",", schema)
+
+    def pieces(self) -> Generator[Piece, None, None]:
+        """Yield all rows, piece by piece."""
+        seen = 0
+        with as_data_error(self._label, "utf-8"), pyarrow.parquet.ParquetFile(self._path, pre_buffer=False) as file:
+            for rows in file.iter_batches(BATCH_ROWS):
+                yield Piece(rows.rename_columns(self.columns), np.arange(seen, seen + rows.num_rows) + 1)
+                seen += rows.num_rows
+
+
+def _index_of(schema: pa.Schema) -> list[str]:
+    """Return the columns that pandas wrote as an index, which it does not take for columns either."""
+    try:
+        said = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
+    except (ValueError, AttributeError):
+        return []
+    return [name.strip() for name in said if isinstance(name, str) and name in schema.names]
+
+
+class MemoryRows:
+    """Rows that are in memory already, as those of a file."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table.combine_chunks()
+        self.columns, self.index = list(table.column_names), frozenset[str]()
+        self.layout = Layout(as_line(self.columns, ","), ",", table.schema.remove_metadata())
+
+    def pieces(self) -> Generator[Piece, None, None]:
+        """Yield all rows, piece by piece."""
+        seen = 0
+        for rows in self._table.to_batches(BATCH_ROWS):
+            yield Piece(rows, np.arange(seen, seen + rows.num_rows) + 1)
+            seen += rows.num_rows

@@ -1,0 +1,70 @@
+/** Numbers: a slider and a box, and a curve of their effect. */
+
+import { drawCurve } from "../curves.js";
+import { cellNumber } from "../csv.js";
+import { brief, clean, roundStep, spread } from "../numbers.js";
+import { RangedField } from "./ranged.js";
+import { SLIDER_HINT, hasRange } from "./slider.js";
+
+const SLIDER_STEPS = 100;
+const CURVE_POINTS = 25;
+
+/** The kind of numbers. Their codes are they themselves. */
+export class NumberKind {
+  noun = "number";
+  hints = [SLIDER_HINT, "Type any number to go beyond."];
+  pictureHint = "";
+
+  makeField(feature, wiring) {
+    return new RangedField(this, feature, wiring);
+  }
+
+  /** Return the value to begin with where a missing one is no longer to be missing. */
+  startOf({ train_min: low, quantiles }) {
+    return quantiles?.["0.5"] ?? low ?? 0;
+  }
+
+  /** Return the value of a file's cell as JSON has it. */
+  readCell(cell) {
+    return cellNumber(cell);
+  }
+
+  /** Return the values whose predictions tell the feature's effect. */
+  pointsOf({ train_min: low, train_max: high }) {
+    if (low === null) return [];
+    return low === high ? [low] : spread(low, high, CURVE_POINTS);
+  }
+
+  draw(effect, scale) {
+    return drawCurve(this, effect, scale);
+  }
+
+  say(value, { unit = "" }) {
+    return `${brief(value)} ${unit}`.trim();
+  }
+
+  codeOf(value) {
+    return value;
+  }
+
+  valueOf(code) {
+    return code;
+  }
+
+  /** Return how far a key moves the slider; whatever is typed may lie between. */
+  stepOf({ train_min: low, train_max: high }) {
+    return roundStep(high - low, SLIDER_STEPS);
+  }
+
+  boxOf(feature) {
+    return { type: "number", step: hasRange(feature) ? this.stepOf(feature) : "any" };
+  }
+
+  textOf(value) {
+    return String(clean(value));
+  }
+
+  readBox(box) {
+    return Number.isNaN(box.valueAsNumber) ? null : box.valueAsNumber;
+  }
+}

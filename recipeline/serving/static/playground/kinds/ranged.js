@@ -1,0 +1,59 @@
+/** The field of a value on a line: a slider over its training range, where there is one, and a box for any value. */
+
+import { element } from "../dom.js";
+import { Slider, hasRange } from "./slider.js";
+
+/** A slider and a box. `kind` turns values of JSON into codes and back, and reads and fills the box. */
+export class RangedField {
+  #kind;
+  #feature;
+  #slider = null;
+  #box;
+
+  constructor(kind, feature, { place, rule, changed }) {
+    this.#kind = kind;
+    this.#feature = feature;
+    const described = { "aria-describedby": rule };
+    if (hasRange(feature)) this.#slider = new Slider(feature, `slider-${place}`, { ...described, ...this.#sliding(changed) });
+    this.#box = element("input", {
+      id: `box-${place}`, "aria-label": `${feature.name}, as a ${kind.noun}`, autocomplete: "off", ...described, ...kind.boxOf(feature),
+      oninput: () => this.#type(changed),
+    });
+    this.main = this.#slider?.input ?? this.#box;
+    this.inputs = [this.#box];
+    this.nodes = [this.#slider?.node ?? this.#withoutRange(), this.#box];
+  }
+
+  set value(value) {
+    this.#box.value = value === null ? "" : this.#kind.textOf(value, this.#feature);
+    this.#slide(value);
+  }
+
+  #sliding(changed) {
+    const kind = this.#kind;
+    const feature = this.#feature;
+    const moved = (code) => {
+      const value = kind.valueOf(code, feature);
+      this.#box.value = kind.textOf(value, feature);
+      changed(value);
+    };
+    return { step: kind.stepOf(feature), moved, say: (code, withUnit = true) => kind.say(kind.valueOf(code, feature), withUnit ? feature : {}) };
+  }
+
+  /** Take what is typed as it is: the box must not be rewritten under the user's fingers. */
+  #type(changed) {
+    const value = this.#kind.readBox(this.#box);
+    this.#slide(value);
+    changed(value);
+  }
+
+  #slide(value) {
+    if (this.#slider) this.#slider.code = value === null ? null : this.#kind.codeOf(value);
+  }
+
+  #withoutRange() {
+    const { train_min: low } = this.#feature;
+    const text = low === null ? "no value in training" : `always ${this.#kind.say(this.#kind.valueOf(low, this.#feature), {})} in training`;
+    return element("p", { class: "slider hint" }, text);
+  }
+}
