@@ -20,7 +20,7 @@ METHODS = get_args(Split.model_fields["method"].annotation)
 
 
 def choose_method(recipe: Recipe, method: str) -> str:
-    """Return `method`, or the recipe's; raise UsageError if it does not fit."""
+    """Return `method` or the recipe's; UsageError if it does not fit."""
     if method == "random" and recipe.split.keys:
         raise UsageError(refuse_random(recipe.split.keys), fix="Leave split=random out, or take the key out of the recipe.")
     return choose_word("The split method", method, METHODS, default=recipe.split.method)

@@ -1,4 +1,7 @@
-"""Types of what is known of the rows: column profile and leak audit. No library is imported to read one."""
+"""Types of the column profile and the leak audit.
+
+No library is imported to read one.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from recipeline.records import LEFT_OUT
 
 @dataclass(frozen=True, kw_only=True)
 class DescribedColumn(DescribedValues):
-    """What is known of a column."""
+    """The profile of a column."""
 
     type: str
     unit: str
@@ -20,7 +23,7 @@ class DescribedColumn(DescribedValues):
 
 @dataclass(frozen=True)
 class Correlations:
-    """Spearman's rank correlation of each pair of columns; None where one of them does not vary."""
+    """Spearman's rank correlations of pairs of columns; None for a constant one."""
 
     columns: tuple[str, ...]
     spearman: tuple[tuple[float | None, ...], ...]
@@ -28,7 +31,7 @@ class Correlations:
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """What is known of a table, as column_profile.json has it."""
+    """The profile of a table, as in column_profile.json."""
 
     rows: int
     distinct_rows: int
@@ -38,7 +41,7 @@ class ColumnProfile:
 
 @dataclass(frozen=True, kw_only=True)
 class Twins:
-    """Rows of a split, and how many test rows have a twin among the training rows: equal features, or nearly so.
+    """Rows of a split, and the numbers of test rows with a twin and near twin.
 
     Where the recipe names a group, `known_group_rows` are of one that is in training too; where it names a time, `older_rows`
     are no newer than the newest training row.
@@ -55,7 +58,7 @@ class Twins:
 
 @dataclass(frozen=True)
 class Memory:
-    """R2 of a model that learns rows by heart: of all test rows, of those with a twin in training, and of the others."""
+    """R2 of a model that memorises rows: all test rows, with a twin, without."""
 
     r2: float
     r2_with_twin: float
@@ -64,7 +67,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class ColumnDistance:
-    """How far a column's distributions in training and test rows are apart (Kolmogorov-Smirnov, with its p).
+    """The Kolmogorov-Smirnov distance of a column's training and test rows.
 
     `limit` is the distance that one column in 20 reaches by chance; means are of numbers, else None.
     """
@@ -79,10 +82,11 @@ class ColumnDistance:
 
 @dataclass(frozen=True, kw_only=True)
 class LeakAudit(Twins):
-    """What a split does to the figures, as leak_audit.json has it; `random_split` is what a plain random one would do.
+    """The audit of a split, as in leak_audit.json.
 
-    `memory` is None where too few test rows have a twin to tell. `columns_of_split` are those that the recipe names, by key
-    (group, time); `embargo_rows` lie between training and test rows, by `embargo`, and are on neither side.
+    `random_split` is the audit of a plain random one. `memory` is None where too few test rows have a twin.
+    `columns_of_split` are those that the recipe names, by key (group, time); `embargo_rows` lie between training and test
+    rows, by `embargo`, and are on neither side.
     """
 
     method: str

@@ -72,11 +72,12 @@ def bootstrap_intervals(
     is_clustered: bool = False,
     weights: np.ndarray | None = None,
 ) -> dict[str, tuple[float, float]]:
-    """Return percentile bootstrap intervals of r2, rmse and mae: lower and upper limit.
+    """Return percentile bootstrap intervals of r2, rmse and mae.
 
-    Source: Efron and Tibshirani 1993, ch. 13. Whole groups are drawn, because copies of one row are one observation. Draws in
-    which the target does not vary are left out of R2, which is not defined there: the limits of a constant target are NaN.
-    `target + c` has the intervals of `target`, and `c * target` its R2 and `c` times the others, predictions alike.
+    They are lower and upper limit. Source: Efron and Tibshirani 1993, ch. 13. Whole groups are drawn, because copies of one row
+    are one observation. Draws in which the target does not vary are left out of R2, which is not defined there: the limits of a
+    constant target are NaN. `target + c` has the intervals of `target`, and `c * target` its R2 and `c` times the others,
+    predictions alike.
 
     Percentiles of few groups are too narrow. With `is_clustered` they are taken further out, as far as Student's t reaches
     beyond the normal distribution (Hesterberg 2015, What Teachers Should Know About the Bootstrap, section 5.2). The limits of
