@@ -11,9 +11,11 @@ from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import row_groups
 from recipeline.data.leakage import audit_leaks
-from recipeline.data.splits import cv_folds, deal_folds, group_rows, split_rows
-from recipeline.errors import DataError
+from recipeline.data.relations import deal_folds, group_rows
+from recipeline.data.splits import cv_folds, find_custom, split_rows
+from recipeline.errors import DataError, UsageError
 from tests.conftest import as_recipe, small_recipe
+from tests.panels import draw_panel, panel_recipe
 
 RECIPE = as_recipe(small_recipe())
 WINES = draw()
@@ -69,7 +71,7 @@ def test_grouped_folds_keep_copies_together(recipe: Recipe) -> None:
 
 
 def test_too_few_distinct_rows_for_the_folds_are_refused(recipe: Recipe, wines: pd.DataFrame) -> None:
-    with pytest.raises(DataError, match="distinct training rows"):
+    with pytest.raises(DataError, match="distinct rows to train on"):
         split_rows(pd.concat([wines.head(2)] * 60), recipe, "grouped")
 
 
@@ -134,3 +136,39 @@ def test_near_copies_are_joined_where_the_recipe_asks_for_it(recipe: Recipe) -> 
     groups = group_rows(train, joining)
     for seen, unseen in cv_folds(train, joining, "grouped"):
         assert not set(groups[seen]) & set(groups[unseen])
+
+
+# --- a rule of the project's own ------------------------------------------------------------------------------------------
+
+
+def test_a_rule_of_the_projects_own_chooses_the_test_rows() -> None:
+    panel = draw_panel()
+    train, test = split_rows(panel, panel_recipe(group="person", custom="tests.panels.late_people"), "grouped")
+    assert (train["person"].max(), test["person"].min(), len(train) + len(test)) == (1029, 1030, len(panel))
+    rule = {"path": "tests.panels.late_people", "params": {"first": 1025}}
+    _, test = split_rows(panel, panel_recipe(custom=rule), "grouped")
+    assert test["person"].min() == 1025
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "words"),
+    [
+        ("numbers", UsageError, "must return a boolean for each of the 240 rows.*the type int64"),
+        ("short", UsageError, "239 values"),
+        ("table", UsageError, "2 dimensions"),
+        ("moved", UsageError, "another index than the table's"),
+        ("torn", UsageError, "the rows of a group on one side. Got 40 groups on both, for example person 1000"),
+        ("none", DataError, "2 different targets to test on. Got 40 and 0"),
+    ],
+)
+def test_what_is_no_choice_of_test_rows_is_refused(kind: str, error: type[Exception], words: str) -> None:
+    rule = {"path": "tests.panels.no_choice", "params": {"kind": kind}}
+    with pytest.raises(error, match=words):
+        split_rows(draw_panel(), panel_recipe(group="person", custom=rule), "grouped")
+
+
+@pytest.mark.parametrize(("path", "words"), [("tests.panels.nobody", "has no 'nobody'"), ("tests.panels.PEOPLE", "a function")])
+def test_a_rule_that_is_no_function_is_refused(path: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        find_custom(panel_recipe(custom=path))
+    assert find_custom(panel_recipe()) is None
