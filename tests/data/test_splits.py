@@ -25,7 +25,7 @@ many = settings(max_examples=20, deadline=None, suppress_health_check=[HealthChe
 
 def test_grouped_keeps_copies_of_a_row_together(recipe: Recipe) -> None:
     train, test = split_rows(WINES, recipe, "grouped")
-    assert audit_leaks(train, test, recipe)["leaked_rows"] == 0
+    assert audit_leaks(train, test, recipe).leaked_rows == 0
 
 
 def test_grouped_sets_about_a_fifth_of_the_distinct_rows_apart(recipe: Recipe) -> None:
@@ -129,10 +129,10 @@ def test_near_copies_are_joined_where_the_recipe_asks_for_it(recipe: Recipe) -> 
     near[list(recipe.features)] += rng.normal(0, 1e-9, (200, len(recipe.features)))
     both = pd.concat([distinct, near], ignore_index=True)
     leaking = audit_leaks(*split_rows(both, recipe, "grouped"), recipe)
-    assert leaking["near_rows"] > 10
+    assert leaking.near_rows > 10
     joining = recipe.model_copy(update={"split": recipe.split.model_copy(update={"tolerance": 1e-4})})
     train, test = split_rows(both, joining, "grouped")
-    assert audit_leaks(train, test, joining)["near_rows"] == 0
+    assert audit_leaks(train, test, joining).near_rows == 0
     groups = group_rows(train, joining)
     for seen, unseen in cv_folds(train, joining, "grouped"):
         assert not set(groups[seen]) & set(groups[unseen])

@@ -89,7 +89,7 @@ def test_a_panel_is_split_by_people_judged_by_people_and_served_without_them(pan
         outcome = panel.ok("predict", input=str(tmp_path / f"{name}.csv"), output=str(tmp_path / f"{name}.out.csv"))
         assert "person" not in outcome.stdout + outcome.stderr
         answers.append(pd.read_csv(tmp_path / f"{name}.out.csv")["prediction"])
-    pd.testing.assert_series_equal(*answers)
+    pd.testing.assert_series_equal(answers[0], answers[1])
 
     assert panel.run("monitor", data=str(tmp_path / "beside.csv")).stdout.count("person") == 0
 
