@@ -174,7 +174,9 @@ class Contest:
         )
 
     def _unseen(self, table: pd.DataFrame, champion: ModelVersion) -> np.ndarray:
-        """Return which rows, and with `split.group` which groups, neither model learned from.
+        """Return a mask of the rows that neither model learned from.
+
+        With `split.group` their groups are new to both as well.
 
         With `split.time` they are later than all that either learned from, by more than the embargo.
         """
