@@ -1,6 +1,6 @@
 """Undocumented behaviour of Granian and Flask that the service relies on.
 
-Granian 2.8.7 and Flask 3.1.3. It may change with any release: `tests/serving/test_compat.py` tries each.
+It may change with any release: `tests/serving/test_compat.py` tries each.
 """
 
 from __future__ import annotations
