@@ -1,4 +1,4 @@
-"""How rows belong together: what a split, folds and a bootstrap must not tear apart."""
+"""Relations of rows: groups, instants and weights, as splits and bootstraps need."""
 
 from __future__ import annotations
 
