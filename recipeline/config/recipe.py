@@ -43,6 +43,10 @@ class Recipe(Settings):
     data: Data
     columns: dict[str, Column] = Field(min_length=2)
     na: tuple[MissingWord, ...] = ()
+    #: Columns of a table that are not listed: an error, or not read.
+    other_columns: Literal["refuse", "ignore"] = "refuse"
+    #: Rows without a target in a table to train on: an error, or left out and counted.
+    missing_target: Literal["refuse", "drop"] = "refuse"
     split: Split = Split()
     cv: CrossValidation = CrossValidation()
     candidates: dict[Label, Candidate] = Field(min_length=1)
@@ -176,7 +180,7 @@ class Recipe(Settings):
         return tuple(name for name in self.columns if name != self.target and self.role(name) == "feature")
 
     @property
-    def other_columns(self) -> tuple[str, ...]:
+    def not_features(self) -> tuple[str, ...]:
         """The columns that only training needs: neither features nor the target."""
         return tuple(name for name in self.columns if name != self.target and self.role(name) != "feature")
 

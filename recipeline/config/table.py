@@ -41,8 +41,9 @@ SQL = "sql"
 
 
 #: The use of a column. Models are fitted to features only; the others stay in the table of the training rows. `split` deals
-#: rows by `group` and `time`, `weight` is how much a row counts, `id` and `ignore` are for people.
-Role = Literal["feature", "ignore", "id", "group", "time", "weight"]
+#: rows by `group` and `time`, `weight` is how much a row counts, `id` and `ignore` are for
+#: people; `sensitive` is an `ignore` whose values no card, log or error shows.
+Role = Literal["feature", "ignore", "id", "sensitive", "group", "time", "weight"]
 
 
 def _refuse_text(value: object) -> object:

@@ -16,7 +16,7 @@ def describe_columns(table: pd.DataFrame, recipe: Recipe) -> ColumnProfile:
     Per column: type, unit, missing, distinct, mean, std, quantiles, and a histogram of BINS equal bins, or one. NaN is left out
     everywhere; None is an undefined value, such as the mean of no values or a correlation with a constant column.
     """
-    numeric = [name for name, column in recipe.columns.items() if KINDS[column.type].is_numeric]
+    numeric = [name for name, column in recipe.columns.items() if column.role != "sensitive" if KINDS[column.type].is_numeric]
     correlations = table[numeric].corr(method="spearman").to_numpy()
     return ColumnProfile(
         rows=len(table),
@@ -30,5 +30,6 @@ def describe_columns(table: pd.DataFrame, recipe: Recipe) -> ColumnProfile:
                 missing=int(table[name].isna().sum()),
             )
             for name, column in recipe.columns.items()
+            if column.role != "sensitive"
         },
     )

@@ -137,7 +137,7 @@ def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> 
     The distance is that of Kolmogorov and Smirnov, with its p; the limit is reached by one column in 20 where both are drawn
     alike: 1.358 sqrt(1/n + 1/m), for many rows (Smirnov 1948). NaN is left out; a column without values is too.
     """
-    names = [name for name in recipe.columns if name not in recipe.other_columns]  # sides are to differ in a group or a time
+    names = [name for name in recipe.columns if name not in recipe.not_features]  # sides are to differ in a group or a time
     columns, numbers = [], as_numbers(pd.concat([train, test])[names])
     for name in names:
         column = recipe.columns[name]

@@ -51,14 +51,16 @@ def validate_table(
 
     Raises
     ------
-    SchemaViolations : a column is missing or unknown, or a value is text, missing, infinite, not whole, or out of range.
+    SchemaViolations : a column is missing, or unknown unless the recipe's `other_columns` is ignore, or a value is of another
+        type, missing, infinite, not whole, or out of range.
     DataError : too few rows, or all rows have the same target.
     """
     check = _Check(recipe, _as_files(table, origin))
     for file in check.files:
         check.read(file)
     check.require_faultless(origin)
-    columns, rows = check.joined(), check.rows
+    columns = check.joined()
+    rows = len(columns[recipe.target])
     if is_all and not rows:
         raise DataError(
             f"{origin} must hold rows below its header.", got="a header only", fix="Name a file that holds the table."
@@ -100,7 +102,7 @@ class _Check:
         """Read a file."""
         file, where = table.file, _where(table)
         found = [name for name in file.columns if name not in file.index]
-        for fault in compare_names(found, list(self.recipe.columns)):
+        for fault in compare_names(found, list(self.recipe.columns), may_have_others=self.recipe.other_columns == "ignore"):
             self._faults.append((table.name, 0, fault.column, fault.rule, fault.got))
             if not fault.partner:  # else it is named with the column that it is meant for
                 self._groups.add(fault.column, fault.rule, fault.got, 0, where=where)
@@ -141,6 +143,8 @@ class _Check:
             return []
         faults, seen = [], np.zeros(len(values), dtype=bool)
         rules = [*kind.broken(read, column)]
+        if name == self.recipe.target and self.recipe.missing_target == "drop":
+            rules = [(rule, broken & ~read.missing) for rule, broken in rules]
         if column.role == "weight":
             rules.append(("must be above 0, as a weight is", read.typed <= 0))
         for rule, broken in rules:
@@ -150,8 +154,10 @@ class _Check:
                 found, rows = values.take(pa.array(places)), piece.numbers[places]
                 is_number = kind.is_numeric and not read.unreadable[places[0]]
                 more = {"where": _where(table), "decimal": column.decimal}
-                self._groups.add_values(name, rule, found, rows, is_number=is_number, **more)
-                shown = (show_field(value, is_number=is_number) for value in found.to_pylist())
+                hidden = pa.array(["(hidden)"] * len(places)) if column.role == "sensitive" else found
+                self._groups.add_values(name, rule, hidden, rows, is_number=is_number, **more)
+                is_secret = column.role == "sensitive"
+                shown = ("a value" if is_secret else show_field(value, is_number=is_number) for value in found.to_pylist())
                 faults += [(row, rule, got) for row, got in zip(rows.tolist(), shown, strict=True)]
         return faults
 
@@ -164,7 +170,11 @@ class _Check:
 
     def joined(self) -> dict[str, pd.Series]:
         """Return the columns of all pieces; the parts of each are given up once it is joined."""
-        return {name: _join(self._parts.pop(name)) for name in self.recipe.columns}
+        columns = {name: _join(self._parts.pop(name)) for name in self.recipe.columns}
+        known = columns[self.recipe.target].notna()
+        if known.all():
+            return columns
+        return {name: values[known].reset_index(drop=True) for name, values in columns.items()}
 
 
 def _join(parts: list[pd.Series]) -> pd.Series:

@@ -172,7 +172,7 @@ def describe_model(
         interval=interval.describe(coverage, test_rows),
         sample=choose_sample(codes, features),
         csv=Format.of(recipe.data),
-        other_columns=recipe.other_columns,
+        other_columns=recipe.not_features,
     )
 
 

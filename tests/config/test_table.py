@@ -97,7 +97,7 @@ def test_what_is_no_feature_stays_a_column(tmp_path: Path, role: str | None, spl
 
     recipe = load(tmp_path, change)
     assert ("person" in recipe.features) == is_feature
-    assert recipe.other_columns == (() if is_feature else ("person",))
+    assert recipe.not_features == (() if is_feature else ("person",))
     assert "person" in recipe.columns
 
 
