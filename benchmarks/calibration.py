@@ -1,6 +1,6 @@
 """Error rate and power of the promotion gate on simulated rows.
 
-Usage: make calibrate [ARGS="datasets=200 jobs=-1 only=worlds"]
+Usage: make calibrate [ARGS="datasets=200 jobs=-1 only=worlds"], or only=clusters
 
 A data set has as many distinct rows as there are red wines, and 15 % copies. A recipe is a linear regression that lacks one of
 ten exchangeable features, so that all recipes are equally good, and every promotion is an error. The champion is one of them,
@@ -23,10 +23,11 @@ from scipy import stats
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_score
 
+from benchmarks import clusters
 from benchmarks.tables import new_table
 from benchmarks.worlds import RIGHT, WRONG
 from recipeline.config.rules import Promotion
-from recipeline.data.splits import deal_folds
+from recipeline.data.relations import Relations, deal_folds
 from recipeline.engine.local import Workers
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, cross_validate, measure_gain
 from recipeline.promotion.gate import corrected_level, judge
@@ -111,7 +112,7 @@ def simulate(seed: int, *, gain: float, candidates: int = CANDIDATES) -> Outcome
     evidence = cross_validate(
         {CHALLENGER: (model, features), CHAMPION: (model, table.drop(columns=0))},
         target,
-        groups,
+        Relations(groups),
         folds=FOLDS,
         repeats=SETTINGS.repeats,
         seed=seed,
@@ -182,8 +183,12 @@ def power(datasets: int, *, gain: float) -> Share:
 def main(options: dict[str, str]) -> None:
     """Simulate and print the tables."""
     datasets, start = int(options.get("datasets", "200")), time.perf_counter()
-    print(tabulate_worlds(datasets, int(options.get("jobs", "-1"))), flush=True)
-    if options.get("only") == "worlds":
+    jobs, only = int(options.get("jobs", "-1")), options.get("only")
+    if only != "clusters":
+        print(tabulate_worlds(datasets, jobs), flush=True)
+    if only != "worlds":
+        print(tabulate_clusters(datasets, jobs), flush=True)
+    if only:
         return
     print(f"{datasets} data sets a row; {ROWS} distinct rows and {COPIES:.0%} copies; {FEATURES} features", flush=True)
     scenarios = {
@@ -205,6 +210,17 @@ def tabulate_worlds(datasets: int, jobs: int) -> str:
         uncounted = Share(sum(it.uncounted for it in verdicts), datasets)
         table.add_row([label, str(counted), f"{counted.upper:.3f}" if label in WRONG else "", str(uncounted)])
         print(f"  {label}: {counted}, {uncounted}", file=sys.stderr, flush=True)
+    return str(table.get_string())
+
+
+def tabulate_clusters(datasets: int, jobs: int) -> str:
+    """Return how often anything is promoted where rows are clustered, with the clusters kept together and without."""
+    table = new_table(["world", "promoted", "chance at most", "rows dealt one by one"])
+    for label, simulate_one in (clusters.WRONG | clusters.RIGHT).items():
+        verdicts = Parallel(n_jobs=jobs)(delayed(simulate_one)(seed) for seed in range(datasets))
+        kept, torn = Share(sum(it.kept for it in verdicts), datasets), Share(sum(it.torn for it in verdicts), datasets)
+        table.add_row([label, str(kept), f"{kept.upper:.3f}" if label in clusters.WRONG else "", str(torn)])
+        print(f"  {label}: {kept}, {torn}", file=sys.stderr, flush=True)
     return str(table.get_string())
 
 

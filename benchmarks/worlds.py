@@ -16,10 +16,11 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_score
 
 from recipeline.config.rules import Promotion
-from recipeline.data.splits import deal_folds
+from recipeline.data.relations import Relations, deal_folds
 from recipeline.engine.local import Workers
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, Gain, cross_validate, measure_gain
+from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, measure_gain
 from recipeline.promotion.gate import Rule, corrected_level, judge
+from recipeline.promotion.results import Gain
 
 ROWS, FOLDS, TEST_SIZE, TRIES, LOOKS, DRAWS = 600, 5, 0.2, 10, 9, 20
 SETTINGS = Promotion(bootstrap_draws=400)
@@ -78,7 +79,7 @@ def refresh_again(seed: int) -> Verdicts:
         for rows in np.linspace(300, len(train), TRIES).astype(int):
             model = LinearRegression().fit(worse.iloc[train[:rows]], target[train[:rows]])
             predicted = {CHALLENGER: model.predict(worse[test])[:, None], CHAMPION: champion[:, None]}
-            yield _measure(Answers(target[test], np.flatnonzero(test), predicted), seed)
+            yield _measure(Answers(target[test], Relations(np.flatnonzero(test)), predicted), seed)
 
     return _any("refresh", tries())
 
@@ -100,7 +101,7 @@ def see(rows: int, gain: float, looks: int) -> Callable[[int], Verdicts]:
 def _compare(challenger: pd.DataFrame, champion: pd.DataFrame, target: np.ndarray, seed: int) -> Gain:
     arms = {CHALLENGER: (LinearRegression(), challenger), CHAMPION: (LinearRegression(), champion)}
     answers = cross_validate(
-        arms, target, np.arange(len(target)), folds=FOLDS, repeats=SETTINGS.repeats, seed=seed, workers=Workers(1)
+        arms, target, Relations(np.arange(len(target))), folds=FOLDS, repeats=SETTINGS.repeats, seed=seed, workers=Workers(1)
     )
     return _measure(answers, seed)
 

@@ -22,7 +22,7 @@ def inputs(session: Session) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun) -> str:
     """Register the best candidate unless it is REJECTED or registered already."""
-    from recipeline.data.grouping import training_rows
+    from recipeline.data.relations import list_seen
     from recipeline.evaluation.gates import VALIDATED, failures
     from recipeline.evaluation.model_card import write_model_card
     from recipeline.evaluation.results import RegisteredVersion
@@ -37,7 +37,7 @@ def work(session: Session, run: StepRun) -> str:
         return f"{verdict.candidate} is {verdict.verdict}; nothing is registered:\n{failed}\n{advice}"
     run.require_model("train", verdict.model_id)
     # Before there is a version: whoever finds one, finds the rows that it learned from.
-    run.save(TRAINING_ROWS, training_rows(run.load(TRAIN)[list(session.recipe.features)]))
+    run.save(TRAINING_ROWS, list_seen(run.load(TRAIN), session.recipe))
     facts = gather_facts(session, run)
     diagnosis = run.load(DIAGNOSIS) if run.has(DIAGNOSIS) else None
     card = write_model_card(session.recipe, run.load(METRICS), diagnosis, run.load(MODEL_INFO), facts)
@@ -55,7 +55,7 @@ def work(session: Session, run: StepRun) -> str:
         registry.describe(number, card.as_description())
     if not is_new and session.reader.faults(str(version.tags.get(VersionTags.REGISTER_RUN_ID))):
         # Whoever made the version was stopped before its run was whole: the rows are to be found in this one.
-        registry.note(number, {"register_run_id": run.id})
+        registry.note(number, {VersionTags.REGISTER_RUN_ID: run.id})
     run.save(VERSION, RegisteredVersion(**vars(verdict), name=registry.name, version=number, new=is_new, tags=facts))
     run.tag(model_version=number)
     run.show(params={"best_candidate": verdict.candidate, "model_version": number}, title=f"register · v{number}")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, get_args
 from recipeline.artifacts import DATASET, LEAK_AUDIT, TEST, TRAIN
 from recipeline.cli.command import step_command
 from recipeline.cli.options import choose_word, method_option
-from recipeline.config.table import Split
+from recipeline.config.table import Split, refuse_random
+from recipeline.errors import UsageError
 from recipeline.orchestration.step import Step
 
 if TYPE_CHECKING:
@@ -19,46 +20,52 @@ METHODS = get_args(Split.model_fields["method"].annotation)
 
 
 def choose_method(recipe: Recipe, method: str) -> str:
-    """Return `method` or the recipe's; UsageError if unknown."""
+    """Return `method` or the recipe's; UsageError if it does not fit."""
+    if method == "random" and recipe.split.keys:
+        raise UsageError(refuse_random(recipe.split.keys), fix="Leave split=random out, or take the key out of the recipe.")
     return choose_word("The split method", method, METHODS, default=recipe.split.method)
 
 
 def inputs(session: Session, method: str) -> dict[str, Any]:
     """Return the settings of the split."""
     recipe = session.recipe
-    split = {"method": choose_method(recipe, method), "test_size": recipe.split.test_size, "tolerance": recipe.split.tolerance}
+    split = {"method": choose_method(recipe, method)} | recipe.split.settings()
     return recipe.part(["target", "random_state"]) | {"split": split, "cv": {"folds": recipe.cv.folds}}
+
+
+def check(session: Session, method: str) -> None:
+    """Find the project's own function that chooses test rows, if the recipe names one."""
+    from recipeline.data.splits import find_custom
+
+    find_custom(session.recipe)
 
 
 def work(session: Session, run: StepRun, method: str) -> str:
     """Split the rows and audit the split, beside a plain random split."""
-    from recipeline.data.leakage import audit_split
+    from recipeline.data.leakage import audit_split, explain_audit
     from recipeline.data.splits import split_rows
 
     recipe = session.recipe
     method = choose_method(recipe, method)
     table = run.load(DATASET)
     train, test = split_rows(table, recipe, method)
+    by = ", ".join(f"{key}: {value}" for key, value in recipe.split.keys.items())
+    by += f", embargo: {recipe.split.embargo:g}" * bool(recipe.split.embargo)
     audit = audit_split(table, train, test, recipe, method)
-    run.tag(split_method=method)
+    run.tag(split_method=method, **({"split_by": by} if by else {}))
     run.save(TRAIN, train)
     run.save(TEST, test)
     for warning in audit.warnings:
         session.reporter.say(f"warning: split: {warning}")
     run.save(LEAK_AUDIT, audit)
     run.show(
-        params={"split_method": method, "test_size": recipe.split.test_size},
+        params={"split_method": method, "test_size": recipe.split.test_size, **({"split_by": by} if by else {})},
         metrics={"train_rows": audit.train_rows, "test_rows": audit.test_rows, "leaked_rows": audit.leaked_rows},
     )
-    plain = audit.random_split
-    return (
-        f"{method} split: {audit.train_rows} training and {audit.test_rows} test rows; "
-        f"{audit.leaked_rows} test rows have a twin in training"
-        + ("" if method == "random" else f" (a plain random split: {plain.leaked_rows} of {plain.test_rows})")
-    )
+    return explain_audit(audit, recipe.split.keys)
 
 
-STEP = Step("split", work, inputs, params=("method",), reads=(DATASET,), writes=(TRAIN, TEST, LEAK_AUDIT))
+STEP = Step("split", work, inputs, params=("method",), check=check, reads=(DATASET,), writes=(TRAIN, TEST, LEAK_AUDIT))
 
 
 @step_command(STEP)

@@ -48,9 +48,9 @@ def work(session: Session, run: StepRun, model: str) -> str:
             results.append(result)
             if result.warning:
                 session.reporter.say(f"warning: {result.warning}")
-
-    ranked = rank(results)
-    best = ranked[0]
+    best, *_ = ranked = rank(results)
+    if best.note:
+        session.reporter.say(f"note: {best.note}")
     looks = {look_of(session.recipe_digest(result.name)): result.settings_tried for result in ranked}
     record_looks(session.registry, looks, session.changed_by(run))
     run.client.set_tag(runs[best.name]["run_id"], "best_model", "true")

@@ -175,7 +175,8 @@ def _open_live(session: Session, run: StepRun, options: MonitorOptions) -> Itera
             f"Version {champion.version} has no baseline: it was evaluated by an earlier version of the library.",
             fix="Run `make pipeline`, or retrain.",
         )
-    features = run.load(MODEL_INFO).features
+    info = run.load(MODEL_INFO)
+    features, beside = info.features, info.other_columns
     target, version = session.recipe.target, str(champion.version)
     column = session.recipe.columns[target]
     rule = Feature(target, column.unit, column.type, decimal=column.decimal, min=column.min, max=column.max)
@@ -207,7 +208,7 @@ def _open_live(session: Session, run: StepRun, options: MonitorOptions) -> Itera
             )
         names = [feature.name for feature in features]
         opened = open_tables(paths, names, data, session.recipe)
-        tables = LiveTables(opened, features, target, version, session.recipe.na, rule=rule)
+        tables = LiveTables(opened, features, target, version, session.recipe.na, rule=rule, others=beside)
         yield LiveData(champion, features, tables, None, redact(data), target)
 
 

@@ -7,14 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from recipeline.config.candidate import Candidate
 from recipeline.config.rules import Gates, Metrics, ModelCardTexts, Monitoring, Promotion, Retention
 from recipeline.config.settings import Label, Settings, load_settings
-from recipeline.config.table import RESERVED_COLUMNS, RESERVED_MEMBERS, Column, CrossValidation, Data, MissingWord, Split
+from recipeline.config.table import (
+    RESERVED_COLUMNS,
+    RESERVED_MEMBERS,
+    Column,
+    CrossValidation,
+    Data,
+    MissingWord,
+    Role,
+    Split,
+    Target,
+)
 from recipeline.errors import UsageError, guess, nearest
 
 
@@ -23,7 +33,9 @@ class Recipe(Settings):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
     task: Literal["regression"]
-    target: str
+    predicted: Annotated[Target, BeforeValidator(lambda value: {"column": value} if isinstance(value, str) else value)] = Field(
+        alias="target"
+    )
     experiment: Label = Field(min_length=1)
     #: Of a URI (`models:/<name>`) and a filter of MLflow; neither has a way to write these.
     model_name: Label = Field(pattern=r"^[^/:@?#%\\\"]+$")
@@ -70,6 +82,41 @@ class Recipe(Settings):
             raise ValueError(
                 f"'columns.{self.target}.nullable' must be false: rows without a target cannot be used for training."
             )
+        if fault := self.predicted.refuse_range(self.columns[self.target]):
+            raise ValueError(fault)
+        return self
+
+    @model_validator(mode="after")
+    def _roles_are_used(self) -> Self:
+        for key, name in self.split.named.items():
+            if name not in self.columns or name == self.target:
+                hint = nearest(name, [column for column in self.columns if column != self.target])
+                raise ValueError(f"'split.{key}' must be one of the columns, and not the target. Got '{name}' instead. {hint}")
+            if self.columns[name].role not in (None, key, "feature"):
+                raise ValueError(
+                    f"'columns.{name}.role' must be {key}, or feature, where split.{key} names it. "
+                    f"Got {self.columns[name].role} instead."
+                )
+            if self.columns[name].nullable:
+                raise ValueError(f"'columns.{name}.nullable' must be false: split.{key} needs a value in every row.")
+        if self.columns[self.target].role is not None:
+            raise ValueError(f"'columns.{self.target}.role' must not be set: it is the target.")
+        for name, column in self.columns.items():
+            if column.role == "group" and self.split.group != name:
+                raise ValueError(
+                    f"'columns.{name}.role' is group, and nothing keeps its rows together. "
+                    f"Set split.group: {name}, or role: ignore."
+                )
+        weights = [name for name, column in self.columns.items() if column.role == "weight"]
+        if len(weights) > 1:
+            raise ValueError(f"'columns' must have one weight at most. Got {' and '.join(weights)} instead.")
+        for name, key in [*((name, "weight") for name in weights), *((name, it) for it, name in self.split.named.items())]:
+            if key in ("weight", "time") and self.columns[name].type in ("category", "boolean"):
+                raise ValueError(f"'columns.{name}.type' must be a number for a {key}. Got {self.columns[name].type} instead.")
+        if weights and self.columns[weights[0]].nullable:
+            raise ValueError(f"'columns.{weights[0]}.nullable' must be false: every row needs its weight.")
+        if not self.features:
+            raise ValueError("'columns' must have a feature: a column without a role, or with role: feature.")
         return self
 
     @model_validator(mode="after")
@@ -119,9 +166,32 @@ class Recipe(Settings):
         return f"{self.path.name}: '{key}'"
 
     @property
+    def target(self) -> str:
+        """The column that is predicted."""
+        return self.predicted.column
+
+    @property
     def features(self) -> tuple[str, ...]:
         """The feature columns in the recipe's order."""
-        return tuple(column for column in self.columns if column != self.target)
+        return tuple(name for name in self.columns if name != self.target and self.role(name) == "feature")
+
+    @property
+    def other_columns(self) -> tuple[str, ...]:
+        """The columns that only training needs: neither features nor the target."""
+        return tuple(name for name in self.columns if name != self.target and self.role(name) != "feature")
+
+    @property
+    def weight(self) -> str | None:
+        """The column of row weights, None without one."""
+        return next((name for name, column in self.columns.items() if column.role == "weight"), None)
+
+    def role(self, name: str) -> Role:
+        """Return the role of a column other than the target.
+
+        It is what the column says, or the key of `split` that names it.
+        """
+        named = next((key for key, column in self.split.named.items() if column == name), "feature")
+        return self.columns[name].role or cast(Role, named)
 
     def select(self, names: str) -> tuple[str, ...]:
         """Return the candidates that `names` selects, in the recipe's order.
@@ -153,7 +223,12 @@ class Recipe(Settings):
 
         Of the candidates, only those in `candidates` and their members are included.
         """
-        values = self.model_dump(mode="json", include=set(keys))
+        fields = {name: field.alias or name for name, field in type(self).model_fields.items()}
+        asked = set(keys)
+        chosen = {name for name, key in fields.items() if key in asked}
+        values = {fields[name]: value for name, value in self.model_dump(mode="json", include=chosen).items()}
+        if "target" in values and self.predicted.transform is None:
+            values["target"] = self.target  # as it is written
         if candidates:
             wanted = [*candidates, *(m for name in candidates for m in self.candidates[name].members)]
             values["candidates"] = {

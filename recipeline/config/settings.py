@@ -102,7 +102,8 @@ def _fault(model: type[BaseModel], fault: dict[str, Any], typed: Any) -> str:
     key = ".".join(str(part) for part in location)
     if kind == "extra_forbidden":
         owner = _model_at(model, location[:-1])
-        return f"'{key}' is not a known key. {nearest(str(location[-1]), owner.model_fields if owner else [])}"
+        known = [field.alias or name for name, field in owner.model_fields.items()] if owner else []
+        return f"'{key}' is not a known key. {nearest(str(location[-1]), known)}"
     if kind == "missing":
         return f"'{key}' is missing and has no default."
     rule = str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
@@ -136,7 +137,7 @@ def _model_at(model: type[BaseModel], location: tuple[str | int, ...]) -> type[B
     current: Any = model
     for part in location:
         if isinstance(current, type) and issubclass(current, BaseModel):
-            field = current.model_fields.get(str(part))
+            field = next((it for name, it in current.model_fields.items() if (it.alias or name) == str(part)), None)
             current = field.annotation if field else None
         else:
             models = [a for a in _flatten(current) if isinstance(a, type) and issubclass(a, BaseModel)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
@@ -39,6 +40,11 @@ SYNTHETIC = "synthetic"
 SQL = "sql"
 
 
+#: The use of a column. Models are fitted to features only; the others stay in the table of the training rows. `split` deals
+#: rows by `group` and `time`, `weight` is how much a row counts, `id` and `ignore` are for people.
+Role = Literal["feature", "ignore", "id", "group", "time", "weight"]
+
+
 def _refuse_text(value: object) -> object:
     if value == "text":
         raise ValueError(
@@ -56,10 +62,12 @@ class Column(Settings):
     """A column of the table: type, unit and possible range.
 
     The range is that of all possible values, not of the values in one file. `values` are the categories; empty: any.
-    `format` is that of dates, in the codes of `strptime`; empty: ISO 8601.
+    `format` is that of dates, in the codes of `strptime`; empty: ISO 8601. Without a `role` it is a feature, unless `split`
+    names it.
     """
 
     type: ColumnType = "number"
+    role: Role | None = None
     unit: Label = ""
     min: float | None = None
     max: float | None = None
@@ -88,6 +96,26 @@ class Column(Settings):
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min must not be above max. Got {self.min:g} and {self.max:g} instead.")
         return self
+
+
+class Target(Settings):
+    """The column that is predicted.
+
+    Models are fitted to its `transform`; predictions are of the column itself.
+    """
+
+    column: str
+    transform: Literal["log1p", "log", "sqrt"] | None = None
+
+    def refuse_range(self, column: Column) -> str:
+        """Return the error message where the column's range does not fit the transform."""
+        if self.transform is None:
+            return ""
+        least, rule = {"log": (0.0, "above 0"), "log1p": (-1.0, "above -1"), "sqrt": (0.0, "0 or above")}[self.transform]
+        low = column.min
+        if low is not None and (low > least or (self.transform == "sqrt" and low == least)):
+            return ""
+        return f"'columns.{self.column}.min' must be {rule} for target.transform: {self.transform}. Got {low} instead."
 
 
 class Download(Settings):
@@ -157,17 +185,75 @@ class Data(Settings):
         return self
 
 
+def refuse_random(named: Mapping[str, str]) -> str:
+    """Return the error message for a random split of a recipe with these keys."""
+    keys = " and ".join(f"split.{key}: {value}" for key, value in named.items())
+    return f"A random split must not be made of a recipe with {keys}: it would tear apart what is to stay together."
+
+
+class Rule(Settings):
+    """A function of the project that chooses the test rows of a table, by import path."""
+
+    path: ImportPath
+    params: dict[str, Any] = {}
+
+
+#: A rule, or its path alone.
+NamedRule = Annotated[Rule, BeforeValidator(lambda value: {"path": value} if isinstance(value, str) else value)]
+
+
 class Split(Settings):
     """The split into training and test rows.
 
-    `grouped` keeps equal rows together, `random` is `train_test_split`. Where `tolerance` is above 0, `grouped` also keeps
-    together rows of which no feature differs by more than this number of standard deviations of its column. Then a row may
-    change sides when others are added.
+    `grouped` keeps equal rows together, `random` is `train_test_split`. `group` names a column: rows with one value in it stay
+    together, too. `time` names a column whose newest values are for testing; folds are fitted to rows that are older than
+    those they are scored on, by more than `embargo` in the column's unit (of dates in seconds). Groups are then on both sides,
+    and count as evidence only.
+
+    `custom` names a function that is called with the table, and `params` by name, and returns a boolean for each row: True is
+    for testing. Folds are dealt as ever.
+
+    Where `tolerance` is above 0, `grouped` also keeps together rows of which no feature differs by more than this number of
+    standard deviations of its column. Then a row may change sides when others are added.
     """
 
     method: Literal["grouped", "random"] = "grouped"
     test_size: Fraction = 0.2
     tolerance: float = Field(default=0.0, ge=0, lt=1)
+    group: str | None = None
+    time: str | None = None
+    embargo: float = Field(default=0.0, ge=0)
+    custom: NamedRule | None = None
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The columns that rows are dealt by. The key is also their role."""
+        return {key: name for key, name in (("group", self.group), ("time", self.time)) if name is not None}
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The keys besides `method` that decide the side of a row."""
+        return self.named | ({"custom": self.custom.path} if self.custom is not None else {})
+
+    def settings(self) -> dict[str, Any]:
+        """Return all that decides the side of a row, besides `method`."""
+        found: dict[str, Any] = {"test_size": self.test_size, "tolerance": self.tolerance, **self.named}
+        found |= {"embargo": self.embargo} if self.time is not None else {}
+        return found | ({"custom": self.custom.model_dump(mode="json")} if self.custom is not None else {})
+
+    @model_validator(mode="after")
+    def _random_keeps_nothing_together(self) -> Self:
+        if self.method == "random" and self.keys:
+            raise ValueError(refuse_random(self.keys))
+        if self.custom is not None and self.time is not None:
+            raise ValueError("custom must not come with time: both say which rows are for testing.")
+        if self.embargo and self.time is None:
+            raise ValueError("embargo must come with time: it is how far training and test rows are apart in time.")
+        if self.tolerance and self.time is not None:
+            raise ValueError("tolerance must not come with time: it joins rows, and time decides which side they are on.")
+        if self.group is not None and self.group == self.time:
+            raise ValueError(f"group and time must be different columns. Got '{self.group}' twice instead.")
+        return self
 
 
 class CrossValidation(Settings):

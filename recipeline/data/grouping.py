@@ -6,6 +6,7 @@ Separate from `splits`, because it is used without scikit-learn and scipy.
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,18 @@ from recipeline.data.kinds.base import Kind
 from recipeline.data.kinds.every import KINDS
 
 
-def training_rows(features: pd.DataFrame) -> pd.DataFrame:
-    """Return the distinct hashes of training rows, sorted, in the column `row`."""
-    return pd.DataFrame({"row": np.unique(row_groups(features))})
+def training_rows(features: pd.DataFrame, group: pd.Series | None = None, times: np.ndarray | None = None) -> pd.DataFrame:
+    """Return the distinct hashes of training rows, sorted, in the column `row`.
+
+    Where the recipe names groups or a time, the columns `group` and `time` have the keys and times of theirs; a row is there
+    once for each.
+    """
+    hashes = {"row": row_groups(features)}
+    if group is not None:
+        hashes["group"] = value_keys(group)
+    if times is not None:
+        hashes["time"] = times
+    return pd.DataFrame(hashes).drop_duplicates().sort_values(list(hashes), ignore_index=True)
 
 
 def rows_digest(rows: pd.DataFrame) -> str:
@@ -34,6 +44,23 @@ def row_groups(features: pd.DataFrame) -> np.ndarray:
     columns = {name: kind_of(features[name]).keys(features[name]).to_numpy() for name in sorted(features.columns)}
     keys: np.ndarray = pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy()
     return keys
+
+
+def value_keys(values: pd.Series) -> np.ndarray:
+    """Return one uint64 per value, the same for equal values: numbers or text, missing ones are equal too.
+
+    It depends on the value alone: 7 and 7.0 are the text "7", and "007" is another one.
+    """
+    codes, unique = pd.factorize(values, use_na_sentinel=False)
+    texts = np.array([_as_text(value) for value in unique.tolist()], dtype=object)
+    keys: np.ndarray = pd.util.hash_array(texts, categorize=False)
+    return keys[codes]
+
+
+def _as_text(value: object) -> str:
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def as_numbers(frame: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from scipy.spatial import KDTree
@@ -10,25 +12,36 @@ from sklearn.metrics import r2_score
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import as_numbers, row_groups
+from recipeline.data.grouping import as_numbers, row_groups, value_keys
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.neighbours import scale_columns
+from recipeline.data.relations import relate_rows
 from recipeline.data.results import ColumnDistance, LeakAudit, Memory, Twins
-from recipeline.data.splits import group_rows, split_rows
+from recipeline.data.smells import find_unnamed
+from recipeline.data.splits import split_rows
 
 #: A test row is a near twin where no feature differs by more than so many standard deviations of its column.
 NEAR = 1e-4
 
+#: Test rows of no more values of the time than that are warned of.
+FEW_INSTANTS = 3
+
 
 def audit_leaks(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Twins:
-    """Return how many test rows have a twin, a row with equal features, among the training rows, and how many a near one."""
-    leaked = has_twin(test, train, recipe)
+    """Return how many test rows have a twin, a row with equal features, among the training rows, and how many a near one.
+
+    With `split.group` also how many are of a group that training rows are of, with `split.time` how many are no newer than the
+    newest training row.
+    """
+    leaked, time = has_twin(test, train, recipe), recipe.split.time
     return Twins(
         train_rows=len(train),
         test_rows=len(test),
         leaked_rows=int(leaked.sum()),
         leaked_share=float(leaked.mean()),
         near_rows=int((has_near_twin(test, train, recipe) & ~leaked).sum()),
+        known_group_rows=int(of_known_group(test, train, recipe).sum()) if recipe.split.group else None,
+        older_rows=int((test[time] <= train[time].max()).sum()) if time else None,
     )
 
 
@@ -41,7 +54,22 @@ def audit_split(table: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, re
         random_split=audit_leaks(*plainly, recipe),
         memory=measure_memory(*plainly, recipe),
         columns=compare_columns(train, test, recipe),
-        warnings=tuple(find_warnings(train, test, recipe, method)),
+        warnings=(*find_warnings(train, test, recipe, method), *find_unnamed(table, recipe)),
+        columns_of_split=recipe.split.named,
+        embargo=recipe.split.embargo,
+        embargo_rows=len(table) - len(train) - len(test),
+    )
+
+
+def explain_audit(audit: LeakAudit, keys: Mapping[str, str]) -> str:
+    """Return what a split made, in words; `keys` of the recipe decided it besides its method."""
+    how, plain = "".join(f", {key}: {value}" for key, value in keys.items()), audit.random_split
+    if audit.embargo_rows:
+        how += f", {audit.embargo_rows} rows between training and test rows left out"
+    return (
+        f"{audit.method} split{how}: {audit.train_rows} training and {audit.test_rows} test rows; "
+        f"{audit.leaked_rows} test rows have a twin in training"
+        + ("" if audit.method == "random" else f" (a plain random split: {plain.leaked_rows} of {plain.test_rows})")
     )
 
 
@@ -59,13 +87,31 @@ def find_warnings(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, metho
         found.append(
             f"The test rows are {share:.0%} of all rows, where split.test_size asks for {asked:.0%}: few rows or large groups."
         )
-    largest, fold = int(np.unique(group_rows(train, recipe), return_counts=True)[1].max()), len(train) / recipe.cv.folds
+    if recipe.split.time and method != "random":
+        return found + _warn_of_time(test, recipe)
+    related = relate_rows(train, recipe)
+    largest, fold = int(np.unique(related.groups, return_counts=True)[1].max()), len(train) / recipe.cv.folds
     if method != "random" and largest > fold:
+        kind = (
+            f"group by {related.column}, with those that it has equal rows with," if related.column else "group of equal rows"
+        )
         found.append(
-            f"The largest group of equal rows has {largest} of {len(train)} training rows, more than a fold of {fold:.0f}: "
+            f"The largest {kind} has {largest} of {len(train)} training rows, more than a fold of {fold:.0f}: "
             "the folds are unequal, and that group alone decides the score of its own."
         )
     return found
+
+
+def _warn_of_time(test: pd.DataFrame, recipe: Recipe) -> list[str]:
+    related = relate_rows(test, recipe)
+    count = len(np.unique(related.times)) if related.times is not None else 0
+    if count > FEW_INSTANTS:
+        return []
+    known = "the intervals of the scores are wide" if count > 1 else "the intervals of the scores leave it out"
+    return [
+        f"The test rows have {count} different value{'' if count == 1 else 's'} of '{recipe.split.time}': "
+        f"how much one differs from another is hardly known, and {known}."
+    ]
 
 
 def measure_memory(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Memory | None:
@@ -91,8 +137,10 @@ def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> 
     The distance is that of Kolmogorov and Smirnov, with its p; the limit is reached by one column in 20 where both are drawn
     alike: 1.358 sqrt(1/n + 1/m), for many rows (Smirnov 1948). NaN is left out; a column without values is too.
     """
-    columns, numbers = [], as_numbers(pd.concat([train, test])[list(recipe.columns)])
-    for name, column in recipe.columns.items():
+    names = [name for name in recipe.columns if name not in recipe.other_columns]  # sides are to differ in a group or a time
+    columns, numbers = [], as_numbers(pd.concat([train, test])[names])
+    for name in names:
+        column = recipe.columns[name]
         learned, kept = numbers[name][: len(train)].dropna(), numbers[name][len(train) :].dropna()
         if len(learned) and len(kept):
             found = ks_2samp(learned, kept)
@@ -120,6 +168,12 @@ def has_near_twin(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> n
     )
     near: np.ndarray = np.isfinite(distance)
     return near
+
+
+def of_known_group(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> np.ndarray:
+    """Return for each of `rows` whether its value in `split.group` is among those of `others`."""
+    known: np.ndarray = np.isin(value_keys(rows[recipe.split.group]), value_keys(others[recipe.split.group]))
+    return known
 
 
 def has_twin(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> np.ndarray:

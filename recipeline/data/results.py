@@ -6,9 +6,10 @@ No library is imported to read one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from recipeline.data.kinds.described import DescribedValues
+from recipeline.records import LEFT_OUT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +39,21 @@ class ColumnProfile:
     columns: Mapping[str, DescribedColumn]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Twins:
-    """Rows of a split, and the numbers of test rows with a twin and near twin."""
+    """Rows of a split, and the numbers of test rows with a twin and near twin.
+
+    Where the recipe names a group, `known_group_rows` are of one that is in training too; where it names a time, `older_rows`
+    are no newer than the newest training row.
+    """
 
     train_rows: int
     test_rows: int
     leaked_rows: int
     leaked_share: float
     near_rows: int
+    known_group_rows: int | None = field(default=None, metadata=LEFT_OUT)
+    older_rows: int | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -73,11 +80,13 @@ class ColumnDistance:
     test_mean: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LeakAudit(Twins):
     """The audit of a split, as in leak_audit.json.
 
     `random_split` is the audit of a plain random one. `memory` is None where too few test rows have a twin.
+    `columns_of_split` are those that the recipe names, by key (group, time); `embargo_rows` lie between training and test
+    rows, by `embargo`, and are on neither side.
     """
 
     method: str
@@ -85,3 +94,6 @@ class LeakAudit(Twins):
     memory: Memory | None
     columns: tuple[ColumnDistance, ...]
     warnings: tuple[str, ...]
+    columns_of_split: Mapping[str, str] = field(default_factory=dict, metadata=LEFT_OUT)
+    embargo: float = field(default=0.0, metadata=LEFT_OUT)
+    embargo_rows: int = field(default=0, metadata=LEFT_OUT)

@@ -137,10 +137,13 @@ class _Check:
         read = kind.read(values, self.recipe.na, column)
         if not self._faults:  # else there is no table in the end
             self._parts[name].append(kind.series(read.typed))
-        if kind.is_faultless(read, column):
+        if kind.is_faultless(read, column) and column.role != "weight":
             return []
         faults, seen = [], np.zeros(len(values), dtype=bool)
-        for rule, broken in kind.broken(read, column):
+        rules = [*kind.broken(read, column)]
+        if column.role == "weight":
+            rules.append(("must be above 0, as a weight is", read.typed <= 0))
+        for rule, broken in rules:
             places = np.flatnonzero(broken & ~seen)
             seen |= broken
             if len(places):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GroupKFold, KFold, train_test_split
+from sklearn.model_selection import KFold, train_test_split
 
+from recipeline.config.import_path import import_object
 from recipeline.config.recipe import Recipe
-from recipeline.data.neighbours import join_neighbours
-from recipeline.errors import DataError
+from recipeline.data.relations import Relations, relate_rows
+from recipeline.errors import DataError, UsageError
 
 
 def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -20,26 +22,44 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     grouped: a row is a test row if a hash of its features and the seed is below `test_size`, so equal rows stay
     together, the share is `test_size` up to chance, and a row keeps its side when others are added, removed or reordered (with
     `split.tolerance`, if they join no groups).
+    With `split.group`, groups are test rows in the order of such hashes until they hold about `test_size` of the rows: there
+    may be too few of them to leave it to chance.
+    With `split.time`, the test rows are those from an instant on, such that they are about `test_size` of the rows; training
+    rows are older than that by more than `split.embargo`, and rows in between are on neither side.
+    With `split.custom`, the project's own function says which rows are test rows.
     random: exactly `train_test_split(table, test_size=..., random_state=...)`; copies end up on both sides, in its order.
 
     Raises
     ------
+    UsageError : `split.custom` leads nowhere, or what it returns is no choice of rows.
     DataError : either side has too few distinct rows for the folds of the recipe, or the target does not vary in a fold.
     """
-    if method == "random":
+    if recipe.split.time and method != "random":
+        train, test = _split_by_time(table, recipe)
+    elif method == "random":
         train, test = train_test_split(table, test_size=recipe.split.test_size, random_state=recipe.random_state)
-    else:
-        is_test = _fractions(group_rows(table, recipe), recipe.random_state) < recipe.split.test_size
+    elif recipe.split.custom is not None:
+        is_test = _ask_custom(table, recipe)
         train, test = table[~is_test], table[is_test]
-    distinct = len(np.unique(group_rows(train, recipe))) if len(train) else 0
-    if distinct < 2 * recipe.cv.folds or test[recipe.target].nunique() < 2:
+    else:
+        is_test = _is_test(relate_rows(table, recipe), recipe)
+        train, test = table[~is_test], table[is_test]
+    need, unit, found = _count_evidence(train, recipe, method)
+    if found < need or test[recipe.target].nunique() < 2:
         raise DataError(
-            f"The split must leave at least {2 * recipe.cv.folds} distinct training rows and 2 different targets to test on.",
-            got=f"{distinct} and {test[recipe.target].nunique()}",
-            fix="Name a larger table, or change split.test_size in the recipe.",
+            f"The split must leave at least {need} {unit} to train on and 2 different targets to test on.",
+            got=f"{found} and {test[recipe.target].nunique()}",
+            fix="Name a larger table, or change split.test_size or cv.folds in the recipe."
+            + (" Equal rows join the groups that they are in." if recipe.split.group else ""),
         )
     target = train[recipe.target].to_numpy()
-    for fold, (_, unseen) in enumerate(cv_folds(train, recipe, method)):
+    for fold, (seen, unseen) in enumerate(cv_folds(train, recipe, method)):
+        if not len(seen):
+            raise DataError(
+                f"Fold {fold} of the cross-validation must have rows to learn from.",
+                got=f"none that is older than its rows by more than {recipe.split.embargo:g}",
+                fix="Lower split.embargo or cv.folds in the recipe, or name a longer table.",
+            )
         if len(unseen) < 2 or np.ptp(target[unseen]) == 0:
             raise DataError(
                 f"Fold {fold} of the cross-validation has no R2: its target must vary.",
@@ -49,12 +69,74 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     return train, test
 
 
-def group_rows(table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
-    """Return one uint64 per row: rows of one group are one observation.
+def _count_evidence(train: pd.DataFrame, recipe: Recipe, method: str) -> tuple[int, str, int]:
+    """Return how many of what the folds need to be dealt from, and how many there are."""
+    if recipe.split.time and method != "random":
+        return recipe.cv.folds + 1, f"different values of '{recipe.split.time}'", train[recipe.split.time].nunique()
+    found = relate_rows(train, recipe).by_group() if len(train) else None
+    return 2 * recipe.cv.folds, found.unit if found else "rows", found.count if found else 0
 
-    These are copies of a row, and with `split.tolerance` also its neighbours.
-    """
-    return join_neighbours(table[list(recipe.features)], recipe.split.tolerance)
+
+def _split_by_time(table: pd.DataFrame, recipe: Recipe) -> tuple[pd.DataFrame, pd.DataFrame]:
+    times = relate_rows(table, recipe).times
+    assert times is not None
+    instants, sizes = np.unique(times, return_counts=True)
+    newer = np.cumsum(sizes[::-1])[::-1] / len(times)  # the share of the rows from each instant on
+    start = instants[1:][np.argmin(np.abs(newer[1:] - recipe.split.test_size))] if len(instants) > 1 else instants[0]
+    return table[times < start - recipe.split.embargo], table[times >= start]
+
+
+def find_custom(recipe: Recipe) -> Callable[..., Any] | None:
+    """Return the project's own function that chooses test rows. Raises UsageError where its path leads to none."""
+    if recipe.split.custom is None:
+        return None
+    path, where = recipe.split.custom.path, recipe.at("split.custom")
+    found = import_object(path, where=where)
+    if not callable(found):
+        raise UsageError(f"{where} must be the import path of a function.", got=f"'{path}', a {type(found).__name__}", fix="")
+    function: Callable[..., Any] = found
+    return function
+
+
+def _ask_custom(table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
+    function, rule = find_custom(recipe), recipe.split.custom
+    assert function is not None
+    assert rule is not None
+    said = function(table.copy(), **rule.params)
+    chosen = np.asarray(said)
+    faults = {
+        f"{chosen.ndim} dimensions": chosen.ndim != 1,
+        f"{chosen.size} values": chosen.size != len(table),
+        f"the type {chosen.dtype}": chosen.dtype != bool,
+        "another index than the table's": isinstance(said, pd.Series) and not said.index.equals(table.index),
+    }
+    for got, is_one in faults.items():
+        if is_one:
+            raise UsageError(
+                f"{recipe.at('split.custom')} must return a boolean for each of the {len(table)} rows, True of test rows.",
+                got=got,
+                fix=f"Correct {rule.path}.",
+            )
+    if recipe.split.group:
+        torn = np.intersect1d(*(table[recipe.split.group].to_numpy()[rows] for rows in (chosen, ~chosen)))
+        if len(torn):
+            raise UsageError(
+                f"{recipe.at('split.custom')} must leave the rows of a group on one side.",
+                got=f"{len(torn)} groups on both, for example {recipe.split.group} {torn[0]:g}",
+                fix=f"Correct {rule.path}, or take split.group out of the recipe.",
+            )
+    return chosen
+
+
+def _is_test(relations: Relations, recipe: Recipe) -> np.ndarray:
+    fractions = _fractions(relations.groups, recipe.random_state)
+    if not relations.column:
+        return fractions < recipe.split.test_size
+    order, sizes = np.unique(fractions, return_counts=True)
+    held = np.cumsum(sizes) / len(relations)
+    last = int(np.argmin(np.abs(held - recipe.split.test_size)))
+    is_test: np.ndarray = fractions <= order[last]
+    return is_test
 
 
 def _fractions(groups: np.ndarray, seed: int) -> np.ndarray:
@@ -71,15 +153,4 @@ def cv_folds(train: pd.DataFrame, recipe: Recipe, method: str) -> Iterator[tuple
     if method == "random":
         yield from KFold(n_splits, shuffle=True, random_state=seed).split(train)
     else:
-        yield from deal_folds(group_rows(train, recipe), n_splits, seed)
-
-
-def deal_folds(groups: np.ndarray, n_splits: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (fit, score) row positions of folds of whole groups, drawn by `seed`.
-
-    Folds have as many rows as the groups allow: the largest group goes first, each to the fold with the fewest rows.
-    """
-    unique, group = np.unique(groups, return_inverse=True)
-    # Without its own shuffling, which deals groups and not rows; groups of one size are dealt in the order of their numbers.
-    shuffled = np.random.default_rng(seed).permutation(len(unique))[group]
-    yield from GroupKFold(n_splits).split(shuffled, groups=shuffled)
+        yield from relate_rows(train, recipe).deal(n_splits, seed)

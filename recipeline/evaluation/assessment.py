@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from recipeline import artifacts as kept
 from recipeline.artifacts import Artifact
 from recipeline.config.recipe import Recipe
+from recipeline.data.relations import relate_rows, weigh_rows
 from recipeline.data.results import LeakAudit
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Workers
@@ -94,20 +95,30 @@ def evaluate_candidates(
     codes = pd.DataFrame(columns.matrix(train), columns=list(columns.names))
     folds = cv_folds(train, recipe, trained.leak_audit.method)
     # The workers have work from here on; what they found is called for when nothing else is left to do.
-    quantiles = fit_quantiles(codes, learned, folds, workers, seed=recipe.random_state)
+    quantiles = fit_quantiles(codes, learned, folds, workers, seed=recipe.random_state, weights=weigh_rows(train, recipe))
     models = load_models()
     random_split_r2 = _start_random_split(recipe, trained, models, workers)
     predicted, target = predict_all(models, test, recipe), test[recipe.target].to_numpy()
-    scores = {name: score_predictions(target, predicted[name].to_numpy()) for name in models}
+    counted = weigh_rows(test, recipe)
+    scores = {name: score_predictions(target, predicted[name].to_numpy(), counted) for name in models}
 
     best = board.iloc[0]
     best_predicted = predicted[best.candidate].to_numpy()
     out_of_fold = trained.out_of_fold[f"predicted {best.candidate}"].to_numpy()
     tails = quantiles()
-    interval = choose_interval(codes.to_numpy(), columns.names, learned, out_of_fold, tails)
+    scored, related = ~np.isnan(out_of_fold), relate_rows(train, recipe)
+    interval = choose_interval(
+        codes.to_numpy()[scored],
+        columns.names,
+        learned[scored],
+        out_of_fold[scored],
+        tails.take(scored),
+        # Over time the groups remain the same.
+        groups=related.groups[scored] if related.column and related.times is None else None,
+    )
     limits = interval.around(best_predicted, columns.matrix(test))
-    inside = measure_interval(target, limits, interval.level)
-    mean_predictor = score_mean_predictor(train, test, recipe.target)
+    inside = measure_interval(target, limits, interval.level, relate_rows(test, recipe))
+    mean_predictor = score_mean_predictor(train, test, recipe)
     verdict, criteria = judge(Scores(**scores[best.candidate]), mean_predictor, recipe.gates)
     return Evaluation(
         scores=scores,
@@ -115,6 +126,7 @@ def evaluate_candidates(
         metrics=Metrics(
             best=evaluate_best(best.candidate, target, best_predicted, inside, test, recipe),
             test_rows=len(test),
+            rows_out_of_fold=None if scored.all() else int(scored.sum()),
             candidates={
                 name: CandidateScores(**scores[name], cv_mean_score=mean, cv_std=std)
                 for name, mean, std in zip(board["candidate"], board["cv_mean_score"], board["cv_std"], strict=True)
@@ -125,7 +137,7 @@ def evaluate_candidates(
         ),
         diagnosis=diagnose(models[best.candidate], test, best_predicted, limits, recipe, columns),
         baseline=describe_baseline(train, out_of_fold, recipe, columns),
-        baseline_rows=draw_reference(train, out_of_fold, recipe, columns),
+        baseline_rows=draw_reference(train[scored], out_of_fold[scored], recipe, columns),
         golden=choose_golden(test, best_predicted, limits, recipe),
         model_info=describe_model(
             recipe, train, interval, candidate=best.candidate, coverage=inside.coverage, test_rows=inside.rows
@@ -140,7 +152,7 @@ def _start_random_split(
 ) -> Callable[[], dict[str, float] | None]:
     """Start to find out what a plain random split would say; None where this is one, or where it would leak nothing."""
     audit = trained.leak_audit
-    if audit.method == "random" or not audit.random_split.leaked_rows:
+    if audit.method == "random" or not (audit.random_split.leaked_rows or audit.columns_of_split):
         return lambda: None
     return score_random_split(pd.concat([trained.train, trained.test]).sort_index(), models, recipe, workers)
 

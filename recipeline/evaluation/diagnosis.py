@@ -40,7 +40,7 @@ def diagnose(
         by_predicted=errors_by_range(target, predicted, limits),
         slices=errors_by_slice(rows, target, predicted, recipe, columns, [entry.feature for entry in importance[:3]]),
         coverage=coverage_by_feature(rows, target, limits, columns),
-        worst_rows=worst_rows(test, predicted, recipe.target),
+        worst_rows=worst_rows(test[[name for name in test if name not in recipe.other_columns]], predicted, recipe.target),
         importance=importance,
     )
 

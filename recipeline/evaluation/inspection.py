@@ -10,11 +10,13 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import r2_score
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.splits import cv_folds, group_rows
+from recipeline.data.relations import group_rows, weigh_rows
+from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Call, Workers
 from recipeline.evaluation.results import Dependence, FileOrder, FoldScores, LearningCurve
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.compile import fastest
+from recipeline.training.weights import fit_weighted
 
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 
@@ -33,13 +35,14 @@ def learning_curve(
     `recipeline.orchestration.step.Reporter` is. The number of rows is the mean over the folds.
     """
     features, target = train[list(recipe.features)], train[recipe.target].to_numpy(dtype=float)
+    weights = weigh_rows(train, recipe)
     groups, rng = group_rows(train, recipe), np.random.default_rng(recipe.random_state)
     calls: list[Call] = []
     for seen, unseen in cv_folds(train, recipe, method):
         distinct = rng.permutation(np.unique(groups[seen]))
         for share in SHARES:
             kept = seen[np.isin(groups[seen], distinct[: max(2, round(share * len(distinct)))])]
-            calls.append((_fit_and_score_if_enough, (clone(model), features, target, kept, unseen)))
+            calls.append((_fit_and_score_if_enough, (clone(model), features, target, weights, kept, unseen)))
     scores = []
     for done, score in enumerate(workers.map(calls), 1):
         scores.append(score)
@@ -54,20 +57,34 @@ def learning_curve(
 
 
 def _fit_and_score(
-    model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, seen: np.ndarray, unseen: np.ndarray
+    model: BaseEstimator,
+    features: pd.DataFrame,
+    target: np.ndarray,
+    weights: np.ndarray | None,
+    seen: np.ndarray,
+    unseen: np.ndarray,
 ) -> tuple[int, float, float]:
     """Return the number of rows learned from, and R2 on them and on the others."""
-    fitted = model.fit(features.iloc[seen], target[seen])
-    learned, other = (float(r2_score(target[rows], fitted.predict(features.iloc[rows]))) for rows in (seen, unseen))
-    return len(seen), learned, other
+    fitted = fit_weighted(model, features.iloc[seen], target[seen], None if weights is None else weights[seen])
+
+    def r2(rows: np.ndarray) -> float:
+        counted = None if weights is None else weights[rows]
+        return float(r2_score(target[rows], fitted.predict(features.iloc[rows]), sample_weight=counted))
+
+    return len(seen), r2(seen), r2(unseen)
 
 
 def _fit_and_score_if_enough(
-    model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, seen: np.ndarray, unseen: np.ndarray
+    model: BaseEstimator,
+    features: pd.DataFrame,
+    target: np.ndarray,
+    weights: np.ndarray | None,
+    seen: np.ndarray,
+    unseen: np.ndarray,
 ) -> tuple[int, float, float]:
     """As `_fit_and_score`; NaN where the model refuses so few rows."""
     try:
-        return _fit_and_score(model, features, target, seen, unseen)
+        return _fit_and_score(model, features, target, weights, seen, unseen)
     except ValueError:
         return len(seen), float("nan"), float("nan")
 
@@ -78,12 +95,12 @@ def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, 
     A table is seldom in no order: who learned from its beginning is asked about its end. Of both, R2 per fold and the mean.
     """
     rows = table.drop_duplicates(list(recipe.features))
-    features, target = rows[list(recipe.features)], rows[recipe.target].to_numpy(dtype=float)
+    features, target, weights = rows[list(recipe.features)], rows[recipe.target].to_numpy(dtype=float), weigh_rows(rows, recipe)
     orders = (np.arange(len(rows)), np.random.default_rng(recipe.random_state).permutation(len(rows)))
     calls: list[Call] = []
     for order in orders:
         for block in np.array_split(order, recipe.cv.folds):
-            calls.append((_fit_and_score, (clone(model), features, target, np.setdiff1d(order, block), block)))
+            calls.append((_fit_and_score, (clone(model), features, target, weights, np.setdiff1d(order, block), block)))
     found = [other for _, _, other in workers.map(calls)]
     halves = (found[: recipe.cv.folds], found[recipe.cv.folds :])
     in_order, shuffled = (FoldScores(tuple(scores), float(np.mean(scores))) for scores in halves)

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.metrics import r2_score
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.splits import group_rows
+from recipeline.data.relations import relate_rows, weigh_rows
 from recipeline.metrics.bootstrap import resample_sums
 from recipeline.training.cross_validation import Result
 
@@ -22,31 +22,48 @@ def make_leaderboard(
     recipe: Recipe, train: pd.DataFrame, ranked: list[Result], runs: Mapping[str, Mapping[str, str]]
 ) -> pd.DataFrame:
     """Return the leaderboard of the results, as ranked, and how sure their order is; `runs` has the IDs of each candidate's."""
-    target, groups = train[recipe.target].to_numpy(dtype=float), group_rows(train, recipe)
-    shares = resample_best(ranked, target, groups, draws=RESAMPLINGS, seed=recipe.random_state)
-    return tabulate_results(ranked, runs, shares, gains_with_best(ranked, target))
+    target, weights = train[recipe.target].to_numpy(dtype=float), weigh_rows(train, recipe)
+    pieces = relate_rows(train, recipe).evidence()[0].pieces
+    shares = resample_best(ranked, target, pieces, draws=RESAMPLINGS, seed=recipe.random_state, weights=weights)
+    return tabulate_results(ranked, runs, shares, gains_with_best(ranked, target, weights))
 
 
-def resample_best(results: list[Result], target: np.ndarray, groups: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
+def resample_best(
+    results: list[Result],
+    target: np.ndarray,
+    groups: np.ndarray,
+    *,
+    draws: int,
+    seed: int,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
     """Return how often each result has the least out-of-fold squared error.
 
     The share is over `draws` bootstrap samples of distinct rows. Rows with equal `groups` are copies and are drawn
-    together. The models are not refitted, so that the certainty is overestimated.
+    together. The models are not refitted, so that the certainty is overestimated. Rows without a prediction, the earliest
+    ones over time, are left out.
     """
-    _, group = np.unique(groups, return_inverse=True)
-    errors = [np.bincount(group, weights=(target - result.out_of_fold) ** 2) for result in results]
+    scored = ~np.isnan(results[0].out_of_fold)
+    _, group = np.unique(groups[scored], return_inverse=True)
+    counted = 1.0 if weights is None else weights[scored]
+    errors = [np.bincount(group, weights=counted * (target - result.out_of_fold)[scored] ** 2) for result in results]
     best = resample_sums(np.column_stack(errors), draws=draws, seed=seed).argmin(axis=1)
     return np.bincount(best, minlength=len(results)) / draws
 
 
-def gains_with_best(ranked: list[Result], target: np.ndarray) -> list[float]:
+def gains_with_best(ranked: list[Result], target: np.ndarray, weights: np.ndarray | None = None) -> list[float]:
     """Return the gain in out-of-fold R2 of each result's mean with the best one.
 
-    The best is the first; its own gain is 0.
+    The best is the first; its own gain is 0. Rows without a prediction, the earliest ones over time, are left out.
     """
     best = ranked[0].out_of_fold
-    alone = r2_score(target, best)
-    return [float(r2_score(target, (best + result.out_of_fold) / 2) - alone) for result in ranked]
+    scored = ~np.isnan(best)
+    counted = None if weights is None else weights[scored]
+
+    def r2(predicted: np.ndarray) -> float:
+        return float(r2_score(target[scored], predicted[scored], sample_weight=counted))
+
+    return [r2((best + result.out_of_fold) / 2) - r2(best) for result in ranked]
 
 
 def tabulate_results(
@@ -72,5 +89,8 @@ def tabulate_results(
 
 
 def join_out_of_fold(train: pd.DataFrame, target: str, ranked: Sequence[Result]) -> pd.DataFrame:
-    """Return the target and each result's out-of-fold prediction by row index."""
+    """Return the target and each result's out-of-fold prediction by row index.
+
+    The earliest rows have none over time: NaN.
+    """
     return pd.DataFrame({"target": train[target], **{f"predicted {result.name}": result.out_of_fold for result in ranked}})

@@ -35,13 +35,16 @@ class CandidateScores(Scores):
 class MeasuredInterval:
     """The interval on the test rows: level, coverage, and mean width.
 
-    The width is in the target's unit.
+    The width is in the target's unit. Where rows are clustered, `coverage_std_error` is of the coverage, over so many
+    `clusters`; None of a single one.
     """
 
     level: float
     coverage: float
     mean_width: float
     rows: int
+    clusters: int | None = field(default=None, metadata=LEFT_OUT)
+    coverage_std_error: float | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ class Metrics:
     """Figures of an evaluation, as metrics.json has them.
 
     `mean_predictor` always says the mean of the training rows. `leaks` is None where no test row has a twin in training;
-    `random_split_r2`, by candidate, where the split is random, or a random one would leak nothing.
+    `random_split_r2`, by candidate, where the split is random, or a random one would leak nothing. `rows_out_of_fold` are the
+    training rows with an out-of-fold prediction; None: all.
     """
 
     best: Best
@@ -103,6 +107,7 @@ class Metrics:
     mean_predictor: Scores
     leaks: Leaks | None
     random_split_r2: Mapping[str, float] | None
+    rows_out_of_fold: int | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,9 @@ class Interval:
         return cls(float(known.level), known.method, float(known.lower), float(known.upper), tails)
 
 
-def fit_constant(target: np.ndarray, out_of_fold: np.ndarray, *, level: float = LEVEL) -> Interval:
+def fit_constant(
+    target: np.ndarray, out_of_fold: np.ndarray, *, groups: np.ndarray | None = None, level: float = LEVEL
+) -> Interval:
     """Return an interval of constant width: quantiles of the residuals `target` - `out_of_fold`, one for each tail.
 
     What it promises. Split conformal prediction, with one model and rows that it has not seen, holds a new exchangeable row
@@ -87,6 +89,7 @@ def fit_constant(target: np.ndarray, out_of_fold: np.ndarray, *, level: float = 
     Parameters
     ----------
     target, out_of_fold : of shape (rows,), in the target's unit, without NaN; predictions of models that did not see the row.
+    groups : of the same shape. Then a new row is one of a new group, and each group counts the same, however many rows it has.
     level : between 0 and 1.
 
     Raises
@@ -94,13 +97,20 @@ def fit_constant(target: np.ndarray, out_of_fold: np.ndarray, *, level: float = 
     ValueError : no rows, unequal lengths, a value that is not finite, or a level that is not between 0 and 1.
     """
     target, out_of_fold = _checked(level, target, out_of_fold)
-    below, above = tail_quantiles(target - out_of_fold, level)
+    residual = target - out_of_fold
+    below, above = tail_quantiles(residual, level) if groups is None else group_quantiles(residual, groups, level)
     slack = _rounding(target, out_of_fold)
     return Interval(level, CONSTANT, below - slack, above + slack)
 
 
 def fit_quantile(
-    target: np.ndarray, low: np.ndarray, high: np.ndarray, tails: tuple[Tail, Tail], *, level: float = LEVEL
+    target: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    tails: tuple[Tail, Tail],
+    *,
+    groups: np.ndarray | None = None,
+    level: float = LEVEL,
 ) -> Interval:
     """Return an interval of two quantile models, both moved outwards by as much as the training rows ask for.
 
@@ -111,15 +121,21 @@ def fit_quantile(
     ----------
     low, high : of shape (rows,), what models like the `tails` say of the rows of `target` that they did not see.
     tails : the models fitted on all rows.
+    groups : as in `fit_constant`.
 
     Raises
     ------
     ValueError : as `fit_constant`.
     """
     target, low, high = _checked(level, target, low, high)
-    outside = np.sort(np.maximum(low - target, target - high))
-    rank = min(len(outside), math.ceil((len(outside) + 1) * level - 1e-9))
-    move = float(outside[rank - 1]) + _rounding(target, low, high)
+    outside = np.maximum(low - target, target - high)
+    if groups is None:
+        rank = min(len(outside), math.ceil((len(outside) + 1) * level - 1e-9))
+        move = float(np.sort(outside)[rank - 1])
+    else:
+        # Both tails of a level of 2 * level - 1 hold 1 - level each; the upper one is asked for.
+        move = group_quantiles(outside, groups, 2 * level - 1)[1]
+    move += _rounding(target, low, high)
     return Interval(level, QUANTILE, -move, move, tails)
 
 
@@ -157,6 +173,26 @@ def tail_quantiles(residual: np.ndarray, level: float) -> tuple[float, float]:
     ordered = np.sort(residual)
     k = max(1, math.floor((len(ordered) + 1) * (1 - level) / 2 + 1e-9))  # 40 * 0.05 must not become 1.999...
     return float(ordered[k - 1]), float(ordered[-k])
+
+
+def group_quantiles(residual: np.ndarray, groups: np.ndarray, level: float) -> tuple[float, float]:
+    """Return what `tail_quantiles` returns, for a new row of a new group: each of K groups has the weight 1 / (K + 1).
+
+    A group's rows share its weight, and that of the new one is beyond all residuals: hierarchical conformal prediction (Lee,
+    Barber and Willett 2023, Distribution-free inference with hierarchical data; Dunn, Wasserman and Ramdas 2022). Where each
+    row is a group of its own, both are the same. With fewer than 19 groups, at a level of 0.9, they are the extremes.
+    """
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    new = 1 / (len(sizes) + 1)
+    weight = new / sizes[group]
+
+    def cut(order: np.ndarray) -> float:
+        beyond = new + np.cumsum(weight[order]) - weight[order]
+        inside = np.flatnonzero(beyond <= (1 - level) / 2 + 1e-9)
+        return float(residual[order[inside[-1] if len(inside) else 0]])
+
+    order = np.argsort(residual, kind="stable")
+    return cut(order), cut(order[::-1])
 
 
 def _checked(level: float, *values: np.ndarray) -> list[np.ndarray]:

@@ -137,7 +137,7 @@ class ModelInfo:
     """The description of a model, as in model_info.json.
 
     `sample` is a row by feature, None where a value is missing; `interval` is None of a model that has none; `csv` is how a CSV
-    is written that does not say so itself.
+    is written that does not say so itself. `other_columns` are those of the training rows that the model does not take.
     """
 
     target: Target
@@ -146,6 +146,7 @@ class ModelInfo:
     interval: FittedInterval | None = None
     sample: Mapping[str, Value] = field(default_factory=dict)
     csv: Format = field(default=PLAIN, metadata=LEFT_OUT)
+    other_columns: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
 
 
 def describe_model(
@@ -171,6 +172,7 @@ def describe_model(
         interval=interval.describe(coverage, test_rows),
         sample=choose_sample(codes, features),
         csv=Format.of(recipe.data),
+        other_columns=recipe.other_columns,
     )
 
 

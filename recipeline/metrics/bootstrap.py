@@ -31,7 +31,13 @@ def resample_sums(values: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
 
 
 def resample_scores(
-    target: np.ndarray, groups: np.ndarray, columns: np.ndarray, *, draws: int, seed: int
+    target: np.ndarray,
+    groups: np.ndarray,
+    columns: np.ndarray,
+    *,
+    draws: int,
+    seed: int,
+    weights: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return rows, spread of `target` and sums of `columns` of each bootstrap sample.
 
@@ -42,6 +48,7 @@ def resample_scores(
     Parameters
     ----------
     target, groups : (rows,). columns : (rows, columns).
+    weights : (rows,), how much each row counts in all that is returned; None: 1.
 
     Returns
     -------
@@ -50,6 +57,8 @@ def resample_scores(
     _, group = np.unique(groups, return_inverse=True)
     centred = target - np.median(target)
     values = np.column_stack([np.ones(len(target)), centred, centred**2, columns])
+    if weights is not None:
+        values *= weights[:, None]
     sums = np.column_stack([np.bincount(group, weights=column) for column in values.T])
     n, total, squares, *others = resample_sums(sums, draws=draws, seed=seed).T
     spread = squares - total**2 / n

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import stats
 from sklearn.metrics import cohen_kappa_score, mean_absolute_error, r2_score, root_mean_squared_error
 
 from recipeline.metrics.bootstrap import resample_scores
 
 
-def score_predictions(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+def score_predictions(target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None) -> dict[str, float]:
     """Return r2, rmse and mae of equally long 1-d arrays without NaN.
 
-    r2 is 1 for perfect predictions and 0 for the mean; rmse and mae are in the target's unit.
+    r2 is 1 for perfect predictions and 0 for the mean; rmse and mae are in the target's unit. `weights` are how much each row
+    counts; None: all count the same.
     """
     return {
-        "r2": float(r2_score(target, predicted)),
-        "rmse": float(root_mean_squared_error(target, predicted)),
-        "mae": float(mean_absolute_error(target, predicted)),
+        "r2": float(r2_score(target, predicted, sample_weight=weights)),
+        "rmse": float(root_mean_squared_error(target, predicted, sample_weight=weights)),
+        "mae": float(mean_absolute_error(target, predicted, sample_weight=weights)),
     }
 
 
@@ -59,7 +62,15 @@ def score_grades(target: np.ndarray, predicted: np.ndarray) -> tuple[float, list
 
 
 def bootstrap_intervals(
-    target: np.ndarray, predicted: np.ndarray, groups: np.ndarray, *, draws: int, seed: int, level: float = 0.95
+    target: np.ndarray,
+    predicted: np.ndarray,
+    groups: np.ndarray,
+    *,
+    draws: int,
+    seed: int,
+    level: float = 0.95,
+    is_clustered: bool = False,
+    weights: np.ndarray | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Return percentile bootstrap intervals of r2, rmse and mae.
 
@@ -67,12 +78,22 @@ def bootstrap_intervals(
     are one observation. Draws in which the target does not vary are left out of R2, which is not defined there: the limits of a
     constant target are NaN. `target + c` has the intervals of `target`, and `c * target` its R2 and `c` times the others,
     predictions alike.
+
+    Percentiles of few groups are too narrow. With `is_clustered` they are taken further out, as far as Student's t reaches
+    beyond the normal distribution (Hesterberg 2015, What Teachers Should Know About the Bootstrap, section 5.2). The limits of
+    a single group are NaN: nothing is known of others.
     """
+    outside = (1 - level) / 2
+    if is_clustered:
+        count = len(np.unique(groups))
+        if count < 2:
+            return dict.fromkeys(("r2", "rmse", "mae"), (math.nan, math.nan))
+        outside = float(stats.norm.cdf(math.sqrt(count / (count - 1)) * stats.t.ppf(outside, count - 1)))
     errors = np.column_stack([(target - predicted) ** 2, np.abs(target - predicted)])
-    n, spread, sums = resample_scores(target, groups, errors, draws=draws, seed=seed)
+    n, spread, sums = resample_scores(target, groups, errors, draws=draws, seed=seed, weights=weights)
     squared, absolute = sums.T
     r2 = (1 - squared / spread)[~np.isnan(spread)]
-    limits = [(1 - level) / 2, (1 + level) / 2]
+    limits = [outside, 1 - outside]
     drawn = {"r2": r2 if len(r2) else np.array([np.nan]), "rmse": np.sqrt(squared / n), "mae": absolute / n}
     found = {name: np.quantile(values, limits).tolist() for name, values in drawn.items()}
     return {name: (low, high) for name, (low, high) in found.items()}

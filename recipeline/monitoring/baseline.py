@@ -28,17 +28,17 @@ def describe_baseline(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe
     ----------
     train : the rows that the model was fitted on, with the recipe's columns; nullable features may hold NaN.
     predicted : out-of-fold predictions of these rows, of shape (rows,), in the target's unit: what a model says of rows that
-        it has not seen, as later ones are.
+        it has not seen, as later ones are. Where one is NaN there is none, and predictions and errors are those of the others.
     """
-    target = train[recipe.target].to_numpy(dtype=float)
+    target, scored = train[recipe.target].to_numpy(dtype=float), ~np.isnan(predicted)
     return Baseline(
         features={
             it.name: KINDS[it.type].describe(codes, it)
             for it, codes in zip(columns.features, columns.matrix(train).T, strict=True)
         },
-        prediction=describe_values(predicted),
+        prediction=describe_values(predicted[scored]),
         target=describe_values(target),
-        errors=describe_errors(target, predicted, recipe),
+        errors=describe_errors(target[scored], predicted[scored], recipe),
     )
 
 

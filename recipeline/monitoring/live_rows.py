@@ -186,9 +186,12 @@ class LiveTables:
     left_out: int = 0
     repeated: int = 0
     rule: Feature | None = None
+    others: Sequence[str] = ()
 
     def columns(self) -> dict[str, WindowVerdict]:
         """Return the verdicts on columns: drift for a missing one, warn for a new one.
+
+        The training rows' `others` are neither.
 
         Raises
         ------
@@ -202,7 +205,7 @@ class LiveTables:
                 fix=f"Name a file with these in its header: {', '.join(names)}.",
             )
         verdicts: dict[str, WindowVerdict] = {name: DRIFT for name in names if any(name not in columns for columns in found)}
-        others = sorted(set().union(*found) - set(names) - {self.target} - OTHERS)
+        others = sorted(set().union(*found) - set(names) - {self.target, *self.others} - OTHERS)
         return verdicts | dict.fromkeys(others, WARN)
 
     def pieces(self) -> Iterator[LiveRows]:

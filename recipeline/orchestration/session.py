@@ -152,6 +152,8 @@ class Session:
         if any(self.recipe.candidates[name].search for name in parts):
             keys.append("cv")  # the search is inside these folds
         values = {**self.recipe.part(keys, candidates=[candidate]), "features": list(self.recipe.features)}
+        values |= {f"split.{key}": name for key, name in self.recipe.split.named.items()}
+        values |= {"weight": self.recipe.weight} if self.recipe.weight is not None else {}
         return fingerprint({**flatten(values), **code_components(self.root, self._modules(values))})
 
     def environment_digest(self, candidate: str) -> str:
@@ -173,6 +175,8 @@ class Session:
             for key, value in values.items():
                 if key == "estimator" and isinstance(value, str):
                     yield value
+                elif key == "custom" and isinstance(value, dict) and isinstance(value.get("path"), str):
+                    yield value["path"]
                 else:
                     yield from Session._import_paths(value)
         elif isinstance(values, list | tuple):

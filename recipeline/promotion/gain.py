@@ -6,6 +6,7 @@ rows and folds. Is one *fitted model* no worse than another? Both answer rows th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,10 +15,11 @@ import pandas as pd
 from scipy import stats
 from sklearn.base import BaseEstimator, clone
 
-from recipeline.data.splits import deal_folds
+from recipeline.data.relations import Relations
 from recipeline.engine.local import Call, Workers
 from recipeline.metrics.bootstrap import resample_scores
 from recipeline.promotion.results import Gain
+from recipeline.training.weights import fit_weighted
 
 #: The two sides of a comparison.
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -27,13 +29,16 @@ CHALLENGER, CHAMPION = "challenger", "champion"
 class Answers:
     """The target and both arms' predictions of the same rows, one column a repeat: shape (rows, repeats).
 
-    `folds` holds each row's fold, of the same shape; None where the models were not fitted for the occasion.
+    `folds` holds each row's fold, of the same shape; None where the models were not fitted for the occasion. `left_out` other
+    rows have no answers. `weights` say how much each row counts; None: all count the same.
     """
 
     target: np.ndarray
-    groups: np.ndarray
+    relations: Relations
     predicted: Mapping[str, np.ndarray]
     folds: np.ndarray | None = None
+    left_out: int = 0
+    weights: np.ndarray | None = None
 
     def errors(self, arm: str) -> np.ndarray:
         """Return the arm's errors, predicted minus true, of shape (rows, repeats)."""
@@ -44,40 +49,57 @@ class Answers:
 def cross_validate(
     arms: Mapping[str, tuple[BaseEstimator, pd.DataFrame]],
     target: np.ndarray,
-    groups: np.ndarray,
+    relations: Relations,
     *,
     folds: int,
     repeats: int,
     seed: int,
     workers: Workers,
+    weights: np.ndarray | None = None,
     advance: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Answers:
     """Return the out-of-fold predictions of both arms' recipes on the same rows and folds.
 
+    Rows that are in no fold, over time the earliest, are left out.
+
     Parameters
     ----------
     arms : per arm an estimator, of which an unfitted clone is fitted, and its features, one row for each of `target`.
-    groups : rows with equal values are copies of one row, and share a fold.
+    relations : how the rows belong together; folds tear nothing apart.
     repeats : how often the rows are dealt into folds anew.
     seed : of the folds, and of the estimators' own seeds, which differ between arms and repeats: two arms that differ in
         their seeds alone must look like two draws of one recipe, not like one.
+    weights : how much each row counts; None: all count the same.
     advance : told the arm of each fit, and how many of how many are done.
     """
     calls: list[Call] = []
     places: list[tuple[str, int, np.ndarray]] = []
-    fold_of = np.empty((len(target), repeats), dtype=int)
+    fold_of = np.full((len(target), repeats), -1)
     for repeat in range(repeats):
-        for fold, (seen, unseen) in enumerate(deal_folds(groups, folds, _seed(seed, 0, repeat))):
+        for fold, (seen, unseen) in enumerate(relations.deal(folds, _seed(seed, 0, repeat))):
             fold_of[unseen, repeat] = fold
             for number, (arm, (estimator, features)) in enumerate(arms.items(), start=1):
                 seeded = reseed(estimator, _seed(seed, number, repeat))
-                calls.append((_fit_and_predict, (seeded, features.iloc[seen], target[seen], features.iloc[unseen])))
+                learned = None if weights is None else weights[seen]
+                calls.append((_fit_and_predict, (seeded, features.iloc[seen], target[seen], learned, features.iloc[unseen])))
                 places.append((arm, repeat, unseen))
-    predicted = {arm: np.empty((len(target), repeats)) for arm in arms}
+    predicted = {arm: np.full((len(target), repeats), np.nan) for arm in arms}
     for done, ((arm, repeat, unseen), values) in enumerate(zip(places, workers.map(calls), strict=True), start=1):
         predicted[arm][unseen, repeat] = values
         advance(arm, done, len(calls))
-    return Answers(target, groups, predicted, fold_of)
+    return keep_answered(Answers(target, relations, predicted, fold_of, weights=weights))
+
+
+def keep_answered(answers: Answers) -> Answers:
+    """Return the answers without the rows that are in no fold, of which `folds` says -1."""
+    assert answers.folds is not None
+    kept = np.min(answers.folds, axis=1) >= 0
+    if kept.all():
+        return answers
+    predicted = {arm: values[kept] for arm, values in answers.predicted.items()}
+    target, folds, left_out = answers.target[kept], answers.folds[kept], int((~kept).sum())
+    weights = None if answers.weights is None else answers.weights[kept]
+    return Answers(target, answers.relations.take(kept), predicted, folds, left_out, weights)
 
 
 def reseed(estimator: BaseEstimator, seed: int) -> BaseEstimator:
@@ -93,8 +115,10 @@ def _seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
-def _fit_and_predict(estimator: BaseEstimator, features: pd.DataFrame, target: np.ndarray, unseen: pd.DataFrame) -> np.ndarray:
-    return np.asarray(estimator.fit(features, target).predict(unseen), dtype=float)
+def _fit_and_predict(
+    estimator: BaseEstimator, features: pd.DataFrame, target: np.ndarray, weights: np.ndarray | None, unseen: pd.DataFrame
+) -> np.ndarray:
+    return np.asarray(fit_weighted(estimator, features, target, weights).predict(unseen), dtype=float)
 
 
 def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Gain:
@@ -104,45 +128,71 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
     the squared errors averaged over the repeats. The other, for a cross-validation, is of the folds' gains with the correction
     for overlapping training rows (Nadeau and Bengio 2003, Inference for the Generalization Error, eq. 9; for repeats Bouckaert
     and Frank 2004), because the bootstrap does not see that another sample would have given other models.
+
+    Where the rows are clustered there may be few pieces of evidence: of G of them the bootstrap's standard error is made
+    larger by sqrt(G / (G - 1)), and the limits are those of Student's t with G - 1 degrees of freedom (Cameron and Miller 2015,
+    A Practitioner's Guide to Cluster-Robust Inference, section VI). Of a single one no limit is known: it is NaN. Where rows
+    are pieces of evidence in two ways, the one with the lower limit counts.
     """
     squared = {arm: (answers.errors(arm) ** 2).mean(axis=1) for arm in answers.predicted}
-    target = answers.target
+    target, weights = answers.target, answers.weights
     saved = squared[CHAMPION] - squared[CHALLENGER]
-    spread = float(((target - target.mean()) ** 2).sum())
-    gain = float(saved.sum() / spread)
-
-    _, drawn_spread, sums = resample_scores(target, answers.groups, saved[:, None], draws=draws, seed=seed)
-    bootstrap = float(np.nanstd(sums[:, 0] / drawn_spread, ddof=1))
+    spread = _total((target - np.average(target, weights=weights)) ** 2, weights)
+    gain = _total(saved, weights) / spread
 
     corrected, folds = None, 0
     if answers.folds is not None:
         folds = int(answers.folds.max()) + 1
-        corrected = _corrected_std_error(answers, spread / len(target), folds)
-    error = max(bootstrap, corrected or 0.0)
-    half = float(stats.norm.ppf(0.95)) * error
+        corrected = _corrected_std_error(answers, spread / _total(np.ones(len(target)), weights), folds)
+    ways = answers.relations.evidence()
+    limits = []
+    for way in ways:
+        _, drawn_spread, sums = resample_scores(target, way.pieces, saved[:, None], draws=draws, seed=seed, weights=weights)
+        bootstrap, reach = float(np.nanstd(sums[:, 0] / drawn_spread, ddof=1)), stats.norm
+        if way.is_clustered:
+            bootstrap *= math.sqrt(way.count / (way.count - 1)) if way.count > 1 else math.nan
+            reach = stats.t(max(way.count - 1, 1))
+        error = max(bootstrap, corrected or 0.0)
+        limits.append((gain - float(reach.ppf(level)) * error, float(reach.ppf(0.95)) * error, error, bootstrap))
+    lower, half, error, bootstrap = min(limits, key=lambda it: -math.inf if math.isnan(it[0]) else it[0])
     return Gain(
         gain=gain,
-        lower=gain - float(stats.norm.ppf(level)) * error,
+        lower=lower,
         level=level,
         interval_90=(gain - half, gain + half),
         std_error=error,
         bootstrap_std_error=bootstrap,
         corrected_std_error=corrected,
-        r2={arm: float(1 - values.sum() / spread) for arm, values in squared.items()},
-        mae={arm: float(np.abs(answers.errors(arm)).mean()) for arm in squared},
+        r2={arm: 1 - _total(values, weights) / spread for arm, values in squared.items()},
+        mae={arm: float(np.average(np.abs(answers.errors(arm)).mean(axis=1), weights=weights)) for arm in squared},
         rows=len(target),
-        distinct_rows=len(np.unique(answers.groups)),
+        distinct_rows=answers.relations.by_group().count,
         repeats=answers.predicted[CHALLENGER].shape[1],
         folds=folds,
         seed=seed,
+        unit=answers.relations.by_group().unit,
+        blocks=None if answers.relations.times is None else ways[0].count,
+        left_out=answers.left_out,
     )
+
+
+def _total(values: np.ndarray, weights: np.ndarray | None) -> float:
+    return float(values.sum() if weights is None else values @ weights)
 
 
 def _corrected_std_error(answers: Answers, variance: float, folds: int) -> float:
     assert answers.folds is not None
+    fold_of, weights = answers.folds, answers.weights
     saved = answers.errors(CHAMPION) ** 2 - answers.errors(CHALLENGER) ** 2
     repeats = saved.shape[1]
-    gains = [
-        saved[answers.folds[:, repeat] == fold, repeat].mean() / variance for repeat in range(repeats) for fold in range(folds)
-    ]
-    return float(np.sqrt(np.var(gains, ddof=1) * (1 / len(gains) + 1 / (folds - 1))))
+
+    def gain(repeat: int, fold: int) -> float:
+        rows = fold_of[:, repeat] == fold
+        return float(np.average(saved[rows, repeat], weights=None if weights is None else weights[rows])) / variance
+
+    gains = np.array([[gain(repeat, fold) for fold in range(folds)] for repeat in range(repeats)])
+    ratio = 1 / (folds - 1)  # of test to training rows
+    if answers.relations.times is not None:
+        # All repeats have the same folds, and fold k learns from k blocks.
+        gains, ratio = gains.mean(axis=0), float(np.mean(1 / np.arange(1, folds + 1)))
+    return float(np.sqrt(np.var(gains, ddof=1) * (1 / gains.size + ratio)))

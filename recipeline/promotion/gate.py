@@ -126,7 +126,7 @@ def judge(
     `cumulative` is a refresh's gain over the last champion that won by its recipe: many losses within the margin add up.
     """
     figures = (
-        f"R2 {gain.gain:+.4f} against {opponent} on {gain.rows} rows ({gain.distinct_rows} distinct), lower limit "
+        f"R2 {gain.gain:+.4f} against {opponent} on {gain.rows} rows ({_pieces(gain)}), lower limit "
         f"{gain.lower:+.4f} at {gain.level:.1%}"
     )
     # Written so that a figure that is no number is a fault.
@@ -148,6 +148,11 @@ def judge(
     return _promoted(rule, figures)
 
 
+def _pieces(gain: Gain) -> str:
+    blocks = "" if gain.blocks is None else f" in {gain.blocks} blocks of time; {gain.left_out} earlier ones have no prediction"
+    return f"{gain.distinct_rows} {gain.unit.removesuffix(' rows')}{blocks}"
+
+
 def describe_rail(name: str, value: float | None, limit: float | None) -> str:
     """Return a guard rail as people read it: a change with its sign, and the limit, where there is one."""
     sign = "" if "latency" in name else "+"  # all others are changes
@@ -156,7 +161,7 @@ def describe_rail(name: str, value: float | None, limit: float | None) -> str:
 
 
 def _refresh_faults(gain: Gain, settings: Promotion) -> list[str]:
-    few = f"only {gain.distinct_rows} distinct rows that neither model has seen, at least {settings.min_rows} are needed"
+    few = f"only {gain.distinct_rows} {gain.unit} that neither model has seen, at least {settings.min_rows} are needed"
     return [few] * (gain.distinct_rows < settings.min_rows) + [f"not above -{settings.margin:g}"] * (
         not gain.lower > -settings.margin
     )

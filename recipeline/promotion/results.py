@@ -15,12 +15,14 @@ from recipeline.records import LEFT_OUT
 MEAN_PREDICTOR = "mean predictor"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gain:
     """The gain in R2 of the challenger over the champion on the same rows.
 
     `lower` is the one-sided confidence limit at `level`, `interval_90` a two-sided one of 90 % for display. `std_error` is
     the larger of `bootstrap_std_error` and, for a cross-validation, `corrected_std_error`. `r2` and `mae` are by arm.
+    `distinct_rows` counts distinct rows, or where the recipe names groups, these: `unit` says which. Over time, `blocks` is the
+    number of blocks in time that the bootstrap draws, and `left_out` that of the earliest rows, which no fold predicts.
     """
 
     gain: float
@@ -37,9 +39,12 @@ class Gain:
     repeats: int
     folds: int
     seed: int
+    unit: str = field(default="distinct rows", metadata=LEFT_OUT)
+    blocks: int | None = field(default=None, metadata=LEFT_OUT)
+    left_out: int = field(default=0, metadata=LEFT_OUT)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CumulativeGain(Gain):
     """The gain over the last champion promoted by its recipe, after refreshes."""
 
@@ -60,7 +65,7 @@ class Rail:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence(Gain):
     """The evidence of a decision: the gain over `champion`, and the guard rails.
 

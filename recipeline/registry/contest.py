@@ -15,12 +15,13 @@ from sklearn.linear_model import LinearRegression
 
 from recipeline.artifacts import DATASET, OUT_OF_FOLD, TRAIN, TRAINING_ROWS
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import row_groups
-from recipeline.data.splits import cv_folds, group_rows
+from recipeline.data.grouping import row_groups, value_keys
+from recipeline.data.relations import read_instants, relate_rows, weigh_rows
+from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
 from recipeline.metrics.regression import score_predictions
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, measure_gain
+from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, keep_answered, measure_gain
 from recipeline.promotion.gate import Rule, corrected_level
 from recipeline.promotion.guard_rails import measure_rails, one_row_latency, slice_errors
 from recipeline.promotion.results import MEAN_PREDICTOR, CumulativeGain, Evidence
@@ -99,19 +100,27 @@ class Contest:
         train, out_of_fold = self.run.load(TRAIN), self.run.load(OUT_OF_FOLD)
         target = train[self.recipe.target].to_numpy(dtype=float)
         name = self.challenger.tags[VersionTags.CANDIDATE]
-        folds, mean = np.empty((len(train), 1), dtype=int), np.empty((len(train), 1))
-        linear: np.ndarray | None = np.empty(len(train))
+        folds, mean = np.full((len(train), 1), -1), np.full((len(train), 1), np.nan)
+        linear: np.ndarray | None = np.full(len(train), np.nan)
         features = train[list(self.recipe.features)]
+        weights = weigh_rows(train, self.recipe)
         for fold, (seen, unseen) in enumerate(cv_folds(train, self.recipe, self.run_tag("split_method"))):
-            folds[unseen], mean[unseen] = fold, target[seen].mean()
+            learned = None if weights is None else weights[seen]
+            folds[unseen], mean[unseen] = (
+                fold,
+                target[seen].mean() if learned is None else np.average(target[seen], weights=learned),
+            )
             try:
                 if linear is not None:
-                    linear[unseen] = LinearRegression().fit(features.iloc[seen], target[seen]).predict(features.iloc[unseen])
+                    fitted = LinearRegression().fit(features.iloc[seen], target[seen], sample_weight=learned)
+                    linear[unseen] = fitted.predict(features.iloc[unseen])
             except ValueError:  # it takes no missing values
                 linear = None
         predicted = {CHALLENGER: out_of_fold[f"predicted {name}"].to_numpy()[:, None], CHAMPION: mean}
-        answers = Answers(target, group_rows(train, self.recipe), predicted, folds)
-        return answers, {"r2_linear_regression": None if linear is None else score_predictions(target, linear)["r2"]}
+        answers = keep_answered(Answers(target, relate_rows(train, self.recipe), predicted, folds, weights=weights))
+        scored = folds[:, 0] >= 0
+        r2 = None if linear is None else score_predictions(answers.target, linear[scored], answers.weights)["r2"]
+        return answers, {"r2_linear_regression": r2}
 
     def _recipes(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, Details]:
         """Cross-validate both recipes on all rows of the data set.
@@ -127,11 +136,12 @@ class Contest:
             answers = cross_validate(
                 arms,
                 table[self.recipe.target].to_numpy(dtype=float),
-                group_rows(table, self.recipe),
+                relate_rows(table, self.recipe),
                 folds=self.recipe.cv.folds,
                 repeats=settings.repeats,
                 seed=self.recipe.random_state,
                 workers=self.workers,
+                weights=weigh_rows(table, self.recipe),
                 advance=self.advance,
             )
         except (ValueError, TypeError) as error:  # scikit-learn's words for rows that an estimator refuses
@@ -145,14 +155,13 @@ class Contest:
 
     def _fitted(self, model: BaseEstimator, table: pd.DataFrame, champion: ModelVersion) -> Answers:
         """Let both fitted models answer the rows that neither learned from."""
-        groups = row_groups(table[list(self.recipe.features)])
-        seen = np.concatenate([self._training_rows(version) for version in (self.challenger, champion)])
-        unseen = ~np.isin(groups, seen)
-        rows = table[unseen]
-        if rows[self.recipe.target].nunique() < 2:
+        rows = table[self._unseen(table, champion)]
+        related = relate_rows(rows, self.recipe)
+        alone = [way.unit for way in related.evidence() if way.is_clustered and way.count < 2]
+        if rows[self.recipe.target].nunique() < 2 or alone:
             raise UnavailableError(
                 "Rows that neither model has seen must have different targets.",
-                got=f"{len(rows)} rows",
+                got=f"{len(rows)} rows{f' of a single one of the {alone[0]}' if alone and len(rows) else ''}",
                 fix="Wait for more data.",
             )
         predicted = {}
@@ -160,7 +169,23 @@ class Contest:
             uri = self._uri(version)
             fitted = model if arm == CHALLENGER else load_version(self.run.reader, version)
             predicted[arm] = np.asarray(fitted.predict(self._features(uri, rows)), dtype=float)[:, None]
-        return Answers(rows[self.recipe.target].to_numpy(dtype=float), groups[unseen], predicted)
+        return Answers(
+            rows[self.recipe.target].to_numpy(dtype=float), related, predicted, weights=weigh_rows(rows, self.recipe)
+        )
+
+    def _unseen(self, table: pd.DataFrame, champion: ModelVersion) -> np.ndarray:
+        """Return a mask of the rows that neither model learned from.
+
+        With `split.group` they are of groups that neither learned from. With `split.time` they are later than all that either learned from, by more than the embargo.
+        """
+        seen = pd.concat([self._training_rows(version) for version in (self.challenger, champion)])
+        unseen: np.ndarray = ~np.isin(row_groups(table[list(self.recipe.features)]), seen.iloc[:, 0])
+        split = self.recipe.split
+        if split.group and not split.time:
+            unseen &= ~np.isin(value_keys(table[split.group]), seen["group"])
+        if split.time:
+            unseen &= read_instants(table[split.time]) > seen["time"].max() + split.embargo
+        return unseen
 
     def _features(self, uri: str, table: pd.DataFrame) -> pd.DataFrame:
         names = feature_names(uri)
@@ -169,11 +194,8 @@ class Contest:
             raise _not_comparable(uri, f"no column '{missing[0]}'")
         return table[names]
 
-    def _training_rows(self, version: ModelVersion) -> np.ndarray:
-        hashes: np.ndarray = self.run.reader.load(TRAINING_ROWS, version.tags.get(VersionTags.REGISTER_RUN_ID, "")).to_numpy()[
-            :, 0
-        ]
-        return hashes
+    def _training_rows(self, version: ModelVersion) -> pd.DataFrame:
+        return self.run.reader.load(TRAINING_ROWS, version.tags.get(VersionTags.REGISTER_RUN_ID, ""))
 
     def run_tag(self, name: str) -> str:
         """Return a tag of the challenger."""

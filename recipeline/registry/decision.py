@@ -110,7 +110,8 @@ def decide(
         opponent=opponent,
         cumulative=evidence.cumulative,
     )
-    registry.note(str(challenger.version), {"gate_rule": rule, "gate_gain": evidence.gain, "gate_lower": evidence.lower})
+    measured = {VersionTags.GATE_RULE: rule, VersionTags.GATE_GAIN: evidence.gain, VersionTags.GATE_LOWER: evidence.lower}
+    registry.note(str(challenger.version), measured)
     return replace(decision, evidence=evidence)
 
 

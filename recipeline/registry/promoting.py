@@ -20,6 +20,7 @@ from recipeline.registry.ledger import FORCED, PROMOTE
 from recipeline.registry.loading import load_golden
 from recipeline.registry.versions import ChangedBy, Registry
 from recipeline.tracking.runs import StepRun
+from recipeline.tracking.tags import VersionTags
 
 #: The rules by which a version is decided on without being held against the champion.
 _NOT_HELD_AGAINST = ("same-version", "policy-never", "forced")
@@ -66,7 +67,11 @@ def promote_version(
             require_champion(champion, run.reader)  # one that stays and cannot be loaded is a failure, whatever the rule
         digest = run.save(DECISION, RecordedDecision(**vars(decision), policy=policy, version=number))
         if decision.rule not in _NOT_HELD_AGAINST:
-            against = {"held_against": name_of(champion), "gate_passed": str(decision.passed).lower(), "gate_run_id": run.id}
+            against = {
+                VersionTags.HELD_AGAINST: name_of(champion),
+                VersionTags.GATE_PASSED: str(decision.passed).lower(),
+                VersionTags.GATE_RUN_ID: run.id,
+            }
             registry.note(number, against)
         if not decision.promoted:
             return registry.version(number), decision

@@ -23,7 +23,7 @@ from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION, Stages, f
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.runs import TAG_LENGTH
 from recipeline.tracking.store import Store, held, require_registered, search_versions
-from recipeline.tracking.tags import PREFIX, VersionTags
+from recipeline.tracking.tags import PREFIX, Tag, VersionTags
 
 #: How long a command may take from an outdated write of the alias to mending it.
 _SLOW_SECONDS, _PAUSE_SECONDS = 10, 0.25
@@ -214,11 +214,11 @@ class Registry:
         """Return why the version is withdrawn; empty if it may be promoted."""
         return str(version.tags.get(VersionTags.WITHDRAWN, ""))
 
-    def note(self, version: str, tags: Mapping[str, str | float]) -> None:
-        """Set ``recipeline.<name>`` tags on a version."""
+    def note(self, version: str, tags: Mapping[Tag, str | float]) -> None:
+        """Set tags on a version."""
         with self.locked():  # two that set one tag for the first time break each other
             for name, value in tags.items():
-                self._client.set_model_version_tag(self.name, version, f"{PREFIX}{name}", str(value)[:TAG_LENGTH])
+                self._client.set_model_version_tag(self.name, version, name, str(value)[:TAG_LENGTH])
 
     def _champion(self) -> str:
         champion = self.holder(CHAMPION)

@@ -22,7 +22,7 @@ from recipeline.monitoring.wording import (
 from recipeline.promotion.gate import describe_rail
 
 if TYPE_CHECKING:
-    from recipeline.data.results import LeakAudit
+    from recipeline.data.results import LeakAudit, Twins
     from recipeline.evaluation.results import Metrics, Verdict
     from recipeline.monitoring.results import DriftReport
     from recipeline.promotion.results import Evidence
@@ -94,7 +94,7 @@ def explain_split(audit: LeakAudit, metrics: Metrics) -> list[str]:
     best, leaks, quoted = metrics.best.candidate, metrics.leaks, metrics.random_split_r2
     lines = [
         f"Split: {audit.method}, {audit.train_rows} training and {audit.test_rows} test rows; "
-        f"{audit.leaked_rows} test rows have a twin in training.",
+        f"{audit.leaked_rows} test rows have a twin in training{_explain_relations(audit)}.",
         *(f"Warning: {warning}" for warning in audit.warnings),
     ]
     if leaks:
@@ -106,9 +106,14 @@ def explain_split(audit: LeakAudit, metrics: Metrics) -> list[str]:
         plain = audit.random_split
         lines.append(
             f"* R2 of one plain train_test_split, where {plain.leaked_rows} of {plain.test_rows} test rows have a twin "
-            "in training. It is optimistic and not used for decisions."
+            f"in training{_explain_relations(plain)}. It is optimistic and not used for decisions."
         )
     return lines
+
+
+def _explain_relations(twins: Twins) -> str:
+    groups = "" if twins.known_group_rows is None else f", {twins.known_group_rows} are of a group that is in training too"
+    return groups + (f", {twins.older_rows} are no newer than a training row" if twins.older_rows else "")
 
 
 def _figure(value: float | None) -> str:

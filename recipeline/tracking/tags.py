@@ -56,6 +56,7 @@ class RunTags:
     DATA_ORIGIN = Tag("data_origin", "path or URI of the source, without secrets", "`ingest`")
     PART_DIGEST = Tag("part_digest", "sha256 of the files of a source of several; further tags have a number", "`ingest`")
     SPLIT_METHOD = Tag("split_method", "the method of the split", "`split`")
+    SPLIT_BY = Tag("split_by", "columns or rule that the recipe's split names, with their keys", "`split`")
     BEST_MODEL = Tag("best_model", "the candidate with the highest mean R2 of the folds", "`train`")
     VERDICT = Tag("verdict", "the verdict on the best candidate, or on the newest window", "`evaluate`, `monitor`")
     MODEL_VERSION = Tag("model_version", "the version", "`register`, `promote`, `predict`, `monitor`, changes of Production")

@@ -83,6 +83,22 @@ def standardise_target(estimator: BaseEstimator, target: np.ndarray) -> BaseEsti
     return TransformedTargetRegressor(estimator, transformer=StandardScaler(), check_inverse=False)
 
 
+#: How a target is changed for a fit, and a prediction back.
+TRANSFORMS = {"log1p": (np.log1p, np.expm1), "log": (np.log, np.exp), "sqrt": (np.sqrt, np.square)}
+
+
+def prepare_target(estimator: BaseEstimator, target: np.ndarray, transform: str | None) -> BaseEstimator:
+    """Return `estimator`, or one that fits a function of the target where the recipe or the estimator asks for it.
+
+    What it predicts is always of the target itself. `standardise_target` has the estimator's own reasons.
+    """
+    if transform is None:
+        return standardise_target(estimator, target)
+    function, inverse = TRANSFORMS[transform]
+    inside = standardise_target(estimator, function(target))
+    return TransformedTargetRegressor(inside, func=function, inverse_func=inverse, check_inverse=False)
+
+
 def components_of(recipe: Recipe, names: Iterable[str]) -> list[str]:
     """Return the candidates that must be fitted for `names`, each once.
 

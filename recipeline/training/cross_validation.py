@@ -14,11 +14,13 @@ from sklearn.metrics import r2_score
 
 from recipeline.config.candidate import Search
 from recipeline.config.recipe import Recipe
-from recipeline.data.splits import cv_folds, group_rows
+from recipeline.data.relations import Relations, relate_rows, weigh_rows
+from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Call, Workers
 from recipeline.errors import UsageError
-from recipeline.training.candidates import assemble_model, average_members, build_candidate, components_of, standardise_target
+from recipeline.training.candidates import assemble_model, average_members, build_candidate, components_of, prepare_target
 from recipeline.training.search import Found, search_params
+from recipeline.training.weights import fit_weighted
 
 #: The fold number of the fit on all training rows.
 ALL_ROWS = -1
@@ -45,8 +47,9 @@ class Result:
     """A candidate after all its fits.
 
     `fold_scores` is R2 per fold; `out_of_fold` the prediction of each training row by the fold that did not see it, in the
-    target's unit, all of them in `predict_seconds`; `model` is fitted on all training rows in `fit_seconds`; `found` are the
-    searched parameters, the best of `settings_tried`; `cut_searches` says how many of its searches ran out of time.
+    target's unit (NaN where it is in no fold, as the earliest over time), all of them in `predict_seconds`; `model` is fitted
+    on all training rows in `fit_seconds`; `found` are the searched parameters, the best of `settings_tried`; `cut_searches`
+    says how many of its searches ran out of time.
     """
 
     name: str
@@ -75,6 +78,12 @@ class Result:
         )
 
     @property
+    def note(self) -> str:
+        """Say how many rows have no out-of-fold prediction: over time the earliest; empty where all have one."""
+        early = int(np.isnan(self.out_of_fold).sum())
+        return f"the {early} earliest rows have no out-of-fold prediction: no fold is fitted to older ones" if early else ""
+
+    @property
     def cv_std(self) -> float:
         """The standard deviation of R2 over the folds (divided by n, as `cross_val_score(...).std()`)."""
         return float(np.std(self.fold_scores))
@@ -98,7 +107,7 @@ def compare_candidates(
     UsageError : a candidate cannot be built or refuses its parameters or the rows.
     """
     features, target = train[list(recipe.features)], train[recipe.target].to_numpy()
-    groups = group_rows(train, recipe)
+    relations, weights = relate_rows(train, recipe), weigh_rows(train, recipe)
     folds = list(cv_folds(train, recipe, method))
     everything = np.arange(len(train))
     # The last candidates of a recipe tend to be the heavy ones: started first, they do not run on alone at the end.
@@ -117,7 +126,8 @@ def compare_candidates(
                         fold,
                         features.iloc[seen],
                         target[seen],
-                        groups[seen],
+                        relations.take(seen),
+                        None if weights is None else weights[seen],
                         features.iloc[unseen],
                     ),
                 )
@@ -129,7 +139,7 @@ def compare_candidates(
             name for name in waiting if all(len(done.get(part, ())) == len(folds) + 1 for part in components_of(recipe, [name]))
         ]
         waiting = [name for name in waiting if name not in ready]
-        yield fit.name, [_collect(recipe, name, done, target, folds) for name in ready]
+        yield fit.name, [_collect(recipe, name, done, target, weights, folds) for name in ready]
 
 
 def _fit(
@@ -139,16 +149,17 @@ def _fit(
     fold: int,
     features: pd.DataFrame,
     target: np.ndarray,
-    groups: np.ndarray,
+    relations: Relations,
+    weights: np.ndarray | None,
     unseen: pd.DataFrame,
 ) -> Fit:
     """Fit one candidate in a worker process: predict `unseen`, or return the model where the fit is on all rows."""
     search = recipe.candidates[name].search
     start = time.perf_counter()
     try:
-        found = _search(estimator, search, recipe, features, target, groups) if search else None
+        found = _search(estimator, search, recipe, features, target, relations, weights) if search else None
         drawn = clone(estimator).set_params(**found.params if found else {})
-        model = standardise_target(drawn, target).fit(features, target)
+        model = fit_weighted(prepare_target(drawn, target, recipe.predicted.transform), features, target, weights)
     # Scikit-learn's words for parameters or rows that an estimator refuses.
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(
@@ -170,12 +181,22 @@ def _search(
     recipe: Recipe,
     features: pd.DataFrame,
     target: np.ndarray,
-    groups: np.ndarray,
+    relations: Relations,
+    weights: np.ndarray | None,
 ) -> Found:
     # The budget is the candidate's: each of its fits has a share.
     seconds = None if search.seconds is None else search.seconds / (recipe.cv.folds + 1)
     return search_params(
-        estimator, search, features, target, groups, n_splits=recipe.cv.folds, seed=recipe.random_state, seconds=seconds
+        estimator,
+        search,
+        features,
+        target,
+        relations,
+        n_splits=recipe.cv.folds,
+        seed=recipe.random_state,
+        seconds=seconds,
+        weights=weights,
+        transform=recipe.predicted.transform,
     )
 
 
@@ -184,6 +205,7 @@ def _collect(
     name: str,
     done: Mapping[str, Mapping[int, Fit]],
     target: np.ndarray,
+    weights: np.ndarray | None,
     folds: list[tuple[np.ndarray, np.ndarray]],
 ) -> Result:
     """Return the candidate's result from its fits, or from those of its members."""
@@ -194,7 +216,8 @@ def _collect(
     for fold, (_, unseen) in enumerate(folds):
         predictions = {part: done[part][fold].predictions for part in parts}
         out_of_fold[unseen] = average_members(recipe, name, predictions)  # type: ignore[arg-type]
-        scores[fold] = r2_score(target[unseen], out_of_fold[unseen])
+        counted = None if weights is None else weights[unseen]
+        scores[fold] = r2_score(target[unseen], out_of_fold[unseen], sample_weight=counted)
     searches = {part: fit.search for part, fit in full.items() if fit.search}
     found = {
         key if len(parts) == 1 else f"{part}.{key}": value for part, it in searches.items() for key, value in it.params.items()

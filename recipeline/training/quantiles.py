@@ -17,6 +17,7 @@ from recipeline.engine.local import Call, Workers
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.form import as_function
 from recipeline.inference.interval import LEVEL, Interval, fit_constant, fit_quantile, interval_score
+from recipeline.training.weights import fit_weighted
 
 #: Few small trees: 0.06 s a fit, and no wider than an interval of three times as many larger ones (decision 0009).
 SETTINGS = {
@@ -34,14 +35,29 @@ Folds = Iterable[tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Quantiles:
-    """The fitted models of lower and upper tail, and their out-of-fold predictions."""
+    """The fitted models of lower and upper tail, and their out-of-fold predictions.
+
+    NaN is of a row in no fold, as the earliest over time.
+    """
 
     models: tuple[BaseEstimator, BaseEstimator]
     out_of_fold: tuple[np.ndarray, np.ndarray]
 
+    def take(self, rows: np.ndarray) -> Quantiles:
+        """Return the same models, with what is said of some training rows only, by place or mask."""
+        low, high = self.out_of_fold
+        return Quantiles(self.models, (low[rows], high[rows]))
+
 
 def fit_quantiles(
-    features: pd.DataFrame, target: np.ndarray, folds: Folds, workers: Workers, *, seed: int, level: float = LEVEL
+    features: pd.DataFrame,
+    target: np.ndarray,
+    folds: Folds,
+    workers: Workers,
+    *,
+    seed: int,
+    weights: np.ndarray | None = None,
+    level: float = LEVEL,
 ) -> Callable[[], Quantiles]:
     """Start to fit both tails, on all rows and without each fold.
 
@@ -51,6 +67,7 @@ def fit_quantiles(
     ----------
     features, target : the training rows; NaN in the features is allowed.
     folds : (seen, unseen) positions of the rows, as `recipeline.data.splits.cv_folds` gives them.
+    weights : how much each row counts; None: all count the same.
     """
     parts = list(folds)
     everything = np.arange(len(target))
@@ -58,7 +75,8 @@ def fit_quantiles(
     for quantile in ((1 - level) / 2, (1 + level) / 2):
         model = HistGradientBoostingRegressor(**SETTINGS, quantile=quantile, random_state=seed)
         for seen, unseen in [(everything, everything[:0]), *parts]:
-            calls.append((_fit, (model, features.iloc[seen], target[seen], features.iloc[unseen])))
+            learned = None if weights is None else weights[seen]
+            calls.append((_fit, (model, features.iloc[seen], target[seen], learned, features.iloc[unseen])))
     under_way = workers.map(calls)
 
     def collect() -> Quantiles:
@@ -66,7 +84,7 @@ def fit_quantiles(
         size = len(fits) // 2
         models, out_of_fold = [], []
         for model, *of_folds in (fits[:size], fits[size:]):
-            honest = np.empty(len(target))
+            honest = np.full(len(target), np.nan)
             for (_, unseen), said in zip(parts, of_folds, strict=True):
                 honest[unseen] = said
             models.append(model)
@@ -76,13 +94,15 @@ def fit_quantiles(
     return collect
 
 
-def _fit(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, unseen: pd.DataFrame) -> BaseEstimator | np.ndarray:
+def _fit(
+    model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, weights: np.ndarray | None, unseen: pd.DataFrame
+) -> BaseEstimator | np.ndarray:
     """Return the fitted model's predictions of `unseen`; without rows, the model.
 
     A column without any value is constant for the fit, which needs one to make bins; no tree splits on it.
     """
     known = features.fillna(dict.fromkeys(features.columns[features.isna().all()], 0.0))
-    fitted = clone(model).fit(known, target)  # with one worker all calls share `model`
+    fitted = fit_weighted(clone(model), known, target, weights)  # with one worker all calls share `model`
     return np.asarray(fitted.predict(unseen), dtype=float) if len(unseen) else fitted
 
 
@@ -93,6 +113,7 @@ def choose_interval(
     out_of_fold: np.ndarray,
     quantiles: Quantiles,
     *,
+    groups: np.ndarray | None = None,
     level: float = LEVEL,
 ) -> Interval:
     """Return the better of two intervals: constant width, or quantile models.
@@ -102,12 +123,14 @@ def choose_interval(
 
     Parameters
     ----------
-    features, target, out_of_fold : of the training rows; the last one the out-of-fold predictions of the model to be served.
+    rows, target, out_of_fold : of the training rows; the first as codes of the columns `names`, the last one what the model
+        that is to be served predicts out of fold.
+    groups : of the same shape, where whole groups are new at once; None: each row is.
     """
     codes = Columns.of_numbers(names)
     tails = tuple(as_function(model, codes) for model in quantiles.models)
-    constant = fit_constant(target, out_of_fold, level=level)
-    by_quantile = fit_quantile(target, *quantiles.out_of_fold, (tails[0], tails[1]), level=level)
+    constant = fit_constant(target, out_of_fold, groups=groups, level=level)
+    by_quantile = fit_quantile(target, *quantiles.out_of_fold, (tails[0], tails[1]), groups=groups, level=level)
     low, high = quantiles.out_of_fold
     honest = Interval(level, by_quantile.method, by_quantile.lower, by_quantile.upper, (lambda _: low, lambda _: high))
     scores = [interval_score(target, interval.around(out_of_fold, rows), level) for interval in (constant, honest)]

@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import ParameterSampler, cross_val_score
+from sklearn.metrics import r2_score
+from sklearn.model_selection import ParameterSampler
 
 from recipeline.config.candidate import Distribution, Search
-from recipeline.data.splits import deal_folds
-from recipeline.training.candidates import standardise_target
+from recipeline.data.relations import Relations
+from recipeline.training.candidates import prepare_target
+from recipeline.training.weights import fit_weighted
 
 
 @dataclass(frozen=True)
@@ -32,21 +34,24 @@ def search_params(
     search: Search,
     features: pd.DataFrame,
     target: np.ndarray,
-    groups: np.ndarray,
+    relations: Relations,
     *,
     n_splits: int,
     seed: int,
     seconds: float | None,
+    weights: np.ndarray | None = None,
+    transform: str | None = None,
 ) -> Found:
-    """Return the drawn parameters with the highest mean R2 over grouped folds.
+    """Return the drawn parameters with the highest mean R2 over folds of these rows.
 
     The search sees only the rows it is given: inside a fold, it leaves the fold's own score unbiased. The number of draws ends
     it, so that the same seed gives the same result. If `seconds` have passed before (None: no limit), no further draw is
     started, the first one excepted, and the result is marked as cut: on another machine it may differ. `build_candidate` has
-    checked that the space names parameters of the estimator.
+    checked that the space names parameters of the estimator. Folds are dealt as `relations` say; `weights` are how much each
+    row counts, in fits and scores; `transform` is the recipe's of the target.
     """
     space = {name: _distribution(spec) for name, spec in search.space.items()}
-    folds = list(deal_folds(groups, n_splits, seed))
+    folds = list(relations.deal(n_splits, seed))
     deadline = math.inf if seconds is None else time.monotonic() + seconds
     best: dict[str, Any] = {}
     best_score = -np.inf
@@ -57,12 +62,25 @@ def search_params(
     for params in ParameterSampler(space, draws, random_state=seed):
         if tried and time.monotonic() >= deadline:
             break
-        drawn = standardise_target(clone(estimator).set_params(**params), target)
-        score = cross_val_score(drawn, features, target, cv=folds, scoring="r2", error_score="raise").mean()
+        drawn = prepare_target(clone(estimator).set_params(**params), target, transform)
+        score = float(np.mean([_score(clone(drawn), features, target, weights, seen, unseen) for seen, unseen in folds]))
         if score > best_score:
             best, best_score = params, score
         tried += 1
     return Found(best, tried, tried < draws)
+
+
+def _score(
+    estimator: BaseEstimator,
+    features: pd.DataFrame,
+    target: np.ndarray,
+    weights: np.ndarray | None,
+    seen: np.ndarray,
+    unseen: np.ndarray,
+) -> float:
+    learned, counted = (None if weights is None else weights[rows] for rows in (seen, unseen))
+    model = fit_weighted(estimator, features.iloc[seen], target[seen], learned)
+    return float(r2_score(target[unseen], model.predict(features.iloc[unseen]), sample_weight=counted))
 
 
 def _distribution(spec: Distribution) -> Any:

@@ -14,6 +14,7 @@ from recipeline.data.kinds.every import KINDS
 from recipeline.errors import UsageError
 from recipeline.inference.trust import types_to_trust
 from recipeline.training.candidates import build_candidate, components_of
+from recipeline.training.weights import check_weights
 
 _ROWS = 60
 
@@ -46,13 +47,14 @@ def find_faults(recipe: Recipe, names: Sequence[str], trusted: Collection[str]) 
     """Return a fault of each of the candidates `names` that has one.
 
     That is an import path, a parameter or a value that is wrong, an estimator that takes no missing values where a feature
-    may have some, or a model of a type that no command loads.
+    may have some, or no weights where the recipe has some, or a model of a type that no command loads.
     """
     faults: dict[str, UsageError] = {}
     for name in dict.fromkeys((*names, *components_of(recipe, names))):
         try:
             estimator = build_candidate(recipe, name)
             if not recipe.candidates[name].members:
+                check_weights(recipe, name, estimator)
                 check_types(recipe, name, estimator, trusted)
                 check_missing(recipe, name, estimator)
         except UsageError as error:

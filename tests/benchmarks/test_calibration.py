@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks import clusters
 from benchmarks.calibration import Share, effect_of, false_promotions, power, simulate
 from benchmarks.worlds import RIGHT, WRONG
 
@@ -53,3 +54,23 @@ def test_what_was_tried_before_can_only_keep_a_challenger_out(world: str) -> Non
 def test_in_no_world_is_a_wrong_promotion_likelier_than_one_in_ten(world: str) -> None:
     hits = sum(WRONG[world](seed).counted for seed in range(100))
     assert hits <= 10
+
+
+def test_few_clusters_fool_a_gate_that_deals_their_rows_and_not_one_that_keeps_them_together() -> None:
+    simulate_one = clusters.WRONG["20 clusters, best of 9 equals"]
+    verdicts = [simulate_one(seed) for seed in range(5)]
+    assert not any(it.kept for it in verdicts)
+    assert any(it.torn for it in verdicts)
+    assert verdicts[0] == simulate_one(0)
+
+
+def test_a_large_gain_is_seen_in_few_clusters() -> None:
+    assert sum(clusters.better(20, 0.2)(seed).kept for seed in range(6)) >= 3
+
+
+@pytest.mark.full
+def test_in_a_world_of_20_clusters_a_wrong_promotion_is_not_likelier_than_one_in_ten() -> None:
+    simulate_one = clusters.WRONG["20 clusters, best of 9 equals"]
+    found = Share(sum(simulate_one(seed).kept for seed in range(MANY)), MANY)
+    assert found.hits <= 0.05 * MANY
+    assert found.upper <= 0.10

@@ -12,7 +12,7 @@ from recipeline.inference.batch import FAULT, FILE, ROW
 from recipeline.monitoring import baseline, labels
 from recipeline.monitoring.labels import REQUEST_ID
 from tests.batches import asked
-from tests.config.helpers import Change, assert_refused
+from tests.config.helpers import Change, assert_refused, load
 from tests.conftest import ROOT
 
 
@@ -51,6 +51,17 @@ def mean_of(*members: str) -> dict[str, Any]:
     [
         (lambda c: c.update(task="ranking"), ["'task'", "regression", "ranking"]),
         (lambda c: c.update(target="qualty"), ["'target'", "Got 'qualty' instead", "Did you mean 'quality'?"]),
+        (lambda c: c.update(target={"column": "qualty"}), ["'target'", "Got 'qualty' instead"]),
+        (
+            lambda c: c.update(target={"column": "quality", "transform": "exp"}),
+            ["'target.transform'", "'log1p', 'log' or 'sqrt'", "exp"],
+        ),
+        (lambda c: c.update(target={"column": "quality", "trans": "log"}), ["'target.trans'", "Did you mean 'transform'?"]),
+        (
+            lambda c: c.update(target={"column": "quality", "transform": "log"}),
+            ["'columns.quality.min' must be above 0", "Got 0"],
+        ),
+        (lambda c: c.update(targets="quality"), ["'targets' is not a known key", "Did you mean 'target'?"]),
         (lambda c: c["columns"]["quality"].update(nullable=True), ["columns.quality.nullable", "rows without a target"]),
         (lambda c: c["candidates"]["ElasticNet"].update(alias="lr"), ["ElasticNet.alias", "which is the alias of"]),
         (
@@ -99,3 +110,28 @@ def test_a_column_whose_name_no_header_can_have_is_refused(tmp_path: Path, name:
     assert_refused(
         tmp_path, lambda c: c["columns"].update({name: {}}), ["'columns'", "printable text without spaces around it"]
     )
+
+
+@pytest.mark.parametrize(
+    ("transform", "least", "fits"),
+    [("log", 0.1, True), ("log", 0, False), ("log1p", 0, True), ("log1p", -1, False), ("sqrt", 0, True), ("sqrt", -0.1, False)]
+    + [(transform, None, False) for transform in ("log", "log1p", "sqrt")],
+)
+def test_a_transform_asks_for_a_range_in_which_it_is_defined(
+    tmp_path: Path, transform: str, least: float | None, fits: bool
+) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["target"] = {"column": "quality", "transform": transform}
+        content["columns"]["quality"] = {"max": 10, **({} if least is None else {"min": least})}
+
+    if not fits:
+        assert_refused(tmp_path, change, ["'columns.quality.min' must be", f"target.transform: {transform}"])
+        return
+    recipe = load(tmp_path, change)
+    assert (recipe.target, recipe.part(["target"])) == ("quality", {"target": {"column": "quality", "transform": transform}})
+
+
+def test_a_target_without_a_transform_is_the_same_however_it_is_written(tmp_path: Path) -> None:
+    plain = load(tmp_path, lambda _: None)
+    written = load(tmp_path, lambda c: c.update(target={"column": "quality"}))
+    assert plain.part(["target", "task"]) == written.part(["target", "task"]) == {"target": "quality", "task": "regression"}

@@ -10,6 +10,8 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.reading.pieces import Table
 from recipeline.data.schema import SchemaViolations, validate_table
 from recipeline.errors import DataError
+from tests.conftest import as_recipe
+from tests.panels import draw_series, series_content
 from tests.tables import opened
 
 
@@ -94,3 +96,16 @@ def test_validation_leaves_its_input_as_it_is(wines: pd.DataFrame, recipe: Recip
     before = wines.copy()
     validate_table(wines, recipe, origin="x")
     pd.testing.assert_frame_equal(wines, before)
+
+
+@pytest.mark.parametrize("weight", [0, -1, np.inf, np.nan])
+def test_a_weight_that_is_not_finite_and_above_0_is_a_fault(weight: float) -> None:
+    content = series_content()
+    content["columns"]["exposure"] = {"role": "weight"}
+    rows = draw_series(60).assign(exposure=1.0)
+    assert "exposure" in validate_table(rows, as_recipe(content), origin="x")
+    rows.loc[3, "exposure"] = weight
+    with pytest.raises(SchemaViolations) as error:
+        validate_table(rows, as_recipe(content), origin="x")
+    (fault,) = error.value.table.itertuples()
+    assert (fault.row, fault.column) == (4, "exposure")

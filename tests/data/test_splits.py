@@ -11,9 +11,11 @@ from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import row_groups
 from recipeline.data.leakage import audit_leaks
-from recipeline.data.splits import cv_folds, deal_folds, group_rows, split_rows
-from recipeline.errors import DataError
+from recipeline.data.relations import deal_folds, group_rows
+from recipeline.data.splits import cv_folds, find_custom, split_rows
+from recipeline.errors import DataError, UsageError
 from tests.conftest import as_recipe, small_recipe
+from tests.panels import draw_panel, panel_recipe
 
 RECIPE = as_recipe(small_recipe())
 WINES = draw()
@@ -23,7 +25,7 @@ many = settings(max_examples=20, deadline=None, suppress_health_check=[HealthChe
 
 def test_grouped_keeps_copies_of_a_row_together(recipe: Recipe) -> None:
     train, test = split_rows(WINES, recipe, "grouped")
-    assert audit_leaks(train, test, recipe)["leaked_rows"] == 0
+    assert audit_leaks(train, test, recipe).leaked_rows == 0
 
 
 def test_grouped_sets_about_a_fifth_of_the_distinct_rows_apart(recipe: Recipe) -> None:
@@ -69,7 +71,7 @@ def test_grouped_folds_keep_copies_together(recipe: Recipe) -> None:
 
 
 def test_too_few_distinct_rows_for_the_folds_are_refused(recipe: Recipe, wines: pd.DataFrame) -> None:
-    with pytest.raises(DataError, match="distinct training rows"):
+    with pytest.raises(DataError, match="distinct rows to train on"):
         split_rows(pd.concat([wines.head(2)] * 60), recipe, "grouped")
 
 
@@ -127,10 +129,46 @@ def test_near_copies_are_joined_where_the_recipe_asks_for_it(recipe: Recipe) -> 
     near[list(recipe.features)] += rng.normal(0, 1e-9, (200, len(recipe.features)))
     both = pd.concat([distinct, near], ignore_index=True)
     leaking = audit_leaks(*split_rows(both, recipe, "grouped"), recipe)
-    assert leaking["near_rows"] > 10
+    assert leaking.near_rows > 10
     joining = recipe.model_copy(update={"split": recipe.split.model_copy(update={"tolerance": 1e-4})})
     train, test = split_rows(both, joining, "grouped")
-    assert audit_leaks(train, test, joining)["near_rows"] == 0
+    assert audit_leaks(train, test, joining).near_rows == 0
     groups = group_rows(train, joining)
     for seen, unseen in cv_folds(train, joining, "grouped"):
         assert not set(groups[seen]) & set(groups[unseen])
+
+
+# --- a rule of the project's own ------------------------------------------------------------------------------------------
+
+
+def test_a_rule_of_the_projects_own_chooses_the_test_rows() -> None:
+    panel = draw_panel()
+    train, test = split_rows(panel, panel_recipe(group="person", custom="tests.panels.late_people"), "grouped")
+    assert (train["person"].max(), test["person"].min(), len(train) + len(test)) == (1029, 1030, len(panel))
+    rule = {"path": "tests.panels.late_people", "params": {"first": 1025}}
+    _, test = split_rows(panel, panel_recipe(custom=rule), "grouped")
+    assert test["person"].min() == 1025
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "words"),
+    [
+        ("numbers", UsageError, "must return a boolean for each of the 240 rows.*the type int64"),
+        ("short", UsageError, "239 values"),
+        ("table", UsageError, "2 dimensions"),
+        ("moved", UsageError, "another index than the table's"),
+        ("torn", UsageError, "the rows of a group on one side. Got 40 groups on both, for example person 1000"),
+        ("none", DataError, "2 different targets to test on. Got 40 and 0"),
+    ],
+)
+def test_what_is_no_choice_of_test_rows_is_refused(kind: str, error: type[Exception], words: str) -> None:
+    rule = {"path": "tests.panels.no_choice", "params": {"kind": kind}}
+    with pytest.raises(error, match=words):
+        split_rows(draw_panel(), panel_recipe(group="person", custom=rule), "grouped")
+
+
+@pytest.mark.parametrize(("path", "words"), [("tests.panels.nobody", "has no 'nobody'"), ("tests.panels.PEOPLE", "a function")])
+def test_a_rule_that_is_no_function_is_refused(path: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        find_custom(panel_recipe(custom=path))
+    assert find_custom(panel_recipe()) is None

@@ -9,6 +9,7 @@ from sklearn.model_selection import train_test_split
 from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import row_groups
+from recipeline.data.relations import Relations
 from recipeline.data.splits import split_rows
 from recipeline.engine.local import Workers
 from recipeline.evaluation.results import MeasuredInterval, Scores
@@ -25,6 +26,7 @@ from recipeline.training.candidates import build_candidate
 from tests.conftest import as_recipe, small_recipe
 
 WINES = draw()
+ROWS_APART = Relations(np.arange(4))
 INSIDE = MeasuredInterval(0.9, 0.8, 2.0, 4)
 
 
@@ -71,8 +73,9 @@ def test_a_target_that_is_not_whole_has_no_grades(wines: pd.DataFrame) -> None:
 
 
 def test_the_mean_predictor_predicts_the_mean_of_the_training_rows() -> None:
+    recipe = as_recipe(small_recipe() | {"target": "y", "columns": {"x": {}, "y": {}}})
     train, test = pd.DataFrame({"y": [1.0, 3.0]}), pd.DataFrame({"y": [2.0, 6.0]})
-    assert score_mean_predictor(train, test, "y") == Scores(r2=-1.0, rmse=8**0.5, mae=2.0)
+    assert score_mean_predictor(train, test, recipe) == Scores(r2=-1.0, rmse=8**0.5, mae=2.0)
 
 
 def test_rows_with_and_without_a_twin_are_scored_apart(recipe: Recipe, wines: pd.DataFrame) -> None:
@@ -124,5 +127,16 @@ def test_scoring_a_random_split_leaves_the_models_as_they_are(wines: pd.DataFram
 def test_the_width_that_is_measured_is_the_mean_of_the_test_rows() -> None:
     target, predicted = np.array([4.0, 6.0, 6.0, 9.0]), np.array([5.0, 5.0, 7.0, 7.0])
     measured = MeasuredInterval(level=0.9, coverage=0.75, mean_width=2.5, rows=4)
-    assert measure_interval(target, (predicted - 1, predicted + 1.5), 0.9) == measured
-    assert measure_interval(target, (0.9 * predicted, 1.2 * predicted), 0.9).mean_width == pytest.approx(1.8)
+    assert measure_interval(target, (predicted - 1, predicted + 1.5), 0.9, ROWS_APART) == measured
+    assert measure_interval(target, (0.9 * predicted, 1.2 * predicted), 0.9, ROWS_APART).mean_width == pytest.approx(1.8)
+
+
+def test_coverage_of_clustered_rows_has_the_standard_error_of_a_mean_of_clusters() -> None:
+    """Of clusters that are inside as wholes, it is the textbook's one of a mean of so many values."""
+    inside = np.repeat([1, 1, 0, 1, 0], 8)
+    limits = np.zeros(40) - 1, np.where(inside, 1.0, -0.5)
+    found = measure_interval(np.zeros(40), limits, 0.9, Relations(np.repeat(np.arange(5), 8), "site"))
+    assert (found.coverage, found.clusters) == (0.6, 5)
+    assert found.coverage_std_error == pytest.approx(np.std([1, 1, 0, 1, 0], ddof=1) / np.sqrt(5))
+    alone = measure_interval(np.zeros(40), limits, 0.9, Relations(np.zeros(40), "site"))
+    assert alone.coverage_std_error is None

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -14,6 +14,7 @@ from recipeline.inference.interval import (
     coverage,
     fit_constant,
     fit_quantile,
+    group_quantiles,
     interval_score,
     tail_quantiles,
 )
@@ -174,3 +175,37 @@ def test_no_interval_scores_better_than_the_quantiles_of_the_rows() -> None:
     best = interval_score(rows, (np.full(20_000, -1.645), np.full(20_000, 1.645)), 0.9)
     for low, high in ((-1.2, 1.2), (-2.2, 2.2), (-1.2, 2.5)):
         assert best < interval_score(rows, (np.full(20_000, low), np.full(20_000, high)), 0.9)
+
+
+@given(st.lists(finite, min_size=1, max_size=80, unique=True), levels)
+def test_rows_that_are_groups_of_their_own_have_the_limits_of_rows(residual: list[float], level: float) -> None:
+    values = np.array(residual)
+    assert group_quantiles(values, np.arange(len(values)), level) == tail_quantiles(values, level)
+
+
+@given(st.lists(finite, min_size=1, max_size=40, unique=True), st.integers(2, 4), levels)
+def test_copies_within_a_group_leave_its_weight_as_it_is(residual: list[float], copies: int, level: float) -> None:
+    values = np.repeat(residual, copies)
+    groups = np.repeat(np.arange(len(residual)), copies)
+    assert group_quantiles(values, groups, level) == tail_quantiles(np.array(residual), level)
+
+
+def test_a_group_of_many_rows_does_not_outvote_the_others() -> None:
+    residual = np.concatenate([np.zeros(10_000), np.linspace(-1, 1, 40)])
+    groups = np.concatenate([np.zeros(10_000), np.arange(1, 41)])
+    assert group_quantiles(residual, groups, 0.9)[1] > 0.8
+    assert tail_quantiles(residual, 0.9) == (0, 0)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=10, deadline=None)
+def test_rows_of_a_new_group_lie_inside_as_often_as_the_level_says(seed: int) -> None:
+    """Where a group's rows err alike; limits that take rows for evidence hold fewer."""
+    rng = np.random.default_rng(seed)
+    groups, inside = np.repeat(np.arange(40), 10), []
+    for _ in range(60):
+        residual = np.repeat(rng.normal(size=40), 10) + rng.normal(0, 0.2, 400)
+        interval = fit_constant(residual, np.zeros(400), groups=groups)
+        new = rng.normal() + rng.normal(0, 0.2, 50)
+        inside.append(np.mean((interval.lower <= new) & (new <= interval.upper)))
+    assert np.mean(inside) > 0.82

@@ -174,3 +174,23 @@ def test_a_constant_target_has_no_r2_and_still_errors(unit: float, origin: float
     intervals = bootstrap_intervals(target, target - unit, np.arange(rows), draws=100, seed=0)
     assert np.isnan(intervals["r2"]).all()
     assert intervals["mae"] == pytest.approx([unit, unit], rel=1e-4)
+
+
+def test_few_clusters_make_an_interval_wider_and_many_hardly() -> None:
+    target, predicted, _ = grades(1, 1200)
+    widths = {}
+    for count in (6, 1200):
+        groups = np.arange(1200) % count
+        plain, wider = (
+            np.ptp(bootstrap_intervals(target, predicted, groups, draws=2000, seed=1, is_clustered=it)["mae"])
+            for it in (False, True)
+        )
+        widths[count] = wider / plain
+    assert widths[6] > 1.3
+    assert widths[1200] == pytest.approx(1, abs=0.02)
+
+
+def test_of_a_single_cluster_no_limit_is_known() -> None:
+    target, predicted, _ = grades(1)
+    found = bootstrap_intervals(target, predicted, np.zeros(200), draws=100, seed=1, is_clustered=True)
+    assert np.isnan(list(found.values())).all()

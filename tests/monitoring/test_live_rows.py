@@ -142,3 +142,17 @@ def test_a_table_without_any_feature_is_refused(tmp_path: Path) -> None:
     live = LiveTables([table(tmp_path / "a.csv", "request_id,quality\na,1\n")], FEATURES, "quality", "2")
     with pytest.raises(DataError, match=r"must have the columns of the model. Got none of alcohol, pH"):
         live.columns()
+
+
+def test_a_column_that_is_no_feature_is_neither_new_nor_read(tmp_path: Path) -> None:
+    names = [feature.name for feature in FEATURES]
+    tables = [
+        table(
+            tmp_path / "live.csv",
+            ",".join([*names, "person", "other"]) + "\n" + ",".join(["1"] * len(names) + ["ann", "x"]) + "\n",
+        )
+    ]
+    live = LiveTables(tables, FEATURES, "quality", "1", others=["person"])
+    assert live.columns() == {"other": "warn"}
+    (piece,) = live.pieces()
+    assert piece.values.tolist() == [[1.0] * len(names)]

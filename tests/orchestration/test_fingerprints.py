@@ -104,7 +104,8 @@ def test_the_table_beside_a_module_belongs_to_it() -> None:
 #: What each step's fingerprint covers. A file more here retrains where it changes: say why it can change a result.
 RECIPE = {f"config/{name}" for name in ("candidate", "recipe", "rules", "settings", "table", "yaml_reader")}
 HANDED_ON = {"artifacts", "records", "inference/_compat", "inference/trust"}
-FITS = {"config/import_path", "data/grouping", "data/neighbours", "data/splits", "engine/local", "metrics/bootstrap"}
+RELATES = {"data/grouping", "data/neighbours", "data/relations", "data/splits"}
+FITS = RELATES | {"config/import_path", "engine/local", "metrics/bootstrap"}
 LOGS = {"tracking/_compat", "tracking/candidate_runs", "tracking/models"}
 #: Column kinds; a change of one may change every step.
 KINDS = {
@@ -123,7 +124,9 @@ COVERED = {
     "split": RECIPE
     | HANDED_ON
     | KINDS
-    | {f"data/{name}" for name in ("grouping", "leakage", "neighbours", "numbers", "results", "splits")},
+    | RELATES
+    | {"config/import_path"}
+    | {f"data/{name}" for name in ("leakage", "numbers", "results", "smells")},
     # The trial refuses candidates; a train that was refused has no result to reuse.
     "train": RECIPE
     | HANDED_ON
@@ -133,15 +136,16 @@ COVERED = {
     | KINDS
     | TRAINED
     | {"data/numbers", "evaluation/ranking"}
-    | {f"training/{name}" for name in ("candidates", "cross_validation", "search", "trial")},
+    | {f"training/{name}" for name in ("candidates", "cross_validation", "search", "trial", "weights")},
     "evaluate": RECIPE
     | HANDED_ON
     | FITS
     | INPUTS
     | KINDS
     | TRAINED
-    | {"training/candidates"}
-    | {"data/leakage", "data/numbers", "data/reading/formats", "data/results", "metrics/regression", "training/quantiles"}
+    | {"training/candidates", "training/weights"}
+    | {"data/leakage", "data/numbers", "data/reading/formats", "data/results", "data/smells", "metrics/regression"}
+    | {"training/quantiles"}
     | {f"monitoring/{name}" for name in ("baseline", "results", "spread")}
     | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("base", "boolean", "category", "datetime")}
     | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("every", "integer", "number")}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -97,6 +98,32 @@ def test_a_module_that_a_setting_names_is_part_of_what_a_result_depends_on(store
     session = open_toys(store, tmp_path)
     step = Step("ingest", Toys().step("ingest").work, lambda _: {"candidates": {"A": {"estimator": "own.Model"}}})
     assert "code own.py" in session.components(step, {}, "")
+
+
+def test_the_rule_of_a_split_is_code_that_a_result_depends_on(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("def rule(table): ...\n", encoding="utf-8")
+    session = open_toys(store, tmp_path)
+    step = Step("ingest", Toys().step("ingest").work, lambda _: {"split": {"custom": {"path": "own.rule", "params": {}}}})
+    assert "code own.py" in session.components(step, {}, "")
+
+
+def test_what_rows_are_split_and_weighed_by_and_fitted_to_makes_another_recipe(store: Store, tmp_path: Path) -> None:
+    columns = {name: {"role": "ignore"} for name in ("person", "year", "exposure")}
+    changes: list[dict[str, Any]] = [
+        {},
+        {"split": {"group": "person"}, "columns": {"person": {}}},
+        {"split": {"time": "year"}, "columns": {"year": {}}},
+        {"columns": {"exposure": {"role": "weight"}}},
+        {"target": {"column": "quality", "transform": "log1p"}},
+    ]
+    digests = set()
+    for change in changes:
+        content = small_recipe()
+        content |= {**change, "columns": content["columns"] | columns | change.get("columns", {})}
+        session = open_toys(store, tmp_path, recipe=as_recipe(content))
+        assert len(session.recipe.features) == 11
+        digests.add(session.recipe_digest("ElasticNet"))
+    assert len(digests) == len(changes)
 
 
 def test_the_types_of_what_a_step_reads_and_writes_are_part_of_what_its_result_depends_on(store: Store, tmp_path: Path) -> None:

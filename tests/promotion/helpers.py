@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from recipeline.data.relations import Relations
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, Gain, measure_gain
 
 ROWS = 60
@@ -43,7 +44,7 @@ def draw_answers(seed: int, *, rows: int = 80, repeats: int = 2, better: float =
         CHAMPION: target[:, None] + rng.normal(0, 1, (rows, repeats)),
     }
     dealt = None if folds is None else np.stack([rng.permutation(np.arange(rows) % folds) for _ in range(repeats)], axis=1)
-    return Answers(target, np.arange(rows), predicted, dealt)
+    return Answers(target, Relations(np.arange(rows)), predicted, dealt)
 
 
 def measure(answers: Answers, *, level: float = 0.95, draws: int = 400, seed: int = 0) -> Gain:

@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
+from recipeline.data.relations import Relations
 from recipeline.engine.local import Workers
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, reseed
 from recipeline.promotion.results import Gain
@@ -35,20 +36,20 @@ few = settings(max_examples=25, deadline=None)
 def validate(challenger: BaseEstimator, champion: BaseEstimator, *, seed: int = 0, repeats: int = REPEATS) -> Answers:
     features, target, groups = draw_table()
     arms = {CHALLENGER: (challenger, features), CHAMPION: (champion, features)}
-    return cross_validate(arms, target, groups, folds=FOLDS, repeats=repeats, seed=seed, workers=Workers(1))
+    return cross_validate(arms, target, Relations(groups), folds=FOLDS, repeats=repeats, seed=seed, workers=Workers(1))
 
 
 def swapped(answers: Answers) -> Answers:
     predicted = {CHALLENGER: answers.predicted[CHAMPION], CHAMPION: answers.predicted[CHALLENGER]}
-    return Answers(answers.target, answers.groups, predicted, answers.folds)
+    return Answers(answers.target, answers.relations, predicted, answers.folds)
 
 
 def repeated(answers: Answers, copies: int, *, in_groups: bool) -> Answers:
     """Return the answers with every row `copies` times; the copies share a group, or are said to be rows of their own."""
     rows = np.repeat(np.arange(len(answers.target)), copies)
     predicted = {arm: values[rows] for arm, values in answers.predicted.items()}
-    groups = answers.groups[rows] if in_groups else np.arange(len(rows))
-    return Answers(answers.target[rows], groups, predicted, None if answers.folds is None else answers.folds[rows])
+    groups = answers.relations.groups[rows] if in_groups else np.arange(len(rows))
+    return Answers(answers.target[rows], Relations(groups), predicted, None if answers.folds is None else answers.folds[rows])
 
 
 # --- cross-validation -----------------------------------------------------------------------------------------------------
@@ -84,8 +85,8 @@ def test_a_model_that_knows_its_rows_by_heart_gains_nothing_from_copies() -> Non
     features, target, groups = draw_table()
     nearest = KNeighborsRegressor(1)
     arms = {CHALLENGER: (nearest, features), CHAMPION: (MEAN, features)}
-    together = cross_validate(arms, target, groups, folds=FOLDS, repeats=1, seed=0, workers=Workers(1))
-    apart = cross_validate(arms, target, np.arange(ROWS), folds=FOLDS, repeats=1, seed=0, workers=Workers(1))
+    together = cross_validate(arms, target, Relations(groups), folds=FOLDS, repeats=1, seed=0, workers=Workers(1))
+    apart = cross_validate(arms, target, Relations(np.arange(ROWS)), folds=FOLDS, repeats=1, seed=0, workers=Workers(1))
     assert np.abs(together.errors(CHALLENGER)).min() > 0
     assert (apart.errors(CHALLENGER) == 0).mean() > 0.3
 
@@ -93,7 +94,7 @@ def test_a_model_that_knows_its_rows_by_heart_gains_nothing_from_copies() -> Non
 def test_each_arm_learns_from_its_own_columns() -> None:
     features, target, groups = draw_table()
     arms = {CHALLENGER: (LINEAR, features), CHAMPION: (LINEAR, features[["b"]])}
-    answers = cross_validate(arms, target, groups, folds=FOLDS, repeats=1, seed=0, workers=Workers(1))
+    answers = cross_validate(arms, target, Relations(groups), folds=FOLDS, repeats=1, seed=0, workers=Workers(1))
     assert measure(answers).gain > 0.2
 
 
@@ -125,7 +126,7 @@ def test_repeats_are_drawn_with_different_seeds_of_the_estimators() -> None:
     features, target, groups = draw_table(12)  # as many groups as folds: every repeat deals the same folds
     tree = DecisionTreeRegressor(max_features=1)
     arms = {CHALLENGER: (tree, features), CHAMPION: (tree, features)}
-    answers = cross_validate(arms, target, groups, folds=6, repeats=4, seed=0, workers=Workers(1))
+    answers = cross_validate(arms, target, Relations(groups), folds=6, repeats=4, seed=0, workers=Workers(1))
     assert len({tuple(column) for column in answers.predicted[CHALLENGER].T}) > 1
 
 
@@ -196,7 +197,7 @@ def test_an_estimator_without_chance_is_only_cloned() -> None:
 @pytest.mark.parametrize("folds", [None, 4])
 def test_the_same_predictions_gain_nothing_for_sure(folds: int | None) -> None:
     answers = draw_answers(1, folds=folds)
-    same = Answers(answers.target, answers.groups, dict.fromkeys((CHALLENGER, CHAMPION), np.ones((80, 2))), answers.folds)
+    same = Answers(answers.target, answers.relations, dict.fromkeys((CHALLENGER, CHAMPION), np.ones((80, 2))), answers.folds)
     gain = measure(same)
     assert (gain.gain, gain.lower, gain.std_error, gain.interval_90) == (0, 0, 0, (0, 0))
     assert gain.corrected_std_error == (None if folds is None else 0)
@@ -205,7 +206,7 @@ def test_the_same_predictions_gain_nothing_for_sure(folds: int | None) -> None:
 def test_a_gain_is_the_difference_of_two_r2() -> None:
     target = np.array([1.0, 2.0, 3.0, 6.0])  # the mean is 3, the squares around it add up to 14
     challenger, champion = np.array([1.0, 2.0, 4.0, 6.0]), np.array([3.0, 2.0, 3.0, 4.0])
-    answers = Answers(target, np.arange(4), {CHALLENGER: challenger[:, None], CHAMPION: champion[:, None]})
+    answers = Answers(target, Relations(np.arange(4)), {CHALLENGER: challenger[:, None], CHAMPION: champion[:, None]})
     gain = measure(answers)
     assert gain.r2 == pytest.approx({CHALLENGER: 1 - 1 / 14, CHAMPION: 1 - 8 / 14})
     assert gain.gain == pytest.approx(7 / 14)
@@ -327,7 +328,7 @@ def test_a_gain_is_a_function_of_its_seed(seed: int) -> None:
 def test_the_unit_of_the_target_does_not_matter(seed: int, shift: float, scale: float) -> None:
     answers = draw_answers(seed)
     predicted = {arm: values * scale + shift for arm, values in answers.predicted.items()}
-    other = measure(Answers(answers.target * scale + shift, answers.groups, predicted, answers.folds), draws=50)
+    other = measure(Answers(answers.target * scale + shift, answers.relations, predicted, answers.folds), draws=50)
     gain = measure(answers, draws=50)
     assert (other.gain, other.lower) == pytest.approx((gain.gain, gain.lower), rel=1e-5, abs=1e-7)
 
@@ -348,9 +349,85 @@ def test_a_clear_gain_is_above_zero_and_none_is_not() -> None:
 def test_a_gain_depends_on_neither_unit_nor_origin_of_the_target(seed: int, unit: float, origin: float) -> None:
     answers = draw_answers(seed)
     predicted = {arm: unit * (values + origin) for arm, values in answers.predicted.items()}
-    moved = Answers(unit * (answers.target + origin), answers.groups, predicted, answers.folds)
+    moved = Answers(unit * (answers.target + origin), answers.relations, predicted, answers.folds)
     expected, found = measure(answers), measure(moved)
     rounding = max(1e-9, 1000 * np.finfo(float).eps * abs(origin))
     for name in ("gain", "lower", "bootstrap_std_error", "corrected_std_error", "r2", "interval_90"):
         assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=rounding, abs=rounding), name
     assert found.mae == pytest.approx({arm: unit * mae for arm, mae in expected.mae.items()}, rel=rounding)
+
+
+# --- clusters -------------------------------------------------------------------------------------------------------------
+
+
+def clustered(seed: int, count: int, rows: int = 80) -> Answers:
+    answers = draw_answers(seed, rows=rows, folds=None)
+    return Answers(answers.target, Relations(np.arange(rows) % count, "site"), answers.predicted)
+
+
+@few
+@given(seeds, st.integers(2, 40), st.floats(0.5, 0.9999))
+def test_the_limits_of_few_clusters_are_those_of_students_t(seed: int, count: int, level: float) -> None:
+    answers = clustered(seed, count)
+    plain = measure(Answers(answers.target, Relations(answers.relations.groups), answers.predicted))
+    gain = measure(answers, level=level)
+    assert gain.std_error == pytest.approx(plain.std_error * (count / (count - 1)) ** 0.5)
+    assert stats.t(count - 1).cdf((gain.gain - gain.lower) / gain.std_error) == pytest.approx(level)
+    assert (gain.distinct_rows, gain.unit) == (count, "groups by site")
+    assert gain.lower <= gain.gain - stats.norm.ppf(level) * plain.std_error + 1e-12
+
+
+def test_of_one_cluster_no_limit_is_known() -> None:
+    gain = measure(clustered(1, 1))
+    assert np.isnan(gain.lower)
+    assert np.isfinite(gain.gain)
+
+
+def test_folds_of_a_group_are_dealt_as_a_whole() -> None:
+    features, target, _ = draw_table()
+    arms = {CHALLENGER: (LINEAR, features), CHAMPION: (MEAN, features)}
+    site = np.arange(ROWS) % 6
+    answers = cross_validate(arms, target, Relations(site, "site"), folds=FOLDS, repeats=2, seed=0, workers=Workers(1))
+    assert answers.folds is not None
+    for repeat in range(2):
+        assert len(set(zip(site, answers.folds[:, repeat], strict=True))) == 6
+
+
+# --- time -----------------------------------------------------------------------------------------------------------------
+
+
+def test_over_time_the_past_alone_is_learned_from_and_the_earliest_rows_are_left_out() -> None:
+    features, target, _ = draw_table()
+    relations = Relations(np.arange(ROWS), times=np.arange(ROWS) // 2, embargo=1, time_column="day")
+    arms = {CHALLENGER: (LINEAR, features), CHAMPION: (MEAN, features)}
+    answers = cross_validate(arms, target, relations, folds=FOLDS, repeats=2, seed=0, workers=Workers(1))
+    assert answers.folds is not None
+    assert answers.left_out + len(answers.target) == ROWS
+    assert answers.relations.times is not None
+    for fold in range(FOLDS):
+        rows = answers.folds[:, 0] == fold
+        known = target[np.arange(ROWS) // 2 < answers.relations.times[rows].min() - 1]
+        np.testing.assert_allclose(answers.predicted[CHAMPION][rows, 0], known.mean())
+    gain = measure(answers)
+    assert (gain.rows, gain.left_out, gain.blocks) == (len(answers.target), answers.left_out, 11)
+    assert gain.unit == "distinct rows"
+
+
+def test_an_error_that_lasts_makes_a_gain_over_time_less_sure() -> None:
+    lasting = np.repeat(np.random.default_rng(0).normal(size=40), 5)
+    target = np.random.default_rng(1).normal(size=200)
+    predicted = {CHALLENGER: (target + lasting)[:, None], CHAMPION: (target + 1.2)[:, None]}
+    by_row = measure(Answers(target, Relations(np.arange(200)), predicted))
+    by_block = measure(Answers(target, Relations(np.arange(200), times=np.arange(200)), predicted))
+    assert by_block.std_error > 1.6 * by_row.std_error
+
+
+def test_of_groups_and_time_the_less_sure_one_counts() -> None:
+    answers = draw_answers(3, rows=120, folds=None)
+    site, day = np.arange(120) % 5, np.arange(120)
+    both, by_site, by_day = (
+        measure(Answers(answers.target, relations, answers.predicted))
+        for relations in (Relations(site, "site", times=day), Relations(site, "site"), Relations(day, times=day))
+    )
+    assert both.lower == min(by_site.lower, by_day.lower)
+    assert (both.unit, both.distinct_rows) == ("groups by site", 5)

@@ -11,6 +11,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
 from recipeline.config.rules import GuardRails
+from recipeline.data.relations import Relations
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers
 from recipeline.promotion.guard_rails import (
     LATENCY,
@@ -31,7 +32,7 @@ STRICT = GuardRails(mae=0.25, slice_mae=0.5, latency_ms=10)
 def test_slices_hold_their_limits_and_an_open_one_all_that_is_beyond() -> None:
     target = np.array([3.0, 4.0, 5.0, 6.0])
     errors = {CHALLENGER: np.array([1.0, 2.0, 3.0, 4.0]), CHAMPION: np.array([0.0, 0.0, -1.0, -1.0])}
-    answers = Answers(target, np.arange(4), {arm: (target + error)[:, None] for arm, error in errors.items()})
+    answers = Answers(target, Relations(np.arange(4)), {arm: (target + error)[:, None] for arm, error in errors.items()})
     limits = {"low": (None, 4.0), "middle": (4.0, 5.0), "high": (5.0, None), "one": (6.0, 6.0), "all": (None, None)}
     assert slice_errors(answers, limits) == {
         "low": ErrorsByArm(2, {CHALLENGER: 1.5, CHAMPION: 0.0}),

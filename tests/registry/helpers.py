@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 
 from recipeline.artifacts import TRAINING_ROWS, VERSION
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import training_rows
+from recipeline.data.relations import list_seen
 from recipeline.engine.local import Workers
 from recipeline.evaluation.results import RegisteredVersion
 from recipeline.registry.contest import Contest
@@ -98,7 +98,7 @@ class Arena:
         with open_run(self.store.client, "register", experiment, {}) as run:
             model_id, digests = log_model(model, run.id, seen[[*names]], packages={"sklearn"})
             run.add_model(model_id, digests)
-            run.save(TRAINING_ROWS, training_rows(seen[["a", "b"]]))
+            run.save(TRAINING_ROWS, list_seen(seen, self.recipe))
             run.save(VERSION, some(RegisteredVersion, {"tags": {"candidates_compared": 1}}))
         return register(self.store, model_id, run.id, register_run_id=run.id, **tags), model
 

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 
+from recipeline.artifacts import DATASET
 from recipeline.errors import UnavailableError
+from recipeline.tracking.runs import open_run
+from tests.conftest import as_recipe, small_recipe
 from tests.registry.helpers import NAME, Arena
 
 
@@ -35,3 +41,40 @@ def test_another_recipe_is_cross_validated_on_all_rows_each_on_its_own_columns(a
     evidence = arena.meet(challenger, champion).measure("recipe", model)
     assert (evidence.rows, evidence.folds, evidence.candidates) == (120, 3, 3)
     assert evidence.lower > 0
+
+
+def with_split(arena: Arena, **split: Any) -> Arena:
+    """Return the arena with rows of 12 sites, at 30 hours, and a split by them."""
+    arena.table["site"], arena.table["hour"] = np.arange(120) % 12, np.arange(120) // 4
+    with open_run(arena.store.client, "ingest", arena.store.experiment("toy"), {}) as ingest:
+        ingest.save(DATASET, arena.table)
+    arena.run.set_lineage({"ingest": ingest.id})
+    columns = {"a": {}, "b": {}, "y": {}, "site": {"role": "ignore"}, "hour": {"role": "ignore"}}
+    columns |= {name: {} for key, name in split.items() if key != "embargo"}
+    arena.recipe = as_recipe(small_recipe() | {"target": "y", "columns": columns, "split": split})
+    return arena
+
+
+def test_new_rows_of_a_known_group_are_no_evidence(arena: Arena) -> None:
+    arena = with_split(arena, group="site")
+    champion, _ = arena.enter(slice(0, 60, 6))  # rows of two sites
+    challenger, model = arena.enter(slice(1, 60, 6))  # of two others
+    gain = arena.meet(challenger, champion).measure("refresh", model)
+    assert (gain.rows, gain.distinct_rows, gain.unit) == (80, 8, "groups by site")
+
+
+def test_one_group_that_neither_model_knows_is_too_few(arena: Arena) -> None:
+    arena = with_split(arena, group="site")
+    champion, _ = arena.enter(slice(0, 11))
+    challenger, model = arena.enter(slice(0, 11))
+    with pytest.raises(UnavailableError, match="Got 10 rows of a single one of the groups by site"):
+        arena.meet(challenger, champion).measure("refresh", model)
+
+
+def test_over_time_rows_are_evidence_that_are_newer_than_all_that_either_model_learned_from(arena: Arena) -> None:
+    arena = with_split(arena, time="hour", embargo=2)
+    champion, _ = arena.enter(slice(0, 20))
+    challenger, model = arena.enter(slice(24, 61, 3))  # of the hours 6 to 15, and not all of them
+    gain = arena.meet(challenger, champion).measure("refresh", model)
+    assert gain.rows == (30 - 18) * 4
+    assert gain.blocks == 6

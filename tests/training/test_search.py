@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from recipeline.config.candidate import Search
 from recipeline.data.grouping import row_groups
-from recipeline.data.splits import deal_folds
+from recipeline.data.relations import Relations, deal_folds
 from recipeline.training.search import Found, search_params
 
 RIDGE = make_pipeline(StandardScaler(), Ridge())
@@ -56,7 +56,7 @@ def find(estimator: BaseEstimator, wines: pd.DataFrame, space: dict[str, Any], s
         as_search(space, **budget),
         features,
         wines["quality"].to_numpy(),
-        row_groups(features),
+        Relations(row_groups(features)),
         n_splits=3,
         seed=seed,
         seconds=seconds,

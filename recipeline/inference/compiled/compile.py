@@ -88,6 +88,8 @@ def _compile(model: BaseEstimator, columns: Columns | None, width: int, operatio
         return _compile_mean(model, [_compile(member, columns, width, operations) for member in model.estimators_])
     if type(model) is TransformedTargetRegressor and type(model.transformer_) is StandardScaler:
         return _compile_unscaled(_compile(model.regressor_, columns, width, operations), model.transformer_)
+    if type(model) is TransformedTargetRegressor and model.inverse_func in (np.expm1, np.exp, np.square):
+        return _compile_inverted(_compile(model.regressor_, columns, width, operations), model.inverse_func)
     if columns and not columns.are_numbers:
         raise UnknownKindError
     inside = _check_width(model, width, operations)
@@ -130,6 +132,17 @@ def _compile_unscaled(standardised: Compiled, scaler: StandardScaler) -> Compile
         return answer
 
     return replace(standardised, predict=predict)
+
+
+def _compile_inverted(changed: Compiled, inverse: np.ufunc) -> Compiled:
+    """Return a model of a function of the target as one of the target."""
+
+    def predict(rows: np.ndarray) -> np.ndarray:
+        answer: np.ndarray = inverse(changed.predict(rows))
+        return answer
+
+    # The last bit of an exponential may depend on how many are computed at once.
+    return replace(changed, predict=predict, exact=False)
 
 
 def _compile_mean(model: VotingRegressor, members: list[Compiled]) -> Compiled:

@@ -13,18 +13,20 @@ def make_card(results: Results) -> Card:
     """Return the card of a run of split."""
     audit = results.load(LEAK_AUDIT)
     leaked = audit.leaked_rows
+    kept = "".join(f", {key}: {name}" for key, name in audit.columns_of_split.items())
     verdict = f"{audit.train_rows:,} training rows and {audit.test_rows:,} test rows; " + (
         f"{leaked:,} of these have a twin in training, which makes scores optimistic."
         if leaked
         else "none of these has a twin in training."
     )
     facts: dict[str, Cell] = {
-        "Method": audit.method,
+        "Method": f"{audit.method}{kept}",
         "Training rows": audit.train_rows,
         "Test rows": audit.test_rows,
         "Test rows with a twin in training": leaked,
         "Test rows with a near twin in training": audit.near_rows,
         "The same in a plain random split": audit.random_split.leaked_rows,
+        **_group_facts(audit),
     }
     return Card(
         "split: training and test rows",
@@ -36,6 +38,19 @@ def make_card(results: Results) -> Card:
         ],
         tone="warning" if leaked or audit.warnings else "good",
     )
+
+
+def _group_facts(audit: LeakAudit) -> dict[str, Cell]:
+    """Return how test rows are related to training rows by group and time."""
+    named, plain, facts = audit.columns_of_split, audit.random_split, dict[str, Cell]()
+    if "group" in named:
+        facts[f"Test rows of a known group, by {named['group']}"] = audit.known_group_rows
+        facts[f"The same in a plain random split, by {named['group']}"] = plain.known_group_rows
+    if "time" in named:
+        facts[f"Test rows no newer than a training row, by {named['time']}"] = audit.older_rows
+        facts[f"The same in a plain random split, by {named['time']}"] = plain.older_rows
+        facts["Rows on neither side, for the embargo"] = audit.embargo_rows
+    return facts
 
 
 def _leaks(audit: LeakAudit) -> list[Block]:

@@ -28,8 +28,12 @@ def make_card(results: Results) -> Card:
     sections = [Section("Leaderboard", [_leaderboard(board)])]
     if len(board) > 1:
         sections.append(Section("Certainty of the ranking", [_resampled(board)]))
-    target = results.load(OUT_OF_FOLD)["target"].to_numpy(dtype=float)
-    predicted = results.load(OUT_OF_FOLD)[f"predicted {best.candidate}"].to_numpy(dtype=float)
+    every = results.load(OUT_OF_FOLD)
+    known = every.dropna(subset=[f"predicted {best.candidate}"])
+    early = len(every) - len(known)
+    left_out = f" The {early:,} earliest rows are left out: no fold predicts them." if early else ""
+    target = known["target"].to_numpy(dtype=float)
+    predicted = known[f"predicted {best.candidate}"].to_numpy(dtype=float)
     label = label_of(recipe)
     sections += [
         Section(
@@ -37,7 +41,7 @@ def make_card(results: Results) -> Card:
             [
                 Plot(
                     "out_of_fold",
-                    f"{best.candidate}: out-of-fold predictions of the training rows.{explain_points(len(target))}",
+                    f"{best.candidate}: out-of-fold predictions of the training rows.{left_out}{explain_points(len(target))}",
                     lambda: plot_predicted(target, predicted, label),
                     summarise_pairs(target, predicted),
                 )

@@ -32,9 +32,9 @@ _OTHERS_SET = ("Transfer-Encoding", "X-Content-Type-Options", "X-Request-ID")
 
 
 class HookedRequest(Request):
-    """The request of Flask's hooks and views: each may read its body.
+    """A request as Flask's hooks and views see it.
 
-    The limits of the service hold: the size of a body, and the time that it may take.
+    All of them may read its body, within the limits of the service.
     """
 
     @cached_property
@@ -110,7 +110,7 @@ class Application(Flask):
         """Do nothing: `failed` logs the error, with the request's ID."""
 
     def _look(self) -> bool:
-        """Whether Flask would call nothing but the application itself.
+        """Whether the fast path may be taken: Flask would call only the application.
 
         The first request decides it for all, and Flask refuses further registrations.
         """

@@ -136,7 +136,7 @@ class Gateway:
 
 
 def run(app: Callable[..., Any], environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
-    """Return the status line, headers and whole body of an answer."""
+    """Return the status line, the headers and the body of a WSGI application."""
     begun: list[Any] = []
     parts = app(environ, lambda *line: begun.extend(line))
     try:

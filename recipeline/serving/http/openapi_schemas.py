@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from recipeline.config.profile import Service as Settings
 from recipeline.data.numbers import LARGEST
-from recipeline.inference.model_info import Feature
 from recipeline.serving.kinds.every import KINDS
 from recipeline.serving.model.loading import ServedModel
+from recipeline.serving.rows.schema import Schema
 
 Json = dict[str, Any]
 
@@ -19,7 +19,7 @@ def ref(kind: str, name: str) -> Json:
 
 
 def schemas(settings: Settings, model: ServedModel | None) -> Json:
-    row = _row_schema(model.schema.features, settings) if model else _ANY_ROW
+    row = _row_schema(model.schema, settings) if model else _ANY_ROW
     cell = _CELL if model and all(it.is_numeric for it in model.schema.features) else _ANY_CELL
     rows = {"type": "array", "items": ref("schemas", "Row"), "minItems": 1, "maxItems": settings.max_rows}
     return {
@@ -44,14 +44,15 @@ _ANY_ROW: Json = {
 }
 
 
-def _row_schema(features: Sequence[Feature], settings: Settings) -> Json:
+def _row_schema(schema: Schema, settings: Settings) -> Json:
+    features = schema.features
     return {
         "type": "object",
         "properties": {
             it.name: KINDS.get(it.type, KINDS["number"]).schema(it, reject=settings.out_of_range == "reject") for it in features
         },
         "required": [feature.name for feature in features],
-        "additionalProperties": False,
+        "additionalProperties": bool(schema.others),  # what is in them is left alone, and which they are is not of interest
     }
 
 

@@ -45,15 +45,19 @@ _FEW = 100
 
 @dataclass(frozen=True)
 class Schema:
-    """The feature columns of a model in order, and the format of a CSV."""
+    """The feature columns of a model in order, and the format of a CSV.
+
+    Rows may have the columns `others` too; their values are ignored.
+    """
 
     features: tuple[Feature, ...]
     format: Format = PLAIN
+    others: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, info: ModelInfo) -> Schema:
         """Return the schema of a model's description (`model_info.json`)."""
-        return cls(info.features, info.csv)
+        return cls(info.features, info.csv, frozenset(info.other_columns))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -116,8 +120,8 @@ class Schema:
         ------
         UnreadableBody : it is not JSON.
         TooManyRows : there are more than `max_rows`.
-        BadRows : a row is not an object, has unknown, missing or repeated columns, or values that are not finite numbers; or
-            there is no row.
+        BadRows : a row is not an object, has unknown columns (neither the model's nor `others`), missing or repeated ones, or
+            values that are not finite numbers; or there is no row.
         """
         refuse_many_rows(body, self.names, max_rows)
         try:
@@ -228,7 +232,7 @@ class Schema:
         missing = [name for name in self.names if name not in row]
         for name in missing:
             faults.add(number, name, "is required", "nothing")
-        unknown = row.keys() - set(self.names) if len(row) + len(missing) > len(self.names) else set[str]()
+        unknown = row.keys() - set(self.names) - self.others if len(row) + len(missing) > len(self.names) else set[str]()
         faults.count += max(len(unknown) - LISTED_FAULTS, 0)  # a body may have a million, of which none is listed
         for name in islice(unknown, LISTED_FAULTS):
             shown = shorten(name)

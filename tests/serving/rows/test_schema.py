@@ -127,3 +127,21 @@ def test_whatever_bytes_are_sent_give_rows_faults_or_no_json(body: bytes) -> Non
     except (BadRows, TooManyRows, UnreadableBody):
         return
     assert found.shape[1] == 2
+
+
+@given(
+    st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda it: st.lists(it) | st.dictionaries(st.text(), it))
+)
+def test_a_column_that_is_no_feature_may_be_there_with_anything_in_it(value: Any) -> None:
+    schema = Schema((Feature("a"), Feature("b")), frozenset({"person"}))
+    row = {"a": 1, "b": 2}
+    assert parse([row | {"person": value}, row], schema).tolist() == [[1, 2], [1, 2]]
+    assert faults({**row, "person": value, "persom": 1}, schema) == [
+        (0, "persom", "must be one of the model's columns", "'persom'")
+    ]
+
+
+def test_a_description_says_which_columns_are_no_features() -> None:
+    info = {"features": [{"name": "a"}], "other_columns": ["person"]}
+    assert Schema.of(info).others == {"person"}
+    assert Schema.of({"features": [{"name": "a"}]}).others == set()

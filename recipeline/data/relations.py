@@ -1,0 +1,171 @@
+"""Relations of rows: groups, instants and weights, as splits and bootstraps need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import GroupKFold
+
+from recipeline.config.recipe import Recipe
+from recipeline.data.grouping import kind_of, training_rows, value_keys
+from recipeline.data.neighbours import join_neighbours
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A way to tell rows apart into pieces of evidence: a label for each row, of shape (rows,), and their name in the plural.
+
+    `is_clustered` says that a piece is more than a row and its copies, so that there may be few of them.
+    """
+
+    pieces: np.ndarray
+    unit: str
+    is_clustered: bool
+
+    @property
+    def count(self) -> int:
+        """The number of pieces."""
+        return len(np.unique(self.pieces))
+
+
+@dataclass(frozen=True)
+class Relations:
+    """How rows belong together: rows with equal `groups`, of shape (rows,), a uint64 or any other value each, are one.
+
+    `column` is the one that the recipe names for groups; empty where groups are copies of a row and nothing else. Where the
+    recipe names a time, `times`, of the same shape, decides what is on which side, `embargo` is how far sides are apart, and
+    `time_column` its name.
+    """
+
+    groups: np.ndarray
+    column: str = ""
+    times: np.ndarray | None = None
+    embargo: float = 0.0
+    time_column: str = ""
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Return the relations of some rows, by place or mask."""
+        times = None if self.times is None else self.times[rows]
+        return replace(self, groups=self.groups[rows], times=times)
+
+    def deal(self, n_splits: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (fit, score) row positions of folds that tear nothing apart, or, over time, that learn from the past alone."""
+        if self.times is not None:
+            return chain_folds(self.times, n_splits, self.embargo)
+        return deal_folds(self.groups, n_splits, seed)
+
+    def evidence(self) -> list[Evidence]:
+        """Return the pieces of evidence that the rows are: what a bootstrap draws.
+
+        Over time they are blocks of neighbouring instants, because what happens at one goes on at the next; where the recipe
+        names groups too, these as well: what is said of the rows must hold for both. Rows of a single instant have no blocks.
+        """
+        groups = self.by_group()
+        if self.times is None or np.ptp(self.times) == 0:
+            return [groups]
+        blocks = Evidence(block_times(self.times), f"blocks by {self.time_column}", is_clustered=True)
+        return [blocks, groups] if self.column else [blocks]
+
+    def by_group(self) -> Evidence:
+        """Return the pieces that rows are whatever their time: those of a group, or a row and its copies."""
+        return Evidence(self.groups, f"groups by {self.column}" if self.column else "distinct rows", bool(self.column))
+
+
+def relate_rows(table: pd.DataFrame, recipe: Recipe) -> Relations:
+    """Return how the rows of a table with the recipe's columns belong together."""
+    split = recipe.split
+    times = read_instants(table[split.time]) if split.time else None
+    return Relations(group_rows(table, recipe), split.group or "", times, split.embargo, split.time or "")
+
+
+def list_seen(train: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    """Return hashes of the training rows, as `training_rows` does, with groups and times where the recipe names them."""
+    split = recipe.split
+    times = read_instants(train[split.time]) if split.time else None
+    return training_rows(train[list(recipe.features)], train[split.group] if split.group else None, times)
+
+
+def weigh_rows(table: pd.DataFrame, recipe: Recipe) -> np.ndarray | None:
+    """Return how much each row counts, of shape (rows,) and above 0; None where all count the same."""
+    return None if recipe.weight is None else table[recipe.weight].to_numpy(dtype=float)
+
+
+def read_instants(values: pd.Series) -> np.ndarray:
+    """Return the values of a time column as float64, in the unit of `split.embargo`: of dates in seconds."""
+    return kind_of(values).as_numbers(values)
+
+
+def block_times(times: np.ndarray) -> np.ndarray:
+    """Return the number of the contiguous block that each row's instant is in.
+
+    Of n instants about n^(1/3) are in a block (Hall, Horowitz and Jing 1995, On blocking rules for the bootstrap with dependent
+    data), and blocks do not overlap (Carlstein 1986): a bootstrap of blocks is then one of whole clusters. The last block has
+    what is left over.
+    """
+    instants, place = np.unique(times, return_inverse=True)
+    length = max(1, int(len(instants) ** (1 / 3) + 1e-9))
+    blocks: np.ndarray = np.minimum(place // length, len(instants) // length - 1)
+    return blocks
+
+
+def chain_folds(times: np.ndarray, n_splits: int, embargo: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (fit, score) row positions of forward-chaining folds: each is scored by what was there before it.
+
+    The instants are cut into one block more than folds, of about equally many rows; the earliest is learned from only. A row
+    less than `embargo` before a block is not learned from. There are fewer folds where there are too few instants.
+    """
+    instants, place, sizes = np.unique(times, return_inverse=True, return_counts=True)
+    blocks = min(n_splits, len(instants) - 1) + 1
+    before = np.cumsum(sizes) - sizes
+    block = before * blocks // len(times)
+    if len(np.unique(block)) < blocks:  # an instant has more rows than a block
+        block = np.repeat(np.arange(blocks), [len(part) for part in np.array_split(instants, blocks)])
+    for number in range(1, blocks):
+        start = instants[block == number][0]
+        yield np.flatnonzero(times < start - embargo), np.flatnonzero(block[place] == number)
+
+
+def group_rows(table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
+    """Return one uint64 per row: rows of one group are on one side of every split.
+
+    These are copies of a row, with `split.tolerance` also its neighbours, and with `split.group` all rows of a group. Groups
+    that have a copy in common are one.
+    """
+    copies = join_neighbours(table[list(recipe.features)], recipe.split.tolerance)
+    return join_groups(value_keys(table[recipe.split.group]), copies) if recipe.split.group else copies
+
+
+def join_groups(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return one of `keys` per row, the same for rows that are linked by equal keys or by equal `others`.
+
+    A joined group is named by the least of its keys, so that one more row in it leaves its name as it is.
+    """
+    known, group = np.unique(keys, return_inverse=True)
+    _, other = np.unique(others, return_inverse=True)
+    size = len(known) + int(other.max(initial=-1)) + 1
+    links = coo_array((np.ones(len(keys)), (group, len(known) + other)), shape=(size, size))
+    _, component = connected_components(links, directed=False)
+    # The keys are sorted, so the first of a component is its least.
+    _, least, place = np.unique(component[: len(known)], return_index=True, return_inverse=True)
+    joined: np.ndarray = known[least][place][group]
+    return joined
+
+
+def deal_folds(groups: np.ndarray, n_splits: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (fit, score) row positions of folds of whole groups, drawn by `seed`.
+
+    Folds have as many rows as the groups allow: the largest group goes first, each to the fold with the fewest rows.
+    """
+    unique, group = np.unique(groups, return_inverse=True)
+    # Without its own shuffling, which deals groups and not rows; groups of one size are dealt in the order of their numbers.
+    shuffled = np.random.default_rng(seed).permutation(len(unique))[group]
+    yield from GroupKFold(n_splits).split(shuffled, groups=shuffled)

@@ -1,0 +1,66 @@
+"""Columns that look as if rows belonged together, or came one after the other, where the recipe does not say so."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from recipeline.config.recipe import Recipe
+from recipeline.data.grouping import kind_of
+
+#: Words in a column's name that are about a point in time; in the plural they are about a duration.
+_TIMES = re.compile(r"\b(date|time|datetime|timestamp|epoch|year|yr|quarter|month|week|day)\b")
+
+#: Of fewer different values nothing is said.
+_FEW = 5
+
+
+def find_unnamed(table: pd.DataFrame, recipe: Recipe) -> list[str]:
+    """Return a sentence for each feature that looks like a group or a time, with the key to set.
+
+    The table is in the order of its file. Nothing is said where the recipe has such a key, nor of a column with a role:
+    somebody has thought about it.
+    """
+    if recipe.split.named:
+        return []
+    found = []
+    for name in recipe.features:
+        values = kind_of(table[name]).as_numbers(table[name])
+        if recipe.columns[name].role is not None or len(np.unique(values)) < _FEW:
+            continue
+        if table[name].dtype.kind == "M":
+            found.append(f"Column '{name}' holds times. {_as_time(name)}")
+        elif _TIMES.search(re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name).lower()):
+            found.append(f"Column '{name}' is a time by its name. {_as_time(name)}")
+        elif _is_in_blocks(values):
+            found.append(
+                f"Column '{name}' numbers blocks of rows. Where a block is of one person, device or place, "
+                f"set split.group: {name} to keep it on one side; where it is a measurement, columns.{name}.role: feature."
+            )
+        elif _is_monotone(values):
+            found.append(
+                f"Column '{name}' only rises or falls from row to row, as a time or a row number does. {_as_time(name)}"
+            )
+    return found
+
+
+def _as_time(name: str) -> str:
+    return (
+        f"To test on the newest rows, set split.time: {name}; where it is a row number, columns.{name}.role: id; where it is a "
+        "measurement, role: feature."
+    )
+
+
+def _is_in_blocks(values: np.ndarray) -> bool:
+    """Whether whole numbers come in blocks: each in one place, and twice there on average."""
+    if not (np.isfinite(values).all() and (values == np.rint(values)).all()):
+        return False
+    blocks, distinct = 1 + int(np.count_nonzero(np.diff(values))), len(np.unique(values))
+    return blocks == distinct and 2 * distinct <= len(values)
+
+
+def _is_monotone(values: np.ndarray) -> bool:
+    steps = np.diff(values)  # NaN is neither
+    return bool((steps >= 0).all() or (steps <= 0).all())

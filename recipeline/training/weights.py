@@ -1,0 +1,61 @@
+"""Fits in which some rows count more than others, and estimators that take no weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import VotingRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
+
+from recipeline.config.recipe import Recipe
+from recipeline.errors import UsageError
+
+
+def fit_weighted(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, weights: np.ndarray | None) -> BaseEstimator:
+    """Return `model`, fitted; with `weights`, of shape (rows,) and above 0, each row counts as much as its own.
+
+    They are divided by their mean: in another unit they make the same model, also where an estimator sets them against a
+    penalty. In a Pipeline the last step has them, in a mean of models each member.
+    """
+    if weights is None:
+        return model.fit(features, target)
+    if isinstance(model, VotingRegressor):
+        model.estimators_ = [fit_weighted(clone(member), features, target, weights) for _, member in model.estimators]
+        model.feature_names_in_ = np.asarray(features.columns, dtype=object)
+        return model
+    return model.fit(features, target, **_as_parameter(model, weights / weights.mean()))
+
+
+def _as_parameter(model: BaseEstimator, weights: np.ndarray) -> dict[str, np.ndarray]:
+    if isinstance(model, Pipeline):
+        name, last = model.steps[-1]
+        return {f"{name}__{key}": value for key, value in _as_parameter(last, weights).items()}
+    if isinstance(model, TransformedTargetRegressor):
+        return _as_parameter(model.regressor, weights)
+    return {"sample_weight": weights}
+
+
+def takes_weights(model: Any) -> bool:
+    """Whether `fit` of an estimator, of the last step of a Pipeline, or of all members of a mean, takes weights of rows."""
+    if isinstance(model, Pipeline):
+        return takes_weights(model.steps[-1][1])
+    if isinstance(model, TransformedTargetRegressor):
+        return takes_weights(model.regressor)
+    if isinstance(model, VotingRegressor):
+        return all(takes_weights(member) for _, member in model.estimators)
+    return bool(has_fit_parameter(model, "sample_weight"))
+
+
+def check_weights(recipe: Recipe, name: str, estimator: BaseEstimator) -> None:
+    """Raise UsageError where the recipe has a column of weights and the candidate takes none."""
+    if recipe.weight is not None and not takes_weights(estimator):
+        raise UsageError(
+            f"{recipe.at(f'candidates.{name}')} must take weights of rows: columns.{recipe.weight}.role is weight.",
+            got=f"'{recipe.candidates[name].estimator}', which takes none",
+            fix="Take another estimator, or let the column have another role.",
+        )
