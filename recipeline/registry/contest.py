@@ -176,7 +176,8 @@ class Contest:
     def _unseen(self, table: pd.DataFrame, champion: ModelVersion) -> np.ndarray:
         """Return a mask of the rows that neither model learned from.
 
-        With `split.group` they are of groups that neither learned from. With `split.time` they are later than all that either learned from, by more than the embargo.
+        With `split.group` they are of groups that neither learned from. With `split.time` they are later than all that
+        either learned from, by more than the embargo.
         """
         seen = pd.concat([self._training_rows(version) for version in (self.challenger, champion)])
         unseen: np.ndarray = ~np.isin(row_groups(table[list(self.recipe.features)]), seen.iloc[:, 0])
