@@ -187,7 +187,7 @@ def test_rollback_refuses_a_version_that_answers_differently(served: Project) ->
     shutil.copy(model_folder(served, "3") / "model.skops", model_folder(served, "1") / "model.skops")
     outcome = served.run("rollback", version="1")
     assert outcome.exit_code == 6
-    assert "must be there and whole" in outcome.stderr
+    assert "has changed or is truncated" in outcome.stderr
     assert str(served.production().version) == "2"
     assert any("Version 1" in finding["what"] and "model.skops" in finding["what"] for finding in broken(served))
 
