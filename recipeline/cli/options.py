@@ -37,9 +37,9 @@ def session_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class SettingOption(click.Option):
-    """An option whose default is a setting; `--help` shows its value.
+    """An option whose default is a setting of the recipe or the profile.
 
-    The value is that of recipe.yaml and profiles/local.yaml of the project in the working folder.
+    `--help` shows its value in this project.
     """
 
     def __init__(self, *args: Any, setting: Callable[[Recipe, Profile], str], **kwargs: Any) -> None:
@@ -47,7 +47,10 @@ class SettingOption(click.Option):
         self._setting = setting
 
     def get_help_extra(self, ctx: click.Context) -> click.types.OptionHelpExtra:
-        """Return the default with its value, if the project's files are valid."""
+        """Return the default with its value in this project.
+
+        The value is left out without a project, or if its files have faults.
+        """
         extra = super().get_help_extra(ctx)
         found = _settings()
         if found and self.show_default:
@@ -57,7 +60,7 @@ class SettingOption(click.Option):
 
 @functools.cache
 def _settings() -> tuple[Recipe, Profile] | None:
-    """Return the default recipe and profile; None if a file is invalid."""
+    """Return the settings of a command without options; None if unavailable."""
     from recipeline.config.profile import load_profile
     from recipeline.config.recipe import load_recipe
 

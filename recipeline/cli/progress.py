@@ -21,7 +21,7 @@ _QUIET, _BEAT = 1.0, 0.1
 class _Line:
     """The last line of a stream, which may be overwritten.
 
-    `text` shows how far the work is, `name` is the step or command at work.
+    `text` is the progress that it shows, `name` the work that it is of.
     """
 
     def __init__(self, stream: TextIO | None = None, overwrites: bool | None = None) -> None:
@@ -57,9 +57,9 @@ class _Line:
             self._shown = self.text = ""
 
     def beat(self, seconds: float) -> None:
-        """Show how long the command has worked, after a second without output.
+        """Show the duration of the work if its line is silent for a second.
 
-        After ten seconds where the stream is no terminal.
+        Ten seconds without a terminal.
         """
         with self._lock:
             quiet, is_live = time.monotonic() - self._changed, self.is_live
@@ -85,7 +85,7 @@ class Progress:
         self._next_tick: float | None = None
 
     def begin(self, name: str, reason: str = "") -> None:
-        """Show that the step `name` begins, and the reason."""
+        """Show that the step `name` begins, and why."""
         self._line.name = name
         self.say(f"{name}: {reason}" if reason else name)
 
@@ -126,9 +126,9 @@ class Progress:
 
 @contextmanager
 def heartbeat(name: str) -> Iterator[None]:
-    """Show that `name` is at work while the block has no output for a second.
+    """Show that `name` is at work whenever the block is silent for a second.
 
-    For ten seconds where stderr is no terminal.
+    Ten seconds without a terminal.
     """
     started, over = time.monotonic(), threading.Event()
     before = _STDERR.name

@@ -242,7 +242,7 @@ def _unpack(source: Path, database: Path, artifacts: Path, tick: Callable[[str],
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
     """Write a regular file of the archive below `folder`.
 
-    Without the filters of tarfile: Python 3.11 has them from 3.11.4 on.
+    The filters of tarfile are not in every Python 3.11.
     """
     content, path = archive.extractfile(member), folder / member.name
     assert content is not None
