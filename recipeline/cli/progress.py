@@ -85,7 +85,7 @@ class Progress:
         self._next_tick: float | None = None
 
     def begin(self, name: str, reason: str = "") -> None:
-        """Show that the step `name` begins, and the reason."""
+        """Show that the step `name` begins, and why."""
         self._line.name = name
         self.say(f"{name}: {reason}" if reason else name)
 
