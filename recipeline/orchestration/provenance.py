@@ -31,8 +31,8 @@ class StepRunState:
 class Provenance:
     """The provenance of a version, as `why` shows it.
 
-    `tags` has all facts about it, `before` is the version before it. `created` is in milliseconds since 1970; `differences` are a
-    line each.
+    `tags` has all facts about it, `before` is the version before it. `created` is in milliseconds since 1970; `differences`
+    are a line each.
     """
 
     name: str
