@@ -21,7 +21,7 @@ from recipeline.tracking.tags import PREFIX, bare
 
 @dataclass(frozen=True)
 class StepRunState:
-    """A run of a version's lineage; `state` is `active`, `deleted` or `gone`."""
+    """A run of a version's lineage: ID and state (`active`, `deleted` or `gone`)."""
 
     run_id: str
     state: str
@@ -31,8 +31,8 @@ class StepRunState:
 class Provenance:
     """The provenance of a version, as `why` shows it.
 
-    `tags` has all facts about it, `before` is the version before it. `created` is in milliseconds since 1970; `differences`
-    are a line each.
+    `tags` has all facts, `before` is the version before it. `created` is in milliseconds since 1970; `differences` are a line
+    each.
     """
 
     name: str

@@ -1,4 +1,7 @@
-"""Promotion of a challenger: the decision on it, carried out while the champion it was held against is still there."""
+"""Promotion of a challenger: decision, and its execution under the lock.
+
+The champion must still be the one that the challenger was compared with.
+"""
 
 from __future__ import annotations
 
@@ -35,14 +38,14 @@ def promote_version(
     say: Callable[[str], None],
     advance: Callable[[str, int, int], None],
 ) -> tuple[ModelVersion, Decision]:
-    """Decide on the version `number` and carry the decision out; return the version, as it stands then, and the decision.
+    """Decide on the version `number` and carry out the decision; return both.
 
-    To measure takes up to minutes in which others may change the champion: then it is decided again. The decision is an
+    The measurement takes up to minutes in which others may change the champion: then the decision is repeated. It is an
     artifact of `run`, and its sha256 the evidence of the ledger's entry.
 
     Raises
     ------
-    UnavailableError : the version, its rows, or the model of a champion that stays are not there.
+    UnavailableError : the version, its rows, or the model of a champion that stays are not available.
     """
     while True:
         challenger, champion = registry.version(number), registry.champion()

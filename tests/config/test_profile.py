@@ -32,3 +32,24 @@ def test_a_path_to_a_file_is_taken_from_the_working_folder(tmp_path: Path) -> No
     assert find_profile("sub/mine.yml", ROOT / "profiles", tmp_path) == tmp_path / "sub/mine.yml"
     with pytest.raises(UsageError, match="must consist of letters"):
         find_profile("sub/my own.yaml", ROOT / "profiles", tmp_path)
+
+
+PROFILE = "store: {tracking_uri: 'sqlite:///a.db'}\ndata: "
+
+
+def test_a_query_is_the_data_of_a_profile_with_its_secrets_from_the_environment(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f"{PROFILE}{{sql: {{url: 'postgresql://joe:${{SECRET}}@host/db', query: select 1}}}}", encoding="utf-8")
+    profile = load_profile(path, {"SECRET": "Zq7x"})
+    assert profile.data == "sql"
+    assert profile.sql is not None
+    assert profile.sql.url == "postgresql://joe:Zq7x@host/db"
+
+
+@pytest.mark.parametrize("data", ["{sql: {url: 'postgresql://joe:${SECRET}@host/db'}}", "{sql: {url: '${SECRET}', query: a}}"])
+def test_a_query_that_cannot_be_is_refused_without_its_secret(tmp_path: Path, data: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f"{PROFILE}{data}", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"sql\.(query|url)") as error:
+        load_profile(path, {"SECRET": "Zq7x"})
+    assert "Zq7x" not in str(error.value)

@@ -19,6 +19,13 @@ from tests.config.helpers import Change, assert_refused
         (lambda c: c["data"]["download"].update(sha256="abc"), ["data.download.sha256", "pattern"]),
         (lambda c: c["data"].update(loader={"path": "a.b"}), ["a download or a loader, not both"]),
         (lambda c: c["data"].update(synthetic="draw"), ["'data.synthetic'", "pattern"]),
+        (lambda c: c["data"].update(encoding="klingon"), ["'data.encoding'", "an encoding that Python knows"]),
+        (lambda c: c["data"].update(encoding="base64"), ["'data.encoding'", "an encoding that Python knows"]),
+        (lambda c: c["data"].update(separator=";;"), ["'data.separator'", "pattern"]),
+        (lambda c: c["data"].update(decimal=";"), ["'data.decimal'", "'.' or ','"]),
+        (lambda c: c["data"].update(separator=",", decimal=","), ["'separator' and 'decimal' must differ"]),
+        (lambda c: c["data"].update(thousands="."), ["'data.thousands' is not a known key"]),
+        (lambda c: c["data"].update(sql={"url": "a", "query": "b"}), ["'data.sql.url'", "pattern"]),
     ],
 )
 def test_a_table_that_cannot_be_is_refused(tmp_path: Path, change: Change, words: list[str]) -> None:

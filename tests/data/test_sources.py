@@ -11,6 +11,7 @@ from sklearn.datasets import load_diabetes
 from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
 from recipeline.data import uris
+from recipeline.data.reading.formats import Format
 from recipeline.data.sources import check_source, fetch_download, read_source
 from recipeline.data.uris import NoConnectionError
 from recipeline.errors import DataError, UnavailableError, UsageError
@@ -178,3 +179,22 @@ def test_a_path_through_a_file_is_a_data_error(tmp_path: Path, recipe: Recipe) -
     (tmp_path / "a.csv").write_bytes(WINES)
     with pytest.raises(DataError, match="does not exist"):
         read_source("a.csv/b.csv", recipe, folder=tmp_path, cache=tmp_path)
+
+
+def test_a_file_that_changes_between_its_digest_and_its_rows_is_refused(tmp_path: Path, recipe: Recipe) -> None:
+    (tmp_path / "a.csv").write_bytes(WINES)
+    source = read_source("a.csv", recipe, folder=tmp_path, cache=tmp_path)
+    assert source.sha256 == hashlib.sha256(WINES).hexdigest()
+    source.require_unchanged()
+    (tmp_path / "a.csv").write_bytes(WINES + b"1;2\n")
+    with pytest.raises(DataError, match="must not change while it is read"):
+        source.require_unchanged()
+
+
+def test_a_loader_is_read_as_the_recipe_writes_its_text(tmp_path: Path) -> None:
+    loader = {"path": "sklearn.datasets.load_diabetes", "params": {"as_frame": True, "scaled": False}}
+    recipe = with_data(loader=loader, decimal=",", encoding="latin-1")
+    source = read_source("auto", recipe, folder=tmp_path, cache=tmp_path)
+    table = source.files[0].open(["age", "bmi"], Format.of(recipe.data))
+    first = next(table.file.pieces()).rows.to_pylist()[0]
+    assert (first["age"], first["bmi"]) == ("59,0", "32,1")

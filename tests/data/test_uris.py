@@ -257,7 +257,7 @@ def test_no_door_shows_the_password_of_an_address(tmp_path: Path, password: str)
             said.append(read_source(data, as_recipe(content), folder=tmp_path, cache=tmp_path).notice)
         except RecipelineError as error:
             said.append(str(error))
-    said.append(Source("odd", url, b"").origin)
+    said.append(Source("odd", url, []).origin)
     said.append(unwritable(url, f"could not connect to {url}").sentence)
     assert all(said)
     assert not [words for words in said if "Zq7x" in words or "Kw9v" in words]

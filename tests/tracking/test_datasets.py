@@ -10,6 +10,7 @@ from sqlalchemy import event
 
 from recipeline.artifacts import TEST, TRAIN
 from recipeline.config.recipe import Recipe
+from recipeline.data.folders import RowPath
 from recipeline.data.sources import Source
 from recipeline.tracking._compat import engines_of
 from recipeline.tracking.datasets import EVALUATION, TRAINING, log_dataset, log_rows
@@ -19,6 +20,12 @@ from recipeline.tracking.store import Store
 from tests.conftest import as_recipe, small_recipe
 from tests.toys import ROWS
 from tests.tracking.helpers import new_run
+
+
+def content(folder: Path) -> list[RowPath]:
+    """Return the one file of a source."""
+    (folder / "rows").write_bytes(b"content")
+    return [RowPath(folder / "rows", "rows")]
 
 
 @pytest.fixture
@@ -31,7 +38,7 @@ def small() -> Recipe:
 
 
 def test_the_table_is_the_input_of_its_run_with_its_name_target_and_digest(run: StepRun, tmp_path: Path) -> None:
-    source = Source("file", str(tmp_path / "a.csv"), b"content")
+    source = Source("file", str(tmp_path / "a.csv"), content(tmp_path))
     log_dataset(run, ROWS, small(), source)
     (found,) = run.client.get_run(run.id).inputs.dataset_inputs
     assert (found.dataset.name, found.dataset.digest) == ("toy", source.sha256[:32])
@@ -40,14 +47,16 @@ def test_the_table_is_the_input_of_its_run_with_its_name_target_and_digest(run: 
 
 
 @pytest.mark.parametrize("origin", ["runs:/0123/a.csv", "custom.red_wine.draw", "nosuch://place/a.csv"])
-def test_where_mlflow_has_no_word_for_the_source_the_address_is_kept_as_it_is(run: StepRun, origin: str) -> None:
-    log_dataset(run, ROWS, small(), Source("file", origin, b"content"))
+def test_where_mlflow_has_no_word_for_the_source_the_address_is_kept_as_it_is(
+    run: StepRun, origin: str, tmp_path: Path
+) -> None:
+    log_dataset(run, ROWS, small(), Source("file", origin, content(tmp_path)))
     (found,) = run.client.get_run(run.id).inputs.dataset_inputs
     assert origin in found.dataset.source
 
 
-def test_no_secret_of_an_address_is_kept(run: StepRun) -> None:
-    log_dataset(run, ROWS, small(), Source("file", "https://me:secret@host.example/a.csv?key=secret", b"content"))
+def test_no_secret_of_an_address_is_kept(run: StepRun, tmp_path: Path) -> None:
+    log_dataset(run, ROWS, small(), Source("file", "https://me:secret@host.example/a.csv?key=secret", content(tmp_path)))
     (found,) = run.client.get_run(run.id).inputs.dataset_inputs
     assert "secret" not in found.dataset.source
     assert "host.example/a.csv" in found.dataset.source
@@ -56,7 +65,7 @@ def test_no_secret_of_an_address_is_kept(run: StepRun) -> None:
 def test_of_two_processes_that_log_the_same_dataset_at_once_both_succeed(store: Store, run: StepRun, tmp_path: Path) -> None:
     """Each looks, finds nothing, and inserts: the other one inserts in between."""
     other = StepRun(new_run(store), "ingest", store.client, "1", reader=Reader(store.client))
-    source = Source("file", str(tmp_path / "a.csv"), b"content")
+    source = Source("file", str(tmp_path / "a.csv"), content(tmp_path))
     engine = next(engines_of(store.client))
     inserted: list[str] = []
 
