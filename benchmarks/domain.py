@@ -59,7 +59,7 @@ def simulate(draws: int, rows: int, change: Change) -> Outcome:
         live = change(later[random.permutation(len(later))[:rows]], train, random)
         said = measure_domain(train, live, seed=seed)
         if said:
-            found.append((said["auc"], said["p_value"]))
+            found.append((said.auc, said.p_value))
     auc, p_value = np.array(found).T
     return Outcome(auc, p_value)
 

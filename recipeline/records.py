@@ -1,4 +1,4 @@
-"""Records: frozen dataclasses, and the plain values of JSON that they are written as and read from.
+"""Records: frozen dataclasses, read from and written as plain JSON values.
 
 A key is a field's name, without the underscore that keeps a field from being a Python keyword (`from_`).
 """
@@ -30,7 +30,7 @@ LEFT_OUT = {"left out": True}
 
 
 class RecordError(ValueError):
-    """Plain values that are no such record: a key is missing, or its value is of another kind."""
+    """Plain values that do not fit the record: a missing key or a wrong type."""
 
 
 def read_record(kind: Callable[..., T], values: object) -> T:
@@ -48,7 +48,10 @@ def read_record(kind: Callable[..., T], values: object) -> T:
 
 
 def to_plain(value: object) -> Any:
-    """Return records, at any depth of mappings and sequences, as plain values; times in ISO 8601, anything else as it is."""
+    """Return records at any depth as plain values; times in ISO 8601.
+
+    Mappings and sequences are followed; other values are unchanged.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return {
             key: to_plain(found)
@@ -69,7 +72,10 @@ def key_of(name: str) -> str:
 
 @cache
 def _keys(kind: type) -> tuple[tuple[str, str, Any], ...]:
-    """Return the name and the key of each field, and the value that is left out, MISSING where none is."""
+    """Return the name, the key and the omitted value of each field.
+
+    The value is MISSING where none is omitted.
+    """
     return tuple((it.name, key_of(it.name), _default(it) if it.metadata == LEFT_OUT else MISSING) for it in fields(kind))
 
 
@@ -79,7 +85,10 @@ def _default(it: Field[Any]) -> Any:
 
 @cache
 def _reader(hint: Any) -> _Read:
-    """Return the function that makes a value of a type of plain ones, told where they are."""
+    """Return a function that builds a value of a type from plain values.
+
+    It takes their position for error messages.
+    """
     origin, args = get_origin(hint), get_args(hint)
     if hint is Any:
         return lambda value, _: value

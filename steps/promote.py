@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def choose_policy(session: Session, promote: str) -> Policy:
-    """Return the policy `promote`; if empty, the profile's. Raises UsageError for an unknown one."""
+    """Return the policy `promote` or the profile's; UsageError if unknown."""
     return cast(Policy, choose_word("promote", promote, get_args(Policy), default=session.profile.promote))
 
 

@@ -55,7 +55,7 @@ def work(session: Session, run: StepRun) -> str:
         registry.describe(number, card.as_description())
     if not is_new and session.reader.faults(str(version.tags.get(VersionTags.REGISTER_RUN_ID))):
         # Whoever made the version was stopped before its run was whole: the rows are to be found in this one.
-        registry.note(number, {"register_run_id": run.id})
+        registry.note(number, {VersionTags.REGISTER_RUN_ID: run.id})
     run.save(VERSION, RegisteredVersion(**vars(verdict), name=registry.name, version=number, new=is_new, tags=facts))
     run.tag(model_version=number)
     run.show(params={"best_candidate": verdict.candidate, "model_version": number}, title=f"register · v{number}")

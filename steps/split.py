@@ -19,12 +19,7 @@ METHODS = get_args(Split.model_fields["method"].annotation)
 
 
 def choose_method(recipe: Recipe, method: str) -> str:
-    """Return `method`; if empty, the recipe's.
-
-    Raises
-    ------
-    UsageError : there is no such method.
-    """
+    """Return `method` or the recipe's; UsageError if unknown."""
     return choose_word("The split method", method, METHODS, default=recipe.split.method)
 
 

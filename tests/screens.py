@@ -21,10 +21,10 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page
 from playwright.sync_api import TimeoutError as Late
-from recipeline.data.tables import read_table
 
 from recipeline.artifacts import CARD
 from recipeline.config.recipe import load_recipe
+from recipeline.data.schema import validate_table
 from recipeline.data.sources import read_source
 from tests.browser import start_chromium
 from tests.conftest import ROOT, Project
@@ -56,7 +56,7 @@ def make_project(folder: Path) -> Project:
     """Return a project of this checkout's recipe; its rows are WINE_DATA's, or the built-in sample."""
     recipe = load_recipe(ROOT / "recipe.yaml", {})
     source = read_source(os.environ.get("WINE_DATA", "") or "synthetic", recipe, folder=ROOT, cache=folder)
-    project = Project(folder, read_table(source.content, columns=list(recipe.columns), origin=source.origin))
+    project = Project(folder, validate_table(source.open(recipe), recipe, origin=source.origin))
     project.draws = True
     shutil.copy(ROOT / "recipe.yaml", project.recipe_path)
     return project

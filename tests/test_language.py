@@ -18,11 +18,7 @@ LEFT = (
     "recipeline/data",
     "recipeline/evaluation",
     "recipeline/inference",
-    "recipeline/monitoring",
     "recipeline/promotion",
-    "recipeline/registry",
-    "recipeline/serving/http",
-    "recipeline/tracking",
     "recipeline/training",
 )
 FOLDERS = ("recipeline", "steps", "custom")

@@ -37,14 +37,20 @@ def session_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class SettingOption(click.Option):
-    """An option whose default is a setting of the recipe or the profile: `--help` shows what it is in this project."""
+    """An option whose default is a setting of the recipe or the profile.
+
+    `--help` shows its value in this project.
+    """
 
     def __init__(self, *args: Any, setting: Callable[[Recipe, Profile], str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._setting = setting
 
     def get_help_extra(self, ctx: click.Context) -> click.types.OptionHelpExtra:
-        """Return the default with its value in this project; without it where there is none, or its files have faults."""
+        """Return the default with its value in this project.
+
+        The value is left out without a project, or if its files have faults.
+        """
         extra = super().get_help_extra(ctx)
         found = _settings()
         if found and self.show_default:
@@ -54,7 +60,7 @@ class SettingOption(click.Option):
 
 @functools.cache
 def _settings() -> tuple[Recipe, Profile] | None:
-    """Return the settings that a command has without options; None where they cannot be had."""
+    """Return the settings of a command without options; None if unavailable."""
     from recipeline.config.profile import load_profile
     from recipeline.config.recipe import load_recipe
 

@@ -19,7 +19,10 @@ _QUIET, _BEAT = 1.0, 0.1
 
 
 class _Line:
-    """The last line of a stream, which may be overwritten: `text` is what it shows of the work, `name` whose work that is."""
+    """The last line of a stream, which may be overwritten.
+
+    `text` is the progress that it shows, `name` the work that it is of.
+    """
 
     def __init__(self, stream: TextIO | None = None, overwrites: bool | None = None) -> None:
         self._stream, self._overwrites = stream, overwrites
@@ -54,7 +57,10 @@ class _Line:
             self._shown = self.text = ""
 
     def beat(self, seconds: float) -> None:
-        """Show for how long the work goes on already: where nothing was shown for a second, or ten where it is no terminal."""
+        """Show the duration of the work if its line is silent for a second.
+
+        Ten seconds without a terminal.
+        """
         with self._lock:
             quiet, is_live = time.monotonic() - self._changed, self.is_live
             if is_live and quiet >= _QUIET:
@@ -79,7 +85,7 @@ class Progress:
         self._next_tick: float | None = None
 
     def begin(self, name: str, reason: str = "") -> None:
-        """Show that the step `name` begins, and why."""
+        """Show that the step `name` begins, and the reason."""
         self._line.name = name
         self.say(f"{name}: {reason}" if reason else name)
 
@@ -120,7 +126,10 @@ class Progress:
 
 @contextmanager
 def heartbeat(name: str) -> Iterator[None]:
-    """Show, wherever the block shows nothing for a second (ten where there is no terminal), that `name` is at work."""
+    """Show that `name` is at work whenever the block is silent for a second.
+
+    Ten seconds without a terminal.
+    """
     started, over = time.monotonic(), threading.Event()
     before = _STDERR.name
     _STDERR.wipe()

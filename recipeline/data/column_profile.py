@@ -11,11 +11,10 @@ from recipeline.data.results import ColumnProfile, Correlations, DescribedColumn
 
 
 def describe_columns(table: pd.DataFrame, recipe: Recipe) -> ColumnProfile:
-    """Return the column profile: rows, distinct rows, rank correlations, and what is known of each column.
+    """Return the column profile: rows, distinct rows, correlations, and columns.
 
-    Per column: type, unit, missing, and what its kind describes (`recipeline.data.kinds`). Correlations are of the columns that
-    are numbers. NaN is left out everywhere; None is what there is no value of: a mean of nothing, a correlation with a column
-    that does not vary.
+    Per column: type, unit, missing, distinct, mean, std, quantiles, and a histogram of BINS equal bins, or one. NaN is left out
+    everywhere; None is an undefined value, such as the mean of no values or a correlation with a constant column.
     """
     numeric = [name for name, column in recipe.columns.items() if KINDS[column.type].is_numeric]
     correlations = table[numeric].corr(method="spearman").to_numpy()

@@ -1,4 +1,7 @@
-"""Which files the paths of rows stand for: themselves, or the tables in a folder, of which none is left out without a word."""
+"""The tables of a path: a file, or all files of a folder.
+
+No file of a folder is ignored silently.
+"""
 
 from __future__ import annotations
 
@@ -50,13 +53,13 @@ def list_files(paths: Sequence[Path], data: str) -> list[RowPath]:
 
 
 def find_files(path: Path) -> list[Path]:
-    """Return the file `path`, or the CSV and Parquet files in the folder `path` at any depth, in the order of their paths.
+    """Return the file `path`, or all CSV and Parquet files below a folder, sorted.
 
-    Left out are files and folders whose names begin with ``.`` or ``_``, as markers and checksums do; nothing else is.
+    Files and folders whose names begin with ``.`` or ``_``, as markers and checksums do, are left out; no others are.
 
     Raises
     ------
-    DataError : there is none, or something else is in the folder, or its partitions hold a column in their names.
+    DataError : there is none, or another kind of file is in the folder, or its partitions hold a column in their names.
     """
     if not path.is_dir():
         if path.is_file():
@@ -80,7 +83,12 @@ def find_files(path: Path) -> list[Path]:
 
 
 def _walk(folder: Path, root: Path) -> Iterator[Path]:
-    """Yield the tables in `folder`, a part of `root`. Raises DataError as `find_files` does."""
+    """Yield the tables in `folder`, a part of `root`.
+
+    Raises
+    ------
+    DataError : as `find_files`.
+    """
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith((".", "_")):
             continue

@@ -37,13 +37,19 @@ def row_groups(features: pd.DataFrame) -> np.ndarray:
 
 
 def as_numbers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a data frame with every column as float64: equal for equal values of this frame, in their order."""
+    """Return a data frame with every column as float64, in the order of values.
+
+    Equal values of this frame are equal.
+    """
     columns = {name: kind_of(frame[name]).as_numbers(frame[name]) for name in frame.columns}
     return pd.DataFrame(columns, index=frame.index)
 
 
 def kind_of(column: pd.Series) -> Kind:
-    """Return the kind of a column of a data frame, by its type: numbers have one key, whatever their kind."""
+    """Return the kind of a column of a data frame, by its type.
+
+    Numbers have one key, whatever their kind.
+    """
     if pd.api.types.is_datetime64_dtype(column.dtype):
         return KINDS["datetime"]
     return KINDS["number" if pd.api.types.is_numeric_dtype(column.dtype) else "category"]

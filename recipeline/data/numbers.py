@@ -1,4 +1,7 @@
-"""Fields to numbers, for every way that rows come in: what reads as a number, what is missing, and which types hold numbers."""
+"""Fields as numbers: which text is a number, which is missing, which types.
+
+It is used for every format of rows.
+"""
 
 from __future__ import annotations
 
@@ -27,22 +30,25 @@ _LONGEST_TEXT = 40
 
 
 def holds_numbers(kind: pa.DataType) -> bool:
-    """Whether a column of this type can be read as numbers; times, for instance, could be converted, and are refused."""
+    """Whether a column of this type can be read as numbers.
+
+    Times could be converted and are refused.
+    """
     if pa.types.is_dictionary(kind):
         return holds_numbers(kind.value_type)
     return any(is_one(kind) for is_one in (*NUMERIC_TYPES, *TEXT_TYPES))
 
 
 def read_numbers(values: pa.Array, name: str, na: Sequence[str] = (), *, decimal: str = ".") -> tuple[np.ndarray, np.ndarray]:
-    """Return `values` of the column `name` as float64, NaN where they are no numbers, and which of them are missing.
+    """Return `values` of the column `name` as float64, and a mask of missing ones.
 
-    Text is a number where it reads as one, with its fraction behind `decimal`, spaces around it aside. Missing are: null, NaN
-    in a column of floats, text that is empty, and the words `na`; one that reads as a number stands for that number in columns
+    Other values that are not numbers are NaN. Text is a number if it reads as one, spaces around it aside. Missing are:
+    null, NaN in a column of floats, empty text, and the words `na`; one that reads as a number means that number in columns
     of any type. A number beyond LARGEST in size is infinite.
 
     Raises
     ------
-    DataError : the column is of a type that holds no numbers.
+    DataError : the column is of a type without numbers.
     """
     if not holds_numbers(values.type):
         raise DataError(f"The column '{name}' must hold numbers.", got=f"the type {values.type}", fix="Convert it.")
@@ -68,7 +74,10 @@ def missing_codes(na: Sequence[str]) -> list[float]:
 
 
 def show_field(value: object, *, is_number: bool = False) -> str:
-    """Return a field as an error shows it: nothing, a number as it is, other text in quotes; the start of a long one."""
+    """Return a field for an error message: a number plain, text in quotes.
+
+    An empty field is "nothing"; long text is truncated.
+    """
     if value is None or value != value or (isinstance(value, str) and not value.strip()):  # noqa: PLR0124 - NaN
         return "nothing"
     text = str(value) if len(str(value)) <= _LONGEST_TEXT else f"{str(value)[:_LONGEST_TEXT]}…"

@@ -1,4 +1,4 @@
-"""The one way in which rows are read: files of any size, in pieces of Arrow batches. Out of a CSV a value is the text it is."""
+"""Files of rows of any size, read in pieces; CSV values are text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _COMPRESSED_SUFFIXES = (".gz", ".bz2", ".zst", ".xz")
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Return a file's name without the suffixes of tables and compression, and the former in lower case ("": none)."""
+    """Return a file's name without suffixes, and the table's suffix in lower case.
+
+    Suffixes are those of tables and compression; "": none.
+    """
     path = Path(name)
     if path.suffix.lower() in _COMPRESSED_SUFFIXES:
         path = path.with_suffix("")
@@ -26,13 +29,12 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def open_rows(path: Path, wanted: Sequence[str], label: str, format: Format = PLAIN) -> RowFile:
-    """Return the CSV (its separator, encoding and compression are detected) or Parquet file at `path`.
+    """Return the CSV or Parquet file at `path`; separator and compression detected.
 
     Parameters
     ----------
-    wanted : names that the header is expected to hold; they decide which separator a CSV uses.
+    wanted : names that are expected in the header; they decide which separator a CSV uses.
     label : names the file in errors.
-    format : how a CSV is written where it does not say so itself.
 
     Raises
     ------
@@ -51,11 +53,11 @@ def open_rows(path: Path, wanted: Sequence[str], label: str, format: Format = PL
 
 
 def content_digest(path: Path, label: str) -> str:
-    """Return the sha256 of a file's content, in hex: the same whether it is compressed or not.
+    """Return the sha256 of a file's decompressed content, in hex.
 
     Raises
     ------
-    DataError : it cannot be read, or is compressed and cut off.
+    DataError : it is compressed and truncated.
     """
     digest = hashlib.sha256()
     with as_data_error(label, "utf-8"), decompressed(path) as stream:

@@ -1,4 +1,7 @@
-"""Types of what is known of the rows: column profile and leak audit. No library is imported to read one."""
+"""Types of the column profile and the leak audit.
+
+No library is imported to read one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from recipeline.data.kinds.described import DescribedValues
 
 @dataclass(frozen=True, kw_only=True)
 class DescribedColumn(DescribedValues):
-    """What is known of a column."""
+    """The profile of a column."""
 
     type: str
     unit: str
@@ -19,7 +22,7 @@ class DescribedColumn(DescribedValues):
 
 @dataclass(frozen=True)
 class Correlations:
-    """Spearman's rank correlation of each pair of columns; None where one of them does not vary."""
+    """Spearman's rank correlations of pairs of columns; None for a constant one."""
 
     columns: tuple[str, ...]
     spearman: tuple[tuple[float | None, ...], ...]
@@ -27,7 +30,7 @@ class Correlations:
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """What is known of a table, as column_profile.json has it."""
+    """The profile of a table, as in column_profile.json."""
 
     rows: int
     distinct_rows: int
@@ -37,7 +40,7 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class Twins:
-    """Rows of a split, and how many test rows have a twin among the training rows: equal features, or nearly so."""
+    """Rows of a split, and the numbers of test rows with a twin and near twin."""
 
     train_rows: int
     test_rows: int
@@ -48,7 +51,7 @@ class Twins:
 
 @dataclass(frozen=True)
 class Memory:
-    """R2 of a model that learns rows by heart: of all test rows, of those with a twin in training, and of the others."""
+    """R2 of a model that memorises rows: all test rows, with a twin, without."""
 
     r2: float
     r2_with_twin: float
@@ -57,7 +60,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class ColumnDistance:
-    """How far a column's distributions in training and test rows are apart (Kolmogorov-Smirnov, with its p).
+    """The Kolmogorov-Smirnov distance of a column's training and test rows.
 
     `limit` is the distance that one column in 20 reaches by chance; means are of numbers, else None.
     """
@@ -72,9 +75,9 @@ class ColumnDistance:
 
 @dataclass(frozen=True)
 class LeakAudit(Twins):
-    """What a split does to the figures, as leak_audit.json has it; `random_split` is what a plain random one would do.
+    """The audit of a split, as in leak_audit.json.
 
-    `memory` is None where too few test rows have a twin to tell.
+    `random_split` is the audit of a plain random one. `memory` is None where too few test rows have a twin.
     """
 
     method: str

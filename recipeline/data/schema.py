@@ -1,4 +1,4 @@
-"""The table schema that a recipe declares, and the violations of it, all at once and in row order."""
+"""The schema of a recipe's table, and all its violations in row order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ _FILE, _FIELDS = "file", ("row", "column", "rule", "got")
 
 
 class SchemaViolations(DataError):
-    """The table breaks the recipe's schema; `table` has one row per fault: row, column, rule, got (of several files: file)."""
+    """Violations of the recipe's schema.
+
+    `table` has one row per fault: row, column, rule, got.
+    """
 
     def __init__(self, table: pd.DataFrame, origin: str, lines: Sequence[str]) -> None:
         self.table = table
@@ -36,21 +39,20 @@ class SchemaViolations(DataError):
 def validate_table(
     table: pd.DataFrame | pa.Table | Sequence[Table], recipe: Recipe, *, origin: str, is_all: bool = True
 ) -> pd.DataFrame:
-    """Return rows as the recipe declares them: its columns in its order, each of its kind's type; an integer target is int64.
+    """Return `table` with the recipe's columns in order, as float64.
 
-    Files are read piece by piece: beside the typed columns, one piece of them is in memory as it was read.
+    An integer target is int64.
 
     Parameters
     ----------
-    table : the files of a source, or a table in memory, which is left as it is.
+    table : any frame; not changed.
     origin : names the source in errors.
-    is_all : whether it is all that is learned from; else it may have few rows, and one target.
+    is_all : the table has all training rows; else it may have few rows, and one target value.
 
     Raises
     ------
-    SchemaViolations : a column is missing or unknown, a line is no row, or a value is of another kind, missing, or breaks a
-        rule of its column.
-    DataError : no rows or too few, or all rows have the same target.
+    SchemaViolations : a column is missing or unknown, or a value is text, missing, infinite, not whole, or out of range.
+    DataError : too few rows, or all rows have the same target.
     """
     check = _Check(recipe, _as_files(table, origin))
     for file in check.files:

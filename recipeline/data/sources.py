@@ -1,6 +1,6 @@
-"""Where the rows come from: the recipe's download, loader or query, its synthetic sample, paths, or a URI.
+"""Sources of rows: a recipe's download, loader or sample, a path, or a URI.
 
-Every source ends as files with a digest: what was hashed is what is read, and a file that changes meanwhile is refused.
+Every source ends as bytes with a digest, read once: the bytes that are hashed are the bytes that are parsed.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Source:
 
     @property
     def sha256(self) -> str:
-        """The digest of the rows, in hex: that of the one file's content, or of the lines of the digests of several."""
+        """The digest of the bytes, in hex."""
         return self.parts[0] if len(self.parts) == 1 else hashlib.sha256("\n".join(self.parts).encode()).hexdigest()
 
     @property
@@ -141,7 +141,7 @@ def read_source(
 
 
 def is_named(data: str, recipe: Recipe) -> bool:
-    """Whether `data` is the name of one of the recipe's sources; else it is a path or a URI."""
+    """Whether `data` names one of the recipe's sources; else it is a path or URI."""
     download = recipe.data.download
     return data in ("auto", SYNTHETIC, SQL, download.name if download else "")
 
@@ -153,7 +153,10 @@ def check_source(data: str, recipe: Recipe, *, folder: Path) -> None:
 
 
 def _automatic(recipe: Recipe, cache: Path) -> Source:
-    """Return the recipe's own rows; the synthetic sample only where there is a download and no connection."""
+    """Return the recipe's own rows.
+
+    The synthetic sample is used only if there is a download and no connection.
+    """
     data = recipe.data
     if data.loader:
         content = _call(data.loader.path, data.loader.params, recipe, "data.loader.path")
@@ -220,7 +223,10 @@ def _spooled(kind: str, origin: str, content: bytes, notice: str = "") -> Source
 
 
 def _call(path: str, params: dict[str, Any], recipe: Recipe, key: str) -> bytes:
-    """Return the table that the function at `path` makes, as a CSV that the recipe reads; the recipe names it at `key`."""
+    """Return the table that the function at `path` makes, as CSV bytes.
+
+    `where` begins its error messages.
+    """
     where = recipe.at(key)
     try:
         table = import_object(path, where=where)(**params)
@@ -242,16 +248,16 @@ def _fetch_uri(uri: str, seconds: float) -> Source:
 
 
 def fetch_download(download: Download, cache: Path, *, seconds: float = DOWNLOAD_SECONDS) -> bytes:
-    """Return the bytes of the download, from `cache` where they are there and whole, else from the network.
+    """Return the bytes of the download, from `cache` if intact, else by HTTP.
 
-    A cached file that does not match the digest is never used: it is fetched again. What arrives is checked, then moved into
-    the cache in one step; a cache that cannot be written is no failure.
+    A cached file that does not match the digest is never used: it is downloaded again. New bytes are checked, then moved into
+    the cache in one step; a read-only cache is no error.
 
     Raises
     ------
     DataError : the server's file does not match the pinned digest.
     NoConnectionError : no answer within `seconds` in all.
-    UnavailableError : the server says no.
+    UnavailableError : the server refuses.
     """
     path = cache / f"{download.sha256}{Path(urlsplit(redact(download.url)).path).suffix}"
     try:
@@ -276,7 +282,7 @@ def fetch_download(download: Download, cache: Path, *, seconds: float = DOWNLOAD
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Write `path` so that it is there whole or not at all; without a word where the cache is not writable."""
+    """Write `path` whole or not at all; ignore a read-only cache."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent)

@@ -39,7 +39,7 @@ _OPEN_SCHEMES = frozenset({"file:", "models:", "runs:", "sqlite:"})
 
 
 class NoConnectionError(UnavailableError):
-    """The server could not be reached at all, or not in time; `reason` says why in a few words."""
+    """The server could not be reached, or not in time; `reason` is short."""
 
     def __init__(self, reason: str, url: str = "", parameter: str = "data") -> None:
         self.reason = reason
@@ -51,11 +51,11 @@ class NoConnectionError(UnavailableError):
 
 
 def copy_uri(uri: str, folder: Path, *, parameter: str = "data", seconds: float = 0.0) -> Path:
-    """Fetch what is at a URI that requests, MLflow or pandas can read into `folder`; return its path.
+    """Download a URI of requests, MLflow or pandas into `folder`; return its path.
 
     Raises
     ------
-    UnavailableError : it cannot be reached, or not within `seconds` (0: a minute). The sentence names the `parameter`.
+    UnavailableError : it cannot be reached, or not within `seconds` (0: a minute). The message names the `parameter`.
     """
     path = folder / "fetched"
     if uri.lower().startswith(("http://", "https://")):
@@ -95,10 +95,10 @@ def _is_known_to_mlflow(uri: str) -> bool:
 
 
 def redact(uri: str) -> str:
-    """Return `uri` without what may hold credentials: user, password, parameters, query and fragment; a path as it is.
+    """Return `uri` without user, password, parameters, query and fragment.
 
-    People type passwords unescaped. Where it cannot be told whether a mark is of the password or ends the path, nothing but
-    the scheme is left: a shorter address is no loss, a part of a password is.
+    They may contain credentials; a path is unchanged. People type passwords unescaped: if it is ambiguous whether a mark
+    belongs to the password or ends the path, only the scheme is kept.
     """
     found = _PARTS.fullmatch(uri)
     if not found:
@@ -114,7 +114,10 @@ def redact(uri: str) -> str:
 
 
 def scrub(text: str, uri: str) -> str:
-    """Return what a library says of `uri`, without what `redact` leaves out of it, escaped or not."""
+    """Return a library's message on `uri` without the parts that `redact` removes.
+
+    They are removed escaped or not.
+    """
     found = _PARTS.fullmatch(uri)
     if not found or redact(uri) == uri:
         return text
@@ -125,7 +128,10 @@ def scrub(text: str, uri: str) -> str:
 
 
 def within(seconds: float, work: Callable[[float], None], parameter: str = "data") -> None:
-    """Do `work`, given up on after `seconds`: a name look-up has no time limit of its own."""
+    """Do `work` in a thread, abandoned after `seconds`.
+
+    A name look-up has no time limit of its own.
+    """
     result: list[BaseException | None] = []
 
     def call() -> None:
@@ -145,7 +151,10 @@ def within(seconds: float, work: Callable[[float], None], parameter: str = "data
 
 
 def fetch(url: str, deadline: float, body: BinaryIO, parameter: str = "data") -> None:
-    """Write the body at `url` into `body`, in a few attempts that all end by `deadline` (of the monotonic clock)."""
+    """Write the body at `url` into `body`, in a few attempts until `deadline`.
+
+    The deadline is of the monotonic clock.
+    """
     reason = ""
     for attempt in range(ATTEMPTS):
         left = deadline - time.monotonic()

@@ -1,4 +1,4 @@
-"""The absolute gates: what a model must reach on the test rows to be registered at all."""
+"""The absolute gates: test scores that a model must reach to be registered."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ REJECTED = "REJECTED"
 
 
 def judge(scores: Scores, mean_predictor: Scores, gates: Gates) -> tuple[str, tuple[Criterion, ...]]:
-    """Return VALIDATED where every criterion of `gates` holds, else REJECTED, and each criterion with its value.
+    """Return the verdict, VALIDATED or REJECTED, with each criterion's value.
+
+    VALIDATED requires all criteria of `gates`.
 
     Parameters
     ----------
-    scores, mean_predictor : on the test rows, of the model, and of always predicting the training mean.
+    scores, mean_predictor : r2, rmse and mae on the test rows of the model, and of predicting the training mean.
     """
     criteria = [_criterion(c.metric, getattr(scores, c.metric), c.threshold) for c in gates.validation_criteria]
     if gates.beats_mean_predictor:
@@ -30,7 +32,7 @@ def _criterion(metric: str, value: float, threshold: float) -> Criterion:
 
 
 def failures(verdict: Verdict) -> list[str]:
-    """Return a line for each criterion that does not hold: what it asks, and what was measured."""
+    """Return a line for each failed criterion: the requirement and the value."""
     return [
         f"{c.metric} must be {c.rule} {c.threshold:.4g}. Got {c.value:.4g} instead." for c in verdict.criteria if not c.passed
     ]

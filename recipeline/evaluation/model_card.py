@@ -1,4 +1,4 @@
-"""The model card of a version: what it is for, what it was made from, how good it is, and where it fails.
+"""The model card of a version: purpose, origin, quality and limitations.
 
 After Mitchell et al. (2019), "Model Cards for Model Reporting". One text, for the registry's description and for the page.
 """
@@ -42,7 +42,7 @@ class Part:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What whoever wants to use a model must know."""
+    """The model card as sections of text."""
 
     parts: tuple[Part, ...]
     #: One line, which lists of versions show.

@@ -1,4 +1,7 @@
-"""Types of what evaluation finds: metrics, verdict, diagnosis and inspection. No library is imported to read one."""
+"""Types of the results of evaluation: metrics, verdict, diagnosis, inspection.
+
+No library is imported to read one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from recipeline.records import LEFT_OUT
 
 @dataclass(frozen=True)
 class Scores:
-    """R2, root mean squared and mean absolute error on the test rows, the errors in the target's unit."""
+    """R2, root mean squared and mean absolute error on the test rows.
+
+    Errors are in the target's unit.
+    """
 
     r2: float
     rmse: float
@@ -19,7 +25,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class CandidateScores(Scores):
-    """Scores on the test rows, and the mean and standard deviation of R2 over the folds of the training rows."""
+    """Test scores of a candidate, and the mean and standard deviation of its CV R2."""
 
     cv_mean_score: float
     cv_std: float
@@ -27,7 +33,10 @@ class CandidateScores(Scores):
 
 @dataclass(frozen=True)
 class MeasuredInterval:
-    """How the interval of a level does on the test rows: the share inside it, its mean width in the target's unit."""
+    """The interval on the test rows: level, coverage, and mean width.
+
+    The width is in the target's unit.
+    """
 
     level: float
     coverage: float
@@ -47,7 +56,7 @@ class GradeErrors:
 
 @dataclass(frozen=True)
 class Grades:
-    """How predictions do as whole grades: quadratic weighted kappa of the rounded ones, errors per true grade."""
+    """Grade metrics: weighted kappa of rounded predictions, errors per grade."""
 
     quadratic_kappa: float
     per_grade: tuple[GradeErrors, ...]
@@ -70,7 +79,10 @@ class Best(Scores):
 
 @dataclass(frozen=True)
 class Leaks:
-    """What copies are worth: R2 by candidate on the test rows with a twin in training, and without; None: not defined."""
+    """Effect of twins: R2 by candidate on test rows with a twin, and without.
+
+    None: not defined.
+    """
 
     leaked_rows: int
     r2_with_twin: Mapping[str, float | None]
@@ -95,7 +107,10 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Criterion:
-    """A gate and what was measured: `value` must be `rule` (at least, at most, below) `threshold`."""
+    """A gate and its value: `value` must be `rule` `threshold`.
+
+    The rule is at least, at most or below.
+    """
 
     criterion: str
     metric: str
@@ -107,7 +122,10 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the best candidate passes the recipe's gates (VALIDATED or REJECTED), its run and model, and each criterion."""
+    """The verdict on the best candidate, its run and model, and each criterion.
+
+    VALIDATED or REJECTED by the recipe's gates.
+    """
 
     candidate: str
     run_id: str
@@ -118,7 +136,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class RegisteredVersion(Verdict):
-    """The verdict on a registered version, as version.json has it: `new` or there before, and its tags without prefix."""
+    """The registered version, as in version.json.
+
+    `new`: it was created by this run. Tags are without prefix.
+    """
 
     name: str
     version: str
@@ -128,7 +149,7 @@ class RegisteredVersion(Verdict):
 
 @dataclass(frozen=True)
 class RangeErrors:
-    """Errors of test rows of about the same prediction, and the share of them inside the interval."""
+    """Errors and coverage of test rows with similar predictions."""
 
     from_: float
     to: float
@@ -151,7 +172,7 @@ class SliceErrors:
 
 @dataclass(frozen=True)
 class FeatureCoverage:
-    """The share of test rows inside the interval where a feature's values are in a range, or are one value."""
+    """Coverage of test rows whose feature is in a range or has one value."""
 
     feature: str
     from_: str | float | bool
@@ -162,7 +183,10 @@ class FeatureCoverage:
 
 @dataclass(frozen=True)
 class WorstRow:
-    """A test row by its place in the data set (0 is the first), what is predicted of it, and its values; None: missing."""
+    """A test row by its index in the data set, its prediction and its values.
+
+    The first row is 0; None: missing.
+    """
 
     row: int
     predicted: float
@@ -171,7 +195,10 @@ class WorstRow:
 
 @dataclass(frozen=True)
 class Importance:
-    """How much R2 drops when a feature's values are shuffled among the rows: mean and standard deviation over shuffles."""
+    """The permutation importance of a feature: mean and standard deviation.
+
+    It is the drop of R2 when the feature's values are shuffled.
+    """
 
     feature: str
     mean: float
@@ -180,7 +207,7 @@ class Importance:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Where and why the best candidate errs, as diagnosis.json has it."""
+    """The errors of the best candidate and its feature importance: diagnosis.json."""
 
     by_predicted: tuple[RangeErrors, ...]
     slices: tuple[SliceErrors, ...]
@@ -191,7 +218,10 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """R2 by the number of rows learned from: of these rows (`train`) and of the fold's others (`test`), one by fold."""
+    """R2 by number of training rows, one list by fold for each.
+
+    `train`: on these rows; `test`: on the fold's held-out rows.
+    """
 
     rows: tuple[int, ...]
     train: tuple[tuple[float, ...], ...]
@@ -224,7 +254,10 @@ class Dependence:
 
 @dataclass(frozen=True)
 class Inspection:
-    """A closer look at the best candidate, as inspection.json has it; `dependence` is by feature."""
+    """The detailed inspection of the best candidate, as in inspection.json.
+
+    `dependence` is by feature.
+    """
 
     split_method: str
     learning_curve: LearningCurve

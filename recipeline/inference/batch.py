@@ -1,4 +1,4 @@
-"""Predictions for files of any size: rows checked, predicted and written piece by piece, in bounded memory."""
+"""Predictions for files of any size, piece by piece in bounded memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ ROW, FAULT, FILE = "row", "fault", "file"
 
 @dataclass
 class Tally:
-    """What became of the rows: read, rejected, per feature predicted beyond what the model has seen; the first faults."""
+    """The counts of a prediction: rows read, rejected and out of range; first faults.
+
+    Out of range: predicted rows per feature with values outside of the training range.
+    """
 
     rows: int = 0
     rejected: int = 0
@@ -36,7 +39,7 @@ class Tally:
 
     @property
     def predicted(self) -> int:
-        """The number of rows that were predicted."""
+        """The number of predicted rows."""
         return self.rows - self.rejected
 
     @property
@@ -59,7 +62,10 @@ class BadRowsError(DataError):
 
 @dataclass(frozen=True)
 class Job:
-    """What is predicted by whom, where to, and where bad rows go (None: they stop it)."""
+    """A prediction of tables: model, output, and the file for bad rows.
+
+    Without such a file (None) bad rows stop it.
+    """
 
     tables: Sequence[Table]
     asked: Asked
@@ -68,12 +74,14 @@ class Job:
     origin: str
 
     def run(self, report: Callable[[int], None]) -> Tally:
-        """Predict all rows, and return what became of them; `report` is told how many are done.
+        """Predict all rows and return their counts.
+
+        `report` is called with the number of rows done.
 
         Raises
         ------
-        DataError : a file is broken, has other columns than it must, or no file has rows.
-        BadRowsError : there are bad rows, and nowhere for them to go.
+        DataError : a file is broken or has the wrong columns, or no file has rows.
+        BadRowsError : there are bad rows, and no file for them.
         UnavailableError : the output cannot be written.
         """
         for table in self.tables:
@@ -122,14 +130,17 @@ class Job:
             write(self._answered(rows, numbers))
 
     def _answered(self, rows: pa.RecordBatch, numbers: np.ndarray) -> pa.RecordBatch:
-        """Return rows as they were, with their predictions; out of text into Parquet, features become the numbers they are."""
+        """Return rows with their predictions.
+
+        From text into Parquet, features become numbers.
+        """
         columns = list(rows.columns)
         for place, values in zip(self._features_as_numbers, numbers.T, strict=False):
             columns[place] = pa.array(values, from_pandas=True)
         return self._as_batch([*columns, *self.asked.answer(numbers)], self.output, self._layout)
 
     def _rejected(self, checked: Checked, piece: Piece, table: Table, faults: Iterable[Fault]) -> pa.RecordBatch:
-        """Return the bad rows whole, in order, with their numbers and what is wrong with them."""
+        """Return the bad rows in order, with their numbers and faults."""
         texts: dict[int, str] = {}
         for fault in faults:
             texts[fault.row] = f"{texts[fault.row]} {fault.text}" if fault.row in texts else fault.text
@@ -165,7 +176,7 @@ class Job:
 
     @cached_property
     def _features_as_numbers(self) -> list[int]:
-        """The places of the features that are text and become numbers; none where text stays text."""
+        """The positions of text features that become numbers; empty if text stays."""
         schema = self.tables[0].file.layout.schema
         places = [self._columns.index(name) for name in self.asked.names]
         return places if is_parquet(self.output) and schema.types == [pa.string()] * len(schema) else []
@@ -188,7 +199,10 @@ class Job:
         return [*names, (ROW, pa.int64()), (FAULT, pa.string())]
 
     def _check_columns(self, table: Table) -> None:
-        """Raise DataError where a table lacks a feature, has a column that is to be added, or others than the first one."""
+        """Raise DataError if a table has the wrong columns.
+
+        It lacks a feature, has a column that is to be added, or differs from the first table.
+        """
         found = table.file.columns
         missing = compare_names(found, self.asked.names, may_have_others=True)
         if missing:

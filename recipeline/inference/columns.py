@@ -1,4 +1,7 @@
-"""The columns of a model: rows as the data frame that it takes, and as a matrix of float64 codes."""
+"""The columns of a model: rows as its data frame and as a matrix of codes.
+
+Codes are float64.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from recipeline.inference.model_info import Feature, ModelInfo, describe_feature
 
 @dataclass(frozen=True)
 class Columns:
-    """The features of a model, in its order; codes are those of `recipeline.inference.kinds`."""
+    """The features of a model in order, with the codes of `inference.kinds`."""
 
     features: tuple[Feature, ...]
 
@@ -57,7 +60,7 @@ class Columns:
         return pd.DataFrame(columns, columns=list(self.names))
 
     def matrix(self, frame: pd.DataFrame) -> np.ndarray:
-        """Return the features of a data frame as codes of shape (rows, features), C-contiguous."""
+        """Return the features of a data frame as codes (rows, features), C-contiguous."""
         if self.are_numbers:
             return np.array(frame[list(self.names)], dtype=np.float64, order="C")
         return np.column_stack([it.kind.encode(frame[it.name], it) for it in self.features])

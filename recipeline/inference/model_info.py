@@ -1,4 +1,4 @@
-"""What whoever serves a model must know of it besides its file: columns, ranges, an example row, and how sure it is."""
+"""The description of a model: columns, ranges, sample row and interval."""
 
 from __future__ import annotations
 
@@ -25,12 +25,9 @@ Value = str | float | bool | None
 
 @dataclass(frozen=True)
 class Feature:
-    """A column that the model takes: what is possible at all (`min`, `max`), and what the model has seen; None: not known.
+    """A feature of a model: possible range (`min`, `max`) and training range.
 
-    `na` are the words that stand for a missing value, `decimal` is the mark before the fraction of a number that is text. `min`
-    and `max` are of numbers; `train_min` and `train_max` are codes, as `recipeline.inference.kinds` defines them for a `type`.
-    `values` are all that a category may have, `categories` those that it had, with their `counts`; `quantiles` are of numbers,
-    by their share; `has_time` is of dates: whether a training row's has a time.
+    None: unknown. `na` are the words for a missing value.
     """
 
     name: str
@@ -52,7 +49,7 @@ class Feature:
 
     @cached_property
     def kind(self) -> Kind:
-        """The implementation of its type; that of a number where the type is of a newer version."""
+        """The implementation of its type; a type of a newer version is a number."""
         return KINDS.get(self.type, KINDS["number"])
 
     @property
@@ -67,7 +64,7 @@ class Feature:
 
     @cached_property
     def missing_codes(self) -> list[float]:
-        """The numbers that stand for a missing value."""
+        """The numbers that mean a missing value."""
         return missing_codes(self.na)
 
     def is_missing_word(self, value: object) -> bool:
@@ -79,27 +76,27 @@ class Feature:
 
     @property
     def low(self) -> float:
-        """The least value of the training rows; minus infinity where it is not known."""
+        """The least training value; minus infinity if unknown."""
         return -math.inf if self.train_min is None else self.train_min
 
     @property
     def high(self) -> float:
-        """The greatest value of the training rows; infinity where it is not known."""
+        """The greatest training value; infinity if unknown."""
         return math.inf if self.train_max is None else self.train_max
 
     @property
     def trained_on(self) -> str:
-        """The rule that a value outside of the training rows breaks."""
+        """The rule for values outside of the training range."""
         return self.kind.trained_on(self)
 
     @property
     def at_least(self) -> str:
-        """The rule that a value below the least possible one breaks."""
+        """The rule for values below the possible range."""
         return f"must be at least {self.min:g}{f' {self.unit}' if self.unit else ''}"
 
     @property
     def at_most(self) -> str:
-        """The rule that a value above the greatest possible one breaks."""
+        """The rule for values above the possible range."""
         return f"must be at most {self.max:g}{f' {self.unit}' if self.unit else ''}"
 
     @property
@@ -112,7 +109,10 @@ class Feature:
         return not self.broken_limit(value)
 
     def broken_limit(self, value: float) -> str:
-        """Return the rule of what is possible at all that a value breaks, if any; NaN breaks none."""
+        """Return the rule of the possible range that a value breaks, or "".
+
+        NaN breaks none.
+        """
         if self.min is not None and value < self.min:
             return self.at_least
         return self.at_most if self.max is not None and value > self.max else ""
@@ -120,7 +120,10 @@ class Feature:
 
 @dataclass(frozen=True)
 class Target:
-    """The column that the model predicts: its name, unit and type, and what is possible at all; None: not known."""
+    """The target column of a model: name, unit, type and possible range.
+
+    None: unknown.
+    """
 
     name: str
     type: str = "number"
@@ -131,7 +134,7 @@ class Target:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What whoever serves a model must know of it, as model_info.json has it.
+    """The description of a model, as in model_info.json.
 
     `sample` is a row by feature, None where a value is missing; `interval` is None of a model that has none; `csv` is how a CSV
     is written that does not say so itself.
@@ -148,13 +151,15 @@ class ModelInfo:
 def describe_model(
     recipe: Recipe, train: pd.DataFrame, interval: Interval, *, candidate: str, coverage: float, test_rows: int
 ) -> ModelInfo:
-    """Return the description of the fitted `candidate`: None where others have NaN.
+    """Return the description of the fitted `candidate` as plain values for JSON.
+
+    NaN becomes None.
 
     Parameters
     ----------
-    train : the rows it was fitted on, with the recipe's columns; nullable ones may hold NaN.
+    train : the rows it was fitted on, with the recipe's columns; nullable ones may have NaN.
     interval : fitted on the out-of-fold predictions of `train`.
-    coverage : the share of the `test_rows` that are inside the interval.
+    measured : `coverage` and `rows` of the test rows, as `recipeline.evaluation.scoring.measure_interval` returns them.
     """
     target = recipe.columns[recipe.target]
     features = tuple(describe_feature(recipe, name, train[name]) for name in recipe.features)
@@ -170,10 +175,10 @@ def describe_model(
 
 
 def describe_feature(recipe: Recipe, name: str, values: pd.Series) -> Feature:
-    """Return what the recipe says of a feature, and what the training rows have of it; missing values are left out.
+    """Return a feature's description: recipe, range and quantiles of its values.
 
-    `min` and `max` are what is possible at all, None where the recipe does not say. `train_min` and `train_max` are what the
-    model has seen, as codes, None where it has seen no value.
+    NaN is left out. `min` and `max` are the possible range, None if the recipe has none; `train_min` and `train_max` the
+    training range, None, as the quantiles, without a value.
     """
     column = recipe.columns[name]
     return Feature(
@@ -192,10 +197,10 @@ def describe_feature(recipe: Recipe, name: str, values: pd.Series) -> Feature:
 
 
 def choose_sample(rows: np.ndarray, features: Sequence[Feature]) -> dict[str, Value]:
-    """Return the row nearest to the columns' medians, in Euclidean distance of columns divided by their standard deviation.
+    """Return the row nearest to the columns' medians, in standardised distance.
 
-    A row that is there looks real, the medians together may not be possible. Rows without missing values are preferred; where
-    there is none, a missing value is None. Of equally near ones the first is taken. `rows` are codes, (rows, features).
+    The distance is Euclidean. A real row is plausible, the medians together may not be. Rows without NaN are preferred; else a
+    missing value is None. Of equally near ones the first is taken.
     """
     complete = ~np.isnan(rows).any(axis=1)
     values = rows[complete] if complete.any() else rows

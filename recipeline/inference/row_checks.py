@@ -1,4 +1,4 @@
-"""The rules of a model's columns, and the values that break them: many rows at once, whatever type they come in."""
+"""The rules of a model's columns, checked on many rows of any type at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from recipeline.inference.model_info import Feature
 
 
 def is_unseen(feature: Feature, numbers: np.ndarray) -> np.ndarray:
-    """Return which codes lie outside of what the model was trained on; a missing one does not."""
+    """Return a mask of the values outside of the training range.
+
+    A missing value is not outside.
+    """
     low, high = feature.limits
     unseen: np.ndarray = (numbers < low) | (numbers > high)
     return unseen
@@ -24,7 +27,7 @@ def is_unseen(feature: Feature, numbers: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a row, and its number."""
+    """A fault of a row, with the row's number."""
 
     row: int
     text: str
@@ -32,10 +35,9 @@ class Fault:
 
 @dataclass(frozen=True)
 class Checked:
-    """Rows as codes, (rows, features), NaN where there is none, and which of them break no rule; `count` values do.
+    """Rows as numbers, (rows, features), NaN if missing, with broken rules.
 
-    `broken` has for each value the number of the first of the `rules` of its feature that it breaks, from 1 on, or 0; None: all
-    are good.
+    `codes` has for each value the number of the first rule of its feature that it breaks, from 1 on, or 0; None: all are valid.
     """
 
     rows: pa.RecordBatch
@@ -46,7 +48,7 @@ class Checked:
 
     @property
     def good(self) -> np.ndarray:
-        """Which rows break no rule."""
+        """The mask of rows that break no rule."""
         if self.broken is None:
             return np.ones(len(self.codes), dtype=bool)
         good: np.ndarray = np.logical_not(self.broken.any(axis=1))
@@ -69,7 +71,10 @@ class Checked:
             yield Fault(int(numbers[row]), f"{feature.name}: {rule}. Got {got} instead.")
 
     def count_into(self, groups: Groups, numbers: np.ndarray, where: str) -> None:
-        """Count the faults by column and cause; `numbers` are the rows', `where` names their file."""
+        """Count the faults by column and cause.
+
+        `numbers` are the rows', `where` names their file.
+        """
         if self.broken is None:
             return
         for place, rules in self.rules.items():

@@ -240,7 +240,10 @@ def _unpack(source: Path, database: Path, artifacts: Path, tick: Callable[[str],
 
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
-    """Write a regular file of the archive below `folder`; the filters of tarfile are not in every Python 3.11."""
+    """Write a regular file of the archive below `folder`.
+
+    The filters of tarfile are not in every Python 3.11.
+    """
     content, path = archive.extractfile(member), folder / member.name
     assert content is not None
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -61,11 +61,12 @@ def score_grades(target: np.ndarray, predicted: np.ndarray) -> tuple[float, list
 def bootstrap_intervals(
     target: np.ndarray, predicted: np.ndarray, groups: np.ndarray, *, draws: int, seed: int, level: float = 0.95
 ) -> dict[str, tuple[float, float]]:
-    """Return percentile bootstrap intervals of r2, rmse and mae: lower and upper limit.
+    """Return percentile bootstrap intervals of r2, rmse and mae.
 
-    Source: Efron and Tibshirani 1993, ch. 13. Whole groups are drawn, because copies of one row are one observation. Draws in
-    which the target does not vary are left out of R2, which is not defined there: the limits of a constant target are NaN.
-    `target + c` has the intervals of `target`, and `c * target` its R2 and `c` times the others, predictions alike.
+    They are lower and upper limit. Source: Efron and Tibshirani 1993, ch. 13. Whole groups are drawn, because copies of one row
+    are one observation. Draws in which the target does not vary are left out of R2, which is not defined there: the limits of a
+    constant target are NaN. `target + c` has the intervals of `target`, and `c * target` its R2 and `c` times the others,
+    predictions alike.
     """
     errors = np.column_stack([(target - predicted) ** 2, np.abs(target - predicted)])
     n, spread, sums = resample_scores(target, groups, errors, draws=draws, seed=seed)

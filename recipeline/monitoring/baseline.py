@@ -1,4 +1,7 @@
-"""What is normal for a model: how the rows that it learned from are spread, what it predicts of them unseen, how it errs."""
+"""The baseline of a model: distributions of rows, predictions and errors.
+
+Predictions and errors are out of fold.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ def describe_baseline(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe
 
 
 def describe_errors(target: np.ndarray, predicted: np.ndarray, recipe: Recipe) -> Errors:
-    """Return R2, RMSE and MAE, the standard deviation of the absolute errors, and MAE and bias by the recipe's slices."""
+    """Return R2, RMSE, MAE, the errors' standard deviation, and slices' MAE and bias.
+
+    The standard deviation is that of absolute errors; slices are the recipe's.
+    """
     error = predicted - target
     slices = {}
     for name, limits in recipe.promotion.guard_rails.slices.items():
@@ -60,7 +66,10 @@ def describe_errors(target: np.ndarray, predicted: np.ndarray, recipe: Recipe) -
 
 
 def draw_reference(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe, columns: Columns) -> pd.DataFrame:
-    """Return the rows themselves, at most MOST_ROWS, in their order: features as codes, and last what is predicted of them."""
+    """Return at most MOST_ROWS training rows in order, with their predictions.
+
+    Columns are the features, and the prediction last.
+    """
     rows = pd.DataFrame(columns.matrix(train), columns=list(columns.names), index=train.index).assign(**{PREDICTION: predicted})
     if len(rows) > MOST_ROWS:
         rows = rows.sample(MOST_ROWS, random_state=recipe.random_state).sort_index()

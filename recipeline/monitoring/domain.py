@@ -1,4 +1,7 @@
-"""The domain classifier: whether later rows, all features together, can be told from the training rows."""
+"""The domain classifier: separation of later rows from training rows.
+
+It uses all features together.
+"""
 
 from __future__ import annotations
 

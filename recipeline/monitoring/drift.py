@@ -1,4 +1,4 @@
-"""Whether rows are still like those that a model learned from, and whether it still errs as little as it did.
+"""Drift of live rows from the training rows, and of the model's errors.
 
 A difference counts where it is both significant, corrected for the number of tests, and large: of a million rows every
 difference is significant, and of fifty almost none is.
@@ -46,16 +46,16 @@ def compare(
     columns: Mapping[str, WindowVerdict] | None = None,
     learned: np.ndarray | None = None,
 ) -> Compared:
-    """Return what is different about the rows; `verdict` is the worst of the findings.
+    """Return the drift report of rows as plain values.
 
-    Effects are of all rows. Tests count copies of a row once, or as often as the training rows let expect
-    (`recipeline.monitoring.copies.find_observations`).
+    `verdict` is the worst of the `findings`. Effects are of all rows. Tests count copies of a row once, or as often as the
+    training rows predict (`recipeline.monitoring.copies.find_observations`).
 
     Parameters
     ----------
     reference : the baseline's rows, of shape (rows, features + 1), the prediction last.
-    columns : of a table the columns that are missing or new, and what that is.
-    learned : the keys of all rows that the model learned from; None: the reference is all.
+    columns : missing and new columns of a table, with their verdicts.
+    learned : the keys of all training rows; None: the reference is all.
     """
     baseline, model = live.baseline, Columns(tuple(live.features))
     matched = match_rows(live.kept, reference[:, :-1], model, learned)
@@ -115,7 +115,7 @@ def _apart(rows: np.ndarray, features: Sequence[Feature]) -> np.ndarray:
 
 
 def _measure_errors(rows: np.ndarray, recipe: Recipe) -> Errors | None:
-    """Return how the model errs on labelled rows, with 95 % intervals; None where they are fewer than 2."""
+    """Return the errors on labelled rows with 95 % intervals; None below 2 rows."""
     if len(rows) < 2:
         return None
     predicted, target = np.clip(rows[:, -2:], -1e140, 1e140).T
@@ -146,7 +146,10 @@ def _judge_errors(live: Live, matched: Matched, rules: Monitoring, recipe: Recip
 
 
 def _judge_spreads(spreads: Sequence[tuple[str, Spread]], domain: Domain | None, rules: Monitoring) -> list[Finding]:
-    """Judge how far values moved, by Kolmogorov-Smirnov tests and the classifier's, corrected together."""
+    """Return findings on moved values, by Kolmogorov-Smirnov and classifier tests.
+
+    All tests are corrected together.
+    """
     tested = [(name, spread, spread.p_value) for name, spread in spreads if spread.p_value is not None]
     p_values = [p_value for _, _, p_value in tested] + ([domain.p_value] if domain else [])
     if not p_values:
@@ -163,10 +166,10 @@ def _judge_spreads(spreads: Sequence[tuple[str, Spread]], domain: Domain | None,
 
 
 def _judge_shares(live: Live, observed: np.ndarray, described: Mapping[str, Spread], rules: Monitoring) -> list[Finding]:
-    """Judge the shares of missing values, and of values beyond the training rows', against the baseline's.
+    """Return findings on the shares of missing and of out-of-range values.
 
-    Both sides are samples. Missing values: Fisher's exact test. Values beyond the least or greatest of n training values: the
-    share of the population there has the distribution Beta(2, n - 1) whatever the values' own (Wilks 1941), so that their
+    Both sides are samples. Missing values: Fisher's exact test. Values outside of the range of n training values: the share of
+    the population beyond either end has the distribution Beta(2, n - 1) whatever the values' own (Wilks 1941), so that their
     number is beta-binomial; ties only make it smaller.
     """
     findings, rows = [], int(observed.sum())
@@ -187,9 +190,10 @@ def _judge_shares(live: Live, observed: np.ndarray, described: Mapping[str, Spre
 
 
 def _judge_performance(now: Errors, before: Errors, rules: Monitoring, *, tests: int) -> Finding:
-    """Judge the mean absolute error against the baseline's, by Welch's test, corrected for so many `tests`.
+    """Return a finding on the mean absolute error, by Welch's test.
 
-    A spread smaller than the baseline's is not believed: of a few rows it is an accident.
+    It is corrected for the number of `tests`. A standard deviation below the baseline's is replaced by it: in few rows it is
+    accidental.
     """
     test = stats.ttest_ind_from_stats(
         *(now.mae, max(now.absolute_error_std, before.absolute_error_std), now.rows),
@@ -209,7 +213,10 @@ def _judge(rule: str, subject: str, value: float, limits: Limits, p_value: float
 
 
 def summarise_window(found: Compared, time: float | None, *, is_complete: bool) -> WindowSummary:
-    """Return what is kept of a window once a newer one follows it; `time` is that of its newest row, None: not known."""
+    """Return the summary of a window; `time` is that of its newest row.
+
+    None: unknown.
+    """
     return WindowSummary(
         time=time,
         rows=found.rows,

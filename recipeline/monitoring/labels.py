@@ -20,14 +20,14 @@ REQUEST_ID, ROW = "request_id", "row"
 
 @dataclass
 class Labels:
-    """What came true, by the request and the row in it that asked; `found` are those of rows that were looked up."""
+    """Late labels by request and row; `found` are those that were joined."""
 
     values: dict[tuple[str, int], float] = field(default_factory=dict)
     found: set[tuple[str, int]] = field(default_factory=set)
 
     @property
     def joined(self) -> int:
-        """The number of labels that belong to rows; one that belongs to several counts once."""
+        """The number of labels with a row; one with several rows counts once."""
         return len(self.found)
 
     def find(self, request_id: str, row: int) -> float:
@@ -40,14 +40,14 @@ class Labels:
 
 
 def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), rule: Feature | None = None) -> Labels:
-    """Return the labels in tables with the columns ``request_id``, `target` and, where a request had several rows, ``row``.
+    """Return the labels in tables with the columns ``request_id`` and `target`.
 
-    A row is counted from 0, as in the request. A label that is empty, or one of the words `na`, is not yet known: it is as if
-    its row was not there. Where there are several labels for one row, the last one counts.
+    Where a request had several rows, ``row`` is required: the number of the row in the request, from 0. A label that is empty,
+    or one of the words `na`, is not yet known: its row is ignored. Of several labels for one row, the last one counts.
 
     Raises
     ------
-    DataError : a column is not there, a label is no number or breaks the target's `rule`, or it does not say whose it is.
+    DataError : a column is missing, a label is no number or breaks the target's `rule`, or it has no request.
     """
     labels = Labels()
     for table in tables:
@@ -85,11 +85,11 @@ def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), ru
 def read_labels_of(
     column: pa.Array, target: str, rule: Feature | None, *, na: Sequence[str], label: str, numbers: np.ndarray
 ) -> np.ndarray:
-    """Return a column of labels as float64, NaN where one is empty: it is not yet known.
+    """Return a column of labels as float64; NaN where it is empty, not yet known.
 
     Parameters
     ----------
-    rule : the target's, as the recipe declares it; None: any number will do.
+    rule : the target's, as the recipe declares it; None: any number.
     na : words for a label that is not yet known.
     label, numbers : the table, and its rows, as errors name them.
 
@@ -113,7 +113,12 @@ def read_labels_of(
 
 
 def _read_names(column: pa.Array) -> list[str]:
-    """Return request IDs, "" where there is none. Raises DataError where they are neither text nor whole numbers."""
+    """Return request IDs, "" for a missing one.
+
+    Raises
+    ------
+    DataError : they are neither text nor whole numbers.
+    """
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if not any(is_one(kind) for is_one in (*TEXT_TYPES, pa.types.is_integer, pa.types.is_null)):
         raise DataError(f"The column '{REQUEST_ID}' must hold text.", got=f"the type {column.type}", fix="Convert it.")

@@ -1,4 +1,4 @@
-"""Rows that a model was asked about, as monitoring reads them: from the service's log or from any table, piece by piece."""
+"""Live rows in pieces, from the service's log or from a table."""
 
 from __future__ import annotations
 
@@ -58,7 +58,12 @@ class PredictionLog:
     now: float = field(default_factory=time.time)
 
     def pieces(self) -> Iterator[LiveRows]:
-        """Yield all rows, piece by piece. Raises UnavailableError where a line has the format of a later version."""
+        """Yield all rows in pieces.
+
+        Raises
+        ------
+        UnavailableError : a line has the format of a later version.
+        """
         entries = heapq.merge(*(self._entries(path) for path in self.files), key=lambda entry: entry["time"])
         labels, version = self.labels, self.version
         seen = np.zeros(0, dtype=np.int64)
@@ -137,9 +142,9 @@ def _labelled(pieces: Iterable[LiveRows], features: Sequence[Feature], target: s
 
 
 def find_log(folder: Path) -> list[Path]:
-    """Return the files of the service's log in a folder at any depth, as of several machines, in the order of their paths.
+    """Return the files of the service's log in a folder at any depth, sorted.
 
-    As with tables, what has a name that begins with ``.`` or ``_`` is left out.
+    Subfolders may be of several machines. As with tables, names that begin with ``.`` or ``_`` are left out.
     """
     return [path for path in _walk(folder) if is_log(path) and path.name.startswith("predictions-")]
 
@@ -160,16 +165,17 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def is_log(path: Path) -> bool:
-    """Whether a file is a log by its name: JSON lines, also compressed once it was rotated."""
+    """Whether a file is a log by its name: JSON lines, also compressed."""
     return path.name.endswith((".jsonl", ".jsonl.gz"))
 
 
 @dataclass
 class LiveTables:
-    """Tables of rows. A column that has the target's name is the label, `prediction` what was predicted by `version`.
+    """Tables of live rows, with optional labels and predictions.
 
-    An empty label is not yet known; one that breaks the target's `rule` is refused. The words `na` are missing values. Lines
-    with more or fewer fields than the header are left out and counted in `left_out`.
+    A column with the target's name is the label; `prediction` is used if `version` made it. An empty label is not yet
+    known; one that breaks the target's `rule` is refused. The words `na` are missing values. Lines with more or fewer
+    fields than the header are left out and counted in `left_out`.
     """
 
     tables: Sequence[Table]
@@ -182,11 +188,11 @@ class LiveTables:
     rule: Feature | None = None
 
     def columns(self) -> dict[str, WindowVerdict]:
-        """Return what is wrong with the columns: drift where a feature's is missing, a warning where one is new.
+        """Return the verdicts on columns: drift for a missing one, warn for a new one.
 
         Raises
         ------
-        DataError : no feature is there.
+        DataError : all features are missing.
         """
         names = [feature.name for feature in self.features]
         found = [set(table.file.columns) - table.file.index for table in self.tables]
@@ -200,12 +206,7 @@ class LiveTables:
         return verdicts | dict.fromkeys(others, WARN)
 
     def pieces(self) -> Iterator[LiveRows]:
-        """Yield all rows, piece by piece; a feature that is not there is missing in all.
-
-        Raises
-        ------
-        DataError : a field is neither a number nor missing.
-        """
+        """Yield all rows in pieces."""
         for table in self.tables:
             columns = table.file.columns
             for piece in table.file.pieces():
@@ -227,7 +228,12 @@ class LiveTables:
         return _labelled(self.pieces(), self.features, target)
 
     def _codes(self, values: pa.Array, feature: Feature, piece: Piece, table: Table) -> np.ndarray:
-        """Return a column as codes. Raises DataError where a field is neither of its kind nor missing."""
+        """Return a column as codes.
+
+        Raises
+        ------
+        DataError : a field is neither of its kind nor missing.
+        """
         kind = KINDS[feature.type]
         if not kind.accepts(values.type):
             raise DataError(
@@ -239,7 +245,7 @@ class LiveTables:
         return feature.kind.encode(read.typed, feature)
 
     def _own(self, predicted: np.ndarray, rows: Mapping[str, pa.Array]) -> np.ndarray:
-        """Return what this version predicted: only where the table says which version it was."""
+        """Return the predictions of this version, if the table names the version."""
         if VERSION not in rows:
             return predicted
         return np.where([str(value) == self.version for value in rows[VERSION].to_pylist()], predicted, np.nan)

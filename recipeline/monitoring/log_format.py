@@ -1,6 +1,6 @@
-"""The format of the service's prediction log, written in each line.
+"""The format of the service's prediction log, recorded in each line.
 
-Lines are split, joined and shipped without their file, so that a header of a file would be lost.
+Lines are split, joined and shipped without their file.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _VERSION = re.compile(r"\d+(\.\w+)+")
 
 
 def is_readable(line: Mapping[str, Any], file: str) -> bool:
-    """Whether this version reads a line of `file`.
+    """Whether a line of `file` has a format that this version reads.
 
-    A format that is no number is none.
+    A line whose format is not a number has none.
 
     Raises
     ------

@@ -1,4 +1,7 @@
-"""Types of what monitoring compares and finds: the baseline and the drift report. No library is imported to read one."""
+"""Types of the results of monitoring: baseline and drift report.
+
+No library is imported to read one.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ WindowVerdict = Literal["ok", "warn", "drift", "too small"]
 
 @dataclass(frozen=True)
 class Described:
-    """How values are spread: their `counts` by bin, missing ones apart, and what their kind compares besides.
+    """The distribution of values: `counts` by bin, missing ones, and statistics.
 
     Of numbers: the `edges` of the bins, moments and `quantiles` (0 to 100 %), None where no value is known. Of others: the
     `names` of the bins; of categories the bin of each code; of dates whether they have times.
@@ -43,7 +46,7 @@ class ErrorsOfSlice:
 
 @dataclass(frozen=True)
 class Errors:
-    """How a model errs on rows whose target is known; R2 is None of a target that does not vary.
+    """The errors of a model on labelled rows; R2 is None for a constant target.
 
     `interval_95` are bootstrap limits by metric.
     """
@@ -59,7 +62,10 @@ class Errors:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What later rows are compared with, as baseline.json has it; prediction and errors are those out of fold."""
+    """The baseline that later rows are compared with, as in baseline.json.
+
+    Predictions and errors are out of fold.
+    """
 
     features: Mapping[str, Described]
     prediction: Described
@@ -69,7 +75,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Spread:
-    """How live values differ from the reference's; None: not measured.
+    """The difference of live values from the reference's; None: not measured.
 
     `counts` are those in the baseline's bins, `missing` and `unseen` shares of the rows (features only), the rest moments.
     """
@@ -88,7 +94,10 @@ class Spread:
 
 @dataclass(frozen=True)
 class Domain:
-    """How well a classifier tells live rows from training rows; `strongest` is the feature that it uses most, by place."""
+    """The classifier of live rows against training rows: its AUC and p-value.
+
+    `strongest` is the index of the most important feature.
+    """
 
     auc: float
     p_value: float
@@ -105,7 +114,7 @@ class WarnAndDrift:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one rule says of one subject: a feature, the prediction, all features together, the labels.
+    """The result of one rule for a feature, the prediction, all features or labels.
 
     `value` is the effect that the rule limits, `p_value` (None: the rule has no test) is corrected for the number of tests
     (Benjamini and Hochberg 1995).
@@ -121,9 +130,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Compared:
-    """What is different about a window of rows; `verdict` is the worst of the findings.
+    """The drift of a window of rows; `verdict` is the worst of the findings.
 
-    `kept` rows were compared one by one, `observations` of them count in tests; `known_share` of them the model learned from.
+    `kept` rows were compared one by one, `observations` of them count in tests; `known_share` of them are training rows.
     """
 
     rows: int
@@ -142,7 +151,10 @@ class Compared:
 
 @dataclass(frozen=True)
 class WindowSummary:
-    """What is kept of a window once a newer one follows it; `time` is that of its newest row, in seconds since 1970."""
+    """The summary of an earlier window; `time` is that of its newest row.
+
+    It is in seconds since 1970.
+    """
 
     time: float | None
     rows: int
@@ -157,7 +169,7 @@ class WindowSummary:
 
 @dataclass(frozen=True)
 class Monitored:
-    """The version that rows are compared for, and the number of rows that it was trained on."""
+    """The version that rows are compared for, and its number of training rows."""
 
     name: str
     version: str
@@ -166,7 +178,7 @@ class Monitored:
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """How many labels were given, and how many belong to rows of the log."""
+    """The numbers of labels given, and of labels joined to rows of the log."""
 
     given: int
     joined: int
@@ -174,7 +186,10 @@ class LabelCounts:
 
 @dataclass(frozen=True)
 class DriftReport:
-    """What monitoring found, as drift.json has it: all of the newest window that decides, a summary of each."""
+    """The report of monitoring, as in drift.json.
+
+    It has all of the newest deciding window, and a summary of each.
+    """
 
     model: Monitored
     origin: str

@@ -18,7 +18,7 @@ MOST_ROWS, MOST_OF_A_SIDE = 10_000, 2_000
 
 @dataclass
 class _Draw:
-    """A uniform draw of at most `most` rows: those with the least of the random `keys` that rows come with."""
+    """A uniform draw of at most `most` rows: those with the least random `keys`."""
 
     most: int
     rows: np.ndarray
@@ -37,10 +37,10 @@ class _Draw:
 
 @dataclass
 class Live:
-    """Later rows, taken piece by piece in bounded memory: all are counted, and some of them kept.
+    """Live rows in bounded memory: all counted, a uniform draw of them kept.
 
-    The kept ones are a uniform draw of at most `most` rows, the same for the same rows in the same pieces and the same `seed`.
-    As many of those with a label are kept besides: they may be few of all.
+    The draw has at most `most` rows, the same for the same rows in the same pieces and the same `seed`. As many labelled rows
+    are kept separately: they may be few of all.
     """
 
     features: Sequence[Feature]
@@ -78,23 +78,26 @@ class Live:
 
     @property
     def kept(self) -> np.ndarray:
-        """The features of the rows kept, of shape (rows, features)."""
+        """The features of the kept rows, of shape (rows, features)."""
         return self._kept.rows[:, :-2]
 
     @property
     def predicted(self) -> np.ndarray:
-        """What was predicted of the rows kept, NaN where that is not known."""
+        """The predictions of the kept rows, NaN where unknown."""
         return self._kept.rows[:, -2]
 
     @property
     def labelled(self) -> np.ndarray:
-        """The rows kept with a label: features, prediction and target; those without a prediction are left out."""
+        """The kept labelled rows: features, prediction and target.
+
+        Rows without a prediction are left out.
+        """
         rows = self._labelled.rows
         labelled: np.ndarray = rows[np.isfinite(rows[:, -2])]
         return labelled
 
     def predict_missing(self, predict: Callable[[np.ndarray], np.ndarray]) -> None:
-        """Predict the rows kept whose prediction is not known, where they can be: nothing is missing that must not be."""
+        """Predict kept rows whose prediction is unknown and whose features are valid."""
         may_lack = np.array([feature.nullable for feature in self.features])
         for rows in (self._kept.rows, self._labelled.rows):
             values = rows[:, :-2]

@@ -1,4 +1,4 @@
-"""How values are spread: moments, quantiles, and shares of bins."""
+"""Distributions of values: moments, quantiles and shares of bins."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ BINS = 10
 
 
 def describe_values(values: np.ndarray) -> Described:
-    """Return how values are spread: moments, quantiles, and how many are in each of at most BINS bins; NaN is counted apart.
+    """Return the distribution of values: moments, quantiles and counts in bins.
 
-    `edges` are between the bins; a bin holds what is at least its lower edge and less than its upper one. They are the deciles,
-    and what takes several deciles by itself has a bin of its own.
+    There are at most BINS bins; NaN is counted separately. `edges` are between the bins; a bin includes its lower edge and
+    excludes its upper one. They are the deciles; a value that takes several deciles has a bin of its own.
     """
     known = values[~np.isnan(values)]
     if not known.size:
@@ -35,19 +35,22 @@ def describe_values(values: np.ndarray) -> Described:
 
 
 def is_constant(described: Described) -> bool:
-    """Whether values are all the same, or none is known: they have no spread to measure in."""
+    """Whether values are all equal, or none is known."""
     return not described.quantiles or described.quantiles[0] == described.quantiles[-1]
 
 
 def count_bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return how many of the values, without NaN, are in each of the bins between `edges`; of shape (edges + 1,)."""
+    """Return the counts of values in the bins between `edges`, (edges + 1,).
+
+    Values have no NaN.
+    """
     return np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
 
 
 def population_stability(live: np.ndarray, reference: np.ndarray) -> float:
-    """Return the population stability index of counts in the same bins (Siddiqi 2006): 0 for equal shares.
+    """Return the population stability index of counts in the same bins.
 
-    Half a row is added to each bin, so that an empty one does not make it infinite.
+    Source: Siddiqi 2006; 0 for equal shares. Half a row is added to each bin, so that an empty one does not make it infinite.
     """
     p, q = ((counts + 0.5) / (counts.sum() + 0.5 * len(counts)) for counts in (live, reference))
     return float(((p - q) * np.log(p / q)).sum())

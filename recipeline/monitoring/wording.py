@@ -30,7 +30,7 @@ def describe_finding(finding: Finding) -> str:
 
 
 def explain_drift(report: DriftReport) -> str:
-    """Return in a sentence what a report, as monitoring saves it, says of its newest window."""
+    """Return one sentence on the newest window of a saved report."""
     newest = report.newest
     whose = f"training rows of version {report.model.version}"
     number = f"{newest.rows:,} rows"
@@ -46,7 +46,10 @@ def explain_drift(report: DriftReport) -> str:
 
 
 def _explain_incomplete(report: DriftReport) -> str:
-    """Return what is said where no window is complete: no row is judged, and of a table its columns are."""
+    """Return the text for a report without a complete window.
+
+    Rows have no verdict then; columns of a table have one.
+    """
     size = report.window_rows
     why = f"No window of {size:,} rows is full, there are {report.rows:,}" if size else "No complete window has rows"
     columns = ", ".join(finding.subject for finding in report.newest.findings)
@@ -61,7 +64,7 @@ def name_verdict(newest: Compared) -> str:
 
 
 def explain_open(windows: Sequence[WindowSummary]) -> str:
-    """Return what is said of the newest window, in a sentence, where it is not complete and decides nothing; else empty."""
+    """Return a sentence on an incomplete newest window; empty if it is complete."""
     if not windows or windows[-1].is_complete:
         return ""
     return f"The newest window is incomplete and does not count: {windows[-1].rows:,} rows, {windows[-1].verdict}."
@@ -76,7 +79,7 @@ def explain_left_out(report: DriftReport) -> str:
 
 
 def explain_known(newest: Compared) -> str:
-    """Return what follows from rows that the model learned from, in a sentence; empty where hardly one is."""
+    """Return a sentence on rows known from training; empty where they are few."""
     if newest.known_share < _MENTIONED:
         return ""
     known = f"{newest.known_share:.1%} of the rows are training rows"

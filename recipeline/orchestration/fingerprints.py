@@ -126,7 +126,7 @@ def _statements(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _is_for_types(node: ast.AST) -> bool:
-    """Whether a statement is an ``if TYPE_CHECKING``, whose body is for a type checker and runs nothing."""
+    """Whether a statement is an ``if TYPE_CHECKING``, which never runs."""
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 

@@ -21,7 +21,7 @@ from recipeline.tracking.tags import PREFIX, bare
 
 @dataclass(frozen=True)
 class StepRunState:
-    """A run of a version's lineage: its ID, and whether it is `active`, `deleted` or `gone`."""
+    """A run of a version's lineage: ID and state (`active`, `deleted` or `gone`)."""
 
     run_id: str
     state: str
@@ -29,9 +29,10 @@ class StepRunState:
 
 @dataclass(frozen=True)
 class Provenance:
-    """All that is known of a version, as `why` shows it: `tags` has all facts, `before` is the version before it.
+    """The provenance of a version, as `why` shows it.
 
-    `created` is in milliseconds since 1970; `differences` are a line each.
+    `tags` has all facts, `before` is the version before it. `created` is in milliseconds since 1970; `differences` are a line
+    each.
     """
 
     name: str

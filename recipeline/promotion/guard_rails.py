@@ -23,14 +23,17 @@ _LATENCY_CALLS, _LATENCY_SECONDS = 5, 10
 
 @dataclass(frozen=True)
 class ErrorsByArm:
-    """The rows of a slice, and the mean absolute error of each arm on them; None where it has no row."""
+    """The rows of a slice, and each arm's mean absolute error; None without rows."""
 
     rows: int
     mae: Mapping[str, float | None]
 
 
 def slice_errors(answers: Answers, slices: Mapping[str, tuple[float | None, float | None]]) -> dict[str, ErrorsByArm]:
-    """Return per slice of the target (from, to; both included, None is open) its rows and each arm's mean absolute error."""
+    """Return rows and each arm's mean absolute error by slice of the target.
+
+    A slice has limits (from, to), both included; None is open.
+    """
     found: dict[str, ErrorsByArm] = {}
     for name, (low, high) in slices.items():
         rows = in_slice(answers.target, low, high)
@@ -41,10 +44,10 @@ def slice_errors(answers: Answers, slices: Mapping[str, tuple[float | None, floa
 
 
 def one_row_latency(model: BaseEstimator, features: pd.DataFrame, *, limit: float | None = None) -> float:
-    """Return the least time in milliseconds that the fitted model takes to answer one row, a DataFrame, in a few calls.
+    """Return the least time in ms of a prediction of one row, over a few calls.
 
-    What else the machine does can only make a call longer, so the least one tells most of the model, as `timeit` has it. Above
-    `limit` it is called again and again, for ten seconds, before it is believed to be that slow.
+    The row is a DataFrame. Other work of the machine only makes calls longer, so that the least time describes the model, as in
+    `timeit`. Above `limit` calls are repeated for ten seconds before the model counts as that slow.
     """
     row, least, calls, end = features.head(1), math.inf, 0, time.perf_counter() + _LATENCY_SECONDS
     while calls < _LATENCY_CALLS or (limit is not None and least > limit and time.perf_counter() < end):
@@ -61,7 +64,10 @@ LATENCY = "single-row latency in ms"
 def measure_rails(
     rails: GuardRails, gain: Gain, slices: Mapping[str, ErrorsByArm], latency_ms: float, *, against_champion: bool
 ) -> list[Rail]:
-    """Return each guard rail with its value; errors count only where there is a champion for them to be worse than."""
+    """Return each guard rail with its value.
+
+    Errors are decisive only if there is a champion to compare with.
+    """
     found = [_error_rail("MAE change", gain.mae, rails.mae if against_champion else None)]
     for name, entry in slices.items():
         enough = entry.rows >= MIN_SLICE_ROWS

@@ -1,4 +1,7 @@
-"""Types of a promotion decision and its evidence. No library is imported to read one."""
+"""Types of a promotion decision and its evidence.
+
+No library is imported to read one.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,10 @@ MEAN_PREDICTOR = "mean predictor"
 
 @dataclass(frozen=True)
 class Gain:
-    """How much higher R2 of the challenger is than the champion's on the same rows.
+    """The gain in R2 of the challenger over the champion on the same rows.
 
-    `lower` is the one-sided limit of confidence at `level`, `interval_90` a two-sided one of 90 % to look at. `std_error` is
-    the larger of `bootstrap_std_error` and, of a cross-validation, `corrected_std_error`. `r2` and `mae` are by arm.
+    `lower` is the one-sided confidence limit at `level`, `interval_90` a two-sided one of 90 % for display. `std_error` is
+    the larger of `bootstrap_std_error` and, for a cross-validation, `corrected_std_error`. `r2` and `mae` are by arm.
     """
 
     gain: float
@@ -38,14 +41,17 @@ class Gain:
 
 @dataclass(frozen=True)
 class CumulativeGain(Gain):
-    """The gain over the last champion that won by its recipe, where refreshes have followed that one."""
+    """The gain over the last champion promoted by its recipe, after refreshes."""
 
     champion: str
 
 
 @dataclass(frozen=True)
 class Rail:
-    """A guard rail: what is measured, the most it may be (None: it decides nothing), and whether it holds."""
+    """A guard rail: its measure, value, limit and result.
+
+    A limit of None: it decides nothing.
+    """
 
     name: str
     value: float | None
@@ -56,10 +62,10 @@ class Rail:
 
 @dataclass(frozen=True)
 class Evidence(Gain):
-    """What a decision was measured by: the gain over `champion` (a version, or the mean predictor), and the guard rails.
+    """The evidence of a decision: the gain over `champion`, and the guard rails.
 
-    `lower` must be above `needed`. `candidates` were compared before the challenger was chosen, and it is the `attempt`-th held
-    against this champion, on the rows of `data_digest`.
+    `champion` is a version or the mean predictor. `lower` must be above `needed`. `candidates` were compared before the
+    challenger was chosen, and it is the `attempt`-th at this champion, on the rows of `data_digest`.
     """
 
     champion: str
@@ -75,9 +81,9 @@ class Evidence(Gain):
 
 @dataclass(frozen=True)
 class Decision:
-    """What happens to the challenger (`promoted` or `kept`), by which rule, why, and the evidence, None: nothing was measured.
+    """The outcome for the challenger (`promoted` or `kept`), rule, reason, evidence.
 
-    `passed` says whether the gate found for it, also where the policy asks a person first.
+    `passed`: the gate passed, also if the policy requires approval. Evidence is None if no measurement was needed.
     """
 
     outcome: Literal["promoted", "kept"]

@@ -1,4 +1,4 @@
-"""Challenger against champion: what the two versions are, and the evidence that the promotion gate asks for."""
+"""The comparison of challenger and champion: the evidence for the gate."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ Details = dict[str, Any]
 
 @dataclass(frozen=True)
 class Contest:
-    """A challenger and the champion it is held against (None: the mean predictor), on the rows of the challenger's lineage.
+    """A challenger and its champion on the rows of the challenger's lineage.
 
-    `run` has that lineage; `candidates` were compared before the challenger was chosen, and it is the `attempt`-th held
-    against this champion. `origin` is the last champion that won by its recipe; None: this one. `advance` is told the arm of
-    each fit, and how many of how many are done.
+    The champion is None for a comparison with the mean predictor. `run` has that lineage; `candidates` were compared before the
+    challenger was chosen, and it is the `attempt`-th at this champion. `origin` is the last champion promoted by its recipe;
+    None: this one. `advance` receives the arm of each fit, and the numbers of fits done and in all.
     """
 
     run: StepRun
@@ -54,11 +54,11 @@ class Contest:
     advance: Callable[[str, int, int], None] = lambda *_: None
 
     def measure(self, rule: Rule, model: BaseEstimator) -> Evidence:
-        """Return the evidence that `rule` asks for of the challenger, of which `model` is the fitted one.
+        """Return the evidence that `rule` requires; `model` is the fitted challenger.
 
         Raises
         ------
-        UnavailableError : a model, or the rows that it learned from, are not there; or the champion does not take the rows.
+        UnavailableError : a model or its training rows are not available; or the champion does not accept the rows.
         """
         table = self.run.load(DATASET)
         answers, details = {"first": self._first, "recipe": self._recipes, "refresh": self._refreshed}[rule](model, table)
@@ -95,7 +95,7 @@ class Contest:
         return f"models:/{self.model_name}/{version.version}"
 
     def _first(self, _: BaseEstimator, __: pd.DataFrame) -> tuple[Answers, Details]:
-        """Hold the out-of-fold predictions that it was chosen by against the mean of the rows that each fold saw."""
+        """Compare the out-of-fold predictions with the mean of each fold's rows."""
         train, out_of_fold = self.run.load(TRAIN), self.run.load(OUT_OF_FOLD)
         target = train[self.recipe.target].to_numpy(dtype=float)
         name = self.challenger.tags[VersionTags.CANDIDATE]
@@ -114,7 +114,10 @@ class Contest:
         return answers, {"r2_linear_regression": None if linear is None else score_predictions(target, linear)["r2"]}
 
     def _recipes(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, Details]:
-        """Cross-validate both recipes, each rebuilt from its logged model, on all rows of the data set."""
+        """Cross-validate both recipes on all rows of the data set.
+
+        Each is rebuilt from its logged model.
+        """
         assert self.champion is not None
         settings = self.recipe.promotion
         uris = {CHALLENGER: self._uri(self.challenger), CHAMPION: self._uri(self.champion)}

@@ -1,4 +1,4 @@
-"""The decision on a challenger: which rule applies, what it was measured to be, and what the registry keeps of it."""
+"""The decision on a challenger: rule, measurement and record in the registry."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def decide(
     say: Callable[[str], None],
     advance: Callable[[str, int, int], None],
 ) -> Decision:
-    """Decide whether `challenger` takes the place of `champion`; where a rule needs evidence, measure it.
+    """Decide whether `challenger` replaces `champion`, with measured evidence.
 
-    The evidence is kept in the decision and on the challenger's tags. `load` returns the challenger's model, which has answered
-    its golden rows; `say` is told what takes long, and `advance` how many of its fits are done.
+    The evidence is recorded in the decision and on the challenger's tags. `load` returns the challenger's model after a check
+    of its golden rows; `say` receives progress messages.
 
     Raises
     ------
-    UnavailableError : the challenger, or the rows that it learned from, are not there.
+    UnavailableError : the challenger or its training rows are not available.
     """
     found = choose_rule(as_contender(challenger), as_contender(champion) if champion else None, policy)
     if isinstance(found, Decision):
@@ -110,12 +110,16 @@ def decide(
         opponent=opponent,
         cumulative=evidence.cumulative,
     )
-    registry.note(str(challenger.version), {"gate_rule": rule, "gate_gain": evidence.gain, "gate_lower": evidence.lower})
+    measured = {VersionTags.GATE_RULE: rule, VersionTags.GATE_GAIN: evidence.gain, VersionTags.GATE_LOWER: evidence.lower}
+    registry.note(str(challenger.version), measured)
     return replace(decision, evidence=evidence)
 
 
 def require_champion(champion: ModelVersion, reader: Reader) -> None:
-    """Raise UnavailableError where the champion's model or its golden rows are missing, cut off or changed."""
+    """Raise UnavailableError if files of the champion are missing or changed.
+
+    They are its model and its golden rows.
+    """
     tags = champion.tags
     try:
         if run_id_tag("train") in tags:
@@ -131,10 +135,10 @@ def require_champion(champion: ModelVersion, reader: Reader) -> None:
 
 
 def find_origin(registry: Registry, champion: ModelVersion) -> ModelVersion | None:
-    """Return the last champion that won by its recipe, where only refreshes have followed; None where it is `champion` itself.
+    """Return the last champion promoted by its recipe; None if it is `champion`.
 
-    A rollback brings back what had won before. A version that was forced, or whose predecessor was deleted, is the start of
-    what follows.
+    Only refreshes have followed it. A rollback restores an earlier promotion. A version that was forced, or whose predecessor
+    was deleted, counts as an origin.
     """
     version, versions = champion, {str(it.version): it for it in registry.versions()}
     for entry in reversed(registry.ledger.read().changes):
@@ -154,16 +158,19 @@ def _attempt_key(rule: Rule, challenger: ModelVersion, run: StepRun, recipe: Rec
 
 
 def _count_compared(reader: Reader, challenger: ModelVersion) -> int:
-    """Return how many settings the challenger is the best of; 1 where it was registered by other means."""
+    """Return the number of settings that the challenger was chosen from.
+
+    It is 1 for a version that was registered outside of the pipeline.
+    """
     count = challenger.tags.get(VersionTags.CANDIDATES_COMPARED)  # of a version of 0.2.0 and before
     return int(count or facts_of(reader, challenger).get("candidates_compared", 1))
 
 
 def name_of(champion: ModelVersion | None) -> str:
-    """Return what a challenger is held against: the champion's version, or the mean predictor."""
+    """Return the name of the comparison: the champion's version or mean predictor."""
     return str(champion.version) if champion else MEAN_PREDICTOR
 
 
 def gains_of(evidence: Evidence | None) -> dict[str, float]:
-    """Return a decision's measured gain and its lower limit as metrics; none where nothing was measured."""
+    """Return a decision's gain and lower limit as metrics; empty if not measured."""
     return {"best.gain": evidence.gain, "best.gain_lower": evidence.lower} if evidence else {}

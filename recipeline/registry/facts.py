@@ -1,7 +1,7 @@
-"""Facts about a version: the tags that people filter versions by, and what only programs read, in version.json.
+"""Facts about a version: tags for searches, and version.json for programs.
 
-The tags are few, and each can be looked for in a search: who it is, how good it is, what it was made from, what the gate found.
-Versions that were registered by version 0.2.0 or earlier have all of it as tags.
+The tags are few, and each can be searched for: identity, quality, origin and the gate's result. Versions that were registered
+by version 0.2.0 or earlier have all facts as tags.
 """
 
 from __future__ import annotations
@@ -31,12 +31,15 @@ def choose_tags(facts: Mapping[str, str | float]) -> dict[str, str | float]:
 
 
 def identify(facts: Mapping[str, str | float]) -> str:
-    """Return what a version is recognised by: equal where recipe, training rows and environment are."""
+    """Return the identity of a version: recipe, training rows and environment."""
     return "/".join(str(facts[name])[:DIGEST_LENGTH] for name in DIGESTS)
 
 
 def digests_of(version: ModelVersion) -> dict[str, str]:
-    """Return the beginnings of the digests of a version; empty ones where it was registered by other means."""
+    """Return short digests of a version.
+
+    They are empty for a version that was registered outside of the pipeline.
+    """
     parts = str(version.tags.get(VersionTags.IDENTITY, "")).split("/")
     kept = parts if len(parts) == len(DIGESTS) else [""] * len(DIGESTS)
     return {

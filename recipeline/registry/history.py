@@ -1,4 +1,4 @@
-"""Who was in Production from when to when, and why: the ledger, read as terms of office."""
+"""The history of Production: terms of versions, read from the ledger."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 
 @dataclass(frozen=True)
 class Term:
-    """A version's time in Production: from `since` until `until` (None: it is there still), and how it came there.
+    """A version's time in Production: from `since` until `until`, and its change.
 
-    `version` is empty for a time when nothing was in Production.
+    `until` is None for the present one. `version` is empty for a time without a version in Production.
     """
 
     version: str
@@ -34,9 +34,9 @@ class Term:
 
 
 def terms(changes: Iterable[Entry]) -> list[Term]:
-    """Return the terms that the ledger's `changes` (oldest first) amount to, oldest first.
+    """Return the terms of the ledger's `changes`, both oldest first.
 
-    No term begins before the one before it, also where the clock was set back between two entries.
+    No term begins before its predecessor, even if the clock was set back between two entries.
     """
     entries = list(changes)
     times = [*accumulate((entry.when for entry in entries), max)]
@@ -47,13 +47,16 @@ def terms(changes: Iterable[Entry]) -> list[Term]:
 
 
 def during(served: Iterable[Term], start: datetime, end: datetime) -> list[Term]:
-    """Return the terms that have a part in the time from `start` up to, not including, `end`; at a moment, `end` = `start`."""
+    """Return the terms that overlap the time from `start` to `end`, exclusive.
+
+    For a moment, `end` = `start`.
+    """
     until = max(end, start + timedelta(microseconds=1))
     return [term for term in served if term.since < until and (term.until is None or term.until > start)]
 
 
 def parse_time(text: str, now: datetime) -> tuple[datetime, datetime]:
-    """Return the time that `text` means, from and to: all of the day or the second that it names, else a moment.
+    """Return the start and end of the time in `text`: a day, a second or a moment.
 
     It is ISO 8601 (``2026-11-17``, ``2026-11-17T14:30``, ``2026-11-17T14:30+01:00``), ``now``, ``today``, ``yesterday``, or a
     weekday, the last one before today. Without an offset it is in the time zone of `now`.

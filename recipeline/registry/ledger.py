@@ -1,12 +1,12 @@
-"""The ledger: every change of Production, in order, each entry chained to the one before it by its hash.
+"""The ledger: every change of Production in order, chained by hashes.
 
-It is a registered model of its own, ``<model>.ledger``, one version an entry: it lives with the registry, can be read in
-MLflow's interface, and needs nothing but MLflow's client. The order is total: a registry numbers versions atomically, and an
-entry counts only where it names the hash of the entry before it. Of two that were appended at once, each naming the same one,
-the first counts; the other is void, and its writer looks again.
+It is a registered model of its own, ``<model>.ledger``, one version per entry: it lives with the registry, can be read in
+MLflow's interface, and needs only MLflow's client. The order is total: a registry numbers versions atomically, and an
+entry counts only if it names the hash of the entry before it. Of two that were appended at once, each naming the same one,
+the first counts; the other is void, and its writer reads again.
 
-It detects accidents and clumsiness. Whoever administers the registry can write it anew from the first entry on, unless
-the entries are signed with a key that the administrator does not have.
+It detects accidents. An administrator of the registry can rewrite it from the first entry on, unless the entries are
+signed with a key that the administrator does not have.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _MANY = 1000
 
 @dataclass(frozen=True)
 class Actor:
-    """Who does something, and on which machine."""
+    """The user who makes a change, and the machine."""
 
     name: str
     host: str
@@ -57,7 +57,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Reading:
-    """The ledger as it stands: the entries that count, in order, and what is wrong with it, by the name of its place."""
+    """The valid entries of the ledger in order, and its faults by place."""
 
     entries: tuple[Entry, ...] = ()
     faults: Mapping[str, str] = field(default_factory=dict)
@@ -69,7 +69,10 @@ class Reading:
 
     @property
     def acknowledged(self) -> frozenset[str]:
-        """The names of the faults that were taken note of; of entries, those before the one that does."""
+        """The names of acknowledged faults.
+
+        Faults of entries are acknowledged by a later entry.
+        """
         places = [(name.partition(" "), entry.number) for entry in self.entries for name in entry.acknowledged]
         return frozenset(
             f"{kind} {which}"
@@ -79,24 +82,33 @@ class Reading:
 
     @property
     def changes(self) -> tuple[Entry, ...]:
-        """The entries that changed Production, oldest first: not the reverted ones, nor notes."""
+        """The entries that changed Production, oldest first.
+
+        Reverted entries and notes are left out.
+        """
         return tuple(entry for entry in self.entries if entry.state != REVERTED and entry.kind not in NOTES)
 
     @property
     def newest_change(self) -> Entry | None:
-        """The newest entry that is no note, reverted or not."""
+        """The newest entry that is not a note, reverted or not."""
         return next((entry for entry in reversed(self.entries) if entry.kind not in NOTES), None)
 
 
 class Ledger:
-    """The ledger of one registered model; `key` signs the entries (HMAC-SHA256) and checks the signatures."""
+    """The ledger of one registered model.
+
+    `key` signs the entries (HMAC-SHA256) and checks the signatures.
+    """
 
     def __init__(self, client: MlflowClient, model: str, *, key: str = "") -> None:
         self._client, self._model, self._key = client, model, key
         self.name = f"{model}.ledger"
 
     def read(self) -> Reading:
-        """Return the entries that count, and every fault: an entry changed, missing, cut off or signed with another key."""
+        """Return the valid entries, and every fault.
+
+        A fault is an entry that is changed, missing, truncated or signed with another key.
+        """
         entries: list[Entry] = []
         faults: dict[str, str] = {}
         expected, head = 1, ""
@@ -134,12 +146,14 @@ class Ledger:
         acknowledged: tuple[str, ...] = (),
         expected: Entry | None,
     ) -> Entry | None:
-        """Append an entry that follows `expected` (None: the first one); None where another one was there before.
+        """Append an entry that follows `expected`; None if another one was first.
+
+        `expected` is None for the first entry.
 
         Parameters
         ----------
-        evidence : sha256 of the decision that this follows from; of a note, what was looked at or measured.
-        run_id : the run that does it; the entry leads to it.
+        evidence : sha256 of the underlying decision; for a note, of what was compared or measured.
+        run_id : the run that appends it; the entry leads to it.
         """
         now = datetime.now(UTC)
         entry = Entry(
@@ -198,7 +212,10 @@ class Ledger:
         return ""
 
     def _head_note(self) -> str:
-        """Return what is noted of the newest entry outside of the ledger; empty where there is no note."""
+        """Return the note of the newest entry, kept outside of the ledger.
+
+        It is empty where there is none.
+        """
         try:
             return str(self._client.get_registered_model(self._model).tags.get(_HEAD, ""))
         except MlflowException as error:
@@ -207,7 +224,10 @@ class Ledger:
             return ""
 
     def _head_faults(self, entries: list[Entry], expected: int) -> dict[str, str]:
-        """Return what the note of the newest entry says against the ledger, whose next version would be `expected` or later."""
+        """Return the contradictions between the newest entry's note and the ledger.
+
+        `expected` is the least number of the ledger's next version.
+        """
         note = self._head_note()
         if note in map(_note_of, entries) or (not note and all(entry.state == OPEN for entry in entries)):
             return {}

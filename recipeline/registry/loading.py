@@ -1,4 +1,4 @@
-"""Models by the URI that a user names: which version it is, what is known of it, and the model itself."""
+"""Models by URI: version, description and loaded model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LATEST = "latest"
 
 @dataclass(frozen=True)
 class NamedModel:
-    """A loaded model: the name and version that people know it by, its columns, and its `model_info.json` where it has one."""
+    """A loaded model: name, version, columns, and `model_info.json` if available."""
 
     name: str
     version: str
@@ -67,13 +67,14 @@ def check_model_uri(uri: str) -> None:
 
 
 def load_named(store: Store, reader: Reader, model_name: str, uri: str) -> NamedModel:
-    """Return the model at `uri`; empty: the Production of `model_name`, which is whatever has the alias champion.
+    """Return the model at `uri`; empty: the version of `model_name` in Production.
 
-    A version that this project registered is loaded only where it answers its golden rows.
+    Production is the version with the alias champion. A version that this project registered must reproduce its golden rows.
 
     Raises
     ------
-    UsageError : no such kind of URI. UnavailableError : there is no such model, or it is not whole.
+    UsageError : no such kind of URI.
+    UnavailableError : there is no such model, or its files are incomplete.
     """
     check_model_uri(uri)
     found = _REGISTERED.match(uri or f"models:/{model_name}/{PRODUCTION}")
@@ -140,11 +141,13 @@ Ask = Callable[[Any, Columns], Tail]
 
 
 def load_version(reader: Reader, version: ModelVersion) -> Any:
-    """Return the version's model; one that this project trained only where its files are as its run left them.
+    """Return the version's model; files of this project's models are checked.
+
+    They must be as their run wrote them.
 
     Raises
     ------
-    UnavailableError : it is not there, was changed, is a pickle, or is made of types that are not trusted.
+    UnavailableError : it is missing, was changed, is a pickle, or is made of types that are not trusted.
     """
     run_id = version.tags.get(run_id_tag("train"), "")
     if run_id:
@@ -153,11 +156,13 @@ def load_version(reader: Reader, version: ModelVersion) -> Any:
 
 
 def load_golden(reader: Reader, version: ModelVersion) -> Any:
-    """Return the version's model, loaded as the service does, after it answered the golden rows of its evaluation.
+    """Return the version's model after a check of its golden rows.
+
+    It is loaded as the service loads it.
 
     Raises
     ------
-    UnavailableError : it does not load, its golden rows are not there, or it answers them differently.
+    UnavailableError : it does not load, its golden rows are missing, or its answers differ.
     """
     from recipeline.inference.golden import answers_golden, has_limits, limits_golden
 
@@ -179,13 +184,14 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
 
 
 def load_interval(reader: Reader, run_id: str, names: Sequence[str], ask: Ask | None = None) -> Interval | None:
-    """Return the interval of the model that the run evaluated, which takes the columns `names`; None where it has none.
+    """Return the interval of the model that the run evaluated; None without one.
 
-    `ask(model, columns)` makes a function of codes of each of its tails; without it they are asked as ever.
+    The model takes the columns `names`. `ask(model, names)` makes a function of an array of each tail model; without it
+    they are called through scikit-learn.
 
     Raises
     ------
-    UnavailableError : its description or its tails are not there whole.
+    UnavailableError : its description or its tails are incomplete.
     """
     known = reader.load(MODEL_INFO, run_id).interval
     if known is None:

@@ -1,4 +1,7 @@
-"""Promotion of a challenger: the decision on it, carried out while the champion it was held against is still there."""
+"""Promotion of a challenger: decision, and its execution under the lock.
+
+The champion must still be the one that the challenger was compared with.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from recipeline.registry.ledger import FORCED, PROMOTE
 from recipeline.registry.loading import load_golden
 from recipeline.registry.versions import ChangedBy, Registry
 from recipeline.tracking.runs import StepRun
+from recipeline.tracking.tags import VersionTags
 
 #: The rules by which a version is decided on without being held against the champion.
 _NOT_HELD_AGAINST = ("same-version", "policy-never", "forced")
@@ -34,14 +38,14 @@ def promote_version(
     say: Callable[[str], None],
     advance: Callable[[str, int, int], None],
 ) -> tuple[ModelVersion, Decision]:
-    """Decide on the version `number` and carry the decision out; return the version, as it stands then, and the decision.
+    """Decide on the version `number` and carry out the decision; return both.
 
-    To measure takes up to minutes in which others may change the champion: then it is decided again. The decision is an
+    The measurement takes up to minutes in which others may change the champion: then the decision is repeated. It is an
     artifact of `run`, and its sha256 the evidence of the ledger's entry.
 
     Raises
     ------
-    UnavailableError : the version, its rows, or the model of a champion that stays are not there.
+    UnavailableError : the version, its rows, or the model of a champion that stays are not available.
     """
     while True:
         challenger, champion = registry.version(number), registry.champion()
@@ -63,7 +67,11 @@ def promote_version(
             require_champion(champion, run.reader)  # one that stays and cannot be loaded is a failure, whatever the rule
         digest = run.save(DECISION, RecordedDecision(**vars(decision), policy=policy, version=number))
         if decision.rule not in _NOT_HELD_AGAINST:
-            against = {"held_against": name_of(champion), "gate_passed": str(decision.passed).lower(), "gate_run_id": run.id}
+            against = {
+                VersionTags.HELD_AGAINST: name_of(champion),
+                VersionTags.GATE_PASSED: str(decision.passed).lower(),
+                VersionTags.GATE_RUN_ID: run.id,
+            }
             registry.note(number, against)
         if not decision.promoted:
             return registry.version(number), decision

@@ -13,9 +13,10 @@ OPEN, APPLIED, REVERTED = "open", "applied", "reverted"
 
 @dataclass(frozen=True)
 class Entry:
-    """A change of Production, or a note. `before` and `after` are versions, empty where there was or is none.
+    """A change of Production, or a note.
 
-    `number` and `state` (open while it is carried out, then applied, or reverted) are not part of what is hashed.
+    `before` and `after` are versions, empty for none. `number` and `state` (open while it is carried out, then applied, or
+    reverted) are not part of the hash.
     """
 
     previous_hash: str

@@ -23,7 +23,7 @@ from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION, Stages, f
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.runs import TAG_LENGTH
 from recipeline.tracking.store import Store, held, require_registered, search_versions
-from recipeline.tracking.tags import PREFIX, VersionTags
+from recipeline.tracking.tags import PREFIX, Tag, VersionTags
 
 #: How long a command may take from an outdated write of the alias to mending it.
 _SLOW_SECONDS, _PAUSE_SECONDS = 10, 0.25
@@ -31,24 +31,33 @@ _SLOW_SECONDS, _PAUSE_SECONDS = 10, 0.25
 
 @dataclass(frozen=True)
 class ChangedBy:
-    """Who changes the registry: the actor, and the run that they do it in."""
+    """The user and the run that change the registry."""
 
     actor: Actor
     run_id: str
 
 
 class Registry:
-    """The versions of one registered model. Every change is made under the store's lock."""
+    """The versions of one registered model; changes are made under a lock."""
 
     def __init__(self, store: Store, name: str, *, ledger_key: str = "", description: str = "") -> None:
-        """Use the registered model `name` of a store; where it has to be made, with a `description`, in Markdown."""
+        """Use the registered model `name` of a store.
+
+        A new one is created with the `description`, in Markdown.
+        """
         self._store, self._client, self.name = store, store.client, name
         self._description = description
         self._stages = Stages(store.client, name)
         self.ledger = Ledger(store.client, name, key=ledger_key)
 
     def version(self, version: str) -> ModelVersion:
-        """Return a version. Raises UnavailableError where there is none, UsageError where it is no number."""
+        """Return a version.
+
+        Raises
+        ------
+        UnavailableError : there is none.
+        UsageError : it is not a number.
+        """
         if not re.fullmatch("[0-9]+", version):
             raise UsageError(
                 "version must be the number of a version.", got=f"'{version}'", fix="See `history` for the numbers."
@@ -78,9 +87,10 @@ class Registry:
     def register(
         self, *, source: str, run_id: str, model_id: str, identity: str, tags: Mapping[str, str | float], description: str
     ) -> tuple[ModelVersion, bool]:
-        """Return the version of the model, and whether it is new; it becomes the challenger unless it is the champion.
+        """Return the version of the model, and whether it is new.
 
-        A model whose `identity` (what it was trained on, with and by) is registered already is not registered again.
+        It becomes the challenger unless it is the champion. A model whose `identity` (training rows, recipe and environment) is
+        registered already is not registered again.
         """
         with self.locked():
             require_registered(self._client, self.name, self._description or None)
@@ -107,7 +117,10 @@ class Registry:
             return self.version(str(version.version)), not twins
 
     def _require_run(self, run_id: str) -> None:
-        """Raise UnavailableError where the run of a model was deleted, as `prune` does under this lock."""
+        """Raise UnavailableError if the run of a model was deleted.
+
+        `prune` deletes runs under this lock.
+        """
         try:
             is_there = self._client.get_run(run_id).info.lifecycle_stage == "active"
         except MlflowException as error:
@@ -124,9 +137,10 @@ class Registry:
     def change(
         self, version: str, *, expected: str, kind: str, reason: str, changed_by: ChangedBy, evidence: str = ""
     ) -> Entry | None:
-        """Make `version` the champion where `expected` (empty: none) is it now; return the entry, None where it is not.
+        """Make `version` the champion if `expected` is it now; return the entry.
 
-        The one before is archived; after a rollback it is withdrawn too. A version that comes back is no longer withdrawn.
+        `expected` is empty for none. None is returned if another version is the champion. The version before is archived;
+        after a rollback it is withdrawn too. A version that returns is no longer withdrawn.
         """
         with self.locked():
             self.reconcile(changed_by)
@@ -155,14 +169,14 @@ class Registry:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other commands from changing the registry for the block: what is read in it still holds when it is acted on."""
+        """Keep other commands from changing the registry during the block."""
         with held(self._store.lock(), self._store.uri):
             yield
 
     def reconcile(self, changed_by: ChangedBy) -> list[str]:
-        """Finish what an earlier command left open, take note of a change made by other means, and let stages follow.
+        """Complete interrupted changes, record external ones, and update stages.
 
-        Returns a sentence for each change by other means.
+        Returns a sentence for each external change.
         """
         with self.locked():
             self._finish()
@@ -171,7 +185,7 @@ class Registry:
             return notes
 
     def acknowledge(self, names: tuple[str, ...], reason: str, changed_by: ChangedBy) -> None:
-        """Write into the ledger that the faults `names` were seen: they are faults of the past then."""
+        """Record in the ledger that the faults `names` were acknowledged."""
         self.record(ACKNOWLEDGE, reason, changed_by, acknowledged=names)
 
     def record(
@@ -197,21 +211,24 @@ class Registry:
             self.ledger.close(entry)
 
     def withdrawn(self, version: ModelVersion) -> str:
-        """Return why the version must not be promoted automatically; empty where it may be."""
+        """Return why the version is withdrawn; empty if it may be promoted."""
         return str(version.tags.get(VersionTags.WITHDRAWN, ""))
 
-    def note(self, version: str, tags: Mapping[str, str | float]) -> None:
-        """Set ``recipeline.<name>`` tags on a version."""
+    def note(self, version: str, tags: Mapping[Tag, str | float]) -> None:
+        """Set tags on a version."""
         with self.locked():  # two that set one tag for the first time break each other
             for name, value in tags.items():
-                self._client.set_model_version_tag(self.name, version, f"{PREFIX}{name}", str(value)[:TAG_LENGTH])
+                self._client.set_model_version_tag(self.name, version, name, str(value)[:TAG_LENGTH])
 
     def _champion(self) -> str:
         champion = self.holder(CHAMPION)
         return str(champion.version) if champion else ""
 
     def _finish(self) -> None:
-        """Carry out the newest change of the ledger, and close a note, where a command was stopped before it had."""
+        """Complete the newest change of the ledger, and close a note.
+
+        They are left open by a command that was stopped.
+        """
         reading = self.ledger.read()
         head, change = reading.head, reading.newest_change
         if head is not None and head.state == OPEN and head.kind in NOTES:
@@ -226,7 +243,10 @@ class Registry:
             self._undo(change)
 
     def _undo(self, entry: Entry) -> None:
-        """Go back to what was before `entry`, whose version is gone, and the alias with it where it had been moved."""
+        """Restore the state before `entry`, whose version is deleted.
+
+        The alias is restored too if it had been moved.
+        """
         if self._exists(entry.before):
             if not self._champion():
                 self._client.set_registered_model_alias(self.name, CHAMPION, entry.before)
@@ -241,7 +261,10 @@ class Registry:
         self.ledger.close(entry, REVERTED)
 
     def _carry_out(self, entry: Entry) -> None:
-        """Make the registry what `entry` says, and close it; where a newer one was appended meanwhile, what that says."""
+        """Apply `entry` to the registry and close it.
+
+        If a newer one was appended meanwhile, that one is applied.
+        """
         while True:
             newest = self.ledger.read().newest_change
             entry = newest if newest is not None and newest.number > entry.number else entry
@@ -256,7 +279,7 @@ class Registry:
                 # A machine that does not share our lock deleted a version meanwhile.
 
     def _apply(self, entry: Entry) -> bool:
-        """Make the registry what `entry` says, and close it; return False, half-way, where a newer one was appended."""
+        """Apply `entry` to the registry and close it; False if a newer one exists."""
         # The truth first: whatever happens from here on, `reconcile` leads to the same end.
         if self._champion() != entry.after:
             self._client.set_registered_model_alias(self.name, CHAMPION, entry.after)
@@ -274,12 +297,12 @@ class Registry:
         return True
 
     def _newer(self, entry: Entry) -> bool:
-        """Whether a change was appended after `entry`, by a command that does not share our lock."""
+        """Whether a change was appended after `entry`, by a writer without our lock."""
         newest = self.ledger.read().newest_change
         return newest is not None and newest.number > entry.number
 
     def _record_external_change(self, changed_by: ChangedBy) -> list[str]:
-        """Write into the ledger that the alias was moved by other means, so that the history stays whole."""
+        """Record in the ledger that the alias was moved outside of the pipeline."""
         for _ in range(int(_SLOW_SECONDS / _PAUSE_SECONDS)):
             reading, champion = self.ledger.read(), self._champion()
             recorded = reading.changes[-1].after if reading.changes else ""

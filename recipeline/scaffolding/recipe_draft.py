@@ -117,7 +117,10 @@ def _column(look: _Look, *, is_target: bool) -> dict[str, Any]:
 
 @dataclass
 class _Look:
-    """A column read piece by piece: how many values are of each type, and which different ones it has."""
+    """A column read in pieces: its number of values of each type, and its values.
+
+    Values are distinct ones.
+    """
 
     name: str
     rows: int = 0
@@ -158,7 +161,7 @@ class _Look:
         return next((name for name in _TYPES if self.readable[name] == self.known and self._is_likely(name)), "")
 
     def _is_likely(self, name: str) -> bool:
-        """Whether text is a category: it repeats, and it is not a few words in a column of numbers."""
+        """Whether text is a category: it repeats, and most values are not numbers."""
         few = len(self.values) <= min(_MOST_CATEGORIES, self.known / 2)
         return name != "category" or (few and self.readable["number"] < self.known / 2)
 

@@ -1,4 +1,4 @@
-"""Undocumented behaviour of Granian 2.8.7 and Flask 3.1.3 that is relied on.
+"""Undocumented behaviour of Granian and Flask that the service relies on.
 
 It may change with any release: `tests/serving/test_compat.py` tries each.
 """
@@ -49,8 +49,9 @@ def _sent(content: bytes) -> Iterator[bytes]:
 
 
 def end_setup(app: Flask) -> None:
-    """Let Flask refuse further hooks and routes, as it does after a request.
+    """Let Flask refuse further hooks, routes and error handlers.
 
-    A request that Flask does not dispatch ends the setup too: a later hook would not be called for the same address.
+    It does so after it dispatched a request. A request that it does not dispatch must end the setup too: later hooks would not
+    be called for such requests.
     """
     app._got_first_request = True

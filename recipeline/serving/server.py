@@ -195,9 +195,9 @@ def _preload(meeting: Path) -> None:
 
 
 def _try_hooks(serving: Serving) -> None:
-    """Add the hooks in a process that then ends.
+    """Register the hooks in a process that ends at once, to test them.
 
-    In this one they may open nothing, and a worker that fails at its start would be started again without end.
+    Files that they open there are closed, and failing hooks would restart workers for ever.
 
     Raises
     ------

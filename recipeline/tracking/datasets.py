@@ -37,7 +37,7 @@ def tag_digests(tag: Tag, digests: Sequence[str]) -> dict[str, str]:
 
 
 def find_digests(tags: Mapping[str, str], tag: Tag) -> list[str]:
-    """Return the digests that the tags of a run hold under `tag` and numbers behind it."""
+    """Return the digests in a run's tags `tag`, `tag_1` and so on."""
     return [digest for name, value in tags.items() if name.startswith(tag) for digest in value.split(",")]
 
 
@@ -49,9 +49,9 @@ def log_dataset(run: StepRun, table: pd.DataFrame, recipe: Recipe, source: Sourc
 def log_rows(
     run: StepRun, artifact: Artifact[pd.DataFrame], recipe: Recipe, context: str, candidate_runs: Iterable[str]
 ) -> None:
-    """Log the rows of an upstream step's artifact as the dataset input of the run and of the candidates' runs.
+    """Log an upstream artifact's rows as dataset input of the run and candidates.
 
-    The digest is the file's, its source the place it is at: `mlflow.data.get_source(...).load()` fetches it.
+    The digest is the file's, its source the file's location: `mlflow.data.get_source(...).load()` downloads it.
     """
     upstream = run.lineage[artifact.step]
     place, digest = place_of(run.reader.root(upstream), artifact.name), run.reader.digest(artifact, upstream)

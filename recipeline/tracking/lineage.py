@@ -21,7 +21,7 @@ def lineage_of_version(version: ModelVersion, steps: tuple[str, ...]) -> dict[st
 
 
 def lineage_of(run: Run, steps: tuple[str, ...]) -> dict[str, str]:
-    """Return the run IDs of the upstream `steps` that `run` was made from, and its own, in their order."""
+    """Return the run IDs of the upstream `steps` of `run` and its own, in order."""
     ids = {step: run.data.tags.get(run_id_tag(step), "") for step in steps}
     ids[run.data.tags[RunTags.STEP]] = run.info.run_id
     return {step: ids[step] for step in steps if ids.get(step)}

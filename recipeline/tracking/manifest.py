@@ -48,9 +48,9 @@ def folder_digests(uri: str, tracking_uri: str) -> dict[str, str]:
 
 
 def way_to(here: str, there: str, name: str) -> str:
-    """Return the relative way from a file in one folder of artifacts to the file `name` in another; "" where there is none.
+    """Return the relative path from an artifact folder to a file in another.
 
-    Both are artifact URIs; only folders of this machine have a way between them that a browser can go.
+    Both are artifact URIs; "" unless both are on this machine.
     """
     if not (is_local(here) and is_local(there)):
         return ""
@@ -58,12 +58,12 @@ def way_to(here: str, there: str, name: str) -> str:
 
 
 def place_of(uri: str, name: str) -> str:
-    """Return where the file `name` of a folder of artifacts is: a path on this machine, or a URI."""
+    """Return the path or URI of the file `name` in an artifact folder."""
     return str(as_path(uri) / name) if is_local(uri) else f"{uri}/{name}"
 
 
 class Writer:
-    """Writes the artifacts of one run and keeps their digests; `close` writes the manifest."""
+    """A writer of one run's artifacts; `close` writes their manifest."""
 
     def __init__(self, client: MlflowClient, run_id: str) -> None:
         self._client, self._run_id = client, run_id
@@ -82,7 +82,7 @@ class Writer:
             return digest
 
     def add_model(self, model_id: str, digests: dict[str, str]) -> None:
-        """Note a logged model's files, so that a reader of the run can tell whether the model is whole."""
+        """Record the digests of a logged model's files, for readers of the run."""
         self._models[model_id] = digests
 
     def close(self) -> None:
@@ -95,11 +95,13 @@ class Writer:
 
 @contextmanager
 def local_copy(uri: str, name: str, tracking_uri: str) -> Iterator[Path]:
-    """Give the path of file `name` below the artifact URI: where it lies, or, from elsewhere, a copy for as long as the block.
+    """Yield the local path of the file `name` at an artifact URI.
+
+    It is copied for the block if it is elsewhere.
 
     Raises
     ------
-    FileNotFoundError, MlflowException : there is none, or it cannot be fetched.
+    FileNotFoundError, MlflowException : there is none, or it cannot be downloaded.
     """
     if is_local(uri):
         path = as_path(uri) / name
@@ -118,9 +120,9 @@ def local_copy(uri: str, name: str, tracking_uri: str) -> Iterator[Path]:
 
 
 class Reader:
-    """Reads the artifacts and logged models of finished runs, checked against their manifests.
+    """A reader of finished runs' artifacts and models, checked by manifests.
 
-    `trusted` are the types that a model may be made of besides those that are trusted in every model.
+    `trusted` are further types that a model may be made of.
     """
 
     def __init__(self, client: MlflowClient, trusted: Collection[str] = ()) -> None:
@@ -145,7 +147,12 @@ class Reader:
                 ) from None
 
     def copy(self, artifact: Artifact[Any], run_id: str, folder: Path) -> None:
-        """Copy the artifact's file into `folder`, unread. Raises UnavailableError as `load` does."""
+        """Copy the artifact's file into `folder` without reading it.
+
+        Raises
+        ------
+        UnavailableError : as `load`.
+        """
         with self._whole(artifact.name, run_id) as path:
             shutil.copyfile(path, folder / path.name)
 
@@ -156,15 +163,20 @@ class Reader:
         return self._uris[run_id]
 
     def digest(self, artifact: Artifact[Any], run_id: str) -> str:
-        """Return the sha256 that the run noted for its artifact; empty where it wrote none."""
+        """Return the recorded sha256 of the run's artifact; empty if not written."""
         return str(self._manifest(run_id)["files"].get(artifact.name, ""))
 
     def has(self, artifact: Artifact[Any], run_id: str) -> bool:
-        """Whether the run wrote the artifact. Raises UnavailableError where its manifest cannot be read."""
+        """Whether the run wrote the artifact.
+
+        Raises
+        ------
+        UnavailableError : its manifest cannot be read.
+        """
         return artifact.name in self._manifest(run_id)["files"]
 
     def faults(self, run_id: str) -> list[str]:
-        """Return what is wrong with the run's artifacts and logged models; nothing where all are there and whole."""
+        """Return the faults of the run's artifacts and logged models."""
         faults = []
         try:
             manifest = self._manifest(run_id)
@@ -178,34 +190,45 @@ class Reader:
         return faults
 
     def model_digests(self, model_id: str, run_id: str) -> dict[str, str]:
-        """Return the sha256 that the run noted for each file of its logged model, by relative path; none of another model."""
+        """Return the recorded sha256 of each file of the run's logged model.
+
+        Keys are relative paths; empty for another model.
+        """
         return dict(self._manifest(run_id)["models"].get(model_id, {}))
 
     def require_model(self, model_id: str, run_id: str) -> None:
-        """Raise UnavailableError where a logged model of the run is missing, cut off or changed."""
+        """Raise UnavailableError if a logged model is missing, truncated or changed."""
         digests = self._manifest(run_id)["models"].get(model_id)
         faults = self._model_faults(model_id, digests) if digests else []
         if faults or not digests:
             raise _not_whole(run_id, model_id, faults)
 
     def load_model(self, model_id: str, run_id: str) -> Any:
-        """Return a logged model of the run, read only after each of its files was found as the run left it.
+        """Return a logged model of the run after a check of all its files.
 
         Raises
         ------
-        UnavailableError : a file is missing, cut off or changed, or the model is none that may be read.
+        UnavailableError : a file is missing, truncated or changed, or the model must not be read.
         """
         with self._whole_model(model_id, run_id) as folder:
             return read_model(folder, self.trusted, name=f"The model {model_id}")
 
     def copy_model(self, model_id: str, run_id: str, folder: Path) -> None:
-        """Copy a logged model of the run to `folder`, unread. Raises UnavailableError as `require_model` does."""
+        """Copy a logged model of the run to `folder` without reading it.
+
+        Raises
+        ------
+        UnavailableError : as `require_model`.
+        """
         with self._whole_model(model_id, run_id) as whole:
             shutil.copytree(whole, folder)
 
     @contextmanager
     def _whole_model(self, model_id: str, run_id: str) -> Iterator[Path]:
-        """Give the folder of a logged model, each file of it as its run left it: what was compared is what is given."""
+        """Yield the folder of a logged model whose files are as the run wrote them.
+
+        The files compared are the files yielded.
+        """
         digests = self._manifest(run_id)["models"].get(model_id, {})
         with ExitStack() as stack:
             uri = ""
@@ -278,7 +301,7 @@ class Reader:
 
 
 class KeptReader:
-    """Reads artifacts as `Reader` does, each once: whoever asks again gets the same object, and must not change it."""
+    """A `Reader` with a cache: each artifact is read once and must not be changed."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -294,7 +317,7 @@ class KeptReader:
 
 
 def _state(path: Path, digest: str) -> str:
-    """Return what is there in the place of a file with that digest; empty where it is that file."""
+    """Return the state of a file against its digest; empty if it is intact."""
     if not path.is_file():
         return MISSING
     return "" if file_digest(path) == digest else CHANGED
@@ -310,9 +333,9 @@ def _not_whole(run_id: str, model_id: str, faults: list[str]) -> UnavailableErro
 
 
 def _require_answer(error: Exception, tracking_uri: str, place: str = "") -> None:
-    """Raise UnavailableError unless `error` says that there is nothing: no answer, or half of one, does not mean that.
+    """Raise UnavailableError unless `error` says that the object does not exist.
 
-    `place` is the URI of the artifacts, whose secrets are left out.
+    No answer, or an incomplete one, does not mean that. `place` is the URI of the artifacts, whose secrets are removed.
     """
     is_answer = (
         isinstance(error, FileNotFoundError | NotADirectoryError)

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a run's result depends on, as fingerprint.json has it: the parameters, and digests and settings by name."""
+    """The components of a run's result, as in fingerprint.json.
+
+    They are the parameters, and digests and settings by name.
+    """
 
     params: Mapping[str, str]
     components: Mapping[str, str]

@@ -1,4 +1,7 @@
-"""Runs of the steps: opened, tagged and closed in one place; found again by step, recipe and profile."""
+"""Runs of the steps: opened, tagged, closed, and found again.
+
+They are found by step, recipe and profile.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +35,10 @@ TAG_LENGTH, PARAM_LENGTH = 5000, 6000
 
 @dataclass
 class StepRun:
-    """A step's open run, and what it hands on and reads: artifacts by name, never by path.
+    """A step's open run, with its artifacts by name.
 
-    `lineage` maps each upstream step to its run ID; `reader` reads other runs' artifacts. `outcome` and `exit_code`
-    become tags when the run is closed.
+    `lineage` maps each upstream step to its run ID; `reader` reads other runs' artifacts. `outcome` and `exit_code` become tags
+    when the run is closed.
     """
 
     id: str
@@ -85,7 +88,10 @@ class StepRun:
 
     @contextmanager
     def limited_to(self, reads: Iterable[Artifact[Any]] | None, writes: Iterable[Artifact[Any]] | None) -> Iterator[None]:
-        """Let the block read and write the artifacts that its step declares, and no others; None: any."""
+        """Allow only the declared artifacts to be read and written in the block.
+
+        None: any.
+        """
         self._may_read, self._may_write = (None if it is None else {one.name for one in it} for it in (reads, writes))
         try:
             yield
@@ -97,11 +103,16 @@ class StepRun:
             raise AssertionError(f"{self.step} {verb} {artifact.name}, which its STEP does not declare: add it to `{verb}`")
 
     def require_model(self, step: str, model_id: str) -> None:
-        """Raise UnavailableError where a model that the upstream `step` logged is missing, cut off or changed."""
+        """Raise UnavailableError if an upstream step's model is missing or changed."""
         self.reader.require_model(model_id, self.lineage[step])
 
     def load_model(self, step: str, model_id: str) -> Any:
-        """Return a model that the upstream `step` logged. Raises UnavailableError where it is not whole, or not to be read."""
+        """Return a model that the upstream `step` logged.
+
+        Raises
+        ------
+        UnavailableError : it is incomplete, or must not be read.
+        """
         return self.reader.load_model(model_id, self.lineage[step])
 
     def add_model(self, model_id: str, digests: dict[str, str]) -> None:
@@ -123,10 +134,11 @@ class StepRun:
         title: str = "",
         note: str = "",
     ) -> None:
-        """Note what people find the run by in MLflow: its columns, its name and its description.
+        """Set the run's columns, name and description in MLflow.
 
-        Logged when the run is closed. What the step decided has the prefix ``best.``; unprefixed scores are on the runs of
-        candidates only. NaN and infinity are left out: no store sorts by them. A note is text, which MLflow shows as Markdown.
+        They are logged when the run is closed. Values that the step decided have the prefix ``best.``; unprefixed scores
+        are on the runs of candidates only. NaN and infinity are left out: no store sorts by them. A note is shown as
+        Markdown.
         """
         note = "\n".join(map(for_markdown, note.splitlines()))
         self._params |= {name: str(value)[:PARAM_LENGTH] for name, value in (params or {}).items()}
@@ -146,11 +158,11 @@ class StepRun:
         self.tag(**{f"{upstream}_run_id": run_id for upstream, run_id in lineage.items()}, **of_rows)
 
     def own_tag(self, name: str) -> str:
-        """Return the tag ``recipeline.<name>`` that this run has been given; empty where it has none."""
+        """Return this run's tag ``recipeline.<name>``; empty where it has none."""
         return self._own_tags.get(name, "")
 
     def parent_tag(self, name: str) -> str:
-        """Return the tag ``recipeline.<name>`` of the run this one is made from; empty where there is none."""
+        """Return the upstream run's tag ``recipeline.<name>``; empty without one."""
         if not self.lineage:
             return ""
         parent = list(self.lineage.values())[-1]
@@ -188,10 +200,10 @@ def open_run(
     nested_in: str | None = None,
     reader: Reader | None = None,
 ) -> Iterator[StepRun]:
-    """Open a step's run (or adopt the one that `mlflow run` opened) for the block, and close it.
+    """Open a step's run, or adopt the one of `mlflow run`, for the block.
 
-    It ends FINISHED; FAILED, with the sentence in ``recipeline.error``, where the block raises. Runs that share a `reader` ask
-    the store once for what they read of another run.
+    It ends FINISHED; FAILED, with the message in ``recipeline.error``, if the block raises. Runs that share a `reader`
+    query the store once for what they read of another run.
     """
     all_tags = {f"{PREFIX}{name}": value for name, value in tags.items()}
     all_tags |= {RunTags.STEP: step, RUN_NAME: step}
@@ -213,7 +225,10 @@ def open_run(
 
 
 def _create_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> str:
-    """Return the ID of a new run; where an interrupt comes before it is known, the run is found again and failed."""
+    """Return the ID of a new run.
+
+    If an interrupt comes before the ID is known, the run is found again and marked as failed.
+    """
     mark = uuid.uuid4().hex
     try:
         return str(client.create_run(experiment_id, tags={**tags, RunTags.OPENING: mark}).info.run_id)
@@ -225,7 +240,7 @@ def _create_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str
 
 
 def fail_run(client: MlflowClient, run_id: str, error: BaseException) -> None:
-    """Mark a run as FAILED with what went wrong; only logged where the store no longer takes it."""
+    """Mark a run as FAILED with the error; only log it if the store fails."""
     sentence = error.sentence if isinstance(error, RecipelineError) else f"{type(error).__name__}: {error}"
     try:
         client.set_tag(run_id, RunTags.ERROR, sentence[:TAG_LENGTH])
@@ -262,7 +277,7 @@ class History:
     profile: str
 
     def newest(self, step: str, *, fingerprint: str = "", limit: int = 1) -> list[Run]:
-        """Return the FINISHED runs of `step`, newest first, of the given fingerprint where there is one."""
+        """Return the FINISHED runs of `step`, newest first, by fingerprint if given."""
         tags = {"step": step, "recipe": self.recipe, "profile": self.profile}
         if fingerprint:
             tags["fingerprint"] = fingerprint

@@ -1,4 +1,7 @@
-"""The tags of runs, versions and ledger entries: the name of each, its meaning, and who writes it."""
+"""The catalogue of tags of runs, versions and ledger entries.
+
+Each has its name, its meaning and its writers.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ PREFIX = "recipeline."
 
 
 class Tag(str):
-    """The whole name of a tag; `writers` are the steps and commands on whose runs, or for whose versions, it is written."""
+    """The full name of a tag, and its writers.
+
+    `writers` are the steps and commands on whose runs, or for whose versions, it is written.
+    """
 
     __slots__ = ("meaning", "writers")
 
@@ -29,7 +35,7 @@ def bare(name: str) -> str:
 
 
 def run_id_tag(step: str) -> str:
-    """Return the tag that has the run ID of a step, on runs made from it and on versions."""
+    """Return the tag with a step's run ID, on downstream runs and on versions."""
     return f"{PREFIX}{step}_run_id"
 
 
@@ -71,7 +77,10 @@ class RunTags:
 
 
 class VersionTags:
-    """The tags of versions, besides `run_id_tag` of each step of their lineage, in the order in which MLflow shows them."""
+    """The tags of versions, in the order in which MLflow shows them.
+
+    They are besides `run_id_tag` of each step of the lineage.
+    """
 
     CANDIDATE = Tag("candidate", "the candidate", "`register`")
     VERDICT = Tag("verdict", "`VALIDATED`", "`register`")
@@ -100,7 +109,7 @@ class VersionTags:
 
 
 class LedgerTags:
-    """The tags of the ledger's entries, which are versions of its own registered model."""
+    """The tags of the ledger's entries, versions of the ledger's model."""
 
     ENTRY = Tag("entry", "the entry as JSON", "changes of Production")
     HASH = Tag("entry_hash", "sha256 of the entry", "changes of Production")

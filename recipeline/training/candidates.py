@@ -134,7 +134,10 @@ def _transformers(recipe: Recipe, where: str, key: str, components: Sequence[Com
 
 
 def _resolve(recipe: Recipe, value: Any, where: str) -> Any:
-    """Return a parameter's value: what `{import: path}` and `{estimator: path, params: ...}` name, at any depth."""
+    """Return a parameter's value with imports and estimators resolved.
+
+    They are `{import: path}` and `{estimator: path, params: ...}`, at any depth.
+    """
     if isinstance(value, list):
         return [_resolve(recipe, it, f"{where}.{place}") for place, it in enumerate(value)]
     if not isinstance(value, dict):

@@ -1,4 +1,7 @@
-"""Columns of several types as numbers, by transformers of scikit-learn and functions of numpy: a model needs no more."""
+"""Columns of several types as numbers, by transformers of scikit-learn.
+
+With functions of numpy, a model needs no further code.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from recipeline.training.kinds.every import KINDS
 
 
 def preprocess_columns(recipe: Recipe, preprocess: Preprocess, build: Build) -> list[BaseEstimator]:
-    """Return the transformers of a candidate, the first of which takes the recipe's features.
+    """Return the transformers of a candidate; the first takes the features.
 
     Where all features are numbers these are the transformers of `preprocess.number` and `preprocess.all` one after the other;
     else the first is a ColumnTransformer with the parts of each kind of column. `build(key, components)` makes the transformers

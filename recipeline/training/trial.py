@@ -25,11 +25,11 @@ _ROUNDS = ("n_estimators", "max_iter")
 
 
 def check_candidates(recipe: Recipe, names: Sequence[str], trusted: Collection[str]) -> None:
-    """Build the candidates `names` and fit each once, to find what cannot be before any work starts.
+    """Build the candidates `names` and fit each once, to find faults early.
 
     Raises
     ------
-    UsageError : what `find_faults` finds, all of it.
+    UsageError : with all faults that `find_faults` finds.
     """
     faults = find_faults(recipe, names, trusted)
     if len(faults) == 1:
@@ -73,7 +73,7 @@ def check_types(recipe: Recipe, name: str, estimator: BaseEstimator, trusted: Co
 
 
 def check_missing(recipe: Recipe, name: str, estimator: BaseEstimator) -> None:
-    """Raise UsageError where the candidate takes the columns, but not the missing values that they may have."""
+    """Raise UsageError if the candidate refuses missing values of its columns."""
     nullable = [column for column in recipe.features if recipe.columns[column].nullable]
     if not nullable:
         return
@@ -98,7 +98,7 @@ def _draw_rows(recipe: Recipe) -> pd.DataFrame:
 
 
 def _fitted(recipe: Recipe, estimator: BaseEstimator, rows: pd.DataFrame) -> BaseEstimator | None:
-    """Return a copy of the estimator, fitted quickly to made-up rows; None where it refuses them, for whatever reason."""
+    """Return a copy of the estimator, fitted to synthetic rows; None if refused."""
     trial = clone(estimator)
     rounds = {
         key: min(value, 2)

@@ -37,8 +37,8 @@ def test_importance_is_scikit_learns_permutation_importance(
     found = measure_importance(model, features, target, Columns.of_numbers(list(features)), seed=7)
     expected = permutation_importance(model, features, target, scoring="r2", n_repeats=REPEATS, random_state=7)
     by_name = {entry.feature: entry for entry in found}
-    assert [by_name[name].mean for name in features] == pytest.approx(expected.importances_mean.tolist())
-    assert [by_name[name].std for name in features] == pytest.approx(expected.importances_std.tolist())
+    assert [by_name[str(name)].mean for name in features] == pytest.approx(expected.importances_mean.tolist())
+    assert [by_name[str(name)].std for name in features] == pytest.approx(expected.importances_std.tolist())
     assert [entry.mean for entry in found] == sorted((entry.mean for entry in found), reverse=True)
 
 

@@ -73,6 +73,15 @@ def test_parts_ends_and_grid_hold_rows_that_are_there(name: str) -> None:
     assert not len(feature.kind.grid(nothing, feature, 20))
 
 
+@pytest.mark.parametrize(
+    ("time", "has_time"), [("", False), (" 00:00:00", False), (" 00:00:01", True), (" 23:59:59.999999", True)]
+)
+@pytest.mark.parametrize("day", ["1969-12-31", "2024-02-29"])
+def test_dates_tell_whether_one_has_a_time(day: str, time: str, has_time: bool) -> None:
+    column = pd.Series(pd.to_datetime([day, day + time, None], format="ISO8601").astype("datetime64[us]"))
+    assert KINDS["datetime"].learn(column).has_time is has_time
+
+
 def test_a_value_that_training_did_not_have_is_one_code_beyond_the_range() -> None:
     feature = Feature("port", type="category", categories=("Cork", "(other)"), train_min=0, train_max=1)
     assert feature.kind.read("Kiel", feature) == feature.kind.read("Rome", feature) == (2.0, "")

@@ -70,6 +70,7 @@ def test_missing_values_are_left_out() -> None:
 def test_a_column_without_any_value_has_no_range_and_the_json_stays_plain() -> None:
     found = describe_model(two_columns(), rows([np.nan] * 3), INTERVAL, candidate="Forest", **MEASURED)
     acidity = found.features[0]
+    assert acidity.quantiles
     assert acidity.train_min is acidity.train_max is acidity.quantiles["0.5"] is found.sample["acidity"] is None
     assert found.sample["bottles"] == 1.0
     assert read_record(ModelInfo, json.loads(json.dumps(to_plain(found), allow_nan=False))) == found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import orjson
@@ -35,7 +34,7 @@ def _no_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drift, "measure_domain", lambda *_, **__: None)
 
 
-def look(recipe: Recipe, train: np.ndarray, live: np.ndarray, *, labels: float | None = None) -> dict[str, Any]:
+def look(recipe: Recipe, train: np.ndarray, live: np.ndarray, *, labels: float | None = None) -> Compared:
     """Compare live rows with training rows; `labels` is what each is off by, where they are labelled."""
     names = [f"x{place}" for place in range(train.shape[1])]
     features = [

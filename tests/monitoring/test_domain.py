@@ -7,9 +7,10 @@ import pytest
 
 from benchmarks.domain import ALPHA, half_known, new_vintage, no_drift, simulate
 from recipeline.monitoring.domain import FEWEST_OF_A_SIDE, measure_domain
+from recipeline.monitoring.results import Domain
 
 
-def judge(reference: np.ndarray, live: np.ndarray, *, seed: int, known: np.ndarray | None = None) -> dict[str, float]:
+def judge(reference: np.ndarray, live: np.ndarray, *, seed: int, known: np.ndarray | None = None) -> Domain:
     found = measure_domain(reference, live, seed=seed, known=known)
     assert found
     return found

@@ -77,6 +77,7 @@ def test_other_grades_of_the_same_wines_are_seen_with_labels_and_only_with_them(
     assert world.look(0, other_grades).verdict == "ok"
     found = world.look(0, other_grades, labels=True)
     assert subjects(found) == {("labels", "drift")}
+    assert found.performance.interval_95
     low, high = found.performance.interval_95["mae"]
     assert low < found.performance.mae < high
     assert found.performance.mae > world.baseline.errors.mae + 0.25

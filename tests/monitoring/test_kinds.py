@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from recipeline.inference.model_info import Feature
 from recipeline.monitoring.kinds.every import KINDS
+from recipeline.monitoring.results import Spread
 
 
-def compare(name: str, before: np.ndarray, now: np.ndarray, feature: Feature) -> dict[str, Any]:
+def compare(name: str, before: np.ndarray, now: np.ndarray, feature: Feature) -> Spread:
     kind = KINDS[name]
     described = kind.describe(before, feature)
     assert sum(described.counts) == np.isfinite(before).sum()

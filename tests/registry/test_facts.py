@@ -46,8 +46,8 @@ def test_of_a_version_that_was_registered_by_other_means_no_digest_is_known(iden
 
 def test_tags_are_what_people_look_for_and_the_runs_and_no_digest_of_the_programs() -> None:
     runs = {f"{step}_run_id": "0" * 32 for step in ("ingest", "register")}
-    asked = {"candidate": "RF", "verdict": "VALIDATED", "data_digest": "ab", "r2": 0.5, "cv_std": 0.1}
-    for_programs = {**dict.fromkeys(DIGESTS, "ab"), "candidates_compared": 3, "train_fingerprint": "cd"}
+    asked: dict[str, str | float] = {"candidate": "RF", "verdict": "VALIDATED", "data_digest": "ab", "r2": 0.5, "cv_std": 0.1}
+    for_programs: dict[str, str | float] = {**dict.fromkeys(DIGESTS, "ab"), "candidates_compared": 3, "train_fingerprint": "cd"}
     assert choose_tags({**runs, **asked, **for_programs}) == {**runs, **asked}
     assert VersionTags.IDENTITY == "recipeline.identity"
 

@@ -45,7 +45,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def promoted(
     arena: Arena, number: str, deciding: Deciding, monkeypatch: pytest.MonkeyPatch, policy: Policy = "auto"
-) -> tuple[ModelVersion, dict[str, Any], list[str]]:
+) -> tuple[ModelVersion, RecordedDecision, list[str]]:
     """Return the version, the decision that the run keeps, and what was said."""
     said: list[str] = []
     monkeypatch.setattr(promoting, "decide", deciding)

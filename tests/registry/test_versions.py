@@ -21,6 +21,7 @@ from recipeline.registry.stages import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS,
 from recipeline.registry.versions import Registry
 from recipeline.tracking.models import load_model
 from recipeline.tracking.store import Store, open_store
+from recipeline.tracking.tags import VersionTags
 from tests.conftest import forget_mlflow
 from tests.registry.helpers import ANN, NAME, add, aliases, holder, move, promote, stages
 from tests.toys import ROWS, TARGET, log_toy
@@ -231,7 +232,7 @@ def test_tags_are_noted_under_the_lock_of_the_store(store: Store, registry: Regi
         write(*args)
 
     monkeypatch.setattr(store.client, "set_model_version_tag", watched)
-    registry.note("1", {"gate_rule": "first"})
+    registry.note("1", {VersionTags.GATE_RULE: "first"})
     assert held == [True]
     assert registry.version("1").tags["recipeline.gate_rule"] == "first"
 

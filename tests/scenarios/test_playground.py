@@ -443,7 +443,7 @@ def test_every_kind_has_its_control_and_what_is_set_is_sent_as_the_service_takes
     page = tab.page
     expect_sent(tab)
     changed: dict[str, Any] = {}
-    for name, change, value in (
+    steps: list[tuple[str, Callable[[Any], object], Any]] = [
         ("city", lambda it: it.select_option("007"), "007"),
         ("plan", lambda it: it.select_option("pro"), "pro"),
         ("port", lambda it: it.fill("port 39"), "port 39"),
@@ -453,7 +453,8 @@ def test_every_kind_has_its_control_and_what_is_set_is_sent_as_the_service_takes
         ("km", lambda it: it.press("End"), 10),
         ("new", lambda it: it.fill("soon"), "soon"),
         ("new", lambda it: it.fill("1.5"), 1.5),
-    ):
+    ]
+    for name, change, value in steps:
         change(control(page, name))
         changed[name] = value
         expect_sent(tab, **changed)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -76,7 +77,8 @@ def test_after_the_end_of_the_setup_flask_takes_no_hooks() -> None:
     app = Flask("app")
     app.before_request(lambda: None)
     end_setup(app)
-    for register in (app.before_request, app.after_request, app.teardown_request, partial(app.add_url_rule, "/", "/")):
+    registrars: list[Any] = [app.before_request, app.after_request, app.teardown_request, partial(app.add_url_rule, "/", "/")]
+    for register in registrars:
         with pytest.raises(AssertionError, match="first request"):
             register(lambda: None)
     assert app.test_client().get("/").status_code == 404

@@ -60,7 +60,8 @@ def test_every_tag_that_a_run_is_given_is_in_the_catalogue() -> None:
 
 def test_a_name_of_a_tag_is_its_text_and_begins_with_the_prefix() -> None:
     assert RunTags.DATA_SOURCE == "recipeline.data_source"
-    assert {RunTags.DATA_SOURCE: 1}["recipeline.data_source"] == 1
+    tags: dict[str, int] = {RunTags.DATA_SOURCE: 1}
+    assert tags["recipeline.data_source"] == 1
     assert bare(RunTags.DATA_SOURCE) == "data_source"
     assert run_id_tag("train") == "recipeline.train_run_id"
 

@@ -1,4 +1,4 @@
-"""The interface of a column kind: what a table may hold, and how its fields become typed values."""
+"""The interface of a column kind: types of a table, and fields as typed values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recipeline.data.numbers import TEXT_TYPES
 
 
 class Rules(Protocol):
-    """The settings of a column that limit its values: of a recipe's column, or of a model's feature."""
+    """The rules of a column's values, from a recipe's column or a model's feature."""
 
     @property
     def unit(self) -> str:
@@ -49,7 +49,7 @@ class Rules(Protocol):
 
 @dataclass(frozen=True)
 class Values:
-    """A column that was read: typed values, of shape (rows,), which of them are missing, and which are of another kind.
+    """A column as typed values of shape (rows,), with missing and unreadable masks.
 
     `typed` is float64 (NaN), str (object array, None) or datetime64[us] (NaT); a value that is missing or unreadable is the
     one in brackets.
@@ -74,27 +74,36 @@ class Kind(ABC):
 
     @abstractmethod
     def holds(self, kind: pa.DataType) -> bool:
-        """Whether a column of this Arrow type, not a dictionary, can be read; text always can."""
+        """Whether a column of this Arrow type can be read; text always can.
+
+        Dictionaries are decoded before.
+        """
 
     @abstractmethod
     def read(self, values: pa.Array, na: Sequence[str], rules: Rules) -> Values:
-        """Return the typed values of a column whose type `accepts`; `na` are words for a missing value."""
+        """Return the typed values of a column whose type `accepts`.
+
+        `na` are words for a missing value.
+        """
 
     @abstractmethod
     def series(self, typed: np.ndarray) -> pd.Series:
-        """Return typed values as a data frame has them: float64, str or datetime64[us], missing ones NaN or NaT."""
+        """Return typed values as a pandas Series: float64, str or datetime64[us].
+
+        Missing ones are NaN or NaT.
+        """
 
     @abstractmethod
     def keys(self, column: pd.Series) -> pd.Series:
-        """Return a column of a data frame as it is hashed: equal values are equal, whichever file they came from."""
+        """Return a column for hashing: equal values are equal for every file format."""
 
     @abstractmethod
     def as_numbers(self, column: pd.Series) -> np.ndarray:
-        """Return a column of a data frame as float64, NaN where missing: equal for equal values of it, in their order."""
+        """Return a column as float64 in the order of its values, NaN where missing."""
 
     @abstractmethod
     def describe(self, column: pd.Series) -> DescribedValues:
-        """Return the column profile of a column of a data frame: `distinct` values, a `histogram` or `counts`."""
+        """Return the column profile: `distinct` values, `histogram` or `counts`."""
 
     @abstractmethod
     def draw(self, rules: Rules, generator: np.random.Generator, rows: int) -> pd.Series:
@@ -107,11 +116,17 @@ class Kind(ABC):
         return any(is_text(kind) for is_text in TEXT_TYPES) or pa.types.is_null(kind) or self.holds(kind)
 
     def broken(self, values: Values, rules: Rules) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield each rule of a column with the rows that break it; the first one that a row breaks names the fault."""
+        """Yield each rule of a column with a mask of the rows that break it.
+
+        Of several rules of one row, the first names the fault.
+        """
         if not rules.nullable:
             yield "must not be missing", values.missing
         yield self.rule, values.unreadable
 
     def is_faultless(self, values: Values, rules: Rules) -> bool:
-        """Whether no value breaks a rule, by a look that is cheaper than `broken`; False where that does not tell."""
+        """Whether no value breaks a rule, by a faster check than `broken`.
+
+        False where the check does not decide.
+        """
         return False

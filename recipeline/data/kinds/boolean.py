@@ -53,7 +53,7 @@ class Boolean(Number):
         return pd.Series(generator.integers(2, size=rows).astype(float))
 
     def describe(self, column: pd.Series) -> DescribedValues:
-        """Return `distinct`, the mean, which is the share of true, and `counts` of false and true."""
+        """Return `distinct`, the mean (share of true), and `counts` of both values."""
         counts = column.value_counts()
         return DescribedValues(
             distinct=int(column.nunique()),

@@ -27,7 +27,10 @@ class Category(Kind):
         return any(is_one(kind) for is_one in (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean))
 
     def read(self, values: pa.Array, na: Sequence[str], rules: Rules) -> Values:
-        """Return text without spaces around it. A whole number is written without decimals: 7.0 of a Parquet file is "7"."""
+        """Return stripped text; whole numbers are written without decimals.
+
+        7.0 of a Parquet file is "7".
+        """
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
         text = pc.fill_null(pc.utf8_trim_whitespace(_as_text(values)), "")
@@ -61,7 +64,7 @@ class Category(Kind):
         return pd.Series(generator.choice(list(rules.values) or ["a", "b"], rows), dtype="str")
 
     def describe(self, column: pd.Series) -> DescribedValues:
-        """Return `distinct` and the `counts` of the most frequent values, the most frequent first."""
+        """Return `distinct` and the `counts` of the most frequent values, in order."""
         counts = column.value_counts()
         order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_COUNTED]
         return DescribedValues(len(counts), counts={str(name): int(count) for name, count in order})

@@ -19,7 +19,10 @@ ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6}
 
 
 class Datetime(Kind):
-    """A date, or a date and time. A time with a zone is converted to UTC; one without is taken as it is."""
+    """A date, or a date and time, in UTC.
+
+    A time with a zone is converted; one without is taken unchanged.
+    """
 
     noun = "dates"
     rule = "must be a date"
@@ -59,7 +62,10 @@ class Datetime(Kind):
         return pd.Series((np.datetime64("2024-01-01", "us") + seconds).astype("datetime64[us]"))
 
     def describe(self, column: pd.Series) -> DescribedValues:
-        """Return `distinct`, the `first` and `last` date, and a histogram of seconds since 1970."""
+        """Return `distinct`, `first` and `last` date, and a histogram of seconds.
+
+        Seconds count from 1970.
+        """
         known = column.dropna()
         seconds = as_seconds(known.to_numpy(dtype="datetime64[us]"))
         first, last = (known.min().isoformat(), known.max().isoformat()) if len(known) else (None, None)
@@ -67,7 +73,10 @@ class Datetime(Kind):
 
 
 def parse(text: pd.Series, form: str) -> np.ndarray:
-    """Return the dates in `text` as datetime64[us] in UTC, NaT where a text is none; by `form`, else by ISO 8601."""
+    """Return the dates in `text` as datetime64[us] in UTC, NaT if unreadable.
+
+    They are read by `form`, else by ISO 8601.
+    """
     found = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
     if form:
         found = _parse(text, form)
@@ -89,13 +98,19 @@ def parse_one(text: str, form: str) -> np.datetime64:
 
 
 def as_seconds(values: np.ndarray) -> np.ndarray:
-    """Return seconds since 1970 as float64, NaN for NaT; exact to the microsecond from 1834 to 2106."""
+    """Return seconds since 1970 as float64, NaN for NaT.
+
+    They are exact to the microsecond from 1834 to 2106.
+    """
     seconds: np.ndarray = np.where(np.isnat(values), np.nan, values.astype("int64") / 1e6)
     return seconds
 
 
 def as_dates(seconds: np.ndarray) -> np.ndarray:
-    """Return seconds since 1970 as datetime64[us], NaT for NaN: the inverse of `as_seconds`."""
+    """Return seconds since 1970 as datetime64[us], the inverse of `as_seconds`.
+
+    NaN is NaT.
+    """
     known = np.isfinite(seconds)
     dates: np.ndarray = np.rint(np.where(known, seconds, 0.0) * 1e6).astype("int64").astype("datetime64[us]")
     dates[~known] = np.datetime64("NaT")

@@ -10,7 +10,7 @@ from recipeline.records import LEFT_OUT
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many values are in each of the bins between `edges`, one less than these."""
+    """The counts of values in the bins between `edges`, one fewer than these."""
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
@@ -18,10 +18,10 @@ class Histogram:
 
 @dataclass(frozen=True)
 class DescribedValues:
-    """What is known of a column's values, as its kind describes them (`recipeline.data.kinds`), missing ones left out.
+    """The description of a column's values by its kind, without missing ones.
 
-    None: there is no such value. `quantiles` are by their share, `counts` by value, the most frequent first; `first` and `last`
-    are dates.
+    Kinds are in `recipeline.data.kinds`. None: no such value. `quantiles` are by their share, `counts` by value, the most
+    frequent first; `first` and `last` are dates.
     """
 
     distinct: int

@@ -60,7 +60,10 @@ class Number(Kind):
             yield f"must be at most {rules.max:g}{unit}", numbers > rules.max
 
     def is_faultless(self, values: Values, rules: Rules) -> bool:
-        """Whether no value breaks a rule, by a look at the extremes, which a NaN would be; False where that does not tell."""
+        """Whether no value breaks a rule, decided by the extremes.
+
+        A NaN would be an extreme; False where the extremes do not decide.
+        """
         if self.is_whole or not len(values.typed):
             return False
         low, high = values.typed.min(), values.typed.max()
@@ -76,7 +79,10 @@ class Number(Kind):
         return pd.Series(np.round(drawn) if self.is_whole else drawn)
 
     def describe(self, column: pd.Series) -> DescribedValues:
-        """Return `distinct`, mean, std, quantiles and a histogram of BINS equal bins, or one; None where there is no value."""
+        """Return `distinct`, mean, std, quantiles and a histogram of BINS bins or one.
+
+        None where there is no value.
+        """
         return DescribedValues(
             distinct=int(column.nunique()),
             mean=known(column.mean()),
@@ -101,10 +107,11 @@ def histogram(values: np.ndarray) -> Histogram:
 
 
 def as_written(values: np.ndarray) -> np.ndarray:
-    """Return numbers such that one and its float32 are the same, and neighbours are not.
+    """Return numbers in a form that is equal for a number and its float32.
 
-    Whole numbers are themselves. A fraction below 1024 is its float32, which any more digits do not survive. Beyond, where
-    float32 would merge times a minute apart, a float32 is the decimal that it is printed as, and any other number itself.
+    Neighbours stay different. Whole numbers are unchanged. A fraction below 1024 is its float32, which drops further digits.
+    Above, where float32 would merge times a minute apart, a float32 is the decimal that it is printed as, and any other number
+    itself.
     """
     size = np.abs(values)
     with np.errstate(over="ignore", invalid="ignore"):

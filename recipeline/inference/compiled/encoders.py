@@ -1,4 +1,7 @@
-"""Transformers of columns as functions of codes: encoders as look-ups, numpy functions as they are."""
+"""Compiled transformers of columns: encoders as look-ups of codes.
+
+Functions of numpy are used unchanged.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,11 @@ _MICROSECONDS = 1e6
 
 
 def compile_columns(transformer: ColumnTransformer, columns: Columns) -> tuple[Predict, int]:
-    """Return a fitted ColumnTransformer as a function of codes, and how many columns that gives.
+    """Return a fitted ColumnTransformer as a function of codes, and its width.
 
     Raises
     ------
-    UnknownKindError : a part is of no known kind.
+    UnknownKindError : a part is of an unknown kind.
     """
     blocks: list[Predict] = []
     for _, part, chosen in transformer.transformers_:
@@ -80,7 +83,10 @@ def _operation(ufunc: np.ufunc, operand: np.ndarray) -> Predict:
 
 
 def _date_calls(steps: Sequence[BaseEstimator]) -> list[Predict]:
-    """Return functions of seconds: the first steps make microseconds of dates, which codes are nearly."""
+    """Return functions of seconds for transformers of dates.
+
+    Their first steps make microseconds of dates; codes are seconds.
+    """
     to_dates, to_numbers, _, *rest = steps
     if [type(it) for it in steps] != [FunctionTransformer, FunctionTransformer, SimpleImputer] + [FunctionTransformer] * len(
         rest
@@ -110,7 +116,10 @@ def _function(step: FunctionTransformer) -> list[Predict]:
 
 
 def _look_up(encoder: BaseEstimator, names: Sequence[str], columns: Columns) -> Predict:
-    """Return an encoder as look-ups: it is asked for every category of each column, while the others stay what they are."""
+    """Return an encoder as look-ups, made by encoding every category once.
+
+    One column changes at a time.
+    """
     width = len(columns.names)
     places = [columns.names.index(name) for name in names]
     if not all(columns.features[place].categories for place in places):

@@ -1,1 +1,4 @@
-"""Column kinds as a model knows them: values to numbers and back; one module each, found by name in `every`."""
+"""Column kinds in a model: values to codes and back; one module each.
+
+They are found by name in `every`.
+"""

@@ -1,4 +1,7 @@
-"""The interface of a column kind in a model: typed values, the float64 codes that stand for them, and values of JSON."""
+"""The interface of a column kind in a model: typed values, codes, JSON values.
+
+Codes are float64.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Learned:
-    """What the training rows have of a feature: least and greatest code, None where they have no value.
+    """The training range of a feature in codes, None without a value.
 
-    Of a category its values, with their `counts`; of a number its `quantiles`, by their share; of a date whether any value
-    `has_time`.
+    For a category also its values, with their `counts`; for a number its `quantiles`, by their share; for a date whether any
+    value `has_time`.
     """
 
     train_min: float | None
@@ -28,7 +31,7 @@ class Learned:
 
 
 class Known(Protocol):
-    """What a kind reads of a model's feature."""
+    """The part of a model's feature that a kind uses."""
 
     @property
     def nullable(self) -> bool:
@@ -44,7 +47,7 @@ class Known(Protocol):
 
     @property
     def format(self) -> str:
-        """How dates are written as text."""
+        """The format of dates as text."""
 
     @property
     def categories(self) -> Sequence[str]:
@@ -83,7 +86,10 @@ class Kind(ABC):
 
     @abstractmethod
     def encode(self, typed: np.ndarray | pd.Series, feature: Known) -> np.ndarray:
-        """Return the codes of typed values, as `recipeline.data.kinds` reads them, or of a column of a data frame."""
+        """Return the codes of typed values or of a column of a data frame.
+
+        Typed values are those of `recipeline.data.kinds`.
+        """
 
     @abstractmethod
     def decode(self, codes: np.ndarray, feature: Known) -> pd.Series:
@@ -91,15 +97,24 @@ class Kind(ABC):
 
     @abstractmethod
     def read(self, value: Any, feature: Known) -> tuple[float, str]:
-        """Return the code of a value of JSON that is not null, NaN where it is none, and the rule that it breaks."""
+        """Return the code of a JSON value, NaN if invalid, and the broken rule.
+
+        The value is not null.
+        """
 
     @abstractmethod
     def learn(self, column: pd.Series) -> Learned:
-        """Return what the model has seen of a column: `train_min` and `train_max` as codes, `quantiles` or `categories`."""
+        """Return the training range of a column as codes.
+
+        They are `train_min` and `train_max`, with `quantiles` or `categories`.
+        """
 
     @abstractmethod
     def draw(self, feature: Known, share: np.ndarray, decimals: np.ndarray) -> np.ndarray:
-        """Return codes at `share` of the way from `low` to `high`, as they could be in a row; numbers of so many `decimals`."""
+        """Return possible codes at `share` of the way from `low` to `high`.
+
+        Numbers have `decimals` decimals.
+        """
 
     @abstractmethod
     def show(self, code: float, feature: Known) -> Any:
@@ -107,15 +122,21 @@ class Kind(ABC):
 
     @abstractmethod
     def parts(self, codes: np.ndarray, feature: Known, count: int) -> Iterator[tuple[Any, Any, np.ndarray]]:
-        """Yield about `count` parts of the rows by value: the least and the greatest value of JSON, and which rows they are."""
+        """Yield about `count` parts of the rows by value, with their limits.
+
+        The limits are JSON values; a part is a mask of rows.
+        """
 
     @abstractmethod
     def ends(self, codes: np.ndarray, feature: Known) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield parts of the rows worth a look, as a sentence names them after the column: its extremes, or its main values."""
+        """Yield parts of the rows at extremes or main values, with a description.
+
+        The description follows the column's name in a sentence.
+        """
 
     @abstractmethod
     def grid(self, codes: np.ndarray, feature: Known, count: int) -> np.ndarray:
-        """Return up to `count` codes that a dependence is drawn over; none where there is no value."""
+        """Return up to `count` codes for a partial dependence; none without values."""
 
     @abstractmethod
     def trained_on(self, feature: Known) -> str:

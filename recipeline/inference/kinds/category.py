@@ -1,4 +1,4 @@
-"""Categories in a model: the place of a value among those of the training rows, in alphabetical order."""
+"""Categories in a model: positions among the sorted training values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _LISTED = 8
 
 
 class Category(Kind):
-    """A category. A value that the training rows do not have is one code, whatever it is, as it is to the model's encoder."""
+    """A category; all values that training lacks have one code.
+
+    The model's encoder treats them alike too.
+    """
 
     json_types = (str,)
 
@@ -43,7 +46,7 @@ class Category(Kind):
         return float(feature.places.get(text, len(feature.categories))), ""
 
     def learn(self, column: pd.Series) -> Learned:
-        """Return the `categories` in alphabetical order, with the number of rows of each in `counts`."""
+        """Return the sorted `categories`, with the number of rows of each in `counts`."""
         counts = column.dropna().value_counts()
         names = sorted(str(name) for name in counts.index)
         return Learned(

@@ -18,7 +18,10 @@ _DAY = 86_400
 
 
 class Datetime(Number):
-    """A date, or a date and time. It has no range: a later date than the training rows' is no surprise."""
+    """A date, or a date and time, without a range.
+
+    Later dates than those of the training rows are expected.
+    """
 
     json_types = (str,)
     has_range = False
@@ -40,7 +43,7 @@ class Datetime(Number):
         return float(as_seconds(np.array([found]))[0]), ""
 
     def learn(self, column: pd.Series) -> Learned:
-        """Return `train_min`, `train_max` and `quantiles` in seconds, and whether a value `has_time`."""
+        """Return `train_min`, `train_max` and `quantiles` in seconds, and `has_time`."""
         seconds = as_seconds(column.to_numpy(dtype="datetime64[us]"))
         has_time = bool((seconds[~np.isnan(seconds)] % _DAY).any())
         return replace(learn_range(seconds), has_time=has_time)

@@ -62,7 +62,10 @@ class Number(Kind):
         return None if math.isnan(code) else code
 
     def parts(self, codes: np.ndarray, feature: Known, count: int) -> Iterator[tuple[Any, Any, np.ndarray]]:
-        """Yield equally large parts, the lowest first; equal values share one, so there may be fewer."""
+        """Yield equally large parts, the lowest first; equal values share a part.
+
+        There may be fewer than `count`.
+        """
         known = codes[~np.isnan(codes)]
         edges = np.unique(np.quantile(known, np.linspace(0, 1, count + 1)[1:])) if len(known) else known
         part = np.searchsorted(edges, codes)  # NaN lies beyond the last edge
@@ -94,7 +97,10 @@ class Number(Kind):
 
 
 def learn_range(values: np.ndarray) -> Learned:
-    """Return `train_min`, `train_max` and `quantiles` of float64 values; NaN is left out, None where there is no value."""
+    """Return `train_min`, `train_max` and `quantiles` of float64 values.
+
+    NaN is left out, None without a value.
+    """
     known = values[~np.isnan(values)]
     seen = np.quantile(known, (0, 1, *QUANTILES)).tolist() if known.size else [None] * (2 + len(QUANTILES))
     quantiles = {f"{q:g}": value for q, value in zip(QUANTILES, seen[2:], strict=True)}

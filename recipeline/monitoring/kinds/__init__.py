@@ -1,1 +1,1 @@
-"""Column kinds as monitoring compares them: one module for each, found by name in `every`."""
+"""Column kinds in monitoring: one module each, found by name in `every`."""

@@ -1,4 +1,4 @@
-"""The interface of a column kind in monitoring: what is normal for a column, and how far live values are from it."""
+"""The interface of a column kind in monitoring: baseline and drift of a column."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from recipeline.monitoring.results import Described, Spread
 
 
 class Kind(ABC):
-    """A column kind in monitoring; values are codes, as `recipeline.inference.kinds` defines them."""
+    """A column kind in monitoring; values are codes of `inference.kinds`."""
 
     @abstractmethod
     def describe(self, codes: np.ndarray, feature: Feature) -> Described:
-        """Return what is normal for a column: `rows`, `missing` and `counts` by bin, and what else the kind compares."""
+        """Return the baseline of a column: `rows`, `missing`, `counts` by bin.
+
+        It has further statistics of the kind.
+        """
 
     @abstractmethod
     def count(self, codes: np.ndarray, described: Described) -> np.ndarray:
@@ -26,7 +29,9 @@ class Kind(ABC):
     def compare(
         self, codes: np.ndarray, observed: np.ndarray, counts: np.ndarray, reference: np.ndarray, described: Described
     ) -> Spread:
-        """Return how live codes differ from the reference's: `psi`, `ks`, `wasserstein` and `p_value`, None where not measured.
+        """Return the drift of live codes from the reference's.
+
+        It has `psi`, `ks`, `wasserstein` and `p_value`, None where not measured.
 
         Parameters
         ----------

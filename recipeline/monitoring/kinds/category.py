@@ -1,4 +1,4 @@
-"""Categories in monitoring: shares of the most frequent values, and the chi-square test."""
+"""Categories in monitoring: shares of frequent values, and a chi-square test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ class Category(Kind):
     """A category."""
 
     def describe(self, codes: np.ndarray, feature: Feature) -> Described:
-        """Return the `counts` of the most frequent values, `names`, and of all others; `bins` has the bin of each code."""
+        """Return the `counts` of the most frequent values, `names`, and of all others.
+
+        `bins` has the bin of each code.
+        """
         known = codes[~np.isnan(codes)].astype(np.intp)
         by_code = np.bincount(known, minlength=len(feature.categories) + 1)
         frequent = np.argsort(-by_code[:-1], kind="stable")[:MOST_BINS]
@@ -45,9 +48,10 @@ class Category(Kind):
     def compare(
         self, codes: np.ndarray, observed: np.ndarray, counts: np.ndarray, reference: np.ndarray, described: Described
     ) -> Spread:
-        """Return PSI of all values, and the p-value of the chi-square test of homogeneity of the `observed` ones.
+        """Return PSI of all values, and the p-value of a chi-square test.
 
-        Bins are pooled, the least first, until each holds five rows of both sides together (Cochran 1954).
+        The test is that of homogeneity of the `observed` values. Bins are pooled, the least first, until each has five rows
+        of both sides together (Cochran 1954).
         """
         found = Spread(tuple(counts.tolist()))
         known = ~np.isnan(codes)

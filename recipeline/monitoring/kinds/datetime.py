@@ -1,4 +1,7 @@
-"""Dates in monitoring: their hour or weekday is compared, never the date itself, which is always new."""
+"""Dates in monitoring: hour or weekday is compared, never the date itself.
+
+Dates of live rows are always new.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 
 
 class Datetime(Category):
-    """A date: eight parts of the day where the training rows have times, else the weekday."""
+    """A date: eight parts of the day if training rows have times, else weekdays."""
 
     def describe(self, codes: np.ndarray, feature: Feature) -> Described:
         """Return the `counts` of the parts of the day, or of the weekdays."""

@@ -1,4 +1,4 @@
-"""Numbers in monitoring: bins between deciles, the Kolmogorov-Smirnov test and the Wasserstein distance."""
+"""Numbers in monitoring: decile bins, Kolmogorov-Smirnov test and Wasserstein."""
 
 from __future__ import annotations
 

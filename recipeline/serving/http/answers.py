@@ -45,7 +45,7 @@ ID, ROUTE, FACTS = "service.request_id", "service.route", "service.facts"
 
 
 class Refusal(Exception):
-    """A request that is answered with an error: its status, a sentence, and the faults of its rows."""
+    """An error answer to a request: status, message and faults of its rows."""
 
     def __init__(self, status: int, message: str, *, faults: tuple[Fault, ...] = (), headers: dict[str, str] | None = None):
         super().__init__(message)
@@ -53,7 +53,10 @@ class Refusal(Exception):
 
 
 def failed(asked: PlainRequest, error: BaseException) -> Response:
-    """Return the answer to a request that ended by `error`: what is refused, what HTTP knows, or a bug, which is logged."""
+    """Return the answer to a request that failed with `error`.
+
+    It is a refusal, an HTTP error, or a bug, which is logged.
+    """
     # Of a hook that fails when the answer is made already; a status that it aborts with is a bug too, as Flask has it.
     late = error.original_exception if isinstance(error, InternalServerError) else None
     error = late or error
@@ -74,7 +77,7 @@ _HTTP_MESSAGES = {
 
 
 def _message(error: HTTPException) -> str:
-    """Return what a hook says, as in abort(403, "Not from here."), or a sentence about the status."""
+    """Return a hook's message, as in abort(403, "Not from here."), or the status."""
     said = error.description
     if said and said != type(error).description:
         return str(said).encode(errors="replace").decode()
@@ -107,7 +110,10 @@ def answer(value: Any, status: int = 200) -> Response:
 
 
 def prefix_of(asked: PlainRequest, service: Service) -> str:
-    """Return the path that a proxy serves the addresses under: what it says, if that is a path, else the profile's."""
+    """Return the path that a proxy serves the addresses under.
+
+    It is the proxy's header if that is a path, else the profile's.
+    """
     said = asked.environ.get("HTTP_X_FORWARDED_PREFIX", "").removesuffix("/")
     return said if said and re.fullmatch(ROOT_PATH, said) else service.settings.root_path
 

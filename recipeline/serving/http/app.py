@@ -15,9 +15,10 @@ from recipeline.serving.state import Service
 
 
 def create_app(service: Service, add_hooks: Callable[[Flask], object] | None = None) -> Flask:
-    """Return the application of `service`; it opens and begins nothing.
+    """Return the application that serves the model of `service`.
 
-    `add_hooks` is called with it. Hooks, routes and error handlers may also be registered later, until the first request.
+    No file is opened and no thread is started. `add_hooks` is called with it. Hooks, routes and error handlers may also be
+    registered later, until the first request.
     """
     app = Application(Frame(service), service.settings.root_path, int(service.settings.max_body_mb * 2**20))
     add_health(app, service)

@@ -14,13 +14,14 @@ _GZIP = ("gzip", "x-gzip")
 
 
 def read_body(environ: dict[str, Any], most: int) -> bytes:
-    """Return the body as it was sent, of at most so many bytes; wait for it, however slowly it is sent.
+    """Return the body as it was sent, of at most `most` bytes.
 
-    It is kept in the environ: a hook may have read it before. What is left of one that was refused is empty.
+    It waits for a slow client. The body is kept in the environ: a hook may have read it before. The rest of a refused body is
+    empty.
 
     Raises
     ------
-    Refusal : it is larger, ends before the length that was said, or does not come in time.
+    Refusal : it is larger, shorter than its announced length, or too slow.
     """
     if _BODY in environ:
         kept: bytes = environ[_BODY]
@@ -59,7 +60,7 @@ def decode_body(environ: dict[str, Any], body: bytes, most: int) -> bytes:
 
 
 def _gunzip(body: bytes, most: int) -> bytes:
-    """Return what a gzip file of one member holds. No more than the limit is ever decompressed."""
+    """Return the content of a gzip file of one member, up to the limit."""
     member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
         found = member.decompress(body, most + 1)

@@ -1,4 +1,4 @@
-"""The WSGI application: the frame around Flask, and inside of it a direct path for predictions."""
+"""The WSGI application: the frame around Flask, and a fast path for predictions."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _OTHERS_SET = ("Transfer-Encoding", "X-Content-Type-Options", "X-Request-ID")
 
 
 class HookedRequest(Request):
-    """The request of Flask's hooks and views: each may read its body.
+    """A request as Flask's hooks and views see it.
 
-    The limits of the service hold: the size of a body, and the time that it may take.
+    All of them may read its body, within the limits of the service.
     """
 
     @cached_property
@@ -44,11 +44,11 @@ class HookedRequest(Request):
 
 
 class Application(Flask):
-    """Flask inside of the frame. A request goes through Flask, except for a POST to a path of `add_straight`.
+    """Flask inside the frame, with a fast path for `add_straight` POSTs.
 
-    That one skips Flask's routing, contexts and signals, which take longer than parsing, checking and predicting one row
-    together (decision 0012), for as long as nobody would notice: where a hook, an error handler or a receiver of signals is
-    registered, Flask answers these requests too, and calls them in its own order.
+    That path skips Flask's routing, contexts and signals, which take longer than parsing, checking and predicting one row
+    together (decision 0012). If a hook, an error handler or a receiver of signals is registered, Flask answers these requests
+    too, and calls them in its own order.
     """
 
     request_class = HookedRequest
@@ -87,7 +87,10 @@ class Application(Flask):
         return self._frame.answer(environ, work)(environ, start_response)
 
     def _route(self, asked: PlainRequest) -> Response:
-        """Answer as Flask does: admission, hooks, routes, error handlers. Raises what Flask does not handle."""
+        """Answer by Flask: admission, hooks, routes, error handlers.
+
+        Errors that Flask does not handle are raised.
+        """
         line, headers, content = run(super().wsgi_app, asked.environ)
         response = Response(content, read_status(line))
         response.headers = Headers(headers)
@@ -107,9 +110,9 @@ class Application(Flask):
         """Do nothing: `failed` logs the error, with the request's ID."""
 
     def _look(self) -> bool:
-        """Whether Flask would call nothing but the application itself.
+        """Whether the fast path may be taken: Flask would call only the application.
 
-        The first request decides it for all, and Flask refuses to register anything from now on.
+        The first request decides it for all, and Flask refuses further registrations.
         """
         if self._is_bare is None:
             end_setup(self)

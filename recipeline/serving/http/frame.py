@@ -1,4 +1,4 @@
-"""The frame of every request: ID, host and token, errors, metrics, headers, log."""
+"""The frame of every request: ID, tokens, errors, metrics, headers, logs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Work = Callable[[PlainRequest], Response]
 
 
 class Frame:
-    """The frame of every request; `answer` is all of it, in its order."""
+    """The common processing of every request; `answer` has all of it in order."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -35,9 +35,9 @@ class Frame:
         self._counts: dict[tuple[str, int], Any] = {}
 
     def answer(self, environ: dict[str, Any], work: Work) -> Response:
-        """Return the answer of `work`, or of its failure; count and log it.
+        """Return the answer of `work`, or of its failure, with the service's headers.
 
-        `environ` gets the request's ID before `work` begins, and the answer the service's headers when it is made.
+        It is counted and logged. `environ` gets the request's ID before `work` begins.
         """
         began = time.perf_counter()
         given = environ.get("HTTP_X_REQUEST_ID")
@@ -56,11 +56,11 @@ class Frame:
         return response
 
     def admit(self, asked: PlainRequest) -> Response | None:
-        """Return None for a request that may go on, the answer to a preflight.
+        """Return the answer to a CORS preflight request; None for other requests.
 
         Raises
         ------
-        Refusal : the request must have a token, and has none, or asks for another host.
+        Refusal : the request has no valid token, or asks for another host.
         """
         environ, service = asked.environ, self._service
         if service.is_private and not names_host(environ.get("HTTP_HOST", ""), service.settings.hosts):

@@ -1,4 +1,4 @@
-"""The way of a request from Granian to the application and back, and the time that its body may take."""
+"""The path of a request from Granian to the application, with body deadlines."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _ENVIRON: dict[str, Any] = {
 
 
 class Arrivals:
-    """The requests whose bodies are on their way: each may wait for `seconds` in all, and so many at once as there are places.
+    """Requests whose bodies are arriving, limited in time and number.
 
-    One more, and the one that waits longest is cut off.
+    Each may wait for `seconds` in all. One more than there are places cuts off the one that has waited longest.
     """
 
     def __init__(self, seconds: float, places: int) -> None:
@@ -47,7 +47,12 @@ class Arrivals:
         self._until: dict[Exchange, float] = {}
 
     def wait(self, exchange: Exchange, until: float, read: Callable[[int], bytes], size: int) -> bytes:
-        """Return what `read` gives for a size. Raises Refusal where the request was cut off meanwhile."""
+        """Return what `read` gives for a size.
+
+        Raises
+        ------
+        Refusal : the request was cut off.
+        """
         self._until[exchange] = until
         if len(self._until) > self._places:
             oldest, *_ = self._until.copy()
@@ -89,7 +94,12 @@ class Body:
         self.begun = self.ended = False
 
     def read(self, size: int) -> bytes:
-        """Return the next `size` bytes, fewer at the end. Raises Refusal where they take too long."""
+        """Return the next `size` bytes, fewer at the end.
+
+        Raises
+        ------
+        Refusal : they take too long.
+        """
         self.begun = True
         part = self._arrivals.wait(self._exchange, self._until, self._stream.read, size)
         self.ended = len(part) < size
@@ -103,10 +113,10 @@ class Body:
 
 
 class Gateway:
-    """What Granian calls for each request: the application, with a limit for the time of the body.
+    """The callable for Granian: the application with a deadline for the body.
 
-    An answer is sent when the body has been read, also one that did not look at it: most clients send all of a request before
-    they read, and would find the connection closed instead of the answer.
+    An answer is sent when the body has been read, also one that did not need it: most clients send all of a request before they
+    read, and would find the connection closed instead of the answer.
     """
 
     def __init__(self, app: Callable[..., Any], arrivals: Arrivals) -> None:
@@ -126,7 +136,7 @@ class Gateway:
 
 
 def run(app: Callable[..., Any], environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
-    """Return the status line, headers and whole body of an answer."""
+    """Return the status line, the headers and the body of a WSGI application."""
     begun: list[Any] = []
     parts = app(environ, lambda *line: begun.extend(line))
     try:
@@ -153,7 +163,7 @@ def read_status(line: str) -> int:
 
 
 def _is_sent(scope: dict[str, Any]) -> bool:
-    """Whether a body comes with the request, and the client sends it without being asked to."""
+    """Whether a body comes with the request without `Expect: 100-continue`."""
     if "HTTP_EXPECT" in scope:
         return False
     return scope.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in scope

@@ -1,4 +1,4 @@
-"""What the service can be asked, in OpenAPI 3.1, out of the columns of the model that it serves."""
+"""The OpenAPI 3.1 description of the service, for the columns of its model."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _PREDICTION_REFUSALS = ("400", "408", "413", "415", "422", "429", "503")
 
 
 def describe_api(service: Service, model: ServedModel | None, open_paths: Collection[str], prefix: str = "") -> Json:
-    """Return the description, as plain values; without a model its rows are of any columns.
+    """Return the description as plain values; without a model, of any columns.
 
     Parameters
     ----------
-    open_paths : the addresses that ask for no token, where the others do.
+    open_paths : the addresses that need no token.
     prefix : the path that a proxy serves the addresses under.
     """
     paths = {**_about_predictions(model), **_about_the_model(), **_about_health(), **_about_pages()}
@@ -115,7 +115,7 @@ def _about_predictions(model: ServedModel | None) -> Json:
 
 
 def _wishes(model: ServedModel | None) -> list[Json]:
-    """Return the parameters of the address, those only that the served version can answer."""
+    """Return the query parameters that the served version supports."""
     wishes = {
         "interval": ("The limits between which the true value is expected.", model is None or model.interval is not None),
         "grade": ("The predictions as whole numbers.", model is None or model.info.target.type == "integer"),
@@ -173,7 +173,7 @@ def _about_pages() -> Json:
 
 
 def _operation(name: str, tag: str, summary: str, content: Json, *, refusals: Sequence[str] = (), **more: Any) -> Json:
-    """Return an operation that answers with `content`, or refuses with one of the statuses, or fails."""
+    """Return an operation: its answer with `content`, its refusals and failures."""
     refused = {status: ref("responses", status) for status in (*refusals, "500")}
     return {
         "operationId": name,

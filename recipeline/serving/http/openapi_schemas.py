@@ -56,9 +56,10 @@ def _row_schema(features: Sequence[Feature], settings: Settings) -> Json:
 
 
 def _invocation_schemas(row: Json, cell: Json, settings: Settings) -> Json:
-    """Return MLflow's formats. The service takes more than is told here: further columns, and another order of them.
+    """Return the schemas of MLflow's formats.
 
-    Each object has a name, and there is no list in `enum` and no false in `items`: client generators stop at these.
+    The service accepts more: further columns, and another order of them. Each object has a name, and there is no list in `enum`
+    and no false in `items`: client generators stop at these.
     """
     columns = row.get("properties", {})
 
@@ -107,7 +108,7 @@ _PREDICTIONS: Json = {
 
 
 def _object(properties: Mapping[str, Json], *optional: str) -> Json:
-    """Return the schema of an object of these properties, all of them there but for the optional ones."""
+    """Return the schema of an object whose properties are required, or `optional`."""
     return {"type": "object", "properties": dict(properties), "required": [name for name in properties if name not in optional]}
 
 

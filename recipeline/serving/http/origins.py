@@ -1,4 +1,4 @@
-"""Who may ask from a browser: host names against DNS rebinding, and origins of other pages (CORS)."""
+"""Browser access: host names against DNS rebinding, and origins (CORS)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ _EXPOSED = f"{OUTSIDE}, Retry-After, Server-Timing, X-Request-ID"
 
 @lru_cache(256)
 def names_host(header: str, hosts: tuple[str, ...]) -> bool:
-    """Whether a Host header is a name of this machine's loopback, or one of `hosts`; no browser sends none."""
+    """Whether a Host header names this machine's loopback or one of `hosts`.
+
+    Browsers always send one.
+    """
     found = _HOST.fullmatch(header)
     name = found[1].lower() if found else "?"
     if name in ("", "localhost") or name in {host.lower() for host in hosts}:
@@ -35,12 +38,12 @@ def names_host(header: str, hosts: tuple[str, ...]) -> bool:
 
 
 def asks_first(environ: Mapping[str, Any]) -> bool:
-    """Whether a browser asks what a page of another origin may send; it sends no token with that."""
+    """Whether a request is a CORS preflight, which has no token."""
     return environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
 
 
 def cors_headers(environ: Mapping[str, Any], allowed: Collection[str]) -> dict[str, str]:
-    """Return what is said to the page that asks, where its origin is allowed; `*` allows all."""
+    """Return the CORS headers for an allowed origin; `*` allows all."""
     origin = environ.get("HTTP_ORIGIN", "")
     told = {"Vary": "Origin"} if allowed else {}
     if not origin or not (origin in allowed or "*" in allowed):

@@ -1,7 +1,7 @@
-"""The pages for people, and the description for programs: /playground, /docs and /openapi.json.
+"""The pages /playground and /docs, and the description /openapi.json.
 
-A page is one answer with its styles and scripts inside: it is open without a token as a whole, cannot be put together from two
-versions of the service, and its policy names its scripts by their digests, so that a browser runs nothing else.
+A page is one answer with its styles and scripts inside: it needs no token, cannot mix two versions of the service, and its
+policy names its scripts by their digests, so that a browser runs no others.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ class Page:
 
 
 def add_pages(app: Flask, service: Service, open_paths: Collection[str]) -> None:
-    """Add /playground, /docs and /openapi.json. `open_paths` are the addresses that ask for no token."""
+    """Add /playground, /docs and /openapi.json.
+
+    `open_paths` are the addresses that need no token.
+    """
 
     @app.get("/playground")
     def playground() -> Response:
@@ -90,7 +93,10 @@ def make_playground() -> Page:
 
 @cache
 def make_docs() -> Page:
-    """Return Swagger UI, out of the files of the package flask-swagger-ui; its blueprint is not used."""
+    """Return Swagger UI from the files of the package flask-swagger-ui.
+
+    Its blueprint is not used.
+    """
     spec = find_spec("flask_swagger_ui")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("flask_swagger_ui")
@@ -100,12 +106,12 @@ def make_docs() -> Page:
 
 
 def join_modules(sources: Iterable[str]) -> str:
-    """Return JavaScript modules as one, in which they see each other's names without importing them."""
+    """Return JavaScript modules as one, with their imports resolved."""
     return "\n".join(_EXPORT.sub("", _IMPORT.sub("", source)) for source in sources)
 
 
 def _assemble(folder: Path, scripts: Iterable[str], *rules: str, style: str = "") -> Page:
-    """Return the folder's page with its style and scripts filled into its empty elements, in their order."""
+    """Return the folder's page with its style and scripts inlined, in order."""
     page = (folder / "page.html").read_text(encoding="utf-8")
     sheet = folder / "page.css"
     style += sheet.read_text(encoding="utf-8") if sheet.is_file() else ""
@@ -128,7 +134,7 @@ def _assemble(folder: Path, scripts: Iterable[str], *rules: str, style: str = ""
 
 
 def _inside_html(script: str) -> str:
-    """Return a script in which nothing looks like HTML to the browser: within texts and patterns \\x3c is the same as <."""
+    """Return a script that can be inlined in HTML: < is \x3c in texts and patterns."""
     return re.sub(r"<(?=!--|/?script)", r"\\x3c", script, flags=re.IGNORECASE)
 
 

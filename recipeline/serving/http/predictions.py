@@ -103,7 +103,7 @@ def _grades(model: ServedModel, predicted: np.ndarray) -> np.ndarray:
 
 
 def _invoke(service: Service, asked: PlainRequest, kind: str, body: bytes) -> Response:
-    """Answer as `mlflow models serve` does; what it has no word for is told in a header."""
+    """Answer as `mlflow models serve` does, with warnings in a header."""
     model = served_by(service)
     parse = parse_csv if kind == CSV else parse_json
     values = parse(body, model.schema, max_rows=service.settings.max_rows)
@@ -116,7 +116,10 @@ def _invoke(service: Service, asked: PlainRequest, kind: str, body: bytes) -> Re
 
 
 def _require_type(asked: PlainRequest, allowed: Collection[str]) -> str:
-    """Return the body's media type. It must be said: pages of other origins may send what says none, or says text or a form."""
+    """Return the body's media type.
+
+    It is required: pages of other origins may send bodies without one, text and forms.
+    """
     said = asked.environ.get("CONTENT_TYPE", "")
     kind = said if said in allowed else asked.mimetype
     if kind not in allowed:
@@ -143,7 +146,10 @@ def _wishes(asked: PlainRequest, model: ServedModel) -> set[str]:
 
 
 def _check_range(service: Service, model: ServedModel, values: np.ndarray) -> Outside | None:
-    """Return the values outside of what the model was trained on; they are counted, and refused where the profile says so."""
+    """Return the values outside of the training range, counted.
+
+    They are refused if the profile says so.
+    """
     outside = model.schema.outside(values)
     if outside:
         for name, count in outside.counts.items():
@@ -183,7 +189,7 @@ def _record(service: Service, asked: PlainRequest, model: ServedModel, values: n
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that the prediction log keeps: its rows, of shape (rows, features), and their answers."""
+    """A request in the prediction log: rows of shape (rows, features) and answers."""
 
     time: float
     request_id: str
@@ -209,5 +215,5 @@ class Asked:
 
 
 def as_lines(kept: Asked | bytes) -> bytes:
-    """Return the lines of a request that the log keeps, made now where they were not made yet."""
+    """Return the log lines of a request, made now unless they exist."""
     return kept if isinstance(kept, bytes) else kept.as_lines()

@@ -1,4 +1,4 @@
-"""Structured fields of HTTP headers (RFC 9651): a list of texts, each with a count."""
+"""Structured fields of HTTP headers (RFC 9651): a list of counted texts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _NOT_AS_IT_IS = frozenset(b'%"')
 
 
 def as_counts(counts: Mapping[str, int]) -> str:
-    """Return names, each with its count, as a List: ``"alcohol";count=2, "pH";count=1``.
+    """Return names with counts as a List: ``"alcohol";count=2, "pH";count=1``.
 
-    Where it would be longer than LONGEST, the token ``*`` has the count of all names that are left out, the last ones.
+    If it would exceed LONGEST, the token ``*`` has the count of the last names, which are left out.
     """
     members, left, size = list[str](), sum(counts.values()), 0
     for name, count in counts.items():
@@ -27,7 +27,7 @@ def as_counts(counts: Mapping[str, int]) -> str:
 
 
 def as_text(value: str) -> str:
-    """Return a text as a String, or, where it is not of visible ASCII and spaces alone, as a Display String."""
+    """Return a text as a String; as a Display String if not visible ASCII."""
     if value.isascii() and value.isprintable():
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     encoded = value.encode(errors="replace")

@@ -1,1 +1,1 @@
-"""Column kinds as estimators take them: one module for each, found by name in `every`."""
+"""Column kinds in training: one module each, found by name in `every`."""

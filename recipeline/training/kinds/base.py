@@ -1,4 +1,4 @@
-"""The interface of a column kind in training: the transformers that make numbers of its columns."""
+"""The interface of a column kind in training: transformers to numbers."""
 
 from __future__ import annotations
 

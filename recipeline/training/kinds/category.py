@@ -18,7 +18,7 @@ MOST_CATEGORIES = 100
 
 
 class Category(Kind):
-    """Categories. A missing value is the category "", also where a server passes None for it."""
+    """Categories; a missing value, None too, is the category ""."""
 
     def parts(self, names: list[str], preprocess: Preprocess, build: Build) -> Iterator[Part]:
         """Yield one part of all columns."""

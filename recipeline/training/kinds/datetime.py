@@ -1,4 +1,7 @@
-"""Dates in training: their parts, by functions of numpy alone, so that a model needs no code but scikit-learn's."""
+"""Dates in training: their parts, by functions of numpy alone.
+
+A model then needs no code but scikit-learn's.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ class Datetime(Kind):
 
 
 def _date_part(unit: str, *functions: FunctionTransformer) -> Pipeline:
-    """Return what makes a number of a date: the number of units since 1970, NaN where it is missing, and what follows."""
+    """Return a transformer of a date to the number of units since 1970.
+
+    NaN where it is missing; `functions` follow.
+    """
     return make_pipeline(
         FunctionTransformer(np.asarray, kw_args={"dtype": f"datetime64[{unit}]"}),
         FunctionTransformer(np.asarray, kw_args={"dtype": "float64"}),
@@ -46,9 +52,9 @@ def _date_part(unit: str, *functions: FunctionTransformer) -> Pipeline:
 
 
 def _within(period: float, start: float, step: float) -> tuple[FunctionTransformer, FunctionTransformer]:
-    """Return what finds the number of whole steps since the period began, in microseconds.
+    """Return the number of whole steps since the period began.
 
-    A half microsecond more keeps rounding from making 9.999 of 10 o'clock.
+    Values are microseconds. Half a microsecond is added, so that rounding does not make 9.999 of 10 o'clock.
     """
     last = period - 1
     options = {"xp": [start, start + last], "fp": [0.5 / step, (last + 0.5) / step], "period": period}

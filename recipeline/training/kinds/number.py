@@ -1,4 +1,4 @@
-"""Numbers in training: taken as they are, or by the transformers of `preprocess.number`."""
+"""Numbers in training: unchanged, or transformed by `preprocess.number`."""
 
 from __future__ import annotations
 

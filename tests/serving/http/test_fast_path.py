@@ -275,7 +275,7 @@ def test_whatever_flask_would_call_is_called_of_a_prediction_too(make_client: Ma
         return lambda *_, **__: calls.append(name)
 
     def wrap(app: Flask) -> None:
-        own = app.view_functions["/predict"]
+        own: Any = app.view_functions["/predict"]
         app.view_functions["/predict"] = lambda: (calls.append("view"), own())[1]
 
     started, failed = note("started"), note("failed")
@@ -423,7 +423,12 @@ def test_a_middleware_around_the_application_has_predictions_too(make_client: Ma
 
     def add(app: Flask) -> None:
         inner = app.wsgi_app
-        app.wsgi_app = lambda environ, start: (paths.append(environ["PATH_INFO"]), inner(environ, start))[1]
+
+        def noting(environ: Any, start: Any) -> Any:
+            paths.append(environ["PATH_INFO"])
+            return inner(environ, start)
+
+        app.wsgi_app = noting  # type: ignore[method-assign, assignment]
 
     assert post(make_client(add=add), row).status_code == 200
     assert paths == ["/predict"]

@@ -8,6 +8,7 @@ import { SLIDER_HINT } from "./slider.js";
 
 const DAY = 86_400;
 const STEPS = [1, 10, 60, 600, 3600, 6 * 3600, DAY];
+const FEW_DAYS = 3 * DAY;
 const DATE_POINTS = 25;
 const FEWEST_STEPS = 100;
 
@@ -45,6 +46,12 @@ export class DatetimeKind {
 
   say(value) {
     return value.replace("T", " ").replace(/(:\d\d):00$/, "$1");
+  }
+
+  /** Return the text of an end of the training range: of a range of days without the time. */
+  sayEnd(code, { train_min: low, train_max: high }) {
+    const text = this.say(isoOf(code));
+    return high - low >= FEW_DAYS ? text.slice(0, 10) : text;
   }
 
   codeOf(value) {

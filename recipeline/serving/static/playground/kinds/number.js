@@ -43,6 +43,11 @@ export class NumberKind {
     return `${brief(value)} ${unit}`.trim();
   }
 
+  /** Return the text of an end of the training range, as short as it may be. */
+  sayEnd(code) {
+    return brief(code);
+  }
+
   codeOf(value) {
     return value;
   }

@@ -33,11 +33,12 @@ export class RangedField {
     const kind = this.#kind;
     const feature = this.#feature;
     const moved = (code) => {
-      const value = kind.valueOf(code, feature);
+      const value = kind.valueOf(code);
       this.#box.value = kind.textOf(value, feature);
       changed(value);
     };
-    return { step: kind.stepOf(feature), moved, say: (code, withUnit = true) => kind.say(kind.valueOf(code, feature), withUnit ? feature : {}) };
+    const say = (code) => kind.say(kind.valueOf(code), feature);
+    return { step: kind.stepOf(feature), moved, say, sayEnd: (code) => kind.sayEnd(code, feature) };
   }
 
   /** Take what is typed as it is: the box must not be rewritten under the user's fingers. */
@@ -53,7 +54,7 @@ export class RangedField {
 
   #withoutRange() {
     const { train_min: low } = this.#feature;
-    const text = low === null ? "no value in training" : `always ${this.#kind.say(this.#kind.valueOf(low, this.#feature), {})} in training`;
+    const text = low === null ? "no value in training" : `always ${this.#kind.sayEnd(low, this.#feature)} in training`;
     return element("p", { class: "slider hint" }, text);
   }
 }

@@ -10,18 +10,20 @@ export function hasRange({ train_min: low, train_max: high }) {
   return low !== null && high !== null && low < high;
 }
 
-/** The slider, and below it where the training rows lie. `moved(code)` is called when the user moves it; `say(code)` is its text. */
+/** The slider, and below it where the training rows lie. `moved(code)` is called when the user moves it; `say(code)` is its text, `sayEnd(code)` a short one. */
 export class Slider {
   #feature;
   #step;
   #say;
+  #sayEnd;
   #moved;
   #code = null;
 
-  constructor(feature, id, { step, say, moved, ...properties }) {
+  constructor(feature, id, { step, say, sayEnd, moved, ...properties }) {
     this.#feature = feature;
     this.#step = step;
     this.#say = say;
+    this.#sayEnd = sayEnd;
     this.#moved = moved;
     const { train_min: low, train_max: high } = feature;
     this.input = element("input", {
@@ -67,7 +69,7 @@ export class Slider {
 
   #assemble() {
     const { train_min: low, train_max: high, quantiles } = this.#feature;
-    const ends = element("div", { class: "ends" }, element("span", {}, this.#say(low, false)), element("span", {}, this.#say(high, false)));
+    const ends = element("div", { class: "ends" }, element("span", {}, this.#sayEnd(low)), element("span", {}, this.#sayEnd(high)));
     if (!quantiles) return element("div", { class: "slider" }, this.input, ends);
     const at = (quantile) => `${(100 * (quantiles[quantile] - low)) / (high - low)}%`;
     const bar = (name, from, to) => {
