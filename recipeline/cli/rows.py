@@ -128,8 +128,10 @@ def find_labelled(files: Sequence[RowPath], recipe: Recipe, input: str) -> list[
         digest = content_digest(file.path, file.label)
         if digest not in found:
             known = _KnownRows(table.file, recipe)
-            rows, waiting = known.count()
-            is_as_is = not waiting and set(known.columns) == {*table.file.columns} - table.file.index == {*recipe.columns}
+            rows, waiting, ragged = known.count()
+            is_as_is = not (waiting or ragged) and set(known.columns) == {*table.file.columns} - table.file.index == {
+                *recipe.columns
+            }
             found[digest] = LabelledFile(replace(table, file=known), rows, waiting, digest, is_as_is)
     if not any(file.rows for file in found.values()):
         raise DataError(
@@ -182,14 +184,15 @@ class _KnownRows:
         schema = file.layout.schema
         self.layout = replace(file.layout, schema=pa.schema([schema.field(place) for place in self._places]))
 
-    def count(self) -> tuple[int, int]:
-        """Return the number of labelled rows, and of those without a label."""
-        known = waiting = 0
+    def count(self) -> tuple[int, int, int]:
+        """Return how many rows have a label or none, and how many lines are none."""
+        known = waiting = ragged = 0
         for piece in self._file.pieces():
             is_known = self._is_known(piece)
             known += int(is_known.sum())
             waiting += int((~is_known).sum())
-        return known, waiting
+            ragged += len(piece.ragged)
+        return known, waiting, ragged
 
     def pieces(self) -> Generator[Piece, None, None]:
         """Yield the labelled rows piece by piece."""
