@@ -33,7 +33,7 @@ def content(session: Session, data: str) -> dict[str, str]:
 def work(session: Session, run: StepRun, data: str) -> str:
     """Read, validate and save the rows."""
     from recipeline.data.column_profile import describe_columns
-    from recipeline.data.schema import SchemaViolations, validate_table
+    from recipeline.data.schema import DROPPED, SchemaViolations, validate_table
     from recipeline.tracking.datasets import log_dataset, tag_digests
     from recipeline.tracking.tags import RunTags
 
@@ -52,6 +52,8 @@ def work(session: Session, run: StepRun, data: str) -> str:
         run.save(VIOLATIONS, error.table)
         raise
     source.require_unchanged()
+    if dropped := table.attrs.pop(DROPPED, 0):
+        session.reporter.say(f"note: {dropped} rows have no target and are left out, as the recipe's missing_target says")
     profile = describe_columns(table, recipe)
     run.save(DATASET, table)
     run.save(COLUMN_PROFILE, profile)

@@ -195,6 +195,6 @@ def predict_sample(session: Session, model: NamedModel) -> str:
     lines = [
         tabulate(["feature", "value", "unit"], shown),
         f"{target.name}: {answer['prediction']:.2f}{unit}{limits}",
-        'Your own rows: make predict ARGS="input=wines.csv"',
+        'Your own rows: make predict ARGS="input=rows.csv"',
     ]
     return "\n".join(lines)

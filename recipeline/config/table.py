@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from recipeline.config.rules import Fraction
 from recipeline.config.settings import Label, Settings
@@ -91,6 +92,20 @@ class Column(Settings):
                     f"'{name}' is a setting of columns of the type {' or '.join(types)}, and this is a {self.type}."
                 )
         return self
+
+    @field_validator("format")
+    @classmethod
+    def _is_no_other_reading_of_iso_8601(cls, form: str) -> str:
+        """Refuse a format that reads a date in ISO 8601, which is taken too, as another date."""
+        try:
+            is_other = datetime.strptime("2001-02-03", form).date() != date(2001, 2, 3)
+        except ValueError:
+            return form
+        if is_other:
+            raise ValueError(
+                f"'{form}' must not read '2001-02-03' as another date than ISO 8601 does. Write such dates otherwise."
+            )
+        return form
 
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> Self:

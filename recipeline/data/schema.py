@@ -16,6 +16,9 @@ from recipeline.data.reading.parquet_files import MemoryRows
 from recipeline.data.reading.pieces import Piece, Table
 from recipeline.errors import DataError
 
+#: The attribute of a validated table that counts the rows left out because they have no target; absent if there are none.
+DROPPED = "rows without a target"
+
 #: The columns of `violations.csv`; the file is there where there are several.
 _FILE, _FIELDS = "file", ("row", "column", "rule", "got")
 
@@ -80,7 +83,10 @@ def validate_table(
     # Features stay floats: a signature of integers could not take a missing value, nor 7.0 for 7.
     if recipe.columns[recipe.target].type == "integer":
         columns[recipe.target] = columns[recipe.target].astype("int64")
-    return pd.DataFrame({name: columns[name] for name in recipe.columns}, copy=False)
+    frame = pd.DataFrame({name: columns[name] for name in recipe.columns}, copy=False)
+    if dropped := check.rows - rows:
+        frame.attrs[DROPPED] = dropped
+    return frame
 
 
 def _as_files(table: pd.DataFrame | pa.Table | Sequence[Table], origin: str) -> Sequence[Table]:

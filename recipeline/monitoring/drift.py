@@ -20,11 +20,12 @@ from recipeline.inference.model_info import Feature
 from recipeline.inference.row_checks import is_unseen
 from recipeline.metrics.regression import bootstrap_intervals
 from recipeline.monitoring.baseline import PREDICTION, describe_errors
-from recipeline.monitoring.copies import Matched, find_observations, match_rows, row_keys
+from recipeline.monitoring.copies import Matched, count_among, find_observations, match_rows, row_keys
 from recipeline.monitoring.domain import measure_domain
 from recipeline.monitoring.kinds.every import KINDS
 from recipeline.monitoring.results import (
     Compared,
+    Described,
     Domain,
     Errors,
     Finding,
@@ -77,7 +78,8 @@ def compare(
         predicted = live.predicted[compared]
         bins = count_bins(predicted, np.array(baseline.prediction.edges, dtype=float))
         counted = find_observations(matched.keys[compared], matched.expected[compared])
-        prediction = KINDS["number"].compare(predicted, counted, bins, reference[:, -1], baseline.prediction)
+        before, described_before = _before_new_rows(reference, model, baseline.prediction, has_known=bool(matched.known.any()))
+        prediction = KINDS["number"].compare(predicted, counted, bins, before, described_before)
     domain = None
     if is_judged:
         sides = (_apart(rows, live.features) for rows in (reference[:, :-1], live.kept))
@@ -106,6 +108,23 @@ def compare(
         domain=domain,
         performance=performance,
     )
+
+
+def _before_new_rows(
+    reference: np.ndarray, model: Columns, described: Described, *, has_known: bool
+) -> tuple[np.ndarray, Described]:
+    """Return the reference's predictions, and their description, that those of new rows are compared with.
+
+    Where rows that training had are left out, the others are what no training row equals: rare rows, in a table of few levels.
+    Their like in training are rows that no other one equals.
+    """
+    predicted = reference[:, -1]
+    if not has_known:
+        return predicted, described
+    keys = row_keys(reference[:, :-1], model)
+    predicted = predicted[count_among(keys, keys) == 1]
+    counts = count_bins(predicted[np.isfinite(predicted)], np.array(described.edges, dtype=float))
+    return predicted, replace(described, counts=tuple(counts.tolist()))
 
 
 def _apart(rows: np.ndarray, features: Sequence[Feature]) -> np.ndarray:

@@ -109,3 +109,12 @@ def test_one_column_at_most_is_the_weight_and_it_is_never_missing(tmp_path: Path
     assert load(tmp_path, lambda _: None).weight is None
     assert_refused(tmp_path, weigh("pH", "alcohol"), ["'columns' must have one weight at most", "pH and alcohol"])
     assert_refused(tmp_path, weigh("pH", nullable=True), ["'columns.pH.nullable' must be false"])
+
+
+@pytest.mark.parametrize(("form", "is_taken"), [("%d/%m/%Y", True), ("%Y-%m-%d", True), ("%Y-%d-%m", False), ("", True)])
+def test_a_format_that_reads_iso_8601_as_other_dates_is_refused(form: str, is_taken: bool) -> None:
+    if is_taken:
+        assert Column(type="datetime", format=form).format == form
+    else:
+        with pytest.raises(ValueError, match="as another date than ISO 8601"):
+            Column(type="datetime", format=form)

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.column_profile import describe_columns
 from recipeline.data.reading.pieces import Table
-from recipeline.data.schema import SchemaViolations, validate_table
+from recipeline.data.schema import DROPPED, SchemaViolations, validate_table
 from recipeline.errors import DataError
-from tests.conftest import as_recipe
+from tests.conftest import as_recipe, small_recipe
 from tests.panels import draw_series, series_content
 from tests.tables import opened
 
@@ -109,3 +110,35 @@ def test_a_weight_that_is_not_finite_and_above_0_is_a_fault(weight: float) -> No
         validate_table(rows, as_recipe(content), origin="x")
     (fault,) = error.value.table.itertuples()
     assert (fault.row, fault.column) == (4, "exposure")
+
+
+def test_unlisted_columns_are_not_read_if_the_recipe_ignores_them(wines: pd.DataFrame) -> None:
+    more = wines.assign(note="x", **{"p h": 1})
+    with pytest.raises(SchemaViolations, match="note"):
+        validate_table(more, as_recipe(small_recipe()), origin="it")
+    recipe = as_recipe(small_recipe() | {"other_columns": "ignore"})
+    pd.testing.assert_frame_equal(validate_table(more, recipe, origin="it"), validate_table(wines, recipe, origin="it"))
+
+
+def test_rows_without_a_target_are_left_out_and_counted_if_the_recipe_says_so(wines: pd.DataFrame) -> None:
+    holed = wines.astype({"quality": float})
+    holed.loc[[3, 7], "quality"] = np.nan
+    with pytest.raises(SchemaViolations, match="must not be missing"):
+        validate_table(holed, as_recipe(small_recipe()), origin="it")
+    table = validate_table(holed, as_recipe(small_recipe() | {"missing_target": "drop"}), origin="it")
+    assert len(table) == len(wines) - 2
+    assert table.attrs == {DROPPED: 2}
+    np.testing.assert_array_equal(table["quality"], wines["quality"].drop([3, 7]))
+
+
+def test_no_error_and_no_profile_shows_a_value_of_a_sensitive_column(wines: pd.DataFrame) -> None:
+    content = small_recipe()
+    content["columns"]["salary"] = {"role": "sensitive", "max": 10}
+    recipe = as_recipe(content)
+    with pytest.raises(SchemaViolations) as raised:
+        validate_table(wines.assign(salary=[98765.0] * 3 + [1.0] * (len(wines) - 3)), recipe, origin="it")
+    assert "salary" in str(raised.value)
+    assert "98765" not in str(raised.value) + raised.value.table.to_csv()
+    table = validate_table(wines.assign(salary=1.0), recipe, origin="it")
+    assert "salary" not in str(describe_columns(table, recipe))
+    assert "salary" not in recipe.features

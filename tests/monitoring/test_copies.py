@@ -117,6 +117,17 @@ def test_in_a_table_of_few_levels_equal_rows_are_rows_of_their_own(recipe: Recip
     assert look(recipe, levels(400, 0), moved).verdict == "drift"
 
 
+def test_where_half_of_the_rows_are_known_the_predictions_of_the_others_are_compared_with_their_like(recipe: Recipe) -> None:
+    def coarse(rows: int, seed: int) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        return np.column_stack([rng.integers(3, size=rows), rng.gamma(2, 0.4, rows).round(2)])
+
+    found = [look(recipe, coarse(500, seed), coarse(400, 1000 + seed)) for seed in range(10)]
+    assert min(it.known_share for it in found) > 0.4
+    assert all(it.prediction for it in found)
+    assert sum(it.subject == "prediction" for one in found for it in one.findings) <= 1
+
+
 @pytest.mark.parametrize("constant", [3.3, 0.1, 1.7e9, 0.0, -1e-9])
 def test_a_constant_training_column_has_no_standard_deviation_to_count_in(recipe: Recipe, constant: float) -> None:
     train, live = normal(400, 0), normal(300, 1)

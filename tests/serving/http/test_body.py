@@ -108,7 +108,11 @@ def test_a_byte_order_mark_is_no_part_of_the_text(client: FlaskClient, row: Row,
     headers = {"Content-Type": kind}
     assert post(client, b"\xef\xbb\xbf" + body, path, **headers).get_json() == post(client, body, path, **headers).get_json()
     assert post(client, body[:10] + b"\xef\xbb\xbf" + body[10:], path, **headers).status_code in (400, 422)
-    assert post(client, b"\xff\xfe" + body.decode().encode("utf-16-le"), path, **headers).status_code == 400
+    other = post(client, b"\xff\xfe" + body.decode().encode("utf-16-le"), path, **headers)
+    if kind == "text/csv":  # as a file is read
+        assert other.get_json() == post(client, body, path, **headers).get_json()
+    else:
+        assert other.status_code == 400
 
 
 @pytest.mark.parametrize(("path", "kind"), DOORS)
