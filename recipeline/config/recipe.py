@@ -5,6 +5,7 @@ It is the same in every environment.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
@@ -26,6 +27,22 @@ from recipeline.config.table import (
     Target,
 )
 from recipeline.errors import UsageError, guess, nearest
+
+#: A range of columns in a name, and how many it may be at most.
+_RANGE, MOST_OF_A_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}"), 10_000
+
+
+def _names_of(key: Any) -> list[Any]:
+    """Return the columns that a key stands for: itself, or those of the range in it."""
+    found = _RANGE.search(key) if isinstance(key, str) else None
+    if not found:
+        return [key]
+    first, last = found.groups()
+    numbers = range(int(first), int(last) + 1)
+    width = len(first) if first.startswith("0") else 0
+    if not 0 < len(numbers) <= MOST_OF_A_RANGE:
+        return [key]
+    return [f"{key[: found.start()]}{number:0{width}}{key[found.end() :]}" for number in numbers]
 
 
 class Recipe(Settings):
@@ -57,6 +74,20 @@ class Recipe(Settings):
     retention: Retention = Retention()
     model_card: ModelCardTexts = ModelCardTexts()
     _path: Path = PrivateAttr(default=Path("recipe.yaml"))
+
+    @classmethod
+    def write_out(cls, content: Any) -> Any:
+        """Return the content of a file with ranges of columns written out: `gene {1..500}` is 500 columns.
+
+        Leading zeros are kept. A column that has an entry of its own keeps it. Of more than MOST_OF_A_RANGE columns the key is
+        left as it is.
+        """
+        if not isinstance(content, dict) or not isinstance(content.get("columns"), dict):
+            return content
+        columns = content["columns"]
+        names = {key: _names_of(key) for key in columns}
+        written = {name: columns[key] for key, of_key in names.items() for name in of_key if name == key or name not in columns}
+        return content | {"columns": written}
 
     @field_validator("columns")
     @classmethod

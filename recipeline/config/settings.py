@@ -23,6 +23,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    @classmethod
+    def write_out(cls, content: Any) -> Any:
+        """Return the content of a file with its abbreviations written out."""
+        return content
+
 
 S = TypeVar("S", bound=Settings)
 
@@ -54,7 +59,7 @@ def load_settings(path: Path, model: type[S], environment: Mapping[str, str]) ->
         impossible. All faults of the file are listed at once.
     """
     typed = read_yaml(path)
-    content = _expand(typed, environment, path)
+    content = model.write_out(_expand(typed, environment, path))
     try:
         # JSON mode is strict about types and still takes a list for a tuple.
         return model.model_validate_json(json.dumps(content, default=str))

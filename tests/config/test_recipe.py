@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.config.table import RESERVED_COLUMNS
@@ -13,7 +14,7 @@ from recipeline.monitoring import baseline, labels
 from recipeline.monitoring.labels import REQUEST_ID
 from tests.batches import asked
 from tests.config.helpers import Change, assert_refused, load
-from tests.conftest import ROOT
+from tests.conftest import ROOT, small_recipe
 
 
 @pytest.mark.parametrize("words", ["all", "", "ALL", "lr,all"])
@@ -135,3 +136,17 @@ def test_a_target_without_a_transform_is_the_same_however_it_is_written(tmp_path
     plain = load(tmp_path, lambda _: None)
     written = load(tmp_path, lambda c: c.update(target={"column": "quality"}))
     assert plain.part(["target", "task"]) == written.part(["target", "task"]) == {"target": "quality", "task": "regression"}
+
+
+def test_a_range_of_columns_is_written_out_and_an_entry_of_its_own_is_kept(tmp_path: Path) -> None:
+    content = small_recipe()
+    content["columns"] = {"gene {08..11} level": {"min": 0}, "gene 10 level": {"max": 3}, "quality": {}}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    columns = load_recipe(tmp_path / "recipe.yaml", {}).columns
+    assert set(columns) == {"gene 08 level", "gene 09 level", "gene 10 level", "gene 11 level", "quality"}
+    assert (columns["gene 09 level"].min, columns["gene 10 level"].min, columns["gene 10 level"].max) == (0, None, 3)
+
+
+@pytest.mark.parametrize("key", ["a {5..1}", "a {0..99999}", "a {x..y}", "a {1...3}"])
+def test_what_is_no_range_is_a_name(key: str) -> None:
+    assert list(Recipe.write_out({"columns": {key: {}}})["columns"]) == [key]

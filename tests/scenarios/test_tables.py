@@ -101,7 +101,7 @@ def genes(rng: np.random.Generator, rows: int) -> tuple[pd.DataFrame, dict[str, 
     values = rng.normal(size=(rows, 500))
     table = pd.DataFrame(values.round(4), columns=[f"gene {place}" for place in range(500)])
     table["growth"] = values[:, :5].sum(axis=1) + rng.normal(0, 0.5, rows)
-    return table, {"target": "growth", "columns": {name: {} for name in table}}
+    return table, {"target": "growth", "columns": {"gene {0..499}": {}, "growth": {}}}
 
 
 def unlisted(rng: np.random.Generator, rows: int) -> tuple[pd.DataFrame, dict[str, Any]]:
