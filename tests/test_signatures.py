@@ -16,9 +16,11 @@ MAPPINGS, ANYTHING = {"dict", "Mapping", "MutableMapping"}, {"Any", "object"}
 ALLOWED = {
     "config/yaml_reader.py: read_yaml": "YAML may hold anything; settings are made of it right after",
     "config/recipe.py: Recipe.part": "nested settings, as a fingerprint takes them",
+    "config/table.py: Split.settings": "nested settings, as a fingerprint takes them",
     "orchestration/step.py: Step.inputs": "nested settings, as a fingerprint takes them",
     "config/candidate.py": "parameters of an estimator: its own, of any type",
     "config/table.py: Loader.params": "parameters of a function of the project's: its own, of any type",
+    "config/table.py: Rule.params": "parameters of a function of the project's: its own, of any type",
     "training/search.py: Found.params": "parameters of an estimator that a search found",
     "training/cross_validation.py: Result.found": "parameters of an estimator that a search found",
     "monitoring/log_format.py: is_readable": "a line of the prediction log before it is known to be one",

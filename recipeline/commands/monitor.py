@@ -181,13 +181,12 @@ def _open_live(session: Session, run: StepRun, options: MonitorOptions) -> Itera
     column = session.recipe.columns[target]
     rule = Feature(target, column.unit, column.type, decimal=column.decimal, min=column.min, max=column.max)
     data = options.data or str(_log_folder(session))
+    if not options.data and not Path(data).exists():
+        raise _no_requests(data)
     with local_rows(session, data, "data") as paths:
         log = [file for path in paths for file in ([path] if is_log(path) else find_log(path) if path.is_dir() else [])]
         if not options.data and not log:
-            raise UnavailableError(
-                f"No rows in the service's log {paths[0]}: the service has received no requests.",
-                fix="Serve with this profile, or name rows with data=.",
-            )
+            raise _no_requests(data)
         others = [file for path in paths for file in (find_beside(path, log) if path.is_dir() else {path} - {*log})]
         if options.data and log and others:
             place = others[0].relative_to(paths[0]) if others[0].is_relative_to(paths[0]) else others[0]
@@ -210,6 +209,13 @@ def _open_live(session: Session, run: StepRun, options: MonitorOptions) -> Itera
         opened = open_tables(paths, names, data, session.recipe)
         tables = LiveTables(opened, features, target, version, session.recipe.na, rule=rule, others=beside)
         yield LiveData(champion, features, tables, None, redact(data), target)
+
+
+def _no_requests(log: str) -> UnavailableError:
+    return UnavailableError(
+        f"No rows in the service's log {log}: the service has received no requests.",
+        fix="Serve with this profile, or name rows with data=.",
+    )
 
 
 def _log_folder(session: Session) -> Path:

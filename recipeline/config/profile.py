@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from recipeline.config.settings import Settings, load_settings
 from recipeline.config.table import SQL, ImportPath, Sql
@@ -95,10 +95,9 @@ class Profile(Settings):
     engine: Engine = Engine()
     service: Service = Service()
 
-    @model_validator(mode="before")
     @classmethod
-    def _take_query(cls, content: Any) -> Any:
-        """Take ``data: {sql: {...}}`` apart: every other value of `data` is one word."""
+    def write_out(cls, content: Any) -> Any:
+        """Return the content of a file with ``data: {sql: {...}}`` taken apart: every other value of `data` is one word."""
         if isinstance(content, dict) and isinstance(content.get("data"), dict) and [*content["data"]] == [SQL]:
             return content | {"data": SQL, SQL: content["data"][SQL]}
         return content

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import GroupKFold
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import kind_of, training_rows, value_keys
@@ -168,4 +167,6 @@ def deal_folds(groups: np.ndarray, n_splits: int, seed: int) -> Iterator[tuple[n
     unique, group = np.unique(groups, return_inverse=True)
     # Without its own shuffling, which deals groups and not rows; groups of one size are dealt in the order of their numbers.
     shuffled = np.random.default_rng(seed).permutation(len(unique))[group]
+    from sklearn.model_selection import GroupKFold  # a chain that is all cached waits for no import of it
+
     yield from GroupKFold(n_splits).split(shuffled, groups=shuffled)

@@ -137,8 +137,9 @@ def retry_conflict(write: Callable[[], T]) -> T:
                 raise
             last = error
         time.sleep(attempt * random.uniform(0, _PAUSE_SECONDS))  # two that wait equally long meet again
+    reason = " ".join(str(last).split())[:200].rstrip(".")
     raise UnavailableError(
-        f"Another process changed the same row of the store {_ATTEMPTS} times: {' '.join(str(last).split())[:200]}.",
+        f"Another process changed the same row of the store {_ATTEMPTS} times: {reason}.",
         fix="Run the command again; it completes the interrupted change.",
     )
 

@@ -69,7 +69,11 @@ def test_a_table_that_nobody_has_seen_before_is_a_project_whose_model_is_in_prod
     ("words", "code", "sentence"),
     [
         (("--data", "cars.csv"), 2, "--data and --target belong together"),
-        (("--data", "nowhere.csv", "--target", "a"), 3, "nowhere.csv cannot be read: "),
+        (
+            ("--data", "nowhere.csv", "--target", "a"),
+            3,
+            "nowhere.csv must be a whole CSV or Parquet file. Got 'No such",
+        ),
         (("--data", "{cars}", "--target", "wieght"), 2, "Did you mean 'weight'"),
     ],
 )

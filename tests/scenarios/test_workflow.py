@@ -297,7 +297,7 @@ def test_an_artifact_that_was_changed_or_removed_is_a_miss_and_made_again(ran: P
     test_rows.write_bytes(test_rows.read_bytes()[:-10])
     outcome = ran.ok("main")
     assert "Reused: ingest." in outcome.stdout
-    assert f"test.parquet of run {split.info.run_id} is missing" in outcome.stdout
+    assert f"test.parquet of run {split.info.run_id} has changed or is truncated" in outcome.stdout
     [second] = [run for run in ran.runs("split") if run.info.run_id != split.info.run_id]
     artifact_path(ran, second.info.run_id, "test.parquet").unlink()
     assert "Reused: ingest." in ran.ok("main").stdout
@@ -565,7 +565,7 @@ def test_the_draws_that_were_tried_are_told_counted_and_warned_of_where_time_cut
     search = {"space": {"elasticnet__alpha": {"loguniform": [0.001, 1.0]}}, "iterations": 4, "seconds": seconds}
     project.write_recipe(lambda content: content["candidates"]["ElasticNet"].update(search=search))
     outcome = project.ok("train", model="en,lr")
-    assert ("searches reached their time limit" in outcome.stderr) is (seconds is not None)
+    assert ("Raise seconds, or lower iterations, in its search" in outcome.stderr) is (seconds is not None)
     board = pd.read_csv(artifact_path(project, outcome.run_id, "leaderboard.csv")).set_index("candidate")
     assert board["settings_tried"].to_dict() == {"ElasticNet": tried, "LinearRegression": 1}
     assert (board["cut_searches"] > 0).to_dict() == {"ElasticNet": seconds is not None, "LinearRegression": False}
@@ -639,7 +639,7 @@ def test_a_champion_that_changed_while_it_was_measured_is_decided_upon_again(
 
     monkeypatch.setattr("recipeline.registry.decision.choose_rule", choose_rule)
     outcome = project.ok("promote", promote="always")
-    assert "the champion has changed: deciding again" in outcome.stderr
+    assert "the champion was changed meanwhile: deciding again" in outcome.stderr
     assert [champion.version for _, champion, _ in calls] == ["1", "2"]
     changes = Ledger(project.client, NAME).read().changes
     assert [(entry.before, entry.after) for entry in changes] == [("", "1"), ("1", "2"), ("2", "3")]

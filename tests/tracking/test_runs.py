@@ -236,7 +236,7 @@ def test_a_finished_run_is_got_by_its_id(store: Store, history: History) -> None
 def test_a_run_id_that_the_store_does_not_have_is_unavailable(history: History, run_id: str) -> None:
     with pytest.raises(UnavailableError, match="ingest_run_id must be the ID of a finished run of ingest") as error:
         history.get("ingest", run_id)
-    assert f"Got '{run_id}', which is not in the store, instead" in error.value.sentence
+    assert f"Got '{run_id}', which the store does not have, instead" in error.value.sentence
     assert error.value.exit_code == 6
 
 

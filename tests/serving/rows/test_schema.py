@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipeline.inference.model_info import Feature
+from recipeline.inference.model_info import Feature, ModelInfo, Target
 from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Fault, TooManyRows, UnreadableBody
 from recipeline.serving.rows.schema import Schema
 from tests.serving.rows.helpers import GOOD, SCHEMA, faults, parse
@@ -133,7 +134,7 @@ def test_whatever_bytes_are_sent_give_rows_faults_or_no_json(body: bytes) -> Non
     st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda it: st.lists(it) | st.dictionaries(st.text(), it))
 )
 def test_a_column_that_is_no_feature_may_be_there_with_anything_in_it(value: Any) -> None:
-    schema = Schema((Feature("a"), Feature("b")), frozenset({"person"}))
+    schema = Schema((Feature("a"), Feature("b")), others=frozenset({"person"}))
     row = {"a": 1, "b": 2}
     assert parse([row | {"person": value}, row], schema).tolist() == [[1, 2], [1, 2]]
     assert faults({**row, "person": value, "persom": 1}, schema) == [
@@ -142,6 +143,6 @@ def test_a_column_that_is_no_feature_may_be_there_with_anything_in_it(value: Any
 
 
 def test_a_description_says_which_columns_are_no_features() -> None:
-    info = {"features": [{"name": "a"}], "other_columns": ["person"]}
+    info = ModelInfo(Target("y"), (Feature("a"),), other_columns=("person",))
     assert Schema.of(info).others == {"person"}
-    assert Schema.of({"features": [{"name": "a"}]}).others == set()
+    assert Schema.of(replace(info, other_columns=())).others == set()
