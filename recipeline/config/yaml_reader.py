@@ -98,7 +98,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}.", fix="Name a readable YAML file.") from None
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path} cannot be read: {reason}.", fix="Name a readable YAML file.") from None
     except (yaml.YAMLError, ValueError) as error:  # the latter of numbers and dates that look like some
         raise UsageError(f"{path} must be valid YAML.", got=f"'{' '.join(str(error).split())}'") from None
     except RecursionError:

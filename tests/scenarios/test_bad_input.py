@@ -167,14 +167,14 @@ def test_a_good_download_is_used_and_tagged_with_its_name(project: Project, wine
     [
         ("train", {"model": "xgboost"}, "model must be all, or names or aliases"),
         ("main", {"model": "lr,linear"}, "Got 'linear' instead"),
-        ("split", {"method": "stratified"}, "split method must be one of grouped, random"),
+        ("split", {"method": "stratified"}, "split method must be grouped or random"),
         ("main", {"split": "grouping"}, "Did you mean 'grouped'?"),
         ("main", {"cache": "maybe"}, "cache must be on or off"),
         ("promote", {"promote": "alway"}, "Did you mean 'always'?"),
         ("main", {"promote": "yes"}, "promote must be one of auto, manual, never, always"),
         ("main", {"profile": "locl"}, "Did you mean 'local'?"),
-        ("main", {"profile": "nowhere.yaml"}, "must be a readable YAML file"),
-        ("main", {"recipe": "nowhere.yaml"}, "must be a readable YAML file"),
+        ("main", {"profile": "nowhere.yaml"}, "nowhere.yaml cannot be read: No such file or directory."),
+        ("main", {"recipe": "nowhere.yaml"}, "nowhere.yaml cannot be read: No such file or directory."),
         ("main", {"colour": "red"}, "No such option"),
     ],
 )

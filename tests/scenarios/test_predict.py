@@ -207,7 +207,9 @@ def test_the_input_is_never_overwritten(trained: Project, source: Path) -> None:
     expect(trained.run("predict", input=str(source), output=str(source)), 2, "must differ from the input")
     rejects = source.rename(source.with_name("scored.rejects.csv"))
     target = source.with_name("scored.csv")
-    expect(trained.run("predict", input=str(rejects), output=str(target), on_bad_rows="reject"), 2, "than the input")
+    expect(
+        trained.run("predict", input=str(rejects), output=str(target), on_bad_rows="reject"), 2, "must differ from the input"
+    )
     assert rejects.read_bytes() == before
 
 
