@@ -11,8 +11,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor, RandomForestRegressor, VotingRegressor
+from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, TargetEncoder
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.config.candidate import Component, Distribution, Search
@@ -253,13 +254,27 @@ def _fault(recipe: Recipe, key: str, rule: str, got: str | None = None, hint: st
 
 def seed_estimator(estimator: BaseEstimator, seed: int) -> BaseEstimator:
     """Return `estimator` with every unset `random_state`, at any depth, set to `seed`."""
+    known = estimator.get_params(deep=True)
+    for part in known.values():
+        if isinstance(part, TargetEncoder):
+            _seed_folds(part, seed)
     unset = {
         key: seed
-        for key, value in estimator.get_params(deep=True).items()
+        for key, value in known.items()
         if (key == "random_state" or key.endswith("__random_state")) and value is None
     }
     seeded: BaseEstimator = estimator.set_params(**unset)
     return seeded
+
+
+def _seed_folds(encoder: TargetEncoder, seed: int) -> None:
+    """Seed the folds that a TargetEncoder deals while it is fitted.
+
+    From scikit-learn 1.9 on its `random_state` is deprecated, and not None while it is unset; the folds themselves have a seed.
+    """
+    is_unset = getattr(encoder, "random_state", "deprecated") == "deprecated"
+    if isinstance(encoder.cv, int) and is_unset and getattr(encoder, "shuffle", True):
+        encoder.set_params(cv=KFold(encoder.cv, shuffle=True, random_state=seed))
 
 
 def packages_of(recipe: Recipe, name: str) -> set[str]:

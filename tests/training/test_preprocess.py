@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import StandardScaler
 
@@ -52,6 +53,16 @@ def test_the_model_is_fitted_to_the_typed_frame() -> None:
     fitted = build_candidate(recipe, "A").fit(frame, target)
     assert fitted.score(frame, target) > 0.99
     assert list(fitted.feature_names_in_) == list(frame)
+
+
+@pytest.mark.parametrize("encoder", ["target", [{"estimator": "sklearn.preprocessing.TargetEncoder", "params": {"cv": 3}}]])
+def test_an_encoder_of_targets_learns_the_same_twice(encoder: Any) -> None:
+    recipe = with_columns({"a": {}, "c": {"type": "category"}}, {"category": encoder})
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.random(90), "c": pd.Series(rng.choice(list("vwxyz"), 90), dtype="str")})
+    target = rng.random(90)
+    one, two = (build_candidate(recipe, "A").fit(frame, target).predict(frame) for _ in range(2))
+    np.testing.assert_array_equal(one, two)
 
 
 def test_parameters_may_name_objects_and_components() -> None:
