@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recipeline.data.numbers import read_numbers, show_field
+from recipeline.data.numbers import list_fields, read_numbers, show_field
 from recipeline.data.reading.header import plain_name
 from recipeline.errors import DataError
 from recipeline.escape import is_unseen
@@ -101,7 +101,7 @@ def refuse_unreadable(
     """Raise DataError where a field of the column `name` is `unreadable`; `rows` are their numbers in the table `label`."""
     places = np.flatnonzero(unreadable)
     if len(places):
-        first = values[int(places[0])].as_py()
+        first = list_fields(values.slice(int(places[0]), 1))[0]
         cause = as_sentence(cause_of(first, decimal)) if rule == NO_NUMBER else ""
         more = f" and {len(places) - 1} more rows" if len(places) > 1 else ""
         raise DataError(
@@ -215,7 +215,7 @@ class Groups:
         is_text = rule == NO_NUMBER
         for cause, places in find_causes(values, decimal) if is_text else (("", np.arange(len(rows))),):
             first = int(places[0])
-            got = show_field(values[first].as_py(), is_number=is_number)
+            got = show_field(list_fields(values.slice(first, 1))[0], is_number=is_number)
             self.add(column, rule, got, int(rows[first]), count=len(places), cause=cause, where=where)
 
     def lines(self, rows: int) -> list[str]:

@@ -73,6 +73,15 @@ def missing_codes(na: Sequence[str]) -> list[float]:
     return codes
 
 
+def list_fields(values: pa.Array) -> list[object]:
+    """Return fields as Python objects; dates that Python has none for as text."""
+    try:
+        fields: list[object] = values.to_pylist()
+    except (OverflowError, ValueError):
+        fields = pc.cast(values, pa.string()).to_pylist()
+    return fields
+
+
 def show_field(value: object, *, is_number: bool = False) -> str:
     """Return a field for an error message: a number plain, text in quotes.
 

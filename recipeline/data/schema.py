@@ -11,7 +11,7 @@ import pyarrow as pa
 from recipeline.config.recipe import Recipe
 from recipeline.data.causes import Groups, compare_names
 from recipeline.data.kinds.every import KINDS
-from recipeline.data.numbers import show_field
+from recipeline.data.numbers import list_fields, show_field
 from recipeline.data.reading.parquet_files import MemoryRows
 from recipeline.data.reading.pieces import Piece, Table
 from recipeline.errors import DataError
@@ -163,7 +163,7 @@ class _Check:
                 hidden = pa.array(["(hidden)"] * len(places)) if column.role == "sensitive" else found
                 self._groups.add_values(name, rule, hidden, rows, is_number=is_number, **more)
                 is_secret = column.role == "sensitive"
-                shown = ("a value" if is_secret else show_field(value, is_number=is_number) for value in found.to_pylist())
+                shown = ("a value" if is_secret else show_field(value, is_number=is_number) for value in list_fields(found))
                 faults += [(row, rule, got) for row, got in zip(rows.tolist(), shown, strict=True)]
         return faults
 

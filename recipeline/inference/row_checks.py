@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from recipeline.data.causes import Groups
 from recipeline.data.kinds.every import KINDS
-from recipeline.data.numbers import show_field
+from recipeline.data.numbers import list_fields, show_field
 from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
 
@@ -66,7 +66,7 @@ class Checked:
         for row, column in np.argwhere(self.broken):
             feature = self.features[column]
             is_number = feature.is_numeric and not np.isnan(self.codes[row, column])
-            got = show_field(self.rows.column(feature.name)[int(row)].as_py(), is_number=is_number)
+            got = show_field(list_fields(self.rows.column(feature.name).slice(int(row), 1))[0], is_number=is_number)
             rule = self.rules[int(column)][self.broken[row, column] - 1]
             yield Fault(int(numbers[row]), f"{feature.name}: {rule}. Got {got} instead.")
 

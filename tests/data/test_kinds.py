@@ -17,7 +17,9 @@ from recipeline.data.grouping import row_groups
 from recipeline.data.kinds.datetime import as_dates, as_seconds
 from recipeline.data.kinds.described import DescribedValues
 from recipeline.data.kinds.every import KINDS
+from recipeline.data.schema import SchemaViolations, validate_table
 from recipeline.records import read_record, to_plain
+from tests.conftest import as_recipe, small_recipe
 
 DATES = st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1))
 WORDS = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8)
@@ -69,6 +71,33 @@ def test_dates_are_the_same_out_of_text_and_out_of_a_timestamp(dates: list[datet
 def test_a_time_with_a_zone_is_the_time_in_utc(date: datetime, minutes: int) -> None:
     zoned = date.replace(tzinfo=timezone(timedelta(minutes=minutes)))
     assert typed("datetime", [zoned.isoformat()]) == [pd.Timestamp(zoned.astimezone(UTC).replace(tzinfo=None))]
+
+
+BEYOND = ["0000-01-01", "0001-01-01T00:00+12:00", "9999-12-31T23:59-12:00"]
+
+
+@pytest.mark.parametrize("text", BEYOND)
+def test_a_date_that_no_calendar_of_python_has_is_none(text: str) -> None:
+    assert faults("datetime", [text, "0001-01-01", "9999-12-31"]) == [("must be a date", 0)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([10**13, 0, None], pa.timestamp("s")),
+        pa.array([-(10**15), 0, None], pa.timestamp("ms", "UTC")),
+        pa.array([253_402_300_800_000_000, 0, None], pa.timestamp("us")),
+        pa.array([10**8, 0, None], pa.date32()),
+    ],
+)
+def test_a_date_of_a_file_beyond_the_calendar_is_refused_and_shown(values: pa.Array) -> None:
+    assert typed("datetime", values) == [None, pd.Timestamp(0), None]
+    read = KINDS["datetime"].read(values, (), Column(type="datetime"))
+    assert (read.unreadable.tolist(), read.missing.tolist()) == ([True, False, False], [False, False, True])
+    recipe = as_recipe(small_recipe() | {"columns": {"when": {"type": "datetime", "nullable": True}, "quality": {}}})
+    table = pa.table({"when": values, "quality": [1.0, 2.0, 3.0]})
+    with pytest.raises(SchemaViolations, match="must be a date"):
+        validate_table(table, recipe, origin="rows", is_all=False)
 
 
 @given(st.datetimes(datetime(1834, 1, 1), datetime(2106, 1, 1)))

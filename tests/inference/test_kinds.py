@@ -109,3 +109,17 @@ def test_random_rows_can_be_asked(name: str) -> None:
     drawn = feature.kind.draw(feature, share, np.zeros(50, dtype=int))
     frame = Columns((feature,)).frame(drawn[:, None])
     np.testing.assert_array_equal(Columns((feature,)).matrix(frame)[:, 0], drawn)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "9999-12-31T23:59:59.999999", "9999-12-31T23:59:59.5"])
+def test_every_date_that_is_read_can_be_shown(text: str) -> None:
+    feature = Feature("when", type="datetime")
+    code, rule = feature.kind.read(text, feature)
+    assert rule == ""
+    assert feature.kind.show(code, feature)[:19] == text[:19]
+
+
+@pytest.mark.parametrize("text", ["0000-01-01", "9999-12-31T23:59-12:00", "0001-01-01T00:00+12:00"])
+def test_a_date_that_could_not_be_shown_is_none(text: str) -> None:
+    feature = Feature("when", type="datetime")
+    assert feature.kind.read(text, feature)[1].startswith("must be a date")

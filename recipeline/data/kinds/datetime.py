@@ -18,8 +18,12 @@ from recipeline.data.numbers import TEXT_TYPES
 ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
 
 
+#: The years that a date may be of, in UTC: those that Python and ISO 8601 can write.
+FIRST, LAST = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")
+
+
 class Datetime(Kind):
-    """A date, or a date and time, in UTC.
+    """A date, or a date and time, in UTC, of the years 1 to 9999.
 
     A time with a zone is converted; one without is taken unchanged.
     """
@@ -36,8 +40,8 @@ class Datetime(Kind):
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
         if not any(is_text(values.type) for is_text in TEXT_TYPES):
-            typed = _as_microseconds(values)
-            return Values(typed, np.isnat(typed), np.zeros(len(typed), dtype=bool))
+            typed, missing = _as_microseconds(values), values.is_null().to_numpy(zero_copy_only=False)
+            return Values(typed, missing, np.isnat(typed) & ~missing)
         text = pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.large_string())), "")
         missing = pc.is_in(text, pa.array(["", *na], text.type)).to_numpy(zero_copy_only=False)
         typed = parse(text.to_pandas(), rules.format)
@@ -75,7 +79,7 @@ class Datetime(Kind):
 def parse(text: pd.Series, form: str) -> np.ndarray:
     """Return the dates in `text` as datetime64[us] in UTC, NaT if unreadable.
 
-    They are read by `form`, else by ISO 8601.
+    They are read by `form`, else by ISO 8601. A date before FIRST or after LAST is unreadable.
     """
     found = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
     if form:
@@ -83,7 +87,8 @@ def parse(text: pd.Series, form: str) -> np.ndarray:
     rest = found.isna() & text.str.match(ISO)
     if rest.any():
         found[rest] = _parse(text[rest], "ISO8601")
-    return found.to_numpy(dtype="datetime64[us]")
+    dates = found.to_numpy(dtype="datetime64[us]")
+    return np.where((dates >= FIRST) & (dates <= LAST), dates, np.datetime64("NaT", "us"))
 
 
 def _parse(text: pd.Series, form: str) -> pd.Series:
@@ -109,10 +114,11 @@ def as_seconds(values: np.ndarray) -> np.ndarray:
 def as_dates(seconds: np.ndarray) -> np.ndarray:
     """Return seconds since 1970 as datetime64[us], the inverse of `as_seconds`.
 
-    NaN is NaT.
+    NaN is NaT. The last microseconds of the year 9999 are LAST, as near as a float64 comes to them.
     """
     known = np.isfinite(seconds)
     dates: np.ndarray = np.rint(np.where(known, seconds, 0.0) * 1e6).astype("int64").astype("datetime64[us]")
+    dates[(dates > LAST) & (dates < LAST + np.timedelta64(1, "s"))] = LAST
     dates[~known] = np.datetime64("NaT")
     return dates
 
@@ -120,5 +126,8 @@ def as_dates(seconds: np.ndarray) -> np.ndarray:
 def _as_microseconds(values: pa.Array) -> np.ndarray:
     if pa.types.is_null(values.type):
         return np.full(len(values), np.datetime64("NaT", "us"))
-    typed: np.ndarray = pc.cast(values, pa.timestamp("us"), safe=False).to_numpy(zero_copy_only=False)
-    return typed.astype("datetime64[us]")
+    # In seconds every date of every type has a place; in microseconds one far off would be another date.
+    seconds = pc.cast(values, pa.timestamp("s"), safe=False).to_numpy(zero_copy_only=False).astype("datetime64[s]")
+    typed = pc.cast(values, pa.timestamp("us"), safe=False).to_numpy(zero_copy_only=False).astype("datetime64[us]")
+    is_date = (seconds >= FIRST.astype("datetime64[s]")) & (seconds <= LAST.astype("datetime64[s]"))
+    return np.where(is_date, typed, np.datetime64("NaT", "us"))
