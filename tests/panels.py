@@ -49,6 +49,11 @@ def late_people(table: pd.DataFrame, first: int = 1030) -> pd.Series:
     return table["person"] >= first
 
 
+def late_years(table: pd.DataFrame) -> pd.Series:
+    """Choose years, which tears people apart."""
+    return table["year"] > 1983
+
+
 def no_choice(table: pd.DataFrame, kind: str) -> object:
     """Return what is no choice of test rows."""
     rows = table["year"] > 1983

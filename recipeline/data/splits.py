@@ -122,10 +122,14 @@ def _ask_custom(table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
         if len(torn):
             raise UsageError(
                 f"{recipe.at('split.custom')} must leave the rows of a group on one side.",
-                got=f"{len(torn)} groups on both, for example {recipe.split.group} {torn[0]:g}",
+                got=f"{len(torn)} groups on both, for example {recipe.split.group} {_as_word(torn[0])}",
                 fix=f"Correct {rule.path}, or take split.group out of the recipe.",
             )
     return chosen
+
+
+def _as_word(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _is_test(relations: Relations, recipe: Recipe) -> np.ndarray:

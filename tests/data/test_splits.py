@@ -167,6 +167,13 @@ def test_what_is_no_choice_of_test_rows_is_refused(kind: str, error: type[Except
         split_rows(draw_panel(), panel_recipe(group="person", custom=rule), "grouped")
 
 
+def test_a_group_of_text_that_a_rule_tears_is_named() -> None:
+    panel = draw_panel()
+    panel["person"] = ("p" + panel["person"].astype(int).astype(str)).astype("str")
+    with pytest.raises(UsageError, match="Got 40 groups on both, for example person p1000"):
+        split_rows(panel, panel_recipe(group="person", custom="tests.panels.late_years"), "grouped")
+
+
 @pytest.mark.parametrize(("path", "words"), [("tests.panels.nobody", "has no 'nobody'"), ("tests.panels.PEOPLE", "a function")])
 def test_a_rule_that_is_no_function_is_refused(path: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
