@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from recipeline.config.settings import Settings
 from recipeline.config.table import ImportPath
@@ -29,6 +29,11 @@ class Difference(Settings):
 
     difference: tuple[str, str]
 
+    @property
+    def words(self) -> str:
+        """The difference as a sentence has it."""
+        return f"the difference of {self.difference[0]} and {self.difference[1]}"
+
 
 #: The parts of a date that a model can take; `elapsed` are days since 1970.
 DatePart = Literal["hour", "weekday", "month", "year", "elapsed"]
@@ -45,6 +50,16 @@ class Preprocess(Settings):
     category: Literal["onehot", "ordinal", "target"] | Components = "onehot"
     datetime: tuple[DatePart | Difference, ...] = ("hour", "weekday", "month")
     all: Components = ()
+
+    @field_validator("datetime")
+    @classmethod
+    def _parts_are_there_once(cls, parts: tuple[DatePart | Difference, ...]) -> tuple[DatePart | Difference, ...]:
+        for part in parts:
+            if parts.count(part) > 1:
+                raise ValueError(
+                    f"each part must be there once. Got {part.words if isinstance(part, Difference) else part} twice."
+                )
+        return parts
 
     @model_serializer(mode="wrap")
     def _as_given(self, serialize: SerializerFunctionWrapHandler) -> Any:

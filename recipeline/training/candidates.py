@@ -259,9 +259,7 @@ def seed_estimator(estimator: BaseEstimator, seed: int) -> BaseEstimator:
         if isinstance(part, TargetEncoder):
             _seed_folds(part, seed)
     unset = {
-        key: seed
-        for key, value in known.items()
-        if (key == "random_state" or key.endswith("__random_state")) and value is None
+        key: seed for key, value in known.items() if (key == "random_state" or key.endswith("__random_state")) and value is None
     }
     seeded: BaseEstimator = estimator.set_params(**unset)
     return seeded

@@ -48,3 +48,21 @@ def test_members_bring_their_own_settings(own: Any) -> None:
 def test_a_preprocessing_step_may_be_an_import_path_alone() -> None:
     found = Candidate.model_validate({"alias": "a", "estimator": "a.B", "preprocess": ("c.D",)})
     assert found.preprocess.number == (Component(estimator="c.D"),)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        (["hour", "hour"], ["each part must be there once", "hour"]),
+        ([{"difference": ["start", "end"]}] * 2, ["each part must be there once", "the difference of start and end"]),
+        ([{"difference": ["start", "ned"]}], ["features of the type datetime", "'ned'", "Did you mean 'end'?"]),
+        ([{"difference": ["start", "alcohol"]}], ["features of the type datetime", "'alcohol'"]),
+        ([{"difference": ["start", "quality"]}], ["features of the type datetime", "'quality'"]),
+    ],
+)
+def test_parts_of_dates_that_cannot_be_are_refused(tmp_path: Path, parts: list[Any], words: list[str]) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["columns"] |= {"start": {"type": "datetime"}, "end": {"type": "datetime"}}
+        next(iter(content["candidates"].values()))["preprocess"] = {"datetime": parts}
+
+    assert_refused(tmp_path, change, words)

@@ -55,6 +55,17 @@ def test_the_model_is_fitted_to_the_typed_frame() -> None:
     assert list(fitted.feature_names_in_) == list(frame)
 
 
+def test_a_difference_of_dates_whose_names_have_underscores_is_a_feature() -> None:
+    dates = {name: {"type": "datetime"} for name in ("pick__up", "drop__off")}
+    recipe = with_columns(
+        dates, {"datetime": [{"difference": ["pick__up", "drop__off"]}, {"difference": ["drop__off", "pick__up"]}]}
+    )
+    begin = pd.Series(pd.date_range("2024-01-01", periods=50, freq="h").astype("datetime64[us]"))
+    minutes = np.random.default_rng(0).integers(1, 60, 50)
+    frame = pd.DataFrame({"pick__up": begin, "drop__off": begin + pd.to_timedelta(minutes, unit="min")})
+    assert build_candidate(recipe, "A").fit(frame, minutes).score(frame, minutes) > 0.99
+
+
 @pytest.mark.parametrize("encoder", ["target", [{"estimator": "sklearn.preprocessing.TargetEncoder", "params": {"cv": 3}}]])
 def test_an_encoder_of_targets_learns_the_same_twice(encoder: Any) -> None:
     recipe = with_columns({"a": {}, "c": {"type": "category"}}, {"category": encoder})

@@ -30,10 +30,12 @@ class Datetime(Kind):
 
     def parts(self, names: list[str], preprocess: Preprocess, build: Build) -> Iterator[Part]:
         """Yield a part for each of `preprocess.datetime`."""
-        for part in preprocess.datetime:
+        for number, part in enumerate(preprocess.datetime, 1):
             if isinstance(part, Difference):
                 earlier, later = part.difference
-                yield f"{later} since {earlier}", _date_part("us", *_SECONDS), [earlier, later]
+                name = f"{later} since {earlier}"
+                # scikit-learn takes no name of a part with "__" in it.
+                yield name if "__" not in name else f"difference {number}", _date_part("us", *_SECONDS), [earlier, later]
             else:
                 yield part, _date_part(*_PARTS[part]), names
 
