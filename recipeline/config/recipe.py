@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
-from recipeline.config.candidate import Candidate
+from recipeline.config.candidate import Candidate, Difference
 from recipeline.config.rules import Gates, Metrics, ModelCardTexts, Monitoring, Promotion, Retention
 from recipeline.config.settings import Label, Settings, load_settings
 from recipeline.config.table import (
@@ -146,7 +146,8 @@ class Recipe(Settings):
         if len(weights) > 1:
             raise ValueError(f"'columns' must have one weight at most. Got {' and '.join(weights)} instead.")
         for name, key in [*((name, "weight") for name in weights), *((name, it) for it, name in self.split.named.items())]:
-            if key in ("weight", "time") and self.columns[name].type in ("category", "boolean"):
+            refused = {"weight": ("category", "boolean", "datetime"), "time": ("category", "boolean")}.get(key, ())
+            if self.columns[name].type in refused:
                 raise ValueError(f"'columns.{name}.type' must be a number for a {key}. Got {self.columns[name].type} instead.")
         if weights and self.columns[weights[0]].nullable:
             raise ValueError(f"'columns.{weights[0]}.nullable' must be false: every row needs its weight.")
@@ -176,7 +177,18 @@ class Recipe(Settings):
                 )
             for member in candidate.members:
                 self._check_member(name, member)
+            self._check_differences(name, candidate)
         return self
+
+    def _check_differences(self, name: str, candidate: Candidate) -> None:
+        dates = [column for column in self.features if self.columns[column].type == "datetime"]
+        for part in candidate.preprocess.datetime:
+            for column in part.difference if isinstance(part, Difference) else ():
+                if column not in dates:
+                    raise ValueError(
+                        f"'candidates.{name}.preprocess.datetime' must name features of the type datetime in a difference. "
+                        f"Got '{column}' instead. {nearest(column, dates)}"
+                    )
 
     def _check_member(self, name: str, member: str) -> None:
         if member not in self.candidates or self.candidates[member].members:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
@@ -60,6 +61,10 @@ def _refuse_text(value: object) -> object:
 ColumnType = Annotated[Literal["number", "integer", "boolean", "category", "datetime"], BeforeValidator(_refuse_text)]
 
 
+#: The codes of `strptime` that pandas reads too.
+_DATE_CODES = "aAbBdfGHIjmMpSuUVwWyYzZ%"
+
+
 class Column(Settings):
     """A column of the table: type, unit and possible range.
 
@@ -95,8 +100,18 @@ class Column(Settings):
 
     @field_validator("format")
     @classmethod
-    def _is_no_other_reading_of_iso_8601(cls, form: str) -> str:
-        """Refuse a format that reads a date in ISO 8601, which is taken too, as another date."""
+    def _is_a_format_of_dates(cls, form: str) -> str:
+        """Refuse what is no format, and one that reads a date in ISO 8601, which is taken too, as another date."""
+        codes = re.findall("%(.?)", form, re.DOTALL)
+        is_known = set(codes) <= set(_DATE_CODES) and set(codes) - {"%"}
+        try:
+            moment = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+            if form and is_known:
+                datetime.strptime(moment.strftime(form), form)
+        except ValueError:
+            is_known = False
+        if form and not is_known:
+            raise ValueError(f"must be a format of dates in the codes of strptime, such as '%d/%m/%Y'. Got '{form}' instead.")
         try:
             is_other = datetime.strptime("2001-02-03", form).date() != date(2001, 2, 3)
         except ValueError:

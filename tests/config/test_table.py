@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from recipeline.config.table import Column, Data, Loader
+from recipeline.data.kinds.every import KINDS
 from tests.config.helpers import Change, assert_refused, load
 
 
@@ -63,6 +66,7 @@ PERSON = {"type": "integer"}
         ({"role": "group"}, {}, ["'columns.person.role' is group", "Set split.group: person, or role: ignore"]),
         ({"type": "category"}, {"time": "person"}, ["'columns.person.type' must be a number for a time", "category"]),
         ({"role": "weight", "type": "boolean"}, {}, ["'columns.person.type' must be a number for a weight", "boolean"]),
+        ({"role": "weight", "type": "datetime"}, {}, ["'columns.person.type' must be a number for a weight", "datetime"]),
         ({"role": "friend"}, {}, ["columns.person.role", "'ignore'", "friend"]),
     ],
 )
@@ -118,3 +122,30 @@ def test_a_format_that_reads_iso_8601_as_other_dates_is_refused(form: str, is_ta
     else:
         with pytest.raises(ValueError, match="as another date than ISO 8601"):
             Column(type="datetime", format=form)
+
+
+@pytest.mark.parametrize("form", ["garbage", "%Q", "%", "%s", "mixed", "ISO8601", "%%", "%G-%d", "%c"])
+def test_a_format_that_reads_no_date_is_refused(form: str) -> None:
+    with pytest.raises(ValueError, match="must be a format of dates in the codes of strptime"):
+        Column(type="datetime", format=form)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "%d.%m.%y",
+        "%Y%m%d",
+        "%b %d, %Y %I:%M %p",
+        "%Y-%m",
+        "%d/%m/%Y %H:%M:%S.%f %z",
+        "%H:%M",
+        "%G-%V-%u",
+        "%Y %j",
+        "%a %d %B %Y %Z",
+    ],
+)
+def test_a_format_is_one_that_pandas_reads(form: str) -> None:
+    text = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC).strftime(form)
+    column = Column(type="datetime", format=form)
+    read = KINDS["datetime"].read(pa.array([text]), (), column)
+    assert not read.unreadable.any()
