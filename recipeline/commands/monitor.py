@@ -106,7 +106,7 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
             run.outcome, run.exit_code = "drift", DRIFTED
         draw_card(session, run, "monitor", lambda: StepResults(session.recipe, run))
         words = [*describe_monitoring(report), f"The card: {card_of(session, run.id)}"]
-        rows = live.labelled() if options.retrains and verdict == DRIFT else None
+        rows = live.labelled(session) if options.retrains and verdict == DRIFT else None
     if rows is None:
         return Result("\n".join(words), run.exit_code, run.id, run.outcome)
     session.reporter.say("\n".join(words))
@@ -140,14 +140,19 @@ class LiveData:
     origin: str
     target: str
 
-    def labelled(self) -> pd.DataFrame:
-        """Return the rows whose target is known.
+    def labelled(self, session: Session) -> pd.DataFrame:
+        """Return the rows whose target is known; say how many of them cannot be used.
 
         Raises
         ------
         DataError : there is none.
         """
         found = self.rows.labelled(self.target)
+        if unnamed := getattr(self.rows, "unnamed", 0):
+            session.reporter.say(
+                f"warning: {unnamed} labelled rows of categories that the model does not know are left out, because the log "
+                "does not name them. Retrain on a table of them to learn these categories."
+            )
         if found.empty:
             raise DataError(
                 "No labelled rows to retrain on (on_drift=retrain).",

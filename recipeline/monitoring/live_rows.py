@@ -55,6 +55,7 @@ class PredictionLog:
     labels: Labels | None = None
     left_out: int = 0
     repeated: int = 0
+    unnamed: int = 0
     now: float = field(default_factory=time.time)
 
     def pieces(self) -> Iterator[LiveRows]:
@@ -86,8 +87,17 @@ class PredictionLog:
             )
 
     def labelled(self, target: str) -> pd.DataFrame:
-        """Return the rows whose label is known: the features, and `target`."""
-        return _labelled(self.pieces(), self.features, target)
+        """Return the rows whose label is known: the features, and `target`.
+
+        Rows of a category that the model does not know are left out, and counted in `unnamed`: the log does not say which.
+        """
+        return _labelled(((self._of_known(piece), {}) for piece in self.pieces()), self.features, target)
+
+    def _of_known(self, piece: LiveRows) -> LiveRows:
+        others = [len(it.categories) if it.type == "category" else np.inf for it in self.features]
+        known = (piece.values != others).all(axis=1)
+        self.unnamed += int((~known & ~np.isnan(piece.target)).sum())
+        return LiveRows(piece.values[known], piece.predicted[known], piece.target[known], piece.times[known])
 
     def _entries(self, path: Path) -> Iterator[Mapping[str, Any]]:
         try:
@@ -131,11 +141,15 @@ def _parse(line: bytes) -> Any:
         return None
 
 
-def _labelled(pieces: Iterable[LiveRows], features: Sequence[Feature], target: str) -> pd.DataFrame:
+def _labelled(
+    pieces: Iterable[tuple[LiveRows, Mapping[str, pd.Series]]], features: Sequence[Feature], target: str
+) -> pd.DataFrame:
     columns = Columns(tuple(features))
     frames = []
-    for piece in pieces:
+    for piece, named in pieces:
         frame = columns.frame(piece.values)
+        for name, values in named.items():
+            frame[name] = values
         frame[target] = piece.target
         frames.append(frame.dropna(subset=[target]))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*columns.names, target])
@@ -210,6 +224,10 @@ class LiveTables:
 
     def pieces(self) -> Iterator[LiveRows]:
         """Yield all rows in pieces."""
+        return (piece for piece, _ in self._read())
+
+    def _read(self) -> Iterator[tuple[LiveRows, Mapping[str, pa.Array]]]:
+        """Yield all rows in pieces, with their fields as the table has them."""
         for table in self.tables:
             columns = table.file.columns
             for piece in table.file.pieces():
@@ -224,11 +242,22 @@ class LiveTables:
                     )
                 predicted = read(rows[PREDICTION], PREDICTION) if {PREDICTION, VERSION} <= rows.keys() else nothing
                 self.left_out += len(piece.ragged)
-                yield LiveRows(np.column_stack(found), self._own(predicted, rows), target, nothing)
+                yield LiveRows(np.column_stack(found), self._own(predicted, rows), target, nothing), rows
 
     def labelled(self, target: str) -> pd.DataFrame:
-        """Return the rows whose label is known: the features, and `target`."""
-        return _labelled(self.pieces(), self.features, target)
+        """Return the rows whose label is known: the features, `target`, and those of the `others` that are there.
+
+        A category that the model does not know, which has no code of its own, is named.
+        """
+        return _labelled(((piece, self._named(rows)) for piece, rows in self._read()), self.features, target)
+
+    def _named(self, rows: Mapping[str, pa.Array]) -> dict[str, pd.Series]:
+        """Return the columns of which codes would lose something."""
+        kind, named = KINDS["category"], {name: rows[name].to_pandas() for name in self.others if name in rows}
+        for it in self.features:
+            if it.type == "category" and it.name in rows:
+                named[it.name] = kind.series(kind.read(rows[it.name], self.na, it).typed)
+        return named
 
     def _codes(self, values: pa.Array, feature: Feature, piece: Piece, table: Table) -> np.ndarray:
         """Return a column as codes.

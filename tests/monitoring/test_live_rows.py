@@ -11,7 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from recipeline.data.readers import open_rows
+from recipeline.data.reading.pieces import Table
 from recipeline.errors import DataError
+from recipeline.inference.model_info import Feature
+from recipeline.monitoring.labels import Labels
 from recipeline.monitoring.live_rows import LiveTables, PredictionLog, find_log
 from recipeline.monitoring.windows import LiveRows
 from tests.monitoring.helpers import FEATURES, entry, log, table
@@ -156,3 +160,33 @@ def test_a_column_that_is_no_feature_is_neither_new_nor_read(tmp_path: Path) -> 
     assert live.columns() == {"other": "warn"}
     (piece,) = live.pieces()
     assert piece.values.tolist() == [[1.0] * len(names)]
+
+
+# --- categories that the model does not know -----------------------------------------------------------------------------
+
+PORTS = (Feature("alcohol"), Feature("port", type="category", categories=("Cork", "Kiel"), train_min=0.0, train_max=1.0))
+
+
+def test_a_category_of_a_table_that_the_model_does_not_know_keeps_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "live.csv"
+    path.write_text("port,alcohol,taster,quality\nNice,9,ann,5\nKiel,8,bob,\nCork,7,cy,6\n,6,,4\n", encoding="utf-8")
+    tables = [Table(open_rows(path, ["port", "quality"], "live.csv"), "live.csv")]
+    live = LiveTables(tables, PORTS, "quality", "2", others=("taster",))
+    found = live.labelled("quality")
+    assert found["port"].fillna("nothing").tolist() == ["Nice", "Cork", "nothing"]
+    assert found["alcohol"].tolist() == [9, 7, 6]
+    assert found["taster"].fillna("").tolist() == ["ann", "cy", ""]
+    assert [piece.values[:, 1].tolist()[0] for piece in live.pieces()] == [2.0]
+
+
+def test_a_category_that_the_log_does_not_name_is_learned_by_no_name(tmp_path: Path) -> None:
+    lines = [
+        json.dumps(json.loads(entry(time)) | {"request_id": str(time), "features": {"alcohol": time, "port": port}})
+        for time, port in enumerate(["Cork", "(other)", None, "(other)"])
+    ]
+    labels = Labels({("0", 0): 5.0, ("1", 0): 4.0, ("2", 0): 6.0})
+    live = PredictionLog(log(tmp_path, one=lines), PORTS, "2", labels)
+    found = live.labelled("quality")
+    assert found["alcohol"].tolist() == [0, 2]
+    assert live.unnamed == 1
+    assert sum(len(piece.values) for piece in live.pieces()) == 4
