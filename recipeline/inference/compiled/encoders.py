@@ -21,6 +21,9 @@ from recipeline.inference.compiled.linear import linear_operations
 #: Each encodes a column by itself, so that its answers can be looked up.
 _ENCODERS = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
 
+#: So many numbers are looked up of an encoder at most, 160 MB of them. With more a version would take too long to load.
+MOST_ANSWERS = 20_000_000
+
 _MICROSECONDS = 1e6
 
 
@@ -130,6 +133,8 @@ def _look_up(encoder: BaseEstimator, names: Sequence[str], columns: Columns) -> 
         return np.asarray(encoder.transform(columns.frame(codes)[list(names)]), dtype=np.float64)
 
     base = ask(np.zeros((1, width)))[0]
+    if max(sizes) * len(base) > MOST_ANSWERS:
+        raise UnknownKindError
     looked_up: list[tuple[int, np.ndarray, np.ndarray]] = []
     for place, size in zip(places, sizes, strict=True):
         codes = np.zeros((size, width))

@@ -8,6 +8,7 @@ import pytest
 
 from recipeline.config.recipe import Recipe
 from recipeline.inference.columns import Columns
+from recipeline.inference.compiled import encoders
 from recipeline.inference.compiled.check import differences, random_rows
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.training.candidates import build_candidate
@@ -73,3 +74,11 @@ def test_what_is_encoded_in_another_way_is_asked_as_ever() -> None:
     recipe = recipe_of("linear", {"category": [encoder, "sklearn.preprocessing.StandardScaler"]})
     model = build_candidate(recipe, "A").fit(rows[list(recipe.features)], rows["quality"])
     assert compile_model(model, Columns.learn(recipe, rows)) is None
+
+
+@pytest.mark.parametrize(("most", "is_compiled"), [(13 * 15, True), (13 * 15 - 1, False)])
+def test_an_encoder_of_too_many_answers_is_not_looked_up(monkeypatch: pytest.MonkeyPatch, most: int, is_compiled: bool) -> None:
+    monkeypatch.setattr(encoders, "MOST_ANSWERS", most)
+    recipe, rows = recipe_of("linear", {}), typed_rows()
+    model = build_candidate(recipe, "A").fit(rows[list(recipe.features)], rows["quality"])
+    assert (compile_model(model, Columns.learn(recipe, rows)) is not None) == is_compiled
