@@ -342,13 +342,16 @@ def _as_batch(rows: pd.DataFrame) -> pa.RecordBatch:
 
     Raises
     ------
-    DataError : a column mixes types.
+    DataError : a column mixes types, or is there twice.
     """
+    if not rows.columns.is_unique:
+        twice = ", ".join(map(str, rows.columns[rows.columns.duplicated()].unique()))
+        raise DataError("Features must be there once.", got=f"several columns named {twice}", fix="Remove or rename them.")
     try:
         return pa.RecordBatch.from_pandas(rows, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         got = " ".join(map(str, error.args))
-        raise DataError("Features must be numbers.", got=f"'{got}'", fix="Convert the column.") from None
+        raise DataError("Each feature must have values of one type.", got=f"'{got}'", fix="Convert the column.") from None
 
 
 def _newest(session: Session, name: str) -> Run:

@@ -111,9 +111,10 @@ def test_production_predicts_a_frame_with_an_interval_on_its_index(ran: Project,
         (lambda rows: rows.assign(pH=99.0), r"row 0: pH: must be at most 5"),
         (lambda rows: rows.assign(pH=[None, *rows.pH[1:]]), r"row 0: pH: must not be missing"),
         (lambda rows: rows.drop(columns="pH"), r"pH"),
-        (lambda rows: rows.assign(pH=[object() for _ in range(len(rows))]), r"Features must be numbers"),
+        (lambda rows: rows.assign(pH=[object() for _ in range(len(rows))]), r"Each feature must have values of one type"),
+        (lambda rows: pd.concat([rows, rows["pH"]], axis=1), "several columns named pH"),
     ],
-    ids=["text", "not possible", "missing", "no column", "objects"],
+    ids=["text", "not possible", "missing", "no column", "objects", "twice"],
 )
 def test_rows_that_break_a_rule_are_an_exception_that_names_them(
     ran: Project, wines: pd.DataFrame, change: Callable[[pd.DataFrame], pd.DataFrame], words: str
