@@ -114,7 +114,7 @@ class Contest:
                 if linear is not None:
                     fitted = LinearRegression().fit(features.iloc[seen], target[seen], sample_weight=learned)
                     linear[unseen] = fitted.predict(features.iloc[unseen])
-            except ValueError:  # it takes no missing values
+            except (TypeError, ValueError):  # it takes no missing values, text or dates
                 linear = None
         predicted = {CHALLENGER: out_of_fold[f"predicted {name}"].to_numpy()[:, None], CHAMPION: mean}
         answers = keep_answered(Answers(target, relate_rows(train, self.recipe), predicted, folds, weights=weights))

@@ -11,6 +11,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,12 +24,12 @@ from recipeline.serving.model.copies import fetch_version
 from recipeline.serving.model.loading import load_copy
 from recipeline.serving.prometheus import Metrics
 from recipeline.serving.state import Service
-from tests.conftest import NAME, MakeProject, Project
+from tests.conftest import NAME, MakeProject, Outcome, Project
 from tests.serving.helpers import answer, post, store_of
 
 COLUMNS: dict[str, Any] = {
+    "pickup": {"type": "datetime"},  # the first: a column of dates and one of numbers have no common type
     "city": {"type": "category", "nullable": True},
-    "pickup": {"type": "datetime"},
     "km": {"unit": "km", "min": 0, "nullable": True},
     "night": {"type": "boolean"},
     "seats": {"type": "integer", "min": 1, "max": 8},
@@ -224,3 +225,22 @@ def test_the_served_model_is_made_of_scikit_learn_alone(fares: Project) -> None:
     names = {str(it.name): str(it.type) for it in info.signature.inputs}
     assert names["city"].endswith("string")
     assert names["pickup"].endswith("datetime")
+
+
+def test_rows_are_added_to_those_of_a_recipe_that_had_another_type(fares: Project, tmp_path: Path) -> None:
+    draw_fares(100, seed=8).assign(tip=1.0).to_csv(tmp_path / "new.csv", index=False)
+    whole = fares.recipe_path.read_text(encoding="utf-8")
+
+    def retrain(columns: dict[str, Any]) -> Outcome:
+        content = yaml.safe_load(whole)
+        fares.recipe_path.write_text(yaml.safe_dump(content | {"columns": columns, "other_columns": "ignore"}, sort_keys=False))
+        return fares.run("retrain", data=str(tmp_path / "new.csv"), promote="never")
+
+    try:
+        outcome = retrain(COLUMNS | {"seats": {"type": "category"}})
+        assert outcome.exit_code == 0, outcome.stderr
+        outcome = retrain({"tip": {}, **COLUMNS})
+        assert outcome.exit_code == 3
+        assert "The rows of version 1 must have the columns of the recipe. Got no tip instead" in outcome.stderr
+    finally:
+        fares.recipe_path.write_text(whole, encoding="utf-8")
