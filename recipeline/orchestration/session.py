@@ -152,6 +152,9 @@ class Session:
         if any(self.recipe.candidates[name].search for name in parts):
             keys.append("cv")  # the search is inside these folds
         values = {**self.recipe.part(keys, candidates=[candidate]), "features": list(self.recipe.features)}
+        types = {name: self.recipe.columns[name].type for name in self.recipe.features}
+        # Numbers, whole ones and booleans are all the same to a model.
+        values |= {f"columns.{name}.type": it for name, it in types.items() if it in ("category", "datetime")}
         values |= {f"split.{key}": name for key, name in self.recipe.split.named.items()}
         values |= {"weight": self.recipe.weight} if self.recipe.weight is not None else {}
         return fingerprint({**flatten(values), **code_components(self.root, self._modules(values))})

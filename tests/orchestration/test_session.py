@@ -115,6 +115,8 @@ def test_what_rows_are_split_and_weighed_by_and_fitted_to_makes_another_recipe(s
         {"split": {"time": "year"}, "columns": {"year": {}}},
         {"columns": {"exposure": {"role": "weight"}}},
         {"target": {"column": "quality", "transform": "log1p"}},
+        {"columns": {"pH": {"type": "category"}}},
+        {"columns": {"pH": {"type": "datetime"}}},
     ]
     digests = set()
     for change in changes:
