@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +17,7 @@ from recipeline.config.table import SYNTHETIC
 from recipeline.data.paths import local_paths
 from recipeline.data.sources import is_named
 from recipeline.data.uris import redact
-from recipeline.errors import UsageError, missing_rows
+from recipeline.errors import DataError, UsageError, missing_rows
 from recipeline.escape import is_remote
 from recipeline.orchestration.chain import check_steps
 from recipeline.orchestration.session import Session
@@ -24,6 +25,11 @@ from recipeline.registry.stages import CHAMPION
 from recipeline.tracking.datasets import find_digests, tag_digests
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import RunTags, VersionTags, run_id_tag
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from recipeline.config.recipe import Recipe
 
 APPEND, REPLACE = "append", "replace"
 
@@ -165,7 +171,7 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
             f"Real rows cannot be mixed with synthetic ones: version {champion.version} in Production was trained on {origin}.",
             fix="Train on the new rows alone: mode=replace.",
         )
-    old = session.reader.load(DATASET, champion.tags[run_id_tag("ingest")])[list(recipe.columns)]
+    old = _as_asked(session.reader.load(DATASET, champion.tags[run_id_tag("ingest")]), recipe, str(champion.version))
     digest = str(champion.tags[VersionTags.DATA_DIGEST])
     known = _contents(session, digest)
     added = [file for file in new.files if file.digest not in known]
@@ -184,6 +190,24 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
         **tag_digests(RunTags.ADDED_DIGEST, [file.digest for file in added or new.files]),
     )
     return f"runs:/{run.id}/{TRAINING_DATA.name}", words
+
+
+def _as_asked(rows: pd.DataFrame, recipe: Recipe, version: str) -> pd.DataFrame:
+    """Return the rows of a version with the columns, and of the types, that the recipe has by now.
+
+    Raises
+    ------
+    DataError : they lack a column, or break a rule of the recipe.
+    """
+    from recipeline.data.schema import validate_table
+
+    if lacking := [name for name in recipe.columns if name not in rows.columns]:
+        raise DataError(
+            f"The rows of version {version} must have the columns of the recipe.",
+            got=f"no {', '.join(lacking)}",
+            fix="Train on the new rows alone: mode=replace.",
+        )
+    return validate_table(rows[list(recipe.columns)], recipe, origin=f"The rows of version {version}", is_all=False)
 
 
 def _contents(session: Session, digest: str) -> set[str]:
