@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recipeline.config.table import Column
@@ -123,3 +124,19 @@ def test_every_date_that_is_read_can_be_shown(text: str) -> None:
 def test_a_date_that_could_not_be_shown_is_none(text: str) -> None:
     feature = Feature("when", type="datetime")
     assert feature.kind.read(text, feature)[1].startswith("must be a date")
+
+
+@given(
+    st.from_regex(
+        r"(0000|0001|19[0-9]{2}|20[0-9]{2}|9999)-[01][0-9]-[0-3][0-9]"
+        r"([ T][0-2][0-9]:[0-6][0-9](:[0-6][0-9](\.[0-9]{1,6})?)?(Z|[+-][0-2][0-9]:?[0-6][0-9])?)?",
+        fullmatch=True,
+    )
+)
+@example("2024-02-29T23:59:59.999999+14:00")
+@example("0001-01-01T00:00+00:01")
+@example("2024-01-01T24:00")
+def test_one_date_is_read_as_a_column_of_them(text: str) -> None:
+    feature = Feature("when", type="datetime")
+    column = TABLES["datetime"].read(pa.array([text]), (), Column(type="datetime"))
+    np.testing.assert_equal(feature.kind.read(text, feature)[0], feature.kind.encode(column.typed, feature)[0])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,13 @@ from recipeline.inference.kinds.base import Known, Learned
 from recipeline.inference.kinds.number import Number, learn_range
 
 _DAY = 86_400
+
+_EPOCH = datetime(1970, 1, 1)
+
+#: Dates, and times with or without seconds and zone, that Python and pandas read alike.
+_USUAL = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?(Z|[+-][01][0-9]:?[0-5][0-9])?)?"
+)
 
 
 class Datetime(Number):
@@ -37,8 +45,11 @@ class Datetime(Number):
 
     def read(self, value: Any, feature: Known) -> tuple[float, str]:
         """Return the seconds of a date as text: ISO 8601, or the column's format."""
-        found = parse_one(value.strip(), feature.format) if isinstance(value, str) else None
-        if found is None or np.isnat(found):
+        text = value.strip() if isinstance(value, str) else ""
+        if not feature.format and (quick := _read_iso(text)) is not None:
+            return quick, ""
+        found = parse_one(text, feature.format)
+        if np.isnat(found):
             return math.nan, f"must be a date such as {self.show(0.0, feature)}"
         return float(as_seconds(np.array([found]))[0]), ""
 
@@ -68,3 +79,18 @@ class Datetime(Number):
     def trained_on(self, feature: Known) -> str:
         """Return the first and last date of the training rows."""
         return f"trained on {self.show(feature.low, feature)} to {self.show(feature.high, feature)}"
+
+
+def _read_iso(text: str) -> float | None:
+    """Return the seconds of a usual date in ISO 8601; None for others, which `parse_one` reads.
+
+    It is a hundred times as fast, and a request may have thousands of dates.
+    """
+    if not _USUAL.fullmatch(text):
+        return None
+    try:
+        date = datetime.fromisoformat(text)
+        known = date if date.tzinfo is None else date.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):  # no day of the calendar, or beyond its end in UTC
+        return None
+    return (known - _EPOCH) // timedelta(microseconds=1) / 1e6
