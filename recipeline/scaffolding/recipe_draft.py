@@ -49,7 +49,8 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
     Raises
     ------
     UsageError : the table has no such column, or fewer rows than can be split.
-    DataError : the file is no table, or has columns of numbers with other values; they are named, with an example.
+    DataError : the file is no table, has no column that can be a feature, or has columns of numbers with other values; they
+        are named, with an example.
     """
     file = open_rows(path, (), redact(str(path)) if is_remote(str(path)) else path.name)
     names = [name for name in file.columns if name not in file.index]
@@ -82,6 +83,13 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
             got=f"{len(faults)} that {'does' if len(faults) == 1 else 'do'} not",
             fix="Remove or encode them, or name words for missing values with --na.",
             details=[*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])],
+        )
+    if all(name == target or "role" in column for name, column in columns.items()):
+        raise DataError(
+            f"{path.name} must have a column that can be a feature.",
+            got="none beside the target",
+            fix="Add one, or encode those that are there.",
+            details=[look.fault for look in looks.values() if look.fault][:_SHOWN],
         )
     if rows < _FEWEST_ROWS:
         raise UsageError(f"{path.name} must have at least {_FEWEST_ROWS} rows.", got=rows, fix="Name a larger table.")
@@ -161,7 +169,9 @@ class _Look:
         return next((name for name in _TYPES if self.readable[name] == self.known and self._is_likely(name)), "")
 
     def _is_likely(self, name: str) -> bool:
-        """Whether text is a category: it repeats, and most values are not numbers."""
+        """Whether words are two booleans, or text a category: it repeats, and most values are not numbers."""
+        if name == "boolean":
+            return len({value.lower() for value in self.values}) <= 2  # of y, n, t and f each is a name
         few = len(self.values) <= min(_MOST_CATEGORIES, self.known / 2)
         return name != "category" or (few and self.readable["number"] < self.known / 2)
 

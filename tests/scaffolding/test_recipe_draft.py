@@ -104,6 +104,26 @@ def test_text_that_does_not_repeat_and_an_empty_column_are_ignored_and_say_why(t
     assert load_recipe(tmp_path / "recipe.yaml", {}).features == ("a", "b")
 
 
+def test_more_than_two_words_for_true_and_false_are_names(tmp_path: Path) -> None:
+    words = np.random.default_rng(0).choice(["t", "f", "y", "n"], 30)
+    columns = columns_of(draft(tmp_path, frame(word=words, flag=np.where(words == "t", "Yes", "no"))))
+    assert (columns["word"], columns["flag"]) == ({"type": "category"}, {"type": "boolean"})
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({}, "Got none beside the target"),
+        ({"note": [f"note {place}" for place in range(30)]}, "note: text in 30 of 30 rows"),
+        ({"empty": [None] * 30}, "empty: no value in any row"),
+        ({"price": [f"1,{place:02}" for place in range(30)]}, r"price: text in 30 of 30 rows.*Set data\.decimal"),
+    ],
+)
+def test_a_table_without_a_feature_is_refused(tmp_path: Path, columns: dict[str, Any], words: str) -> None:
+    with pytest.raises(DataError, match=f"(?s)must have a column that can be a feature.*{words}"):
+        draft(tmp_path, frame(**columns).drop(columns=["a", "b"]))
+
+
 def test_words_among_numbers_and_a_target_of_another_type_are_refused_with_an_example(tmp_path: Path) -> None:
     with pytest.raises(DataError) as raised:
         draft(tmp_path, frame(pH=["3.1"] * 20 + ["3,2"] * 10))
