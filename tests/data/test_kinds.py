@@ -51,6 +51,13 @@ def test_a_category_is_its_text_whatever_type_a_file_has(array: pa.Array) -> Non
     assert typed("category", array) == ["7", None]
 
 
+@pytest.mark.parametrize("size", [pa.float16(), pa.float32(), pa.float64()])
+def test_a_number_as_a_category_is_written_as_short_as_its_type_allows(size: pa.DataType) -> None:
+    array = pa.array([0.5, 7.25, 7.0, None], size)
+    assert typed("category", array) == ["0.5", "7.25", "7", None]
+    assert typed("category", pa.array(np.array([0.1, 1.1], size.to_pandas_dtype()))) == ["0.1", "1.1"]
+
+
 def test_booleans_are_read_from_words_numbers_and_booleans() -> None:
     assert typed("boolean", ["Yes", "no", "TRUE", "0", "", "1.0"]) == [1, 0, 1, 0, None, 1]
     assert typed("boolean", pa.array([True, None, False])) == [1, None, 0]

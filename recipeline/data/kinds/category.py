@@ -29,7 +29,7 @@ class Category(Kind):
     def read(self, values: pa.Array, na: Sequence[str], rules: Rules) -> Values:
         """Return stripped text; whole numbers are written without decimals.
 
-        7.0 of a Parquet file is "7".
+        7.0 of a Parquet file is "7", 0.1 of a float32 is "0.1".
         """
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
@@ -74,12 +74,8 @@ def _as_text(values: pa.Array) -> pa.Array:
     if pa.types.is_floating(values.type):
         numbers = values.to_numpy(zero_copy_only=False)
         texts = [
-            None if np.isnan(it) else str(int(it)) if it == np.rint(it) and abs(it) < 2**53 else repr(float(it))
+            None if np.isnan(it) else str(int(it)) if it == np.rint(it) and abs(float(it)) < 2**53 else str(it)
             for it in numbers
         ]
         return pa.array(texts, pa.large_string())
     return pc.cast(values, pa.large_string())
-
-
-def _number_as_text(number: float) -> str:
-    return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
