@@ -64,6 +64,12 @@ def validate_table(
     check.require_faultless(origin)
     columns = check.joined()
     rows = len(columns[recipe.target])
+    if is_all and check.rows and not rows:
+        raise DataError(
+            f"{origin} must have rows with a value of the target '{recipe.target}'.",
+            got=f"none in {check.rows} rows, which missing_target: drop leaves out",
+            fix="Name a table whose target is known.",
+        )
     if is_all and not rows:
         raise DataError(
             f"{origin} must hold rows below its header.", got="a header only", fix="Name a file that holds the table."

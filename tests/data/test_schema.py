@@ -142,3 +142,11 @@ def test_no_error_and_no_profile_shows_a_value_of_a_sensitive_column(wines: pd.D
     table = validate_table(wines.assign(salary=1.0), recipe, origin="it")
     assert "salary" not in str(describe_columns(table, recipe))
     assert "salary" not in recipe.features
+
+
+def test_a_table_whose_target_is_missing_everywhere_is_told_from_an_empty_one(wines: pd.DataFrame) -> None:
+    recipe = as_recipe(small_recipe() | {"missing_target": "drop"})
+    with pytest.raises(DataError, match=r"a value of the target 'quality'\. Got none in 12 rows"):
+        validate_table(wines.head(12).assign(quality=np.nan), recipe, origin="it")
+    with pytest.raises(DataError, match="Got a header only"):
+        validate_table(wines.head(0), recipe, origin="it")
