@@ -77,10 +77,10 @@ class Recipe(Settings):
 
     @classmethod
     def write_out(cls, content: Any) -> Any:
-        """Return the content of a file with ranges of columns written out: `gene {1..500}` is 500 columns.
+        """Return the content of a file with ranges of columns written out.
 
-        Leading zeros are kept. A column that has an entry of its own keeps it. Of more than MOST_OF_A_RANGE columns the key is
-        left as it is.
+        `gene {1..500}` is 500 columns. Leading zeros are kept. A column that has an entry of its own keeps it. A range of
+        more than MOST_OF_A_RANGE columns is left as it is.
         """
         if not isinstance(content, dict) or not isinstance(content.get("columns"), dict):
             return content

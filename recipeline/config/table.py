@@ -96,7 +96,10 @@ class Column(Settings):
     @field_validator("format")
     @classmethod
     def _is_no_other_reading_of_iso_8601(cls, form: str) -> str:
-        """Refuse a format that reads a date in ISO 8601, which is taken too, as another date."""
+        """Refuse a format that reads a date in ISO 8601 as another date.
+
+        Dates in ISO 8601 are accepted besides those of the format.
+        """
         try:
             is_other = datetime.strptime("2001-02-03", form).date() != date(2001, 2, 3)
         except ValueError:
