@@ -17,7 +17,6 @@ from tests.conftest import ROOT
 LEFT = (
     "recipeline/data",
     "recipeline/inference",
-    "recipeline/training",
 )
 FOLDERS = ("recipeline", "steps", "custom")
 
