@@ -121,6 +121,15 @@ class NameFault:
     got: str
     partner: str = ""
 
+    @property
+    def line(self) -> str:
+        """The fault as a line of a refusal."""
+        return _line(self.column, self.rule, self.got)
+
+
+def _line(place: str, rule: str, got: str) -> str:
+    return f"{place}: {rule}." + (f" Got {got} instead." if got else "")
+
 
 def compare_names(found: Sequence[str], wanted: Sequence[str], *, may_have_others: bool = False) -> list[NameFault]:
     """Return what is wrong with the names of a table's columns, with the cause of each: the missing ones, then others."""
@@ -129,7 +138,7 @@ def compare_names(found: Sequence[str], wanted: Sequence[str], *, may_have_other
     pairs = {name: _find_partner(name, others) for name in missing}
     meant = {partner: (name, how) for name, (partner, how) in pairs.items() if partner}
     faults = [
-        NameFault(name, "the column must be there", f"'{_shown(partner)}', {how}" if partner else f"no column '{name}'")
+        NameFault(name, "the column is missing", f"'{_shown(partner)}', {how}" if partner else "")
         for name, (partner, how) in pairs.items()
     ]
     for name in () if may_have_others else others:
@@ -177,7 +186,7 @@ class Group:
         """The group as a line of a refusal."""
         at = f"{self.where}row {self.row}"
         if not self.row:
-            return f"{self.where}{self.column}: {self.rule}. Got {self.got} instead."
+            return _line(f"{self.where}{self.column}", self.rule, self.got)
         name = f"{self.column}: " if self.column else ""
         if self.count == 1:
             return f"{at}, {name}{self.rule}. Got {self.got} instead. {as_sentence(self.cause)}".rstrip()

@@ -65,9 +65,7 @@ def validate_table(
     columns = check.joined()
     rows = len(columns[recipe.target])
     if is_all and not rows:
-        raise DataError(
-            f"{origin} must hold rows below its header.", got="a header only", fix="Name a file that holds the table."
-        )
+        raise DataError(f"{origin} has no rows: header only.", fix="Name a file that holds the table.")
     if is_all and rows < recipe.data.min_rows:
         raise DataError(
             f"{origin} must have at least {recipe.data.min_rows} rows.",
@@ -78,7 +76,7 @@ def validate_table(
         raise DataError(
             f"{origin} must have different values in its target '{recipe.target}'.",
             got=f"only {columns[recipe.target].iloc[0]:g}",
-            fix="There is nothing to learn from such a table.",
+            fix="Name a table with different targets.",
         )
     # Features stay floats: a signature of integers could not take a missing value, nor 7.0 for 7.
     if recipe.columns[recipe.target].type == "integer":

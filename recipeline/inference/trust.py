@@ -61,7 +61,7 @@ def read_model(folder: Path, trusted: Collection[str] = (), *, name: str = "The 
     Parameters
     ----------
     trusted : types that it may be made of besides TRUSTED and those that skops trusts by itself. The list in the folder is not
-        used: whoever can write a model can write its list.
+        used: anyone who can write a model can write its list.
     name : the model's name in error messages.
 
     Raises

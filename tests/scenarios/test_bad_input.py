@@ -57,7 +57,7 @@ BAD: dict[str, tuple[Callable[[pd.DataFrame], bytes], list[str]]] = {
     "empty file": (lambda _: b"", ["empty file"]),
     "header only": (lambda rows: csv(rows.head(0)), ["header only"]),
     "wrong separator": (lambda rows: csv(rows, sep="&"), ["separated by semicolon, comma, tab, bar"]),
-    "missing column": (lambda rows: csv(rows.drop(columns="pH")), ["pH: the column must be there"]),
+    "missing column": (lambda rows: csv(rows.drop(columns="pH")), ["pH: the column is missing"]),
     "extra column": (lambda rows: csv(rows.assign(colour="red")), ["colour: only the recipe's columns"]),
     "text in a number": (lambda rows: changed(rows, "pH", "acid"), ["row 5, pH: must be a number. Got 'acid' instead."]),
     "NaN": (lambda rows: changed(rows, "pH", None), ["row 5, pH: must not be missing"]),
