@@ -13,10 +13,6 @@ import pytest
 from recipeline import errors
 from tests.conftest import ROOT
 
-#: Rooms whose sentences are still to be rewritten. The list may only shrink.
-LEFT = (
-    "recipeline/data",
-)
 FOLDERS = ("recipeline", "steps", "custom")
 
 LONGEST = 80
@@ -109,18 +105,8 @@ def sentences_of(path: Path) -> list[str]:
     return [f"{path.relative_to(ROOT)}: {fault}" for fault in docstring_faults(tree) + message_faults(tree)]
 
 
-def room_of(path: Path) -> str | None:
-    name = path.relative_to(ROOT).as_posix()
-    return next((room for room in LEFT if name.startswith((f"{room}/", f"{room}.py"))), None)
-
-
 def test_sentences_follow_the_rules() -> None:
-    assert [fault for path in files() if room_of(path) is None for fault in sentences_of(path)] == []
-
-
-@pytest.mark.parametrize("room", LEFT)
-def test_a_room_that_follows_the_rules_is_off_the_list(room: str) -> None:
-    assert any(sentences_of(path) for path in files() if room_of(path) == room)
+    assert [fault for path in files() for fault in sentences_of(path)] == []
 
 
 @pytest.mark.parametrize(

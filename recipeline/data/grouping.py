@@ -47,9 +47,10 @@ def row_groups(features: pd.DataFrame) -> np.ndarray:
 
 
 def value_keys(values: pd.Series) -> np.ndarray:
-    """Return one uint64 per value, the same for equal values: numbers or text, missing ones are equal too.
+    """Return one uint64 per value, the same for equal values.
 
-    It depends on the value alone: 7 and 7.0 are the text "7", and "007" is another one.
+    Values are numbers or text; missing ones are equal. The key depends on the value alone: 7 and 7.0 are the text "7", and
+    "007" is another one.
     """
     codes, unique = pd.factorize(values, use_na_sentinel=False)
     texts = np.array([_as_text(value) for value in unique.tolist()], dtype=object)

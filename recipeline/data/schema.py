@@ -94,7 +94,7 @@ def _as_files(table: pd.DataFrame | pa.Table | Sequence[Table], origin: str) -> 
 
 
 class _Check:
-    """The rows of files, read piece by piece: their typed columns, and all their faults."""
+    """The check of files, read piece by piece: typed columns and all faults."""
 
     def __init__(self, recipe: Recipe, files: Sequence[Table]) -> None:
         self.recipe, self.files, self.rows = recipe, files, 0
@@ -137,7 +137,10 @@ class _Check:
         self.rows += len(piece.numbers) + len(piece.ragged)
 
     def _read_column(self, name: str, fields: Mapping[str, pa.Array], piece: Piece, table: Table) -> list[tuple[int, str, str]]:
-        """Read a column of a piece, and return its faults; the first rule that a value breaks names the fault."""
+        """Read a column of a piece and return its faults.
+
+        A fault names the first rule that a value breaks.
+        """
         column, values = self.recipe.columns[name], fields[name]
         kind = KINDS[column.type]
         read = kind.read(values, self.recipe.na, column)
@@ -173,7 +176,10 @@ class _Check:
             raise SchemaViolations(table, origin, self._groups.lines(self.rows))
 
     def joined(self) -> dict[str, pd.Series]:
-        """Return the columns of all pieces; the parts of each are given up once it is joined."""
+        """Return the columns of all pieces.
+
+        The parts of each column are released when it is joined.
+        """
         columns = {name: _join(self._parts.pop(name)) for name in self.recipe.columns}
         known = columns[self.recipe.target].notna()
         if known.all():

@@ -1,4 +1,4 @@
-"""Which rows are for testing, and which fold a row is in."""
+"""The split into training and test rows, and into folds."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     for fold, (seen, unseen) in enumerate(cv_folds(train, recipe, method)):
         if not len(seen):
             raise DataError(
-                f"Fold {fold} of the cross-validation must have rows to learn from.",
-                got=f"none that is older than its rows by more than {recipe.split.embargo:g}",
+                f"Fold {fold} of the cross-validation has no training rows: "
+                f"none is older than its test rows by more than {recipe.split.embargo:g}.",
                 fix="Lower split.embargo or cv.folds in the recipe, or name a longer table.",
             )
         if len(unseen) < 2 or np.ptp(target[unseen]) == 0:
@@ -87,7 +87,12 @@ def _split_by_time(table: pd.DataFrame, recipe: Recipe) -> tuple[pd.DataFrame, p
 
 
 def find_custom(recipe: Recipe) -> Callable[..., Any] | None:
-    """Return the project's own function that chooses test rows. Raises UsageError where its path leads to none."""
+    """Return the project's own function that chooses test rows; None without one.
+
+    Raises
+    ------
+    UsageError : its path cannot be imported, or is not a function.
+    """
     if recipe.split.custom is None:
         return None
     path, where = recipe.split.custom.path, recipe.at("split.custom")

@@ -44,8 +44,7 @@ class NoConnectionError(UnavailableError):
     def __init__(self, reason: str, url: str = "", parameter: str = "data") -> None:
         self.reason = reason
         super().__init__(
-            f"{redact(url) or 'The download'} must be reachable.",
-            got=f"no connection ({reason})",
+            f"No connection to {redact(url) or 'the download'}: {reason}.",
             fix=f"Check the network, or name a file with {parameter}=PATH.",
         )
 

@@ -73,7 +73,7 @@ def test_there_are_few_lines_of_many_columns_in_the_order_of_rows() -> None:
     ("found", "got"),
     [
         ("PH", "'PH', in other letter case"),
-        ("p\u200bH", "'p\\u200bH', with characters that nobody sees"),
+        ("p\u200bH", "'p\\u200bH', with invisible characters"),
         ("p_H", "'p_H', with other marks between its words"),
         ("acid", ""),
     ],

@@ -152,7 +152,7 @@ def test_without_a_connection_auto_takes_the_synthetic_sample_and_says_so(projec
     outcome = project.ok("ingest", data="auto")
     assert "No connection to 127.0.0.1:9 (the connection was refused): these are SYNTHETIC rows" in outcome.stderr
     assert project.tags(outcome.run_id)["recipeline.data_source"] == "synthetic"
-    expect(project.run("ingest", data="uci"), 6, "no connection")
+    expect(project.run("ingest", data="uci"), 6, "No connection")
 
 
 def test_a_good_download_is_used_and_tagged_with_its_name(project: Project, wines: pd.DataFrame) -> None:

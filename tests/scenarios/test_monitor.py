@@ -508,9 +508,9 @@ NOT_TAKEN: dict[str, tuple[Callable[[pd.DataFrame, Path], Path], bool, str]] = {
     "no label": (in_file("a.csv", lambda rows: as_csv(rows.assign(quality=""))), False, "has a value of the target"),
     "no target": (in_file("a.csv", lambda rows: as_csv(rows.drop(columns="quality"))), False, "quality: the column must be"),
     "no such file": (lambda _, folder: folder / "none.csv", True, "none.csv"),
-    "empty folder": (in_folder({"_x": as_csv}), True, "which has none,"),
+    "empty folder": (in_folder({"_x": as_csv}), True, "No CSV or Parquet files in the folder"),
     "a file of another kind": (in_folder({"a.csv": as_csv, "a.json": as_csv}), True, "Got 'a.json' instead"),
-    "a partition": (in_folder({"year=2024/a.csv": as_csv}), True, "whose name holds one"),
+    "a partition": (in_folder({"year=2024/a.csv": as_csv}), True, "with a column in its name"),
     "cut off": (
         in_file("a.csv.gz", lambda rows: gzip.compress(as_csv(rows))[:-20]),
         True,
