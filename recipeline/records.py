@@ -36,7 +36,7 @@ class RecordError(ValueError):
 def read_record(kind: Callable[..., T], values: object) -> T:
     """Return the record of the type `kind` that plain values describe.
 
-    Keys that it does not know are ignored: a newer version may write more. What is missing has the field's default. An empty
+    Keys that it does not know are ignored: a newer version may write more. A missing key has the field's default. An empty
     object in the place of an optional record is None.
 
     Raises

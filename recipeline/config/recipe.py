@@ -256,7 +256,7 @@ class Recipe(Settings):
     def part(self, keys: Iterable[str], *, candidates: Iterable[str] = ()) -> dict[str, Any]:
         """Return the named top-level keys as plain values.
 
-        Of the candidates, only those in `candidates` and their members are included.
+        Only the `candidates` and their members are included.
         """
         fields = {name: field.alias or name for name, field in type(self).model_fields.items()}
         asked = set(keys)

@@ -119,7 +119,7 @@ def read_instants(values: pd.Series) -> np.ndarray:
 def block_times(times: np.ndarray) -> np.ndarray:
     """Return the number of the contiguous block that each row's instant is in.
 
-    Of n instants about n^(1/3) are in a block (Hall, Horowitz and Jing 1995, On blocking rules for the bootstrap with dependent
+    With n instants, a block has about n^(1/3) (Hall, Horowitz and Jing 1995, On blocking rules for the bootstrap with dependent
     data), and blocks do not overlap (Carlstein 1986): a bootstrap of blocks is then one of whole clusters. The last block has
     what is left over.
     """

@@ -86,7 +86,7 @@ def copy_uri(uri: str, folder: Path, *, parameter: str = "data", seconds: float 
 def _is_known_to_mlflow(uri: str) -> bool:
     """Whether MLflow or a plugin of it reads artifacts of this scheme.
 
-    What MLflow raises of another scheme has neither a type nor a code of its own.
+    MLflow's error for another scheme has neither a type nor a code of its own.
     """
     scheme = urlsplit(uri).scheme
     plugins = metadata.entry_points(group="mlflow.artifact_repository")

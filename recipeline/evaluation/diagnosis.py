@@ -52,7 +52,7 @@ def measure_importance(
 
     It is the drop of R2 when a feature is shuffled, with mean and standard deviation. Correlated features share their
     importance (Breiman 2001). Shuffles and results are those of scikit-learn's `permutation_importance`; all shuffles of a
-    feature are predicted at once, which is faster. Of more than MOST_ROWS rows that many are drawn.
+    feature are predicted at once, which is faster. If there are more than MOST_ROWS rows, that many are drawn.
     """
     rows, truth = columns.matrix(features), target
     if len(rows) > MOST_ROWS:

@@ -181,7 +181,7 @@ def interval_score(target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], le
 def tail_quantiles(residual: np.ndarray, level: float) -> tuple[float, float]:
     """Return the residuals that cut off (1 - level) / 2 on either side.
 
-    Of n residuals these are the k-th smallest and the k-th largest, k = floor((n + 1) (1 - level) / 2): the finite-sample
+    For n residuals these are the k-th smallest and the k-th largest, k = floor((n + 1) (1 - level) / 2): the finite-sample
     rank of split conformal prediction (Lei et al. 2018, Algorithm 2), as for each tail apart in Romano, Patterson and Candès
     (2019, Theorem 2). With so few rows that k is 0 (fewer than 19 at a level of 0.9) they are the extremes: no finite limits
     reach the level then.

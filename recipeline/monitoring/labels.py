@@ -43,7 +43,7 @@ def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), ru
     """Return the labels in tables with the columns ``request_id`` and `target`.
 
     Where a request had several rows, ``row`` is required: the number of the row in the request, from 0. A label that is empty,
-    or one of the words `na`, is not yet known: its row is ignored. Of several labels for one row, the last one counts.
+    or one of the words `na`, is not yet known: its row is ignored. The last of several labels for one row counts.
 
     Raises
     ------

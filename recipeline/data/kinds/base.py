@@ -118,7 +118,7 @@ class Kind(ABC):
     def broken(self, values: Values, rules: Rules) -> Iterator[tuple[str, np.ndarray]]:
         """Yield each rule of a column with a mask of the rows that break it.
 
-        Of several rules of one row, the first names the fault.
+        The first of several broken rules of a row names the fault.
         """
         if not rules.nullable:
             yield "must not be missing", values.missing
