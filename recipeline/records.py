@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 _Read = Callable[[Any, str], Any]
 
-#: What a value of a simple type may be in JSON: a whole number is a number too, yes or no is none.
+#: Types in JSON of a value of a simple type: a whole number is a number too, a boolean is not.
 _SIMPLE: dict[Any, tuple[str, tuple[type, ...]]] = {
     float: ("a number", (float, int)),
     int: ("a whole number", (int,)),

@@ -54,7 +54,7 @@ class Recipe(Settings):
         alias="target"
     )
     experiment: Label = Field(min_length=1)
-    #: Of a URI (`models:/<name>`) and a filter of MLflow; neither has a way to write these.
+    #: Part of a URI (`models:/<name>`) and of a filter of MLflow, in which the excluded characters cannot be escaped.
     model_name: Label = Field(pattern=r"^[^/:@?#%\\\"]+$")
     random_state: int = Field(default=42, ge=0, lt=2**32)
     data: Data

@@ -56,7 +56,7 @@ def _refuse_text(value: object) -> object:
     return value
 
 
-#: What a column holds; each has a module of its name in the `kinds` of every room that it touches.
+#: The type of a column; each has a module of its name in the `kinds` of every room that it touches.
 ColumnType = Annotated[Literal["number", "integer", "boolean", "category", "datetime"], BeforeValidator(_refuse_text)]
 
 

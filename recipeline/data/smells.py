@@ -13,7 +13,7 @@ from recipeline.data.grouping import kind_of
 #: Words in a column's name that are about a point in time; in the plural they are about a duration.
 _TIMES = re.compile(r"\b(date|time|datetime|timestamp|epoch|year|yr|quarter|month|week|day)\b")
 
-#: Of fewer different values nothing is said.
+#: Columns with fewer different values get no warning.
 _FEW = 5
 
 

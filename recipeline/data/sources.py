@@ -32,7 +32,7 @@ from recipeline.errors import DataError, UsageError, missing_file
 #: A download gets this many seconds in all, attempts, redirects and name look-up included.
 DOWNLOAD_SECONDS = 10.0
 
-#: Of more paths than this, the parameter is shown as it was typed.
+#: With more paths than this, the parameter is shown as it was typed.
 _SHOWN = 5
 
 

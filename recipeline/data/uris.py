@@ -31,7 +31,7 @@ MLFLOW_SCHEMES = frozenset(
 
 _PARTS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+:)(/+)(.*)", re.DOTALL)
 
-#: What may follow the path of a URI: parameters, query, fragment.
+#: Beginnings of what may follow the path of a URI: parameters, query, fragment.
 _MARKS = re.compile("[;?#]")
 
 #: The schemes of places that nobody logs in to: an @ or a ; in one is of its name.

@@ -27,7 +27,7 @@ _NAMED = 4
 # Fewer test rows than this tell nothing.
 _FEW_ROWS = 5
 
-#: What every store takes as a description.
+#: The longest description that every store accepts.
 DESCRIPTION_LENGTH = 5000
 
 

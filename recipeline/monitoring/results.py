@@ -11,7 +11,7 @@ from typing import Literal
 
 from recipeline.records import LEFT_OUT
 
-#: What is said of a window of rows.
+#: The verdict on a window of rows.
 WindowVerdict = Literal["ok", "warn", "drift", "too small"]
 
 

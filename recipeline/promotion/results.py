@@ -11,7 +11,7 @@ from typing import Literal
 
 from recipeline.records import LEFT_OUT
 
-#: What the first version of all is held against.
+#: The opponent of the very first version.
 MEAN_PREDICTOR = "mean predictor"
 
 

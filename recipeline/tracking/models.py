@@ -26,7 +26,7 @@ from recipeline.inference.trust import TREES, read_model, types_to_trust
 from recipeline.tracking._compat import as_path, log_written, model_location, requirements_known
 from recipeline.tracking.manifest import folder_digests
 
-#: What loading and serving a model needs, besides the packages of its own candidate.
+#: Packages needed to load and serve a model, besides those of its own candidate.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}

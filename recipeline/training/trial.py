@@ -21,7 +21,7 @@ _ROWS = 60
 #: So many columns with missing values are named.
 _NAMED = 5
 
-#: What decides how long a fit takes, and not what the model is made of.
+#: Parameters that decide the duration of a fit, and not the parts of the model.
 _ROUNDS = ("n_estimators", "max_iter")
 
 

@@ -63,7 +63,7 @@ class Values:
 class Kind(ABC):
     """A column kind."""
 
-    #: What the values of a column are called in sentences.
+    #: The name of a column's values in sentences.
     noun: str
     #: The rule that a field of another kind breaks.
     rule: str

@@ -215,7 +215,7 @@ def _find_rows(batch: pa.RecordBatch, values: Sequence[Sequence[str]]) -> np.nda
     return places
 
 
-#: What is before the header, the header, the first row, and one more, as the last one may not be whole.
+#: The line before the header, the header, the first row, and one more, as the last one may not be whole.
 _FIRST_LINES = 4
 
 

@@ -37,7 +37,7 @@ _EXCEL = "Save the sheet as CSV (UTF-8), or as Parquet."
 
 _UNPACK = "Unpack it, and name the table in it."
 
-#: What people take for a table, by its first bytes: its name, and what to do.
+#: Files that are mistaken for tables, by first bytes: the name of the kind, and the fix.
 _OTHERS = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel file (.xls)", _EXCEL),
     (b"%PDF-", "a PDF file", "Get the table as CSV or Parquet."),

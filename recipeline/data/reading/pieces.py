@@ -49,7 +49,7 @@ class RowFile(Protocol):
     columns: list[str]
     #: Those of them that the file itself says are an index, as pandas writes one into Parquet.
     index: frozenset[str]
-    #: Of a CSV its header as it is, and its separator; of a Parquet file what a CSV of it would have.
+    #: A CSV's own header and separator; for a Parquet file those that a CSV of it would have.
     layout: Layout
 
     def pieces(self) -> Generator[Piece, None, None]:
