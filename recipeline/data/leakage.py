@@ -91,7 +91,7 @@ def find_warnings(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, metho
     share, asked = len(test) / rows, recipe.split.test_size
     if abs(share - asked) > asked / 2:
         found.append(
-            f"The test rows are {share:.0%} of all rows, where split.test_size asks for {asked:.0%}: few rows or large groups."
+            f"The test rows are {share:.0%} of all rows, where split.test_size is {asked:.0%}: few rows or large groups."
         )
     if recipe.split.time and method != "random":
         return found + _warn_of_time(test, recipe)

@@ -40,9 +40,8 @@ _SHOWN = 5
 class Source:
     """The files of rows and where they are from, without credentials.
 
-    `kind` is the `data_source` tag: the name of the recipe's download, `file`, `sql` or `synthetic`. `notice` says in plain
-    words what a user must know about the choice; empty where there is nothing to say. `folder` is a temporary one that holds
-    the files.
+    `kind` is the `data_source` tag: the name of the recipe's download, `file`, `sql` or `synthetic`. `notice` explains
+    the choice to the user, if necessary; else it is empty. `folder` is the temporary folder of the files.
     """
 
     kind: str
@@ -127,7 +126,7 @@ def read_source(
     Raises
     ------
     DataError : no such file, a folder with something else in it, or a download with the wrong digest.
-    UnavailableError : the server cannot be reached or says no.
+    UnavailableError : the server cannot be reached or refuses.
     UsageError : the recipe has no such source.
     """
     download, query = recipe.data.download, sql or recipe.data.sql

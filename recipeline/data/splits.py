@@ -26,7 +26,7 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     may be too few of them to leave it to chance.
     With `split.time`, the test rows are those from an instant on, such that they are about `test_size` of the rows; training
     rows are older than that by more than `split.embargo`, and rows in between are on neither side.
-    With `split.custom`, the project's own function says which rows are test rows.
+    With `split.custom`, the project's own function chooses the test rows.
     random: exactly `train_test_split(table, test_size=..., random_state=...)`; copies end up on both sides, in its order.
 
     Raises
@@ -70,7 +70,7 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
 
 
 def _count_evidence(train: pd.DataFrame, recipe: Recipe, method: str) -> tuple[int, str, int]:
-    """Return how many of what the folds need to be dealt from, and how many there are."""
+    """Return the pieces that the folds need: number, unit, and number available."""
     if recipe.split.time and method != "random":
         return recipe.cv.folds + 1, f"different values of '{recipe.split.time}'", train[recipe.split.time].nunique()
     found = relate_rows(train, recipe).by_group() if len(train) else None

@@ -34,7 +34,7 @@ _PARTS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+:)(/+)(.*)", re.DOTALL)
 #: Beginnings of what may follow the path of a URI: parameters, query, fragment.
 _MARKS = re.compile("[;?#]")
 
-#: The schemes of places that nobody logs in to: an @ or a ; in one is of its name.
+#: The schemes of places without a login: an @ or a ; in one is part of its name.
 _OPEN_SCHEMES = frozenset({"file:", "models:", "runs:", "sqlite:"})
 
 

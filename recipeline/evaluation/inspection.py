@@ -71,7 +71,7 @@ def _fit_and_score(
     seen: np.ndarray,
     unseen: np.ndarray,
 ) -> tuple[int, float, float]:
-    """Return the number of rows learned from, and R2 on them and on the others."""
+    """Return the number of training rows, and R2 on them and on the others."""
     fitted = fit_weighted(model, features.iloc[seen], target[seen], None if weights is None else weights[seen])
 
     def r2(rows: np.ndarray) -> float:

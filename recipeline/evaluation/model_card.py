@@ -33,7 +33,7 @@ DESCRIPTION_LENGTH = 5000
 
 @dataclass(frozen=True)
 class Part:
-    """A heading, sentences below it, and code where it says how."""
+    """A heading, sentences below it, and optional code."""
 
     title: str
     lines: tuple[str, ...]

@@ -38,9 +38,9 @@ class FittedInterval:
 class Interval:
     """Limits of the target around a prediction.
 
-    `level` is the share of new rows that is meant to lie inside. `method` says what is moved by `lower` and `upper`, in the
-    target's unit: ``constant``, the prediction itself, so that all intervals are equally wide; ``quantile``, what the two
-    `tails` say of a row's features, so that an interval is as wide as such rows need it.
+    `level` is the intended share of new rows inside. `lower` and `upper`, in the target's unit, are added to the values that
+    `method` names: ``constant``, the prediction itself, so that all intervals are equally wide; ``quantile``, the predictions
+    of the two `tails` for a row's features, so that the width depends on these.
     """
 
     level: float
@@ -213,7 +213,7 @@ def group_quantiles(residual: np.ndarray, groups: np.ndarray, level: float) -> t
 
 
 def _checked(level: float, *values: np.ndarray) -> list[np.ndarray]:
-    """Return the values as float arrays. Raises ValueError as `fit_constant` says."""
+    """Return the values as float arrays. Raises ValueError as `fit_constant` does."""
     arrays = [np.asarray(value, dtype=float) for value in values]
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1 or arrays[0].ndim != 1 or not arrays[0].size:

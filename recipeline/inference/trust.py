@@ -18,7 +18,7 @@ _FIX = "Add them to service.trusted_types of the profile if you trust them"
 
 
 class RefusedModel(UnavailableError):
-    """A model that is not read, or not served; its sentence says why."""
+    """A model that is not read, or not served; the sentence has the reason."""
 
 
 def types_to_trust(model: Any, trusted: Collection[str] = ()) -> list[str]:

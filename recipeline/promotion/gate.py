@@ -21,10 +21,10 @@ Rule = Literal["first", "recipe", "refresh"]
 
 @dataclass(frozen=True)
 class Contender:
-    """A model version as the gate sees it.
+    """The properties of a model version that the gate uses.
 
-    `recipe`, `training_rows` and `environment` are digests: of the settings that the model was made by, of the rows it learned
-    from, and of code and libraries. `withdrawn` says why it was rolled back, where it was.
+    `recipe`, `training_rows` and `environment` are digests: of the model's settings, of its training rows, and of code and
+    libraries. `withdrawn` is the reason of its rollback, if there was one.
     """
 
     version: str
@@ -106,9 +106,9 @@ def choose_rule(challenger: Contender, champion: Contender | None, policy: Polic
 def corrected_level(alpha: float, *, candidates: int, attempt: int) -> float:
     """Return the confidence at which the gain must be above 0.
 
-    The challenger is the best of `candidates`, so the error is divided by their number (Bonferroni). It is the `attempt`-th to
-    be held against this champion, so it is divided by the square of that: over any number of attempts the errors add up to at
-    most pi^2/6 of the first one's.
+    The challenger is the best of `candidates`, so the error is divided by their number (Bonferroni). It is the `attempt`-th
+    compared with this champion, so the error is divided by the square of that: over any number of attempts the errors add up to
+    at most pi^2/6 of the first one's.
     """
     return 1 - alpha / candidates / attempt**2
 

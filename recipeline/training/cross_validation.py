@@ -49,7 +49,7 @@ class Result:
     `fold_scores` is R2 per fold; `out_of_fold` the prediction of each training row by the fold that did not see it, in the
     target's unit (NaN where it is in no fold, as the earliest over time), all of them in `predict_seconds`; `model` is fitted
     on all training rows in `fit_seconds`; `found` are the searched parameters, the best of `settings_tried`; `cut_searches`
-    says how many of its searches ran out of time.
+    is the number of its searches that ran out of time.
     """
 
     name: str

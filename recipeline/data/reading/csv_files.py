@@ -220,7 +220,7 @@ _FIRST_LINES = 4
 
 
 def _separators(format: Format) -> str:
-    return f"'{format.separator}' as the recipe says" if format.separator else ", ".join(SEPARATORS.values())
+    return f"'{format.separator}', the separator of the recipe" if format.separator else ", ".join(SEPARATORS.values())
 
 
 class _Behind:

@@ -115,7 +115,7 @@ def not_encoded(label: str, encoding: str) -> DataError:
     """Return the error for bytes that are not text of the encoding."""
     if codecs.lookup(encoding).name != "utf-8":
         return DataError(
-            f"{label} must be a CSV in {encoding}, as the recipe or its own mark says.",
+            f"{label} must be a CSV in {encoding}, the encoding of its mark or of the recipe.",
             got="bytes that are not",
             fix="Correct data.encoding in the recipe, or save it as UTF-8.",
         )

@@ -47,7 +47,7 @@ class RowFile(Protocol):
 
     #: The names of its columns, without spaces around them.
     columns: list[str]
-    #: Those of them that the file itself says are an index, as pandas writes one into Parquet.
+    #: Those of them that the file declares as an index, as pandas writes one into Parquet.
     index: frozenset[str]
     #: A CSV's own header and separator; for a Parquet file those that a CSV of it would have.
     layout: Layout
