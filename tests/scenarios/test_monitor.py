@@ -506,7 +506,7 @@ NOT_TAKEN: dict[str, tuple[Callable[[pd.DataFrame, Path], Path], bool, str]] = {
     ),
     "ragged": (in_file("a.csv", lambda rows: as_csv(rows) + b"1,2\n"), False, "row 301, must have 12 fields. Got 2 instead."),
     "no label": (in_file("a.csv", lambda rows: as_csv(rows.assign(quality=""))), False, "has a value of the target"),
-    "no target": (in_file("a.csv", lambda rows: as_csv(rows.drop(columns="quality"))), False, "quality: the column must be"),
+    "no target": (in_file("a.csv", lambda rows: as_csv(rows.drop(columns="quality"))), False, "quality: the column is missing"),
     "no such file": (lambda _, folder: folder / "none.csv", True, "none.csv"),
     "empty folder": (in_folder({"_x": as_csv}), True, "No CSV or Parquet files in the folder"),
     "a file of another kind": (in_folder({"a.csv": as_csv, "a.json": as_csv}), True, "Got 'a.json' instead"),
