@@ -151,7 +151,7 @@ MODEL_INFO: Artifact[ModelInfo] = _record("evaluate", "model_info.json", "recipe
 #: The two models of the interval's tails, where it has some (`recipeline.training.quantiles`).
 INTERVAL = Artifact[tuple[Any, Any]]("evaluate", "interval.skops", _write_skops, read_skops)
 
-#: What later rows are compared with (`recipeline.monitoring.baseline`): how rows are spread; and rows, with predictions.
+#: The reference for later rows (`recipeline.monitoring.baseline`): their distributions; and rows, with predictions.
 BASELINE: Artifact[Baseline] = _record("evaluate", "baseline.json", "recipeline.monitoring.results.Baseline")
 
 BASELINE_ROWS = _parquet("evaluate", "baseline_rows.parquet")
@@ -166,20 +166,20 @@ TRAINING_ROWS = _parquet("register", "training_rows.parquet")
 
 DECISION: Artifact[RecordedDecision] = _record("promote", "decision.json", "recipeline.promotion.results.RecordedDecision")
 
-#: Of report: what takes longer than the chain (`recipeline.evaluation.inspection`).
+#: By report: the inspection, which takes longer than the chain (`recipeline.evaluation.inspection`).
 INSPECTION: Artifact[Inspection] = _record("report", "inspection.json", "recipeline.evaluation.results.Inspection")
 
-#: Of monitor: what is different about each window of rows (`recipeline.monitoring.drift`), the newest last.
+#: By monitor: the drift of each window of rows (`recipeline.monitoring.drift`), the newest last.
 DRIFT_REPORT: Artifact[DriftReport] = _record("monitor", "drift.json", "recipeline.monitoring.results.DriftReport")
 
-#: Of retrain: the rows of the model in Production, and those that were added.
+#: By retrain: the rows of the model in Production, and those that were added.
 TRAINING_DATA = _parquet("retrain", "training_data.parquet")
 
-#: Of every step, and of the chain: the page that people open. A step that failed has one too.
+#: By every step, and by the chain: the page that people open. A step that failed has one too.
 CARD = Artifact[str]("*", "card.html", _write_text, _read_text, is_result=False)
 
-#: Of a command that changed Production: the ledger's entry.
+#: By a command that changed Production: the ledger's entry.
 CHANGE: Artifact[Entry] = _record("*", "change.json", "recipeline.registry.results.Entry")
 
-#: Of every step: what its result depends on.
+#: By every step: the inputs that its result depends on.
 FINGERPRINT: Artifact[Recorded] = _record("*", "fingerprint.json", "recipeline.tracking.results.Recorded")

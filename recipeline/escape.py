@@ -10,12 +10,12 @@ import html
 import re
 import unicodedata
 
-#: What moves, colours, hides or reorders text, and lone halves of characters, which cannot be printed; but for the joiners
-#: that Persian, Hindi and emoji are written with.
+#: Characters that move, colour, hide or reorder text, and lone halves of characters, which cannot be printed; but for the
+#: joiners that Persian, Hindi and emoji are written with.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _JOINERS = "\u200c\u200d"
 
-#: What CommonMark and GitHub may take for markup in the middle of a line, and at its start.
+#: Characters that CommonMark and GitHub may take for markup in the middle of a line, and at its start.
 _MARKUP = re.compile(r"([\\`*_{}\[\]#|~@$])")
 _START = re.compile(r"^(\d*)([-+=.)])")
 

@@ -239,7 +239,7 @@ class Project:
 #: Commands that do not end, or are about no project or its files alone.
 _NOT_HERE = ("serve", "new", "upgrade")
 
-#: What MLflow exports when it is told to use a store.
+#: Variables that MLflow exports when a store is set.
 _EXPORTED = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR")
 
 

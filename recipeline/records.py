@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 _Read = Callable[[Any, str], Any]
 
-#: What a value of a simple type may be in JSON: a whole number is a number too, yes or no is none.
+#: Types in JSON of a value of a simple type: a whole number is a number too, a boolean is not.
 _SIMPLE: dict[Any, tuple[str, tuple[type, ...]]] = {
     float: ("a number", (float, int)),
     int: ("a whole number", (int,)),
@@ -36,7 +36,7 @@ class RecordError(ValueError):
 def read_record(kind: Callable[..., T], values: object) -> T:
     """Return the record of the type `kind` that plain values describe.
 
-    Keys that it does not know are ignored: a newer version may write more. What is missing has the field's default. An empty
+    Keys that it does not know are ignored: a newer version may write more. A missing key has the field's default. An empty
     object in the place of an optional record is None.
 
     Raises

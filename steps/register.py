@@ -54,7 +54,7 @@ def work(session: Session, run: StepRun) -> str:
     if version.description != card.as_description():
         registry.describe(number, card.as_description())
     if not is_new and session.reader.faults(str(version.tags.get(VersionTags.REGISTER_RUN_ID))):
-        # Whoever made the version was stopped before its run was whole: the rows are to be found in this one.
+        # The command that made the version was stopped before its run was complete: the rows are in this one.
         registry.note(number, {VersionTags.REGISTER_RUN_ID: run.id})
     run.save(VERSION, RegisteredVersion(**vars(verdict), name=registry.name, version=number, new=is_new, tags=facts))
     run.tag(model_version=number)

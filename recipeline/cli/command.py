@@ -129,7 +129,7 @@ class Result:
 class EntryPoint(ProcessCommand):
     """A command whose function returns a `Result`, which is printed to stdout.
 
-    Whatever libraries print goes to stderr.
+    All output of libraries goes to stderr.
     """
 
     #: Whether it opens a store, and needs MLflow.

@@ -54,7 +54,7 @@ class Caller:
     reporter: Reporter
 
 
-#: Who calls; None: the command was typed.
+#: The caller; None: the command was typed.
 CALLER: ContextVar[Caller | None] = ContextVar("CALLER", default=None)
 
 

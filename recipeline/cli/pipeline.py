@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from recipeline.reports.cards.main import ChainSummary
 
 
-#: What is known of the rows.
+#: Tags that describe the rows.
 _DATA_TAGS = (RunTags.DATA_ORIGIN, RunTags.DATA_DIGEST, RunTags.DATA_SOURCE)
 
 

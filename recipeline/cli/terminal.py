@@ -12,7 +12,7 @@ import click
 
 from recipeline.escape import for_terminal
 
-#: What stands out: outcomes and verdicts, as whole words.
+#: Highlighted words: outcomes and verdicts, as whole words.
 _COLOURS = {
     "green": r"promoted|validated|VALIDATED|ready|OK|Nothing is broken",
     "yellow": r"kept|warning|Warning|WARN|synthetic|SYNTHETIC",

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 NEVER, RETRAIN, NOTHING = "never", "retrain", "nothing"
 
-#: What counts as failure, the mildest first.
+#: Verdicts that count as failure, the mildest first.
 FAIL_ON = ("warn", "drift", NEVER)
 
 DRIFTED = 5
@@ -262,7 +262,7 @@ def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOpt
     most = MOST_ROWS if options.window.is_all else KEPT_OF_A_WINDOW
     windows, total = list[WindowSummary](), 0
     learned = run.load(TRAINING_ROWS)["row"].to_numpy() if run.has(TRAINING_ROWS) else None
-    # Of no rows, where no window is complete yet.
+    # Without rows if no window is complete yet.
     judged = compare(Live(live.features, baseline, recipe.random_state), reference, recipe.monitoring, recipe, columns)
     # By its version: another one may come into Production meanwhile.
     uri = f"models:/{recipe.model_name}/{live.champion.version}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from recipeline.orchestration.session import Session
     from recipeline.tracking.runs import StepRun
 
-#: Of so many columns, those that matter most, the partial dependence is drawn.
+#: The partial dependence is drawn for so many columns, the most important ones.
 TOP = 4
 
 

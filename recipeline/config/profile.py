@@ -97,7 +97,10 @@ class Profile(Settings):
 
     @classmethod
     def write_out(cls, content: Any) -> Any:
-        """Return the content of a file with ``data: {sql: {...}}`` taken apart: every other value of `data` is one word."""
+        """Return the content of a file with the mapping ``data: {sql: {...}}`` split up.
+
+        The word `sql` remains in `data`, whose other values are all one word; the mapping goes to the field `sql`.
+        """
         if isinstance(content, dict) and isinstance(content.get("data"), dict) and [*content["data"]] == [SQL]:
             return content | {"data": SQL, SQL: content["data"][SQL]}
         return content

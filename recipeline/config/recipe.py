@@ -54,7 +54,7 @@ class Recipe(Settings):
         alias="target"
     )
     experiment: Label = Field(min_length=1)
-    #: Of a URI (`models:/<name>`) and a filter of MLflow; neither has a way to write these.
+    #: Part of a URI (`models:/<name>`) and of a filter of MLflow, in which the excluded characters cannot be escaped.
     model_name: Label = Field(pattern=r"^[^/:@?#%\\\"]+$")
     random_state: int = Field(default=42, ge=0, lt=2**32)
     data: Data
@@ -77,10 +77,10 @@ class Recipe(Settings):
 
     @classmethod
     def write_out(cls, content: Any) -> Any:
-        """Return the content of a file with ranges of columns written out: `gene {1..500}` is 500 columns.
+        """Return the content of a file with ranges of columns written out.
 
-        Leading zeros are kept. A column that has an entry of its own keeps it. Of more than MOST_OF_A_RANGE columns the key is
-        left as it is.
+        `gene {1..500}` is 500 columns. Leading zeros are kept. A column that has an entry of its own keeps it. A range of
+        more than MOST_OF_A_RANGE columns is left as it is.
         """
         if not isinstance(content, dict) or not isinstance(content.get("columns"), dict):
             return content
@@ -268,7 +268,7 @@ class Recipe(Settings):
     def part(self, keys: Iterable[str], *, candidates: Iterable[str] = ()) -> dict[str, Any]:
         """Return the named top-level keys as plain values.
 
-        Of the candidates, only those in `candidates` and their members are included.
+        Only the `candidates` and their members are included.
         """
         fields = {name: field.alias or name for name, field in type(self).model_fields.items()}
         asked = set(keys)

@@ -31,7 +31,7 @@ class Settings(BaseModel):
 
 S = TypeVar("S", bound=Settings)
 
-#: Of a longer value that cannot be the start is shown.
+#: Only the start of a longer invalid value is shown.
 _LONGEST_VALUE = 200
 
 

@@ -57,7 +57,7 @@ def _refuse_text(value: object) -> object:
     return value
 
 
-#: What a column holds; each has a module of its name in the `kinds` of every room that it touches.
+#: The type of a column; each has a module of its name in the `kinds` of every room that it touches.
 ColumnType = Annotated[Literal["number", "integer", "boolean", "category", "datetime"], BeforeValidator(_refuse_text)]
 
 
@@ -101,7 +101,10 @@ class Column(Settings):
     @field_validator("format")
     @classmethod
     def _is_a_format_of_dates(cls, form: str) -> str:
-        """Refuse what is no format, and one that reads a date in ISO 8601, which is taken too, as another date."""
+        """Refuse what is no format, and one that reads ISO 8601 as other dates.
+
+        Dates in ISO 8601 are accepted besides those of the format.
+        """
         codes = re.findall("%(.?)", form, re.DOTALL)
         is_known = set(codes) <= set(_DATE_CODES) and set(codes) - {"%"}
         try:

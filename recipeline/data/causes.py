@@ -1,4 +1,4 @@
-"""Why rows are refused: the likely cause of each fault, and the faults of a table by column and cause, each told once."""
+"""Likely causes of refused rows, and faults counted by column and cause."""
 
 from __future__ import annotations
 
@@ -53,15 +53,18 @@ _COMMON = (
 _ALL_TEXT = "a category? State type: category for the column in the recipe."
 
 _OF_LINES = {
-    "must hold a value in a field": ("hold separators only", "Take them out."),
-    "must be a row of values": ("are the header again, or a comment", "Take them out; files may have been joined."),
+    "must hold a value in a field": ("hold separators only", "Remove them."),
+    "must be a row of values": ("are the header again, or a comment", "Remove them; files may have been joined."),
 }
 
 _NAMELESS = re.compile(r"Unnamed: (\d+)(_level_\d+)?(\.\d+)?|__index_level_\d+__")
 
 
 def find_causes(texts: pa.Array, decimal: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the likely causes of texts that are no numbers ("": none is known), with the places of those that have it."""
+    """Yield the likely causes of texts that are not numbers, and their positions.
+
+    An unknown cause is "".
+    """
     fields = pc.fill_null(pc.utf8_trim_whitespace(texts.cast(pa.string())), "")
     left = np.ones(len(fields), dtype=bool)
     for pattern, cause in (*_CAUSES.get(decimal, ()), *_COMMON):
@@ -74,17 +77,21 @@ def find_causes(texts: pa.Array, decimal: str) -> Iterator[tuple[str, np.ndarray
 
 
 def cause_of(value: object, decimal: str) -> str:
-    """Return the likely cause why a field is no number, as a question; "" where none is known."""
+    """Return the likely cause why a field is not a number, as a question, or ""."""
     return next((cause for cause, _ in find_causes(pa.array([str(value)]), decimal)), "") if isinstance(value, str) else ""
 
 
 def as_sentence(cause: str) -> str:
-    """Return a cause as a sentence of its own, with a space behind it; nothing where there is none."""
+    """Return a cause as a sentence, followed by a space; "" for no cause."""
     return f"{cause[:1].upper()}{cause[1:]} " if cause else ""
 
 
 def require_numbers(values: pa.Array, name: str, na: Sequence[str], *, rows: np.ndarray, label: str) -> np.ndarray:
-    """Return `values` as `read_numbers` does; `rows` are their numbers in the table that `label` names.
+    """Return `values` as `read_numbers` does.
+
+    Parameters
+    ----------
+    rows, label : the values' row numbers, and the table, as errors name them.
 
     Raises
     ------
@@ -98,7 +105,10 @@ def require_numbers(values: pa.Array, name: str, na: Sequence[str], *, rows: np.
 def refuse_unreadable(
     values: pa.Array, unreadable: np.ndarray, name: str, rule: str, *, rows: np.ndarray, label: str, decimal: str = "."
 ) -> None:
-    """Raise DataError where a field of the column `name` is `unreadable`; `rows` are their numbers in the table `label`."""
+    """Raise DataError if any field of the column `name` is `unreadable`.
+
+    `rows` are the values' row numbers in the table `label`.
+    """
     places = np.flatnonzero(unreadable)
     if len(places):
         first = list_fields(values.slice(int(places[0]), 1))[0]
@@ -114,22 +124,37 @@ def refuse_unreadable(
 
 @dataclass(frozen=True)
 class NameFault:
-    """A column that is missing or is one too many: what is there instead; `partner`: the missing one that it is meant for."""
+    """A missing or additional column.
+
+    `got` is the column found in place of a missing one, if any; `partner` the missing column that an additional one stands for.
+    """
 
     column: str
     rule: str
     got: str
     partner: str = ""
 
+    @property
+    def line(self) -> str:
+        """The fault as a line of a refusal."""
+        return _line(self.column, self.rule, self.got)
+
+
+def _line(place: str, rule: str, got: str) -> str:
+    return f"{place}: {rule}." + (f" Got {got} instead." if got else "")
+
 
 def compare_names(found: Sequence[str], wanted: Sequence[str], *, may_have_others: bool = False) -> list[NameFault]:
-    """Return what is wrong with the names of a table's columns, with the cause of each: the missing ones, then others."""
+    """Return the missing and the additional columns of a table, with causes.
+
+    Missing columns come first.
+    """
     missing = [name for name in wanted if name not in found]
     others = [name for name in found if name not in wanted]
     pairs = {name: _find_partner(name, others) for name in missing}
     meant = {partner: (name, how) for name, (partner, how) in pairs.items() if partner}
     faults = [
-        NameFault(name, "the column must be there", f"'{_shown(partner)}', {how}" if partner else f"no column '{name}'")
+        NameFault(name, "the column is missing", f"'{_shown(partner)}', {how}" if partner else "")
         for name, (partner, how) in pairs.items()
     ]
     for name in () if may_have_others else others:
@@ -145,12 +170,15 @@ def compare_names(found: Sequence[str], wanted: Sequence[str], *, may_have_other
 
 
 def _find_partner(name: str, others: Sequence[str]) -> tuple[str, str]:
-    """Return the column that is `name` written in another way, and in which; nothing where there is none."""
+    """Return the differently written column meant by `name`, and the difference.
+
+    Both are "" if there is none.
+    """
     for other in others:
         if other.casefold() == name.casefold():
             return other, "in other letter case"
         if plain_name(other) == plain_name(name):
-            return other, "with characters that nobody sees"
+            return other, "with invisible characters"
         if re.sub(r"[\W_]+", "", other).casefold() == re.sub(r"[\W_]+", "", name).casefold() != "":
             return other, "with other marks between its words"
     return "", ""
@@ -177,7 +205,7 @@ class Group:
         """The group as a line of a refusal."""
         at = f"{self.where}row {self.row}"
         if not self.row:
-            return f"{self.where}{self.column}: {self.rule}. Got {self.got} instead."
+            return _line(f"{self.where}{self.column}", self.rule, self.got)
         name = f"{self.column}: " if self.column else ""
         if self.count == 1:
             return f"{at}, {name}{self.rule}. Got {self.got} instead. {as_sentence(self.cause)}".rstrip()
@@ -191,7 +219,7 @@ class Group:
 
 
 class Groups:
-    """The faults of a table, counted by column and cause, in the order in which they are found."""
+    """The faults of a table, counted by column and cause, in order of discovery."""
 
     def __init__(self) -> None:
         self._groups: dict[tuple[str, str, str], Group] = {}
@@ -199,7 +227,10 @@ class Groups:
         self.count = 0
 
     def add(self, column: str, rule: str, got: str, row: int, *, count: int = 1, cause: str = "", where: str = "") -> None:
-        """Count faults of which the first is in this row (0: it is the column itself) of the file named by `where`."""
+        """Count faults, the first of them in this row of the file `where`.
+
+        Row 0 is the column itself.
+        """
         key = column, rule, cause
         self.count += count
         self._files.setdefault(where, len(self._files))
@@ -210,7 +241,10 @@ class Groups:
             self._groups[key] = replace(known, count=known.count + count)
 
     def add_values(self, column: str, rule: str, values: pa.Array, rows: np.ndarray, *, is_number: bool, **more: str) -> None:
-        """Count values that break a rule; `rows` are the numbers of theirs. Those that are text are told apart by cause."""
+        """Count values that break a rule; `rows` are their row numbers.
+
+        Text in place of numbers is counted by cause.
+        """
         where, decimal = more.get("where", ""), more.get("decimal", ".")
         is_text = rule == NO_NUMBER
         for cause, places in find_causes(values, decimal) if is_text else (("", np.arange(len(rows))),):
@@ -219,7 +253,10 @@ class Groups:
             self.add(column, rule, got, int(rows[first]), count=len(places), cause=cause, where=where)
 
     def lines(self, rows: int) -> list[str]:
-        """Return the groups as lines of a refusal of a table of so many rows, LISTED at most and how many more there are."""
+        """Return the groups as lines of the refusal of a table with so many rows.
+
+        There are at most LISTED lines; the last one has the number of the others.
+        """
         merged: dict[tuple[str, str, str], Group] = {}
         for key, group in self._groups.items():
             column, rule, cause = key

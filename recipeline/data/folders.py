@@ -21,7 +21,10 @@ _SUFFIXES = f"{', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}; compressed ones i
 
 @dataclass(frozen=True)
 class RowPath:
-    """A file of rows: its path, its label in errors, and its name among others; "" where it is the only one."""
+    """A file of rows: its path, its label in errors, and its name among others.
+
+    The name of a single file is "".
+    """
 
     path: Path
     label: str
@@ -33,13 +36,14 @@ class RowPath:
 
 
 def list_files(paths: Sequence[Path], data: str) -> list[RowPath]:
-    """Return the files of rows that `paths` stand for, each once; the only file has the label `data`.
+    """Return the files of rows that `paths` stand for, each once.
 
-    Names are those in their folder, with the folder's where there are several; whole paths where two would have one name.
+    A single file has the label `data`. Names are those in their folder, with the folder's name if there are several
+    folders, and whole paths if two would have the same name.
 
     Raises
     ------
-    DataError : as `find_files` does.
+    DataError : as `find_files`.
     """
     if len(paths) == 1 and not paths[0].is_dir():
         return [RowPath(path, redact(data)) for path in find_files(paths[0])]
@@ -69,14 +73,12 @@ def find_files(path: Path) -> list[Path]:
         tables = list(_walk(path, path))
     except OSError as error:
         raise DataError(
-            "A folder of rows must be one that can be read.",
-            got=f"'{error.filename or path}' ({error.strerror or error})",
+            f"A folder of rows cannot be read: '{error.filename or path}' ({error.strerror or error}).",
             fix="Check its permissions.",
         ) from None
     if not tables:
         raise DataError(
-            "A folder of rows must have CSV or Parquet files in it.",
-            got=f"'{path}', which has none,",
+            f"No CSV or Parquet files in the folder {path}.",
             fix=f"Their names end in {_SUFFIXES}.",
         )
     return tables
@@ -98,12 +100,12 @@ def _walk(folder: Path, root: Path) -> Iterator[Path]:
             raise DataError(
                 f"A folder of rows must hold CSV and Parquet files only: {root}.",
                 got=f"'{entry.relative_to(root)}'",
-                fix=f"Take it out, or let its name begin with '_' to leave it out. Names of tables end in {_SUFFIXES}.",
+                fix=f"Remove it, or begin its name with '_' to exclude it. Names of tables end in {_SUFFIXES}.",
             )
         elif "=" in str(folder.relative_to(root)):
             raise DataError(
-                f"A folder of rows must have files that hold all columns: {root}.",
-                got=f"the partition '{folder.relative_to(root)}', whose name holds one",
+                f"A folder of rows must have all columns in its files: {root}.",
+                got=f"the partition '{folder.relative_to(root)}', with a column in its name",
                 fix="Write the column into the files, or name the folder of one partition.",
             )
         else:

@@ -38,8 +38,8 @@ def row_groups(features: pd.DataFrame) -> np.ndarray:
     """Return one uint64 per row, equal for rows with equal features.
 
     Copies of one record are one group. It depends on the row's values by column name alone: not on its position, the order of
-    the columns, the other rows or the process. -0.0 equals 0.0; NaN equals NaN; a number equals its float32 as far as
-    `_as_written` says.
+    the columns, the other rows or the process. -0.0 equals 0.0; NaN equals NaN; a number equals its float32 within the
+    limits of `_as_written`.
     """
     columns = {name: kind_of(features[name]).keys(features[name]).to_numpy() for name in sorted(features.columns)}
     keys: np.ndarray = pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy()
@@ -47,9 +47,10 @@ def row_groups(features: pd.DataFrame) -> np.ndarray:
 
 
 def value_keys(values: pd.Series) -> np.ndarray:
-    """Return one uint64 per value, the same for equal values: numbers or text, missing ones are equal too.
+    """Return one uint64 per value, the same for equal values.
 
-    It depends on the value alone: 7 and 7.0 are the text "7", and "007" is another one.
+    Values are numbers or text; missing ones are equal. The key depends on the value alone: 7 and 7.0 are the text "7", and
+    "007" is another one.
     """
     codes, unique = pd.factorize(values, use_na_sentinel=False)
     texts = np.array([_as_text(value) for value in unique.tolist()], dtype=object)

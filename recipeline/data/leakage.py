@@ -1,4 +1,4 @@
-"""What a split does to the figures: copies on both sides and what they are worth, and whether both sides are alike."""
+"""The audit of a split: twins and their effect, and differences of the sides."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ FEW_INSTANTS = 3
 
 
 def audit_leaks(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Twins:
-    """Return how many test rows have a twin, a row with equal features, among the training rows, and how many a near one.
+    """Return the numbers of test rows with a twin and a near twin in training.
 
-    With `split.group` also how many are of a group that training rows are of, with `split.time` how many are no newer than the
-    newest training row.
+    A twin is a row with equal features. With `split.group` also the number of test rows of a group that is in training, with
+    `split.time` the number of those no newer than the newest training row.
     """
     leaked, time = has_twin(test, train, recipe), recipe.split.time
     return Twins(
@@ -46,7 +46,10 @@ def audit_leaks(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Twin
 
 
 def audit_split(table: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str) -> LeakAudit:
-    """Return the audit of a split of `table` by `method`, beside that of a plain random one."""
+    """Return the audit of a split of `table`, and that of a plain random one.
+
+    `method` is that of the split.
+    """
     plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
     return LeakAudit(
         **vars(audit_leaks(train, test, recipe)),
@@ -62,7 +65,10 @@ def audit_split(table: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, re
 
 
 def explain_audit(audit: LeakAudit, keys: Mapping[str, str]) -> str:
-    """Return what a split made, in words; `keys` of the recipe decided it besides its method."""
+    """Return the audit of a split as a sentence.
+
+    `keys` are those of the recipe that decided the split besides its method.
+    """
     how, plain = "".join(f", {key}: {value}" for key, value in keys.items()), audit.random_split
     if audit.embargo_rows:
         how += f", {audit.embargo_rows} rows between training and test rows left out"
@@ -74,7 +80,7 @@ def explain_audit(audit: LeakAudit, keys: Mapping[str, str]) -> str:
 
 
 def find_warnings(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str) -> list[str]:
-    """Return a sentence for each property of a split that makes its figures less than they seem."""
+    """Return a warning for each property of a split that makes scores optimistic."""
     found = []
     near, rows = audit_leaks(train, test, recipe).near_rows, len(train) + len(test)
     if near:
@@ -85,7 +91,7 @@ def find_warnings(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, metho
     share, asked = len(test) / rows, recipe.split.test_size
     if abs(share - asked) > asked / 2:
         found.append(
-            f"The test rows are {share:.0%} of all rows, where split.test_size asks for {asked:.0%}: few rows or large groups."
+            f"The test rows are {share:.0%} of all rows, where split.test_size is {asked:.0%}: few rows or large groups."
         )
     if recipe.split.time and method != "random":
         return found + _warn_of_time(test, recipe)
@@ -97,7 +103,7 @@ def find_warnings(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, metho
         )
         found.append(
             f"The largest {kind} has {largest} of {len(train)} training rows, more than a fold of {fold:.0f}: "
-            "the folds are unequal, and that group alone decides the score of its own."
+            "the folds are unequal, and the score of its fold is that of this group alone."
         )
     return found
 
@@ -115,9 +121,9 @@ def _warn_of_time(test: pd.DataFrame, recipe: Recipe) -> list[str]:
 
 
 def measure_memory(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Memory | None:
-    """Return R2 of an unpruned decision tree, which learns rows by heart, on test rows with a twin, without, and on all.
+    """Return R2 of an unpruned decision tree on rows with a twin, without, and all.
 
-    None where there are too few of either to tell, or where the tree does not take the rows.
+    The tree memorises its rows. None if there are too few of either, or the tree does not accept the rows.
     """
     twins, target = has_twin(test, train, recipe), test[recipe.target].to_numpy(dtype=float)
     if min(twins.sum(), (~twins).sum()) < 10 or min(len(np.unique(target[part])) for part in (twins, ~twins)) < 2:
@@ -132,10 +138,10 @@ def measure_memory(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> M
 
 
 def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> tuple[ColumnDistance, ...]:
-    """Return how far each column's distributions in training and test rows are apart, and the distance that chance reaches.
+    """Return the distance between each column's training and test distributions.
 
-    The distance is that of Kolmogorov and Smirnov, with its p; the limit is reached by one column in 20 where both are drawn
-    alike: 1.358 sqrt(1/n + 1/m), for many rows (Smirnov 1948). NaN is left out; a column without values is too.
+    It is the Kolmogorov-Smirnov distance with its p-value; the limit is reached by one column in 20 if both have the same
+    distribution: 1.358 sqrt(1/n + 1/m), for many rows (Smirnov 1948). NaN is left out, and so is a column without values.
     """
     names = [name for name in recipe.columns if name not in recipe.not_features]  # sides are to differ in a group or a time
     columns, numbers = [], as_numbers(pd.concat([train, test])[names])
@@ -159,7 +165,10 @@ def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> 
 
 
 def has_near_twin(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> np.ndarray:
-    """Return for each of `rows` whether no feature differs by more than NEAR standard deviations from one of `others`."""
+    """Return a mask of the `rows` with a near twin in `others`.
+
+    No feature of near twins differs by more than NEAR standard deviations.
+    """
     features = list(recipe.features)
     table = as_numbers(pd.concat([rows[features], others[features]]))
     scaled = scale_columns(table, table)
@@ -171,7 +180,7 @@ def has_near_twin(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> n
 
 
 def of_known_group(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> np.ndarray:
-    """Return for each of `rows` whether its value in `split.group` is among those of `others`."""
+    """Return a mask of the `rows` whose `split.group` is also in `others`."""
     known: np.ndarray = np.isin(value_keys(rows[recipe.split.group]), value_keys(others[recipe.split.group]))
     return known
 

@@ -18,7 +18,7 @@ NUMERIC_TYPES = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal,
 
 TEXT_TYPES = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 
-#: A text is a number. Digits can be matched in one way only, so that one of many that is none takes no more time than a number.
+#: A text is a number. Digits can be matched in one way only, so that a text that is not a number takes no more time.
 NUMBER = r"^[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:inf|infinity))$"
 
 _QUOTED_BEHIND_SPACES = r'^\s+"([^"]*)"\s*$'

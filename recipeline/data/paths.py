@@ -1,4 +1,7 @@
-"""Which paths a parameter means: one, a list, or a pattern. It imports little: it is asked before anything is opened."""
+"""Paths of a parameter: one, a list, or a pattern.
+
+It imports little: commands use it before they open anything.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +18,25 @@ Missing = Callable[[Path], DataError]
 
 
 def local_path(data: str, folder: Path) -> Path | None:
-    """Return the path that `data` names, a relative one in `folder`; None where it is a URI of another place."""
+    """Return the path that `data` names, a relative one in `folder`.
+
+    None for a remote URI.
+    """
     if data.startswith("file:"):
         return Path(unquote(urlsplit(data).path))
     return None if is_remote(data) else folder / _expand_user(Path(data))
 
 
 def local_paths(data: str, folder: Path, missing: Missing) -> list[Path] | None:
-    """Return the paths that `data` means, each once; None where it is a URI of another place, which is never taken apart.
+    """Return the paths that `data` names, each once; None for a remote URI.
 
-    What exists as it is written is that file or folder, also with a comma or a star in its name. Else `data` is a list of parts
-    with commas between, each a path, or a pattern (``rows/*.csv``, ``**`` for folders at any depth) of which hidden files and
-    those whose names begin with ``_`` are left out.
+    A remote URI is never split. An existing file or folder is taken as it is written, also with a comma or a star in its
+    name. Otherwise `data` is a list of parts with commas between, each a path, or a pattern (``rows/*.csv``, ``**`` for
+    folders at any depth), without hidden files and those whose names begin with ``_``.
 
     Raises
     ------
-    DataError : a part is not there, or its pattern fits nothing; as `missing` makes it.
+    DataError : a part does not exist, or its pattern matches nothing; as `missing` makes it.
     """
     whole = local_path(data, folder)
     if whole is None:

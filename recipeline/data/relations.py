@@ -18,9 +18,10 @@ from recipeline.data.neighbours import join_neighbours
 
 @dataclass(frozen=True)
 class Evidence:
-    """A way to tell rows apart into pieces of evidence: a label for each row, of shape (rows,), and their name in the plural.
+    """A division of rows into pieces of evidence: a label for each row, and a name.
 
-    `is_clustered` says that a piece is more than a row and its copies, so that there may be few of them.
+    Labels have shape (rows,); the name is a plural. `is_clustered`: a piece is more than a row and its copies, so that
+    there may be few of them.
     """
 
     pieces: np.ndarray
@@ -35,11 +36,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Relations:
-    """How rows belong together: rows with equal `groups`, of shape (rows,), a uint64 or any other value each, are one.
+    """The relations of rows: rows with equal `groups` belong together.
 
-    `column` is the one that the recipe names for groups; empty where groups are copies of a row and nothing else. Where the
-    recipe names a time, `times`, of the same shape, decides what is on which side, `embargo` is how far sides are apart, and
-    `time_column` its name.
+    `groups` has shape (rows,), a uint64 or any other value each. `column` is the recipe's column of groups; empty if groups are
+    only copies of a row. If the recipe has a column of times, `times`, of the same shape, decides the sides of a split,
+    `embargo` is the gap between sides, and `time_column` the column's name.
     """
 
     groups: np.ndarray
@@ -52,21 +53,24 @@ class Relations:
         return len(self.groups)
 
     def take(self, rows: np.ndarray) -> Self:
-        """Return the relations of some rows, by place or mask."""
+        """Return the relations of some rows, by position or mask."""
         times = None if self.times is None else self.times[rows]
         return replace(self, groups=self.groups[rows], times=times)
 
     def deal(self, n_splits: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield (fit, score) row positions of folds that tear nothing apart, or, over time, that learn from the past alone."""
+        """Yield (fit, score) row positions of folds that keep related rows together.
+
+        With times, each fold is fitted to earlier rows only.
+        """
         if self.times is not None:
             return chain_folds(self.times, n_splits, self.embargo)
         return deal_folds(self.groups, n_splits, seed)
 
     def evidence(self) -> list[Evidence]:
-        """Return the pieces of evidence that the rows are: what a bootstrap draws.
+        """Return the divisions of the rows into pieces of evidence, for the bootstrap.
 
-        Over time they are blocks of neighbouring instants, because what happens at one goes on at the next; where the recipe
-        names groups too, these as well: what is said of the rows must hold for both. Rows of a single instant have no blocks.
+        With times the pieces are blocks of neighbouring instants, because successive instants are dependent. If the recipe has
+        groups too, these are a second division: results must hold for both. Rows of a single instant have no blocks.
         """
         groups = self.by_group()
         if self.times is None or np.ptp(self.times) == 0:
@@ -75,7 +79,7 @@ class Relations:
         return [blocks, groups] if self.column else [blocks]
 
     def by_group(self) -> Evidence:
-        """Return the pieces that rows are whatever their time: those of a group, or a row and its copies."""
+        """Return the division by group, or by row and its copies, without times."""
         return Evidence(self.groups, f"groups by {self.column}" if self.column else "distinct rows", bool(self.column))
 
 
@@ -87,26 +91,35 @@ def relate_rows(table: pd.DataFrame, recipe: Recipe) -> Relations:
 
 
 def list_seen(train: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
-    """Return hashes of the training rows, as `training_rows` does, with groups and times where the recipe names them."""
+    """Return hashes of the training rows as `training_rows` does.
+
+    They include groups and times if the recipe has columns of these.
+    """
     split = recipe.split
     times = read_instants(train[split.time]) if split.time else None
     return training_rows(train[list(recipe.features)], train[split.group] if split.group else None, times)
 
 
 def weigh_rows(table: pd.DataFrame, recipe: Recipe) -> np.ndarray | None:
-    """Return how much each row counts, of shape (rows,) and above 0; None where all count the same."""
+    """Return the weights of rows, of shape (rows,) and above 0.
+
+    None if the recipe has no column of weights.
+    """
     return None if recipe.weight is None else table[recipe.weight].to_numpy(dtype=float)
 
 
 def read_instants(values: pd.Series) -> np.ndarray:
-    """Return the values of a time column as float64, in the unit of `split.embargo`: of dates in seconds."""
+    """Return a time column as float64 in the unit of `split.embargo`.
+
+    Dates are in seconds.
+    """
     return kind_of(values).as_numbers(values)
 
 
 def block_times(times: np.ndarray) -> np.ndarray:
     """Return the number of the contiguous block that each row's instant is in.
 
-    Of n instants about n^(1/3) are in a block (Hall, Horowitz and Jing 1995, On blocking rules for the bootstrap with dependent
+    With n instants, a block has about n^(1/3) (Hall, Horowitz and Jing 1995, On blocking rules for the bootstrap with dependent
     data), and blocks do not overlap (Carlstein 1986): a bootstrap of blocks is then one of whole clusters. The last block has
     what is left over.
     """
@@ -117,10 +130,11 @@ def block_times(times: np.ndarray) -> np.ndarray:
 
 
 def chain_folds(times: np.ndarray, n_splits: int, embargo: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (fit, score) row positions of forward-chaining folds: each is scored by what was there before it.
+    """Yield (fit, score) row positions of forward-chaining folds.
 
-    The instants are cut into one block more than folds, of about equally many rows; the earliest is learned from only. A row
-    less than `embargo` before a block is not learned from. There are fewer folds where there are too few instants.
+    Each fold is scored on a block and fitted to the rows before it. The instants are cut into one block more than folds, of
+    about equally many rows; the earliest is only fitted to. A row less than `embargo` before a block is not fitted to.
+    There are fewer folds if there are too few instants.
     """
     instants, place, sizes = np.unique(times, return_inverse=True, return_counts=True)
     blocks = min(n_splits, len(instants) - 1) + 1
@@ -144,9 +158,10 @@ def group_rows(table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
 
 
 def join_groups(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return one of `keys` per row, the same for rows that are linked by equal keys or by equal `others`.
+    """Return one of `keys` per row, the same for rows linked by keys or `others`.
 
-    A joined group is named by the least of its keys, so that one more row in it leaves its name as it is.
+    Rows are linked if their keys or their `others` are equal. A joined group has the least of its keys, so that another row
+    in it does not change its name.
     """
     known, group = np.unique(keys, return_inverse=True)
     _, other = np.unique(others, return_inverse=True)

@@ -71,9 +71,7 @@ def validate_table(
             fix="Name a table whose target is known.",
         )
     if is_all and not rows:
-        raise DataError(
-            f"{origin} must hold rows below its header.", got="a header only", fix="Name a file that holds the table."
-        )
+        raise DataError(f"{origin} has no rows: header only.", fix="Name a file that holds the table.")
     if is_all and rows < recipe.data.min_rows:
         raise DataError(
             f"{origin} must have at least {recipe.data.min_rows} rows.",
@@ -84,7 +82,7 @@ def validate_table(
         raise DataError(
             f"{origin} must have different values in its target '{recipe.target}'.",
             got=f"only {columns[recipe.target].iloc[0]:g}",
-            fix="There is nothing to learn from such a table.",
+            fix="Name a table with different targets.",
         )
     # Features stay floats: a signature of integers could not take a missing value, nor 7.0 for 7.
     if recipe.columns[recipe.target].type == "integer":
@@ -102,7 +100,7 @@ def _as_files(table: pd.DataFrame | pa.Table | Sequence[Table], origin: str) -> 
 
 
 class _Check:
-    """The rows of files, read piece by piece: their typed columns, and all their faults."""
+    """The check of files, read piece by piece: typed columns and all faults."""
 
     def __init__(self, recipe: Recipe, files: Sequence[Table]) -> None:
         self.recipe, self.files, self.rows = recipe, files, 0
@@ -145,7 +143,10 @@ class _Check:
         self.rows += len(piece.numbers) + len(piece.ragged)
 
     def _read_column(self, name: str, fields: Mapping[str, pa.Array], piece: Piece, table: Table) -> list[tuple[int, str, str]]:
-        """Read a column of a piece, and return its faults; the first rule that a value breaks names the fault."""
+        """Read a column of a piece and return its faults.
+
+        A fault names the first rule that a value breaks.
+        """
         column, values = self.recipe.columns[name], fields[name]
         kind = KINDS[column.type]
         read = kind.read(values, self.recipe.na, column)
@@ -181,7 +182,10 @@ class _Check:
             raise SchemaViolations(table, origin, self._groups.lines(self.rows))
 
     def joined(self) -> dict[str, pd.Series]:
-        """Return the columns of all pieces; the parts of each are given up once it is joined."""
+        """Return the columns of all pieces.
+
+        The parts of each column are released when it is joined.
+        """
         columns = {name: _join(self._parts.pop(name)) for name in self.recipe.columns}
         known = columns[self.recipe.target].notna()
         if known.all():

@@ -1,4 +1,4 @@
-"""Columns that look as if rows belonged together, or came one after the other, where the recipe does not say so."""
+"""Columns that look like groups or times and are not declared as such."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from recipeline.data.grouping import kind_of
 #: Words in a column's name that are about a point in time; in the plural they are about a duration.
 _TIMES = re.compile(r"\b(date|time|datetime|timestamp|epoch|year|yr|quarter|month|week|day)\b")
 
-#: Of fewer different values nothing is said.
+#: Columns with fewer different values get no warning.
 _FEW = 5
 
 
 def find_unnamed(table: pd.DataFrame, recipe: Recipe) -> list[str]:
-    """Return a sentence for each feature that looks like a group or a time, with the key to set.
+    """Return a warning for each feature that looks like a group or a time.
 
-    The table is in the order of its file. Nothing is said where the recipe has such a key, nor of a column with a role:
-    somebody has thought about it.
+    It names the key to set. The table is in the order of its file. A recipe that has such a key gets no warning, nor does a
+    column with a role: it was considered already.
     """
     if recipe.split.named:
         return []
@@ -54,7 +54,7 @@ def _as_time(name: str) -> str:
 
 
 def _is_in_blocks(values: np.ndarray) -> bool:
-    """Whether whole numbers come in blocks: each in one place, and twice there on average."""
+    """Whether each whole number is in one block, of at least two rows on average."""
     if not (np.isfinite(values).all() and (values == np.rint(values)).all()):
         return False
     blocks, distinct = 1 + int(np.count_nonzero(np.diff(values))), len(np.unique(values))

@@ -32,7 +32,7 @@ from recipeline.errors import DataError, UsageError, missing_file
 #: A download gets this many seconds in all, attempts, redirects and name look-up included.
 DOWNLOAD_SECONDS = 10.0
 
-#: Of more paths than this, the parameter is shown as it was typed.
+#: With more paths than this, the parameter is shown as it was typed.
 _SHOWN = 5
 
 
@@ -40,9 +40,8 @@ _SHOWN = 5
 class Source:
     """The files of rows and where they are from, without credentials.
 
-    `kind` is the `data_source` tag: the name of the recipe's download, `file`, `sql` or `synthetic`. `notice` says in plain
-    words what a user must know about the choice; empty where there is nothing to say. `folder` is a temporary one that holds
-    the files.
+    `kind` is the `data_source` tag: the name of the recipe's download, `file`, `sql` or `synthetic`. `notice` explains
+    the choice to the user, if necessary; else it is empty. `folder` is the temporary folder of the files.
     """
 
     kind: str
@@ -56,7 +55,7 @@ class Source:
 
     @cached_property
     def _digests(self) -> dict[str, tuple[RowPath, tuple[int, ...]]]:
-        """The files by the digest of their content, each content once, and how the file system knew them then."""
+        """The files by digest, each content once, with their states at that time."""
         found: dict[str, tuple[RowPath, tuple[int, ...]]] = {}
         for file in self.files:
             state = _state_of(file)
@@ -86,11 +85,16 @@ class Source:
         """Raise DataError where a file is another one than that whose digest was taken."""
         for file, state in self._digests.values():
             if _state_of(file) != state:
-                raise DataError(f"{file.label} must not change while it is read.", got="another file", fix="Try again.")
+                raise DataError(f"{file.label} was changed while it was read.", fix="Try again.")
 
 
 def _state_of(file: RowPath) -> tuple[int, ...]:
-    """Return what tells that a file was written to. Raises DataError where it cannot be looked at."""
+    """Return a file's state, which changes when the file is written to.
+
+    Raises
+    ------
+    DataError : it cannot be read.
+    """
     try:
         found = file.path.stat()
     except OSError:
@@ -122,7 +126,7 @@ def read_source(
     Raises
     ------
     DataError : no such file, a folder with something else in it, or a download with the wrong digest.
-    UnavailableError : the server cannot be reached or says no.
+    UnavailableError : the server cannot be reached or refuses.
     UsageError : the recipe has no such source.
     """
     download, query = recipe.data.download, sql or recipe.data.sql
@@ -170,15 +174,14 @@ def _automatic(recipe: Recipe, cache: Path) -> Source:
             source = _synthetic(recipe)
             host = urlsplit(redact(data.download.url)).netloc.rpartition("@")[2]
             notice = (
-                f"No connection to {host} ({error.reason}): these are SYNTHETIC rows, made up to look like the real "
-                "ones. No score on them says anything about real ones. Name a file with data=PATH to use real rows."
+                f"No connection to {host} ({error.reason}): these are SYNTHETIC rows, drawn to look like the real "
+                "ones. Scores on them do not apply to real rows. Name a file with data=PATH to use real rows."
             )
             return replace(source, notice=notice)
     if data.synthetic:
         return _synthetic(recipe)
     raise UsageError(
-        "data=auto needs a data.download, data.loader, data.sql or data.synthetic in the recipe.",
-        got="none of them",
+        "No data.download, data.loader, data.sql or data.synthetic in the recipe for data=auto.",
         fix="Add one, or name a file with data=PATH.",
     )
 
@@ -186,20 +189,18 @@ def _automatic(recipe: Recipe, cache: Path) -> Source:
 def _synthetic(recipe: Recipe) -> Source:
     if recipe.data.synthetic is None:
         raise UsageError(
-            "data=synthetic needs data.synthetic in the recipe.",
-            got="none",
+            "No data.synthetic in the recipe for data=synthetic.",
             fix="Name the function that draws the rows, or a file with data=PATH.",
         )
     content = _call(recipe.data.synthetic, {"random_state": recipe.random_state}, recipe, "data.synthetic")
-    notice = "These are SYNTHETIC rows, as asked for: made up, not measured."
+    notice = "These are SYNTHETIC rows, as requested: drawn, not measured."
     return _spooled(SYNTHETIC, recipe.data.synthetic, content, notice)
 
 
 def _ask_database(sql: Sql | None, recipe: Recipe, root: Path) -> Source:
     if sql is None:
         raise UsageError(
-            "data=sql needs data.sql in the recipe or profile.",
-            got="none",
+            "No data.sql in the recipe or profile for data=sql.",
             fix="State its url and query, or name a file with data=PATH.",
         )
     folder, data = tempfile.TemporaryDirectory(prefix="recipeline-"), recipe.data
@@ -210,7 +211,7 @@ def _ask_database(sql: Sql | None, recipe: Recipe, root: Path) -> Source:
 
 
 def _separator(recipe: Recipe) -> str:
-    """Return what separates the fields of a CSV that is made here, so that it reads as the recipe's own."""
+    """Return the separator for a CSV written here, as the recipe reads it."""
     return recipe.data.separator or (";" if recipe.data.decimal == "," else ",")
 
 
@@ -242,7 +243,7 @@ def _call(path: str, params: dict[str, Any], recipe: Recipe, key: str) -> bytes:
 
 
 def _fetch_uri(uri: str, seconds: float) -> Source:
-    """Return what is at a URI that requests, MLflow or pandas can read: a file, or a folder of them."""
+    """Return the file or folder at a URI of requests, MLflow or pandas."""
     folder = tempfile.TemporaryDirectory(prefix="recipeline-")
     return Source("file", uri, list_files([copy_uri(uri, Path(folder.name), seconds=seconds)], uri), folder=folder)
 
@@ -274,8 +275,7 @@ def fetch_download(download: Download, cache: Path, *, seconds: float = DOWNLOAD
         raise DataError(
             f"{redact(download.url)} must have the sha256 {download.sha256} that the recipe pins.",
             got=digest,
-            fix="Something on the way changed the file, or it was published anew: "
-            "get it another way and name it with data=PATH.",
+            fix="The file was changed in transit or published again: get it another way and name it with data=PATH.",
         )
     _write_whole(path, content)
     return content

@@ -1,4 +1,4 @@
-"""Which rows are for testing, and which fold a row is in."""
+"""The split into training and test rows, and into folds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     may be too few of them to leave it to chance.
     With `split.time`, the test rows are those from an instant on, such that they are about `test_size` of the rows; training
     rows are older than that by more than `split.embargo`, and rows in between are on neither side.
-    With `split.custom`, the project's own function says which rows are test rows.
+    With `split.custom`, the project's own function chooses the test rows.
     random: exactly `train_test_split(table, test_size=..., random_state=...)`; copies end up on both sides, in its order.
 
     Raises
@@ -56,8 +56,8 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     for fold, (seen, unseen) in enumerate(cv_folds(train, recipe, method)):
         if not len(seen):
             raise DataError(
-                f"Fold {fold} of the cross-validation must have rows to learn from.",
-                got=f"none that is older than its rows by more than {recipe.split.embargo:g}",
+                f"Fold {fold} of the cross-validation has no training rows: "
+                f"none is older than its test rows by more than {recipe.split.embargo:g}.",
                 fix="Lower split.embargo or cv.folds in the recipe, or name a longer table.",
             )
         if len(unseen) < 2 or np.ptp(target[unseen]) == 0:
@@ -70,7 +70,7 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
 
 
 def _count_evidence(train: pd.DataFrame, recipe: Recipe, method: str) -> tuple[int, str, int]:
-    """Return how many of what the folds need to be dealt from, and how many there are."""
+    """Return the pieces that the folds need: number, unit, and number available."""
     if recipe.split.time and method != "random":
         return recipe.cv.folds + 1, f"different values of '{recipe.split.time}'", train[recipe.split.time].nunique()
     found = relate_rows(train, recipe).by_group() if len(train) else None
@@ -87,7 +87,12 @@ def _split_by_time(table: pd.DataFrame, recipe: Recipe) -> tuple[pd.DataFrame, p
 
 
 def find_custom(recipe: Recipe) -> Callable[..., Any] | None:
-    """Return the project's own function that chooses test rows. Raises UsageError where its path leads to none."""
+    """Return the project's own function that chooses test rows; None without one.
+
+    Raises
+    ------
+    UsageError : its path cannot be imported, or is not a function.
+    """
     if recipe.split.custom is None:
         return None
     path, where = recipe.split.custom.path, recipe.at("split.custom")

@@ -1,4 +1,7 @@
-"""The rows of a query, fetched in chunks into a CSV: what was fetched once is what is hashed and what is read."""
+"""The rows of a query, fetched in chunks into a CSV.
+
+The CSV is fetched once, then hashed and read.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +21,18 @@ CHUNK_ROWS = 10_000
 
 
 def fetch_query(sql: Sql, file: TextIO, *, root: Path, separator: str = ",", mark: str = ".") -> None:
-    """Write the rows of a query into `file` as a CSV with a header; nothing that the query changes is committed.
+    """Write the rows of a query into `file` as a CSV with a header.
 
-    NULL and NaN are empty fields, numbers the shortest text that reads as the same number, with `mark` before the fraction,
-    times in ISO format, booleans true and false.
+    Changes by the query are rolled back. NULL and NaN are empty fields, numbers the shortest text that reads as the same
+    number, with `mark` before the fraction, times in ISO format, booleans true and false.
 
     Parameters
     ----------
-    root : the folder in which a relative SQLite file lies.
+    root : the folder of a relative SQLite file.
 
     Raises
     ------
-    UsageError : the URL is none, its driver is not installed, or the query answers without rows.
+    UsageError : the URL is invalid, its driver is not installed, or the query returns no table.
     DataError : the SQLite file does not exist.
     UnavailableError : the database cannot be reached, or refuses the query.
     """
@@ -51,18 +54,16 @@ def fetch_query(sql: Sql, file: TextIO, *, root: Path, separator: str = ",", mar
             options = {"stream_results": True, "yield_per": CHUNK_ROWS}
             answer = connection.exec_driver_sql(sql.query, execution_options=options)
             if not answer.returns_rows:
-                raise UsageError(
-                    "data.sql.query must be a query that answers with rows.", got="none", fix="Begin it with SELECT."
-                )
+                raise UsageError("The statement of data.sql.query returns no rows.", fix="Begin it with SELECT.")
             lines = csv.writer(file, delimiter=separator, lineterminator="\n")
             lines.writerow(answer.keys())
             for chunk in answer.partitions():
                 lines.writerows([_as_field(value, mark) for value in row] for row in chunk)
             connection.rollback()
     except SQLAlchemyError as error:
+        reason = _one_line(getattr(error, "orig", None) or error, sql.url).rstrip(".")
         raise UnavailableError(
-            f"data.sql must be a query that its database answers: {shown}.",
-            got=f"'{_one_line(getattr(error, 'orig', None) or error, sql.url)}'",
+            f"The query of data.sql failed on {shown}: {reason}.",
             fix="Check the query, the URL, the credentials and the network.",
         ) from None
     finally:
@@ -70,7 +71,12 @@ def fetch_query(sql: Sql, file: TextIO, *, root: Path, separator: str = ",", mar
 
 
 def _located(url: Any, root: Path) -> Any:
-    """Return the URL, a relative SQLite file of it in `root`. Raises DataError where the file does not exist."""
+    """Return the URL with a relative SQLite file in `root`.
+
+    Raises
+    ------
+    DataError : the file does not exist.
+    """
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:") or url.database.startswith("file:"):
         return url
     path = root / url.database

@@ -31,10 +31,10 @@ MLFLOW_SCHEMES = frozenset(
 
 _PARTS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+:)(/+)(.*)", re.DOTALL)
 
-#: What may follow the path of a URI: parameters, query, fragment.
+#: Beginnings of what may follow the path of a URI: parameters, query, fragment.
 _MARKS = re.compile("[;?#]")
 
-#: The schemes of places that nobody logs in to: an @ or a ; in one is of its name.
+#: The schemes of places without a login: an @ or a ; in one is part of its name.
 _OPEN_SCHEMES = frozenset({"file:", "models:", "runs:", "sqlite:"})
 
 
@@ -44,8 +44,7 @@ class NoConnectionError(UnavailableError):
     def __init__(self, reason: str, url: str = "", parameter: str = "data") -> None:
         self.reason = reason
         super().__init__(
-            f"{redact(url) or 'The download'} must be reachable.",
-            got=f"no connection ({reason})",
+            f"No connection to {redact(url) or 'the download'}: {reason}.",
             fix=f"Check the network, or name a file with {parameter}=PATH.",
         )
 
@@ -87,7 +86,7 @@ def copy_uri(uri: str, folder: Path, *, parameter: str = "data", seconds: float 
 def _is_known_to_mlflow(uri: str) -> bool:
     """Whether MLflow or a plugin of it reads artifacts of this scheme.
 
-    What MLflow raises of another scheme has neither a type nor a code of its own.
+    MLflow's error for another scheme has neither a type nor a code of its own.
     """
     scheme = urlsplit(uri).scheme
     plugins = metadata.entry_points(group="mlflow.artifact_repository")

@@ -24,7 +24,7 @@ CSV_SUFFIXES, PARQUET_SUFFIXES = (".csv", ".tsv"), (".parquet", ".pq")
 #: So many rows become text at a time.
 BATCH_ROWS = 65_536
 
-#: What takes rows whose columns are those of the table, in its order.
+#: A function that writes rows with the columns of the table, in its order.
 Write = Callable[[pa.RecordBatch], None]
 
 

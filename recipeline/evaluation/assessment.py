@@ -1,4 +1,4 @@
-"""The evaluation of trained candidates: all scored on the test rows, the best one measured closely and judged."""
+"""The evaluation of trained candidates: test scores, and the best one's verdict."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ from recipeline.training.quantiles import choose_interval, fit_quantiles
 
 @dataclass(frozen=True)
 class Trained:
-    """What split and train left behind: the leaderboard, best candidate first, the rows, and their out-of-fold answers."""
+    """The results of split and train: leaderboard, rows, out-of-fold predictions.
+
+    The best candidate is first.
+    """
 
     leaderboard: pd.DataFrame
     train: pd.DataFrame
@@ -51,9 +54,10 @@ class Trained:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What evaluation finds, each as the artifact of that name holds it; `scores` is R2, RMSE and MAE by candidate.
+    """The results of evaluate, one field for each artifact.
 
-    `interval_models` are those of the tails where the interval of the best candidate depends on the features, else None.
+    `scores` is R2, RMSE and MAE by candidate. `interval_models` are the tail models if the interval of the best candidate
+    depends on the features, else None.
     """
 
     scores: Mapping[str, Mapping[str, float]]
@@ -68,7 +72,10 @@ class Evaluation:
     interval_models: tuple[BaseEstimator, BaseEstimator] | None
 
     def artifacts(self) -> list[tuple[Artifact[Any], Any]]:
-        """Return the artifacts of evaluate, each with its value; there is no interval.skops without models."""
+        """Return the artifacts of evaluate with their values.
+
+        Without interval models there is no interval.skops.
+        """
         interval = [] if self.interval_models is None else [(kept.INTERVAL, self.interval_models)]
         return [
             (kept.DIAGNOSIS, self.diagnosis),
@@ -86,7 +93,7 @@ class Evaluation:
 def evaluate_candidates(
     recipe: Recipe, trained: Trained, load_models: Callable[[], dict[str, BaseEstimator]], workers: Workers
 ) -> Evaluation:
-    """Return the scores of all candidates on the test rows, and all that is measured of the best one.
+    """Return the test scores of all candidates and the evaluation of the best one.
 
     `load_models` returns the fitted candidates by name; it is called while the workers fit the tails of the interval.
     """
@@ -150,7 +157,7 @@ def evaluate_candidates(
 def _start_random_split(
     recipe: Recipe, trained: Trained, models: dict[str, BaseEstimator], workers: Workers
 ) -> Callable[[], dict[str, float] | None]:
-    """Start to find out what a plain random split would say; None where this is one, or where it would leak nothing."""
+    """Start to score a plain random split; None if it is one, or would have no twins."""
     audit = trained.leak_audit
     if audit.method == "random" or not (audit.random_split.leaked_rows or audit.columns_of_split):
         return lambda: None
@@ -158,6 +165,9 @@ def _start_random_split(
 
 
 def _join_predictions(predicted: pd.DataFrame, target: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> pd.DataFrame:
-    """Return the target, what each candidate predicts, and the limits around the best one's predictions, by row."""
+    """Return the target, each candidate's predictions and the best one's limits.
+
+    The index is that of the rows.
+    """
     named = predicted.add_prefix("predicted ")
     return named.assign(**{"interval lower": limits[0], "interval upper": limits[1], "target": target})

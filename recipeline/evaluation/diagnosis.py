@@ -1,4 +1,4 @@
-"""Where and why a model errs: by range of its prediction, by slice of the rows, row by row, and by what it looks at."""
+"""The diagnosis of a model: errors by prediction and slice, feature importance."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def diagnose(
 def measure_importance(
     model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, columns: Columns, *, seed: int
 ) -> tuple[Importance, ...]:
-    """Return how much R2 drops when a feature's values are shuffled among the rows, mean and standard deviation, most first.
+    """Return the permutation importance of features, the greatest first.
 
-    Of features that say the same, each looks dispensable (Breiman 2001). The shuffles are those of scikit-learn's
-    `permutation_importance`, and so are the figures; the model is asked for all of a feature's at once, which is faster. Of
-    more than MOST_ROWS rows so many are drawn.
+    It is the drop of R2 when a feature is shuffled, with mean and standard deviation. Correlated features share their
+    importance (Breiman 2001). Shuffles and results are those of scikit-learn's `permutation_importance`; all shuffles of a
+    feature are predicted at once, which is faster. If there are more than MOST_ROWS rows, that many are drawn.
     """
     rows, truth = columns.matrix(features), target
     if len(rows) > MOST_ROWS:
@@ -77,7 +77,10 @@ def measure_importance(
 def errors_by_range(
     target: np.ndarray, predicted: np.ndarray, limits: tuple[np.ndarray, np.ndarray]
 ) -> tuple[RangeErrors, ...]:
-    """Return for about equally many rows by predicted value: both means, mean absolute error, share within limits."""
+    """Return means, mean absolute error and coverage by range of the prediction.
+
+    Ranges have about equally many rows.
+    """
     order = np.argsort(predicted, kind="stable")
     low, high = limits
     return tuple(
@@ -97,9 +100,10 @@ def errors_by_range(
 def coverage_by_feature(
     rows: np.ndarray, target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], columns: Columns
 ) -> tuple[FeatureCoverage, ...]:
-    """Return for each feature the share of rows within the limits, by fifths of its values or by its most frequent ones.
+    """Return the coverage of the interval by parts of each feature's values.
 
-    `rows` are codes. Missing values are left out, and so is a feature without others.
+    Parts are fifths of numbers, and the most frequent of other values. `rows` are codes. Missing values are left out, and so is
+    a feature without others.
     """
     low, high = limits
     inside = (low <= target) & (target <= high)
@@ -113,9 +117,10 @@ def coverage_by_feature(
 def errors_by_slice(
     rows: np.ndarray, target: np.ndarray, predicted: np.ndarray, recipe: Recipe, columns: Columns, by: Sequence[str]
 ) -> tuple[SliceErrors, ...]:
-    """Return the mean absolute error and the bias of slices: the recipe's, and the ends of the features `by`.
+    """Return the mean absolute error and the bias of slices of the rows.
 
-    `rows` are codes; ends are the lowest and the highest quarter of numbers, the most frequent of other values.
+    Slices are the recipe's, and the ends of the features `by`: the lowest and the highest quarter of numbers, the most frequent
+    of other values. `rows` are codes.
     """
     slices = [("all rows", np.ones(len(target), dtype=bool))]
     for name, limits in recipe.promotion.guard_rails.slices.items():
@@ -137,7 +142,10 @@ def errors_by_slice(
 
 
 def worst_rows(test: pd.DataFrame, predicted: np.ndarray, target: str) -> tuple[WorstRow, ...]:
-    """Return the rows that the model errs most on, worst first, by place in the data set (0 is the first); NaN is None."""
+    """Return the rows with the largest errors, worst first; NaN is None.
+
+    Rows are numbered as in the data set, from 0.
+    """
     error = np.abs(test[target].to_numpy(dtype=float) - predicted)
     rows = []
     for place in np.argsort(-error, kind="stable")[:WORST]:

@@ -1,4 +1,7 @@
-"""A closer look at a model, which takes longer than making it: more rows, rows in the file's order, one column at a time."""
+"""A detailed inspection: learning curve, file order, partial dependence.
+
+It takes longer than training the model.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +31,15 @@ Advance = Callable[[str, int, int], None]
 def learning_curve(
     model: BaseEstimator, train: pd.DataFrame, recipe: Recipe, method: str, workers: Workers, advance: Advance
 ) -> LearningCurve:
-    """Return R2 by the number of training rows, of the rows learned from and of the fold's others, per fold.
+    """Return R2 on training and held-out rows by the number of training rows.
 
-    Each fold's training rows are drawn without their order, copies of a row together, so that more of them always hold the
-    fewer; a number that is too small for the model is left out. `advance` is told what is done, as
-    `recipeline.orchestration.step.Reporter` is. The number of rows is the mean over the folds.
+    Each fold's training rows are drawn in random order, copies of a row together, so that larger samples contain the smaller
+    ones; a number that is too small for the model is left out. `advance` receives the progress, as
+    `recipeline.orchestration.step.Reporter` does.
+
+    Returns
+    -------
+    `rows`, the mean number of training rows; `train` and `test`, for each a list of R2 by fold.
     """
     features, target = train[list(recipe.features)], train[recipe.target].to_numpy(dtype=float)
     weights = weigh_rows(train, recipe)
@@ -64,7 +71,7 @@ def _fit_and_score(
     seen: np.ndarray,
     unseen: np.ndarray,
 ) -> tuple[int, float, float]:
-    """Return the number of rows learned from, and R2 on them and on the others."""
+    """Return the number of training rows, and R2 on them and on the others."""
     fitted = fit_weighted(model, features.iloc[seen], target[seen], None if weights is None else weights[seen])
 
     def r2(rows: np.ndarray) -> float:
@@ -82,7 +89,7 @@ def _fit_and_score_if_enough(
     seen: np.ndarray,
     unseen: np.ndarray,
 ) -> tuple[int, float, float]:
-    """As `_fit_and_score`; NaN where the model refuses so few rows."""
+    """Return `_fit_and_score`, or NaN if the model refuses so few rows."""
     try:
         return _fit_and_score(model, features, target, weights, seen, unseen)
     except ValueError:
@@ -90,9 +97,9 @@ def _fit_and_score_if_enough(
 
 
 def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, workers: Workers) -> FileOrder:
-    """Return R2 over blocks of rows in the file's order, copies left out, against shuffled rows: the drop is drift in the file.
+    """Return R2 over blocks in the file's order and over shuffled rows.
 
-    A table is seldom in no order: who learned from its beginning is asked about its end. Of both, R2 per fold and the mean.
+    Copies are left out. A drop means drift along the file. Both have R2 per fold and the mean.
     """
     rows = table.drop_duplicates(list(recipe.features))
     features, target, weights = rows[list(recipe.features)], rows[recipe.target].to_numpy(dtype=float), weigh_rows(rows, recipe)
@@ -110,9 +117,10 @@ def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, 
 def partial_dependence(
     model: BaseEstimator, features: pd.DataFrame, names: Sequence[str], columns: Columns
 ) -> dict[str, Dependence]:
-    """Return for each of `names` the mean prediction of all rows when that column has one value in them (Friedman 2001).
+    """Return the mean prediction when each of `names` has one value in all rows.
 
-    The values are up to 20 quantiles of the column between its 5 % and 95 %; NaN is left out, a column of NaN alone too.
+    Source: Friedman 2001. The values are up to 20 quantiles of the column between its 5 % and 95 %; NaN is left out, and so is
+    a column of NaN alone.
     """
     ask, rows = fastest(model, features, columns), columns.matrix(features)
     curves = {}

@@ -27,13 +27,13 @@ _NAMED = 4
 # Fewer test rows than this tell nothing.
 _FEW_ROWS = 5
 
-#: What every store takes as a description.
+#: The longest description that every store accepts.
 DESCRIPTION_LENGTH = 5000
 
 
 @dataclass(frozen=True)
 class Part:
-    """A heading, sentences below it, and code where it says how."""
+    """A heading, sentences below it, and optional code."""
 
     title: str
     lines: tuple[str, ...]

@@ -21,7 +21,10 @@ RESAMPLINGS = 1000
 def make_leaderboard(
     recipe: Recipe, train: pd.DataFrame, ranked: list[Result], runs: Mapping[str, Mapping[str, str]]
 ) -> pd.DataFrame:
-    """Return the leaderboard of the results, as ranked, and how sure their order is; `runs` has the IDs of each candidate's."""
+    """Return the leaderboard of ranked results, and how certain their order is.
+
+    `runs` has the run IDs of each candidate.
+    """
     target, weights = train[recipe.target].to_numpy(dtype=float), weigh_rows(train, recipe)
     pieces = relate_rows(train, recipe).evidence()[0].pieces
     shares = resample_best(ranked, target, pieces, draws=RESAMPLINGS, seed=recipe.random_state, weights=weights)

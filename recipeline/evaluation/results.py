@@ -96,7 +96,7 @@ class Leaks:
 class Metrics:
     """Figures of an evaluation, as metrics.json has them.
 
-    `mean_predictor` always says the mean of the training rows. `leaks` is None where no test row has a twin in training;
+    `mean_predictor` always predicts the mean of the training rows. `leaks` is None where no test row has a twin in training;
     `random_split_r2`, by candidate, where the split is random, or a random one would leak nothing. `rows_out_of_fold` are the
     training rows with an out-of-fold prediction; None: all.
     """

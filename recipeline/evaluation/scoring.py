@@ -1,4 +1,4 @@
-"""What the test rows say about the candidates, and what copies of rows on both sides of a split do to the figures."""
+"""Test scores of candidates, and the effect of twins on them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from recipeline.training.weights import fit_weighted
 
 
 def predict_all(models: dict[str, BaseEstimator], test: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
-    """Return each model's predictions of the test rows, one column a candidate, by the rows' index."""
+    """Return predictions of the test rows by row index, one column per model."""
     features = test[list(recipe.features)]
     return pd.DataFrame({name: np.asarray(model.predict(features), float) for name, model in models.items()}, index=test.index)
 
@@ -31,10 +31,10 @@ def predict_all(models: dict[str, BaseEstimator], test: pd.DataFrame, recipe: Re
 def evaluate_best(
     candidate: str, target: np.ndarray, predicted: np.ndarray, inside: MeasuredInterval, test: pd.DataFrame, recipe: Recipe
 ) -> Best:
-    """Return what is measured of the best candidate; `inside` is what `measure_interval` says of it.
+    """Return the metrics of the best candidate: intervals, accuracy, grades.
 
-    `target` and `predicted` are of the rows of `test`, in the target's unit, without NaN. Grades are None where the target is
-    no whole number.
+    `target` and `predicted` are of the rows of `test`, in the target's unit, without NaN; `inside` is the result of
+    `measure_interval`. Grades are None unless the target is a whole number.
     """
     is_graded = recipe.columns[recipe.target].type == "integer"
     intervals = [
@@ -70,11 +70,11 @@ def _grades(target: np.ndarray, predicted: np.ndarray) -> Grades:
 def measure_interval(
     target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], level: float, relations: Relations
 ) -> MeasuredInterval:
-    """Return the interval's level, the share of test rows inside it, its mean width in the target's unit, and the rows.
+    """Return level, coverage, mean width and rows of the interval on test rows.
 
-    `target` and the lower and upper `limits` are of the test rows, of shape (rows,), without NaN. Where rows are clustered,
-    `coverage_std_error` says how much the share would differ with other pieces of evidence: the deviation of a mean of
-    clusters (Cameron and Miller 2015, eq. 10); and `clusters` how many there are.
+    The width is in the target's unit. `target` and the lower and upper `limits` are of the test rows, of shape (rows,), without
+    NaN. If rows are clustered, `coverage_std_error` is the standard error of the coverage as a mean of clusters (Cameron and
+    Miller 2015, eq. 10), and `clusters` their number.
     """
     errors: list[tuple[int, float | None]] = []
     inside = (limits[0] <= target) & (target <= limits[1])
@@ -89,14 +89,17 @@ def measure_interval(
 
 
 def score_mean_predictor(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Scores:
-    """Return the scores of predicting the mean of the training rows' target for every test row."""
+    """Return the test scores of predicting the mean of the training target."""
     weights, target = weigh_rows(train, recipe), train[recipe.target]
     mean = target.mean() if weights is None else np.average(target, weights=weights)
     return Scores(**score_predictions(test[recipe.target].to_numpy(), np.full(len(test), mean), weigh_rows(test, recipe)))
 
 
 def measure_leaks(predicted: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Leaks | None:
-    """Return R2 of each candidate on the test rows with a twin in training, and on the others; None where none has one."""
+    """Return each candidate's R2 on test rows with a twin and on the others.
+
+    None if no test row has a twin in training.
+    """
     twins = has_twin(test, train, recipe)
     if not twins.any():
         return None
@@ -116,9 +119,10 @@ def measure_leaks(predicted: pd.DataFrame, train: pd.DataFrame, test: pd.DataFra
 def score_random_split(
     table: pd.DataFrame, models: Mapping[str, BaseEstimator], recipe: Recipe, workers: Workers
 ) -> Callable[[], dict[str, float]]:
-    """Start to score what each model, fitted anew, gets from a plain `train_test_split`, copies on both sides; call the result.
+    """Start to score refitted models on a plain `train_test_split`.
 
-    These test R2 are the figures that tutorials quote. They are shown beside the honest ones and decide nothing.
+    Call the result for the scores. Copies are on both sides: these test R2 are the figures that tutorials quote. They are shown
+    for comparison and not used for decisions.
     """
     train, test = split_rows(table, recipe, "random")
     features, target = list(recipe.features), test[recipe.target].to_numpy()
@@ -141,7 +145,10 @@ def score_random_split(
 
 
 def _members(model: BaseEstimator, models: Mapping[str, BaseEstimator]) -> tuple[str, ...]:
-    """Return the names of the models that `model` is the mean of; none where it is no mean, or of others than `models`."""
+    """Return the names of the models that `model` is the mean of.
+
+    It is empty for any other model, and for a mean of others than `models`.
+    """
     if not isinstance(model, VotingRegressor) or model.weights is not None:
         return ()
     named = dict(model.estimators)

@@ -111,7 +111,7 @@ _PLACES = {
     "Tree": ("sklearn.tree._tree", "Tree", None),
     #: Writes the answers of one tree of a HistGradientBoostingRegressor into an array.
     "predict_histogram_tree": ("sklearn.ensemble._hist_gradient_boosting._predictor", "_predict_from_raw_data", None),
-    #: What every linear model is an instance of; where it is gone, nothing is an instance of it.
+    #: The base class of all linear models; if it is gone, nothing is an instance of it.
     "LinearModel": ("sklearn.linear_model._base", "LinearModel", ()),
     #: Holds parameters against rules; raises ValueError.
     "validate_parameters": ("sklearn.utils._param_validation", "validate_parameter_constraints", None),
@@ -143,7 +143,7 @@ class Fields:
 
 TREE = Fields("left_child", "right_child", "feature", "threshold")
 
-#: Of a HistGradientBoostingRegressor.
+#: The nodes' fields of a HistGradientBoostingRegressor.
 HISTOGRAM = Fields("left", "right", "feature_idx", "num_threshold")
 
 #: Its nodes also say whether they are a leaf, whether they split by categories, and what they answer.

@@ -98,9 +98,8 @@ class Job:
                 raise BadRowsError(tally, self.origin)
             if not tally.rows:
                 raise DataError(
-                    f"{self.origin} must hold rows below its header.",
-                    got="a header only",
-                    fix="Name a file that holds rows.",
+                    f"{self.origin} has no rows: header only.",
+                    fix="Name a file with rows.",
                 )
         return tally
 
@@ -208,18 +207,17 @@ class Job:
         if missing:
             name = missing[0].column
             raise DataError(
-                f"{table.label} must have the model's columns.",
-                got=f"none of the name '{name}'",
-                fix=f"{guess(name, sorted(set(found) - set(self.asked.names)))}Add or rename what is missing.",
-                details=[f"{fault.column}: {fault.rule}. Got {fault.got} instead." for fault in missing],
+                f"{table.label} lacks {'a column' if len(missing) == 1 else f'{len(missing)} columns'} of the model: '{name}'.",
+                fix=f"{guess(name, sorted(set(found) - set(self.asked.names)))}Add or rename the missing columns.",
+                details=[fault.line for fault in missing],
             )
         added = [name for name, _ in (*self.asked.columns, *(self._reject_columns if self.rejects else ()))]
         taken = [name for name in added if name in found]
         if taken:
             raise DataError(
-                f"{table.label} must not have a column that is added to it ({', '.join(added)}).",
+                f"{table.label} must not have a column that predict adds ({', '.join(added)}).",
                 got=f"'{taken[0]}'",
-                fix="Rename it, or take it out.",
+                fix="Rename or remove it.",
             )
         other = sorted(set(found) ^ set(self._columns))
         if other:

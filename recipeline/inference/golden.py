@@ -37,7 +37,7 @@ def answers_golden(model: BaseEstimator, golden: pd.DataFrame) -> bool:
 
 
 def has_limits(golden: pd.DataFrame) -> bool:
-    """Whether the golden rows say what the interval must be."""
+    """Whether the golden rows include the interval's limits."""
     return set(LIMITS) <= set(golden)
 
 
@@ -58,5 +58,5 @@ def _alike(answers: np.ndarray, expected: np.ndarray) -> bool:
 
 
 def golden_features(golden: pd.DataFrame) -> pd.DataFrame:
-    """Return the golden rows as they are asked."""
+    """Return the features of the golden rows."""
     return golden.drop(columns=[PREDICTION, *LIMITS], errors="ignore")

@@ -1,4 +1,4 @@
-"""Around a prediction, the limits between which the true value lies at a stated level, fitted on out-of-fold predictions."""
+"""The prediction interval at a stated level, fitted out of fold."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ Tail = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class FittedInterval:
-    """An interval as model_info.json has it, without its tails; the share of so many test rows inside it, None: not known."""
+    """An interval as stored in model_info.json, without its tails.
+
+    `test_coverage` is the share of the `test_rows` inside it; None: not known.
+    """
 
     level: float
     method: str
@@ -35,9 +38,9 @@ class FittedInterval:
 class Interval:
     """Limits of the target around a prediction.
 
-    `level` is the share of new rows that is meant to lie inside. `method` says what is moved by `lower` and `upper`, in the
-    target's unit: ``constant``, the prediction itself, so that all intervals are equally wide; ``quantile``, what the two
-    `tails` say of a row's features, so that an interval is as wide as such rows need it.
+    `level` is the intended share of new rows inside. `lower` and `upper`, in the target's unit, are added to the values that
+    `method` names: ``constant``, the prediction itself, so that all intervals are equally wide; ``quantile``, the predictions
+    of the two `tails` for a row's features, so that the width depends on these.
     """
 
     level: float
@@ -47,23 +50,31 @@ class Interval:
     tails: tuple[Tail, Tail] | None = field(default=None, compare=False, repr=False)
 
     def around(self, predicted: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the lower and the upper limits around predictions, (rows,), of `features`, (rows, features); NaN gives NaN.
+        """Return the lower and upper limits around predictions, (rows,).
 
-        The prediction is always inside: a limit on its wrong side (of a model that is off to one side, or of another opinion
-        than the tails) is moved to it, which makes the interval wider, never narrower. The limits are not cut to the target's
-        range: that would hide how unsure the model is.
+        `features` has shape (rows, features); NaN gives NaN. The prediction is always inside: a limit on its wrong side (of
+        a biased model, or of tails that disagree with it) is moved to it, which makes the interval wider, never narrower.
+        The limits are not cut to the target's range: that would hide the uncertainty.
         """
         predicted = np.asarray(predicted, dtype=float)
         below, above = (tail(features) for tail in self.tails) if self.tails else (predicted, predicted)
         return np.minimum(below + self.lower, predicted), np.maximum(above + self.upper, predicted)
 
     def describe(self, test_coverage: float | None = None, test_rows: int | None = None) -> FittedInterval:
-        """Return it as it is kept, with the share of test rows inside it; the tails are kept elsewhere."""
+        """Return the interval as it is stored, with its test coverage.
+
+        The tails are stored elsewhere.
+        """
         return FittedInterval(self.level, self.method, self.lower, self.upper, test_coverage, test_rows)
 
     @classmethod
     def restore(cls, known: FittedInterval, tails: tuple[Tail, Tail] | None = None) -> Self:
-        """Return the interval that was kept as `known`. Raises ValueError where it has tails, and they are not given."""
+        """Return the interval stored as `known`.
+
+        Raises
+        ------
+        ValueError : it has tails, and they are not given; or it has none, and they are.
+        """
         if (known.method == QUANTILE) != (tails is not None):
             how = "with" if known.method == QUANTILE else "without"
             raise ValueError(f"An interval of the method '{known.method}' must come {how} tails.")
@@ -73,23 +84,25 @@ class Interval:
 def fit_constant(
     target: np.ndarray, out_of_fold: np.ndarray, *, groups: np.ndarray | None = None, level: float = LEVEL
 ) -> Interval:
-    """Return an interval of constant width: quantiles of the residuals `target` - `out_of_fold`, one for each tail.
+    """Return an interval of constant width from out-of-fold residuals.
 
-    What it promises. Split conformal prediction, with one model and rows that it has not seen, holds a new exchangeable row
-    with a chance of at least `level`, whatever the model and the distribution (Vovk, Gammerman and Shafer 2005; Lei et al.
+    It is made of quantiles of `target` - `out_of_fold`, one for each tail.
+
+    Guarantee. Split conformal prediction, with one model and rows that it has not seen, covers a new exchangeable row with
+    a probability of at least `level`, whatever the model and the distribution (Vovk, Gammerman and Shafer 2005; Lei et al.
     2018). Here the residuals are of the folds' models, and the prediction is of the model fitted on all rows: that is
-    cross-conformal, and nothing is proven of it without a model that hardly changes with the rows it is fitted on. Of CV+,
-    which predicts with the folds' models, 2 * level - 1 and a little less is proven, and about `level` is found (Barber et
+    cross-conformal, with a guarantee only for a model that hardly changes with the rows it is fitted on. For CV+, which
+    predicts with the folds' models, a little less than 2 * level - 1 is proven, and about `level` is observed (Barber et
     al. 2021). The folds' models see fewer rows and err more, so the interval tends to be too wide rather than too narrow.
 
-    All of that is about the average row: where the target is rare, and no prediction comes near it, far fewer are held.
+    The coverage is that of the average row: where the target is rare, and no prediction comes near it, it is far lower.
     Copies of a row count as rows, so the correction for few rows is a little too small; where they are spread over folds (a
     random split), the interval is too narrow by as much as the scores are too high.
 
     Parameters
     ----------
     target, out_of_fold : of shape (rows,), in the target's unit, without NaN; predictions of models that did not see the row.
-    groups : of the same shape. Then a new row is one of a new group, and each group counts the same, however many rows it has.
+    groups : of the same shape. Then a new row is one of a new group, and all groups have the same weight, whatever their size.
     level : between 0 and 1.
 
     Raises
@@ -112,14 +125,14 @@ def fit_quantile(
     groups: np.ndarray | None = None,
     level: float = LEVEL,
 ) -> Interval:
-    """Return an interval of two quantile models, both moved outwards by as much as the training rows ask for.
+    """Return an interval of two quantile models, calibrated out of fold.
 
-    Conformalised quantile regression (Romano, Patterson and Candès 2019): the move is the quantile of how far each row lies
-    outside of what the models say, less than 0 where they say too much. What it promises is what `fit_constant` says.
+    Conformalised quantile regression (Romano, Patterson and Candès 2019): both models are moved outwards by the quantile of
+    each row's distance to their limits, negative inside. The guarantee is that of `fit_constant`.
 
     Parameters
     ----------
-    low, high : of shape (rows,), what models like the `tails` say of the rows of `target` that they did not see.
+    low, high : of shape (rows,), out-of-fold predictions of models like the `tails`.
     tails : the models fitted on all rows.
     groups : as in `fit_constant`.
 
@@ -140,13 +153,16 @@ def fit_quantile(
 
 
 def coverage(target: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> float:
-    """Return the share of `target` between the limits, these included; equal shapes, without NaN."""
+    """Return the share of `target` between the limits, both included, without NaN.
+
+    Shapes are equal.
+    """
     lower, upper = limits
     return float(np.mean((lower <= target) & (target <= upper)))
 
 
 def mean_width(limits: tuple[np.ndarray, np.ndarray]) -> float:
-    """Return how far lower and upper limits are apart on average, in the target's unit."""
+    """Return the mean distance between lower and upper limits in the target's unit."""
     lower, upper = limits
     return float(np.mean(upper - lower))
 
@@ -163,9 +179,9 @@ def interval_score(target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], le
 
 
 def tail_quantiles(residual: np.ndarray, level: float) -> tuple[float, float]:
-    """Return the residuals that cut off (1 - level) / 2 of a new one's distribution on either side.
+    """Return the residuals that cut off (1 - level) / 2 on either side.
 
-    Of n residuals these are the k-th smallest and the k-th largest, k = floor((n + 1) (1 - level) / 2): the finite-sample
+    For n residuals these are the k-th smallest and the k-th largest, k = floor((n + 1) (1 - level) / 2): the finite-sample
     rank of split conformal prediction (Lei et al. 2018, Algorithm 2), as for each tail apart in Romano, Patterson and Candès
     (2019, Theorem 2). With so few rows that k is 0 (fewer than 19 at a level of 0.9) they are the extremes: no finite limits
     reach the level then.
@@ -176,11 +192,12 @@ def tail_quantiles(residual: np.ndarray, level: float) -> tuple[float, float]:
 
 
 def group_quantiles(residual: np.ndarray, groups: np.ndarray, level: float) -> tuple[float, float]:
-    """Return what `tail_quantiles` returns, for a new row of a new group: each of K groups has the weight 1 / (K + 1).
+    """Return `tail_quantiles` for a new row of a new group.
 
-    A group's rows share its weight, and that of the new one is beyond all residuals: hierarchical conformal prediction (Lee,
-    Barber and Willett 2023, Distribution-free inference with hierarchical data; Dunn, Wasserman and Ramdas 2022). Where each
-    row is a group of its own, both are the same. With fewer than 19 groups, at a level of 0.9, they are the extremes.
+    Each of K groups has the weight 1 / (K + 1). A group's rows share its weight, and that of the new one is beyond all
+    residuals: hierarchical conformal prediction (Lee, Barber and Willett 2023, Distribution-free inference with hierarchical
+    data; Dunn, Wasserman and Ramdas 2022). If each row is a group of its own, both are the same. With fewer than 19 groups, at
+    a level of 0.9, they are the extremes.
     """
     _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     new = 1 / (len(sizes) + 1)
@@ -196,19 +213,22 @@ def group_quantiles(residual: np.ndarray, groups: np.ndarray, level: float) -> t
 
 
 def _checked(level: float, *values: np.ndarray) -> list[np.ndarray]:
-    """Return the values as float arrays. Raises ValueError as `fit_constant` says."""
+    """Return the values as float arrays. Raises ValueError as `fit_constant` does."""
     arrays = [np.asarray(value, dtype=float) for value in values]
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1 or arrays[0].ndim != 1 or not arrays[0].size:
         got = " and ".join(str(array.shape) for array in arrays)
-        raise ValueError(f"target and what is said of it must be of the same length, above 0. Got {got} instead.")
+        raise ValueError(f"target and predictions must have the same length, above 0. Got {got} instead.")
     if not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError("target and what is said of it must be finite. Got a value that is not.")
+        raise ValueError("target and predictions must be finite.")
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1. Got {level} instead.")
     return arrays
 
 
 def _rounding(*values: np.ndarray) -> float:
-    """Return how far a limit may lie from the target it was made of: rows on a limit, and grades make many, stay inside."""
+    """Return the rounding error of a limit relative to its target.
+
+    Rows on a limit, which grades make frequent, stay inside.
+    """
     return float(4 * np.finfo(float).eps * max(np.abs(value).max() for value in values))

@@ -202,7 +202,7 @@ def choose_sample(rows: np.ndarray, features: Sequence[Feature]) -> dict[str, Va
     """Return the row nearest to the columns' medians, in standardised distance.
 
     The distance is Euclidean. A real row is plausible, the medians together may not be. Rows without NaN are preferred; else a
-    missing value is None. Of equally near ones the first is taken.
+    missing value is None. The first of equally near ones is taken.
     """
     complete = ~np.isnan(rows).any(axis=1)
     values = rows[complete] if complete.any() else rows

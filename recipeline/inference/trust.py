@@ -18,7 +18,7 @@ _FIX = "Add them to service.trusted_types of the profile if you trust them"
 
 
 class RefusedModel(UnavailableError):
-    """A model that is not read, or not served; its sentence says why."""
+    """A model that is not read, or not served; the sentence has the reason."""
 
 
 def types_to_trust(model: Any, trusted: Collection[str] = ()) -> list[str]:
@@ -61,7 +61,7 @@ def read_model(folder: Path, trusted: Collection[str] = (), *, name: str = "The 
     Parameters
     ----------
     trusted : types that it may be made of besides TRUSTED and those that skops trusts by itself. The list in the folder is not
-        used: whoever can write a model can write its list.
+        used: anyone who can write a model can write its list.
     name : the model's name in error messages.
 
     Raises

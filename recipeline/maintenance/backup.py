@@ -21,7 +21,7 @@ from recipeline.tracking.store import held, store_lock
 
 _DATABASE, _ARTIFACTS = "mlflow.db", "artifacts"
 
-#: What SQLite keeps beside a database file.
+#: Suffixes of a database file and of the files that SQLite keeps beside it.
 _SIDE_FILES = ("", "-journal", "-wal", "-shm")
 
 #: How SQLite says that a disk takes no more.

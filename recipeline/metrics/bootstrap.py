@@ -16,7 +16,7 @@ def resample_sums(values: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
     Rows of `values` are drawn with replacement, as many as there are; statistics that are functions of sums follow from these.
     The memory does not grow with the number of draws times that of rows.
 
-    Of more than MOST_ROWS rows, blocks of equally many are drawn (the last one may be smaller), dealt at random, whatever the
+    With more than MOST_ROWS rows, blocks of equally many are drawn (the last one may be smaller), dealt at random, whatever the
     order of the rows. A sum over blocks of independent rows has the variance of the sum over the rows (Efron and Tibshirani
     1993, ch. 8), and the time no longer grows with their number.
     """

@@ -17,7 +17,7 @@ from recipeline.monitoring.spread import describe_values
 
 PREDICTION = "prediction"
 
-#: Of more rows so many are drawn to be kept as they are, for tests that need rows and not only shares.
+#: At most so many rows are kept as they are, drawn from all, for tests that need rows and not only shares.
 MOST_ROWS = 5_000
 
 

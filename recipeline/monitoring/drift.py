@@ -113,10 +113,10 @@ def compare(
 def _before_new_rows(
     reference: np.ndarray, model: Columns, described: Described, *, has_known: bool
 ) -> tuple[np.ndarray, Described]:
-    """Return the reference's predictions, and their description, that those of new rows are compared with.
+    """Return the reference's predictions that new ones are compared with.
 
-    Where rows that training had are left out, the others are what no training row equals: rare rows, in a table of few levels.
-    Their like in training are rows that no other one equals.
+    Their description is the second value. If known rows are left out, the others are rows that equal no training row: in a
+    table of few levels these are rare ones. They are compared with training rows that equal no other.
     """
     predicted = reference[:, -1]
     if not has_known:

@@ -43,7 +43,7 @@ def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), ru
     """Return the labels in tables with the columns ``request_id`` and `target`.
 
     Where a request had several rows, ``row`` is required: the number of the row in the request, from 0. A label that is empty,
-    or one of the words `na`, is not yet known: its row is ignored. Of several labels for one row, the last one counts.
+    or one of the words `na`, is not yet known: its row is ignored. The last of several labels for one row counts.
 
     Raises
     ------
@@ -54,9 +54,9 @@ def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), ru
         missing = compare_names(table.file.columns, (REQUEST_ID, target), may_have_others=True)
         if missing:
             raise DataError(
-                f"{table.label} must have the columns {REQUEST_ID} and {target}.",
-                got=missing[0].got,
-                fix="A label belongs to a request by the header X-Request-ID of its answer.",
+                f"{table.label} has no column '{missing[0].column}'.",
+                got=missing[0].got or None,
+                fix=f"Name its columns {REQUEST_ID} (the header X-Request-ID of the answer) and {target}.",
             )
         for piece in table.file.pieces():
             if piece.ragged:
@@ -74,9 +74,9 @@ def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), ru
             for place in known.tolist():
                 if not names[place] or not places[place].is_integer():
                     raise DataError(
-                        f"{table.label} must say for every label which row of which request it is for.",
+                        f"{table.label} must have the request and the row of every label.",
                         got=f"the request '{names[place]}' and row {places[place]:g} in row {piece.numbers[place]}",
-                        fix="Correct the row, or leave it out.",
+                        fix="Correct or remove the row.",
                     )
                 labels.values[names[place], int(places[place])] = float(values[place])
     return labels

@@ -44,7 +44,7 @@ OTHERS = frozenset({REQUEST_ID, ROW, "time", PREDICTION, *LIMITS, VERSION, FORMA
 class PredictionLog:
     """The files of the service's log, read as one in the order of time.
 
-    What the model of another version predicted is not taken for this one's. A line that is cut off, as by a full disk, that has
+    Predictions of another version are not used. A line that is cut off, as by a full disk, that has
     values of other types, or a time after `now` (seconds since 1970), is left out and counted in `left_out`. A line delivered
     several times, as by two copies of a file, counts once, and again in `repeated`.
     """

@@ -19,7 +19,7 @@ FORMAT = 1
 #: The keys of a line that tell its format, and which version of the library wrote it.
 FORMAT_KEY, WRITER_KEY = "format", "recipeline"
 
-#: What every line begins with, as JSON without the closing brace.
+#: The beginning of every line, as JSON without the closing brace.
 STAMP = f'{{"{FORMAT_KEY}":{FORMAT},"{WRITER_KEY}":"{__version__}",'.encode()
 
 _VERSION = re.compile(r"\d+(\.\w+)+")

@@ -11,7 +11,7 @@ from typing import Literal
 
 from recipeline.records import LEFT_OUT
 
-#: What is said of a window of rows.
+#: The verdict on a window of rows.
 WindowVerdict = Literal["ok", "warn", "drift", "too small"]
 
 
@@ -19,7 +19,7 @@ WindowVerdict = Literal["ok", "warn", "drift", "too small"]
 class Described:
     """The distribution of values: `counts` by bin, missing ones, and statistics.
 
-    Of numbers: the `edges` of the bins, moments and `quantiles` (0 to 100 %), None where no value is known. Of others: the
+    Numbers have the `edges` of the bins, moments and `quantiles` (0 to 100 %), None where no value is known. Others have the
     `names` of the bins; of categories the bin of each code; of dates whether they have times.
     """
 

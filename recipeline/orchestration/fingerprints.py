@@ -173,7 +173,7 @@ def _library_versions() -> tuple[tuple[str, str], ...]:
 def library_components(modules: Iterable[str] = ()) -> Components:
     """Return the versions of Python and of the libraries that can change results.
 
-    Of Python the minor version; `modules` may belong to further libraries.
+    Python counts by its minor version; `modules` may belong to further libraries.
     """
     versions = {f"library {name}": version for name, version in _library_versions()}
     for package in {module.split(".")[0] for module in modules}:

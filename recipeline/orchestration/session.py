@@ -50,9 +50,9 @@ class Session:
     step: Callable[[str], Step]
     #: Draws the card of a step out of its results, or out of what it failed by.
     draw: Draw
-    #: Who gives the command.
+    #: The user who gives the command.
     actor: Actor
-    #: What the ledger's entries are signed with; empty: they are not.
+    #: The key that signs the ledger's entries; empty: they are not signed.
     ledger_key: str = field(default="", repr=False)
     experiment_name: str = ""
     known_experiment_id: str = ""

@@ -1,7 +1,7 @@
-"""Paired evidence about two recipes, or two fitted models: the gain in R2, how sure it is, and what else got worse.
+"""Paired evidence on two recipes or two fitted models: the gain in R2.
 
-Two questions are asked, and they need different rows. Is one *recipe* better than another? Both are cross-validated on the same
-rows and folds. Is one *fitted model* no worse than another? Both answer rows that neither has seen.
+Two comparisons need different rows. Two *recipes* are cross-validated on the same rows and folds. Two *fitted models*
+predict rows that neither has seen.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ CHALLENGER, CHAMPION = "challenger", "champion"
 
 @dataclass(frozen=True)
 class Answers:
-    """The target and both arms' predictions of the same rows, one column a repeat: shape (rows, repeats).
+    """The target and both arms' predictions of the same rows.
 
-    `folds` holds each row's fold, of the same shape; None where the models were not fitted for the occasion. `left_out` other
-    rows have no answers. `weights` say how much each row counts; None: all count the same.
+    Predictions have shape (rows, repeats). `folds` holds each row's fold, of the same shape; None if the models were not fitted
+    for this comparison. `left_out` is the number of other rows, without predictions. `weights` are those of the rows; None:
+    all weights are equal.
     """
 
     target: np.ndarray
@@ -58,19 +59,19 @@ def cross_validate(
     weights: np.ndarray | None = None,
     advance: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Answers:
-    """Return the out-of-fold predictions of both arms' recipes on the same rows and folds.
+    """Return the out-of-fold predictions of both arms on the same rows and folds.
 
     Rows that are in no fold, over time the earliest, are left out.
 
     Parameters
     ----------
     arms : per arm an estimator, of which an unfitted clone is fitted, and its features, one row for each of `target`.
-    relations : how the rows belong together; folds tear nothing apart.
-    repeats : how often the rows are dealt into folds anew.
+    relations : how rows belong together; related rows share a fold.
+    repeats : the number of divisions into folds.
     seed : of the folds, and of the estimators' own seeds, which differ between arms and repeats: two arms that differ in
         their seeds alone must look like two draws of one recipe, not like one.
-    weights : how much each row counts; None: all count the same.
-    advance : told the arm of each fit, and how many of how many are done.
+    weights : of the rows; None: all weights are equal.
+    advance : called with the arm of each fit, the fits done and their total.
     """
     calls: list[Call] = []
     places: list[tuple[str, int, np.ndarray]] = []
@@ -91,7 +92,7 @@ def cross_validate(
 
 
 def keep_answered(answers: Answers) -> Answers:
-    """Return the answers without the rows that are in no fold, of which `folds` says -1."""
+    """Return the answers without the rows in no fold, for which `folds` is -1."""
     assert answers.folds is not None
     kept = np.min(answers.folds, axis=1) >= 0
     if kept.all():
@@ -103,7 +104,10 @@ def keep_answered(answers: Answers) -> Answers:
 
 
 def reseed(estimator: BaseEstimator, seed: int) -> BaseEstimator:
-    """Return an unfitted clone whose every `random_state`, also of parts, is a seed of its own drawn from `seed`."""
+    """Return an unfitted clone with a new `random_state` in every part.
+
+    The seeds are drawn from `seed`.
+    """
     copy = clone(estimator)
     names = sorted(name for name in copy.get_params(deep=True) if name.rpartition("__")[2] == "random_state")
     seeds = np.random.default_rng(seed).integers(2**31, size=len(names))
@@ -122,17 +126,17 @@ def _fit_and_predict(
 
 
 def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Gain:
-    """Return the gain in R2 of the challenger over the champion, with the lower limit that holds with probability `level`.
+    """Return the gain in R2 of the challenger, with its lower limit at `level`.
 
     The standard error is the larger of two. One is of a bootstrap over distinct rows (Efron and Tibshirani 1993, ch. 6), of
     the squared errors averaged over the repeats. The other, for a cross-validation, is of the folds' gains with the correction
     for overlapping training rows (Nadeau and Bengio 2003, Inference for the Generalization Error, eq. 9; for repeats Bouckaert
     and Frank 2004), because the bootstrap does not see that another sample would have given other models.
 
-    Where the rows are clustered there may be few pieces of evidence: of G of them the bootstrap's standard error is made
-    larger by sqrt(G / (G - 1)), and the limits are those of Student's t with G - 1 degrees of freedom (Cameron and Miller 2015,
-    A Practitioner's Guide to Cluster-Robust Inference, section VI). Of a single one no limit is known: it is NaN. Where rows
-    are pieces of evidence in two ways, the one with the lower limit counts.
+    Clustered rows may be few pieces of evidence: with G of them the bootstrap's standard error is multiplied by
+    sqrt(G / (G - 1)), and the limits are those of Student's t with G - 1 degrees of freedom (Cameron and Miller 2015,
+    A Practitioner's Guide to Cluster-Robust Inference, section VI). With a single one the limit is NaN. If rows are pieces of
+    evidence in two ways, the one with the lower limit counts.
     """
     squared = {arm: (answers.errors(arm) ** 2).mean(axis=1) for arm in answers.predicted}
     target, weights = answers.target, answers.weights

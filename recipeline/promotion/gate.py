@@ -1,7 +1,6 @@
-"""The promotion gate: whether a challenger takes the champion's place. The one place where that is decided.
+"""The promotion gate: the decision whether a challenger replaces the champion.
 
-`choose_rule` decides what can be decided from what the versions are, and says which evidence the rest needs; `judge` decides
-by that evidence.
+`choose_rule` decides from what the versions are, or names the rule that needs evidence; `judge` decides by that evidence.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ Rule = Literal["first", "recipe", "refresh"]
 
 @dataclass(frozen=True)
 class Contender:
-    """A model version as the gate sees it.
+    """The properties of a model version that the gate uses.
 
-    `recipe`, `training_rows` and `environment` are digests: of the settings that the model was made by, of the rows it learned
-    from, and of code and libraries. `withdrawn` says why it was rolled back, where it was.
+    `recipe`, `training_rows` and `environment` are digests: of the model's settings, of its training rows, and of code and
+    libraries. `withdrawn` is the reason of its rollback, if there was one.
     """
 
     version: str
@@ -44,7 +43,10 @@ class Contender:
 
 
 def loses_real_rows(challenger: Contender, champion: Contender | None) -> bool:
-    """Whether a model of synthetic rows would take the place of one of real rows, which no command lets happen."""
+    """Whether a model of synthetic rows would replace one of real rows.
+
+    No command allows that.
+    """
     return champion is not None and challenger.is_synthetic and not champion.is_synthetic
 
 
@@ -61,13 +63,13 @@ def _waiting(reason: str) -> Decision:
 
 
 def choose_rule(challenger: Contender, champion: Contender | None, policy: Policy) -> Decision | Rule:
-    """Return the decision, where none of the two has to be measured; else the rule whose evidence decides.
+    """Return the decision if it needs no measurement; else the rule to measure for.
 
-    In this order: what is in Production already stays (`same-version`); synthetic never replaces real, whatever the policy;
-    the policies `never` and `always` (`forced`); a withdrawn or not validated version is passed by; a model of real rows
+    In this order: the version in Production stays (`same-version`); synthetic never replaces real, whatever the policy;
+    the policies `never` and `always` (`forced`); a withdrawn or not validated version is skipped; a model of real rows
     replaces a synthetic one (`first-real`); a random split never replaces a grouped one; the same recipe on the same rows
-    in the same environment is no news (`unchanged`). Another recipe is held against the champion's on all rows (`recipe`),
-    the same one, fitted anew, on rows that neither model has seen (`refresh`).
+    in the same environment is no change (`unchanged`). Another recipe is compared with the champion's on all rows (`recipe`),
+    the same one, fitted again, on rows that neither model has seen (`refresh`).
     """
     if champion and champion.version == challenger.version:
         return _kept("same-version", f"version {champion.version} is in Production already")
@@ -104,9 +106,9 @@ def choose_rule(challenger: Contender, champion: Contender | None, policy: Polic
 def corrected_level(alpha: float, *, candidates: int, attempt: int) -> float:
     """Return the confidence at which the gain must be above 0.
 
-    The challenger is the best of `candidates`, so the error is divided by their number (Bonferroni). It is the `attempt`-th to
-    be held against this champion, so it is divided by the square of that: over any number of attempts the errors add up to at
-    most pi^2/6 of the first one's.
+    The challenger is the best of `candidates`, so the error is divided by their number (Bonferroni). It is the `attempt`-th
+    compared with this champion, so the error is divided by the square of that: over any number of attempts the errors add up to
+    at most pi^2/6 of the first one's.
     """
     return 1 - alpha / candidates / attempt**2
 
@@ -121,9 +123,10 @@ def judge(
     opponent: str,
     cumulative: Gain | None = None,
 ) -> Decision:
-    """Return the decision by the measured `gain` over the `opponent` (as it is called in a sentence) and the guard rails.
+    """Return the decision by the measured `gain` and the guard rails.
 
-    `cumulative` is a refresh's gain over the last champion that won by its recipe: many losses within the margin add up.
+    `opponent` names the comparison in sentences. `cumulative` is a refresh's gain over the last champion promoted by its
+    recipe: many losses within the margin add up.
     """
     figures = (
         f"R2 {gain.gain:+.4f} against {opponent} on {gain.rows} rows ({_pieces(gain)}), lower limit "
@@ -154,7 +157,7 @@ def _pieces(gain: Gain) -> str:
 
 
 def describe_rail(name: str, value: float | None, limit: float | None) -> str:
-    """Return a guard rail as people read it: a change with its sign, and the limit, where there is one."""
+    """Return a guard rail for display: the signed change, and its limit if any."""
     sign = "" if "latency" in name else "+"  # all others are changes
     figure = "unknown" if value is None else f"{value:{sign}.3g}"
     return f"{name} {figure}" + ("" if limit is None else f" (limit {limit:g})")

@@ -11,7 +11,7 @@ from typing import Literal
 
 from recipeline.records import LEFT_OUT
 
-#: What the first version of all is held against.
+#: The opponent of the very first version.
 MEAN_PREDICTOR = "mean predictor"
 
 
@@ -21,7 +21,7 @@ class Gain:
 
     `lower` is the one-sided confidence limit at `level`, `interval_90` a two-sided one of 90 % for display. `std_error` is
     the larger of `bootstrap_std_error` and, for a cross-validation, `corrected_std_error`. `r2` and `mae` are by arm.
-    `distinct_rows` counts distinct rows, or where the recipe names groups, these: `unit` says which. Over time, `blocks` is the
+    `distinct_rows` counts distinct rows, or groups if the recipe has these; `unit` is their name. Over time, `blocks` is the
     number of blocks in time that the bootstrap draws, and `left_out` that of the earliest rows, which no fold predicts.
     """
 

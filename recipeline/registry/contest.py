@@ -30,7 +30,7 @@ from recipeline.tracking.models import feature_names
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import PREFIX, VersionTags
 
-#: What a rule measures besides the gain, by the name that evidence has it under.
+#: The measurements of a rule besides the gain, by their names in the evidence.
 Details = dict[str, Any]
 
 

@@ -17,7 +17,7 @@ from recipeline.tracking.tags import PREFIX, VersionTags, bare, tags_in
 #: The facts that are tags of a version, besides the run IDs of its lineage and what the gate finds (`gate_*`, `held_against`).
 TAGS = tuple(bare(tag) for tag in tags_in(VersionTags) if tag.writers == "`register`")
 
-#: What makes two versions the same: their identity has the beginning of each of these digests, in this order.
+#: The digests that make two versions the same: their identity has the beginning of each of these digests, in this order.
 DIGESTS = ("recipe_digest", "training_rows", "environment_digest")
 
 #: As many hex digits of each as the identity has.

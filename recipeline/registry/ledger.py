@@ -2,7 +2,7 @@
 
 It is a registered model of its own, ``<model>.ledger``, one version per entry: it lives with the registry, can be read in
 MLflow's interface, and needs only MLflow's client. The order is total: a registry numbers versions atomically, and an
-entry counts only if it names the hash of the entry before it. Of two that were appended at once, each naming the same one,
+entry counts only if it names the hash of the entry before it. If two were appended at once, each naming the same one,
 the first counts; the other is void, and its writer reads again.
 
 It detects accidents. An administrator of the registry can rewrite it from the first entry on, unless the entries are

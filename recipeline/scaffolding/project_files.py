@@ -12,7 +12,7 @@ from recipeline.config.recipe import load_recipe
 from recipeline.scaffolding.recipe_draft import draft_recipe
 from recipeline.scaffolding.template import Files
 
-#: Of the wines alone.
+#: Files of the wines only.
 _WINES = ("custom/red_wine.py", "custom/red_wine.json")
 
 

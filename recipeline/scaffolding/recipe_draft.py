@@ -70,9 +70,7 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
             if column in looks:
                 looks[column].add(values, na)
     if not rows:
-        raise DataError(
-            f"{path.name} must hold rows below its header.", got="a header only", fix="Name a file that holds the table."
-        )
+        raise DataError(f"{path.name} has no rows: header only.", fix="Name a file that holds the table.")
     faults = [look.fault for look in looks.values() if look.fault and (look.is_number or look.name == target or look.type)]
     if not faults and looks[target].found != "number":
         faults = [f"{target}: {looks[target].found}, and the target must be a number"]

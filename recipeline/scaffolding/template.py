@@ -15,11 +15,11 @@ from typing import Literal, NamedTuple
 from recipeline._version import __version__
 from recipeline.errors import UnavailableError, UsageError
 
-#: What of the template was written, by path, and by which version of the library.
+#: The record of the template's written files, by path, and of the library's version.
 RECORD = ".recipeline.json"
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-#: Of a checkout, the files that are the same in every project; a wheel has them in its folder `template`.
+#: The files of a checkout that are the same in every project; a wheel has them in its folder `template`.
 _SHARED = ("MLproject", "Makefile", "conda.yaml", "python_env.yaml", "recipe.yaml", "requirements.txt")
 _SHARED_FOLDERS = ("custom", "profiles", "requirements", "steps")
 _SCRIPTS = ("scripts/help", "scripts/step", "scripts/venv")

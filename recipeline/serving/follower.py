@@ -35,7 +35,7 @@ _LOG = logging.getLogger("service")
 #: missing may be there by then.
 _RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 15.0, 240.0
 
-#: What is told of a failure that nobody expected.
+#: The public message for an unexpected failure.
 _BUG = "an error of the service; its log has it"
 
 

@@ -61,8 +61,8 @@ _SWITCH_SECONDS = 0.0005
 #: prediction leaves none; other requests do.
 _COLLECT_AFTER = (1000, 50, 100)
 
-#: Who sends so slowly that a worker waits longer than this at its end is cut off. With the drain it is within the 30 s that
-#: Kubernetes grants unless it is told otherwise.
+#: A client that sends so slowly that a worker waits longer than this at its end is cut off. With the drain it is within
+#: the 30 s that Kubernetes grants by default.
 _END_SECONDS = 20
 
 
@@ -188,8 +188,8 @@ def _preload(meeting: Path) -> None:
         "sklearn.pipeline",
     ):
         importlib.import_module(module)
-    # What was imported lives as long as the service. Looking through it for garbage would stop a worker for a tenth of a second
-    # now and then, and give each worker a copy of its own.
+    # Imported objects live as long as the service. A collection of garbage among them would now and then stop a worker for a
+    # tenth of a second, and give each worker a copy of its own.
     gc.collect()
     gc.freeze()
 

@@ -23,11 +23,11 @@ from sqlalchemy import Engine
 #: How MLflow's client begins when a server did not answer, or not well.
 NO_ANSWER = "API request to"
 
-#: What a message holds where a server's database, or the registry of an address that is none, is the reason.
+#: Parts of messages whose reason is a server's database, or the registry of an address without one.
 STORE_GONE = ("sqlite3.", "(psycopg", "OperationalError", "Model registry functionality is")
 
-#: What it holds where two processes wrote the same row at once: the names that drivers have for it, what SQLAlchemy says of a
-#: row that is gone, and MLflow of a version whose number was taken three times.
+#: Parts of messages after two processes wrote the same row at once: the drivers' names for it, and the words of SQLAlchemy
+#: for a row that is gone, and of MLflow for a version whose number was taken three times.
 CONFLICT = ("IntegrityError", "UniqueViolation", "row(s); 0 were matched", "Model Version creation error")
 
 #: How a download says, whatever the place, that there is no such file.
@@ -62,7 +62,7 @@ def context_tags(tags: Mapping[str, str]) -> dict[str, str]:
 #: The logger of a traceback for each error of a database, which is raised too.
 DATABASE_LOGGER = "mlflow.store.db.utils"
 
-#: What is asked of a SQLite file that MLflow made, in its own tables.
+#: Queries of a SQLite file that MLflow made, in its own tables.
 COUNT_SCHEMAS = "SELECT COUNT(*) FROM alembic_version"
 COUNT_ROWS = "SELECT (SELECT COUNT(*) FROM experiments) + (SELECT COUNT(*) FROM runs)"
 FORGET_EXPERIMENTS = "DELETE FROM experiments"

@@ -18,7 +18,7 @@ from recipeline.tracking.manifest import place_of
 from recipeline.tracking.runs import TAG_LENGTH, StepRun
 from recipeline.tracking.tags import Tag, bare
 
-#: What MLflow's pages call the rows that a model was fitted to, and those that it was scored on.
+#: The names on MLflow's pages for the rows that a model was fitted to, and those that it was scored on.
 TRAINING, EVALUATION = "training", "evaluation"
 
 # As many hex digits of a sha256 as MLflow takes (36), rounded.

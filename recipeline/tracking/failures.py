@@ -91,7 +91,7 @@ def _unavailable(error: BaseException) -> str | None:
     for cause in causes(error):
         if _is_no_answer(cause) or (isinstance(cause, MlflowException) and _tells_of_no_answer(cause)):
             whole = " ".join(str(getattr(cause, "orig", None) or cause).split())
-            # What MLflow says of a download begins with the address, and with the reason later on.
+            # MLflow's message on a download begins with the address; the reason comes later.
             return whole[max(0, whole.find(NO_ANSWER)) :][:200]
     return None
 

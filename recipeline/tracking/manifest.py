@@ -344,7 +344,7 @@ def _require_answer(error: Exception, tracking_uri: str, place: str = "") -> Non
         or any(word in str(error) for word in NOTHING_THERE)
     )
     if not is_answer:
-        # What MLflow says of a download begins with addresses; the reason is at its end.
+        # MLflow's message on a download begins with addresses; the reason is at its end.
         raise unwritable(tracking_uri, " ".join(scrub(str(error), place).split())[-300:]) from None
 
 

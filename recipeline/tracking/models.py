@@ -26,7 +26,7 @@ from recipeline.inference.trust import TREES, read_model, types_to_trust
 from recipeline.tracking._compat import as_path, log_written, model_location, requirements_known
 from recipeline.tracking.manifest import folder_digests
 
-#: What loading and serving a model needs, besides the packages of its own candidate.
+#: Packages needed to load and serve a model, besides those of its own candidate.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
@@ -50,7 +50,7 @@ def pinned_requirements(packages: Collection[str]) -> list[str]:
 def own_code(packages: Collection[str], root: Path | None = None) -> list[str]:
     """Return the files and folders of those `packages` that are the user's own.
 
-    Whoever loads the model needs them, and cannot install them: they belong to no distribution, or to one that is installed
+    Loading the model needs them, and they cannot be installed: they belong to no distribution, or to one that is installed
     (editable) from within the project's folder `root`. Nothing of Python itself is among them.
     """
     places = [place for name in sorted(packages) for place in _places(name)]

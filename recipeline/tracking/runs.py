@@ -29,7 +29,7 @@ from recipeline.tracking.tags import PREFIX, RunTags
 
 T = TypeVar("T")
 
-#: What every store takes.
+#: The longest values that every store accepts.
 TAG_LENGTH, PARAM_LENGTH = 5000, 6000
 
 

@@ -117,7 +117,7 @@ def open_store(
     with store_errors(uri):
         if uri.startswith(("http://", "https://")):
             # MLflow's own client retries for minutes before it says that a server is down.
-            # Whatever it answers, it is there; who may do what, and whom to trust, is MLflow's client's to know.
+            # Any answer shows that it is reachable; permissions and certificates are left to MLflow's client.
             with suppress(requests.exceptions.SSLError):
                 requests.get(f"{uri.rstrip('/')}/health", timeout=10)
         mlflow.set_tracking_uri(uri)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Self
 
-#: What all tags of this library begin with.
+#: The prefix of all tags of this library.
 PREFIX = "recipeline."
 
 

@@ -89,9 +89,10 @@ TRANSFORMS = {"log1p": (np.log1p, np.expm1), "log": (np.log, np.exp), "sqrt": (n
 
 
 def prepare_target(estimator: BaseEstimator, target: np.ndarray, transform: str | None) -> BaseEstimator:
-    """Return `estimator`, or one that fits a function of the target where the recipe or the estimator asks for it.
+    """Return `estimator`, or one fitted on a transform of the target.
 
-    What it predicts is always of the target itself. `standardise_target` has the estimator's own reasons.
+    The transform is the recipe's or one that the estimator needs (`standardise_target` has its reasons). Predictions are always
+    of the target itself.
     """
     if transform is None:
         return standardise_target(estimator, target)
@@ -213,7 +214,7 @@ def _refusal(estimator: BaseEstimator) -> tuple[str, str, str] | None:
             except ValueError as error:
                 text = " ".join(str(error).split())
                 found = _compat.REFUSAL.fullmatch(text)
-                return (found["param"], f"{found['rule']}.", found["got"]) if found else ("", "must be possible.", f"'{text}'")
+                return (found["param"], f"{found['rule']}.", found["got"]) if found else ("", "must be valid.", f"'{text}'")
     return None
 
 
@@ -229,7 +230,7 @@ def _check_search(recipe: Recipe, search: Search, estimator: BaseEstimator, wher
             try:
                 tried = clone(estimator).set_params(**{key: value})
             except (TypeError, ValueError, AttributeError) as error:
-                raise _fault(recipe, f"{where}.{key}", "must be values that the candidate takes.", f"'{error}'") from None
+                raise _fault(recipe, f"{where}.{key}", "must be values that the candidate accepts.", f"'{error}'") from None
             refusal = _refusal(tried)
             if refusal:
                 raise _fault(recipe, f"{where}.{key}", *refusal[1:])

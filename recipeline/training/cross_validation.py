@@ -1,4 +1,4 @@
-"""The candidates cross-validated on the same folds, and fitted on all training rows."""
+"""Candidates cross-validated on the same folds, and fitted on all training rows."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ ALL_ROWS = -1
 
 @dataclass(frozen=True)
 class Fit:
-    """One fit: on the rows of a fold, with `predictions` of the others, or on all rows, with the `model`.
+    """One fit: on a fold, with `predictions` of its other rows, or on all rows.
 
-    `search` is None for a candidate without one.
+    A fit on all rows has the `model`. `search` is None for a candidate without one.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Result:
     `fold_scores` is R2 per fold; `out_of_fold` the prediction of each training row by the fold that did not see it, in the
     target's unit (NaN where it is in no fold, as the earliest over time), all of them in `predict_seconds`; `model` is fitted
     on all training rows in `fit_seconds`; `found` are the searched parameters, the best of `settings_tried`; `cut_searches`
-    says how many of its searches ran out of time.
+    is the number of its searches that ran out of time.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Result:
 
     @property
     def warning(self) -> str:
-        """Say where the result may be another one on another machine; empty where it may not."""
+        """Return a warning that results may differ on another machine, or ""."""
         if not self.cut_searches:
             return ""
         return (
@@ -79,13 +79,19 @@ class Result:
 
     @property
     def note(self) -> str:
-        """Say how many rows have no out-of-fold prediction: over time the earliest; empty where all have one."""
+        """Return a note of the number of rows without an out-of-fold prediction, or "".
+
+        Over time these are the earliest.
+        """
         early = int(np.isnan(self.out_of_fold).sum())
         return f"the {early} earliest rows have no out-of-fold prediction: no fold is fitted to older ones" if early else ""
 
     @property
     def cv_std(self) -> float:
-        """The standard deviation of R2 over the folds (divided by n, as `cross_val_score(...).std()`)."""
+        """The standard deviation of R2 over the folds.
+
+        It is divided by n, as `cross_val_score(...).std()`.
+        """
         return float(np.std(self.fold_scores))
 
 
@@ -97,10 +103,10 @@ def count_fits(recipe: Recipe, names: Iterable[str]) -> int:
 def compare_candidates(
     recipe: Recipe, names: Iterable[str], train: pd.DataFrame, method: str, workers: Workers
 ) -> Iterator[tuple[str, list[Result]]]:
-    """Yield after each fit what was fitted, and the Results of the candidates that are complete with it.
+    """Yield the name of each fit, with the Results that it completes.
 
-    Every candidate sees the same folds (of the split `method`). A mean of candidates is made of their fits. Training rows with
-    NaN are passed on: an estimator that takes none refuses them.
+    All candidates have the same folds (of the split `method`). A mean of candidates is made of their fits. Training rows with
+    NaN are passed on: an estimator that accepts none refuses them.
 
     Raises
     ------
@@ -153,7 +159,10 @@ def _fit(
     weights: np.ndarray | None,
     unseen: pd.DataFrame,
 ) -> Fit:
-    """Fit one candidate in a worker process: predict `unseen`, or return the model where the fit is on all rows."""
+    """Fit one candidate in a worker process: predict `unseen`, or return the model.
+
+    The model is returned for a fit on all rows.
+    """
     search = recipe.candidates[name].search
     start = time.perf_counter()
     try:
@@ -162,9 +171,9 @@ def _fit(
         model = fit_weighted(prepare_target(drawn, target, recipe.predicted.transform), features, target, weights)
     # Scikit-learn's words for parameters or rows that an estimator refuses.
     except (ValueError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
         raise UsageError(
-            f"{recipe.at(f'candidates.{name}')} must be a model that can be fitted to the training rows.",
-            got=f"'{' '.join(str(error).split())}'",
+            f"{recipe.at(f'candidates.{name}')} cannot be fitted to the training rows: {reason}.",
             fix=f"Correct it in {recipe.path}.",
         ) from None
     seconds = time.perf_counter() - start

@@ -44,7 +44,10 @@ class Quantiles:
     out_of_fold: tuple[np.ndarray, np.ndarray]
 
     def take(self, rows: np.ndarray) -> Quantiles:
-        """Return the same models, with what is said of some training rows only, by place or mask."""
+        """Return the same models with the predictions of some training rows.
+
+        `rows` are positions or a mask.
+        """
         low, high = self.out_of_fold
         return Quantiles(self.models, (low[rows], high[rows]))
 

@@ -21,7 +21,7 @@ _ROWS = 60
 #: So many columns with missing values are named.
 _NAMED = 5
 
-#: What decides how long a fit takes, and not what the model is made of.
+#: Parameters that decide the duration of a fit, and not the parts of the model.
 _ROUNDS = ("n_estimators", "max_iter")
 
 
@@ -46,8 +46,8 @@ def check_candidates(recipe: Recipe, names: Sequence[str], trusted: Collection[s
 def find_faults(recipe: Recipe, names: Sequence[str], trusted: Collection[str]) -> list[UsageError]:
     """Return a fault of each of the candidates `names` that has one.
 
-    That is an import path, a parameter or a value that is wrong, an estimator that takes no missing values where a feature
-    may have some, or no weights where the recipe has some, or a model of a type that no command loads.
+    That is an import path, a parameter or a value that is wrong, an estimator that accepts no missing values although a
+    feature may have some, or no weights although the recipe has some, or a model of a type that no command loads.
     """
     faults: dict[str, UsageError] = {}
     for name in dict.fromkeys((*names, *components_of(recipe, names))):
@@ -89,8 +89,8 @@ def check_missing(recipe: Recipe, name: str, estimator: BaseEstimator) -> None:
     if not takes(nullable) and takes(()):
         named = [column for column in nullable if not takes([column])][:_NAMED] or nullable[:_NAMED]
         raise UsageError(
-            f"{recipe.at(f'candidates.{name}')} takes no missing values, and {', '.join(named)} may have some (nullable).",
-            fix="Begin its preprocess with sklearn.impute.SimpleImputer, or choose an estimator that takes them.",
+            f"{recipe.at(f'candidates.{name}')} accepts no missing values, and {', '.join(named)} may have some (nullable).",
+            fix="Begin its preprocess with sklearn.impute.SimpleImputer, or choose an estimator that accepts them.",
         )
 
 

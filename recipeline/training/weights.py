@@ -1,4 +1,4 @@
-"""Fits in which some rows count more than others, and estimators that take no weights."""
+"""Fits with weights of rows, and the estimators that accept none."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from recipeline.errors import UsageError
 
 
 def fit_weighted(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, weights: np.ndarray | None) -> BaseEstimator:
-    """Return `model`, fitted; with `weights`, of shape (rows,) and above 0, each row counts as much as its own.
+    """Return `model`, fitted with `weights` of the rows, of shape (rows,) and above 0.
 
-    They are divided by their mean: in another unit they make the same model, also where an estimator sets them against a
-    penalty. In a Pipeline the last step has them, in a mean of models each member.
+    They are divided by their mean: in another unit they make the same model, also where an estimator weighs them against a
+    penalty. In a Pipeline they go to the last step, in a mean of models to each member.
     """
     if weights is None:
         return model.fit(features, target)
@@ -41,7 +41,10 @@ def _as_parameter(model: BaseEstimator, weights: np.ndarray) -> dict[str, np.nda
 
 
 def takes_weights(model: Any) -> bool:
-    """Whether `fit` of an estimator, of the last step of a Pipeline, or of all members of a mean, takes weights of rows."""
+    """Whether `fit` accepts weights of rows.
+
+    In a Pipeline the last step decides; in a mean all members must accept them.
+    """
     if isinstance(model, Pipeline):
         return takes_weights(model.steps[-1][1])
     if isinstance(model, TransformedTargetRegressor):
@@ -52,10 +55,10 @@ def takes_weights(model: Any) -> bool:
 
 
 def check_weights(recipe: Recipe, name: str, estimator: BaseEstimator) -> None:
-    """Raise UsageError where the recipe has a column of weights and the candidate takes none."""
+    """Raise UsageError if the recipe has weights and the candidate accepts none."""
     if recipe.weight is not None and not takes_weights(estimator):
         raise UsageError(
-            f"{recipe.at(f'candidates.{name}')} must take weights of rows: columns.{recipe.weight}.role is weight.",
-            got=f"'{recipe.candidates[name].estimator}', which takes none",
-            fix="Take another estimator, or let the column have another role.",
+            f"{recipe.at(f'candidates.{name}')} must accept weights of rows: columns.{recipe.weight}.role is weight.",
+            got=f"'{recipe.candidates[name].estimator}', which does not",
+            fix="Choose another estimator, or give the column another role.",
         )

@@ -73,14 +73,15 @@ def test_there_are_few_lines_of_many_columns_in_the_order_of_rows() -> None:
     ("found", "got"),
     [
         ("PH", "'PH', in other letter case"),
-        ("p\u200bH", "'p\\u200bH', with characters that nobody sees"),
+        ("p\u200bH", "'p\\u200bH', with invisible characters"),
         ("p_H", "'p_H', with other marks between its words"),
-        ("acid", "no column 'pH'"),
+        ("acid", ""),
     ],
 )
 def test_a_column_that_is_missing_is_looked_for_under_another_name(found: str, got: str) -> None:
     missing, other = compare_names([found], ["pH"])
     assert (missing.column, missing.got) == ("pH", got)
+    assert missing.line == "pH: the column is missing." + (f" Got {got} instead." if got else "")
     assert other.partner == ("pH" if found != "acid" else "")
     assert compare_names([found, "pH"], ["pH"], may_have_others=True) == []
 

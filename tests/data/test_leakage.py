@@ -94,6 +94,6 @@ def test_a_group_larger_than_a_fold_and_a_share_that_is_far_off_are_warned_of(wi
     assert find_warnings(train, test, recipe, "grouped") == []
     crowded = pd.concat([train, *[train.head(1)] * 500])
     share, group = find_warnings(crowded, test, recipe, "grouped")
-    assert "where split.test_size asks for 20%" in share
+    assert "where split.test_size is 20%" in share
     assert "The largest group of equal rows has 50" in group
     assert len(find_warnings(crowded, test, recipe, "random")) == 1

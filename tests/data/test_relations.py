@@ -173,7 +173,7 @@ def test_rows_of_one_instant_have_no_blocks() -> None:
     ("recipe", "words"),
     [
         (series_recipe(time="moment", embargo=1e6), "at least 4 different values of 'moment' to train on"),
-        (series_recipe(time="moment", embargo=60), "Fold 0 of the cross-validation must have rows to learn from"),
+        (series_recipe(time="moment", embargo=60), "Fold 0 of the cross-validation has no training rows"),
         (panel_recipe(time="year"), "at least 4 different values of 'year'.*Got 2 and"),
     ],
     ids=["nothing left", "no fold", "few years"],

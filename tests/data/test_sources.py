@@ -157,7 +157,7 @@ def test_a_path_is_relative_to_the_folder(tmp_path: Path, recipe: Recipe) -> Non
     assert (source.kind, source.origin, content_of(source)) == ("file", str(tmp_path / "sub" / "a.csv"), WINES)
 
 
-@pytest.mark.parametrize(("data", "words"), [("none.csv", "does not exist"), ("", "must have CSV or Parquet files in it")])
+@pytest.mark.parametrize(("data", "words"), [("none.csv", "does not exist"), ("", "No CSV or Parquet files in the folder")])
 def test_a_missing_file_and_an_empty_folder_are_data_errors(tmp_path: Path, recipe: Recipe, data: str, words: str) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -187,7 +187,7 @@ def test_a_file_that_changes_between_its_digest_and_its_rows_is_refused(tmp_path
     assert source.sha256 == hashlib.sha256(WINES).hexdigest()
     source.require_unchanged()
     (tmp_path / "a.csv").write_bytes(WINES + b"1;2\n")
-    with pytest.raises(DataError, match="must not change while it is read"):
+    with pytest.raises(DataError, match="was changed while it was read"):
         source.require_unchanged()
 
 

@@ -63,7 +63,7 @@ def test_every_value_is_the_text_that_reads_as_it(tmp_path: Path) -> None:
 
 
 def test_what_a_query_changes_is_not_kept(database: Path) -> None:
-    with pytest.raises(UsageError, match="answers with rows"):
+    with pytest.raises(UsageError, match="returns no rows"):
         fetch(database, "delete from wines")
     assert fetch(database, "select count(*) from wines") == "count(*)\n400\n"
 
@@ -90,5 +90,5 @@ def test_a_password_is_shown_nowhere(tmp_path: Path) -> None:
 
 
 def test_a_query_that_is_asked_for_must_be_stated(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"data=sql needs data\.sql"):
+    with pytest.raises(UsageError, match=r"No data\.sql in the recipe or profile for data=sql"):
         read_source("sql", as_recipe(small_recipe()), folder=tmp_path, cache=tmp_path)

@@ -33,10 +33,13 @@ def test_without_a_row_a_label_is_of_the_requests_first_and_the_last_of_several_
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("request_id,grade\na,4\n", "must have the columns request_id and quality. Got no column 'quality'"),
+        ("request_id,grade\na,4\n", "has no column 'quality'. Name its columns request_id"),
         ("request_id,quality\na,good\n", "must hold a number for every label. Got 'good' in row 1"),
-        ("request_id,row,quality\na,1.5,4\n", "which row of which request it is for. Got the request 'a' and row 1.5 in row 1"),
-        ("request_id,quality\n,4\n", "which row of which request it is for. Got the request '' and row 0 in row 1"),
+        (
+            "request_id,row,quality\na,1.5,4\n",
+            "must have the request and the row of every label. Got the request 'a' and row 1.5 in row 1",
+        ),
+        ("request_id,quality\n,4\n", "must have the request and the row of every label. Got the request '' and row 0 in row 1"),
         ("request_id,quality\na,4\nb,5,6\n", "each line must have 2 fields. Got 3 in row 2"),
     ],
 )

@@ -57,7 +57,7 @@ BAD: dict[str, tuple[Callable[[pd.DataFrame], bytes], list[str]]] = {
     "empty file": (lambda _: b"", ["empty file"]),
     "header only": (lambda rows: csv(rows.head(0)), ["header only"]),
     "wrong separator": (lambda rows: csv(rows, sep="&"), ["separated by semicolon, comma, tab, bar"]),
-    "missing column": (lambda rows: csv(rows.drop(columns="pH")), ["pH: the column must be there"]),
+    "missing column": (lambda rows: csv(rows.drop(columns="pH")), ["pH: the column is missing"]),
     "extra column": (lambda rows: csv(rows.assign(colour="red")), ["colour: only the recipe's columns"]),
     "text in a number": (lambda rows: changed(rows, "pH", "acid"), ["row 5, pH: must be a number. Got 'acid' instead."]),
     "NaN": (lambda rows: changed(rows, "pH", None), ["row 5, pH: must not be missing"]),
@@ -152,7 +152,7 @@ def test_without_a_connection_auto_takes_the_synthetic_sample_and_says_so(projec
     outcome = project.ok("ingest", data="auto")
     assert "No connection to 127.0.0.1:9 (the connection was refused): these are SYNTHETIC rows" in outcome.stderr
     assert project.tags(outcome.run_id)["recipeline.data_source"] == "synthetic"
-    expect(project.run("ingest", data="uci"), 6, "no connection")
+    expect(project.run("ingest", data="uci"), 6, "No connection")
 
 
 def test_a_good_download_is_used_and_tagged_with_its_name(project: Project, wines: pd.DataFrame) -> None:

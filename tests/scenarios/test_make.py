@@ -247,7 +247,8 @@ def test_where_no_python_will_do_setup_says_so(machine: Setup) -> None:
     ],
 )
 def test_a_word_that_is_no_target_names_the_nearest(word: str, guess: str) -> None:
-    done = subprocess.run(["make", word], cwd=ROOT, capture_output=True, text=True, check=False)
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(["make", word], cwd=ROOT, capture_output=True, text=True, check=False, env=alone)
     assert (done.returncode, done.stdout) == (2, "")
     said = f" Did you mean '{guess}'?" if guess else ""
     assert done.stderr.startswith(f"make: No such target '{word}'.{said} See `make` for all of them.\n")

@@ -155,7 +155,7 @@ def test_values_beyond_the_training_rows_are_predicted_with_a_warning(
 BAD: dict[str, tuple[Callable[[pd.DataFrame], bytes], list[str]]] = {
     "empty file": (lambda _: b"", ["empty file"]),
     "header only": (lambda rows: csv(rows.head(0)), ["header only"]),
-    "missing column": (lambda rows: csv(rows.drop(columns="pH")), ["none of the name 'pH'"]),
+    "missing column": (lambda rows: csv(rows.drop(columns="pH")), ["lacks a column of the model: 'pH'"]),
     "text in a number": (lambda rows: changed(rows, "pH", "acid"), ["row 5, pH: must be a number. Got 'acid' instead."]),
     "NaN": (lambda rows: changed(rows, "pH", None), ["row 5, pH: must not be missing"]),
     "infinity": (lambda rows: changed(rows, "pH", "inf"), ["row 5, pH: must be finite"]),

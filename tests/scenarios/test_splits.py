@@ -161,7 +161,7 @@ def test_weights_and_a_function_of_the_target_go_from_the_table_to_the_gate_and_
     project.use(content)
     refused = project.run("train")
     assert refused.exit_code == 2
-    assert "'candidates.Nearest' must take weights of rows" in refused.stderr
+    assert "'candidates.Nearest' must accept weights of rows" in refused.stderr
     del content["candidates"]["Nearest"]
     project.recipe_path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     project.ok("main")

@@ -133,7 +133,7 @@ def test_what_an_estimator_refuses_is_a_usage_error(wines: pd.DataFrame, spec: d
 def test_a_value_that_only_the_fit_can_refuse_names_its_candidate(wines: pd.DataFrame, n_jobs: int) -> None:
     more_than_there_are = {"estimator": "sklearn.decomposition.PCA", "params": {"n_components": 50}}
     bad = {"alias": "bad", "estimator": "sklearn.linear_model.Ridge", "preprocess": [more_than_there_are]}
-    with pytest.raises(UsageError, match=r"recipe\.yaml: 'candidates\.Bad' must be.*n_components=50") as error:
+    with pytest.raises(UsageError, match=r"recipe\.yaml: 'candidates\.Bad' cannot be fitted.*n_components=50") as error:
         compare(with_candidates(Bad=bad), wines, n_jobs=n_jobs)
     assert error.value.exit_code == 2
     assert "\n" not in error.value.sentence

@@ -82,7 +82,7 @@ def test_an_estimator_that_takes_no_missing_values_is_refused_with_the_columns_t
         Mean={"alias": "d", "members": ["Plain", "Boosted"]},
     )
     (fault,) = find_faults(recipe, list(recipe.candidates), ())
-    assert "'candidates.Plain' takes no missing values, and pH, alcohol may have some (nullable)." in fault.sentence
+    assert "'candidates.Plain' accepts no missing values, and pH, alcohol may have some (nullable)." in fault.sentence
     assert "SimpleImputer" in fault.sentence
 
 

@@ -135,7 +135,7 @@ def test_a_candidate_that_takes_no_weights_is_refused_by_name_and_only_where_the
     content = weighted_content()
     content["candidates"] = {"Near": {"alias": "knn", "estimator": "sklearn.neighbors.KNeighborsRegressor"}}
     recipe = as_recipe(content)
-    with pytest.raises(UsageError, match=r"'candidates.Near' must take weights of rows: columns.exposure.role is weight"):
+    with pytest.raises(UsageError, match=r"'candidates.Near' must accept weights of rows: columns.exposure.role is weight"):
         check_weights(recipe, "Near", build_candidate(recipe, "Near"))
     content["columns"]["exposure"]["role"] = "ignore"
     recipe = as_recipe(content)

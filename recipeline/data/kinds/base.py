@@ -63,7 +63,7 @@ class Values:
 class Kind(ABC):
     """A column kind."""
 
-    #: What the values of a column are called in sentences.
+    #: The name of a column's values in sentences.
     noun: str
     #: The rule that a field of another kind breaks.
     rule: str
@@ -118,7 +118,7 @@ class Kind(ABC):
     def broken(self, values: Values, rules: Rules) -> Iterator[tuple[str, np.ndarray]]:
         """Yield each rule of a column with a mask of the rows that break it.
 
-        Of several rules of one row, the first names the fault.
+        The first of several broken rules of a row names the fault.
         """
         if not rules.nullable:
             yield "must not be missing", values.missing

@@ -1,1 +1,1 @@
-"""Files of rows: what their bytes are, what a header is, and the pieces that they are read in."""
+"""Readers of files of rows: formats, headers, and pieces of rows."""

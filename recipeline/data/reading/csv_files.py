@@ -1,4 +1,7 @@
-"""A CSV of any size, read in pieces: every value is the text it is, and lines that are no rows are apart."""
+"""A CSV of any size, read in pieces.
+
+Values are unchanged text; lines that are not rows are kept apart.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +38,12 @@ _NOT_UTF8_WORDS, _LONG_ROW_WORDS = "UTF8", "straddling"
 
 @contextmanager
 def as_data_error(label: str, encoding: str) -> Iterator[None]:
-    """Turn what pyarrow and the decompressors raise about a broken file into a DataError."""
+    """Turn errors of pyarrow and decompressors on a broken file into DataError."""
     try:
         yield
     except NulError:
         raise DataError(
-            f"{label} must be text.",
-            got="a NUL byte in it",
+            f"{label} is not text: it has a NUL byte.",
             fix="Write it again; if it is UTF-16 without a mark, state data.encoding: utf-16-le in the recipe.",
         ) from None
     except UnicodeDecodeError as error:
@@ -88,15 +90,16 @@ class CsvFile:
         self.layout = Layout(header.text, header.separator, pa.schema([(name, pa.string()) for name in self.columns]))
 
     def _start(self) -> bytes:
-        """Return the beginning of the text: the header and the first row at least, up to the end of a line or of the text."""
+        """Return the beginning of the text: at least the header and the first row.
+
+        It ends with a line or with the text.
+        """
         start = b""
         with decompressed(self._path) as stream:
             text = Text(stream, self._format.encoding)
             refuse_other(text.beginning, self._label)
             if text.beginning.startswith(PARQUET_MAGIC):
-                raise DataError(
-                    f"{self._label} must not be a Parquet file within another compression.", got="one", fix="Unpack it."
-                )
+                raise DataError(f"{self._label} is a Parquet file within another compression.", fix="Unpack it.")
             while more := text.read(1 << 16):
                 start += more
                 if len(start) > _LONGEST_HEADER or sum(map(bool, start.replace(b"\r", b"\n").split(b"\n"))) > _FIRST_LINES:
@@ -124,7 +127,10 @@ class CsvFile:
             yield Piece(none, np.zeros(0, dtype=np.int64), tuple(ragged[handed_on:]))
 
     def _piece(self, batch: pa.RecordBatch, numbers: np.ndarray, ragged: list[Ragged]) -> Piece:
-        """Return a batch as a piece, without the lines that have as many fields as they must and are no rows all the same."""
+        """Return a batch as a piece, with the lines that are not rows kept apart.
+
+        These have the right number of fields (see `_find_odd`).
+        """
         odd = self._find_odd(batch)
         rows = batch.select(range(len(self.columns)))
         if len(odd):
@@ -138,7 +144,10 @@ class CsvFile:
         return Piece(rows, numbers, tuple(ragged))
 
     def _find_odd(self, batch: pa.RecordBatch) -> np.ndarray:
-        """Return the places of lines without a value, of the header again, and of those with fields behind the columns."""
+        """Return the positions of lines that are not rows.
+
+        They have no value, repeat the header, or have fields behind the columns.
+        """
         if not batch.num_rows:
             return np.zeros(0, dtype=np.int64)
         again = [[name] for name in self.columns]
@@ -152,7 +161,10 @@ class CsvFile:
         return np.array(sorted(odd), dtype=np.int64)
 
     def _read(self, stream: Any, ragged: list[Ragged]) -> Iterator[pa.RecordBatch]:
-        """Yield the rows that have as many fields as they must; the others are added to `ragged`, in order."""
+        """Yield the rows with the right number of fields.
+
+        The others are added to `ragged`, in order.
+        """
 
         def set_aside(row: Any) -> str:
             fields = next(csv.reader(io.StringIO(row.text), delimiter=self.layout.separator), [])
@@ -189,7 +201,10 @@ class CsvFile:
 
 
 def _find_rows(batch: pa.RecordBatch, values: Sequence[Sequence[str]]) -> np.ndarray:
-    """Return the places of rows whose first columns hold these values, spaces around them aside."""
+    """Return the positions of rows whose first columns hold these values.
+
+    Spaces around them are ignored.
+    """
     places = np.arange(batch.num_rows)
     for column, wanted in zip(batch.columns, values, strict=False):
         fields = column if len(places) == batch.num_rows else column.take(pa.array(places))
@@ -200,16 +215,19 @@ def _find_rows(batch: pa.RecordBatch, values: Sequence[Sequence[str]]) -> np.nda
     return places
 
 
-#: What is before the header, the header, the first row, and one more, as the last one may not be whole.
+#: The line before the header, the header, the first row, and one more, as the last one may not be whole.
 _FIRST_LINES = 4
 
 
 def _separators(format: Format) -> str:
-    return f"'{format.separator}' as the recipe says" if format.separator else ", ".join(SEPARATORS.values())
+    return f"'{format.separator}', the separator of the recipe" if format.separator else ", ".join(SEPARATORS.values())
 
 
 class _Behind:
-    """A stream behind its first bytes, with a mark of UTF-8 before it, which pyarrow takes off: one of the first row stays."""
+    """The rest of a stream behind its first bytes, after an added UTF-8 mark.
+
+    Pyarrow removes one mark: a mark in the first row remains.
+    """
 
     def __init__(self, text: Text, count: int) -> None:
         self._text, self._left, self._mark, self.closed = text, count, codecs.BOM_UTF8, False

@@ -1,4 +1,7 @@
-"""What the bytes of a file are: compressed how, text in which encoding, or no table at all (Excel, zip, PDF, HTML)."""
+"""The format of a file by its bytes: compression, encoding, or not a table.
+
+Files that are not tables are those of Excel, zip, PDF, HTML and the like.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ _EXCEL = "Save the sheet as CSV (UTF-8), or as Parquet."
 
 _UNPACK = "Unpack it, and name the table in it."
 
-#: What people take for a table, by its first bytes: its name, and what to do.
+#: Files that are mistaken for tables, by first bytes: the name of the kind, and the fix.
 _OTHERS = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel file (.xls)", _EXCEL),
     (b"%PDF-", "a PDF file", "Get the table as CSV or Parquet."),
@@ -49,20 +52,23 @@ _PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<body")
 
 
 class HasFormat(Protocol):
-    """What says how a CSV is written: the recipe's `data`."""
+    """The settings of a CSV's format: the recipe's `data`."""
 
     @property
     def encoding(self) -> str:
-        """Its encoding where no mark of its own says one."""
+        """The encoding of a file without a mark of its own."""
 
     @property
     def separator(self) -> str:
-        """What separates its fields; empty: it is found out."""
+        """The separator of fields; empty: it is detected."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """How a CSV is written where it does not say so itself: its encoding, and its separator (empty: it is found out)."""
+    """The format of a CSV that does not state its own: encoding and separator.
+
+    An empty separator is detected.
+    """
 
     encoding: str = "utf-8"
     separator: str = ""
@@ -77,7 +83,10 @@ PLAIN = Format()
 
 
 def refuse_other(start: bytes, label: str) -> None:
-    """Raise DataError where a file that begins with `start` is of a kind that is no table, by the name of that kind."""
+    """Raise DataError if a file that begins with `start` is not a table.
+
+    The error has the name of its kind.
+    """
     found = _name_other(start)
     if found:
         raise DataError(f"{label} must be a CSV or Parquet file.", got=found[0], fix=found[1])
@@ -98,15 +107,15 @@ def _name_other(start: bytes) -> tuple[str, str] | None:
 
 
 def detect_encoding(start: bytes, stated: str = "utf-8") -> str:
-    """Return the encoding that a text's mark says; without one, that which is `stated`."""
+    """Return the encoding of a text's mark; without a mark, the `stated` one."""
     return next((name for mark, name in _MARKS if start.startswith(mark)), stated)
 
 
 def not_encoded(label: str, encoding: str) -> DataError:
-    """Return what is raised of bytes that are no text of the encoding."""
+    """Return the error for bytes that are not text of the encoding."""
     if codecs.lookup(encoding).name != "utf-8":
         return DataError(
-            f"{label} must be a CSV in {encoding}, as the recipe or its own mark says.",
+            f"{label} must be a CSV in {encoding}, the encoding of its mark or of the recipe.",
             got="bytes that are not",
             fix="Correct data.encoding in the recipe, or save it as UTF-8.",
         )
@@ -118,19 +127,19 @@ def not_encoded(label: str, encoding: str) -> DataError:
 
 
 def compression_of(path: Path) -> str | None:
-    """Return how a file is compressed, by its first bytes; None where it is not."""
+    """Return the compression of a file by its first bytes; None without one."""
     with path.open("rb") as file:
         return compression_in(file.read(6))
 
 
 def compression_in(start: bytes) -> str | None:
-    """Return how bytes that begin so are compressed; None where they are not."""
+    """Return the compression of bytes that begin so; None without one."""
     return next((kind for kind, magic in COMPRESSIONS.items() if start.startswith(magic)), None)
 
 
 @contextmanager
 def decompressed(path: Path) -> Iterator[Any]:
-    """Give the bytes of a file as a stream, decompressed where they are compressed."""
+    """Yield the bytes of a file as a stream, decompressed if necessary."""
     kind = compression_of(path)
     if kind == "xz":
         with lzma.open(path) as unpacked:
@@ -145,7 +154,12 @@ class NulError(ValueError):
 
 
 class Text:
-    """The text of a CSV as a stream of UTF-8, without marks at its beginning; a NUL byte in it raises NulError."""
+    """The text of a CSV as a stream of UTF-8, without marks at its beginning.
+
+    Raises
+    ------
+    NulError : it has a NUL byte.
+    """
 
     def __init__(self, stream: Any, stated: str) -> None:
         self.beginning = stream.read(START_BYTES)

@@ -1,8 +1,8 @@
-"""The rules of a CSV's lines, for files and for bodies alike: what its header is, and which lines are no rows.
+"""The rules of a CSV's lines: its header, and lines that are not rows.
 
-A line ends with LF, CRLF or CR. Lines before the header that are empty are left aside, and so is Excel's ``sep=;``, which says
-what separates. Fields that a line has beyond the header, all of them empty, are separators at its end and no fields, where the
-first row has them.
+They are the same for files and for bodies of requests. A line ends with LF, CRLF or CR. Empty lines before the header are
+skipped, and so is Excel's ``sep=;``, which states the separator. Empty fields that a line has beyond the header are
+separators at its end and no fields, if the first row has them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SHOWN = 80
 
 
 class HeaderError(Exception):
-    """The header is none: what was got instead, and what to do."""
+    """The first line is not a header: the line found, and the fix."""
 
     def __init__(self, got: str, fix: str) -> None:
         self.got, self.fix = got, fix
@@ -55,10 +55,10 @@ class Header:
 
 
 def detect_separator(header: str, columns: Sequence[str]) -> str | None:
-    """Return the separator that splits `header` into the most of `columns`; None where none finds as many as two.
+    """Return the separator that splits `header` into the most of `columns`.
 
-    Where there are fewer, names count too that differ in case or in characters that nobody sees. Where no columns are known, it
-    is the separator that splits the header into the most.
+    None if no separator finds two of them. If fewer are found, names also count that differ in case or in invisible characters.
+    Without known columns it is the separator that splits the header into the most fields.
     """
 
     if not columns:
@@ -77,30 +77,30 @@ def detect_separator(header: str, columns: Sequence[str]) -> str | None:
 
 
 def plain_name(name: str) -> str:
-    """Return a name in lower case, without spaces around it and characters that nobody sees."""
+    """Return a name in lower case, without outer spaces and invisible characters."""
     if not name.isascii() or not name.isprintable():
         name = "".join(" " if char.isspace() else char for char in name if char.isspace() or not is_unseen(char))
     return name.strip().casefold()
 
 
 def require_distinct(names: Sequence[str], origin: str) -> None:
-    """Raise DataError where two columns of the table `origin` have one name."""
+    """Raise DataError if two columns of the table `origin` have the same name."""
     twice = [name for i, name in enumerate(names) if name in names[:i]]
     if twice:
         raise DataError(f"{origin} must name each column once.", got=f"'{twice[0]}' twice", fix="Rename one of them.")
 
 
 def read_header(text: str, columns: Sequence[str], separator: str = "", *, default: str = "") -> Header | None:
-    """Return the header of a CSV that begins with `text`; None where there are empty lines only.
+    """Return the header of a CSV that begins with `text`; None if all lines are empty.
 
     Parameters
     ----------
-    columns : names that it is expected to hold, which decide what separates it.
-    separator : what separates it for sure; empty: it is found out, and `default` where it cannot be.
+    columns : its expected names, which determine the separator.
+    separator : the stated separator; empty: it is detected, and `default` if it cannot be.
 
     Raises
     ------
-    HeaderError : nothing separates it into the columns, or it is a comment.
+    HeaderError : no separator splits it into the columns, or it is a comment.
     """
     lines = _lines(text)
     line, end = next(lines, ("", 0))
@@ -111,7 +111,7 @@ def read_header(text: str, columns: Sequence[str], separator: str = "", *, defau
         return None
     found = separator or detect_separator(line, columns)
     if line.lstrip().startswith("#") and not _is_header(line, text[end : end + _LONGEST_ROW], columns, found):
-        raise HeaderError(f"the comment '{line.strip()[:_SHOWN]}'", "Take out lines that begin with '#'.")
+        raise HeaderError(f"the comment '{line.strip()[:_SHOWN]}'", "Remove lines that begin with '#'.")
     found = found or default
     if not found:
         raise HeaderError(f"'{line.strip()[:_SHOWN]}'", f"The columns are: {', '.join(columns)}.")
@@ -142,7 +142,10 @@ def _split(line: str, separator: str) -> list[str]:
 
 
 def _is_header(line: str, below: str, columns: Sequence[str], separator: str | None) -> bool:
-    """Whether a line that looks like a comment has names of columns; where none are known, as many fields as the next line."""
+    """Whether a line that looks like a comment has names of columns.
+
+    Without known columns it needs as many fields as the next line.
+    """
     fields = _split(line, separator) if separator else []
     if columns:
         return bool(set(fields) & set(columns))
@@ -169,9 +172,9 @@ def _without_last(line: str, separator: str, count: int) -> str:
 
 
 def fault_of(fields: Sequence[str], header: Header) -> tuple[str, str] | None:
-    """Return the rule that a line breaks as a line, and what it is instead; None where it is a row.
+    """Return the rule that a line breaks and the value found; None for a row.
 
-    `fields` are all fields of the line, those behind the columns too.
+    `fields` are all fields of the line, also those behind the columns.
     """
     count, width = len(header.columns), header.width
     if len(fields) != width and fields and fields[0].lstrip().startswith("#"):
@@ -189,5 +192,5 @@ def is_empty(fields: Sequence[str]) -> bool:
 
 
 def is_header(fields: Sequence[str], header: Header) -> bool:
-    """Whether a line is the header again, as where files are joined one behind the other."""
+    """Whether a line repeats the header, as in concatenated files."""
     return [field.strip().lstrip("\ufeff") for field in fields[: len(header.columns)]] == header.columns

@@ -40,7 +40,7 @@ class ParquetFile:
 
 
 def _index_of(schema: pa.Schema) -> list[str]:
-    """Return the columns that pandas wrote as an index, which it does not take for columns either."""
+    """Return the columns that pandas wrote as an index."""
     try:
         said = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
     except (ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""Files of rows as everything else sees them: their columns, and pieces of rows with their numbers."""
+"""Files of rows for all callers: columns, and pieces of numbered rows."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from recipeline.data.writers import Layout
 
 @dataclass(frozen=True)
 class Ragged:
-    """A line that is no row: its number, the rule that it breaks, what it is, and as many fields as there are columns.
+    """A line that is not a row: its number, fields, broken rule, and the value found.
 
-    Missing fields are empty; those too many are in the last one.
+    There are as many fields as columns: missing ones are empty, additional ones are in the last.
     """
 
     number: int
@@ -26,13 +26,16 @@ class Ragged:
 
     @property
     def fault(self) -> str:
-        """What is wrong with it, as a sentence."""
+        """The fault as a sentence."""
         return f"{self.rule}. Got {self.got} instead."
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Some rows of a file, in order, with their numbers: 1 is the first below the header. Lines that are no rows are apart."""
+    """Consecutive rows of a file with their numbers; 1 is the first below the header.
+
+    Lines that are not rows are kept apart, in `ragged`.
+    """
 
     rows: pa.RecordBatch
     numbers: np.ndarray
@@ -44,18 +47,26 @@ class RowFile(Protocol):
 
     #: The names of its columns, without spaces around them.
     columns: list[str]
-    #: Those of them that the file itself says are an index, as pandas writes one into Parquet.
+    #: Those of them that the file declares as an index, as pandas writes one into Parquet.
     index: frozenset[str]
-    #: Of a CSV its header as it is, and its separator; of a Parquet file what a CSV of it would have.
+    #: A CSV's own header and separator; for a Parquet file those that a CSV of it would have.
     layout: Layout
 
     def pieces(self) -> Generator[Piece, None, None]:
-        """Yield all rows, piece by piece. Raises DataError where the file turns out to be broken."""
+        """Yield all rows, piece by piece.
+
+        Raises
+        ------
+        DataError : the file is broken.
+        """
 
 
 @dataclass(frozen=True)
 class Table:
-    """A file of the input, by the name that errors and rejected rows have for it; "" where it is the only one."""
+    """A file of the input, with its label in errors and its name in rejected rows.
+
+    The name of a single file is "".
+    """
 
     file: RowFile
     label: str

@@ -12,7 +12,7 @@ from recipeline.inference.columns import Columns
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
-#: What a transformer does to an array: `array = ufunc(array, operand)`, one after the other.
+#: The operations of a transformer on an array: `array = ufunc(array, operand)`, one after the other.
 Operations = tuple[tuple[np.ufunc, np.ndarray], ...]
 
 

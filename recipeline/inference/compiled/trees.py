@@ -161,7 +161,7 @@ def _graft_trees(trees: Sequence[Any], width: int) -> tuple[Any, np.ndarray]:
 def _share_leaves(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes and values with one leaf for each distinct value.
 
-    Of equal leaves the first is kept. Half of all nodes are leaves with few distinct values: the data in the cache is halved.
+    The first of equal leaves is kept. Half of all nodes are leaves with few distinct values: the data in the cache is halved.
     """
     leaves = np.flatnonzero(nodes[TREE.left] < 0)
     _, first, which = np.unique(values[leaves], return_index=True, return_inverse=True)

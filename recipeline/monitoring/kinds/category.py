@@ -13,8 +13,8 @@ from recipeline.monitoring.kinds.base import Kind
 from recipeline.monitoring.results import Described, Spread
 from recipeline.monitoring.spread import population_stability
 
-#: Of a category so many values have a bin; all others share one. With fifty bins and two hundred rows a population stability
-#: index is above 0.2 in every second quiet window.
+#: So many values of a category have a bin each; all others share one. With fifty bins and two hundred rows a population
+#: stability index is above 0.2 in every second quiet window.
 MOST_BINS = 20
 
 

@@ -175,7 +175,7 @@ def _errors(now: Errors, then: Errors) -> list[Block]:
 def _windows(windows: Sequence[WindowSummary], recipe: Recipe) -> list[Block]:
     limits, every = recipe.monitoring.psi, len(windows)
     windows = windows[-MOST_POINTS:]
-    left_out = f" Of {every:,} windows, the last {MOST_POINTS:,}." if every > MOST_POINTS else ""
+    left_out = f" The last {MOST_POINTS:,} of {every:,} windows." if every > MOST_POINTS else ""
     largest = [max((value for value in it.psi.values() if value is not None), default=0.0) for it in windows]
     names = [_when(place, it.time) for place, it in enumerate(windows, every - len(windows) + 1)]
     rows: list[list[Cell]] = [

@@ -40,7 +40,7 @@ JSON = "application/json"
 #: The header of a prediction that names the columns with values outside of the training range, and counts these values.
 OUTSIDE = "Outside-Training-Range"
 
-#: What is kept of a request while it is answered, in its environ: its ID, its address as the routes call it, what the log says.
+#: Keys in the environ of a request while it is answered: its ID, its address as the routes call it, facts for the log.
 ID, ROUTE, FACTS = "service.request_id", "service.route", "service.facts"
 
 
@@ -57,7 +57,7 @@ def failed(asked: PlainRequest, error: BaseException) -> Response:
 
     It is a refusal, an HTTP error, or a bug, which is logged.
     """
-    # Of a hook that fails when the answer is made already; a status that it aborts with is a bug too, as Flask has it.
+    # A hook may fail after the answer was made; a status that it aborts with is a bug too, as Flask has it.
     late = error.original_exception if isinstance(error, InternalServerError) else None
     error = late or error
     if isinstance(error, Refusal):

@@ -16,7 +16,7 @@ from recipeline.serving.http.answers import FACTS, ID, ROUTE, Refusal, failed
 from recipeline.serving.http.origins import asks_first, cors_headers, names_host
 from recipeline.serving.state import Service
 
-#: What everybody may ask: whether the service is there, and its pages, which ask for the token themselves.
+#: Paths without a token: health, and the service's pages, which ask for the token themselves.
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/ping", "/health", "/version", "/docs", "/playground", "/openapi.json"})
 
 #: Visible ASCII, but for what quotes or makes HTML.

@@ -136,7 +136,7 @@ def _about_the_model() -> Json:
     model = _operation(
         "describe_model",
         "model",
-        "What is known of the served model",
+        "Description of the served model",
         _described(ref("schemas", "Model")),
         refusals=("503",),
     )

@@ -121,7 +121,7 @@ _IDENTITY = {
     "name": _TEXT,
     "version": _TEXT,
     "run_id": _TEXT,
-    "data_source": {"type": "string", "description": "What the model was trained on; `synthetic` rows are made up."},
+    "data_source": {"type": "string", "description": "The source of the training rows; `synthetic` rows are drawn."},
 }
 
 _COLUMN = {
@@ -212,7 +212,7 @@ _ANSWERS: Json = {
             "wanted": {"type": ["string", "null"], "description": "The version that the registry has in Production."},
             "refused": {"type": ["object", "null"], "description": "Why that version is not served."},
             "registry": _object({"answers": {"type": "boolean"}, "error": _MAYBE_TEXT}),
-            "advice": {"type": ["string", "null"], "description": "What to do."},
+            "advice": {"type": ["string", "null"], "description": "The next action."},
         }
     ),
     "Index": _object(

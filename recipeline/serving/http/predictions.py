@@ -183,7 +183,7 @@ def _record(service: Service, asked: PlainRequest, model: ServedModel, values: n
     if log is None or wanted is None or (wanted.sample < 1 and random.random() >= wanted.sample):
         return
     kept = Asked(time.time(), environ[ID], model, values, predicted)
-    # Of a few rows the lines are made here: a thread that makes many at once lets other requests wait for the interpreter.
+    # The lines of a few rows are made here: a thread that makes many at once lets other requests wait for the interpreter.
     log.add(kept.as_lines() if len(values) <= _FEW_ROWS else kept, lines=len(values))
 
 

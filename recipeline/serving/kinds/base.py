@@ -18,7 +18,7 @@ class Kind(ABC):
     def schema(self, feature: Feature, *, reject: bool) -> Json:
         """Return the JSON schema of a column's values.
 
-        What the training rows had limits them only where the service refuses what is beyond: `reject`.
+        The training range limits them only if the service refuses values outside of it: `reject`.
         """
 
 

@@ -11,7 +11,7 @@ from recipeline.monitoring.kinds.every import KINDS
 from recipeline.monitoring.results import Baseline
 from recipeline.monitoring.spread import population_stability
 
-#: Of fewer rows a PSI is chance.
+#: With fewer rows a PSI is chance.
 MIN_ROWS = 100
 
 

@@ -37,7 +37,7 @@ _KEPT_COPIES = 3
 #: Folders that a copy is made in, or removed in.
 _UNFINISHED = ".unfinished-"
 
-#: Whatever else is in the folder of copies for so long was left by a worker that was killed.
+#: Other files in the folder of copies that are older than this were left by a killed worker.
 _LEFT_SECONDS = 3600
 
 
@@ -94,7 +94,7 @@ def require_whole(copy: Path) -> None:
         unknown = sorted({VERSION, MODEL_INFO.name, GOLDEN.name, f"{MODEL}/MLmodel"} - noted.keys())
     except (OSError, ValueError, TypeError):
         changed, unknown = [], [DIGESTS]
-    # What may be missing is a fault where it is there and was not fetched.
+    # An optional file is a fault if it exists and was not fetched.
     unknown += [it.name for it in (INTERVAL, BASELINE) if not unknown and (copy / it.name).exists() and it.name not in noted]
     if changed or unknown:
         raise RefusedModel(
