@@ -193,7 +193,7 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
 
 
 def _as_asked(rows: pd.DataFrame, recipe: Recipe, version: str) -> pd.DataFrame:
-    """Return the rows of a version with the columns, and of the types, that the recipe has by now.
+    """Return the rows of a version as the recipe describes them now.
 
     Raises
     ------
@@ -203,8 +203,7 @@ def _as_asked(rows: pd.DataFrame, recipe: Recipe, version: str) -> pd.DataFrame:
 
     if lacking := [name for name in recipe.columns if name not in rows.columns]:
         raise DataError(
-            f"The rows of version {version} must have the columns of the recipe.",
-            got=f"no {', '.join(lacking)}",
+            f"The rows of version {version} lack columns of the recipe: {', '.join(lacking)}.",
             fix="Train on the new rows alone: mode=replace.",
         )
     return validate_table(rows[list(recipe.columns)], recipe, origin=f"The rows of version {version}", is_all=False)

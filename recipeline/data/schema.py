@@ -66,8 +66,7 @@ def validate_table(
     rows = len(columns[recipe.target])
     if is_all and check.rows and not rows:
         raise DataError(
-            f"{origin} must have rows with a value of the target '{recipe.target}'.",
-            got=f"none in {check.rows} rows, which missing_target: drop leaves out",
+            f"{origin} has no value of the target '{recipe.target}' in any of its {check.rows} rows (missing_target: drop).",
             fix="Name a table whose target is known.",
         )
     if is_all and not rows:

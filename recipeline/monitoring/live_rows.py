@@ -245,7 +245,7 @@ class LiveTables:
                 yield LiveRows(np.column_stack(found), self._own(predicted, rows), target, nothing), rows
 
     def labelled(self, target: str) -> pd.DataFrame:
-        """Return the rows whose label is known: the features, `target`, and those of the `others` that are there.
+        """Return the rows whose label is known: features, `target` and `others`.
 
         A category that the model does not know, which has no code of its own, is named.
         """

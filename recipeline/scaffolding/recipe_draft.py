@@ -84,8 +84,7 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
         )
     if all(name == target or "role" in column for name, column in columns.items()):
         raise DataError(
-            f"{path.name} must have a column that can be a feature.",
-            got="none beside the target",
+            f"{path.name} has no column beside the target that can be a feature.",
             fix="Add one, or encode those that are there.",
             details=[look.fault for look in looks.values() if look.fault][:_SHOWN],
         )
@@ -167,7 +166,10 @@ class _Look:
         return next((name for name in _TYPES if self.readable[name] == self.known and self._is_likely(name)), "")
 
     def _is_likely(self, name: str) -> bool:
-        """Whether words are two booleans, or text a category: it repeats, and most values are not numbers."""
+        """Whether words are booleans, or text is a category.
+
+        There are two booleans; categories repeat, and most of them are not numbers.
+        """
         if name == "boolean":
             return len({value.lower() for value in self.values}) <= 2  # of y, n, t and f each is a name
         few = len(self.values) <= min(_MOST_CATEGORIES, self.known / 2)

@@ -113,14 +113,14 @@ def test_more_than_two_words_for_true_and_false_are_names(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({}, "Got none beside the target"),
+        ({}, "encode those"),
         ({"note": [f"note {place}" for place in range(30)]}, "note: text in 30 of 30 rows"),
         ({"empty": [None] * 30}, "empty: no value in any row"),
         ({"price": [f"1,{place:02}" for place in range(30)]}, r"price: text in 30 of 30 rows.*Set data\.decimal"),
     ],
 )
 def test_a_table_without_a_feature_is_refused(tmp_path: Path, columns: dict[str, Any], words: str) -> None:
-    with pytest.raises(DataError, match=f"(?s)must have a column that can be a feature.*{words}"):
+    with pytest.raises(DataError, match=f"(?s)has no column beside the target that can be a feature.*{words}"):
         draft(tmp_path, frame(**columns).drop(columns=["a", "b"]))
 
 

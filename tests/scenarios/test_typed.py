@@ -241,6 +241,6 @@ def test_rows_are_added_to_those_of_a_recipe_that_had_another_type(fares: Projec
         assert outcome.exit_code == 0, outcome.stderr
         outcome = retrain({"tip": {}, **COLUMNS})
         assert outcome.exit_code == 3
-        assert "The rows of version 1 must have the columns of the recipe. Got no tip instead" in outcome.stderr
+        assert "The rows of version 1 lack columns of the recipe: tip." in outcome.stderr
     finally:
         fares.recipe_path.write_text(whole, encoding="utf-8")

@@ -82,7 +82,7 @@ class Datetime(Number):
 
 
 def _read_iso(text: str) -> float | None:
-    """Return the seconds of a usual date in ISO 8601; None for others, which `parse_one` reads.
+    """Return the seconds of a usual date in ISO 8601; None for other texts.
 
     It is a hundred times as fast, and a request may have thousands of dates.
     """
