@@ -156,6 +156,15 @@ class Recipe(Settings):
         return self
 
     @model_validator(mode="after")
+    def _no_value_is_missing(self) -> Self:
+        for name, column in self.columns.items():
+            if words := [value for value in column.values if value in self.na]:
+                raise ValueError(
+                    f"'columns.{name}.values' must not be words of na, for a missing value. Got {', '.join(words)}."
+                )
+        return self
+
+    @model_validator(mode="after")
     def _columns_know_the_decimal_mark(self) -> Self:
         for column in self.columns.values():
             column._decimal = self.data.decimal

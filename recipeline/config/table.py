@@ -24,7 +24,7 @@ def _as_word(value: object) -> object:
 MissingWord = Annotated[str, BeforeValidator(_as_word), Field(pattern=r"^\S(.*\S)?$")]
 
 #: A value of a category; a number in YAML is its text.
-CategoryValue = Annotated[str, BeforeValidator(_as_word), Field(min_length=1)]
+CategoryValue = Annotated[str, BeforeValidator(_as_word), Field(pattern=r"^\S(.*\S)?$")]
 
 #: Columns that `predict`, the service's log and tables of labels put beside those of a table; a recipe's must have other names.
 RESERVED_COLUMNS = (
@@ -97,6 +97,14 @@ class Column(Settings):
                     f"'{name}' is a setting of columns of the type {' or '.join(types)}, and this is a {self.type}."
                 )
         return self
+
+    @field_validator("values")
+    @classmethod
+    def _values_are_there_once(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        twice = [value for value in dict.fromkeys(values) if values.count(value) > 1]
+        if twice:
+            raise ValueError(f"each value must be there once. Got {', '.join(twice)} twice.")
+        return values
 
     @field_validator("format")
     @classmethod

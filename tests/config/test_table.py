@@ -149,3 +149,19 @@ def test_a_format_is_one_that_pandas_reads(form: str) -> None:
     column = Column(type="datetime", format=form)
     read = KINDS["datetime"].read(pa.array([text]), (), column)
     assert not read.unreadable.any()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (["a", "b", "a"], ["'columns.pH.values'", "there once", "Got a twice"]),
+        (["a", " b"], ["'columns.pH.values.1'", "pattern"]),
+        (["a", "NA", 7], ["'columns.pH.values' must not be words of na", "Got NA, 7"]),
+    ],
+)
+def test_values_that_no_row_can_have_are_refused(tmp_path: Path, values: list[Any], words: list[str]) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["columns"]["pH"] = {"type": "category", "values": values}
+        content["na"] = ["NA", 7]
+
+    assert_refused(tmp_path, change, words)
