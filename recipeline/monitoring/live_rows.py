@@ -94,7 +94,7 @@ class PredictionLog:
         return _labelled(((self._of_known(piece), {}) for piece in self.pieces()), self.features, target)
 
     def _of_known(self, piece: LiveRows) -> LiveRows:
-        others = [len(it.categories) if it.type == "category" else np.inf for it in self.features]
+        others = [it.kind.other(it) for it in self.features]
         known = (piece.values != others).all(axis=1)
         self.unnamed += int((~known & ~np.isnan(piece.target)).sum())
         return LiveRows(piece.values[known], piece.predicted[known], piece.target[known], piece.times[known])
@@ -255,7 +255,7 @@ class LiveTables:
         """Return the columns of which codes would lose something."""
         kind, named = KINDS["category"], {name: rows[name].to_pandas() for name in self.others if name in rows}
         for it in self.features:
-            if it.type == "category" and it.name in rows:
+            if it.kind.other(it) < np.inf and it.name in rows:
                 named[it.name] = kind.series(kind.read(rows[it.name], self.na, it).typed)
         return named
 

@@ -5,6 +5,7 @@ Codes are float64.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,6 +84,10 @@ class Kind(ABC):
     frame_type = ""
     #: Whether a value beyond those of the training rows is worth a warning.
     has_range = True
+
+    def other(self, feature: Known) -> float:
+        """Return the code of every value that training did not have; infinity where there is no such code."""
+        return math.inf
 
     @abstractmethod
     def encode(self, typed: np.ndarray | pd.Series, feature: Known) -> np.ndarray:

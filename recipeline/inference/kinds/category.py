@@ -23,6 +23,10 @@ class Category(Kind):
 
     json_types = (str,)
 
+    def other(self, feature: Known) -> float:
+        """Return the number of categories."""
+        return float(len(feature.categories))
+
     def encode(self, typed: np.ndarray | pd.Series, feature: Known) -> np.ndarray:
         """Return the places of the values; the number of categories for any other one."""
         values = pd.Series(typed, dtype="object")
