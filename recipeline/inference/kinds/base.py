@@ -86,7 +86,7 @@ class Kind(ABC):
     has_range = True
 
     def other(self, feature: Known) -> float:
-        """Return the code of every value that training did not have; infinity where there is no such code."""
+        """Return the code of all values outside of training; infinity if none."""
         return math.inf
 
     @abstractmethod
