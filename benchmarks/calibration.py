@@ -214,7 +214,10 @@ def tabulate_worlds(datasets: int, jobs: int) -> str:
 
 
 def tabulate_clusters(datasets: int, jobs: int) -> str:
-    """Return how often anything is promoted where rows are clustered, with the clusters kept together and without."""
+    """Return how often anything is promoted where rows are clustered.
+
+    Once with the clusters kept together, once with rows dealt one by one.
+    """
     table = new_table(["world", "promoted", "chance at most", "rows dealt one by one"])
     for label, simulate_one in (clusters.WRONG | clusters.RIGHT).items():
         verdicts = Parallel(n_jobs=jobs)(delayed(simulate_one)(seed) for seed in range(datasets))

@@ -1,4 +1,4 @@
-"""Worlds of few clusters, whose rows are alike in features and noise, and of series, in which both last.
+"""Worlds of few clusters and of series, whose rows share features and noise.
 
 `kept` is the gate's decision with clusters kept together (`split.group`), or with the past alone learned from (`split.time`);
 `torn` the one with rows dealt one by one.
@@ -30,14 +30,14 @@ SETTINGS = Promotion(bootstrap_draws=1000)
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Whether the challenger was promoted, with clusters kept together and with rows dealt one by one."""
+    """Whether the challenger was promoted: clusters together, and rows one by one."""
 
     kept: bool
     torn: bool
 
 
 def draw_clusters(rng: np.random.Generator, worths: np.ndarray, clusters: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Return features, each worth so much R2 on rows of new clusters, a target, and each row's cluster."""
+    """Return features worth so much R2 on new clusters, a target and the clusters."""
     cluster = np.repeat(np.arange(clusters), SIZE)
 
     def alike(columns: int) -> np.ndarray:
@@ -50,7 +50,7 @@ def draw_clusters(rng: np.random.Generator, worths: np.ndarray, clusters: int) -
 
 
 def best_equal(clusters: int) -> Callable[[int], Verdicts]:
-    """Return a world whose challenger is the best of nine recipes that are as good as the champion; none may be promoted."""
+    """Return a world whose challenger, the best of nine, is no better than the champion."""
 
     def simulate(seed: int) -> Verdicts:
         rng = np.random.default_rng(seed)
@@ -63,7 +63,7 @@ def best_equal(clusters: int) -> Callable[[int], Verdicts]:
 
 
 def draw_series(rng: np.random.Generator, worths: np.ndarray, rows: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Return features, each worth so much R2, and a target, all of which last, and each row's time."""
+    """Return lasting features worth so much R2, a lasting target and the times."""
     values = rng.normal(size=(rows, len(worths) + 1))
     for row in range(1, rows):
         values[row] = LASTS * values[row - 1] + np.sqrt(1 - LASTS**2) * values[row]
@@ -72,7 +72,7 @@ def draw_series(rng: np.random.Generator, worths: np.ndarray, rows: int) -> tupl
 
 
 def best_equal_over_time(rows: int) -> Callable[[int], Verdicts]:
-    """Return a world whose challenger is the best of nine recipes that are as good as the champion; none may be promoted."""
+    """Return a world whose challenger, the best of nine, is no better than the champion."""
 
     def simulate(seed: int) -> Verdicts:
         worths = np.full(LOOKS + 1, 0.36 / (LOOKS + 1))
@@ -85,7 +85,7 @@ def best_equal_over_time(rows: int) -> Callable[[int], Verdicts]:
 
 
 def better(clusters: int, gain: float, looks: int = 1) -> Callable[[int], Verdicts]:
-    """Return a world whose challenger is better by `gain`, the best of so many looks; it is to be promoted."""
+    """Return a world whose challenger is better by `gain`, the best of so many looks."""
 
     def simulate(seed: int) -> Verdicts:
         worths = np.array([gain, *np.full(LOOKS, 0.04)])
@@ -98,7 +98,7 @@ def better(clusters: int, gain: float, looks: int = 1) -> Callable[[int], Verdic
 
 
 def _chosen_passes(table: pd.DataFrame, target: np.ndarray, relations: Relations, seen: np.ndarray, seed: int) -> bool:
-    """Whether the best of the recipes that lack another feature than the champion, by the rows `seen`, passes the gate."""
+    """Whether the best recipe without another feature, by the rows `seen`, passes."""
     offers = [table.drop(columns=lacking) for lacking in range(1, LOOKS + 1)]
     folds = list(relations.take(seen).deal(FOLDS, seed))
     scores = [cross_val_score(LinearRegression(), it.to_numpy()[seen], target[seen], cv=folds).mean() for it in offers]

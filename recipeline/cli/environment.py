@@ -11,7 +11,6 @@ import re
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,7 @@ from recipeline.config.profile import Profile, find_profile, load_profile
 from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.data.sources import check_source
 from recipeline.engine.local import Workers
-from recipeline.errors import RecipelineError, UnavailableError, UsageError
+from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Reporter, Step
 from recipeline.registry.ledger import Actor
@@ -104,13 +103,16 @@ def find_project() -> Path:
     )
 
 
-def _settings(recipe: str, profile: str, cwd: Path, root: Path) -> tuple[Recipe, Profile, str]:
-    """Return the recipe, the profile and the profile's name."""
-    profile_path = find_profile(profile, root / "profiles", cwd)
-    return load_recipe(_recipe_path(recipe, cwd, root), os.environ), load_profile(profile_path, os.environ), profile_path.stem
+def enter_project() -> tuple[Path, Path]:
+    """Return the project's folder, whose modules can be imported, and the working folder."""
+    root, cwd = find_project(), _typed_in()
+    if str(root) not in sys.path:  # its steps, and what the recipe names by import path
+        sys.path.insert(0, str(root))
+    return root, cwd
 
 
-def _recipe_path(recipe: str, cwd: Path, root: Path) -> Path:
+def find_recipe(recipe: str, cwd: Path, root: Path) -> Path:
+    """Return the file of a recipe, relative to the working folder or the project."""
     return next((path for path in (cwd / recipe, root / recipe) if path.is_file()), cwd / recipe)
 
 
@@ -165,17 +167,16 @@ def open_settings(recipe: str, profile: str) -> CommandSettings:
 
     Precedence: option, then MLFLOW_* environment, then profile, then recipe.
     """
-    root, cwd = find_project(), _typed_in()
-    if str(root) not in sys.path:  # its steps, and what the recipe names by import path
-        sys.path.insert(0, str(root))
-    loaded, where, profile_name = _settings(recipe, profile, cwd, root)
+    root, cwd = enter_project()
+    profile_path = find_profile(profile, root / "profiles", cwd)
+    loaded, where = load_recipe(find_recipe(recipe, cwd, root), os.environ), load_profile(profile_path, os.environ)
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     # Another store than the profile's, named by the environment, has its own place for artifacts.
     location = where.store.artifact_location if uri in (None, where.store.tracking_uri) else None
     return CommandSettings(
         loaded,
         where,
-        profile_name,
+        profile_path.stem,
         cwd,
         uri or where.store.tracking_uri,
         location,
@@ -183,45 +184,6 @@ def open_settings(recipe: str, profile: str) -> CommandSettings:
         cache_folder=Path(os.environ.get(CACHE) or platformdirs.user_cache_dir("recipeline", appauthor=False)),
         root=root,
     )
-
-
-def check_settings(recipe: str, profile: str) -> tuple[CommandSettings | None, list[str]]:
-    """Return the settings of a command and all faults of its configuration.
-
-    Faults are those of recipe, profile, data source and candidates, one line each. The settings are None where there are
-    faults. No store is opened.
-    """
-    from recipeline.training.trial import find_faults
-
-    root, cwd = find_project(), _typed_in()
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    faults: list[str] = []
-    with _collected(faults):
-        load_recipe(_recipe_path(recipe, cwd, root), os.environ)
-    with _collected(faults):
-        load_profile(find_profile(profile, root / "profiles", cwd), os.environ)
-    if faults:
-        return None, faults
-    settings = open_settings(recipe, profile)
-    with _collected(faults):
-        check_source(settings.profile.data, settings.recipe, folder=settings.cwd)
-    trusted = settings.profile.service.trusted_types
-    faults += [error.sentence for error in find_faults(settings.recipe, list(settings.recipe.candidates), trusted)]
-    return (None if faults else settings), faults
-
-
-@contextlib.contextmanager
-def _collected(faults: list[str]) -> Iterator[None]:
-    """Add the faults of an error raised in the block to a list.
-
-    They are its details, or the error itself.
-    """
-    try:
-        yield
-    except RecipelineError as error:
-        name = error.sentence.partition(":")[0]
-        faults += [f"{name}: {line}" for line in error.details] or [error.sentence]
 
 
 def open_session(recipe: str, profile: str, *, reads: bool = False, will_fit: bool = False, data: str = "") -> Session:

@@ -20,7 +20,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from recipeline.data.reading.formats import PARQUET_MAGIC, Format, NulError, Text, decompressed, not_encoded, refuse_other
+from recipeline.data.reading.formats import (
+    PARQUET_MAGIC,
+    Format,
+    NulError,
+    ReadOnly,
+    Text,
+    decompressed,
+    not_encoded,
+    refuse_other,
+)
 from recipeline.data.reading.header import SEPARATORS, HeaderError, fault_of, read_header
 from recipeline.data.reading.pieces import Piece, Ragged
 from recipeline.data.writers import Layout
@@ -223,14 +232,14 @@ def _separators(format: Format) -> str:
     return f"'{format.separator}', the separator of the recipe" if format.separator else ", ".join(SEPARATORS.values())
 
 
-class _Behind:
+class _Behind(ReadOnly):
     """The rest of a stream behind its first bytes, after an added UTF-8 mark.
 
     Pyarrow removes one mark: a mark in the first row remains.
     """
 
     def __init__(self, text: Text, count: int) -> None:
-        self._text, self._left, self._mark, self.closed = text, count, codecs.BOM_UTF8, False
+        self._text, self._left, self._mark = text, count, codecs.BOM_UTF8
         self.is_empty = True
 
     def read(self, size: int) -> bytes:
@@ -243,19 +252,3 @@ class _Behind:
                 left, self._mark = self._mark + left, b""
                 return left
         return b""
-
-    def close(self) -> None:
-        """Do nothing: the stream is closed by whoever opened it."""
-        self.closed = True
-
-    def readable(self) -> bool:
-        """Whether it can be read."""
-        return True
-
-    def writable(self) -> bool:
-        """Whether it can be written."""
-        return False
-
-    def seekable(self) -> bool:
-        """Whether it can be read from another place."""
-        return False

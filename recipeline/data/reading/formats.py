@@ -153,7 +153,29 @@ class NulError(ValueError):
     """A text holds a NUL byte."""
 
 
-class Text:
+class ReadOnly:
+    """The methods that pyarrow asks of a stream besides `read`."""
+
+    closed = False
+
+    def close(self) -> None:
+        """Do nothing: the stream is closed by whoever opened it."""
+        self.closed = True
+
+    def readable(self) -> bool:
+        """Whether it can be read."""
+        return True
+
+    def writable(self) -> bool:
+        """Whether it can be written."""
+        return False
+
+    def seekable(self) -> bool:
+        """Whether it can be read from another place."""
+        return False
+
+
+class Text(ReadOnly):
     """The text of a CSV as a stream of UTF-8, without marks at its beginning.
 
     Raises
@@ -168,7 +190,7 @@ class Text:
         self._decode = None
         if codecs.lookup(self.encoding).name != "utf-8":
             self._decode = codecs.getincrementaldecoder(self.encoding)().decode
-        self._rest, self._is_new, self.closed = b"", True, False
+        self._rest, self._is_new = b"", True
 
     def read(self, size: int) -> bytes:
         """Return so many bytes at most; none at the end."""
@@ -193,19 +215,3 @@ class Text:
         if b"\0" in content:
             raise NulError
         return content
-
-    def close(self) -> None:
-        """Do nothing: the stream is closed by whoever opened it."""
-        self.closed = True
-
-    def readable(self) -> bool:
-        """Whether it can be read."""
-        return True
-
-    def writable(self) -> bool:
-        """Whether it can be written."""
-        return False
-
-    def seekable(self) -> bool:
-        """Whether it can be read from another place."""
-        return False
