@@ -104,7 +104,7 @@ def find_project() -> Path:
 
 
 def enter_project() -> tuple[Path, Path]:
-    """Return the project's folder, whose modules can be imported, and the working folder."""
+    """Make the project's modules importable; return its and the working folder."""
     root, cwd = find_project(), _typed_in()
     if str(root) not in sys.path:  # its steps, and what the recipe names by import path
         sys.path.insert(0, str(root))

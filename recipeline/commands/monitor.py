@@ -200,6 +200,11 @@ def _open_live(session: Session, run: StepRun, options: MonitorOptions) -> Itera
                 got=f"a log and '{place}'",
                 fix="Remove one of them, or begin its name with '_' to exclude it.",
             )
+        if log and options.retrains and (lacking := session.recipe.not_features):
+            raise UsageError(
+                f"on_drift=retrain needs the columns {', '.join(lacking)}, and the service's log has features only.",
+                fix="Name a table with data=.",
+            )
         if log:
             labels = _read_labels(session, options.labels, rule)
             lines = PredictionLog(log, features, version, labels, now=options.now)

@@ -100,6 +100,7 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
         "random_state": 42,
         "data": {"min_rows": min(100, rows // 2)},
         **({"na": list(na)} if na else {}),
+        **({"missing_target": "drop"} if looks[target].missing else {}),
         "columns": columns,
         "cv": {"folds": 5},
         "candidates": _candidates(columns),

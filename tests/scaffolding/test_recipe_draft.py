@@ -175,3 +175,10 @@ def test_an_address_in_the_place_of_a_file_is_refused_without_its_password(slash
     with pytest.raises(DataError, match=r"must be a whole CSV or Parquet file\. Got") as error:
         draft_recipe(Path(f"http:{slashes}user:Zq7x/Kw9v@host/a.csv;token=Zq7x"), "y", name="a")
     assert not [half for half in ("Zq7x", "Kw9v") if half in str(error.value)]
+
+
+def test_rows_without_a_target_are_left_out(tmp_path: Path) -> None:
+    table = frame()
+    table.loc[:3, "y"] = np.nan
+    assert yaml.safe_load(draft(tmp_path, table))["missing_target"] == "drop"
+    assert "missing_target" not in yaml.safe_load(draft(tmp_path, frame()))

@@ -100,6 +100,13 @@ def test_a_random_split_of_a_panel_is_refused_in_one_sentence(panel: Table) -> N
     assert "A random split must not be made of a recipe with split.group: person" in outcome.stderr
 
 
+def test_the_services_log_has_no_columns_beside_features_to_learn_from(panel: Table, tmp_path: Path) -> None:
+    (tmp_path / "predictions-0.jsonl").write_text("")
+    outcome = panel.run("monitor", data=str(tmp_path / "predictions-0.jsonl"), on_drift="retrain")
+    assert outcome.exit_code == 2
+    assert "on_drift=retrain needs the columns person, year, and the service's log has features only." in outcome.stderr
+
+
 def test_a_panel_without_a_key_is_split_with_a_warning_that_names_it(panel: Table) -> None:
     content = panel_content()
     content["split"] = {"method": "grouped"}
