@@ -34,10 +34,11 @@ CARDS = 0.2
 # The chain as it would be if no card were drawn or diagnosis made; what else only cards show takes less than 0.2 s.
 _WITHOUT_CARDS = """
 import types, recipeline.cli.environment, recipeline.evaluation.diagnosis, recipeline.evaluation.model_card
+import recipeline.evaluation.results
 nothing = types.SimpleNamespace(html="", plots={}, failures=[], as_markdown=lambda: "none", as_description=lambda *_: "none")
 recipeline.cli.environment.render_card = lambda *_: nothing
 recipeline.evaluation.model_card.write_model_card = lambda *_: nothing
-recipeline.evaluation.diagnosis.diagnose = lambda *_: {}
+recipeline.evaluation.diagnosis.diagnose = lambda *_: recipeline.evaluation.results.Diagnosis((), (), (), (), ())
 from steps.main import main
 main()
 """
