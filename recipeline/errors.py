@@ -98,12 +98,6 @@ def guess(word: str, known: Iterable[str]) -> str:
     return f"Did you mean '{names[close[0]]}'? " if close else ""
 
 
-def require_there(path: Path) -> None:
-    """Raise DataError if the path does not exist, or is too long to exist."""
-    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises of a name that is too long
-        raise missing_file(path)
-
-
 def missing_file(path: Path) -> DataError:
     """Return the error for a file of rows that does not exist."""
     return DataError(

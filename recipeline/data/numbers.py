@@ -52,8 +52,7 @@ def read_numbers(values: pa.Array, name: str, na: Sequence[str] = (), *, decimal
     """
     if not holds_numbers(values.type):
         raise DataError(f"The column '{name}' must hold numbers.", got=f"the type {values.type}", fix="Convert it.")
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
+    values = without_dictionary(values)
     if any(is_text(values.type) for is_text in TEXT_TYPES):
         numbers, missing = _read_text(values, na, decimal)
     else:
@@ -64,6 +63,20 @@ def read_numbers(values: pa.Array, name: str, na: Sequence[str] = (), *, decimal
         numbers = np.where(missing, np.nan, numbers)
     too_large = np.abs(numbers) > LARGEST
     return (np.where(too_large, np.copysign(np.inf, numbers), numbers) if too_large.any() else numbers), missing
+
+
+def without_dictionary(values: pa.Array) -> pa.Array:
+    """Return the values themselves of a column that is coded by a dictionary."""
+    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
+
+
+def read_words(values: pa.Array, na: Sequence[str]) -> tuple[pa.Array, pa.Array]:
+    """Return stripped text, "" where it is null, and a mask of missing ones.
+
+    Missing are empty texts and the words `na`.
+    """
+    text = pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.large_string())), "")
+    return text, pc.is_in(text, pa.array(["", *na], text.type))
 
 
 def missing_codes(na: Sequence[str]) -> list[float]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from recipeline.data.kinds.base import Rules, Values
 from recipeline.data.kinds.described import DescribedValues
 from recipeline.data.kinds.number import Number
-from recipeline.data.numbers import TEXT_TYPES, holds_numbers, missing_codes
+from recipeline.data.numbers import TEXT_TYPES, holds_numbers, missing_codes, read_words, without_dictionary
 
 #: The words for true and false, in lower case.
 TRUE, FALSE = ("true", "yes", "t", "y", "1", "1.0"), ("false", "no", "f", "n", "0", "0.0")
@@ -33,15 +33,14 @@ class Boolean(Number):
 
     def read(self, values: pa.Array, na: Sequence[str], rules: Rules) -> Values:
         """Return 1.0 and 0.0. Words for true and false are TRUE and FALSE, in any case."""
-        if pa.types.is_dictionary(values.type):
-            values = values.cast(values.type.value_type)
+        values = without_dictionary(values)
         if not any(is_text(values.type) for is_text in TEXT_TYPES):
             numbers = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
             missing = np.isnan(numbers) | np.isin(numbers, missing_codes(na))
             unreadable = ~missing & ~np.isin(numbers, (0.0, 1.0))
             return Values(np.where(missing | unreadable, np.nan, numbers), missing, unreadable)
-        text = pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.large_string())), "")
-        missing = pc.is_in(text, pa.array(["", *na], text.type)).to_numpy(zero_copy_only=False)
+        text, is_missing = read_words(values, na)
+        missing = is_missing.to_numpy(zero_copy_only=False)
         lower = pc.utf8_lower(text)
         is_true, is_false = (
             pc.is_in(lower, pa.array(words, lower.type)).to_numpy(zero_copy_only=False) & ~missing for words in (TRUE, FALSE)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from recipeline.data.kinds.base import Kind, Rules, Values
 from recipeline.data.kinds.described import DescribedValues
+from recipeline.data.numbers import read_words, without_dictionary
 
 #: So many values of a category are counted one by one in a profile.
 MOST_COUNTED = 20
@@ -31,10 +32,7 @@ class Category(Kind):
 
         7.0 of a Parquet file is "7", 0.1 of a float32 is "0.1".
         """
-        if pa.types.is_dictionary(values.type):
-            values = values.cast(values.type.value_type)
-        text = pc.fill_null(pc.utf8_trim_whitespace(_as_text(values)), "")
-        missing = pc.is_in(text, pa.array(["", *na], text.type))
+        text, missing = read_words(_as_text(without_dictionary(values)), na)
         typed = pc.if_else(missing, pa.scalar(None, text.type), text).to_numpy(zero_copy_only=False)
         absent = missing.to_numpy(zero_copy_only=False)
         return Values(typed, absent, np.zeros(len(typed), dtype=bool))

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from recipeline.data.kinds.base import Kind, Rules, Values
 from recipeline.data.kinds.described import DescribedValues
 from recipeline.data.kinds.number import histogram
-from recipeline.data.numbers import TEXT_TYPES
+from recipeline.data.numbers import TEXT_TYPES, read_words, without_dictionary
 
 #: ISO 8601 as it is taken: a date, or a date and a time with or without seconds and zone.
 ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
@@ -37,13 +37,12 @@ class Datetime(Kind):
 
     def read(self, values: pa.Array, na: Sequence[str], rules: Rules) -> Values:
         """Return datetime64[us]. Text is ISO 8601, or of the column's `format`."""
-        if pa.types.is_dictionary(values.type):
-            values = values.cast(values.type.value_type)
+        values = without_dictionary(values)
         if not any(is_text(values.type) for is_text in TEXT_TYPES):
             typed, missing = _as_microseconds(values), values.is_null().to_numpy(zero_copy_only=False)
             return Values(typed, missing, np.isnat(typed) & ~missing)
-        text = pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.large_string())), "")
-        missing = pc.is_in(text, pa.array(["", *na], text.type)).to_numpy(zero_copy_only=False)
+        text, is_missing = read_words(values, na)
+        missing = is_missing.to_numpy(zero_copy_only=False)
         typed = parse(text.to_pandas(), rules.format)
         typed = np.where(missing, np.datetime64("NaT", "us"), typed)
         return Values(typed, missing, np.isnat(typed) & ~missing)
