@@ -75,7 +75,10 @@ def read_words(values: pa.Array, na: Sequence[str]) -> tuple[pa.Array, pa.Array]
 
     Missing are empty texts and the words `na`.
     """
-    text = pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.large_string())), "")
+    text = values.cast(pa.large_string())
+    # In a CSV with spaces behind its separators, quotes do not begin the field.
+    text = pc.replace_substring_regex(text, _QUOTED_BEHIND_SPACES, r"\1")
+    text = pc.fill_null(pc.utf8_trim_whitespace(text), "")
     return text, pc.is_in(text, pa.array(["", *na], text.type))
 
 
@@ -112,11 +115,7 @@ def _read_text(values: pa.Array, na: Sequence[str], decimal: str = ".") -> tuple
             return _as_floats(values), values.is_null().to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid:  # one of them is no number, or has spaces around it
             pass
-    text = values.cast(pa.large_string())
-    # In a CSV with spaces behind its separators, quotes do not begin the field.
-    text = pc.replace_substring_regex(text, _QUOTED_BEHIND_SPACES, r"\1")
-    text = pc.fill_null(pc.utf8_trim_whitespace(text), "")
-    missing = pc.is_in(text, pa.array(["", *na], text.type))
+    text, missing = read_words(values, na)
     if decimal != ".":
         has_point = pc.match_substring(text, ".")
         text = pc.if_else(has_point, "", pc.replace_substring(text, decimal, ".", max_replacements=1))

@@ -181,3 +181,10 @@ OTHERS = [{"type": "category", "min": 1}, {"type": "number", "values": ("a",)}, 
 def test_a_setting_of_another_type_is_refused(own: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="is a setting of columns of the type"):
         Column.model_validate(own)
+
+
+def test_quotes_behind_spaces_are_no_part_of_a_value_of_any_kind() -> None:
+    assert typed("category", [' "Paris" ', '  ""', '"as it is"']) == ["Paris", None, '"as it is"']
+    assert typed("boolean", [' "yes"']) == [1]
+    assert typed("datetime", [' "2024-01-01"']) == [pd.Timestamp("2024-01-01")]
+    assert typed("number", [' "1.5"']) == [1.5]
