@@ -29,6 +29,11 @@ _SIMPLE: dict[Any, tuple[str, tuple[type, ...]]] = {
 LEFT_OUT = {"left out": True}
 
 
+def was(key: str) -> dict[str, str]:
+    """Return the metadata of a field that earlier versions wrote as `key`."""
+    return {"was": key}
+
+
 class RecordError(ValueError):
     """Plain values that do not fit the record: a missing key or a wrong type."""
 
@@ -37,7 +42,8 @@ def read_record(kind: Callable[..., T], values: object) -> T:
     """Return the record of the type `kind` that plain values describe.
 
     Keys that it does not know are ignored: a newer version may write more. A missing key has the field's default. An empty
-    object in the place of an optional record is None.
+    object in the place of an optional record is None. A type with a static method `from_earlier` gets the values of earlier
+    versions from it, as this version writes them.
 
     Raises
     ------
@@ -120,14 +126,22 @@ def _simple(name: str, kinds: tuple[type, ...]) -> _Read:
 
 def _record(kind: Any) -> _Read:
     hints = get_type_hints(kind)
-    parts = [(it.name, key_of(it.name), _reader(hints[it.name]), _is_required(it)) for it in fields(kind) if it.init]
+    parts = [
+        (it.name, (key_of(it.name), it.metadata.get("was", key_of(it.name))), _reader(hints[it.name]), _is_required(it))
+        for it in fields(kind)
+        if it.init
+    ]
+    upgrade = getattr(kind, "from_earlier", None)
 
     def read(values: Any, place: str) -> Any:
         if not isinstance(values, Mapping):
             raise _wrong(place, "an object", values)
+        if upgrade is not None:
+            values = upgrade(values)
         found = {}
-        for name, key, reader, is_required in parts:
-            where = f"{place}.{key}" if place else key
+        for name, keys, reader, is_required in parts:
+            where = f"{place}.{keys[0]}" if place else keys[0]
+            key = keys[0] if keys[0] in values else keys[1]
             if key in values:
                 found[name] = reader(values[key], where)
             elif is_required:

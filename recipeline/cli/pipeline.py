@@ -18,6 +18,7 @@ from recipeline.config.table import SYNTHETIC
 from recipeline.data.uris import redact
 from recipeline.errors import RecipelineError
 from recipeline.evaluation.gates import failures
+from recipeline.metrics.catalogue import skill_of
 from recipeline.orchestration.cards import draw_card
 from recipeline.orchestration.chain import Chain, run_chain
 from recipeline.orchestration.provenance import differing_components
@@ -105,7 +106,7 @@ def _name_run(reader: KeptReader, chain: Chain, run: StepRun, tags: Mapping[str,
             "rows": reader.load(COLUMN_PROFILE, ids["ingest"]).rows,
             "test_rows": metrics.test_rows,
             "seconds": max((ended for _, ended in chain.seconds.values()), default=0.0),
-            **{f"best.{name}": value for name, value in vars(metrics.candidates[best.candidate]).items()},
+            **{f"best.{name}": value for name, value in metrics.scores.items()},
             **(gains_of(decision.evidence) if decision else {}),
         },
         title=f"main · {origin} · {came_to}",
@@ -200,11 +201,12 @@ def _summarise(session: Session, reader: KeptReader, chain: Chain, source: Mappi
 
 def _best(metrics: Metrics) -> str:
     best = metrics.best
-    within = ", ".join(f"{share:.1%} within {tolerance}" for tolerance, share in best.accuracy_within.items())
-    low, high = best.interval_95["r2"]
+    within = "".join(f", {share:.1%} within {tolerance}" for tolerance, share in best.accuracy_within.items())
+    skill = skill_of(metrics.task)
+    low, high = best.interval_95[skill.name]
     return (
-        f"Best model: {best.candidate} (highest CV R2 mean); test R2 {best.r2:.4f}, 95 % interval {low:.3f} to "
-        f"{high:.3f}; {within}."
+        f"Best model: {best.candidate} (highest CV {skill.title} mean); test {skill.label} {metrics.scores[skill.name]:.4f}, "
+        f"95 % interval {low:.3f} to {high:.3f}{within.replace(', ', '; ', 1)}."
     )
 
 

@@ -105,7 +105,7 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
         if options.fail_on != NEVER and SEVERITY.get(verdict, 0) >= SEVERITY[options.fail_on]:
             run.outcome, run.exit_code = "drift", DRIFTED
         draw_card(session, run, "monitor", lambda: StepResults(session.recipe, run))
-        words = [*describe_monitoring(report), f"The card: {card_of(session, run.id)}"]
+        words = [*describe_monitoring(report, session.recipe.task), f"The card: {card_of(session, run.id)}"]
         rows = live.labelled(session) if options.retrains and verdict == DRIFT else None
     if rows is None:
         return Result("\n".join(words), run.exit_code, run.id, run.outcome)
@@ -324,7 +324,7 @@ def _log_metrics(session: Session, run: StepRun, found: Compared, step: int, tim
     if found.domain:
         values["domain_auc"] = found.domain.auc
     if found.performance:
-        values |= {name: getattr(found.performance, name) for name in ("r2", "rmse", "mae")}
+        values |= found.performance.scores
     when = now_ms() if math.isnan(time_) else int(time_ * 1000)
     metrics = [Metric(name, float(value), when, step) for name, value in values.items() if value is not None]
     session.store.client.log_batch(run.id, metrics=metrics)

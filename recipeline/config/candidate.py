@@ -127,7 +127,8 @@ class Search(Settings):
 class Candidate(Settings):
     """A model of the comparison: an estimator with preprocessing, or a mean.
 
-    `members` are the candidates that the mean is of.
+    `members` are the candidates that the mean is of. `calibrate` corrects the probabilities of classes, with folds of the
+    training rows.
     """
 
     alias: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -136,11 +137,13 @@ class Candidate(Settings):
     params: dict[str, Any] = {}
     members: tuple[str, ...] = ()
     search: Search | None = None
+    calibrate: Literal["sigmoid", "isotonic"] | None = None
 
     @model_validator(mode="after")
     def _estimator_or_members(self) -> Self:
         if bool(self.estimator) == bool(self.members):
             raise ValueError("name either an estimator or members (the candidates of a mean).")
-        if self.members and (self.params or self.preprocess != Preprocess() or self.search):
-            raise ValueError("members have their own preprocess, params and search; remove these keys.")
+        if self.members and (self.params or self.preprocess != Preprocess() or self.search or self.calibrate):
+            raise ValueError("members have their own preprocess, params, search and calibrate; remove these keys.")
+
         return self

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from recipeline.config.candidate import Candidate, Difference
-from recipeline.config.rules import Gates, Metrics, ModelCardTexts, Monitoring, Promotion, Retention
+from recipeline.config.rules import Decision, Gates, Metrics, ModelCardTexts, Monitoring, Promotion, Retention
 from recipeline.config.settings import Label, Settings, load_settings
 from recipeline.config.table import (
     RESERVED_COLUMNS,
@@ -26,7 +26,9 @@ from recipeline.config.table import (
     Split,
     Target,
 )
+from recipeline.config.tasks import TASK_RULES, TaskName, refuse_setting
 from recipeline.errors import UsageError, guess, nearest
+from recipeline.metrics.catalogue import METRICS
 
 #: A range of columns in a name, and how many it may be at most.
 _RANGE, MOST_OF_A_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}"), 10_000
@@ -49,7 +51,7 @@ class Recipe(Settings):
     """The whole recipe, with the defaults of all its settings."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
-    task: Literal["regression"]
+    task: TaskName
     predicted: Annotated[Target, BeforeValidator(lambda value: {"column": value} if isinstance(value, str) else value)] = Field(
         alias="target"
     )
@@ -67,6 +69,8 @@ class Recipe(Settings):
     split: Split = Split()
     cv: CrossValidation = CrossValidation()
     candidates: dict[Label, Candidate] = Field(min_length=1)
+    #: How the label of two classes is decided; without it the likelier one is.
+    decision: Decision = Decision()
     metrics: Metrics = Metrics()
     gates: Gates = Gates()
     promotion: Promotion = Promotion()
@@ -108,17 +112,54 @@ class Recipe(Settings):
             raise ValueError(
                 f"'target' must be one of the columns. Got '{self.target}' instead. {nearest(self.target, self.columns)}"
             )
-        if self.columns[self.target].type not in ("number", "integer"):
+        task, column = TASK_RULES[self.task], self.columns[self.target]
+        if column.type not in task.target_types:
+            *others, last = task.target_types
             raise ValueError(
-                f"'columns.{self.target}.type' must be number or integer, as the target of a regression is. "
-                f"Got '{self.columns[self.target].type}' instead."
+                f"'columns.{self.target}.type' must be {', '.join(others)} or {last}, as the target of {task.noun} is. "
+                f"Got '{column.type}' instead."
             )
+        if fault := self.predicted.refuse_label(column, task):
+            raise ValueError(fault)
         if self.columns[self.target].nullable:
             raise ValueError(
                 f"'columns.{self.target}.nullable' must be false: rows without a target cannot be used for training."
             )
         if fault := self.predicted.refuse_range(self.columns[self.target]):
             raise ValueError(fault)
+        return self
+
+    @model_validator(mode="after")
+    def _settings_are_of_the_task(self) -> Self:
+        used = [(key, f"target.{key}") for key in ("transform", "positive") if getattr(self.predicted, key) is not None]
+        used += [("decision", "decision")] * (self.decision != Decision())
+        used += [("tolerances", "metrics.tolerances")] * ("tolerances" in self.metrics.model_fields_set)
+        used += [("calibrate", f"candidates.{name}.calibrate") for name, it in self.candidates.items() if it.calibrate]
+        rails, place = self.promotion.guard_rails, "promotion.guard_rails"
+        used += [(key, f"{place}.{key}") for key in ("mae", "slice_mae", "slice_loss") if getattr(rails, key) is not None]
+        for name, rows in rails.slices.items():
+            used += [(key, f"{place}.slices.{name}.{key}") for key in ("min", "max") if getattr(rows, key) is not None]
+            used += [("labels", f"{place}.slices.{name}.labels")] * bool(rows.labels)
+
+        for key, where in used:
+            if fault := refuse_setting(self.task, key, where):
+                raise ValueError(fault)
+        known = [metric.name for metric in METRICS[self.task]]
+        named = [
+            (f"gates.validation_criteria.{place}.metric", it.metric) for place, it in enumerate(self.gates.validation_criteria)
+        ]
+        named += [(f"promotion.guard_rails.metrics.{name}", name) for name in rails.metrics]
+        for where, name in named:
+            if name not in known:
+                raise ValueError(
+                    f"'{where}' must be a metric of the task {self.task}. Got '{name}' instead. {nearest(name, known)}"
+                )
+        decided = [metric.name for metric in METRICS[self.task] if metric.is_decided]
+        if self.decision.metric is not None and self.decision.metric not in decided:
+            raise ValueError(
+                f"'decision.metric' must be a metric of decided labels. "
+                f"Got '{self.decision.metric}' instead. {nearest(self.decision.metric, decided)}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -283,8 +324,9 @@ class Recipe(Settings):
         asked = set(keys)
         chosen = {name for name, key in fields.items() if key in asked}
         values = {fields[name]: value for name, value in self.model_dump(mode="json", include=chosen).items()}
-        if "target" in values and self.predicted.transform is None:
-            values["target"] = self.target  # as it is written
+        if "target" in values:
+            written = self.predicted.model_dump(mode="json", exclude_none=True)
+            values["target"] = written if len(written) > 1 else self.target  # as it is written
         if candidates:
             wanted = [*candidates, *(m for name in candidates for m in self.candidates[name].members)]
             values["candidates"] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -19,10 +19,40 @@ class Metrics(Settings):
 
 
 class Criterion(Settings):
-    """An absolute threshold on a test metric: at least for r2, at most for the errors."""
+    """An absolute threshold on a test metric of the task.
 
-    metric: Literal["r2", "rmse", "mae"]
+    It is the least value of metrics of which greater is better, as r2, and the greatest of the others.
+    """
+
+    metric: str
     threshold: float
+
+
+class Cost(Settings):
+    """The cost of a false positive and of a false negative."""
+
+    fp: float = Field(gt=0)
+    fn: float = Field(gt=0)
+
+
+class Decision(Settings):
+    """The decision for one of two labels: the positive one from a probability on.
+
+    The probability is `threshold`, or the one that out-of-fold predictions choose: with the least `cost`, with the greatest
+    `metric`, or the greatest one that still finds the share `recall` of the positive rows. Without any it is 0.5.
+    """
+
+    threshold: Fraction | None = None
+    cost: Cost | None = None
+    metric: str | None = None
+    recall: float | None = Field(default=None, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give one of threshold, cost, metric, recall. Got {' and '.join(given)} instead.")
+        return self
 
 
 class Gates(Settings):
@@ -33,28 +63,42 @@ class Gates(Settings):
 
 
 class Slice(Settings):
-    """Rows by their target: from `min` to `max`, both included."""
+    """Rows by their target: from `min` to `max`, both included, or with some `labels`."""
 
     min: float | None = None
     max: float | None = None
+    labels: tuple[bool | int | str, ...] = ()
 
     @model_validator(mode="after")
     def _has_a_limit(self) -> Self:
-        if self.min is None and self.max is None:
-            raise ValueError("give min, max, or both.")
+        if self.min is None and self.max is None and not self.labels:
+            raise ValueError("give min, max, or both; of classes give labels.")
         return self
 
 
 class GuardRails(Settings):
     """Limits on the increase of errors and of time per row in a promotion.
 
-    Errors are in the target's unit, relative to the champion's.
+    Errors are in the target's unit, relative to the champion's. `metrics` has by name how much a metric may be worse than the
+    champion's. The error of a slice is its MAE, of classes its mean Brier score (`slice_loss`).
     """
 
     mae: float | None = Field(default=None, ge=0)
+    metrics: dict[str, Annotated[float, Field(ge=0)]] = {}
     slices: dict[str, Slice] = {}
     slice_mae: float | None = Field(default=None, ge=0)
+    slice_loss: float | None = Field(default=None, ge=0)
     latency_ms: float | None = Field(default=None, gt=0)
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """How much each limited metric may be worse, by its name."""
+        return ({} if self.mae is None else {"mae": self.mae}) | self.metrics
+
+    @property
+    def slice_limit(self) -> float | None:
+        """How much greater the error of a slice may be."""
+        return self.slice_loss if self.slice_mae is None else self.slice_mae
 
 
 class Promotion(Settings):

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import KDTree
 from scipy.stats import ks_2samp
-from sklearn.metrics import r2_score
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.config.recipe import Recipe
@@ -19,6 +18,8 @@ from recipeline.data.relations import relate_rows
 from recipeline.data.results import ColumnDistance, LeakAudit, Memory, Twins
 from recipeline.data.smells import find_unnamed
 from recipeline.data.splits import split_rows
+from recipeline.data.target_codes import TargetCodes
+from recipeline.metrics.skill import skill_score
 
 #: A test row is a near twin where no feature differs by more than so many standard deviations of its column.
 NEAR = 1e-4
@@ -123,18 +124,19 @@ def _warn_of_time(test: pd.DataFrame, recipe: Recipe) -> list[str]:
 def measure_memory(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Memory | None:
     """Return R2 of an unpruned decision tree on rows with a twin, without, and all.
 
-    The tree memorises its rows. None if there are too few of either, or the tree does not accept the rows.
+    The tree memorises its rows; of classes it is fitted to codes, and R2 is the Brier skill. None if there are too few of either, or the tree does not accept the rows.
     """
-    twins, target = has_twin(test, train, recipe), test[recipe.target].to_numpy(dtype=float)
-    if min(twins.sum(), (~twins).sum()) < 10 or min(len(np.unique(target[part])) for part in (twins, ~twins)) < 2:
+    codes, twins = TargetCodes.learn(recipe, pd.concat([train, test])), has_twin(test, train, recipe)
+    target = codes.of(test, recipe)
+    if min(twins.sum(), (~twins).sum()) < 10 or min(len(np.unique(target[part], axis=0)) for part in (twins, ~twins)) < 2:
         return None
     features = as_numbers(pd.concat([train, test])[list(recipe.features)])
     try:
-        tree = DecisionTreeRegressor(random_state=recipe.random_state).fit(features[: len(train)], train[recipe.target])
+        tree = DecisionTreeRegressor(random_state=recipe.random_state).fit(features[: len(train)], codes.of(train, recipe))
         predicted = tree.predict(features[len(train) :])
     except ValueError:  # a value too large for float32
         return None
-    return Memory(*(float(r2_score(target[part], predicted[part])) for part in (np.ones(len(test), dtype=bool), twins, ~twins)))
+    return Memory(*(skill_score(target[part], predicted[part]) for part in (np.ones(len(test), dtype=bool), twins, ~twins)))
 
 
 def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> tuple[ColumnDistance, ...]:

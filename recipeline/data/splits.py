@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import KFold, train_test_split
+from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
 from recipeline.config.import_path import import_object
 from recipeline.config.recipe import Recipe
 from recipeline.data.relations import Relations, relate_rows
+from recipeline.data.target_codes import TargetCodes, fit_target
+from recipeline.data.tasks.every import TASKS
 from recipeline.errors import DataError, UsageError
+from recipeline.metrics.catalogue import skill_of
 
 
 def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -52,7 +55,9 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
             fix="Name a larger table, or change split.test_size or cv.folds in the recipe."
             + (" Equal rows join the groups that they are in." if recipe.split.group else ""),
         )
-    target = train[recipe.target].to_numpy()
+    codes = TargetCodes.learn(recipe, train)
+    _require_labels(train, test, codes, recipe)
+    target = codes.of(train, recipe).reshape(len(train), -1)
     for fold, (seen, unseen) in enumerate(cv_folds(train, recipe, method)):
         if not len(seen):
             raise DataError(
@@ -60,13 +65,34 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
                 f"none is older than its test rows by more than {recipe.split.embargo:g}.",
                 fix="Lower split.embargo or cv.folds in the recipe, or name a longer table.",
             )
-        if len(unseen) < 2 or np.ptp(target[unseen]) == 0:
+        if len(unseen) < 2 or not np.ptp(target[unseen], axis=0).any():
             raise DataError(
-                f"Fold {fold} of the cross-validation has no R2: its target must vary.",
-                got=f"{target[unseen][0]:g} in each of its {len(unseen)} rows",
+                f"Fold {fold} of the cross-validation has no {skill_of(recipe.task).label}: its target must vary.",
+                got=f"{_as_word(fit_target(train.iloc[unseen[:1]], recipe)[0])} in each of its {len(unseen)} rows",
                 fix="Lower cv.folds or change random_state in the recipe, or name a larger table.",
             )
     return train, test
+
+
+def stratify(table: pd.DataFrame, recipe: Recipe) -> np.ndarray | None:
+    """Return what folds of the rows are stratified by, (rows,); None for numbers."""
+    return TASKS[recipe.task].strata(fit_target(table, recipe))
+
+
+def _require_labels(train: pd.DataFrame, test: pd.DataFrame, codes: TargetCodes, recipe: Recipe) -> None:
+    """Raise DataError where training rows have too few of a label, or lack one."""
+    if not codes.labels:
+        return
+    learned, tested = (fit_target(rows, recipe) for rows in (train, test))
+    groups = relate_rows(train, recipe).groups
+    for label in sorted({*learned.tolist(), *tested.tolist()}, key=str):
+        found = len(np.unique(groups[learned == label]))
+        if found < recipe.cv.folds:
+            raise DataError(
+                f"Each label of '{recipe.target}' must have at least {recipe.cv.folds} distinct training rows, one for each fold.",
+                got=f"{found} of the label {label}",
+                fix="Join rare labels into one, leave their rows out, lower cv.folds, or name a larger table.",
+            )
 
 
 def _count_evidence(train: pd.DataFrame, recipe: Recipe, method: str) -> tuple[int, str, int]:
@@ -157,9 +183,13 @@ def _fractions(groups: np.ndarray, seed: int) -> np.ndarray:
 
 
 def cv_folds(train: pd.DataFrame, recipe: Recipe, method: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (fit, score) row positions of each fold, grouped as the split `method`."""
-    n_splits, seed = recipe.cv.folds, recipe.random_state
+    """Yield (fit, score) row positions of each fold, grouped as the split `method`.
+
+    Folds of classes have about equal shares of each label.
+    """
+    n_splits, seed, strata = recipe.cv.folds, recipe.random_state, stratify(train, recipe)
     if method == "random":
-        yield from KFold(n_splits, shuffle=True, random_state=seed).split(train)
+        folds = KFold if strata is None else StratifiedKFold
+        yield from folds(n_splits, shuffle=True, random_state=seed).split(train, strata)
     else:
-        yield from relate_rows(train, recipe).deal(n_splits, seed)
+        yield from relate_rows(train, recipe).deal(n_splits, seed, strata)

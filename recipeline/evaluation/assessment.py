@@ -13,29 +13,21 @@ from sklearn.base import BaseEstimator
 from recipeline import artifacts as kept
 from recipeline.artifacts import Artifact
 from recipeline.config.recipe import Recipe
-from recipeline.data.relations import relate_rows, weigh_rows
+from recipeline.data.relations import weigh_rows
 from recipeline.data.results import LeakAudit
-from recipeline.data.splits import cv_folds
+from recipeline.data.target_codes import TargetCodes, is_predicted
 from recipeline.engine.local import Workers
 from recipeline.evaluation.diagnosis import diagnose
 from recipeline.evaluation.gates import judge
-from recipeline.evaluation.results import CandidateScores, Diagnosis, Metrics, Scores, Verdict
-from recipeline.evaluation.scoring import (
-    evaluate_best,
-    measure_interval,
-    measure_leaks,
-    predict_all,
-    score_mean_predictor,
-    score_random_split,
-)
+from recipeline.evaluation.results import Diagnosis, Metrics, Verdict
+from recipeline.evaluation.scoring import evaluate_best, measure_leaks, predict_all, score_mean_predictor, score_random_split
+from recipeline.evaluation.tasks.every import TASKS
 from recipeline.inference.columns import Columns
 from recipeline.inference.golden import choose_golden
-from recipeline.inference.interval import QUANTILE
 from recipeline.inference.model_info import ModelInfo, describe_model
-from recipeline.metrics.regression import score_predictions
+from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
 from recipeline.monitoring.baseline import describe_baseline, draw_reference
 from recipeline.monitoring.results import Baseline
-from recipeline.training.quantiles import choose_interval, fit_quantiles
 
 
 @dataclass(frozen=True)
@@ -56,7 +48,7 @@ class Trained:
 class Evaluation:
     """The results of evaluate, one field for each artifact.
 
-    `scores` is R2, RMSE and MAE by candidate. `interval_models` are the tail models if the interval of the best candidate
+    `scores` are the metrics of the task by candidate. `interval_models` are the tail models if the interval of the best candidate
     depends on the features, else None.
     """
 
@@ -98,76 +90,90 @@ def evaluate_candidates(
     `load_models` returns the fitted candidates by name; it is called while the workers fit the tails of the interval.
     """
     board, train, test = trained.leaderboard, trained.train, trained.test
-    columns, learned = Columns.learn(recipe, train), train[recipe.target].to_numpy(dtype=float)
-    codes = pd.DataFrame(columns.matrix(train), columns=list(columns.names))
-    folds = cv_folds(train, recipe, trained.leak_audit.method)
+    columns, codes, task = Columns.learn(recipe, train), TargetCodes.learn(recipe, train), TASKS[recipe.task]
     # The workers have work from here on; what they found is called for when nothing else is left to do.
-    quantiles = fit_quantiles(codes, learned, folds, workers, seed=recipe.random_state, weights=weigh_rows(train, recipe))
+    measure = task.start_uncertainty(recipe, train, columns, codes, trained.leak_audit.method, workers)
     models = load_models()
-    random_split_r2 = _start_random_split(recipe, trained, models, workers)
-    predicted, target = predict_all(models, test, recipe), test[recipe.target].to_numpy()
-    counted = weigh_rows(test, recipe)
-    scores = {name: score_predictions(target, predicted[name].to_numpy(), counted) for name in models}
+    random_split_r2 = _start_random_split(recipe, trained, models, codes, workers)
+    predicted, target, counted = predict_all(models, test, recipe, codes), codes.of(test, recipe), weigh_rows(test, recipe)
+    thresholds = {name: task.threshold(model) for name, model in models.items()}
+    scores = {
+        name: METRIC_TASKS[recipe.task].score(target, said, counted, _or_half(thresholds[name]))
+        for name, said in predicted.items()
+    }
 
     best = board.iloc[0]
-    best_predicted = predicted[best.candidate].to_numpy()
-    out_of_fold = trained.out_of_fold[f"predicted {best.candidate}"].to_numpy()
-    tails = quantiles()
-    scored, related = ~np.isnan(out_of_fold), relate_rows(train, recipe)
-    interval = choose_interval(
-        codes.to_numpy()[scored],
-        columns.names,
-        learned[scored],
-        out_of_fold[scored],
-        tails.take(scored),
-        # Over time the groups remain the same.
-        groups=related.groups[scored] if related.column and related.times is None else None,
-    )
-    limits = interval.around(best_predicted, columns.matrix(test))
-    inside = measure_interval(target, limits, interval.level, relate_rows(test, recipe))
-    mean_predictor = score_mean_predictor(train, test, recipe)
-    verdict, criteria = judge(Scores(**scores[best.candidate]), mean_predictor, recipe.gates)
+    best_predicted, threshold = predicted[best.candidate], thresholds[best.candidate]
+    out_of_fold = codes.from_columns(f"predicted {best.candidate}", trained.out_of_fold)
+    scored = is_predicted(out_of_fold)
+    certain = measure(out_of_fold, test, best_predicted)
+    mean_predictor = score_mean_predictor(train, test, recipe, codes, _or_half(threshold))
+    verdict, criteria = judge(scores[best.candidate], mean_predictor, recipe.gates, recipe.task)
     return Evaluation(
         scores=scores,
         verdict=Verdict(best.candidate, best.run_id, best.model_id, verdict, criteria),
         metrics=Metrics(
-            best=evaluate_best(best.candidate, target, best_predicted, inside, test, recipe),
+            best=evaluate_best(best.candidate, best_predicted, certain.measured, test, recipe, codes, _or_half(threshold)),
             test_rows=len(test),
             rows_out_of_fold=None if scored.all() else int(scored.sum()),
             candidates={
-                name: CandidateScores(**scores[name], cv_mean_score=mean, cv_std=std)
+                name: {**scores[name], "cv_mean_score": float(mean), "cv_std": float(std)}
                 for name, mean, std in zip(board["candidate"], board["cv_mean_score"], board["cv_std"], strict=True)
             },
             mean_predictor=mean_predictor,
-            leaks=measure_leaks(predicted, train, test, recipe),
+            leaks=measure_leaks(predicted, train, test, recipe, codes),
             random_split_r2=random_split_r2(),
+            task=recipe.task,
         ),
-        diagnosis=diagnose(models[best.candidate], test, best_predicted, limits, recipe, columns),
-        baseline=describe_baseline(train, out_of_fold, recipe, columns),
-        baseline_rows=draw_reference(train[scored], out_of_fold[scored], recipe, columns),
-        golden=choose_golden(test, best_predicted, limits, recipe),
+        diagnosis=diagnose(models[best.candidate], test, best_predicted, certain.inside, recipe, columns, codes),
+        baseline=describe_baseline(train, out_of_fold, recipe, columns, codes),
+        baseline_rows=draw_reference(train[scored], out_of_fold[scored], recipe, columns, codes),
+        golden=choose_golden(test, best_predicted, certain.answers, recipe, codes),
         model_info=describe_model(
-            recipe, train, interval, candidate=best.candidate, coverage=inside.coverage, test_rows=inside.rows
+            recipe,
+            train,
+            codes,
+            certain.interval,
+            certain.prediction_set,
+            candidate=best.candidate,
+            threshold=threshold,
+            coverage=certain.measured.coverage,
+            test_rows=certain.measured.rows,
         ),
-        test_predictions=_join_predictions(predicted, target, limits),
-        interval_models=tails.models if interval.method == QUANTILE else None,
+        test_predictions=_join_predictions(predicted, test, recipe, certain.answers, codes),
+        interval_models=certain.models,
     )
 
 
+def _or_half(threshold: float | None) -> float:
+    return 0.5 if threshold is None else threshold
+
+
 def _start_random_split(
-    recipe: Recipe, trained: Trained, models: dict[str, BaseEstimator], workers: Workers
+    recipe: Recipe, trained: Trained, models: dict[str, BaseEstimator], codes: TargetCodes, workers: Workers
 ) -> Callable[[], dict[str, float] | None]:
     """Start to score a plain random split; None if it is one, or would have no twins."""
     audit = trained.leak_audit
     if audit.method == "random" or not (audit.random_split.leaked_rows or audit.columns_of_split):
         return lambda: None
-    return score_random_split(pd.concat([trained.train, trained.test]).sort_index(), models, recipe, workers)
+    return score_random_split(pd.concat([trained.train, trained.test]).sort_index(), models, recipe, codes, workers)
 
 
-def _join_predictions(predicted: pd.DataFrame, target: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> pd.DataFrame:
+def _join_predictions(
+    predicted: Mapping[str, np.ndarray],
+    test: pd.DataFrame,
+    recipe: Recipe,
+    answers: Mapping[str, np.ndarray],
+    codes: TargetCodes,
+) -> pd.DataFrame:
     """Return the target, each candidate's predictions and the best one's limits.
 
     The index is that of the rows.
     """
-    named = predicted.add_prefix("predicted ")
-    return named.assign(**{"interval lower": limits[0], "interval upper": limits[1], "target": target})
+    columns: dict[str, np.ndarray] = {}
+    for name, said in predicted.items():
+        columns |= codes.as_columns(f"predicted {name}", said)
+    if answers:
+        lower, upper = answers.values()
+        columns |= {"interval lower": lower, "interval upper": upper}
+    return pd.DataFrame(columns | {"target": test[recipe.target].to_numpy()}, index=test.index)

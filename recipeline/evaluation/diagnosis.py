@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.metrics import r2_score
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.relations import relate_rows
+from recipeline.data.target_codes import TargetCodes
 from recipeline.evaluation.results import Diagnosis, FeatureCoverage, Importance, RangeErrors, SliceErrors, WorstRow
+from recipeline.evaluation.tasks.every import TASKS
+from recipeline.inference.asking import say
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.compile import fastest
-from recipeline.metrics.regression import in_slice
+from recipeline.metrics.bootstrap import mean_interval
+from recipeline.metrics.skill import skill_score
+from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
 
 REPEATS, WORST, BINS, MOST_ROWS = 5, 10, 5, 5_000
 
@@ -23,34 +28,41 @@ def diagnose(
     model: BaseEstimator,
     test: pd.DataFrame,
     predicted: np.ndarray,
-    limits: tuple[np.ndarray, np.ndarray],
+    inside: np.ndarray,
     recipe: Recipe,
     columns: Columns,
+    codes: TargetCodes,
+    threshold: float = 0.5,
 ) -> Diagnosis:
     """Return what is known of the errors of `model` on the test rows.
 
     Parameters
     ----------
-    test : the rows, with the recipe's columns. predicted, limits : of shape (rows,), in the target's unit, without NaN.
+    test : the rows, with the recipe's columns. predicted : shaped as the target's codes, without NaN. inside : a mask of the
+        rows whose target is in the interval or set of labels.
     """
-    features, target = test[list(recipe.features)], test[recipe.target].to_numpy(dtype=float)
-    rows = columns.matrix(features)
-    importance = measure_importance(model, features, target, columns, seed=recipe.random_state)
+    features, target = test[list(recipe.features)], codes.of(test, recipe)
+    rows, error = columns.matrix(features), METRIC_TASKS[codes.task].row_errors(target, predicted)
+    importance = measure_importance(model, features, target, columns, codes, seed=recipe.random_state)
+    shown = test[[name for name in test if name not in recipe.not_features]]
+    groups = relate_rows(test, recipe).evidence()[0].pieces
     return Diagnosis(
-        by_predicted=errors_by_range(target, predicted, limits),
-        slices=errors_by_slice(rows, target, predicted, recipe, columns, [entry.feature for entry in importance[:3]]),
-        coverage=coverage_by_feature(rows, target, limits, columns),
-        worst_rows=worst_rows(test[[name for name in test if name not in recipe.not_features]], predicted, recipe.target),
+        by_predicted=errors_by_range(*TASKS[codes.task].confidence(target, predicted), error, inside),
+        slices=errors_by_slice(
+            rows, target, predicted, error, groups, recipe, columns, codes, [entry.feature for entry in importance[:3]]
+        ),
+        coverage=coverage_by_feature(rows, inside, columns),
+        worst_rows=worst_rows(shown, target, predicted, error, codes, threshold),
         importance=importance,
     )
 
 
 def measure_importance(
-    model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, columns: Columns, *, seed: int
+    model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, columns: Columns, codes: TargetCodes, *, seed: int
 ) -> tuple[Importance, ...]:
     """Return the permutation importance of features, the greatest first.
 
-    It is the drop of R2 when a feature is shuffled, with mean and standard deviation. Correlated features share their
+    It is the drop of skill (R2; of classes the Brier skill) when a feature is shuffled, with mean and standard deviation. Correlated features share their
     importance (Breiman 2001). Shuffles and results are those of scikit-learn's `permutation_importance`; all shuffles of a
     feature are predicted at once, which is faster. If there are more than MOST_ROWS rows, that many are drawn.
     """
@@ -58,31 +70,30 @@ def measure_importance(
     if len(rows) > MOST_ROWS:
         drawn = np.random.RandomState(seed).choice(len(rows), MOST_ROWS, replace=False)
         features, rows, truth = features.iloc[drawn], rows[drawn], truth[drawn]
-    ask = fastest(model, features, columns)
+    ask = fastest(model, features, columns, codes)
     shuffler = np.random.RandomState(np.random.RandomState(seed).randint(np.iinfo(np.int32).max + 1))
     order, shuffles = np.arange(len(rows)), [np.arange(len(rows))]
     for _ in range(REPEATS):
         shuffler.shuffle(order)
         shuffles.append(shuffles[-1][order])  # what was shuffled before is shuffled again
-    whole = r2_score(truth, ask(rows))
+    whole = skill_score(truth, ask(rows))
     entries = []
     for column, name in enumerate(features.columns):
         shuffled = np.tile(rows, (REPEATS, 1))
         shuffled[:, column] = np.concatenate([rows[shuffle, column] for shuffle in shuffles[1:]])
-        drops = [whole - r2_score(truth, said) for said in np.split(ask(shuffled), REPEATS)]
+        drops = [whole - skill_score(truth, said) for said in np.split(ask(shuffled), REPEATS)]
         entries.append(Importance(str(name), float(np.mean(drops)), float(np.std(drops))))
     return tuple(sorted(entries, key=lambda entry: -entry.mean))
 
 
 def errors_by_range(
-    target: np.ndarray, predicted: np.ndarray, limits: tuple[np.ndarray, np.ndarray]
+    target: np.ndarray, predicted: np.ndarray, error: np.ndarray, inside: np.ndarray
 ) -> tuple[RangeErrors, ...]:
-    """Return means, mean absolute error and coverage by range of the prediction.
+    """Return means, mean error and coverage by range of the prediction.
 
     Ranges have about equally many rows.
     """
     order = np.argsort(predicted, kind="stable")
-    low, high = limits
     return tuple(
         RangeErrors(
             from_=float(predicted[rows].min()),
@@ -90,23 +101,19 @@ def errors_by_range(
             rows=len(rows),
             mean_predicted=float(predicted[rows].mean()),
             mean_true=float(target[rows].mean()),
-            mae=float(np.abs(target - predicted)[rows].mean()),
-            interval_coverage=float(((low <= target) & (target <= high))[rows].mean()),
+            error=float(error[rows].mean()),
+            interval_coverage=float(inside[rows].mean()),
         )
         for rows in np.array_split(order, min(BINS, len(order)))
     )
 
 
-def coverage_by_feature(
-    rows: np.ndarray, target: np.ndarray, limits: tuple[np.ndarray, np.ndarray], columns: Columns
-) -> tuple[FeatureCoverage, ...]:
+def coverage_by_feature(rows: np.ndarray, inside: np.ndarray, columns: Columns) -> tuple[FeatureCoverage, ...]:
     """Return the coverage of the interval by parts of each feature's values.
 
     Parts are fifths of numbers, and the most frequent of other values. `rows` are codes. Missing values are left out, and so is
     a feature without others.
     """
-    low, high = limits
-    inside = (low <= target) & (target <= high)
     return tuple(
         FeatureCoverage(it.name, first, last, int(part.sum()), float(inside[part].mean()))
         for place, it in enumerate(columns.features)
@@ -115,16 +122,24 @@ def coverage_by_feature(
 
 
 def errors_by_slice(
-    rows: np.ndarray, target: np.ndarray, predicted: np.ndarray, recipe: Recipe, columns: Columns, by: Sequence[str]
+    rows: np.ndarray,
+    target: np.ndarray,
+    predicted: np.ndarray,
+    error: np.ndarray,
+    groups: np.ndarray,
+    recipe: Recipe,
+    columns: Columns,
+    codes: TargetCodes,
+    by: Sequence[str],
 ) -> tuple[SliceErrors, ...]:
-    """Return the mean absolute error and the bias of slices of the rows.
+    """Return the mean error, its 95 % interval and the bias of slices of the rows.
 
     Slices are the recipe's, and the ends of the features `by`: the lowest and the highest quarter of numbers, the most frequent
-    of other values. `rows` are codes.
+    of other values. `rows` are codes. Whole `groups` are drawn for the intervals.
     """
     slices = [("all rows", np.ones(len(target), dtype=bool))]
     for name, limits in recipe.promotion.guard_rails.slices.items():
-        slices.append((name, in_slice(target, limits.min, limits.max)))
+        slices.append((name, codes.mask(target, limits)))
     for name in by:
         place = columns.names.index(name)
         feature = columns.features[place]
@@ -133,26 +148,44 @@ def errors_by_slice(
         SliceErrors(
             slice=name,
             rows=int(inside.sum()),
-            mae=float(np.abs(target - predicted)[inside].mean()),
-            bias=float((predicted - target)[inside].mean()),
+            error=float(error[inside].mean()),
+            bias=float((predicted - target)[inside].mean()) if target.ndim == 1 else None,
+            interval_95=mean_interval(error[inside], groups[inside], seed=recipe.random_state),
         )
         for name, inside in slices
         if inside.any()
     )
 
 
-def worst_rows(test: pd.DataFrame, predicted: np.ndarray, target: str) -> tuple[WorstRow, ...]:
+def worst_rows(
+    test: pd.DataFrame,
+    target: np.ndarray,
+    predicted: np.ndarray,
+    error: np.ndarray,
+    codes: TargetCodes,
+    threshold: float = 0.5,
+) -> tuple[WorstRow, ...]:
     """Return the rows with the largest errors, worst first; NaN is None.
 
     Rows are numbered as in the data set, from 0.
     """
-    error = np.abs(test[target].to_numpy(dtype=float) - predicted)
+    said, true = say(predicted, codes, threshold).tolist(), probability_of_truth(target, predicted, codes)
     rows = []
     for place in np.argsort(-error, kind="stable")[:WORST]:
         values = test.iloc[place]
         known = {str(name): _plain(value) for name, value in values.items()}
-        rows.append(WorstRow(int(test.index[place]), float(predicted[place]), known))
+        rows.append(WorstRow(int(test.index[place]), said[place], known, None if true is None else float(true[place])))
     return tuple(rows)
+
+
+def probability_of_truth(target: np.ndarray, predicted: np.ndarray, codes: TargetCodes) -> np.ndarray | None:
+    """Return the probability of each row's own label, (rows,); None for numbers."""
+    if not codes.labels:
+        return None
+    if not codes.is_matrix:
+        return np.where(target == 1, predicted, 1 - predicted)
+    own: np.ndarray = (target * predicted).sum(axis=1)
+    return own
 
 
 def _plain(value: Any) -> Any:

@@ -10,15 +10,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
-from sklearn.metrics import r2_score
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.relations import group_rows, weigh_rows
 from recipeline.data.splits import cv_folds
+from recipeline.data.target_codes import NUMBERS, TargetCodes, fit_target
 from recipeline.engine.local import Call, Workers
 from recipeline.evaluation.results import Dependence, FileOrder, FoldScores, LearningCurve
+from recipeline.inference.asking import ask_model
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.compile import fastest
+from recipeline.metrics.skill import skill_score
 from recipeline.training.weights import fit_weighted
 
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
@@ -31,7 +33,7 @@ Advance = Callable[[str, int, int], None]
 def learning_curve(
     model: BaseEstimator, train: pd.DataFrame, recipe: Recipe, method: str, workers: Workers, advance: Advance
 ) -> LearningCurve:
-    """Return R2 on training and held-out rows by the number of training rows.
+    """Return the skill on training and held-out rows by the number of training rows.
 
     Each fold's training rows are drawn in random order, copies of a row together, so that larger samples contain the smaller
     ones; a number that is too small for the model is left out. `advance` receives the progress, as
@@ -39,9 +41,9 @@ def learning_curve(
 
     Returns
     -------
-    `rows`, the mean number of training rows; `train` and `test`, for each a list of R2 by fold.
+    `rows`, the mean number of training rows; `train` and `test`, for each a list of skills by fold.
     """
-    features, target = train[list(recipe.features)], train[recipe.target].to_numpy(dtype=float)
+    features, target, codes = train[list(recipe.features)], fit_target(train, recipe), TargetCodes.learn(recipe, train)
     weights = weigh_rows(train, recipe)
     groups, rng = group_rows(train, recipe), np.random.default_rng(recipe.random_state)
     calls: list[Call] = []
@@ -49,7 +51,7 @@ def learning_curve(
         distinct = rng.permutation(np.unique(groups[seen]))
         for share in SHARES:
             kept = seen[np.isin(groups[seen], distinct[: max(2, round(share * len(distinct)))])]
-            calls.append((_fit_and_score_if_enough, (clone(model), features, target, weights, kept, unseen)))
+            calls.append((_fit_and_score_if_enough, (clone(model), features, target, codes, weights, kept, unseen)))
     scores = []
     for done, score in enumerate(workers.map(calls), 1):
         scores.append(score)
@@ -67,47 +69,50 @@ def _fit_and_score(
     model: BaseEstimator,
     features: pd.DataFrame,
     target: np.ndarray,
+    codes: TargetCodes,
     weights: np.ndarray | None,
     seen: np.ndarray,
     unseen: np.ndarray,
 ) -> tuple[int, float, float]:
-    """Return the number of training rows, and R2 on them and on the others."""
+    """Return the number of training rows, and the skill on them and on the others."""
     fitted = fit_weighted(model, features.iloc[seen], target[seen], None if weights is None else weights[seen])
 
-    def r2(rows: np.ndarray) -> float:
+    def skill(rows: np.ndarray) -> float:
         counted = None if weights is None else weights[rows]
-        return float(r2_score(target[rows], fitted.predict(features.iloc[rows]), sample_weight=counted))
+        return skill_score(codes.encode(target[rows]), ask_model(fitted, features.iloc[rows], codes), counted)
 
-    return len(seen), r2(seen), r2(unseen)
+    return len(seen), skill(seen), skill(unseen)
 
 
 def _fit_and_score_if_enough(
     model: BaseEstimator,
     features: pd.DataFrame,
     target: np.ndarray,
+    codes: TargetCodes,
     weights: np.ndarray | None,
     seen: np.ndarray,
     unseen: np.ndarray,
 ) -> tuple[int, float, float]:
     """Return `_fit_and_score`, or NaN if the model refuses so few rows."""
     try:
-        return _fit_and_score(model, features, target, weights, seen, unseen)
+        return _fit_and_score(model, features, target, codes, weights, seen, unseen)
     except ValueError:
         return len(seen), float("nan"), float("nan")
 
 
 def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, workers: Workers) -> FileOrder:
-    """Return R2 over blocks in the file's order and over shuffled rows.
+    """Return the skill over blocks in the file's order and over shuffled rows.
 
-    Copies are left out. A drop means drift along the file. Both have R2 per fold and the mean.
+    Copies are left out. A drop means drift along the file. Both have the skill per fold and the mean.
     """
     rows = table.drop_duplicates(list(recipe.features))
-    features, target, weights = rows[list(recipe.features)], rows[recipe.target].to_numpy(dtype=float), weigh_rows(rows, recipe)
+    features, target, weights = rows[list(recipe.features)], fit_target(rows, recipe), weigh_rows(rows, recipe)
+    codes = TargetCodes.learn(recipe, rows)
     orders = (np.arange(len(rows)), np.random.default_rng(recipe.random_state).permutation(len(rows)))
     calls: list[Call] = []
     for order in orders:
         for block in np.array_split(order, recipe.cv.folds):
-            calls.append((_fit_and_score, (clone(model), features, target, weights, np.setdiff1d(order, block), block)))
+            calls.append((_fit_and_score, (clone(model), features, target, codes, weights, np.setdiff1d(order, block), block)))
     found = [other for _, _, other in workers.map(calls)]
     halves = (found[: recipe.cv.folds], found[recipe.cv.folds :])
     in_order, shuffled = (FoldScores(tuple(scores), float(np.mean(scores))) for scores in halves)
@@ -115,14 +120,14 @@ def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, 
 
 
 def partial_dependence(
-    model: BaseEstimator, features: pd.DataFrame, names: Sequence[str], columns: Columns
+    model: BaseEstimator, features: pd.DataFrame, names: Sequence[str], columns: Columns, codes: TargetCodes = NUMBERS
 ) -> dict[str, Dependence]:
     """Return the mean prediction when each of `names` has one value in all rows.
 
     Source: Friedman 2001. The values are up to 20 quantiles of the column between its 5 % and 95 %; NaN is left out, and so is
     a column of NaN alone.
     """
-    ask, rows = fastest(model, features, columns), columns.matrix(features)
+    ask, rows = fastest(model, features, columns, codes), columns.matrix(features)
     curves = {}
     for name in names:
         column = list(features.columns).index(name)
@@ -130,9 +135,12 @@ def partial_dependence(
         values = feature.kind.grid(rows[:, column], feature, GRID)
         if not values.size:
             continue
-        changed, means = rows.copy(), []
+        changed, found = rows.copy(), []
         for value in values:
             changed[:, column] = value
-            means.append(float(ask(changed).mean()))
-        curves[name] = Dependence(tuple(feature.kind.show(value, feature) for value in values.tolist()), tuple(means))
+            found.append(np.atleast_1d(ask(changed).mean(axis=0)))
+        means = np.array(found).T.tolist()
+        by_label = dict(zip(map(str, codes.labels), map(tuple, means), strict=True)) if codes.is_matrix else {}
+        shown = tuple(feature.kind.show(value, feature) for value in values.tolist())
+        curves[name] = Dependence(shown, tuple(means[0]), by_label)
     return curves

@@ -6,6 +6,7 @@ After Mitchell et al. (2019), "Model Cards for Model Reporting". One text, for t
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,10 +15,12 @@ from recipeline.config.recipe import Recipe
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.uris import redact
 from recipeline.escape import for_markdown
+from recipeline.evaluation.results import SliceErrors
+from recipeline.metrics.catalogue import MAIN, METRICS, REFERENCE_METRICS, ROW_ERRORS, describe_scores, find_metric, skill_of
 
 if TYPE_CHECKING:
-    from recipeline.evaluation.results import Diagnosis, GradeErrors, Metrics, SliceErrors
-    from recipeline.inference.model_info import ModelInfo
+    from recipeline.evaluation.results import Diagnosis, Metrics
+from recipeline.inference.model_info import ModelInfo
 
 #: A grade or a slice is named among the limits where its error is so many times that of all rows.
 MUCH_WORSE = 1.5
@@ -100,7 +103,7 @@ def write_model_card(
 
 def _headline(metrics: Metrics, tags: Mapping[str, str | float]) -> str:
     best, rows = metrics.best, "SYNTHETIC rows" if tags["data_source"] == SYNTHETIC else "rows"
-    scores = f"test R2 {best.r2:.4f}, RMSE {best.rmse:.4f}, MAE {best.mae:.4f}"
+    scores = f"test {describe_scores(metrics.task, metrics.scores)}"
     return f"{best.candidate}: {scores} on {metrics.test_rows:,} {rows}"
 
 
@@ -113,7 +116,7 @@ def _model(recipe: Recipe, metrics: Metrics, tags: Mapping[str, str | float]) ->
     return (
         *(made_up if tags["data_source"] == SYNTHETIC else ()),
         f"{best.candidate}{made_of} predicts {recipe.target}{unit} from {len(recipe.features)} columns.",
-        f"Recipe {recipe.name}, the best of {len(metrics.candidates)} candidates by cross-validated R2.",
+        f"Recipe {recipe.name}, the best of {len(metrics.candidates)} candidates by cross-validated {skill_of(metrics.task).label}.",
     )
 
 
@@ -135,34 +138,40 @@ def _twins(metrics: Metrics) -> str:
     if not leaks:
         return ", none of which has a twin in training"
     honest = leaks.r2_without_twin[metrics.best.candidate]
-    told = f": R2 without them {honest:.4f}" if honest is not None else ""
+    told = f": {skill_of(metrics.task).label} without them {honest:.4f}" if honest is not None else ""
     return f", of which {leaks.leaked_rows:,} have a twin in training, which makes scores optimistic{told}"
 
 
 def _metrics(metrics: Metrics) -> tuple[str, ...]:
     best = metrics.best
-    scores, (low, high) = metrics.candidates[best.candidate], best.interval_95["r2"]
-    within = ", ".join(f"{100 * share:.1f} % within {tolerance}" for tolerance, share in best.accuracy_within.items())
-    interval = best.interval_90
+    skill, *others = METRICS[metrics.task][:MAIN]
+    scores, (low, high) = metrics.scores, best.interval_95[skill.name]
+    within = "".join(f"{100 * share:.1f} % within {tolerance}, " for tolerance, share in best.accuracy_within.items())
+    rest = ", ".join(f"{it.label} {scores[it.name]:.4f}" for it in others)
+    reference, interval = find_metric(metrics.task, REFERENCE_METRICS[metrics.task]), best.interval_90
     return (
-        f"Test R2 {best.r2:.4f} (95 % interval {low:.3f} to {high:.3f}), RMSE {best.rmse:.4f}, MAE {best.mae:.4f}.",
-        f"Cross-validated R2 {scores.cv_mean_score:.4f} ± {scores.cv_std:.4f}.",
-        f"{within}; RMSE of the mean predictor: {metrics.mean_predictor.rmse:.4f}.",
+        f"Test {skill.label} {scores[skill.name]:.4f} (95 % interval {low:.3f} to {high:.3f}), {rest}.",
+        f"Cross-validated {skill.label} {scores['cv_mean_score']:.4f} ± {scores['cv_std']:.4f}.",
+        f"{within.removesuffix(', ')}{'; ' if within else ''}{reference.label} of the mean predictor: "
+        f"{metrics.mean_predictor[reference.name]:.4f}.",
         f"Its 90 % interval covered {100 * interval.coverage:.1f} % of the test rows; its mean width is "
         f"{interval.mean_width:.2f}.",
     )
 
 
 def _limits(recipe: Recipe, metrics: Metrics, diagnosis: Diagnosis | None) -> tuple[str, ...]:
-    overall, grades = metrics.best.mae, metrics.best.grades
-    parts: list[tuple[str, GradeErrors | SliceErrors]] = []
-    parts += [(f"True {recipe.target} {entry.grade:g}", entry) for entry in (grades.per_grade if grades else ())]
-    parts += [(entry.slice, entry) for entry in (diagnosis.slices[1:] if diagnosis else ())]
-    worse = [(name, it) for name, it in parts if it.rows >= _FEW_ROWS and it.mae > MUCH_WORSE * overall]
+    grades = metrics.best.grades
+    overall = metrics.scores["mae"] if "mae" in metrics.scores else diagnosis.slices[0].error if diagnosis else math.inf
+    parts: list[SliceErrors] = []
+    parts += [
+        SliceErrors(f"True {recipe.target} {it.grade:g}", it.rows, it.mae, it.bias)
+        for it in (grades.per_grade if grades else ())
+    ]
+    parts += diagnosis.slices[1:] if diagnosis else ()
+    worse = [it for it in parts if it.rows >= _FEW_ROWS and it.error > MUCH_WORSE * overall]
     weak = [
-        f"{name} ({it.rows} test rows): off by {it.mae:.2f} on average, "
-        f"{abs(it.bias):.2f} too {'high' if it.bias > 0 else 'low'}."
-        for name, it in sorted(worse, key=lambda pair: -pair[1].mae)[:_NAMED]
+        f"{it.slice} ({it.rows} test rows): {_describe_error(it, metrics.task)}."
+        for it in sorted(worse, key=lambda it: -it.error)[:_NAMED]
     ]
     none = f"No examined slice of the test rows has more than {MUCH_WORSE:g} times the overall error."
     least = [
@@ -171,6 +180,11 @@ def _limits(recipe: Recipe, metrics: Metrics, diagnosis: Diagnosis | None) -> tu
         for worst in sorted(diagnosis.by_predicted if diagnosis else (), key=lambda entry: entry.interval_coverage)[:1]
     ]
     return (*(weak or (none,)), *least)
+
+
+def _describe_error(it: SliceErrors, task: str) -> str:
+    bias = "" if it.bias is None else f", {abs(it.bias):.2f} too {'high' if it.bias > 0 else 'low'} on average"
+    return f"{ROW_ERRORS[task]} {it.error:.2f}{bias}"
 
 
 def _example(recipe: Recipe, info: ModelInfo) -> str:

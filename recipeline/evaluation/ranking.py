@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import r2_score
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.relations import relate_rows, weigh_rows
+from recipeline.data.target_codes import is_predicted
 from recipeline.metrics.bootstrap import resample_sums
+from recipeline.metrics.skill import row_losses, skill_score
 from recipeline.training.cross_validation import Result
 
 #: How often the rows are drawn again to see how sure the order of the candidates is.
@@ -25,7 +26,7 @@ def make_leaderboard(
 
     `runs` has the run IDs of each candidate.
     """
-    target, weights = train[recipe.target].to_numpy(dtype=float), weigh_rows(train, recipe)
+    target, weights = ranked[0].codes.of(train, recipe), weigh_rows(train, recipe)
     pieces = relate_rows(train, recipe).evidence()[0].pieces
     shares = resample_best(ranked, target, pieces, draws=RESAMPLINGS, seed=recipe.random_state, weights=weights)
     return tabulate_results(ranked, runs, shares, gains_with_best(ranked, target, weights))
@@ -46,27 +47,29 @@ def resample_best(
     together. The models are not refitted, so that the certainty is overestimated. Rows without a prediction, the earliest
     ones over time, are left out.
     """
-    scored = ~np.isnan(results[0].out_of_fold)
+    scored = is_predicted(results[0].out_of_fold)
     _, group = np.unique(groups[scored], return_inverse=True)
     counted = 1.0 if weights is None else weights[scored]
-    errors = [np.bincount(group, weights=counted * (target - result.out_of_fold)[scored] ** 2) for result in results]
+    errors = [
+        np.bincount(group, weights=counted * row_losses(target[scored], result.out_of_fold[scored])) for result in results
+    ]
     best = resample_sums(np.column_stack(errors), draws=draws, seed=seed).argmin(axis=1)
     return np.bincount(best, minlength=len(results)) / draws
 
 
 def gains_with_best(ranked: list[Result], target: np.ndarray, weights: np.ndarray | None = None) -> list[float]:
-    """Return the gain in out-of-fold R2 of each result's mean with the best one.
+    """Return the gain in out-of-fold skill of each result's mean with the best one.
 
     The best is the first; its own gain is 0. Rows without a prediction, the earliest ones over time, are left out.
     """
     best = ranked[0].out_of_fold
-    scored = ~np.isnan(best)
+    scored = is_predicted(best)
     counted = None if weights is None else weights[scored]
 
-    def r2(predicted: np.ndarray) -> float:
-        return float(r2_score(target[scored], predicted[scored], sample_weight=counted))
+    def skill(predicted: np.ndarray) -> float:
+        return skill_score(target[scored], predicted[scored], counted)
 
-    return [r2((best + result.out_of_fold) / 2) - r2(best) for result in ranked]
+    return [skill((best + result.out_of_fold) / 2) - skill(best) for result in ranked]
 
 
 def tabulate_results(
@@ -96,4 +99,7 @@ def join_out_of_fold(train: pd.DataFrame, target: str, ranked: Sequence[Result])
 
     The earliest rows have none over time: NaN.
     """
-    return pd.DataFrame({"target": train[target], **{f"predicted {result.name}": result.out_of_fold for result in ranked}})
+    columns = {"target": train[target].to_numpy()}
+    for result in ranked:
+        columns |= result.codes.as_columns(f"predicted {result.name}", result.out_of_fold)
+    return pd.DataFrame(columns, index=train.index)

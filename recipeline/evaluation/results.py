@@ -8,34 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from recipeline.records import LEFT_OUT
-
-
-@dataclass(frozen=True)
-class Scores:
-    """R2, root mean squared and mean absolute error on the test rows.
-
-    Errors are in the target's unit.
-    """
-
-    r2: float
-    rmse: float
-    mae: float
-
-
-@dataclass(frozen=True)
-class CandidateScores(Scores):
-    """Test scores of a candidate, and the mean and standard deviation of its CV R2."""
-
-    cv_mean_score: float
-    cv_std: float
+from recipeline.records import LEFT_OUT, was
 
 
 @dataclass(frozen=True)
 class MeasuredInterval:
     """The interval on the test rows: level, coverage, and mean width.
 
-    The width is in the target's unit. Where rows are clustered, `coverage_std_error` is of the coverage, over so many
+    The width is in the target's unit; of a set of labels it is their number. Where rows are clustered, `coverage_std_error` is of the coverage, over so many
     `clusters`; None of a single one.
     """
 
@@ -66,25 +46,54 @@ class Grades:
 
 
 @dataclass(frozen=True)
-class Best(Scores):
-    """All that is measured of the best candidate.
+class LabelScores:
+    """The decisions on test rows about one label.
 
-    `interval_95` are bootstrap limits by metric; `accuracy_within` the share of rows by tolerance of the target; `grades` is
-    None where the target is no whole number.
+    `rows` have it, and it is said of `said` rows. Precision is None where it is said of none, recall where no row has it.
+    """
+
+    label: str | int | bool
+    rows: int
+    said: int
+    precision: float | None
+    recall: float | None
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The decided labels on the test rows.
+
+    `confusion` has the numbers of rows, a list for each true label, in the order of `labels`. Of two labels the positive one,
+    the last, is said from the probability `threshold` on.
+    """
+
+    labels: tuple[LabelScores, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    threshold: float | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True)
+class Best:
+    """The measurements of the best candidate, besides its scores.
+
+    `interval_95` are bootstrap limits by metric, NaN where they are not defined; `accuracy_within` the share of rows by
+    tolerance of the target; `interval_90` the interval, or the set of labels, around predictions. `grades` is None where the
+    target is no whole number, `decisions` where it has no labels.
     """
 
     candidate: str
     interval_95: Mapping[str, tuple[float, float]]
-    accuracy_within: Mapping[str, float]
     interval_90: MeasuredInterval
+    accuracy_within: Mapping[str, float] = field(default_factory=dict, metadata=LEFT_OUT)
     grades: Grades | None = field(default=None, metadata=LEFT_OUT)
+    decisions: Decisions | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
 class Leaks:
     """Effect of twins: R2 by candidate on test rows with a twin, and without.
 
-    None: not defined.
+    Of classes it is that of probabilities, the Brier skill. None: not defined.
     """
 
     leaked_rows: int
@@ -96,25 +105,32 @@ class Leaks:
 class Metrics:
     """Figures of an evaluation, as metrics.json has them.
 
-    `mean_predictor` always predicts the mean of the training rows. `leaks` is None where no test row has a twin in training;
+    `candidates` has the scores of each by the name of the metric, `cv_mean_score` and `cv_std` among them; `mean_predictor` those
+    of always predicting the mean of the training rows, of classes their shares. `leaks` is None where no test row has a twin in training;
     `random_split_r2`, by candidate, where the split is random, or a random one would leak nothing. `rows_out_of_fold` are the
     training rows with an out-of-fold prediction; None: all.
     """
 
     best: Best
     test_rows: int
-    candidates: Mapping[str, CandidateScores]
-    mean_predictor: Scores
+    candidates: Mapping[str, Mapping[str, float]]
+    mean_predictor: Mapping[str, float]
     leaks: Leaks | None
     random_split_r2: Mapping[str, float] | None
     rows_out_of_fold: int | None = field(default=None, metadata=LEFT_OUT)
+    task: str = field(default="regression", metadata=LEFT_OUT)
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """The scores of the best candidate."""
+        return self.candidates[self.best.candidate]
 
 
 @dataclass(frozen=True)
 class Criterion:
     """A gate and its value: `value` must be `rule` `threshold`.
 
-    The rule is at least, at most or below.
+    The rule is at least, at most, below or above.
     """
 
     criterion: str
@@ -154,25 +170,33 @@ class RegisteredVersion(Verdict):
 
 @dataclass(frozen=True)
 class RangeErrors:
-    """Errors and coverage of test rows with similar predictions."""
+    """Errors and coverage of test rows with similar predictions.
+
+    Of two labels a prediction is the probability of the positive one, of more that of the likeliest, and what is true is the
+    share of rows that have it.
+    """
 
     from_: float
     to: float
     rows: int
     mean_predicted: float
     mean_true: float
-    mae: float
+    error: float = field(metadata=was("mae"))
     interval_coverage: float
 
 
 @dataclass(frozen=True)
 class SliceErrors:
-    """Errors of a slice of the test rows; `bias` is predicted minus true."""
+    """Errors of a slice of the test rows; `bias` is predicted minus true.
+
+    The error is the mean absolute one, of classes the mean Brier score. The bias is None of more than two labels.
+    """
 
     slice: str
     rows: int
-    mae: float
-    bias: float
+    error: float = field(metadata=was("mae"))
+    bias: float | None
+    interval_95: tuple[float, float] | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -190,12 +214,13 @@ class FeatureCoverage:
 class WorstRow:
     """A test row by its index in the data set, its prediction and its values.
 
-    The first row is 0; None: missing.
+    The first row is 0; None: missing. Of classes `probability` is the one that the model gave the true label.
     """
 
     row: int
-    predicted: float
+    predicted: str | float | bool
     values: Mapping[str, str | float | None]
+    probability: float | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -251,10 +276,14 @@ class FileOrder:
 
 @dataclass(frozen=True)
 class Dependence:
-    """The mean prediction of all rows if one column has each of some values."""
+    """The mean prediction of all rows if one column has each of some values.
+
+    Of more than two labels `by_label` has the mean probability of each, and `mean` that of the first.
+    """
 
     values: tuple[str | float | bool, ...]
     mean: tuple[float, ...]
+    by_label: Mapping[str, tuple[float, ...]] = field(default_factory=dict, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ _DISTANCES = (
     *("Manhattan", "Matching", "Minkowski", "RogersTanimoto", "RussellRao", "SEuclidean", "SokalMichener", "SokalSneath"),
 )
 
-#: By module, what else scikit-learn's regressors and transformers are made of and skops does not trust by itself. Each was
+#: By module, what else scikit-learn's estimators and transformers are made of and skops does not trust by itself. Each was
 #: read: it computes with numbers, and neither opens files nor connections, nor calls anything that is not listed too. It is a
 #: list of names, not of packages: scikit-learn, numpy and scipy have functions that do both.
 _PARTS: dict[str, tuple[str, ...]] = {
@@ -59,8 +59,10 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "scipy.sparse._csc": ("csc_array", "csc_matrix"),
     "scipy.sparse._csr": ("csr_array", "csr_matrix"),
     "sklearn._loss.loss": ("HalfTweedieLoss", "HalfTweedieLossIdentity"),
+    "sklearn.calibration": ("_CalibratedClassifier", "_SigmoidCalibration"),
     "sklearn.cluster._bisect_k_means": ("_BisectingTree",),
     "sklearn.compose._column_transformer": ("make_column_selector",),
+    "sklearn.gaussian_process._gpc": ("_BinaryGaussianProcessClassifierLaplace",),
     "sklearn.gaussian_process.kernels": (
         *("CompoundKernel", "ConstantKernel", "DotProduct", "ExpSineSquared", "Exponentiation", "Matern", "PairwiseKernel"),
         *("Product", "RBF", "RationalQuadratic", "Sum", "WhiteKernel"),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.target_codes import TargetCodes
+from recipeline.inference.asking import ask_model
 from recipeline.inference.columns import Columns
 from recipeline.inference.interval import Interval
 
@@ -18,22 +22,23 @@ _RELATIVE, _ROUNDING = 1e-9, 1e-14
 
 
 def choose_golden(
-    test: pd.DataFrame, predicted: np.ndarray, limits: tuple[np.ndarray, np.ndarray], recipe: Recipe
+    test: pd.DataFrame, predicted: np.ndarray, limits: Mapping[str, np.ndarray], recipe: Recipe, codes: TargetCodes
 ) -> pd.DataFrame:
     """Return test rows over the range of predictions with the model's answers.
 
-    The answers are `prediction`, and its interval, `prediction_lower` and `prediction_upper`.
+    The answers are `prediction`, one column for each label if there are more than two, and `limits`: its interval,
+    `prediction_lower` and `prediction_upper`, if it has one.
     """
-    order = np.argsort(predicted, kind="stable")
+    order = np.argsort(predicted if predicted.ndim == 1 else predicted.max(axis=1), kind="stable")
     chosen = order[np.unique(np.linspace(0, len(order) - 1, GOLDEN_ROWS).astype(int))]
     golden: pd.DataFrame = test[list(recipe.features)].iloc[chosen].reset_index(drop=True)
-    answers = zip((PREDICTION, *LIMITS), (predicted, *limits), strict=True)
-    return golden.assign(**{name: values[chosen] for name, values in answers})
+    answers = codes.as_columns(PREDICTION, predicted) | dict(limits)
+    return golden.assign(**{name: values[chosen] for name, values in answers.items()})
 
 
-def answers_golden(model: BaseEstimator, golden: pd.DataFrame) -> bool:
+def answers_golden(model: BaseEstimator, golden: pd.DataFrame, codes: TargetCodes) -> bool:
     """Whether the model predicts the golden rows as it did when they were chosen."""
-    return _alike(model.predict(golden_features(golden)), golden[PREDICTION].to_numpy())
+    return _alike(ask_model(model, golden_features(golden), codes), codes.from_columns(PREDICTION, golden))
 
 
 def has_limits(golden: pd.DataFrame) -> bool:
@@ -59,4 +64,5 @@ def _alike(answers: np.ndarray, expected: np.ndarray) -> bool:
 
 def golden_features(golden: pd.DataFrame) -> pd.DataFrame:
     """Return the features of the golden rows."""
-    return golden.drop(columns=[PREDICTION, *LIMITS], errors="ignore")
+    answers = [name for name in golden if name in (PREDICTION, *LIMITS) or str(name).startswith(f"{PREDICTION}: ")]
+    return golden.drop(columns=answers)

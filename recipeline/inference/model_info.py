@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,9 +14,12 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.numbers import missing_codes
 from recipeline.data.reading.formats import PLAIN, Format
+from recipeline.data.target_codes import NUMBERS, TargetCodes
+from recipeline.inference.asking import say
 from recipeline.inference.interval import FittedInterval, Interval
 from recipeline.inference.kinds.base import Kind
 from recipeline.inference.kinds.every import KINDS
+from recipeline.inference.prediction_set import PredictionSet
 from recipeline.records import LEFT_OUT
 
 #: A value of a feature as JSON has it; None: missing.
@@ -122,7 +125,8 @@ class Feature:
 class Target:
     """The target column of a model: name, unit, type and possible range.
 
-    None: unknown.
+    None: unknown. Of classes it has the `labels`, of two the positive one last, and the `threshold`: the probability from which
+    on that is said.
     """
 
     name: str
@@ -130,6 +134,18 @@ class Target:
     unit: str = ""
     min: float | None = None
     max: float | None = None
+    task: str = field(default=NUMBERS.task, metadata=LEFT_OUT)
+    labels: tuple[str | int | bool, ...] = field(default=(), metadata=LEFT_OUT)
+    threshold: float | None = field(default=None, metadata=LEFT_OUT)
+
+    @cached_property
+    def codes(self) -> TargetCodes:
+        """The target as numbers, which predictions are shaped as."""
+        return TargetCodes(self.task, self.labels)
+
+    def say(self, predicted: np.ndarray) -> np.ndarray:
+        """Return what predictions say, (rows,): numbers, or labels."""
+        return say(predicted, self.codes, 0.5 if self.threshold is None else self.threshold)
 
 
 @dataclass(frozen=True)
@@ -144,13 +160,23 @@ class ModelInfo:
     features: tuple[Feature, ...]
     candidate: str = ""
     interval: FittedInterval | None = None
+    prediction_set: PredictionSet | None = field(default=None, metadata=LEFT_OUT)
     sample: Mapping[str, Value] = field(default_factory=dict)
     csv: Format = field(default=PLAIN, metadata=LEFT_OUT)
     other_columns: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
 
 
 def describe_model(
-    recipe: Recipe, train: pd.DataFrame, interval: Interval, *, candidate: str, coverage: float, test_rows: int
+    recipe: Recipe,
+    train: pd.DataFrame,
+    codes: TargetCodes,
+    interval: Interval | None,
+    prediction_set: PredictionSet | None,
+    *,
+    candidate: str,
+    threshold: float | None,
+    coverage: float,
+    test_rows: int,
 ) -> ModelInfo:
     """Return the description of the fitted `candidate` as plain values for JSON.
 
@@ -159,18 +185,22 @@ def describe_model(
     Parameters
     ----------
     train : the rows it was fitted on, with the recipe's columns; nullable ones may have NaN.
-    interval : fitted on the out-of-fold predictions of `train`.
-    measured : `coverage` and `rows` of the test rows, as `recipeline.evaluation.scoring.measure_interval` returns them.
+    interval, prediction_set : fitted on the out-of-fold predictions of `train`.
+    threshold : of the decision between two labels.
+    coverage, test_rows : of interval or set on the test rows, as `recipeline.evaluation.coverage.measure_coverage` returns them.
     """
     target = recipe.columns[recipe.target]
     features = tuple(describe_feature(recipe, name, train[name]) for name in recipe.features)
-    codes = np.column_stack([it.kind.encode(train[it.name], it) for it in features])
+    rows = np.column_stack([it.kind.encode(train[it.name], it) for it in features])
     return ModelInfo(
         candidate=candidate,
-        target=Target(recipe.target, target.type, target.unit, target.min, target.max),
+        target=Target(*(recipe.target, target.type, target.unit, target.min, target.max), codes.task, codes.labels, threshold),
         features=features,
-        interval=interval.describe(coverage, test_rows),
-        sample=choose_sample(codes, features),
+        interval=None if interval is None else interval.describe(coverage, test_rows),
+        prediction_set=(
+            None if prediction_set is None else replace(prediction_set, test_coverage=coverage, test_rows=test_rows)
+        ),
+        sample=choose_sample(rows, features),
         csv=Format.of(recipe.data),
         other_columns=recipe.not_features,
     )

@@ -30,6 +30,24 @@ def resample_sums(values: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
     return np.concatenate([_counts(rng, rows, size) @ values for size in sizes])
 
 
+def mean_interval(values: np.ndarray, groups: np.ndarray, *, seed: int, draws: int = 1000) -> tuple[float, float] | None:
+    """Return the 95 % percentile interval of a mean, with whole groups drawn.
+
+    None of a single group: nothing is known of others.
+
+    Parameters
+    ----------
+    values, groups : (rows,), at least one row, without NaN.
+    """
+    distinct, group = np.unique(groups, return_inverse=True)
+    if len(distinct) < 2:
+        return None
+    sums = np.column_stack([np.bincount(group), np.bincount(group, weights=values)])
+    rows, total = resample_sums(sums, draws=draws, seed=seed).T
+    low, high = np.quantile(total / rows, [0.025, 0.975]).tolist()
+    return low, high
+
+
 def resample_scores(
     target: np.ndarray,
     groups: np.ndarray,
@@ -47,7 +65,7 @@ def resample_scores(
 
     Parameters
     ----------
-    target, groups : (rows,). columns : (rows, columns).
+    target : (rows,), or (rows, labels), whose spreads are summed. groups : (rows,). columns : (rows, columns).
     weights : (rows,), how much each row counts in all that is returned; None: 1.
 
     Returns
@@ -55,15 +73,16 @@ def resample_scores(
     Arrays of shape (draws,), (draws,) and (draws, columns).
     """
     _, group = np.unique(groups, return_inverse=True)
-    centred = target - np.median(target)
+    centred = (target - np.median(target, axis=0)).reshape(len(target), -1)
     values = np.column_stack([np.ones(len(target)), centred, centred**2, columns])
     if weights is not None:
         values *= weights[:, None]
     sums = np.column_stack([np.bincount(group, weights=column) for column in values.T])
-    n, total, squares, *others = resample_sums(sums, draws=draws, seed=seed).T
-    spread = squares - total**2 / n
+    drawn, width = resample_sums(sums, draws=draws, seed=seed), centred.shape[1]
+    n, total, squares = drawn[:, 0], drawn[:, 1 : 1 + width], drawn[:, 1 + width : 1 + 2 * width]
+    spread, whole = (squares - total**2 / n[:, None]).sum(axis=1), squares.sum(axis=1)
     # A constant sample leaves the rounding of its own squares, in whatever unit they are.
-    return n, np.where(spread > 1e-9 * squares, spread, np.nan), np.column_stack(others)
+    return n, np.where(spread > 1e-9 * whole, spread, np.nan), drawn[:, 1 + 2 * width :]
 
 
 def _counts(rng: np.random.Generator, rows: int, size: int) -> np.ndarray:

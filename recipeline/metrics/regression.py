@@ -25,16 +25,6 @@ def score_predictions(target: np.ndarray, predicted: np.ndarray, weights: np.nda
     }
 
 
-def in_slice(target: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
-    """Return a mask of the values from `low` to `high`, both included; None is open."""
-    inside = np.ones(len(target), dtype=bool)
-    if low is not None:
-        inside &= target >= low
-    if high is not None:
-        inside &= target <= high
-    return inside
-
-
 def accuracy_within(target: np.ndarray, predicted: np.ndarray, tolerances: Sequence[float]) -> dict[str, float]:
     """Return the share of predictions within each tolerance of the target.
 

@@ -5,12 +5,16 @@ Predictions and errors are out of fold.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.target_codes import TargetCodes, is_predicted
 from recipeline.inference.columns import Columns
-from recipeline.metrics.regression import in_slice, score_predictions
+from recipeline.metrics.catalogue import skill_of
+from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
 from recipeline.monitoring.kinds.every import KINDS
 from recipeline.monitoring.results import Baseline, Errors, ErrorsOfSlice
 from recipeline.monitoring.spread import describe_values
@@ -21,56 +25,73 @@ PREDICTION = "prediction"
 MOST_ROWS = 5_000
 
 
-def describe_baseline(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe, columns: Columns) -> Baseline:
+def describe_baseline(
+    train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe, columns: Columns, codes: TargetCodes
+) -> Baseline:
     """Return what later rows are compared with.
 
     Parameters
     ----------
     train : the rows that the model was fitted on, with the recipe's columns; nullable features may hold NaN.
-    predicted : out-of-fold predictions of these rows, of shape (rows,), in the target's unit: what a model says of rows that
-        it has not seen, as later ones are. Where one is NaN there is none, and predictions and errors are those of the others.
+    predicted : out-of-fold predictions of these rows, shaped as the target's codes: what a model says of rows that it has not
+        seen, as later ones are. Where one is NaN there is none, and predictions and errors are those of the others.
     """
-    target, scored = train[recipe.target].to_numpy(dtype=float), ~np.isnan(predicted)
+    target, scored = codes.of(train, recipe), is_predicted(predicted)
     return Baseline(
         features={
             it.name: KINDS[it.type].describe(codes, it)
             for it, codes in zip(columns.features, columns.matrix(train).T, strict=True)
         },
-        prediction=describe_values(predicted[scored]),
-        target=describe_values(target),
-        errors=describe_errors(target[scored], predicted[scored], recipe),
+        prediction=describe_values(watched(predicted[scored])),
+        target=describe_values(watched(target)),
+        errors=describe_errors(target[scored], predicted[scored], recipe, codes),
     )
 
 
-def describe_errors(target: np.ndarray, predicted: np.ndarray, recipe: Recipe) -> Errors:
-    """Return R2, RMSE, MAE, the errors' standard deviation, and slices' MAE and bias.
+def watched(predicted: np.ndarray) -> np.ndarray:
+    """Return the part of predictions whose distribution is watched, (rows,).
 
-    The standard deviation is that of absolute errors; slices are the recipe's.
+    That is the number or the probability of the positive label; of more labels the greatest probability.
     """
-    error = predicted - target
-    slices = {}
+    return predicted if predicted.ndim == 1 else predicted.max(axis=1)
+
+
+def describe_errors(
+    target: np.ndarray, predicted: np.ndarray, recipe: Recipe, codes: TargetCodes, threshold: float = 0.5
+) -> Errors:
+    """Return scores, mean and standard deviation of the rows' errors, and slices.
+
+    Slices are the recipe's. Targets and predictions are codes, without NaN.
+    """
+    task = METRIC_TASKS[codes.task]
+    error, slices = task.row_errors(target, predicted), {}
     for name, limits in recipe.promotion.guard_rails.slices.items():
-        inside = in_slice(target, limits.min, limits.max)
+        inside = codes.mask(target, limits)
         if inside.any():
-            mae, bias = float(np.abs(error[inside]).mean()), float(error[inside].mean())
-            slices[name] = ErrorsOfSlice(int(inside.sum()), mae, bias)
-    scores = score_predictions(target, predicted)
+            bias = float((predicted - target)[inside].mean()) if target.ndim == 1 else None
+            slices[name] = ErrorsOfSlice(int(inside.sum()), float(error[inside].mean()), bias)
+    skill, is_constant = skill_of(codes.task).name, not np.ptp(target, axis=0).any()
+    scores = task.score(target, predicted, threshold=threshold)
     return Errors(
         rows=len(target),
-        r2=None if target.min() == target.max() else scores["r2"],  # it is not defined
-        rmse=scores["rmse"],
-        mae=scores["mae"],
-        absolute_error_std=float(np.abs(error).std()),
+        scores={
+            name: None if math.isnan(value) or (name == skill and is_constant) else value for name, value in scores.items()
+        },
+        error=float(error.mean()),
+        error_std=float(error.std()),
         slices=slices,
     )
 
 
-def draw_reference(train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe, columns: Columns) -> pd.DataFrame:
+def draw_reference(
+    train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe, columns: Columns, codes: TargetCodes
+) -> pd.DataFrame:
     """Return at most MOST_ROWS training rows in order, with their predictions.
 
-    Columns are the features, and the prediction last.
+    Columns are the features, and the predictions last: one, or one for each of more than two labels.
     """
-    rows = pd.DataFrame(columns.matrix(train), columns=list(columns.names), index=train.index).assign(**{PREDICTION: predicted})
+    rows = pd.DataFrame(columns.matrix(train), columns=list(columns.names), index=train.index)
+    rows = rows.assign(**codes.as_columns(PREDICTION, predicted))
     if len(rows) > MOST_ROWS:
         rows = rows.sample(MOST_ROWS, random_state=recipe.random_state).sort_index()
     return rows.reset_index(drop=True)

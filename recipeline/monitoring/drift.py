@@ -15,10 +15,12 @@ from scipy import stats
 
 from recipeline.config.recipe import Recipe
 from recipeline.config.rules import Limits, Monitoring
+from recipeline.data.target_codes import TargetCodes
 from recipeline.inference.columns import Columns
 from recipeline.inference.model_info import Feature
 from recipeline.inference.row_checks import is_unseen
-from recipeline.metrics.regression import bootstrap_intervals
+from recipeline.metrics.catalogue import skill_of
+from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
 from recipeline.monitoring.baseline import PREDICTION, describe_errors
 from recipeline.monitoring.copies import Matched, count_among, find_observations, match_rows, row_keys
 from recipeline.monitoring.domain import measure_domain
@@ -138,11 +140,13 @@ def _measure_errors(rows: np.ndarray, recipe: Recipe) -> Errors | None:
     if len(rows) < 2:
         return None
     predicted, target = np.clip(rows[:, -2:], -1e140, 1e140).T
-    found = describe_errors(target, predicted, recipe)
-    if found.r2 is None:
+    codes = TargetCodes(recipe.task)
+    found = describe_errors(target, predicted, recipe, codes)
+    if found.scores[skill_of(codes.task).name] is None:
         return found
     draws, groups = recipe.metrics.bootstrap_draws, np.arange(len(target))
-    return replace(found, interval_95=bootstrap_intervals(target, predicted, groups, draws=draws, seed=recipe.random_state))
+    interval = METRIC_TASKS[codes.task].intervals(target, predicted, groups, draws=draws, seed=recipe.random_state)
+    return replace(found, interval_95=interval)
 
 
 def _judge_errors(live: Live, matched: Matched, rules: Monitoring, recipe: Recipe) -> tuple[Errors | None, list[Finding]]:
@@ -209,18 +213,18 @@ def _judge_shares(live: Live, observed: np.ndarray, described: Mapping[str, Spre
 
 
 def _judge_performance(now: Errors, before: Errors, rules: Monitoring, *, tests: int) -> Finding:
-    """Return a finding on the mean absolute error, by Welch's test.
+    """Return a finding on the mean error of rows, by Welch's test.
 
     It is corrected for the number of `tests`. A standard deviation below the baseline's is replaced by it: in few rows it is
     accidental.
     """
     test = stats.ttest_ind_from_stats(
-        *(now.mae, max(now.absolute_error_std, before.absolute_error_std), now.rows),
-        *(before.mae, before.absolute_error_std, before.rows),
+        *(now.error, max(now.error_std, before.error_std), now.rows),
+        *(before.error, before.error_std, before.rows),
         equal_var=False,
         alternative="greater",
     )
-    increase = now.mae / before.mae - 1 if before.mae else float(now.mae > 0)
+    increase = now.error / before.error - 1 if before.error else float(now.error > 0)
     return _judge("mae_increase", "labels", increase, rules.mae_increase, float(test.pvalue) * tests, rules.alpha)
 
 
@@ -244,6 +248,6 @@ def summarise_window(found: Compared, time: float | None, *, is_complete: bool) 
         psi={name: spread.psi for name, spread in found.features.items()},
         prediction_psi=found.prediction.psi if found.prediction else None,
         domain_auc=found.domain.auc if found.domain else None,
-        mae=found.performance.mae if found.performance else None,
+        error=found.performance.error if found.performance else None,
         is_complete=is_complete,
     )

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from recipeline.records import LEFT_OUT
+from recipeline.records import LEFT_OUT, was
 
 #: The verdict on a window of rows.
 WindowVerdict = Literal["ok", "warn", "drift", "too small"]
@@ -37,27 +37,37 @@ class Described:
 
 @dataclass(frozen=True)
 class ErrorsOfSlice:
-    """Errors of the rows of a slice of the recipe; `bias` is predicted minus true."""
+    """Errors of the rows of a slice of the recipe; `bias` is predicted minus true.
+
+    The bias is None of more than two labels.
+    """
 
     rows: int
-    mae: float
-    bias: float
+    error: float = field(metadata=was("mae"))
+    bias: float | None
 
 
 @dataclass(frozen=True)
 class Errors:
-    """The errors of a model on labelled rows; R2 is None for a constant target.
+    """The errors of a model on labelled rows, with its scores by metric.
 
-    `interval_95` are bootstrap limits by metric.
+    `error` is the mean of the rows' errors: absolute ones, of classes their Brier scores; `error_std` is their standard
+    deviation. A score is None where it is not defined, as R2 of a constant target. `interval_95` are bootstrap limits by metric.
     """
 
     rows: int
-    r2: float | None
-    rmse: float
-    mae: float
-    absolute_error_std: float
+    scores: Mapping[str, float | None]
+    error: float = field(metadata=was("mae"))
+    error_std: float = field(metadata=was("absolute_error_std"))
     slices: Mapping[str, ErrorsOfSlice]
     interval_95: Mapping[str, tuple[float, float]] | None = field(default=None, metadata=LEFT_OUT)
+
+    @staticmethod
+    def from_earlier(values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what version 0.3.0 and earlier wrote, which had the scores beside the rest."""
+        if "scores" in values:
+            return values
+        return {**values, "scores": {name: values[name] for name in ("r2", "rmse", "mae") if name in values}}
 
 
 @dataclass(frozen=True)
@@ -163,7 +173,7 @@ class WindowSummary:
     psi: Mapping[str, float | None]
     prediction_psi: float | None
     domain_auc: float | None
-    mae: float | None
+    error: float | None = field(metadata=was("mae"))
     is_complete: bool = True
 
 

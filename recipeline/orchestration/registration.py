@@ -34,5 +34,5 @@ def gather_facts(session: Session, run: StepRun) -> dict[str, str | float]:
         "training_rows": rows_digest(run.load(TRAIN)[list(session.recipe.columns)]),
         "candidates_compared": int(run.load(LEADERBOARD)["settings_tried"].sum()),
         **describe_commit(session.root),
-        **vars(metrics.candidates[name]),
+        **metrics.candidates[name],
     }

@@ -16,8 +16,13 @@ from scipy import stats
 from sklearn.base import BaseEstimator, clone
 
 from recipeline.data.relations import Relations
+from recipeline.data.target_codes import NUMBERS, TargetCodes
+from recipeline.data.tasks.every import TASKS as DATA_TASKS
 from recipeline.engine.local import Call, Workers
+from recipeline.inference.asking import ask_model
 from recipeline.metrics.bootstrap import resample_scores
+from recipeline.metrics.skill import row_losses
+from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
 from recipeline.promotion.results import Gain
 from recipeline.training.weights import fit_weighted
 
@@ -27,9 +32,9 @@ CHALLENGER, CHAMPION = "challenger", "champion"
 
 @dataclass(frozen=True)
 class Answers:
-    """The target and both arms' predictions of the same rows.
+    """The target's codes and both arms' predictions of the same rows.
 
-    Predictions have shape (rows, repeats). `folds` holds each row's fold, of the same shape; None if the models were not fitted
+    Predictions have shape (rows, repeats), or (rows, repeats, labels), as the target's `codes`. `folds` holds each row's fold, of the same shape; None if the models were not fitted
     for this comparison. `left_out` is the number of other rows, without predictions. `weights` are those of the rows; None:
     all weights are equal.
     """
@@ -40,11 +45,28 @@ class Answers:
     folds: np.ndarray | None = None
     left_out: int = 0
     weights: np.ndarray | None = None
+    codes: TargetCodes = NUMBERS
+
+    def losses(self, arm: str) -> np.ndarray:
+        """Return the arm's squared errors, summed over labels, (rows, repeats)."""
+        squared: np.ndarray = (self.predicted[arm] - self.target[:, None]) ** 2
+        return squared if squared.ndim == 2 else squared.sum(axis=2)
 
     def errors(self, arm: str) -> np.ndarray:
-        """Return the arm's errors, predicted minus true, of shape (rows, repeats)."""
-        difference: np.ndarray = self.predicted[arm] - self.target[:, None]
-        return difference
+        """Return the arm's errors of rows as slices average them, (rows, repeats)."""
+        each = METRIC_TASKS[self.codes.task].row_errors
+        repeats = range(self.predicted[arm].shape[1])
+        return np.column_stack([each(self.target, self.predicted[arm][:, repeat]) for repeat in repeats])
+
+    def scores(self) -> dict[str, dict[str, float]]:
+        """Return each metric of the task by arm, averaged over the repeats."""
+        score, found = METRIC_TASKS[self.codes.task].score, {}
+        for arm, predicted in self.predicted.items():
+            found[arm] = [score(self.target, predicted[:, repeat], self.weights) for repeat in range(predicted.shape[1])]
+        names = [
+            name for name in found[CHALLENGER][0] if not any(math.isnan(it[name]) for of_arm in found.values() for it in of_arm)
+        ]
+        return {name: {arm: float(np.mean([it[name] for it in of_arm])) for arm, of_arm in found.items()} for name in names}
 
 
 def cross_validate(
@@ -57,6 +79,7 @@ def cross_validate(
     seed: int,
     workers: Workers,
     weights: np.ndarray | None = None,
+    codes: TargetCodes = NUMBERS,
     advance: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Answers:
     """Return the out-of-fold predictions of both arms on the same rows and folds.
@@ -71,24 +94,27 @@ def cross_validate(
     seed : of the folds, and of the estimators' own seeds, which differ between arms and repeats: two arms that differ in
         their seeds alone must look like two draws of one recipe, not like one.
     weights : of the rows; None: all weights are equal.
+    codes : of the `target`, which is given as estimators are fitted to it.
     advance : called with the arm of each fit, the fits done and their total.
     """
     calls: list[Call] = []
     places: list[tuple[str, int, np.ndarray]] = []
-    fold_of = np.full((len(target), repeats), -1)
+    fold_of, truth = np.full((len(target), repeats), -1), codes.encode(target)
+    strata = DATA_TASKS[codes.task].strata(target)
     for repeat in range(repeats):
-        for fold, (seen, unseen) in enumerate(relations.deal(folds, _seed(seed, 0, repeat))):
+        for fold, (seen, unseen) in enumerate(relations.deal(folds, _seed(seed, 0, repeat), strata)):
             fold_of[unseen, repeat] = fold
             for number, (arm, (estimator, features)) in enumerate(arms.items(), start=1):
                 seeded = reseed(estimator, _seed(seed, number, repeat))
                 learned = None if weights is None else weights[seen]
-                calls.append((_fit_and_predict, (seeded, features.iloc[seen], target[seen], learned, features.iloc[unseen])))
+                rows = (features.iloc[seen], target[seen], learned, features.iloc[unseen])
+                calls.append((_fit_and_predict, (seeded, *rows, codes)))
                 places.append((arm, repeat, unseen))
-    predicted = {arm: np.full((len(target), repeats), np.nan) for arm in arms}
+    predicted = {arm: np.full((len(target), repeats, *truth.shape[1:]), np.nan) for arm in arms}
     for done, ((arm, repeat, unseen), values) in enumerate(zip(places, workers.map(calls), strict=True), start=1):
         predicted[arm][unseen, repeat] = values
         advance(arm, done, len(calls))
-    return keep_answered(Answers(target, relations, predicted, fold_of, weights=weights))
+    return keep_answered(Answers(truth, relations, predicted, fold_of, weights=weights, codes=codes))
 
 
 def keep_answered(answers: Answers) -> Answers:
@@ -100,7 +126,7 @@ def keep_answered(answers: Answers) -> Answers:
     predicted = {arm: values[kept] for arm, values in answers.predicted.items()}
     target, folds, left_out = answers.target[kept], answers.folds[kept], int((~kept).sum())
     weights = None if answers.weights is None else answers.weights[kept]
-    return Answers(target, answers.relations.take(kept), predicted, folds, left_out, weights)
+    return Answers(target, answers.relations.take(kept), predicted, folds, left_out, weights, answers.codes)
 
 
 def reseed(estimator: BaseEstimator, seed: int) -> BaseEstimator:
@@ -120,13 +146,20 @@ def _seed(*numbers: int) -> int:
 
 
 def _fit_and_predict(
-    estimator: BaseEstimator, features: pd.DataFrame, target: np.ndarray, weights: np.ndarray | None, unseen: pd.DataFrame
+    estimator: BaseEstimator,
+    features: pd.DataFrame,
+    target: np.ndarray,
+    weights: np.ndarray | None,
+    unseen: pd.DataFrame,
+    codes: TargetCodes,
 ) -> np.ndarray:
-    return np.asarray(fit_weighted(estimator, features, target, weights).predict(unseen), dtype=float)
+    return ask_model(fit_weighted(estimator, features, target, weights), unseen, codes)
 
 
 def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Gain:
     """Return the gain in R2 of the challenger, with its lower limit at `level`.
+
+    Of classes R2 is that of the probabilities, the Brier skill.
 
     The standard error is the larger of two. One is of a bootstrap over distinct rows (Efron and Tibshirani 1993, ch. 6), of
     the squared errors averaged over the repeats. The other, for a cross-validation, is of the folds' gains with the correction
@@ -138,10 +171,10 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
     A Practitioner's Guide to Cluster-Robust Inference, section VI). With a single one the limit is NaN. If rows are pieces of
     evidence in two ways, the one with the lower limit counts.
     """
-    squared = {arm: (answers.errors(arm) ** 2).mean(axis=1) for arm in answers.predicted}
+    squared = {arm: answers.losses(arm).mean(axis=1) for arm in answers.predicted}
     target, weights = answers.target, answers.weights
     saved = squared[CHAMPION] - squared[CHALLENGER]
-    spread = _total((target - np.average(target, weights=weights)) ** 2, weights)
+    spread = _total(row_losses(target, np.average(target, axis=0, weights=weights)[None]), weights)
     gain = _total(saved, weights) / spread
 
     corrected, folds = None, 0
@@ -168,7 +201,7 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
         bootstrap_std_error=bootstrap,
         corrected_std_error=corrected,
         r2={arm: 1 - _total(values, weights) / spread for arm, values in squared.items()},
-        mae={arm: float(np.average(np.abs(answers.errors(arm)).mean(axis=1), weights=weights)) for arm in squared},
+        scores=answers.scores(),
         rows=len(target),
         distinct_rows=answers.relations.by_group().count,
         repeats=answers.predicted[CHALLENGER].shape[1],
@@ -187,7 +220,7 @@ def _total(values: np.ndarray, weights: np.ndarray | None) -> float:
 def _corrected_std_error(answers: Answers, variance: float, folds: int) -> float:
     assert answers.folds is not None
     fold_of, weights = answers.folds, answers.weights
-    saved = answers.errors(CHAMPION) ** 2 - answers.errors(CHALLENGER) ** 2
+    saved = answers.losses(CHAMPION) - answers.losses(CHALLENGER)
     repeats = saved.shape[1]
 
     def gain(repeat: int, fold: int) -> float:

@@ -7,12 +7,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from recipeline.config.rules import GuardRails
-from recipeline.metrics.regression import in_slice
+from recipeline.config.rules import GuardRails, Slice
+from recipeline.metrics.catalogue import REPORTED, ROW_ERRORS, find_metric
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers
 from recipeline.promotion.results import Gain, Rail
 
@@ -23,23 +22,23 @@ _LATENCY_CALLS, _LATENCY_SECONDS = 5, 10
 
 @dataclass(frozen=True)
 class ErrorsByArm:
-    """The rows of a slice, and each arm's mean absolute error; None without rows."""
+    """The rows of a slice, and each arm's mean error; None without rows."""
 
     rows: int
-    mae: Mapping[str, float | None]
+    error: Mapping[str, float | None]
 
 
-def slice_errors(answers: Answers, slices: Mapping[str, tuple[float | None, float | None]]) -> dict[str, ErrorsByArm]:
-    """Return rows and each arm's mean absolute error by slice of the target.
+def slice_errors(answers: Answers, slices: Mapping[str, Slice]) -> dict[str, ErrorsByArm]:
+    """Return rows and each arm's mean error by slice of the target.
 
-    A slice has limits (from, to), both included; None is open.
+    The error is the absolute one, of classes the Brier score.
     """
     found: dict[str, ErrorsByArm] = {}
-    for name, (low, high) in slices.items():
-        rows = in_slice(answers.target, low, high)
-        errors = {arm: np.abs(answers.errors(arm)[rows]) for arm in answers.predicted}
-        mae = {arm: float(values.mean()) if rows.any() else None for arm, values in errors.items()}
-        found[name] = ErrorsByArm(int(rows.sum()), mae)
+    errors = {arm: answers.errors(arm) for arm in answers.predicted}
+    for name, limits in slices.items():
+        rows = answers.codes.mask(answers.target, limits)
+        means = {arm: float(values[rows].mean()) if rows.any() else None for arm, values in errors.items()}
+        found[name] = ErrorsByArm(int(rows.sum()), means)
     return found
 
 
@@ -62,23 +61,35 @@ LATENCY = "single-row latency in ms"
 
 
 def measure_rails(
-    rails: GuardRails, gain: Gain, slices: Mapping[str, ErrorsByArm], latency_ms: float, *, against_champion: bool
+    rails: GuardRails,
+    gain: Gain,
+    slices: Mapping[str, ErrorsByArm],
+    latency_ms: float,
+    *,
+    task: str,
+    against_champion: bool,
 ) -> list[Rail]:
     """Return each guard rail with its value.
 
     Errors are decisive only if there is a champion to compare with.
     """
-    found = [_error_rail("MAE change", gain.mae, rails.mae if against_champion else None)]
+    found = []
+    for name in dict.fromkeys((REPORTED[task], *rails.limits)):
+        metric, of_arm = find_metric(task, name), gain.scores.get(name)
+        worse = None if of_arm is None else metric.worsening(of_arm[CHALLENGER], of_arm[CHAMPION])
+        limit = rails.limits.get(name) if against_champion else None
+        label = f"{metric.label} {'decrease' if metric.greater_is_better else 'change'}"
+        found.append(Rail(label, worse, limit, limit is None or worse is None or worse <= limit))
     for name, entry in slices.items():
         enough = entry.rows >= MIN_SLICE_ROWS
-        limit = rails.slice_mae if against_champion and enough else None
+        limit = rails.slice_limit if against_champion and enough else None
         note = f"{entry.rows} rows" + ("" if enough else f", fewer than {MIN_SLICE_ROWS}")
-        found.append(_error_rail(f"MAE change of {name}", entry.mae, limit, note))
+        found.append(_error_rail(f"{ROW_ERRORS[task]} change of {name}", entry.error, limit, note))
     fast = rails.latency_ms is None or latency_ms <= rails.latency_ms
     return [*found, Rail(LATENCY, latency_ms, rails.latency_ms, fast)]
 
 
-def _error_rail(name: str, mae: Mapping[str, float | None], limit: float | None, note: str = "") -> Rail:
-    ours, theirs = mae[CHALLENGER], mae[CHAMPION]
+def _error_rail(name: str, error: Mapping[str, float | None], limit: float | None, note: str) -> Rail:
+    ours, theirs = error[CHALLENGER], error[CHAMPION]
     more = None if ours is None or theirs is None else ours - theirs
     return Rail(name, more, limit, limit is None or more is None or more <= limit, note)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from recipeline.records import LEFT_OUT
 
@@ -20,7 +20,8 @@ class Gain:
     """The gain in R2 of the challenger over the champion on the same rows.
 
     `lower` is the one-sided confidence limit at `level`, `interval_90` a two-sided one of 90 % for display. `std_error` is
-    the larger of `bootstrap_std_error` and, for a cross-validation, `corrected_std_error`. `r2` and `mae` are by arm.
+    the larger of `bootstrap_std_error` and, for a cross-validation, `corrected_std_error`. `r2` is by arm, of classes that of
+    probabilities, the Brier skill; `scores` has all metrics of the task by name and arm.
     `distinct_rows` counts distinct rows, or groups if the recipe has these; `unit` is their name. Over time, `blocks` is the
     number of blocks in time that the bootstrap draws, and `left_out` that of the earliest rows, which no fold predicts.
     """
@@ -33,7 +34,7 @@ class Gain:
     bootstrap_std_error: float
     corrected_std_error: float | None
     r2: Mapping[str, float]
-    mae: Mapping[str, float]
+    scores: Mapping[str, Mapping[str, float]]
     rows: int
     distinct_rows: int
     repeats: int
@@ -42,6 +43,13 @@ class Gain:
     unit: str = field(default="distinct rows", metadata=LEFT_OUT)
     blocks: int | None = field(default=None, metadata=LEFT_OUT)
     left_out: int = field(default=0, metadata=LEFT_OUT)
+
+    @staticmethod
+    def from_earlier(values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what version 0.3.0 and earlier wrote, which had R2 and MAE alone."""
+        if "scores" in values:
+            return values
+        return {**values, "scores": {name: values[name] for name in ("r2", "mae") if name in values}}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
-from sklearn.base import BaseEstimator
-from sklearn.linear_model import LinearRegression
+from sklearn.base import BaseEstimator, clone
 
 from recipeline.artifacts import DATASET, OUT_OF_FOLD, TRAIN, TRAINING_ROWS
 from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import row_groups, value_keys
 from recipeline.data.relations import read_instants, relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
+from recipeline.data.target_codes import TargetCodes, fit_target
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
-from recipeline.metrics.regression import score_predictions
+from recipeline.inference.asking import ask_model
+from recipeline.metrics.skill import skill_score
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, keep_answered, measure_gain
 from recipeline.promotion.gate import Rule, corrected_level
 from recipeline.promotion.guard_rails import measure_rails, one_row_latency, slice_errors
@@ -29,6 +30,7 @@ from recipeline.registry.loading import load_version
 from recipeline.tracking.models import feature_names
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import PREFIX, VersionTags
+from recipeline.training.tasks.every import TASKS
 
 #: The measurements of a rule besides the gain, by their names in the evidence.
 Details = dict[str, Any]
@@ -72,12 +74,12 @@ class Contest:
         if rule == "refresh" and self.origin is not None:
             since = measure(self._fitted(model, table, self.origin))
             cumulative = CumulativeGain(**vars(since), champion=str(self.origin.version))
-        limits = {name: (rows.min, rows.max) for name, rows in settings.guard_rails.slices.items()}
         rails = measure_rails(
             settings.guard_rails,
             gain,
-            slice_errors(answers, limits),
+            slice_errors(answers, settings.guard_rails.slices),
             one_row_latency(model, table[feature_names(self._uri(self.challenger))], limit=settings.guard_rails.latency_ms),
+            task=self.recipe.task,
             against_champion=self.champion is not None,
         )
         return Evidence(
@@ -98,28 +100,31 @@ class Contest:
     def _first(self, _: BaseEstimator, __: pd.DataFrame) -> tuple[Answers, Details]:
         """Compare the out-of-fold predictions with the mean of each fold's rows."""
         train, out_of_fold = self.run.load(TRAIN), self.run.load(OUT_OF_FOLD)
-        target = train[self.recipe.target].to_numpy(dtype=float)
+        codes, fitted_target = TargetCodes.learn(self.recipe, train), fit_target(train, self.recipe)
+        target = codes.encode(fitted_target)
         name = self.challenger.tags[VersionTags.CANDIDATE]
-        folds, mean = np.full((len(train), 1), -1), np.full((len(train), 1), np.nan)
-        linear: np.ndarray | None = np.full(len(train), np.nan)
+        folds, mean = np.full((len(train), 1), -1), np.full((len(train), 1, *target.shape[1:]), np.nan)
+        simple = TASKS[codes.task].simple()
+        linear: np.ndarray | None = None if simple is None else np.full(target.shape, np.nan)
         features = train[list(self.recipe.features)]
         weights = weigh_rows(train, self.recipe)
         for fold, (seen, unseen) in enumerate(cv_folds(train, self.recipe, self.run_tag("split_method"))):
             learned = None if weights is None else weights[seen]
             folds[unseen], mean[unseen] = (
                 fold,
-                target[seen].mean() if learned is None else np.average(target[seen], weights=learned),
+                target[seen].mean(axis=0) if learned is None else np.average(target[seen], axis=0, weights=learned),
             )
             try:
                 if linear is not None:
-                    fitted = LinearRegression().fit(features.iloc[seen], target[seen], sample_weight=learned)
-                    linear[unseen] = fitted.predict(features.iloc[unseen])
+                    fitted = clone(simple).fit(features.iloc[seen], fitted_target[seen], sample_weight=learned)
+                    linear[unseen] = ask_model(fitted, features.iloc[unseen], codes)
             except (TypeError, ValueError):  # it takes no missing values, text or dates
                 linear = None
-        predicted = {CHALLENGER: out_of_fold[f"predicted {name}"].to_numpy()[:, None], CHAMPION: mean}
-        answers = keep_answered(Answers(target, relate_rows(train, self.recipe), predicted, folds, weights=weights))
+        predicted = {CHALLENGER: codes.from_columns(f"predicted {name}", out_of_fold)[:, None], CHAMPION: mean}
+        related = relate_rows(train, self.recipe)
+        answers = keep_answered(Answers(target, related, predicted, folds, weights=weights, codes=codes))
         scored = folds[:, 0] >= 0
-        r2 = None if linear is None else score_predictions(answers.target, linear[scored], answers.weights)["r2"]
+        r2 = None if linear is None else skill_score(answers.target, linear[scored], answers.weights)
         return answers, {"r2_linear_regression": r2}
 
     def _recipes(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, Details]:
@@ -135,8 +140,9 @@ class Contest:
         try:
             answers = cross_validate(
                 arms,
-                table[self.recipe.target].to_numpy(dtype=float),
+                fit_target(table, self.recipe),
                 relate_rows(table, self.recipe),
+                codes=TargetCodes.learn(self.recipe, table),
                 folds=self.recipe.cv.folds,
                 repeats=settings.repeats,
                 seed=self.recipe.random_state,
@@ -164,14 +170,12 @@ class Contest:
                 got=f"{len(rows)} rows{f' of a single one of the {alone[0]}' if alone and len(rows) else ''}",
                 fix="Wait for more data.",
             )
-        predicted = {}
+        predicted, codes = {}, TargetCodes.learn(self.recipe, table)
         for arm, version in ((CHALLENGER, self.challenger), (CHAMPION, champion)):
             uri = self._uri(version)
             fitted = model if arm == CHALLENGER else load_version(self.run.reader, version)
-            predicted[arm] = np.asarray(fitted.predict(self._features(uri, rows)), dtype=float)[:, None]
-        return Answers(
-            rows[self.recipe.target].to_numpy(dtype=float), related, predicted, weights=weigh_rows(rows, self.recipe)
-        )
+            predicted[arm] = ask_model(fitted, self._features(uri, rows), codes)[:, None]
+        return Answers(codes.of(rows, self.recipe), related, predicted, weights=weigh_rows(rows, self.recipe), codes=codes)
 
     def _unseen(self, table: pd.DataFrame, champion: ModelVersion) -> np.ndarray:
         """Return a mask of the rows that neither model learned from.

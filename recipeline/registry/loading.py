@@ -12,6 +12,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.config.table import SYNTHETIC
+from recipeline.data.target_codes import NUMBERS
 from recipeline.errors import UnavailableError, UsageError, nearest
 from recipeline.inference.columns import Columns
 from recipeline.inference.interval import QUANTILE, Interval, Tail
@@ -170,7 +171,8 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
     golden = reader.load(GOLDEN, run_id)
     try:
         model = load_version(reader, version)
-        same = answers_golden(model, golden)
+        info = reader.load(MODEL_INFO, run_id) if reader.has(MODEL_INFO, run_id) else None
+        same = answers_golden(model, golden, info.target.codes if info else NUMBERS)
         same_limits = True
         if has_limits(golden):
             columns = Columns.of(reader.load(MODEL_INFO, run_id))

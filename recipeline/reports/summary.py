@@ -11,6 +11,7 @@ from wcwidth import wcswidth
 
 from recipeline.escape import for_cell
 from recipeline.evaluation.gates import failures
+from recipeline.metrics.catalogue import MAIN, METRICS, ROW_ERRORS, score_keys, skill_of
 from recipeline.monitoring.wording import (
     describe_finding,
     explain_drift,
@@ -57,17 +58,19 @@ def tabulate(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def tabulate_candidates(metrics: Metrics) -> str:
-    """Return the candidates as a table, highest test R2 first.
+    """Return the candidates as a table, highest test skill (R2) first.
 
-    The best one, by cross-validation, is marked. A last column has R2 in a random split, or, for a random split, R2 on the rows
-    without twins.
+    The best one, by cross-validation, is marked. A last column has the skill in a random split, or, for a random split, that on
+    the rows without twins.
     """
-    table = PrettyTable(["candidate", "test R2", "RMSE", "MAE", "CV R2", "± std"])
+    skill, *others = METRICS[metrics.task][:MAIN]
+    titles = [f"test {skill.title}", *(it.title for it in others), f"CV {skill.title}", "± std"]
+    table = PrettyTable(["candidate", *titles])
     table.set_style(TableStyle.SINGLE_BORDER)
     table.max_width["candidate"] = 20
-    best, ranked = metrics.best.candidate, sorted(metrics.candidates.items(), key=lambda item: -item[1].r2)
+    best, ranked = metrics.best.candidate, sorted(metrics.candidates.items(), key=lambda item: -item[1][skill.name])
     for name, scores in ranked:
-        figures = (scores.r2, scores.rmse, scores.mae, scores.cv_mean_score, scores.cv_std)
+        figures = (scores[key] for key in score_keys(metrics.task))
         table.add_row([f"{for_cell(name)}{' ◀' if name == best else ''}", *map(_figure, figures)])
     without_twins = metrics.leaks.r2_without_twin if metrics.leaks else None
     for title, r2 in ((WITHOUT_TWINS, without_twins), (QUOTED, metrics.random_split_r2)):
@@ -80,10 +83,12 @@ def tabulate_candidates(metrics: Metrics) -> str:
 
 def describe_evaluation(verdict: Verdict, metrics: Metrics, audit: LeakAudit) -> str:
     """Return the verdict on the best candidate, its scores, failures and twins."""
-    best, (low, high) = metrics.best, metrics.best.interval_95["r2"]
+    skill, *others = METRICS[metrics.task][:MAIN]
+    best, (low, high) = metrics.best, metrics.best.interval_95[skill.name]
+    rest = ", ".join(f"{it.label} {metrics.scores[it.name]:.4f}" for it in others)
     lines = [
-        f"{best.candidate} is {verdict.verdict}: R2 {best.r2:.4f} (95 % interval {low:.3f} to {high:.3f}), "
-        f"RMSE {best.rmse:.4f}, MAE {best.mae:.4f} on {metrics.test_rows} test rows"
+        f"{best.candidate} is {verdict.verdict}: {skill.label} {metrics.scores[skill.name]:.4f} "
+        f"(95 % interval {low:.3f} to {high:.3f}), {rest} on {metrics.test_rows} test rows"
     ]
     lines += [f"  {line}" for line in failures(verdict)]
     return "\n".join([*lines, *(explain_split(audit, metrics) if metrics.leaks else [])])
@@ -92,6 +97,7 @@ def describe_evaluation(verdict: Verdict, metrics: Metrics, audit: LeakAudit) ->
 def explain_split(audit: LeakAudit, metrics: Metrics) -> list[str]:
     """Return sentences on the split: twins of test rows, and their effect on R2."""
     best, leaks, quoted = metrics.best.candidate, metrics.leaks, metrics.random_split_r2
+    skill = skill_of(metrics.task).label
     lines = [
         f"Split: {audit.method}, {audit.train_rows} training and {audit.test_rows} test rows; "
         f"{audit.leaked_rows} test rows have a twin in training{_explain_relations(audit)}.",
@@ -100,12 +106,13 @@ def explain_split(audit: LeakAudit, metrics: Metrics) -> list[str]:
     if leaks:
         with_twin, without = _figure(leaks.r2_with_twin[best]), _figure(leaks.r2_without_twin[best])
         lines.append(
-            f"R2 of {best} on those {leaks.leaked_rows} rows is {with_twin}, on the others {without}: use the R2 without twins."
+            f"{skill} of {best} on those {leaks.leaked_rows} rows is {with_twin}, on the others {without}: "
+            f"use the {skill} without twins."
         )
     if quoted:
         plain = audit.random_split
         lines.append(
-            f"* R2 of one plain train_test_split, where {plain.leaked_rows} of {plain.test_rows} test rows have a twin "
+            f"* {skill} of one plain train_test_split, where {plain.leaked_rows} of {plain.test_rows} test rows have a twin "
             f"in training{_explain_relations(plain)}. It is optimistic and not used for decisions."
         )
     return lines
@@ -139,7 +146,7 @@ def explain_cache(reused: Sequence[str], reasons: Mapping[str, str]) -> list[str
     return lines + [f"Run: {name}: {reason}" for name, reason in reasons.items()]
 
 
-def describe_monitoring(report: DriftReport) -> list[str]:
+def describe_monitoring(report: DriftReport, task: str) -> list[str]:
     """Return the result of the newest window: a table, the verdict and its reasons."""
     newest, labels = report.newest, report.labels
     rows = [
@@ -160,7 +167,7 @@ def describe_monitoring(report: DriftReport) -> list[str]:
         lines.append(f"{repeated:,} repeated lines, counted once.")
     lines += filter(None, (explain_open(report.windows), explain_known(newest)))
     if newest.performance:
-        lines.append(f"Labelled: MAE {newest.performance.mae:.4f} of {newest.performance.rows:,} rows.")
+        lines.append(f"Labelled: {ROW_ERRORS[task]} {newest.performance.error:.4f} of {newest.performance.rows:,} rows.")
     return [*lines, f"{name_verdict(newest)}: {explain_drift(report)}", *map(describe_finding, newest.findings)]
 
 

@@ -9,12 +9,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor, RandomForestRegressor, VotingRegressor
 from sklearn.model_selection import KFold
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler, TargetEncoder
-from sklearn.tree import DecisionTreeRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import TargetEncoder
 
 from recipeline.config.candidate import Component, Distribution, Search
 from recipeline.config.import_path import import_object
@@ -22,10 +19,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.errors import UsageError, nearest
 from recipeline.inference import _compat
 from recipeline.training.preprocess import preprocess_columns
-
-_TREES = (DecisionTreeRegressor, RandomForestRegressor, ExtraTreesRegressor, GradientBoostingRegressor)
-# Beyond, sums of squares lose the digits that splits are compared by, or variances come near the least that a tree splits.
-_FARTHEST, _LEAST = 1e4, 1e-4
+from recipeline.training.tasks.every import TASKS
 
 
 def build_candidate(recipe: Recipe, name: str) -> BaseEstimator:
@@ -38,9 +32,9 @@ def build_candidate(recipe: Recipe, name: str) -> BaseEstimator:
     UsageError : an import path cannot be found, or a parameter, also one of its search, is unknown to the estimator or has an
         invalid value.
     """
-    candidate = recipe.candidates[name]
+    candidate, task = recipe.candidates[name], TASKS[recipe.task]
     if candidate.members:
-        return VotingRegressor([(member, build_candidate(recipe, member)) for member in candidate.members])
+        return task.mean_of([(member, build_candidate(recipe, member)) for member in candidate.members])
     assert candidate.estimator is not None
     where = f"candidates.{name}"
     parts = preprocess_columns(recipe, candidate.preprocess, partial(_transformers, recipe, f"{where}.preprocess"))
@@ -54,51 +48,20 @@ def build_candidate(recipe: Recipe, name: str) -> BaseEstimator:
             "Name a transformer under preprocess. ",
         )
     kind = estimator.__sklearn_tags__().estimator_type if hasattr(estimator, "__sklearn_tags__") else None
-    if kind not in (None, "regressor"):
+    if kind not in (None, task.estimator_type):
         raise _fault(
             recipe,
             f"{where}.estimator",
-            f"must be a regressor, as the recipe's task, {recipe.task}, asks for.",
+            f"must be a {task.estimator_type}, as the recipe's task, {recipe.task}, asks for.",
             f"the {kind.replace('_', ' ')} '{candidate.estimator}'",
         )
     built = seed_estimator(make_pipeline(*parts, estimator) if parts else estimator, recipe.random_state)
+    built = task.complete(built, candidate, recipe.random_state)
+    if not hasattr(built, task.method):
+        raise _fault(recipe, f"{where}.estimator", f"must have the method {task.method}.", f"'{candidate.estimator}'", task.fix)
     if candidate.search:
         _check_search(recipe, candidate.search, built, f"{where}.search.space")
     return built
-
-
-def standardise_target(estimator: BaseEstimator, target: np.ndarray) -> BaseEstimator:
-    """Return `estimator`, or one that fits a standardised target where it must.
-
-    A tree's answers move and scale with its target. scikit-learn computes them by sums of squares about 0, and splits no node
-    of a variance below 2e-16: far from 0, or in a small unit, it finds no split. There, trees and ensembles of trees are
-    fitted to the target in standard deviations from its mean. Every other estimator is left as it is, and so is a tree with
-    a parameter in the target's unit: its answers would change.
-    """
-    final = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    deviation = float(np.std(target))
-    if deviation >= _LEAST and abs(np.mean(target)) <= _FARTHEST * deviation:
-        return estimator
-    if not isinstance(final, _TREES) or final.criterion == "poisson" or final.ccp_alpha or final.min_impurity_decrease:
-        return estimator
-    return TransformedTargetRegressor(estimator, transformer=StandardScaler(), check_inverse=False)
-
-
-#: How a target is changed for a fit, and a prediction back.
-TRANSFORMS = {"log1p": (np.log1p, np.expm1), "log": (np.log, np.exp), "sqrt": (np.sqrt, np.square)}
-
-
-def prepare_target(estimator: BaseEstimator, target: np.ndarray, transform: str | None) -> BaseEstimator:
-    """Return `estimator`, or one fitted on a transform of the target.
-
-    The transform is the recipe's or one that the estimator needs (`standardise_target` has its reasons). Predictions are always
-    of the target itself.
-    """
-    if transform is None:
-        return standardise_target(estimator, target)
-    function, inverse = TRANSFORMS[transform]
-    inside = standardise_target(estimator, function(target))
-    return TransformedTargetRegressor(inside, func=function, inverse_func=inverse, check_inverse=False)
 
 
 def components_of(recipe: Recipe, names: Iterable[str]) -> list[str]:
@@ -111,34 +74,18 @@ def components_of(recipe: Recipe, names: Iterable[str]) -> list[str]:
 
 
 def average_members(recipe: Recipe, name: str, predictions: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return the predictions of a candidate: its own or its members' mean.
-
-    The mean is computed as VotingRegressor computes it.
-    """
+    """Return the predictions of a candidate: its own or its members' mean."""
     members = recipe.candidates[name].members
-    return mean_prediction(predictions, members) if members else predictions[name]
-
-
-def mean_prediction(predictions: Mapping[str, np.ndarray], members: Iterable[str]) -> np.ndarray:
-    """Return the mean of the members' predictions, equal to VotingRegressor's."""
-    mean: np.ndarray = np.asarray([predictions[member] for member in members]).T.mean(axis=1)
-    return mean
+    return TASKS[recipe.task].average(predictions[member] for member in members) if members else predictions[name]
 
 
 def assemble_model(recipe: Recipe, name: str, fitted: Mapping[str, BaseEstimator]) -> BaseEstimator:
-    """Return the fitted model of a candidate: its own or a VotingRegressor.
+    """Return the fitted model of a candidate: its own or its members' mean.
 
-    The VotingRegressor has the fitted members as `fit` would leave it, without fitting them a second time.
+    The mean has the fitted members as `fit` would leave it, without fitting them a second time.
     """
     members = recipe.candidates[name].members
-    if not members:
-        return fitted[name]
-    ensemble = VotingRegressor([(member, clone(fitted[member])) for member in members])
-    # All that `fit` sets, but for `named_estimators_`: skops would write every member a second time.
-    ensemble.estimators_ = [fitted[member] for member in members]
-    if hasattr(ensemble.estimators_[0], "feature_names_in_"):
-        ensemble.feature_names_in_ = ensemble.estimators_[0].feature_names_in_
-    return ensemble
+    return TASKS[recipe.task].assemble({member: fitted[member] for member in members}) if members else fitted[name]
 
 
 def _transformers(recipe: Recipe, where: str, key: str, components: Sequence[Component]) -> list[BaseEstimator]:

@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
-from sklearn.metrics import r2_score
 
 from recipeline.config.candidate import Search
 from recipeline.config.recipe import Recipe
 from recipeline.data.relations import Relations, relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
+from recipeline.data.target_codes import NUMBERS, TargetCodes, fit_target, is_predicted
 from recipeline.engine.local import Call, Workers
 from recipeline.errors import UsageError
-from recipeline.training.candidates import assemble_model, average_members, build_candidate, components_of, prepare_target
+from recipeline.inference.asking import ask_model
+from recipeline.metrics.skill import skill_score
+from recipeline.training.candidates import assemble_model, average_members, build_candidate, components_of
 from recipeline.training.search import Found, search_params
+from recipeline.training.tasks.every import TASKS
 from recipeline.training.weights import fit_weighted
 
 #: The fold number of the fit on all training rows.
@@ -46,9 +49,9 @@ class Fit:
 class Result:
     """A candidate after all its fits.
 
-    `fold_scores` is R2 per fold; `out_of_fold` the prediction of each training row by the fold that did not see it, in the
-    target's unit (NaN where it is in no fold, as the earliest over time), all of them in `predict_seconds`; `model` is fitted
-    on all training rows in `fit_seconds`; `found` are the searched parameters, the best of `settings_tried`; `cut_searches`
+    `fold_scores` is the skill per fold (R2; of classes the Brier skill); `out_of_fold` the prediction of each training row by
+    the fold that did not see it, shaped as `codes` (NaN where it is in no fold, as the earliest over time), all of them in
+    `predict_seconds`; `model` is fitted on all training rows in `fit_seconds`; `found` are the searched parameters, the best of `settings_tried`; `cut_searches`
     is the number of its searches that ran out of time.
     """
 
@@ -61,10 +64,11 @@ class Result:
     found: dict[str, Any]
     settings_tried: int = 1
     cut_searches: int = 0
+    codes: TargetCodes = NUMBERS
 
     @property
     def cv_mean_score(self) -> float:
-        """The mean R2 over the folds."""
+        """The mean skill over the folds."""
         return float(np.mean(self.fold_scores))
 
     @property
@@ -83,12 +87,12 @@ class Result:
 
         Over time these are the earliest.
         """
-        early = int(np.isnan(self.out_of_fold).sum())
+        early = int((~is_predicted(self.out_of_fold)).sum())
         return f"the {early} earliest rows have no out-of-fold prediction: no fold is fitted to older ones" if early else ""
 
     @property
     def cv_std(self) -> float:
-        """The standard deviation of R2 over the folds.
+        """The standard deviation of the skill over the folds.
 
         It is divided by n, as `cross_val_score(...).std()`.
         """
@@ -112,7 +116,7 @@ def compare_candidates(
     ------
     UsageError : a candidate cannot be built or refuses its parameters or the rows.
     """
-    features, target = train[list(recipe.features)], train[recipe.target].to_numpy()
+    features, target, codes = train[list(recipe.features)], fit_target(train, recipe), TargetCodes.learn(recipe, train)
     relations, weights = relate_rows(train, recipe), weigh_rows(train, recipe)
     folds = list(cv_folds(train, recipe, method))
     everything = np.arange(len(train))
@@ -135,6 +139,7 @@ def compare_candidates(
                         relations.take(seen),
                         None if weights is None else weights[seen],
                         features.iloc[unseen],
+                        codes,
                     ),
                 )
             )
@@ -145,7 +150,7 @@ def compare_candidates(
             name for name in waiting if all(len(done.get(part, ())) == len(folds) + 1 for part in components_of(recipe, [name]))
         ]
         waiting = [name for name in waiting if name not in ready]
-        yield fit.name, [_collect(recipe, name, done, target, weights, folds) for name in ready]
+        yield fit.name, [_collect(recipe, name, done, codes.encode(target), weights, folds, codes) for name in ready]
 
 
 def _fit(
@@ -158,6 +163,7 @@ def _fit(
     relations: Relations,
     weights: np.ndarray | None,
     unseen: pd.DataFrame,
+    codes: TargetCodes,
 ) -> Fit:
     """Fit one candidate in a worker process: predict `unseen`, or return the model.
 
@@ -166,9 +172,10 @@ def _fit(
     search = recipe.candidates[name].search
     start = time.perf_counter()
     try:
-        found = _search(estimator, search, recipe, features, target, relations, weights) if search else None
+        found = _search(estimator, search, recipe, features, target, relations, weights, codes) if search else None
         drawn = clone(estimator).set_params(**found.params if found else {})
-        model = fit_weighted(prepare_target(drawn, target, recipe.predicted.transform), features, target, weights)
+        prepared = TASKS[codes.task].prepare(drawn, target, recipe.predicted.transform)
+        model = fit_weighted(prepared, features, target, weights)
     # Scikit-learn's words for parameters or rows that an estimator refuses.
     except (ValueError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
@@ -180,7 +187,7 @@ def _fit(
     if fold == ALL_ROWS:
         return Fit(name, fold, seconds, found, model=model)
     start = time.perf_counter()
-    predictions = np.asarray(model.predict(unseen), dtype=float)
+    predictions = ask_model(model, unseen, codes)
     return Fit(name, fold, seconds, found, time.perf_counter() - start, predictions=predictions)
 
 
@@ -192,6 +199,7 @@ def _search(
     target: np.ndarray,
     relations: Relations,
     weights: np.ndarray | None,
+    codes: TargetCodes,
 ) -> Found:
     # The budget is the candidate's: each of its fits has a share.
     seconds = None if search.seconds is None else search.seconds / (recipe.cv.folds + 1)
@@ -206,6 +214,7 @@ def _search(
         seconds=seconds,
         weights=weights,
         transform=recipe.predicted.transform,
+        codes=codes,
     )
 
 
@@ -216,32 +225,38 @@ def _collect(
     target: np.ndarray,
     weights: np.ndarray | None,
     folds: list[tuple[np.ndarray, np.ndarray]],
+    codes: TargetCodes,
 ) -> Result:
-    """Return the candidate's result from its fits, or from those of its members."""
+    """Return the candidate's result from its fits, or from those of its members.
+
+    `target` are its codes.
+    """
     parts = components_of(recipe, [name])
     full = {part: done[part][ALL_ROWS] for part in parts}
-    out_of_fold = np.full(len(target), np.nan)
+    out_of_fold = np.full(target.shape, np.nan)
     scores = np.empty(len(folds))
     for fold, (_, unseen) in enumerate(folds):
         predictions = {part: done[part][fold].predictions for part in parts}
         out_of_fold[unseen] = average_members(recipe, name, predictions)  # type: ignore[arg-type]
         counted = None if weights is None else weights[unseen]
-        scores[fold] = r2_score(target[unseen], out_of_fold[unseen], sample_weight=counted)
+        scores[fold] = skill_score(target[unseen], out_of_fold[unseen], counted)
     searches = {part: fit.search for part, fit in full.items() if fit.search}
     found = {
         key if len(parts) == 1 else f"{part}.{key}": value for part, it in searches.items() for key, value in it.params.items()
     }
     cut = [fit for part in parts for fit in done[part].values() if fit.search and fit.search.is_cut]
+    model = assemble_model(recipe, name, {part: fit.model for part, fit in full.items()})
     return Result(
         name,
         scores,
         out_of_fold,
-        assemble_model(recipe, name, {part: fit.model for part, fit in full.items()}),
+        TASKS[codes.task].decide(model, codes, target, out_of_fold, recipe, weights),
         sum(fit.seconds for fit in full.values()),
         sum(done[part][fold].predict_seconds for part in parts for fold in range(len(folds))),
         found,
         max(1, sum(it.draws for it in searches.values())),
         len(cut),
+        codes,
     )
 
 

@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.base import BaseEstimator, clone
-from sklearn.metrics import r2_score
 from sklearn.model_selection import ParameterSampler
 
 from recipeline.config.candidate import Distribution, Search
 from recipeline.data.relations import Relations
-from recipeline.training.candidates import prepare_target
+from recipeline.data.target_codes import NUMBERS, TargetCodes
+from recipeline.data.tasks.every import TASKS as DATA_TASKS
+from recipeline.inference.asking import ask_model
+from recipeline.metrics.skill import skill_score
+from recipeline.training.tasks.every import TASKS
 from recipeline.training.weights import fit_weighted
 
 
@@ -41,17 +44,18 @@ def search_params(
     seconds: float | None,
     weights: np.ndarray | None = None,
     transform: str | None = None,
+    codes: TargetCodes = NUMBERS,
 ) -> Found:
-    """Return the drawn parameters with the highest mean R2 over folds of these rows.
+    """Return the drawn parameters with the highest mean skill over folds of these rows.
 
     The search sees only the rows it is given: inside a fold, it leaves the fold's own score unbiased. The number of draws ends
     it, so that the same seed gives the same result. If `seconds` have passed before (None: no limit), no further draw is
     started, the first one excepted, and the result is marked as cut: on another machine it may differ. `build_candidate` has
     checked that the space names parameters of the estimator. Folds follow `relations`; `weights` of the
-    rows are used in fits and scores; `transform` is the recipe's of the target.
+    rows are used in fits and scores; `transform` is the recipe's of the target, and `codes` are how predictions of it are scored.
     """
     space = {name: _distribution(spec) for name, spec in search.space.items()}
-    folds = list(relations.deal(n_splits, seed))
+    folds = list(relations.deal(n_splits, seed, DATA_TASKS[codes.task].strata(target)))
     deadline = math.inf if seconds is None else time.monotonic() + seconds
     best: dict[str, Any] = {}
     best_score = -np.inf
@@ -62,8 +66,9 @@ def search_params(
     for params in ParameterSampler(space, draws, random_state=seed):
         if tried and time.monotonic() >= deadline:
             break
-        drawn = prepare_target(clone(estimator).set_params(**params), target, transform)
-        score = float(np.mean([_score(clone(drawn), features, target, weights, seen, unseen) for seen, unseen in folds]))
+        drawn = TASKS[codes.task].prepare(clone(estimator).set_params(**params), target, transform)
+        scores = [_score(clone(drawn), features, target, codes, weights, seen, unseen) for seen, unseen in folds]
+        score = float(np.mean(scores))
         if score > best_score:
             best, best_score = params, score
         tried += 1
@@ -74,13 +79,14 @@ def _score(
     estimator: BaseEstimator,
     features: pd.DataFrame,
     target: np.ndarray,
+    codes: TargetCodes,
     weights: np.ndarray | None,
     seen: np.ndarray,
     unseen: np.ndarray,
 ) -> float:
     learned, counted = (None if weights is None else weights[rows] for rows in (seen, unseen))
     model = fit_weighted(estimator, features.iloc[seen], target[seen], learned)
-    return float(r2_score(target[unseen], model.predict(features.iloc[unseen]), sample_weight=counted))
+    return skill_score(codes.encode(target[unseen]), ask_model(model, features.iloc[unseen], codes), counted)
 
 
 def _distribution(spec: Distribution) -> Any:

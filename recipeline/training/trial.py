@@ -11,6 +11,8 @@ from sklearn.base import BaseEstimator, clone
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.kinds.every import KINDS
+from recipeline.data.target_codes import fit_target
+from recipeline.data.tasks.every import TASKS
 from recipeline.errors import UsageError
 from recipeline.inference.trust import types_to_trust
 from recipeline.training.candidates import build_candidate, components_of
@@ -96,7 +98,8 @@ def check_missing(recipe: Recipe, name: str, estimator: BaseEstimator) -> None:
 
 def _draw_rows(recipe: Recipe) -> pd.DataFrame:
     generator = np.random.default_rng(0)
-    return pd.DataFrame({name: KINDS[column.type].draw(column, generator, _ROWS) for name, column in recipe.columns.items()})
+    rows = {name: KINDS[column.type].draw(column, generator, _ROWS) for name, column in recipe.columns.items()}
+    return pd.DataFrame(rows | {recipe.target: TASKS[recipe.task].draw(recipe, generator, _ROWS)})
 
 
 def _fitted(recipe: Recipe, estimator: BaseEstimator, rows: pd.DataFrame) -> BaseEstimator | None:
@@ -110,7 +113,7 @@ def _fitted(recipe: Recipe, estimator: BaseEstimator, rows: pd.DataFrame) -> Bas
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it did not converge in two rounds
         try:
-            fitted = trial.set_params(**rounds).fit(rows[list(recipe.features)], rows[recipe.target])
+            fitted = trial.set_params(**rounds).fit(rows[list(recipe.features)], fit_target(rows, recipe))
             fitted.predict(rows[list(recipe.features)])
         except Exception:  # whatever an estimator says of rows that nobody measured
             return None

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.ensemble import VotingRegressor
+from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.validation import has_fit_parameter
 
 from recipeline.config.recipe import Recipe
@@ -24,9 +27,15 @@ def fit_weighted(model: BaseEstimator, features: pd.DataFrame, target: np.ndarra
     """
     if weights is None:
         return model.fit(features, target)
-    if isinstance(model, VotingRegressor):
+    if isinstance(model, VotingRegressor | VotingClassifier):
         model.estimators_ = [fit_weighted(clone(member), features, target, weights) for _, member in model.estimators]
         model.feature_names_in_ = np.asarray(features.columns, dtype=object)
+        if isinstance(model, VotingClassifier):
+            model.le_ = LabelEncoder().fit(target)
+            model.classes_ = model.le_.classes_
+        return model
+    if isinstance(model, FixedThresholdClassifier):
+        model.estimator_ = fit_weighted(clone(model.estimator), features, target, weights)
         return model
     return model.fit(features, target, **_as_parameter(model, weights / weights.mean()))
 
@@ -49,7 +58,9 @@ def takes_weights(model: Any) -> bool:
         return takes_weights(model.steps[-1][1])
     if isinstance(model, TransformedTargetRegressor):
         return takes_weights(model.regressor)
-    if isinstance(model, VotingRegressor):
+    if isinstance(model, FixedThresholdClassifier | CalibratedClassifierCV):
+        return takes_weights(model.estimator)
+    if isinstance(model, VotingRegressor | VotingClassifier):
         return all(takes_weights(member) for _, member in model.estimators)
     return bool(has_fit_parameter(model, "sample_weight"))
 

@@ -109,6 +109,10 @@ class Kind(ABC):
     def draw(self, rules: Rules, generator: np.random.Generator, rows: int) -> pd.Series:
         """Return made-up values that break no rule."""
 
+    def labels(self, column: pd.Series) -> np.ndarray:
+        """Return a column without missing values as the labels of classes, (rows,)."""
+        return column.to_numpy()
+
     def accepts(self, kind: pa.DataType) -> bool:
         """Whether a column of this Arrow type can be read."""
         if pa.types.is_dictionary(kind):

@@ -47,6 +47,11 @@ class Boolean(Number):
         )
         return Values(np.select([is_true, is_false], [1.0, 0.0], np.nan), missing, ~(is_true | is_false | missing))
 
+    def labels(self, column: pd.Series) -> np.ndarray:
+        """Return booleans."""
+        are_true: np.ndarray = column.to_numpy(dtype=float) == 1.0
+        return are_true
+
     def draw(self, rules: Rules, generator: np.random.Generator, rows: int) -> pd.Series:
         """Return 0.0 and 1.0."""
         return pd.Series(generator.integers(2, size=rows).astype(float))

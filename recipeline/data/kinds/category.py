@@ -37,6 +37,10 @@ class Category(Kind):
         absent = missing.to_numpy(zero_copy_only=False)
         return Values(typed, absent, np.zeros(len(typed), dtype=bool))
 
+    def labels(self, column: pd.Series) -> np.ndarray:
+        """Return text of a fixed width, as a model can be saved with it."""
+        return column.to_numpy(dtype=object).astype(str)
+
     def series(self, typed: np.ndarray) -> pd.Series:
         """Return values of pandas' type str, NaN where there is none."""
         return pd.Series(typed, dtype="str")

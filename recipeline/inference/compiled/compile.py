@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR, NuSVR
 
+from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.inference._compat import LinearModel
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
@@ -46,14 +47,14 @@ def compile_model(model: BaseEstimator, columns: Columns) -> Compiled | None:
     return compiled
 
 
-def fastest(model: BaseEstimator, rows: pd.DataFrame, columns: Columns) -> Predict:
+def fastest(model: BaseEstimator, rows: pd.DataFrame, columns: Columns, codes: TargetCodes = NUMBERS) -> Predict:
     """Return `model` as a function: compiled if equal on some of `rows`.
 
-    Rows with NaN are not used for the comparison.
+    Rows with NaN are not used for the comparison. Predictions have the shape of the target's `codes`.
     """
     compiled = None if rows.isna().to_numpy().any() else compile_model(model, columns)
     if compiled is None or differences(compiled, model, rows.head(20), columns):
-        return as_function(model, columns)
+        return as_function(model, columns, codes)
     return compiled.predict
 
 

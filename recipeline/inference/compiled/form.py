@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from recipeline.data.target_codes import NUMBERS, TargetCodes
+from recipeline.inference.asking import ask_model
 from recipeline.inference.columns import Columns
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -35,12 +37,12 @@ class Compiled:
     is_light: bool = False
 
 
-def as_function(model: BaseEstimator, columns: Columns) -> Predict:
+def as_function(model: BaseEstimator, columns: Columns, codes: TargetCodes = NUMBERS) -> Predict:
     """Return `model`, called through scikit-learn, as a function of an array.
 
-    NaN is passed to the model.
+    NaN is passed to the model. Predictions have the shape of the target's `codes`.
     """
-    return lambda rows: np.asarray(model.predict(columns.frame(rows)), dtype=np.float64)
+    return lambda rows: ask_model(model, columns.frame(rows), codes)
 
 
 class UnknownKindError(Exception):

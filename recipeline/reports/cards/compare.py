@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recipeline.evaluation.results import Metrics
+from recipeline.metrics.catalogue import score_keys, score_titles, skill_of
 from recipeline.reports.blocks import Block, Card, Cell, Lines, Note, Plot, Section, Table
 from recipeline.reports.plots.change import plot_pairs
+
+#: The score that candidates are ranked by.
+CV = "cv_mean_score"
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,11 @@ class Comparison:
 def make_card(found: Comparison) -> Card:
     """Return the card of a comparison."""
     before, after = found.before, found.after
-    gain = after.metrics.best.r2 - before.metrics.best.r2
+    skill = skill_of(after.metrics.task)
+    old, new = (side.metrics.scores.get(skill.name, math.nan) for side in (before, after))
     return Card(
         f"{before.name} against {after.name}",
-        f"Test R2 {before.metrics.best.r2:.4f} → {after.metrics.best.r2:.4f} ({gain:+.4f}), "
+        f"Test {skill.label} {old:.4f} → {new:.4f} ({new - old:+.4f}), "
         f"{before.metrics.best.candidate} → {after.metrics.best.candidate}.",
         [
             Section("The best candidates", compare_best(found)),
@@ -63,11 +69,11 @@ def compare_best(found: Comparison) -> list[Block]:
         ["best candidate", before.metrics.best.candidate, after.metrics.best.candidate, ""],
         ["verdict", before.verdict, after.verdict, ""],
     ]
-    for name in ("r2", "rmse", "mae"):
-        old, new = getattr(before.metrics.best, name), getattr(after.metrics.best, name)
-        rows.append([f"test {'R2' if name == 'r2' else name.upper()}", old, new, new - old])
-    old, new = (side.metrics.candidates[side.metrics.best.candidate].cv_mean_score for side in (before, after))
-    rows.append(["CV R2 mean", old, new, new - old])
+    task = after.metrics.task
+    for name, title in zip(score_keys(task)[:-1], score_titles(task)[:-1], strict=True):
+        if name in before.metrics.scores:
+            old, new = before.metrics.scores[name], after.metrics.scores[name]
+            rows.append([title, old, new, new - old])
     rows.append(["test rows", before.metrics.test_rows, after.metrics.test_rows, ""])
     table = Table(["what", before.name, after.name, "difference"], rows)
     return [other, table] if before.rows != after.rows else [table]
@@ -82,36 +88,22 @@ def list_differences(found: Comparison) -> list[Block]:
 
 def _candidates(before: Side, after: Side) -> list[Section]:
     old, new = before.metrics.candidates, after.metrics.candidates
-    common = sorted((name for name in old if name in new), key=lambda name: -new[name].cv_mean_score)
+    common = sorted((name for name in old if name in new), key=lambda name: -new[name][CV])
     if not common:
         return []
+    skill = skill_of(after.metrics.task)
+    mean = f"CV {skill.title} mean"
     plot = Plot(
         "candidates",
-        "Cross-validated R2 of the candidates in both results, before and after.",
-        lambda: plot_pairs(
-            common,
-            [old[name].cv_mean_score for name in common],
-            [new[name].cv_mean_score for name in common],
-            "CV R2 mean",
-        ),
+        f"Cross-validated {skill.label} of the candidates in both results, before and after.",
+        lambda: plot_pairs(common, [old[name][CV] for name in common], [new[name][CV] for name in common], mean),
         Table(
-            ["candidate", "CV R2 mean, before", "after", "test R2, before", "after"],
-            [
-                [
-                    name,
-                    old[name].cv_mean_score,
-                    new[name].cv_mean_score,
-                    old[name].r2,
-                    new[name].r2,
-                ]
-                for name in common
-            ],
+            ["candidate", f"{mean}, before", "after", f"test {skill.title}, before", "after"],
+            [[name, *(side[name].get(key, "none") for key in (CV, skill.name) for side in (old, new))] for name in common],
         ),
     )
     only = [
-        [name, "only before" if name in old else "only after", (old.get(name) or new[name]).cv_mean_score]
+        [name, "only before" if name in old else "only after", (old.get(name) or new[name])[CV]]
         for name in sorted({*old} ^ {*new})
     ]
-    return [
-        Section("The candidates", [plot, *([Table(["candidate", "where", "CV R2 mean"], only)] if only else [])]),
-    ]
+    return [Section("The candidates", [plot, *([Table(["candidate", "where", mean], only)] if only else [])])]

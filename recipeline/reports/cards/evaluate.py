@@ -8,6 +8,7 @@ import pandas as pd
 from recipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, TEST_PREDICTIONS, VERDICT
 from recipeline.evaluation.gates import VALIDATED, failures
 from recipeline.evaluation.results import Best, Diagnosis, Metrics, Verdict
+from recipeline.metrics.catalogue import MAIN, REFERENCE_METRICS, find_metric, metrics_of, score_keys, score_titles, skill_of
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.cards.train import label_of, summarise_pairs
 from recipeline.reports.limits import explain_points, select_strongest
@@ -32,10 +33,14 @@ def make_card(results: Results) -> Card:
     best, label = metrics.best, label_of(results.recipe)
     rows = results.load(TEST_PREDICTIONS)
     passed = verdict.verdict == VALIDATED
-    sentence = f"{best.candidate} is {verdict.verdict}: R2 {best.r2:.4f} on {metrics.test_rows:,} test rows."
+    skill = skill_of(metrics.task)
+    sentence = (
+        f"{best.candidate} is {verdict.verdict}: {skill.label} {metrics.scores[skill.name]:.4f} "
+        f"on {metrics.test_rows:,} test rows."
+    )
     sections = [
         Section("Gates", [_gates(verdict)]),
-        Section("Test metrics", [_scores(best), _facts(metrics)]),
+        Section("Test metrics", [_scores(metrics), _facts(metrics)]),
         Section("All candidates on the test rows", [_candidates(metrics, results.load(LEADERBOARD))]),
         *_leaks(metrics),
         Section("Predicted against true", [_predicted(rows, best.candidate, label)]),
@@ -59,26 +64,24 @@ def _gates(verdict: Verdict) -> Table:
     )
 
 
-def _scores(best: Best) -> Plot:
-    names, intervals = {"r2": "R2", "rmse": "RMSE", "mae": "MAE"}, best.interval_95
-    values = [best.r2, best.rmse, best.mae]
+def _scores(metrics: Metrics) -> Plot:
+    names, intervals = {it.name: it.label for it in metrics_of(metrics.task)}, metrics.best.interval_95
+    values = [metrics.scores[name] for name in names]
     low, high = ([intervals[name][end] for name in names] for end in (0, 1))
     return Plot(
         "scores",
-        "R2, root mean squared and mean absolute error on the test rows, with 95 % bootstrap intervals over distinct rows.",
+        "Metrics of the test rows, with 95 % bootstrap intervals over distinct rows.",
         lambda: plot_intervals(list(names.values()), values, low, high),
         Table(["metric", "value", "from", "to"], [list(row) for row in zip(names.values(), values, low, high, strict=True)]),
     )
 
 
 def _facts(metrics: Metrics) -> Facts:
-    best = metrics.best
+    best, reference = metrics.best, find_metric(metrics.task, REFERENCE_METRICS[metrics.task])
     return Facts(
         {
-            "R2": best.r2,
-            "RMSE": best.rmse,
-            "MAE": best.mae,
-            "RMSE of the mean predictor": metrics.mean_predictor.rmse,
+            **{it.label: metrics.scores[it.name] for it in metrics_of(metrics.task)[:MAIN]},
+            f"{reference.label} of the mean predictor": metrics.mean_predictor[reference.name],
             **{f"Share within {tolerance}": share for tolerance, share in best.accuracy_within.items()},
             **({"Quadratic kappa of the rounded grade": best.grades.quadratic_kappa} if best.grades else {}),
         }
@@ -89,24 +92,19 @@ def _candidates(metrics: Metrics, board: pd.DataFrame) -> Plot:
     names = [str(name) for name in board["candidate"]]
     folds = [name for name in board if str(name).startswith("fold_")]
     scores, quoted = metrics.candidates, metrics.random_split_r2
-    columns = [
-        "candidate",
-        "test R2",
-        "test RMSE",
-        "test MAE",
-        "CV R2 mean",
-        "CV R2 std",
-        *(["R2, random split"] if quoted else []),
-    ]
-    shown = [(name, scores[name]) for name in names]
+    skill, keys = skill_of(metrics.task), score_keys(metrics.task)
+    columns = ["candidate", *score_titles(metrics.task), *([f"{skill.title}, random split"] if quoted else [])]
     rows: list[list[Cell]] = [
-        [name, it.r2, it.rmse, it.mae, it.cv_mean_score, it.cv_std, *([quoted[name]] if quoted else [])] for name, it in shown
+        [name, *(scores[name][key] for key in keys), *([quoted[name]] if quoted else [])] for name in names
     ]
     return Plot(
         "candidates",
-        "R2 of each candidate over the folds, which selects the best one, and on the test rows.",
+        f"{skill.label} of each candidate over the folds, which selects the best one, and on the test rows.",
         lambda: plot_leaderboard(
-            names, board["cv_mean_score"].tolist(), board[folds].to_numpy(dtype=float), [scores[name].r2 for name in names]
+            names,
+            board["cv_mean_score"].tolist(),
+            board[folds].to_numpy(dtype=float),
+            [scores[name][skill.name] for name in names],
         ),
         Table(columns, rows, marked=0),
     )
@@ -116,11 +114,15 @@ def _leaks(metrics: Metrics) -> list[Section]:
     leaks = metrics.leaks
     if not leaks:
         return []
+    skill = skill_of(metrics.task)
     rows = [
-        [name, leaks.r2_with_twin[name], scores.r2, leaks.r2_without_twin[name]] for name, scores in metrics.candidates.items()
+        [name, leaks.r2_with_twin[name], scores[skill.name], leaks.r2_without_twin[name]]
+        for name, scores in metrics.candidates.items()
     ]
-    note = Note(f"{leaks.leaked_rows:,} test rows have a twin in training: use the R2 without them.", "warning")
-    return [Section("Effect of twins", [note, Table(["candidate", "R2 with a twin", "R2, all", "R2 without"], rows)])]
+    what = skill.title
+    note = Note(f"{leaks.leaked_rows:,} test rows have a twin in training: use the {what} without them.", "warning")
+    table = Table(["candidate", f"{what} with a twin", f"{what}, all", f"{what} without"], rows)
+    return [Section("Effect of twins", [note, table])]
 
 
 def _predicted(rows: pd.DataFrame, name: str, label: str) -> Plot:
@@ -155,7 +157,7 @@ def _calibration(diagnosis: Diagnosis, label: str) -> Plot:
         lambda: plot_calibration(said, true, label),
         Table(
             ["predicted from", "to", "rows", "mean predicted", "mean true", "mean absolute error"],
-            [[it.from_, it.to, it.rows, it.mean_predicted, it.mean_true, it.mae] for it in bins],
+            [[it.from_, it.to, it.rows, it.mean_predicted, it.mean_true, it.error] for it in bins],
         ),
     )
 
@@ -185,8 +187,8 @@ def _slices(diagnosis: Diagnosis, label: str) -> Plot:
     return Plot(
         "slices",
         "Error of slices of the test rows: the recipe's, and the lowest and highest quarters of the top three columns.",
-        lambda: plot_slices(names, [it.mae for it in slices], [it.bias for it in slices], label),
-        Table(["slice", "rows", "mean absolute error", "bias"], [[it.slice, it.rows, it.mae, it.bias] for it in slices]),
+        lambda: plot_slices(names, [it.error for it in slices], [it.bias or 0.0 for it in slices], label),
+        Table(["slice", "rows", "mean absolute error", "bias"], [[it.slice, it.rows, it.error, it.bias] for it in slices]),
     )
 
 

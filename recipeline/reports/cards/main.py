@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from recipeline.metrics.catalogue import REPORTED, find_metric, score_keys, score_titles, skill_of
 from recipeline.orchestration.step import ALWAYS
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Link, Links, Note, Plot, Section, Table, Tone
 from recipeline.reports.cards.compare import Comparison, compare_best, list_differences
@@ -87,12 +88,13 @@ def _overview(chain: ChainSummary) -> list[Block]:
     kind, origin = chain.source.get("source", "unknown"), chain.source.get("origin", "unknown")
     facts: dict[str, Any] = {"Recipe": chain.recipe, "Profile": chain.profile, "Rows from": origin, "Kind of source": kind}
     if chain.metrics:
-        best = chain.metrics.best
+        metrics = chain.metrics
+        skill, other = skill_of(metrics.task), find_metric(metrics.task, REPORTED[metrics.task])
         facts |= {
-            "Best candidate": best.candidate,
-            "Test R2": best.r2,
-            "Test MAE": best.mae,
-            "CV R2 mean": chain.metrics.candidates[best.candidate].cv_mean_score,
+            "Best candidate": metrics.best.candidate,
+            f"Test {skill.title}": metrics.scores[skill.name],
+            f"Test {other.title}": metrics.scores[other.name],
+            f"CV {skill.title} mean": metrics.scores["cv_mean_score"],
         }
     if chain.version:
         facts["Registered"] = f"{chain.version.name} version {chain.version.version}"
@@ -136,10 +138,10 @@ def _since(chain: ChainSummary) -> list[Section]:
 def _results(chain: ChainSummary) -> list[Section]:
     if not chain.metrics:
         return []
-    rows: list[list[Cell]] = [
-        [name, it.r2, it.rmse, it.mae, it.cv_mean_score, it.cv_std]
-        for name, it in sorted(chain.metrics.candidates.items(), key=lambda item: -item[1].r2)
-    ]
+    task = chain.metrics.task
+    skill, keys = skill_of(task), score_keys(task)
+    ranked = sorted(chain.metrics.candidates.items(), key=lambda item: -item[1][skill.name])
+    rows: list[list[Cell]] = [[name, *(scores[key] for key in keys)] for name, scores in ranked]
     best = [row[0] for row in rows].index(chain.metrics.best.candidate)
-    columns = ["candidate", "test R2", "test RMSE", "test MAE", "CV R2 mean", "CV R2 std"]
-    return [Section("The candidates", [Table(columns, rows, "By test R2; the best one, by CV R2, is marked", marked=best)])]
+    note = f"By test {skill.title}; the best one, by CV {skill.title}, is marked"
+    return [Section("The candidates", [Table(["candidate", *score_titles(task)], rows, note, marked=best)])]

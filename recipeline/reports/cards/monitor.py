@@ -9,6 +9,7 @@ import numpy as np
 
 from recipeline.artifacts import BASELINE, DRIFT_REPORT
 from recipeline.config.recipe import Recipe
+from recipeline.metrics.catalogue import METRICS, ROW_ERRORS
 from recipeline.monitoring.baseline import PREDICTION
 from recipeline.monitoring.kinds.every import KINDS
 from recipeline.monitoring.results import Baseline, Compared, DriftReport, Errors, Finding, Spread, WindowSummary
@@ -35,7 +36,7 @@ def make_card(results: Results) -> Card:
         *([Section("Findings", [_findings(newest.findings)])] if newest.findings else []),
         *([Section("Population stability", _stability(spreads, newest, recipe))] if spreads else []),
         *([Section("Distributions", _distributions(spreads, baseline, recipe))] if spreads else []),
-        *([Section("Errors", _errors(newest.performance, baseline.errors))] if newest.performance else []),
+        *([Section("Errors", _errors(newest.performance, baseline.errors, recipe.task))] if newest.performance else []),
         *([Section("Windows", _windows(report.windows, recipe))] if len(report.windows) > 1 else []),
     ]
     return Card(
@@ -146,15 +147,16 @@ def _then_and_now(place: int, key: str, spread: Spread, baseline: Baseline, reci
     )
 
 
-def _errors(now: Errors, then: Errors) -> list[Block]:
+def _errors(now: Errors, then: Errors, task: str) -> list[Block]:
     interval = now.interval_95 or {}
     rows: list[list[Cell]] = []
-    for name in ("r2", "rmse", "mae"):
-        before, after = getattr(then, name), getattr(now, name)
+    for metric in METRICS[task]:
+        name = metric.name
+        before, after = then.scores.get(name), now.scores.get(name)
         if before is None or after is None:
             continue
         shown = "{:.4f} to {:.4f}".format(*interval[name]) if name in interval else "none"
-        rows.append(["R2" if name == "r2" else name.upper(), before, after, shown])
+        rows.append([metric.label, before, after, shown])
     blocks: list[Block] = [
         Table(["metric", "out of fold, then", "labelled rows, now", "95 % interval"], rows, f"{now.rows:,} labelled rows")
     ]
@@ -162,9 +164,9 @@ def _errors(now: Errors, then: Errors) -> list[Block]:
     if common:
         blocks.append(
             Table(
-                ["slice", "rows then", "MAE then", "rows now", "MAE now"],
+                ["slice", "rows then", f"{ROW_ERRORS[task]} then", "rows now", f"{ROW_ERRORS[task]} now"],
                 [
-                    [name, then.slices[name].rows, then.slices[name].mae, now.slices[name].rows, now.slices[name].mae]
+                    [name, then.slices[name].rows, then.slices[name].error, now.slices[name].rows, now.slices[name].error]
                     for name in common
                 ],
             )
@@ -179,7 +181,7 @@ def _windows(windows: Sequence[WindowSummary], recipe: Recipe) -> list[Block]:
     largest = [max((value for value in it.psi.values() if value is not None), default=0.0) for it in windows]
     names = [_when(place, it.time) for place, it in enumerate(windows, every - len(windows) + 1)]
     rows: list[list[Cell]] = [
-        [name, it.rows, it.verdict, psi, "none" if it.mae is None else it.mae]
+        [name, it.rows, it.verdict, psi, "none" if it.error is None else it.error]
         for name, it, psi in zip(names, windows, largest, strict=True)
     ]
     return [
@@ -187,7 +189,7 @@ def _windows(windows: Sequence[WindowSummary], recipe: Recipe) -> list[Block]:
             "windows",
             f"The largest PSI of a feature, window by window, the newest last.{left_out}",
             lambda: plot_trend(largest, limits.warn, limits.drift),
-            Table(["window", "rows", "verdict", "largest PSI", "MAE"], rows),
+            Table(["window", "rows", "verdict", "largest PSI", ROW_ERRORS[recipe.task]], rows),
         )
     ]
 

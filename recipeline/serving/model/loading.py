@@ -84,7 +84,7 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
         raise RefusedModel(f"Its description cannot be read: {_short(error)}.") from None
     fitted = read_model(copy / "model", trusted)
     try:
-        same = answers_golden(fitted, golden)
+        same = answers_golden(fitted, golden, info.target.codes)
         predict, path, reason = _fastest(fitted, columns, golden_features(golden))
         interval = _load_interval(copy, info.interval, columns, golden) if info.interval else None
         same_limits = interval is None or not has_limits(golden) or limits_golden(interval, golden, columns)

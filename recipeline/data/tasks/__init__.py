@@ -1,0 +1,1 @@
+"""Tasks in data: the target as numbers, and the labels of its classes."""

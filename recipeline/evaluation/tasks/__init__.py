@@ -1,0 +1,1 @@
+"""Tasks in evaluation: uncertainty of predictions, and what is told of them."""

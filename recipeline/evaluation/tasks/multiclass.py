@@ -1,0 +1,84 @@
+"""Several classes in evaluation: sets of labels, decisions and confusion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recipeline.config.recipe import Recipe
+from recipeline.data.relations import relate_rows
+from recipeline.data.target_codes import TargetCodes, is_predicted
+from recipeline.engine.local import Workers
+from recipeline.evaluation.coverage import measure_coverage
+from recipeline.evaluation.results import Decisions, LabelScores
+from recipeline.evaluation.tasks.base import Details, Measure, Task, Uncertainty
+from recipeline.inference.columns import Columns
+from recipeline.inference.prediction_set import fit_set
+
+
+class Multiclass(Task):
+    """Probabilities of labels with a set of those that a row may have."""
+
+    def both(self, values: np.ndarray) -> np.ndarray:
+        """Return codes with one column for each label."""
+        return values
+
+    def decide(self, predicted: np.ndarray, threshold: float) -> np.ndarray:
+        """Return the place of each row's decided label."""
+        decided: np.ndarray = predicted.argmax(axis=1)
+        return decided
+
+    def start_uncertainty(
+        self, recipe: Recipe, train: pd.DataFrame, columns: Columns, codes: TargetCodes, method: str, workers: Workers
+    ) -> Measure:
+        """Return what fits a prediction set: it needs no model of its own."""
+
+        def measure(out_of_fold: np.ndarray, test: pd.DataFrame, predicted: np.ndarray) -> Uncertainty:
+            scored, related = is_predicted(out_of_fold), relate_rows(train, recipe)
+            found = fit_set(
+                self.both(codes.of(train, recipe)[scored]),
+                self.both(out_of_fold[scored]),
+                groups=related.groups[scored] if related.column and related.times is None else None,
+            )
+            members = found.members(self.both(predicted))
+            inside = (members * self.both(codes.of(test, recipe))).any(axis=1)
+            size = float(members.sum(axis=1).mean())
+            return Uncertainty(
+                measure_coverage(inside, size, found.level, relate_rows(test, recipe)), inside, prediction_set=found
+            )
+
+        return measure
+
+    def describe(
+        self, target: np.ndarray, predicted: np.ndarray, recipe: Recipe, codes: TargetCodes, threshold: float
+    ) -> Details:
+        """Return the confusion of decided labels, with precision and recall of each."""
+        size, truth, said = len(codes.labels), self.both(target).argmax(axis=1), self.decide(predicted, threshold)
+        counts = np.bincount(truth * size + said, minlength=size * size).reshape(size, size)
+        labels = tuple(
+            LabelScores(
+                label,
+                int(counts[place].sum()),
+                int(counts[:, place].sum()),
+                float(counts[place, place] / counts[:, place].sum()) if counts[:, place].any() else None,
+                float(counts[place, place] / counts[place].sum()) if counts[place].any() else None,
+            )
+            for place, label in enumerate(codes.labels)
+        )
+        return Details(decisions=Decisions(labels, tuple(tuple(map(int, row)) for row in counts), self.stored(threshold)))
+
+    def stored(self, threshold: float) -> float | None:
+        """Return the threshold to keep; there is none of several labels."""
+        return None
+
+    def confidence(self, target: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return whether the likeliest label is true, and its probability."""
+        likeliest = predicted.argmax(axis=1)
+        rows = np.arange(len(predicted))
+        return target[rows, likeliest], predicted[rows, likeliest]
+
+    def threshold(self, model: Any) -> float | None:
+        """Return None: the likeliest label is said."""
+        return None

@@ -1,0 +1,27 @@
+"""Questions to a fitted model, and what its predictions say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recipeline.data.target_codes import TargetCodes
+from recipeline.inference.tasks.every import TASKS
+
+
+def ask_model(model: Any, rows: pd.DataFrame, codes: TargetCodes) -> np.ndarray:
+    """Return the predictions of a fitted model as numbers, shaped as the target's codes.
+
+    They are float64, of shape (rows,), or (rows, labels) for more than two labels.
+    """
+    return TASKS[codes.task].ask(model, rows, codes.labels)
+
+
+def say(predicted: np.ndarray, codes: TargetCodes, threshold: float = 0.5) -> np.ndarray:
+    """Return what predictions say, (rows,): numbers, or labels.
+
+    Of two labels the positive one is said where its probability is at least `threshold`.
+    """
+    return TASKS[codes.task].said(predicted, codes.labels, threshold)

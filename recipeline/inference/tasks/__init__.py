@@ -1,0 +1,1 @@
+"""Tasks in inference: how a model is asked."""

@@ -1,0 +1,41 @@
+"""Several classes in inference: a model predicts the probability of each label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recipeline.data.tasks.base import Label
+from recipeline.inference.tasks.base import Task
+
+
+class Multiclass(Task):
+    """The probabilities of all labels, and the likeliest one."""
+
+    method = "predict_proba"
+
+    def ask(self, model: Any, frame: pd.DataFrame, labels: Sequence[Label]) -> np.ndarray:
+        """Return the probabilities, (rows, labels); 0 of a label that the model does not know."""
+        known, said = [_plain(label) for label in model.classes_], np.asarray(model.predict_proba(frame), dtype=np.float64)
+        if known == list(labels):
+            return said
+        places = {label: place for place, label in enumerate(known)}
+        answer = np.zeros((len(said), len(labels)))
+        for column, label in enumerate(labels):
+            if label in places:
+                answer[:, column] = said[:, places[label]]
+        return answer
+
+    def said(self, predicted: np.ndarray, labels: Sequence[Label], threshold: float) -> np.ndarray:
+        """Return the label of the greatest probability, the first of equal ones."""
+        said: np.ndarray = np.array(labels)[predicted.argmax(axis=1)]
+        return said
+
+
+def _plain(label: Any) -> Label:
+    """Return a label of a fitted model as Python has it."""
+    plain: Label = label.item() if isinstance(label, np.generic) else label
+    return plain

@@ -1,0 +1,26 @@
+"""Regression in inference: a model predicts numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recipeline.data.tasks.base import Label
+from recipeline.inference.tasks.base import Task
+
+
+class Regression(Task):
+    """A number per row."""
+
+    method = "predict"
+
+    def ask(self, model: Any, frame: pd.DataFrame, labels: Sequence[Label]) -> np.ndarray:
+        """Return the numbers, (rows,)."""
+        return np.asarray(model.predict(frame), dtype=np.float64)
+
+    def said(self, predicted: np.ndarray, labels: Sequence[Label], threshold: float) -> np.ndarray:
+        """Return the numbers."""
+        return predicted

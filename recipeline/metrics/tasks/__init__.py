@@ -1,0 +1,1 @@
+"""Tasks in metrics: how predictions of a target are scored."""

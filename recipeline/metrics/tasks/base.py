@@ -1,0 +1,40 @@
+"""The interface of a task in metrics."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+
+
+class Task(ABC):
+    """Scores of predictions, both as numbers: a target is (rows,) or (rows, labels).
+
+    `threshold` is the probability from which on a binary model says the positive label.
+    """
+
+    @abstractmethod
+    def score(
+        self, target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None, threshold: float = 0.5
+    ) -> dict[str, float]:
+        """Return the metrics of `recipeline.metrics.catalogue` for the task."""
+
+    @abstractmethod
+    def intervals(
+        self,
+        target: np.ndarray,
+        predicted: np.ndarray,
+        groups: np.ndarray,
+        *,
+        draws: int,
+        seed: int,
+        is_clustered: bool = False,
+        weights: np.ndarray | None = None,
+        threshold: float = 0.5,
+    ) -> Mapping[str, tuple[float, float]]:
+        """Return 95 % bootstrap intervals of the metrics, by `groups` of rows."""
+
+    @abstractmethod
+    def row_errors(self, target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Return the error of each row, as slices and guard rails average it."""

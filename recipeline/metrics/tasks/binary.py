@@ -1,0 +1,20 @@
+"""Two classes in metrics: the probability of the positive label, and a threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recipeline.metrics.tasks.multiclass import Multiclass
+
+
+class Binary(Multiclass):
+    """Scores of probabilities of the positive label, (rows,); a target is 1 or 0."""
+
+    def both(self, values: np.ndarray) -> np.ndarray:
+        """Return the columns of the negative and of the positive label."""
+        return np.column_stack([1 - values, values])
+
+    def decide(self, predicted: np.ndarray, threshold: float) -> np.ndarray:
+        """Return 1 where the probability reaches the threshold, else 0."""
+        decided: np.ndarray = (predicted >= threshold).astype(np.intp)
+        return decided

@@ -1,0 +1,42 @@
+"""Regression in metrics: R2, RMSE and MAE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from recipeline.metrics.regression import bootstrap_intervals, score_predictions
+from recipeline.metrics.tasks.base import Task
+
+
+class Regression(Task):
+    """Scores of predicted numbers; a threshold has no meaning for them."""
+
+    def score(
+        self, target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None, threshold: float = 0.5
+    ) -> dict[str, float]:
+        """Return r2, rmse and mae."""
+        return score_predictions(target, predicted, weights)
+
+    def intervals(
+        self,
+        target: np.ndarray,
+        predicted: np.ndarray,
+        groups: np.ndarray,
+        *,
+        draws: int,
+        seed: int,
+        is_clustered: bool = False,
+        weights: np.ndarray | None = None,
+        threshold: float = 0.5,
+    ) -> Mapping[str, tuple[float, float]]:
+        """Return the intervals of r2, rmse and mae."""
+        return bootstrap_intervals(
+            target, predicted, groups, draws=draws, seed=seed, is_clustered=is_clustered, weights=weights
+        )
+
+    def row_errors(self, target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Return absolute errors, in the target's unit."""
+        errors: np.ndarray = np.abs(target - predicted)
+        return errors

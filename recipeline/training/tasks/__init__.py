@@ -1,0 +1,1 @@
+"""Tasks in training: estimators of a task, their means and decisions."""
