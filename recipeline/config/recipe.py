@@ -134,6 +134,8 @@ class Recipe(Settings):
         used = [(key, f"target.{key}") for key in ("transform", "positive") if getattr(self.predicted, key) is not None]
         used += [("decision", "decision")] * (self.decision != Decision())
         used += [("tolerances", "metrics.tolerances")] * ("tolerances" in self.metrics.model_fields_set)
+        limited = [key for key in ("mae_increase", "loss_increase", "calibration") if key in self.monitoring.model_fields_set]
+        used += [(key, f"monitoring.{key}") for key in limited]
         used += [("calibrate", f"candidates.{name}.calibrate") for name, it in self.candidates.items() if it.calibrate]
         rails, place = self.promotion.guard_rails, "promotion.guard_rails"
         used += [(key, f"{place}.{key}") for key in ("mae", "slice_mae", "slice_loss") if getattr(rails, key) is not None]

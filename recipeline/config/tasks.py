@@ -25,15 +25,17 @@ class TaskRules:
 
 TASK_RULES: Mapping[str, TaskRules] = {
     "regression": TaskRules(
-        "a regression", ("number", "integer"), ("transform", "tolerances", "mae", "slice_mae", "min", "max")
+        "a regression", ("number", "integer"), ("transform", "tolerances", "mae", "slice_mae", "min", "max", "mae_increase")
     ),
     "binary": TaskRules(
         "two classes",
         ("boolean", "category", "integer"),
-        ("positive", "decision", "calibrate", "slice_loss", "labels"),
+        ("positive", "decision", "calibrate", "slice_loss", "labels", "loss_increase", "calibration"),
         ("category",),
     ),
-    "multiclass": TaskRules("several classes", ("category", "integer"), ("calibrate", "slice_loss", "labels")),
+    "multiclass": TaskRules(
+        "several classes", ("category", "integer"), ("calibrate", "slice_loss", "labels", "loss_increase", "calibration")
+    ),
 }
 
 

@@ -126,7 +126,7 @@ def evaluate_candidates(
             task=recipe.task,
         ),
         diagnosis=diagnose(models[best.candidate], test, best_predicted, certain.inside, recipe, columns, codes),
-        baseline=describe_baseline(train, out_of_fold, recipe, columns, codes),
+        baseline=describe_baseline(train, out_of_fold, recipe, columns, codes, _or_half(threshold)),
         baseline_rows=draw_reference(train[scored], out_of_fold[scored], recipe, columns, codes),
         golden=choose_golden(test, best_predicted, certain.answers, recipe, codes),
         model_info=describe_model(

@@ -1,0 +1,67 @@
+"""Several classes in monitoring: probabilities, decided labels and prediction sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from recipeline.data.target_codes import TargetCodes
+from recipeline.inference.interval import Interval
+from recipeline.inference.model_info import Feature, ModelInfo
+from recipeline.metrics.tasks.multiclass import Multiclass as Scores
+from recipeline.monitoring.kinds.every import KINDS
+from recipeline.monitoring.results import Calibration, Described
+from recipeline.monitoring.tasks.base import Stated, Task
+
+
+class Multiclass(Task):
+    """The probabilities of all labels."""
+
+    increase = "loss_increase"
+    scores = Scores()
+
+    def watched(self, predicted: np.ndarray) -> np.ndarray:
+        """Return the greatest probability of each row."""
+        greatest: np.ndarray = predicted.max(axis=1)
+        return greatest
+
+    def decide(self, predicted: np.ndarray, threshold: float) -> np.ndarray | None:
+        """Return the place of each row's decided label."""
+        return self.scores.decide(predicted, threshold)
+
+    def describe_said(self, predicted: np.ndarray, codes: TargetCodes, threshold: float) -> Described | None:
+        """Return the shares of decided labels as of a category."""
+        decided = self.scores.decide(predicted, threshold).astype(float)
+        return KINDS["category"].describe(decided, Feature("", type="category", categories=codes.texts))
+
+    def calibrate(self, target: np.ndarray, predicted: np.ndarray, codes: TargetCodes) -> Mapping[str, Calibration] | None:
+        """Return the calibration in the large of each label: share against probability.
+
+        Source: Cox (1958); Van Calster et al. (2016) call it mean calibration.
+        """
+        shown = zip(self.calibrated(codes), self.one_each(target), self.one_each(predicted), strict=True)
+        return {
+            label: Calibration(float(share.mean()), float(said.mean()), float((share - said).std()))
+            for label, share, said in shown
+        }
+
+    def calibrated(self, codes: TargetCodes) -> tuple[str, ...]:
+        """Return the labels whose calibration is measured."""
+        return codes.texts
+
+    def one_each(self, values: np.ndarray) -> np.ndarray:
+        """Return codes by label, (labels, rows)."""
+        return values.T
+
+    def state(self, info: ModelInfo, interval: Interval | None) -> Stated | None:
+        """Return the prediction set, of which the row's label is a member."""
+        known = info.prediction_set
+        if known is None:
+            return None
+
+        def covers(_: np.ndarray, predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+            inside: np.ndarray = (known.members(self.scores.both(predicted)) * self.scores.both(target)).any(axis=1)
+            return inside
+
+        return Stated(known.level, covers, known.test_coverage)
