@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
 
-    from recipeline.inference.model_info import Feature
+    from recipeline.config.recipe import Recipe
+    from recipeline.data.target_codes import TargetCodes
+    from recipeline.inference.model_info import Feature, ModelInfo
     from recipeline.monitoring.labels import Labels
     from recipeline.monitoring.live_rows import LiveTables, PredictionLog
+    from recipeline.monitoring.results import Baseline
+    from recipeline.monitoring.sample import Live
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,18 @@ class LiveData:
     """Live rows, their model in Production, and their labels."""
 
     champion: ModelVersion
-    features: tuple[Feature, ...]
+    info: ModelInfo
     rows: LiveTables | PredictionLog
     labels: Labels | None
     origin: str
     target: str
+
+    def window(self, baseline: Baseline, recipe: Recipe, most: int) -> Live:
+        """Return a window without rows; it keeps `most` of those that it takes."""
+        from recipeline.monitoring.sample import Live
+
+        target = self.info.target
+        return Live(self.info.features, baseline, recipe.random_state, most, target.codes, target.decides_at)
 
     def labelled(self, session: Session) -> pd.DataFrame:
         """Return the rows whose target is known; say how many of them cannot be used.
@@ -88,9 +99,16 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
         )
     info = run.load(MODEL_INFO)
     features, beside = info.features, info.other_columns
-    target, version = session.recipe.target, str(champion.version)
+    target, version, codes = session.recipe.target, str(champion.version), info.target.codes
     column = session.recipe.columns[target]
-    rule = Feature(target, column.unit, column.type, decimal=column.decimal, min=column.min, max=column.max)
+    rule = Feature(
+        target,
+        column.unit,
+        info.target.type if codes.labels else column.type,
+        decimal=column.decimal,
+        min=column.min,
+        max=column.max,
+    )
     place = data or str(_log_folder(session))
     if not data and not Path(place).exists():
         raise _no_requests(place)
@@ -112,9 +130,9 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
                 fix="Name a table with data=.",
             )
         if log:
-            known = _read_labels(session, labels, rule)
-            lines = PredictionLog(log, features, version, known, now=now)
-            yield LiveData(champion, features, lines, known, place, target)
+            known = _read_labels(session, labels, rule, codes)
+            lines = PredictionLog(log, features, version, known, codes, now=now)
+            yield LiveData(champion, info, lines, known, place, target)
             return
         if labels:
             raise UsageError(
@@ -123,8 +141,8 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
             )
         names = [feature.name for feature in features]
         opened = open_tables(paths, names, place, session.recipe)
-        tables = LiveTables(opened, features, target, version, session.recipe.na, rule=rule, others=beside)
-        yield LiveData(champion, features, tables, None, redact(place), target)
+        tables = LiveTables(opened, features, target, version, session.recipe.na, rule=rule, others=beside, codes=codes)
+        yield LiveData(champion, info, tables, None, redact(place), target)
 
 
 def _no_requests(log: str) -> UnavailableError:
@@ -144,10 +162,11 @@ def _log_folder(session: Session) -> Path:
     return session.root / wanted.folder
 
 
-def _read_labels(session: Session, labels: str, rule: Feature) -> Labels | None:
+def _read_labels(session: Session, labels: str, rule: Feature, codes: TargetCodes) -> Labels | None:
     from recipeline.monitoring.labels import REQUEST_ID, read_labels
 
     if not labels:
         return None
     with local_rows(session, labels, "labels") as paths:
-        return read_labels(open_tables(paths, [REQUEST_ID], labels, session.recipe), rule.name, session.recipe.na, rule)
+        tables = open_tables(paths, [REQUEST_ID], labels, session.recipe)
+        return read_labels(tables, rule.name, session.recipe.na, rule, codes)

@@ -20,7 +20,8 @@ from recipeline.monitoring.results import Baseline, Errors, ErrorsOfSlice
 from recipeline.monitoring.spread import describe_values
 from recipeline.monitoring.tasks.every import TASKS
 
-PREDICTION = "prediction"
+#: The subjects of findings on predictions, and on the shares of decided labels.
+PREDICTION, SAID = "prediction", "predicted labels"
 
 #: At most so many rows are kept as they are, drawn from all, for tests that need rows and not only shares.
 MOST_ROWS = 5_000

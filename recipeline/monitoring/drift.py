@@ -17,7 +17,7 @@ from recipeline.config.rules import Monitoring
 from recipeline.inference.columns import Columns
 from recipeline.inference.model_info import Feature
 from recipeline.inference.row_checks import is_unseen
-from recipeline.monitoring.baseline import PREDICTION
+from recipeline.monitoring.baseline import PREDICTION, SAID
 from recipeline.monitoring.copies import Matched, count_among, find_observations, match_rows, row_keys
 from recipeline.monitoring.domain import measure_domain
 from recipeline.monitoring.kinds.every import KINDS
@@ -35,9 +35,6 @@ from recipeline.monitoring.sample import Live
 from recipeline.monitoring.tasks.base import Stated
 from recipeline.monitoring.tasks.every import TASKS
 from recipeline.monitoring.verdict import OK, TOO_SMALL, judge, worst
-
-#: The subject of a finding on the shares of decided labels.
-SAID = "predicted labels"
 
 
 def compare(

@@ -21,6 +21,7 @@ import pyarrow as pa
 from recipeline.data.causes import refuse_unreadable, require_numbers
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.reading.pieces import Piece, Table
+from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.errors import DataError
 from recipeline.inference.columns import Columns
 from recipeline.inference.golden import LIMITS, PREDICTION
@@ -29,6 +30,8 @@ from recipeline.inference.predictor import VERSION
 from recipeline.monitoring.labels import REQUEST_ID, ROW, Labels, named_columns, read_labels_of
 from recipeline.monitoring.log_format import FORMAT_KEY, WRITER_KEY, is_readable
 from recipeline.monitoring.results import WindowVerdict
+from recipeline.monitoring.tasks.every import TASKS
+from recipeline.monitoring.tasks.multiclass import PROBABILITIES, PROBABILITY
 from recipeline.monitoring.verdict import DRIFT, WARN
 from recipeline.monitoring.windows import LiveRows
 
@@ -38,6 +41,11 @@ _NUMBERS = (int, float)
 
 #: Columns beside the model's own that `predict`, the service's log and labels have.
 OTHERS = frozenset({REQUEST_ID, ROW, "time", PREDICTION, *LIMITS, VERSION, FORMAT_KEY, WRITER_KEY})
+
+
+def is_added(name: str) -> bool:
+    """Whether `predict`, the service's log or labels have a column of that name beside the model's own."""
+    return name in OTHERS or name.startswith(PROBABILITY)
 
 
 @dataclass
@@ -53,6 +61,7 @@ class PredictionLog:
     features: Sequence[Feature]
     version: str
     labels: Labels | None = None
+    codes: TargetCodes = NUMBERS
     left_out: int = 0
     repeated: int = 0
     unnamed: int = 0
@@ -66,7 +75,7 @@ class PredictionLog:
         UnavailableError : a line has the format of a later version.
         """
         entries = heapq.merge(*(self._entries(path) for path in self.files), key=lambda entry: entry["time"])
-        labels, version = self.labels, self.version
+        labels, version, nothing = self.labels, self.version, [None] * self.codes.width
         seen = np.zeros(0, dtype=np.int64)
         while lines := list(islice(entries, _PIECE)):
             keys = np.array([hash((entry["time"], entry[REQUEST_ID], entry[ROW])) for entry in lines])
@@ -77,11 +86,11 @@ class PredictionLog:
             self.repeated += len(lines) - len(first)
             taken = [lines[place] for place in first]
             rows = [[_code(entry["features"].get(it.name), it) for it in self.features] for entry in taken]
-            predicted = [entry["prediction"] if entry["version"] == version else None for entry in taken]
+            predicted = [self._predicted(entry) if entry["version"] == version else nothing for entry in taken]
             target = [labels.find(entry[REQUEST_ID], entry[ROW]) if labels else None for entry in taken]
             yield LiveRows(
                 np.array(rows, dtype=float).reshape(len(taken), len(self.features)),
-                np.array(predicted, dtype=float),
+                self.codes.shape(np.array(predicted, dtype=float).reshape(len(taken), self.codes.width)),
                 np.array(target, dtype=float),
                 np.array([entry["time"] for entry in taken], dtype=float),
             )
@@ -91,7 +100,7 @@ class PredictionLog:
 
         Rows of a category that the model does not know are left out, and counted in `unnamed`: the log does not say which.
         """
-        return _labelled(((self._of_known(piece), {}) for piece in self.pieces()), self.features, target)
+        return _labelled(((self._of_known(piece), {}) for piece in self.pieces()), self.features, target, self.codes)
 
     def _of_known(self, piece: LiveRows) -> LiveRows:
         others = [it.kind.other(it) for it in self.features]
@@ -120,9 +129,21 @@ class PredictionLog:
             and isinstance(entry.get("version"), str)
             and type(entry.get("time")) in _NUMBERS
             and 0 <= entry["time"] <= self.now
-            and type(entry.get("prediction")) in _NUMBERS
+            and self._is_answered(entry)
             and all(_is_value(values.get(feature.name), feature.kind.json_types) for feature in self.features)
         )
+
+    def _is_answered(self, entry: Mapping[str, Any]) -> bool:
+        """Whether a line has a prediction: of this version one that can be read, of another one any."""
+        if entry["version"] == self.version:
+            return self._predicted(entry) is not None
+        probabilities = entry.get(PROBABILITIES)
+        return type(entry.get(PREDICTION)) in _NUMBERS or (isinstance(probabilities, dict) and bool(probabilities))
+
+    def _predicted(self, entry: Mapping[str, Any]) -> list[float] | None:
+        """Return the codes of the prediction in a line; None: it has none that can be read."""
+        found = TASKS[self.codes.task].logged(entry, self.codes)
+        return found if found and all(type(value) in _NUMBERS for value in found) else None
 
 
 def _is_value(value: Any, types: tuple[type, ...]) -> bool:
@@ -142,7 +163,10 @@ def _parse(line: bytes) -> Any:
 
 
 def _labelled(
-    pieces: Iterable[tuple[LiveRows, Mapping[str, pd.Series]]], features: Sequence[Feature], target: str
+    pieces: Iterable[tuple[LiveRows, Mapping[str, pd.Series]]],
+    features: Sequence[Feature],
+    target: str,
+    codes: TargetCodes,
 ) -> pd.DataFrame:
     columns = Columns(tuple(features))
     frames = []
@@ -150,8 +174,10 @@ def _labelled(
         frame = columns.frame(piece.values)
         for name, values in named.items():
             frame[name] = values
-        frame[target] = piece.target
-        frames.append(frame.dropna(subset=[target]))
+        known = ~np.isnan(piece.target)
+        labelled = frame[known].copy()
+        labelled[target] = codes.name(piece.target[known])
+        frames.append(labelled)
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*columns.names, target])
 
 
@@ -187,9 +213,9 @@ def is_log(path: Path) -> bool:
 class LiveTables:
     """Tables of live rows, with optional labels and predictions.
 
-    A column with the target's name is the label; `prediction` is used if `version` made it. An empty label is not yet
-    known; one that breaks the target's `rule` is refused. The words `na` are missing values. Lines with more or fewer
-    fields than the header are left out and counted in `left_out`.
+    A column with the target's name is the label; `prediction`, or the probabilities of classes, are used if `version` made
+    them. An empty label is not yet known; one that breaks the target's `rule`, or is none of `codes`, is refused. The words
+    `na` are missing values. Lines with more or fewer fields than the header are left out and counted in `left_out`.
     """
 
     tables: Sequence[Table]
@@ -201,6 +227,7 @@ class LiveTables:
     repeated: int = 0
     rule: Feature | None = None
     others: Sequence[str] = ()
+    codes: TargetCodes = NUMBERS
 
     def columns(self) -> dict[str, WindowVerdict]:
         """Return the verdicts on columns: drift for a missing one, warn for a new one.
@@ -219,7 +246,7 @@ class LiveTables:
                 fix=f"Name a file with these in its header: {', '.join(names)}.",
             )
         verdicts: dict[str, WindowVerdict] = {name: DRIFT for name in names if any(name not in columns for columns in found)}
-        others = sorted(set().union(*found) - set(names) - {self.target, *self.others} - OTHERS)
+        others = sorted(name for name in set().union(*found) - {*names, self.target, *self.others} if not is_added(name))
         return verdicts | dict.fromkeys(others, WARN)
 
     def pieces(self) -> Iterator[LiveRows]:
@@ -237,10 +264,15 @@ class LiveTables:
                 found = [self._codes(rows[it.name], it, piece, table) if it.name in rows else nothing for it in self.features]
                 target = nothing
                 if self.target in rows:
+                    column, label = rows[self.target], table.label
                     target = read_labels_of(
-                        rows[self.target], self.target, self.rule, na=self.na, label=table.label, numbers=piece.numbers
+                        column, self.target, self.rule, na=self.na, label=label, numbers=piece.numbers, codes=self.codes
                     )
-                predicted = read(rows[PREDICTION], PREDICTION) if {PREDICTION, VERSION} <= rows.keys() else nothing
+                answers = TASKS[self.codes.task].answers(self.codes)
+                has_answers = {*answers, VERSION} <= rows.keys()
+                predicted = self.codes.shape(
+                    np.column_stack([read(rows[name], name) if has_answers else nothing for name in answers])
+                )
                 self.left_out += len(piece.ragged)
                 yield LiveRows(np.column_stack(found), self._own(predicted, rows), target, nothing), rows
 
@@ -249,7 +281,7 @@ class LiveTables:
 
         A category that the model does not know, which has no code of its own, is named.
         """
-        return _labelled(((piece, self._named(rows)) for piece, rows in self._read()), self.features, target)
+        return _labelled(((piece, self._named(rows)) for piece, rows in self._read()), self.features, target, self.codes)
 
     def _named(self, rows: Mapping[str, pa.Array]) -> dict[str, pd.Series]:
         """Return the columns of which codes would lose something."""
@@ -280,4 +312,5 @@ class LiveTables:
         """Return the predictions of this version, if the table names the version."""
         if VERSION not in rows:
             return predicted
-        return np.where([str(value) == self.version for value in rows[VERSION].to_pylist()], predicted, np.nan)
+        is_own = np.array([str(value) == self.version for value in rows[VERSION].to_pylist()], dtype=bool)
+        return np.where(is_own if predicted.ndim == 1 else is_own[:, None], predicted, np.nan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -55,3 +56,14 @@ class Task(ABC):
 
         None: it states none.
         """
+
+    @abstractmethod
+    def logged(self, entry: Mapping[str, Any], codes: TargetCodes) -> list[Any] | None:
+        """Return the codes of a prediction in a line of the service's log; None: it lacks some.
+
+        Their types are not checked.
+        """
+
+    @abstractmethod
+    def answers(self, codes: TargetCodes) -> list[str]:
+        """Return the columns of a table of predictions that have the codes."""

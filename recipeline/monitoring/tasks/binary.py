@@ -18,8 +18,8 @@ class Binary(Multiclass):
         """Return the probabilities."""
         return predicted
 
-    def calibrated(self, codes: TargetCodes) -> tuple[str, ...]:
-        """Return the positive label: the other's calibration is the same."""
+    def coded(self, codes: TargetCodes) -> tuple[str, ...]:
+        """Return the positive label."""
         return codes.texts[1:]
 
     def one_each(self, values: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from recipeline.metrics.tasks.multiclass import Multiclass as Scores
 from recipeline.monitoring.kinds.every import KINDS
 from recipeline.monitoring.results import Calibration, Described
 from recipeline.monitoring.tasks.base import Stated, Task
+
+#: The key of the probabilities in a line of the service's log, and the beginning of their columns in a table of predictions.
+PROBABILITIES, PROBABILITY = "probabilities", "probability_"
 
 
 class Multiclass(Task):
@@ -40,14 +44,14 @@ class Multiclass(Task):
 
         Source: Cox (1958); Van Calster et al. (2016) call it mean calibration.
         """
-        shown = zip(self.calibrated(codes), self.one_each(target), self.one_each(predicted), strict=True)
+        shown = zip(self.coded(codes), self.one_each(target), self.one_each(predicted), strict=True)
         return {
             label: Calibration(float(share.mean()), float(said.mean()), float((share - said).std()))
             for label, share, said in shown
         }
 
-    def calibrated(self, codes: TargetCodes) -> tuple[str, ...]:
-        """Return the labels whose calibration is measured."""
+    def coded(self, codes: TargetCodes) -> tuple[str, ...]:
+        """Return the labels that have a code, as text."""
         return codes.texts
 
     def one_each(self, values: np.ndarray) -> np.ndarray:
@@ -65,3 +69,14 @@ class Multiclass(Task):
             return inside
 
         return Stated(known.level, covers, known.test_coverage)
+
+    def logged(self, entry: Mapping[str, Any], codes: TargetCodes) -> list[Any] | None:
+        """Return the probabilities, which are those of the model's labels."""
+        found = entry.get(PROBABILITIES)
+        if not isinstance(found, dict) or found.keys() != {*codes.texts}:
+            return None
+        return [found[label] for label in self.coded(codes)]
+
+    def answers(self, codes: TargetCodes) -> list[str]:
+        """Return the columns of the probabilities."""
+        return [f"{PROBABILITY}{label}" for label in self.coded(codes)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from recipeline.data.target_codes import TargetCodes
+from recipeline.inference.golden import PREDICTION
 from recipeline.inference.interval import Interval
 from recipeline.inference.model_info import ModelInfo
 from recipeline.monitoring.results import Calibration, Described
@@ -45,3 +47,11 @@ class Regression(Task):
             return inside
 
         return Stated(interval.level, covers, info.interval.test_coverage if info.interval else None)
+
+    def logged(self, entry: Mapping[str, Any], codes: TargetCodes) -> list[Any] | None:
+        """Return the number."""
+        return [entry[PREDICTION]] if PREDICTION in entry else None
+
+    def answers(self, codes: TargetCodes) -> list[str]:
+        """Return the column of the number."""
+        return [PREDICTION]
