@@ -71,9 +71,7 @@ def test_a_flag_or_a_few_grades_in_blocks_are_no_groups() -> None:
     assert find_unnamed(rows, as_recipe(content | {"split": {}})) == []
 
 
-def of_two(
-    values: tuple[float, ...], shares: tuple[float, float] = (0.97, 0.03), **target: object
-) -> tuple[pd.DataFrame, Recipe]:
+def of_two(values: tuple[float, ...], **target: object) -> tuple[pd.DataFrame, Recipe]:
     """Return a table whose target has these values, and its recipe, a regression."""
     random = np.random.default_rng(0)
     table = pd.DataFrame({"x": random.normal(size=400), "y": random.choice(values, 400, p=(0.97, 0.03))})
