@@ -230,6 +230,7 @@ def open_model(session: Session, model: NamedModel) -> Iterator[Asked]:
     """Yield the loaded model, with its number of threads set for the block."""
     from joblib import effective_n_jobs
 
+    from recipeline.data.target_codes import NUMBERS, TargetCodes
     from recipeline.inference.columns import Columns
     from recipeline.inference.predictor import Asked, Predictor
 
@@ -239,7 +240,8 @@ def open_model(session: Session, model: NamedModel) -> Iterator[Asked]:
     threads = effective_n_jobs(session.profile.engine.n_jobs)
     with ExitStack() as stack:
 
-        def ask(fitted: Any, asked: Columns) -> Predictor:
-            return stack.enter_context(closing(Predictor(fitted, asked, threads=threads)))
+        def ask(fitted: Any, asked: Columns, codes: TargetCodes = NUMBERS) -> Predictor:
+            return stack.enter_context(closing(Predictor(fitted, asked, codes, threads=threads)))
 
-        yield Asked(columns.features, ask(model.model, columns), model.version, model.load_interval(ask))
+        predict = ask(model.model, columns, model.target.codes)
+        yield Asked(columns.features, predict, model.version, model.load_interval(ask), model.target)
