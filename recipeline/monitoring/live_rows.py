@@ -26,12 +26,12 @@ from recipeline.errors import DataError
 from recipeline.inference.columns import Columns
 from recipeline.inference.golden import LIMITS, PREDICTION
 from recipeline.inference.model_info import Feature
-from recipeline.inference.predictor import VERSION
+from recipeline.inference.predictor import PROBABILITY, VERSION
 from recipeline.monitoring.labels import REQUEST_ID, ROW, Labels, named_columns, read_labels_of
 from recipeline.monitoring.log_format import FORMAT_KEY, WRITER_KEY, is_readable
 from recipeline.monitoring.results import WindowVerdict
 from recipeline.monitoring.tasks.every import TASKS
-from recipeline.monitoring.tasks.multiclass import PROBABILITIES, PROBABILITY
+from recipeline.monitoring.tasks.multiclass import PROBABILITIES
 from recipeline.monitoring.verdict import DRIFT, WARN
 from recipeline.monitoring.windows import LiveRows
 

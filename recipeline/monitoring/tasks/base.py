@@ -35,10 +35,6 @@ class Task(ABC):
     increase: str
 
     @abstractmethod
-    def watched(self, predicted: np.ndarray) -> np.ndarray:
-        """Return the numbers whose distribution is compared, (rows,)."""
-
-    @abstractmethod
     def decide(self, predicted: np.ndarray, threshold: float) -> np.ndarray | None:
         """Return the places of the decided labels, (rows,); None: a number is not decided."""
 

@@ -14,10 +14,6 @@ class Binary(Multiclass):
 
     scores = Scores()
 
-    def watched(self, predicted: np.ndarray) -> np.ndarray:
-        """Return the probabilities."""
-        return predicted
-
     def coded(self, codes: TargetCodes) -> tuple[str, ...]:
         """Return the positive label."""
         return codes.texts[1:]

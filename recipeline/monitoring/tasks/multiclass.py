@@ -10,13 +10,14 @@ import numpy as np
 from recipeline.data.target_codes import TargetCodes
 from recipeline.inference.interval import Interval
 from recipeline.inference.model_info import Feature, ModelInfo
+from recipeline.inference.predictor import PROBABILITY
 from recipeline.metrics.tasks.multiclass import Multiclass as Scores
 from recipeline.monitoring.kinds.every import KINDS
 from recipeline.monitoring.results import Calibration, Described
 from recipeline.monitoring.tasks.base import Stated, Task
 
-#: The key of the probabilities in a line of the service's log, and the beginning of their columns in a table of predictions.
-PROBABILITIES, PROBABILITY = "probabilities", "probability_"
+#: The key of the probabilities in a line of the service's log.
+PROBABILITIES = "probabilities"
 
 
 class Multiclass(Task):
@@ -24,11 +25,6 @@ class Multiclass(Task):
 
     increase = "loss_increase"
     scores = Scores()
-
-    def watched(self, predicted: np.ndarray) -> np.ndarray:
-        """Return the greatest probability of each row."""
-        greatest: np.ndarray = predicted.max(axis=1)
-        return greatest
 
     def decide(self, predicted: np.ndarray, threshold: float) -> np.ndarray | None:
         """Return the place of each row's decided label."""

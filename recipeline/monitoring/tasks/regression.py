@@ -20,10 +20,6 @@ class Regression(Task):
 
     increase = "mae_increase"
 
-    def watched(self, predicted: np.ndarray) -> np.ndarray:
-        """Return the numbers."""
-        return predicted
-
     def decide(self, predicted: np.ndarray, threshold: float) -> np.ndarray | None:
         """Return None."""
         return None
