@@ -24,9 +24,9 @@ from recipeline.data.reading.pieces import Piece, Table
 from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.errors import DataError
 from recipeline.inference.columns import Columns
-from recipeline.inference.golden import LIMITS, PREDICTION
+from recipeline.inference.golden import LIMITS, PREDICTION, PROBABILITY
 from recipeline.inference.model_info import Feature
-from recipeline.inference.predictor import PROBABILITY, VERSION
+from recipeline.inference.predictor import VERSION
 from recipeline.monitoring.labels import REQUEST_ID, ROW, Labels, named_columns, read_labels_of
 from recipeline.monitoring.log_format import FORMAT_KEY, WRITER_KEY, is_readable
 from recipeline.monitoring.results import WindowVerdict

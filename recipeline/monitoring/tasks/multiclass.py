@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from recipeline.data.target_codes import TargetCodes
+from recipeline.inference.golden import PROBABILITY
 from recipeline.inference.interval import Interval
 from recipeline.inference.model_info import Feature, ModelInfo
-from recipeline.inference.predictor import PROBABILITY
 from recipeline.metrics.tasks.multiclass import Multiclass as Scores
 from recipeline.monitoring.kinds.every import KINDS
 from recipeline.monitoring.results import Calibration, Described
