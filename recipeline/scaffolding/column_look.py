@@ -93,8 +93,9 @@ class Look:
         return 2 * self.readable["number"] >= self.known > 0
 
     @property
-    def numbers(self) -> list[float]:
-        """The distinct numbers, sorted, of a column of few; empty of another."""
+    def is_of_two_numbers(self) -> bool:
+        """Whether all values are one of two whole numbers."""
         if self.found != "number" or len(self.values) > _MOST_CATEGORIES:
-            return []
-        return sorted({float(value) for value in self.values})
+            return False
+        numbers = {float(value) for value in self.values}
+        return len(numbers) == 2 and all(number.is_integer() for number in numbers)

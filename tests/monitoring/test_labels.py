@@ -119,7 +119,7 @@ def test_labels_of_classes_are_in_the_users_own_words(
             "category",
             WORDS,
             "goood",
-            "one of the model's labels for every label. Got 'goood' in row 2 instead. Did you mean 'good'? Known: bad, good, odd.",
+            "the model's labels for every label. Got 'goood' in row 2 instead. Did you mean 'good'? Known: bad, good,",
         ),
         ("integer", TargetCodes("multiclass", (3, 5)), "4", "Got '4' in row 2 instead. Known: 3, 5. Correct the row"),
         ("integer", TargetCodes("multiclass", (3, 5)), "x", "must hold a number for every label. Got 'x' in row 2"),

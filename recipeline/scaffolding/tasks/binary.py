@@ -24,9 +24,8 @@ class Binary(Multiclass):
 
     def fits(self, target: Look) -> bool:
         """Whether there are two values that are booleans, whole numbers or categories."""
-        if target.found == "number":
-            return len(target.numbers) == 2 and all(value.is_integer() for value in target.numbers)
-        return target.found in ("boolean", "category") and len(self._counts(target)) == 2
+        is_named = target.found in ("boolean", "category") and len(self._counts(target)) == 2
+        return is_named or target.is_of_two_numbers
 
     def column(self, target: Look) -> dict[str, Any]:
         """Return the type, and the two categories: any other one is an error."""

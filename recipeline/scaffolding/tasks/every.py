@@ -1,4 +1,4 @@
-"""Every task by its name; the first that fits a target is drafted."""
+"""Every task by its name; one fits a target."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from recipeline.scaffolding.tasks.binary import Binary
 from recipeline.scaffolding.tasks.multiclass import Multiclass
 from recipeline.scaffolding.tasks.regression import Regression
 
-TASKS: Mapping[str, Task] = {"binary": Binary(), "multiclass": Multiclass(), "regression": Regression()}
+TASKS: Mapping[str, Task] = {"regression": Regression(), "binary": Binary(), "multiclass": Multiclass()}

@@ -12,8 +12,8 @@ class Regression(Task):
     """A target of numbers."""
 
     def fits(self, target: Look) -> bool:
-        """Whether all values are numbers."""
-        return target.found == "number"
+        """Whether all values are numbers, and not two whole ones."""
+        return target.found == "number" and not target.is_of_two_numbers
 
     def column(self, target: Look) -> dict[str, Any]:
         """Return nothing: a column holds numbers unless it says otherwise."""
