@@ -18,8 +18,6 @@ NAMES = get_args(get_args(ColumnType)[0])
 #: Modules outside of `kinds` that compare a column's type, and why.
 ALLOWED = {
     "config/recipe.py": "the target of a regression is a number",
-    "serving/http/openapi.py": "grades are whole numbers of the target",
-    "serving/http/predictions.py": "grades are whole numbers of the target",
     "data/schema.py": "a target of whole numbers is int64, which scikit-learn's metrics of grades want",
     "evaluation/scoring.py": "grades are whole numbers of the target",
 }

@@ -174,11 +174,14 @@ class _KnownRows:
     def __init__(self, file: RowFile, recipe: Recipe) -> None:
         import pyarrow as pa
 
+        from recipeline.config.table import RESERVED_PREFIX
         from recipeline.monitoring.live_rows import OTHERS
 
         self._file, self._recipe = file, recipe
         left_out = (OTHERS - {*recipe.columns}) | file.index
-        self._places = [place for place, name in enumerate(file.columns) if name not in left_out]
+        self._places = [
+            place for place, name in enumerate(file.columns) if name not in left_out and not name.startswith(RESERVED_PREFIX)
+        ]
         self.columns = [file.columns[place] for place in self._places]
         self.index = frozenset[str]()
         schema = file.layout.schema

@@ -117,14 +117,14 @@ class _Classes:
             members.append((ask(one.estimator, columns, width, operations), [*map(_calibration, one.calibrators)]))
 
         def predict(rows: np.ndarray) -> np.ndarray:
-            found = np.array([_calibrate(scores.predict(rows), calibrators) for scores, calibrators in members])
-            mean: np.ndarray = found.sum(axis=0) / len(members)
+            first, *others = (_calibrate(scores.predict(rows), calibrators) for scores, calibrators in members)
+            mean: np.ndarray = sum(others, start=first) / len(members)  # in this order, as the model does
             return mean
 
         kinds = ", ".join(dict.fromkeys(scores.kind for scores, _ in members))
         is_light = all(scores.is_light for scores, _ in members)
         answer = predict if self.place is None else _of_place(predict, self.place)
-        return Compiled(f"calibrated {kinds}", False, answer, is_light)
+        return Compiled(f"calibrated {kinds}", all(scores.exact for scores, _ in members), answer, is_light)
 
 
 def _calibrate(scores: np.ndarray, calibrators: Sequence[Predict]) -> np.ndarray:
@@ -137,7 +137,7 @@ def _calibrate(scores: np.ndarray, calibrators: Sequence[Predict]) -> np.ndarray
     found = np.column_stack([calibrate(column) for calibrate, column in zip(calibrators, scores.T, strict=True)])
     total, alike = found.sum(axis=1, keepdims=True), np.full_like(found, 1 / found.shape[1])
     shares: np.ndarray = np.divide(found, total, out=alike, where=total != 0)
-    return shares
+    return shares.clip(max=1)
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:
