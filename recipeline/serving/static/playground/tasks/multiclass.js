@@ -33,7 +33,7 @@ export class MulticlassTask {
       `probability ${percentOf(probabilities[0][said])}`,
       set ? `${Math.round(100 * set.level)} % set: ${set.labels[0].join(", ")}` : "",
     ].filter(Boolean).join(" · ");
-    for (const id of ["scale", "legend"]) show(byId(id), false);
+    for (const id of ["scale", "legend-number"]) show(byId(id), false);
     show(byId("shares"));
     byId("shares").replaceChildren(...this.#drawShares(probabilities[0], said, target, atSample));
   }

@@ -34,7 +34,7 @@ export class RegressionTask {
     byId("interval").textContent = interval
       ? `${Math.round(100 * interval.level)} % interval ${fixed(predicted.lower, decimals)} to ${fixed(predicted.upper, decimals)}` : "";
     byId("grade").textContent = grade ? `rounded ${grade[0]}` : "";
-    for (const id of ["scale", "legend"]) show(byId(id));
+    for (const id of ["scale", "legend-number"]) show(byId(id));
     show(byId("shares"), false);
     drawScale(byId("scale"), ends, predicted, atSample);
   }
