@@ -19,9 +19,6 @@ GOLDEN_ROWS = 20
 
 PREDICTION, LIMITS = "prediction", ("prediction_lower", "prediction_upper")
 
-#: The beginning of the names of columns of probabilities; the label follows.
-PROBABILITY = "probability_"
-
 _RELATIVE, _ROUNDING = 1e-9, 1e-14
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from recipeline.config.table import RESERVED_PREFIX
 from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.errors import DataError
 from recipeline.inference.asking import ask_model, probabilities
@@ -17,11 +18,14 @@ from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.compiled.form import Compiled
-from recipeline.inference.golden import LIMITS, PREDICTION, PROBABILITY
+from recipeline.inference.golden import LIMITS, PREDICTION
 from recipeline.inference.interval import Interval
 from recipeline.inference.model_info import Feature, Target
 
 VERSION = "model_version"
+
+#: The beginning of the names of columns of probabilities; the label follows.
+PROBABILITY = RESERVED_PREFIX
 
 # Into so many slices a piece is cut, whatever the number of threads: the last bit of a product depends on the rows in it.
 SLICES, LEAST_ROWS = 4, 8_192

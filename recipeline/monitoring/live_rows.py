@@ -18,13 +18,14 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
+from recipeline.config.table import RESERVED_PREFIX
 from recipeline.data.causes import refuse_unreadable, require_numbers
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.reading.pieces import Piece, Table
 from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.errors import DataError
 from recipeline.inference.columns import Columns
-from recipeline.inference.golden import LIMITS, PREDICTION, PROBABILITY
+from recipeline.inference.golden import LIMITS, PREDICTION
 from recipeline.inference.model_info import Feature
 from recipeline.inference.predictor import VERSION
 from recipeline.monitoring.labels import REQUEST_ID, ROW, Labels, named_columns, read_labels_of
@@ -45,7 +46,7 @@ OTHERS = frozenset({REQUEST_ID, ROW, "time", PREDICTION, *LIMITS, VERSION, FORMA
 
 def is_added(name: str) -> bool:
     """Whether `predict`, the service's log or labels have a column of that name beside the model's own."""
-    return name in OTHERS or name.startswith(PROBABILITY)
+    return name in OTHERS or name.startswith(RESERVED_PREFIX)
 
 
 @dataclass

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recipeline.config.table import RESERVED_PREFIX
 from recipeline.config.tasks import TASK_RULES
 from recipeline.data.target_codes import TargetCodes
 from recipeline.inference.asking import probabilities
-from recipeline.inference.golden import PROBABILITY
 from recipeline.inference.interval import FittedInterval, Interval
 from recipeline.inference.model_info import ModelInfo, Target
 from recipeline.inference.prediction_set import PredictionSet
@@ -68,7 +68,7 @@ def test_what_the_service_logs_is_read_as_what_the_model_predicted(found: tuple[
 def test_what_predict_writes_is_read_as_what_the_model_predicted(found: tuple[TargetCodes, np.ndarray]) -> None:
     codes, predicted = found
     shares = probabilities(predicted, codes)
-    added = {f"{PROBABILITY}{label}": column for label, column in zip(codes.texts, shares.T, strict=True)}
+    added = {f"{RESERVED_PREFIX}{label}": column for label, column in zip(codes.texts, shares.T, strict=True)}
     said = info_of(codes).target.say(predicted)
     rows = pd.DataFrame(
         {"alcohol": 9.0, "pH": 3.0, "prediction": said, **added, "model_version": ["2", *["1"] * (len(said) - 1)]}

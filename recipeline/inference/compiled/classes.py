@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
@@ -104,7 +105,7 @@ class _Classes:
         ask = scores.predict
         if self.place is None:
             return replace(scores, predict=lambda rows: _softmax(ask(rows)), exact=False)
-        return replace(scores, predict=_of_place(lambda rows: expit(ask(rows)), self.place))
+        return replace(scores, predict=lambda rows: self._told(expit(ask(rows))))
 
     def _calibrated(self, model: BaseEstimator, columns: Columns | None, width: int, operations: Operations) -> Compiled:
         """Return the mean of calibrated classifiers."""
@@ -117,14 +118,17 @@ class _Classes:
             members.append((ask(one.estimator, columns, width, operations), [*map(_calibration, one.calibrators)]))
 
         def predict(rows: np.ndarray) -> np.ndarray:
-            found = np.array([_calibrate(scores.predict(rows), calibrators) for scores, calibrators in members])
-            mean: np.ndarray = found.sum(axis=0) / len(members)
+            first, *others = (self._told(_calibrate(scores.predict(rows), calibrators)) for scores, calibrators in members)
+            mean: np.ndarray = sum(others, start=first) / len(members)  # in this order, as the model does
             return mean
 
         kinds = ", ".join(dict.fromkeys(scores.kind for scores, _ in members))
         is_light = all(scores.is_light for scores, _ in members)
-        answer = predict if self.place is None else _of_place(predict, self.place)
-        return Compiled(f"calibrated {kinds}", False, answer, is_light)
+        return Compiled(f"calibrated {kinds}", all(scores.exact for scores, _ in members), predict, is_light)
+
+    def _told(self, positive: np.ndarray) -> np.ndarray:
+        """Return the probability of the class at `place`, from that of the last of two."""
+        return 1 - positive if self.place == 0 else positive
 
 
 def _calibrate(scores: np.ndarray, calibrators: Sequence[Predict]) -> np.ndarray:
@@ -137,7 +141,7 @@ def _calibrate(scores: np.ndarray, calibrators: Sequence[Predict]) -> np.ndarray
     found = np.column_stack([calibrate(column) for calibrate, column in zip(calibrators, scores.T, strict=True)])
     total, alike = found.sum(axis=1, keepdims=True), np.full_like(found, 1 / found.shape[1])
     shares: np.ndarray = np.divide(found, total, out=alike, where=total != 0)
-    return shares
+    return shares.clip(max=1)
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:
@@ -171,13 +175,9 @@ def _is_softmax(model: LogisticRegression) -> bool:
     return how in ("auto", "deprecated") and (len(model.classes_) == 2 or model.solver != "liblinear")
 
 
-def _of_place(positive: Predict, place: int) -> Predict:
-    """Return the probability of the class at `place`, from that of the last of two."""
-    return positive if place else lambda rows: 1 - positive(rows)
-
-
 def _stages(model: GradientBoostingClassifier, width: int, place: int) -> Compiled:
-    if model.loss != "log_loss":
+    is_constant = type(model.init_) is DummyClassifier or (isinstance(model.init_, str) and model.init_ == "zero")
+    if model.loss != "log_loss" or not is_constant:
         raise UnknownKindError
     trees = [tree.tree_ for tree in model.estimators_[:, place]]
     return boosted_trees(trees, width, start=_compat.first_guess(model, width, place), scale=float(model.learning_rate))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,10 @@ def linear_form(coefficients: Any, intercept: Any, operations: Operations) -> Co
     The operations are applied backwards. Coefficients of shape (outputs, features) have several answers, (rows, outputs).
     """
     slope = np.array(coefficients, dtype=np.float64).T
-    offset = np.array(intercept, dtype=np.float64).reshape(slope.shape[1:])
+    offset = np.array(intercept, dtype=np.float64)
+    if offset.size != math.prod(slope.shape[1:]):
+        raise UnknownKindError
+    offset = offset.reshape(slope.shape[1:])
     for operation, operand in reversed(operations):
         if operation is np.matmul:
             slope = operand @ slope

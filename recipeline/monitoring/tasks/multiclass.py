@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from recipeline.config.table import RESERVED_PREFIX
 from recipeline.data.target_codes import TargetCodes
-from recipeline.inference.golden import PROBABILITY
 from recipeline.inference.interval import Interval
 from recipeline.inference.model_info import Feature, ModelInfo
 from recipeline.metrics.tasks.multiclass import Multiclass as Scores
@@ -75,4 +75,4 @@ class Multiclass(Task):
 
     def answers(self, codes: TargetCodes) -> list[str]:
         """Return the columns of the probabilities."""
-        return [f"{PROBABILITY}{label}" for label in self.coded(codes)]
+        return [f"{RESERVED_PREFIX}{label}" for label in self.coded(codes)]

@@ -10,7 +10,7 @@ from recipeline.data.numbers import LARGEST
 from recipeline.serving.kinds.every import KINDS
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.schema import Schema
-from recipeline.serving.tasks.base import NOTHING, Task
+from recipeline.serving.tasks.base import Task
 from recipeline.serving.tasks.every import TASKS
 
 Json = dict[str, Any]
@@ -28,7 +28,7 @@ def schemas(settings: Settings, model: ServedModel | None) -> Json:
         "Row": row,
         "Rows": {"oneOf": [ref("schemas", "Row"), rows]},
         **_invocation_schemas(row, cell, settings),
-        **_prediction_schemas([model.task] if model else [task(NOTHING, None) for task in TASKS.values()]),
+        **_prediction_schemas([model.task] if model else [*TASKS.values()]),
         **_ANSWERS,
     }
 

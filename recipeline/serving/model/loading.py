@@ -66,7 +66,7 @@ class ServedModel:
     @cached_property
     def task(self) -> Task:
         """Its task in the service."""
-        return TASKS[self.info.target.task](self.info, self.interval)
+        return TASKS[self.info.target.task].of(self.info, self.interval)
 
     @property
     def identity(self) -> dict[str, str]:

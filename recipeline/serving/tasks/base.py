@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,9 +18,9 @@ NOTHING = ModelInfo(Target(""), ())
 
 
 class Task(ABC):
-    """A task as far as the service of one model is concerned.
+    """A task as far as the service is concerned, of one model or of any.
 
-    Predictions have the shape of the target's codes. Schemas of a model of which nothing is known, `NOTHING`, allow any.
+    Predictions have the shape of the target's codes. `info` is the model's description; by default nothing is known.
     """
 
     #: What is predicted, in sentences.
@@ -28,8 +28,12 @@ class Task(ABC):
     #: What a request may ask for besides predictions, each with its description.
     wishes: Mapping[str, str]
 
-    def __init__(self, info: ModelInfo, interval: Interval | None) -> None:
+    def __init__(self, info: ModelInfo = NOTHING, interval: Interval | None = None) -> None:
         self.info, self.interval = info, interval
+
+    def of(self, info: ModelInfo, interval: Interval | None) -> Self:
+        """Return the task of one model."""
+        return type(self)(info, interval)
 
     @abstractmethod
     def lacks(self, wish: str) -> str:

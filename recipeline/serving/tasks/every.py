@@ -9,4 +9,4 @@ from recipeline.serving.tasks.binary import Binary
 from recipeline.serving.tasks.multiclass import Multiclass
 from recipeline.serving.tasks.regression import Regression
 
-TASKS: Mapping[str, type[Task]] = {"regression": Regression, "binary": Binary, "multiclass": Multiclass}
+TASKS: Mapping[str, Task] = {"regression": Regression(), "binary": Binary(), "multiclass": Multiclass()}
