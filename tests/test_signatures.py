@@ -28,6 +28,7 @@ ALLOWED = {
     "monitoring/log_format.py: is_readable": "a line of the prediction log before it is known to be one",
     "serving/http": "an environment of WSGI, and documents of OpenAPI",
     "serving/kinds/base.py": "JSON schemas",
+    "serving/tasks": "answers of the service, as JSON, and their schemas",
     "serving/rows/faults.py: Fault.as_dict": "an answer of the service, as JSON",
     "serving/state.py: Service.state": "an answer of the service, as JSON",
 }

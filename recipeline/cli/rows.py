@@ -174,11 +174,14 @@ class _KnownRows:
     def __init__(self, file: RowFile, recipe: Recipe) -> None:
         import pyarrow as pa
 
+        from recipeline.config.table import RESERVED_PREFIX
         from recipeline.monitoring.live_rows import OTHERS
 
         self._file, self._recipe = file, recipe
         left_out = (OTHERS - {*recipe.columns}) | file.index
-        self._places = [place for place, name in enumerate(file.columns) if name not in left_out]
+        self._places = [
+            place for place, name in enumerate(file.columns) if name not in left_out and not name.startswith(RESERVED_PREFIX)
+        ]
         self.columns = [file.columns[place] for place in self._places]
         self.index = frozenset[str]()
         schema = file.layout.schema
@@ -225,6 +228,7 @@ def open_model(session: Session, model: NamedModel) -> Iterator[Asked]:
     """Yield the loaded model, with its number of threads set for the block."""
     from joblib import effective_n_jobs
 
+    from recipeline.data.target_codes import NUMBERS, TargetCodes
     from recipeline.inference.columns import Columns
     from recipeline.inference.predictor import Asked, Predictor
 
@@ -234,7 +238,8 @@ def open_model(session: Session, model: NamedModel) -> Iterator[Asked]:
     threads = effective_n_jobs(session.profile.engine.n_jobs)
     with ExitStack() as stack:
 
-        def ask(fitted: Any, asked: Columns) -> Predictor:
-            return stack.enter_context(closing(Predictor(fitted, asked, threads=threads)))
+        def ask(fitted: Any, asked: Columns, codes: TargetCodes = NUMBERS) -> Predictor:
+            return stack.enter_context(closing(Predictor(fitted, asked, codes, threads=threads)))
 
-        yield Asked(columns.features, ask(model.model, columns), model.version, model.load_interval(ask))
+        predict = ask(model.model, columns, model.target.codes)
+        yield Asked(columns.features, predict, model.version, model.load_interval(ask), model.target)

@@ -18,6 +18,7 @@ from recipeline.config.settings import Label, Settings, load_settings
 from recipeline.config.table import (
     RESERVED_COLUMNS,
     RESERVED_MEMBERS,
+    RESERVED_PREFIX,
     Column,
     CrossValidation,
     Data,
@@ -96,10 +97,10 @@ class Recipe(Settings):
     @classmethod
     def _columns_can_be_told_apart(cls, columns: dict[str, Column]) -> dict[str, Column]:
         for name in columns:
-            if name in RESERVED_COLUMNS:
+            if name in RESERVED_COLUMNS or name.startswith(RESERVED_PREFIX):
                 raise ValueError(
                     f"'{name}' is reserved for a column of predictions or labels "
-                    f"({', '.join(RESERVED_COLUMNS)}). Rename it here and in the table."
+                    f"({', '.join(RESERVED_COLUMNS)}, {RESERVED_PREFIX}...). Rename it here and in the table."
                 )
             if not name.isprintable() or name != name.strip() or not name:
                 raise ValueError(f"a name must be printable text without spaces around it. Got {name!r} instead.")

@@ -32,6 +32,9 @@ RESERVED_COLUMNS = (
     *("request_id", "file", "row", "fault"),
 )
 
+#: So begin the names of the columns of probabilities that `predict` adds for labels.
+RESERVED_PREFIX = "probability_"
+
 #: The names that VotingRegressor, which a mean of candidates is, has for its own parameters.
 RESERVED_MEMBERS = ("estimators", "weights", "n_jobs", "verbose")
 

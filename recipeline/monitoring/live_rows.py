@@ -18,6 +18,7 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
+from recipeline.config.table import RESERVED_PREFIX
 from recipeline.data.causes import refuse_unreadable, require_numbers
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.reading.pieces import Piece, Table
@@ -220,7 +221,7 @@ class LiveTables:
             )
         verdicts: dict[str, WindowVerdict] = {name: DRIFT for name in names if any(name not in columns for columns in found)}
         others = sorted(set().union(*found) - set(names) - {self.target, *self.others} - OTHERS)
-        return verdicts | dict.fromkeys(others, WARN)
+        return verdicts | {name: WARN for name in others if not name.startswith(RESERVED_PREFIX)}
 
     def pieces(self) -> Iterator[LiveRows]:
         """Yield all rows in pieces."""

@@ -39,18 +39,18 @@ MOST_BYTES = 8_000_000
 def compile_trees(model: BaseEstimator, width: int) -> Compiled:
     kind = type(model)
     if kind is HistGradientBoostingRegressor:
-        return _histogram_trees(model, width)
+        if model.loss not in ("squared_error", "absolute_error", "quantile"):
+            raise UnknownKindError
+        return histogram_trees(model, width)
     if getattr(model, "n_outputs_", 1) != 1:
         raise UnknownKindError
     if kind in (DecisionTreeRegressor, ExtraTreeRegressor):
-        return Compiled("trees", True, _sum_of_trees([model.tree_], width))
+        return forest([model.tree_], width)
     if kind in (RandomForestRegressor, ExtraTreesRegressor):
-        trees = [estimator.tree_ for estimator in model.estimators_]
-        return Compiled("trees", True, _sum_of_trees(trees, width, divisor=len(trees)))
+        return forest([estimator.tree_ for estimator in model.estimators_], width)
     if kind is GradientBoostingRegressor:
         trees = [estimator.tree_ for estimator in model.estimators_[:, 0]]
-        start, rate = _first_guess(model, width), float(model.learning_rate)
-        return Compiled("boosted trees", True, _sum_of_trees(trees, width, start=start, scale=rate))
+        return boosted_trees(trees, width, start=_first_guess(model, width), scale=float(model.learning_rate))
     raise UnknownKindError
 
 
@@ -62,14 +62,56 @@ def _first_guess(model: GradientBoostingRegressor, width: int) -> float:
     return float(model.init_.predict(np.zeros((1, width)))[0])
 
 
-def _sum_of_trees(trees: list[Any], width: int, *, start: float = 0.0, scale: float = 1.0, divisor: int = 1) -> Predict:
+def forest(trees: Sequence[Any], width: int, place: int = 0) -> Compiled:
+    """Return the mean of trees as a function, that of the class at `place` of classifiers."""
+    return Compiled("trees", True, _sum_of_trees(_one_output(trees, place), width, divisor=len(trees)))
+
+
+def forest_of_classes(trees: Sequence[Any], width: int) -> Compiled:
+    """Return the means of trees as a function: a column for each class."""
+    tree, values = _graft_trees(trees, width)
+    numbers = np.arange(len(trees), dtype=np.float32)[:, None]
+
+    def predict_few(rows: np.ndarray) -> np.ndarray:
+        leaves = tree.apply(_repeat(rows, numbers)).reshape(len(numbers), len(rows))
+        return _add_up(0.0, values.take(leaves, axis=0)) / len(trees)
+
+    def predict_many(rows: np.ndarray) -> np.ndarray:
+        total, narrow = np.zeros((len(rows), values.shape[1])), rows.astype(np.float32, order="C")
+        for one in trees:
+            total += one.predict(narrow)
+        return total / len(trees)
+
+    few = min(FEW_ROWS, MOST_BYTES // (numbers.nbytes * (width + 1))) if len(trees) > FEW_TREES else 0
+    return Compiled("trees", True, _by_number_of_rows(predict_few, predict_many, few, width))
+
+
+def boosted_trees(trees: Sequence[Any], width: int, *, start: float, scale: float) -> Compiled:
+    """Return start + scale * tree 1 + scale * tree 2 + ... as a function."""
+    return Compiled("boosted trees", True, _sum_of_trees(trees, width, start=start, scale=scale))
+
+
+def _one_output(trees: Sequence[Any], place: int) -> Sequence[Any]:
+    """Return trees whose values are those of the class at `place`; of one value they are returned as they are."""
+    if all(tree.value.shape[2] == 1 for tree in trees):
+        return trees
+    made = []
+    for tree in trees:
+        nodes, values, depth = _compat.tree_parts(tree)
+        made.append(_compat.make_tree(tree.n_features, nodes, np.ascontiguousarray(values[:, 0, place]), depth))
+    return made
+
+
+def _sum_of_trees(trees: Sequence[Any], width: int, *, start: float = 0.0, scale: float = 1.0, divisor: int = 1) -> Predict:
     """Return (start + scale * tree 1 + scale * tree 2 + ...) / divisor as a function.
 
     It is summed in this order. Where a compiler fuses a product and a sum (it may on ARM), the two ways differ by a last bit as
     soon as `scale` is not 1: `differences` refuses such a model.
     """
     tree, values = _graft_trees(trees, width)
-    terms_of_leaves = scale * values
+    if values.shape[1] != 1:
+        raise UnknownKindError
+    terms_of_leaves = scale * values[:, 0]
     numbers = np.arange(len(trees), dtype=np.float32)[:, None]
     stages = np.array([[_compat.Stage(one)] for one in trees], dtype=object)
 
@@ -100,7 +142,7 @@ def _add_up(start: float, terms: np.ndarray) -> np.ndarray:
 
     `sum` would not keep the order.
     """
-    sums = np.empty((len(terms) + 1, terms.shape[1]))
+    sums = np.empty((len(terms) + 1, *terms.shape[1:]))
     sums[0], sums[1:] = start, terms
     total: np.ndarray = np.add.accumulate(sums, axis=0)[-1]
     return total
@@ -148,14 +190,21 @@ def _graft(trees: Sequence[np.ndarray], inner: Iterable[np.ndarray], fields: Fie
 
 
 def _graft_trees(trees: Sequence[Any], width: int) -> tuple[Any, np.ndarray]:
-    """Return `trees` as one tree and its values; column `width` selects a tree."""
+    """Return `trees` as one tree and its values, (nodes, classes or 1).
+
+    The column `width` selects a tree. The values inside of the tree are those of the first class.
+    """
     nodes, answers, depths = zip(*(_compat.tree_parts(tree) for tree in trees), strict=True)
-    if any(part.shape[1:] != (1, 1) or tree.n_features != width for part, tree in zip(answers, trees, strict=True)):
+    if any(
+        part.shape[1] != 1 or part.shape[2] != answers[0].shape[2] or tree.n_features != width
+        for part, tree in zip(answers, trees, strict=True)
+    ):
         raise UnknownKindError
     grafted = _graft(nodes, [part[TREE.left] >= 0 for part in nodes], TREE, width)
-    values = np.concatenate([np.zeros(len(trees) - 1), *(part[:, 0, 0] for part in answers)])
+    values = np.concatenate([np.zeros((len(trees) - 1, answers[0].shape[2])), *(part[:, 0] for part in answers)])
     grafted, values = _share_leaves(grafted, values)
-    return _compat.make_tree(width + 1, grafted, values, max(depths) + len(trees).bit_length()), values
+    made = _compat.make_tree(width + 1, grafted, np.ascontiguousarray(values[:, 0]), max(depths) + len(trees).bit_length())
+    return made, values
 
 
 def _share_leaves(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -164,12 +213,13 @@ def _share_leaves(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
     The first of equal leaves is kept. Half of all nodes are leaves with few distinct values: the data in the cache is halved.
     """
     leaves = np.flatnonzero(nodes[TREE.left] < 0)
-    _, first, which = np.unique(values[leaves], return_index=True, return_inverse=True)
+    told = values[leaves, 0] if values.shape[1] == 1 else values[leaves]
+    _, first, which = np.unique(told, return_index=True, return_inverse=True, axis=0)
     stands_for_itself = np.ones(len(nodes), dtype=bool)
     stands_for_itself[leaves] = False
     stands_for_itself[leaves[first]] = True
     place = np.cumsum(stands_for_itself) - 1
-    place[leaves] = place[leaves[first]][which]
+    place[leaves] = place[leaves[first]][which.reshape(-1)]
     shared = nodes[stands_for_itself]
     inner = shared[TREE.left] >= 0
     for child in (TREE.left, TREE.right):
@@ -177,11 +227,11 @@ def _share_leaves(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
     return shared, values[stands_for_itself]
 
 
-def _histogram_trees(model: HistGradientBoostingRegressor, width: int) -> Compiled:
-    """Return baseline + tree 1 + tree 2 + ..., summed in this order."""
-    trees = _histogram_nodes(model, width)
+def histogram_trees(model: BaseEstimator, width: int, place: int = 0) -> Compiled:
+    """Return baseline + tree 1 + tree 2 + ..., summed in this order, of the output at `place`."""
+    trees = _histogram_nodes(model, width, place)
     grafted = _graft(trees, [nodes[IS_LEAF] == 0 for nodes in trees], HISTOGRAM, width)
-    baseline = _compat.histogram_baseline(model)
+    baseline = _compat.histogram_baseline(model, place)
     numbers = np.arange(len(trees), dtype=np.float64)[:, None]
     no_categories, no_places = np.zeros((0, 8), dtype=np.uint32), np.zeros(width + 1, dtype=np.uint32)
     is_light = max(map(len, trees)) <= 2 * FEW_SPLITS + 1
@@ -251,9 +301,9 @@ class _Splits:
         return self.values.take(answers)
 
 
-def _histogram_nodes(model: HistGradientBoostingRegressor, width: int) -> list[np.ndarray]:
-    trees = _compat.histogram_nodes(model)
-    if model.loss not in ("squared_error", "absolute_error", "quantile") or model.is_categorical_ is not None:
+def _histogram_nodes(model: BaseEstimator, width: int, place: int) -> list[np.ndarray]:
+    trees = _compat.histogram_nodes(model, place)
+    if model.is_categorical_ is not None:
         raise UnknownKindError
     if any(nodes[IS_CATEGORICAL].any() or nodes[HISTOGRAM.feature].max() >= width for nodes in trees):
         raise UnknownKindError

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import orjson
 from flask import Response
 from werkzeug.wrappers import Request as PlainRequest
 
+from recipeline.monitoring.baseline import watched
 from recipeline.monitoring.log_format import STAMP
 from recipeline.serving.background import as_line
 from recipeline.serving.http.answers import FACTS, ID, JSON, OUTSIDE, Refusal, answer, served_by
@@ -26,8 +26,6 @@ from recipeline.serving.rows.mlflow_formats import parse_csv, parse_json
 from recipeline.serving.state import Service
 
 CSV = "text/csv"
-
-_LARGEST_WHOLE = 2**53
 
 _FEW_ROWS = 16
 
@@ -72,12 +70,7 @@ def _predict(service: Service, asked: PlainRequest, _: str, body: bytes) -> Resp
     validated = time.perf_counter()
     predicted = model.predict(values)
     done = time.perf_counter()
-    answer: dict[str, Any] = {"predictions": predicted, "model": model.identity}
-    if "interval" in wishes and model.interval:
-        lower, upper = model.interval.around(predicted, values)
-        answer["interval"] = {"level": model.interval.level, "lower": lower, "upper": upper}
-    if "grade" in wishes:
-        answer["grade"] = _grades(model, predicted)
+    answer = {**model.task.answer(predicted), "model": model.identity, **model.task.grant(wishes, predicted, values)}
     if outside:
         answer["warnings"] = [fault.as_dict() for fault in outside.faults]
     content = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -93,15 +86,6 @@ def _predict(service: Service, asked: PlainRequest, _: str, body: bytes) -> Resp
     return response
 
 
-def _grades(model: ServedModel, predicted: np.ndarray) -> np.ndarray:
-    """Return the predictions as whole numbers within the target's range, to look at."""
-    low, high = model.info.target.min, model.info.target.max
-    grades: np.ndarray = np.clip(
-        np.rint(predicted), -_LARGEST_WHOLE if low is None else low, _LARGEST_WHOLE if high is None else high
-    )
-    return grades.astype(np.int64)
-
-
 def _invoke(service: Service, asked: PlainRequest, kind: str, body: bytes) -> Response:
     """Answer as `mlflow models serve` does, with warnings in a header."""
     model = served_by(service)
@@ -110,7 +94,7 @@ def _invoke(service: Service, asked: PlainRequest, kind: str, body: bytes) -> Re
     outside = _check_range(service, model, values)
     predicted = model.predict(values)
     _record(service, asked, model, values, predicted)
-    response = answer({"predictions": predicted})
+    response = answer({"predictions": model.task.say(predicted)})
     _tell_outside(response, outside)
     return response
 
@@ -132,16 +116,16 @@ def _wishes(asked: PlainRequest, model: ServedModel) -> set[str]:
     if not asked.environ.get("QUERY_STRING"):
         return set()
     words = {"true": True, "1": True, "": True, "false": False, "0": False}
-    wishes = set()
+    task, wishes = model.task, set()
     for name, value in asked.args.items():
-        if name not in ("interval", "grade") or value.lower() not in words:
-            raise Refusal(422, "The address may say interval=true and grade=true, and nothing else.")
+        if name not in task.wishes or value.lower() not in words:
+            all_wishes = " and ".join(f"{wish}=true" for wish in task.wishes)
+            raise Refusal(422, f"This model predicts {task.noun}: the address may say {all_wishes}, and nothing else.")
         if words[value.lower()]:
             wishes.add(name)
-    if "interval" in wishes and model.interval is None:
-        raise Refusal(422, "This version has no interval.")
-    if "grade" in wishes and model.info.target.type != "integer":
-        raise Refusal(422, "This model's target has no grades.")
+    for reason in map(task.lacks, sorted(wishes, reverse=True)):
+        if reason:
+            raise Refusal(422, reason)
     return wishes
 
 
@@ -176,7 +160,7 @@ def _record(service: Service, asked: PlainRequest, model: ServedModel, values: n
     """Count the rows, and keep them and their answers where the profile wants that."""
     service.predicted_rows.inc(len(values))
     if service.self_watch:
-        service.self_watch.take(model, values, predicted)
+        service.self_watch.take(model, values, watched(predicted))
     environ = asked.environ
     environ[FACTS] = {"rows": len(values), "version": model.version}
     log, wanted = service.prediction_log, service.settings.prediction_log
@@ -200,14 +184,14 @@ class Asked:
     def as_lines(self) -> bytes:
         """Return one line of JSON for each row."""
         version, names, lines = self.model.version, self.model.schema.names, list[bytes]()
-        rows = zip(self.model.schema.show(self.values), self.predicted.tolist(), strict=True)
-        for row, (cells, predicted) in enumerate(rows):
+        rows = zip(self.model.schema.show(self.values), self.model.task.log(self.predicted), strict=True)
+        for row, (cells, said) in enumerate(rows):
             line = {
                 "time": self.time,
                 "request_id": self.request_id,
                 "version": version,
                 "row": row,
-                "prediction": predicted,
+                **said,
                 "features": dict(zip(names, cells, strict=True)),
             }
             lines += (STAMP, as_line(line)[1:])

@@ -14,6 +14,7 @@ from recipeline.serving.http.openapi_schemas import schemas
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.faults import BadRows
 from recipeline.serving.rows.schema import Schema
+from recipeline.serving.tasks.every import TASKS
 from tests.serving.helpers import Make
 from tests.serving.http.helpers import describe, schema_of, with_features
 
@@ -69,7 +70,7 @@ def test_words_for_a_missing_value_are_told_as_they_are_taken(na: list[str], nul
     columns = Schema((feature, Feature("b")))
 
     class Model:
-        schema = columns
+        schema, task = columns, TASKS["regression"]
 
     described = schemas(Settings(), Model())
     json.dumps(described, allow_nan=False)
