@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from recipeline.evaluation.tasks.results import Disparity, LabelCurves, LabelSets, ThresholdCurve
 from recipeline.records import LEFT_OUT, was
 
 
@@ -64,12 +65,16 @@ class Decisions:
     """The decided labels on the test rows.
 
     `confusion` has the numbers of rows, a list for each true label, in the order of `labels`. Of two labels the positive one,
-    the last, is said from the probability `threshold` on.
+    the last, is said from the probability `threshold` on; `rule` says how that is chosen. `measure` names what the decision is
+    judged by, with its `value` on the test rows.
     """
 
     labels: tuple[LabelScores, ...]
     confusion: tuple[tuple[int, ...], ...]
     threshold: float | None = field(default=None, metadata=LEFT_OUT)
+    rule: str = field(default="", metadata=LEFT_OUT)
+    measure: str = field(default="", metadata=LEFT_OUT)
+    value: float | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,7 @@ class RangeErrors:
     """Errors and coverage of test rows with similar predictions.
 
     Of two labels a prediction is the probability of the positive one, of more that of the likeliest, and what is true is the
-    share of rows that have it.
+    share of rows that have it, with its 95 % interval.
     """
 
     from_: float
@@ -183,6 +188,7 @@ class RangeErrors:
     mean_true: float
     error: float = field(metadata=was("mae"))
     interval_coverage: float
+    true_interval_95: tuple[float, float] | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -237,13 +243,22 @@ class Importance:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The errors of the best candidate and its feature importance: diagnosis.json."""
+    """The errors of the best candidate and its feature importance: diagnosis.json.
+
+    Of classes also curves, the choice of a threshold, differences between groups of rows, and prediction sets by label;
+    `set_sizes` are the numbers of rows by the number of labels in their set, from 1.
+    """
 
     by_predicted: tuple[RangeErrors, ...]
     slices: tuple[SliceErrors, ...]
     coverage: tuple[FeatureCoverage, ...]
     worst_rows: tuple[WorstRow, ...]
     importance: tuple[Importance, ...]
+    curves: tuple[LabelCurves, ...] = field(default=(), metadata=LEFT_OUT)
+    thresholds: ThresholdCurve | None = field(default=None, metadata=LEFT_OUT)
+    fairness: tuple[Disparity, ...] = field(default=(), metadata=LEFT_OUT)
+    sets: tuple[LabelSets, ...] = field(default=(), metadata=LEFT_OUT)
+    set_sizes: tuple[int, ...] = field(default=(), metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ class Boolean(Number):
     """True or false."""
 
     json_types = (bool, int, float)
+    has_groups = True
 
     def read(self, value: Any, feature: Known) -> tuple[float, str]:
         """Return 1.0 for true, 1 and the words of a table for it; 0.0 likewise."""

@@ -1,0 +1,97 @@
+"""Types of what is measured of classes on test rows.
+
+No library is imported to read one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from recipeline.records import LEFT_OUT
+
+Label = str | int | bool
+
+
+@dataclass(frozen=True)
+class Band:
+    """A curve by `x` with 95 % bootstrap limits, NaN where they are not defined."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class LabelCurves:
+    """The curves of one label against all others.
+
+    `roc` is recall by false positive rate, `precision_recall` precision by recall.
+    """
+
+    label: Label
+    rows: int
+    roc: Band
+    precision_recall: Band
+
+
+@dataclass(frozen=True)
+class ThresholdCurve:
+    """What a decision between two labels is chosen by, at possible thresholds.
+
+    `measure` names it; `out_of_fold` are its values on the training rows, which choose the threshold, `test` those on the test
+    rows.
+    """
+
+    measure: str
+    thresholds: tuple[float, ...]
+    out_of_fold: tuple[float, ...]
+    test: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class GroupRate:
+    """A share of the rows of one value of a feature; None where there are no rows."""
+
+    value: str | float | bool
+    rows: int
+    rate: float | None
+    interval_95: tuple[float, float] | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The greatest difference between two values of a feature.
+
+    The 95 % interval holds for all pairs of values together.
+    """
+
+    least: str | float | bool
+    greatest: str | float | bool
+    difference: float
+    interval_95: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Disparity:
+    """A share by value of a feature: the recall of a label, or its false positive rate.
+
+    `gap` is None where fewer than two values have enough rows.
+    """
+
+    feature: str
+    label: Label
+    measure: str
+    groups: tuple[GroupRate, ...]
+    gap: Gap | None = None
+
+
+@dataclass(frozen=True)
+class LabelSets:
+    """Prediction sets of the rows of one label: how many have it, and mean size."""
+
+    label: Label
+    rows: int
+    coverage: float
+    mean_size: float
+    interval_95: tuple[float, float] | None = field(default=None, metadata=LEFT_OUT)
