@@ -45,7 +45,8 @@ def draw_curves(
 
 def _plain(band: CurveBand) -> Band:
     """Return a curve in the digits that a plot shows."""
-    return Band(*(tuple(np.round(values, 6).tolist()) for values in (band.x, band.y, band.low, band.high)))
+    known = [values if np.isfinite(values).all() else values[:0] for values in (band.x, band.y, band.low, band.high)]
+    return Band(*(tuple(np.round(values, 6).tolist()) for values in known))
 
 
 def draw_thresholds(

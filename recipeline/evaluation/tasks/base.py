@@ -25,8 +25,8 @@ from recipeline.inference.prediction_set import PredictionSet
 class Uncertainty:
     """The uncertainty of predictions, and of those of the test rows.
 
-    `inside` are the test rows that it covers, a mask, and `sizes` the numbers of labels in their sets. `answers` are its columns
-    of the golden rows by name, `models` the tail models of an interval that depends on the features.
+    `inside` are the test rows that it covers, a mask, and `sizes` the numbers of labels in their sets. `answers` are its
+    columns of the golden rows by name, `models` the tail models of an interval that depends on the features.
     """
 
     measured: MeasuredInterval

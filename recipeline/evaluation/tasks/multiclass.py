@@ -100,7 +100,9 @@ class Multiclass(Task):
         )
         confusion = tuple(tuple(map(int, row)) for row in counts)
         rule, (measure, value) = self.rule(recipe), self.judge(counts, recipe)
-        return Details(decisions=Decisions(labels, confusion, self.stored(threshold), rule, measure, value))
+        return Details(
+            decisions=Decisions(labels, confusion, self.stored(threshold), rule, measure, None if np.isnan(value) else value)
+        )
 
     def rule(self, recipe: Recipe) -> str:
         """Return how the threshold is chosen; empty where there is none."""

@@ -14,7 +14,7 @@ Label = str | int | bool
 
 @dataclass(frozen=True)
 class Band:
-    """A curve by `x` with 95 % bootstrap limits, NaN where they are not defined."""
+    """A curve by `x` with 95 % bootstrap limits, empty where there is one group."""
 
     x: tuple[float, ...]
     y: tuple[float, ...]
