@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from recipeline.evaluation.tasks.results import Disparity, LabelCurves, LabelSets, ThresholdCurve
+from recipeline.evaluation.tasks.results import Decisions, Disparity, LabelCurves, LabelSets, ThresholdCurve
 from recipeline.records import LEFT_OUT, was
 
 
@@ -44,37 +44,6 @@ class Grades:
 
     quadratic_kappa: float
     per_grade: tuple[GradeErrors, ...]
-
-
-@dataclass(frozen=True)
-class LabelScores:
-    """The decisions on test rows about one label.
-
-    `rows` have it, and it is said of `said` rows. Precision is None where it is said of none, recall where no row has it.
-    """
-
-    label: str | int | bool
-    rows: int
-    said: int
-    precision: float | None
-    recall: float | None
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """The decided labels on the test rows.
-
-    `confusion` has the numbers of rows, a list for each true label, in the order of `labels`. Of two labels the positive one,
-    the last, is said from the probability `threshold` on; `rule` says how that is chosen. `measure` names what the decision is
-    judged by, with its `value` on the test rows.
-    """
-
-    labels: tuple[LabelScores, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    threshold: float | None = field(default=None, metadata=LEFT_OUT)
-    rule: str = field(default="", metadata=LEFT_OUT)
-    measure: str = field(default="", metadata=LEFT_OUT)
-    value: float | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

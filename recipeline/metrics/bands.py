@@ -55,7 +55,8 @@ def resample_curves(
     precision = hits / np.maximum(hits + wrong, 1e-300)
     at = np.linspace(0, 1, POINTS)
     roc = np.array([np.interp(at, np.append(0, x), np.append(0, y)) for x, y in zip(rate, recall, strict=True)])
-    reached = np.array([np.searchsorted(it, at - 1e-12) for it in recall])
+    # At a recall of 0 it is the precision of the first one that is found.
+    reached = np.array([np.searchsorted(it, np.maximum(at - 1e-12, 1e-12)) for it in recall])
     found = np.take_along_axis(precision, reached, axis=1)
     is_alone = len(np.unique(groups)) < 2
     return _band(at, roc, is_alone), _band(at, found, is_alone)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recipeline.evaluation.results import Decisions
-from recipeline.evaluation.tasks.results import Band, LabelCurves
+from recipeline.evaluation.tasks.results import Band, Decisions, LabelCurves
 from recipeline.reports.blocks import Block, Cell, Note, Plot, Table
 from recipeline.reports.plots.classes import Drawn, plot_confusion, plot_curves
 from recipeline.reports.tasks.base import Evaluated

@@ -24,7 +24,7 @@ from recipeline.promotion.gate import describe_rail
 
 if TYPE_CHECKING:
     from recipeline.data.results import LeakAudit, Twins
-    from recipeline.evaluation.results import Metrics, Verdict
+    from recipeline.evaluation.results import Best, Metrics, Verdict
     from recipeline.monitoring.results import DriftReport
     from recipeline.promotion.results import Evidence
 
@@ -88,10 +88,26 @@ def describe_evaluation(verdict: Verdict, metrics: Metrics, audit: LeakAudit) ->
     rest = ", ".join(f"{it.label} {metrics.scores[it.name]:.4f}" for it in others)
     lines = [
         f"{best.candidate} is {verdict.verdict}: {skill.label} {metrics.scores[skill.name]:.4f} "
-        f"(95 % interval {low:.3f} to {high:.3f}), {rest} on {metrics.test_rows} test rows"
+        f"(95 % interval {low:.3f} to {high:.3f}), {rest} on {metrics.test_rows} test rows",
+        *(f"  {line}" for line in describe_decision(best)),
     ]
     lines += [f"  {line}" for line in failures(verdict)]
     return "\n".join([*lines, *(explain_split(audit, metrics) if metrics.leaks else [])])
+
+
+def describe_decision(best: Best) -> list[str]:
+    """Return a sentence on the decided labels: threshold, and what they are judged by.
+
+    It is empty where the target has no labels.
+    """
+    found = best.decisions
+    if found is None or not found.measure:
+        return []
+    measured = f"{[*found.figures][-1]} {_figure(found.value)}"
+    if found.threshold is None:
+        return [f"{measured}: the likeliest label is decided."]
+    label = found.labels[-1].label
+    return [f"{measured} at the threshold {found.threshold:.3g}, from which on {label} is decided; it is {found.rule}."]
 
 
 def explain_split(audit: LeakAudit, metrics: Metrics) -> list[str]:

@@ -14,8 +14,8 @@ from recipeline.engine.local import Workers
 from recipeline.evaluation.classes import draw_curves, measure_sets
 from recipeline.evaluation.coverage import measure_coverage
 from recipeline.evaluation.fairness import compare_groups
-from recipeline.evaluation.results import Decisions, LabelScores
 from recipeline.evaluation.tasks.base import Details, Examined, Measure, Task, Tested, Uncertainty
+from recipeline.evaluation.tasks.results import Decisions, LabelScores
 from recipeline.inference.columns import Columns
 from recipeline.inference.prediction_set import fit_set
 from recipeline.metrics.classification import score_confusion

@@ -95,3 +95,40 @@ class LabelSets:
     coverage: float
     mean_size: float
     interval_95: tuple[float, float] | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """The decisions on test rows about one label.
+
+    `rows` have it, and it is said of `said` rows. Precision is None where it is said of none, recall where no row has it.
+    """
+
+    label: Label
+    rows: int
+    said: int
+    precision: float | None
+    recall: float | None
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The decided labels on the test rows.
+
+    `confusion` has the numbers of rows, a list for each true label, in the order of `labels`. Of two labels the positive one,
+    the last, is said from the probability `threshold` on; `rule` says how that is chosen. `measure` names what the decision is
+    judged by, with its `value` on the test rows.
+    """
+
+    labels: tuple[LabelScores, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    threshold: float | None = field(default=None, metadata=LEFT_OUT)
+    rule: str = field(default="", metadata=LEFT_OUT)
+    measure: str = field(default="", metadata=LEFT_OUT)
+    value: float | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def figures(self) -> dict[str, float | None]:
+        """The threshold, if there is one, and what the decision is judged by."""
+        threshold = {} if self.threshold is None else {"Threshold": self.threshold}
+        return {**threshold, f"{self.measure[:1].upper()}{self.measure[1:]}": self.value} if self.measure else threshold

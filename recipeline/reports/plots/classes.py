@@ -44,11 +44,11 @@ def _grid(count: int, height: float) -> tuple[Figure, list[Axes]]:
     from matplotlib.figure import Figure
 
     if count == 1:
-        figure, axes = panel(6, 1.35 * height, top=0.65)
+        figure, axes = panel(6, 1.35 * height, top=0.5)
         return figure, [axes]
     across = min(count, _BESIDE)
     down = math.ceil(count / across)
-    left, top, bottom, room = 0.75, 0.9, 0.6, 0.35
+    left, top, bottom, room = 0.75, 0.75, 0.6, 0.45
     figure = Figure(figsize=(_WIDTH, top + bottom + down * height + (down - 1) * room))
     width = (_WIDTH - left - 0.2 - 0.3 * (across - 1)) / across
     found = []
@@ -84,7 +84,12 @@ def plot_curves(curves: Sequence[Drawn], x: str, y: str) -> Figure:
         axes.plot(it.x, it.y, color=BLUE, label="test rows" if is_first else None)
         if it.point:
             axes.plot(
-                *([value] for value in it.point), "D", color=ORANGE, markersize=8, label="decided labels" if is_first else None
+                *([value] for value in it.point),
+                "D",
+                color=ORANGE,
+                markersize=8,
+                clip_on=False,
+                label="decided labels" if is_first else None,
             )
         if len(curves) > 1:
             axes.set_title(cut_label(it.label), fontsize=10)
@@ -129,7 +134,7 @@ def plot_reliability(
     known = [(x, *limits) for x, limits in zip(said, intervals, strict=True) if limits is not None]
     if known:
         axes.vlines(*zip(*known, strict=True), color=BLUE, linewidth=3, alpha=0.35, label="95 % interval")
-    axes.plot(said, true, "o-", color=BLUE, label="rows of similar predictions")
+    axes.plot(said, true, "o-", color=BLUE, label="similar rows")
     axes.set(ylabel="true share", xlim=(-0.02, 1.02), ylim=(-0.04, 1.04))
     axes.tick_params(labelbottom=False)
     axes.grid()
@@ -159,9 +164,7 @@ def plot_confusion(labels: Sequence[str], counts: np.ndarray) -> Figure:
     for row in range(size):
         for column in range(size):
             colour, share = BLUE if row == column else ORANGE, float(shares[row, column])
-            axes.fill_between(
-                [column - 0.5, column + 0.5], row - 0.5, row + 0.5, color=colour, alpha=0.05 + 0.5 * share, linewidth=0
-            )
+            axes.fill_between([column - 0.5, column + 0.5], row - 0.5, row + 0.5, color=colour, alpha=0.55 * share, linewidth=0)
             if counts[row, column]:
                 text = f"{share:.0%}\n{counts[row, column]:,}"
                 axes.text(

@@ -9,7 +9,7 @@ import numpy as np
 
 from recipeline.reports.limits import sample_points
 from recipeline.reports.plots.axes import legend, panel, row_axes, spread_points
-from recipeline.reports.style import BLUE, LINE, ORANGE, SOFT
+from recipeline.reports.style import BLUE, INK, LINE, ORANGE, SOFT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -135,16 +135,17 @@ def plot_slices(
 
     An interval or a bias is None where it is not known. `titles` are those of error and bias.
     """
-    figure, axes, places = row_axes(names)
+    figure, axes, places = row_axes(names, top=0.7)
     axes.barh(places, error, color=BLUE, height=0.6, label=titles[0])
     known = [(place, *limits) for place, limits in zip(places, intervals, strict=True) if limits is not None]
     if known:
-        axes.hlines(*zip(*known, strict=True), color=SOFT, linewidth=2, label="its 95 % interval")
+        axes.hlines(*zip(*known, strict=True), color=INK, linewidth=2, label="95 % interval")
     if any(value is not None for value in bias):
         axes.plot(np.array(bias, dtype=float), places, "D", color=ORANGE, label=titles[1])
     axes.axvline(0, color=SOFT, linewidth=1)
     axes.set_xlabel(label)
-    legend(axes)
+    axes.locator_params(axis="x", nbins=7)
+    legend(axes, 2)
     return figure
 
 

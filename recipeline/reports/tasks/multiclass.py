@@ -105,11 +105,7 @@ class Multiclass(Task):
 
     def facts(self, best: Best) -> dict[str, Cell]:
         """Return the threshold, and what decisions are judged by."""
-        decisions = best.decisions
-        if decisions is None:
-            return {}
-        threshold: dict[str, Cell] = {} if decisions.threshold is None else {"Threshold": decisions.threshold}
-        return {**threshold, decisions.measure[:1].upper() + decisions.measure[1:]: decisions.value}
+        return {**best.decisions.figures} if best.decisions else {}
 
     def error_axis(self, recipe: Recipe) -> str:
         """Return the error of a row, which has no unit."""
@@ -210,7 +206,7 @@ def _sets(found: Evaluated) -> list[Block]:
             [[str(it.label), it.rows, it.coverage, *(it.interval_95 or (None, None)), it.mean_size] for it in sets],
         ),
     )
-    counted: list[list[Cell]] = [[size, count, count / rows] for size, count in enumerate(sizes, 1) if count]
+    counted: list[list[Cell]] = [[str(size), count, count / rows] for size, count in enumerate(sizes, 1) if count]
     by_size = Table(
         ["labels in the set", "rows", "share of the rows"],
         counted,
