@@ -92,7 +92,7 @@ def _describe_gaps(fairness: tuple[Disparity, ...]) -> tuple[str, ...]:
     rates = {group.value: group.rate for group in it.groups}
     return (
         f"Groups differ: the {it.measure} of {it.label} is {rates[gap.least]:.2f} where {it.feature} is {_word(gap.least)} and "
-        f"{rates[gap.greatest]:.2f} where it is {_word(gap.greatest)} (95 % interval of the difference {low:.2f} to {high:.2f}).",
+        f"{rates[gap.greatest]:.2f} where it is {_word(gap.greatest)} (difference, 95 % interval: {low:.2f} to {high:.2f}).",
     )
 
 

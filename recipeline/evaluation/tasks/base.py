@@ -14,8 +14,8 @@ from sklearn.base import BaseEstimator
 from recipeline.config.recipe import Recipe
 from recipeline.data.target_codes import TargetCodes
 from recipeline.engine.local import Workers
-from recipeline.evaluation.results import Decisions, Grades, MeasuredInterval
-from recipeline.evaluation.tasks.results import Disparity, LabelCurves, LabelSets, ThresholdCurve
+from recipeline.evaluation.results import Grades, MeasuredInterval
+from recipeline.evaluation.tasks.results import Decisions, Disparity, LabelCurves, LabelSets, ThresholdCurve
 from recipeline.inference.columns import Columns
 from recipeline.inference.interval import Interval
 from recipeline.inference.prediction_set import PredictionSet

@@ -130,5 +130,5 @@ class Decisions:
     @property
     def figures(self) -> dict[str, float | None]:
         """The threshold, if there is one, and what the decision is judged by."""
-        threshold = {} if self.threshold is None else {"Threshold": self.threshold}
+        threshold: dict[str, float | None] = {} if self.threshold is None else {"Threshold": self.threshold}
         return {**threshold, f"{self.measure[:1].upper()}{self.measure[1:]}": self.value} if self.measure else threshold

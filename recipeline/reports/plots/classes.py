@@ -83,14 +83,9 @@ def plot_curves(curves: Sequence[Drawn], x: str, y: str) -> Figure:
             )
         axes.plot(it.x, it.y, color=BLUE, label="test rows" if is_first else None)
         if it.point:
-            axes.plot(
-                *([value] for value in it.point),
-                "D",
-                color=ORANGE,
-                markersize=8,
-                clip_on=False,
-                label="decided labels" if is_first else None,
-            )
+            x_point, y_point = it.point
+            name = "decided labels" if is_first else None
+            axes.plot([x_point], [y_point], "D", color=ORANGE, markersize=8, clip_on=False, label=name)
         if len(curves) > 1:
             axes.set_title(cut_label(it.label), fontsize=10)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
