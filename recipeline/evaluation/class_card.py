@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recipeline.evaluation.results import Diagnosis, MeasuredInterval, Metrics
-from recipeline.evaluation.tasks.results import Decisions, Disparity
+from recipeline.evaluation.tasks.results import Decisions, Disparity, word_of
 from recipeline.metrics.catalogue import METRICS
 
 #: So many labels are listed.
@@ -16,7 +16,7 @@ _FEW_ROWS = 5
 def describe_labels(metrics: Metrics, decisions: Decisions) -> tuple[str, ...]:
     """Return the shares of the labels, the decision, and its metrics with intervals."""
     rows = max(1, sum(it.rows for it in decisions.labels))
-    shares = [f"{it.label} {100 * it.rows / rows:.1f} %" for it in decisions.labels[:_LISTED]]
+    shares = [f"{word_of(it.label)} {100 * it.rows / rows:.1f} %" for it in decisions.labels[:_LISTED]]
     more = [f"{len(decisions.labels) - _LISTED} more"] if len(decisions.labels) > _LISTED else []
     decided = [it for it in METRICS[metrics.task] if it.is_decided]
     limits = metrics.best.interval_95
@@ -37,7 +37,7 @@ def _describe_threshold(decisions: Decisions) -> tuple[str, ...]:
     named = [("precision", positive.precision), ("recall", positive.recall), (decisions.measure, decisions.value)]
     found = {name: f"{name} {value:.3f}" for name, value in named if value is not None}
     return (
-        f"{positive.label} is decided from a probability of {decisions.threshold:.3g} on; it is {decisions.rule}. "
+        f"{word_of(positive.label)} is decided from a probability of {decisions.threshold:.3g} on; it is {decisions.rule}. "
         f"On the test rows: {', '.join(found.values())}.",
     )
 
@@ -55,7 +55,8 @@ def describe_class_limits(diagnosis: Diagnosis | None) -> tuple[str, ...]:
     if diagnosis is None:
         return ()
     least = [
-        f"Prediction sets miss the label {it.label} the most: {100 * it.coverage:.0f} % of its {it.rows} test rows have it."
+        f"Prediction sets miss the label {word_of(it.label)} the most: {100 * it.coverage:.0f} % of its "
+        f"{it.rows} test rows have it."
         for it in sorted(diagnosis.sets, key=lambda it: it.coverage)[:1]
     ]
     return (*least, *_describe_calibration(diagnosis), *_describe_gaps(diagnosis.fairness))
@@ -91,10 +92,7 @@ def _describe_gaps(fairness: tuple[Disparity, ...]) -> tuple[str, ...]:
     low, high = gap.interval_95
     rates = {group.value: group.rate for group in it.groups}
     return (
-        f"Groups differ: the {it.measure} of {it.label} is {rates[gap.least]:.2f} where {it.feature} is {_word(gap.least)} and "
-        f"{rates[gap.greatest]:.2f} where it is {_word(gap.greatest)} (difference, 95 % interval: {low:.2f} to {high:.2f}).",
+        f"Groups differ: the {it.measure} of {word_of(it.label)} is {rates[gap.least]:.2f} where {it.feature} is "
+        f"{word_of(gap.least)} and {rates[gap.greatest]:.2f} where it is {word_of(gap.greatest)} (difference, 95 % interval: "
+        f"{low:.2f} to {high:.2f}).",
     )
-
-
-def _word(value: str | float | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

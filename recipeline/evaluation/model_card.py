@@ -158,7 +158,7 @@ def _metrics(metrics: Metrics) -> tuple[str, ...]:
         f"Test {skill.label} {scores[skill.name]:.4f} (95 % interval {low:.3f} to {high:.3f}), {rest}.",
         f"Cross-validated {skill.label} {scores['cv_mean_score']:.4f} ± {scores['cv_std']:.4f}.",
         f"{within.removesuffix(', ')}{'; ' if within else ''}{reference.label} of the mean predictor: "
-        f"{metrics.mean_predictor[reference.name]:.4f}.",
+        f"{metrics.mean_predictor[reference.name]:z.4f}.",
         describe_sets(interval)
         if best.decisions
         else f"Its 90 % interval covered {100 * interval.coverage:.1f} % of the test rows; its mean width is "

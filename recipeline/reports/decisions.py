@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recipeline.evaluation.tasks.results import Band, Decisions, LabelCurves
+from recipeline.evaluation.tasks.results import Band, Decisions, LabelCurves, word_of
 from recipeline.reports.blocks import Block, Cell, Note, Plot, Table
 from recipeline.reports.plots.classes import Drawn, plot_confusion, plot_curves
 from recipeline.reports.tasks.base import Evaluated
@@ -20,12 +20,12 @@ _LISTED = 20
 
 def show_decisions(decisions: Decisions) -> list[Block]:
     """Return the confusion of labels, with precision and recall of each."""
-    labels, counts = [str(it.label) for it in decisions.labels], np.array(decisions.confusion)
+    labels, counts = [word_of(it.label) for it in decisions.labels], np.array(decisions.confusion)
     how = "" if decisions.threshold is None else f" {labels[-1]} is decided from a probability of {decisions.threshold:.3g} on."
     of_label = Table(
         ["label", "rows", "share of the rows", "decided", "precision", "recall"],
         [
-            [str(it.label), it.rows, it.rows / max(1, int(counts.sum())), it.said, it.precision, it.recall]
+            [word_of(it.label), it.rows, it.rows / max(1, int(counts.sum())), it.said, it.precision, it.recall]
             for it in decisions.labels
         ],
         "Labels of the test rows",
@@ -60,8 +60,8 @@ def show_curves(found: Evaluated) -> list[Block]:
         _drawn(it, it.precision_recall, point[1:], ((0, it.rows / rows), (1, it.rows / rows)))
         for it, point in zip(curves, points, strict=True)
     ]
-    rest = f" of {curves[0].label}" if len(curves) == 1 else " of each label against all others"
-    missing = [str(it.label) for it in decisions.labels if not it.rows]
+    rest = f" of {word_of(curves[0].label)}" if len(curves) == 1 else " of each label against all others"
+    missing = [word_of(it.label) for it in decisions.labels if not it.rows]
     lacks = [Note(f"No test row has the label {', '.join(missing)}: there is no curve of it.", "warning")] if missing else []
     return [
         *lacks,
@@ -88,7 +88,7 @@ def _drawn(
     chance: tuple[tuple[float, float], tuple[float, float]],
 ) -> Drawn:
     x, y = point
-    return Drawn(str(it.label), band.x, band.y, band.low, band.high, None if x is None or y is None else (x, y), chance)
+    return Drawn(word_of(it.label), band.x, band.y, band.low, band.high, None if x is None or y is None else (x, y), chance)
 
 
 def _point(confusion: np.ndarray, place: int) -> tuple[float | None, float | None, float | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from recipeline.evaluation.tasks.results import Disparity
+from recipeline.evaluation.tasks.results import Disparity, word_of
 from recipeline.reports.blocks import Block, Cell, Note, Plot, Table
 from recipeline.reports.limits import MOST_COLUMNS
 from recipeline.reports.plots.classes import plot_rates
@@ -29,9 +29,9 @@ def _gaps(fairness: Sequence[Disparity]) -> Table:
     rows: list[list[Cell]] = [
         [
             it.feature,
-            str(it.label),
+            word_of(it.label),
             it.measure,
-            f"{_word(it.gap.least)}, {_word(it.gap.greatest)}",
+            f"{word_of(it.gap.least)}, {word_of(it.gap.greatest)}",
             it.gap.difference,
             *it.gap.interval_95,
         ]
@@ -47,24 +47,20 @@ def _gaps(fairness: Sequence[Disparity]) -> Table:
     )
 
 
-def _word(value: object) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-
-
 def _rates(fairness: Sequence[Disparity]) -> list[Block]:
     greatest: dict[str, float] = {}
     for it in fairness:
-        greatest[str(it.label)] = max(greatest.get(str(it.label), 0.0), it.gap.difference if it.gap else 0.0)
+        greatest[word_of(it.label)] = max(greatest.get(word_of(it.label), 0.0), it.gap.difference if it.gap else 0.0)
     labels = sorted(greatest, key=lambda label: -greatest[label])[:_COMPARED]
     return [
-        _rate_plot(label, [it for it in fairness if str(it.label) == label], place) for place, label in enumerate(labels, 1)
+        _rate_plot(label, [it for it in fairness if word_of(it.label) == label], place) for place, label in enumerate(labels, 1)
     ]
 
 
 def _rate_plot(label: str, fairness: Sequence[Disparity], place: int) -> Plot:
     """Return the plot of one label's shares by group."""
     measures = list(dict.fromkeys(it.measure for it in fairness))
-    by_place = {(it.feature, _word(group.value), it.measure): group for it in fairness for group in it.groups}
+    by_place = {(it.feature, word_of(group.value), it.measure): group for it in fairness for group in it.groups}
     groups = list(dict.fromkeys((feature, value) for feature, value, _ in by_place))
     drawn, names = groups[:MOST_COLUMNS], [f"{feature}: {value}" for feature, value in groups[:MOST_COLUMNS]]
     which = f" The first {MOST_COLUMNS} of {len(groups)} groups are drawn." if len(groups) > MOST_COLUMNS else ""

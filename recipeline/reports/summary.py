@@ -11,6 +11,7 @@ from wcwidth import wcswidth
 
 from recipeline.escape import for_cell
 from recipeline.evaluation.gates import failures
+from recipeline.evaluation.tasks.results import word_of
 from recipeline.metrics.catalogue import MAIN, METRICS, ROW_ERRORS, score_keys, skill_of
 from recipeline.monitoring.wording import (
     describe_finding,
@@ -67,7 +68,6 @@ def tabulate_candidates(metrics: Metrics) -> str:
     titles = [f"test {skill.title}", *(it.title for it in others), f"CV {skill.title}", "± std"]
     table = PrettyTable(["candidate", *titles])
     table.set_style(TableStyle.SINGLE_BORDER)
-    table.max_width["candidate"] = 20
     best, ranked = metrics.best.candidate, sorted(metrics.candidates.items(), key=lambda item: -item[1][skill.name])
     for name, scores in ranked:
         figures = (scores[key] for key in score_keys(metrics.task))
@@ -78,7 +78,14 @@ def tabulate_candidates(metrics: Metrics) -> str:
             table.add_column(title, [_figure(r2[name]) for name, _ in ranked])
     table.align = "r"
     table.align["candidate"] = "l"
+    table.max_width["candidate"] = _room(table)
     return str(table.get_string())
+
+
+def _room(table: PrettyTable) -> int:
+    """Return the width for the names of candidates: 20, or what figures leave of WIDTH."""
+    others = [max(map(wcswidth, column)) for column in list(zip(table.field_names, *table.rows, strict=True))[1:]]
+    return max(_NARROW, min(20, WIDTH - 3 * len(table.field_names) - 1 - sum(others)))
 
 
 def describe_evaluation(verdict: Verdict, metrics: Metrics, audit: LeakAudit) -> str:
@@ -96,7 +103,7 @@ def describe_evaluation(verdict: Verdict, metrics: Metrics, audit: LeakAudit) ->
 
 
 def describe_decision(best: Best) -> list[str]:
-    """Return a sentence on the decided labels: threshold, and what they are judged by.
+    """Return a sentence on the decided labels: what they are judged by, and threshold.
 
     It is empty where the target has no labels.
     """
@@ -106,8 +113,8 @@ def describe_decision(best: Best) -> list[str]:
     measured = f"{[*found.figures][-1]} {_figure(found.value)}"
     if found.threshold is None:
         return [f"{measured}: the likeliest label is decided."]
-    label = found.labels[-1].label
-    return [f"{measured} at the threshold {found.threshold:.3g}, from which on {label} is decided; it is {found.rule}."]
+    label = for_cell(word_of(found.labels[-1].label))
+    return [f"{measured} at the threshold {found.threshold:.3g} for {label},", f"which is {found.rule}."]
 
 
 def explain_split(audit: LeakAudit, metrics: Metrics) -> list[str]:

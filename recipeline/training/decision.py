@@ -66,7 +66,7 @@ def explain_decision(decision: Decision) -> str:
     if decision.threshold is not None:
         return "stated in the recipe"
     if decision.cost is not None:
-        return f"the one of least cost out of fold (false positive {decision.cost.fp:g}, false negative {decision.cost.fn:g})"
+        return f"the one of least cost out of fold (fp {decision.cost.fp:g}, fn {decision.cost.fn:g})"
     if decision.metric is not None:
         return f"the one of greatest {find_metric('binary', decision.metric).label} out of fold"
     if decision.recall is not None:

@@ -22,14 +22,14 @@ def test_gaps_are_told_the_greatest_first_and_each_value_is_drawn() -> None:
     _, gaps, plot = show_differences(found)
     assert isinstance(gaps, Table)
     assert [(row[0], row[2], row[3]) for row in gaps.rows] == [
-        ("member", "recall", "no, yes"),
+        ("member", "recall", "false, true"),
         ("sex", "recall", "man, woman"),
         ("sex", "false positive rate", "man, woman"),
     ]
     assert isinstance(plot, Plot)
     assert len(plot.values.rows) == 8
     labels = [it.get_text() for it in plot.draw().axes[0].get_yticklabels()]
-    assert labels == ["sex: man", "sex: woman", "member: no", "member: yes"]
+    assert labels == ["sex: man", "sex: woman", "member: false", "member: true"]
 
 
 def test_of_many_labels_those_that_differ_the_most_are_drawn() -> None:

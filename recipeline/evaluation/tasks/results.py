@@ -12,6 +12,11 @@ from recipeline.records import LEFT_OUT
 Label = str | int | bool
 
 
+def word_of(value: str | float | bool) -> str:
+    """Return a label or a value of a feature as people read it: true, not True."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 @dataclass(frozen=True)
 class Band:
     """A curve by `x` with 95 % bootstrap limits, empty where there is one group."""

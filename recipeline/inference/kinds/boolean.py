@@ -46,5 +46,7 @@ class Boolean(Number):
         return np.unique(codes[~np.isnan(codes)])
 
     def trained_on(self, feature: Known) -> str:
-        """Return the only value of the training rows."""
+        """Return the only value of the training rows, or both."""
+        if feature.low < feature.high:
+            return "trained on true and false"
         return f"trained on {'true' if feature.high else 'false'} alone"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from recipeline.config.recipe import Recipe
 from recipeline.data.target_codes import TargetCodes
 from recipeline.evaluation.results import Best, Dependence
+from recipeline.evaluation.tasks.results import word_of
 from recipeline.reports.blocks import Plot, Section, Table
 from recipeline.reports.kinds.every import KINDS
 from recipeline.reports.plots.classes import plot_thresholds
@@ -20,11 +21,11 @@ class Binary(Multiclass):
 
     def predicted_label(self, codes: TargetCodes) -> str:
         """Return the name of the probability that ranges are of."""
-        return f"probability of {codes.labels[1]}"
+        return f"probability of {word_of(codes.labels[1])}"
 
     def true_label(self, codes: TargetCodes) -> str:
         """Return the name of the share that it is compared with."""
-        return f"share of {codes.labels[1]}"
+        return f"share of {word_of(codes.labels[1])}"
 
     def watched(self, codes: TargetCodes, rows: list[int]) -> list[int]:
         """Return the place of the positive label."""

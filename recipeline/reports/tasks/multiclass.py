@@ -11,6 +11,7 @@ import pandas as pd
 from recipeline.config.recipe import Recipe
 from recipeline.data.target_codes import TargetCodes, fit_target, is_predicted
 from recipeline.evaluation.results import Best, Dependence
+from recipeline.evaluation.tasks.results import word_of
 from recipeline.reports.blocks import Block, Cell, Facts, Plot, Section, Table
 from recipeline.reports.decisions import show_curves, show_decisions
 from recipeline.reports.groups import show_differences
@@ -134,7 +135,7 @@ class Multiclass(Task):
         counts = [int(column.sum()) for column in truth.T]
         places = self.watched(codes, counts)
         columns = [0] if truth.shape[1] == 1 else places
-        labels = [str(codes.labels[place]) for place in places]
+        labels = [word_of(codes.labels[place]) for place in places]
         own, others = ([_shares(said[truth[:, column] == value, column]) for column in columns] for value in (1, 0))
         which = (
             f" The {len(labels)} most frequent of {len(codes.labels)} labels are shown." if len(places) < len(counts) else ""
@@ -195,7 +196,7 @@ def _sets(found: Evaluated) -> list[Block]:
         }
     )
     shown = sets[:MOST_COLUMNS]
-    names, coverage = [str(it.label) for it in shown], [it.coverage for it in shown]
+    names, coverage = [word_of(it.label) for it in shown], [it.coverage for it in shown]
     low, high = ([(it.interval_95 or (math.nan, math.nan))[end] for it in shown] for end in (0, 1))
     plot = Plot(
         "sets",
@@ -203,7 +204,7 @@ def _sets(found: Evaluated) -> list[Block]:
         lambda: plot_sets(names, coverage, low, high, inside.level),
         Table(
             ["true label", "rows", "share with their label", "95 % from", "to", "labels in a set, on average"],
-            [[str(it.label), it.rows, it.coverage, *(it.interval_95 or (None, None)), it.mean_size] for it in sets],
+            [[word_of(it.label), it.rows, it.coverage, *(it.interval_95 or (None, None)), it.mean_size] for it in sets],
         ),
     )
     counted: list[list[Cell]] = [[str(size), count, count / rows] for size, count in enumerate(sizes, 1) if count]
