@@ -26,9 +26,8 @@ from recipeline.config.table import (
     Split,
     Target,
 )
-from recipeline.config.tasks import TASK_RULES, TaskName, refuse_setting
+from recipeline.config.tasks import TASK_RULES, TaskName, refuse_metrics, refuse_settings
 from recipeline.errors import UsageError, guess, nearest
-from recipeline.metrics.catalogue import METRICS
 
 #: A range of columns in a name, and how many it may be at most.
 _RANGE, MOST_OF_A_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}"), 10_000
@@ -131,35 +130,8 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _settings_are_of_the_task(self) -> Self:
-        used = [(key, f"target.{key}") for key in ("transform", "positive") if getattr(self.predicted, key) is not None]
-        used += [("decision", "decision")] * (self.decision != Decision())
-        used += [("tolerances", "metrics.tolerances")] * ("tolerances" in self.metrics.model_fields_set)
-        used += [("calibrate", f"candidates.{name}.calibrate") for name, it in self.candidates.items() if it.calibrate]
-        rails, place = self.promotion.guard_rails, "promotion.guard_rails"
-        used += [(key, f"{place}.{key}") for key in ("mae", "slice_mae", "slice_loss") if getattr(rails, key) is not None]
-        for name, rows in rails.slices.items():
-            used += [(key, f"{place}.slices.{name}.{key}") for key in ("min", "max") if getattr(rows, key) is not None]
-            used += [("labels", f"{place}.slices.{name}.labels")] * bool(rows.labels)
-
-        for key, where in used:
-            if fault := refuse_setting(self.task, key, where):
-                raise ValueError(fault)
-        known = [metric.name for metric in METRICS[self.task]]
-        named = [
-            (f"gates.validation_criteria.{place}.metric", it.metric) for place, it in enumerate(self.gates.validation_criteria)
-        ]
-        named += [(f"promotion.guard_rails.metrics.{name}", name) for name in rails.metrics]
-        for where, name in named:
-            if name not in known:
-                raise ValueError(
-                    f"'{where}' must be a metric of the task {self.task}. Got '{name}' instead. {nearest(name, known)}"
-                )
-        decided = [metric.name for metric in METRICS[self.task] if metric.is_decided]
-        if self.decision.metric is not None and self.decision.metric not in decided:
-            raise ValueError(
-                f"'decision.metric' must be a metric of decided labels. "
-                f"Got '{self.decision.metric}' instead. {nearest(self.decision.metric, decided)}"
-            )
+        if fault := refuse_settings(self) or refuse_metrics(self):
+            raise ValueError(fault)
         return self
 
     @model_validator(mode="after")

@@ -120,7 +120,7 @@ class LabelScores:
 class Decisions:
     """The decided labels on the test rows.
 
-    `confusion` has the numbers of rows, a list for each true label, in the order of `labels`. Of two labels the positive one,
+    `confusion` has the numbers of rows, a list for each true label, in the order of `labels`. The positive one of two labels,
     the last, is said from the probability `threshold` on; `rule` says how that is chosen. `measure` names what the decision is
     judged by, with its `value` on the test rows.
     """
