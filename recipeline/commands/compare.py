@@ -32,6 +32,7 @@ def compare(recipe: str, profile: str, before: str, after: str) -> Result:
     Writes: card.html
     Example: recipeline compare --before 1 --after 2
     """
+    from recipeline.metrics.catalogue import REPORTED, skill_of
     from recipeline.reports.cards.compare import Comparison
 
     session = open_session(recipe, profile)
@@ -48,9 +49,11 @@ def compare(recipe: str, profile: str, before: str, after: str) -> Result:
         comparison = Comparison(sides[0], sides[1], differing_components(session, *ids))
         run.tag(before=sides[0].run_id, after=sides[1].run_id)
         draw_card(session, run, "compare", lambda: comparison)
-    task = sides[1].metrics.task
-    names = [name for name in (skill_of(task).name, REPORTED[task]) if name in sides[0].metrics.scores]
-    rows = [(name, *(f"{side.metrics.scores[name]:.4f}" for side in sides)) for name in names]
+    task, scores = sides[1].metrics.task, [side.metrics.scores for side in sides]
+    rows = [
+        (name, *(f"{found[name]:.4f}" if name in found else "" for found in scores))  # the other one may be of another task
+        for name in (skill_of(task).name, REPORTED[task])
+    ]
     lines = [
         tabulate(["test", sides[0].name, sides[1].name], rows),
         *(comparison.differences or ["No recorded differences."]),
