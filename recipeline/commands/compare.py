@@ -32,7 +32,6 @@ def compare(recipe: str, profile: str, before: str, after: str) -> Result:
     Writes: card.html
     Example: recipeline compare --before 1 --after 2
     """
-    from recipeline.metrics.catalogue import REPORTED, skill_of
     from recipeline.reports.cards.compare import Comparison
 
     session = open_session(recipe, profile)
