@@ -74,6 +74,7 @@ def _drawn_before(session: Session, evaluate_run_id: str) -> str:
 
 
 def _inspect(session: Session, run: StepRun) -> Inspection:
+    from recipeline.data.target_codes import TargetCodes
     from recipeline.evaluation.inspection import learning_curve, partial_dependence, score_file_order
     from recipeline.evaluation.results import Inspection
     from recipeline.inference.columns import Columns
@@ -94,5 +95,7 @@ def _inspect(session: Session, run: StepRun) -> Inspection:
         split_method=method,
         learning_curve=learning_curve(model, train, recipe, method, session.workers, session.reporter.advance),
         file_order=score_file_order(model, run.load(DATASET), recipe, session.workers),
-        dependence=partial_dependence(model, train[list(recipe.features)], top, Columns.learn(recipe, train)),
+        dependence=partial_dependence(
+            model, train[list(recipe.features)], top, Columns.learn(recipe, train), TargetCodes.learn(recipe, train)
+        ),
     )

@@ -27,7 +27,7 @@ from recipeline.config.table import (
     Split,
     Target,
 )
-from recipeline.config.tasks import TASK_RULES, TaskName, refuse_metrics, refuse_settings
+from recipeline.config.tasks import TASK_RULES, TaskName, refuse_label, refuse_metrics, refuse_settings
 from recipeline.errors import UsageError, guess, nearest
 
 #: A range of columns in a name, and how many it may be at most.
@@ -119,8 +119,6 @@ class Recipe(Settings):
                 f"'columns.{self.target}.type' must be {', '.join(others)} or {last}, as the target of {task.noun} is. "
                 f"Got '{column.type}' instead."
             )
-        if fault := self.predicted.refuse_label(column, task):
-            raise ValueError(fault)
         if self.columns[self.target].nullable:
             raise ValueError(
                 f"'columns.{self.target}.nullable' must be false: rows without a target cannot be used for training."
@@ -131,7 +129,7 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _settings_are_of_the_task(self) -> Self:
-        if fault := refuse_settings(self) or refuse_metrics(self):
+        if fault := refuse_settings(self) or refuse_label(self) or refuse_metrics(self):
             raise ValueError(fault)
         return self
 

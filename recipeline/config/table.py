@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -13,7 +12,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_
 
 from recipeline.config.rules import Fraction
 from recipeline.config.settings import Label, Settings
-from recipeline.config.tasks import TaskRules
 
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 
@@ -155,19 +153,6 @@ class Target(Settings):
     column: str
     transform: Literal["log1p", "log", "sqrt"] | None = None
     positive: bool | int | CategoryValue | None = None
-
-    def refuse_label(self, column: Column, task: TaskRules) -> str:
-        """Return the error message where `positive` does not fit the column."""
-        if self.positive is None:
-            if column.type in task.needs_positive:
-                known = f", one of {', '.join(column.values)}" if column.values else ""
-                return f"'target.positive' is missing: name the label whose probability is predicted{known}."
-            return ""
-        kinds = {"boolean": bool, "integer": int, "category": str}
-        if type(self.positive) is not kinds.get(column.type) or (column.values and self.positive not in column.values):
-            rule = f"one of {', '.join(column.values)}" if column.values else f"a label of a column of the type {column.type}"
-            return f"'target.positive' must be {rule}. Got {json.dumps(self.positive)} instead."
-        return ""
 
     def refuse_range(self, column: Column) -> str:
         """Return the error message where the column's range does not fit the transform."""

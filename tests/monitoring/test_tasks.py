@@ -54,7 +54,7 @@ def info_of(codes: TargetCodes) -> ModelInfo:
 def test_what_the_service_logs_is_read_as_what_the_model_predicted(found: tuple[TargetCodes, np.ndarray], is_own: bool) -> None:
     codes, predicted = found
     known = {"request_id": "a", "version": "2" if is_own else "1", "features": {"alcohol": 9.0, "pH": 3.0}}
-    answered = SERVED[codes.task](info_of(codes), None).log(predicted)
+    answered = SERVED[codes.task].of(info_of(codes), None).log(predicted)
     lines = [json.dumps({"time": place, "row": place, **known, **parts}) for place, parts in enumerate(answered)]
     with tempfile.TemporaryDirectory() as folder:
         live = PredictionLog(log(Path(folder), one=lines), FEATURES, "2", codes=codes)
