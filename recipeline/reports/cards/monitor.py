@@ -16,7 +16,6 @@ from recipeline.monitoring.results import (
     Baseline,
     Calibration,
     Compared,
-    Coverage,
     DriftReport,
     Errors,
     Finding,
@@ -47,6 +46,7 @@ def make_card(results: Results) -> Card:
         *([Section("Population stability", _stability(spreads, newest, recipe))] if spreads else []),
         *([Section("Distributions", _distributions(spreads, baseline, recipe))] if spreads else []),
         *([Section("Errors", _errors(newest.performance, baseline.errors, report.model.task))] if newest.performance else []),
+        *(_labels(newest.performance, baseline.errors) if newest.performance else []),
         *([Section("Windows", _windows(report.windows, recipe, report.model.task))] if len(report.windows) > 1 else []),
     ]
     return Card(
@@ -172,10 +172,6 @@ def _errors(now: Errors, then: Errors, task: str) -> list[Block]:
     blocks: list[Block] = [
         Table(["metric", "out of fold, then", "labelled rows, now", "95 % interval"], rows, f"{now.rows:,} labelled rows")
     ]
-    if now.coverage:
-        blocks += _coverage(now.coverage)
-    if now.calibration:
-        blocks.append(_calibration(now.calibration, then.calibration or {}))
     common = [name for name in now.slices if name in then.slices]
     if common:
         blocks.append(
@@ -190,10 +186,16 @@ def _errors(now: Errors, then: Errors, task: str) -> list[Block]:
     return blocks
 
 
-def _coverage(now: Coverage) -> list[Block]:
-    tested = {} if now.on_test_rows is None else {"Covered test rows": f"{now.on_test_rows:.1%}"}
-    facts: dict[str, Cell] = {"Level": f"{now.level:.0%}", **tested, "Covered labelled rows": f"{now.share:.1%}"}
-    return [Note(describe_coverage(now)), Facts(facts)]
+def _labels(now: Errors, then: Errors) -> list[Section]:
+    """Return the sections on probabilities, and on interval or prediction set."""
+    sections = []
+    if now.calibration:
+        sections.append(Section("Calibration", [_calibration(now.calibration, then.calibration or {})]))
+    if covered := now.coverage:
+        tested = {} if covered.on_test_rows is None else {"Covered test rows": covered.on_test_rows}
+        facts: dict[str, Cell] = {"Level": covered.level, **tested, "Covered labelled rows": covered.share}
+        sections.append(Section("Coverage", [Note(describe_coverage(covered)), Facts(facts)]))
+    return sections
 
 
 def _calibration(now: Mapping[str, Calibration], then: Mapping[str, Calibration]) -> Table:
@@ -204,7 +206,7 @@ def _calibration(now: Mapping[str, Calibration], then: Mapping[str, Calibration]
     return Table(
         ["label", "mean probability then", "share then", "mean probability now", "share now"],
         rows,
-        "Calibration: mean probability and observed share of each label",
+        "Mean probability and observed share of each label",
     )
 
 
