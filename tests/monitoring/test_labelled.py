@@ -18,7 +18,7 @@ from recipeline.monitoring.labelled import _test_coverage, _test_means
 from recipeline.monitoring.results import Compared, Coverage
 from tests.monitoring.helpers import World, class_world, draw_classes
 
-WINDOWS = 200
+WINDOWS = 60
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def rules(found: Compared) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "windows", [pytest.param(8, id="8 windows"), pytest.param(WINDOWS, id="200 windows", marks=pytest.mark.full)]
+    "windows", [pytest.param(8, id="8 windows"), pytest.param(WINDOWS, id="60 windows", marks=pytest.mark.full)]
 )
 def test_of_labelled_windows_of_classes_without_drift_at_most_one_in_twenty_is_an_alarm(
     classes: tuple[str, World], windows: int
@@ -53,7 +53,7 @@ def test_of_labelled_windows_of_classes_without_drift_at_most_one_in_twenty_is_a
     assert windows - classes[1].verdicts(windows, labels=True)["ok"] <= max(1, 0.05 * windows)
 
 
-@pytest.mark.parametrize("windows", [pytest.param(4, id="4"), pytest.param(WINDOWS, id="200", marks=pytest.mark.full)])
+@pytest.mark.parametrize("windows", [pytest.param(4, id="4"), pytest.param(WINDOWS, id="60", marks=pytest.mark.full)])
 @pytest.mark.parametrize("kind", ["two", "rare", "five"])
 def test_neither_is_one_of_a_table_of_few_levels_and_a_forest(kind: str, windows: int) -> None:
     world = class_world(kind, RandomForestClassifier(30, random_state=0), is_coarse=True)
