@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,14 +15,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recipeline.data.causes import Groups, compare_names
+from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.prefetch import read_ahead, write_behind
 from recipeline.data.reading.pieces import Piece, Table
-from recipeline.data.writers import Layout, Write, is_parquet, open_sink
+from recipeline.data.reading.plain_lines import Fields, PlainLines, read_plain
+from recipeline.data.writers import Layout, Write, as_line, is_parquet, open_sink
 from recipeline.errors import DataError, guess
 from recipeline.inference.predictor import Asked
 from recipeline.inference.row_checks import Checked, Fault, check_rows, is_unseen
 
 ROW, FAULT, FILE = "row", "fault", "file"
+
+#: A function that writes what a function returns, in the thread that writes.
+Later = Callable[[Callable[[], pa.RecordBatch | memoryview]], None]
 
 
 @dataclass
@@ -88,11 +93,12 @@ class Job:
             self._check_columns(table)
         tally = Tally()
         with ExitStack() as stack:
-            write = stack.enter_context(write_behind(stack.enter_context(open_sink(self.output, self._layout))))
+            sink = stack.enter_context(open_sink(self.output, self._layout))
+            write = stack.enter_context(write_behind(lambda make: sink(make())))
             reject = stack.enter_context(open_sink(self.rejects, self._rejects_layout)) if self.rejects else None
             for table in self.tables:
-                for piece in read_ahead(table.file.pieces()):
-                    self._do(piece, table, tally, write, reject)
+                for part in read_ahead(self._read(table)):
+                    self._do(part, table, tally, write, reject)
                     report(tally.rows)
             if tally.faults and reject is None:
                 raise BadRowsError(tally, self.origin)
@@ -103,7 +109,39 @@ class Job:
                 )
         return tally
 
-    def _do(self, piece: Piece, table: Table, tally: Tally, write: Write, reject: Write | None) -> None:
+    def _read(self, table: Table) -> Generator[PlainLines | Piece, None, None]:
+        """Yield the rows of a table; plain lines only if they can be lines of the output."""
+        layout, output = table.file.layout, self._layout
+        version = self.asked.version
+        if (
+            is_parquet(self.output)
+            or (table.file.columns, layout.separator) != (self._columns, output.separator)
+            or as_line([version, ""], output.separator) != version + output.separator
+        ):
+            return table.file.pieces()
+        numbers = [it for it in self.asked.features if READERS[it.type].is_float_text]
+        alike = [it for it in numbers if (it.na, it.decimal) == (numbers[0].na, numbers[0].decimal)]
+        texts = [it.name for it in self.asked.features if it not in alike]
+        return read_plain(table.file, Fields(texts, [it.name for it in alike], *((alike[0].na, alike[0].decimal) if alike else ())))
+
+    def _do(self, part: PlainLines | Piece, table: Table, tally: Tally, write: Later, reject: Write | None) -> None:
+        """Check, predict and write rows."""
+        if isinstance(part, Piece):
+            self._do_piece(part, table, tally, write, reject)
+            return
+        checked = check_rows(part.rows, self.asked.features)
+        if checked.count:
+            for piece in part.pieces():
+                self._do_piece(piece, table, tally, write, reject)
+            return
+        tally.rows += part.rows.num_rows
+        if reject is None and tally.faults:
+            return
+        self._count_unseen(checked.codes, tally)
+        numbers = self.asked.numbers(checked.codes)
+        write(lambda: part.extended(numbers, self.asked.version, self._layout.separator))
+
+    def _do_piece(self, piece: Piece, table: Table, tally: Tally, write: Later, reject: Write | None) -> None:
         """Check, predict and write the rows of a piece."""
         rows = piece.rows.select(self._columns)
         checked = check_rows(rows, self.asked.features)
@@ -123,10 +161,14 @@ class Job:
         numbers = checked.codes
         if checked.count:
             rows, numbers = rows.filter(pa.array(checked.good)), numbers[checked.good]
+        self._count_unseen(numbers, tally)
+        if rows.num_rows:
+            answered = self._answered(rows, numbers)
+            write(lambda: answered)
+
+    def _count_unseen(self, numbers: np.ndarray, tally: Tally) -> None:
         for feature, values in zip(self.asked.features, numbers.T, strict=True):
             tally.unseen[feature.name] += int(np.count_nonzero(is_unseen(feature, values)))
-        if rows.num_rows:
-            write(self._answered(rows, numbers))
 
     def _answered(self, rows: pa.RecordBatch, numbers: np.ndarray) -> pa.RecordBatch:
         """Return rows with their predictions.

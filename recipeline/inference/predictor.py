@@ -125,6 +125,9 @@ class Asked:
 
     def answer(self, rows: np.ndarray) -> list[pa.Array]:
         """Return the values of `columns` for the rows."""
+        return [*map(pa.array, self.numbers(rows)), pa.array([self.version]).take(pa.array(np.zeros(len(rows), np.int8)))]
+
+    def numbers(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Return the values of `columns` that are numbers."""
         predicted = self.predict(rows)
-        limits = self.interval.around(predicted, rows) if self.interval else ()
-        return [*map(pa.array, (predicted, *limits)), pa.array([self.version]).take(pa.array(np.zeros(len(rows), np.int8)))]
+        return [predicted, *(self.interval.around(predicted, rows) if self.interval else ())]
