@@ -26,6 +26,8 @@ SLICES, LEAST_ROWS = 4, 8_192
 
 _CHECKED_ROWS = 100
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 class Predictor:
     """A fitted model as a function of an array, on `threads` threads.
@@ -57,7 +59,7 @@ class Predictor:
             return np.zeros(0)
         if self._compiled and not self._is_checked:
             self._compiled = self._checked(self._compiled, rows)
-        if not self._first_trees or len(rows) < LEAST_ROWS or not _is_plain(rows).all():
+        if not self._first_trees or len(rows) < LEAST_ROWS or not _are_plain(rows):
             return self._ask(rows)
         order = np.lexsort([tree.apply(rows) for tree in self._first_trees])
         predicted = np.empty(len(rows))
@@ -65,9 +67,12 @@ class Predictor:
         return predicted
 
     def _ask(self, rows: np.ndarray) -> np.ndarray:
+        is_light = self._compiled is not None and self._compiled.is_light
+        if self._compiled and is_light and self._compiled.exact:
+            return self._predict(rows)
         size = max(LEAST_ROWS, -(-len(rows) // SLICES))
         slices = [rows[start : start + size] for start in range(0, len(rows), size)]
-        pool = None if self._compiled and self._compiled.is_light else self._pool
+        pool = None if is_light else self._pool
         return np.concatenate(list((pool.map if pool else map)(self._predict, slices)))
 
     def close(self) -> None:
@@ -86,7 +91,7 @@ class Predictor:
         )
 
     def _predict(self, rows: np.ndarray) -> np.ndarray:
-        if self._compiled and _is_plain(rows).all():
+        if self._compiled and _are_plain(rows):
             return self._compiled.predict(rows)
         try:
             return np.asarray(self._model.predict(self._columns.frame(rows)), dtype=np.float64)
@@ -99,8 +104,13 @@ class Predictor:
 
 def _is_plain(rows: np.ndarray) -> np.ndarray:
     """Return a mask of rows for a compiled model: no NaN, within float32."""
-    plain: np.ndarray = (np.abs(rows) < np.finfo(np.float32).max).all(axis=1)
+    plain: np.ndarray = (np.abs(rows) < _LARGEST).all(axis=1)
     return plain
+
+
+def _are_plain(rows: np.ndarray) -> bool:
+    """Return whether all rows are plain; NaN is the least and the greatest of its array."""
+    return not rows.size or bool(-_LARGEST < rows.min() and rows.max() < _LARGEST)
 
 
 @dataclass(frozen=True)
