@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 import math
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from recipeline.data.reading import csv_files
 from recipeline.errors import DataError
+from recipeline.inference import batch
 from recipeline.inference.batch import BadRowsError
 from recipeline.inference.model_info import Feature
 from tests.batches import FEATURES, run, write
@@ -66,6 +70,67 @@ def test_every_row_comes_out_once_with_the_text_it_had(
     assert (tally.rows, tally.rejected) == (len(rows), len(bad))
     for row in good:
         assert math.isclose(float(row[3]), float(row[1]) + 10 * float(row[2]), rel_tol=1e-12)
+
+
+#: A feature of each type, and one more number with another decimal mark and other missing words than the first.
+TYPED = (
+    Feature("acid", "g/L", min=0, max=30, train_min=4, train_max=16, nullable=True, na=("NA", "-999")),
+    Feature("count", type="integer", train_min=1, train_max=9, na=("NA", "-999")),
+    Feature("share", decimal=","),
+    Feature("port", type="category", nullable=True, categories=("a", "b"), na=("NA", "-999")),
+    Feature("day", type="datetime"),
+    Feature("old", type="boolean", nullable=True),
+)
+CELLS = {
+    "acid": ["4", "7.50", " 9 ", "1e1", "", "NA", "-999", " NA", "nan", "31", "x", "4,5", "+3", ".5", "1e-400", "٣"],
+    "count": ["3", "3.0", "003", "-999", "NA", "2.5", "", "inf", "1e400", "acid"],
+    "share": ["1", "0,5", "0.5", "-7,25", ",5"],
+    "port": ["a", "b ", "c", "", "NA", '"a"', "é\u2028", "port", "#a", "'"],
+    "day": ["2024-02-29", "2024-01-01 10:00", "2024-13-01", ""],
+    "old": ["true", "No", "1", "maybe", ""],
+}
+NOTE = ["", "n", " ", "a b", "=1", "\ufeff", "é", '"q;r,s"', '"l\nm"', '"l\r\nm"', 'a"b', '"', "é".encode("latin-1").decode("utf-8", "surrogateescape")]
+
+
+@st.composite
+def nasty_files(draw: st.DrawFn) -> tuple[bytes, str]:
+    """Return a file that is nearly a table, most of its lines plain, and its separator."""
+    separator, end = draw(st.sampled_from(";,\t|")), draw(st.sampled_from(["\n", "\n", "\r\n", "\r"]))
+    names = draw(st.permutations([*CELLS, "note"]))
+    first = {name: st.just(cells[0]) for name, cells in CELLS.items()} | {"note": st.just("n")}
+    any_one = {name: st.sampled_from([cells[0], cells[0], *cells]) for name, cells in CELLS.items()} | {"note": st.sampled_from(NOTE)}
+    plain, odd = (st.tuples(*(kind[name] for name in names)).map(separator.join) for kind in (first, any_one))
+    other = st.sampled_from(["", " ", separator.join(names), separator * 6, "x", separator * 7, "# a comment"])
+    lines = draw(st.lists(st.sampled_from([plain, plain, plain, odd, other]).flatmap(lambda it: it), max_size=30))
+    text = draw(st.sampled_from(["", "\ufeff", "\n"])) + end.join([separator.join(names), *lines]) + draw(st.sampled_from([end, ""]))
+    return text.encode("utf-8", "surrogateescape"), separator
+
+
+def verdict(source: Path, folder: Path, features: tuple[Feature, ...], *, reject: bool) -> dict[str, Any]:
+    """Return the files that a prediction writes and what it counts, or its error."""
+    folder.mkdir()
+    try:
+        tally = run(source, folder / "out.csv", reject=reject, features=features, predict=lambda rows: np.nansum(rows, axis=1) / 7)
+    except DataError as error:
+        said: Any = (type(error), str(error))
+    else:
+        said = (tally.rows, tally.rejected, tally.unseen, tally.groups.lines(tally.rows))
+    return {"said": said, **{path.name: path.read_bytes() for path in folder.iterdir()}}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(nasty_files(), st.sampled_from([TYPED, TYPED[:2], TYPED[2:]]), st.booleans(), st.sampled_from([150, 400, 1 << 22]))
+@example((b"acid,count,share,port,day,old,note\n" + b"4,3,1,a,2024-02-29,true,n\n" * 20, ","), TYPED, True, 150)
+@example((b"acid,count,share,port,day,note,old\n" + b"4,3,1,a,2024-02-29,n,true\n" * 4 + b'4,3,1,a,2024-02-29,",true\n' + b"4,3,1,a,2024-02-29,n,true\n" * 6, ","), TYPED, False, 150)
+def test_appended_to_its_line_or_not_a_prediction_is_written_byte_for_byte_the_same(
+    tmp_path: Path, file: tuple[bytes, str], features: tuple[Feature, ...], reject: bool, block: int
+) -> None:
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_files, "BLOCK_BYTES", block)
+        (Path(folder) / "in.csv").write_bytes(file[0])
+        found = verdict(Path(folder) / "in.csv", Path(folder) / "plain", features, reject=reject)
+        patch.setattr(batch, "read_plain", lambda rows, fields: rows.pieces())
+        assert found == verdict(Path(folder) / "in.csv", Path(folder) / "exact", features, reject=reject)
 
 
 def is_possible(text: str, most: float) -> bool:

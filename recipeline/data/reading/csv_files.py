@@ -283,8 +283,9 @@ class Behind(ReadOnly):
         return b""
 
     def give_back(self, *contents: bytes) -> None:
-        """Let text be read again, and next; the first has a mark before it."""
-        self._again = [codecs.BOM_UTF8 + contents[0], *filter(None, contents[1:])]
+        """Let text be read again, in these parts, after a mark."""
+        first, *others = filter(None, contents)
+        self._again = [codecs.BOM_UTF8 + first, *others]
 
 
 class Block(ReadOnly):

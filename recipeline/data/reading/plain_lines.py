@@ -14,6 +14,7 @@ Both ways cut a file into the same pieces: the last bit of a prediction may depe
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,8 +33,6 @@ from recipeline.data.reading.pieces import Piece, RowFile
 #: Numbers of these sizes are written by orjson as by pyarrow, digit for digit, four times as fast: both give the shortest
 #: digits that read as the same number, and exponents begin elsewhere only beyond.
 _LEAST, _MOST = 1e-4, 1e9
-
-_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -94,21 +93,22 @@ def _may_be_plain(file: CsvFile, fields: Fields) -> bool:
 
 
 def _read(file: CsvFile, fields: Fields, lines: Behind) -> Iterator[PlainLines | Piece]:
-    passed, rest, content = 0, b"", lines.read(csv_files.BLOCK_BYTES).removeprefix(_MARK)
+    passed, rest, content = 0, b"", lines.read(csv_files.BLOCK_BYTES).removeprefix(codecs.BOM_UTF8)
     while content:
         following = lines.read(csv_files.BLOCK_BYTES)
-        block = rest + content
-        if b'"' in content or (b"\r" in content and b"\n" not in content):
-            lines.give_back(block, following)
+        end = content.rfind(b"\n") + 1
+        if b'"' in content or (b"\r" in content and not end):
+            lines.give_back(rest, content, following)  # one by one: a row may not reach over three blocks
             yield from file.parse(lines, passed)
             return
-        end = block.rfind(b"\n") + 1 if following else len(block)
-        if rest and not end:
+        if rest and following and not end:
             raise too_long(file.label)
-        rest, content = block[end:], following
-        for part in _read_block(file, fields, block[:end], passed) if end else ():
-            passed += part.rows.num_rows + (len(part.ragged) if isinstance(part, Piece) else 0)
-            yield part
+        end = end if following else len(content)
+        if end:
+            for part in _read_block(file, fields, rest + content[:end], passed):
+                passed += part.rows.num_rows + (len(part.ragged) if isinstance(part, Piece) else 0)
+                yield part
+        rest, content = content[end:], following
 
 
 def _read_block(file: CsvFile, fields: Fields, block: bytes, passed: int) -> Iterator[PlainLines | Piece]:
@@ -125,17 +125,13 @@ def _read_block(file: CsvFile, fields: Fields, block: bytes, passed: int) -> Ite
 
 def _as_plain(block: bytes) -> bytes | None:
     """Return lines with an LF before each; None if they are not plain."""
-    text = b"\n" + block.rstrip(b"\n") if not block.endswith(b"\r\n") else b"\n" + block[:-2]
-    if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n")
-    if b"\r" in text:
-        return None
-    if not text.isascii():
-        try:
-            text.decode()
-        except UnicodeDecodeError:
+    lines = block.replace(b"\r\n", b"\n") if b"\r" in block else block
+    try:
+        if b"\r" in lines or not (lines.isascii() or lines.decode()):
             return None
-    return text
+    except UnicodeDecodeError:
+        return None
+    return b"\n" + lines.rstrip(b"\n")
 
 
 def _parse(file: CsvFile, fields: Fields, text: bytes) -> pa.RecordBatch | None:
@@ -158,12 +154,23 @@ def _parse(file: CsvFile, fields: Fields, text: bytes) -> pa.RecordBatch | None:
         return None
     if table.num_rows != text.count(b"\n"):
         return None
-    numbers = [table.column(name) for name in fields.numbers]
-    if any(np.count_nonzero(np.isnan(column.to_numpy())) != column.null_count for column in numbers):
-        return None
-    if all(column.null_count for column in numbers) and np.isnan(np.array([it.to_numpy() for it in numbers])).all(axis=0).any():
-        return None
-    return table.combine_chunks().to_batches()[0]
+    rows = table.to_batches()[0]
+    numbers = [rows.column(name) for name in fields.numbers]
+    return None if any(map(_has_nan, numbers)) or _has_no_number(numbers) else rows
+
+
+def _has_nan(column: pa.Array) -> bool:
+    """Whether a text reads as NaN, which is no number; a missing value is null."""
+    if column.null_count:
+        return bool(pc.any(pc.is_nan(column)).as_py())
+    return bool(np.isnan(column.to_numpy().min()))  # NaN is less than any number to it
+
+
+def _has_no_number(columns: Sequence[pa.Array]) -> bool:
+    """Whether a line has no number, and might hold nothing but separators."""
+    if not all(column.null_count for column in columns):
+        return False
+    return bool(np.logical_and.reduce([column.is_null().to_numpy(zero_copy_only=False) for column in columns]).any())
 
 
 def _as_fields(values: np.ndarray, separator: bytes) -> pa.Array:
