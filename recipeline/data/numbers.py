@@ -61,7 +61,7 @@ def read_numbers(values: pa.Array, name: str, na: Sequence[str] = (), *, decimal
     if codes := missing_codes(na):
         missing = missing | np.isin(numbers, codes)
         numbers = np.where(missing, np.nan, numbers)
-    if not numbers.size or (-LARGEST <= numbers.min() and numbers.max() <= LARGEST):  # not with NaN, which may be beside others
+    if not numbers.size or (numbers.min() >= -LARGEST and numbers.max() <= LARGEST):  # not with NaN, which may be beside others
         return numbers, missing
     too_large = np.abs(numbers) > LARGEST
     return np.where(too_large, np.copysign(np.inf, numbers), numbers), missing

@@ -94,7 +94,7 @@ class Job:
         tally = Tally()
         with ExitStack() as stack:
             sink = stack.enter_context(open_sink(self.output, self._layout))
-            write = stack.enter_context(write_behind(lambda make: sink(make())))
+            write = stack.enter_context(write_behind(_making(sink)))
             reject = stack.enter_context(open_sink(self.rejects, self._rejects_layout)) if self.rejects else None
             for table in self.tables:
                 for part in read_ahead(self._read(table)):
@@ -121,8 +121,9 @@ class Job:
             return table.file.pieces()
         numbers = [it for it in self.asked.features if READERS[it.type].is_float_text]
         alike = [it for it in numbers if (it.na, it.decimal) == (numbers[0].na, numbers[0].decimal)]
+        na, decimal = (alike[0].na, alike[0].decimal) if alike else ((), ".")
         texts = [it.name for it in self.asked.features if it not in alike]
-        return read_plain(table.file, Fields(texts, [it.name for it in alike], *((alike[0].na, alike[0].decimal) if alike else ())))
+        return read_plain(table.file, Fields(texts, [it.name for it in alike], na, decimal))
 
     def _do(self, part: PlainLines | Piece, table: Table, tally: Tally, write: Later, reject: Write | None) -> None:
         """Check, predict and write rows."""
@@ -270,6 +271,13 @@ class Job:
             )
         if not is_parquet(self.output):
             _require_text(table)
+
+
+def _making(write: Write) -> Later:
+    def make_and_write(make: Callable[[], pa.RecordBatch | memoryview]) -> None:
+        write(make())
+
+    return make_and_write
 
 
 def _as_text(column: pa.Array) -> pa.Array:

@@ -110,7 +110,7 @@ def _is_plain(rows: np.ndarray) -> np.ndarray:
 
 def _are_plain(rows: np.ndarray) -> bool:
     """Return whether all rows are plain; NaN is the least and the greatest of its array."""
-    return not rows.size or bool(-_LARGEST < rows.min() and rows.max() < _LARGEST)
+    return not rows.size or bool(rows.min() > -_LARGEST and rows.max() < _LARGEST)
 
 
 @dataclass(frozen=True)

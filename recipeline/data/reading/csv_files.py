@@ -254,7 +254,7 @@ class Lines(Protocol):
     #: Whether nothing but line ends has been read.
     is_empty: bool
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int, /) -> bytes:
         """Return further text; none at the end."""
 
 
@@ -294,7 +294,7 @@ class Block(ReadOnly):
     def __init__(self, text: bytes) -> None:
         self._text, self.is_empty = codecs.BOM_UTF8 + text, not text.strip(b"\r\n")
 
-    def read(self, size: int) -> bytes:
+    def read(self, _: int) -> bytes:
         """Return all of it, then nothing."""
         text, self._text = self._text, b""
         return text

@@ -88,7 +88,9 @@ def read_plain(file: RowFile, fields: Fields) -> Generator[PlainLines | Piece, N
 def _may_be_plain(file: CsvFile, fields: Fields) -> bool:
     """Whether lines have the header's width, and a number where it has a name."""
     separator = file.header.separator
-    names = [name for name in fields.numbers if name not in fields.na and not re.search(NUMBER, name.replace(fields.decimal, "."))]
+    names = [
+        name for name in fields.numbers if name not in fields.na and not re.search(NUMBER, name.replace(fields.decimal, "."))
+    ]
     return bool(names) and file.header.width == len(file.columns) and separator.isascii() and separator not in '"\r\n'
 
 
@@ -176,7 +178,7 @@ def _has_no_number(columns: Sequence[pa.Array]) -> bool:
 def _as_fields(values: np.ndarray, separator: bytes) -> pa.Array:
     """Return numbers as the shortest text that reads as the same number, after a separator."""
     sizes = np.abs(values)
-    if not (_LEAST <= sizes.min() and sizes.max() < _MOST):
+    if not (sizes.min() >= _LEAST and sizes.max() < _MOST):
         text = pc.cast(pc.cast(pa.array(values), pa.string()), pa.binary())
         return pc.binary_join_element_wise(b"", text, separator)
     text = b"," + orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1] + b","

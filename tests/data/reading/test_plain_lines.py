@@ -104,7 +104,10 @@ def test_a_line_longer_than_a_block_is_refused_as_ever(monkeypatch: pytest.Monke
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from(["a,1,2", "b,3.25,4", "c,NA,1", "d,x,1", "e,1", '"f",1,2', ""]), max_size=60), st.sampled_from([40, 90]))
+@given(
+    st.lists(st.sampled_from(["a,1,2", "b,3.25,4", "c,NA,1", "d,x,1", "e,1", '"f",1,2', ""]), max_size=60),
+    st.sampled_from([40, 90]),
+)
 def test_both_ways_cut_a_file_into_the_same_pieces_of_the_same_numbers(lines: list[str], block: int) -> None:
     text = HEADER + "\n".join(lines)
     with pytest.MonkeyPatch.context() as patch:
