@@ -75,8 +75,8 @@ class Layout:
 
 
 @contextmanager
-def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
-    """Yield a function that writes rows to `path` as CSV or Parquet, by suffix.
+def open_sink(path: Path, layout: Layout, make: Callable[[IO[bytes]], Sink] | None = None) -> Iterator[Write]:
+    """Yield a function that writes rows to `path` as CSV or Parquet, by suffix, or by the sink that `make` returns.
 
     A CSV is compressed if its name ends in .gz. The file replaces an existing one at the end of the block; if the block raises,
     it is not written. The same rows give the same bytes.
@@ -92,7 +92,7 @@ def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
             file = unfinished.open("wb")
         with file:
             with _as_unwritable(path):
-                sink = _make_sink(file, path, layout)
+                sink = make(file) if make else _make_sink(file, path, layout)
 
             def write(rows: pa.RecordBatch | memoryview) -> None:
                 with _as_unwritable(path):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recipeline.data.causes import Groups, compare_names
-from recipeline.data.kinds.every import KINDS as READERS
+from recipeline.data.column_chunks import CopiedFile, CopiedRows, CopySink, NotCopiedError
 from recipeline.data.prefetch import read_ahead, write_behind
+from recipeline.data.reading.parquet_files import ParquetFile
 from recipeline.data.reading.pieces import Piece, Table
 from recipeline.data.reading.plain_lines import Fields, PlainLines, read_plain
 from recipeline.data.writers import Layout, Write, as_line, is_parquet, open_sink
@@ -91,26 +92,40 @@ class Job:
         """
         for table in self.tables:
             self._check_columns(table)
+        if copied := self._copied():
+            with suppress(NotCopiedError):
+                return self._run(report, copied)
+        return self._run(report)
+
+    def _run(self, report: Callable[[int], None], copied: CopiedFile | None = None) -> Tally:
         tally = Tally()
+        names = [name for name, _ in self.asked.columns]
+        make = partial(CopySink, source=copied, schema=self._layout.schema, added=names) if copied else None
         with ExitStack() as stack:
-            sink = stack.enter_context(open_sink(self.output, self._layout))
+            sink = stack.enter_context(open_sink(self.output, self._layout, make))
             write = stack.enter_context(write_behind(_making(sink)))
             reject = stack.enter_context(open_sink(self.rejects, self._rejects_layout)) if self.rejects else None
             for table in self.tables:
-                for part in read_ahead(self._read(table)):
+                for part in read_ahead(self._read(table, copied)):
                     self._do(part, table, tally, write, reject)
                     report(tally.rows)
             if tally.faults and reject is None:
                 raise BadRowsError(tally, self.origin)
             if not tally.rows:
-                raise DataError(
-                    f"{self.origin} has no rows: header only.",
-                    fix="Name a file with rows.",
-                )
+                raise DataError(f"{self.origin} has no rows: header only.", fix="Name a file with rows.")
         return tally
 
-    def _read(self, table: Table) -> Generator[PlainLines | Piece, None, None]:
+    def _copied(self) -> CopiedFile | None:
+        """Return the input where it is one Parquet file whose columns can be copied into the output."""
+        file = self.tables[0].file
+        if not isinstance(file, ParquetFile) or len(self.tables) > 1 or not is_parquet(self.output):
+            return None
+        return None if self._features_as_numbers else CopiedFile.open(file)
+
+    def _read(self, table: Table, copied: CopiedFile | None) -> Generator[PlainLines | CopiedRows | Piece, None, None]:
         """Yield the rows of a table; plain lines only if they can be lines of the output."""
+        if copied:
+            return copied.read(self.asked.names)
         layout, output = table.file.layout, self._layout
         version = self.asked.version
         if (
@@ -119,13 +134,11 @@ class Job:
             or as_line([version, ""], output.separator) != version + output.separator
         ):
             return table.file.pieces()
-        numbers = [it for it in self.asked.features if READERS[it.type].is_float_text]
-        alike = [it for it in numbers if (it.na, it.decimal) == (numbers[0].na, numbers[0].decimal)]
-        na, decimal = (alike[0].na, alike[0].decimal) if alike else ((), ".")
-        texts = [it.name for it in self.asked.features if it not in alike]
-        return read_plain(table.file, Fields(texts, [it.name for it in alike], na, decimal))
+        return read_plain(table.file, Fields.of(self.asked.features))
 
-    def _do(self, part: PlainLines | Piece, table: Table, tally: Tally, write: Later, reject: Write | None) -> None:
+    def _do(
+        self, part: PlainLines | CopiedRows | Piece, table: Table, tally: Tally, write: Later, reject: Write | None
+    ) -> None:
         """Check, predict and write rows."""
         if isinstance(part, Piece):
             self._do_piece(part, table, tally, write, reject)
@@ -140,7 +153,7 @@ class Job:
             return
         self._count_unseen(checked.codes, tally)
         numbers = self.asked.numbers(checked.codes)
-        write(lambda: part.extended(numbers, self.asked.version, self._layout.separator))
+        write(lambda: part.extended(numbers, self.asked.version))
 
     def _do_piece(self, piece: Piece, table: Table, tally: Tally, write: Later, reject: Write | None) -> None:
         """Check, predict and write the rows of a piece."""

@@ -18,6 +18,7 @@ import codecs
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 import orjson
@@ -25,6 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from recipeline.data.kinds.every import KINDS
 from recipeline.data.numbers import NUMBER
 from recipeline.data.reading import csv_files
 from recipeline.data.reading.csv_files import Behind, Block, CsvFile, too_long
@@ -33,6 +35,26 @@ from recipeline.data.reading.pieces import Piece, RowFile
 #: Numbers of these sizes are written by orjson as by pyarrow, digit for digit, four times as fast: both give the shortest
 #: digits that read as the same number, and exponents begin elsewhere only beyond.
 _LEAST, _MOST = 1e-4, 1e9
+
+
+class Column(Protocol):
+    """The part of a column's description that says how its values are written."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+    @property
+    def type(self) -> str:
+        """The name of its kind."""
+
+    @property
+    def na(self) -> Sequence[str]:
+        """The words for a missing value."""
+
+    @property
+    def decimal(self) -> str:
+        """The mark before the fraction of a number."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +69,14 @@ class Fields:
     na: Sequence[str] = ()
     decimal: str = "."
 
+    @classmethod
+    def of(cls, columns: Sequence[Column]) -> Self:
+        """Return columns as fields; numbers that are written otherwise than the first are read as text."""
+        numbers = [it for it in columns if KINDS[it.type].is_float_text]
+        alike = [it for it in numbers if (it.na, it.decimal) == (numbers[0].na, numbers[0].decimal)]
+        na, decimal = (alike[0].na, alike[0].decimal) if alike else ((), ".")
+        return cls([it.name for it in columns if it not in alike], [it.name for it in alike], na, decimal)
+
 
 @dataclass(frozen=True)
 class PlainLines:
@@ -57,17 +87,18 @@ class PlainLines:
 
     rows: pa.RecordBatch
     text: bytes
+    separator: str
     pieces: Callable[[], Iterator[Piece]]
 
-    def extended(self, numbers: Sequence[np.ndarray], text: str, separator: str) -> memoryview:
+    def extended(self, numbers: Sequence[np.ndarray], text: str) -> memoryview:
         """Return the lines as they are with further fields, each line ended by LF.
 
         The fields are `numbers`, float64 of shape (rows,) each, and one text for all lines, which needs no quotes.
         """
         starts = _places(self.text, b"\n", len(self.text))
         lines = _as_array(self.text, starts)
-        last = f"{separator}{text}".encode()
-        joined = pc.binary_join_element_wise(lines, *(_as_fields(column, separator.encode()) for column in numbers), last, b"")
+        fields = [_as_fields(column, self.separator.encode()) for column in numbers]
+        joined = pc.binary_join_element_wise(lines, *fields, f"{self.separator}{text}".encode(), b"")
         return memoryview(b"".join((memoryview(joined.buffers()[2])[1:], b"\n")))
 
 
@@ -122,7 +153,7 @@ def _read_block(file: CsvFile, fields: Fields, block: bytes, passed: int) -> Ite
     if text is None or rows is None:
         yield from pieces()
     else:
-        yield PlainLines(rows, text, pieces)
+        yield PlainLines(rows, text, file.header.separator, pieces)
 
 
 def _as_plain(block: bytes) -> bytes | None:
