@@ -76,10 +76,10 @@ class Layout:
 
 @contextmanager
 def open_sink(path: Path, layout: Layout, make: Callable[[IO[bytes]], Sink] | None = None) -> Iterator[Write]:
-    """Yield a function that writes rows to `path` as CSV or Parquet, by suffix, or by the sink that `make` returns.
+    """Yield a function that writes rows to `path` as CSV or Parquet, by suffix.
 
-    A CSV is compressed if its name ends in .gz. The file replaces an existing one at the end of the block; if the block raises,
-    it is not written. The same rows give the same bytes.
+    `make` returns another sink for the file. A CSV is compressed if its name ends in .gz. The file replaces an existing one at
+    the end of the block; if the block raises, it is not written. The same rows give the same bytes.
 
     Raises
     ------

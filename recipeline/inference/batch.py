@@ -116,7 +116,7 @@ class Job:
         return tally
 
     def _copied(self) -> CopiedFile | None:
-        """Return the input where it is one Parquet file whose columns can be copied into the output."""
+        """Return the input if it is one Parquet file whose columns can be copied."""
         file = self.tables[0].file
         if not isinstance(file, ParquetFile) or len(self.tables) > 1 or not is_parquet(self.output):
             return None

@@ -109,7 +109,10 @@ def _is_plain(rows: np.ndarray) -> np.ndarray:
 
 
 def _are_plain(rows: np.ndarray) -> bool:
-    """Return whether all rows are plain; NaN is the least and the greatest of its array."""
+    """Whether all rows are plain.
+
+    NaN is the least and the greatest value of an array that has one.
+    """
     return not rows.size or bool(rows.min() > -_LARGEST and rows.max() < _LARGEST)
 
 

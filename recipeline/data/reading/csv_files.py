@@ -135,7 +135,10 @@ class CsvFile:
             yield from self.parse(lines)
 
     def parse(self, lines: Lines, passed: int = 0) -> Generator[Piece, None, None]:
-        """Yield the rows of lines, piece by piece; `passed` rows of the file are before them."""
+        """Yield the rows of lines, piece by piece.
+
+        `passed` is the number of the file's rows before them.
+        """
         ragged: list[Ragged] = []
         seen, handed_on = passed, 0
         with self._as_data_error():

@@ -39,7 +39,10 @@ class ParquetFile:
             seen += rows.num_rows
 
     def columns_of(self, names: Sequence[str]) -> Generator[pa.RecordBatch, None, None]:
-        """Yield columns of all rows, in pieces of the same rows as `pieces`; others are not read."""
+        """Yield some columns of all rows, in pieces of the same rows as `pieces`.
+
+        The other columns are not read.
+        """
         for rows in self._batches([self._names[self.columns.index(name)] for name in names]):
             yield rows.rename_columns(names)
 

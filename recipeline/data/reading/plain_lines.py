@@ -71,7 +71,10 @@ class Fields:
 
     @classmethod
     def of(cls, columns: Sequence[Column]) -> Self:
-        """Return columns as fields; numbers that are written otherwise than the first are read as text."""
+        """Return the columns of a model as fields.
+
+        Numbers with another decimal mark or other missing words than the first are read as text.
+        """
         numbers = [it for it in columns if KINDS[it.type].is_float_text]
         alike = [it for it in numbers if (it.na, it.decimal) == (numbers[0].na, numbers[0].decimal)]
         na, decimal = (alike[0].na, alike[0].decimal) if alike else ((), ".")
@@ -207,7 +210,10 @@ def _has_no_number(columns: Sequence[pa.Array]) -> bool:
 
 
 def _as_fields(values: np.ndarray, separator: bytes) -> pa.Array:
-    """Return numbers as the shortest text that reads as the same number, after a separator."""
+    """Return numbers as text, a separator before each.
+
+    It is the shortest text that reads as the same number.
+    """
     sizes = np.abs(values)
     if not (sizes.min() >= _LEAST and sizes.max() < _MOST):
         text = pc.cast(pc.cast(pa.array(values), pa.string()), pa.binary())
