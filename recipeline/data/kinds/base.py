@@ -69,6 +69,8 @@ class Kind(ABC):
     rule: str
     #: Whether a model takes the values as they are, as numbers.
     is_numeric = False
+    #: Whether a text that reads as a float64 means that number, and no other text that is not missing means anything.
+    is_float_text = False
     #: Whether fractions break a rule.
     is_whole = False
 

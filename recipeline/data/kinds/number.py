@@ -23,7 +23,7 @@ class Number(Kind):
 
     noun = "numbers"
     rule = "must be a number"
-    is_numeric = True
+    is_numeric = is_float_text = True
 
     def holds(self, kind: pa.DataType) -> bool:
         """Whether a column of this Arrow type can be read."""
