@@ -149,6 +149,12 @@ class Recipe(Settings):
             refused = {"weight": ("category", "boolean", "datetime"), "time": ("category", "boolean")}.get(key, ())
             if self.columns[name].type in refused:
                 raise ValueError(f"'columns.{name}.type' must be a number for a {key}. Got {self.columns[name].type} instead.")
+        moment = self.columns[self.split.time].type if self.split.time else ""
+        if isinstance(self.split.embargo, str) and moment != "datetime":
+            raise ValueError(
+                f"'split.embargo' must be a number, in the unit of '{self.split.time}', which is of the type {moment}. "
+                f"Got the duration {self.split.embargo} instead."
+            )
         if weights and self.columns[weights[0]].nullable:
             raise ValueError(f"'columns.{weights[0]}.nullable' must be false: every row needs its weight.")
         if not self.features:

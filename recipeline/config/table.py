@@ -240,6 +240,25 @@ class Rule(Settings):
     params: dict[str, Any] = {}
 
 
+#: How long a duration of one is, by its unit.
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+_DURATION = re.compile(rf"(\d+(?:\.\d+)?) ?({'|'.join(_SECONDS)})")
+
+
+def _as_duration(value: object) -> object:
+    if isinstance(value, str) and not _DURATION.fullmatch(value):
+        raise ValueError(
+            f"must be a number in the unit of the column, or a duration in {', '.join(_SECONDS)}, such as 30min, 12h or 7d. "
+            f"Got '{value}' instead."
+        )
+    return value
+
+
+#: A distance in time: a number in the unit of its column, or a duration such as 7d.
+Distance = Annotated[Annotated[float, Field(ge=0)] | str, BeforeValidator(_as_duration)]
+
+
 #: A rule, or its path alone.
 NamedRule = Annotated[Rule, BeforeValidator(lambda value: {"path": value} if isinstance(value, str) else value)]
 
@@ -249,11 +268,11 @@ class Split(Settings):
 
     `grouped` keeps equal rows together, `random` is `train_test_split`. `group` names a column: rows with one value in it stay
     together, too. `time` names a column whose newest values are for testing; folds are fitted to rows that are older than
-    those they are scored on, by more than `embargo` in the column's unit (of dates in seconds). Groups are then on both sides,
-    and count as evidence only.
+    those they are scored on, by more than `embargo`: a number in the column's unit (of dates seconds), or of dates a duration
+    such as 7d. Groups are then on both sides, and count as evidence only.
 
     `custom` names a function that is called with the table, and `params` by name, and returns a boolean for each row: True is
-    for testing. Folds are dealt as ever.
+    for testing. It may return the number of each row's fold as well; without, folds are dealt as ever.
 
     Where `tolerance` is above 0, `grouped` also keeps together rows of which no feature differs by more than this number of
     standard deviations of its column. Then a row may change sides when others are added.
@@ -264,13 +283,27 @@ class Split(Settings):
     tolerance: float = Field(default=0.0, ge=0, lt=1)
     group: str | None = None
     time: str | None = None
-    embargo: float = Field(default=0.0, ge=0)
+    embargo: Distance = 0.0
     custom: NamedRule | None = None
 
     @property
     def named(self) -> dict[str, str]:
         """The columns that rows are dealt by. The key is also their role."""
         return {key: name for key, name in (("group", self.group), ("time", self.time)) if name is not None}
+
+    @property
+    def gap(self) -> float:
+        """The embargo in the unit of the time column, of dates in seconds."""
+        if not isinstance(self.embargo, str):
+            return self.embargo
+        found = _DURATION.fullmatch(self.embargo)
+        assert found is not None
+        return float(found[1]) * _SECONDS[found[2]]
+
+    @property
+    def embargo_words(self) -> str:
+        """The embargo as the recipe states it."""
+        return self.embargo if isinstance(self.embargo, str) else f"{self.embargo:g}"
 
     @property
     def keys(self) -> dict[str, str]:
@@ -289,7 +322,7 @@ class Split(Settings):
             raise ValueError(refuse_random(self.keys))
         if self.custom is not None and self.time is not None:
             raise ValueError("custom must not come with time: both say which rows are for testing.")
-        if self.embargo and self.time is None:
+        if self.gap and self.time is None:
             raise ValueError("embargo must come with time: it is how far training and test rows are apart in time.")
         if self.tolerance and self.time is not None:
             raise ValueError("tolerance must not come with time: it joins rows, and time decides which side they are on.")

@@ -14,7 +14,7 @@ from sklearn.metrics import r2_score
 
 from recipeline.config.candidate import Search
 from recipeline.config.recipe import Recipe
-from recipeline.data.relations import Relations, relate_rows, weigh_rows
+from recipeline.data.relations import FOLD, Relations, relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Call, Workers
 from recipeline.errors import UsageError
@@ -95,9 +95,10 @@ class Result:
         return float(np.std(self.fold_scores))
 
 
-def count_fits(recipe: Recipe, names: Iterable[str]) -> int:
+def count_fits(recipe: Recipe, names: Iterable[str], train: pd.DataFrame | None = None) -> int:
     """Return how many fits a comparison of the candidates `names` takes."""
-    return len(components_of(recipe, names)) * (recipe.cv.folds + 1)
+    folds = recipe.cv.folds if train is None or FOLD not in train else train[FOLD].nunique()
+    return len(components_of(recipe, names)) * (folds + 1)
 
 
 def compare_candidates(
