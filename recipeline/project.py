@@ -312,12 +312,14 @@ class Production:
 
         The columns are `prediction`, `prediction_lower`, `prediction_upper` and `model_version`. The limits are those of the
         model's interval, NaN without one. The index is that of `rows`; other columns are ignored; NaN is refused unless the
-        recipe says `nullable`.
+        recipe says `nullable`. Columns have the recipe's names, or those that its `data.rename` knows.
 
         Raises
         ------
         DataError : a feature is missing, or a value breaks the recipe's rules; then no row is predicted.
         """
+        rename = self._model.info.csv.rename if self._model.info else {}
+        rows = rows.rename(columns={own: name for own, name in rename.items() if name not in rows.columns})
         missing = [name for name in self.features if name not in rows.columns]
         if missing:
             raise DataError(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def inputs(session: Session, data: str) -> dict[str, Any]:
     """Return the settings of schema and text; the digest covers the source."""
     rules = session.recipe.data
-    written = {name: getattr(rules, name) for name in ("encoding", "separator", "decimal") if name in rules.model_fields_set}
+    written = {name: getattr(rules, name) for name in ("encoding", "separator", "decimal", "rename") if name in rules.model_fields_set}
     schema = session.recipe.part(["target", "columns", "na", "other_columns", "missing_target"])
     return {**schema, "data": {"min_rows": rules.min_rows} | written}
 

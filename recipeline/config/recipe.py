@@ -162,6 +162,17 @@ class Recipe(Settings):
         return self
 
     @model_validator(mode="after")
+    def _renamed_columns_are_known(self) -> Self:
+        for own, name in self.data.rename.items():
+            if name not in self.columns:
+                raise ValueError(
+                    f"'data.rename.{own}' must be one of the columns. Got '{name}' instead. {nearest(name, self.columns)}"
+                )
+            if own in self.columns:
+                raise ValueError(f"'data.rename.{own}' must not rename a column of the recipe: '{own}' is listed under columns.")
+        return self
+
+    @model_validator(mode="after")
     def _no_value_is_missing(self) -> Self:
         for name, column in self.columns.items():
             if words := [value for value in column.values if value in self.na]:

@@ -201,7 +201,8 @@ class Data(Settings):
     """The source and format of the recipe's rows, and their least number.
 
     `encoding` is that of a CSV without a byte order mark. `separator` separates its fields; empty: it is detected (comma,
-    semicolon, tab, bar). `decimal` is the mark before the fraction of a number that is text.
+    semicolon, tab, bar). `decimal` is the mark before the fraction of a number that is text. `rename` has the recipe's names of
+    columns that a table may have another name for.
     """
 
     download: Download | None = None
@@ -210,6 +211,7 @@ class Data(Settings):
     encoding: Annotated[str, AfterValidator(_as_encoding)] = "utf-8"
     separator: str = Field(default="", pattern=r"""^[^"'\r\n.\w]?$""")
     decimal: Literal[".", ","] = "."
+    rename: dict[MissingWord, str] = {}
     synthetic: ImportPath | None = None
     min_rows: int = Field(default=100, ge=10)
 

@@ -212,7 +212,8 @@ class Job:
                 details=[fault.line for fault in missing],
             )
         added = [name for name, _ in (*self.asked.columns, *(self._reject_columns if self.rejects else ()))]
-        taken = [name for name in added if name in found]
+        own = table.file.layout.schema.names  # the output has the table's own names, and these are found under the recipe's
+        taken = [name for name in added if name in found or name in own]
         if taken:
             raise DataError(
                 f"{table.label} must not have a column that predict adds ({', '.join(added)}).",

@@ -168,3 +168,17 @@ def test_values_that_no_row_can_have_are_refused(tmp_path: Path, values: list[An
         content["na"] = ["NA", 7]
 
     assert_refused(tmp_path, change, words)
+
+
+@pytest.mark.parametrize(
+    ("rename", "words"),
+    [
+        ({"p H": "ph"}, ["'data.rename.p H' must be one of the columns", "'ph'", "Did you mean 'pH'?"]),
+        ({"alcohol": "pH"}, ["'data.rename.alcohol' must not rename a column of the recipe"]),
+        ({" p H": "pH"}, ["data.rename. p H"]),
+    ],
+)
+def test_a_name_that_stands_for_no_column_or_for_another_is_refused(
+    tmp_path: Path, rename: dict[str, str], words: list[str]
+) -> None:
+    assert_refused(tmp_path, lambda content: content.setdefault("data", {}).update(rename=rename), words)

@@ -65,6 +65,7 @@ def describe(model: ServedModel) -> dict[str, Any]:
         "candidate": model.info.candidate,
         "target": to_plain(model.info.target),
         "features": to_plain(model.info.features),
+        "rename": dict(model.info.csv.rename),
         "interval": to_plain(model.info.interval),
         "sample": to_plain(model.info.sample),
         "metrics": scores,

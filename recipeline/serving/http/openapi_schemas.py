@@ -197,6 +197,11 @@ _ANSWERS: Json = {
             "candidate": _TEXT,
             "target": _object(_COLUMN),
             "features": _list_of("Feature"),
+            "rename": {
+                "type": "object",
+                "description": "Names of columns, by those that a table may have instead.",
+                "additionalProperties": _TEXT,
+            },
             "interval": {"type": ["object", "null"], "description": "How the interval is made, and how it did on test rows."},
             "sample": {"type": "object", "description": "A row of the training rows.", "additionalProperties": _ANY_CELL},
             "metrics": {"type": "object", "additionalProperties": _NUMBER},

@@ -80,7 +80,8 @@ def parse_csv(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
         raise BadRows(no_rows())
     lines = _open_text(body, encoding)
     lines.read(len(start) - len(start.lstrip("\ufeff")) + header.end)
-    places, faults, rows = _find_columns(header.columns, schema), Faults(), list[list[float | str | None]]()
+    names = [schema.format.rename.get(name, name) for name in header.columns]
+    places, faults, rows = _find_columns(names, schema), Faults(), list[list[float | str | None]]()
     wanted = list(zip(places, schema.features, strict=True))
     try:
         for number, cells in enumerate(_read_rows(lines, header)):
@@ -137,7 +138,7 @@ def _read_header(text: str, schema: Schema) -> Header | None:
     if first and len(first[0]) > _LONGEST_HEADER:
         raise BadRows(Fault(None, None, f"the header must have at most {_LONGEST_HEADER} characters", "more"))
     try:
-        return read_header(text, schema.names, schema.format.separator, default=",")
+        return read_header(text, schema.names, schema.format.separator, default=",", rename=schema.format.rename)
     except HeaderError as error:
         raise BadRows(Fault(None, None, "the body must begin with the header", error.got)) from None
     except csv.Error as error:

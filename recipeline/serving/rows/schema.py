@@ -236,10 +236,15 @@ class Schema:
         faults.count += max(len(unknown) - LISTED_FAULTS, 0)  # a body may have a million, of which none is listed
         for name in islice(unknown, LISTED_FAULTS):
             shown = shorten(name)
-            close = "" if faults.full else guess(shown, missing).strip()
+            close = "" if faults.full else self._guess(name, shown, missing)
             faults.add(number, shown, "must be one of the model's columns", f"'{shown}'{f'. {close}' if close else ''}")
         for name in getattr(row, "repeated", ()):
             faults.add(number, shorten(name), "must be unique", "a repeated key")
+
+    def _guess(self, name: str, shown: str, missing: Sequence[str]) -> str:
+        """Return the name that is meant by an unknown one, as a sentence."""
+        meant = self.format.rename.get(name)
+        return f"Send it as '{meant}'." if meant else guess(shown, missing).strip()
 
     def _check_values(self, number: int, row: Iterable[Any], faults: Faults, numbers: list[float]) -> None:
         for feature, value in zip(self.features, row, strict=True):
