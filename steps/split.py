@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from recipeline.artifacts import DATASET, LEAK_AUDIT, TEST, TRAIN
 from recipeline.cli.command import step_command
 from recipeline.cli.options import choose_word, method_option
-from recipeline.config.table import Split, refuse_random
+from recipeline.config.split import Split, refuse_random
 from recipeline.errors import UsageError
 from recipeline.orchestration.step import Step
 

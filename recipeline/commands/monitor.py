@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,9 +17,19 @@ from recipeline.artifacts import BASELINE, BASELINE_ROWS, DRIFT_REPORT, MODEL_IN
 from recipeline.cli.cards import card_of
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
+from recipeline.cli.log import (
+    find_logs,
+    log_folder,
+    no_requests,
+    open_log,
+    read_late_labels,
+    require_logged,
+    rule_of_target,
+    take_labelled,
+)
 from recipeline.cli.options import check_rows, choose_word, session_options
 from recipeline.cli.rows import local_rows, open_model, open_tables
-from recipeline.commands.retrain import APPEND, Retrained, retrain_on
+from recipeline.commands.retrain import APPEND, Retrained, retrain_on, written
 from recipeline.data.uris import redact
 from recipeline.errors import DataError, UnavailableError, UsageError
 from recipeline.orchestration.cards import StepResults, draw_card
@@ -37,7 +46,8 @@ if TYPE_CHECKING:
 
     from recipeline.inference.model_info import Feature
     from recipeline.monitoring.labels import Labels
-    from recipeline.monitoring.live_rows import LiveTables, PredictionLog
+    from recipeline.monitoring.live_rows import LiveTables
+    from recipeline.monitoring.prediction_log import PredictionLog
     from recipeline.monitoring.results import Compared, DriftReport
     from recipeline.monitoring.windows import LiveRows, Window
 
@@ -147,25 +157,14 @@ class LiveData:
         ------
         DataError : there is none.
         """
-        found = self.rows.labelled(self.target)
-        if unnamed := getattr(self.rows, "unnamed", 0):
-            session.reporter.say(
-                f"warning: {unnamed} labelled rows of categories that the model does not know are left out, because the log "
-                "does not name them. Retrain on a table of them to learn these categories."
-            )
-        if found.empty:
-            raise DataError(
-                "No labelled rows to retrain on (on_drift=retrain).",
-                fix="Name a table of request_id and the target with labels=.",
-            )
-        return found
+        return take_labelled(session, self.rows, self.target)
 
 
 @contextmanager
 def _open_live(session: Session, run: StepRun, options: MonitorOptions) -> Iterator[LiveData]:
     """Find the model in Production and the rows; yield both for the block."""
-    from recipeline.inference.model_info import Feature
-    from recipeline.monitoring.live_rows import LiveTables, PredictionLog, find_beside, find_log, is_log
+    from recipeline.monitoring.live_rows import LiveTables
+    from recipeline.monitoring.prediction_log import find_beside
 
     champion = session.registry.holder(CHAMPION)
     if champion is None:
@@ -174,6 +173,7 @@ def _open_live(session: Session, run: StepRun, options: MonitorOptions) -> Itera
             fix="Run `make pipeline`.",
         )
     run.set_lineage(lineage_of_version(champion, session.order))
+    session.find_columns(run.lineage)
     run.tag(model_version=champion.version, input=redact(options.data) or "the service's log")
     if not run.has(BASELINE):
         raise UnavailableError(
@@ -181,17 +181,14 @@ def _open_live(session: Session, run: StepRun, options: MonitorOptions) -> Itera
             fix="Run `make pipeline`, or retrain.",
         )
     info = run.load(MODEL_INFO)
-    features, beside = info.features, info.other_columns
-    target, version = session.recipe.target, str(champion.version)
-    column = session.recipe.columns[target]
-    rule = Feature(target, column.unit, column.type, decimal=column.decimal, min=column.min, max=column.max)
-    data = options.data or str(_log_folder(session))
+    features, target, version = info.features, session.recipe.target, str(champion.version)
+    data = options.data or str(log_folder(session))
     if not options.data and not Path(data).exists():
-        raise _no_requests(data)
+        raise no_requests(data)
     with local_rows(session, data, "data") as paths:
-        log = [file for path in paths for file in ([path] if is_log(path) else find_log(path) if path.is_dir() else [])]
+        log = find_logs(paths)
         if not options.data and not log:
-            raise _no_requests(data)
+            raise no_requests(data)
         others = [file for path in paths for file in (find_beside(path, log) if path.is_dir() else {path} - {*log})]
         if options.data and log and others:
             place = others[0].relative_to(paths[0]) if others[0].is_relative_to(paths[0]) else others[0]
@@ -200,14 +197,11 @@ def _open_live(session: Session, run: StepRun, options: MonitorOptions) -> Itera
                 got=f"a log and '{place}'",
                 fix="Remove one of them, or begin its name with '_' to exclude it.",
             )
-        if log and options.retrains and (lacking := session.recipe.not_features):
-            raise UsageError(
-                f"on_drift=retrain needs the columns {', '.join(lacking)}, and the service's log has features only.",
-                fix="Name a table with data=.",
-            )
         if log:
-            labels = _read_labels(session, options.labels, rule)
-            lines = PredictionLog(log, features, version, labels, now=options.now)
+            if options.retrains:
+                require_logged(session.recipe)
+            labels = read_late_labels(session, options.labels)
+            lines = open_log(session, log, info, version, labels, options.now)
             yield LiveData(champion, features, lines, labels, data, target)
             return
         if options.labels:
@@ -217,34 +211,17 @@ def _open_live(session: Session, run: StepRun, options: MonitorOptions) -> Itera
             )
         names = [feature.name for feature in features]
         opened = open_tables(paths, names, data, session.recipe)
-        tables = LiveTables(opened, features, target, version, session.recipe.na, rule=rule, others=beside)
-        yield LiveData(champion, features, tables, None, redact(data), target)
-
-
-def _no_requests(log: str) -> UnavailableError:
-    return UnavailableError(
-        f"No rows in the service's log {log}: the service has received no requests.",
-        fix="Serve with this profile, or name rows with data=.",
-    )
-
-
-def _log_folder(session: Session) -> Path:
-    wanted = session.profile.service.prediction_log
-    if wanted is None:
-        raise UsageError(
-            "No rows to monitor: data is empty, and the profile's service keeps no log.",
-            fix="Name a table with data=, or set service.prediction_log in the profile.",
+        tables = LiveTables(
+            opened,
+            features,
+            target,
+            version,
+            session.recipe.na,
+            rule=rule_of_target(session.recipe),
+            others=info.other_columns,
+            filter=info.filter,
         )
-    return session.root / wanted.folder
-
-
-def _read_labels(session: Session, labels: str, rule: Feature) -> Labels | None:
-    from recipeline.monitoring.labels import REQUEST_ID, read_labels
-
-    if not labels:
-        return None
-    with local_rows(session, labels, "labels") as paths:
-        return read_labels(open_tables(paths, [REQUEST_ID], labels, session.recipe), rule.name, session.recipe.na, rule)
+        yield LiveData(champion, features, tables, None, redact(data), target)
 
 
 def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOptions) -> DriftReport:
@@ -293,6 +270,7 @@ def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOpt
         window_rows=options.window.rows,
         left_out=live.rows.left_out,
         repeated=live.rows.repeated,
+        filtered=live.rows.filtered,
         labels=LabelCounts(len(live.labels.values), live.labels.joined) if live.labels else None,
         worst=worst(window.verdict for window in windows),
         windows=tuple(windows),
@@ -343,7 +321,5 @@ def _metric_keys(names: Iterable[str]) -> dict[str, str]:
 
 def _retrain(session: Session, rows: pd.DataFrame) -> Retrained:
     """Retrain on the labelled rows, passed as a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "labelled.parquet"
-        rows.to_parquet(path, index=False)
-        return retrain_on(session, str(path), APPEND)
+    with written(rows) as path:
+        return retrain_on(session, path, APPEND)

@@ -15,7 +15,6 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import kind_of, training_rows, value_keys
 from recipeline.data.neighbours import join_neighbours
 
-
 #: The column of training rows that holds the number of each row's fold, where `split.custom` gave one.
 FOLD = "recipeline.fold"
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recipeline.data.causes import Groups, compare_names
+from recipeline.data.conditions import find_broken
 from recipeline.data.prefetch import read_ahead, write_behind
 from recipeline.data.reading.pieces import Piece, Table
 from recipeline.data.writers import Layout, Write, is_parquet, open_sink
@@ -29,13 +30,15 @@ ROW, FAULT, FILE = "row", "fault", "file"
 class Tally:
     """The counts of a prediction: rows read, rejected and out of range; first faults.
 
-    Out of range: predicted rows per feature with values outside of the training range.
+    Out of range: predicted rows per feature with values outside of the training range. Left out: predicted rows per column that
+    training would have left out, by the recipe's `rows.filter`.
     """
 
     rows: int = 0
     rejected: int = 0
     groups: Groups = field(default_factory=Groups)
     unseen: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
 
     @property
     def predicted(self) -> int:
@@ -125,6 +128,8 @@ class Job:
             rows, numbers = rows.filter(pa.array(checked.good)), numbers[checked.good]
         for feature, values in zip(self.asked.features, numbers.T, strict=True):
             tally.unseen[feature.name] += int(np.count_nonzero(is_unseen(feature, values)))
+        broken = find_broken(self.asked.filter, dict(zip(self._columns, rows.columns, strict=True)))
+        tally.left_out.update({name: int(np.count_nonzero(marked)) for name, marked in broken.items()})
         if rows.num_rows:
             write(self._answered(rows, numbers))
 

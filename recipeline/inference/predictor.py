@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from recipeline.data.conditions import Condition
 from recipeline.errors import DataError
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
@@ -105,12 +106,16 @@ def _is_plain(rows: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Asked:
-    """A loaded model: features in order, prediction function, version, interval."""
+    """A loaded model: features in order, prediction function, version, interval.
+
+    `filter` are the conditions that its training rows fulfil.
+    """
 
     features: tuple[Feature, ...]
     predict: Callable[[np.ndarray], np.ndarray]
     version: str
     interval: Interval | None = None
+    filter: tuple[Condition, ...] = ()
 
     @property
     def names(self) -> list[str]:

@@ -22,6 +22,9 @@ from recipeline.training.candidates import assemble_model, average_members, buil
 from recipeline.training.search import Found, search_params
 from recipeline.training.weights import fit_weighted
 
+#: So many columns are named in an error.
+_NAMED = 5
+
 #: The fold number of the fit on all training rows.
 ALL_ROWS = -1
 
@@ -172,17 +175,29 @@ def _fit(
         model = fit_weighted(prepare_target(drawn, target, recipe.predicted.transform), features, target, weights)
     # Scikit-learn's words for parameters or rows that an estimator refuses.
     except (ValueError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise UsageError(
-            f"{recipe.at(f'candidates.{name}')} cannot be fitted to the training rows: {reason}.",
-            fix=f"Correct it in {recipe.path}.",
-        ) from None
+        raise _refused(recipe, name, features, error) from None
     seconds = time.perf_counter() - start
     if fold == ALL_ROWS:
         return Fit(name, fold, seconds, found, model=model)
     start = time.perf_counter()
     predictions = np.asarray(model.predict(unseen), dtype=float)
     return Fit(name, fold, seconds, found, time.perf_counter() - start, predictions=predictions)
+
+
+def _refused(recipe: Recipe, name: str, features: pd.DataFrame, error: Exception) -> UsageError:
+    """Return what an estimator says of rows, with the columns that hold nothing in them."""
+    reason, where = " ".join(str(error).split()).rstrip("."), recipe.at(f"candidates.{name}")
+    empty = [str(column) for column in features if features[column].isna().all()]
+    if not empty:
+        return UsageError(
+            f"{where} cannot be fitted to the training rows: {reason}.",
+            fix=f"Correct it in {recipe.path}.",
+        )
+    shown = ", ".join(empty[:_NAMED]) + f" and {len(empty) - _NAMED} others" * (len(empty) > _NAMED)
+    return UsageError(
+        f"{where} cannot be fitted to rows without any value of {shown}: {reason}.",
+        fix=f"Set role: ignore for such columns in {recipe.path}, or begin its preprocess with sklearn.impute.SimpleImputer.",
+    )
 
 
 def _search(

@@ -204,7 +204,7 @@ def test_a_fold_of_a_rule_whose_target_does_not_vary_is_the_rules_fault() -> Non
     recipe = panel_recipe(group="person", custom="tests.panels.years_apart")
     panel = draw_panel()
     panel.loc[panel["person"] % 3 == 1, "wage"] = 7
-    with pytest.raises(DataError, match="Correct the folds of tests.panels.years_apart"):
+    with pytest.raises(DataError, match=r"Correct the folds of tests\.panels\.years_apart"):
         split_rows(panel, recipe, "grouped")
 
 

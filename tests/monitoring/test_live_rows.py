@@ -16,7 +16,8 @@ from recipeline.data.reading.pieces import Table
 from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
 from recipeline.monitoring.labels import Labels
-from recipeline.monitoring.live_rows import LiveTables, PredictionLog, find_log
+from recipeline.monitoring.live_rows import LiveTables
+from recipeline.monitoring.prediction_log import PredictionLog, find_log
 from recipeline.monitoring.windows import LiveRows
 from tests.monitoring.helpers import FEATURES, entry, log, table
 

@@ -208,7 +208,9 @@ CASES: dict[str, Case] = {
     ),
     "the recipe's name, where a table may have another": Case(one(str), recipe=RENAME),
     "another name of a column in another case": Case(
-        one(lambda it: it.replace("pH", "P h")), "(the column is missing|is required)|lacks a column|must have its columns in its header", recipe=RENAME,
+        one(lambda it: it.replace("pH", "P h")),
+        "(the column is missing|is required)|lacks a column|must have its columns in its header",
+        recipe=RENAME,
         reading=("labelled",),
     ),
     "another name of a column, in Parquet": Case(

@@ -7,11 +7,11 @@ report every fault.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from operator import itemgetter, le
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from recipeline.data.numbers import LARGEST
 from recipeline.data.reading.formats import PLAIN, Format
 from recipeline.errors import guess
 from recipeline.inference.model_info import Feature, ModelInfo
+from recipeline.serving.rows.beside import UNSAID, Beside
 from recipeline.serving.rows.faults import (
     LISTED_FAULTS,
     BadRows,
@@ -35,6 +36,8 @@ from recipeline.serving.rows.faults import (
     shorten,
 )
 from recipeline.serving.rows.json_rows import read_json, refuse_many_rows
+from recipeline.serving.rows.row_filter import NO_FILTER, RowFilter
+from recipeline.serving.rows.training_range import TrainingRange
 
 _PLAIN = (int, float)
 _NUMBERS = frozenset(_PLAIN)
@@ -47,17 +50,26 @@ _FEW = 100
 class Schema:
     """The feature columns of a model in order, and the format of a CSV.
 
-    Rows may have the columns `others` too; their values are ignored.
+    Rows may have the columns `others` too, which are not checked; the log keeps those of them that are not `private`. `filter`
+    are the conditions that the training rows fulfil.
     """
 
     features: tuple[Feature, ...]
     format: Format = PLAIN
     others: frozenset[str] = frozenset()
+    private: frozenset[str] = frozenset()
+    filter: RowFilter = NO_FILTER
 
     @classmethod
     def of(cls, info: ModelInfo) -> Schema:
         """Return the schema of a model's description (`model_info.json`)."""
-        return cls(info.features, info.csv, frozenset(info.other_columns))
+        others, private = frozenset(info.other_columns), frozenset(info.private_columns)
+        return cls(info.features, info.csv, others, private, RowFilter(info.filter, info.features))
+
+    @cached_property
+    def kept(self) -> frozenset[str]:
+        """The columns besides the features whose values are kept, for the log and the conditions of rows."""
+        return self.others - self.private
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -81,29 +93,18 @@ class Schema:
         return [(place, feature) for place, feature in enumerate(self.features) if feature.kind.json_types != _PLAIN]
 
     @cached_property
+    def _unknown(self) -> list[tuple[int, float]]:
+        """The columns that have a code for values that training lacks, by their places, and this code."""
+        codes = [(place, feature.kind.other(feature)) for place, feature in enumerate(self.features)]
+        return [(place, code) for place, code in codes if code < math.inf]
+
+    @cached_property
     def _missing_codes(self) -> list[float]:
         return [code for feature in self.features for code in feature.missing_codes]
 
     @cached_property
-    def _low(self) -> np.ndarray:
-        return np.array(self._lowest)
-
-    @cached_property
-    def _high(self) -> np.ndarray:
-        return np.array(self._highest)
-
-    @cached_property
-    def _lowest(self) -> list[float]:
-        return [max(feature.limits[0], _or(feature.min, -math.inf)) for feature in self.features]
-
-    @cached_property
-    def _highest(self) -> list[float]:
-        return [min(feature.limits[1], _or(feature.max, math.inf)) for feature in self.features]
-
-    @cached_property
-    def _possible(self) -> tuple[np.ndarray, np.ndarray]:
-        least = [_or(feature.min, -math.inf) for feature in self.features]
-        return np.array(least), np.array([_or(feature.max, math.inf) for feature in self.features])
+    def _range(self) -> TrainingRange:
+        return TrainingRange(self.features, self.filter)
 
     @cached_property
     def _quotes(self) -> int | None:
@@ -111,10 +112,11 @@ class Schema:
         plain = all('"' not in name and "\\" not in name for name in self.names)
         return 2 * len(self.names) if plain else None
 
-    def parse(self, body: bytes, *, max_rows: int) -> np.ndarray:
+    def parse(self, body: bytes, *, max_rows: int, beside: Beside | None = None) -> np.ndarray:
         """Return the rows of a JSON body, of shape (rows, features).
 
         The body is an object by column name, or a list of such objects. A nullable column's null is NaN; no other value is.
+        What codes do not hold is added to `beside`.
 
         Raises
         ------
@@ -134,32 +136,50 @@ class Schema:
                 raise TooManyRows
             flat = self._quickly(rows)
             # A column that is there twice in a row is there once in its dict, but leaves its quotation marks in the body.
-            if flat is not None and self._quotes is not None and body.count(b'"') == self._count_quotes(flat, len(rows)):
+            if flat is not None and self._quotes is not None and body.count(b'"') == self._count_quotes(flat, rows):
                 values = self._as_array(flat)
                 if values is not None:
+                    self._look_beside(flat, values, rows, beside)
                     return values
-        return self._carefully(body, max_rows)
+        return self._carefully(body, max_rows, beside)
 
-    def _count_quotes(self, flat: list[Any], rows: int) -> int:
+    def _look_beside(
+        self, flat: Sequence[Any], values: np.ndarray, rows: Sequence[Mapping[str, Any]], beside: Beside | None
+    ) -> None:
+        """Add the words of categories that training lacks, and the other columns that are kept."""
+        if beside is None:
+            return
+        width = len(self.names)
+        for place, other in self._unknown:
+            for row in np.flatnonzero(values[:, place] == other).tolist():
+                beside.words[row, place] = str(flat[row * width + place]).strip()
+        for name in self.kept if rows else ():
+            beside.add(name, [row.get(name, UNSAID) for row in rows])
+
+    def _count_quotes(self, flat: list[Any], rows: Sequence[Mapping[str, Any]]) -> int:
         """Return the number of quotation marks in a body of these values.
 
         Texts with quotation marks have more.
         """
         texts = sum(isinstance(value, str) for value in flat) if self._encoded else 0
-        return (self._quotes or 0) * rows + 2 * texts
+        if self.others:
+            width = len(self.names)
+            more = [value for row in rows if len(row) > width for name, value in row.items() if name in self.others]
+            texts += len(more) + sum(isinstance(value, str) for value in more)
+        return (self._quotes or 0) * len(rows) + 2 * texts
 
     def _quickly(self, rows: list[Any]) -> list[Any] | None:
         """Return the values of valid rows in one list; None for other rows.
 
-        Valid is an object of exactly the columns.
+        Valid is an object of exactly the columns, and perhaps of `others`.
         """
         width, pick, flat = len(self.names), self._pick, list[Any]()
         try:
             for row in rows:
-                if len(row) != width:
+                if len(row) != width and (len(row) < width or len(row) - width != len(self.others & row.keys())):
                     return None
                 flat.extend(pick(row))
-        except (KeyError, TypeError, IndexError):
+        except (KeyError, TypeError, IndexError, AttributeError):
             return None
         return flat
 
@@ -210,7 +230,7 @@ class Schema:
             return bool(sum(map(abs, flat)) <= LARGEST)  # neither NaN nor infinity gets lost in it
         return bool((np.abs(values) <= LARGEST).all())
 
-    def _carefully(self, body: bytes, max_rows: int) -> np.ndarray:
+    def _carefully(self, body: bytes, max_rows: int, beside: Beside | None) -> np.ndarray:
         value = read_json(body)
         rows = [value] if isinstance(value, dict) else value
         if not isinstance(rows, list):
@@ -226,14 +246,18 @@ class Schema:
                 self._check_values(number, [row.get(name, _MISSING) for name in self.names], faults, numbers)
             else:
                 faults.add(number, None, "must be an object of columns", kind_of(row))
-        return self._checked(numbers, faults)
+            if faults.is_over:
+                break
+        values = self._checked(numbers, faults)
+        self._look_beside([row[name] for row in rows for name in self.names], values, rows, beside)
+        return values
 
     def _check_columns(self, number: int, row: Mapping[str, Any], faults: Faults) -> None:
         missing = [name for name in self.names if name not in row]
         for name in missing:
             faults.add(number, name, "is required", "nothing")
         unknown = row.keys() - set(self.names) - self.others if len(row) + len(missing) > len(self.names) else set[str]()
-        faults.count += max(len(unknown) - LISTED_FAULTS, 0)  # a body may have a million, of which none is listed
+        faults.count += max(len(unknown) - LISTED_FAULTS, 0)  # a body may have a million, of which few are listed
         for name in islice(unknown, LISTED_FAULTS):
             shown = shorten(name)
             close = "" if faults.full else self._guess(name, shown, missing)
@@ -258,8 +282,15 @@ class Schema:
             raise BadRows(faults)
         return np.array(numbers, dtype=np.float64).reshape(-1, len(self.names))
 
-    def check(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
+    def check(
+        self,
+        rows: Sequence[Sequence[Any]],
+        beside: Beside | None = None,
+        others: Mapping[str, Sequence[Any]] | None = None,
+    ) -> np.ndarray:
         """Return rows of values in the model's order as an array (rows, features).
+
+        What codes do not hold is added to `beside`, and `others` of its columns.
 
         Raises
         ------
@@ -267,59 +298,37 @@ class Schema:
         """
         if not rows:
             raise BadRows(no_rows())
-        quick = self._as_array([value for row in rows for value in row])
-        if quick is not None:
-            return quick
-        faults, numbers = Faults(), list[float]()
-        for number, row in enumerate(rows):
-            self._check_values(number, row, faults, numbers)
-        return self._checked(numbers, faults)
+        flat = [value for row in rows for value in row]
+        values = self._as_array(flat)
+        if values is None:
+            faults, numbers = Faults(), list[float]()
+            for number, row in enumerate(rows):
+                self._check_values(number, row, faults, numbers)
+                if faults.is_over:
+                    break
+            values = self._checked(numbers, faults)
+        self._look_beside(flat, values, (), beside)
+        if beside is not None and others:
+            for name in self.kept & others.keys():
+                beside.add(name, others[name])
+        return values
 
-    def outside(self, values: np.ndarray) -> Outside | None:
-        """Return the values outside of the training range; None if there are none.
+    def outside(self, values: np.ndarray, beside: Beside | None = None) -> Outside | None:
+        """Return the values that the model was not trained on; see `TrainingRange.outside`."""
+        return self._range.outside(values, beside)
 
-        NaN is not outside.
-
-        Raises
-        ------
-        BadRows : a value is impossible.
-        """
-        if len(values) == 1:
-            row = values[0].tolist()
-            if all(map(le, self._lowest, row)) and all(map(le, row, self._highest)):
-                return None
-        beyond = (values < self._low) | (values > self._high)
-        if not beyond.any():
-            return None
-        least, most = self._possible
-        impossible = (values < least) | (values > most)
-        if impossible.any():
-            faults = Faults(self._each(impossible, values, Feature.broken_limit))
-            faults.count = int(np.count_nonzero(impossible))
-            raise BadRows(faults)
-        counts = np.count_nonzero(beyond, axis=0).tolist()
-        return Outside(
-            list(self._each(beyond, values, lambda feature, _: feature.trained_on)),
-            {name: count for name, count in zip(self.names, counts, strict=True) if count},
-        )
-
-    def show(self, values: np.ndarray) -> list[list[Any]]:
+    def show(self, values: np.ndarray, beside: Beside | None = None) -> list[list[Any]]:
         """Return codes of shape (rows, features) as JSON values.
 
-        NaN of a number is unchanged.
+        NaN of a number is unchanged. Categories that training lacks have their own words from `beside`.
         """
         rows: list[list[Any]] = values.tolist()
         for place, feature in self._encoded:
             for row in rows:
                 row[place] = feature.kind.show(row[place], feature)
+        for (number, place), word in beside.words.items() if beside else ():
+            rows[number][place] = word
         return rows
-
-    def _each(self, marked: np.ndarray, values: np.ndarray, rule: Callable[[Feature, float], str]) -> Iterator[Fault]:
-        """Yield the first of the marked values as faults, with the rule of each."""
-        for row, column in np.argwhere(marked)[:LISTED_FAULTS].tolist():
-            feature, value = self.features[column], float(values[row, column])
-            shown = feature.kind.show(value, feature)
-            yield Fault(row, feature.name, rule(feature, value), f"{shown:g}" if isinstance(shown, float) else str(shown))
 
 
 #: Stands for a column that is not there, which is a fault of its own.
@@ -333,7 +342,3 @@ def _to_code(value: Any, feature: Feature) -> tuple[float, str]:
     if value is None or feature.is_missing_word(value):
         return math.nan, "" if feature.nullable else "must not be null"
     return feature.kind.read(value, feature)
-
-
-def _or(limit: float | None, beyond: float) -> float:
-    return beyond if limit is None else limit
