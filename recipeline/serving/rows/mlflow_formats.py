@@ -20,7 +20,7 @@ from recipeline.errors import DataError, guess
 from recipeline.inference.model_info import Feature
 from recipeline.serving.rows.beside import Beside
 from recipeline.serving.rows.faults import BadRows, Fault, Faults, TooManyRows, UnreadableBody, kind_of, no_rows, shorten
-from recipeline.serving.rows.json_rows import read_json, refuse_many_rows
+from recipeline.serving.rows.json_rows import read_json, refuse_many_rows, require_lists, require_once
 from recipeline.serving.rows.schema import Schema
 
 Table = tuple[Sequence[str] | None, Sequence[Sequence[Any]]]
@@ -53,7 +53,7 @@ def parse_json(body: bytes, schema: Schema, *, max_rows: int, beside: Beside | N
     value = read_json(body)
     if not isinstance(value, dict):
         raise BadRows(Fault(None, None, f"must be an object with one of {_FORMATS}", kind_of(value)))
-    _require_once(value)
+    require_once(value)
     found = [name for name in _READERS if name in value]
     if len(found) != 1:
         got = ", ".join(found) or "none"
@@ -241,11 +241,11 @@ def _split(value: Any, name: str, _: Schema) -> Table:
     """Read ``{"columns": [...], "data": [[...], ...]}``; an index is ignored."""
     if not isinstance(value, dict) or not isinstance(value.get("data"), list):
         raise BadRows(Fault(None, name, "must be an object with columns and data, a list of lists", kind_of(value)))
-    _require_once(value)
+    require_once(value)
     columns = value.get("columns")
     if columns is not None and not (isinstance(columns, list) and all(isinstance(column, str) for column in columns)):
         raise BadRows(Fault(None, name, "columns must be a list of names", kind_of(columns)))
-    return columns, _lists(value["data"], name)
+    return columns, require_lists(value["data"], name)
 
 
 def _records(value: Any, name: str, schema: Schema) -> Table:
@@ -281,7 +281,7 @@ def _instances(value: Any, name: str, schema: Schema) -> Table:
         return _records(value, name, schema)
     if not isinstance(value, list):
         raise BadRows(Fault(None, name, "must be a list of objects or of lists", kind_of(value)))
-    return None, _lists(value, name)
+    return None, require_lists(value, name)
 
 
 def _inputs(value: Any, name: str, schema: Schema) -> Table:
@@ -291,32 +291,13 @@ def _inputs(value: Any, name: str, schema: Schema) -> Table:
     """
     if not isinstance(value, dict):
         return _instances(value, name, schema)
-    _require_once(value)
+    require_once(value)
     if len({len(cells) if isinstance(cells, list) else 1 for cells in value.values()}) > 1:
         raise BadRows(Fault(None, name, "must have columns of one length", "columns of different lengths"))
     _find_columns(list(value), schema)  # columns of no use may be many: they do not become rows
     names = [*schema.names, *sorted(schema.kept & value.keys())]
     columns = [cells if isinstance(cells, list) else [cells] for cells in map(value.__getitem__, names)]
     return names, [list(row) for row in zip(*columns, strict=True)]
-
-
-def _require_once(value: dict[str, Any]) -> None:
-    """Raise BadRows for a repeated key, of which JSON readers keep the last value."""
-    repeated = getattr(value, "repeated", ())
-    if repeated:
-        raise BadRows(Faults(Fault(None, shorten(name), "must be unique", "a repeated name") for name in repeated))
-
-
-def _lists(value: list[Any], name: str) -> list[list[Any]]:
-    faults = Faults()
-    for number, row in enumerate(value):
-        if not isinstance(row, list):
-            faults.add(number, name, "must be a list of values", kind_of(row))
-            if faults.is_over:
-                break
-    if faults.count:
-        raise BadRows(faults)
-    return value
 
 
 _READERS: Mapping[str, Callable[[Any, str, Schema], Table]] = {

@@ -7,10 +7,9 @@ report every fault.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from operator import itemgetter
 from typing import Any
 
@@ -20,23 +19,17 @@ import orjson
 from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.numbers import LARGEST
 from recipeline.data.reading.formats import PLAIN, Format
-from recipeline.errors import guess
 from recipeline.inference.model_info import Feature, ModelInfo
 from recipeline.serving.rows.beside import UNSAID, Beside
 from recipeline.serving.rows.faults import (
-    LISTED_FAULTS,
     BadRows,
-    Fault,
-    Faults,
     Outside,
     TooManyRows,
-    describe,
-    kind_of,
     no_rows,
-    shorten,
 )
-from recipeline.serving.rows.json_rows import read_json, refuse_many_rows
+from recipeline.serving.rows.json_rows import refuse_many_rows
 from recipeline.serving.rows.row_filter import NO_FILTER, RowFilter
+from recipeline.serving.rows.slow_path import SlowPath
 from recipeline.serving.rows.training_range import TrainingRange
 
 _PLAIN = (int, float)
@@ -75,6 +68,10 @@ class Schema:
     def names(self) -> tuple[str, ...]:
         """The columns' names."""
         return tuple(feature.name for feature in self.features)
+
+    @cached_property
+    def _slow(self) -> SlowPath:
+        return SlowPath(self.features, self.others, self.format.rename)
 
     @cached_property
     def _pick(self) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
@@ -141,7 +138,9 @@ class Schema:
                 if values is not None:
                     self._look_beside(flat, values, rows, beside)
                     return values
-        return self._carefully(body, max_rows, beside)
+        values, rows = self._slow.read(body, max_rows)
+        self._look_beside([row[name] for row in rows for name in self.names], values, rows, beside)
+        return values
 
     def _look_beside(
         self, flat: Sequence[Any], values: np.ndarray, rows: Sequence[Mapping[str, Any]], beside: Beside | None
@@ -230,58 +229,6 @@ class Schema:
             return bool(sum(map(abs, flat)) <= LARGEST)  # neither NaN nor infinity gets lost in it
         return bool((np.abs(values) <= LARGEST).all())
 
-    def _carefully(self, body: bytes, max_rows: int, beside: Beside | None) -> np.ndarray:
-        value = read_json(body)
-        rows = [value] if isinstance(value, dict) else value
-        if not isinstance(rows, list):
-            raise BadRows(Fault(None, None, "must be an object of columns, or a list of such objects", kind_of(value)))
-        if not rows:
-            raise BadRows(no_rows())
-        if len(rows) > max_rows:
-            raise TooManyRows
-        faults, numbers = Faults(), list[float]()
-        for number, row in enumerate(rows):
-            if isinstance(row, dict):
-                self._check_columns(number, row, faults)
-                self._check_values(number, [row.get(name, _MISSING) for name in self.names], faults, numbers)
-            else:
-                faults.add(number, None, "must be an object of columns", kind_of(row))
-            if faults.is_over:
-                break
-        values = self._checked(numbers, faults)
-        self._look_beside([row[name] for row in rows for name in self.names], values, rows, beside)
-        return values
-
-    def _check_columns(self, number: int, row: Mapping[str, Any], faults: Faults) -> None:
-        missing = [name for name in self.names if name not in row]
-        for name in missing:
-            faults.add(number, name, "is required", "nothing")
-        unknown = row.keys() - set(self.names) - self.others if len(row) + len(missing) > len(self.names) else set[str]()
-        faults.count += max(len(unknown) - LISTED_FAULTS, 0)  # a body may have a million, of which few are listed
-        for name in islice(unknown, LISTED_FAULTS):
-            shown = shorten(name)
-            close = "" if faults.full else self._guess(name, shown, missing)
-            faults.add(number, shown, "must be one of the model's columns", f"'{shown}'{f'. {close}' if close else ''}")
-        for name in getattr(row, "repeated", ()):
-            faults.add(number, shorten(name), "must be unique", "a repeated key")
-
-    def _guess(self, name: str, shown: str, missing: Sequence[str]) -> str:
-        """Return the name that is meant by an unknown one, as a sentence."""
-        meant = self.format.rename.get(name)
-        return f"Send it as '{meant}'." if meant else guess(shown, missing).strip()
-
-    def _check_values(self, number: int, row: Iterable[Any], faults: Faults, numbers: list[float]) -> None:
-        for feature, value in zip(self.features, row, strict=True):
-            converted, rule = _to_code(value, feature)
-            numbers.append(converted)
-            if rule:
-                faults.add(number, feature.name, rule, "" if faults.full else describe(value))
-
-    def _checked(self, numbers: list[float], faults: Faults) -> np.ndarray:
-        if faults.count:
-            raise BadRows(faults)
-        return np.array(numbers, dtype=np.float64).reshape(-1, len(self.names))
-
     def check(
         self,
         rows: Sequence[Sequence[Any]],
@@ -301,12 +248,7 @@ class Schema:
         flat = [value for row in rows for value in row]
         values = self._as_array(flat)
         if values is None:
-            faults, numbers = Faults(), list[float]()
-            for number, row in enumerate(rows):
-                self._check_values(number, row, faults, numbers)
-                if faults.is_over:
-                    break
-            values = self._checked(numbers, faults)
+            values = self._slow.check(rows)
         self._look_beside(flat, values, (), beside)
         if beside is not None and others:
             for name in self.kept & others.keys():
@@ -329,16 +271,3 @@ class Schema:
         for (number, place), word in beside.words.items() if beside else ():
             rows[number][place] = word
         return rows
-
-
-#: Stands for a column that is not there, which is a fault of its own.
-_MISSING = object()
-
-
-def _to_code(value: Any, feature: Feature) -> tuple[float, str]:
-    """Return the value as a code, and the rule that it breaks, if any."""
-    if value is _MISSING:
-        return math.nan, ""
-    if value is None or feature.is_missing_word(value):
-        return math.nan, "" if feature.nullable else "must not be null"
-    return feature.kind.read(value, feature)
