@@ -50,7 +50,7 @@ class Condition(Settings):
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if self == Condition():
+        if not (self.in_ or self.not_in) and self.min is None and self.max is None and self.missing is None:
             raise ValueError("give min, max, in, not_in, missing, or several of them.")
         if isinstance(self.min, float) and isinstance(self.max, float) and self.min > self.max:
             raise ValueError(f"min must not be above max. Got {self.min:g} and {self.max:g} instead.")
