@@ -69,10 +69,10 @@ class Feature:
         return missing_codes(self.na)
 
     def is_missing_word(self, value: object) -> bool:
-        """Whether a text or a number is one of the words for a missing value."""
+        """Whether a text or a number is one of the words for a missing value; an empty text is."""
         if isinstance(value, str):
             text = value.strip()
-            return text in self.na or (not text and not self.is_numeric)
+            return not text or text in self.na
         return type(value) in (int, float) and value in self.missing_codes
 
     @property

@@ -31,6 +31,9 @@ _LONGEST_HEADER = 1 << 17
 #: And below such a header, a row has fewer characters than this.
 _LONGEST_ROW = 1 << 20
 
+# What is too long is told by us: a value that JSON may have is one in a CSV too.
+csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_ROW))
+
 #: The header and the first row are looked for in so many characters.
 _START = 1 << 20
 

@@ -16,7 +16,8 @@ from tests.serving.rows.helpers import GOOD, SCHEMA, faults, parse
     [
         ("null", "must not be null", "null"),
         ('"9.5"', "must be a number", "'9.5'"),
-        ('""', "must be a number", "''"),
+        ('""', "must not be null", "''"),
+        ('" "', "must not be null", "' '"),
         ("true", "must be a number", "true"),
         ("NaN", "must be finite", "nan"),
         ("-Infinity", "must be finite", "-inf"),
