@@ -137,7 +137,9 @@ def take_labelled(session: Session, rows: PredictionLog | LiveTables, target: st
 
 
 def labelled_log(session: Session, data: str, labels: str) -> pd.DataFrame:
-    """Return the labelled rows of the service's log; `data` names it, empty: the profile's.
+    """Return the labelled rows of the service's log.
+
+    `data` names the log; empty: the profile's.
 
     Raises
     ------

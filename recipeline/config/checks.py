@@ -17,7 +17,7 @@ _REFUSED = {"weight": ("category", "boolean", "datetime"), "time": ("category", 
 
 
 def require_roles(recipe: Recipe) -> None:
-    """Raise ValueError where a column does not fit its role, or the key of `split` that names it."""
+    """Raise ValueError where a column does not fit its role or its key of `split`."""
     columns, split, target = recipe.columns, recipe.split, recipe.target
     for key, name in split.named.items():
         if name not in columns or name == target or is_pattern(name):
@@ -44,7 +44,7 @@ def require_roles(recipe: Recipe) -> None:
 
 
 def _require_numbers(recipe: Recipe) -> None:
-    """Raise ValueError where a weight, a time or the embargo is of no type that it may be of."""
+    """Raise ValueError where a weight, a time or the embargo has a wrong type."""
     columns, split = recipe.columns, recipe.split
     weights = [name for name, column in columns.items() if column.role == "weight"]
     if len(weights) > 1:
@@ -87,7 +87,7 @@ def require_conditions(recipe: Recipe) -> None:
 
 
 def require_differences(recipe: Recipe, name: str) -> None:
-    """Raise ValueError where a candidate takes a difference of columns that are no dates."""
+    """Raise ValueError where a difference is of columns that are no dates."""
     dates = [column for column in recipe.features if recipe.columns[column].type == "datetime"]
     for part in recipe.candidates[name].preprocess.datetime:
         for column in part.difference if isinstance(part, Difference) else ():

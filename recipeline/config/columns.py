@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 #: A range of columns in a name, and how many it may be at most.
@@ -43,8 +43,8 @@ def write_ranges(columns: Mapping[Any, Any]) -> dict[Any, Any]:
     return {name: stated[key] for key, of_key in names.items() for name in ([key] if key in refused else of_key)}
 
 
-def refuse_names(columns: Sequence[str] | Mapping[str, Any]) -> list[str]:
-    """Return an error message for each range that is none or overlaps with another key."""
+def refuse_names(columns: Iterable[str]) -> list[str]:
+    """Return an error message for each range that is invalid or overlaps."""
     names, faults, told = _names_by_key(columns), list[str](), set[frozenset[str]]()
     for key, of_key in names.items():
         if fault := _refuse_range(key):
@@ -57,9 +57,11 @@ def refuse_names(columns: Sequence[str] | Mapping[str, Any]) -> list[str]:
     return faults
 
 
-def _names_by_key(columns: Sequence[str] | Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the columns that each key stands for, without those with an entry of their own."""
-    return {key: [name for name in _names_of(key) if name == key or name not in columns] for key in columns}
+def _names_by_key(columns: Iterable[str]) -> dict[str, list[str]]:
+    """Return the columns of each key, without those with an entry of their own."""
+    stated = list(columns)
+    known = set(stated)
+    return {key: [name for name in _names_of(key) if name == key or name not in known] for key in stated}
 
 
 def _names_of(key: Any) -> list[Any]:
@@ -83,7 +85,7 @@ def _refuse_range(key: Any) -> str:
 
 
 def _find_clash(key: Any, of_key: Sequence[Any], names: Mapping[Any, Sequence[Any]]) -> tuple[str, str] | None:
-    """Return another range or pattern that stands for a column of a range, and the column."""
+    """Return another key that stands for a column of a range, and the column."""
     if not isinstance(key, str) or not _RANGE.search(key):
         return None
     mine = set(of_key)

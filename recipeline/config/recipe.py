@@ -64,8 +64,9 @@ class Recipe(Settings):
 
     @classmethod
     def write_out(cls, content: Any) -> Any:
-        """Return the content of a file with ranges of columns written out, and types alone as columns.
+        """Return the content of a file with ranges of columns written out.
 
+        A type alone is written as a column.
         A range that `refuse_names` refuses is left as it is.
         """
         if not isinstance(content, dict) or not isinstance(content.get("columns"), dict):

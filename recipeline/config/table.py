@@ -214,7 +214,10 @@ class Data(Settings):
     min_rows: int = Field(default=100, ge=10)
 
     def settings(self) -> dict[str, Any]:
-        """Return what a table's rows depend on, besides their source; the defaults of text are left out."""
+        """Return the settings that a table's rows depend on, besides their source.
+
+        Defaults of the format of text are left out.
+        """
         stated = [name for name in ("encoding", "separator", "decimal", "rename") if name in self.model_fields_set]
         return {"min_rows": self.min_rows} | {name: getattr(self, name) for name in stated}
 

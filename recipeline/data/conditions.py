@@ -1,4 +1,4 @@
-"""Conditions of `rows.filter`: rows that training leaves out, in any form of a row."""
+"""Conditions of `rows.filter`: the rows that training leaves out."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class _AsText:
-    """How a column's text is read."""
+    """The rules by which a column's text is read."""
 
     format: str
     decimal: str

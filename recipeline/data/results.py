@@ -51,7 +51,7 @@ class ColumnProfile:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be said of the table's rows and columns."""
+        """Notes on rows that are left out and on empty columns."""
         found = [f"note: {count} {reason}" for reason, count in self.left_out.items()]
         if self.empty:
             more = f" and {len(self.empty) - _NAMED} others" if len(self.empty) > _NAMED else ""

@@ -69,7 +69,7 @@ class Source:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be said of the choice, and of files that count once."""
+        """Notes on the choice, and on files that count once."""
         copies = len(self.files) - len(self.parts)
         same = f"note: {copies} of the {len(self.files)} files have the content of another, and count once"
         return [*([self.notice] if self.notice else []), *([same] if copies else [])]

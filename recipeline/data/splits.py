@@ -137,7 +137,12 @@ def _ask_custom(table: pd.DataFrame, recipe: Recipe) -> tuple[np.ndarray, np.nda
 
 
 def _as_values(said: Any, kinds: str, words: str, table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
-    """Return what the function said of the rows. Raise UsageError where it is not such."""
+    """Return what the function said of the rows.
+
+    Raises
+    ------
+    UsageError : it is not a value of these kinds for each row.
+    """
     found = np.asarray(said)
     faults = {
         f"{found.ndim} dimensions": found.ndim != 1,

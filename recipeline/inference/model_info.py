@@ -69,7 +69,7 @@ class Feature:
         return missing_codes(self.na)
 
     def is_missing_word(self, value: object) -> bool:
-        """Whether a text or a number is one of the words for a missing value; an empty text is."""
+        """Whether a value is an empty text or one of the words for a missing value."""
         if isinstance(value, str):
             text = value.strip()
             return not text or text in self.na

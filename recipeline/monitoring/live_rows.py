@@ -32,7 +32,10 @@ OTHERS = frozenset({REQUEST_ID, ROW, "time", PREDICTION, *LIMITS, VERSION, FORMA
 def join_labelled(
     pieces: Iterable[tuple[LiveRows, Mapping[str, pd.Series]]], features: Sequence[Feature], target: str
 ) -> pd.DataFrame:
-    """Return the rows whose label is known: features, named columns in their place, and `target`."""
+    """Return the rows whose label is known: the features and `target`.
+
+    A named column of a piece is taken in place of its codes.
+    """
     columns = Columns(tuple(features))
     frames = []
     for piece, named in pieces:

@@ -104,7 +104,7 @@ class PredictionLog:
     def _of_trained(self, entries: Sequence[Entry], target: Sequence[float | None]) -> list[int]:
         """Return the places of the rows that training would not have left out.
 
-        What a row does not say breaks no condition.
+        A condition on a column that a row does not have is fulfilled.
         """
         kept = np.ones(len(entries), dtype=bool)
         for condition in self.filter:
@@ -121,7 +121,10 @@ class PredictionLog:
         return np.flatnonzero(kept).tolist()
 
     def _named(self, piece: LiveRows, entries: Sequence[Entry]) -> tuple[LiveRows, dict[str, pd.Series]]:
-        """Return the labelled rows that can be learned from, with the columns of which codes would lose something."""
+        """Return the labelled rows that can be learned from.
+
+        With them come the columns of which codes would lose something.
+        """
         known, named = ~np.isnan(piece.target), dict[str, pa.Array]()
         for place, it in enumerate(self.features):
             if (other := it.kind.other(it)) < np.inf:
@@ -177,7 +180,7 @@ _UNSAID = object()
 
 
 def _value(entry: Entry, name: str) -> Any:
-    """Return the value of a column, a feature or another; _UNSAID where it is not there."""
+    """Return the value of a feature or another column; _UNSAID without one."""
     values = entry[FEATURES]
     found = values[name] if name in values else entry.get(OTHERS, {}).get(name, _UNSAID)
     return found if found is _UNSAID or found is None or isinstance(found, str | int | float) else _UNSAID

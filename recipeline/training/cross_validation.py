@@ -185,7 +185,7 @@ def _fit(
 
 
 def _refused(recipe: Recipe, name: str, features: pd.DataFrame, error: Exception) -> UsageError:
-    """Return what an estimator says of rows, with the columns that hold nothing in them."""
+    """Return what an estimator says of rows, with columns that hold no value."""
     reason, where = " ".join(str(error).split()).rstrip("."), recipe.at(f"candidates.{name}")
     empty = [str(column) for column in features if features[column].isna().all()]
     if not empty:

@@ -1,9 +1,12 @@
-"""What rows of a request say besides the codes that a model takes."""
+"""Values of a request's rows besides the codes that a model takes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+
+#: A single value of JSON.
+Value = str | float | bool | None
 
 #: Stands for a column that a row does not have.
 UNSAID: Any = object()
@@ -23,12 +26,15 @@ class Beside:
         self.others: dict[str, list[Any]] = {}
 
     def add(self, name: str, values: Sequence[Any]) -> None:
-        """Add a column; values that are no single value of JSON, or very long, count as not sent."""
+        """Add a column.
+
+        Values that are no single value of JSON, or very long, count as not sent.
+        """
         kept = [value if _is_kept(value) else UNSAID for value in values]
         if any(value is not UNSAID for value in kept):
             self.others[name] = kept
 
-    def of_row(self, row: int) -> dict[str, Any]:
+    def of_row(self, row: int) -> dict[str, Value]:
         """Return the other columns of a row."""
         return {name: values[row] for name, values in self.others.items() if values[row] is not UNSAID}
 

@@ -60,7 +60,7 @@ def read_json(body: bytes) -> Any:
         raise UnreadableBody("The JSON body has a number with too many digits.") from None
 
 
-def require_once(value: dict[str, Any]) -> None:
+def require_once(value: object) -> None:
     """Raise BadRows for a repeated key, of which JSON readers keep the last value."""
     repeated = getattr(value, "repeated", ())
     if repeated:

@@ -72,7 +72,7 @@ def parse_csv(body: bytes, schema: Schema, *, max_rows: int, beside: Beside | No
     """Return the rows of a CSV body with a header, of shape (rows, features).
 
     Columns are in the model's order. The rules are those of files (`recipeline.data.reading.header`). No more than `max_rows`
-    rows are read. What the log keeps of other columns is added to `beside`.
+    rows are read. Other columns that the log keeps are added to `beside`.
 
     Raises
     ------

@@ -42,7 +42,7 @@ class RowFilter:
     def find(self, values: np.ndarray, beside: Beside | None) -> list[Unlike]:
         """Return the conditions that rows of shape (rows, features) break, and these rows.
 
-        What a row does not say breaks none.
+        A condition on a column that a row does not have is fulfilled.
         """
         found = [it.find(values, beside) for it in self._on_features]
         if beside is not None:

@@ -61,7 +61,7 @@ class Schema:
 
     @cached_property
     def kept(self) -> frozenset[str]:
-        """The columns besides the features whose values are kept, for the log and the conditions of rows."""
+        """The columns besides the features whose values are kept, as for the log."""
         return self.others - self.private
 
     @cached_property
@@ -91,7 +91,7 @@ class Schema:
 
     @cached_property
     def _unknown(self) -> list[tuple[int, float]]:
-        """The columns that have a code for values that training lacks, by their places, and this code."""
+        """The places of columns with a code for values that training lacks, and the code."""
         codes = [(place, feature.kind.other(feature)) for place, feature in enumerate(self.features)]
         return [(place, code) for place, code in codes if code < math.inf]
 
@@ -113,7 +113,7 @@ class Schema:
         """Return the rows of a JSON body, of shape (rows, features).
 
         The body is an object by column name, or a list of such objects. A nullable column's null is NaN; no other value is.
-        What codes do not hold is added to `beside`.
+        Words and columns that codes do not hold are added to `beside`.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class Schema:
     def _look_beside(
         self, flat: Sequence[Any], values: np.ndarray, rows: Sequence[Mapping[str, Any]], beside: Beside | None
     ) -> None:
-        """Add the words of categories that training lacks, and the other columns that are kept."""
+        """Add words of categories that training lacks, and other columns."""
         if beside is None:
             return
         width = len(self.names)
@@ -237,7 +237,7 @@ class Schema:
     ) -> np.ndarray:
         """Return rows of values in the model's order as an array (rows, features).
 
-        What codes do not hold is added to `beside`, and `others` of its columns.
+        Words that codes do not hold are added to `beside`, and `others` of its columns.
 
         Raises
         ------
@@ -256,7 +256,7 @@ class Schema:
         return values
 
     def outside(self, values: np.ndarray, beside: Beside | None = None) -> Outside | None:
-        """Return the values that the model was not trained on; see `TrainingRange.outside`."""
+        """Return the values that the model was not trained on; see `TrainingRange`."""
         return self._range.outside(values, beside)
 
     def show(self, values: np.ndarray, beside: Beside | None = None) -> list[list[Any]]:

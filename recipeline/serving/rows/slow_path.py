@@ -24,6 +24,9 @@ from recipeline.serving.rows.faults import (
 )
 from recipeline.serving.rows.json_rows import read_json
 
+#: A row as it is sent.
+Row = dict[str, Any]
+
 #: Stands for a column that is not there, which is a fault of its own.
 _MISSING = object()
 
@@ -38,7 +41,7 @@ class SlowPath:
         self._features, self._others, self._rename = features, others, rename
         self._names = tuple(feature.name for feature in features)
 
-    def read(self, body: bytes, max_rows: int) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    def read(self, body: bytes, max_rows: int) -> tuple[np.ndarray, Sequence[Row]]:
         """Return the rows of a JSON body, of shape (rows, features), and as they are sent.
 
         NaN where a nullable column has null.

@@ -17,7 +17,7 @@ from recipeline.serving.rows.row_filter import RowFilter, Unlike
 
 
 class TrainingRange:
-    """The training range of a model's features, with the conditions that its rows fulfil."""
+    """The training range of a model's features, and the conditions on its rows."""
 
     def __init__(self, features: Sequence[Feature], row_filter: RowFilter) -> None:
         self._features, self._filter = features, row_filter
@@ -90,7 +90,7 @@ class TrainingRange:
         return self._word(row, found.place, values, beside)
 
     def _word(self, row: int, place: int, values: np.ndarray, beside: Beside | None) -> Any:
-        """Return a feature's value; of a category that training lacks its own word, where it is known."""
+        """Return a feature's value, of a category that training lacks its own word."""
         word = beside.words.get((row, place)) if beside else None
         return word or self._features[place].kind.show(float(values[row, place]), self._features[place])
 
