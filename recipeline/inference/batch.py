@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from recipeline.data.causes import Groups, compare_names
 from recipeline.data.column_chunks import CopiedFile, CopiedRows, CopySink, NotCopiedError
+from recipeline.data.conditions import find_broken
 from recipeline.data.prefetch import read_ahead, write_behind
 from recipeline.data.reading.parquet_files import ParquetFile
 from recipeline.data.reading.pieces import Piece, Table
@@ -35,13 +36,15 @@ Later = Callable[[Callable[[], pa.RecordBatch | memoryview]], None]
 class Tally:
     """The counts of a prediction: rows read, rejected and out of range; first faults.
 
-    Out of range: predicted rows per feature with values outside of the training range.
+    Out of range: predicted rows per feature with values outside of the training range. Left out: predicted rows per column that
+    training would have left out, by the recipe's `rows.filter`.
     """
 
     rows: int = 0
     rejected: int = 0
     groups: Groups = field(default_factory=Groups)
     unseen: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
 
     @property
     def predicted(self) -> int:
@@ -118,14 +121,14 @@ class Job:
     def _copied(self) -> CopiedFile | None:
         """Return the input if it is one Parquet file whose columns can be copied."""
         file = self.tables[0].file
-        if (
-            not isinstance(file, ParquetFile)
-            or len(self.tables) > 1
-            or not is_parquet(self.output)
-            or not self.asked.are_numbers
-        ):
+        if not isinstance(file, ParquetFile) or len(self.tables) > 1 or not is_parquet(self.output) or not self._is_extended:
             return None
         return None if self._features_as_numbers else CopiedFile.open(file)
+
+    @property
+    def _is_extended(self) -> bool:
+        """Whether rows can be copied: answers are numbers, and no row has a warning of its own."""
+        return self.asked.are_numbers and not self.asked.filter
 
     def _read(self, table: Table, copied: CopiedFile | None) -> Generator[PlainLines | CopiedRows | Piece, None, None]:
         """Yield the rows of a table; plain lines only if they can be lines of the output."""
@@ -135,7 +138,7 @@ class Job:
         version = self.asked.version
         if (
             is_parquet(self.output)
-            or not self.asked.are_numbers
+            or not self._is_extended
             or (table.file.columns, layout.separator) != (self._columns, output.separator)
             or as_line([version, ""], output.separator) != version + output.separator
         ):
@@ -182,6 +185,8 @@ class Job:
         if checked.count:
             rows, numbers = rows.filter(pa.array(checked.good)), numbers[checked.good]
         self._count_unseen(numbers, tally)
+        broken = find_broken(self.asked.filter, dict(zip(self._columns, rows.columns, strict=True)))
+        tally.left_out.update({name: int(np.count_nonzero(marked)) for name, marked in broken.items()})
         if rows.num_rows:
             answered = self._answered(rows, numbers)
             write(lambda: answered)
@@ -274,7 +279,8 @@ class Job:
                 details=[fault.line for fault in missing],
             )
         added = [name for name, _ in (*self.asked.columns, *(self._reject_columns if self.rejects else ()))]
-        taken = [name for name in added if name in found]
+        own = table.file.layout.schema.names  # the output has the table's own names, and these are found under the recipe's
+        taken = [name for name in added if name in found or name in own]
         if taken:
             raise DataError(
                 f"{table.label} must not have a column that predict adds ({', '.join(added)}).",

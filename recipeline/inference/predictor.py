@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from recipeline.config.table import RESERVED_PREFIX
+from recipeline.data.conditions import Condition
 from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.errors import DataError
 from recipeline.inference.asking import ask_model, probabilities
@@ -127,7 +128,7 @@ def _are_plain(rows: np.ndarray) -> bool:
 class Asked:
     """A loaded model: features in order, prediction function, version, interval.
 
-    `target` says what predictions mean.
+    `target` says what predictions mean; `filter` are the conditions that its training rows fulfil.
     """
 
     features: tuple[Feature, ...]
@@ -135,6 +136,7 @@ class Asked:
     version: str
     interval: Interval | None = None
     target: Target = field(default_factory=lambda: Target(PREDICTION))
+    filter: tuple[Condition, ...] = ()
 
     @property
     def names(self) -> list[str]:

@@ -38,6 +38,10 @@ class Number(Kind):
         """Return float64 values."""
         return pd.Series(typed)
 
+    def constant(self, value: str | float | bool) -> float:
+        """Return the number."""
+        return float(value)
+
     def keys(self, column: pd.Series) -> pd.Series:
         """Return numbers such that one and its float32 are the same; -0.0 is 0.0."""
         return pd.Series(as_written(column.to_numpy(dtype="float64")) + 0.0)

@@ -87,7 +87,7 @@ class CsvFile:
             start = self._start()
             text = codecs.getincrementaldecoder("utf-8")().decode(start)
         try:
-            header = read_header(text, wanted, format.separator)
+            header = read_header(text, wanted, format.separator, rename=format.rename)
         except HeaderError as error:
             raise DataError(
                 f"{label} must have its columns in its header, separated by {_separators(format)}.",
