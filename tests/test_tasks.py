@@ -17,7 +17,7 @@ NAMES = get_args(TaskName)
 
 
 def test_the_rooms_that_tasks_touch_have_them() -> None:
-    assert {"metrics", "data", "inference", "training", "evaluation"} <= {*ROOMS}
+    assert {"metrics", "data", "inference", "training", "evaluation", "reports"} <= {*ROOMS}
 
 
 @pytest.mark.parametrize("room", ROOMS)
