@@ -9,6 +9,7 @@ from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.options import session_options
 from recipeline.errors import UnavailableError
+from recipeline.metrics.catalogue import REPORTED, skill_of
 from recipeline.orchestration.cards import draw_card
 from recipeline.orchestration.provenance import differing_components
 from recipeline.orchestration.session import Session
@@ -31,7 +32,6 @@ def compare(recipe: str, profile: str, before: str, after: str) -> Result:
     Writes: card.html
     Example: recipeline compare --before 1 --after 2
     """
-    from recipeline.metrics.catalogue import REPORTED, skill_of
     from recipeline.reports.cards.compare import Comparison
 
     session = open_session(recipe, profile)

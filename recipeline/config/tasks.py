@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -84,3 +85,21 @@ def refuse_metrics(recipe: Recipe) -> str:
     if chosen is not None and chosen not in decided:
         return f"'decision.metric' must be a metric of decided labels. Got '{chosen}' instead. {nearest(chosen, decided)}"
     return ""
+
+
+def refuse_label(recipe: Recipe) -> str:
+    """Return the error message where the positive label does not fit the target."""
+    column, positive = recipe.columns[recipe.target], recipe.predicted.positive
+    if positive is None:
+        if column.type not in TASK_RULES[recipe.task].needs_positive:
+            return ""
+        known = f", one of {', '.join(column.values)}" if column.values else ""
+        return f"'target.positive' is missing: name the label whose probability is predicted{known}."
+    if type(positive) is _LABELS.get(column.type) and (not column.values or positive in column.values):
+        return ""
+    rule = f"one of {', '.join(column.values)}" if column.values else f"a label of a column of the type {column.type}"
+    return f"'target.positive' must be {rule}. Got {json.dumps(positive)} instead."
+
+
+#: The type of a label in the recipe, by that of the target's column.
+_LABELS = {"boolean": bool, "integer": int, "category": str}
