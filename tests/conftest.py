@@ -175,6 +175,16 @@ def undrawn() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def few_trees() -> Iterator[None]:
+    """Let the quantile models of intervals in the block have few trees: they take a tenth of a small chain's time."""
+    from recipeline.training import quantiles
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(quantiles.SETTINGS, "max_iter", 5)
+        yield
+
+
 def words_of(name: str) -> str:
     """Return what is typed after `python` for an entry point: a step of the project, or a command of the library."""
     is_step = (ROOT / "steps" / f"{name}.py").is_file()
@@ -191,10 +201,11 @@ def find_command(name: str) -> click.Command:
 class Project:
     """A recipe, a profile and a store in a folder of their own, and the project's commands on them.
 
-    Plots are drawn only where `draws` is set, by tests that look at them.
+    Plots are drawn only where `draws` is set, by tests that look at them; intervals have few trees unless `is_quick` is unset.
     """
 
     draws = False
+    is_quick = True
 
     def __init__(self, folder: Path, rows: pd.DataFrame) -> None:
         self.folder = folder
@@ -226,7 +237,7 @@ class Project:
         options = {"recipe": str(self.recipe_path), "profile": str(self.profile_path)} | params
         words = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", value)]
         mlflow_uri = os.environ.get("MLFLOW_TRACKING_URI")
-        with nullcontext() if self.draws else undrawn():
+        with nullcontext() if self.draws else undrawn(), few_trees() if self.is_quick else nullcontext():
             result = CliRunner().invoke(command, words)
         # MLflow exports the store it is told to use; the next command starts without.
         if mlflow_uri is None:
