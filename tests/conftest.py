@@ -19,17 +19,15 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
-from markupsafe import Markup
 from mlflow import MlflowClient
 from sqlalchemy import Engine, event
 from threadpoolctl import threadpool_limits
 
 from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
-from recipeline.reports.blocks import Plot
-from recipeline.reports.page import Page
 from recipeline.tracking import sqlite
 from recipeline.tracking.store import Store, open_store
+from tests.warm import paint_nothing
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "SmallModel"
@@ -162,13 +160,6 @@ class Outcome:
 @contextmanager
 def undrawn() -> Iterator[None]:
     """Let cards in the block have empty plots: to make and draw them takes more than a third of a small chain's time."""
-
-    def paint_nothing(page: Page) -> Callable[[Plot], Markup]:
-        def paint(plot: Plot) -> Markup:
-            page.plots[plot.name] = b""
-            return Markup("<svg></svg>")
-
-        return paint
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("recipeline.reports.page._plot_drawer", paint_nothing)
