@@ -66,7 +66,7 @@ def _import_all() -> None:
         ".".join(path.with_suffix("").parts) for path in Path("recipeline").rglob("[a-z]*.py") if "commands" not in path.parts
     ]
     stores = [f"mlflow.store.{name}.sqlalchemy_store" for name in ("tracking", "model_registry")]
-    for name in ("mlflow.pyfunc", "mlflow.sklearn", "matplotlib.figure", *stores, *own):
+    for name in ("scipy.special", "skops.io", "mlflow.pyfunc", "mlflow.sklearn", "matplotlib.figure", *stores, *own):
         importlib.import_module(name)
 
 
