@@ -63,7 +63,10 @@ def describe_class_limits(diagnosis: Diagnosis | None) -> tuple[str, ...]:
 
 
 def _describe_calibration(diagnosis: Diagnosis) -> tuple[str, ...]:
-    """Return the calibration error (Naeini, Cooper and Hauskrecht 2015), and the worst range that is not chance."""
+    """Return the calibration error, and the worst range that is not chance.
+
+    The error is the mean distance of shares and probabilities over ranges (Naeini, Cooper and Hauskrecht 2015).
+    """
     ranges = diagnosis.by_predicted
     error = sum(it.rows * abs(it.mean_true - it.mean_predicted) for it in ranges) / max(1, sum(it.rows for it in ranges))
     beyond = [

@@ -84,7 +84,7 @@ def tabulate_candidates(metrics: Metrics) -> str:
 
 
 def _room(table: PrettyTable) -> int:
-    """Return the width for the names of candidates: 20, or what figures leave of WIDTH."""
+    """Return the width for the names of candidates: 20, or less within WIDTH."""
     others = [max(map(wcswidth, column)) for column in list(zip(table.field_names, *table.rows, strict=True))[1:]]
     return max(_NARROW, min(20, WIDTH - 3 * len(table.field_names) - 1 - sum(others)))
 

@@ -11,7 +11,8 @@ from recipeline.data.target_codes import TargetCodes
 from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
 from recipeline.monitoring.labels import Labels, read_labels
-from recipeline.monitoring.live_rows import LiveTables, PredictionLog
+from recipeline.monitoring.live_rows import LiveTables
+from recipeline.monitoring.prediction_log import PredictionLog
 from tests.monitoring.helpers import FEATURES, entry, log, table
 
 

@@ -77,7 +77,7 @@ def project_of(make_project: MakeProject, draw: Callable[[], Drawn]) -> tuple[Pr
     """Return a project with one chain behind it, and its table."""
     table, content = draw()
     project = make_project(table)
-    columns = {name: {} for name in table if name != "kind"} | {"kind": content["kind"]}
+    columns: dict[Any, Any] = {name: {} for name in table if name != "kind"} | {"kind": content["kind"]}
     rest = {key: value for key, value in content.items() if key != "kind"}
 
     def change(recipe: dict[str, Any]) -> None:
@@ -150,7 +150,7 @@ def test_a_table_of_classes_is_promoted_asked_and_monitored(
 def test_bad_labels_are_named_before_anything_is_trained(make_project: MakeProject) -> None:
     table, content = rare(200)
     project = make_project(table.assign(kind=np.where(np.arange(200) == 7, "maybe", "yes")))
-    columns = {name: {} for name in "abcd"} | {"kind": content["kind"]}
+    columns: dict[str, Any] = {name: {} for name in "abcd"} | {"kind": content["kind"]}
     rest = {key: value for key, value in content.items() if key != "kind"}
     empty: dict[str, Any] = {"metrics": {}, "promotion": {}, "gates": {}, "monitoring": {}}
     project.write_recipe(lambda recipe: recipe.update(rest | {"columns": columns, "candidates": CANDIDATES} | empty))

@@ -91,9 +91,12 @@ class Examined:
 class Task(ABC):
     """A task as far as evaluation is concerned. Targets and predictions are codes."""
 
-    #: The number of ranges of the prediction that errors are shown for, and whether what is true in one is a share of its rows.
-    ranges = 5
+    #: Whether what is true in a range of the prediction is a share of its rows.
     has_shares = False
+
+    def ranges(self, rows: int) -> int:
+        """Return the number of ranges of the prediction that errors are shown for."""
+        return 5
 
     def examine(self, tested: Tested) -> Examined:
         """Return what a diagnosis has of this task alone."""

@@ -27,8 +27,11 @@ MOST_LABELS = 12
 class Multiclass(Task):
     """Probabilities of labels with a set of those that a row may have."""
 
-    ranges = 10
     has_shares = True
+
+    def ranges(self, rows: int) -> int:
+        """Return up to 10 ranges of about 20 rows or more: a share of fewer tells little."""
+        return max(2, min(10, rows // 20))
 
     def watched(self, truth: np.ndarray) -> list[int]:
         """Return the places of the labels that curves are drawn for.

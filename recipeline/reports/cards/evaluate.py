@@ -153,7 +153,7 @@ def _worst(found: Evaluated) -> Table:
 
 
 def _as_said(row: WorstRow, target: str) -> Cell:
-    """Return a true label in the type of the decided one: values are stored as numbers."""
+    """Return a true label in the type of the decided one; it is stored as a number."""
     return type(row.predicted)(row.values[target] or 0)
 
 
