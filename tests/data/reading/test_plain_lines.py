@@ -28,14 +28,13 @@ def test_numbers_are_parsed_and_lines_stay_as_they_are() -> None:
     (lines,) = read(f"{HEADER}007 é, 7.50,1e1\nb,NA,3\n")
     assert isinstance(lines, PlainLines)
     assert lines.rows.to_pydict() == {"name": ["007 é", "b"], "acid": [7.5, None], "alcohol": [10.0, 3.0]}
-    assert lines.text.decode() == "\n007 é, 7.50,1e1\nb,NA,3"
+    assert lines.text.decode() == "\n007 é, 7.50,1e1\nb,NA,3\n"
 
 
 PLAIN = {
     "LF": "a,1,2\nb,3,4\n",
     "CRLF": "a,1,2\r\nb,3,4\r\n",
     "no end of the last line": "a,1,2\nb,3,4",
-    "empty lines at the end": "a,1,2\nb,3,4\n\n\n",
     "a missing word": "a,NA,2\nb,-999,4\n",
     "no value, and no name": "a,,2\n,3,4\n",
     "spaces around values": " a , 1,2 \nb,3\t,4\n",
@@ -62,6 +61,7 @@ OTHERS = {
     "CR ends a line": "a,1,2\rb,3,4\n",
     "CR before CRLF": "a,1,2\r\r\nb,3,4\r\n",
     "CR ends all lines": "a,1,2\rb,3,4\r",
+    "empty lines at the end": "a,1,2\nb,3,4\n\n\n",
     "an empty line": "a,1,2\n\nb,3,4\n",
     "a line too long": "a,1,2\nb,3,4,5\n",
     "a line too short": "a,1,2\nb,3\n",
@@ -151,6 +151,6 @@ def test_appended_numbers_are_written_as_pyarrow_writes_them(values: list[float]
     lines = PlainLines(pa.record_batch({}), b"\n" + b"\n".join(b"x" for _ in values), separator, lambda: iter(()))
     numbers = np.array(values)
     texts = pc.cast(pa.array(numbers), pa.string()).to_pylist()
-    assert bytes(lines.extended([numbers, numbers], "v7")).decode() == "".join(
-        f"{separator.join(['x', text, text, 'v7'])}\n" for text in texts
+    assert bytes(lines.extended([numbers, numbers], "v7")).decode() == "\n".join(
+        separator.join(["x", text, text, "v7"]) for text in texts
     )
