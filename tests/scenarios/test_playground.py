@@ -294,9 +294,8 @@ def test_two_classes_are_bars_with_the_decided_label_and_the_threshold(play: Any
     box(page, "push").fill("3")
     expect(page.locator("#value")).to_have_text(positive)
     assert shares_of(page) == {other: "70.0 %", positive: "30.0 %"}
-    expect(page.locator("#effects-note")).to_contain_text(
-        f"The probability of {positive}. The sample has 0.500, your values 0.300"
-    )
+    note = f"The probability of {positive}. The sample has 0.50, your values 0.30."
+    expect(page.locator("#effects-note")).to_contain_text(note)
     expect(page.locator("#effects .effect-name").first).to_have_text("push")
     expect(page.locator("#facts")).to_contain_text("Test labels in the set93 %")
     expect(page.locator("#spoken")).to_contain_text(f"Predicted taste: {positive}, probability 30.0 %")
