@@ -42,7 +42,7 @@ def work(session: Session, run: StepRun, model: str) -> str:
     runs: dict[str, dict[str, str]] = {}
     fits = compare_candidates(recipe, names, train, run.parent_tag("split_method"), session.workers)
     for done, (fitted, complete) in enumerate(fits, start=1):
-        session.reporter.advance(fitted, done, count_fits(recipe, names))
+        session.reporter.advance(fitted, done, count_fits(recipe, names, train))
         for result in complete:
             runs[result.name] = log_candidate(run, result, recipe, train, root=session.root)
             results.append(result)

@@ -24,8 +24,8 @@ from recipeline.tracking.runs import StepRun
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from recipeline.inference.batch import Tally
     from recipeline.inference.predictor import Asked
+    from recipeline.inference.tally import Tally
     from recipeline.registry.loading import NamedModel
 
 STOP, REJECT = "stop", "reject"
@@ -162,6 +162,10 @@ def _words(model: NamedModel, tally: Tally, target: Path, aside: Path | None, se
     unseen = [f"{name} {count:,}" for name, count in tally.unseen.items() if count]
     if unseen:
         lines.append(f"Warning: rows with values outside of the training range: {', '.join(unseen)}.")
+    for it in model.info.filter if model.info else ():
+        if count := tally.left_out[it.column]:
+            rows = f"{count:,} rows" if count > 1 else "1 row"
+            lines.append(f"Warning: {rows} of '{it.column}' that the model was not trained on: rows.filter keeps {it.words}.")
     if model.info is None:
         lines.append("Warning: the model has no model_info.json: ranges were not checked, and predictions have no interval.")
     return lines

@@ -74,12 +74,15 @@ def _drawn_before(session: Session, evaluate_run_id: str) -> str:
 
 
 def _inspect(session: Session, run: StepRun) -> Inspection:
+    from recipeline.data.relations import FOLD
+    from recipeline.data.target_codes import TargetCodes
     from recipeline.evaluation.inspection import learning_curve, partial_dependence, score_file_order
     from recipeline.evaluation.results import Inspection
     from recipeline.inference.columns import Columns
 
+    session.find_columns(run.lineage)
     recipe, train = session.recipe, run.load(TRAIN)
-    if set(train.columns) != set(recipe.columns):
+    if set(train.columns) - {FOLD} != set(recipe.columns):
         raise UsageError(
             f"The recipe must have the columns of the newest run: {', '.join(train.columns)}.",
             got=f"{', '.join(recipe.columns)}",
@@ -94,5 +97,7 @@ def _inspect(session: Session, run: StepRun) -> Inspection:
         split_method=method,
         learning_curve=learning_curve(model, train, recipe, method, session.workers, session.reporter.advance),
         file_order=score_file_order(model, run.load(DATASET), recipe, session.workers),
-        dependence=partial_dependence(model, train[list(recipe.features)], top, Columns.learn(recipe, train)),
+        dependence=partial_dependence(
+            model, train[list(recipe.features)], top, Columns.learn(recipe, train), TargetCodes.learn(recipe, train)
+        ),
     )

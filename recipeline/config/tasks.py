@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from recipeline.errors import nearest
+from recipeline.metrics.catalogue import METRICS
+
+if TYPE_CHECKING:
+    from recipeline.config.recipe import Recipe
 
 #: The task of a recipe; each has a module of its name in the `tasks` of every room that it touches.
 TaskName = Literal["regression", "binary", "multiclass"]
@@ -43,3 +50,56 @@ def refuse_setting(task: str, key: str, place: str) -> str:
         return ""
     of = [name for name, rules in TASK_RULES.items() if key in rules.settings]
     return f"'{place}' is a setting of the task {' or '.join(of)}, and this recipe's is {task}."
+
+
+def refuse_settings(recipe: Recipe) -> str:
+    """Return the error message of the first setting of another task, else ""."""
+    return next(filter(None, (refuse_setting(recipe.task, key, place) for key, place in _settings(recipe))), "")
+
+
+def _settings(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Yield the settings that belong to some tasks, where a recipe has them."""
+    yield from ((key, f"target.{key}") for key in ("transform", "positive") if getattr(recipe.predicted, key) is not None)
+    if recipe.decision.is_set:
+        yield "decision", "decision"
+    if "tolerances" in recipe.metrics.model_fields_set:
+        yield "tolerances", "metrics.tolerances"
+    yield from (("calibrate", f"candidates.{name}.calibrate") for name, it in recipe.candidates.items() if it.calibrate)
+    rails, place = recipe.promotion.guard_rails, "promotion.guard_rails"
+    yield from ((key, f"{place}.{key}") for key in ("mae", "slice_mae", "slice_loss") if getattr(rails, key) is not None)
+    for name, rows in rails.slices.items():
+        yield from ((key, f"{place}.slices.{name}.{key}") for key in ("min", "max") if getattr(rows, key) is not None)
+        if rows.labels:
+            yield "labels", f"{place}.slices.{name}.labels"
+
+
+def refuse_metrics(recipe: Recipe) -> str:
+    """Return the error message of the first metric that the task has not, else ""."""
+    known, criteria = [metric.name for metric in METRICS[recipe.task]], recipe.gates.validation_criteria
+    named = [(f"gates.validation_criteria.{place}.metric", it.metric) for place, it in enumerate(criteria)]
+    named += [(f"promotion.guard_rails.metrics.{name}", name) for name in recipe.promotion.guard_rails.metrics]
+    for where, name in named:
+        if name not in known:
+            return f"'{where}' must be a metric of the task {recipe.task}. Got '{name}' instead. {nearest(name, known)}"
+    decided, chosen = [metric.name for metric in METRICS[recipe.task] if metric.is_decided], recipe.decision.metric
+    if chosen is not None and chosen not in decided:
+        return f"'decision.metric' must be a metric of decided labels. Got '{chosen}' instead. {nearest(chosen, decided)}"
+    return ""
+
+
+def refuse_label(recipe: Recipe) -> str:
+    """Return the error message where the positive label does not fit the target."""
+    column, positive = recipe.columns[recipe.target], recipe.predicted.positive
+    if positive is None:
+        if column.type not in TASK_RULES[recipe.task].needs_positive:
+            return ""
+        known = f", one of {', '.join(column.values)}" if column.values else ""
+        return f"'target.positive' is missing: name the label whose probability is predicted{known}."
+    if type(positive) is _LABELS.get(column.type) and (not column.values or positive in column.values):
+        return ""
+    rule = f"one of {', '.join(column.values)}" if column.values else f"a label of a column of the type {column.type}"
+    return f"'target.positive' must be {rule}. Got {json.dumps(positive)} instead."
+
+
+#: The type of a label in the recipe, by that of the target's column.
+_LABELS = {"boolean": bool, "integer": int, "category": str}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from recipeline.evaluation.tasks.results import Decisions, Disparity, LabelCurves, LabelSets, ThresholdCurve
 from recipeline.records import LEFT_OUT, was
 
 
@@ -46,33 +47,6 @@ class Grades:
 
 
 @dataclass(frozen=True)
-class LabelScores:
-    """The decisions on test rows about one label.
-
-    `rows` have it, and it is said of `said` rows. Precision is None where it is said of none, recall where no row has it.
-    """
-
-    label: str | int | bool
-    rows: int
-    said: int
-    precision: float | None
-    recall: float | None
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """The decided labels on the test rows.
-
-    `confusion` has the numbers of rows, a list for each true label, in the order of `labels`. Of two labels the positive one,
-    the last, is said from the probability `threshold` on.
-    """
-
-    labels: tuple[LabelScores, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    threshold: float | None = field(default=None, metadata=LEFT_OUT)
-
-
-@dataclass(frozen=True)
 class Best:
     """The measurements of the best candidate, besides its scores.
 
@@ -93,7 +67,7 @@ class Best:
 class Leaks:
     """Effect of twins: R2 by candidate on test rows with a twin, and without.
 
-    Of classes it is that of probabilities, the Brier skill. None: not defined.
+    For classes it is that of probabilities, the Brier skill. None: not defined.
     """
 
     leaked_rows: int
@@ -172,8 +146,8 @@ class RegisteredVersion(Verdict):
 class RangeErrors:
     """Errors and coverage of test rows with similar predictions.
 
-    Of two labels a prediction is the probability of the positive one, of more that of the likeliest, and what is true is the
-    share of rows that have it.
+    For two labels a prediction is the probability of the positive one, for more that of the likeliest, and what is true is the
+    share of rows that have it, with its 95 % interval.
     """
 
     from_: float
@@ -183,6 +157,7 @@ class RangeErrors:
     mean_true: float
     error: float = field(metadata=was("mae"))
     interval_coverage: float
+    true_interval_95: tuple[float, float] | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -214,7 +189,7 @@ class FeatureCoverage:
 class WorstRow:
     """A test row by its index in the data set, its prediction and its values.
 
-    The first row is 0; None: missing. Of classes `probability` is the one that the model gave the true label.
+    The first row is 0; None: missing. For classes `probability` is the one that the model gave the true label.
     """
 
     row: int
@@ -237,13 +212,22 @@ class Importance:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The errors of the best candidate and its feature importance: diagnosis.json."""
+    """The errors of the best candidate and its feature importance: diagnosis.json.
+
+    For classes also curves, the choice of a threshold, differences between groups of rows, and prediction sets by label;
+    `set_sizes` are the numbers of rows by the number of labels in their set, from 1.
+    """
 
     by_predicted: tuple[RangeErrors, ...]
     slices: tuple[SliceErrors, ...]
     coverage: tuple[FeatureCoverage, ...]
     worst_rows: tuple[WorstRow, ...]
     importance: tuple[Importance, ...]
+    curves: tuple[LabelCurves, ...] = field(default=(), metadata=LEFT_OUT)
+    thresholds: ThresholdCurve | None = field(default=None, metadata=LEFT_OUT)
+    fairness: tuple[Disparity, ...] = field(default=(), metadata=LEFT_OUT)
+    sets: tuple[LabelSets, ...] = field(default=(), metadata=LEFT_OUT)
+    set_sizes: tuple[int, ...] = field(default=(), metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -278,7 +262,7 @@ class FileOrder:
 class Dependence:
     """The mean prediction of all rows if one column has each of some values.
 
-    Of more than two labels `by_label` has the mean probability of each, and `mean` that of the first.
+    For more than two labels `by_label` has the mean probability of each, and `mean` that of the first.
     """
 
     values: tuple[str | float | bool, ...]

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from recipeline.config.table import RESERVED_PREFIX
+from recipeline.data.conditions import Condition
 from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.errors import DataError
 from recipeline.inference.asking import ask_model, probabilities
@@ -31,6 +32,8 @@ PROBABILITY = RESERVED_PREFIX
 SLICES, LEAST_ROWS = 4, 8_192
 
 _CHECKED_ROWS = 100
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class Predictor:
@@ -63,7 +66,7 @@ class Predictor:
             return np.zeros((0, len(self._codes.labels)) if self._codes.is_matrix else 0)
         if self._compiled and not self._is_checked:
             self._compiled = self._checked(self._compiled, rows)
-        if not self._first_trees or len(rows) < LEAST_ROWS or not _is_plain(rows).all():
+        if not self._first_trees or len(rows) < LEAST_ROWS or not _are_plain(rows):
             return self._ask(rows)
         order = np.lexsort([tree.apply(rows) for tree in self._first_trees])
         sorted_rows = self._ask(rows[order])
@@ -72,9 +75,12 @@ class Predictor:
         return predicted
 
     def _ask(self, rows: np.ndarray) -> np.ndarray:
+        is_light = self._compiled is not None and self._compiled.is_light
+        if self._compiled and is_light and self._compiled.exact:
+            return self._predict(rows)
         size = max(LEAST_ROWS, -(-len(rows) // SLICES))
         slices = [rows[start : start + size] for start in range(0, len(rows), size)]
-        pool = None if self._compiled and self._compiled.is_light else self._pool
+        pool = None if is_light else self._pool
         return np.concatenate(list((pool.map if pool else map)(self._predict, slices)))
 
     def close(self) -> None:
@@ -93,7 +99,7 @@ class Predictor:
         )
 
     def _predict(self, rows: np.ndarray) -> np.ndarray:
-        if self._compiled and _is_plain(rows).all():
+        if self._compiled and _are_plain(rows):
             return self._compiled.predict(rows)
         try:
             return ask_model(self._model, self._columns.frame(rows), self._codes)
@@ -106,15 +112,23 @@ class Predictor:
 
 def _is_plain(rows: np.ndarray) -> np.ndarray:
     """Return a mask of rows for a compiled model: no NaN, within float32."""
-    plain: np.ndarray = (np.abs(rows) < np.finfo(np.float32).max).all(axis=1)
+    plain: np.ndarray = (np.abs(rows) < _LARGEST).all(axis=1)
     return plain
+
+
+def _are_plain(rows: np.ndarray) -> bool:
+    """Whether all rows are plain.
+
+    NaN is the least and the greatest value of an array that has one.
+    """
+    return not rows.size or bool(rows.min() > -_LARGEST and rows.max() < _LARGEST)
 
 
 @dataclass(frozen=True)
 class Asked:
     """A loaded model: features in order, prediction function, version, interval.
 
-    `target` says what predictions mean.
+    `target` says what predictions mean; `filter` are the conditions that its training rows fulfil.
     """
 
     features: tuple[Feature, ...]
@@ -122,6 +136,7 @@ class Asked:
     version: str
     interval: Interval | None = None
     target: Target = field(default_factory=lambda: Target(PREDICTION))
+    filter: tuple[Condition, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -136,9 +151,21 @@ class Asked:
         numbers = [*(PROBABILITY + text for text in codes.texts), *limits]
         return [(PREDICTION, said), *((name, pa.float64()) for name in numbers), (VERSION, pa.string())]
 
+    @property
+    def are_numbers(self) -> bool:
+        """Whether all columns of the answers but the version are numbers."""
+        return not self.target.labels
+
     def answer(self, rows: np.ndarray) -> list[pa.Array]:
         """Return the values of `columns` for the rows."""
-        predicted = self.predict(rows)
-        limits = self.interval.around(predicted, rows) if self.interval else ()
-        values = [self.target.say(predicted), *probabilities(predicted, self.target.codes).T, *limits]
+        values = self.numbers(rows) if self.are_numbers else self._labels(rows)
         return [*map(pa.array, values), pa.array([self.version]).take(pa.array(np.zeros(len(rows), np.int8)))]
+
+    def numbers(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Return the predictions and their limits, where `are_numbers`."""
+        predicted = self.predict(rows)
+        return [predicted, *(self.interval.around(predicted, rows) if self.interval else ())]
+
+    def _labels(self, rows: np.ndarray) -> list[np.ndarray]:
+        predicted = self.predict(rows)
+        return [self.target.say(predicted), *probabilities(predicted, self.target.codes).T]

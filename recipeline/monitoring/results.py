@@ -65,7 +65,7 @@ class Errors:
 
     @staticmethod
     def from_earlier(values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what version 0.3.0 and earlier wrote, which had the scores beside the rest."""
+        """Return the values of version 0.3.0 and earlier, with scores beside the rest."""
         if "scores" in values:
             return values
         return {**values, "scores": {name: values[name] for name in ("r2", "rmse", "mae") if name in values}}
@@ -199,7 +199,8 @@ class LabelCounts:
 class DriftReport:
     """The report of monitoring, as in drift.json.
 
-    It has all of the newest deciding window, and a summary of each.
+    It has all of the newest deciding window, and a summary of each. `filtered` rows are none that the model was trained on, by
+    the recipe's `rows.filter`, and are in no window.
     """
 
     model: Monitored
@@ -212,3 +213,4 @@ class DriftReport:
     newest: Compared
     window_rows: int = 0
     repeated: int = 0
+    filtered: int = field(default=0, metadata=LEFT_OUT)

@@ -159,7 +159,7 @@ def _fit_and_predict(
 def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Gain:
     """Return the gain in R2 of the challenger, with its lower limit at `level`.
 
-    Of classes R2 is that of the probabilities, the Brier skill.
+    For classes R2 is that of the probabilities, the Brier skill.
 
     The standard error is the larger of two. One is of a bootstrap over distinct rows (Efron and Tibshirani 1993, ch. 6), of
     the squared errors averaged over the repeats. The other, for a cross-validation, is of the folds' gains with the correction

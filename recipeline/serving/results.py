@@ -24,7 +24,8 @@ class ServedDescription:
     """A served version: identity, columns, uncertainty, sample row, scores, lineage.
 
     `metrics` are the scores among its tags, `lineage` run IDs, digests and the commit. `interval` is None of a version without
-    one, `prediction_set` is there for labels only. `created_ms` is in milliseconds since 1970.
+    one, `prediction_set` is there for labels only; `rename` has columns' names by those in files. `created_ms` is in
+    milliseconds since 1970.
     """
 
     name: str
@@ -41,3 +42,4 @@ class ServedDescription:
     created_ms: int
     answers_by: AnswersBy
     prediction_set: PredictionSet | None = field(default=None, metadata=LEFT_OUT)
+    rename: Mapping[str, str] = field(default_factory=dict, metadata=LEFT_OUT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, count
 from typing import Any
 
@@ -19,18 +18,15 @@ from sklearn.ensemble import (
 from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 
 from recipeline.inference import _compat
-from recipeline.inference._compat import HISTOGRAM, IS_CATEGORICAL, IS_LEAF, TREE, VALUE, Fields
+from recipeline.inference._compat import HISTOGRAM, IS_CATEGORICAL, IS_LEAF, TREE, Fields
 from recipeline.inference.compiled.form import Compiled, Predict, UnknownKindError
+from recipeline.inference.compiled.small_trees import FEW_SPLITS, MANY_ROWS, SmallTrees
 
 # Up to so many rows all trees are walked in one call, each row once for each tree; from there on tree by tree is faster.
 FEW_ROWS, FEW_ROWS_HISTOGRAM = 8, 32
 
 # So few trees are walked faster one by one.
 FEW_TREES = 16
-
-# From so many rows on, boosted trees of so few splits are faster not walked at all: all splits are asked, the answers looked
-# up. So many rows at a time, which stay in the cache.
-MANY_ROWS, FEW_SPLITS, BLOCK_ROWS = 1_024, 8, 65_536
 
 # Bytes of the rows repeated for each tree.
 MOST_BYTES = 8_000_000
@@ -235,7 +231,7 @@ def histogram_trees(model: BaseEstimator, width: int, place: int = 0) -> Compile
     numbers = np.arange(len(trees), dtype=np.float64)[:, None]
     no_categories, no_places = np.zeros((0, 8), dtype=np.uint32), np.zeros(width + 1, dtype=np.uint32)
     is_light = max(map(len, trees)) <= 2 * FEW_SPLITS + 1
-    splits = [_Splits.of(nodes) for nodes in trees] if is_light else []
+    table = SmallTrees.of(trees) if is_light else None
 
     def walk(nodes: np.ndarray, rows: np.ndarray) -> np.ndarray:
         answers = np.empty(len(rows))
@@ -246,59 +242,15 @@ def histogram_trees(model: BaseEstimator, width: int, place: int = 0) -> Compile
         return _add_up(baseline, walk(grafted, _repeat(rows, numbers)).reshape(len(numbers), len(rows)))
 
     def predict_many(rows: np.ndarray) -> np.ndarray:
-        if is_light and len(rows) >= MANY_ROWS:
-            return np.concatenate([look_up(rows[start : start + BLOCK_ROWS]) for start in range(0, len(rows), BLOCK_ROWS)])
+        if table and len(rows) >= MANY_ROWS:
+            return table.add_up(rows, baseline)
         total = np.full(len(rows), baseline)
         for nodes in trees:
             total += walk(nodes, rows)
         return total
 
-    def look_up(rows: np.ndarray) -> np.ndarray:
-        columns, total = np.ascontiguousarray(rows.T), np.full(len(rows), baseline)
-        for tree in splits:
-            total += tree.answer(columns)
-        return total
-
     few = min(FEW_ROWS_HISTOGRAM, MOST_BYTES // (numbers.nbytes * (width + 1)))
     return Compiled("boosted trees", True, _by_number_of_rows(predict_few, predict_many, few, width), is_light)
-
-
-@dataclass(frozen=True)
-class _Splits:
-    """A tree as all of its splits, and a value for each combination of answers.
-
-    A split is a column and a threshold. A walk through a tree has branches, half of which the processor mispredicts; this form
-    has none.
-    """
-
-    splits: tuple[tuple[int, float], ...]
-    values: np.ndarray
-
-    @classmethod
-    def of(cls, nodes: np.ndarray) -> _Splits:
-        """Return a tree of at most 8 splits.
-
-        The answer to the last split is the lowest bit of an index into `values`.
-        """
-        inner = np.flatnonzero(nodes[IS_LEAF] == 0)
-        bits = {int(node): len(inner) - 1 - place for place, node in enumerate(inner)}
-
-        def walk(answers: int) -> float:
-            node = 0
-            while node in bits:
-                node = int(nodes[HISTOGRAM.right if answers >> bits[node] & 1 else HISTOGRAM.left][node])
-            return float(nodes[VALUE][node])
-
-        splits = tuple((int(nodes[HISTOGRAM.feature][node]), float(nodes[HISTOGRAM.threshold][node])) for node in inner)
-        return cls(splits, np.array([walk(answers) for answers in range(2 ** len(inner))]))
-
-    def answer(self, columns: np.ndarray) -> np.ndarray:
-        """Return the values, (rows,), of columns, (features, rows)."""
-        answers = np.zeros(columns.shape[1], dtype=np.uint8)
-        for column, threshold in self.splits:
-            np.left_shift(answers, 1, out=answers)
-            np.bitwise_or(answers, (columns[column] > threshold).view(np.uint8), out=answers)
-        return self.values.take(answers)
 
 
 def _histogram_nodes(model: BaseEstimator, width: int, place: int) -> list[np.ndarray]:

@@ -74,4 +74,5 @@ def describe(model: ServedModel) -> ServedDescription:
         created_ms=model.created_ms,
         answers_by=AnswersBy(model.path, model.path_reason),
         prediction_set=info.prediction_set,
+        rename=dict(info.csv.rename),
     )

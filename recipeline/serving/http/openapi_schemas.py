@@ -207,6 +207,11 @@ _ANSWERS: Json = {
             "candidate": _TEXT,
             "target": _object({**_COLUMN, **_OF_LABELS}, *_OF_LABELS),
             "features": _list_of("Feature"),
+            "rename": {
+                "type": "object",
+                "description": "Names of columns, by those that a table may have instead.",
+                "additionalProperties": _TEXT,
+            },
             "interval": {"type": ["object", "null"], "description": "How the interval is made, and how it did on test rows."},
             "prediction_set": {"type": "object", "description": "How the set of labels is made, and how it did on test rows."},
             "sample": {"type": "object", "description": "A row of the training rows.", "additionalProperties": _ANY_CELL},

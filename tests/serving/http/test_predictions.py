@@ -17,11 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recipeline import __version__
-from recipeline.monitoring.live_rows import PredictionLog, find_log
 from recipeline.monitoring.log_format import FORMAT
+from recipeline.monitoring.prediction_log import PredictionLog, find_log
 from recipeline.serving.background import BackgroundLog, RotatingFiles
-from recipeline.serving.http.predictions import Asked, as_lines
+from recipeline.serving.http.predictions import Answered, Asked, as_lines
 from recipeline.serving.model.loading import ServedModel
+from recipeline.serving.rows.beside import Beside
 from recipeline.serving.rows.faults import LISTED_FAULTS
 from tests.classes import TARGETS
 from tests.serving.helpers import Make, Row, answer, post
@@ -356,7 +357,7 @@ def test_the_prediction_log_has_each_row_and_its_answer(
 def test_a_line_of_the_log_of_numbers_is_what_it_was_to_the_byte(model: ServedModel) -> None:
     changed = with_features(model)
     changed = replace(changed, schema=replace(changed.schema, features=changed.schema.features[:2]), version="3")
-    line = as_lines(Asked(12.5, "abc", changed, np.array([[7.4, 0.5]]), np.array([5.25])))
+    line = as_lines(Asked(12.5, "abc", Answered(changed, np.array([[7.4, 0.5]]), np.array([5.25]), Beside())))
     names = changed.schema.names
     assert line.decode() == (
         f'{{"format":1,"recipeline":"{__version__}","time":12.5,"request_id":"abc","version":"3","row":0,"prediction":5.25,'

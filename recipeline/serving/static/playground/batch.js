@@ -47,7 +47,7 @@ export class Batch {
     if (!file) return;
     this.#clear();
     if (file.size > LARGEST) return this.#tell(`${file.name} is larger than 50 MiB. Take part of it.`, "fault");
-    this.#table = openTable(await file.text(), file.name);
+    this.#table = openTable(await file.text(), file.name, this.#context().model?.rename);
     if (!this.#table.rows.length) return this.#tell(`${file.name} must have a line of column names and at least one row.`, "fault");
     if (this.#table.faults.length) return this.#showFaults(this.#table.faults);
     await this.#score(this.#table.rows.map((_, row) => row));

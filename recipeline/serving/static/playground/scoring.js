@@ -7,12 +7,17 @@ import { taskOf } from "./tasks/every.js";
 
 const PORTION = 5000;
 
-/** Return a file's table; `faults` are those that can be seen before the service is asked. */
-export function openTable(text, name) {
+/**
+ * Return a file's table; `faults` are those that can be seen before the service is asked. `titles` are the file's own, `header`
+ * those of the model, by its `rename`.
+ */
+export function openTable(text, name, rename = {}) {
   const { separator, lines } = readTable(text);
   const [header = [], ...rows] = lines;
   const faults = rows.flatMap((cells, row) => (cells.length === header.length ? [] : [widthFault(row, cells, header)]));
-  return { name, separator, header: header.map((title) => title.trim()), rows, faults: [...twice(header), ...faults] };
+  const titles = header.map((title) => title.trim());
+  const named = titles.map((title) => (Object.hasOwn(rename, title) ? rename[title] : title));
+  return { name, separator, titles, header: named, rows, faults: [...twice(named), ...faults] };
 }
 
 function widthFault(row, cells, header) {
@@ -82,8 +87,8 @@ export function writeScored(table, numbers, scored) {
   const columns = taskOf(scored.model).scoredColumns(scored);
   const places = new Map(numbers.map((number, place) => [number, place]));
   const cellsOf = (row) => columns.map(({ values }) => (places.has(row) ? values[places.get(row)] : ""));
-  const titles = columns.map(({ title }) => unused(title, table.header));
-  const lines = [[...table.header, ...titles], ...table.rows.map((cells, row) => [...cells, ...cellsOf(row)])];
+  const titles = columns.map(({ title }) => unused(title, table.titles));
+  const lines = [[...table.titles, ...titles], ...table.rows.map((cells, row) => [...cells, ...cellsOf(row)])];
   return writeTable(lines, table.separator);
 }
 
