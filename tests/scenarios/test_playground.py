@@ -257,7 +257,15 @@ def test_a_model_without_interval_and_grades_shows_the_prediction_alone(play: An
 def with_labels(*labels: Any, task: str = "binary", threshold: float | None = 0.3) -> dict[str, Any]:
     """Return what makes of a model one of labels; the first feature moves the first and the last one apart."""
     features = [describe_feature("push"), describe_feature("idle")]
-    target: dict[str, Any] = {"name": "taste", "type": "category", "unit": "", "min": None, "max": None, "task": task, "labels": list(labels)}
+    target: dict[str, Any] = {
+        "name": "taste",
+        "type": "category",
+        "unit": "",
+        "min": None,
+        "max": None,
+        "task": task,
+        "labels": list(labels),
+    }
     target |= {} if threshold is None else {"threshold": threshold}
     made = made_up(*features, target="taste", interval=None) | {"interval": None}
     info = replace(made["info"], target=read_record(Target, target), prediction_set=PredictionSet(0.9, 0.2, 0.93, 50))
