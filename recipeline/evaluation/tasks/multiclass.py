@@ -42,7 +42,7 @@ class Multiclass(Task):
         return sorted(np.argsort(-truth.sum(axis=0), kind="stable")[:MOST_LABELS].tolist())
 
     def require_measurable(self, target: np.ndarray, recipe: Recipe, codes: TargetCodes) -> None:
-        """Raise DataError if the test rows have one label only: no metric of ranks is defined then."""
+        """Raise DataError if the test rows have one label: metrics are not defined then."""
         found = np.flatnonzero(self.both(target).any(axis=0))
         if len(found) < 2:
             raise DataError(
