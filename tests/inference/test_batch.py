@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from recipeline.data.reading import csv_files, parquet_files
 from recipeline.errors import DataError
 from recipeline.inference import batch
-from recipeline.inference.batch import BadRowsError
 from recipeline.inference.model_info import Feature
+from recipeline.inference.tally import BadRowsError
 from tests.batches import FEATURES, run, write
 
 
