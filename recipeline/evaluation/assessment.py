@@ -91,6 +91,7 @@ def evaluate_candidates(
     """
     board, train, test = trained.leaderboard, trained.train, trained.test
     columns, codes, task = Columns.learn(recipe, train), TargetCodes.learn(recipe, train), TASKS[recipe.task]
+    task.require_measurable(codes.of(test, recipe), recipe, codes)
     # The workers have work from here on; what they found is called for when nothing else is left to do.
     measure = task.start_uncertainty(recipe, train, columns, codes, trained.leak_audit.method, workers)
     models = load_models()

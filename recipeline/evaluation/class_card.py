@@ -37,8 +37,8 @@ def _describe_threshold(decisions: Decisions) -> tuple[str, ...]:
     named = [("precision", positive.precision), ("recall", positive.recall), (decisions.measure, decisions.value)]
     found = {name: f"{name} {value:.3f}" for name, value in named if value is not None}
     return (
-        f"{word_of(positive.label)} is decided from a probability of {decisions.threshold:.3g} on; it is {decisions.rule}. "
-        f"On the test rows: {', '.join(found.values())}.",
+        f"The label {word_of(positive.label)} is decided from a probability of {decisions.threshold:.3g} on; it is "
+        f"{decisions.rule}. On the test rows: {', '.join(found.values())}.",
     )
 
 

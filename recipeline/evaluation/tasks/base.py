@@ -98,6 +98,10 @@ class Task(ABC):
         """Return the number of ranges of the prediction that errors are shown for."""
         return 5
 
+    @abstractmethod
+    def require_measurable(self, target: np.ndarray, recipe: Recipe, codes: TargetCodes) -> None:
+        """Raise DataError if the test rows cannot be measured."""
+
     def examine(self, tested: Tested) -> Examined:
         """Return what a diagnosis has of this task alone."""
         return Examined()
