@@ -137,7 +137,7 @@ def evaluate_candidates(
             (codes.of(train[scored], recipe), out_of_fold[scored], weigh_rows(train[scored], recipe)),
             _or_half(threshold),
         ),
-        baseline=describe_baseline(train, out_of_fold, recipe, columns, codes),
+        baseline=describe_baseline(train, out_of_fold, recipe, columns, codes, _or_half(threshold)),
         baseline_rows=draw_reference(train[scored], out_of_fold[scored], recipe, columns, codes),
         golden=choose_golden(test, best_predicted, certain.answers, recipe, codes),
         model_info=describe_model(
