@@ -34,6 +34,9 @@ QUESTIONS = (
     "Where do I look when the service refuses a version?",
 )
 LIBRARY = ROOT / "recipeline"
+#: The longest that a module may be, in lines, and those that may be longer, with the reason.
+LONGEST = 320
+LONG = {"project.py": "the API of notebooks: a third of it is docstrings that help() shows"}
 #: Files of runs, which look like files of the project.
 ARTIFACTS = {it.name for it in vars(artifacts).values() if isinstance(it, artifacts.Artifact)}
 #: `path`, or `path: name`, in backticks: with a slash, or a file of the project's own folder.
@@ -120,6 +123,12 @@ def wrong_rooms(text: str, library: Path) -> list[str]:
     return sorted(faults)
 
 
+def lengths_of(library: Path) -> dict[str, int]:
+    """Return the number of lines of each module."""
+    paths = sorted(library.rglob("*.py"))
+    return {str(path.relative_to(library)): len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
+
+
 def wrong_questions(text: str) -> list[str]:
     """Return each question that has no answer with a place in it, and each heading that is none of the questions."""
     parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
@@ -166,6 +175,12 @@ def test_each_step_is_a_story_of_a_page() -> None:
     assert {name: length for name, length in lengths.items() if length > 85} == {}
 
 
+def test_no_module_is_too_long_without_a_reason() -> None:
+    lengths = lengths_of(LIBRARY)
+    assert len(lengths) > 200
+    assert {name for name, length in lengths.items() if length > LONGEST} == LONG.keys()
+
+
 def test_a_newcomer_can_read_the_map_in_one_go() -> None:
     assert len(read("ARCHITECTURE.md").splitlines()) <= 150
     assert len(read("README.md").splitlines()) <= 150
@@ -208,6 +223,13 @@ def test_a_room_without_a_line_and_a_line_without_a_room_are_found(tmp_path: Pat
         "data.splits is not named",
         "pipeline is gone",
     ]
+
+
+def test_a_module_is_as_long_as_its_lines_wherever_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "splits.py").write_text("x = 1\n" * 321, encoding="utf-8")
+    (tmp_path / "errors.py").touch()
+    assert lengths_of(tmp_path) == {"data/splits.py": 321, "errors.py": 0}
 
 
 def test_a_question_without_a_place_in_its_answer_is_found() -> None:

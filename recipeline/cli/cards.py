@@ -10,7 +10,8 @@ from recipeline.artifacts import CARD, METRICS, TEST, VERDICT
 from recipeline.data.uris import redact
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Drawn
-from recipeline.tracking.manifest import KeptReader, place_of
+from recipeline.tracking.artifact_folders import place_of
+from recipeline.tracking.manifest import KeptReader
 from recipeline.tracking.tags import RunTags
 
 if TYPE_CHECKING:

@@ -27,9 +27,10 @@ from recipeline.orchestration.step import ALWAYS
 from recipeline.registry.decision import gains_of
 from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import explain_cache, explain_evidence, explain_split, tabulate_candidates
+from recipeline.tracking.artifact_folders import way_to
 from recipeline.tracking.failures import retry_conflict, store_errors
 from recipeline.tracking.lineage import lineage_of_chain
-from recipeline.tracking.manifest import KeptReader, way_to
+from recipeline.tracking.manifest import KeptReader
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.sqlite import path_of
 from recipeline.tracking.tags import RunTags, bare

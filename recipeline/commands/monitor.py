@@ -7,37 +7,30 @@ import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from recipeline.artifacts import BASELINE, BASELINE_ROWS, DRIFT_REPORT, MODEL_INFO, TRAINING_ROWS
+from recipeline.artifacts import BASELINE, BASELINE_ROWS, DRIFT_REPORT, TRAINING_ROWS
 from recipeline.cli.cards import card_of
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
+from recipeline.cli.live_rows import LiveData, open_live
 from recipeline.cli.options import check_rows, choose_word, session_options
-from recipeline.cli.rows import local_rows, open_model, open_tables
+from recipeline.cli.rows import open_model
 from recipeline.commands.retrain import APPEND, Retrained, retrain_on
-from recipeline.data.uris import redact
-from recipeline.errors import DataError, UnavailableError, UsageError
+from recipeline.errors import DataError, UsageError
 from recipeline.orchestration.cards import StepResults, draw_card
 from recipeline.orchestration.session import Session
-from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import describe_monitoring
-from recipeline.tracking.lineage import lineage_of_version
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.store import now_ms
 
 if TYPE_CHECKING:
     import pandas as pd
-    from mlflow.entities.model_registry import ModelVersion
 
-    from recipeline.inference.model_info import Feature
-    from recipeline.monitoring.labels import Labels
-    from recipeline.monitoring.live_rows import LiveTables, PredictionLog
     from recipeline.monitoring.results import Compared, DriftReport
     from recipeline.monitoring.windows import LiveRows, Window
 
@@ -90,14 +83,12 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
 
     session, now = open_session(recipe, profile), time.time()
     options = MonitorOptions(
-        data,
-        labels,
         Window.parse(window, now),
         now,
         choose_word("fail_on", fail_on, FAIL_ON, default="drift"),
         choose_word("on_drift", on_drift, (NOTHING, RETRAIN)) == RETRAIN,
     )
-    with session.open_run("monitor") as run, _open_live(session, run, options) as live:
+    with session.open_run("monitor") as run, open_live(session, run, data, labels, now=now, retrains=options.retrains) as live:
         report = _compare(session, run, live, options)
         run.save(DRIFT_REPORT, report)
         verdict = report.newest.verdict
@@ -121,130 +112,10 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
 class MonitorOptions:
     """The options of a monitoring run, parsed."""
 
-    data: str
-    labels: str
     window: Window
     now: float
     fail_on: str
     retrains: bool
-
-
-@dataclass(frozen=True)
-class LiveData:
-    """Live rows, their model in Production, and their labels."""
-
-    champion: ModelVersion
-    features: tuple[Feature, ...]
-    rows: LiveTables | PredictionLog
-    labels: Labels | None
-    origin: str
-    target: str
-
-    def labelled(self, session: Session) -> pd.DataFrame:
-        """Return the rows whose target is known; say how many of them cannot be used.
-
-        Raises
-        ------
-        DataError : there is none.
-        """
-        found = self.rows.labelled(self.target)
-        if unnamed := getattr(self.rows, "unnamed", 0):
-            session.reporter.say(
-                f"warning: {unnamed} labelled rows of categories that the model does not know are left out, because the log "
-                "does not name them. Retrain on a table of them to learn these categories."
-            )
-        if found.empty:
-            raise DataError(
-                "No labelled rows to retrain on (on_drift=retrain).",
-                fix="Name a table of request_id and the target with labels=.",
-            )
-        return found
-
-
-@contextmanager
-def _open_live(session: Session, run: StepRun, options: MonitorOptions) -> Iterator[LiveData]:
-    """Find the model in Production and the rows; yield both for the block."""
-    from recipeline.inference.model_info import Feature
-    from recipeline.monitoring.live_rows import LiveTables, PredictionLog, find_beside, find_log, is_log
-
-    champion = session.registry.holder(CHAMPION)
-    if champion is None:
-        raise UnavailableError(
-            f"No version of {session.registry.name} in Production to monitor.",
-            fix="Run `make pipeline`.",
-        )
-    run.set_lineage(lineage_of_version(champion, session.order))
-    run.tag(model_version=champion.version, input=redact(options.data) or "the service's log")
-    if not run.has(BASELINE):
-        raise UnavailableError(
-            f"Version {champion.version} has no baseline: it was evaluated by an earlier version of the library.",
-            fix="Run `make pipeline`, or retrain.",
-        )
-    info = run.load(MODEL_INFO)
-    features, beside = info.features, info.other_columns
-    target, version = session.recipe.target, str(champion.version)
-    column = session.recipe.columns[target]
-    rule = Feature(target, column.unit, column.type, decimal=column.decimal, min=column.min, max=column.max)
-    data = options.data or str(_log_folder(session))
-    if not options.data and not Path(data).exists():
-        raise _no_requests(data)
-    with local_rows(session, data, "data") as paths:
-        log = [file for path in paths for file in ([path] if is_log(path) else find_log(path) if path.is_dir() else [])]
-        if not options.data and not log:
-            raise _no_requests(data)
-        others = [file for path in paths for file in (find_beside(path, log) if path.is_dir() else {path} - {*log})]
-        if options.data and log and others:
-            place = others[0].relative_to(paths[0]) if others[0].is_relative_to(paths[0]) else others[0]
-            raise DataError(
-                f"data must be a folder of the service's log, or of tables: {redact(data)}.",
-                got=f"a log and '{place}'",
-                fix="Remove one of them, or begin its name with '_' to exclude it.",
-            )
-        if log and options.retrains and (lacking := session.recipe.not_features):
-            raise UsageError(
-                f"on_drift=retrain needs the columns {', '.join(lacking)}, and the service's log has features only.",
-                fix="Name a table with data=.",
-            )
-        if log:
-            labels = _read_labels(session, options.labels, rule)
-            lines = PredictionLog(log, features, version, labels, now=options.now)
-            yield LiveData(champion, features, lines, labels, data, target)
-            return
-        if options.labels:
-            raise UsageError(
-                "labels apply to the rows of a log, and data is a table.",
-                fix=f"Add the labels to the table as a column '{target}'.",
-            )
-        names = [feature.name for feature in features]
-        opened = open_tables(paths, names, data, session.recipe)
-        tables = LiveTables(opened, features, target, version, session.recipe.na, rule=rule, others=beside)
-        yield LiveData(champion, features, tables, None, redact(data), target)
-
-
-def _no_requests(log: str) -> UnavailableError:
-    return UnavailableError(
-        f"No rows in the service's log {log}: the service has received no requests.",
-        fix="Serve with this profile, or name rows with data=.",
-    )
-
-
-def _log_folder(session: Session) -> Path:
-    wanted = session.profile.service.prediction_log
-    if wanted is None:
-        raise UsageError(
-            "No rows to monitor: data is empty, and the profile's service keeps no log.",
-            fix="Name a table with data=, or set service.prediction_log in the profile.",
-        )
-    return session.root / wanted.folder
-
-
-def _read_labels(session: Session, labels: str, rule: Feature) -> Labels | None:
-    from recipeline.monitoring.labels import REQUEST_ID, read_labels
-
-    if not labels:
-        return None
-    with local_rows(session, labels, "labels") as paths:
-        return read_labels(open_tables(paths, [REQUEST_ID], labels, session.recipe), rule.name, session.recipe.na, rule)
 
 
 def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOptions) -> DriftReport:

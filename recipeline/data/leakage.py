@@ -124,7 +124,8 @@ def _warn_of_time(test: pd.DataFrame, recipe: Recipe) -> list[str]:
 def measure_memory(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Memory | None:
     """Return R2 of an unpruned decision tree on rows with a twin, without, and all.
 
-    The tree memorises its rows; of classes it is fitted to codes, and R2 is the Brier skill. None if there are too few of either, or the tree does not accept the rows.
+    The tree memorises its rows; of classes it is fitted to codes, and R2 is the Brier skill. None if there are too few of
+    either, or the tree does not accept the rows.
     """
     codes, twins = TargetCodes.learn(recipe, pd.concat([train, test])), has_twin(test, train, recipe)
     target = codes.of(test, recipe)

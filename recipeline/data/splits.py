@@ -89,7 +89,7 @@ def _require_labels(train: pd.DataFrame, test: pd.DataFrame, codes: TargetCodes,
         found = len(np.unique(groups[learned == label]))
         if found < recipe.cv.folds:
             raise DataError(
-                f"Each label of '{recipe.target}' must have at least {recipe.cv.folds} distinct training rows, one for each fold.",
+                f"Each label of '{recipe.target}' must have at least {recipe.cv.folds} distinct training rows, one per fold.",
                 got=f"{found} of the label {label}",
                 fix="Join rare labels into one, leave their rows out, lower cv.folds, or name a larger table.",
             )

@@ -48,8 +48,8 @@ class Trained:
 class Evaluation:
     """The results of evaluate, one field for each artifact.
 
-    `scores` are the metrics of the task by candidate. `interval_models` are the tail models if the interval of the best candidate
-    depends on the features, else None.
+    `scores` are the metrics of the task by candidate. `interval_models` are the tail models if the interval of the best
+    candidate depends on the features, else None.
     """
 
     scores: Mapping[str, Mapping[str, float]]

@@ -62,9 +62,10 @@ def measure_importance(
 ) -> tuple[Importance, ...]:
     """Return the permutation importance of features, the greatest first.
 
-    It is the drop of skill (R2; of classes the Brier skill) when a feature is shuffled, with mean and standard deviation. Correlated features share their
-    importance (Breiman 2001). Shuffles and results are those of scikit-learn's `permutation_importance`; all shuffles of a
-    feature are predicted at once, which is faster. If there are more than MOST_ROWS rows, that many are drawn.
+    It is the drop of skill (R2; of classes the Brier skill) when a feature is shuffled, with mean and standard deviation.
+    Correlated features share their importance (Breiman 2001). Shuffles and results are those of scikit-learn's
+    `permutation_importance`; all shuffles of a feature are predicted at once, which is faster. If there are more than MOST_ROWS
+    rows, that many are drawn.
     """
     rows, truth = columns.matrix(features), target
     if len(rows) > MOST_ROWS:

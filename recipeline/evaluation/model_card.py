@@ -116,7 +116,8 @@ def _model(recipe: Recipe, metrics: Metrics, tags: Mapping[str, str | float]) ->
     return (
         *(made_up if tags["data_source"] == SYNTHETIC else ()),
         f"{best.candidate}{made_of} predicts {recipe.target}{unit} from {len(recipe.features)} columns.",
-        f"Recipe {recipe.name}, the best of {len(metrics.candidates)} candidates by cross-validated {skill_of(metrics.task).label}.",
+        f"Recipe {recipe.name}, the best of {len(metrics.candidates)} candidates "
+        f"by cross-validated {skill_of(metrics.task).label}.",
     )
 
 

@@ -15,8 +15,8 @@ from recipeline.records import LEFT_OUT, was
 class MeasuredInterval:
     """The interval on the test rows: level, coverage, and mean width.
 
-    The width is in the target's unit; of a set of labels it is their number. Where rows are clustered, `coverage_std_error` is of the coverage, over so many
-    `clusters`; None of a single one.
+    The width is in the target's unit; of a set of labels it is their number. Where rows are clustered, `coverage_std_error` is
+    of the coverage, over so many `clusters`; None of a single one.
     """
 
     level: float
@@ -105,10 +105,10 @@ class Leaks:
 class Metrics:
     """Figures of an evaluation, as metrics.json has them.
 
-    `candidates` has the scores of each by the name of the metric, `cv_mean_score` and `cv_std` among them; `mean_predictor` those
-    of always predicting the mean of the training rows, of classes their shares. `leaks` is None where no test row has a twin in training;
-    `random_split_r2`, by candidate, where the split is random, or a random one would leak nothing. `rows_out_of_fold` are the
-    training rows with an out-of-fold prediction; None: all.
+    `candidates` has the scores of each by the name of the metric, `cv_mean_score` and `cv_std` among them; `mean_predictor`
+    those of always predicting the mean of the training rows, of classes their shares. `leaks` is None where no test row has a
+    twin in training; `random_split_r2`, by candidate, where the split is random, or a random one would leak nothing.
+    `rows_out_of_fold` are the training rows with an out-of-fold prediction; None: all.
     """
 
     best: Best

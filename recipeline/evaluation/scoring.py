@@ -43,8 +43,8 @@ def evaluate_best(
 ) -> Best:
     """Return the measurements of the best candidate: intervals, and those of its task.
 
-    `predicted` are of the rows of `test`, without NaN; `inside` is the coverage of its interval or set of labels. `threshold` is
-    the probability from which on it says the positive of two labels.
+    `predicted` are of the rows of `test`, without NaN; `inside` is the coverage of its interval or set of labels. `threshold`
+    is the probability from which on it says the positive of two labels.
     """
     target = codes.of(test, recipe)
     intervals = [

@@ -187,7 +187,8 @@ def describe_model(
     train : the rows it was fitted on, with the recipe's columns; nullable ones may have NaN.
     interval, prediction_set : fitted on the out-of-fold predictions of `train`.
     threshold : of the decision between two labels.
-    coverage, test_rows : of interval or set on the test rows, as `recipeline.evaluation.coverage.measure_coverage` returns them.
+    coverage, test_rows : of interval or set on the test rows, as `recipeline.evaluation.coverage.measure_coverage` returns
+    them.
     """
     target = recipe.columns[recipe.target]
     features = tuple(describe_feature(recipe, name, train[name]) for name in recipe.features)

@@ -52,7 +52,8 @@ class Errors:
     """The errors of a model on labelled rows, with its scores by metric.
 
     `error` is the mean of the rows' errors: absolute ones, of classes their Brier scores; `error_std` is their standard
-    deviation. A score is None where it is not defined, as R2 of a constant target. `interval_95` are bootstrap limits by metric.
+    deviation. A score is None where it is not defined, as R2 of a constant target. `interval_95` are bootstrap limits by
+    metric.
     """
 
     rows: int

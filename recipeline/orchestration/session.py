@@ -20,11 +20,12 @@ from recipeline.engine.local import Workers
 from recipeline.orchestration.fingerprints import Components, code_components, fingerprint, library_components
 from recipeline.orchestration.step import Draw, Params, Reporter, Step
 from recipeline.orchestration.wording import describe_experiment, describe_registered_model
-from recipeline.registry.ledger import Actor
-from recipeline.registry.versions import ChangedBy, Registry
+from recipeline.registry.ledger import Actor, ChangedBy
+from recipeline.registry.versions import Registry
 from recipeline.tracking.failures import is_missing, store_errors
+from recipeline.tracking.finished_runs import History
 from recipeline.tracking.manifest import Reader
-from recipeline.tracking.runs import History, StepRun, open_run
+from recipeline.tracking.runs import StepRun, open_run
 from recipeline.tracking.store import Store
 
 #: How the components are named that are neither settings nor code: what a step read from outside, and from the step before.

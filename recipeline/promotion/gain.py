@@ -34,9 +34,9 @@ CHALLENGER, CHAMPION = "challenger", "champion"
 class Answers:
     """The target's codes and both arms' predictions of the same rows.
 
-    Predictions have shape (rows, repeats), or (rows, repeats, labels), as the target's `codes`. `folds` holds each row's fold, of the same shape; None if the models were not fitted
-    for this comparison. `left_out` is the number of other rows, without predictions. `weights` are those of the rows; None:
-    all weights are equal.
+    Predictions have shape (rows, repeats), or (rows, repeats, labels), as the target's `codes`. `folds` holds each row's fold,
+    of the same shape; None if the models were not fitted for this comparison. `left_out` is the number of other rows, without
+    predictions. `weights` are those of the rows; None: all weights are equal.
     """
 
     target: np.ndarray

@@ -18,9 +18,9 @@ from recipeline.errors import UnavailableError
 from recipeline.promotion.gate import Contender, Rule, choose_rule, judge
 from recipeline.promotion.results import MEAN_PREDICTOR, Decision, Evidence
 from recipeline.registry.facts import digests_of, facts_of
-from recipeline.registry.ledger import EXTERNAL, FORCED, ROLLBACK
+from recipeline.registry.ledger import EXTERNAL, FORCED, ROLLBACK, ChangedBy
 from recipeline.registry.tries import count_looks, look_of, record_attempt
-from recipeline.registry.versions import ChangedBy, Registry
+from recipeline.registry.versions import Registry
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.models import feature_names, model_id_of
 from recipeline.tracking.runs import StepRun

@@ -94,6 +94,14 @@ class Reading:
         return next((entry for entry in reversed(self.entries) if entry.kind not in NOTES), None)
 
 
+@dataclass(frozen=True)
+class ChangedBy:
+    """The user and the run that change the registry."""
+
+    actor: Actor
+    run_id: str
+
+
 class Ledger:
     """The ledger of one registered model.
 

@@ -16,9 +16,9 @@ from recipeline.config.recipe import Recipe
 from recipeline.engine.local import Workers
 from recipeline.promotion.results import Decision, RecordedDecision
 from recipeline.registry.decision import decide, name_of, require_champion
-from recipeline.registry.ledger import FORCED, PROMOTE
+from recipeline.registry.ledger import FORCED, PROMOTE, ChangedBy
 from recipeline.registry.loading import load_golden
-from recipeline.registry.versions import ChangedBy, Registry
+from recipeline.registry.versions import Registry
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import VersionTags
 

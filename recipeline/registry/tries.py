@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from recipeline.registry.ledger import ATTEMPT, LOOK, Reading
-from recipeline.registry.versions import ChangedBy, Registry
+from recipeline.registry.ledger import ATTEMPT, LOOK, ChangedBy, Reading
+from recipeline.registry.versions import Registry
 
 #: So many looks fit into an entry: 5000 characters, which every store takes.
 _AT_ONCE = 100

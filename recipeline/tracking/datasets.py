@@ -13,8 +13,8 @@ from recipeline.artifacts import Artifact
 from recipeline.config.recipe import Recipe
 from recipeline.data.sources import Source
 from recipeline.tracking._compat import describe_source
+from recipeline.tracking.artifact_folders import place_of
 from recipeline.tracking.failures import retry_conflict
-from recipeline.tracking.manifest import place_of
 from recipeline.tracking.runs import TAG_LENGTH, StepRun
 from recipeline.tracking.tags import Tag, bare
 

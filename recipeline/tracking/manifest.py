@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import mlflow.artifacts
-import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import Artifact, T, read_json, write_json
-from recipeline.data.uris import scrub
-from recipeline.errors import UnavailableError, causes
+from recipeline.errors import UnavailableError
 from recipeline.inference.trust import read_model
 from recipeline.records import RecordError
-from recipeline.tracking._compat import NOTHING_THERE, as_path, is_local
-from recipeline.tracking.failures import is_missing, unwritable
+from recipeline.tracking.artifact_folders import file_digest, local_copy, require_answer
 
 MANIFEST = "manifest.json"
 
@@ -33,33 +26,6 @@ FORMAT = 1
 
 #: States of a file that is not intact, as predicates of a sentence.
 MISSING, CHANGED, UNREADABLE = "is missing", "has changed or is truncated", "cannot be read"
-
-
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def folder_digests(uri: str, tracking_uri: str) -> dict[str, str]:
-    """Return the sha256 of each file below the artifact URI, by relative path, sorted."""
-    with local_copy(uri, "", tracking_uri) as folder:
-        return {str(path.relative_to(folder)): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def way_to(here: str, there: str, name: str) -> str:
-    """Return the relative path from an artifact folder to a file in another.
-
-    Both are artifact URIs; "" unless both are on this machine.
-    """
-    if not (is_local(here) and is_local(there)):
-        return ""
-    return quote(os.path.relpath(as_path(there) / name, as_path(here)))
-
-
-def place_of(uri: str, name: str) -> str:
-    """Return the path or URI of the file `name` in an artifact folder."""
-    return str(as_path(uri) / name) if is_local(uri) else f"{uri}/{name}"
 
 
 class Writer:
@@ -91,32 +57,6 @@ class Writer:
             path = Path(folder) / MANIFEST
             write_json({"format": FORMAT, "files": self._files, "models": self._models}, path)
             self._client.log_artifact(self._run_id, str(path))
-
-
-@contextmanager
-def local_copy(uri: str, name: str, tracking_uri: str) -> Iterator[Path]:
-    """Yield the local path of the file `name` at an artifact URI.
-
-    It is copied for the block if it is elsewhere.
-
-    Raises
-    ------
-    FileNotFoundError, MlflowException : there is none, or it cannot be downloaded.
-    """
-    if is_local(uri):
-        path = as_path(uri) / name
-        path.stat()
-        yield path
-    else:
-        address = f"{uri.rstrip('/')}/{name}"
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                copy = mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=folder, tracking_uri=tracking_uri)
-            except (MlflowException, OSError):
-                raise
-            except Exception as error:  # of as many clients as there are kinds of storage
-                raise MlflowException(f"{type(error).__name__}: {error}") from error
-            yield Path(copy)
 
 
 class Reader:
@@ -237,7 +177,7 @@ class Reader:
                 folder = stack.enter_context(local_copy(uri, "", self._client.tracking_uri))
             except (MlflowException, OSError) as error:
                 self.require_model(model_id, run_id)  # it says what is missing
-                _require_answer(error, self._client.tracking_uri, uri)
+                require_answer(error, self._client.tracking_uri, uri)
                 raise
             faults = [
                 _model_fault(model_id, name, state) for name in digests if (state := _state(folder / name, digests[name]))
@@ -278,7 +218,7 @@ class Reader:
             try:
                 path = stack.enter_context(local_copy(self.root(run_id), name, self._client.tracking_uri))
             except (MlflowException, OSError) as error:
-                _require_answer(error, self._client.tracking_uri, self._uris.get(run_id, ""))
+                require_answer(error, self._client.tracking_uri, self._uris.get(run_id, ""))
                 raise _broken(name, run_id, MISSING) from None
             yield path
 
@@ -286,7 +226,7 @@ class Reader:
         try:
             uri = self._client.get_logged_model(model_id).artifact_location
         except MlflowException as error:
-            _require_answer(error, self._client.tracking_uri)
+            require_answer(error, self._client.tracking_uri)
             return [f"The logged model {model_id} {MISSING}."]
         states = {name: self._fetched_state(uri, name, digest) for name, digest in digests.items()}
         return [_model_fault(model_id, name, state) for name, state in states.items() if state]
@@ -296,7 +236,7 @@ class Reader:
             with local_copy(uri, name, self._client.tracking_uri) as path:
                 return _state(path, digest)
         except (MlflowException, OSError) as error:
-            _require_answer(error, self._client.tracking_uri, uri)
+            require_answer(error, self._client.tracking_uri, uri)
             return MISSING
 
 
@@ -330,26 +270,6 @@ def _model_fault(model_id: str, name: str, state: str) -> str:
 def _not_whole(run_id: str, model_id: str, faults: list[str]) -> UnavailableError:
     problem = faults[0] if faults else f"Run {run_id} did not log {model_id}."
     return UnavailableError(problem, fix="Train the candidates again.")
-
-
-def _require_answer(error: Exception, tracking_uri: str, place: str = "") -> None:
-    """Raise UnavailableError unless `error` says that the object does not exist.
-
-    No answer, or an incomplete one, does not mean that. `place` is the URI of the artifacts, whose secrets are removed.
-    """
-    is_answer = (
-        isinstance(error, FileNotFoundError | NotADirectoryError)
-        or (isinstance(error, MlflowException) and is_missing(error))
-        or any(_is_not_found(cause) for cause in causes(error))
-        or any(word in str(error) for word in NOTHING_THERE)
-    )
-    if not is_answer:
-        # MLflow's message on a download begins with addresses; the reason is at its end.
-        raise unwritable(tracking_uri, " ".join(scrub(str(error), place).split())[-300:]) from None
-
-
-def _is_not_found(error: BaseException) -> bool:
-    return isinstance(error, requests.HTTPError) and error.response is not None and error.response.status_code == 404
 
 
 def _broken(name: str, run_id: str, state: str) -> UnavailableError:

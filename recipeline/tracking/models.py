@@ -24,7 +24,7 @@ from mlflow.models import get_model_info, infer_signature
 from recipeline.errors import UnavailableError
 from recipeline.inference.trust import TREES, read_model, types_to_trust
 from recipeline.tracking._compat import as_path, log_written, model_location, requirements_known
-from recipeline.tracking.manifest import folder_digests
+from recipeline.tracking.artifact_folders import folder_digests
 
 #: Packages needed to load and serve a model, besides those of its own candidate.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")

@@ -51,8 +51,8 @@ class Result:
 
     `fold_scores` is the skill per fold (R2; of classes the Brier skill); `out_of_fold` the prediction of each training row by
     the fold that did not see it, shaped as `codes` (NaN where it is in no fold, as the earliest over time), all of them in
-    `predict_seconds`; `model` is fitted on all training rows in `fit_seconds`; `found` are the searched parameters, the best of `settings_tried`; `cut_searches`
-    is the number of its searches that ran out of time.
+    `predict_seconds`; `model` is fitted on all training rows in `fit_seconds`; `found` are the searched parameters, the best of
+    `settings_tried`; `cut_searches` is the number of its searches that ran out of time.
     """
 
     name: str

@@ -12,9 +12,9 @@ from recipeline.metrics.curves import Curve, count_by_threshold
 def choose_threshold(target: np.ndarray, predicted: np.ndarray, decision: Decision, weights: np.ndarray | None = None) -> float:
     """Return the probability from which on the positive label is said.
 
-    With costs it is the one of least cost (Elkan 2001: fp / (fp + fn) for true probabilities), with a metric that of its greatest
-    value, with a recall the greatest that reaches it. Of equally good ones it is the one nearest to 0.5. It lies halfway
-    between two predictions, so that a row's rounding decides nothing.
+    With costs it is the one of least cost (Elkan 2001: fp / (fp + fn) for true probabilities), with a metric that of its
+    greatest value, with a recall the greatest that reaches it. Of equally good ones it is the one nearest to 0.5. It lies
+    halfway between two predictions, so that a row's rounding decides nothing.
 
     Parameters
     ----------

@@ -51,8 +51,8 @@ def search_params(
     The search sees only the rows it is given: inside a fold, it leaves the fold's own score unbiased. The number of draws ends
     it, so that the same seed gives the same result. If `seconds` have passed before (None: no limit), no further draw is
     started, the first one excepted, and the result is marked as cut: on another machine it may differ. `build_candidate` has
-    checked that the space names parameters of the estimator. Folds follow `relations`; `weights` of the
-    rows are used in fits and scores; `transform` is the recipe's of the target, and `codes` are how predictions of it are scored.
+    checked that the space names parameters of the estimator. Folds follow `relations`; `weights` of the rows are used in fits
+    and scores; `transform` is the recipe's of the target, and `codes` are how predictions of it are scored.
     """
     space = {name: _distribution(spec) for name, spec in search.space.items()}
     folds = list(relations.deal(n_splits, seed, DATA_TASKS[codes.task].strata(target)))

@@ -9,6 +9,7 @@ from sklearn.model_selection import cross_val_predict
 
 from custom.red_wine import draw
 from recipeline.data.splits import cv_folds
+from recipeline.data.target_codes import NUMBERS
 from recipeline.inference.columns import Columns
 from recipeline.inference.model_info import describe_feature
 from recipeline.monitoring.baseline import describe_baseline, draw_reference
@@ -29,8 +30,8 @@ def world() -> World:
     return World(
         recipe,
         model.fit(train[names], train["quality"]),
-        describe_baseline(train, out_of_fold, recipe, Columns(features)),
-        draw_reference(train, out_of_fold, recipe, Columns(features)).to_numpy(),
+        describe_baseline(train, out_of_fold, recipe, Columns(features), NUMBERS),
+        draw_reference(train, out_of_fold, recipe, Columns(features), NUMBERS).to_numpy(),
         features,
         later,
     )

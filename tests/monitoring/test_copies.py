@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.target_codes import NUMBERS
 from recipeline.inference.model_info import Feature
 from recipeline.monitoring import drift
 from recipeline.monitoring.baseline import describe_errors
@@ -45,7 +46,7 @@ def look(recipe: Recipe, train: np.ndarray, live: np.ndarray, *, labels: float |
     predicted, answers = (5 + np.tanh(np.nan_to_num(rows[:, -1])) / 10 for rows in (train, live))
     target = predicted + random.normal(size=len(train)) / 2
     described = {name: describe_values(column) for name, column in zip(names, train.T, strict=True)}
-    errors = describe_errors(target, predicted, recipe)
+    errors = describe_errors(target, predicted, recipe, NUMBERS)
     baseline = Baseline(described, describe_values(predicted), describe_values(target), errors)
     seen = Live(features, baseline, seed=0)
     off = None if labels is None else answers + labels + random.normal(size=len(live)) / 2

@@ -10,8 +10,9 @@ import pytest
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
-from recipeline.config.rules import GuardRails
+from recipeline.config.rules import GuardRails, Slice
 from recipeline.data.relations import Relations
+from recipeline.data.target_codes import TargetCodes
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers
 from recipeline.promotion.guard_rails import (
     LATENCY,
@@ -29,12 +30,16 @@ MAE, LOW = "MAE change", "MAE change of low"
 STRICT = GuardRails(mae=0.25, slice_mae=0.5, latency_ms=10)
 
 
+def as_slices(limits: dict[str, tuple[float | None, float | None]]) -> dict[str, Slice]:
+    return {name: Slice(min=low, max=high) for name, (low, high) in limits.items()}
+
+
 def test_slices_hold_their_limits_and_an_open_one_all_that_is_beyond() -> None:
     target = np.array([3.0, 4.0, 5.0, 6.0])
     errors = {CHALLENGER: np.array([1.0, 2.0, 3.0, 4.0]), CHAMPION: np.array([0.0, 0.0, -1.0, -1.0])}
     answers = Answers(target, Relations(np.arange(4)), {arm: (target + error)[:, None] for arm, error in errors.items()})
-    limits = {"low": (None, 4.0), "middle": (4.0, 5.0), "high": (5.0, None), "one": (6.0, 6.0), "all": (None, None)}
-    assert slice_errors(answers, limits) == {
+    limits = {"low": (None, 4.0), "middle": (4.0, 5.0), "high": (5.0, None), "one": (6.0, 6.0), "all": (-9.0, None)}
+    assert slice_errors(answers, as_slices(limits)) == {
         "low": ErrorsByArm(2, {CHALLENGER: 1.5, CHAMPION: 0.0}),
         "middle": ErrorsByArm(2, {CHALLENGER: 2.5, CHAMPION: 0.5}),
         "high": ErrorsByArm(2, {CHALLENGER: 3.5, CHAMPION: 1.0}),
@@ -44,15 +49,29 @@ def test_slices_hold_their_limits_and_an_open_one_all_that_is_beyond() -> None:
 
 
 def test_a_slice_without_rows_has_no_error() -> None:
-    found = slice_errors(draw_answers(1), {"none": (1000.0, None), "between": (5.0, 4.0)})
+    found = slice_errors(draw_answers(1), as_slices({"none": (1000.0, None), "between": (5.0, 4.0)}))
     assert found == {name: ErrorsByArm(0, {CHALLENGER: None, CHAMPION: None}) for name in ("none", "between")}
     assert slice_errors(draw_answers(1), {}) == {}
 
 
 def test_errors_of_a_slice_are_of_all_repeats() -> None:
     answers = draw_answers(1, repeats=3)
-    assert slice_errors(answers, {"all": (None, None)})["all"].mae == pytest.approx(measure(answers).mae)
-    json.dumps(to_plain(slice_errors(answers, {"all": (None, None), "none": (1000.0, None)})), allow_nan=False)
+    slices = as_slices({"all": (-1000.0, None), "none": (1000.0, None)})
+    assert slice_errors(answers, slices)["all"].error == pytest.approx(measure(answers).scores["mae"])
+    json.dumps(to_plain(slice_errors(answers, slices)), allow_nan=False)
+
+
+def test_slices_of_classes_are_of_their_labels() -> None:
+    codes, target = TargetCodes("multiclass", ("a", "b", "c")), np.eye(3)[[0, 1, 2, 2]]
+    said = np.full((4, 1, 3), 1 / 3)
+    answers = Answers(target, Relations(np.arange(4)), {CHALLENGER: target[:, None], CHAMPION: said}, codes=codes)
+    found = slice_errors(answers, {"last": Slice(labels=("c",)), "others": Slice(labels=("a", "b"))})
+    assert {name: it.rows for name, it in found.items()} == {"last": 2, "others": 2}
+    assert found["last"].error == pytest.approx({CHALLENGER: 0.0, CHAMPION: 2 / 3})
+    two = Answers(
+        np.array([1.0, 0.0]), Relations(np.arange(2)), {CHALLENGER: np.ones((2, 1))}, codes=TargetCodes("binary", ("n", "p"))
+    )
+    assert slice_errors(two, {"p": Slice(labels=("p",))})["p"] == ErrorsByArm(1, {CHALLENGER: 0.0})
 
 
 def test_answering_one_row_takes_time_and_a_slow_model_more() -> None:
@@ -82,8 +101,9 @@ def measured(
     limits: GuardRails, *, mae: float = 0.5, low: ErrorsByArm | None = None, latency: float = 1, champion: bool = True
 ) -> dict[str, Rail]:
     slices = {} if low is None else {"low": low}
-    gain = replace(GAIN, mae={CHALLENGER: mae, CHAMPION: 0.5})
-    return {rail.name: rail for rail in measure_rails(limits, gain, slices, latency, against_champion=champion)}
+    gain = replace(GAIN, scores=GAIN.scores | {"mae": {CHALLENGER: mae, CHAMPION: 0.5}})
+    rails = measure_rails(limits, gain, slices, latency, task="regression", against_champion=champion)
+    return {rail.name: rail for rail in rails}
 
 
 def test_without_limits_everything_is_measured_and_nothing_decides() -> None:
@@ -132,3 +152,12 @@ def test_without_a_champion_no_error_is_too_large() -> None:
 
 def test_an_error_that_is_no_number_breaks_its_rail() -> None:
     assert not measured(STRICT, mae=float("nan"))[MAE].passed
+
+
+def test_any_metric_of_the_task_may_be_a_rail_by_how_much_worse_it_is() -> None:
+    limits = GuardRails(metrics={"roc_auc": 0.02, "log_loss": 0.1})
+    scores = {"roc_auc": {CHALLENGER: 0.85, CHAMPION: 0.9}, "log_loss": {CHALLENGER: 0.45, CHAMPION: 0.4}}
+    gain = replace(GAIN, scores=scores)
+    log_loss, auc, _ = measure_rails(limits, gain, {}, 1.0, task="binary", against_champion=True)
+    assert [(it.name, it.passed) for it in (log_loss, auc)] == [("log loss change", True), ("ROC AUC decrease", False)]
+    assert [it.value for it in (log_loss, auc)] == pytest.approx([0.05, 0.05])

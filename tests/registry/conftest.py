@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,9 +13,9 @@ from recipeline.artifacts import DATASET
 from recipeline.registry.versions import Registry
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.runs import StepRun, open_run
-from recipeline.tracking.store import Store
-from tests.conftest import as_recipe, small_recipe
-from tests.registry.helpers import NAME, Arena
+from recipeline.tracking.store import Store, open_store
+from tests.conftest import as_recipe, forget_mlflow, small_recipe
+from tests.registry.helpers import NAME, Arena, add, open_copy, promote
 
 
 @pytest.fixture
@@ -35,3 +38,29 @@ def arena(store: Store) -> Arena:
     )
     run.set_lineage({"ingest": ingest.id})
     return Arena(store, recipe, table, run)
+
+
+@pytest.fixture(scope="session")
+def promoted_twice(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """A store of three versions of one small model: 1 and 2 were promoted, 3 is the challenger; made once, copied often."""
+    forget_mlflow()
+    folder = tmp_path_factory.mktemp("promoted")
+    shutil.copy(empty_store, folder / "mlflow.db")
+    store = open_store("sqlite:///mlflow.db", root=folder, artifact_location="mlruns")
+    registry = Registry(store, NAME)
+    for version in ("1", "2", "3"):
+        add(store, registry, version)
+        if version != "3":
+            promote(registry, version)
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def toy_store(promoted_twice: Path, tmp_path: Path) -> Store:
+    return open_copy(promoted_twice, tmp_path)
+
+
+@pytest.fixture
+def toy(toy_store: Store) -> Registry:
+    """Versions 1, 2 and 3, of which 2 is the champion, 1 the one before, and 3 the challenger."""
+    return Registry(toy_store, NAME)

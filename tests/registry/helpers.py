@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from sklearn.linear_model import LinearRegression
 
@@ -15,13 +21,13 @@ from recipeline.data.relations import list_seen
 from recipeline.engine.local import Workers
 from recipeline.evaluation.results import RegisteredVersion
 from recipeline.registry.contest import Contest
-from recipeline.registry.ledger import PROMOTE, Actor
-from recipeline.registry.results import Entry
-from recipeline.registry.stages import CHALLENGER, CHAMPION, PREVIOUS
-from recipeline.registry.versions import ChangedBy, Registry
+from recipeline.registry.ledger import PROMOTE, ROLLBACK, Actor, ChangedBy
+from recipeline.registry.results import OPEN, Entry
+from recipeline.registry.stages import CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION
+from recipeline.registry.versions import Registry
 from recipeline.tracking.models import log_model
 from recipeline.tracking.runs import StepRun, open_run
-from recipeline.tracking.store import Store
+from recipeline.tracking.store import Store, open_store
 from tests.records import some
 from tests.toys import log_toy
 
@@ -105,3 +111,73 @@ class Arena:
     def meet(self, challenger: ModelVersion, champion: ModelVersion) -> Contest:
         """Return the contest of two versions."""
         return Contest(self.run, self.recipe, Workers(1), NAME, challenger, champion, candidates=3, attempt=1)
+
+
+#: The methods of MLflow's client by which the registry writes.
+WRITES = (
+    "create_registered_model",
+    "create_model_version",
+    "set_registered_model_alias",
+    "delete_registered_model_alias",
+    "set_registered_model_tag",
+    "set_model_version_tag",
+    "delete_model_version_tag",
+    "transition_model_version_stage",
+)
+
+
+def entries(registry: Registry) -> list[tuple[str, str, str, str]]:
+    return [(entry.kind, entry.before, entry.after, entry.state) for entry in registry.ledger.read().entries]
+
+
+def roll_back(registry: Registry, version: str) -> Entry | None:
+    return registry.change(version, expected=holder(registry, CHAMPION), kind=ROLLBACK, reason="it was bad", changed_by=ANN)
+
+
+def assert_settled(registry: Registry) -> None:
+    """One Production, the champion's; a whole ledger that ends with it, in which each change goes on from the one before."""
+    champion, reading = holder(registry, CHAMPION), registry.ledger.read()
+    assert [version for version, stage in stages(registry).items() if stage == PRODUCTION] == [champion]
+    assert reading.faults == {}
+    assert [entry.number for entry in reading.entries if entry.state == OPEN] == []
+    assert [entry.before for entry in reading.changes] == ["", *(entry.after for entry in reading.changes[:-1])]
+    assert reading.changes[-1].after == champion
+
+
+def open_copy(path: Path, folder: Path) -> Store:
+    folder.mkdir(exist_ok=True)
+    shutil.copy(path, folder / "mlflow.db")
+    return open_store("sqlite:///mlflow.db", root=folder, artifact_location="mlruns")
+
+
+@contextmanager
+def overtaken_at(client: MlflowClient, write: int, act: Callable[[], object]) -> Iterator[list[str]]:
+    """Do `act` before the client's `write`-th write, counted from 1; give the names of the writes."""
+    names: list[str] = []
+
+    def watched(name: str) -> Callable[..., Any]:
+        method = getattr(client, name)
+
+        def call(*words: Any, **options: Any) -> Any:
+            names.append(name)
+            if len(names) == write:
+                act()
+            return method(*words, **options)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in WRITES:
+            patch.setattr(client, name, watched(name))
+        yield names
+
+
+@contextmanager
+def stopped_at(client: MlflowClient, write: int) -> Iterator[list[str]]:
+    """Raise KeyboardInterrupt in place of the client's `write`-th write, counted from 1; give the names of the writes."""
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt), overtaken_at(client, write, stop) as names:
+        yield names

@@ -1,42 +1,36 @@
 from __future__ import annotations
 
 import multiprocessing
-import shutil
-from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from itertools import count, product
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from mlflow import MlflowClient
 
 from recipeline.errors import UnavailableError
-from recipeline.registry.ledger import EXTERNAL, FORCED, LOOK, PROMOTE, ROLLBACK
-from recipeline.registry.results import APPLIED, OPEN, REVERTED, Entry
+from recipeline.registry.ledger import FORCED, PROMOTE, ROLLBACK
+from recipeline.registry.results import APPLIED, OPEN
 from recipeline.registry.stages import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
 from recipeline.tracking.models import load_model
 from recipeline.tracking.store import Store, open_store
 from recipeline.tracking.tags import VersionTags
-from tests.conftest import forget_mlflow
-from tests.registry.helpers import ANN, NAME, add, aliases, holder, move, promote, stages
-from tests.toys import ROWS, TARGET, log_toy
-
-#: The methods of MLflow's client by which the registry writes.
-WRITES = (
-    "create_registered_model",
-    "create_model_version",
-    "set_registered_model_alias",
-    "delete_registered_model_alias",
-    "set_registered_model_tag",
-    "set_model_version_tag",
-    "delete_model_version_tag",
-    "transition_model_version_stage",
+from tests.registry.helpers import (
+    ANN,
+    NAME,
+    add,
+    aliases,
+    assert_settled,
+    entries,
+    holder,
+    move,
+    open_copy,
+    promote,
+    roll_back,
+    stages,
+    stopped_at,
 )
+from tests.toys import ROWS, TARGET, log_toy
 
 
 def test_a_new_version_is_the_challenger_in_staging(store: Store, registry: Registry) -> None:
@@ -99,38 +93,6 @@ def test_registering_another_model_leaves_the_champion_where_it_is(store: Store,
     assert aliases(registry) == {CHAMPION: "1", CHALLENGER: "2", PREVIOUS: ""}
 
 
-def test_settling_finishes_a_promotion_that_was_stopped_after_the_alias(store: Store, registry: Registry) -> None:
-    add(store, registry, "a")
-    promote(registry, "1")
-    add(store, registry, "b")
-    store.client.set_registered_model_alias(NAME, CHAMPION, "2")
-    assert load_model(f"models:/{NAME}/Production") is not None
-    registry.reconcile(ANN)
-    assert stages(registry) == {"1": ARCHIVED, "2": PRODUCTION}
-    assert (holder(registry, CHAMPION), holder(registry, CHALLENGER)) == ("2", "")
-
-
-def test_settling_an_interrupted_promotion_names_the_version_that_was_replaced(store: Store, registry: Registry) -> None:
-    for version in ("1", "2", "3"):
-        add(store, registry, version)
-        if version != "3":
-            promote(registry, version)
-    store.client.set_registered_model_alias(NAME, CHAMPION, "3")
-    registry.reconcile(ANN)
-    assert holder(registry, PREVIOUS) == "2"
-
-
-def test_settling_twice_is_settling_once(store: Store, registry: Registry) -> None:
-    add(store, registry, "a")
-    add(store, registry, "b")
-    promote(registry, "1")
-    move(store, "2", PRODUCTION)
-    registry.reconcile(ANN)
-    once = (stages(registry), aliases(registry))
-    registry.reconcile(ANN)
-    assert (stages(registry), aliases(registry)) == once
-
-
 @pytest.mark.parametrize("act", ["register", "promote"])
 def test_registering_and_promoting_settle_first(store: Store, registry: Registry, act: str) -> None:
     for identity in "abc":
@@ -144,28 +106,6 @@ def test_registering_and_promoting_settle_first(store: Store, registry: Registry
         promote(registry, "3")
         assert stages(registry) == {"1": ARCHIVED, "2": ARCHIVED, "3": PRODUCTION}
         assert holder(registry, PREVIOUS) == "1"
-
-
-def test_a_registry_without_the_model_has_no_versions_and_no_champion(registry: Registry) -> None:
-    assert registry.versions() == []
-    assert registry.holder(CHAMPION) is None
-
-
-def test_versions_come_newest_first_also_from_ten_on(store: Store, registry: Registry) -> None:
-    run, model_id = log_toy(store)
-    for number in range(11):
-        registry.register(
-            source=f"models:/{model_id}", run_id=run.id, model_id=model_id, identity=str(number), tags={}, description=""
-        )
-    assert [int(version.version) for version in registry.versions()] == list(range(11, 0, -1))
-
-
-def test_a_version_that_is_not_there_is_unavailable(store: Store, registry: Registry) -> None:
-    with pytest.raises(UnavailableError, match=r"No version 7 of Toy in the registry"):
-        registry.version("7")
-    add(store, registry, "a")
-    with pytest.raises(UnavailableError, match="No version 7 of Toy"):
-        registry.version("7")
 
 
 def test_a_version_that_is_not_there_cannot_take_the_champions_place(store: Store, registry: Registry) -> None:
@@ -238,89 +178,6 @@ def test_tags_are_noted_under_the_lock_of_the_store(store: Store, registry: Regi
 
 
 # --- the ledger -----------------------------------------------------------------------------------------------------------
-
-
-def entries(registry: Registry) -> list[tuple[str, str, str, str]]:
-    return [(entry.kind, entry.before, entry.after, entry.state) for entry in registry.ledger.read().entries]
-
-
-def roll_back(registry: Registry, version: str) -> Entry | None:
-    return registry.change(version, expected=holder(registry, CHAMPION), kind=ROLLBACK, reason="it was bad", changed_by=ANN)
-
-
-def assert_settled(registry: Registry) -> None:
-    """One Production, the champion's; a whole ledger that ends with it, in which each change goes on from the one before."""
-    champion, reading = holder(registry, CHAMPION), registry.ledger.read()
-    assert [version for version, stage in stages(registry).items() if stage == PRODUCTION] == [champion]
-    assert reading.faults == {}
-    assert [entry.number for entry in reading.entries if entry.state == OPEN] == []
-    assert [entry.before for entry in reading.changes] == ["", *(entry.after for entry in reading.changes[:-1])]
-    assert reading.changes[-1].after == champion
-
-
-@pytest.fixture(scope="session")
-def promoted_twice(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    """A store of three versions of one small model: 1 and 2 were promoted, 3 is the challenger; made once, copied often."""
-    forget_mlflow()
-    folder = tmp_path_factory.mktemp("promoted")
-    shutil.copy(empty_store, folder / "mlflow.db")
-    store = open_store("sqlite:///mlflow.db", root=folder, artifact_location="mlruns")
-    registry = Registry(store, NAME)
-    for version in ("1", "2", "3"):
-        add(store, registry, version)
-        if version != "3":
-            promote(registry, version)
-    return folder / "mlflow.db"
-
-
-def open_copy(path: Path, folder: Path) -> Store:
-    folder.mkdir(exist_ok=True)
-    shutil.copy(path, folder / "mlflow.db")
-    return open_store("sqlite:///mlflow.db", root=folder, artifact_location="mlruns")
-
-
-@pytest.fixture
-def toy_store(promoted_twice: Path, tmp_path: Path) -> Store:
-    return open_copy(promoted_twice, tmp_path)
-
-
-@pytest.fixture
-def toy(toy_store: Store) -> Registry:
-    """Versions 1, 2 and 3, of which 2 is the champion, 1 the one before, and 3 the challenger."""
-    return Registry(toy_store, NAME)
-
-
-@contextmanager
-def overtaken_at(client: MlflowClient, write: int, act: Callable[[], object]) -> Iterator[list[str]]:
-    """Do `act` before the client's `write`-th write, counted from 1; give the names of the writes."""
-    names: list[str] = []
-
-    def watched(name: str) -> Callable[..., Any]:
-        method = getattr(client, name)
-
-        def call(*words: Any, **options: Any) -> Any:
-            names.append(name)
-            if len(names) == write:
-                act()
-            return method(*words, **options)
-
-        return call
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name in WRITES:
-            patch.setattr(client, name, watched(name))
-        yield names
-
-
-@contextmanager
-def stopped_at(client: MlflowClient, write: int) -> Iterator[list[str]]:
-    """Raise KeyboardInterrupt in place of the client's `write`-th write, counted from 1; give the names of the writes."""
-
-    def stop() -> None:
-        raise KeyboardInterrupt
-
-    with suppress(KeyboardInterrupt), overtaken_at(client, write, stop) as names:
-        yield names
 
 
 def test_every_change_leaves_exactly_one_applied_entry(store: Store, registry: Registry) -> None:
@@ -443,135 +300,6 @@ def test_an_acknowledgement_leaves_no_change_behind_that_was_stopped(toy_store: 
     assert_settled(toy)
 
 
-def test_an_open_entry_whose_version_was_deleted_is_reverted_and_production_stays(toy_store: Store, toy: Registry) -> None:
-    with stopped_at(toy_store.client, 2):
-        promote(toy, "3")
-    toy_store.client.delete_model_version(NAME, "3")
-    assert toy.reconcile(ANN) == []
-    assert entries(toy)[2:] == [(PROMOTE, "2", "3", REVERTED)]
-    assert aliases(toy) == {CHAMPION: "2", CHALLENGER: "", PREVIOUS: "1"}
-    assert_settled(toy)
-    assert promote(toy, "1")
-    assert_settled(toy)
-
-
-def test_a_change_that_was_stopped_half_way_is_undone_where_its_version_was_deleted(
-    promoted_twice: Path, tmp_path: Path
-) -> None:
-    for stop in count(2):
-        store = open_copy(promoted_twice, tmp_path / str(stop))
-        registry = Registry(store, NAME)
-        with stopped_at(store.client, stop):
-            promote(registry, "3")
-        if entries(registry)[-1] != (PROMOTE, "2", "3", OPEN):
-            break
-        store.client.delete_model_version(NAME, "3")
-        registry.reconcile(ANN)
-        assert stages(registry) == {"1": ARCHIVED, "2": PRODUCTION}
-        assert entries(registry)[2:] == [(PROMOTE, "2", "3", REVERTED)]
-        assert_settled(registry)
-
-
-def test_undoing_a_change_can_be_stopped_at_any_write_too(promoted_twice: Path, tmp_path: Path) -> None:
-    for stop in count(1):
-        store = open_copy(promoted_twice, tmp_path / str(stop))
-        registry = Registry(store, NAME)
-        with stopped_at(store.client, 6):
-            promote(registry, "3")
-        assert (holder(registry, CHAMPION), stages(registry)["2"]) == ("3", ARCHIVED)
-        store.client.delete_model_version(NAME, "3")
-        with stopped_at(store.client, stop) as writes:
-            registry.reconcile(ANN)
-        assert registry.reconcile(ANN) == []
-        assert stages(registry) == {"1": ARCHIVED, "2": PRODUCTION}
-        assert_settled(registry)
-        if len(writes) < stop:
-            break
-
-
-def test_a_rollback_that_is_undone_withdraws_nothing(promoted_twice: Path, tmp_path: Path) -> None:
-    for stop in count(2):
-        store = open_copy(promoted_twice, tmp_path / str(stop))
-        registry = Registry(store, NAME)
-        with stopped_at(store.client, stop):
-            roll_back(registry, "1")
-        if entries(registry)[-1] != (ROLLBACK, "2", "1", OPEN):
-            break
-        store.client.delete_model_version(NAME, "1")
-        registry.reconcile(ANN)
-        assert_settled(registry)
-        assert registry.withdrawn(registry.version("2")) == ""
-
-
-def test_an_alias_moved_by_hand_is_taken_note_of_once(toy_store: Store, toy: Registry) -> None:
-    toy_store.client.set_registered_model_alias(NAME, CHAMPION, "3")
-    (note,) = toy.reconcile(ANN)
-    assert "from version 2 to 3" in note
-    assert NAME in note
-    assert entries(toy)[2:] == [(EXTERNAL, "2", "3", APPLIED)]
-    assert aliases(toy) == {CHAMPION: "3", CHALLENGER: "", PREVIOUS: "2"}
-    assert_settled(toy)
-    assert toy.reconcile(ANN) == []
-    assert len(entries(toy)) == 3
-    head = toy.ledger.read().head
-    assert head is not None
-    assert head.actor == "unknown"
-
-
-def test_an_alias_deleted_by_hand_is_brought_back_where_the_stage_still_is(toy_store: Store, toy: Registry) -> None:
-    toy_store.client.delete_registered_model_alias(NAME, CHAMPION)
-    (note,) = toy.reconcile(ANN)
-    assert f"The alias champion of {NAME} was deleted; it is restored to version 2" in note
-    assert entries(toy)[2:] == []
-    assert holder(toy, CHAMPION) == "2"
-    assert toy.reconcile(ANN) == []
-    assert_settled(toy)
-
-
-def test_a_champion_taken_out_by_hand_alias_and_stage_is_taken_note_of_once(toy_store: Store, toy: Registry) -> None:
-    toy_store.client.delete_registered_model_alias(NAME, CHAMPION)
-    move(toy_store, "2", ARCHIVED)
-    (note,) = toy.reconcile(ANN)
-    assert "from version 2 to none" in note
-    assert entries(toy)[2:] == [(EXTERNAL, "2", "", APPLIED)]
-    assert toy.reconcile(ANN) == []
-    assert toy.change("3", expected="", kind=PROMOTE, reason="better", changed_by=ANN)
-    assert entries(toy)[3:] == [(PROMOTE, "", "3", APPLIED)]
-    assert_settled(toy)
-
-
-def test_a_champion_set_by_hand_before_there_was_any_is_taken_note_of(store: Store, registry: Registry) -> None:
-    add(store, registry, "a")
-    store.client.set_registered_model_alias(NAME, CHAMPION, "1")
-    (note,) = registry.reconcile(ANN)
-    assert "from version none to 1" in note
-    assert entries(registry) == [(EXTERNAL, "", "1", APPLIED)]
-    assert_settled(registry)
-
-
-def test_a_champion_deleted_by_hand_is_taken_note_of(toy_store: Store, toy: Registry) -> None:
-    toy_store.client.delete_model_version(NAME, "2")
-    (note,) = toy.reconcile(ANN)
-    assert "from version 2 to none" in note
-    assert toy.reconcile(ANN) == []
-    assert promote(toy, "3")
-    assert_settled(toy)
-
-
-def test_taking_note_that_is_stopped_at_any_write_is_done_once(promoted_twice: Path, tmp_path: Path) -> None:
-    for stop in count(1):
-        store = open_copy(promoted_twice, tmp_path / str(stop))
-        registry = Registry(store, NAME)
-        store.client.set_registered_model_alias(NAME, CHAMPION, "3")
-        with stopped_at(store.client, stop) as writes:
-            registry.reconcile(ANN)
-        registry.reconcile(ANN)
-        assert entries(registry)[2:] == [(EXTERNAL, "2", "3", APPLIED)]
-        assert_settled(registry)
-        if len(writes) < stop:
-            break
-
-
 def test_a_version_that_was_rolled_back_is_withdrawn_until_it_comes_back(toy: Registry) -> None:
     roll_back(toy, "1")
     note = toy.withdrawn(toy.version("2"))
@@ -606,98 +334,3 @@ def test_a_registry_with_a_key_signs_what_it_writes(store: Store) -> None:
     promote(registry, "1")
     assert registry.ledger.read().faults == {}
     assert list(Registry(store, NAME, ledger_key="other").ledger.read().faults) == ["entry 1"]
-
-
-acts = st.one_of(
-    st.tuples(st.sampled_from([PROMOTE, ROLLBACK]), st.sampled_from("123"), st.integers(1, 12)),
-    st.tuples(st.just("by hand"), st.sampled_from("123"), st.just(0)),
-    st.tuples(st.just("settle"), st.just(""), st.integers(1, 6)),
-)
-
-
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(acts, min_size=1, max_size=5))
-def test_whatever_was_stopped_or_done_by_hand_settling_makes_ledger_alias_and_stage_agree(
-    promoted_twice: Path, tmp_path_factory: pytest.TempPathFactory, history: list[tuple[str, str, int]]
-) -> None:
-    store = open_copy(promoted_twice, tmp_path_factory.mktemp("history"))
-    registry = Registry(store, NAME)
-    for kind, version, stop in history:
-        if kind == "by hand":
-            store.client.set_registered_model_alias(NAME, CHAMPION, version)
-            continue
-        with stopped_at(store.client, stop):
-            if kind == "settle":
-                registry.reconcile(ANN)
-            else:
-                registry.change(version, expected=holder(registry, CHAMPION), kind=kind, reason="", changed_by=ANN)
-        assert PRODUCTION in stages(registry).values()
-    registry.reconcile(ANN)
-    assert_settled(registry)
-    assert registry.reconcile(ANN) == []
-
-
-# --- another machine, which does not share the lock --------------------------------------------------------------------------
-
-
-def promote_whatever_is(registry: Registry, version: str) -> None:
-    while holder(registry, CHAMPION) != version and not promote(registry, version):
-        pass
-
-
-#: What is done to version 3 here, or by version 1 instead of it, while the other machine does one of the others in whole.
-OURS: dict[str, Callable[[Store, Registry], object]] = {
-    "promotion": lambda _, registry: promote(registry, "3"),
-    "rollback": lambda _, registry: roll_back(registry, "1"),
-    "registration": lambda store, registry: add(store, registry, "ours"),
-    "note": lambda _, registry: registry.record(LOOK, "looked", ANN),
-}
-THEIRS: dict[str, Callable[[Store, Registry], object]] = {
-    "promotion": lambda _, registry: promote_whatever_is(registry, "1"),
-    "promotion of the same": lambda _, registry: promote_whatever_is(registry, "3"),
-    "rollback": lambda _, registry: roll_back(registry, "1"),
-    "registration": lambda store, registry: add(store, registry, "theirs"),
-    "the same registration": lambda store, registry: add(store, registry, "ours"),
-    "note": lambda _, registry: registry.record(LOOK, "looked", ANN),
-    "deletion of the champion": lambda store, _: store.client.delete_model_version(NAME, "2"),
-    "deletion of the challenger": lambda store, _: store.client.delete_model_version(NAME, "3"),
-    "deletion of the one before": lambda store, _: store.client.delete_model_version(NAME, "1"),
-}
-
-
-#: What is tried each time: it takes seconds for each.
-FEW = {
-    ("promotion", "promotion"),
-    ("rollback", "registration"),
-    ("registration", "the same registration"),
-}
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        pytest.param(*pair, id=f"{pair[0]}, {pair[1]}", marks=() if pair in FEW else pytest.mark.full)
-        for pair in product(OURS, THEIRS)
-    ],
-)
-def test_another_machine_that_changes_the_registry_at_any_write_leaves_one_production_and_no_traceback(
-    promoted_twice: Path, tmp_path: Path, ours: str, theirs: str
-) -> None:
-    for write in count(1):
-        store = open_copy(promoted_twice, tmp_path / str(write))
-        registry, others = Registry(store, NAME), open_store(store.uri, root=tmp_path)
-
-        def act(others: Store = others) -> None:
-            THEIRS[theirs](others, Registry(others, NAME))
-
-        with overtaken_at(store.client, write, act) as writes, suppress(UnavailableError):
-            OURS[ours](store, registry)
-        registry.reconcile(ANN)
-        if holder(registry, CHAMPION):
-            assert_settled(registry)
-        else:
-            assert theirs.startswith("deletion")  # of what was the champion by then
-            assert PRODUCTION not in stages(registry).values()
-        assert registry.reconcile(ANN) == []
-        if len(writes) < write:
-            break

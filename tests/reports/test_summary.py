@@ -127,11 +127,11 @@ def test_what_monitoring_found_is_a_table_a_verdict_and_its_reasons() -> None:
         "prediction": None,
         "findings": [finding],
         "known_share": 0.0,
-        "performance": {"mae": 0.51234, "rows": 40},
+        "performance": {"error": 0.51234, "rows": 40},
     }
     windows = [{"verdict": "ok"}, {"verdict": "drift"}]
     report = {"newest": newest, "labels": None, "windows": windows, "left_out": 3, "model": {"version": "2"}}
-    table, *lines = describe_monitoring(some(DriftReport, report))
+    table, *lines = describe_monitoring(some(DriftReport, report), "regression")
     assert cells(table)[1] == ["pH", "0.300", "0.500", "0.000", ""]
     assert lines == [
         "2 windows: 1 ok, 1 drift.",

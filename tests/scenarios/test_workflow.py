@@ -24,9 +24,9 @@ from mlflow.entities import Run
 
 from recipeline.artifacts import ORDER
 from recipeline.registry.facts import TAGS
-from recipeline.registry.ledger import PROMOTE, Actor, Ledger
+from recipeline.registry.ledger import PROMOTE, Actor, ChangedBy, Ledger
 from recipeline.registry.tries import count_looks
-from recipeline.registry.versions import ChangedBy, Registry
+from recipeline.registry.versions import Registry
 from recipeline.tracking.store import open_store
 from tests.conftest import NAME, ROOT, Project, small_recipe, words_of
 

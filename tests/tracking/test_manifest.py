@@ -14,7 +14,8 @@ from recipeline.artifacts import CARD, DATASET, METRICS, VERDICT, plot
 from recipeline.errors import UnavailableError
 from recipeline.evaluation.results import Metrics
 from recipeline.records import to_plain
-from recipeline.tracking.manifest import FORMAT, Reader, Writer, file_digest, folder_digests, local_copy
+from recipeline.tracking.artifact_folders import file_digest
+from recipeline.tracking.manifest import FORMAT, Reader, Writer
 from recipeline.tracking.store import Store
 from tests.records import some
 from tests.toys import ROWS, log_toy
@@ -183,21 +184,6 @@ def test_a_model_that_was_deleted_is_named(store: Store) -> None:
     store.client.delete_logged_model(model_id)
     (fault,) = Reader(store.client).faults(run.id)
     assert model_id in fault
-
-
-def test_a_local_artifact_is_read_where_it_lies(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("a", encoding="utf-8")
-    for uri in (str(tmp_path), tmp_path.as_uri()):
-        with local_copy(uri, "a.txt", "") as path:
-            assert path == tmp_path / "a.txt"
-
-
-def test_a_folder_is_digested_by_relative_path(tmp_path: Path) -> None:
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "b").write_bytes(b"b")
-    (tmp_path / "a").write_bytes(b"a")
-    digests = {"a": hashlib.sha256(b"a").hexdigest(), "sub/b": hashlib.sha256(b"b").hexdigest()}
-    assert folder_digests(tmp_path.as_uri(), "") == digests
 
 
 def test_a_record_without_a_key_that_is_needed_is_refused_in_a_sentence_that_names_it(store: Store) -> None:

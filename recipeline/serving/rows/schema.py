@@ -7,10 +7,9 @@ report every fault.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from operator import itemgetter, le
 from typing import Any
 
@@ -20,7 +19,6 @@ import orjson
 from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.numbers import LARGEST
 from recipeline.data.reading.formats import PLAIN, Format
-from recipeline.errors import guess
 from recipeline.inference.model_info import Feature, ModelInfo
 from recipeline.serving.rows.faults import (
     LISTED_FAULTS,
@@ -29,12 +27,10 @@ from recipeline.serving.rows.faults import (
     Faults,
     Outside,
     TooManyRows,
-    describe,
-    kind_of,
     no_rows,
-    shorten,
 )
-from recipeline.serving.rows.json_rows import read_json, refuse_many_rows
+from recipeline.serving.rows.json_rows import refuse_many_rows
+from recipeline.serving.rows.slow_path import SlowPath
 
 _PLAIN = (int, float)
 _NUMBERS = frozenset(_PLAIN)
@@ -63,6 +59,10 @@ class Schema:
     def names(self) -> tuple[str, ...]:
         """The columns' names."""
         return tuple(feature.name for feature in self.features)
+
+    @cached_property
+    def _slow(self) -> SlowPath:
+        return SlowPath(self.features, self.others)
 
     @cached_property
     def _pick(self) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
@@ -138,7 +138,7 @@ class Schema:
                 values = self._as_array(flat)
                 if values is not None:
                     return values
-        return self._carefully(body, max_rows)
+        return self._slow.read(body, max_rows)
 
     def _count_quotes(self, flat: list[Any], rows: int) -> int:
         """Return the number of quotation marks in a body of these values.
@@ -210,49 +210,6 @@ class Schema:
             return bool(sum(map(abs, flat)) <= LARGEST)  # neither NaN nor infinity gets lost in it
         return bool((np.abs(values) <= LARGEST).all())
 
-    def _carefully(self, body: bytes, max_rows: int) -> np.ndarray:
-        value = read_json(body)
-        rows = [value] if isinstance(value, dict) else value
-        if not isinstance(rows, list):
-            raise BadRows(Fault(None, None, "must be an object of columns, or a list of such objects", kind_of(value)))
-        if not rows:
-            raise BadRows(no_rows())
-        if len(rows) > max_rows:
-            raise TooManyRows
-        faults, numbers = Faults(), list[float]()
-        for number, row in enumerate(rows):
-            if isinstance(row, dict):
-                self._check_columns(number, row, faults)
-                self._check_values(number, [row.get(name, _MISSING) for name in self.names], faults, numbers)
-            else:
-                faults.add(number, None, "must be an object of columns", kind_of(row))
-        return self._checked(numbers, faults)
-
-    def _check_columns(self, number: int, row: Mapping[str, Any], faults: Faults) -> None:
-        missing = [name for name in self.names if name not in row]
-        for name in missing:
-            faults.add(number, name, "is required", "nothing")
-        unknown = row.keys() - set(self.names) - self.others if len(row) + len(missing) > len(self.names) else set[str]()
-        faults.count += max(len(unknown) - LISTED_FAULTS, 0)  # a body may have a million, of which none is listed
-        for name in islice(unknown, LISTED_FAULTS):
-            shown = shorten(name)
-            close = "" if faults.full else guess(shown, missing).strip()
-            faults.add(number, shown, "must be one of the model's columns", f"'{shown}'{f'. {close}' if close else ''}")
-        for name in getattr(row, "repeated", ()):
-            faults.add(number, shorten(name), "must be unique", "a repeated key")
-
-    def _check_values(self, number: int, row: Iterable[Any], faults: Faults, numbers: list[float]) -> None:
-        for feature, value in zip(self.features, row, strict=True):
-            converted, rule = _to_code(value, feature)
-            numbers.append(converted)
-            if rule:
-                faults.add(number, feature.name, rule, "" if faults.full else describe(value))
-
-    def _checked(self, numbers: list[float], faults: Faults) -> np.ndarray:
-        if faults.count:
-            raise BadRows(faults)
-        return np.array(numbers, dtype=np.float64).reshape(-1, len(self.names))
-
     def check(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return rows of values in the model's order as an array (rows, features).
 
@@ -265,10 +222,7 @@ class Schema:
         quick = self._as_array([value for row in rows for value in row])
         if quick is not None:
             return quick
-        faults, numbers = Faults(), list[float]()
-        for number, row in enumerate(rows):
-            self._check_values(number, row, faults, numbers)
-        return self._checked(numbers, faults)
+        return self._slow.check(rows)
 
     def outside(self, values: np.ndarray) -> Outside | None:
         """Return the values outside of the training range; None if there are none.
@@ -315,19 +269,6 @@ class Schema:
             feature, value = self.features[column], float(values[row, column])
             shown = feature.kind.show(value, feature)
             yield Fault(row, feature.name, rule(feature, value), f"{shown:g}" if isinstance(shown, float) else str(shown))
-
-
-#: Stands for a column that is not there, which is a fault of its own.
-_MISSING = object()
-
-
-def _to_code(value: Any, feature: Feature) -> tuple[float, str]:
-    """Return the value as a code, and the rule that it breaks, if any."""
-    if value is _MISSING:
-        return math.nan, ""
-    if value is None or feature.is_missing_word(value):
-        return math.nan, "" if feature.nullable else "must not be null"
-    return feature.kind.read(value, feature)
 
 
 def _or(limit: float | None, beyond: float) -> float:

@@ -24,48 +24,6 @@ def test_a_list_of_objects_is_rows() -> None:
     assert parse([GOOD, {"pH": 3.25, "alcohol": 9.5}]).tolist() == [[10.0, 3.5], [9.5, 3.25]]
 
 
-@pytest.mark.parametrize(
-    ("value", "rule", "got"),
-    [
-        ("null", "must not be null", "null"),
-        ('"9.5"', "must be a number", "'9.5'"),
-        ('""', "must be a number", "''"),
-        ("true", "must be a number", "true"),
-        ("NaN", "must be finite", "nan"),
-        ("-Infinity", "must be finite", "-inf"),
-        ("1e39", "must be at most 3.4e+38 in size", "1e+39"),
-        ("1e999", "must be finite", "inf"),
-        ("1" + "0" * 400, "must be finite", "a number of more than 38 digits"),
-        ("[9.5]", "must be a number", "a list"),
-        ('{"alcohol": 9.5}', "must be a number", "an object"),
-    ],
-)
-def test_a_value_that_is_no_finite_number_is_a_fault(value: str, rule: str, got: str) -> None:
-    assert faults(f'[{json.dumps(GOOD)}, {{"alcohol": {value}, "pH": 3}}]'.encode()) == [(1, "alcohol", rule, got)]
-
-
-def test_every_fault_of_every_row_is_told() -> None:
-    found = faults([{"alcohol": None}, {"alcohol": "a", "pH": True, "ph": 3}, 7])
-    assert found == [
-        (0, "pH", "is required", "nothing"),
-        (0, "alcohol", "must not be null", "null"),
-        (1, "ph", "must be one of the model's columns", "'ph'"),
-        (1, "alcohol", "must be a number", "'a'"),
-        (1, "pH", "must be a number", "true"),
-        (2, None, "must be an object of columns", "a number"),
-    ]
-
-
-def test_a_column_of_another_name_is_guessed() -> None:
-    assert faults({"alcool": 9, "pH": 3})[1][3] == "'alcool'. Did you mean 'alcohol'?"
-    assert faults({"ALCOHOL": 9, "pH": 3})[1][3] == "'ALCOHOL'. Did you mean 'alcohol'?"
-
-
-@pytest.mark.parametrize("body", [[], "text", 3, True, None, [[1, 2]], [[GOOD]], {"rows": [GOOD]}, [None]])
-def test_what_is_no_object_and_no_list_of_objects_is_a_fault(body: Any) -> None:
-    assert faults(body)
-
-
 def test_too_many_rows_are_refused_before_they_are_looked_at() -> None:
     with pytest.raises(TooManyRows):
         parse([None] * 11, max_rows=10)

@@ -1,0 +1,153 @@
+"""Live rows of a command: a table, or the service's log with late labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipeline.artifacts import BASELINE, MODEL_INFO
+from recipeline.cli.rows import local_rows, open_tables
+from recipeline.data.uris import redact
+from recipeline.errors import DataError, UnavailableError, UsageError
+from recipeline.orchestration.session import Session
+from recipeline.registry.stages import CHAMPION
+from recipeline.tracking.lineage import lineage_of_version
+from recipeline.tracking.runs import StepRun
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow.entities.model_registry import ModelVersion
+
+    from recipeline.inference.model_info import Feature
+    from recipeline.monitoring.labels import Labels
+    from recipeline.monitoring.live_rows import LiveTables, PredictionLog
+
+
+@dataclass(frozen=True)
+class LiveData:
+    """Live rows, their model in Production, and their labels."""
+
+    champion: ModelVersion
+    features: tuple[Feature, ...]
+    rows: LiveTables | PredictionLog
+    labels: Labels | None
+    origin: str
+    target: str
+
+    def labelled(self, session: Session) -> pd.DataFrame:
+        """Return the rows whose target is known; say how many of them cannot be used.
+
+        Raises
+        ------
+        DataError : there is none.
+        """
+        found = self.rows.labelled(self.target)
+        if unnamed := getattr(self.rows, "unnamed", 0):
+            session.reporter.say(
+                f"warning: {unnamed} labelled rows of categories that the model does not know are left out, because the log "
+                "does not name them. Retrain on a table of them to learn these categories."
+            )
+        if found.empty:
+            raise DataError(
+                "No labelled rows to retrain on (on_drift=retrain).",
+                fix="Name a table of request_id and the target with labels=.",
+            )
+        return found
+
+
+@contextmanager
+def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: float, retrains: bool) -> Iterator[LiveData]:
+    """Find the model in Production and the rows; yield both for the block.
+
+    `data` names a table or a log, "" the service's log; `labels` the late labels of a log. `now` is the time in seconds since
+    1970, later rows of a log are left out. `retrains`: the rows must have all columns that training needs.
+
+    Raises
+    ------
+    UnavailableError : there is no version in Production, it has no baseline, or the service's log has no rows.
+    DataError, UsageError : the rows, or rows and labels, cannot be compared with the model.
+    """
+    from recipeline.inference.model_info import Feature
+    from recipeline.monitoring.live_rows import LiveTables, PredictionLog, find_beside, find_log, is_log
+
+    champion = session.registry.holder(CHAMPION)
+    if champion is None:
+        raise UnavailableError(
+            f"No version of {session.registry.name} in Production to monitor.",
+            fix="Run `make pipeline`.",
+        )
+    run.set_lineage(lineage_of_version(champion, session.order))
+    run.tag(model_version=champion.version, input=redact(data) or "the service's log")
+    if not run.has(BASELINE):
+        raise UnavailableError(
+            f"Version {champion.version} has no baseline: it was evaluated by an earlier version of the library.",
+            fix="Run `make pipeline`, or retrain.",
+        )
+    info = run.load(MODEL_INFO)
+    features, beside = info.features, info.other_columns
+    target, version = session.recipe.target, str(champion.version)
+    column = session.recipe.columns[target]
+    rule = Feature(target, column.unit, column.type, decimal=column.decimal, min=column.min, max=column.max)
+    place = data or str(_log_folder(session))
+    if not data and not Path(place).exists():
+        raise _no_requests(place)
+    with local_rows(session, place, "data") as paths:
+        log = [file for path in paths for file in ([path] if is_log(path) else find_log(path) if path.is_dir() else [])]
+        if not data and not log:
+            raise _no_requests(place)
+        others = [file for path in paths for file in (find_beside(path, log) if path.is_dir() else {path} - {*log})]
+        if data and log and others:
+            other = others[0].relative_to(paths[0]) if others[0].is_relative_to(paths[0]) else others[0]
+            raise DataError(
+                f"data must be a folder of the service's log, or of tables: {redact(data)}.",
+                got=f"a log and '{other}'",
+                fix="Remove one of them, or begin its name with '_' to exclude it.",
+            )
+        if log and retrains and (lacking := session.recipe.not_features):
+            raise UsageError(
+                f"on_drift=retrain needs the columns {', '.join(lacking)}, and the service's log has features only.",
+                fix="Name a table with data=.",
+            )
+        if log:
+            known = _read_labels(session, labels, rule)
+            lines = PredictionLog(log, features, version, known, now=now)
+            yield LiveData(champion, features, lines, known, place, target)
+            return
+        if labels:
+            raise UsageError(
+                "labels apply to the rows of a log, and data is a table.",
+                fix=f"Add the labels to the table as a column '{target}'.",
+            )
+        names = [feature.name for feature in features]
+        opened = open_tables(paths, names, place, session.recipe)
+        tables = LiveTables(opened, features, target, version, session.recipe.na, rule=rule, others=beside)
+        yield LiveData(champion, features, tables, None, redact(place), target)
+
+
+def _no_requests(log: str) -> UnavailableError:
+    return UnavailableError(
+        f"No rows in the service's log {log}: the service has received no requests.",
+        fix="Serve with this profile, or name rows with data=.",
+    )
+
+
+def _log_folder(session: Session) -> Path:
+    wanted = session.profile.service.prediction_log
+    if wanted is None:
+        raise UsageError(
+            "No rows to monitor: data is empty, and the profile's service keeps no log.",
+            fix="Name a table with data=, or set service.prediction_log in the profile.",
+        )
+    return session.root / wanted.folder
+
+
+def _read_labels(session: Session, labels: str, rule: Feature) -> Labels | None:
+    from recipeline.monitoring.labels import REQUEST_ID, read_labels
+
+    if not labels:
+        return None
+    with local_rows(session, labels, "labels") as paths:
+        return read_labels(open_tables(paths, [REQUEST_ID], labels, session.recipe), rule.name, session.recipe.na, rule)
