@@ -29,8 +29,9 @@ def score_classes(
 ) -> dict[str, float]:
     """Return the metrics of probabilities and of decided labels.
 
-    With two labels, F1, ROC AUC and average precision are those of the second one, the positive; with more they are the mean
-    over the labels that `target` has, each against the rest. Ranking metrics are NaN if `target` has one label only.
+    With two labels, F1, precision, recall, ROC AUC and average precision are those of the second one, the positive; with more
+    they are the mean over the labels that are true or decided in some row, of ranking metrics over those that are true, each
+    against the rest. Ranking metrics are NaN if `target` has one label only.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def log_losses(target: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def score_confusion(confusion: np.ndarray, size: int) -> dict[str, np.ndarray]:
-    """Return accuracy, balanced accuracy, F1, MCC and kappa of confusion matrices.
+    """Return the metrics of decided labels, from confusion matrices.
 
     Parameters
     ----------
@@ -67,26 +68,41 @@ def score_confusion(confusion: np.ndarray, size: int) -> dict[str, np.ndarray]:
 
     Returns
     -------
-    Arrays of shape (matrices,). MCC is 0, and kappa NaN, where only one label is true and decided (Matthews 1975; Cohen 1960).
+    Arrays of shape (matrices,). MCC is 0 where only one label is true, or decided (Matthews 1975), and kappa NaN where it is the
+    same (Cohen 1960).
     """
     matrix = confusion.reshape(-1, size, size)
     hits, true, said = np.einsum("mii->mi", matrix), matrix.sum(axis=2), matrix.sum(axis=1)
     total = matrix.sum(axis=(1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
         recall = np.where(true > 0, hits / true, np.nan)
-        f1 = np.where(true + said > 0, 2 * hits / (true + said), np.nan)
+        there = true + said > 0
+        f1 = np.where(there, 2 * hits / (true + said), np.nan)
+        # A label that is never decided has the precision 0, and one that is decided and never true the recall 0.
+        precision, found = (np.where(there, hits / np.where(of > 0, of, 1), np.nan) for of in (said, true))
         agreed = (true * said).sum(axis=1) / total**2
         accuracy = hits.sum(axis=1) / total
         spread = (total**2 - (true**2).sum(axis=1)) * (total**2 - (said**2).sum(axis=1))
         covariance = hits.sum(axis=1) * total - (true * said).sum(axis=1)
-        mcc = np.where(spread > 0, covariance / np.sqrt(np.where(spread > 0, spread, 1)), 0.0)
+        # Counted, not computed: the difference of two sums of weights has their rounding.
+        labels_true, labels_said, labels_there = ((it > 0).sum(axis=1) for it in (true, said, true + said))
+        varies = (labels_true > 1) & (labels_said > 1)
+        mcc = np.where(varies, covariance / np.sqrt(np.where(varies, spread, 1)), 0.0)
         return {
             "accuracy": accuracy,
             "balanced_accuracy": _mean_of_known(recall),
-            "f1": np.nan_to_num(f1[:, 1]) if size == 2 else _mean_of_known(f1),
+            "f1": _of_positive(f1),
             "mcc": mcc,
-            "kappa": (accuracy - agreed) / (1 - agreed),
+            "kappa": np.where(labels_there > 1, (accuracy - agreed) / (1 - agreed), np.nan),
+            "precision": _of_positive(precision),
+            "recall": _of_positive(found),
         }
+
+
+def _of_positive(values: np.ndarray) -> np.ndarray:
+    """Return the values of the second of two labels, or the mean over more; 0: none is known."""
+    found: np.ndarray = np.nan_to_num(values[:, 1]) if values.shape[1] == 2 else _mean_of_known(values)
+    return found
 
 
 def _mean_of_known(values: np.ndarray) -> np.ndarray:
