@@ -26,9 +26,9 @@ from recipeline.config.table import (
     Split,
     Target,
 )
-from recipeline.config.tasks import TASK_RULES, TaskName, refuse_setting
+from recipeline.config.tasks import TASK_RULES, TaskName, refuse_metrics, refuse_setting
 from recipeline.errors import UsageError, guess, nearest
-from recipeline.metrics.catalogue import METRICS
+from recipeline.metrics.catalogue import METRICS, Metric, find_metric, further_metric, skill_of
 
 #: A range of columns in a name, and how many it may be at most.
 _RANGE, MOST_OF_A_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}"), 10_000
@@ -72,6 +72,8 @@ class Recipe(Settings):
     #: How the label of two classes is decided; without it the likelier one is.
     decision: Decision = Decision()
     metrics: Metrics = Metrics()
+    #: The metric whose mean over the folds ranks the candidates; None: the skill.
+    primary_metric: str | None = None
     gates: Gates = Gates()
     promotion: Promotion = Promotion()
     monitoring: Monitoring = Monitoring()
@@ -144,20 +146,23 @@ class Recipe(Settings):
         for key, where in used:
             if fault := refuse_setting(self.task, key, where):
                 raise ValueError(fault)
-        known = [metric.name for metric in METRICS[self.task]]
-        named = [
+        if fault := refuse_metrics(self.task, self.metrics.more):
+            raise ValueError(fault)
+        known = [metric.name for metric in self.scored]
+        named = [("primary_metric", self.primary_metric)] * (self.primary_metric is not None)
+        named += [
             (f"gates.validation_criteria.{place}.metric", it.metric) for place, it in enumerate(self.gates.validation_criteria)
         ]
         named += [(f"promotion.guard_rails.metrics.{name}", name) for name in rails.metrics]
         for where, name in named:
             if name not in known:
-                raise ValueError(
-                    f"'{where}' must be a metric of the task {self.task}. Got '{name}' instead. {nearest(name, known)}"
-                )
-        decided = [metric.name for metric in METRICS[self.task] if metric.is_decided]
+                add = further_metric(self.task, name) is not None
+                hint = f"Add {name} to metrics.more." if add else nearest(name, known)
+                raise ValueError(f"'{where}' must be a metric of the task {self.task}. Got '{name}' instead. {hint}")
+        decided = [metric.name for metric in METRICS[self.task] if metric.can_decide]
         if self.decision.metric is not None and self.decision.metric not in decided:
             raise ValueError(
-                f"'decision.metric' must be a metric of decided labels. "
+                f"'decision.metric' must be a metric of decided labels that has a greatest value. "
                 f"Got '{self.decision.metric}' instead. {nearest(self.decision.metric, decided)}"
             )
         return self
@@ -254,6 +259,30 @@ class Recipe(Settings):
             )
 
     @property
+    def further(self) -> tuple[Metric, ...]:
+        """The metrics of `metrics.more` that are not the task's anyway."""
+        of_task = [metric.name for metric in METRICS[self.task]]
+        asked = [it for it in self.metrics.more if it.name not in of_task]
+        return tuple(it.as_metric() if it.function else _known(self.task, it.name) for it in asked)
+
+    @property
+    def scored(self) -> tuple[Metric, ...]:
+        """All metrics of an evaluation, the skill first."""
+        return (*METRICS[self.task], *self.further)
+
+    @property
+    def ranked_by(self) -> Metric:
+        """The metric that ranks the candidates."""
+        return find_metric(self.task, self.primary_metric or skill_of(self.task).name, self.further)
+
+    def ranking(self) -> dict[str, Any]:
+        """Return the settings of a metric that ranks the candidates; empty where the skill does."""
+        if self.ranked_by == skill_of(self.task):
+            return {}
+        entries = [it.model_dump(mode="json") for it in self.metrics.more if it.name == self.primary_metric]
+        return {"primary_metric": self.primary_metric, **({"primary": entries[0]} if entries else {})}
+
+    @property
     def path(self) -> Path:
         """The recipe's file."""
         return self._path
@@ -335,6 +364,12 @@ class Recipe(Settings):
                 if name in wanted
             }
         return values
+
+
+def _known(task: str, name: str) -> Metric:
+    found = further_metric(task, name)
+    assert found is not None  # `refuse_metrics` has looked
+    return found
 
 
 def load_recipe(path: Path, environment: Mapping[str, str]) -> Recipe:

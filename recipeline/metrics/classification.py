@@ -9,9 +9,8 @@ import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from scipy import stats
 
-from recipeline.metrics.bootstrap import resample_sums
+from recipeline.metrics.bootstrap import percentiles, resample_sums, tail_share
 from recipeline.metrics.skill import row_losses, skill_score
 
 #: Scores are sorted into at most so many bins for the intervals of ranking metrics.
@@ -68,8 +67,8 @@ def score_confusion(confusion: np.ndarray, size: int) -> dict[str, np.ndarray]:
 
     Returns
     -------
-    Arrays of shape (matrices,). MCC is 0 where only one label is true, or decided (Matthews 1975), and kappa NaN where it is the
-    same (Cohen 1960).
+    Arrays of shape (matrices,). MCC is 0 where only one label is true, or decided (Matthews 1975), and kappa is NaN where both
+    are the same one (Cohen 1960).
     """
     matrix = confusion.reshape(-1, size, size)
     hits, true, said = np.einsum("mii->mi", matrix), matrix.sum(axis=2), matrix.sum(axis=1)
@@ -173,14 +172,12 @@ def bootstrap_classes(
 ) -> Mapping[str, tuple[float, float]]:
     """Return percentile bootstrap intervals of the metrics of `score_classes`.
 
-    Whole groups are drawn, and percentiles of few groups are taken further out, as in `regression.bootstrap_intervals`. A draw
-    in which a metric is not defined is left out of it. The limits of a single group are NaN.
+    Whole groups are drawn; with `is_clustered` the limits are those of few groups (`bootstrap.tail_share`), NaN of a single
+    one. A draw in which a metric is not defined is left out of it.
     """
     _, group = np.unique(groups, return_inverse=True)
     count, size = int(group.max()) + 1, target.shape[1]
-    outside = (1 - level) / 2
-    if is_clustered and count > 1:
-        outside = float(stats.norm.cdf(math.sqrt(count / (count - 1)) * stats.t.ppf(outside, count - 1)))
+    outside = tail_share(level, count, is_clustered=is_clustered)
     counted = np.ones(len(target)) if weights is None else weights
     cells = np.zeros((len(target), size * size))
     cells[np.arange(len(target)), target.argmax(axis=1) * size + decided] = 1
@@ -195,17 +192,7 @@ def bootstrap_classes(
         values = {"brier_skill": np.where(reference > 1e-9 * n, 1 - brier / reference, np.nan), "log_loss": logs / n}
     values |= score_confusion(drawn[:, 3 + size :], size)
     values |= _resample_rank(target, probabilities, group, counted, draws=draws, seed=seed)
-    if is_clustered and count < 2:
-        return dict.fromkeys(values, (math.nan, math.nan))
-    return {name: _limits(found, outside) for name, found in values.items()}
-
-
-def _limits(values: np.ndarray, outside: float) -> tuple[float, float]:
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return math.nan, math.nan
-    low, high = np.quantile(known, [outside, 1 - outside]).tolist()
-    return low, high
+    return {name: percentiles(found, outside) for name, found in values.items()}
 
 
 def _resample_rank(

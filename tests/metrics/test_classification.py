@@ -42,9 +42,7 @@ def by_scikit_learn(rows: Rows) -> dict[str, float]:
             "precision": theirs.precision_score(**of_labels, **average, zero_division=0),
             "recall": theirs.recall_score(**of_labels, **average, zero_division=0),
             "mcc": theirs.matthews_corrcoef(**of_labels),
-            "kappa": theirs.cohen_kappa_score(
-                rows.truth, rows.decided, labels=range(size), sample_weight=rows.weights
-            ),
+            "kappa": theirs.cohen_kappa_score(rows.truth, rows.decided, labels=range(size), sample_weight=rows.weights),
         }
 
 
@@ -63,7 +61,8 @@ def test_the_brier_skill_is_one_minus_the_brier_score_over_that_of_the_shares(ro
     found = score_classes(rows.target, rows.probabilities, rows.decided, rows.weights)["brier_skill"]
     shares = np.broadcast_to(np.average(rows.target, axis=0, weights=rows.weights), rows.target.shape)
     brier, of_shares = (
-        float(np.average(((rows.target - said) ** 2).sum(axis=1), weights=rows.weights)) for said in (rows.probabilities, shares)
+        float(np.average(((rows.target - said) ** 2).sum(axis=1), weights=rows.weights))
+        for said in (rows.probabilities, shares)
     )
     assert found == (pytest.approx(1 - brier / of_shares) if len(set(rows.truth)) > 1 else float(brier == 0))
 
@@ -130,7 +129,5 @@ def test_copies_of_rows_in_groups_make_no_interval_narrower() -> None:
 
 
 def test_a_single_group_has_no_limits() -> None:
-    found = bootstrap_classes(
-        np.eye(2), np.eye(2), np.array([0, 1]), np.array([7, 7]), draws=50, seed=0, is_clustered=True
-    )
+    found = bootstrap_classes(np.eye(2), np.eye(2), np.array([0, 1]), np.array([7, 7]), draws=50, seed=0, is_clustered=True)
     assert all(math.isnan(low) and math.isnan(high) for low, high in found.values())
