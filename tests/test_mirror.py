@@ -19,12 +19,13 @@ EXEMPT = {
 def place_of(module: Path) -> Path:
     """Return where the tests of a module are, both below their roots; `_compat` has them in `test_compat`.
 
-    Column kinds of a room are tested together, and so are the types of what rooms hand on: each of them in the same ways.
+    Column kinds of a room are tested together, its tasks as well, and so are the types of what rooms hand on: each of them in
+    the same ways.
     """
     if module.name in ("results.py", "described.py"):
         return Path("test_records.py")
-    if module.parent.name == "kinds":
-        return module.parent.with_name("test_kinds.py")
+    if module.parent.name in ("kinds", "tasks"):
+        return module.parent.with_name(f"test_{module.parent.name}.py")
     return module.with_name(f"test_{module.stem.strip('_')}.py")
 
 

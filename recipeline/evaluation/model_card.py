@@ -16,7 +16,7 @@ from recipeline.config.table import SYNTHETIC
 from recipeline.data.uris import redact
 from recipeline.escape import for_markdown
 from recipeline.evaluation.results import SliceErrors
-from recipeline.metrics.catalogue import MAIN, METRICS, REFERENCE_METRICS, ROW_ERRORS, describe_scores, find_metric, skill_of
+from recipeline.metrics.catalogue import MAIN, METRICS, REFERENCE_METRICS, ERROR_WORDS, describe_scores, find_metric, skill_of
 
 if TYPE_CHECKING:
     from recipeline.evaluation.results import Diagnosis, Metrics
@@ -184,8 +184,8 @@ def _limits(recipe: Recipe, metrics: Metrics, diagnosis: Diagnosis | None) -> tu
 
 
 def _describe_error(it: SliceErrors, task: str) -> str:
-    bias = "" if it.bias is None else f", {abs(it.bias):.2f} too {'high' if it.bias > 0 else 'low'} on average"
-    return f"{ROW_ERRORS[task]} {it.error:.2f}{bias}"
+    bias = "" if it.bias is None else f", {abs(it.bias):.2f} too {'high' if it.bias > 0 else 'low'}"
+    return f"{ERROR_WORDS[task].format(it.error)}{bias}"
 
 
 def _example(recipe: Recipe, info: ModelInfo) -> str:

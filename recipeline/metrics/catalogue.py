@@ -90,8 +90,13 @@ _PINBALL = re.compile(r"pinball_(0\.\d{1,6})")
 #: The metric by which a model must beat the mean predictor.
 REFERENCE_METRICS: Mapping[str, str] = {"regression": "rmse", "binary": "brier_skill", "multiclass": "brier_skill"}
 
-#: The error of a row by task, for people, and the metric that is reported as a change at every promotion.
+#: The error of a row by task, for people: its name, and in a sentence; and the metric whose change every promotion reports.
 ROW_ERRORS: Mapping[str, str] = {"regression": "MAE", "binary": "Brier score", "multiclass": "Brier score"}
+ERROR_WORDS: Mapping[str, str] = {
+    "regression": "off by {:.2f} on average",
+    "binary": "a Brier score of {:.2f}",
+    "multiclass": "a Brier score of {:.2f}",
+}
 REPORTED: Mapping[str, str] = {"regression": "mae", "binary": "log_loss", "multiclass": "log_loss"}
 
 #: So many metrics of a task are shown where there is little room.

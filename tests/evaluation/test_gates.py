@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,10 +9,10 @@ from hypothesis import strategies as st
 from recipeline.config.rules import Criterion as Threshold
 from recipeline.config.rules import Gates
 from recipeline.evaluation.gates import failures, judge
-from recipeline.evaluation.results import Criterion, Scores, Verdict
+from recipeline.evaluation.results import Criterion, Verdict
 
-SCORES = Scores(r2=0.25, rmse=0.7, mae=0.5)
-MEAN = Scores(r2=0.0, rmse=0.8, mae=0.6)
+SCORES = {"r2": 0.25, "rmse": 0.7, "mae": 0.5}
+MEAN = {"r2": 0.0, "rmse": 0.8, "mae": 0.6}
 finite = st.floats(-10, 10)
 
 
@@ -22,36 +21,36 @@ def gates(beats_mean_predictor: bool = False, **thresholds: float) -> Gates:
     return Gates(validation_criteria=criteria, beats_mean_predictor=beats_mean_predictor)
 
 
-def verdict_of(scores: Scores, mean_predictor: Scores, rules: Gates) -> str:
+def verdict_of(scores: dict[str, float], mean_predictor: dict[str, float], rules: Gates) -> str:
     return judge(scores, mean_predictor, rules)[0]
 
 
 @pytest.mark.parametrize("metric", ["r2", "rmse", "mae"])
 def test_a_threshold_that_is_just_met_passes(metric: str) -> None:
-    assert verdict_of(SCORES, MEAN, gates(**{metric: getattr(SCORES, metric)})) == "VALIDATED"
+    assert verdict_of(SCORES, MEAN, gates(**{metric: SCORES[metric]})) == "VALIDATED"
 
 
 @pytest.mark.parametrize(("metric", "towards"), [("r2", math.inf), ("rmse", -math.inf), ("mae", -math.inf)])
 def test_a_threshold_that_is_missed_by_the_last_bit_rejects(metric: str, towards: float) -> None:
-    threshold = math.nextafter(getattr(SCORES, metric), towards)
+    threshold = math.nextafter(SCORES[metric], towards)
     assert verdict_of(SCORES, MEAN, gates(**{metric: threshold})) == "REJECTED"
 
 
 @given(finite, finite)
 def test_r2_must_be_at_least_and_errors_at_most_their_threshold(value: float, threshold: float) -> None:
-    scores = Scores(value, value, value)
+    scores = dict.fromkeys(SCORES, value)
     assert (verdict_of(scores, MEAN, gates(r2=threshold)) == "VALIDATED") == (value >= threshold)
     assert (verdict_of(scores, MEAN, gates(mae=threshold)) == "VALIDATED") == (value <= threshold)
 
 
 @pytest.mark.parametrize(("rmse", "verdict"), [(0.79, "VALIDATED"), (0.8, "REJECTED"), (0.81, "REJECTED")])
 def test_only_a_smaller_error_beats_the_mean_predictor(rmse: float, verdict: str) -> None:
-    assert verdict_of(replace(SCORES, rmse=rmse), MEAN, gates(beats_mean_predictor=True)) == verdict
-    assert verdict_of(replace(SCORES, rmse=rmse), MEAN, gates()) == "VALIDATED"
+    assert verdict_of(SCORES | {"rmse": rmse}, MEAN, gates(beats_mean_predictor=True)) == verdict
+    assert verdict_of(SCORES | {"rmse": rmse}, MEAN, gates()) == "VALIDATED"
 
 
 def test_a_score_that_is_no_number_rejects() -> None:
-    nothing = Scores(math.nan, math.nan, math.nan)
+    nothing = dict.fromkeys(SCORES, math.nan)
     _, criteria = judge(nothing, MEAN, gates(beats_mean_predictor=True, r2=0.1, mae=1.0))
     assert [criterion.passed for criterion in criteria] == [False, False, False]
 
@@ -67,7 +66,7 @@ def test_every_criterion_is_kept_with_its_value_rule_and_threshold() -> None:
 
 def test_a_rejected_model_lists_the_criteria_that_failed_and_no_others() -> None:
     given = gates(beats_mean_predictor=True, r2=0.3, rmse=0.9, mae=0.4)
-    verdict, criteria = judge(SCORES, replace(MEAN, rmse=0.6), given)
+    verdict, criteria = judge(SCORES, MEAN | {"rmse": 0.6}, given)
     assert verdict == "REJECTED"
     assert failures(Verdict("a", "", "", verdict, criteria)) == [
         "r2 must be at least 0.3. Got 0.25 instead.",
@@ -77,4 +76,12 @@ def test_a_rejected_model_lists_the_criteria_that_failed_and_no_others() -> None
 
 
 def test_gates_without_criteria_let_everything_through() -> None:
-    assert judge(Scores(-5.0, -5.0, -5.0), MEAN, gates()) == ("VALIDATED", ())
+    assert judge(dict.fromkeys(SCORES, -5.0), MEAN, gates()) == ("VALIDATED", ())
+
+
+def test_classes_must_have_more_skill_than_the_shares_of_their_labels() -> None:
+    share = {"brier_skill": -0.01, "roc_auc": 0.5}
+    for skill, expected in ((0.2, "VALIDATED"), (-0.01, "REJECTED")):
+        verdict, (criterion,) = judge({"brier_skill": skill}, share, gates(beats_mean_predictor=True), "binary")
+        assert (verdict, criterion.rule, criterion.metric) == (expected, "above", "brier_skill")
+    assert judge({"roc_auc": 0.9}, share, gates(roc_auc=0.9), "binary")[0] == "VALIDATED"

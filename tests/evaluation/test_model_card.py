@@ -13,6 +13,7 @@ from recipeline.inference.model_info import Feature, ModelInfo
 from tests.conftest import as_recipe, small_recipe
 from tests.records import some
 
+SCORES = {"r2": 0.3512, "rmse": 0.6, "mae": 0.4}
 TAGS = {"data_source": "file", "data_digest": "0123456789abcdef", "split_method": "grouped"}
 DIAGNOSIS = some(
     Diagnosis,
@@ -22,8 +23,8 @@ DIAGNOSIS = some(
             {"from": 5.5, "to": 6.5, "rows": 30, "interval_coverage": 0.95},
         ],
         "slices": [
-            {"slice": "all rows", "rows": 60, "mae": 0.4, "bias": 0.0},
-            {"slice": "strong ones", "rows": 12, "mae": 0.9, "bias": -0.9},
+            {"slice": "all rows", "rows": 60, "error": 0.4, "bias": 0.0},
+            {"slice": "strong ones", "rows": 12, "error": 0.9, "bias": -0.9},
         ],
     },
 )
@@ -39,13 +40,10 @@ INFO = some(
 )
 
 
-def metrics(leaks: dict[str, Any] | None = None, **best: Any) -> Metrics:
+def metrics(leaks: dict[str, Any] | None = None, scores: dict[str, float] = SCORES, **best: Any) -> Metrics:
     found = {
         "best": {
             "candidate": "LinearRegression",
-            "r2": 0.3512,
-            "rmse": 0.6,
-            "mae": 0.4,
             "interval_95": {"r2": [0.25, 0.45]},
             "interval_90": {"coverage": 0.91, "mean_width": 1.9},
             "accuracy_within": {"0.5": 0.6},
@@ -59,7 +57,7 @@ def metrics(leaks: dict[str, Any] | None = None, **best: Any) -> Metrics:
             },
         }
         | best,
-        "candidates": {"LinearRegression": {"cv_mean_score": 0.33, "cv_std": 0.04}},
+        "candidates": {"LinearRegression": scores | {"cv_mean_score": 0.33, "cv_std": 0.04}},
         "mean_predictor": {"rmse": 0.8},
         "test_rows": 60,
         "leaks": leaks,
@@ -105,7 +103,7 @@ def test_slices_are_named_too(recipe: Recipe) -> None:
 
 
 def test_where_nothing_is_much_worse_the_card_says_so(recipe: Recipe) -> None:
-    assert "No examined slice of the test rows has more than 1.5 times" in card(recipe, grades={}, mae=0.8)
+    assert "No examined slice of the test rows has more than 1.5 times" in card(recipe, grades={}, scores=SCORES | {"mae": 0.8})
 
 
 def test_without_a_diagnosis_there_is_a_card(recipe: Recipe) -> None:

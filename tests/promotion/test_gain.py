@@ -210,7 +210,7 @@ def test_a_gain_is_the_difference_of_two_r2() -> None:
     gain = measure(answers)
     assert gain.r2 == pytest.approx({CHALLENGER: 1 - 1 / 14, CHAMPION: 1 - 8 / 14})
     assert gain.gain == pytest.approx(7 / 14)
-    assert gain.mae == {CHALLENGER: 0.25, CHAMPION: 1.0}
+    assert gain.scores["mae"] == {CHALLENGER: 0.25, CHAMPION: 1.0}
     assert (gain.rows, gain.distinct_rows, gain.repeats, gain.folds) == (4, 4, 1, 0)
     assert gain.corrected_std_error is None
 
@@ -354,7 +354,8 @@ def test_a_gain_depends_on_neither_unit_nor_origin_of_the_target(seed: int, unit
     rounding = max(1e-9, 1000 * np.finfo(float).eps * abs(origin))
     for name in ("gain", "lower", "bootstrap_std_error", "corrected_std_error", "r2", "interval_90"):
         assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=rounding, abs=rounding), name
-    assert found.mae == pytest.approx({arm: unit * mae for arm, mae in expected.mae.items()}, rel=rounding)
+    of_arm = expected.scores["mae"]
+    assert found.scores["mae"] == pytest.approx({arm: unit * mae for arm, mae in of_arm.items()}, rel=rounding)
 
 
 # --- clusters -------------------------------------------------------------------------------------------------------------

@@ -6,43 +6,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, clone
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import (
     BaggingRegressor,
-    ExtraTreesRegressor,
-    GradientBoostingRegressor,
     RandomForestRegressor,
     VotingRegressor,
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
-from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import all_estimators
 from sklearn.utils.validation import check_is_fitted
-from skops.io import dumps, loads
 
 from recipeline.config.recipe import Recipe
 from recipeline.errors import UsageError
-from recipeline.inference.columns import Columns
-from recipeline.inference.compiled.compile import compile_model
-from recipeline.inference.trust import types_to_trust
 from recipeline.training.candidates import (
-    TRANSFORMS,
     assemble_model,
     average_members,
     build_candidate,
     components_of,
     packages_of,
-    prepare_target,
     seed_estimator,
-    standardise_target,
 )
 from tests.conftest import as_recipe, small_recipe
 
@@ -297,77 +285,3 @@ def test_the_packages_of_a_candidate_are_those_of_its_parts_and_members() -> Non
     assert packages_of(recipe, "Own") == {"mine", "theirs"}
     assert packages_of(recipe, "ElasticNet") == {"sklearn"}
     assert packages_of(recipe, "Mean") == {"mine", "theirs", "sklearn"}
-
-
-TREES = [
-    DecisionTreeRegressor(min_samples_leaf=10, random_state=0),
-    RandomForestRegressor(3, min_samples_leaf=10, random_state=0),
-    ExtraTreesRegressor(3, min_samples_leaf=10, random_state=0),
-    GradientBoostingRegressor(n_estimators=3, min_samples_leaf=10, random_state=0),
-    make_pipeline(StandardScaler(), DecisionTreeRegressor(min_samples_leaf=10, random_state=0)),
-]
-
-
-@pytest.mark.parametrize("model", TREES, ids=lambda model: type(model).__name__)
-@settings(max_examples=5, deadline=None)
-@given(unit=st.floats(1e-12, 1e12), origin=st.floats(-1e9, 1e9))
-@example(unit=1e-12, origin=0.0)
-@example(unit=1.0, origin=1.7e9)
-def test_trees_learn_the_same_whatever_the_unit_and_origin_of_the_target(
-    model: BaseEstimator, unit: float, origin: float
-) -> None:
-    """To 0.05 in R2: of splits that are equally good, the last bit of the target chooses one."""
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(200, 2))
-    target = features @ [1.0, 0.5] + rng.normal(0, 0.3, 200)
-
-    def r2(target: np.ndarray) -> float:
-        fitted = standardise_target(clone(model), target[:150]).fit(features[:150], target[:150])
-        return float(r2_score(target[150:], fitted.predict(features[150:])))
-
-    assert r2(unit * (target + origin)) == pytest.approx(r2(target), abs=0.05)
-
-
-@pytest.mark.parametrize(
-    "model", [LinearRegression(), SVR(), DecisionTreeRegressor(ccp_alpha=0.1), RandomForestRegressor(min_impurity_decrease=0.1)]
-)
-def test_what_has_a_parameter_in_the_unit_of_the_target_is_left_as_it_is(model: BaseEstimator) -> None:
-    assert standardise_target(model, np.arange(10) + 1.7e9) is model
-
-
-@pytest.mark.parametrize("model", TREES, ids=lambda model: type(model).__name__)
-def test_a_target_of_an_ordinary_unit_is_left_as_it_is(model: BaseEstimator, wines: pd.DataFrame) -> None:
-    assert standardise_target(model, wines["quality"].to_numpy(dtype=float)) is model
-
-
-# --- a function of the target ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("transform", [*TRANSFORMS, None])
-@pytest.mark.parametrize(
-    "model", [LinearRegression(), make_pipeline(StandardScaler(), SVR()), DecisionTreeRegressor(max_depth=3)]
-)
-def test_a_model_of_a_function_of_the_target_answers_in_the_targets_own_unit(
-    model: BaseEstimator, transform: str | None
-) -> None:
-    rng = np.random.default_rng(0)
-    rows = pd.DataFrame(rng.normal(size=(80, 2)), columns=["a", "b"])
-    target = np.exp(rows["a"] + rng.normal(0, 0.1, 80)).to_numpy()
-    function, inverse = TRANSFORMS[transform] if transform else (np.asarray, np.asarray)
-    expected = inverse(clone(model).fit(rows, function(target)).predict(rows))
-    prepared = prepare_target(clone(model), target, transform).fit(rows, target)
-    np.testing.assert_allclose(prepared.predict(rows), expected)
-    np.testing.assert_allclose(inverse(function(target)), target)
-    restored = loads(dumps(prepared), trusted=types_to_trust(prepared))
-    np.testing.assert_array_equal(restored.predict(rows), prepared.predict(rows))
-    compiled = compile_model(prepared, Columns.of_numbers(["a", "b"]))
-    assert compiled is not None
-    np.testing.assert_allclose(compiled.predict(rows.to_numpy()), prepared.predict(rows), rtol=1e-12)
-
-
-def test_a_tree_of_a_function_of_the_target_is_standardised_by_that_function() -> None:
-    rng = np.random.default_rng(0)
-    alone = 1e100 * (1 + 2e-4 * rng.normal(size=50))  # far enough from its neighbours, and its logarithms are not
-    tree = DecisionTreeRegressor()
-    assert standardise_target(tree, alone) is tree
-    assert isinstance(prepare_target(tree, alone, "log").regressor, TransformedTargetRegressor)

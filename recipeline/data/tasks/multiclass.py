@@ -51,7 +51,8 @@ class Multiclass(Task):
     def draw(self, recipe: Recipe, generator: np.random.Generator, rows: int) -> pd.Series:
         """Return labels, a few of which are enough for a trial."""
         column = recipe.columns[recipe.target]
-        names = pd.Series(column.values[:3]) if column.values else KINDS[column.type].draw(column, generator, rows).iloc[:3]
+        drawn = pd.Series(column.values) if column.values else KINDS[column.type].draw(column, generator, rows)
+        names = drawn.drop_duplicates().iloc[:3]
         return names.iloc[np.arange(rows) % len(names)].reset_index(drop=True)
 
     @staticmethod
