@@ -189,7 +189,7 @@ def main(options: dict[str, str]) -> None:
     """Simulate and print the tables."""
     datasets, start = int(options.get("datasets", "200")), time.perf_counter()
     jobs, only = int(options.get("jobs", "-1")), options.get("only")
-    tables = {"worlds": lambda: tabulate_worlds(datasets, jobs)}
+    tables: dict[str, Callable[[], str]] = {"worlds": partial(tabulate_worlds, datasets, jobs)}
     tables |= {
         name: partial(tabulate_clusters, module.WRONG, module.RIGHT, datasets, jobs)
         for name, module in (("clusters", clusters), ("classes", classes))

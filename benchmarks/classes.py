@@ -1,8 +1,9 @@
 """Worlds of labels: two balanced ones, a rare one, four, and clusters of 20 rows.
 
-The log odds of a label are a linear function of normal features, and a recipe is a logistic regression of some of them. Where no
-promotion is right, recipes lack one of several exchangeable features; where it is, the champion lacks the feature that makes
-the challenger better. `kept` is the gate's decision, with clusters kept together, and `torn` the one with rows dealt one by one.
+The log odds of a label are a linear function of normal features, and a recipe is a logistic regression of some of them. Where
+no promotion is right, recipes lack one of several exchangeable features; where it is, the champion lacks the feature that makes
+the challenger better. `kept` is the gate's decision, with clusters kept together, and `torn` the one with rows dealt one by
+one.
 """
 
 from __future__ import annotations

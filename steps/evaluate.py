@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 def inputs(session: Session) -> dict[str, Any]:
     """Return the settings of metrics, gates and diagnosis."""
     slices = session.recipe.promotion.guard_rails.model_dump(mode="json", include={"slices"})
-    return session.recipe.part(["task", "target", "random_state", "metrics", "gates"]) | {"guard_rails": slices}
+    keys = ["task", "target", "random_state", "metrics", "primary_metric", "gates"]
+    return session.recipe.part(keys) | {"guard_rails": slices}
+
+
+def check(session: Session) -> None:
+    """Find the functions of own metrics early."""
+    from recipeline.config.scoring import build_scorer
+
+    build_scorer(session.recipe)
 
 
 def work(session: Session, run: StepRun) -> str:
@@ -59,6 +67,7 @@ STEP = Step(
     "evaluate",
     work,
     inputs,
+    check=check,
     uses_workers=True,
     reads=(kept.LEADERBOARD, kept.LEAK_AUDIT, kept.OUT_OF_FOLD, kept.TEST, kept.TRAIN),
     writes=(

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 def inputs(session: Session, model: str) -> dict[str, Any]:
     """Return the settings of the fits and of the selected candidates."""
     recipe = session.recipe
-    return recipe.part(["task", "target", "random_state", "cv"], candidates=recipe.select(model))
+    keys = ["task", "target", "random_state", "cv", *recipe.decided]
+    return recipe.part(keys, candidates=recipe.select(model)) | recipe.ranking()
 
 
 def check(session: Session, model: str) -> None:
-    """Build the candidates to find invalid import paths and parameters early."""
+    """Build candidates and metrics to find invalid import paths and parameters early."""
+    from recipeline.config.scoring import build_scorer
     from recipeline.training.trial import check_candidates
 
+    build_scorer(session.recipe)
     check_candidates(session.recipe, session.recipe.select(model), session.reader.trusted)
 
 

@@ -26,7 +26,8 @@ from recipeline.config.table import (
     Split,
     Target,
 )
-from recipeline.config.tasks import TASK_RULES, TaskName, refuse_metrics, refuse_setting
+from recipeline.config.task_settings import find_task_fault
+from recipeline.config.tasks import TASK_RULES, TaskName
 from recipeline.errors import UsageError, guess, nearest
 from recipeline.metrics.catalogue import METRICS, Metric, find_metric, further_metric, skill_of
 
@@ -133,38 +134,8 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _settings_are_of_the_task(self) -> Self:
-        used = [(key, f"target.{key}") for key in ("transform", "positive") if getattr(self.predicted, key) is not None]
-        used += [("decision", "decision")] * (self.decision != Decision())
-        used += [("tolerances", "metrics.tolerances")] * ("tolerances" in self.metrics.model_fields_set)
-        used += [("calibrate", f"candidates.{name}.calibrate") for name, it in self.candidates.items() if it.calibrate]
-        rails, place = self.promotion.guard_rails, "promotion.guard_rails"
-        used += [(key, f"{place}.{key}") for key in ("mae", "slice_mae", "slice_loss") if getattr(rails, key) is not None]
-        for name, rows in rails.slices.items():
-            used += [(key, f"{place}.slices.{name}.{key}") for key in ("min", "max") if getattr(rows, key) is not None]
-            used += [("labels", f"{place}.slices.{name}.labels")] * bool(rows.labels)
-
-        for key, where in used:
-            if fault := refuse_setting(self.task, key, where):
-                raise ValueError(fault)
-        if fault := refuse_metrics(self.task, self.metrics.more):
+        if fault := find_task_fault(self):
             raise ValueError(fault)
-        known = [metric.name for metric in self.scored]
-        named = [("primary_metric", self.primary_metric)] * (self.primary_metric is not None)
-        named += [
-            (f"gates.validation_criteria.{place}.metric", it.metric) for place, it in enumerate(self.gates.validation_criteria)
-        ]
-        named += [(f"promotion.guard_rails.metrics.{name}", name) for name in rails.metrics]
-        for where, name in named:
-            if name not in known:
-                add = further_metric(self.task, name) is not None
-                hint = f"Add {name} to metrics.more." if add else nearest(name, known)
-                raise ValueError(f"'{where}' must be a metric of the task {self.task}. Got '{name}' instead. {hint}")
-        decided = [metric.name for metric in METRICS[self.task] if metric.can_decide]
-        if self.decision.metric is not None and self.decision.metric not in decided:
-            raise ValueError(
-                f"'decision.metric' must be a metric of decided labels that has a greatest value. "
-                f"Got '{self.decision.metric}' instead. {nearest(self.decision.metric, decided)}"
-            )
         return self
 
     @model_validator(mode="after")
@@ -257,6 +228,11 @@ class Recipe(Settings):
                 f"'candidates.{name}.members' must be unique, without '__', and none of {', '.join(RESERVED_MEMBERS)}. "
                 f"Got '{member}' instead."
             )
+
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """The key of the decision where the recipe has one: it changes a model."""
+        return () if self.decision == Decision() else ("decision",)
 
     @property
     def further(self) -> tuple[Metric, ...]:

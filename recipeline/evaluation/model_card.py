@@ -16,7 +16,7 @@ from recipeline.config.table import SYNTHETIC
 from recipeline.data.uris import redact
 from recipeline.escape import for_markdown
 from recipeline.evaluation.results import SliceErrors
-from recipeline.metrics.catalogue import MAIN, METRICS, REFERENCE_METRICS, ERROR_WORDS, describe_scores, find_metric, skill_of
+from recipeline.metrics.catalogue import ERROR_WORDS, MAIN, METRICS, REFERENCE_METRICS, describe_scores, find_metric, skill_of
 
 if TYPE_CHECKING:
     from recipeline.evaluation.results import Diagnosis, Metrics

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Metric:
         """Whether a value reaches a threshold; NaN does not."""
         return value >= threshold if self.greater_is_better else value <= threshold
 
-    def worsening(self, ours: float, theirs: float) -> float:
-        """Return by how much `ours` is worse than `theirs`; below 0: better."""
+    def worsening(self, ours: Any, theirs: Any) -> Any:
+        """Return by how much `ours` is worse than `theirs`, numbers or arrays; below 0: better."""
         return theirs - ours if self.greater_is_better else ours - theirs
 
 

@@ -28,6 +28,7 @@ COVERED = tuple(
         "config.import_path",
         "config.recipe",
         "config.rules",
+        "config.scoring",
         "config.settings",
         "config.table",
         "config.yaml_reader",

@@ -32,13 +32,18 @@ def labelled_rows(draw: st.DrawFn, most_labels: int = 4, both: bool = False) -> 
     truth = rng.choice(present, rows)
     if both:
         truth[:2] = present[:2]
-    raw = {
-        "any": lambda: rng.dirichlet(np.ones(size), rows),
-        "rounded": lambda: rng.multinomial(4, np.ones(size) / size, rows) / 4,
-        "certain": lambda: np.eye(size)[rng.integers(size, size=rows)],
-        "equal": lambda: np.full((rows, size), 1 / size),
-        "right": lambda: np.eye(size)[truth],
-    }[draw(st.sampled_from(("any", "rounded", "certain", "equal", "right")))]()
+    raw = _probabilities(rng, truth, size, draw(st.sampled_from(("any", "rounded", "certain", "equal", "right"))))
     weights = draw(st.sampled_from((None, rng.uniform(0.1, 3, rows), 10.0 ** rng.integers(-3, 4, rows))))
     decided = raw.argmax(axis=1) if draw(st.booleans()) else rng.choice(draw(st.sampled_from((present, np.arange(size)))), rows)
     return Rows(truth, raw, decided, weights)
+
+
+def _probabilities(rng: np.random.Generator, truth: np.ndarray, size: int, how: str) -> np.ndarray:
+    if how == "any":
+        return rng.dirichlet(np.ones(size), len(truth))
+    if how == "rounded":
+        return rng.multinomial(4, np.ones(size) / size, len(truth)) / 4
+    if how == "equal":
+        return np.full((len(truth), size), 1 / size)
+    places: np.ndarray = np.eye(size)[truth if how == "right" else rng.integers(size, size=len(truth))]
+    return places

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -24,8 +25,8 @@ def by_scikit_learn(rows: Rows) -> dict[str, float]:
     there = [label for label in positive if 0 < rows.target[:, label].sum() < len(rows.truth)]
     ranked = [(rows.target[:, it], rows.probabilities[:, it]) for it in there]
 
-    def mean(score: object) -> float:
-        found = [score(*it, sample_weight=rows.weights) for it in ranked]  # type: ignore[operator]
+    def mean(score: Callable[..., float]) -> float:
+        found = [score(*it, sample_weight=rows.weights) for it in ranked]
         return float(np.mean(found)) if found else math.nan
 
     with warnings.catch_warnings():

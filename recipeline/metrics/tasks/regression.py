@@ -51,7 +51,11 @@ class Regression(Task):
         quantile = quantile_of(name)
         if quantile is not None:
             return partial(mean_pinball_loss, alpha=quantile)
-        return {"rmsle": root_mean_squared_log_error, "median_absolute_error": median_absolute_error}[name]
+        known: dict[str, Callable[..., Any]] = {
+            "rmsle": root_mean_squared_log_error,
+            "median_absolute_error": median_absolute_error,
+        }
+        return known[name]
 
     def row_errors(self, target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """Return absolute errors, in the target's unit."""
