@@ -315,13 +315,29 @@ class Dependence:
 
 
 @dataclass(frozen=True)
+class NestedEstimate:
+    """The score of choosing the best candidate and fitting it, on rows that neither saw.
+
+    `folds` is `metric` per fold of the training rows, `chosen` the candidate that was the best without it. `selected` is the
+    mean over the folds of the candidate that train selected, by which it was selected.
+    """
+
+    metric: str
+    folds: tuple[float, ...]
+    mean: float
+    chosen: tuple[str, ...]
+    selected: float
+
+
+@dataclass(frozen=True)
 class Inspection:
     """The detailed inspection of the best candidate, as in inspection.json.
 
-    `dependence` is by feature.
+    `dependence` is by feature; `nested` is None where it was not asked for.
     """
 
     split_method: str
     learning_curve: LearningCurve
     file_order: FileOrder
     dependence: Mapping[str, Dependence]
+    nested: NestedEstimate | None = field(default=None, metadata=LEFT_OUT)

@@ -114,10 +114,10 @@ def score_keys(task: str) -> list[str]:
     return [*(metric.name for metric in METRICS[task][:MAIN]), "cv_mean_score", "cv_std"]
 
 
-def score_titles(task: str) -> list[str]:
-    """Return the titles of `score_keys`."""
-    skill = skill_of(task).title
-    return [*(f"test {metric.title}" for metric in METRICS[task][:MAIN]), f"CV {skill} mean", f"CV {skill} std"]
+def score_titles(task: str, cv: str = "") -> list[str]:
+    """Return the titles of `score_keys`; `cv` is that of the metric that ranks the candidates, empty: the skill's."""
+    ranked_by = cv or skill_of(task).title
+    return [*(f"test {metric.title}" for metric in METRICS[task][:MAIN]), f"CV {ranked_by} mean", f"CV {ranked_by} std"]
 
 
 def metrics_of(task: str) -> tuple[Metric, ...]:

@@ -64,7 +64,7 @@ def tabulate_candidates(metrics: Metrics) -> str:
     the rows without twins.
     """
     skill, *others = METRICS[metrics.task][:MAIN]
-    titles = [f"test {skill.title}", *(it.title for it in others), f"CV {skill.title}", "± std"]
+    titles = [f"test {skill.title}", *(it.title for it in others), f"CV {metrics.cv_title}", "± std"]
     table = PrettyTable(["candidate", *titles])
     table.set_style(TableStyle.SINGLE_BORDER)
     table.max_width["candidate"] = 20

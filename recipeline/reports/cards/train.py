@@ -10,6 +10,7 @@ import pandas as pd
 from recipeline.artifacts import LEADERBOARD, OUT_OF_FOLD
 from recipeline.config.recipe import Recipe
 from recipeline.config.settings import flatten
+from recipeline.metrics.catalogue import skill_of
 from recipeline.reports.blocks import Card, Flow, Note, Plot, Results, Section, Table
 from recipeline.reports.limits import explain_points
 from recipeline.reports.plots.model import plot_leaderboard, plot_predicted, plot_shares
@@ -18,16 +19,16 @@ from recipeline.reports.plots.model import plot_leaderboard, plot_predicted, plo
 def make_card(results: Results) -> Card:
     """Return the card of a run of train."""
     board, recipe = results.load(LEADERBOARD), results.recipe
-    best = board.iloc[0]
+    best, metric = board.iloc[0], recipe.ranked_by
     verdict = (
-        f"{best.candidate} is the best of {len(board)} candidates: R2 {best.cv_mean_score:.4f} on average over "
+        f"{best.candidate} is the best of {len(board)} candidates: {metric.label} {best.cv_mean_score:.4f} on average over "
         f"{len(_folds(board))} folds, standard deviation {best.cv_std:.4f}."
         if len(board) > 1
-        else f"{best.candidate}: R2 {best.cv_mean_score:.4f} on average over {len(_folds(board))} folds."
+        else f"{best.candidate}: {metric.label} {best.cv_mean_score:.4f} on average over {len(_folds(board))} folds."
     )
-    sections = [Section("Leaderboard", [_leaderboard(board)])]
+    sections = [Section("Leaderboard", [_leaderboard(board, recipe)])]
     if len(board) > 1:
-        sections.append(Section("Certainty of the ranking", [_resampled(board)]))
+        sections.append(Section("Certainty of the ranking", [_resampled(board, recipe)]))
     every = results.load(OUT_OF_FOLD)
     known = every.dropna(subset=[f"predicted {best.candidate}"])
     early = len(every) - len(known)
@@ -63,20 +64,20 @@ def _folds(board: pd.DataFrame) -> list[str]:
     return [str(name) for name in board if str(name).startswith("fold_")]
 
 
-def _leaderboard(board: pd.DataFrame) -> Plot:
-    folds = _folds(board)
+def _leaderboard(board: pd.DataFrame, recipe: Recipe) -> Plot:
+    folds, skill, metric = _folds(board), skill_of(recipe.task), recipe.ranked_by
     names = [str(name) for name in board["candidate"]]
     kept = ["candidate", "cv_mean_score", "cv_std", *folds, "gain_with_best", "fit_seconds", "predict_seconds"]
     titles = {
-        "cv_mean_score": "mean R2",
+        "cv_mean_score": f"mean {metric.title}",
         "cv_std": "std",
-        "gain_with_best": "R2 gain of its mean with the best",
+        "gain_with_best": f"{skill.title} gain of its mean with the best",
         "fit_seconds": "fit, s",
         "predict_seconds": "predict all rows, s",
     }
     return Plot(
         "leaderboard",
-        "R2 of each candidate: a bar from the worst to the best fold, a dot for the mean, which decides.",
+        f"{metric.label} of each candidate: a bar from the worst to the best fold, a dot for the mean, which decides.",
         lambda: plot_leaderboard(names, board["cv_mean_score"].tolist(), board[folds].to_numpy(dtype=float)),
         Table(
             [titles.get(name, name.replace("_", " ")) for name in kept], board[kept].astype(object).values.tolist(), marked=0
@@ -84,11 +85,14 @@ def _leaderboard(board: pd.DataFrame) -> Plot:
     )
 
 
-def _resampled(board: pd.DataFrame) -> Plot:
+def _resampled(board: pd.DataFrame, recipe: Recipe) -> Plot:
+    metric = recipe.ranked_by
+    is_skill = metric == skill_of(recipe.task)
+    what = "the smallest out-of-fold squared error" if is_skill else f"the best out-of-fold {metric.label}"
     names, shares = [str(name) for name in board["candidate"]], board["best_share"].tolist()
     return Plot(
         "best_share",
-        "How often each candidate has the smallest out-of-fold squared error in bootstrap samples of distinct rows. "
+        f"How often each candidate has {what} in bootstrap samples of distinct rows. "
         "Models are not refitted, so that the certainty is overestimated.",
         lambda: plot_shares(names, shares),
         Table(["candidate", "share of resamplings"], [list(pair) for pair in zip(names, shares, strict=True)]),
