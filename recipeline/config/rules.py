@@ -48,12 +48,15 @@ def _as_entry(value: Any) -> Any:
 class Metrics(Settings):
     """Metrics beside those of the task, and the number of bootstrap draws.
 
-    `more` are further metrics: names of the catalogue, or own ones.
+    `more` are further metrics: names of the catalogue, or own ones. `level` is that of the interval around a prediction, or of
+    the set of labels, and `level_by` a feature whose values have it each, or the target, whose labels then have it.
     """
 
     tolerances: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1.0)
     bootstrap_draws: int = Field(default=2000, ge=100)
     more: tuple[Annotated[FurtherMetric, BeforeValidator(_as_entry)], ...] = ()
+    level: float = Field(default=0.9, ge=0.5, le=0.999)
+    level_by: str | None = None
 
 
 class Criterion(Settings):

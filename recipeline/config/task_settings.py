@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from recipeline.config.rules import Decision, FurtherMetric
-from recipeline.config.tasks import refuse_setting
+from recipeline.config.tasks import TASK_RULES, refuse_setting
 from recipeline.errors import nearest
 from recipeline.metrics.catalogue import METRICS, NEEDS, further_metric, list_further
 
@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 _TAKEN = ("cv_mean_score", "cv_std", "cv_fold_score", "fit_seconds", "settings_tried", "test_rows")
 
 
+#: The types of columns whose values may have limits each.
+_WITH_VALUES = ("category", "boolean")
+
+
 def find_task_fault(recipe: Recipe) -> str:
     """Return the error message on the first setting that does not fit the task, else ""."""
     for key, where in _used(recipe):
         if fault := refuse_setting(recipe.task, key, where):
             return fault
     if fault := refuse_metrics(recipe.task, recipe.metrics.more):
+        return fault
+    if fault := _refuse_level_by(recipe):
         return fault
     known = [metric.name for metric in recipe.scored]
     for where, name in _named(recipe):
@@ -55,6 +61,19 @@ def refuse_metrics(task: str, more: Sequence[FurtherMetric]) -> str:
         if entry.needs is not None and entry.needs not in NEEDS[task]:
             return f"'{where}.needs' must be {' or '.join(NEEDS[task])} for the task {task}. Got '{entry.needs}' instead."
     return ""
+
+
+def _refuse_level_by(recipe: Recipe) -> str:
+    name, rules = recipe.metrics.level_by, TASK_RULES[recipe.task]
+    possible = [it for it in recipe.features if recipe.columns[it].type in _WITH_VALUES]
+    possible += [recipe.target] * rules.has_labels
+    if name is None or name in possible:
+        return ""
+    target = f", or the target, {recipe.target}" if rules.has_labels else ""
+    return (
+        f"'metrics.level_by' must be a feature of the type {' or '.join(_WITH_VALUES)}{target}. "
+        f"Got '{name}' instead. {nearest(name, possible) if possible else ''}"
+    ).rstrip()
 
 
 def _used(recipe: Recipe) -> Iterator[tuple[str, str]]:

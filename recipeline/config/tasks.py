@@ -14,18 +14,19 @@ TaskName = Literal["regression", "binary", "multiclass"]
 class TaskRules:
     """The rules of a task for a recipe: types of its target, and settings of its own.
 
-    `needs_positive` are the types of a target whose positive label must be named.
+    `needs_positive` are the types of a target whose positive label must be named; `has_labels`: the target has labels.
     """
 
     noun: str
     target_types: tuple[str, ...]
     settings: tuple[str, ...]
     needs_positive: tuple[str, ...] = ()
+    has_labels: bool = True
 
 
 TASK_RULES: Mapping[str, TaskRules] = {
     "regression": TaskRules(
-        "a regression", ("number", "integer"), ("transform", "tolerances", "mae", "slice_mae", "min", "max")
+        "a regression", ("number", "integer"), ("transform", "tolerances", "mae", "slice_mae", "min", "max"), has_labels=False
     ),
     "binary": TaskRules(
         "two classes",

@@ -156,7 +156,7 @@ def _metrics(metrics: Metrics) -> tuple[str, ...]:
         f"Cross-validated {metrics.cv_label} {scores['cv_mean_score']:.4f} ± {scores['cv_std']:.4f}.",
         f"{within.removesuffix(', ')}{'; ' if within else ''}{reference.label} of the mean predictor: "
         f"{metrics.mean_predictor[reference.name]:.4f}.",
-        f"Its 90 % interval covered {100 * interval.coverage:.1f} % of the test rows; its mean width is "
+        f"Its {100 * interval.level:g} % interval covered {100 * interval.coverage:.1f} % of the test rows; its mean width is "
         f"{interval.mean_width:.2f}.",
     )
 

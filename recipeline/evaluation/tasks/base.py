@@ -15,6 +15,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.target_codes import TargetCodes
 from recipeline.engine.local import Workers
 from recipeline.evaluation.results import Decisions, Grades, MeasuredInterval
+from recipeline.inference.by_value import Shown
 from recipeline.inference.columns import Columns
 from recipeline.inference.interval import Interval
 from recipeline.inference.prediction_set import PredictionSet
@@ -47,6 +48,14 @@ class Details:
     accuracy_within: dict[str, float] = field(default_factory=dict)
     grades: Grades | None = None
     decisions: Decisions | None = None
+
+
+def find_column(name: str | None, columns: Columns) -> tuple[str, Shown] | None:
+    """Return a column of the model with what shows its codes; None without a name."""
+    if name is None:
+        return None
+    feature = columns.features[columns.names.index(name)]
+    return name, lambda code: feature.kind.show(code, feature)
 
 
 class Task(ABC):
