@@ -22,13 +22,6 @@ def inputs(session: Session) -> dict[str, Any]:
     return session.recipe.part(keys) | {"guard_rails": slices}
 
 
-def check(session: Session) -> None:
-    """Find the functions of own metrics early."""
-    from recipeline.config.scoring import build_scorer
-
-    build_scorer(session.recipe)
-
-
 def work(session: Session, run: StepRun) -> str:
     """Score the candidates on the test rows; judge and diagnose the best one.
 
@@ -67,7 +60,6 @@ STEP = Step(
     "evaluate",
     work,
     inputs,
-    check=check,
     uses_workers=True,
     reads=(kept.LEADERBOARD, kept.LEAK_AUDIT, kept.OUT_OF_FOLD, kept.TEST, kept.TRAIN),
     writes=(

@@ -23,11 +23,9 @@ def inputs(session: Session, model: str) -> dict[str, Any]:
 
 
 def check(session: Session, model: str) -> None:
-    """Build candidates and metrics to find invalid import paths and parameters early."""
-    from recipeline.config.scoring import build_scorer
+    """Build the candidates to find invalid import paths and parameters early."""
     from recipeline.training.trial import check_candidates
 
-    build_scorer(session.recipe)
     check_candidates(session.recipe, session.recipe.select(model), session.reader.trusted)
 
 

@@ -56,6 +56,10 @@ def _find_faults(recipe: str, profile: str) -> list[str]:
     with _collected(faults):
         check_source(settings.profile.data, settings.recipe, folder=settings.cwd)
     trusted = settings.profile.service.trusted_types
+    try:
+        build_scorer(settings.recipe)
+    except UsageError as error:
+        faults.append(error.sentence)
     return faults + [error.sentence for error in find_faults(settings.recipe, list(settings.recipe.candidates), trusted)]
 
 

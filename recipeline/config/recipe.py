@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from recipeline.config.candidate import Candidate, Difference
-from recipeline.config.rules import Decision, Gates, Metrics, ModelCardTexts, Monitoring, Promotion, Retention
-from recipeline.config.settings import Label, Settings, load_settings
+from recipeline.config.rules import Gates, ModelCardTexts, Monitoring, Promotion, Retention
+from recipeline.config.scored import Scored
+from recipeline.config.settings import Label, load_settings
 from recipeline.config.table import (
     RESERVED_COLUMNS,
     RESERVED_MEMBERS,
@@ -27,9 +28,8 @@ from recipeline.config.table import (
     Target,
 )
 from recipeline.config.task_settings import find_task_fault
-from recipeline.config.tasks import TASK_RULES, TaskName
+from recipeline.config.tasks import TASK_RULES
 from recipeline.errors import UsageError, guess, nearest
-from recipeline.metrics.catalogue import METRICS, Metric, find_metric, further_metric, skill_of
 
 #: A range of columns in a name, and how many it may be at most.
 _RANGE, MOST_OF_A_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}"), 10_000
@@ -48,11 +48,10 @@ def _names_of(key: Any) -> list[Any]:
     return [f"{key[: found.start()]}{number:0{width}}{key[found.end() :]}" for number in numbers]
 
 
-class Recipe(Settings):
+class Recipe(Scored):
     """The whole recipe, with the defaults of all its settings."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
-    task: TaskName
     predicted: Annotated[Target, BeforeValidator(lambda value: {"column": value} if isinstance(value, str) else value)] = Field(
         alias="target"
     )
@@ -70,11 +69,6 @@ class Recipe(Settings):
     split: Split = Split()
     cv: CrossValidation = CrossValidation()
     candidates: dict[Label, Candidate] = Field(min_length=1)
-    #: How the label of two classes is decided; without it the likelier one is.
-    decision: Decision = Decision()
-    metrics: Metrics = Metrics()
-    #: The metric whose mean over the folds ranks the candidates; None: the skill.
-    primary_metric: str | None = None
     gates: Gates = Gates()
     promotion: Promotion = Promotion()
     monitoring: Monitoring = Monitoring()
@@ -230,35 +224,6 @@ class Recipe(Settings):
             )
 
     @property
-    def decided(self) -> tuple[str, ...]:
-        """The key of the decision where the recipe has one: it changes a model."""
-        return () if self.decision == Decision() else ("decision",)
-
-    @property
-    def further(self) -> tuple[Metric, ...]:
-        """The metrics of `metrics.more` that are not the task's anyway."""
-        of_task = [metric.name for metric in METRICS[self.task]]
-        asked = [it for it in self.metrics.more if it.name not in of_task]
-        return tuple(it.as_metric() if it.function else _known(self.task, it.name) for it in asked)
-
-    @property
-    def scored(self) -> tuple[Metric, ...]:
-        """All metrics of an evaluation, the skill first."""
-        return (*METRICS[self.task], *self.further)
-
-    @property
-    def ranked_by(self) -> Metric:
-        """The metric that ranks the candidates."""
-        return find_metric(self.task, self.primary_metric or skill_of(self.task).name, self.further)
-
-    def ranking(self) -> dict[str, Any]:
-        """Return the settings of a metric that ranks the candidates; empty where the skill does."""
-        if self.ranked_by == skill_of(self.task):
-            return {}
-        entries = [it.model_dump(mode="json") for it in self.metrics.more if it.name == self.primary_metric]
-        return {"primary_metric": self.primary_metric, **({"primary": entries[0]} if entries else {})}
-
-    @property
     def path(self) -> Path:
         """The recipe's file."""
         return self._path
@@ -340,12 +305,6 @@ class Recipe(Settings):
                 if name in wanted
             }
         return values
-
-
-def _known(task: str, name: str) -> Metric:
-    found = further_metric(task, name)
-    assert found is not None  # `refuse_metrics` has looked
-    return found
 
 
 def load_recipe(path: Path, environment: Mapping[str, str]) -> Recipe:
