@@ -42,7 +42,7 @@ def _import(recipe: Recipe, entry: FurtherMetric, where: str) -> Callable[..., A
         raise UsageError(f"{recipe.at(f'{where}.function')} must name a function.", got=f"'{entry.function}'")
     function = partial(found, **entry.params) if entry.params else found
     try:
-        inspect.signature(function).bind(None, None)
+        inspect.signature(found).bind(None, None, **entry.params)
     except TypeError as error:
         raise UsageError(
             f"{recipe.at(f'{where}.function')} must be a function of true and predicted values and params.",

@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,8 @@ class Measure:
     def weights_parameter(self) -> str | None:
         """The name of the parameter that takes weights; None: it takes none."""
         try:
-            names = inspect.signature(self.function).parameters
+            plain = self.function.func if isinstance(self.function, partial) else self.function
+            names = inspect.signature(plain).parameters
         except (TypeError, ValueError):  # a function without a signature
             return None
         return next((name for name in _OF_WEIGHTS if name in names), None)
