@@ -23,6 +23,8 @@ ALLOWED = {
     "config/table.py: Rule.params": "parameters of a function of the project's: its own, of any type",
     "training/search.py: Found.params": "parameters of an estimator that a search found",
     "training/cross_validation.py: Result.found": "parameters of an estimator that a search found",
+    "monitoring/results.py: Errors.from_earlier": "a record of an earlier version, before it is one of this",
+    "promotion/results.py: Gain.from_earlier": "a record of an earlier version, before it is one of this",
     "monitoring/log_format.py: is_readable": "a line of the prediction log before it is known to be one",
     "serving/http": "an environment of WSGI, and documents of OpenAPI",
     "serving/kinds/base.py": "JSON schemas",

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from recipeline.config.candidate import Candidate, Difference
+from recipeline.config.metric_settings import refuse_metrics
 from recipeline.config.rules import Gates, ModelCardTexts, Monitoring, Promotion, Retention
 from recipeline.config.scored import Scored
 from recipeline.config.settings import Label, load_settings
@@ -27,8 +28,7 @@ from recipeline.config.table import (
     Split,
     Target,
 )
-from recipeline.config.task_settings import find_task_fault
-from recipeline.config.tasks import TASK_RULES
+from recipeline.config.tasks import TASK_RULES, refuse_settings
 from recipeline.errors import UsageError, guess, nearest
 
 #: A range of columns in a name, and how many it may be at most.
@@ -128,7 +128,7 @@ class Recipe(Scored):
 
     @model_validator(mode="after")
     def _settings_are_of_the_task(self) -> Self:
-        if fault := find_task_fault(self):
+        if fault := refuse_settings(self) or refuse_metrics(self):
             raise ValueError(fault)
         return self
 

@@ -88,6 +88,11 @@ class Decision(Settings):
     metric: str | None = None
     recall: float | None = Field(default=None, gt=0, le=1)
 
+    @property
+    def is_set(self) -> bool:
+        """Whether the recipe says how to decide."""
+        return bool(self.model_fields_set)
+
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
@@ -133,12 +138,12 @@ class GuardRails(Settings):
 
     @property
     def limits(self) -> dict[str, float]:
-        """How much each limited metric may be worse, by its name."""
+        """The largest worsening of each limited metric, by its name."""
         return ({} if self.mae is None else {"mae": self.mae}) | self.metrics
 
     @property
     def slice_limit(self) -> float | None:
-        """How much greater the error of a slice may be."""
+        """The largest increase of the error of a slice."""
         return self.slice_loss if self.slice_mae is None else self.slice_mae
 
 

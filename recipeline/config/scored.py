@@ -25,7 +25,7 @@ class Scored(Settings):
     @property
     def decided(self) -> tuple[str, ...]:
         """The key of the decision where the recipe has one: it changes a model."""
-        return () if self.decision == Decision() else ("decision",)
+        return ("decision",) if self.decision.is_set else ()
 
     @property
     def further(self) -> tuple[Metric, ...]:

@@ -145,7 +145,7 @@ class Column(Settings):
 class Target(Settings):
     """The column that is predicted.
 
-    Models are fitted to its `transform`; predictions are of the column itself. Of two classes `positive` is the label whose
+    Models are fitted to its `transform`; predictions are of the column itself. `positive` is, of two classes, the label whose
     probability is predicted; without it true, or the greater number.
     """
 

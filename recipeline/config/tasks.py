@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from recipeline.config.recipe import Recipe
 
 #: The task of a recipe; each has a module of its name in the `tasks` of every room that it touches.
 TaskName = Literal["regression", "binary", "multiclass"]
@@ -44,3 +47,24 @@ def refuse_setting(task: str, key: str, place: str) -> str:
         return ""
     of = [name for name, rules in TASK_RULES.items() if key in rules.settings]
     return f"'{place}' is a setting of the task {' or '.join(of)}, and this recipe's is {task}."
+
+
+def refuse_settings(recipe: Recipe) -> str:
+    """Return the error message of the first setting of another task, else ""."""
+    return next(filter(None, (refuse_setting(recipe.task, key, place) for key, place in _settings(recipe))), "")
+
+
+def _settings(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Yield the settings that belong to some tasks, where a recipe has them."""
+    yield from ((key, f"target.{key}") for key in ("transform", "positive") if getattr(recipe.predicted, key) is not None)
+    if recipe.decision.is_set:
+        yield "decision", "decision"
+    if "tolerances" in recipe.metrics.model_fields_set:
+        yield "tolerances", "metrics.tolerances"
+    yield from (("calibrate", f"candidates.{name}.calibrate") for name, it in recipe.candidates.items() if it.calibrate)
+    rails, place = recipe.promotion.guard_rails, "promotion.guard_rails"
+    yield from ((key, f"{place}.{key}") for key in ("mae", "slice_mae", "slice_loss") if getattr(rails, key) is not None)
+    for name, rows in rails.slices.items():
+        yield from ((key, f"{place}.slices.{name}.{key}") for key in ("min", "max") if getattr(rows, key) is not None)
+        if rows.labels:
+            yield "labels", f"{place}.slices.{name}.labels"

@@ -19,7 +19,7 @@ from recipeline.metrics.slices import in_slice
 class TargetCodes:
     """A task and the labels of its target, empty for numbers.
 
-    Codes are float64. Of a number they are the number, of two labels 1 for the positive one, which is the last, and 0 for the
+    Codes are float64: of a number the number, of two labels 1 for the positive one, which is the last, and 0 for the
     other, (rows,); of more labels a 1 in the column of the row's label, (rows, labels). Predictions have the same shape: a
     number, the probability of the positive label, or that of each.
     """

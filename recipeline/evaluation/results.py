@@ -64,8 +64,8 @@ class LabelScores:
 class Decisions:
     """The decided labels on the test rows.
 
-    `confusion` has the numbers of rows, a list for each true label, in the order of `labels`. Of two labels the positive one,
-    the last, is said from the probability `threshold` on.
+    `confusion` has the numbers of rows, a list for each true label, in the order of `labels`. The positive
+    one of two labels, the last, is said from the probability `threshold` on.
     """
 
     labels: tuple[LabelScores, ...]
@@ -94,7 +94,7 @@ class Best:
 class Leaks:
     """Effect of twins: R2 by candidate on test rows with a twin, and without.
 
-    Of classes it is that of probabilities, the Brier skill. None: not defined.
+    For classes it is that of probabilities, the Brier skill. None: not defined.
     """
 
     leaked_rows: int
@@ -200,7 +200,7 @@ class RegisteredVersion(Verdict):
 class RangeErrors:
     """Errors and coverage of test rows with similar predictions.
 
-    Of two labels a prediction is the probability of the positive one, of more that of the likeliest, and what is true is the
+    For two labels a prediction is the probability of the positive one, for more that of the likeliest, and what is true is the
     share of rows that have it.
     """
 
@@ -242,7 +242,7 @@ class FeatureCoverage:
 class WorstRow:
     """A test row by its index in the data set, its prediction and its values.
 
-    The first row is 0; None: missing. Of classes `probability` is the one that the model gave the true label.
+    The first row is 0; None: missing. For classes `probability` is the one that the model gave the true label.
     """
 
     row: int
@@ -306,7 +306,7 @@ class FileOrder:
 class Dependence:
     """The mean prediction of all rows if one column has each of some values.
 
-    Of more than two labels `by_label` has the mean probability of each, and `mean` that of the first.
+    For more than two labels `by_label` has the mean probability of each, and `mean` that of the first.
     """
 
     values: tuple[str | float | bool, ...]

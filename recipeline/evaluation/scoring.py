@@ -77,7 +77,7 @@ def score_mean_predictor(
 ) -> dict[str, float]:
     """Return the test scores of predicting the mean of the training target.
 
-    Of classes it is the share of each label.
+    For classes it is the share of each label.
     """
     weights, target, truth = weigh_rows(train, recipe), codes.of(train, recipe), codes.of(test, recipe)
     mean = target.mean(axis=0) if weights is None else np.average(target, axis=0, weights=weights)

@@ -12,7 +12,7 @@ from recipeline.inference.tasks.every import TASKS
 
 
 def ask_model(model: Any, rows: pd.DataFrame, codes: TargetCodes) -> np.ndarray:
-    """Return the predictions of a fitted model as numbers, shaped as the target's codes.
+    """Return the predictions of a fitted model, shaped as the target's codes.
 
     They are float64, of shape (rows,), or (rows, labels) for more than two labels.
     """
@@ -22,6 +22,6 @@ def ask_model(model: Any, rows: pd.DataFrame, codes: TargetCodes) -> np.ndarray:
 def say(predicted: np.ndarray, codes: TargetCodes, threshold: float = 0.5) -> np.ndarray:
     """Return what predictions say, (rows,): numbers, or labels.
 
-    Of two labels the positive one is said where its probability is at least `threshold`.
+    For two labels the positive one is said where its probability is at least `threshold`.
     """
     return TASKS[codes.task].said(predicted, codes.labels, threshold)

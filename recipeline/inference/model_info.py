@@ -125,8 +125,8 @@ class Feature:
 class Target:
     """The target column of a model: name, unit, type and possible range.
 
-    None: unknown. Of classes it has the `labels`, of two the positive one last, and the `threshold`: the probability from which
-    on that is said.
+    None: unknown. For classes it has the `labels`, of two the positive one last, and the `threshold`: the probability from
+    which on that is said.
     """
 
     name: str

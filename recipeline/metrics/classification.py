@@ -151,7 +151,7 @@ def _roc_auc(ones: np.ndarray, others: np.ndarray) -> float:
 
 
 def _average_precision(ones: np.ndarray, others: np.ndarray) -> float:
-    """Return the mean of precision over recall, as scikit-learn's function of this name."""
+    """Return the mean of precision over recall, as `average_precision_score` does."""
     hits, rest = np.cumsum(ones[::-1]), np.cumsum(others[::-1])
     found = hits + rest
     precision = np.divide(hits, found, out=np.zeros_like(hits), where=found > 0)

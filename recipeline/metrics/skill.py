@@ -22,7 +22,7 @@ def row_losses(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 def skill_score(target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None) -> float:
     """Return 1 - loss / loss of the target's mean, in the target's own rows.
 
-    1 is perfect, 0 is the mean. Of a constant target it is 1 if all is right, else 0, as `r2_score` has it. NaN is refused.
+    1 is perfect, 0 is the mean. For a constant target it is 1 if all is right, else 0, as `r2_score` has it. NaN is refused.
 
     Parameters
     ----------

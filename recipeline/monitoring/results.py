@@ -65,7 +65,7 @@ class Errors:
 
     @staticmethod
     def from_earlier(values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what version 0.3.0 and earlier wrote, which had the scores beside the rest."""
+        """Return the values of version 0.3.0 and earlier, with scores beside the rest."""
         if "scores" in values:
             return values
         return {**values, "scores": {name: values[name] for name in ("r2", "rmse", "mae") if name in values}}

@@ -177,7 +177,7 @@ def measure_gain(
 ) -> Gain:
     """Return the gain in R2 of the challenger, with its lower limit at `level`.
 
-    Of classes R2 is that of the probabilities, the Brier skill.
+    For classes R2 is that of the probabilities, the Brier skill.
 
     The standard error is the larger of two. One is of a bootstrap over distinct rows (Efron and Tibshirani 1993, ch. 6), of
     the squared errors averaged over the repeats. The other, for a cross-validation, is of the folds' gains with the correction

@@ -46,7 +46,7 @@ class Gain:
 
     @staticmethod
     def from_earlier(values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what version 0.3.0 and earlier wrote, which had R2 and MAE alone."""
+        """Return the values of version 0.3.0 and earlier, which had R2 and MAE alone."""
         if "scores" in values:
             return values
         return {**values, "scores": {name: values[name] for name in ("r2", "mae") if name in values}}

@@ -1,4 +1,4 @@
-"""The threshold of a decision between two labels, chosen by out-of-fold predictions."""
+"""The threshold of a decision between two labels, from out-of-fold predictions."""
 
 from __future__ import annotations
 

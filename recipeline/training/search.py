@@ -46,7 +46,7 @@ def search_params(
     transform: str | None = None,
     codes: TargetCodes = NUMBERS,
 ) -> Found:
-    """Return the drawn parameters with the highest mean skill over folds of these rows.
+    """Return the drawn parameters with the highest mean skill over folds of the rows.
 
     The search sees only the rows it is given: inside a fold, it leaves the fold's own score unbiased. The number of draws ends
     it, so that the same seed gives the same result. If `seconds` have passed before (None: no limit), no further draw is

@@ -28,6 +28,9 @@ def test_a_chance_of_error_is_neither_none_nor_certain(rules: Any, share: float)
 
 
 def test_a_guard_rail_that_is_not_given_is_open_and_none_is_negative() -> None:
-    assert GuardRails().model_dump() == {"mae": None, "slices": {}, "slice_mae": None, "latency_ms": None}
+    assert GuardRails().model_dump() == {
+        **{"mae": None, "metrics": {}, "slices": {}, "slice_mae": None, "slice_loss": None},
+        "latency_ms": None,
+    }
     with pytest.raises(ValidationError, match="slice_mae"):
         GuardRails(slice_mae=-0.1)

@@ -6,14 +6,21 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import f1_score, r2_score
 
+from recipeline.config.recipe import Recipe
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Workers
 from recipeline.evaluation.nested import estimate_nested
-from recipeline.training.cross_validation import compare_candidates, rank
+from recipeline.training.cross_validation import Result, compare_candidates, rank
 from tests.classes import class_recipe, draw_classes
 from tests.conftest import as_recipe, small_recipe
 
 WORKERS = Workers(1)
+
+
+def choose(recipe: Recipe, names: list[str], rows: pd.DataFrame) -> Result:
+    """Return the best of the candidates by the folds of some rows."""
+    fits = compare_candidates(recipe, names, rows, "grouped", WORKERS)
+    return rank([result for _, complete in fits for result in complete])[0]
 
 
 def test_each_fold_is_scored_by_the_candidate_that_is_the_best_without_it() -> None:
@@ -39,8 +46,7 @@ def test_each_fold_is_scored_by_the_candidate_that_is_the_best_without_it() -> N
         advance=lambda _, done, total: told.append((done, total)),
     )
     for score, chosen, (seen, unseen) in zip(found.folds, found.chosen, cv_folds(table, recipe, "grouped"), strict=True):
-        results = [it for _, done in compare_candidates(recipe, ["A", "B"], table.iloc[seen], "grouped", WORKERS) for it in done]
-        assert chosen == rank(results)[0].name
+        assert chosen == choose(recipe, ["A", "B"], table.iloc[seen]).name
         column = [chosen.lower()]
         model = LinearRegression().fit(table[column].iloc[seen], table["y"].iloc[seen])
         assert score == pytest.approx(r2_score(table["y"].iloc[unseen], model.predict(table[column].iloc[unseen])))
@@ -57,8 +63,5 @@ def test_the_estimate_is_of_the_metric_that_ranks_the_candidates() -> None:
     found = estimate_nested(recipe, ["Logistic", "Tree"], train, "grouped", WORKERS, selected=0.9)
     assert found.metric == "F1"
     [(seen, unseen), *_] = cv_folds(train, recipe, "grouped")
-    results = [
-        it for _, done in compare_candidates(recipe, ["Logistic", "Tree"], train.iloc[seen], "grouped", WORKERS) for it in done
-    ]
-    said = rank(results)[0].model.predict(train[["x", "z"]].iloc[unseen])
+    said = choose(recipe, ["Logistic", "Tree"], train.iloc[seen]).model.predict(train[["x", "z"]].iloc[unseen])
     assert found.folds[0] == pytest.approx(f1_score(train["y"].iloc[unseen], said, pos_label="good"))

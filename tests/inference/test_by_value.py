@@ -41,7 +41,7 @@ def test_each_value_has_the_coverage_that_all_rows_together_do_not_give_it(seed:
 
 def test_a_value_of_few_rows_a_new_one_and_a_missing_one_have_the_limits_of_all() -> None:
     codes = np.array([0.0] * 30 + [1.0] * 18 + [np.nan] * 30)
-    found = fit_by_column("region", 1, codes, lambda code: "ab"[int(code)], lambda rows: (-1.0, 1.0), level=0.9)
+    found = fit_by_column("region", 1, codes, lambda code: "ab"[int(code)], lambda _: (-1.0, 1.0), level=0.9)
     assert found == ByColumn("region", 1, (OfValue("a", 0.0, 30, -1.0, 1.0),))
     features = np.array([[9.0, 0.0], [9.0, 1.0], [9.0, 7.0], [9.0, np.nan]])
     low, high = found.pick(features, -5.0, 5.0)
@@ -52,8 +52,8 @@ def test_a_value_of_few_rows_a_new_one_and_a_missing_one_have_the_limits_of_all(
 def test_rows_of_few_groups_are_few() -> None:
     codes, groups = np.zeros(100), np.arange(100) % 18
     fitted = {"groups": groups, "level": 0.9}
-    assert fit_by_column("region", 0, codes, str, lambda rows: (0.0, 0.0), **fitted).values == ()  # type: ignore[arg-type]
-    assert len(fit_by_column("region", 0, codes, str, lambda rows: (0.0, 0.0), level=0.9).values) == 1
+    assert fit_by_column("region", 0, codes, str, lambda _: (0.0, 0.0), **fitted).values == ()
+    assert len(fit_by_column("region", 0, codes, str, lambda _: (0.0, 0.0), level=0.9).values) == 1
 
 
 def test_an_interval_by_value_is_stored_and_restored() -> None:

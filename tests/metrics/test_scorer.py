@@ -36,7 +36,7 @@ def test_weights_go_to_a_function_that_takes_them_and_to_no_other() -> None:
     scorer = Scorer(
         more=(
             own(mean_absolute_error, name="theirs"),
-            own(lambda true, said, weights=None: float(np.sum(weights)) if weights is not None else -1.0, name="named"),
+            own(lambda _, __, weights=None: float(np.sum(weights)) if weights is not None else -1.0, name="named"),
             own(lambda true, said: float(np.mean(said - true)), name="without"),
         )
     )
@@ -62,11 +62,11 @@ def test_labels_and_probabilities_are_given_as_asked() -> None:
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (lambda true, said: 1 / 0, "cannot be computed of the candidate A: ZeroDivisionError: division by zero."),
-        (lambda true, said: math.nan, "must be a number of the candidate A. Got nan instead."),
-        (lambda true, said: math.inf, "must be a number of the candidate A. Got inf instead."),
-        (lambda true, said: "good", "cannot be computed of the candidate A: ValueError: could not convert string to float"),
-        (lambda true, said: None, "cannot be computed of the candidate A: TypeError"),
+        (lambda _, __: 1 / 0, "cannot be computed of the candidate A: ZeroDivisionError: division by zero."),
+        (lambda _, __: math.nan, "must be a number of the candidate A. Got nan instead."),
+        (lambda _, __: math.inf, "must be a number of the candidate A. Got inf instead."),
+        (lambda _, __: "good", "cannot be computed of the candidate A: ValueError: could not convert string to float"),
+        (lambda _, __: None, "cannot be computed of the candidate A: TypeError"),
     ],
 )
 def test_a_metric_that_fails_is_named_in_a_sentence(function: Any, words: str) -> None:

@@ -79,8 +79,8 @@ def test_other_grades_of_the_same_wines_are_seen_with_labels_and_only_with_them(
     assert subjects(found) == {("labels", "drift")}
     assert found.performance.interval_95
     low, high = found.performance.interval_95["mae"]
-    assert low < found.performance.mae < high
-    assert found.performance.mae > world.baseline.errors.mae + 0.25
+    assert low < found.performance.error < high
+    assert found.performance.error > world.baseline.errors.error + 0.25
 
 
 def test_of_few_rows_nothing_is_said(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Two classes in data: the target is one of two labels, and 1 for the positive one."""
+"""Two classes in data: the target is a label, and 1 for the positive one."""
 
 from __future__ import annotations
 

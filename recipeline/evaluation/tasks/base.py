@@ -43,7 +43,7 @@ Measure = Callable[[np.ndarray, pd.DataFrame, np.ndarray], Uncertainty]
 
 @dataclass(frozen=True)
 class Details:
-    """What is measured of the best candidate besides scores, by task."""
+    """The measurements of the best candidate besides scores, by task."""
 
     accuracy_within: dict[str, float] = field(default_factory=dict)
     grades: Grades | None = None
@@ -75,7 +75,7 @@ class Task(ABC):
 
     @abstractmethod
     def confidence(self, target: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return true and predicted values to compare in ranges of the predicted ones, (rows,)."""
+        """Return true and predicted values to compare in ranges of the latter, (rows,)."""
 
     @abstractmethod
     def threshold(self, model: Any) -> float | None:

@@ -1,4 +1,4 @@
-"""Two classes in evaluation: the probability of the positive label, and a threshold."""
+"""Two classes in evaluation: probabilities of the positive label, a threshold."""
 
 from __future__ import annotations
 

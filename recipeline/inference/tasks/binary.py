@@ -1,4 +1,4 @@
-"""Two classes in inference: a model predicts the probability of the positive label."""
+"""Two classes in inference: a model gives the positive label's probability."""
 
 from __future__ import annotations
 

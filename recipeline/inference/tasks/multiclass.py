@@ -18,7 +18,7 @@ class Multiclass(Task):
     method = "predict_proba"
 
     def ask(self, model: Any, frame: pd.DataFrame, labels: Sequence[Label]) -> np.ndarray:
-        """Return the probabilities, (rows, labels); 0 of a label that the model does not know."""
+        """Return the probabilities, (rows, labels); 0 of a label unknown to the model."""
         known, said = [_plain(label) for label in model.classes_], np.asarray(model.predict_proba(frame), dtype=np.float64)
         if known == list(labels):
             return said

@@ -40,7 +40,7 @@ def test_compare_of_a_run_that_came_to_no_evaluation_says_which_it_needs(chains:
 
 def side(name: str, r2: float, rows: str = "abc") -> Side:
     scores = {"r2": r2, "rmse": 0.6, "mae": 0.5, "cv_mean_score": r2}
-    best = {"candidate": name, "r2": r2, "rmse": 0.6, "mae": 0.5}
+    best = {"candidate": name}
     metrics = {"best": best, "candidates": {name: scores, "Tree": scores}, "test_rows": 80}
     return Side(f"version {name}", "0123", some(Metrics, metrics), "VALIDATED", "uci", rows)
 

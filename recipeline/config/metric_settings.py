@@ -1,12 +1,12 @@
-"""Settings of a recipe that are not of its task, and names of metrics that are none."""
+"""Metrics and levels of a recipe that are none of its task."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from recipeline.config.rules import Decision, FurtherMetric
-from recipeline.config.tasks import TASK_RULES, refuse_setting
+from recipeline.config.rules import FurtherMetric
+from recipeline.config.tasks import TASK_RULES
 from recipeline.errors import nearest
 from recipeline.metrics.catalogue import METRICS, NEEDS, further_metric, list_further
 
@@ -21,14 +21,9 @@ _TAKEN = ("cv_mean_score", "cv_std", "cv_fold_score", "fit_seconds", "settings_t
 _WITH_VALUES = ("category", "boolean")
 
 
-def find_task_fault(recipe: Recipe) -> str:
-    """Return the error message on the first setting that does not fit the task, else ""."""
-    for key, where in _used(recipe):
-        if fault := refuse_setting(recipe.task, key, where):
-            return fault
-    if fault := refuse_metrics(recipe.task, recipe.metrics.more):
-        return fault
-    if fault := _refuse_level_by(recipe):
+def refuse_metrics(recipe: Recipe) -> str:
+    """Return the error message on the first metric or level that is none of the task, else ""."""
+    if fault := refuse_further(recipe.task, recipe.metrics.more) or _refuse_level_by(recipe):
         return fault
     known = [metric.name for metric in recipe.scored]
     for where, name in _named(recipe):
@@ -36,16 +31,13 @@ def find_task_fault(recipe: Recipe) -> str:
             add = further_metric(recipe.task, name) is not None
             hint = f"Add {name} to metrics.more." if add else nearest(name, known)
             return f"'{where}' must be a metric of the task {recipe.task}. Got '{name}' instead. {hint}"
-    decided = [metric.name for metric in METRICS[recipe.task] if metric.can_decide]
-    if recipe.decision.metric is not None and recipe.decision.metric not in decided:
-        return (
-            f"'decision.metric' must be a metric of decided labels. "
-            f"Got '{recipe.decision.metric}' instead. {nearest(recipe.decision.metric, decided)}"
-        )
+    decided, chosen = [metric.name for metric in METRICS[recipe.task] if metric.can_decide], recipe.decision.metric
+    if chosen is not None and chosen not in decided:
+        return f"'decision.metric' must be a metric of decided labels. Got '{chosen}' instead. {nearest(chosen, decided)}"
     return ""
 
 
-def refuse_metrics(task: str, more: Sequence[FurtherMetric]) -> str:
+def refuse_further(task: str, more: Sequence[FurtherMetric]) -> str:
     """Return the error message where a further metric is not one of the task, else ""."""
     names = [it.name for it in more]
     for place, entry in enumerate(more):
@@ -74,22 +66,6 @@ def _refuse_level_by(recipe: Recipe) -> str:
         f"'metrics.level_by' must be a feature of the type {' or '.join(_WITH_VALUES)}{target}. "
         f"Got '{name}' instead. {nearest(name, possible) if possible else ''}"
     ).rstrip()
-
-
-def _used(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """Yield the settings of single tasks that a recipe has, each with its place."""
-    yield from ((key, f"target.{key}") for key in ("transform", "positive") if getattr(recipe.predicted, key) is not None)
-    if recipe.decision != Decision():
-        yield "decision", "decision"
-    if "tolerances" in recipe.metrics.model_fields_set:
-        yield "tolerances", "metrics.tolerances"
-    yield from (("calibrate", f"candidates.{name}.calibrate") for name, it in recipe.candidates.items() if it.calibrate)
-    rails, place = recipe.promotion.guard_rails, "promotion.guard_rails"
-    yield from ((key, f"{place}.{key}") for key in ("mae", "slice_mae", "slice_loss") if getattr(rails, key) is not None)
-    for name, rows in rails.slices.items():
-        yield from ((key, f"{place}.slices.{name}.{key}") for key in ("min", "max") if getattr(rows, key) is not None)
-        if rows.labels:
-            yield "labels", f"{place}.slices.{name}.labels"
 
 
 def _named(recipe: Recipe) -> Iterator[tuple[str, str]]:

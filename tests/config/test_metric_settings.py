@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from recipeline.config.metric_settings import refuse_further, refuse_metrics
 from recipeline.config.recipe import Recipe
 from recipeline.config.rules import FurtherMetric
-from recipeline.config.task_settings import find_task_fault, refuse_metrics
 from tests.classes import class_content
 from tests.conftest import as_recipe, small_recipe
 
@@ -26,7 +26,7 @@ def refusal(content: dict[str, Any]) -> str:
 
 
 def test_a_recipe_without_faults_has_none() -> None:
-    assert find_task_fault(as_recipe(numbers(more=["rmsle", OWN]))) == ""
+    assert refuse_metrics(as_recipe(numbers(more=["rmsle", OWN]))) == ""
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_further_metric_that_is_none_is_refused(more: list[Any], words: str) -
 def test_a_metric_that_every_evaluation_has_may_be_asked_for_and_is_there_once() -> None:
     recipe = as_recipe(numbers(more=["r2", "rmsle"]))
     assert [it.name for it in recipe.scored] == ["r2", "rmse", "mae", "rmsle"]
-    assert refuse_metrics("binary", [FurtherMetric(name="recall"), FurtherMetric(name="precision")]) == ""
+    assert refuse_further("binary", [FurtherMetric(name="recall"), FurtherMetric(name="precision")]) == ""
 
 
 @pytest.mark.parametrize("place", ["primary_metric", "gates", "rails"])
