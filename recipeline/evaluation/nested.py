@@ -61,4 +61,7 @@ def estimate_nested(
         threshold, whose = TASKS[recipe.task].threshold(best.model), f"the candidate {best.name} in fold {fold}"
         scores.append(scorer.value(recipe.ranked_by.name, target[unseen], said, counted, threshold, whose=whose))
         chosen.append(best.name)
-    return NestedEstimate(recipe.ranked_by.label, tuple(scores), float(np.mean(scores)), tuple(chosen), selected)
+    metric = recipe.ranked_by
+    return NestedEstimate(
+        metric.label, tuple(scores), float(np.mean(scores)), tuple(chosen), selected, metric.greater_is_better
+    )

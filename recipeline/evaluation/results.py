@@ -139,6 +139,13 @@ class Metrics:
         return {it.name: it.label for it in metrics_of(self.task)} | {it.name: it.label for it in self.more}
 
     @property
+    def is_greatest_best(self) -> bool:
+        """Whether the candidate with the greatest `cv_mean_score` is the best one."""
+        greater = {it.name: it.greater_is_better for it in metrics_of(self.task)}
+        greater |= {it.name: it.greater_is_better for it in self.more}
+        return greater[self.ranked_by or skill_of(self.task).name]
+
+    @property
     def cv_label(self) -> str:
         """The label of the metric of `cv_mean_score`."""
         return self.labels[self.ranked_by or skill_of(self.task).name]
@@ -327,6 +334,12 @@ class NestedEstimate:
     mean: float
     chosen: tuple[str, ...]
     selected: float
+    greater_is_better: bool = field(default=True, metadata=LEFT_OUT)
+
+    @property
+    def optimism(self) -> float:
+        """By how much `selected` is better than `mean`."""
+        return self.selected - self.mean if self.greater_is_better else self.mean - self.selected
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,8 @@ def list_differences(found: Comparison) -> list[Block]:
 
 def _candidates(before: Side, after: Side) -> list[Section]:
     old, new = before.metrics.candidates, after.metrics.candidates
-    common = sorted((name for name in old if name in new), key=lambda name: -new[name][CV])
+    sign = -1 if after.metrics.is_greatest_best else 1
+    common = sorted((name for name in old if name in new), key=lambda name: sign * new[name][CV])
     if not common or before.metrics.ranked_by != after.metrics.ranked_by:
         return []
     skill = skill_of(after.metrics.task)

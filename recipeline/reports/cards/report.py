@@ -48,10 +48,10 @@ def _nested(found: NestedEstimate | None) -> list[Section]:
         return []
     error = float(np.std(found.folds, ddof=1)) / np.sqrt(len(found.folds)) if len(found.folds) > 1 else math.nan
     times = Counter(found.chosen).most_common()
+    optimism = f"optimistic by {found.optimism:.4f}" if found.optimism > 0 else "not optimistic here"
     words = (
-        f"{found.metric} of choosing the best candidate and fitting it: {found.mean:.4f}, on rows that neither saw. "
-        f"The selected candidate's mean over the folds, by which it was selected, is {found.selected:.4f}: "
-        f"{found.selected - found.mean:+.4f}."
+        f"{found.metric} of choosing the best candidate and fitting it is {found.mean:.4f}, on rows that neither saw. "
+        f"The selected candidate's mean over the folds, {found.selected:.4f}, by which it was selected, is {optimism}."
     )
     return [
         Section(
