@@ -77,7 +77,7 @@ serve: setup ## the model in Production as a REST service, on http://127.0.0.1:8
 monitor: setup ## drift of live rows against training rows; data= labels= window= fail_on= on_drift=
 	@scripts/step monitor
 
-retrain: setup ## the chain on new rows, with the same gates; data= mode= model= promote=
+retrain: setup ## the chain on new rows, with the same gates; data= mode= model= promote= labels=
 	@scripts/step retrain
 
 # --- Production ------------------------------------------------------------------------------------------------------------

@@ -169,12 +169,17 @@ class Project:
         `rows` is a frame, or the value of the command's option `data`. The result's exit code is 5 for drift;
         ``result.load("drift")`` has the report.
         """
-        if not isinstance(rows, pd.DataFrame):
-            return self.run("monitor", data=rows, **options)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "rows.parquet"
-            rows.to_parquet(path, index=False)
-            return self.run("monitor", data=path, **options)
+        with _as_files(data=rows, **options) as named:
+            return self.run("monitor", **named)
+
+    def retrain(self, rows: pd.DataFrame | str | Path = "", **options: object) -> RunResult:
+        """Run the chain on new rows, added to those of the model in Production.
+
+        `rows` is a frame with the target, or the value of the command's option `data`. With ``labels``, a frame or a path, the
+        rows are those of the service's log.
+        """
+        with _as_files(data=rows, **options) as named:
+            return self.run("retrain", **named)
 
     def history(self) -> pd.DataFrame:
         """Return the versions in Production with their times and reasons, oldest first.
@@ -312,12 +317,14 @@ class Production:
 
         The columns are `prediction`, `prediction_lower`, `prediction_upper` and `model_version`. The limits are those of the
         model's interval, NaN without one. The index is that of `rows`; other columns are ignored; NaN is refused unless the
-        recipe says `nullable`.
+        recipe says `nullable`. Columns have the recipe's names, or those that its `data.rename` knows.
 
         Raises
         ------
         DataError : a feature is missing, or a value breaks the recipe's rules; then no row is predicted.
         """
+        rename = self._model.info.csv.rename if self._model.info else {}
+        rows = rows.rename(columns=dict(rename))
         missing = [name for name in self.features if name not in rows.columns]
         if missing:
             raise DataError(
@@ -335,6 +342,19 @@ class Production:
                 )
             names, values = [name for name, _ in asked.columns], asked.answer(checked.codes)
         return pd.DataFrame(dict(zip(names, map(pa.Array.to_pandas, values), strict=True))).set_axis(rows.index)
+
+
+@contextmanager
+def _as_files(**options: object) -> Iterator[dict[str, object]]:
+    """Yield options with the paths of files in place of frames, for the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        named = dict(options)
+        for key, value in options.items():
+            if isinstance(value, pd.DataFrame):
+                path = Path(folder) / f"{key}.parquet"
+                value.to_parquet(path, index=False)
+                named[key] = path
+        yield named
 
 
 def _as_batch(rows: pd.DataFrame) -> pa.RecordBatch:

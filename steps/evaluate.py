@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def inputs(session: Session) -> dict[str, Any]:
     """Return the settings of metrics, gates and diagnosis."""
     slices = session.recipe.promotion.guard_rails.model_dump(mode="json", include={"slices"})
-    keys = ["task", "target", "random_state", "metrics", "primary_metric", "gates"]
-    return session.recipe.part(keys) | {"guard_rails": slices}
+    return session.recipe.part(["task", "target", "random_state", "metrics", "primary_metric", "gates"]) | {
+        "guard_rails": slices
+    }
 
 
 def work(session: Session, run: StepRun) -> str:

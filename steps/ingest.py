@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
 def inputs(session: Session, data: str) -> dict[str, Any]:
     """Return the settings of schema and text; the digest covers the source."""
-    rules = session.recipe.data
-    written = {name: getattr(rules, name) for name in ("encoding", "separator", "decimal") if name in rules.model_fields_set}
-    schema = session.recipe.part(["target", "columns", "na", "other_columns", "missing_target"])
-    return {**schema, "data": {"min_rows": rules.min_rows} | written}
+    filtered = ["rows"] if session.recipe.rows.filter else []
+    schema = session.recipe.part(["target", "columns", "na", "other_columns", "missing_target", *filtered])
+    return {**schema, "data": session.recipe.data.settings()}
 
 
 def content(session: Session, data: str) -> dict[str, str]:
@@ -31,28 +30,28 @@ def content(session: Session, data: str) -> dict[str, str]:
 def work(session: Session, run: StepRun, data: str) -> str:
     """Read, validate and save the rows."""
     from recipeline.data.column_profile import describe_columns
-    from recipeline.data.schema import DROPPED, SchemaViolations, validate_table
+    from recipeline.data.schema import SchemaViolations, validate_table
     from recipeline.tracking.datasets import log_dataset, tag_digests
     from recipeline.tracking.tags import RunTags
 
-    recipe = session.recipe
+    recipe = session.recipe.stated
     source = session.source(data)
-    if source.notice:
-        session.reporter.say(source.notice)
+    for note in source.notes:
+        session.reporter.say(note)
     run.tag(data_source=source.kind, data_digest=source.sha256, data_origin=source.origin)
     if len(source.files) > 1:
         run.tag(**tag_digests(RunTags.PART_DIGEST, source.parts))
-    if copies := len(source.files) - len(source.parts):
-        session.reporter.say(f"note: {copies} of the {len(source.files)} files have the content of another, and count once")
     try:
         table = validate_table(source.open(recipe), recipe, origin=source.origin)
     except SchemaViolations as error:
         run.save(VIOLATIONS, error.table)
         raise
     source.require_unchanged()
-    if dropped := table.attrs.pop(DROPPED, 0):
-        session.reporter.say(f"note: {dropped} rows have no target and are left out, as the recipe's missing_target says")
+    session.recipe = recipe = recipe.with_columns(table.columns)  # which patterns of the recipe stand for
     profile = describe_columns(table, recipe)
+    for note in profile.notes:
+        session.reporter.say(note)
+    table.attrs.clear()
     run.save(DATASET, table)
     run.save(COLUMN_PROFILE, profile)
     log_dataset(run, table, recipe, source)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from recipeline.artifacts import DATASET, LEAK_AUDIT, TEST, TRAIN
 from recipeline.cli.command import step_command
 from recipeline.cli.options import choose_word, method_option
-from recipeline.config.table import Split, refuse_random
+from recipeline.config.split import Split, refuse_random
 from recipeline.errors import UsageError
 from recipeline.orchestration.step import Step
 
@@ -50,7 +50,7 @@ def work(session: Session, run: StepRun, method: str) -> str:
     table = run.load(DATASET)
     train, test = split_rows(table, recipe, method)
     by = ", ".join(f"{key}: {value}" for key, value in recipe.split.keys.items())
-    by += f", embargo: {recipe.split.embargo:g}" * bool(recipe.split.embargo)
+    by += f", embargo: {recipe.split.embargo_words}" * bool(recipe.split.gap)
     audit = audit_split(table, train, test, recipe, method)
     run.tag(split_method=method, **({"split_by": by} if by else {}))
     run.save(TRAIN, train)

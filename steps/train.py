@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 def inputs(session: Session, model: str) -> dict[str, Any]:
     """Return the settings of the fits and of the selected candidates."""
-    recipe = session.recipe
-    keys = ["task", "target", "random_state", "cv", *recipe.decided]
-    return recipe.part(keys, candidates=recipe.select(model)) | recipe.ranking()
+    recipe, names = session.recipe, session.recipe.select(model)
+    return recipe.part(["task", "target", "random_state", "cv", *recipe.decided], candidates=names) | recipe.ranking()
 
 
 def check(session: Session, model: str) -> None:
@@ -43,7 +42,7 @@ def work(session: Session, run: StepRun, model: str) -> str:
     runs: dict[str, dict[str, str]] = {}
     fits = compare_candidates(recipe, names, train, run.parent_tag("split_method"), session.workers)
     for done, (fitted, complete) in enumerate(fits, start=1):
-        session.reporter.advance(fitted, done, count_fits(recipe, names))
+        session.reporter.advance(fitted, done, count_fits(recipe, names, train))
         for result in complete:
             runs[result.name] = log_candidate(run, result, recipe, train, root=session.root)
             results.append(result)

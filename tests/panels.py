@@ -68,6 +68,23 @@ def no_choice(table: pd.DataFrame, kind: str) -> object:
     return wrong[kind]
 
 
+def years_apart(table: pd.DataFrame, kind: str = "whole") -> object:
+    """Choose late people for testing, and deal the others by their number; or return what is no such choice."""
+    is_test, fold = late_people(table), table["person"] % 3
+    wrong = {
+        "whole": (is_test, fold),
+        "frame": (is_test.to_numpy(), fold.to_numpy(dtype=float)),
+        "gap": (is_test, fold.where(table["year"] > 1980, -1)),
+        "missing": (is_test, fold.where(table["year"] > 1980)),
+        "half": (is_test, fold + 0.5),
+        "one": (is_test, fold * 0),
+        "text": (is_test, fold.astype(str)),
+        "short": (is_test, fold[:-1].to_numpy()),
+        "torn": (is_test, table["year"] % 2),
+    }
+    return wrong[kind]
+
+
 def _recipe(columns: dict[str, Any], target: str, split: dict[str, Any]) -> dict[str, Any]:
     return small_recipe() | {
         "target": target,

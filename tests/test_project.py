@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import yaml
 
 import recipeline
 from recipeline import Project
+from recipeline.data.reading.formats import Format
 from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError
 from recipeline.project import ARTIFACTS
 from tests.conftest import ROOT, small_recipe
@@ -121,6 +123,24 @@ def test_rows_that_break_a_rule_are_an_exception_that_names_them(
 ) -> None:
     with pytest.raises(DataError, match=words):
         ran.production.predict(change(wines.head(3)))
+
+
+def test_a_frame_may_have_the_names_that_the_recipe_renames(ran: Project, wines: pd.DataFrame) -> None:
+    production, rows = ran.production, wines.head(3)
+    expected = production.predict(rows)
+    assert production._model.info is not None
+    info = replace(production._model.info, csv=Format(rename={"p H": "pH"}))
+    production = replace(production, _model=replace(production._model, info=info))
+    renamed = rows.rename(columns={"pH": "p H"})
+
+    pd.testing.assert_frame_equal(production.predict(renamed), expected)
+    with pytest.raises(DataError, match="several columns named pH"):
+        production.predict(renamed.assign(pH=3.0))
+
+
+def test_late_labels_are_a_frame_and_need_a_log(ran: Project) -> None:
+    with pytest.raises(UnavailableError, match="the service has received no requests"):
+        ran.retrain(labels=pd.DataFrame({"request_id": ["a"], "quality": [5]}))
 
 
 def test_a_frame_is_monitored(ran: Project, wines: pd.DataFrame) -> None:

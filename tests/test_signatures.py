@@ -16,11 +16,12 @@ MAPPINGS, ANYTHING = {"dict", "Mapping", "MutableMapping"}, {"Any", "object"}
 ALLOWED = {
     "config/yaml_reader.py: read_yaml": "YAML may hold anything; settings are made of it right after",
     "config/recipe.py: Recipe.part": "nested settings, as a fingerprint takes them",
-    "config/table.py: Split.settings": "nested settings, as a fingerprint takes them",
+    "config/split.py: Split.settings": "nested settings, as a fingerprint takes them",
+    "config/table.py: Data.settings": "nested settings, as a fingerprint takes them",
     "orchestration/step.py: Step.inputs": "nested settings, as a fingerprint takes them",
     "config/candidate.py": "parameters of an estimator: its own, of any type",
     "config/table.py: Loader.params": "parameters of a function of the project's: its own, of any type",
-    "config/table.py: Rule.params": "parameters of a function of the project's: its own, of any type",
+    "config/split.py: Rule.params": "parameters of a function of the project's: its own, of any type",
     "training/search.py: Found.params": "parameters of an estimator that a search found",
     "training/cross_validation.py: Result.found": "parameters of an estimator that a search found",
     "monitoring/results.py: Errors.from_earlier": "a record of an earlier version, before it is one of this",
@@ -28,6 +29,8 @@ ALLOWED = {
     "monitoring/log_format.py: is_readable": "a line of the prediction log before it is known to be one",
     "serving/http": "an environment of WSGI, and documents of OpenAPI",
     "serving/kinds/base.py": "JSON schemas",
+    "serving/tasks": "answers of the service, as JSON, and their schemas",
+    "serving/rows/slow_path.py: SlowPath.read": "rows of a request, as they are sent",
     "serving/rows/faults.py: Fault.as_dict": "an answer of the service, as JSON",
     "serving/state.py: Service.state": "an answer of the service, as JSON",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from typing import get_args
 
 import pytest
@@ -17,7 +18,7 @@ NAMES = get_args(TaskName)
 
 
 def test_the_rooms_that_tasks_touch_have_them() -> None:
-    assert {"metrics", "data", "inference", "training", "evaluation"} <= {*ROOMS}
+    assert {"metrics", "data", "inference", "training", "evaluation", "serving"} <= {*ROOMS}
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -50,3 +51,16 @@ def test_nothing_outside_of_tasks_asks_which_task_it_is() -> None:
 @pytest.mark.parametrize("code", ["task == 'binary'", "recipe.task in ('binary', 'multiclass')", "'regression' != it.task"])
 def test_asking_is_found(code: str) -> None:
     assert any(map(asks_for_a_task, ast.walk(ast.parse(code))))
+
+
+def test_the_playground_has_every_task_by_its_name_in_a_module_of_that_name() -> None:
+    folder = LIBRARY / "serving/static/playground"
+    every = (folder / "tasks/every.js").read_text(encoding="utf-8")
+    assert tuple(re.findall(r'^  \["(\w+)", new \w+\(\)\],$', every, re.MULTILINE)) == NAMES
+    assert re.findall(r'from "\./(\w+)\.js"', every) == sorted(NAMES)
+
+
+def test_nothing_of_the_playground_asks_which_task_it_is() -> None:
+    asks = re.compile(rf"""(?:[=!]==? *|\bcase )["'](?:{"|".join(NAMES)})["']""")
+    sources = {path.name: path.read_text(encoding="utf-8") for path in (LIBRARY / "serving/static/playground").rglob("*.js")}
+    assert {name for name, text in sources.items() if asks.search(text)} == set()

@@ -9,6 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipeline.artifacts import BASELINE, MODEL_INFO
+from recipeline.cli.log import (
+    find_logs,
+    log_folder,
+    no_requests,
+    open_log,
+    read_late_labels,
+    require_logged,
+    rule_of_target,
+    take_labelled,
+)
 from recipeline.cli.rows import local_rows, open_tables
 from recipeline.data.uris import redact
 from recipeline.errors import DataError, UnavailableError, UsageError
@@ -23,7 +33,8 @@ if TYPE_CHECKING:
 
     from recipeline.inference.model_info import Feature
     from recipeline.monitoring.labels import Labels
-    from recipeline.monitoring.live_rows import LiveTables, PredictionLog
+    from recipeline.monitoring.live_rows import LiveTables
+    from recipeline.monitoring.prediction_log import PredictionLog
 
 
 @dataclass(frozen=True)
@@ -44,18 +55,7 @@ class LiveData:
         ------
         DataError : there is none.
         """
-        found = self.rows.labelled(self.target)
-        if unnamed := getattr(self.rows, "unnamed", 0):
-            session.reporter.say(
-                f"warning: {unnamed} labelled rows of categories that the model does not know are left out, because the log "
-                "does not name them. Retrain on a table of them to learn these categories."
-            )
-        if found.empty:
-            raise DataError(
-                "No labelled rows to retrain on (on_drift=retrain).",
-                fix="Name a table of request_id and the target with labels=.",
-            )
-        return found
+        return take_labelled(session, self.rows, self.target)
 
 
 @contextmanager
@@ -70,8 +70,8 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
     UnavailableError : there is no version in Production, it has no baseline, or the service's log has no rows.
     DataError, UsageError : the rows, or rows and labels, cannot be compared with the model.
     """
-    from recipeline.inference.model_info import Feature
-    from recipeline.monitoring.live_rows import LiveTables, PredictionLog, find_beside, find_log, is_log
+    from recipeline.monitoring.live_rows import LiveTables
+    from recipeline.monitoring.prediction_log import find_beside
 
     champion = session.registry.holder(CHAMPION)
     if champion is None:
@@ -80,6 +80,7 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
             fix="Run `make pipeline`.",
         )
     run.set_lineage(lineage_of_version(champion, session.order))
+    session.find_columns(run.lineage)
     run.tag(model_version=champion.version, input=redact(data) or "the service's log")
     if not run.has(BASELINE):
         raise UnavailableError(
@@ -87,17 +88,14 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
             fix="Run `make pipeline`, or retrain.",
         )
     info = run.load(MODEL_INFO)
-    features, beside = info.features, info.other_columns
-    target, version = session.recipe.target, str(champion.version)
-    column = session.recipe.columns[target]
-    rule = Feature(target, column.unit, column.type, decimal=column.decimal, min=column.min, max=column.max)
-    place = data or str(_log_folder(session))
+    features, target, version = info.features, session.recipe.target, str(champion.version)
+    place = data or str(log_folder(session))
     if not data and not Path(place).exists():
-        raise _no_requests(place)
+        raise no_requests(place)
     with local_rows(session, place, "data") as paths:
-        log = [file for path in paths for file in ([path] if is_log(path) else find_log(path) if path.is_dir() else [])]
+        log = find_logs(paths)
         if not data and not log:
-            raise _no_requests(place)
+            raise no_requests(place)
         others = [file for path in paths for file in (find_beside(path, log) if path.is_dir() else {path} - {*log})]
         if data and log and others:
             other = others[0].relative_to(paths[0]) if others[0].is_relative_to(paths[0]) else others[0]
@@ -106,14 +104,11 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
                 got=f"a log and '{other}'",
                 fix="Remove one of them, or begin its name with '_' to exclude it.",
             )
-        if log and retrains and (lacking := session.recipe.not_features):
-            raise UsageError(
-                f"on_drift=retrain needs the columns {', '.join(lacking)}, and the service's log has features only.",
-                fix="Name a table with data=.",
-            )
         if log:
-            known = _read_labels(session, labels, rule)
-            lines = PredictionLog(log, features, version, known, now=now)
+            if retrains:
+                require_logged(session.recipe)
+            known = read_late_labels(session, labels)
+            lines = open_log(session, log, info, version, known, now)
             yield LiveData(champion, features, lines, known, place, target)
             return
         if labels:
@@ -123,31 +118,14 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
             )
         names = [feature.name for feature in features]
         opened = open_tables(paths, names, place, session.recipe)
-        tables = LiveTables(opened, features, target, version, session.recipe.na, rule=rule, others=beside)
-        yield LiveData(champion, features, tables, None, redact(place), target)
-
-
-def _no_requests(log: str) -> UnavailableError:
-    return UnavailableError(
-        f"No rows in the service's log {log}: the service has received no requests.",
-        fix="Serve with this profile, or name rows with data=.",
-    )
-
-
-def _log_folder(session: Session) -> Path:
-    wanted = session.profile.service.prediction_log
-    if wanted is None:
-        raise UsageError(
-            "No rows to monitor: data is empty, and the profile's service keeps no log.",
-            fix="Name a table with data=, or set service.prediction_log in the profile.",
+        tables = LiveTables(
+            opened,
+            features,
+            target,
+            version,
+            session.recipe.na,
+            rule=rule_of_target(session.recipe),
+            others=info.other_columns,
+            filter=info.filter,
         )
-    return session.root / wanted.folder
-
-
-def _read_labels(session: Session, labels: str, rule: Feature) -> Labels | None:
-    from recipeline.monitoring.labels import REQUEST_ID, read_labels
-
-    if not labels:
-        return None
-    with local_rows(session, labels, "labels") as paths:
-        return read_labels(open_tables(paths, [REQUEST_ID], labels, session.recipe), rule.name, session.recipe.na, rule)
+        yield LiveData(champion, features, tables, None, redact(place), target)

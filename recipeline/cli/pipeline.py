@@ -26,7 +26,7 @@ from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import ALWAYS
 from recipeline.registry.decision import gains_of
 from recipeline.registry.stages import CHAMPION
-from recipeline.reports.summary import explain_cache, explain_evidence, explain_split, tabulate_candidates
+from recipeline.reports.summary import describe_decision, explain_cache, explain_evidence, explain_split, tabulate_candidates
 from recipeline.tracking.artifact_folders import way_to
 from recipeline.tracking.failures import retry_conflict, store_errors
 from recipeline.tracking.lineage import lineage_of_chain
@@ -191,6 +191,7 @@ def _summarise(session: Session, reader: KeptReader, chain: Chain, source: Mappi
         *explain_split(audit, metrics),
         "",
         _best(metrics),
+        *(f"  {line}" for line in describe_decision(metrics.best)),
         *_registration(session, reader, chain),
         "",
         *explain_cache(chain.reused, chain.reasons),

@@ -101,13 +101,13 @@ def refuse_log(paths: Sequence[Path], input: str) -> None:
     ------
     DataError : a path is a log, which has no labels.
     """
-    from recipeline.monitoring.live_rows import find_log, is_log
+    from recipeline.monitoring.prediction_log import find_log, is_log
 
     if any(is_log(path) or (path.is_dir() and find_log(path)) for path in paths):
         raise DataError(
             "Rows to train on must be a table with the target.",
             got=f"the log '{redact(input)}'",
-            fix="Let `monitor` join its labels and retrain after drift: data=LOG labels=TABLE on_drift=retrain.",
+            fix="Name its labels too: data=LOG labels=TABLE.",
         )
 
 
@@ -130,7 +130,7 @@ def find_labelled(files: Sequence[RowPath], recipe: Recipe, input: str) -> list[
             known = _KnownRows(table.file, recipe)
             rows, waiting, ragged = known.count()
             is_as_is = not (waiting or ragged) and set(known.columns) == {*table.file.columns} - table.file.index == {
-                *recipe.columns
+                *recipe.with_columns(known.columns).columns
             }
             found[digest] = LabelledFile(replace(table, file=known), rows, waiting, digest, is_as_is)
     if not any(file.rows for file in found.values()):
@@ -153,7 +153,7 @@ def _open_learnable(file: RowPath, recipe: Recipe) -> Table:
 
     format = Format.of(recipe.data)
     try:
-        table = file.open(list(recipe.columns), format)
+        table = file.open(recipe.header, format)
     except DataError as error:
         try:
             table = file.open([REQUEST_ID, recipe.target], format)
@@ -163,7 +163,7 @@ def _open_learnable(file: RowPath, recipe: Recipe) -> Table:
         raise DataError(
             f"{table.label} must have the columns of the recipe.",
             got="labels by request, without their rows",
-            fix="Let `monitor` join them to the service's log and retrain after drift: labels=TABLE on_drift=retrain.",
+            fix="Name them as labels of the service's log: labels=TABLE.",
         )
     return table
 
@@ -174,11 +174,14 @@ class _KnownRows:
     def __init__(self, file: RowFile, recipe: Recipe) -> None:
         import pyarrow as pa
 
+        from recipeline.config.table import RESERVED_PREFIX
         from recipeline.monitoring.live_rows import OTHERS
 
         self._file, self._recipe = file, recipe
         left_out = (OTHERS - {*recipe.columns}) | file.index
-        self._places = [place for place, name in enumerate(file.columns) if name not in left_out]
+        self._places = [
+            place for place, name in enumerate(file.columns) if name not in left_out and not name.startswith(RESERVED_PREFIX)
+        ]
         self.columns = [file.columns[place] for place in self._places]
         self.index = frozenset[str]()
         schema = file.layout.schema
@@ -225,6 +228,7 @@ def open_model(session: Session, model: NamedModel) -> Iterator[Asked]:
     """Yield the loaded model, with its number of threads set for the block."""
     from joblib import effective_n_jobs
 
+    from recipeline.data.target_codes import NUMBERS, TargetCodes
     from recipeline.inference.columns import Columns
     from recipeline.inference.predictor import Asked, Predictor
 
@@ -234,7 +238,8 @@ def open_model(session: Session, model: NamedModel) -> Iterator[Asked]:
     threads = effective_n_jobs(session.profile.engine.n_jobs)
     with ExitStack() as stack:
 
-        def ask(fitted: Any, asked: Columns) -> Predictor:
-            return stack.enter_context(closing(Predictor(fitted, asked, threads=threads)))
+        def ask(fitted: Any, asked: Columns, codes: TargetCodes = NUMBERS) -> Predictor:
+            return stack.enter_context(closing(Predictor(fitted, asked, codes, threads=threads)))
 
-        yield Asked(columns.features, ask(model.model, columns), model.version, model.load_interval(ask))
+        predict, conditions = ask(model.model, columns, model.target.codes), model.info.filter if model.info else ()
+        yield Asked(columns.features, predict, model.version, model.load_interval(ask), model.target, conditions)

@@ -30,8 +30,10 @@ def check(recipe: str, profile: str) -> Result:
         raise UsageError(f"{count} in the recipe or the profile.", fix="Correct them before anything runs.", details=faults)
     settings = open_settings(recipe, profile)
     found = settings.recipe
+    features = [name for name in found.features if name not in found.patterns]
+    matching = f" and the columns that {' and '.join(map(repr, found.patterns))} match" if found.patterns else ""
     return Result(
-        f"{found.path.name} and the profile '{settings.profile_name}' are valid: {len(found.features)} features, "
+        f"{found.path.name} and the profile '{settings.profile_name}' are valid: {len(features)} features{matching}, "
         f"target '{found.target}', {len(found.candidates)} candidates, each fitted to made-up rows."
     )
 

@@ -9,6 +9,7 @@ from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.options import session_options
 from recipeline.errors import UnavailableError
+from recipeline.metrics.catalogue import REPORTED, skill_of
 from recipeline.orchestration.cards import draw_card
 from recipeline.orchestration.provenance import differing_components
 from recipeline.orchestration.session import Session
@@ -47,8 +48,11 @@ def compare(recipe: str, profile: str, before: str, after: str) -> Result:
         comparison = Comparison(sides[0], sides[1], differing_components(session, *ids))
         run.tag(before=sides[0].run_id, after=sides[1].run_id)
         draw_card(session, run, "compare", lambda: comparison)
-    before_best, after_best = (vars(side.metrics.best) for side in sides)
-    rows = [(name, f"{before_best[name]:.4f}", f"{after_best[name]:.4f}") for name in ("r2", "mae")]
+    task, scores = sides[1].metrics.task, [side.metrics.scores for side in sides]
+    rows = [
+        (name, *(f"{found[name]:.4f}" if name in found else "" for found in scores))  # the other one may be of another task
+        for name in (skill_of(task).name, REPORTED[task])
+    ]
     lines = [
         tabulate(["test", sides[0].name, sides[1].name], rows),
         *(comparison.differences or ["No recorded differences."]),

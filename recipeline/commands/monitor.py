@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -20,7 +18,7 @@ from recipeline.cli.environment import open_session
 from recipeline.cli.live_rows import LiveData, open_live
 from recipeline.cli.options import check_rows, choose_word, session_options
 from recipeline.cli.rows import open_model
-from recipeline.commands.retrain import APPEND, Retrained, retrain_on
+from recipeline.commands.retrain import APPEND, Retrained, retrain_on, written
 from recipeline.errors import DataError, UsageError
 from recipeline.orchestration.cards import StepResults, draw_card
 from recipeline.orchestration.session import Session
@@ -164,6 +162,7 @@ def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOpt
         window_rows=options.window.rows,
         left_out=live.rows.left_out,
         repeated=live.rows.repeated,
+        filtered=live.rows.filtered,
         labels=LabelCounts(len(live.labels.values), live.labels.joined) if live.labels else None,
         worst=worst(window.verdict for window in windows),
         windows=tuple(windows),
@@ -214,7 +213,5 @@ def _metric_keys(names: Iterable[str]) -> dict[str, str]:
 
 def _retrain(session: Session, rows: pd.DataFrame) -> Retrained:
     """Retrain on the labelled rows, passed as a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "labelled.parquet"
-        rows.to_parquet(path, index=False)
-        return retrain_on(session, str(path), APPEND)
+    with written(rows) as path:
+        return retrain_on(session, path, APPEND)

@@ -22,10 +22,16 @@ from recipeline.orchestration.session import Session
 from recipeline.tracking.runs import StepRun
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from recipeline.inference.batch import Tally
+    from recipeline.inference.predictor import Asked
     from recipeline.registry.loading import NamedModel
 
 STOP, REJECT = "stop", "reject"
+
+#: The probabilities of so many labels are shown.
+_LIKELIEST = 3
 
 
 @entry_point("predict")
@@ -55,7 +61,8 @@ def predict(recipe: str, profile: str, input: str, output: str, model_uri: str, 
 
     \b
     Reads:  the rows, the model and its model_info.json
-    Writes: the input's columns, with prediction, prediction_lower, prediction_upper and model_version
+    Writes: the input's columns, with prediction, prediction_lower, prediction_upper and model_version;
+            of labels prediction, a column probability_<label> of each, and model_version
     The output is written whole or not at all. A bad row has a missing or an impossible value.
     Example: recipeline predict --input wines.csv --output scored.csv
     """
@@ -155,6 +162,10 @@ def _words(model: NamedModel, tally: Tally, target: Path, aside: Path | None, se
     unseen = [f"{name} {count:,}" for name, count in tally.unseen.items() if count]
     if unseen:
         lines.append(f"Warning: rows with values outside of the training range: {', '.join(unseen)}.")
+    for it in model.info.filter if model.info else ():
+        if count := tally.left_out[it.column]:
+            rows = f"{count:,} rows" if count > 1 else "1 row"
+            lines.append(f"Warning: {rows} of '{it.column}' that the model was not trained on: rows.filter keeps {it.words}.")
     if model.info is None:
         lines.append("Warning: the model has no model_info.json: ranges were not checked, and predictions have no interval.")
     return lines
@@ -165,6 +176,23 @@ def _show(value: Any) -> str:
     if value is None:
         return "missing"
     return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _say(answer: Mapping[str, Any], asked: Asked) -> str:
+    """Return a row's answer in words: a number with its interval, or a label with the probabilities of the likeliest."""
+    from recipeline.inference.golden import PREDICTION
+    from recipeline.inference.predictor import PROBABILITY
+
+    texts, unit = asked.target.codes.texts, f" {asked.target.unit}" if asked.target.unit else ""
+    if texts:
+        likeliest = sorted(texts, key=lambda text: -answer[PROBABILITY + text])[:_LIKELIEST]
+        shares = ", ".join(f"{text} {answer[PROBABILITY + text]:.3f}" for text in likeliest)
+        return f"{_show(answer[PREDICTION])}{unit} (probabilities: {shares}{', ...' if len(texts) > _LIKELIEST else ''})"
+    limits = ""
+    if asked.interval:
+        low, high = answer["prediction_lower"], answer["prediction_upper"]
+        limits = f" ({100 * asked.interval.level:g} % interval {low:.2f} to {high:.2f})"
+    return f"{answer[PREDICTION]:.2f}{unit}{limits}"
 
 
 def predict_sample(session: Session, model: NamedModel) -> str:
@@ -187,14 +215,9 @@ def predict_sample(session: Session, model: NamedModel) -> str:
             zip([name for name, _ in asked.columns], (column[0].as_py() for column in asked.answer(rows)), strict=True)
         )
     shown = [(it.name, _show(sample[it.name]), it.unit) for it in columns.features]
-    limits = ""
-    if asked.interval:
-        low, high = answer["prediction_lower"], answer["prediction_upper"]
-        limits = f" ({100 * asked.interval.level:g} % interval {low:.2f} to {high:.2f})"
-    unit = f" {target.unit}" if target.unit else ""
     lines = [
         tabulate(["feature", "value", "unit"], shown),
-        f"{target.name}: {answer['prediction']:.2f}{unit}{limits}",
+        f"{target.name}: {_say(answer, asked)}",
         'Your own rows: make predict ARGS="input=rows.csv"',
     ]
     return "\n".join(lines)

@@ -90,13 +90,15 @@ def _drawn_before(session: Session, evaluate_run_id: str, *, is_nested: bool) ->
 
 
 def _inspect(session: Session, run: StepRun, *, is_nested: bool) -> Inspection:
+    from recipeline.data.relations import FOLD
     from recipeline.data.target_codes import TargetCodes
     from recipeline.evaluation.inspection import learning_curve, partial_dependence, score_file_order
     from recipeline.evaluation.results import Inspection
     from recipeline.inference.columns import Columns
 
+    session.find_columns(run.lineage)
     recipe, train = session.recipe, run.load(TRAIN)
-    if set(train.columns) != set(recipe.columns):
+    if set(train.columns) - {FOLD} != set(recipe.columns):
         raise UsageError(
             f"The recipe must have the columns of the newest run: {', '.join(train.columns)}.",
             got=f"{', '.join(recipe.columns)}",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +14,8 @@ import click
 from recipeline.artifacts import DATASET, ORDER, TRAINING_DATA
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
-from recipeline.cli.options import check_path, choose_word, model_option, promote_option, session_options
+from recipeline.cli.log import labelled_log
+from recipeline.cli.options import check_path, check_rows, choose_word, model_option, promote_option, session_options
 from recipeline.cli.pipeline import name_params, run_pipeline
 from recipeline.cli.rows import DOWNLOAD_SECONDS, LabelledFile, check_labelled, find_labelled, refuse_log
 from recipeline.config.table import SYNTHETIC
@@ -51,20 +56,37 @@ APPEND, REPLACE = "append", "replace"
 )
 @model_option
 @promote_option
-def retrain(recipe: str, profile: str, data: str, mode: str, model: str, promote: str) -> Result:
+@click.option(
+    "--labels",
+    callback=check_rows,
+    default="",
+    show_default="none",
+    help="Late labels of the service's log: a table of request_id, row and the target.",
+)
+def retrain(recipe: str, profile: str, data: str, mode: str, model: str, promote: str, labels: str) -> Result:
     """Run the chain on new rows, with the same gates as main.
 
     \b
-    Reads:  the new rows, the rows of the model in Production
+    Reads:  the new rows, the rows of the model in Production; with labels, the service's log
     Writes: training_data.parquet; the chain's runs, nested in its own
     Rows that were added before are not added twice: a file is known by the digest of its content.
     Example: recipeline retrain --data new_wines.csv
     """
     session = open_session(recipe, profile, will_fit=True, data=data)
     # The profile's own rows hold those that were there before.
-    chosen = choose_word("mode", mode, (APPEND, REPLACE), default=APPEND if data else REPLACE)
-    retrained = retrain_on(session, data, chosen, model=model, promote=promote)
+    chosen = choose_word("mode", mode, (APPEND, REPLACE), default=APPEND if data or labels else REPLACE)
+    with written(labelled_log(session, data, labels)) if labels else nullcontext(data) as rows:
+        retrained = retrain_on(session, rows, chosen, model=model, promote=promote)
     return Result(retrained.words, retrained.exit_code, retrained.run_id, retrained.outcome)
+
+
+@contextmanager
+def written(rows: pd.DataFrame) -> Iterator[str]:
+    """Yield the path of a file of rows, for the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "labelled.parquet"
+        rows.to_parquet(path, index=False)
+        yield str(path)
 
 
 @dataclass(frozen=True)
@@ -126,7 +148,7 @@ def _read_new(session: Session, data: str) -> NewRows:
             session.reporter.say(f"fetching {redact(named)}")
     source = session.source(data, seconds=DOWNLOAD_SECONDS)
     refuse_log([file.path for file in source.files], named)
-    files = find_labelled(source.files, session.recipe, source.origin)
+    files = find_labelled(source.files, session.recipe.stated, source.origin)
     return NewRows(files, source.is_synthetic, named if all(file.is_as_is for file in files) else "")
 
 
@@ -143,24 +165,40 @@ def _replace(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     new = _read_new(session, data)
     if new.is_synthetic or (new.data and not new.waiting):
         return data, words
-    known = check_labelled(new.files, session.recipe, redact(data))
-    run.save(TRAINING_DATA, validate_table(known, session.recipe, origin=redact(data)))
-    return f"runs:/{run.id}/{TRAINING_DATA.name}", f"{words}{_without(new.waiting)}"
+    recipe = session.recipe.stated
+    known = check_labelled(new.files, recipe, redact(data))
+    filtered = _take_filtered(known)
+    run.save(TRAINING_DATA, validate_table(known, recipe, origin=redact(data)))
+    return f"runs:/{run.id}/{TRAINING_DATA.name}", f"{words}{_without(new.waiting, filtered)}"
 
 
-def _without(waiting: int) -> str:
-    return f", without {waiting} that have no label yet" if waiting else ""
+def _without(waiting: int, filtered: int) -> str:
+    reasons = ((waiting, "that have no label yet"), (filtered, "that rows.filter leaves out"))
+    named = [f"{count} {why}" for count, why in reasons if count]
+    return f", without {' and '.join(named)}" if named else ""
+
+
+def _take_filtered(rows: pd.DataFrame) -> int:
+    """Return how many rows the recipe's `rows.filter` left out of a validated table."""
+    from recipeline.data.schema import FILTERED
+
+    return int(rows.attrs.pop(FILTERED, 0))
 
 
 def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     """Save the champion's rows with the new ones; return the URI and a description."""
     import pandas as pd
 
-    recipe = session.recipe
+    recipe = session.recipe.stated
     champion = session.registry.holder(CHAMPION)
     if champion is None:
         return _replace(session, run, data)[0], "these rows alone: no version is in Production yet"
     new = _read_new(session, data)
+    old = session.reader.load(DATASET, champion.tags[run_id_tag("ingest")])
+    if recipe.patterns:
+        recipe = recipe.with_columns(
+            dict.fromkeys([*old.columns, *(name for it in new.files for name in it.table.file.columns)])
+        )
     rows = sum(file.rows for file in new.files)
     was_synthetic = champion.tags.get(VersionTags.DATA_SOURCE) == SYNTHETIC
     if was_synthetic and new.is_synthetic:  # one sample; as a file it would pass for real rows
@@ -171,16 +209,18 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
             f"Real rows cannot be mixed with synthetic ones: version {champion.version} in Production was trained on {origin}.",
             fix="Train on the new rows alone: mode=replace.",
         )
-    old = _as_asked(session.reader.load(DATASET, champion.tags[run_id_tag("ingest")]), recipe, str(champion.version))
+    old = _as_asked(old, recipe, str(champion.version))
     digest = str(champion.tags[VersionTags.DATA_DIGEST])
     known = _contents(session, digest)
     added = [file for file in new.files if file.digest not in known]
-    words, both = f"{len(old)} rows of version {champion.version}", old
+    words, both = f"{len(old)} rows of version {champion.version}{_without(0, _take_filtered(old))}", old
     if any(file.rows for file in added):
-        both = pd.concat([old, check_labelled(added, recipe, redact(data or session.profile.data))], ignore_index=True)
-        words += f" and {len(both) - len(old)} new ones{_without(sum(file.waiting for file in added))}"
-        if len(both) - len(old) < rows:
-            words += f"; {rows - len(both) + len(old)} others were added before"
+        fresh = check_labelled(added, recipe, redact(data or session.profile.data))
+        filtered = _take_filtered(fresh)
+        both = pd.concat([old, fresh], ignore_index=True)
+        words += f" and {len(fresh)} new ones{_without(sum(file.waiting for file in added), filtered)}"
+        if len(fresh) + filtered < rows:
+            words += f"; {rows - len(fresh) - filtered} others were added before"
     else:
         words += f": these {rows} were added before"
     combined = run.save(TRAINING_DATA, both)

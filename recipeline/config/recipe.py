@@ -5,47 +5,32 @@ It is the same in every environment.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
-from recipeline.config.candidate import Candidate, Difference
+from recipeline.config.candidate import Candidate
+from recipeline.config.checks import require_conditions, require_differences, require_members, require_renamed, require_roles
+from recipeline.config.columns import is_nameless, is_pattern, matches, refuse_names, write_ranges
 from recipeline.config.metric_settings import refuse_metrics
+from recipeline.config.rows import Rows
 from recipeline.config.rules import Gates, ModelCardTexts, Monitoring, Promotion, Retention
 from recipeline.config.scored import Scored
 from recipeline.config.settings import Label, load_settings
+from recipeline.config.split import CrossValidation, Split
 from recipeline.config.table import (
     RESERVED_COLUMNS,
-    RESERVED_MEMBERS,
+    RESERVED_PREFIX,
     Column,
-    CrossValidation,
     Data,
     MissingWord,
     Role,
-    Split,
     Target,
 )
-from recipeline.config.tasks import TASK_RULES, refuse_settings
+from recipeline.config.tasks import TASK_RULES, refuse_label, refuse_settings
 from recipeline.errors import UsageError, guess, nearest
-
-#: A range of columns in a name, and how many it may be at most.
-_RANGE, MOST_OF_A_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}"), 10_000
-
-
-def _names_of(key: Any) -> list[Any]:
-    """Return the columns that a key stands for: itself, or those of the range in it."""
-    found = _RANGE.search(key) if isinstance(key, str) else None
-    if not found:
-        return [key]
-    first, last = found.groups()
-    numbers = range(int(first), int(last) + 1)
-    width = len(first) if first.startswith("0") else 0
-    if not 0 < len(numbers) <= MOST_OF_A_RANGE:
-        return [key]
-    return [f"{key[: found.start()]}{number:0{width}}{key[found.end() :]}" for number in numbers]
 
 
 class Recipe(Scored):
@@ -66,6 +51,7 @@ class Recipe(Scored):
     other_columns: Literal["refuse", "ignore"] = "refuse"
     #: Rows without a target in a table to train on: an error, or left out and counted.
     missing_target: Literal["refuse", "drop"] = "refuse"
+    rows: Rows = Rows()
     split: Split = Split()
     cv: CrossValidation = CrossValidation()
     candidates: dict[Label, Candidate] = Field(min_length=1)
@@ -75,37 +61,40 @@ class Recipe(Scored):
     retention: Retention = Retention()
     model_card: ModelCardTexts = ModelCardTexts()
     _path: Path = PrivateAttr(default=Path("recipe.yaml"))
+    #: The recipe as it is written, where `columns` has the columns of a table in place of patterns.
+    _stated: Recipe | None = PrivateAttr(default=None)
 
     @classmethod
     def write_out(cls, content: Any) -> Any:
         """Return the content of a file with ranges of columns written out.
 
-        `gene {1..500}` is 500 columns. Leading zeros are kept. A column that has an entry of its own keeps it. A range of
-        more than MOST_OF_A_RANGE columns is left as it is.
+        A type alone is written as a column.
+        A range that `refuse_names` refuses is left as it is.
         """
         if not isinstance(content, dict) or not isinstance(content.get("columns"), dict):
             return content
-        columns = content["columns"]
-        names = {key: _names_of(key) for key in columns}
-        written = {name: columns[key] for key, of_key in names.items() for name in of_key if name == key or name not in columns}
-        return content | {"columns": written}
+        return content | {"columns": write_ranges(content["columns"])}
 
     @field_validator("columns")
     @classmethod
     def _columns_can_be_told_apart(cls, columns: dict[str, Column]) -> dict[str, Column]:
-        for name in columns:
-            if name in RESERVED_COLUMNS:
+        for name, column in columns.items():
+            if name in RESERVED_COLUMNS or name.startswith(RESERVED_PREFIX):
                 raise ValueError(
                     f"'{name}' is reserved for a column of predictions or labels "
-                    f"({', '.join(RESERVED_COLUMNS)}). Rename it here and in the table."
+                    f"({', '.join(RESERVED_COLUMNS)}, {RESERVED_PREFIX}...). Rename it here and in the table."
                 )
             if not name.isprintable() or name != name.strip() or not name:
                 raise ValueError(f"a name must be printable text without spaces around it. Got {name!r} instead.")
+            if is_pattern(name) and column.role in ("group", "time", "weight"):
+                raise ValueError(f"'{name}' is a pattern, and a {column.role} is one column. Give it an entry of its own.")
+        if faults := refuse_names(columns):
+            raise ValueError(" ".join(faults))
         return columns
 
     @model_validator(mode="after")
     def _target_is_a_column(self) -> Self:
-        if self.target not in self.columns:
+        if self.target not in self.columns or is_pattern(self.target):
             raise ValueError(
                 f"'target' must be one of the columns. Got '{self.target}' instead. {nearest(self.target, self.columns)}"
             )
@@ -116,8 +105,6 @@ class Recipe(Scored):
                 f"'columns.{self.target}.type' must be {', '.join(others)} or {last}, as the target of {task.noun} is. "
                 f"Got '{column.type}' instead."
             )
-        if fault := self.predicted.refuse_label(column, task):
-            raise ValueError(fault)
         if self.columns[self.target].nullable:
             raise ValueError(
                 f"'columns.{self.target}.nullable' must be false: rows without a target cannot be used for training."
@@ -128,46 +115,15 @@ class Recipe(Scored):
 
     @model_validator(mode="after")
     def _settings_are_of_the_task(self) -> Self:
-        if fault := refuse_settings(self) or refuse_metrics(self):
+        if fault := refuse_settings(self) or refuse_label(self) or refuse_metrics(self):
             raise ValueError(fault)
         return self
 
     @model_validator(mode="after")
-    def _roles_are_used(self) -> Self:
-        for key, name in self.split.named.items():
-            if name not in self.columns or name == self.target:
-                hint = nearest(name, [column for column in self.columns if column != self.target])
-                raise ValueError(f"'split.{key}' must be one of the columns, and not the target. Got '{name}' instead. {hint}")
-            if self.columns[name].role not in (None, key, "feature"):
-                raise ValueError(
-                    f"'columns.{name}.role' must be {key}, or feature, where split.{key} names it. "
-                    f"Got {self.columns[name].role} instead."
-                )
-            if self.columns[name].nullable:
-                raise ValueError(f"'columns.{name}.nullable' must be false: split.{key} needs a value in every row.")
-        if self.columns[self.target].role is not None:
-            raise ValueError(f"'columns.{self.target}.role' must not be set: it is the target.")
-        for name, column in self.columns.items():
-            if column.role == "group" and self.split.group != name:
-                raise ValueError(
-                    f"'columns.{name}.role' is group, and nothing keeps its rows together. "
-                    f"Set split.group: {name}, or role: ignore."
-                )
-        weights = [name for name, column in self.columns.items() if column.role == "weight"]
-        if len(weights) > 1:
-            raise ValueError(f"'columns' must have one weight at most. Got {' and '.join(weights)} instead.")
-        for name, key in [*((name, "weight") for name in weights), *((name, it) for it, name in self.split.named.items())]:
-            refused = {"weight": ("category", "boolean", "datetime"), "time": ("category", "boolean")}.get(key, ())
-            if self.columns[name].type in refused:
-                raise ValueError(f"'columns.{name}.type' must be a number for a {key}. Got {self.columns[name].type} instead.")
-        if weights and self.columns[weights[0]].nullable:
-            raise ValueError(f"'columns.{weights[0]}.nullable' must be false: every row needs its weight.")
-        if not self.features:
-            raise ValueError("'columns' must have a feature: a column without a role, or with role: feature.")
-        return self
-
-    @model_validator(mode="after")
-    def _no_value_is_missing(self) -> Self:
+    def _columns_fit_their_use(self) -> Self:
+        require_roles(self)
+        require_renamed(self)
+        require_conditions(self)
         for name, column in self.columns.items():
             if words := [value for value in column.values if value in self.na]:
                 raise ValueError(
@@ -195,33 +151,63 @@ class Recipe(Scored):
                     f"'candidates.{name}.alias' must be unique. Got '{candidate.alias}' instead, "
                     f"which is the alias of {taken[candidate.alias]}."
                 )
-            for member in candidate.members:
-                self._check_member(name, member)
-            self._check_differences(name, candidate)
+            require_members(self, name)
+            require_differences(self, name)
         return self
 
-    def _check_differences(self, name: str, candidate: Candidate) -> None:
-        dates = [column for column in self.features if self.columns[column].type == "datetime"]
-        for part in candidate.preprocess.datetime:
-            for column in part.difference if isinstance(part, Difference) else ():
-                if column not in dates:
-                    raise ValueError(
-                        f"'candidates.{name}.preprocess.datetime' must name features of the type datetime in a difference. "
-                        f"Got '{column}' instead. {nearest(column, dates)}"
-                    )
+    @property
+    def stated(self) -> Recipe:
+        """The recipe as it is written, with patterns in place of columns of a table."""
+        return self._stated or self
 
-    def _check_member(self, name: str, member: str) -> None:
-        if member not in self.candidates or self.candidates[member].members:
-            plain = [known for known, other in self.candidates.items() if not other.members]
-            raise ValueError(
-                f"'candidates.{name}.members' must be candidates that have an estimator. "
-                f"Got '{member}' instead. {nearest(member, plain)}"
-            )
-        if member in RESERVED_MEMBERS or "__" in member or self.candidates[name].members.count(member) > 1:
-            raise ValueError(
-                f"'candidates.{name}.members' must be unique, without '__', and none of {', '.join(RESERVED_MEMBERS)}. "
-                f"Got '{member}' instead."
-            )
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The keys of `columns` that stand for columns of a table."""
+        return tuple(name for name in self.columns if is_pattern(name))
+
+    @property
+    def header(self) -> list[str]:
+        """The names that the header of a table is known by; empty where these are too few."""
+        names = [name for name in self.columns if not is_pattern(name)]
+        return names if len(names) > 1 or len(names) == len(self.columns) else []
+
+    def with_columns(self, found: Iterable[str]) -> Recipe:
+        """Return the recipe with the columns of a table in place of patterns.
+
+        A pattern that matches none stays.
+
+        Raises
+        ------
+        UsageError : two patterns match one column.
+        """
+        stated, names = self.stated, list(found)
+        if not stated.patterns:
+            return self
+        matched: dict[str, str] = {}
+        for pattern in stated.patterns:
+            for name in names:
+                if name in stated.columns or name in RESERVED_COLUMNS or is_nameless(name) or not matches(name, pattern):
+                    continue
+                if name in matched:
+                    raise UsageError(
+                        f"{self.at('columns')} must match each column of the table once.",
+                        got=f"'{matched[name]}' and '{pattern}' for '{name}'",
+                        fix=f"Give '{name}' an entry of its own, or narrow one of them in {self.path}.",
+                    )
+                matched[name] = pattern
+        return self._written({pattern: [name for name, it in matched.items() if it == pattern] for pattern in stated.patterns})
+
+    def with_stand_ins(self, count: int) -> Recipe:
+        """Return the recipe with so many made-up columns in place of each pattern."""
+        patterns = self.stated.patterns
+        return self._written({it: [it.replace("*", f"{number}") for number in range(count)] for it in patterns})
+
+    def _written(self, found: Mapping[str, list[str]]) -> Recipe:
+        columns = self.stated.columns
+        written = {name: column for key, column in columns.items() for name in found.get(key) or [key]}
+        recipe = self.stated.model_copy(update={"columns": written})
+        recipe._stated = self.stated
+        return recipe
 
     @property
     def path(self) -> Path:
@@ -286,14 +272,14 @@ class Recipe(Scored):
         return tuple(name for name in self.candidates if name in chosen)
 
     def part(self, keys: Iterable[str], *, candidates: Iterable[str] = ()) -> dict[str, Any]:
-        """Return the named top-level keys as plain values.
+        """Return the named top-level keys as plain values, as they are written.
 
         Only the `candidates` and their members are included.
         """
         fields = {name: field.alias or name for name, field in type(self).model_fields.items()}
         asked = set(keys)
         chosen = {name for name, key in fields.items() if key in asked}
-        values = {fields[name]: value for name, value in self.model_dump(mode="json", include=chosen).items()}
+        values = {fields[name]: value for name, value in self.stated.model_dump(mode="json", include=chosen).items()}
         if "target" in values:
             written = self.predicted.model_dump(mode="json", exclude_none=True)
             values["target"] = written if len(written) > 1 else self.target  # as it is written

@@ -1,19 +1,15 @@
-"""The table's columns, where its rows come from, and how they are split."""
+"""The table's columns, and where its rows come from."""
 
 from __future__ import annotations
 
 import codecs
-import json
 import re
-from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
-from recipeline.config.rules import Fraction
 from recipeline.config.settings import Label, Settings
-from recipeline.config.tasks import TaskRules
 
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 
@@ -33,6 +29,9 @@ RESERVED_COLUMNS = (
     *("prediction", "prediction_lower", "prediction_upper", "model_version"),
     *("request_id", "file", "row", "fault"),
 )
+
+#: So begin the names of the columns of probabilities that `predict` adds for labels.
+RESERVED_PREFIX = "probability_"
 
 #: The names that VotingRegressor, which a mean of candidates is, has for its own parameters.
 RESERVED_MEMBERS = ("estimators", "weights", "n_jobs", "verbose")
@@ -153,19 +152,6 @@ class Target(Settings):
     transform: Literal["log1p", "log", "sqrt"] | None = None
     positive: bool | int | CategoryValue | None = None
 
-    def refuse_label(self, column: Column, task: TaskRules) -> str:
-        """Return the error message where `positive` does not fit the column."""
-        if self.positive is None:
-            if column.type in task.needs_positive:
-                known = f", one of {', '.join(column.values)}" if column.values else ""
-                return f"'target.positive' is missing: name the label whose probability is predicted{known}."
-            return ""
-        kinds = {"boolean": bool, "integer": int, "category": str}
-        if type(self.positive) is not kinds.get(column.type) or (column.values and self.positive not in column.values):
-            rule = f"one of {', '.join(column.values)}" if column.values else f"a label of a column of the type {column.type}"
-            return f"'target.positive' must be {rule}. Got {json.dumps(self.positive)} instead."
-        return ""
-
     def refuse_range(self, column: Column) -> str:
         """Return the error message where the column's range does not fit the transform."""
         if self.transform is None:
@@ -218,7 +204,8 @@ class Data(Settings):
     """The source and format of the recipe's rows, and their least number.
 
     `encoding` is that of a CSV without a byte order mark. `separator` separates its fields; empty: it is detected (comma,
-    semicolon, tab, bar). `decimal` is the mark before the fraction of a number that is text.
+    semicolon, tab, bar). `decimal` is the mark before the fraction of a number that is text. `rename` has the recipe's names of
+    columns that a table may have another name for.
     """
 
     download: Download | None = None
@@ -227,8 +214,17 @@ class Data(Settings):
     encoding: Annotated[str, AfterValidator(_as_encoding)] = "utf-8"
     separator: str = Field(default="", pattern=r"""^[^"'\r\n.\w]?$""")
     decimal: Literal[".", ","] = "."
+    rename: dict[MissingWord, str] = {}
     synthetic: ImportPath | None = None
     min_rows: int = Field(default=100, ge=10)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that a table's rows depend on, besides their source.
+
+        Defaults of the format of text are left out.
+        """
+        stated = [name for name in ("encoding", "separator", "decimal", "rename") if name in self.model_fields_set]
+        return {"min_rows": self.min_rows} | {name: getattr(self, name) for name in stated}
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -242,80 +238,3 @@ class Data(Settings):
         if self.separator == self.decimal:
             raise ValueError(f"'separator' and 'decimal' must differ. Got '{self.decimal}' for both instead.")
         return self
-
-
-def refuse_random(named: Mapping[str, str]) -> str:
-    """Return the error message for a random split of a recipe with these keys."""
-    keys = " and ".join(f"split.{key}: {value}" for key, value in named.items())
-    return f"A random split must not be made of a recipe with {keys}: it would tear apart what is to stay together."
-
-
-class Rule(Settings):
-    """A function of the project that chooses the test rows of a table, by import path."""
-
-    path: ImportPath
-    params: dict[str, Any] = {}
-
-
-#: A rule, or its path alone.
-NamedRule = Annotated[Rule, BeforeValidator(lambda value: {"path": value} if isinstance(value, str) else value)]
-
-
-class Split(Settings):
-    """The split into training and test rows.
-
-    `grouped` keeps equal rows together, `random` is `train_test_split`. `group` names a column: rows with one value in it stay
-    together, too. `time` names a column whose newest values are for testing; folds are fitted to rows that are older than
-    those they are scored on, by more than `embargo` in the column's unit (of dates in seconds). Groups are then on both sides,
-    and count as evidence only.
-
-    `custom` names a function that is called with the table, and `params` by name, and returns a boolean for each row: True is
-    for testing. Folds are dealt as ever.
-
-    Where `tolerance` is above 0, `grouped` also keeps together rows of which no feature differs by more than this number of
-    standard deviations of its column. Then a row may change sides when others are added.
-    """
-
-    method: Literal["grouped", "random"] = "grouped"
-    test_size: Fraction = 0.2
-    tolerance: float = Field(default=0.0, ge=0, lt=1)
-    group: str | None = None
-    time: str | None = None
-    embargo: float = Field(default=0.0, ge=0)
-    custom: NamedRule | None = None
-
-    @property
-    def named(self) -> dict[str, str]:
-        """The columns that rows are dealt by. The key is also their role."""
-        return {key: name for key, name in (("group", self.group), ("time", self.time)) if name is not None}
-
-    @property
-    def keys(self) -> dict[str, str]:
-        """The keys besides `method` that decide the side of a row."""
-        return self.named | ({"custom": self.custom.path} if self.custom is not None else {})
-
-    def settings(self) -> dict[str, Any]:
-        """Return all that decides the side of a row, besides `method`."""
-        found: dict[str, Any] = {"test_size": self.test_size, "tolerance": self.tolerance, **self.named}
-        found |= {"embargo": self.embargo} if self.time is not None else {}
-        return found | ({"custom": self.custom.model_dump(mode="json")} if self.custom is not None else {})
-
-    @model_validator(mode="after")
-    def _random_keeps_nothing_together(self) -> Self:
-        if self.method == "random" and self.keys:
-            raise ValueError(refuse_random(self.keys))
-        if self.custom is not None and self.time is not None:
-            raise ValueError("custom must not come with time: both say which rows are for testing.")
-        if self.embargo and self.time is None:
-            raise ValueError("embargo must come with time: it is how far training and test rows are apart in time.")
-        if self.tolerance and self.time is not None:
-            raise ValueError("tolerance must not come with time: it joins rows, and time decides which side they are on.")
-        if self.group is not None and self.group == self.time:
-            raise ValueError(f"group and time must be different columns. Got '{self.group}' twice instead.")
-        return self
-
-
-class CrossValidation(Settings):
-    """The cross-validation that compares candidates on the training rows."""
-
-    folds: int = Field(default=5, ge=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -68,3 +69,21 @@ def _settings(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield from ((key, f"{place}.slices.{name}.{key}") for key in ("min", "max") if getattr(rows, key) is not None)
         if rows.labels:
             yield "labels", f"{place}.slices.{name}.labels"
+
+
+def refuse_label(recipe: Recipe) -> str:
+    """Return the error message where the positive label does not fit the target."""
+    column, positive = recipe.columns[recipe.target], recipe.predicted.positive
+    if positive is None:
+        if column.type not in TASK_RULES[recipe.task].needs_positive:
+            return ""
+        known = f", one of {', '.join(column.values)}" if column.values else ""
+        return f"'target.positive' is missing: name the label whose probability is predicted{known}."
+    if type(positive) is _LABELS.get(column.type) and (not column.values or positive in column.values):
+        return ""
+    rule = f"one of {', '.join(column.values)}" if column.values else f"a label of a column of the type {column.type}"
+    return f"'target.positive' must be {rule}. Got {json.dumps(positive)} instead."
+
+
+#: The type of a label in the recipe, by that of the target's column.
+_LABELS = {"boolean": bool, "integer": int, "category": str}

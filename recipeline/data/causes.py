@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recipeline.config.columns import NAMELESS
 from recipeline.data.numbers import list_fields, read_numbers, show_field
 from recipeline.data.reading.header import plain_name
 from recipeline.errors import DataError
@@ -56,8 +57,6 @@ _OF_LINES = {
     "must hold a value in a field": ("hold separators only", "Remove them."),
     "must be a row of values": ("are the header again, or a comment", "Remove them; files may have been joined."),
 }
-
-_NAMELESS = re.compile(r"Unnamed: (\d+)(_level_\d+)?(\.\d+)?|__index_level_\d+__")
 
 
 def find_causes(texts: pa.Array, decimal: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -162,7 +161,7 @@ def compare_names(found: Sequence[str], wanted: Sequence[str], *, may_have_other
         close = difflib.get_close_matches(name, missing, n=1)
         if partner or close:
             words += f" (is it '{partner or close[0]}'?)"
-        elif match := _NAMELESS.fullmatch(name):
+        elif match := NAMELESS.fullmatch(name):
             is_index = match[1] in (None, "0")
             words = "an index column, as pandas writes it; write the table without" if is_index else "a column without a name"
         faults.append(NameFault(name, "only the recipe's columns may be there", words, partner))

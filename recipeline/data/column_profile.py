@@ -8,13 +8,21 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.kinds.number import known
 from recipeline.data.results import ColumnProfile, Correlations, DescribedColumn
+from recipeline.data.schema import DROPPED, FILTERED
+
+#: The reasons why rows are left out, by the attribute of the table that counts them.
+_LEFT_OUT = {
+    DROPPED: "rows have no target and are left out, as the recipe's missing_target says",
+    FILTERED: "rows are left out, as the recipe's rows.filter says",
+}
 
 
 def describe_columns(table: pd.DataFrame, recipe: Recipe) -> ColumnProfile:
     """Return the column profile: rows, distinct rows, correlations, and columns.
 
     Per column: type, unit, missing, distinct, mean, std, quantiles, and a histogram of BINS equal bins, or one. NaN is left out
-    everywhere; None is an undefined value, such as the mean of no values or a correlation with a constant column.
+    everywhere; None is an undefined value, such as the mean of no values or a correlation with a constant column. Attributes of
+    the table count the rows that it lacks.
     """
     numeric = [name for name, column in recipe.columns.items() if column.role != "sensitive" if KINDS[column.type].is_numeric]
     correlations = table[numeric].corr(method="spearman").to_numpy()
@@ -32,4 +40,7 @@ def describe_columns(table: pd.DataFrame, recipe: Recipe) -> ColumnProfile:
             for name, column in recipe.columns.items()
             if column.role != "sensitive"
         },
+        left_out={words: table.attrs[key] for key, words in _LEFT_OUT.items() if key in table.attrs},
+        empty=tuple(name for name in recipe.features if table[name].isna().all()),
+        matched=tuple(recipe.columns) if recipe.stated.patterns else (),
     )

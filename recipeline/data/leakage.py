@@ -60,7 +60,7 @@ def audit_split(table: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, re
         columns=compare_columns(train, test, recipe),
         warnings=(*find_warnings(train, test, recipe, method), *find_unnamed(table, recipe)),
         columns_of_split=recipe.split.named,
-        embargo=recipe.split.embargo,
+        embargo=recipe.split.gap,
         embargo_rows=len(table) - len(train) - len(test),
     )
 

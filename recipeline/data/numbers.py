@@ -61,8 +61,10 @@ def read_numbers(values: pa.Array, name: str, na: Sequence[str] = (), *, decimal
     if codes := missing_codes(na):
         missing = missing | np.isin(numbers, codes)
         numbers = np.where(missing, np.nan, numbers)
+    if not numbers.size or (numbers.min() >= -LARGEST and numbers.max() <= LARGEST):  # not with NaN, which may be beside others
+        return numbers, missing
     too_large = np.abs(numbers) > LARGEST
-    return (np.where(too_large, np.copysign(np.inf, numbers), numbers) if too_large.any() else numbers), missing
+    return np.where(too_large, np.copysign(np.inf, numbers), numbers), missing
 
 
 def without_dictionary(values: pa.Array) -> pa.Array:

@@ -11,6 +11,7 @@ from recipeline.data.reading.formats import PARQUET_MAGIC, PLAIN, START_BYTES, F
 from recipeline.data.reading.header import require_distinct
 from recipeline.data.reading.parquet_files import ParquetFile
 from recipeline.data.reading.pieces import RowFile
+from recipeline.data.reading.renamed import rename_columns
 from recipeline.data.writers import CSV_SUFFIXES, PARQUET_SUFFIXES
 
 _COMPRESSED_SUFFIXES = (".gz", ".bz2", ".zst", ".xz")
@@ -33,12 +34,13 @@ def open_rows(path: Path, wanted: Sequence[str], label: str, format: Format = PL
 
     Parameters
     ----------
-    wanted : names that are expected in the header; they decide which separator a CSV uses.
+    wanted : names that are expected in the header; they decide which separator a CSV uses. Columns that the format renames
+        have their new names.
     label : names the file in errors.
 
     Raises
     ------
-    DataError : it cannot be read, is no table, or two of its columns have one name.
+    DataError : it cannot be read, is no table, or two of its columns have one name, or are one of the recipe.
     """
     try:
         with path.open("rb") as file:
@@ -47,9 +49,9 @@ def open_rows(path: Path, wanted: Sequence[str], label: str, format: Format = PL
         raise unreadable(label, error.strerror or str(error)) from None
     refuse_other(start, label)
     is_parquet = start.startswith(PARQUET_MAGIC)
-    found: RowFile = ParquetFile(path, label, wanted) if is_parquet else CsvFile(path, label, wanted, format)
+    found: RowFile = ParquetFile(path, label, [*wanted, *format.rename]) if is_parquet else CsvFile(path, label, wanted, format)
     require_distinct(found.columns, label)
-    return found
+    return rename_columns(found, format.rename, label)
 
 
 def content_digest(path: Path, label: str) -> str:

@@ -15,6 +15,9 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import kind_of, training_rows, value_keys
 from recipeline.data.neighbours import join_neighbours
 
+#: The column of training rows that holds the number of each row's fold, where `split.custom` gave one.
+FOLD = "recipeline.fold"
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -40,7 +43,8 @@ class Relations:
 
     `groups` has shape (rows,), a uint64 or any other value each. `column` is the recipe's column of groups; empty if groups are
     only copies of a row. If the recipe has a column of times, `times`, of the same shape, decides the sides of a split,
-    `embargo` is the gap between sides, and `time_column` the column's name.
+    `embargo` is the gap between sides, and `time_column` the column's name. `folds` are the numbers that `split.custom` gave
+    the rows, if it did.
     """
 
     groups: np.ndarray
@@ -48,23 +52,26 @@ class Relations:
     times: np.ndarray | None = None
     embargo: float = 0.0
     time_column: str = ""
+    folds: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.groups)
 
     def take(self, rows: np.ndarray) -> Self:
         """Return the relations of some rows, by position or mask."""
-        times = None if self.times is None else self.times[rows]
-        return replace(self, groups=self.groups[rows], times=times)
+        times, folds = (None if values is None else values[rows] for values in (self.times, self.folds))
+        return replace(self, groups=self.groups[rows], times=times, folds=folds)
 
     def deal(self, n_splits: int, seed: int, strata: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (fit, score) row positions of folds that keep related rows together.
 
-        With times, each fold is fitted to earlier rows only. Else folds have about equal shares of each of the `strata`,
-        (rows,); None: there are none.
+        With times, each fold is fitted to earlier rows only. Rows that have numbers of folds, two at least, are in these. Else
+        folds have about equal shares of each of the `strata`, (rows,); None: there are none.
         """
         if self.times is not None:
             return chain_folds(self.times, n_splits, self.embargo)
+        if self.folds is not None and len(numbers := np.unique(self.folds)) > 1:
+            return ((np.flatnonzero(self.folds != number), np.flatnonzero(self.folds == number)) for number in numbers)
         if strata is not None:
             return deal_strata(self.groups, strata, n_splits, seed)
         return deal_folds(self.groups, n_splits, seed)
@@ -90,7 +97,8 @@ def relate_rows(table: pd.DataFrame, recipe: Recipe) -> Relations:
     """Return how the rows of a table with the recipe's columns belong together."""
     split = recipe.split
     times = read_instants(table[split.time]) if split.time else None
-    return Relations(group_rows(table, recipe), split.group or "", times, split.embargo, split.time or "")
+    folds = table[FOLD].to_numpy() if FOLD in table else None
+    return Relations(group_rows(table, recipe), split.group or "", times, split.gap, split.time or "", folds)
 
 
 def list_seen(train: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:

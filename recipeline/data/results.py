@@ -21,6 +21,10 @@ class DescribedColumn(DescribedValues):
     missing: int
 
 
+#: So many columns are named.
+_NAMED = 5
+
+
 @dataclass(frozen=True)
 class Correlations:
     """Spearman's rank correlations of pairs of columns; None for a constant one."""
@@ -31,12 +35,30 @@ class Correlations:
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """The profile of a table, as in column_profile.json."""
+    """The profile of a table, as in column_profile.json.
+
+    `matched` are the names of all columns, in order, where patterns of the recipe stand for some. `left_out` counts the rows
+    of the table that are not in it, by reason; `empty` are features without any value.
+    """
 
     rows: int
     distinct_rows: int
     correlations: Correlations
     columns: Mapping[str, DescribedColumn]
+    matched: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
+    left_out: Mapping[str, int] = field(default_factory=dict, metadata=LEFT_OUT)
+    empty: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
+
+    @property
+    def notes(self) -> list[str]:
+        """Notes on rows that are left out and on empty columns."""
+        found = [f"note: {count} {reason}" for reason, count in self.left_out.items()]
+        if self.empty:
+            more = f" and {len(self.empty) - _NAMED} others" if len(self.empty) > _NAMED else ""
+            found.append(
+                f"warning: no row has a value of {', '.join(self.empty[:_NAMED])}{more}: set role: ignore for such columns"
+            )
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

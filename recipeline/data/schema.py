@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from recipeline.config.columns import is_pattern
 from recipeline.config.recipe import Recipe
 from recipeline.data.causes import Groups, compare_names
+from recipeline.data.conditions import conditions_of, keep_rows
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.numbers import list_fields, show_field
 from recipeline.data.reading.parquet_files import MemoryRows
 from recipeline.data.reading.pieces import Piece, Table
 from recipeline.errors import DataError
 
-#: The attribute of a validated table that counts the rows left out because they have no target; absent if there are none.
-DROPPED = "rows without a target"
+#: The attributes of a validated table that count the rows left out, because they have no target or by the recipe's
+#: `rows.filter`; absent if there are none.
+DROPPED, FILTERED = "rows without a target", "rows that rows.filter leaves out"
 
 #: The columns of `violations.csv`; the file is there where there are several.
 _FILE, _FIELDS = "file", ("row", "column", "rule", "got")
@@ -44,7 +48,8 @@ def validate_table(
 ) -> pd.DataFrame:
     """Return `table` with the recipe's columns in order, as float64.
 
-    An integer target is int64.
+    An integer target is int64. Patterns of the recipe stand for columns of the table. Rows that `rows.filter` leaves out are
+    not checked.
 
     Parameters
     ----------
@@ -58,7 +63,12 @@ def validate_table(
         type, missing, infinite, not whole, or out of range.
     DataError : too few rows, or all rows have the same target.
     """
-    check = _Check(recipe, _as_files(table, origin))
+    files = _as_files(table, origin)
+    if recipe.patterns:
+        recipe = recipe.with_columns(
+            dict.fromkeys(name for it in files for name in it.file.columns if name not in it.file.index)
+        )
+    check = _Check(recipe, files)
     for file in check.files:
         check.read(file)
     check.require_faultless(origin)
@@ -69,12 +79,17 @@ def validate_table(
             f"{origin} has no value of the target '{recipe.target}' in any of its {check.rows} rows (missing_target: drop).",
             fix="Name a table whose target is known.",
         )
+    if is_all and check.filtered and not check.rows:
+        raise DataError(
+            f"{origin} has no rows to train on: rows.filter leaves out all of its {check.filtered} rows.",
+            fix="Correct rows.filter in the recipe, or name another table.",
+        )
     if is_all and not rows:
         raise DataError(f"{origin} has no rows: header only.", fix="Name a file that holds the table.")
     if is_all and rows < recipe.data.min_rows:
         raise DataError(
             f"{origin} must have at least {recipe.data.min_rows} rows.",
-            got=rows,
+            got=f"{rows} and {check.filtered} that rows.filter leaves out" if check.filtered else rows,
             fix="Name a larger table, or lower data.min_rows in the recipe.",
         )
     if is_all and columns[recipe.target].nunique() < 2:
@@ -89,6 +104,8 @@ def validate_table(
     frame = pd.DataFrame({name: columns[name] for name in recipe.columns}, copy=False)
     if dropped := check.rows - rows:
         frame.attrs[DROPPED] = dropped
+    if check.filtered:
+        frame.attrs[FILTERED] = check.filtered
     return frame
 
 
@@ -102,7 +119,8 @@ class _Check:
     """The check of files, read piece by piece: typed columns and all faults."""
 
     def __init__(self, recipe: Recipe, files: Sequence[Table]) -> None:
-        self.recipe, self.files, self.rows = recipe, files, 0
+        self.recipe, self.files, self.rows, self.filtered = recipe, files, 0, 0
+        self._conditions = conditions_of(recipe)
         self._parts: dict[str, list[pd.Series]] = {name: [] for name in recipe.columns}
         self._faults: list[tuple[str, int, str, str, str]] = []
         self._groups = Groups()
@@ -112,9 +130,10 @@ class _Check:
         file, where = table.file, _where(table)
         found = [name for name in file.columns if name not in file.index]
         for fault in compare_names(found, list(self.recipe.columns), may_have_others=self.recipe.other_columns == "ignore"):
-            self._faults.append((table.name, 0, fault.column, fault.rule, fault.got))
+            rule = "a pattern must match a column of the table" if is_pattern(fault.column) else fault.rule
+            self._faults.append((table.name, 0, fault.column, rule, fault.got))
             if not fault.partner:  # else it is named with the column that it is meant for
-                self._groups.add(fault.column, fault.rule, fault.got, 0, where=where)
+                self._groups.add(fault.column, rule, fault.got, 0, where=where)
         types = dict(zip(file.columns, file.layout.schema.types, strict=True))
         readable = []
         for name, column in self.recipe.columns.items():
@@ -130,6 +149,7 @@ class _Check:
             self._read_piece(table, piece, readable)
 
     def _read_piece(self, table: Table, piece: Piece, names: Sequence[str]) -> None:
+        piece = self._filtered(table, piece)
         fields = dict(zip(table.file.columns, piece.rows.columns, strict=True))
         faults: list[tuple[int, int, str, str, str]] = []
         for place, name in enumerate(self.recipe.columns):
@@ -140,6 +160,17 @@ class _Check:
             self._groups.add("", line.rule, line.got, line.number, where=_where(table))
         self._faults += [(table.name, row, name, rule, got) for row, _, name, rule, got in sorted(faults)]
         self.rows += len(piece.numbers) + len(piece.ragged)
+
+    def _filtered(self, table: Table, piece: Piece) -> Piece:
+        """Return a piece without the rows that the recipe's `rows.filter` leaves out."""
+        if not self._conditions:
+            return piece
+        fields = dict(zip(table.file.columns, piece.rows.columns, strict=True))
+        kept = keep_rows(self._conditions, fields, piece.rows.num_rows)
+        if kept.all():
+            return piece
+        self.filtered += int((~kept).sum())
+        return replace(piece, rows=piece.rows.filter(pa.array(kept)), numbers=piece.numbers[kept])
 
     def _read_column(self, name: str, fields: Mapping[str, pa.Array], piece: Piece, table: Table) -> list[tuple[int, str, str]]:
         """Read a column of a piece and return its faults.

@@ -68,6 +68,13 @@ class Source:
         return list(self._digests)
 
     @property
+    def notes(self) -> list[str]:
+        """Notes on the choice, and on files that count once."""
+        copies = len(self.files) - len(self.parts)
+        same = f"note: {copies} of the {len(self.files)} files have the content of another, and count once"
+        return [*([self.notice] if self.notice else []), *([same] if copies else [])]
+
+    @property
     def sha256(self) -> str:
         """The digest of the bytes, in hex."""
         return self.parts[0] if len(self.parts) == 1 else hashlib.sha256("\n".join(self.parts).encode()).hexdigest()
@@ -79,7 +86,7 @@ class Source:
 
     def open(self, recipe: Recipe) -> list[Table]:
         """Return the tables, each content once. Raises DataError where one is none."""
-        return [file.open(list(recipe.columns), Format.of(recipe.data)) for file, _ in self._digests.values()]
+        return [file.open(recipe.header, Format.of(recipe.data)) for file, _ in self._digests.values()]
 
     def require_unchanged(self) -> None:
         """Raise DataError where a file is another one than that whose digest was taken."""

@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
 from recipeline.config.import_path import import_object
 from recipeline.config.recipe import Recipe
-from recipeline.data.relations import Relations, relate_rows
+from recipeline.data.relations import FOLD, Relations, relate_rows
 from recipeline.data.target_codes import TargetCodes, fit_target
 from recipeline.data.tasks.every import TASKS
 from recipeline.errors import DataError, UsageError
@@ -29,12 +29,13 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     may be too few of them to leave it to chance.
     With `split.time`, the test rows are those from an instant on, such that they are about `test_size` of the rows; training
     rows are older than that by more than `split.embargo`, and rows in between are on neither side.
-    With `split.custom`, the project's own function chooses the test rows.
+    With `split.custom`, the project's own function chooses the test rows; training rows that it gives numbers of folds have
+    these in the column FOLD.
     random: exactly `train_test_split(table, test_size=..., random_state=...)`; copies end up on both sides, in its order.
 
     Raises
     ------
-    UsageError : `split.custom` leads nowhere, or what it returns is no choice of rows.
+    UsageError : `split.custom` leads nowhere, or what it returns is no choice of rows, or no folds.
     DataError : either side has too few distinct rows for the folds of the recipe, or the target does not vary in a fold.
     """
     if recipe.split.time and method != "random":
@@ -42,8 +43,10 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     elif method == "random":
         train, test = train_test_split(table, test_size=recipe.split.test_size, random_state=recipe.random_state)
     elif recipe.split.custom is not None:
-        is_test = _ask_custom(table, recipe)
+        is_test, folds = _ask_custom(table, recipe)
         train, test = table[~is_test], table[is_test]
+        if folds is not None:
+            train = train.assign(**{FOLD: folds[~is_test]})
     else:
         is_test = _is_test(relate_rows(table, recipe), recipe)
         train, test = table[~is_test], table[is_test]
@@ -62,14 +65,16 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
         if not len(seen):
             raise DataError(
                 f"Fold {fold} of the cross-validation has no training rows: "
-                f"none is older than its test rows by more than {recipe.split.embargo:g}.",
+                f"none is older than its test rows by more than {recipe.split.embargo_words}.",
                 fix="Lower split.embargo or cv.folds in the recipe, or name a longer table.",
             )
         if len(unseen) < 2 or not np.ptp(target[unseen], axis=0).any():
             raise DataError(
                 f"Fold {fold} of the cross-validation has no {skill_of(recipe.task).label}: its target must vary.",
                 got=f"{_as_word(fit_target(train.iloc[unseen[:1]], recipe)[0])} in each of its {len(unseen)} rows",
-                fix="Lower cv.folds or change random_state in the recipe, or name a larger table.",
+                fix=f"Correct the folds of {recipe.split.custom.path}."
+                if recipe.split.custom is not None and FOLD in train
+                else "Lower cv.folds or change random_state in the recipe, or name a larger table.",
             )
     return train, test
 
@@ -99,6 +104,8 @@ def _count_evidence(train: pd.DataFrame, recipe: Recipe, method: str) -> tuple[i
     """Return the pieces that the folds need: number, unit, and number available."""
     if recipe.split.time and method != "random":
         return recipe.cv.folds + 1, f"different values of '{recipe.split.time}'", train[recipe.split.time].nunique()
+    if FOLD in train:
+        return 2, "rows", len(train)
     found = relate_rows(train, recipe).by_group() if len(train) else None
     return 2 * recipe.cv.folds, found.unit if found else "rows", found.count if found else 0
 
@@ -109,7 +116,7 @@ def _split_by_time(table: pd.DataFrame, recipe: Recipe) -> tuple[pd.DataFrame, p
     instants, sizes = np.unique(times, return_counts=True)
     newer = np.cumsum(sizes[::-1])[::-1] / len(times)  # the share of the rows from each instant on
     start = instants[1:][np.argmin(np.abs(newer[1:] - recipe.split.test_size))] if len(instants) > 1 else instants[0]
-    return table[times < start - recipe.split.embargo], table[times >= start]
+    return table[times < start - recipe.split.gap], table[times >= start]
 
 
 def find_custom(recipe: Recipe) -> Callable[..., Any] | None:
@@ -129,34 +136,70 @@ def find_custom(recipe: Recipe) -> Callable[..., Any] | None:
     return function
 
 
-def _ask_custom(table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
+def _ask_custom(table: pd.DataFrame, recipe: Recipe) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the mask of test rows that the project's own function chooses.
+
+    With it the number of each row's fold, at least 0 for training rows; None where it gives none.
+    """
     function, rule = find_custom(recipe), recipe.split.custom
     assert function is not None
     assert rule is not None
     said = function(table.copy(), **rule.params)
-    chosen = np.asarray(said)
+    said, numbers = said if isinstance(said, tuple) and len(said) == 2 else (said, None)
+    is_test = _as_values(said, "b", f"a boolean for each of the {len(table)} rows, True of test rows", table, recipe)
+    if numbers is None:
+        _require_whole_groups(table, is_test, "on one side", "on both", recipe)
+        return is_test, None
+    words = f"the number of a fold, 0 or above, for each of the {len(table)} rows beside the booleans"
+    folds = _as_values(numbers, "iuf", words, table, recipe)
+    learned = folds[~is_test]
+    if odd := int((~(learned >= 0) | (learned % 1 != 0)).sum()):
+        raise _no_split(recipe, f"must give every training row {words}.", f"{odd} training rows in no fold")
+    if (count := len(np.unique(learned))) < 2:
+        raise _no_split(recipe, "must return two folds at least.", f"{count}")
+    folds = np.where(is_test, -1, folds).astype(np.int64)
+    _require_whole_groups(table, folds, "on one side, and in one fold", "in several", recipe)
+    return is_test, folds
+
+
+def _as_values(said: Any, kinds: str, words: str, table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
+    """Return what the function said of the rows.
+
+    Raises
+    ------
+    UsageError : it is not a value of these kinds for each row.
+    """
+    found = np.asarray(said)
     faults = {
-        f"{chosen.ndim} dimensions": chosen.ndim != 1,
-        f"{chosen.size} values": chosen.size != len(table),
-        f"the type {chosen.dtype}": chosen.dtype != bool,
+        f"{found.ndim} dimensions": found.ndim != 1,
+        f"{found.size} values": found.size != len(table),
+        f"the type {found.dtype}": found.dtype.kind not in kinds,
         "another index than the table's": isinstance(said, pd.Series) and not said.index.equals(table.index),
     }
     for got, is_one in faults.items():
         if is_one:
-            raise UsageError(
-                f"{recipe.at('split.custom')} must return a boolean for each of the {len(table)} rows, True of test rows.",
-                got=got,
-                fix=f"Correct {rule.path}.",
-            )
-    if recipe.split.group:
-        torn = np.intersect1d(*(table[recipe.split.group].to_numpy()[rows] for rows in (chosen, ~chosen)))
-        if len(torn):
-            raise UsageError(
-                f"{recipe.at('split.custom')} must leave the rows of a group on one side.",
-                got=f"{len(torn)} groups on both, for example {recipe.split.group} {_as_word(torn[0])}",
-                fix=f"Correct {rule.path}, or take split.group out of the recipe.",
-            )
-    return chosen
+            raise _no_split(recipe, f"must return {words}.", got)
+    return found
+
+
+def _require_whole_groups(table: pd.DataFrame, sides: np.ndarray, rule: str, got: str, recipe: Recipe) -> None:
+    if not recipe.split.group:
+        return
+    groups = table[recipe.split.group]
+    torn = pd.Series(sides).groupby(groups.to_numpy()).nunique()
+    torn = torn[torn > 1]
+    if len(torn):
+        raise _no_split(
+            recipe,
+            f"must leave the rows of a group {rule}.",
+            f"{len(torn)} groups {got}, for example {recipe.split.group} {_as_word(torn.index[0])}",
+            ", or take split.group out of the recipe",
+        )
+
+
+def _no_split(recipe: Recipe, rule: str, got: str, or_else: str = "") -> UsageError:
+    assert recipe.split.custom is not None
+    return UsageError(f"{recipe.at('split.custom')} {rule}", got=got, fix=f"Correct {recipe.split.custom.path}{or_else}.")
 
 
 def _as_word(value: Any) -> str:

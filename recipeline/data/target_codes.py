@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -36,6 +37,11 @@ class TargetCodes:
         DataError : its labels are not what the task needs.
         """
         return cls(recipe.task, TASKS[recipe.task].labels(table[recipe.target], recipe))
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The labels as text, as JSON and CSV have them: true and false in lower case."""
+        return tuple(str(label).lower() if isinstance(label, bool) else str(label) for label in self.labels)
 
     def encode(self, target: np.ndarray) -> np.ndarray:
         """Return the codes of values as `fit_target` returns them."""

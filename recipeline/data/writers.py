@@ -24,8 +24,8 @@ CSV_SUFFIXES, PARQUET_SUFFIXES = (".csv", ".tsv"), (".parquet", ".pq")
 #: So many rows become text at a time.
 BATCH_ROWS = 65_536
 
-#: A function that writes rows with the columns of the table, in its order.
-Write = Callable[[pa.RecordBatch], None]
+#: A function that writes rows with the columns of the table, in its order; into a CSV also lines as they are to be in it.
+Write = Callable[[pa.RecordBatch | memoryview], None]
 
 
 def check_output(path: Path, inputs: Sequence[Path]) -> None:
@@ -53,7 +53,7 @@ def check_output(path: Path, inputs: Sequence[Path]) -> None:
 class Sink(Protocol):
     """A table that is being written."""
 
-    def write(self, rows: pa.RecordBatch) -> None:
+    def write(self, rows: pa.RecordBatch | memoryview) -> None:
         """Add rows; their columns are those of the table, in its order."""
 
     def close(self) -> None:
@@ -75,11 +75,11 @@ class Layout:
 
 
 @contextmanager
-def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
+def open_sink(path: Path, layout: Layout, make: Callable[[IO[bytes]], Sink] | None = None) -> Iterator[Write]:
     """Yield a function that writes rows to `path` as CSV or Parquet, by suffix.
 
-    A CSV is compressed if its name ends in .gz. The file replaces an existing one at the end of the block; if the block raises,
-    it is not written. The same rows give the same bytes.
+    `make` returns another sink for the file. A CSV is compressed if its name ends in .gz. The file replaces an existing one at
+    the end of the block; if the block raises, it is not written. The same rows give the same bytes.
 
     Raises
     ------
@@ -92,9 +92,9 @@ def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
             file = unfinished.open("wb")
         with file:
             with _as_unwritable(path):
-                sink = _make_sink(file, path, layout)
+                sink = make(file) if make else _make_sink(file, path, layout)
 
-            def write(rows: pa.RecordBatch) -> None:
+            def write(rows: pa.RecordBatch | memoryview) -> None:
                 with _as_unwritable(path):
                     sink.write(rows)
 
@@ -153,8 +153,11 @@ class _CsvSink:
         )
         self._file.write(f"{layout.header}\n".encode())
 
-    def write(self, rows: pa.RecordBatch) -> None:
-        """Add rows; numbers as the shortest text that reads as the same number."""
+    def write(self, rows: pa.RecordBatch | memoryview) -> None:
+        """Add rows, numbers as the shortest text that reads as the same number; or lines."""
+        if isinstance(rows, memoryview):
+            self._file.write(rows)
+            return
         buffer = pa.BufferOutputStream()
         try:
             pyarrow.csv.write_csv(rows, buffer, self._options)

@@ -10,14 +10,16 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.relations import relate_rows
+from recipeline.data.relations import relate_rows, weigh_rows
 from recipeline.data.target_codes import TargetCodes
 from recipeline.evaluation.results import Diagnosis, FeatureCoverage, Importance, RangeErrors, SliceErrors, WorstRow
+from recipeline.evaluation.tasks.base import ChosenBy, Tested, Uncertainty
 from recipeline.evaluation.tasks.every import TASKS
 from recipeline.inference.asking import say
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.compile import fastest
 from recipeline.metrics.bootstrap import mean_interval
+from recipeline.metrics.rates import resample_rates
 from recipeline.metrics.skill import skill_score
 from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
 
@@ -28,32 +30,55 @@ def diagnose(
     model: BaseEstimator,
     test: pd.DataFrame,
     predicted: np.ndarray,
-    inside: np.ndarray,
+    uncertain: Uncertainty,
     recipe: Recipe,
     columns: Columns,
     codes: TargetCodes,
+    chosen_by: ChosenBy,
     threshold: float = 0.5,
 ) -> Diagnosis:
     """Return what is known of the errors of `model` on the test rows.
 
     Parameters
     ----------
-    test : the rows, with the recipe's columns. predicted : shaped as the target's codes, without NaN. inside : a mask of the
-        rows whose target is in the interval or set of labels.
+    test : the rows, with the recipe's columns. predicted : shaped as the target's codes, without NaN. uncertain : its
+        interval or set of labels.
+    chosen_by : target, predictions and weights of the training rows out of fold, without NaN.
     """
     features, target = test[list(recipe.features)], codes.of(test, recipe)
     rows, error = columns.matrix(features), METRIC_TASKS[codes.task].row_errors(target, predicted)
     importance = measure_importance(model, features, target, columns, codes, seed=recipe.random_state)
     shown = test[[name for name in test if name not in recipe.not_features]]
-    groups = relate_rows(test, recipe).evidence()[0].pieces
+    groups, task, inside = relate_rows(test, recipe).evidence()[0].pieces, TASKS[codes.task], uncertain.inside
+    tested = Tested(
+        rows=rows,
+        target=target,
+        predicted=predicted,
+        uncertain=uncertain,
+        groups=groups,
+        weights=weigh_rows(test, recipe),
+        threshold=threshold,
+        columns=columns,
+        codes=codes,
+        recipe=recipe,
+        chosen_by=chosen_by,
+    )
     return Diagnosis(
-        by_predicted=errors_by_range(*TASKS[codes.task].confidence(target, predicted), error, inside),
+        by_predicted=errors_by_range(
+            *task.confidence(target, predicted),
+            error,
+            inside,
+            task.ranges,
+            groups if task.has_shares else None,
+            seed=recipe.random_state,
+        ),
         slices=errors_by_slice(
             rows, target, predicted, error, groups, recipe, columns, codes, [entry.feature for entry in importance[:3]]
         ),
         coverage=coverage_by_feature(rows, inside, columns),
         worst_rows=worst_rows(shown, target, predicted, error, codes, threshold),
         importance=importance,
+        **vars(task.examine(tested)),
     )
 
 
@@ -88,13 +113,22 @@ def measure_importance(
 
 
 def errors_by_range(
-    target: np.ndarray, predicted: np.ndarray, error: np.ndarray, inside: np.ndarray
+    target: np.ndarray,
+    predicted: np.ndarray,
+    error: np.ndarray,
+    inside: np.ndarray,
+    ranges: int = BINS,
+    groups: np.ndarray | None = None,
+    *,
+    seed: int = 0,
 ) -> tuple[RangeErrors, ...]:
     """Return means, mean error and coverage by range of the prediction.
 
-    Ranges have about equally many rows.
+    Ranges have about equally many rows. With `groups`, (rows,), `target` is 1 and 0, and its share in a range has an interval.
     """
     order = np.argsort(predicted, kind="stable")
+    parts = np.array_split(order, min(ranges, len(order)))
+    intervals = [None] * len(parts) if groups is None else _share_intervals(target, parts, groups, seed)
     return tuple(
         RangeErrors(
             from_=float(predicted[rows].min()),
@@ -104,9 +138,21 @@ def errors_by_range(
             mean_true=float(target[rows].mean()),
             error=float(error[rows].mean()),
             interval_coverage=float(inside[rows].mean()),
+            true_interval_95=interval,
         )
-        for rows in np.array_split(order, min(BINS, len(order)))
+        for rows, interval in zip(parts, intervals, strict=True)
     )
+
+
+def _share_intervals(
+    target: np.ndarray, parts: Sequence[np.ndarray], groups: np.ndarray, seed: int
+) -> list[tuple[float, float] | None]:
+    among = np.zeros((len(target), len(parts)), dtype=bool)
+    for place, rows in enumerate(parts):
+        among[rows, place] = True
+    rates = resample_rates(np.broadcast_to(target[:, None] == 1, among.shape), among, groups, seed=seed)
+    limits = zip(rates.low.tolist(), rates.high.tolist(), strict=True)
+    return [None if np.isnan(low) else (low, high) for low, high in limits]
 
 
 def coverage_by_feature(rows: np.ndarray, inside: np.ndarray, columns: Columns) -> tuple[FeatureCoverage, ...]:

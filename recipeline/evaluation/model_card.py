@@ -15,6 +15,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.uris import redact
 from recipeline.escape import for_markdown
+from recipeline.evaluation.class_card import describe_class_limits, describe_labels, describe_sets
 from recipeline.evaluation.results import SliceErrors
 from recipeline.metrics.catalogue import ERROR_WORDS, MAIN, METRICS, REFERENCE_METRICS, describe_scores, find_metric, skill_of
 
@@ -26,6 +27,8 @@ from recipeline.inference.model_info import ModelInfo
 MUCH_WORSE = 1.5
 
 _NAMED = 4
+
+_NONE = f"No examined slice of the test rows has more than {MUCH_WORSE:g} times the overall error."
 
 # Fewer test rows than this tell nothing.
 _FEW_ROWS = 5
@@ -152,12 +155,15 @@ def _metrics(metrics: Metrics) -> tuple[str, ...]:
     )
     reference, interval = find_metric(metrics.task, REFERENCE_METRICS[metrics.task]), best.interval_90
     return (
+        *(describe_labels(metrics, best.decisions) if best.decisions else ()),
         f"Test {skill.label} {scores[skill.name]:.4f} (95 % interval {low:.3f} to {high:.3f}), {rest}.",
         f"Cross-validated {metrics.cv_label} {scores['cv_mean_score']:.4f} ± {scores['cv_std']:.4f}.",
         f"{within.removesuffix(', ')}{'; ' if within else ''}{reference.label} of the mean predictor: "
-        f"{metrics.mean_predictor[reference.name]:.4f}.",
-        f"Its {100 * interval.level:g} % interval covered {100 * interval.coverage:.1f} % of the test rows; its mean width is "
-        f"{interval.mean_width:.2f}.",
+        f"{metrics.mean_predictor[reference.name]:z.4f}.",
+        describe_sets(interval)
+        if best.decisions
+        else f"Its {100 * interval.level:g} % interval covered {100 * interval.coverage:.1f} % of the test rows; "
+        f"its mean width is {interval.mean_width:.2f}.",
     )
 
 
@@ -175,13 +181,14 @@ def _limits(recipe: Recipe, metrics: Metrics, diagnosis: Diagnosis | None) -> tu
         f"{it.slice} ({it.rows} test rows): {_describe_error(it, metrics.task)}."
         for it in sorted(worse, key=lambda it: -it.error)[:_NAMED]
     ]
-    none = f"No examined slice of the test rows has more than {MUCH_WORSE:g} times the overall error."
+    if metrics.best.decisions:
+        return (*(weak or (_NONE,)), *describe_class_limits(diagnosis))
     least = [
         f"The interval's coverage is lowest at predictions of {worst.from_:.2f} to {worst.to:.2f}: "
         f"{100 * worst.interval_coverage:.0f} % of {worst.rows}."
         for worst in sorted(diagnosis.by_predicted if diagnosis else (), key=lambda entry: entry.interval_coverage)[:1]
     ]
-    return (*(weak or (none,)), *least)
+    return (*(weak or (_NONE,)), *least)
 
 
 def _describe_error(it: SliceErrors, task: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from recipeline.evaluation.tasks.results import Decisions, Disparity, LabelCurves, LabelSets, ThresholdCurve
 from recipeline.metrics.catalogue import metrics_of, skill_of
 from recipeline.records import LEFT_OUT, was
 
@@ -44,33 +45,6 @@ class Grades:
 
     quadratic_kappa: float
     per_grade: tuple[GradeErrors, ...]
-
-
-@dataclass(frozen=True)
-class LabelScores:
-    """The decisions on test rows about one label.
-
-    `rows` have it, and it is said of `said` rows. Precision is None where it is said of none, recall where no row has it.
-    """
-
-    label: str | int | bool
-    rows: int
-    said: int
-    precision: float | None
-    recall: float | None
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """The decided labels on the test rows.
-
-    `confusion` has the numbers of rows, a list for each true label, in the order of `labels`. The positive
-    one of two labels, the last, is said from the probability `threshold` on.
-    """
-
-    labels: tuple[LabelScores, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    threshold: float | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -208,7 +182,7 @@ class RangeErrors:
     """Errors and coverage of test rows with similar predictions.
 
     For two labels a prediction is the probability of the positive one, for more that of the likeliest, and what is true is the
-    share of rows that have it.
+    share of rows that have it, with its 95 % interval.
     """
 
     from_: float
@@ -218,6 +192,7 @@ class RangeErrors:
     mean_true: float
     error: float = field(metadata=was("mae"))
     interval_coverage: float
+    true_interval_95: tuple[float, float] | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -272,13 +247,22 @@ class Importance:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The errors of the best candidate and its feature importance: diagnosis.json."""
+    """The errors of the best candidate and its feature importance: diagnosis.json.
+
+    Of classes also curves, the choice of a threshold, differences between groups of rows, and prediction sets by label;
+    `set_sizes` are the numbers of rows by the number of labels in their set, from 1.
+    """
 
     by_predicted: tuple[RangeErrors, ...]
     slices: tuple[SliceErrors, ...]
     coverage: tuple[FeatureCoverage, ...]
     worst_rows: tuple[WorstRow, ...]
     importance: tuple[Importance, ...]
+    curves: tuple[LabelCurves, ...] = field(default=(), metadata=LEFT_OUT)
+    thresholds: ThresholdCurve | None = field(default=None, metadata=LEFT_OUT)
+    fairness: tuple[Disparity, ...] = field(default=(), metadata=LEFT_OUT)
+    sets: tuple[LabelSets, ...] = field(default=(), metadata=LEFT_OUT)
+    set_sizes: tuple[int, ...] = field(default=(), metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
-    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.ensemble import GradientBoostingClassifier
     from sklearn.svm import SVR
 
 #: Types that skops does not trust by itself, by their private places, and that most tree models are made of.
@@ -178,19 +178,24 @@ def make_tree(width: int, nodes: np.ndarray, values: np.ndarray, depth: int) -> 
     return made
 
 
-def histogram_nodes(model: HistGradientBoostingRegressor) -> list[np.ndarray]:
-    """Return the nodes of each tree of a fitted model with one output.
-
-    Raises
-    ------
-    ValueError : it has several outputs.
-    """
-    return [tree.nodes for (tree,) in model._predictors]
+def histogram_nodes(model: BaseEstimator, place: int = 0) -> list[np.ndarray]:
+    """Return the nodes of each tree of an output of a fitted histogram model."""
+    return [trees[place].nodes for trees in model._predictors]
 
 
-def histogram_baseline(model: HistGradientBoostingRegressor) -> float:
-    """Return the value that the trees of a fitted model are added to."""
-    return float(model._baseline_prediction.reshape(()))
+def histogram_baseline(model: BaseEstimator, place: int = 0) -> float:
+    """Return the value that the trees of an output of a fitted model are added to."""
+    return float(model._baseline_prediction.reshape(-1)[place])
+
+
+def first_guess(model: GradientBoostingClassifier, width: int, place: int) -> float:
+    """Return the value that the trees of an output of a fitted model are added to."""
+    return float(model._raw_predict_init(np.zeros((1, width)))[0, place])
+
+
+def sigmoid(calibrator: BaseEstimator) -> tuple[float, float]:
+    """Return slope and offset of a fitted sigmoid calibrator."""
+    return float(calibrator.a_), float(calibrator.b_)
 
 
 def was_fitted_to_sparse_rows(model: SVR) -> bool:

@@ -19,6 +19,20 @@ def ask_model(model: Any, rows: pd.DataFrame, codes: TargetCodes) -> np.ndarray:
     return TASKS[codes.task].ask(model, rows, codes.labels)
 
 
+def probabilities(predicted: np.ndarray, codes: TargetCodes) -> np.ndarray:
+    """Return predictions with a column for each label, (rows, labels); of numbers (rows, 0)."""
+    return TASKS[codes.task].probabilities(predicted)
+
+
+def recognise(model: Any) -> tuple[TargetCodes, float | None]:
+    """Return the target of a fitted model of which nothing else is known, and its threshold."""
+    for name, task in TASKS.items():
+        found = task.recognise(model)
+        if found is not None:
+            return TargetCodes(name, found[0]), found[1]
+    raise TypeError(f"No task knows a {type(model).__name__}.")
+
+
 def say(predicted: np.ndarray, codes: TargetCodes, threshold: float = 0.5) -> np.ndarray:
     """Return what predictions say, (rows,): numbers, or labels.
 

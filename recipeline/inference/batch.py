@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,27 +15,36 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recipeline.data.causes import Groups, compare_names
+from recipeline.data.column_chunks import CopiedFile, CopiedRows, CopySink, NotCopiedError
+from recipeline.data.conditions import find_broken
 from recipeline.data.prefetch import read_ahead, write_behind
+from recipeline.data.reading.parquet_files import ParquetFile
 from recipeline.data.reading.pieces import Piece, Table
-from recipeline.data.writers import Layout, Write, is_parquet, open_sink
+from recipeline.data.reading.plain_lines import Fields, PlainLines, read_plain
+from recipeline.data.writers import Layout, Write, as_line, is_parquet, open_sink
 from recipeline.errors import DataError, guess
 from recipeline.inference.predictor import Asked
 from recipeline.inference.row_checks import Checked, Fault, check_rows, is_unseen
 
 ROW, FAULT, FILE = "row", "fault", "file"
 
+#: A function that writes what a function returns, in the thread that writes.
+Later = Callable[[Callable[[], pa.RecordBatch | memoryview]], None]
+
 
 @dataclass
 class Tally:
     """The counts of a prediction: rows read, rejected and out of range; first faults.
 
-    Out of range: predicted rows per feature with values outside of the training range.
+    Out of range: predicted rows per feature with values outside of the training range. Left out: predicted rows per column that
+    training would have left out, by the recipe's `rows.filter`.
     """
 
     rows: int = 0
     rejected: int = 0
     groups: Groups = field(default_factory=Groups)
     unseen: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
 
     @property
     def predicted(self) -> int:
@@ -86,24 +95,76 @@ class Job:
         """
         for table in self.tables:
             self._check_columns(table)
+        if copied := self._copied():
+            with suppress(NotCopiedError):
+                return self._run(report, copied)
+        return self._run(report)
+
+    def _run(self, report: Callable[[int], None], copied: CopiedFile | None = None) -> Tally:
         tally = Tally()
+        names = [name for name, _ in self.asked.columns]
+        make = partial(CopySink, source=copied, schema=self._layout.schema, added=names) if copied else None
         with ExitStack() as stack:
-            write = stack.enter_context(write_behind(stack.enter_context(open_sink(self.output, self._layout))))
+            sink = stack.enter_context(open_sink(self.output, self._layout, make))
+            write = stack.enter_context(write_behind(_making(sink)))
             reject = stack.enter_context(open_sink(self.rejects, self._rejects_layout)) if self.rejects else None
             for table in self.tables:
-                for piece in read_ahead(table.file.pieces()):
-                    self._do(piece, table, tally, write, reject)
+                for part in read_ahead(self._read(table, copied)):
+                    self._do(part, table, tally, write, reject)
                     report(tally.rows)
             if tally.faults and reject is None:
                 raise BadRowsError(tally, self.origin)
             if not tally.rows:
-                raise DataError(
-                    f"{self.origin} has no rows: header only.",
-                    fix="Name a file with rows.",
-                )
+                raise DataError(f"{self.origin} has no rows: header only.", fix="Name a file with rows.")
         return tally
 
-    def _do(self, piece: Piece, table: Table, tally: Tally, write: Write, reject: Write | None) -> None:
+    def _copied(self) -> CopiedFile | None:
+        """Return the input if it is one Parquet file whose columns can be copied."""
+        file = self.tables[0].file
+        if not isinstance(file, ParquetFile) or len(self.tables) > 1 or not is_parquet(self.output) or not self._is_extended:
+            return None
+        return None if self._features_as_numbers else CopiedFile.open(file)
+
+    @property
+    def _is_extended(self) -> bool:
+        """Whether rows can be copied: answers are numbers, and no row has a warning of its own."""
+        return self.asked.are_numbers and not self.asked.filter
+
+    def _read(self, table: Table, copied: CopiedFile | None) -> Generator[PlainLines | CopiedRows | Piece, None, None]:
+        """Yield the rows of a table; plain lines only if they can be lines of the output."""
+        if copied:
+            return copied.read(self.asked.names)
+        layout, output = table.file.layout, self._layout
+        version = self.asked.version
+        if (
+            is_parquet(self.output)
+            or not self._is_extended
+            or (table.file.columns, layout.separator) != (self._columns, output.separator)
+            or as_line([version, ""], output.separator) != version + output.separator
+        ):
+            return table.file.pieces()
+        return read_plain(table.file, Fields.of(self.asked.features))
+
+    def _do(
+        self, part: PlainLines | CopiedRows | Piece, table: Table, tally: Tally, write: Later, reject: Write | None
+    ) -> None:
+        """Check, predict and write rows."""
+        if isinstance(part, Piece):
+            self._do_piece(part, table, tally, write, reject)
+            return
+        checked = check_rows(part.rows, self.asked.features)
+        if checked.count:
+            for piece in part.pieces():
+                self._do_piece(piece, table, tally, write, reject)
+            return
+        tally.rows += part.rows.num_rows
+        if reject is None and tally.faults:
+            return
+        self._count_unseen(checked.codes, tally)
+        numbers = self.asked.numbers(checked.codes)
+        write(lambda: part.extended(numbers, self.asked.version))
+
+    def _do_piece(self, piece: Piece, table: Table, tally: Tally, write: Later, reject: Write | None) -> None:
         """Check, predict and write the rows of a piece."""
         rows = piece.rows.select(self._columns)
         checked = check_rows(rows, self.asked.features)
@@ -123,10 +184,16 @@ class Job:
         numbers = checked.codes
         if checked.count:
             rows, numbers = rows.filter(pa.array(checked.good)), numbers[checked.good]
+        self._count_unseen(numbers, tally)
+        broken = find_broken(self.asked.filter, dict(zip(self._columns, rows.columns, strict=True)))
+        tally.left_out.update({name: int(np.count_nonzero(marked)) for name, marked in broken.items()})
+        if rows.num_rows:
+            answered = self._answered(rows, numbers)
+            write(lambda: answered)
+
+    def _count_unseen(self, numbers: np.ndarray, tally: Tally) -> None:
         for feature, values in zip(self.asked.features, numbers.T, strict=True):
             tally.unseen[feature.name] += int(np.count_nonzero(is_unseen(feature, values)))
-        if rows.num_rows:
-            write(self._answered(rows, numbers))
 
     def _answered(self, rows: pa.RecordBatch, numbers: np.ndarray) -> pa.RecordBatch:
         """Return rows with their predictions.
@@ -212,7 +279,8 @@ class Job:
                 details=[fault.line for fault in missing],
             )
         added = [name for name, _ in (*self.asked.columns, *(self._reject_columns if self.rejects else ()))]
-        taken = [name for name in added if name in found]
+        own = table.file.layout.schema.names  # the output has the table's own names, and these are found under the recipe's
+        taken = [name for name in added if name in found or name in own]
         if taken:
             raise DataError(
                 f"{table.label} must not have a column that predict adds ({', '.join(added)}).",
@@ -228,6 +296,13 @@ class Job:
             )
         if not is_parquet(self.output):
             _require_text(table)
+
+
+def _making(write: Write) -> Later:
+    def make_and_write(make: Callable[[], pa.RecordBatch | memoryview]) -> None:
+        write(make())
+
+    return make_and_write
 
 
 def _as_text(column: pa.Array) -> pa.Array:

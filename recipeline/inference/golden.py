@@ -13,6 +13,7 @@ from recipeline.data.target_codes import TargetCodes
 from recipeline.inference.asking import ask_model
 from recipeline.inference.columns import Columns
 from recipeline.inference.interval import Interval
+from recipeline.inference.model_info import Target
 
 GOLDEN_ROWS = 20
 
@@ -39,6 +40,14 @@ def choose_golden(
 def answers_golden(model: BaseEstimator, golden: pd.DataFrame, codes: TargetCodes) -> bool:
     """Whether the model predicts the golden rows as it did when they were chosen."""
     return _alike(ask_model(model, golden_features(golden), codes), codes.from_columns(PREDICTION, golden))
+
+
+def says_golden(model: BaseEstimator, golden: pd.DataFrame, target: Target) -> bool:
+    """Whether the model says the labels that its probabilities and the target's threshold give."""
+    if not target.labels:
+        return True
+    features = golden_features(golden)
+    return bool((target.say(ask_model(model, features, target.codes)) == np.asarray(model.predict(features))).all())
 
 
 def has_limits(golden: pd.DataFrame) -> bool:

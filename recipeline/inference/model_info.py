@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.conditions import Condition, conditions_of
 from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.numbers import missing_codes
 from recipeline.data.reading.formats import PLAIN, Format
@@ -71,10 +72,10 @@ class Feature:
         return missing_codes(self.na)
 
     def is_missing_word(self, value: object) -> bool:
-        """Whether a text or a number is one of the words for a missing value."""
+        """Whether a value is an empty text or one of the words for a missing value."""
         if isinstance(value, str):
             text = value.strip()
-            return text in self.na or (not text and not self.is_numeric)
+            return not text or text in self.na
         return type(value) in (int, float) and value in self.missing_codes
 
     @property
@@ -153,7 +154,8 @@ class ModelInfo:
     """The description of a model, as in model_info.json.
 
     `sample` is a row by feature, None where a value is missing; `interval` is None of a model that has none; `csv` is how a CSV
-    is written that does not say so itself. `other_columns` are those of the training rows that the model does not take.
+    is written that does not say so itself. `other_columns` are those of the training rows that the model does not take;
+    `private_columns` are those of them that no log may have. `filter` are the conditions that every training row fulfils.
     """
 
     target: Target
@@ -164,6 +166,8 @@ class ModelInfo:
     sample: Mapping[str, Value] = field(default_factory=dict)
     csv: Format = field(default=PLAIN, metadata=LEFT_OUT)
     other_columns: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
+    private_columns: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
+    filter: tuple[Condition, ...] = field(default=(), metadata=LEFT_OUT)
 
 
 def describe_model(
@@ -204,6 +208,8 @@ def describe_model(
         sample=choose_sample(rows, features),
         csv=Format.of(recipe.data),
         other_columns=recipe.not_features,
+        private_columns=tuple(name for name in recipe.not_features if recipe.columns[name].role == "sensitive"),
+        filter=conditions_of(recipe),
     )
 
 

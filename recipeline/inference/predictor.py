@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from recipeline.config.table import RESERVED_PREFIX
+from recipeline.data.conditions import Condition
+from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.errors import DataError
+from recipeline.inference.asking import ask_model, probabilities
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.compiled.form import Compiled
 from recipeline.inference.golden import LIMITS, PREDICTION
 from recipeline.inference.interval import Interval
-from recipeline.inference.model_info import Feature
+from recipeline.inference.model_info import Feature, Target
 
 VERSION = "model_version"
+
+#: The beginning of the names of columns of probabilities; the label follows.
+PROBABILITY = RESERVED_PREFIX
 
 # Into so many slices a piece is cut, whatever the number of threads: the last bit of a product depends on the rows in it.
 SLICES, LEAST_ROWS = 4, 8_192
 
 _CHECKED_ROWS = 100
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class Predictor:
@@ -35,39 +44,43 @@ class Predictor:
     their rows are sorted by the leaves of the first trees: similar rows take similar ways, a third faster on distinct rows.
     """
 
-    def __init__(self, model: Any, columns: Columns, *, threads: int = 1) -> None:
-        self._model, self._columns = model, columns
+    def __init__(self, model: Any, columns: Columns, codes: TargetCodes = NUMBERS, *, threads: int = 1) -> None:
+        self._model, self._columns, self._codes = model, columns, codes
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
-        compiled = compile_model(model, columns)
+        compiled = compile_model(model, columns, codes)
         is_forest = compiled is not None and compiled.kind == "trees"
-        self._first_trees = list(getattr(model, "estimators_", ()))[:2] if is_forest else []
+        self._first_trees = list(getattr(getattr(model, "estimator_", model), "estimators_", ()))[:2] if is_forest else []
         self._compiled = None if is_forest and threads > 1 else compiled
         self._is_checked = False
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """Return the predictions, (rows,), of float64 rows, (rows, features).
+        """Return the predictions of float64 rows, (rows, features).
 
-        NaN is passed to the model.
+        They have the shape of the target's codes. NaN is passed to the model.
 
         Raises
         ------
         DataError : the model refuses the rows.
         """
         if not len(rows):
-            return np.zeros(0)
+            return np.zeros((0, len(self._codes.labels)) if self._codes.is_matrix else 0)
         if self._compiled and not self._is_checked:
             self._compiled = self._checked(self._compiled, rows)
-        if not self._first_trees or len(rows) < LEAST_ROWS or not _is_plain(rows).all():
+        if not self._first_trees or len(rows) < LEAST_ROWS or not _are_plain(rows):
             return self._ask(rows)
         order = np.lexsort([tree.apply(rows) for tree in self._first_trees])
-        predicted = np.empty(len(rows))
-        predicted[order] = self._ask(rows[order])
+        sorted_rows = self._ask(rows[order])
+        predicted = np.empty_like(sorted_rows)
+        predicted[order] = sorted_rows
         return predicted
 
     def _ask(self, rows: np.ndarray) -> np.ndarray:
+        is_light = self._compiled is not None and self._compiled.is_light
+        if self._compiled and is_light and self._compiled.exact:
+            return self._predict(rows)
         size = max(LEAST_ROWS, -(-len(rows) // SLICES))
         slices = [rows[start : start + size] for start in range(0, len(rows), size)]
-        pool = None if self._compiled and self._compiled.is_light else self._pool
+        pool = None if is_light else self._pool
         return np.concatenate(list((pool.map if pool else map)(self._predict, slices)))
 
     def close(self) -> None:
@@ -81,15 +94,15 @@ class Predictor:
         self._is_checked = bool(len(first))
         return (
             compiled
-            if not len(first) or not differences(compiled, self._model, self._columns.frame(first), self._columns)
+            if not len(first) or not differences(compiled, self._model, self._columns.frame(first), self._columns, self._codes)
             else None
         )
 
     def _predict(self, rows: np.ndarray) -> np.ndarray:
-        if self._compiled and _is_plain(rows).all():
+        if self._compiled and _are_plain(rows):
             return self._compiled.predict(rows)
         try:
-            return np.asarray(self._model.predict(self._columns.frame(rows)), dtype=np.float64)
+            return ask_model(self._model, self._columns.frame(rows), self._codes)
         except ValueError as error:
             raise DataError(
                 f"The model refuses the rows: {' '.join(str(error).split())[:200].rstrip('.')}.",
@@ -99,18 +112,31 @@ class Predictor:
 
 def _is_plain(rows: np.ndarray) -> np.ndarray:
     """Return a mask of rows for a compiled model: no NaN, within float32."""
-    plain: np.ndarray = (np.abs(rows) < np.finfo(np.float32).max).all(axis=1)
+    plain: np.ndarray = (np.abs(rows) < _LARGEST).all(axis=1)
     return plain
+
+
+def _are_plain(rows: np.ndarray) -> bool:
+    """Whether all rows are plain.
+
+    NaN is the least and the greatest value of an array that has one.
+    """
+    return not rows.size or bool(rows.min() > -_LARGEST and rows.max() < _LARGEST)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A loaded model: features in order, prediction function, version, interval."""
+    """A loaded model: features in order, prediction function, version, interval.
+
+    `target` says what predictions mean; `filter` are the conditions that its training rows fulfil.
+    """
 
     features: tuple[Feature, ...]
     predict: Callable[[np.ndarray], np.ndarray]
     version: str
     interval: Interval | None = None
+    target: Target = field(default_factory=lambda: Target(PREDICTION))
+    filter: tuple[Condition, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -119,12 +145,27 @@ class Asked:
 
     @property
     def columns(self) -> list[tuple[str, pa.DataType]]:
-        """The columns of the answers."""
-        limits = LIMITS if self.interval else ()
-        return [*((name, pa.float64()) for name in (PREDICTION, *limits)), (VERSION, pa.string())]
+        """The columns of the answers: of labels their probabilities too."""
+        codes, limits = self.target.codes, LIMITS if self.interval else ()
+        said = pa.array(codes.labels).type if codes.labels else pa.float64()
+        numbers = [*(PROBABILITY + text for text in codes.texts), *limits]
+        return [(PREDICTION, said), *((name, pa.float64()) for name in numbers), (VERSION, pa.string())]
+
+    @property
+    def are_numbers(self) -> bool:
+        """Whether all columns of the answers but the version are numbers."""
+        return not self.target.labels
 
     def answer(self, rows: np.ndarray) -> list[pa.Array]:
         """Return the values of `columns` for the rows."""
+        values = self.numbers(rows) if self.are_numbers else self._labels(rows)
+        return [*map(pa.array, values), pa.array([self.version]).take(pa.array(np.zeros(len(rows), np.int8)))]
+
+    def numbers(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Return the predictions and their limits, where `are_numbers`."""
         predicted = self.predict(rows)
-        limits = self.interval.around(predicted, rows) if self.interval else ()
-        return [*map(pa.array, (predicted, *limits)), pa.array([self.version]).take(pa.array(np.zeros(len(rows), np.int8)))]
+        return [predicted, *(self.interval.around(predicted, rows) if self.interval else ())]
+
+    def _labels(self, rows: np.ndarray) -> list[np.ndarray]:
+        predicted = self.predict(rows)
+        return [self.target.say(predicted), *probabilities(predicted, self.target.codes).T]

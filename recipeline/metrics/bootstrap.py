@@ -10,6 +10,9 @@ from scipy import stats
 #: More rows than this are drawn as blocks of rows: the error that it adds is far below that of the number of draws.
 MOST_ROWS = 100_000
 
+#: The same where many columns of sums are drawn, as of curves.
+MOST_BLOCKS = 2_000
+
 
 def resample_sums(values: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
     """Return the column sums of `draws` bootstrap samples, of shape (draws, columns).
@@ -29,6 +32,17 @@ def resample_sums(values: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
     at_once = max(1, 4_000_000 // rows)
     sizes = [min(at_once, draws - start) for start in range(0, draws, at_once)]
     return np.concatenate([_counts(rng, rows, size) @ values for size in sizes])
+
+
+def deal_blocks(groups: np.ndarray, seed: int, most: int = MOST_BLOCKS) -> tuple[np.ndarray, int]:
+    """Return the block of each row, (rows,), and the number of blocks.
+
+    A block is a group, or, of more than `most` groups, one of `most` random lots of them, as in `resample_sums`.
+    """
+    names, block = np.unique(groups, return_inverse=True)
+    if len(names) <= most:
+        return block, len(names)
+    return (np.random.default_rng(seed).permutation(len(names)) % most)[block], most
 
 
 def mean_interval(values: np.ndarray, groups: np.ndarray, *, seed: int, draws: int = 1000) -> tuple[float, float] | None:

@@ -12,8 +12,9 @@ from typing import Any
 class Metric:
     """A metric: its name, its label for people, and whether greater is better.
 
-    `has_unit`: it is in the target's unit; `can_decide`: a threshold can be chosen by it, which is not so where one that says
-    the same of all rows is the best; `short` is the label for a narrow column.
+    `has_unit`: it is in the target's unit; `is_decided`: it depends on decided labels alone; `can_decide`: a threshold can be
+    chosen by it, which is not so where one that says the same of all rows is the best; `short` is the label for a narrow
+    column.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Metric:
     greater_is_better: bool = True
     has_unit: bool = False
     short: str = ""
+    is_decided: bool = False
     can_decide: bool = False
 
     @property
@@ -47,13 +49,13 @@ _OF_CLASSES = (
     Metric("log_loss", "log loss", greater_is_better=False),
     Metric("roc_auc", "ROC AUC"),
     Metric("average_precision", "average precision"),
-    Metric("accuracy", "accuracy", can_decide=True),
-    Metric("balanced_accuracy", "balanced accuracy", can_decide=True),
-    Metric("f1", "F1", can_decide=True),
-    Metric("mcc", "MCC", can_decide=True),
-    Metric("kappa", "kappa", can_decide=True),
-    Metric("precision", "precision"),
-    Metric("recall", "recall"),
+    Metric("accuracy", "accuracy", is_decided=True, can_decide=True),
+    Metric("balanced_accuracy", "balanced accuracy", is_decided=True, can_decide=True),
+    Metric("f1", "F1", is_decided=True, can_decide=True),
+    Metric("mcc", "MCC", is_decided=True, can_decide=True),
+    Metric("kappa", "kappa", is_decided=True, can_decide=True),
+    Metric("precision", "precision", is_decided=True),
+    Metric("recall", "recall", is_decided=True),
 )
 
 #: The metrics of each task, the one that candidates are compared by first: the skill of their predictions.

@@ -1,24 +1,18 @@
-"""Live rows in pieces, from the service's log or from a table."""
+"""Live rows in pieces, from tables."""
 
 from __future__ import annotations
 
-import gzip
-import heapq
-import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import orjson
 import pandas as pd
 import pyarrow as pa
 
+from recipeline.config.table import RESERVED_PREFIX
 from recipeline.data.causes import refuse_unreadable, require_numbers
+from recipeline.data.conditions import Condition, keep_rows
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.reading.pieces import Piece, Table
 from recipeline.errors import DataError
@@ -26,124 +20,23 @@ from recipeline.inference.columns import Columns
 from recipeline.inference.golden import LIMITS, PREDICTION
 from recipeline.inference.model_info import Feature
 from recipeline.inference.predictor import VERSION
-from recipeline.monitoring.labels import REQUEST_ID, ROW, Labels, named_columns, read_labels_of
-from recipeline.monitoring.log_format import FORMAT_KEY, WRITER_KEY, is_readable
+from recipeline.monitoring.labels import REQUEST_ID, ROW, named_columns, read_labels_of
+from recipeline.monitoring.log_format import FORMAT_KEY, WRITER_KEY
 from recipeline.monitoring.results import WindowVerdict
 from recipeline.monitoring.verdict import DRIFT, WARN
 from recipeline.monitoring.windows import LiveRows
-
-_PIECE = 8_192
-
-_NUMBERS = (int, float)
 
 #: Columns beside the model's own that `predict`, the service's log and labels have.
 OTHERS = frozenset({REQUEST_ID, ROW, "time", PREDICTION, *LIMITS, VERSION, FORMAT_KEY, WRITER_KEY})
 
 
-@dataclass
-class PredictionLog:
-    """The files of the service's log, read as one in the order of time.
-
-    Predictions of another version are not used. A line that is cut off, as by a full disk, that has
-    values of other types, or a time after `now` (seconds since 1970), is left out and counted in `left_out`. A line delivered
-    several times, as by two copies of a file, counts once, and again in `repeated`.
-    """
-
-    files: Sequence[Path]
-    features: Sequence[Feature]
-    version: str
-    labels: Labels | None = None
-    left_out: int = 0
-    repeated: int = 0
-    unnamed: int = 0
-    now: float = field(default_factory=time.time)
-
-    def pieces(self) -> Iterator[LiveRows]:
-        """Yield all rows in pieces.
-
-        Raises
-        ------
-        UnavailableError : a line has the format of a later version.
-        """
-        entries = heapq.merge(*(self._entries(path) for path in self.files), key=lambda entry: entry["time"])
-        labels, version = self.labels, self.version
-        seen = np.zeros(0, dtype=np.int64)
-        while lines := list(islice(entries, _PIECE)):
-            keys = np.array([hash((entry["time"], entry[REQUEST_ID], entry[ROW])) for entry in lines])
-            keys, first = np.unique(keys, return_index=True)
-            places = np.searchsorted(seen, keys)
-            is_new = places == np.searchsorted(seen, keys, side="right")
-            seen, first = np.insert(seen, places[is_new], keys[is_new]), np.sort(first[is_new])
-            self.repeated += len(lines) - len(first)
-            taken = [lines[place] for place in first]
-            rows = [[_code(entry["features"].get(it.name), it) for it in self.features] for entry in taken]
-            predicted = [entry["prediction"] if entry["version"] == version else None for entry in taken]
-            target = [labels.find(entry[REQUEST_ID], entry[ROW]) if labels else None for entry in taken]
-            yield LiveRows(
-                np.array(rows, dtype=float).reshape(len(taken), len(self.features)),
-                np.array(predicted, dtype=float),
-                np.array(target, dtype=float),
-                np.array([entry["time"] for entry in taken], dtype=float),
-            )
-
-    def labelled(self, target: str) -> pd.DataFrame:
-        """Return the rows whose label is known: the features, and `target`.
-
-        Rows of a category that the model does not know are left out, and counted in `unnamed`: the log does not say which.
-        """
-        return _labelled(((self._of_known(piece), {}) for piece in self.pieces()), self.features, target)
-
-    def _of_known(self, piece: LiveRows) -> LiveRows:
-        others = [it.kind.other(it) for it in self.features]
-        known = (piece.values != others).all(axis=1)
-        self.unnamed += int((~known & ~np.isnan(piece.target)).sum())
-        return LiveRows(piece.values[known], piece.predicted[known], piece.target[known], piece.times[known])
-
-    def _entries(self, path: Path) -> Iterator[Mapping[str, Any]]:
-        try:
-            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-                for line in file:
-                    if self._is_entry(entry := _parse(line), path.name):
-                        yield entry
-                    else:
-                        self.left_out += 1
-        except (EOFError, gzip.BadGzipFile, zlib.error):  # the rest of the file is cut off
-            self.left_out += 1
-
-    def _is_entry(self, entry: Any, file: str) -> bool:
-        if not (isinstance(entry, dict) and is_readable(entry, file) and isinstance(entry.get("features"), dict)):
-            return False
-        values = entry["features"]
-        return (
-            type(entry.get(ROW)) is int
-            and isinstance(entry.get(REQUEST_ID), str)
-            and isinstance(entry.get("version"), str)
-            and type(entry.get("time")) in _NUMBERS
-            and 0 <= entry["time"] <= self.now
-            and type(entry.get("prediction")) in _NUMBERS
-            and all(_is_value(values.get(feature.name), feature.kind.json_types) for feature in self.features)
-        )
-
-
-def _is_value(value: Any, types: tuple[type, ...]) -> bool:
-    return value is None or type(value) in types
-
-
-def _code(value: Any, feature: Feature) -> float | None:
-    """Return a value of the log as a code."""
-    return value if value is None or type(value) in _NUMBERS else feature.kind.read(value, feature)[0]
-
-
-def _parse(line: bytes) -> Any:
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _labelled(
+def join_labelled(
     pieces: Iterable[tuple[LiveRows, Mapping[str, pd.Series]]], features: Sequence[Feature], target: str
 ) -> pd.DataFrame:
+    """Return the rows whose label is known: the features and `target`.
+
+    A named column of a piece is taken in place of its codes.
+    """
     columns = Columns(tuple(features))
     frames = []
     for piece, named in pieces:
@@ -153,34 +46,6 @@ def _labelled(
         frame[target] = piece.target
         frames.append(frame.dropna(subset=[target]))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*columns.names, target])
-
-
-def find_log(folder: Path) -> list[Path]:
-    """Return the files of the service's log in a folder at any depth, sorted.
-
-    Subfolders may be of several machines. As with tables, names that begin with ``.`` or ``_`` are left out.
-    """
-    return [path for path in _walk(folder) if is_log(path) and path.name.startswith("predictions-")]
-
-
-def find_beside(folder: Path, log: Sequence[Path]) -> list[Path]:
-    """Return what else is in a folder with a log: it would be left out without a word."""
-    return [path for path in _walk(folder) if path not in log]
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith((".", "_")):
-            continue
-        if entry.is_dir() and not entry.is_symlink():  # a link may lead back
-            yield from _walk(entry)
-        else:
-            yield entry
-
-
-def is_log(path: Path) -> bool:
-    """Whether a file is a log by its name: JSON lines, also compressed."""
-    return path.name.endswith((".jsonl", ".jsonl.gz"))
 
 
 @dataclass
@@ -201,6 +66,8 @@ class LiveTables:
     repeated: int = 0
     rule: Feature | None = None
     others: Sequence[str] = ()
+    filter: Sequence[Condition] = ()
+    filtered: int = 0
 
     def columns(self) -> dict[str, WindowVerdict]:
         """Return the verdicts on columns: drift for a missing one, warn for a new one.
@@ -220,7 +87,7 @@ class LiveTables:
             )
         verdicts: dict[str, WindowVerdict] = {name: DRIFT for name in names if any(name not in columns for columns in found)}
         others = sorted(set().union(*found) - set(names) - {self.target, *self.others} - OTHERS)
-        return verdicts | dict.fromkeys(others, WARN)
+        return verdicts | {name: WARN for name in others if not name.startswith(RESERVED_PREFIX)}
 
     def pieces(self) -> Iterator[LiveRows]:
         """Yield all rows in pieces."""
@@ -230,7 +97,8 @@ class LiveTables:
         """Yield all rows in pieces, with their fields as the table has them."""
         for table in self.tables:
             columns = table.file.columns
-            for piece in table.file.pieces():
+            for read_piece in table.file.pieces():
+                piece = self._of_trained(read_piece, columns)
                 rows = named_columns(piece.rows, columns)
                 nothing = np.full(piece.rows.num_rows, np.nan)
                 read = partial(require_numbers, na=self.na, rows=piece.numbers, label=table.label)
@@ -244,12 +112,20 @@ class LiveTables:
                 self.left_out += len(piece.ragged)
                 yield LiveRows(np.column_stack(found), self._own(predicted, rows), target, nothing), rows
 
+    def _of_trained(self, piece: Piece, columns: Sequence[str]) -> Piece:
+        """Return a piece without rows that training would have left out."""
+        kept = keep_rows(self.filter, named_columns(piece.rows, columns), piece.rows.num_rows)
+        if kept.all():
+            return piece
+        self.filtered += int((~kept).sum())
+        return replace(piece, rows=piece.rows.filter(pa.array(kept)), numbers=piece.numbers[kept])
+
     def labelled(self, target: str) -> pd.DataFrame:
         """Return the rows whose label is known: features, `target` and `others`.
 
         A category that the model does not know, which has no code of its own, is named.
         """
-        return _labelled(((piece, self._named(rows)) for piece, rows in self._read()), self.features, target)
+        return join_labelled(((piece, self._named(rows)) for piece, rows in self._read()), self.features, target)
 
     def _named(self, rows: Mapping[str, pa.Array]) -> dict[str, pd.Series]:
         """Return the columns of which codes would lose something."""

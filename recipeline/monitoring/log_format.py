@@ -19,6 +19,9 @@ FORMAT = 1
 #: The keys of a line that tell its format, and which version of the library wrote it.
 FORMAT_KEY, WRITER_KEY = "format", "recipeline"
 
+#: The keys of a line with the values of features, and those of other columns, where a request had some that may be logged.
+FEATURES, OTHERS = "features", "others"
+
 #: The beginning of every line, as JSON without the closing brace.
 STAMP = f'{{"{FORMAT_KEY}":{FORMAT},"{WRITER_KEY}":"{__version__}",'.encode()
 

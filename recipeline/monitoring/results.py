@@ -199,7 +199,8 @@ class LabelCounts:
 class DriftReport:
     """The report of monitoring, as in drift.json.
 
-    It has all of the newest deciding window, and a summary of each.
+    It has all of the newest deciding window, and a summary of each. `filtered` rows are none that the model was trained on, by
+    the recipe's `rows.filter`, and are in no window.
     """
 
     model: Monitored
@@ -212,3 +213,4 @@ class DriftReport:
     newest: Compared
     window_rows: int = 0
     repeated: int = 0
+    filtered: int = field(default=0, metadata=LEFT_OUT)

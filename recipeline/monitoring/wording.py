@@ -71,11 +71,13 @@ def explain_open(windows: Sequence[WindowSummary]) -> str:
 
 
 def explain_left_out(report: DriftReport) -> str:
-    """Return how many lines are left out and why, in a sentence; empty where none is."""
-    count = report.left_out
-    return (
-        f"{count:,} lines left out: truncated, with too many or few fields, invalid values or a future time." if count else ""
+    """Return how many lines and rows are left out and why; empty where none is."""
+    lines, rows = report.left_out, report.filtered
+    broken = (
+        f"{lines:,} lines left out: truncated, with too many or few fields, invalid values or a future time." if lines else ""
     )
+    unlike = f"{rows:,} rows left out, as training left out rows like them: rows.filter." if rows else ""
+    return " ".join(filter(None, (broken, unlike)))
 
 
 def explain_known(newest: Compared) -> str:

@@ -58,6 +58,7 @@ def run_chain(
     if use_cache:
         found = find_reusable(session, cached, given)
         chain.lineage, chain.reused, chain.reasons = dict(found.lineage), tuple(found.lineage), found.reasons
+        session.find_columns(chain.lineage)
     to_run = names[len(chain.reused) :]
     if any(session.step(name).uses_workers for name in to_run):
         session.workers.start()
@@ -141,6 +142,7 @@ def _run(
         if opened is not None:
             opened[name] = run
         run.set_lineage(upstream if isinstance(upstream, dict) else _find_upstream(session, name, upstream))
+        session.find_columns(run.lineage)
         components = session.components(step, params, run.parent_tag("fingerprint"))
         run.tag(fingerprint=fingerprint(components))
         shown = {key: redact(value) for key, value in params.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +12,7 @@ from typing import Any
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from recipeline.artifacts import COLUMN_PROFILE
 from recipeline.config.profile import Profile
 from recipeline.config.recipe import Recipe
 from recipeline.config.settings import flatten
@@ -88,6 +89,12 @@ class Session:
         Models may have the types that the profile trusts.
         """
         return Reader(self.store.client, self.profile.service.trusted_types)
+
+    def find_columns(self, lineage: Mapping[str, str]) -> None:
+        """Replace patterns of the recipe by the columns that the ingest run found."""
+        ingest = lineage.get(COLUMN_PROFILE.step)
+        if ingest and self.recipe.stated.patterns:
+            self.recipe = self.recipe.with_columns(self.reader.load(COLUMN_PROFILE, ingest).matched)
 
     def find_run(self, run_id: str) -> Run | None:
         """Return a run of the store, deleted or not; None where there is none."""

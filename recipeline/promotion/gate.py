@@ -121,15 +121,16 @@ def judge(
     *,
     policy: Policy,
     opponent: str,
+    skill: str = "R2",
     cumulative: Gain | None = None,
 ) -> Decision:
     """Return the decision by the measured `gain` and the guard rails.
 
-    `opponent` names the comparison in sentences. `cumulative` is a refresh's gain over the last champion promoted by its
-    recipe: many losses within the margin add up.
+    `opponent` names the comparison in sentences, and `skill` the measure of the gain. `cumulative` is a refresh's gain over the
+    last champion promoted by its recipe: many losses within the margin add up.
     """
     figures = (
-        f"R2 {gain.gain:+.4f} against {opponent} on {gain.rows} rows ({_pieces(gain)}), lower limit "
+        f"{skill} {gain.gain:+.4f} against {opponent} on {gain.rows} rows ({_pieces(gain)}), lower limit "
         f"{gain.lower:+.4f} at {gain.level:.1%}"
     )
     # Written so that a figure that is no number is a fault.

@@ -209,7 +209,7 @@ class Contest:
         if split.group and not split.time:
             unseen &= ~np.isin(value_keys(table[split.group]), seen["group"])
         if split.time:
-            unseen &= read_instants(table[split.time]) > seen["time"].max() + split.embargo
+            unseen &= read_instants(table[split.time]) > seen["time"].max() + split.gap
         return unseen
 
     def _features(self, uri: str, table: pd.DataFrame) -> pd.DataFrame:

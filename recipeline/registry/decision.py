@@ -15,6 +15,7 @@ from recipeline.config.profile import Policy
 from recipeline.config.recipe import Recipe
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
+from recipeline.metrics.catalogue import skill_of
 from recipeline.promotion.gate import Contender, Rule, choose_rule, judge
 from recipeline.promotion.results import MEAN_PREDICTOR, Decision, Evidence
 from recipeline.registry.facts import digests_of, facts_of
@@ -108,6 +109,7 @@ def decide(
         recipe.promotion,
         policy=policy,
         opponent=opponent,
+        skill=skill_of(recipe.task).label,
         cumulative=evidence.cumulative,
     )
     measured = {VersionTags.GATE_RULE: rule, VersionTags.GATE_GAIN: evidence.gain, VersionTags.GATE_LOWER: evidence.lower}

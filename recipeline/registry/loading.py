@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion
@@ -14,9 +15,11 @@ from recipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.target_codes import NUMBERS
 from recipeline.errors import UnavailableError, UsageError, nearest
+from recipeline.inference.asking import recognise
 from recipeline.inference.columns import Columns
+from recipeline.inference.golden import PREDICTION
 from recipeline.inference.interval import QUANTILE, Interval, Tail
-from recipeline.inference.model_info import ModelInfo
+from recipeline.inference.model_info import ModelInfo, Target
 from recipeline.registry.stages import ARCHIVED, CHAMPION, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
 from recipeline.tracking.manifest import Reader
@@ -44,6 +47,14 @@ class NamedModel:
     info: ModelInfo | None
     #: Returns the interval around its predictions, its tails asked as it is told; None where it has none.
     load_interval: Callable[[Ask], Interval | None] = lambda _: None
+
+    @cached_property
+    def target(self) -> Target:
+        """What its predictions mean; without a description as the model itself shows."""
+        if self.info:
+            return self.info.target
+        codes, threshold = recognise(self.model)
+        return Target(PREDICTION, task=codes.task, labels=codes.labels, threshold=threshold)
 
     @property
     def is_synthetic(self) -> bool:
@@ -165,7 +176,7 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
     ------
     UnavailableError : it does not load, its golden rows are missing, or its answers differ.
     """
-    from recipeline.inference.golden import answers_golden, has_limits, limits_golden
+    from recipeline.inference.golden import answers_golden, has_limits, limits_golden, says_golden
 
     uri, run_id = f"models:/{version.name}/{version.version}", version.tags.get(run_id_tag("evaluate"), "(none)")
     golden = reader.load(GOLDEN, run_id)
@@ -173,6 +184,7 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
         model = load_version(reader, version)
         info = reader.load(MODEL_INFO, run_id) if reader.has(MODEL_INFO, run_id) else None
         same = answers_golden(model, golden, info.target.codes if info else NUMBERS)
+        says = info is None or says_golden(model, golden, info.target)
         same_limits = True
         if has_limits(golden):
             columns = Columns.of(reader.load(MODEL_INFO, run_id))
@@ -180,8 +192,8 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
             same_limits = interval is None or limits_golden(interval, golden, columns)
     except (ValueError, TypeError, AttributeError) as error:
         raise _differs(uri, f"'{' '.join(str(error).split())[:200]}'") from None
-    if not same or not same_limits:
-        raise _differs(uri, "other limits" if same else "other predictions")
+    if not same or not same_limits or not says:
+        raise _differs(uri, "other predictions" if not same else "other limits" if not same_limits else "other labels")
     return model
 
 

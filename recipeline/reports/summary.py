@@ -11,6 +11,7 @@ from wcwidth import wcswidth
 
 from recipeline.escape import for_cell
 from recipeline.evaluation.gates import failures
+from recipeline.evaluation.tasks.results import word_of
 from recipeline.metrics.catalogue import MAIN, METRICS, ROW_ERRORS, score_keys, skill_of
 from recipeline.monitoring.wording import (
     describe_finding,
@@ -24,7 +25,7 @@ from recipeline.promotion.gate import describe_rail
 
 if TYPE_CHECKING:
     from recipeline.data.results import LeakAudit, Twins
-    from recipeline.evaluation.results import Metrics, Verdict
+    from recipeline.evaluation.results import Best, Metrics, Verdict
     from recipeline.monitoring.results import DriftReport
     from recipeline.promotion.results import Evidence
 
@@ -67,7 +68,6 @@ def tabulate_candidates(metrics: Metrics) -> str:
     titles = [f"test {skill.title}", *(it.title for it in others), f"CV {metrics.cv_title}", "± std"]
     table = PrettyTable(["candidate", *titles])
     table.set_style(TableStyle.SINGLE_BORDER)
-    table.max_width["candidate"] = 20
     best, ranked = metrics.best.candidate, sorted(metrics.candidates.items(), key=lambda item: -item[1][skill.name])
     for name, scores in ranked:
         figures = (scores[key] for key in score_keys(metrics.task))
@@ -78,7 +78,14 @@ def tabulate_candidates(metrics: Metrics) -> str:
             table.add_column(title, [_figure(r2[name]) for name, _ in ranked])
     table.align = "r"
     table.align["candidate"] = "l"
+    table.max_width["candidate"] = _room(table)
     return str(table.get_string())
+
+
+def _room(table: PrettyTable) -> int:
+    """Return the width for the names of candidates: 20, or what figures leave of WIDTH."""
+    others = [max(map(wcswidth, column)) for column in list(zip(table.field_names, *table.rows, strict=True))[1:]]
+    return max(_NARROW, min(20, WIDTH - 3 * len(table.field_names) - 1 - sum(others)))
 
 
 def describe_evaluation(verdict: Verdict, metrics: Metrics, audit: LeakAudit) -> str:
@@ -88,10 +95,26 @@ def describe_evaluation(verdict: Verdict, metrics: Metrics, audit: LeakAudit) ->
     rest = ", ".join(f"{it.label} {metrics.scores[it.name]:.4f}" for it in others)
     lines = [
         f"{best.candidate} is {verdict.verdict}: {skill.label} {metrics.scores[skill.name]:.4f} "
-        f"(95 % interval {low:.3f} to {high:.3f}), {rest} on {metrics.test_rows} test rows"
+        f"(95 % interval {low:.3f} to {high:.3f}), {rest} on {metrics.test_rows} test rows",
+        *(f"  {line}" for line in describe_decision(best)),
     ]
     lines += [f"  {line}" for line in failures(verdict)]
     return "\n".join([*lines, *(explain_split(audit, metrics) if metrics.leaks else [])])
+
+
+def describe_decision(best: Best) -> list[str]:
+    """Return a sentence on the decided labels: what they are judged by, and threshold.
+
+    It is empty where the target has no labels.
+    """
+    found = best.decisions
+    if found is None or not found.measure:
+        return []
+    measured = f"{[*found.figures][-1]} {_figure(found.value)}"
+    if found.threshold is None:
+        return [f"{measured}: the likeliest label is decided."]
+    label = for_cell(word_of(found.labels[-1].label))
+    return [f"{measured} at the threshold {found.threshold:.3g} for {label},", f"which is {found.rule}."]
 
 
 def explain_split(audit: LeakAudit, metrics: Metrics) -> list[str]:

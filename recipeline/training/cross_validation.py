@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from recipeline.config.candidate import Search
 from recipeline.config.recipe import Recipe
 from recipeline.config.scoring import build_scorer
-from recipeline.data.relations import Relations, relate_rows, weigh_rows
+from recipeline.data.relations import FOLD, Relations, relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import NUMBERS, TargetCodes, fit_target, is_predicted
 from recipeline.engine.local import Call, Workers
@@ -30,6 +30,8 @@ from recipeline.training.weights import fit_weighted
 
 #: The metric that ranks candidates where a recipe names no other.
 SKILL = skill_of(NUMBERS.task)
+#: So many columns are named in an error.
+_NAMED = 5
 
 #: The fold number of the fit on all training rows.
 ALL_ROWS = -1
@@ -107,9 +109,10 @@ class Result:
         return float(np.std(self.fold_scores))
 
 
-def count_fits(recipe: Recipe, names: Iterable[str]) -> int:
+def count_fits(recipe: Recipe, names: Iterable[str], train: pd.DataFrame | None = None) -> int:
     """Return how many fits a comparison of the candidates `names` takes."""
-    return len(components_of(recipe, names)) * (recipe.cv.folds + 1)
+    folds = recipe.cv.folds if train is None or FOLD not in train else train[FOLD].nunique()
+    return len(components_of(recipe, names)) * (folds + 1)
 
 
 def compare_candidates(
@@ -187,17 +190,29 @@ def _fit(
         model = fit_weighted(prepared, features, target, weights)
     # Scikit-learn's words for parameters or rows that an estimator refuses.
     except (ValueError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise UsageError(
-            f"{recipe.at(f'candidates.{name}')} cannot be fitted to the training rows: {reason}.",
-            fix=f"Correct it in {recipe.path}.",
-        ) from None
+        raise _refused(recipe, name, features, error) from None
     seconds = time.perf_counter() - start
     if fold == ALL_ROWS:
         return Fit(name, fold, seconds, found, model=model)
     start = time.perf_counter()
     predictions = ask_model(model, unseen, codes)
     return Fit(name, fold, seconds, found, time.perf_counter() - start, predictions=predictions)
+
+
+def _refused(recipe: Recipe, name: str, features: pd.DataFrame, error: Exception) -> UsageError:
+    """Return what an estimator says of rows, with columns that hold no value."""
+    reason, where = " ".join(str(error).split()).rstrip("."), recipe.at(f"candidates.{name}")
+    empty = [str(column) for column in features if features[column].isna().all()]
+    if not empty:
+        return UsageError(
+            f"{where} cannot be fitted to the training rows: {reason}.",
+            fix=f"Correct it in {recipe.path}.",
+        )
+    shown = ", ".join(empty[:_NAMED]) + f" and {len(empty) - _NAMED} others" * (len(empty) > _NAMED)
+    return UsageError(
+        f"{where} cannot be fitted to rows without any value of {shown}: {reason}.",
+        fix=f"Set role: ignore for such columns in {recipe.path}, or begin its preprocess with sklearn.impute.SimpleImputer.",
+    )
 
 
 def _search(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recipeline.config.rules import Decision
+from recipeline.metrics.catalogue import find_metric
 from recipeline.metrics.classification import score_confusion
 from recipeline.metrics.curves import Curve, count_by_threshold
 
@@ -31,6 +32,46 @@ def choose_threshold(target: np.ndarray, predicted: np.ndarray, decision: Decisi
     if decision.recall is not None and curve.true_positives[0] > 0:
         return float(curve.thresholds[curve.recall >= decision.recall - 1e-12].max())
     return 0.5
+
+
+def measure_decision(curve: Curve, decision: Decision) -> tuple[str, np.ndarray]:
+    """Return the name of what a decision is judged by, and its value at each threshold.
+
+    It is the cost per row, the metric, or the recall that the recipe names, else F1.
+    """
+    if decision.cost is not None:
+        rows = curve.true_positives + curve.false_positives + curve.false_negatives + curve.true_negatives
+        return "cost per row", (decision.cost.fp * curve.false_positives + decision.cost.fn * curve.false_negatives) / rows
+    if decision.recall is not None:
+        return "recall", curve.recall
+    metric = decision.metric or "f1"
+    return find_metric("binary", metric).label, _values(curve, metric)
+
+
+def judge_decision(confusion: np.ndarray, decision: Decision) -> tuple[str, float]:
+    """Return what `measure_decision` does for one threshold, from its confusion.
+
+    `confusion` has the numbers of rows, (2, 2), those of a true label in a row, the positive one last. A recall of no
+    row is NaN.
+    """
+    (true_negatives, false_positives), (false_negatives, true_positives) = confusion[:, :, None].astype(float)
+    one = Curve(np.zeros(1), true_positives, false_positives, false_negatives, true_negatives)
+    with np.errstate(invalid="ignore"):
+        name, values = measure_decision(one, decision)
+    return name, float(values[0])
+
+
+def explain_decision(decision: Decision) -> str:
+    """Return how a threshold is chosen, after the words "the threshold is"."""
+    if decision.threshold is not None:
+        return "stated in the recipe"
+    if decision.cost is not None:
+        return f"the one of least cost out of fold (fp {decision.cost.fp:g}, fn {decision.cost.fn:g})"
+    if decision.metric is not None:
+        return f"the one of greatest {find_metric('binary', decision.metric).label} out of fold"
+    if decision.recall is not None:
+        return f"the greatest with a recall of at least {decision.recall:g} out of fold"
+    return "that of the likelier label"
 
 
 def _values(curve: Curve, metric: str) -> np.ndarray:

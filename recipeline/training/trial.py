@@ -19,10 +19,16 @@ from recipeline.inference.trust import types_to_trust
 from recipeline.training.candidates import build_candidate, components_of
 from recipeline.training.weights import check_weights
 
-_ROWS = 60
+#: So many rows are made up, and so many columns for each pattern of the recipe.
+_ROWS, _COLUMNS = 60, 200
+
+#: As many where a candidate refuses these: it may need more.
+_MORE = 2_000
 
 #: So many columns with missing values are named.
 _NAMED = 5
+
+_LONGEST = 300
 
 #: Parameters that decide the duration of a fit, and not the parts of the model.
 _ROUNDS = ("n_estimators", "max_iter")
@@ -50,16 +56,18 @@ def check_candidates(recipe: Recipe, names: Sequence[str], trusted: Collection[s
 def find_faults(recipe: Recipe, names: Sequence[str], trusted: Collection[str]) -> list[UsageError]:
     """Return a fault of each of the candidates `names` that has one.
 
-    That is an import path, a parameter or a value that is wrong, an estimator that accepts no missing values although a
-    feature may have some, or no weights although the recipe has some, or a model of a type that no command loads.
+    That is an import path, a parameter or a value that is wrong, an estimator that refuses made-up rows, or missing values
+    although a feature may have some, or weights although the recipe has some, or a model of a type that no command loads.
     """
     faults: dict[str, UsageError] = {}
+    recipe = recipe.with_stand_ins(_COLUMNS) if recipe.patterns else recipe
     for name in dict.fromkeys((*names, *components_of(recipe, names))):
         try:
             estimator = build_candidate(recipe, name)
             if not recipe.candidates[name].members:
                 check_weights(recipe, name, estimator)
                 check_types(recipe, name, estimator, trusted)
+                check_fit(recipe, name, estimator)
                 check_missing(recipe, name, estimator)
         except UsageError as error:
             faults.setdefault(str(error), error)  # a mean has the faults of its members
@@ -73,9 +81,29 @@ def check_types(recipe: Recipe, name: str, estimator: BaseEstimator, trusted: Co
     rows, the unfitted estimator is checked, and the model when it is logged.
     """
     try:
-        types_to_trust(_fitted(recipe, estimator, _draw_rows(recipe)) or estimator, trusted)
+        types_to_trust(_try(recipe, estimator, _draw_rows(recipe))[0], trusted)
     except UsageError as error:
         raise UsageError(f"{recipe.at(f'candidates.{name}')} cannot be served. {error.sentence}") from None
+
+
+def check_fit(recipe: Recipe, name: str, estimator: BaseEstimator) -> None:
+    """Raise UsageError with the estimator's own words if it refuses made-up rows.
+
+    It is asked again with more of them: some estimators need as many neighbours, components or quantiles.
+    """
+    if _try(recipe, estimator, _draw_rows(recipe))[1] is None:
+        return
+    wide = recipe.with_stand_ins(_MORE) if recipe.stated.patterns else recipe
+    refusal = _try(wide, build_candidate(wide, name), _draw_rows(wide, _MORE))[1]
+    if refusal is None:
+        return
+    reason = " ".join(str(refusal).split())[:_LONGEST].rstrip(".")
+    raise UsageError(
+        f"{recipe.at(f'candidates.{name}')} cannot be fitted to made-up rows of the recipe's columns: "
+        f"{type(refusal).__name__}: {reason}.",
+        fix="Correct its preprocess, estimator or params; or, where real rows are none like these, the columns' type, min, max "
+        "and values, which the rows are drawn from.",
+    )
 
 
 def check_missing(recipe: Recipe, name: str, estimator: BaseEstimator) -> None:
@@ -88,7 +116,7 @@ def check_missing(recipe: Recipe, name: str, estimator: BaseEstimator) -> None:
         rows = _draw_rows(recipe)
         for column in gaps:
             rows.loc[::7, column] = None
-        return _fitted(recipe, estimator, rows) is not None
+        return _try(recipe, estimator, rows)[1] is None
 
     if not takes(nullable) and takes(()):
         named = [column for column in nullable if not takes([column])][:_NAMED] or nullable[:_NAMED]
@@ -98,14 +126,14 @@ def check_missing(recipe: Recipe, name: str, estimator: BaseEstimator) -> None:
         )
 
 
-def _draw_rows(recipe: Recipe) -> pd.DataFrame:
+def _draw_rows(recipe: Recipe, rows: int = _ROWS) -> pd.DataFrame:
     generator = np.random.default_rng(0)
-    rows = {name: KINDS[column.type].draw(column, generator, _ROWS) for name, column in recipe.columns.items()}
-    return pd.DataFrame(rows | {recipe.target: TASKS[recipe.task].draw(recipe, generator, _ROWS)})
+    drawn = {name: KINDS[column.type].draw(column, generator, rows) for name, column in recipe.columns.items()}
+    return pd.DataFrame(drawn | {recipe.target: TASKS[recipe.task].draw(recipe, generator, rows)})
 
 
-def _fitted(recipe: Recipe, estimator: BaseEstimator, rows: pd.DataFrame) -> BaseEstimator | None:
-    """Return a copy of the estimator, fitted to synthetic rows; None if refused."""
+def _try(recipe: Recipe, estimator: BaseEstimator, rows: pd.DataFrame) -> tuple[BaseEstimator, Exception | None]:
+    """Return a copy of the estimator, fitted to synthetic rows; what it says of them."""
     trial = clone(estimator)
     rounds = {
         key: min(value, 2)
@@ -117,6 +145,6 @@ def _fitted(recipe: Recipe, estimator: BaseEstimator, rows: pd.DataFrame) -> Bas
         try:
             fitted = trial.set_params(**rounds).fit(rows[list(recipe.features)], fit_target(rows, recipe))
             fitted.predict(rows[list(recipe.features)])
-        except Exception:  # whatever an estimator says of rows that nobody measured
-            return None
-    return fitted
+        except Exception as error:  # whatever an estimator says of rows that nobody measured
+            return estimator, error
+    return fitted, None

@@ -11,11 +11,11 @@ from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import row_groups
 from recipeline.data.leakage import audit_leaks
-from recipeline.data.relations import deal_folds, group_rows
+from recipeline.data.relations import FOLD, deal_folds, group_rows, relate_rows
 from recipeline.data.splits import cv_folds, find_custom, split_rows
 from recipeline.errors import DataError, UsageError
 from tests.conftest import as_recipe, small_recipe
-from tests.panels import draw_panel, panel_recipe
+from tests.panels import draw_panel, draw_series, panel_recipe, series_content
 
 RECIPE = as_recipe(small_recipe())
 WINES = draw()
@@ -165,6 +165,64 @@ def test_what_is_no_choice_of_test_rows_is_refused(kind: str, error: type[Except
     rule = {"path": "tests.panels.no_choice", "params": {"kind": kind}}
     with pytest.raises(error, match=words):
         split_rows(draw_panel(), panel_recipe(group="person", custom=rule), "grouped")
+
+
+@pytest.mark.parametrize("kind", ["whole", "frame"])
+def test_a_rule_may_deal_the_folds_too_and_they_are_those_of_every_fit(kind: str) -> None:
+    recipe = panel_recipe(group="person", custom={"path": "tests.panels.years_apart", "params": {"kind": kind}})
+    train, test = split_rows(draw_panel(), recipe, "grouped")
+    assert FOLD not in test
+    dealt = list(cv_folds(train, recipe, "grouped"))
+    assert [set(train["person"].iloc[unseen] % 3) for _, unseen in dealt] == [{0}, {1}, {2}]
+    for seen, unseen in dealt:
+        assert sorted([*seen, *unseen]) == list(range(len(train)))
+    inside = relate_rows(train, recipe).take(dealt[0][0])  # a search within the first fold has the two others
+    assert [set(train["person"].iloc[dealt[0][0]].iloc[unseen] % 3) for _, unseen in inside.deal(5, 0)] == [{1}, {2}]
+    alone = relate_rows(train, recipe).take(dealt[0][1])
+    assert len(list(alone.deal(5, 0))) == 5  # one fold cannot be divided by folds
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("gap", "every training row the number of a fold, 0 or above, .* Got 30 training rows in no fold"),
+        ("missing", "Got 30 training rows in no fold"),
+        ("half", "Got 180 training rows in no fold"),
+        ("one", "must return two folds at least. Got 1 instead"),
+        ("text", "the number of a fold, .* for each of the 240 rows beside the booleans. Got the type"),
+        ("short", "239 values"),
+        ("torn", "the rows of a group on one side, and in one fold. Got 30 groups in several, for example person 1000"),
+    ],
+)
+def test_what_are_no_folds_is_refused(kind: str, words: str) -> None:
+    recipe = panel_recipe(group="person", custom={"path": "tests.panels.years_apart", "params": {"kind": kind}})
+    with pytest.raises(UsageError, match=words):
+        split_rows(draw_panel(), recipe, "grouped")
+
+
+def test_a_fold_of_a_rule_whose_target_does_not_vary_is_the_rules_fault() -> None:
+    recipe = panel_recipe(group="person", custom="tests.panels.years_apart")
+    panel = draw_panel()
+    panel.loc[panel["person"] % 3 == 1, "wage"] = 7
+    with pytest.raises(DataError, match=r"Correct the folds of tests\.panels\.years_apart"):
+        split_rows(panel, recipe, "grouped")
+
+
+@many
+@given(st.sampled_from([("s", 1), ("min", 60), ("h", 3600), ("d", 86400), ("w", 604800)]), st.integers(1, 20))
+def test_a_duration_is_the_embargo_in_seconds(unit: tuple[str, int], count: int) -> None:
+    word, seconds = unit
+    times = pd.Series(pd.date_range("2024-01-01", periods=300, freq=f"{seconds}s"), dtype="datetime64[us]")
+    table = draw_series(300).assign(moment=times)
+    content = series_content(time="moment", embargo=f"{count}{word}")
+    content["columns"]["moment"] = {"type": "datetime", "role": "time"}
+    content["cv"]["folds"] = 2
+    train, test = split_rows(table, recipe := as_recipe(content), "grouped")
+    assert len(table) - len(train) - len(test) == count
+    content["split"]["embargo"] = count * seconds
+    other, _ = split_rows(table, as_recipe(content), "grouped")
+    assert train.index.equals(other.index)
+    assert recipe.split.embargo_words == f"{count}{word}"
 
 
 def test_a_group_of_text_that_a_rule_tears_is_named() -> None:

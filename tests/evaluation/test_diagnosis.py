@@ -21,7 +21,8 @@ from recipeline.evaluation.diagnosis import (
     measure_importance,
     worst_rows,
 )
-from recipeline.evaluation.results import Diagnosis, SliceErrors
+from recipeline.evaluation.results import Diagnosis, MeasuredInterval, SliceErrors
+from recipeline.evaluation.tasks.base import Uncertainty
 from recipeline.inference.columns import Columns
 from recipeline.records import read_record, to_plain
 
@@ -133,7 +134,9 @@ def test_a_diagnosis_is_plain_values(model: LinearRegression, wines: pd.DataFram
 
     predicted = model.predict(wines[list(recipe.features)])
     inside = np.abs(wines[recipe.target].to_numpy() - predicted) <= 1
-    found = diagnose(model, wines, predicted, inside, recipe, Columns.learn(recipe, wines), NUMBERS)
+    certain = Uncertainty(MeasuredInterval(0.9, 0.9, 2.0, len(wines)), inside)
+    known = (wines[recipe.target].to_numpy(dtype=float), predicted, None)
+    found = diagnose(model, wines, predicted, certain, recipe, Columns.learn(recipe, wines), NUMBERS, known)
     assert read_record(Diagnosis, json.loads(json.dumps(to_plain(found), allow_nan=False))) == found
     assert {entry.feature for entry in found.coverage} == set(recipe.features)
     assert 0 < np.mean([entry.coverage for entry in found.coverage]) < 1

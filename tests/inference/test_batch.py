@@ -2,15 +2,21 @@ from __future__ import annotations
 
 import csv
 import math
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from recipeline.data.reading import csv_files, parquet_files
 from recipeline.errors import DataError
+from recipeline.inference import batch
 from recipeline.inference.batch import BadRowsError
 from recipeline.inference.model_info import Feature
 from tests.batches import FEATURES, run, write
@@ -66,6 +72,130 @@ def test_every_row_comes_out_once_with_the_text_it_had(
     assert (tally.rows, tally.rejected) == (len(rows), len(bad))
     for row in good:
         assert math.isclose(float(row[3]), float(row[1]) + 10 * float(row[2]), rel_tol=1e-12)
+
+
+#: A feature of each type, and one more number with another decimal mark and other missing words than the first.
+TYPED = (
+    Feature("acid", "g/L", min=0, max=30, train_min=4, train_max=16, nullable=True, na=("NA", "-999")),
+    Feature("count", type="integer", train_min=1, train_max=9, na=("NA", "-999")),
+    Feature("share", decimal=","),
+    Feature("port", type="category", nullable=True, categories=("a", "b"), na=("NA", "-999")),
+    Feature("day", type="datetime"),
+    Feature("old", type="boolean", nullable=True),
+)
+CELLS = {
+    "acid": ["4", "7.50", " 9 ", "1e1", "", "NA", "-999", " NA", "nan", "31", "x", "4,5", "+3", ".5", "1e-400", "٣"],
+    "count": ["3", "3.0", "003", "-999", "NA", "2.5", "", "inf", "1e400", "acid"],
+    "share": ["1", "0,5", "0.5", "-7,25", ",5"],
+    "port": ["a", "b ", "c", "", "NA", '"a"', "é\u2028", "port", "#a", "'"],
+    "day": ["2024-02-29", "2024-01-01 10:00", "2024-13-01", ""],
+    "old": ["true", "No", "1", "maybe", ""],
+}
+NOTE = [
+    "",
+    "n",
+    " ",
+    "a b",
+    "=1",
+    "\ufeff",
+    "é",
+    '"q;r,s"',
+    '"l\nm"',
+    '"l\r\nm"',
+    'a"b',
+    '"',
+    "\udce9",
+]
+
+
+LINES = b"acid,count,share,port,day,old,note\n" + b"4,3,1,a,2024-02-29,true,n\n" * 9
+
+
+@st.composite
+def nasty_files(draw: st.DrawFn) -> tuple[bytes, str]:
+    """Return a file that is nearly a table, most of its lines plain, and its separator."""
+    separator, end = draw(st.sampled_from(";,\t|")), draw(st.sampled_from(["\n", "\n", "\r\n", "\r"]))
+    names = draw(st.permutations([*CELLS, "note"]))
+    first = {name: st.just(cells[0]) for name, cells in CELLS.items()} | {"note": st.just("n")}
+    any_one = {name: st.sampled_from([cells[0], cells[0], *cells]) for name, cells in CELLS.items()} | {
+        "note": st.sampled_from(NOTE)
+    }
+    plain, odd = (st.tuples(*(kind[name] for name in names)).map(separator.join) for kind in (first, any_one))
+    other = st.sampled_from(["", " ", separator.join(names), separator * 6, "x", separator * 7, "# a comment"])
+    lines = draw(st.lists(st.sampled_from([plain, plain, plain, odd, other]).flatmap(lambda it: it), max_size=30))
+    text = (
+        draw(st.sampled_from(["", "\ufeff", "\n"]))
+        + end.join([separator.join(names), *lines])
+        + draw(st.sampled_from([end, ""]))
+    )
+    return text.encode("utf-8", "surrogateescape"), separator
+
+
+def verdict(source: Path, folder: Path, features: tuple[Feature, ...], *, reject: bool) -> dict[str, Any]:
+    """Return the files that a prediction writes and what it counts, or its error."""
+    suffix, folder = folder.suffix or ".csv", folder.with_suffix("")
+    folder.mkdir()
+    try:
+        tally = run(
+            source, folder / f"out{suffix}", reject=reject, features=features, predict=lambda rows: np.nansum(rows, axis=1) / 7
+        )
+    except DataError as error:
+        said: Any = (type(error), str(error))
+    else:
+        said = (tally.rows, tally.rejected, tally.unseen, tally.groups.lines(tally.rows))
+    return {"said": said, **{path.name: path.read_bytes() for path in folder.iterdir()}}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(nasty_files(), st.sampled_from([TYPED, TYPED[:2], TYPED[2:]]), st.booleans(), st.sampled_from([150, 400, 1 << 22]))
+@example((LINES, ","), TYPED, True, 150)
+@example((LINES + b'4,3,1,a,2024-02-29,true,"\n' + LINES, ","), TYPED, False, 150)
+def test_appended_to_its_line_or_not_a_prediction_is_written_byte_for_byte_the_same(
+    tmp_path: Path, file: tuple[bytes, str], features: tuple[Feature, ...], reject: bool, block: int
+) -> None:
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_files, "BLOCK_BYTES", block)
+        (Path(folder) / "in.csv").write_bytes(file[0])
+        found = verdict(Path(folder) / "in.csv", Path(folder) / "plain", features, reject=reject)
+        patch.setattr(batch, "read_plain", lambda rows, _: rows.pieces())
+        assert found == verdict(Path(folder) / "in.csv", Path(folder) / "exact", features, reject=reject)
+
+
+PLACES = st.lists(
+    st.tuples(st.sampled_from([4.0, 7.5, None, float("nan"), 31.0]), st.sampled_from([3.0, 5.0, 2.5])), max_size=30
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(PLACES | st.lists(st.just((4.0, 3.0)), min_size=1, max_size=30), st.booleans(), st.integers(1, 20), st.integers(1, 20))
+def test_copied_or_not_a_parquet_file_gets_the_same_columns(
+    tmp_path: Path, rows: list[tuple[float | None, float]], reject: bool, group: int, piece: int
+) -> None:
+    acid, count = zip(*rows, strict=True) if rows else ((), ())
+    table = pa.table(
+        {"note": [f"n{place}" for place in range(len(rows))], "count": pa.array(count, pa.float64()), " acid ": acid}
+    )
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder, pytest.MonkeyPatch.context() as patch:
+        source, both = Path(folder) / "in.parquet", []
+        pq.write_table(table, source, row_group_size=group)
+        patch.setattr(parquet_files, "BATCH_ROWS", piece)
+        for name in ("copied", "anew"):
+            found = verdict(source, Path(folder) / f"{name}.parquet", TYPED[:2], reject=reject)
+            files = {key: str(pq.read_table(pa.BufferReader(it)).to_pylist()) for key, it in found.items() if key != "said"}
+            both.append((found["said"], files))
+            patch.setattr(batch.CopiedFile, "open", lambda _: None)
+        assert both[0] == both[1]
+
+
+def test_the_columns_of_a_parquet_file_without_a_fault_are_copied_byte_for_byte(tmp_path: Path, out: Path) -> None:
+    pq.write_table(
+        pa.table({"acid": [4.0, 5.5], "note": ["a" * 99, "b"], "alcohol": [10, 11]}),
+        tmp_path / "in.parquet",
+        compression="gzip",
+    )
+    run(tmp_path / "in.parquet", out.with_suffix(".parquet"))
+    codecs = [pq.read_metadata(out.with_suffix(".parquet")).row_group(0).column(place).compression for place in range(7)]
+    assert codecs == ["GZIP"] * 3 + ["ZSTD"] * 4
 
 
 def is_possible(text: str, most: float) -> bool:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipeline.metrics import bootstrap
-from recipeline.metrics.bootstrap import resample_sums
+from recipeline.metrics.bootstrap import deal_blocks, resample_sums
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=25, deadline=None)
@@ -105,3 +105,15 @@ def test_the_work_stops_growing_with_the_rows(monkeypatch: pytest.MonkeyPatch) -
         drawn.clear()
         resample_sums(np.ones((rows, 1)), draws=2, seed=0)
         assert sum(drawn) <= 2 * 100_000
+
+
+def test_groups_are_blocks_or_dealt_at_random_into_fewer() -> None:
+    groups = np.repeat([7, 3, 5], 4)
+    block, count = deal_blocks(groups, seed=0)
+    assert count == 3
+    assert len({(group, place) for group, place in zip(groups.tolist(), block.tolist(), strict=True)}) == 3
+    block, count = deal_blocks(np.repeat(np.arange(1000), 2), seed=0, most=100)
+    assert count == 100
+    assert np.bincount(block).tolist() == [20] * 100  # ten groups each, whole ones
+    assert np.all(block[::2] == block[1::2])
+    assert np.any(np.diff(block[::2]) != 0)

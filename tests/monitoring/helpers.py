@@ -17,7 +17,7 @@ from recipeline.data.readers import open_rows
 from recipeline.data.reading.pieces import Table
 from recipeline.inference.model_info import Feature
 from recipeline.monitoring.drift import compare
-from recipeline.monitoring.live_rows import find_log
+from recipeline.monitoring.prediction_log import find_log
 from recipeline.monitoring.results import Baseline, Compared
 from recipeline.monitoring.sample import Live
 

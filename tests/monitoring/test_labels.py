@@ -9,7 +9,8 @@ import pytest
 from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
 from recipeline.monitoring.labels import Labels, read_labels
-from recipeline.monitoring.live_rows import LiveTables, PredictionLog
+from recipeline.monitoring.live_rows import LiveTables
+from recipeline.monitoring.prediction_log import PredictionLog
 from tests.monitoring.helpers import FEATURES, entry, log, table
 
 

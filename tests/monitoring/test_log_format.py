@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from recipeline import __version__
 from recipeline.errors import UnavailableError
-from recipeline.monitoring.live_rows import PredictionLog, find_log
 from recipeline.monitoring.log_format import FORMAT, STAMP, is_readable
+from recipeline.monitoring.prediction_log import PredictionLog, find_log
 from tests.monitoring.helpers import FEATURES, entry, log
 
 

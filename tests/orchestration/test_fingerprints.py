@@ -102,7 +102,10 @@ def test_the_table_beside_a_module_belongs_to_it() -> None:
 
 
 #: What each step's fingerprint covers. A file more here retrains where it changes: say why it can change a result.
-RECIPE = {f"config/{name}" for name in ("candidate", "recipe", "rules", "settings", "table", "yaml_reader")}
+RECIPE = {
+    f"config/{name}"
+    for name in ("candidate", "checks", "columns", "recipe", "rows", "rules", "settings", "split", "table", "yaml_reader")
+}
 HANDED_ON = {"artifacts", "records", "inference/_compat", "inference/trust"}
 RELATES = {"data/grouping", "data/neighbours", "data/relations", "data/splits"}
 FITS = RELATES | {"config/import_path", "engine/local", "metrics/bootstrap"}

@@ -173,7 +173,7 @@ def test_the_figures_of_a_chain_are_the_logged_metrics_on_every_card(browser: Br
         assert {key: rows[name][title] for title, key in titles.items()} == pytest.approx(
             {key: logged[key] for key in titles.values()}, abs=0
         )
-    best, facts = metrics["best"], evaluate.facts()
+    best, facts = metrics["candidates"][metrics["best"]["candidate"]], evaluate.facts()
     assert (facts["R2"], facts["RMSE"], facts["MAE"]) == (best["r2"], best["rmse"], best["mae"])
     gates = evaluate.table("Gates")
     verdict = json.loads((chains.cards["promoted", "evaluate"].parent / "verdict.json").read_text(encoding="utf-8"))

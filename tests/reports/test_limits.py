@@ -77,13 +77,12 @@ def scored(columns: list[str]) -> dict[Any, Any]:
     """Return what `evaluate` saves of a model of these columns."""
     best = {
         "candidate": "LinearRegression",
-        **dict.fromkeys(("r2", "rmse", "mae"), 0.5),
         "interval_95": {name: [0.4, 0.6] for name in ("r2", "rmse", "mae")},
         "accuracy_within": {"0.5": 0.6},
         "interval_90": {"level": 0.9, "coverage": 0.9, "mean_width": 2.0, "rows": 100},
     }
     candidate = {"r2": 0.5, "rmse": 0.5, "mae": 0.5, "cv_mean_score": 0.5, "cv_std": 0.1}
-    part = {"from": 0.0, "to": 1.0, "rows": 10, "mean_predicted": 0.5, "mean_true": 0.5, "mae": 0.1, "interval_coverage": 0.9}
+    part = {"from": 0.0, "to": 1.0, "rows": 10, "mean_predicted": 0.5, "mean_true": 0.5, "error": 0.1, "interval_coverage": 0.9}
     values = dict.fromkeys(columns, 1.0)
     return {
         METRICS: {
@@ -97,7 +96,7 @@ def scored(columns: list[str]) -> dict[Any, Any]:
         VERDICT: {"verdict": "VALIDATED", "criteria": []},
         DIAGNOSIS: {
             "by_predicted": [part],
-            "slices": [{"slice": "all rows", "rows": 10, "mae": 0.1, "bias": 0.0}],
+            "slices": [{"slice": "all rows", "rows": 10, "error": 0.1, "bias": 0.0}],
             "worst_rows": [{"row": 0, "predicted": 0.5, "values": values}] * 10,
             "coverage": [{"feature": name, "from": 0.0, "to": 1.0, "rows": 10, "coverage": 0.9} for name in columns],
             "importance": [{"feature": name, "mean": 0.1 / (1 + n), "std": 0.01} for n, name in enumerate(columns)],

@@ -2,19 +2,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from recipeline.config.rules import Cost, Decision
 from recipeline.data.results import LeakAudit
-from recipeline.evaluation.results import Metrics
+from recipeline.evaluation.results import Best, Metrics
+from recipeline.metrics.catalogue import metrics_of
 from recipeline.monitoring.results import DriftReport
 from recipeline.promotion.results import Evidence
 from recipeline.reports.summary import (
     QUOTED,
+    WIDTH,
     WITHOUT_TWINS,
+    describe_decision,
     describe_monitoring,
     explain_cache,
     explain_evidence,
     explain_split,
     tabulate_candidates,
 )
+from recipeline.training.decision import explain_decision
 from tests.records import some
 
 
@@ -144,3 +151,40 @@ def test_what_monitoring_found_is_a_table_a_verdict_and_its_reasons() -> None:
 
 def test_what_is_wrong_with_the_split_is_told() -> None:
     assert explain_split(audit(warnings=["Groups are large."]), metrics())[1] == "Warning: Groups are large."
+
+
+def test_of_classes_the_decision_is_told_with_what_it_is_judged_by() -> None:
+    labels = [{"label": False, "rows": 90}, {"label": True, "rows": 10}]
+    decisions = {"labels": labels, "threshold": 0.131, "rule": "stated in the recipe", "measure": "cost per row", "value": 0.25}
+    best = some(Best, {"candidate": "Tree", "decisions": decisions})
+    first, second = describe_decision(best)
+    assert first == "Cost per row 0.2500 at the threshold 0.131 for true,"
+    assert second == "which is stated in the recipe."
+    many = some(Best, {"decisions": {"labels": [*labels, {"label": 3}], "measure": "F1", "value": 0.5}})
+    assert describe_decision(many) == ["F1 0.5000: the likeliest label is decided."]
+    assert describe_decision(some(Best, {"candidate": "Tree"})) == []
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_no_line_on_classes_is_wider_than_a_terminal(task: str) -> None:
+    found = {**dict.fromkeys((it.name for it in metrics_of(task)), -0.12345), "cv_mean_score": -0.12, "cv_std": 0.01}
+    names = ["HistGradientBoosting", "A Mean Of Many Members", "Logistic"]
+    text = tabulate_candidates(
+        metrics(
+            task=task,
+            best={"candidate": names[0]},
+            candidates=dict.fromkeys(names, found),
+            random_split_r2=dict.fromkeys(names, -0.1),
+        )
+    )
+    assert max(map(len, text.splitlines())) <= WIDTH
+    for decision in (Decision(cost=Cost(fp=0.25, fn=12.5)), Decision(recall=0.95), Decision(metric="balanced_accuracy")):
+        decisions = {
+            "labels": [{"label": "negative"}, {"label": "a positive label"}],
+            "threshold": 0.131,
+            "rule": explain_decision(decision),
+            "measure": "balanced accuracy",
+            "value": 0.25,
+        }
+        lines = describe_decision(some(Best, {"candidate": "Tree", "decisions": decisions}))
+        assert max(len(f"  {line}") for line in lines) <= WIDTH

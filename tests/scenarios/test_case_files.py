@@ -125,6 +125,8 @@ def german(header: list[str], rows: list[list[str]]) -> Files:
     return {"rows.csv": text(header, rows, ";").replace(".", ",").encode()}
 
 
+RENAMED = {"pH": "p H", "alcohol": "vol %"}
+RENAME = {"rename": {own: name for name, own in RENAMED.items()}}
 ASKING = ("predicted", "monitored", "served")
 CASES: dict[str, Case] = {
     "plain": Case(one(str)),
@@ -200,6 +202,31 @@ CASES: dict[str, Case] = {
         reading=("labelled",),
     ),
     "a separator by the recipe": Case(one(str, separator="~"), recipe={"separator": "~"}),
+    "another name of a column": Case(one(lambda it: it.replace("pH", "p H")), recipe=RENAME),
+    "another name of a column, without any other feature that tells the separator": Case(
+        one(lambda it: it.replace("pH", "p H").replace("alcohol", "vol %"), separator=";"), recipe=RENAME
+    ),
+    "the recipe's name, where a table may have another": Case(one(str), recipe=RENAME),
+    "another name of a column in another case": Case(
+        one(lambda it: it.replace("pH", "P h")),
+        "(the column is missing|is required)|lacks a column|must have its columns in its header",
+        recipe=RENAME,
+        reading=("labelled",),
+    ),
+    "another name of a column, in Parquet": Case(
+        lambda header, rows: parquet()([RENAMED.get(name, name) for name in header], rows), recipe=RENAME, is_body=False
+    ),
+    "two names of one column": Case(
+        lambda header, rows: {"rows.csv": text([*header, "p H"], [[*row, "3"] for row in rows]).encode()},
+        "must have each column of the recipe once|must be unique",
+        recipe=RENAME,
+    ),
+    "the header again under other names": Case(
+        lambda header, rows: {"rows.csv": joined()([RENAMED.get(name, name) for name in header], rows)["rows.csv"]},
+        "the header again",
+        lines=1,
+        recipe=RENAME,
+    ),
     "Excel": Case(one(lambda _: archive("xl/workbook.xml"), "rows.xlsx"), r"an Excel file \(\.xlsx\)"),
     "old Excel": Case(one(lambda _: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "rows.xls"), r"an Excel file \(\.xls\)"),
     "a zip archive": Case(one(lambda _: archive("rows.csv"), "rows.zip"), "a zip archive"),
@@ -255,6 +282,9 @@ def predicted(folder: Path, data: str, recipe: Recipe, _: Case) -> Rows:
     tables = open_tables(local_paths(data, folder, missing_rows), asked.names, data, recipe)
     Job(tables, asked, folder / "scored.csv", None, data).run(lambda _: None)
     scored = pd.read_csv(folder / "scored.csv", sep=tables[0].file.layout.separator)
+    added = [name for name, _ in asked.columns]
+    assert [name.strip() for name in scored] == [*tables[0].file.layout.schema.names, *added]
+    assert any(name in scored for name in RENAME["rename"]) == bool(set(recipe.data.rename) & set(scored))
     assert scored["prediction"].tolist() == [sum(row) for row in found]
     return found
 

@@ -411,7 +411,7 @@ def test_without_drift_nothing_is_retrained(own: Project, tmp_path: Path) -> Non
 
 def test_drift_of_rows_whose_target_nobody_knows_cannot_be_learned_from(own: Project, tmp_path: Path) -> None:
     outcome = own.run("monitor", data=table(tmp_path, stronger().drop(columns="quality")), on_drift="retrain")
-    expect(outcome, 3, "No labelled rows to retrain on (on_drift=retrain).")
+    expect(outcome, 3, "No labelled rows to retrain on.")
 
 
 # --- what monitor and retrain take ---------------------------------------------------------------------------------------
@@ -495,7 +495,7 @@ def log_lines(rows: pd.DataFrame) -> bytes:
 
 #: How it is written; whether monitor refuses it too, and what retrain says.
 NOT_TAKEN: dict[str, tuple[Callable[[pd.DataFrame, Path], Path], bool, str]] = {
-    "log": (in_file("a.jsonl", log_lines), False, "data=LOG labels=TABLE on_drift=retrain"),
+    "log": (in_file("a.jsonl", log_lines), False, "Name its labels too: data=LOG labels=TABLE"),
     "compressed log": (in_file("a.jsonl.gz", lambda rows: gzip.compress(log_lines(rows))), False, "Got the log '"),
     "folder of a log": (in_folder({"predictions-1.jsonl": log_lines}), False, "Got the log '"),
     "labels": (in_file("labels.csv", lambda _: as_csv(LABELS)), True, "Got labels by request, without their rows"),

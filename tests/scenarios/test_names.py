@@ -12,9 +12,10 @@ import pytest
 
 from recipeline.artifacts import OUT_OF_FOLD, TEST, TEST_PREDICTIONS, TRAIN
 from recipeline.registry.versions import Registry
-from recipeline.serving.http.predictions import Asked
+from recipeline.serving.http.predictions import Answered, Asked
 from recipeline.serving.model.copies import fetch_version
 from recipeline.serving.model.loading import load_copy
+from recipeline.serving.rows.beside import Beside
 from recipeline.serving.rows.mlflow_formats import parse_csv, parse_json
 from recipeline.tracking.manifest import Reader
 from tests.conftest import NAME, MakeProject, Project
@@ -91,7 +92,8 @@ def test_columns_of_any_name_are_served_watched_logged_and_learned_from_again(na
     ):
         np.testing.assert_array_equal(values, sent)
         assert np.abs(model.predict(values) - rows[TARGET].head(5)).max() < 1e-6
-    lines = Asked(1.0, "a", model, sent.to_numpy(), rows[TARGET].head(5).to_numpy()).as_lines()
+    answered = Answered(model, sent.to_numpy(), rows[TARGET].head(5).to_numpy(), Beside())
+    lines = Asked(1.0, "a", answered).as_lines()
     (log := tmp_path / "predictions-a.jsonl").write_bytes(lines)
     labels = pd.DataFrame({"request_id": "a", "row": range(5), TARGET: rows[TARGET].head(5) + 1})
     labels.to_csv(tmp_path / "labels.csv", index=False)

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from recipeline.inference.model_info import Feature
-from recipeline.monitoring.live_rows import PredictionLog
 from recipeline.monitoring.log_format import is_readable
+from recipeline.monitoring.prediction_log import PredictionLog
 from recipeline.tracking.store import open_store
 from tests.conftest import ROOT, Project, forget_mlflow, rename_places
 from tests.scenarios.test_production import with_json

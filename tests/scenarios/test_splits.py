@@ -22,7 +22,9 @@ from recipeline.artifacts import (
     MODEL_INFO,
     OUT_OF_FOLD,
     TEST_PREDICTIONS,
+    TRAIN,
 )
+from recipeline.data.relations import FOLD
 from recipeline.tracking.manifest import Reader
 from tests.conftest import Project, move_store
 from tests.panels import draw_panel, draw_series, panel_content, series_content
@@ -100,11 +102,15 @@ def test_a_random_split_of_a_panel_is_refused_in_one_sentence(panel: Table) -> N
     assert "A random split must not be made of a recipe with split.group: person" in outcome.stderr
 
 
-def test_the_services_log_has_no_columns_beside_features_to_learn_from(panel: Table, tmp_path: Path) -> None:
-    (tmp_path / "predictions-0.jsonl").write_text("")
-    outcome = panel.run("monitor", data=str(tmp_path / "predictions-0.jsonl"), on_drift="retrain")
-    assert outcome.exit_code == 2
-    assert "on_drift=retrain needs the columns person, year, and the service's log has features only." in outcome.stderr
+def test_folds_of_a_rule_are_those_of_the_whole_chain(panel: Table) -> None:
+    content = panel_content(group="person", custom="tests.panels.years_apart")
+    content["candidates"]["LinearRegression"] |= {"search": {"space": {"fit_intercept": {"choice": [True, False]}}}}
+    panel.use(content)
+    panel.ok("evaluate")
+    train = panel.load("split", TRAIN)
+    assert set(train[FOLD]) == {0, 1, 2}
+    assert panel.load("evaluate", METRICS).rows_out_of_fold == len(train)
+    assert panel.ok("report").exit_code == 0
 
 
 def test_a_panel_without_a_key_is_split_with_a_warning_that_names_it(panel: Table) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -69,6 +69,8 @@ class Kind(ABC):
     rule: str
     #: Whether a model takes the values as they are, as numbers.
     is_numeric = False
+    #: Whether a text that reads as a float64 means that number, and no other text that is not missing means anything.
+    is_float_text = False
     #: Whether fractions break a rule.
     is_whole = False
 
@@ -92,6 +94,10 @@ class Kind(ABC):
 
         Missing ones are NaN or NaT.
         """
+
+    @abstractmethod
+    def constant(self, value: str | float | bool) -> Any:
+        """Return a value that the recipe states as one of `series`."""
 
     @abstractmethod
     def keys(self, column: pd.Series) -> pd.Series:

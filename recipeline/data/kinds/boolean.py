@@ -26,6 +26,7 @@ class Boolean(Number):
 
     noun = "booleans"
     rule = "must be true or false"
+    is_float_text = False
 
     def holds(self, kind: pa.DataType) -> bool:
         """Whether a column of this Arrow type can be read."""

@@ -45,6 +45,10 @@ class Category(Kind):
         """Return values of pandas' type str, NaN where there is none."""
         return pd.Series(typed, dtype="str")
 
+    def constant(self, value: str | float | bool) -> str:
+        """Return the text; whole numbers without decimals, as in a table."""
+        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
     def keys(self, column: pd.Series) -> pd.Series:
         """Return the text; "" where there is none, which no value is."""
         return column.astype(object).where(column.notna(), "")

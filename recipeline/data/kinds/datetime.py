@@ -51,6 +51,10 @@ class Datetime(Kind):
         """Return values of the type datetime64[us]."""
         return pd.Series(typed)
 
+    def constant(self, value: str | float | bool) -> np.datetime64:
+        """Return the date, read by ISO 8601."""
+        return parse_one(str(value), "")
+
     def keys(self, column: pd.Series) -> pd.Series:
         """Return microseconds since 1970; the least number where there is none."""
         return pd.Series(column.to_numpy(dtype="datetime64[us]").astype("int64"))

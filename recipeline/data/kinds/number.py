@@ -23,7 +23,7 @@ class Number(Kind):
 
     noun = "numbers"
     rule = "must be a number"
-    is_numeric = True
+    is_numeric = is_float_text = True
 
     def holds(self, kind: pa.DataType) -> bool:
         """Whether a column of this Arrow type can be read."""
@@ -37,6 +37,10 @@ class Number(Kind):
     def series(self, typed: np.ndarray) -> pd.Series:
         """Return float64 values."""
         return pd.Series(typed)
+
+    def constant(self, value: str | float | bool) -> float:
+        """Return the number."""
+        return float(value)
 
     def keys(self, column: pd.Series) -> pd.Series:
         """Return numbers such that one and its float32 are the same; -0.0 is 0.0."""

@@ -11,9 +11,9 @@ import io
 import lzma
 import zlib
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -62,12 +62,16 @@ def as_data_error(label: str, encoding: str) -> Iterator[None]:
         if _NOT_UTF8_WORDS in text:
             raise not_encoded(label, encoding) from None
         if _LONG_ROW_WORDS in text:
-            raise DataError(
-                f"{label} must have rows of less than {BLOCK_BYTES >> 20} MB.",
-                got="a longer one, or a quote that is never closed",
-                fix="Correct that row.",
-            ) from None
+            raise too_long(label) from None
         raise unreadable(label, text[:200]) from None
+
+
+def too_long(label: str) -> DataError:
+    return DataError(
+        f"{label} must have rows of less than {BLOCK_BYTES >> 20} MB.",
+        got="a longer one, or a quote that is never closed",
+        fix="Correct that row.",
+    )
 
 
 def unreadable(label: str, reason: str) -> DataError:
@@ -78,12 +82,12 @@ class CsvFile:
     """A CSV file; every column is text."""
 
     def __init__(self, path: Path, label: str, wanted: Sequence[str], format: Format) -> None:
-        self._path, self._label, self._format = path, label, format
-        with as_data_error(label, format.encoding):
+        self._path, self.label, self._format = path, label, format
+        with self._as_data_error():
             start = self._start()
             text = codecs.getincrementaldecoder("utf-8")().decode(start)
         try:
-            header = read_header(text, wanted, format.separator)
+            header = read_header(text, wanted, format.separator, rename=format.rename)
         except HeaderError as error:
             raise DataError(
                 f"{label} must have its columns in its header, separated by {_separators(format)}.",
@@ -94,7 +98,7 @@ class CsvFile:
             raise DataError(
                 f"{label} must be a CSV or Parquet file with rows.", got="an empty file", fix="Name a file that holds rows."
             )
-        self._header, self.columns, self.index = header, header.columns, frozenset[str]()
+        self.header, self.columns, self.index = header, header.columns, frozenset[str]()
         self._end = len(text[: header.end].encode())
         self.layout = Layout(header.text, header.separator, pa.schema([(name, pa.string()) for name in self.columns]))
 
@@ -106,9 +110,9 @@ class CsvFile:
         start = b""
         with decompressed(self._path) as stream:
             text = Text(stream, self._format.encoding)
-            refuse_other(text.beginning, self._label)
+            refuse_other(text.beginning, self.label)
             if text.beginning.startswith(PARQUET_MAGIC):
-                raise DataError(f"{self._label} is a Parquet file within another compression.", fix="Unpack it.")
+                raise DataError(f"{self.label} is a Parquet file within another compression.", fix="Unpack it.")
             while more := text.read(1 << 16):
                 start += more
                 if len(start) > _LONGEST_HEADER or sum(map(bool, start.replace(b"\r", b"\n").split(b"\n"))) > _FIRST_LINES:
@@ -116,21 +120,38 @@ class CsvFile:
                     return start[: end or len(start)]
         return start
 
+    def _as_data_error(self) -> AbstractContextManager[None]:
+        return as_data_error(self.label, self._format.encoding)
+
+    @contextmanager
+    def opened(self) -> Iterator[Behind]:
+        """Yield the text below the header; errors of its block are DataError."""
+        with self._as_data_error(), decompressed(self._path) as stream:
+            yield Behind(Text(stream, self._format.encoding), self._end)
+
     def pieces(self) -> Generator[Piece, None, None]:
         """Yield all rows, piece by piece."""
+        with self.opened() as lines:
+            yield from self.parse(lines)
+
+    def parse(self, lines: Lines, passed: int = 0) -> Generator[Piece, None, None]:
+        """Yield the rows of lines, piece by piece.
+
+        `passed` is the number of the file's rows before them.
+        """
         ragged: list[Ragged] = []
-        seen = handed_on = 0
-        with as_data_error(self._label, self._format.encoding), decompressed(self._path) as stream:
-            for batch in self._read(stream, ragged):
+        seen, handed_on = passed, 0
+        with self._as_data_error():
+            for batch in self._read(lines, ragged, passed):
                 # The reader may be ahead: what is known by now is all ragged rows before the last of these, and perhaps more.
                 known = list(ragged)
                 places = np.arange(seen, seen + batch.num_rows)
                 before = np.array([row.number for row in known], dtype=np.int64) - 1 - np.arange(len(known))
                 numbers = places + 1 + np.searchsorted(before, places, side="right")
                 seen += batch.num_rows
-                passed = handed_on + sum(row.number < numbers[-1] for row in known[handed_on:]) if len(numbers) else handed_on
-                yield self._piece(batch, numbers, known[handed_on:passed])
-                handed_on = passed
+                until = handed_on + sum(row.number < numbers[-1] for row in known[handed_on:]) if len(numbers) else handed_on
+                yield self._piece(batch, numbers, known[handed_on:until])
+                handed_on = until
         if ragged[handed_on:]:
             none = pa.RecordBatch.from_pylist([], schema=self.layout.schema)
             yield Piece(none, np.zeros(0, dtype=np.int64), tuple(ragged[handed_on:]))
@@ -169,7 +190,7 @@ class CsvFile:
             odd.update(np.flatnonzero(filled.to_numpy(zero_copy_only=False)).tolist())
         return np.array(sorted(odd), dtype=np.int64)
 
-    def _read(self, stream: Any, ragged: list[Ragged]) -> Iterator[pa.RecordBatch]:
+    def _read(self, lines: Lines, ragged: list[Ragged], passed: int) -> Iterator[pa.RecordBatch]:
         """Yield the rows with the right number of fields.
 
         The others are added to `ragged`, in order.
@@ -177,15 +198,13 @@ class CsvFile:
 
         def set_aside(row: Any) -> str:
             fields = next(csv.reader(io.StringIO(row.text), delimiter=self.layout.separator), [])
-            ragged.append(self._as_ragged(row.number, fields))
+            ragged.append(self._as_ragged(passed + row.number, fields))
             return "skip"
 
-        text = Text(stream, self._format.encoding)
-        rows = _Behind(text, self._end)
-        names = [*self.columns, *(f"\0{place}" for place in range(self._header.width - len(self.columns)))]
+        names = [*self.columns, *(f"\0{place}" for place in range(self.header.width - len(self.columns)))]
         try:
             reader = pyarrow.csv.open_csv(
-                rows,
+                lines,
                 # Only the serial reader numbers the rows that it cannot split.
                 read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=BLOCK_BYTES, use_threads=False),
                 parse_options=pyarrow.csv.ParseOptions(
@@ -194,16 +213,16 @@ class CsvFile:
                 convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
             )
         except pa.ArrowInvalid:
-            if rows.is_empty:  # which pyarrow takes for a fault
+            if lines.is_empty:  # which pyarrow takes for a fault
                 return
             raise
         yield from reader
 
     def _as_ragged(self, number: int, fields: list[str]) -> Ragged:
         """Return the line of these fields."""
-        rule, got = fault_of(fields, self._header) or ("", "")
+        rule, got = fault_of(fields, self.header) or ("", "")
         count = len(self.columns)
-        if len(fields) == self._header.width and not any(fields[count:]):
+        if len(fields) == self.header.width and not any(fields[count:]):
             fields = fields[:count]
         kept = [*fields[: count - 1], self.layout.separator.join(fields[count - 1 :])]
         return Ragged(number, tuple([*kept, *[""] * count][:count]), rule, got)
@@ -232,7 +251,17 @@ def _separators(format: Format) -> str:
     return f"'{format.separator}', the separator of the recipe" if format.separator else ", ".join(SEPARATORS.values())
 
 
-class _Behind(ReadOnly):
+class Lines(Protocol):
+    """Lines as pyarrow reads them: after a UTF-8 mark, of which it removes one."""
+
+    #: Whether nothing but line ends has been read.
+    is_empty: bool
+
+    def read(self, size: int, /) -> bytes:
+        """Return further text; none at the end."""
+
+
+class Behind(ReadOnly):
     """The rest of a stream behind its first bytes, after an added UTF-8 mark.
 
     Pyarrow removes one mark: a mark in the first row remains.
@@ -240,10 +269,13 @@ class _Behind(ReadOnly):
 
     def __init__(self, text: Text, count: int) -> None:
         self._text, self._left, self._mark = text, count, codecs.BOM_UTF8
+        self._again: list[bytes] = []
         self.is_empty = True
 
     def read(self, size: int) -> bytes:
         """Return so many bytes at most; none at the end."""
+        if self._again:
+            return self._again.pop(0)
         while content := self._text.read(max(size - len(self._mark), 1)):
             left = content[self._left :]
             self._left = max(self._left - len(content), 0)
@@ -252,3 +284,20 @@ class _Behind(ReadOnly):
                 left, self._mark = self._mark + left, b""
                 return left
         return b""
+
+    def give_back(self, *contents: bytes) -> None:
+        """Let text be read again, in these parts, after a mark."""
+        first, *others = filter(None, contents)
+        self._again = [codecs.BOM_UTF8 + first, *others]
+
+
+class Block(ReadOnly):
+    """Lines that are in memory, read at once."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text, self.is_empty = codecs.BOM_UTF8 + text, not text.strip(b"\r\n")
+
+    def read(self, _: int) -> bytes:
+        """Return all of it, then nothing."""
+        text, self._text = self._text, b""
+        return text

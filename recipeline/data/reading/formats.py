@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import codecs
 import lzma
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from recipeline.errors import DataError
+from recipeline.records import LEFT_OUT
 
 COMPRESSIONS = {"gzip": b"\x1f\x8b", "bz2": b"BZh", "zstd": b"\x28\xb5\x2f\xfd", "xz": b"\xfd7zXZ\x00"}
 
@@ -62,21 +63,26 @@ class HasFormat(Protocol):
     def separator(self) -> str:
         """The separator of fields; empty: it is detected."""
 
+    @property
+    def rename(self) -> Mapping[str, str]:
+        """The recipe's names of columns, by those of the file."""
+
 
 @dataclass(frozen=True)
 class Format:
     """The format of a CSV that does not state its own: encoding and separator.
 
-    An empty separator is detected.
+    An empty separator is detected. `rename` has the recipe's names of columns that any table may have another name for.
     """
 
     encoding: str = "utf-8"
     separator: str = ""
+    rename: Mapping[str, str] = field(default_factory=dict, metadata=LEFT_OUT)
 
     @classmethod
     def of(cls, settings: HasFormat) -> Format:
         """Return the format that the recipe's `data` states."""
-        return cls(settings.encoding, settings.separator)
+        return cls(settings.encoding, settings.separator, dict(settings.rename))
 
 
 PLAIN = Format()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from recipeline.errors import DataError
@@ -54,9 +54,14 @@ class Header:
     width: int
 
 
-def detect_separator(header: str, columns: Sequence[str]) -> str | None:
+#: Of a table whose columns have the recipe's names.
+_AS_NAMED: Mapping[str, str] = {}
+
+
+def detect_separator(header: str, columns: Sequence[str], rename: Mapping[str, str] = _AS_NAMED) -> str | None:
     """Return the separator that splits `header` into the most of `columns`.
 
+    `rename` has those of other names in the header.
     None if no separator finds two of them. If fewer are found, names also count that differ in case or in invisible characters.
     Without known columns it is the separator that splits the header into the most fields.
     """
@@ -66,9 +71,9 @@ def detect_separator(header: str, columns: Sequence[str]) -> str | None:
     wanted = set(columns)
     for spelled in (str, plain_name):
         meant = wanted if spelled is str else {plain_name(name) for name in columns}
+        found = {separator: [name.strip().strip('"').strip() for name in header.split(separator)] for separator in SEPARATORS}
         known = {
-            separator: len(meant & {spelled(name.strip().strip('"').strip()) for name in header.split(separator)})
-            for separator in SEPARATORS
+            separator: len(meant & {spelled(rename.get(name, name)) for name in names}) for separator, names in found.items()
         }
         best = max(SEPARATORS, key=lambda separator: known[separator])
         if known[best] >= min(2, len(columns)):
@@ -90,13 +95,16 @@ def require_distinct(names: Sequence[str], origin: str) -> None:
         raise DataError(f"{origin} must name each column once.", got=f"'{twice[0]}' twice", fix="Rename one of them.")
 
 
-def read_header(text: str, columns: Sequence[str], separator: str = "", *, default: str = "") -> Header | None:
+def read_header(
+    text: str, columns: Sequence[str], separator: str = "", *, default: str = "", rename: Mapping[str, str] = _AS_NAMED
+) -> Header | None:
     """Return the header of a CSV that begins with `text`; None if all lines are empty.
 
     Parameters
     ----------
     columns : its expected names, which determine the separator.
     separator : the stated separator; empty: it is detected, and `default` if it cannot be.
+    rename : the expected names of columns that may have other ones.
 
     Raises
     ------
@@ -109,8 +117,9 @@ def read_header(text: str, columns: Sequence[str], separator: str = "", *, defau
         separator, (line, end) = said[1], next(lines, ("", end))
     if not line:
         return None
-    found = separator or detect_separator(line, columns)
-    if line.lstrip().startswith("#") and not _is_header(line, text[end : end + _LONGEST_ROW], columns, found):
+    found = separator or detect_separator(line, columns, rename)
+    known = [*columns, *rename] if columns else []
+    if line.lstrip().startswith("#") and not _is_header(line, text[end : end + _LONGEST_ROW], known, found):
         raise HeaderError(f"the comment '{line.strip()[:_SHOWN]}'", "Remove lines that begin with '#'.")
     found = found or default
     if not found:

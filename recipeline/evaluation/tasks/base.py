@@ -14,7 +14,8 @@ from sklearn.base import BaseEstimator
 from recipeline.config.recipe import Recipe
 from recipeline.data.target_codes import TargetCodes
 from recipeline.engine.local import Workers
-from recipeline.evaluation.results import Decisions, Grades, MeasuredInterval
+from recipeline.evaluation.results import Grades, MeasuredInterval
+from recipeline.evaluation.tasks.results import Decisions, Disparity, LabelCurves, LabelSets, ThresholdCurve
 from recipeline.inference.by_value import Shown
 from recipeline.inference.columns import Columns
 from recipeline.inference.interval import Interval
@@ -25,12 +26,13 @@ from recipeline.inference.prediction_set import PredictionSet
 class Uncertainty:
     """The uncertainty of predictions, and of those of the test rows.
 
-    `inside` are the test rows that it covers, a mask. `answers` are its columns of the golden rows by name, `models` the tail
-    models of an interval that depends on the features.
+    `inside` are the test rows that it covers, a mask, and `sizes` the numbers of labels in their sets. `answers` are its
+    columns of the golden rows by name, `models` the tail models of an interval that depends on the features.
     """
 
     measured: MeasuredInterval
     inside: np.ndarray
+    sizes: np.ndarray | None = None
     interval: Interval | None = None
     prediction_set: PredictionSet | None = None
     answers: dict[str, np.ndarray] = field(default_factory=dict)
@@ -58,8 +60,53 @@ def find_column(name: str | None, columns: Columns) -> tuple[str, Shown] | None:
     return name, lambda code: feature.kind.show(code, feature)
 
 
+#: Target, predictions and weights of the training rows out of fold.
+ChosenBy = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The test rows, with the predictions of the best candidate.
+
+    `rows` are codes of the features, `target` and `predicted` those of the target; `uncertain` covers some of the rows. Whole
+    `groups` are drawn by a bootstrap; `weights` is None where all rows count the same. `chosen_by` are target, predictions and
+    weights of the training rows out of fold.
+    """
+
+    rows: np.ndarray
+    target: np.ndarray
+    predicted: np.ndarray
+    uncertain: Uncertainty
+    groups: np.ndarray
+    weights: np.ndarray | None
+    threshold: float
+    columns: Columns
+    codes: TargetCodes
+    recipe: Recipe
+    chosen_by: ChosenBy
+
+
+@dataclass(frozen=True)
+class Examined:
+    """The part of a diagnosis that depends on the task."""
+
+    curves: tuple[LabelCurves, ...] = ()
+    thresholds: ThresholdCurve | None = None
+    fairness: tuple[Disparity, ...] = ()
+    sets: tuple[LabelSets, ...] = ()
+    set_sizes: tuple[int, ...] = ()
+
+
 class Task(ABC):
     """A task as far as evaluation is concerned. Targets and predictions are codes."""
+
+    #: The number of ranges of the prediction that errors are shown for, and whether what is true in one is a share of its rows.
+    ranges = 5
+    has_shares = False
+
+    def examine(self, tested: Tested) -> Examined:
+        """Return what a diagnosis has of this task alone."""
+        return Examined()
 
     @abstractmethod
     def start_uncertainty(

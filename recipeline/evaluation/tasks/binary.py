@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from recipeline.config.recipe import Recipe
+from recipeline.evaluation.classes import draw_thresholds
+from recipeline.evaluation.tasks.base import Examined, Tested
 from recipeline.evaluation.tasks.multiclass import Multiclass
+from recipeline.training.decision import explain_decision, judge_decision
 
 
 class Binary(Multiclass):
@@ -20,6 +25,28 @@ class Binary(Multiclass):
         """Return 1 where the probability reaches the threshold."""
         decided: np.ndarray = (predicted >= threshold).astype(np.intp)
         return decided
+
+    def watched(self, truth: np.ndarray) -> list[int]:
+        """Return the place of the positive label."""
+        return [1]
+
+    def examine(self, tested: Tested) -> Examined:
+        """Return what is known of several labels, and the choice of the threshold."""
+        curve = draw_thresholds(
+            tested.chosen_by,
+            (tested.target, tested.predicted, tested.weights),
+            tested.recipe.decision,
+            tested.threshold,
+        )
+        return replace(super().examine(tested), thresholds=curve)
+
+    def rule(self, recipe: Recipe) -> str:
+        """Return how the recipe's decision chooses the threshold."""
+        return explain_decision(recipe.decision)
+
+    def judge(self, confusion: np.ndarray, recipe: Recipe) -> tuple[str, float]:
+        """Return what the recipe's decision is judged by, on the test rows."""
+        return judge_decision(confusion, recipe.decision)
 
     def stored(self, threshold: float) -> float | None:
         """Return the threshold."""

@@ -12,16 +12,47 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.relations import relate_rows
 from recipeline.data.target_codes import TargetCodes, is_predicted
 from recipeline.engine.local import Workers
+from recipeline.evaluation.classes import draw_curves, measure_sets
 from recipeline.evaluation.coverage import measure_coverage
-from recipeline.evaluation.results import Decisions, LabelScores
-from recipeline.evaluation.tasks.base import Details, Measure, Task, Uncertainty, find_column
+from recipeline.evaluation.fairness import compare_groups
+from recipeline.evaluation.tasks.base import Details, Examined, Measure, Task, Tested, Uncertainty, find_column
+from recipeline.evaluation.tasks.results import Decisions, LabelScores
 from recipeline.inference.by_value import fit_by_column
 from recipeline.inference.columns import Columns
 from recipeline.inference.prediction_set import PredictionSet, fit_set, least_probability
+from recipeline.metrics.classification import score_confusion
+
+#: Curves and differences between groups are shown for so many labels, the most frequent ones.
+MOST_LABELS = 12
 
 
 class Multiclass(Task):
     """Probabilities of labels with a set of those that a row may have."""
+
+    ranges = 10
+    has_shares = True
+
+    def watched(self, truth: np.ndarray) -> list[int]:
+        """Return the places of the labels that curves are drawn for.
+
+        `truth` has shape (rows, labels).
+        """
+        return sorted(np.argsort(-truth.sum(axis=0), kind="stable")[:MOST_LABELS].tolist())
+
+    def examine(self, tested: Tested) -> Examined:
+        """Return curves, differences between groups of rows, and prediction sets."""
+        truth, said, labels = self.both(tested.target), self.both(tested.predicted), tested.codes.labels
+        watched = [(place, labels[place]) for place in self.watched(truth)]
+        groups, weights, seed = tested.groups, tested.weights, tested.recipe.random_state
+        decided, sizes = self.decide(tested.predicted, tested.threshold), tested.uncertain.sizes
+        return Examined(
+            curves=draw_curves(truth, said, watched, groups, seed=seed, weights=weights),
+            fairness=compare_groups(
+                *(tested.rows, tested.columns, truth.argmax(axis=1), decided, watched, groups), seed=seed, weights=weights
+            ),
+            sets=() if sizes is None else measure_sets(truth, tested.uncertain.inside, sizes, labels, groups, seed=seed),
+            set_sizes=() if sizes is None else tuple(np.bincount(sizes, minlength=len(labels) + 1)[1:].tolist()),
+        )
 
     def both(self, values: np.ndarray) -> np.ndarray:
         """Return codes with one column for each label."""
@@ -49,10 +80,10 @@ class Multiclass(Task):
             )
             members = found.members(self.both(predicted), columns.matrix(test))
             inside = (members * self.both(codes.of(test, recipe))).any(axis=1)
-            size = float(members.sum(axis=1).mean())
-            return Uncertainty(
-                measure_coverage(inside, size, found.level, relate_rows(test, recipe)), inside, prediction_set=found
-            )
+            sizes = members.sum(axis=1)
+            size = float(sizes.mean())
+            measured = measure_coverage(inside, size, found.level, relate_rows(test, recipe))
+            return Uncertainty(measured, inside, sizes, prediction_set=found)
 
         return measure
 
@@ -72,7 +103,19 @@ class Multiclass(Task):
             )
             for place, label in enumerate(codes.labels)
         )
-        return Details(decisions=Decisions(labels, tuple(tuple(map(int, row)) for row in counts), self.stored(threshold)))
+        confusion = tuple(tuple(map(int, row)) for row in counts)
+        rule, (measure, value) = self.rule(recipe), self.judge(counts, recipe)
+        return Details(
+            decisions=Decisions(labels, confusion, self.stored(threshold), rule, measure, None if np.isnan(value) else value)
+        )
+
+    def rule(self, recipe: Recipe) -> str:
+        """Return how the threshold is chosen; empty where there is none."""
+        return ""
+
+    def judge(self, confusion: np.ndarray, recipe: Recipe) -> tuple[str, float]:
+        """Return the name and the value of what decisions are judged by."""
+        return "F1", float(score_confusion(confusion.reshape(1, -1), len(confusion))["f1"][0])
 
     def stored(self, threshold: float) -> float | None:
         """Return the threshold to keep; there is none of several labels."""

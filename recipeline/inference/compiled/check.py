@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from recipeline.data.target_codes import NUMBERS, TargetCodes
+from recipeline.inference.asking import ask_model
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.form import Compiled
 
@@ -13,7 +15,9 @@ from recipeline.inference.compiled.form import Compiled
 TOLERANCE = 1e-6
 
 
-def differences(compiled: Compiled, model: BaseEstimator, rows: pd.DataFrame, columns: Columns) -> str:
+def differences(
+    compiled: Compiled, model: BaseEstimator, rows: pd.DataFrame, columns: Columns, codes: TargetCodes = NUMBERS
+) -> str:
     """Return "" if `compiled` equals `model` on `rows`, else the worst difference.
 
     Rows are predicted at once and one by one. Equal means bit for bit if `compiled.exact`, else within 1e-6 of the standard
@@ -24,7 +28,7 @@ def differences(compiled: Compiled, model: BaseEstimator, rows: pd.DataFrame, co
     rows : the model's features as its columns, in its order, at least one row, no NaN.
     """
     values = columns.matrix(rows)
-    expected = np.asarray(model.predict(rows), dtype=np.float64)
+    expected = ask_model(model, rows, codes)
     answers = {
         "at once": compiled.predict(values),
         "one by one": np.concatenate([compiled.predict(values[[row]]) for row in range(len(values))]),
@@ -34,10 +38,11 @@ def differences(compiled: Compiled, model: BaseEstimator, rows: pd.DataFrame, co
         error = np.abs(answer - expected)
         wrong = ~(error <= allowed)  # a NaN is wrong, too
         if wrong.any():
-            worst = int(np.argmax(error - allowed))
+            worst, *label = map(int, np.unravel_index(np.argmax(error - allowed), error.shape))
+            place, rows_wrong = (worst, *label), wrong.reshape(len(values), -1).any(axis=1).sum()
             return (
-                f"{wrong.sum()} of {len(values)} rows, asked {how}, are answered otherwise than by the model; "
-                f"the worst is row {worst}: {float(answer[worst])!r} instead of {float(expected[worst])!r}."
+                f"{rows_wrong} of {len(values)} rows, asked {how}, are answered otherwise than by the model; "
+                f"the worst is row {worst}: {float(answer[place])!r} instead of {float(expected[place])!r}."
             )
     return ""
 

@@ -1,4 +1,4 @@
-"""Compilation of a fitted regressor to a function of an array.
+"""Compilation of a fitted model to a function of an array.
 
 It gives the same answers without scikit-learn's overhead per call. Callers must verify a compiled model with `differences`,
 which compares its answers with the model's own.
@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, is_regressor
-from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import VotingRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -21,30 +21,49 @@ from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.inference._compat import LinearModel
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
-from recipeline.inference.compiled.encoders import compile_columns
+from recipeline.inference.compiled.classes import compile_classes
 from recipeline.inference.compiled.form import Compiled, Operations, Predict, UnknownKindError, after, as_function
 from recipeline.inference.compiled.kernels import compile_kernel
-from recipeline.inference.compiled.linear import linear_form, linear_operations
+from recipeline.inference.compiled.linear import linear_form
+from recipeline.inference.compiled.means import describe_mean, weights_of
+from recipeline.inference.compiled.pipelines import check_names, check_width, compile_parts, is_projected
 from recipeline.inference.compiled.trees import FEW_ROWS_HISTOGRAM, compile_trees
 
 
-def compile_model(model: BaseEstimator, columns: Columns) -> Compiled | None:
+def compile_model(model: BaseEstimator, columns: Columns, codes: TargetCodes = NUMBERS) -> Compiled | None:
     """Return the fitted `model` as a function; None for an unknown kind.
 
-    The columns are `feature_names` in this order. A subclass from elsewhere, several targets, categories, a link function and a
-    clipped scale are unknown kinds, and so is a model with such a part. So are trees behind a projection (PCA): its last bit
-    depends on the number of rows given to BLAS, and decides on which side of a split a row is.
+    The columns are `feature_names` in this order; predictions have the shape of the target's `codes`. A subclass from
+    elsewhere, several targets, categories, other link functions than those of classes, and a clipped scale are unknown kinds,
+    and so is a model with such a part. So are trees behind a projection (PCA): its last bit depends on the number of rows given
+    to BLAS, and decides on which side of a split a row is.
     """
     width = len(columns.names)
     try:
-        _check_names(model, list(columns.names))
-        compiled = _compile(model, columns, width, ())
+        check_names(model, list(columns.names))
+        compiled = _compile_labels(model, columns, codes) if codes.labels else _compile(model, columns, width, ())
         for rows in (1, FEW_ROWS_HISTOGRAM + 1):  # each of the ways to walk trees
-            if compiled.predict(np.zeros((rows, width))).shape != (rows,):
+            if compiled.predict(np.zeros((rows, width))).shape != (rows, *((len(codes.labels),) if codes.is_matrix else ())):
                 return None
     except (UnknownKindError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return None
     return compiled
+
+
+def _compile_labels(model: BaseEstimator, columns: Columns, codes: TargetCodes) -> Compiled:
+    """Return a classifier, whose classes must be the labels, in their order if all are answered."""
+    classes, width = model.classes_.tolist(), len(columns.names)
+    if classes != list(codes.labels) if codes.is_matrix else sorted(classes) != sorted(codes.labels):
+        raise UnknownKindError
+    if not codes.is_matrix or len(classes) > 2:
+        return compile_classes(model, columns, width, None if codes.is_matrix else classes.index(codes.labels[-1]))
+    last = compile_classes(model, columns, width, 1)
+
+    def predict(rows: np.ndarray) -> np.ndarray:
+        found = last.predict(rows)
+        return np.column_stack([1 - found, found])
+
+    return replace(last, predict=predict, exact=False)
 
 
 def fastest(model: BaseEstimator, rows: pd.DataFrame, columns: Columns, codes: TargetCodes = NUMBERS) -> Predict:
@@ -52,39 +71,16 @@ def fastest(model: BaseEstimator, rows: pd.DataFrame, columns: Columns, codes: T
 
     Rows with NaN are not used for the comparison. Predictions have the shape of the target's `codes`.
     """
-    compiled = None if rows.isna().to_numpy().any() else compile_model(model, columns)
-    if compiled is None or differences(compiled, model, rows.head(20), columns):
+    compiled = None if rows.isna().to_numpy().any() else compile_model(model, columns, codes)
+    if compiled is None or differences(compiled, model, rows.head(20), columns, codes):
         return as_function(model, columns, codes)
     return compiled.predict
-
-
-def _check_names(model: BaseEstimator, names: list[str]) -> None:
-    if isinstance(model, VotingRegressor):
-        for member in model.estimators_:
-            _check_names(member, names)
-    elif isinstance(model, Pipeline):
-        _check_names(_parts(model)[0], names)
-    elif list(getattr(model, "feature_names_in_", names)) != names:
-        raise UnknownKindError
-
-
-def _parts(model: Pipeline) -> list[BaseEstimator]:
-    *transformers, (_, final) = model.steps
-    return [part for _, part in transformers if part is not None and part != "passthrough"] + [final]
 
 
 def _compile(model: BaseEstimator, columns: Columns | None, width: int, operations: Operations) -> Compiled:
     """Return `model` as a function of the `width` columns before `operations`."""
     if type(model) is Pipeline:
-        *transformers, final = _parts(model)
-        if columns and transformers and type(transformers[0]) is ColumnTransformer:
-            encode, inside = compile_columns(transformers[0], columns)
-            rest = model[model.steps.index(next(step for step in model.steps if step[1] is transformers[0])) + 1 :]
-            return _after_encoding(encode, _compile(rest, None, inside, ()))
-        for transformer in transformers:
-            _check_width(transformer, width, operations)
-            operations += linear_operations(transformer)
-        return _compile(final, None, width, operations)
+        return compile_parts(model, columns, width, operations, _compile)
     if type(model) is VotingRegressor:
         return _compile_mean(model, [_compile(member, columns, width, operations) for member in model.estimators_])
     if type(model) is TransformedTargetRegressor and type(model.transformer_) is StandardScaler:
@@ -93,30 +89,14 @@ def _compile(model: BaseEstimator, columns: Columns | None, width: int, operatio
         return _compile_inverted(_compile(model.regressor_, columns, width, operations), model.inverse_func)
     if columns and not columns.are_numbers:
         raise UnknownKindError
-    inside = _check_width(model, width, operations)
+    inside = check_width(model, width, operations)
     if type(model) in (SVR, NuSVR):
         return compile_kernel(model, operations)
     if isinstance(model, LinearModel) and is_regressor(model) and type(model).__module__.startswith("sklearn."):
         return linear_form(model.coef_, model.intercept_, operations)
-    if any(operation is np.matmul for operation, _ in operations):
+    if is_projected(operations):
         raise UnknownKindError
     return after(operations, compile_trees(model, inside))
-
-
-def _after_encoding(encode: Predict, inside: Compiled) -> Compiled:
-    return replace(inside, predict=lambda rows: inside.predict(encode(rows)), is_light=False)
-
-
-def _check_width(part: BaseEstimator, width: int, operations: Operations) -> int:
-    """Return the number of columns of `part`: `width`, or the last projection's.
-
-    Trees look up columns without a check of their own: a part that was fitted to more columns would read outside of the array.
-    """
-    for operation, operand in operations:
-        width = operand.shape[1] if operation is np.matmul else width
-    if part.n_features_in_ != width:
-        raise UnknownKindError
-    return width
 
 
 def _compile_unscaled(standardised: Compiled, scaler: StandardScaler) -> Compiled:
@@ -147,12 +127,8 @@ def _compile_inverted(changed: Compiled, inverse: np.ufunc) -> Compiled:
 
 
 def _compile_mean(model: VotingRegressor, members: list[Compiled]) -> Compiled:
-    asked = [member.predict for member in members]
-    kept = [not (isinstance(member, str) and member == "drop") for _, member in model.estimators]
-    weights = None if model.weights is None else np.asarray(model.weights)[None, kept]
+    asked, weights = [member.predict for member in members], weights_of(model, len(members))
     total = len(members) if weights is None else weights.sum()
-    if not total or (weights is not None and weights.shape[1] != len(members)):
-        raise UnknownKindError
 
     def predict(rows: np.ndarray) -> np.ndarray:
         answers: np.ndarray = np.array([ask(rows) for ask in asked]).T
@@ -160,7 +136,6 @@ def _compile_mean(model: VotingRegressor, members: list[Compiled]) -> Compiled:
         mean: np.ndarray = weighted.sum(axis=1) / total
         return mean
 
-    kinds = dict.fromkeys(member.kind for member in members)
     # From eight members on numpy adds up one row in another order than many: the model itself has two answers for a row then.
     exact = len(members) < 8 and all(member.exact for member in members)
-    return Compiled("mean of " + ", ".join(kinds), exact, predict, is_light=all(member.is_light for member in members))
+    return Compiled(describe_mean(members), exact, predict, is_light=all(member.is_light for member in members))

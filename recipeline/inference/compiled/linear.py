@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -49,21 +50,22 @@ def _projection(transformer: PCA) -> list[tuple[np.ufunc, Any]]:
 def linear_form(coefficients: Any, intercept: Any, operations: Operations) -> Compiled:
     """Return coefficients and intercept after `operations` as one product.
 
-    The operations are applied backwards.
+    The operations are applied backwards. Coefficients of shape (outputs, features) have several answers, (rows, outputs).
     """
-    slope = np.array(coefficients, dtype=np.float64)
-    offset = float(np.asarray(intercept).reshape(()))
-    if slope.ndim != 1:
+    slope = np.array(coefficients, dtype=np.float64).T
+    offset = np.array(intercept, dtype=np.float64)
+    if offset.size != math.prod(slope.shape[1:]):
         raise UnknownKindError
+    offset = offset.reshape(slope.shape[1:])
     for operation, operand in reversed(operations):
         if operation is np.matmul:
             slope = operand @ slope
         elif operation is np.add:
-            offset += float(operand @ slope)
+            offset = offset + operand @ slope
         elif operation is np.subtract:
-            offset -= float(operand @ slope)
+            offset = offset - operand @ slope
         else:
-            slope = operation(slope, operand)
+            slope = operation(slope.T, operand).T
 
     def predict(rows: np.ndarray) -> np.ndarray:
         answer: np.ndarray = rows @ slope + offset

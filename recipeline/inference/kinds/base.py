@@ -82,6 +82,8 @@ class Kind(ABC):
     json_types: tuple[type, ...]
     #: The type that a column of a data frame made from values of JSON must be given, empty where it has it.
     frame_type = ""
+    #: Whether rows of one value are a group, as of people, that others are compared with.
+    has_groups = False
     #: Whether a value beyond those of the training rows is worth a warning.
     has_range = True
 

@@ -17,6 +17,7 @@ class Boolean(Number):
     """True or false."""
 
     json_types = (bool, int, float)
+    has_groups = True
 
     def read(self, value: Any, feature: Known) -> tuple[float, str]:
         """Return 1.0 for true, 1 and the words of a table for it; 0.0 likewise."""
@@ -45,5 +46,7 @@ class Boolean(Number):
         return np.unique(codes[~np.isnan(codes)])
 
     def trained_on(self, feature: Known) -> str:
-        """Return the only value of the training rows."""
+        """Return the only value of the training rows, or both."""
+        if feature.low < feature.high:
+            return "trained on true and false"
         return f"trained on {'true' if feature.high else 'false'} alone"

@@ -22,6 +22,7 @@ class Category(Kind):
     """
 
     json_types = (str,)
+    has_groups = True
 
     def other(self, feature: Known) -> float:
         """Return the number of categories."""

@@ -22,8 +22,19 @@ class Task(ABC):
     method: str
 
     @abstractmethod
+    def recognise(self, model: Any) -> tuple[tuple[Label, ...], float | None] | None:
+        """Return labels and threshold of a fitted model of which nothing else is known.
+
+        None: it is of another task.
+        """
+
+    @abstractmethod
     def ask(self, model: Any, frame: pd.DataFrame, labels: Sequence[Label]) -> np.ndarray:
         """Return a model's predictions of rows."""
+
+    @abstractmethod
+    def probabilities(self, predicted: np.ndarray) -> np.ndarray:
+        """Return predictions with a column for each label, (rows, labels); of numbers (rows, 0)."""
 
     @abstractmethod
     def said(self, predicted: np.ndarray, labels: Sequence[Label], threshold: float) -> np.ndarray:

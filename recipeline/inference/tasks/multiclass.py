@@ -17,6 +17,10 @@ class Multiclass(Task):
 
     method = "predict_proba"
 
+    def recognise(self, model: Any) -> tuple[tuple[Label, ...], float | None] | None:
+        """Return the classes of a model that has them."""
+        return (tuple(map(_plain, model.classes_)), None) if hasattr(model, "classes_") else None
+
     def ask(self, model: Any, frame: pd.DataFrame, labels: Sequence[Label]) -> np.ndarray:
         """Return the probabilities, (rows, labels); 0 of a label unknown to the model."""
         known, said = [_plain(label) for label in model.classes_], np.asarray(model.predict_proba(frame), dtype=np.float64)
@@ -28,6 +32,10 @@ class Multiclass(Task):
             if label in places:
                 answer[:, column] = said[:, places[label]]
         return answer
+
+    def probabilities(self, predicted: np.ndarray) -> np.ndarray:
+        """Return the predictions, (rows, labels)."""
+        return predicted
 
     def said(self, predicted: np.ndarray, labels: Sequence[Label], threshold: float) -> np.ndarray:
         """Return the label of the greatest probability, the first of equal ones."""

@@ -17,9 +17,17 @@ class Regression(Task):
 
     method = "predict"
 
+    def recognise(self, model: Any) -> tuple[tuple[Label, ...], float | None] | None:
+        """Return no labels, unless the model has classes."""
+        return None if hasattr(model, "classes_") else ((), None)
+
     def ask(self, model: Any, frame: pd.DataFrame, labels: Sequence[Label]) -> np.ndarray:
         """Return the numbers, (rows,)."""
         return np.asarray(model.predict(frame), dtype=np.float64)
+
+    def probabilities(self, predicted: np.ndarray) -> np.ndarray:
+        """Return no columns, (rows, 0)."""
+        return np.empty((len(predicted), 0))
 
     def said(self, predicted: np.ndarray, labels: Sequence[Label], threshold: float) -> np.ndarray:
         """Return the numbers."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recipeline.evaluation.results import Metrics
+from recipeline.evaluation.results import Best, Metrics
 from recipeline.metrics.catalogue import score_keys, score_titles, skill_of
 from recipeline.reports.blocks import Block, Card, Cell, Lines, Note, Plot, Section, Table
 from recipeline.reports.plots.change import plot_pairs
@@ -76,9 +76,17 @@ def compare_best(found: Comparison) -> list[Block]:
         if name in before.metrics.scores and not (is_other and name == CV):
             old, new = before.metrics.scores[name], after.metrics.scores[name]
             rows.append([title, old, new, new - old])
+    rows += _decided(before.metrics.best, after.metrics.best)
     rows.append(["test rows", before.metrics.test_rows, after.metrics.test_rows, ""])
     table = Table(["what", before.name, after.name, "difference"], rows)
     return [other, table] if before.rows != after.rows else [table]
+
+
+def _decided(before: Best, after: Best) -> list[list[Cell]]:
+    """Return the thresholds, and what decided labels are judged by, where both have them."""
+    old, new = (it.decisions.figures if it.decisions else {} for it in (before, after))
+    pairs = [(name, old[name], new[name]) for name in new if name in old]
+    return [[name, was, now, now - was] for name, was, now in pairs if was is not None and now is not None]
 
 
 def list_differences(found: Comparison) -> list[Block]:

@@ -95,6 +95,7 @@ def _overview(chain: ChainSummary) -> list[Block]:
             f"Test {skill.title}": metrics.scores[skill.name],
             f"Test {other.title}": metrics.scores[other.name],
             f"CV {metrics.cv_title} mean": metrics.scores["cv_mean_score"],
+            **(metrics.best.decisions.figures if metrics.best.decisions else {}),
         }
     if chain.version:
         facts["Registered"] = f"{chain.version.name} version {chain.version.version}"

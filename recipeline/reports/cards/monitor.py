@@ -16,9 +16,9 @@ from recipeline.monitoring.results import Baseline, Compared, DriftReport, Error
 from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL, WARN
 from recipeline.monitoring.wording import explain_drift, explain_known, explain_left_out, explain_open
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table, Tone
-from recipeline.reports.cards.train import label_of
 from recipeline.reports.limits import MOST_POINTS, select_strongest
 from recipeline.reports.plots.change import plot_shares_of_bins, plot_stability, plot_trend
+from recipeline.reports.tasks.base import label_of
 
 _TONES: dict[str, Tone] = {OK: "good", WARN: "warning", DRIFT: "bad", TOO_SMALL: "warning"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recipeline.artifacts import DECISION
+from recipeline.metrics.catalogue import skill_of
 from recipeline.promotion.results import Evidence
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.plots.change import plot_gain
@@ -24,7 +25,10 @@ def make_card(results: Results) -> Card:
     sections = [Section("Decision", [facts])]
     if evidence:
         sections += [
-            Section("Challenger against champion", _gain(evidence, passed=decision.passed)),
+            Section(
+                "Challenger against champion",
+                _gain(evidence, passed=decision.passed, skill=skill_of(results.recipe.task).label),
+            ),
             Section("Guard rails", [_rails(evidence)]),
         ]
     else:
@@ -37,10 +41,10 @@ def make_card(results: Results) -> Card:
     )
 
 
-def _gain(evidence: Evidence, *, passed: bool) -> list[Block]:
+def _gain(evidence: Evidence, *, passed: bool, skill: str) -> list[Block]:
     low, high = evidence.interval_90
     values: list[list[Cell]] = [
-        ["gain in R2", evidence.gain],
+        [f"gain in {skill}", evidence.gain],
         ["90 % interval from", low],
         ["to", high],
         [f"lower limit at {evidence.level:.1%}", evidence.lower],
@@ -67,6 +71,7 @@ def _gain(evidence: Evidence, *, passed: bool) -> list[Block]:
                 needed=evidence.needed,
                 level=evidence.level,
                 passed=passed,
+                skill=skill,
             ),
             Table(["what", "value"], values),
         ),

@@ -6,9 +6,8 @@ from recipeline.artifacts import DIAGNOSIS, METRICS, MODEL_INFO, VERDICT, VERSIO
 from recipeline.config.table import SYNTHETIC
 from recipeline.evaluation.gates import VALIDATED, failures
 from recipeline.evaluation.model_card import write_model_card
+from recipeline.metrics.catalogue import metrics_of
 from recipeline.reports.blocks import Block, Card, Code, Facts, Lines, Note, Results, Section, Table
-
-_SCORES = ("cv_mean_score", "cv_std", "r2", "rmse", "mae")
 
 
 def make_card(results: Results) -> Card:
@@ -22,16 +21,16 @@ def make_card(results: Results) -> Card:
             tone="bad",
         )
     version = results.load(VERSION)
-    tags = version.tags
+    tags, scores = version.tags, ("cv_mean_score", "cv_std", *(it.name for it in metrics_of(results.recipe.task)))
     diagnosis = results.load(DIAGNOSIS) if results.has(DIAGNOSIS) else None
     model_card = write_model_card(results.recipe, results.load(METRICS), diagnosis, results.load(MODEL_INFO), tags)
     is_new = "registered as the challenger" if version.new else "registered already: the same recipe on the same rows"
-    lineage = [[name.replace("_", " "), str(value)] for name, value in tags.items() if name not in _SCORES]
+    lineage = [[name.replace("_", " "), str(value)] for name, value in tags.items() if name not in scores]
     parts = []
     for part in model_card.parts:
         blocks: list[Block] = [Lines(part.lines)]
         if part.title == "Metrics":
-            blocks.insert(0, Facts({name: tags[name] for name in _SCORES if name in tags}))
+            blocks.insert(0, Facts({name: tags[name] for name in scores if name in tags}))
         parts.append(Section(part.title, [*blocks, Code(part.code)] if part.code else blocks))
     return Card(
         f"register: {version.name} version {version.version}",

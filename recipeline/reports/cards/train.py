@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pandas as pd
 
@@ -12,60 +11,39 @@ from recipeline.config.recipe import Recipe
 from recipeline.config.settings import flatten
 from recipeline.metrics.catalogue import skill_of
 from recipeline.reports.blocks import Card, Flow, Note, Plot, Results, Section, Table
-from recipeline.reports.limits import explain_points
-from recipeline.reports.plots.model import plot_leaderboard, plot_predicted, plot_shares
+from recipeline.reports.plots.model import plot_leaderboard, plot_shares
+from recipeline.reports.tasks.base import Task
+from recipeline.reports.tasks.every import TASKS
 
 
 def make_card(results: Results) -> Card:
     """Return the card of a run of train."""
     board, recipe = results.load(LEADERBOARD), results.recipe
-    best, metric = board.iloc[0], recipe.ranked_by
+    best, task, metric = board.iloc[0], TASKS[recipe.task], recipe.ranked_by
     verdict = (
         f"{best.candidate} is the best of {len(board)} candidates: {metric.label} {best.cv_mean_score:.4f} on average over "
         f"{len(_folds(board))} folds, standard deviation {best.cv_std:.4f}."
         if len(board) > 1
         else f"{best.candidate}: {metric.label} {best.cv_mean_score:.4f} on average over {len(_folds(board))} folds."
     )
-    sections = [Section("Leaderboard", [_leaderboard(board, recipe)])]
+    sections = [Section("Leaderboard", [_leaderboard(board, recipe, task)])]
     if len(board) > 1:
-        sections.append(Section("Certainty of the ranking", [_resampled(board, recipe)]))
-    every = results.load(OUT_OF_FOLD)
-    known = every.dropna(subset=[f"predicted {best.candidate}"])
-    early = len(every) - len(known)
-    left_out = f" The {early:,} earliest rows are left out: no fold predicts them." if early else ""
-    target = known["target"].to_numpy(dtype=float)
-    predicted = known[f"predicted {best.candidate}"].to_numpy(dtype=float)
-    label = label_of(recipe)
+        sections.append(Section("Certainty of the ranking", [_resampled(board, recipe, task)]))
     sections += [
-        Section(
-            "Predicted against true",
-            [
-                Plot(
-                    "out_of_fold",
-                    f"{best.candidate}: out-of-fold predictions of the training rows.{left_out}{explain_points(len(target))}",
-                    lambda: plot_predicted(target, predicted, label),
-                    summarise_pairs(target, predicted),
-                )
-            ],
-        ),
+        task.show_out_of_fold(str(best.candidate), results.load(OUT_OF_FOLD), recipe),
         Section("Parts of the best candidate", [Flow(stages(recipe, str(best.candidate)))]),
         Section("Parameters", [_parameters(recipe, board)]),
     ]
     return Card("train: the candidates", verdict, sections, tone="good")
 
 
-def label_of(recipe: Recipe) -> str:
-    """Return the target with its unit, as an axis label."""
-    unit = recipe.columns[recipe.target].unit
-    return f"{recipe.target} ({unit})" if unit else recipe.target
-
-
 def _folds(board: pd.DataFrame) -> list[str]:
     return [str(name) for name in board if str(name).startswith("fold_")]
 
 
-def _leaderboard(board: pd.DataFrame, recipe: Recipe) -> Plot:
+def _leaderboard(board: pd.DataFrame, recipe: Recipe, task: Task) -> Plot:
     folds, skill, metric = _folds(board), skill_of(recipe.task), recipe.ranked_by
+    label = f"{skill.label} (1 is perfect, 0 is no better than {task.no_skill})" if metric == skill else metric.label
     names = [str(name) for name in board["candidate"]]
     kept = ["candidate", "cv_mean_score", "cv_std", *folds, "gain_with_best", "fit_seconds", "predict_seconds"]
     titles = {
@@ -78,17 +56,17 @@ def _leaderboard(board: pd.DataFrame, recipe: Recipe) -> Plot:
     return Plot(
         "leaderboard",
         f"{metric.label} of each candidate: a bar from the worst to the best fold, a dot for the mean, which decides.",
-        lambda: plot_leaderboard(names, board["cv_mean_score"].tolist(), board[folds].to_numpy(dtype=float)),
+        lambda: plot_leaderboard(names, board["cv_mean_score"].tolist(), board[folds].to_numpy(dtype=float), label=label),
         Table(
             [titles.get(name, name.replace("_", " ")) for name in kept], board[kept].astype(object).values.tolist(), marked=0
         ),
     )
 
 
-def _resampled(board: pd.DataFrame, recipe: Recipe) -> Plot:
+def _resampled(board: pd.DataFrame, recipe: Recipe, task: Task) -> Plot:
     metric = recipe.ranked_by
     is_skill = metric == skill_of(recipe.task)
-    what = "the smallest out-of-fold squared error" if is_skill else f"the best out-of-fold {metric.label}"
+    what = f"the smallest out-of-fold {task.loss}" if is_skill else f"the best out-of-fold {metric.label}"
     names, shares = [str(name) for name in board["candidate"]], board["best_share"].tolist()
     return Plot(
         "best_share",
@@ -97,18 +75,6 @@ def _resampled(board: pd.DataFrame, recipe: Recipe) -> Plot:
         lambda: plot_shares(names, shares),
         Table(["candidate", "share of resamplings"], [list(pair) for pair in zip(names, shares, strict=True)]),
     )
-
-
-def summarise_pairs(target: Any, predicted: Any) -> Table:
-    """Return a table of predictions by true value, or by tenths of the true values."""
-    frame = pd.DataFrame({"true": target, "predicted": predicted})
-    distinct = frame["true"].nunique()
-    by = frame["true"] if distinct <= 12 else pd.qcut(frame["true"], 10, duplicates="drop")
-    found = frame.groupby(by, observed=True)["predicted"].agg(["size", "min", "median", "max"])
-    rows = [
-        [float(key) if distinct <= 12 else str(key), int(size), *map(float, rest)] for key, size, *rest in found.itertuples()
-    ]
-    return Table(["true", "rows", "least predicted", "median predicted", "greatest predicted"], rows)
 
 
 def stages(recipe: Recipe, name: str) -> list[list[str]]:

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot_gain(gain: float, low: float, high: float, lower: float, *, needed: float, level: float, passed: bool) -> Figure:
-    """Return a plot of the gain in R2: interval, deciding lower limit, threshold.
+def plot_gain(
+    gain: float, low: float, high: float, lower: float, *, needed: float, level: float, passed: bool, skill: str
+) -> Figure:
+    """Return a plot of the gain in skill: interval, deciding lower limit, threshold.
 
     The interval is the 90 % interval.
     """
@@ -31,7 +33,7 @@ def plot_gain(gain: float, low: float, high: float, lower: float, *, needed: flo
     axes.plot([gain], [0], "o", color=BLUE, markersize=10, label=f"gain {gain:+.4f}")
     axes.vlines([lower], -0.6, 0.6, color=ORANGE, linewidth=4, label=f"lower limit at {level:.1%}: {lower:+.4f}")
     axes.axvline(needed, color=SOFT, linestyle="--", label=f"threshold: {needed:g}")
-    axes.set(xlabel="R2 of the challenger minus R2 of its comparison", ylim=(-1, 1))
+    axes.set(xlabel=f"{skill} of the challenger minus {skill} of its comparison", ylim=(-1, 1))
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     legend(axes, 2)

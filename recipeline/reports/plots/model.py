@@ -9,18 +9,18 @@ import numpy as np
 
 from recipeline.reports.limits import sample_points
 from recipeline.reports.plots.axes import legend, panel, row_axes, spread_points
-from recipeline.reports.style import BLUE, LINE, ORANGE, SOFT
+from recipeline.reports.style import BLUE, INK, LINE, ORANGE, SOFT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def plot_leaderboard(
-    names: Sequence[str], mean: Sequence[float], folds: np.ndarray, test: Sequence[float] | None = None
+    names: Sequence[str], mean: Sequence[float], folds: np.ndarray, test: Sequence[float] | None = None, *, label: str
 ) -> Figure:
-    """Return a plot of each candidate's R2: folds, their mean, and test rows.
+    """Return a plot of each candidate's skill: folds, their mean, and test rows.
 
-    `folds` has one column per fold; `test` is optional.
+    `folds` has one column per fold; `test` is optional. `label` is that of the axis.
     """
     figure, axes, places = row_axes(names)
     axes.hlines(places, folds.min(axis=1), folds.max(axis=1), color=LINE, linewidth=6, label="all folds")
@@ -28,7 +28,7 @@ def plot_leaderboard(
     axes.plot(mean, places, "o", color=BLUE, markersize=8, label="mean of the folds, which decides")
     if test is not None:
         axes.plot(test, places, "D", color=ORANGE, label="test rows")
-    axes.set_xlabel("R2 (1 is perfect, 0 is no better than the mean)")
+    axes.set_xlabel(label)
     legend(axes)
     return figure
 
@@ -110,33 +110,49 @@ def plot_grades(
     return figure
 
 
-def plot_importance(names: Sequence[str], mean: Sequence[float], std: Sequence[float]) -> Figure:
+def plot_importance(names: Sequence[str], mean: Sequence[float], std: Sequence[float], skill: str) -> Figure:
     """Return a plot of the permutation importance of features, with its spread.
 
-    The importance is the drop of R2 when the feature is shuffled.
+    The importance is the drop of the skill when the feature is shuffled.
     """
     figure, axes, places = row_axes(names, top=0.15)
     axes.barh(places, mean, xerr=std, color=BLUE, height=0.6, error_kw={"ecolor": SOFT, "capsize": 3})
     axes.axvline(0, color=SOFT, linewidth=1)
-    axes.set_xlabel("drop of R2 when the column is shuffled")
+    axes.set_xlabel(f"drop of {skill} when the column is shuffled")
     return figure
 
 
-def plot_slices(names: Sequence[str], mae: Sequence[float], bias: Sequence[float], label: str) -> Figure:
-    """Return a plot of the mean absolute error and the bias of slices."""
-    figure, axes, places = row_axes(names)
-    axes.barh(places, mae, color=BLUE, height=0.6, label="mean absolute error")
-    axes.plot(bias, places, "D", color=ORANGE, label="bias (predicted - true)")
+def plot_slices(
+    names: Sequence[str],
+    error: Sequence[float],
+    intervals: Sequence[tuple[float, float] | None],
+    bias: Sequence[float | None],
+    label: str,
+    *,
+    titles: tuple[str, str] = ("mean absolute error", "bias (predicted - true)"),
+) -> Figure:
+    """Return a plot of the mean error of slices with its interval, and of their bias.
+
+    An interval or a bias is None where it is not known. `titles` are those of error and bias.
+    """
+    figure, axes, places = row_axes(names, top=0.7)
+    axes.barh(places, error, color=BLUE, height=0.6, label=titles[0])
+    known = [(place, *limits) for place, limits in zip(places, intervals, strict=True) if limits is not None]
+    if known:
+        axes.hlines(*zip(*known, strict=True), color=INK, linewidth=2, label="95 % interval")
+    if any(value is not None for value in bias):
+        axes.plot(np.array(bias, dtype=float), places, "D", color=ORANGE, label=titles[1])
     axes.axvline(0, color=SOFT, linewidth=1)
     axes.set_xlabel(label)
-    legend(axes)
+    axes.locator_params(axis="x", nbins=7)
+    legend(axes, 2)
     return figure
 
 
 def plot_curve(
-    rows: Sequence[int], train: Sequence[float], test: Sequence[float], low: Sequence[float], high: Sequence[float]
+    rows: Sequence[int], train: Sequence[float], test: Sequence[float], low: Sequence[float], high: Sequence[float], skill: str
 ) -> Figure:
-    """Return the learning curve: R2 on training and held-out rows by their number.
+    """Return the learning curve: skill on training and held-out rows by their number.
 
     `low` and `high` are the worst and the best fold.
     """
@@ -144,7 +160,7 @@ def plot_curve(
     axes.fill_between(rows, low, high, color=BLUE, alpha=0.15, linewidth=0, label="held-out rows, all folds")
     axes.plot(rows, test, "o-", color=BLUE, label="held-out rows, mean")
     axes.plot(rows, train, "D--", color=ORANGE, label="training rows, mean")
-    axes.set(xlabel="training rows", ylabel="R2")
+    axes.set(xlabel="training rows", ylabel=skill)
     axes.grid(axis="y")
     legend(axes)
     return figure

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import Any
 
 from flask import Flask, Response, request
 
+from recipeline.metrics.catalogue import metrics_of
 from recipeline.records import to_plain
 from recipeline.serving.http.answers import JSON, answer, prefix_of, served_by
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.prometheus import choose_kind
+from recipeline.serving.results import AnswersBy, ServedDescription
 from recipeline.serving.state import Service
 from recipeline.tracking.tags import PREFIX, bare
 
@@ -52,23 +53,26 @@ def add_health(app: Flask, service: Service) -> None:
 
     @app.get("/model")
     def model() -> Response:
-        return answer(describe(served_by(service)))
+        return answer(to_plain(describe(served_by(service))))
 
 
-def describe(model: ServedModel) -> dict[str, Any]:
-    """Return what is known of the model, as plain values."""
-    tags = {bare(key): value for key, value in model.tags.items() if key.startswith(PREFIX)}
-    scores = {name: float(tags[name]) for name in ("cv_mean_score", "cv_std", "r2", "rmse", "mae") if name in tags}
-    lineage = {name: value for name, value in tags.items() if name.endswith(("_run_id", "_digest")) or name.startswith("git_")}
-    return {
+def describe(model: ServedModel) -> ServedDescription:
+    """Return what is known of the model."""
+    tags, info = {bare(key): value for key, value in model.tags.items() if key.startswith(PREFIX)}, model.info
+    scores = ("cv_mean_score", "cv_std", *(metric.name for metric in metrics_of(info.target.task)))
+    return ServedDescription(
         **model.identity,
-        "candidate": model.info.candidate,
-        "target": to_plain(model.info.target),
-        "features": to_plain(model.info.features),
-        "interval": to_plain(model.info.interval),
-        "sample": to_plain(model.info.sample),
-        "metrics": scores,
-        "lineage": lineage,
-        "created_ms": model.created_ms,
-        "answers_by": {"path": model.path, "reason": model.path_reason},
-    }
+        candidate=info.candidate,
+        target=info.target,
+        features=info.features,
+        interval=info.interval,
+        sample=info.sample,
+        metrics={name: float(tags[name]) for name in scores if name in tags},
+        lineage={
+            name: value for name, value in tags.items() if name.endswith(("_run_id", "_digest")) or name.startswith("git_")
+        },
+        created_ms=model.created_ms,
+        answers_by=AnswersBy(model.path, model.path_reason),
+        prediction_set=info.prediction_set,
+        rename=dict(info.csv.rename),
+    )

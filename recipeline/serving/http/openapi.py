@@ -10,6 +10,7 @@ from recipeline.serving.http.openapi_schemas import Json, ref, schemas
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.faults import LISTED_FAULTS
 from recipeline.serving.state import Service
+from recipeline.serving.tasks.every import TASKS
 
 JSON = "application/json"
 
@@ -116,10 +117,7 @@ def _about_predictions(model: ServedModel | None) -> Json:
 
 def _wishes(model: ServedModel | None) -> list[Json]:
     """Return the query parameters that the served version supports."""
-    wishes = {
-        "interval": ("The limits between which the true value is expected.", model is None or model.interval is not None),
-        "grade": ("The predictions as whole numbers.", model is None or model.info.target.type == "integer"),
-    }
+    wishes = model.task.granted if model else {name: text for task in TASKS.values() for name, text in task.wishes.items()}
     return [
         {
             "name": name,
@@ -127,8 +125,7 @@ def _wishes(model: ServedModel | None) -> list[Json]:
             "description": text,
             "schema": {"enum": ["true", "false", "1", "0", ""], "default": "false"},
         }
-        for name, (text, can) in wishes.items()
-        if can
+        for name, text in wishes.items()
     ]
 
 

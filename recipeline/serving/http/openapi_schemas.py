@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recipeline.config.profile import Service as Settings
@@ -10,6 +10,8 @@ from recipeline.data.numbers import LARGEST
 from recipeline.serving.kinds.every import KINDS
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.schema import Schema
+from recipeline.serving.tasks.base import Task
+from recipeline.serving.tasks.every import TASKS
 
 Json = dict[str, Any]
 
@@ -26,7 +28,29 @@ def schemas(settings: Settings, model: ServedModel | None) -> Json:
         "Row": row,
         "Rows": {"oneOf": [ref("schemas", "Row"), rows]},
         **_invocation_schemas(row, cell, settings),
+        **_prediction_schemas([model.task] if model else [*TASKS.values()]),
         **_ANSWERS,
+    }
+
+
+def _prediction_schemas(tasks: Sequence[Task]) -> Json:
+    """Return the schemas of predictions of one task, or of any of several."""
+    first, *others = tasks
+    item = {"type": [*dict.fromkeys(kind for task in tasks for kind in task.item()["type"])]} if others else first.item()
+    told: Json = {"type": "array", "items": item, "description": _PREDICTIONS}
+    always = {name: schema for task in tasks for name, schema in task.always().items()}
+    asked = {name: schema for task in tasks for name, schema in task.asked().items()}
+    fields = {
+        "predictions": told,
+        **always,
+        "model": ref("schemas", "Identity"),
+        **asked,
+        "warnings": {**_list_of("Fault"), "description": "Values that the model was not trained on."},
+    }
+    return {
+        "Prediction": _object(fields, *asked, "warnings", *(always if others else ())),
+        "Predictions": _object({"predictions": told}),
+        **{name: schema for task in tasks for name, schema in task.components().items()},
     }
 
 
@@ -101,11 +125,7 @@ _MAYBE_TEXT: Json = {"type": ["string", "null"]}
 
 _MAYBE_NUMBER: Json = {"type": ["number", "null"]}
 
-_PREDICTIONS: Json = {
-    "type": "array",
-    "items": _MAYBE_NUMBER,
-    "description": "One for each row, in their order; null where the model's answer is beyond all numbers.",
-}
+_PREDICTIONS = "One for each row, in their order; null where the model's answer is beyond all numbers."
 
 
 def _object(properties: Mapping[str, Json], *optional: str) -> Json:
@@ -132,27 +152,17 @@ _COLUMN = {
     "max": {"type": ["number", "null"], "description": "The most that is possible at all."},
 }
 
+_OF_LABELS: Json = {
+    "task": {"type": "string", "description": f"One of {', '.join(TASKS)}; without it regression."},
+    "labels": {
+        "type": "array",
+        "items": {"type": ["string", "integer", "boolean"]},
+        "description": "The labels of classes; of two the positive one is the last.",
+    },
+    "threshold": {"type": "number", "description": "The probability from which on the positive label of two is said."},
+}
+
 _ANSWERS: Json = {
-    "Prediction": _object(
-        {
-            "predictions": _PREDICTIONS,
-            "model": ref("schemas", "Identity"),
-            "interval": ref("schemas", "Interval"),
-            "grade": {"type": "array", "items": {"type": ["integer", "null"]}, "description": "The predictions, rounded."},
-            "warnings": {**_list_of("Fault"), "description": "Values that the model was not trained on."},
-        },
-        "interval",
-        "grade",
-        "warnings",
-    ),
-    "Predictions": _object({"predictions": _PREDICTIONS}),
-    "Interval": _object(
-        {
-            "level": {"type": "number", "description": "The share of new rows that is meant to lie inside."},
-            "lower": {"type": "array", "items": _MAYBE_NUMBER},
-            "upper": {"type": "array", "items": _MAYBE_NUMBER},
-        }
-    ),
     "Identity": _object(_IDENTITY),
     "Fault": _object(
         {
@@ -195,15 +205,22 @@ _ANSWERS: Json = {
         {
             **_IDENTITY,
             "candidate": _TEXT,
-            "target": _object(_COLUMN),
+            "target": _object({**_COLUMN, **_OF_LABELS}, *_OF_LABELS),
             "features": _list_of("Feature"),
+            "rename": {
+                "type": "object",
+                "description": "Names of columns, by those that a table may have instead.",
+                "additionalProperties": _TEXT,
+            },
             "interval": {"type": ["object", "null"], "description": "How the interval is made, and how it did on test rows."},
+            "prediction_set": {"type": "object", "description": "How the set of labels is made, and how it did on test rows."},
             "sample": {"type": "object", "description": "A row of the training rows.", "additionalProperties": _ANY_CELL},
             "metrics": {"type": "object", "additionalProperties": _NUMBER},
             "lineage": {"type": "object", "additionalProperties": _TEXT},
             "created_ms": {"type": "integer"},
             "answers_by": _object({"path": _TEXT, "reason": _TEXT}),
-        }
+        },
+        "prediction_set",
     ),
     "State": _object(
         {

@@ -28,7 +28,8 @@ STATIC = Path(__file__).parents[1] / "static"
 MODULES = (
     *("dom", "numbers", "csv", "api", "timing", "theme", "picture", "curves", "bars", "kinds/slider", "kinds/ranged"),
     *("kinds/number", "kinds/integer", "kinds/boolean", "kinds/category", "kinds/datetime", "kinds/other", "kinds/every"),
-    *("control", "scale", "effects", "scoring", "batch", "main"),
+    *("control", "scale", "tasks/regression", "tasks/multiclass", "tasks/binary", "tasks/every"),
+    *("effects", "scoring", "batch", "main"),
 )
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\.{1,2}/[\w/]+\.js";\n', re.MULTILINE)

@@ -7,27 +7,26 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import orjson
 from flask import Response
 from werkzeug.wrappers import Request as PlainRequest
 
-from recipeline.monitoring.log_format import STAMP
+from recipeline.monitoring.baseline import watched
+from recipeline.monitoring.log_format import FEATURES, OTHERS, STAMP
 from recipeline.serving.background import as_line
 from recipeline.serving.http.answers import FACTS, ID, JSON, OUTSIDE, Refusal, answer, served_by
 from recipeline.serving.http.body import decode_body, read_body
 from recipeline.serving.http.fast_path import Application
 from recipeline.serving.http.structured import as_counts
 from recipeline.serving.model.loading import ServedModel
+from recipeline.serving.rows.beside import Beside
 from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Faults, Outside, TooManyRows, UnreadableBody
 from recipeline.serving.rows.mlflow_formats import parse_csv, parse_json
 from recipeline.serving.state import Service
 
 CSV = "text/csv"
-
-_LARGEST_WHOLE = 2**53
 
 _FEW_ROWS = 16
 
@@ -66,18 +65,14 @@ def _predict(service: Service, asked: PlainRequest, _: str, body: bytes) -> Resp
     model = served_by(service)
     wishes = _wishes(asked, model)
     began = time.perf_counter()
-    values = model.schema.parse(body, max_rows=service.settings.max_rows)
+    beside = Beside()
+    values = model.schema.parse(body, max_rows=service.settings.max_rows, beside=beside)
     parsed = time.perf_counter()
-    outside = _check_range(service, model, values)
+    outside = _check_range(service, model, values, beside)
     validated = time.perf_counter()
     predicted = model.predict(values)
     done = time.perf_counter()
-    answer: dict[str, Any] = {"predictions": predicted, "model": model.identity}
-    if "interval" in wishes and model.interval:
-        lower, upper = model.interval.around(predicted, values)
-        answer["interval"] = {"level": model.interval.level, "lower": lower, "upper": upper}
-    if "grade" in wishes:
-        answer["grade"] = _grades(model, predicted)
+    answer = {**model.task.answer(predicted), "model": model.identity, **model.task.grant(wishes, predicted, values)}
     if outside:
         answer["warnings"] = [fault.as_dict() for fault in outside.faults]
     content = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -89,28 +84,20 @@ def _predict(service: Service, asked: PlainRequest, _: str, body: bytes) -> Resp
     )
     response.headers.add("Server-Timing", timing)
     _tell_outside(response, outside)
-    _record(service, asked, model, values, predicted)
+    _record(service, asked, Answered(model, values, predicted, beside, outside.unlike if outside else None))
     return response
-
-
-def _grades(model: ServedModel, predicted: np.ndarray) -> np.ndarray:
-    """Return the predictions as whole numbers within the target's range, to look at."""
-    low, high = model.info.target.min, model.info.target.max
-    grades: np.ndarray = np.clip(
-        np.rint(predicted), -_LARGEST_WHOLE if low is None else low, _LARGEST_WHOLE if high is None else high
-    )
-    return grades.astype(np.int64)
 
 
 def _invoke(service: Service, asked: PlainRequest, kind: str, body: bytes) -> Response:
     """Answer as `mlflow models serve` does, with warnings in a header."""
     model = served_by(service)
     parse = parse_csv if kind == CSV else parse_json
-    values = parse(body, model.schema, max_rows=service.settings.max_rows)
-    outside = _check_range(service, model, values)
+    beside = Beside()
+    values = parse(body, model.schema, max_rows=service.settings.max_rows, beside=beside)
+    outside = _check_range(service, model, values, beside)
     predicted = model.predict(values)
-    _record(service, asked, model, values, predicted)
-    response = answer({"predictions": predicted})
+    _record(service, asked, Answered(model, values, predicted, beside, outside.unlike if outside else None))
+    response = answer({"predictions": model.task.say(predicted)})
     _tell_outside(response, outside)
     return response
 
@@ -132,25 +119,25 @@ def _wishes(asked: PlainRequest, model: ServedModel) -> set[str]:
     if not asked.environ.get("QUERY_STRING"):
         return set()
     words = {"true": True, "1": True, "": True, "false": False, "0": False}
-    wishes = set()
+    task, wishes = model.task, set()
     for name, value in asked.args.items():
-        if name not in ("interval", "grade") or value.lower() not in words:
-            raise Refusal(422, "The address may say interval=true and grade=true, and nothing else.")
+        if name not in task.wishes or value.lower() not in words:
+            all_wishes = " and ".join(f"{wish}=true" for wish in task.wishes)
+            raise Refusal(422, f"This model predicts {task.noun}: the address may say {all_wishes}, and nothing else.")
         if words[value.lower()]:
             wishes.add(name)
-    if "interval" in wishes and model.interval is None:
-        raise Refusal(422, "This version has no interval.")
-    if "grade" in wishes and model.info.target.type != "integer":
-        raise Refusal(422, "This model's target has no grades.")
+    for reason in map(task.lacks, sorted(wishes, reverse=True)):
+        if reason:
+            raise Refusal(422, reason)
     return wishes
 
 
-def _check_range(service: Service, model: ServedModel, values: np.ndarray) -> Outside | None:
+def _check_range(service: Service, model: ServedModel, values: np.ndarray, beside: Beside) -> Outside | None:
     """Return the values outside of the training range, counted.
 
     They are refused if the profile says so.
     """
-    outside = model.schema.outside(values)
+    outside = model.schema.outside(values, beside)
     if outside:
         for name, count in outside.counts.items():
             service.metrics.outside.labels(name).inc(count)
@@ -168,48 +155,65 @@ def _tell_outside(response: Response, outside: Outside | None) -> None:
 
 def _unprocessable(error: BadRows) -> Refusal:
     more = f"; the first {LISTED_FAULTS} are listed" if error.count > len(error.faults) else ""
-    faults = f"{error.count} fault{'' if error.count == 1 else 's'}"
+    faults = f"{'at least ' if error.is_more else ''}{error.count} fault{'' if error.count == 1 else 's'}"
     return Refusal(422, f"The rows break the rules of the model's columns: {faults}{more}.", faults=error.faults)
 
 
-def _record(service: Service, asked: PlainRequest, model: ServedModel, values: np.ndarray, predicted: np.ndarray) -> None:
+@dataclass(frozen=True)
+class Answered:
+    """Rows of a request, of shape (rows, features), with their answers.
+
+    `unlike` is a mask of the rows that training would have left out; None without one.
+    """
+
+    model: ServedModel
+    values: np.ndarray
+    predicted: np.ndarray
+    beside: Beside
+    unlike: np.ndarray | None = None
+
+
+def _record(service: Service, asked: PlainRequest, found: Answered) -> None:
     """Count the rows, and keep them and their answers where the profile wants that."""
+    values = found.values
     service.predicted_rows.inc(len(values))
     if service.self_watch:
-        service.self_watch.take(model, values, predicted)
+        kept = slice(None) if found.unlike is None else ~found.unlike
+        service.self_watch.take(found.model, values[kept], watched(found.predicted[kept]))
     environ = asked.environ
-    environ[FACTS] = {"rows": len(values), "version": model.version}
+    environ[FACTS] = {"rows": len(values), "version": found.model.version}
     log, wanted = service.prediction_log, service.settings.prediction_log
     if log is None or wanted is None or (wanted.sample < 1 and random.random() >= wanted.sample):
         return
-    kept = Asked(time.time(), environ[ID], model, values, predicted)
+    kept_rows = Asked(time.time(), environ[ID], found)
     # The lines of a few rows are made here: a thread that makes many at once lets other requests wait for the interpreter.
-    log.add(kept.as_lines() if len(values) <= _FEW_ROWS else kept, lines=len(values))
+    log.add(kept_rows.as_lines() if len(values) <= _FEW_ROWS else kept_rows, lines=len(values))
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request in the prediction log: rows of shape (rows, features) and answers."""
+    """A request in the prediction log: its rows and answers."""
 
     time: float
     request_id: str
-    model: ServedModel
-    values: np.ndarray
-    predicted: np.ndarray
+    answered: Answered
 
     def as_lines(self) -> bytes:
         """Return one line of JSON for each row."""
-        version, names, lines = self.model.version, self.model.schema.names, list[bytes]()
-        rows = zip(self.model.schema.show(self.values), self.predicted.tolist(), strict=True)
-        for row, (cells, predicted) in enumerate(rows):
+        found, lines = self.answered, list[bytes]()
+        version, names = found.model.version, found.model.schema.names
+        rows = zip(found.model.schema.show(found.values, found.beside), found.model.task.log(found.predicted), strict=True)
+        for row, (cells, said) in enumerate(rows):
             line = {
                 "time": self.time,
                 "request_id": self.request_id,
                 "version": version,
                 "row": row,
-                "prediction": predicted,
-                "features": dict(zip(names, cells, strict=True)),
+                **said,
+                FEATURES: dict(zip(names, cells, strict=True)),
             }
+            if found.beside.others and (others := found.beside.of_row(row)):
+                line[OTHERS] = others
             lines += (STAMP, as_line(line)[1:])
         return b"".join(lines)
 

@@ -30,5 +30,5 @@ def with_missing(value: Json, feature: Feature, text: Sequence[str]) -> Json:
     described: Json = {"description": "; ".join(text)} if text else {}
     if not feature.nullable:
         return value | described
-    words = [{"type": "string", "enum": list(feature.na)}] if feature.na else []
-    return {"anyOf": [value, {"type": "null"}, *words], **described}
+    words = {"type": "string", "enum": [*feature.na, ""]}
+    return {"anyOf": [value, {"type": "null"}, words], **described}

@@ -26,25 +26,24 @@ class Number(Kind):
             if reject:
                 low, high = max(low, feature.low), min(high, feature.high)
         limits: Json = {"type": kind, "minimum": low, "maximum": high}
-        if feature.na:
+        if feature.na or feature.nullable:
             return _with_words(feature, limits, text)
-        if feature.nullable:
-            limits["type"] = [kind, "null"]
         return limits | ({"description": "; ".join(text)} if text else {})
 
 
 def _with_words(feature: Feature, limits: Json, text: Sequence[str]) -> Json:
     """Return the schema of a column with words for a missing value.
 
-    A word is accepted where null is, and a fault where null is one. Words are an `enum` and each code a range of its own:
-    client generators take no enumeration of both, nor of numbers.
+    A word is accepted where null is, and a fault where null is one; so is an empty text. Words are an `enum` and each code a
+    range of its own: client generators take no enumeration of both, nor of numbers.
     """
     codes = [{"minimum": code, "maximum": code} for code in feature.missing_codes if math.isfinite(code)]
     words = ", ".join(f"'{word}'" for word in feature.na)
-    is_taken = f"{words} or null: a missing value" if feature.nullable else f"no missing value, also not as {words}"
+    taken = f"{words} or null" if words else "null"
+    is_taken = f"{taken}: a missing value" if feature.nullable else f"no missing value, also not as {words}"
     described: Json = {"description": "; ".join([*text, is_taken])}
     value = limits | ({"not": {"anyOf": codes}} if codes else {})
     if not feature.nullable:
         return value | described
-    missing = [{"type": "null"}, {"type": "string", "enum": list(feature.na)}, *({"type": "number", **code} for code in codes)]
+    missing = [{"type": "null"}, {"type": "string", "enum": [*feature.na, ""]}, *({"type": "number", **code} for code in codes)]
     return {"anyOf": [value, *missing], **described}

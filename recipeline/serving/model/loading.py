@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,19 @@ import orjson
 import pandas as pd
 
 from recipeline.artifacts import BASELINE, GOLDEN, INTERVAL, MODEL_INFO
+from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences, random_rows
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.compiled.form import as_function
-from recipeline.inference.golden import answers_golden, golden_features, has_limits, limits_golden
+from recipeline.inference.golden import answers_golden, golden_features, has_limits, limits_golden, says_golden
 from recipeline.inference.interval import QUANTILE, FittedInterval, Interval
 from recipeline.inference.model_info import ModelInfo
 from recipeline.inference.trust import RefusedModel, read_model
 from recipeline.serving.model.bins import Bins
 from recipeline.serving.rows.schema import Schema
+from recipeline.serving.tasks.base import Task
+from recipeline.serving.tasks.every import TASKS
 from recipeline.tracking.tags import VersionTags
 
 _LOG = logging.getLogger("service")
@@ -37,10 +41,11 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A loaded version; `predict` maps (rows, features) to (rows,).
+    """A loaded version; `predict` maps (rows, features) to predictions.
 
-    Features are in the schema's order. `path` is the form that answers: ``compiled`` if its answers equal the logged model's,
-    else ``scikit-learn``. `bins` are those of the baseline, None without one; `folder` is the copy's.
+    They have the shape of the target's codes, and `task` says what they mean. Features are in the schema's order. `path` is the
+    form that answers: ``compiled`` if its answers equal the logged model's, else ``scikit-learn``. `bins` are those of the
+    baseline, None without one; `folder` is the copy's.
     """
 
     name: str
@@ -57,6 +62,11 @@ class ServedModel:
     created_ms: int
     bins: Bins | None = None
     folder: Path | None = None
+
+    @cached_property
+    def task(self) -> Task:
+        """Its task in the service."""
+        return TASKS[self.info.target.task].of(self.info, self.interval)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -84,8 +94,8 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
         raise RefusedModel(f"Its description cannot be read: {_short(error)}.") from None
     fitted = read_model(copy / "model", trusted)
     try:
-        same = answers_golden(fitted, golden, info.target.codes)
-        predict, path, reason = _fastest(fitted, columns, golden_features(golden))
+        same, says = answers_golden(fitted, golden, info.target.codes), says_golden(fitted, golden, info.target)
+        predict, path, reason = _fastest(fitted, columns, golden_features(golden), info.target.codes)
         interval = _load_interval(copy, info.interval, columns, golden) if info.interval else None
         same_limits = interval is None or not has_limits(golden) or limits_golden(interval, golden, columns)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
@@ -93,6 +103,8 @@ def load_copy(copy: Path, trusted: Collection[str] = ()) -> ServedModel:
     if not same or not same_limits:
         differing = "interval limits" if same else "predictions"
         raise RefusedModel(f"Its {differing} for the golden rows differ from those of its evaluation.")
+    if not says:
+        raise RefusedModel("Its labels for the golden rows differ from those that its probabilities and its threshold give.")
     return ServedModel(
         **known,
         info=info,
@@ -143,19 +155,19 @@ def _load_interval(copy: Path, known: FittedInterval, columns: Columns, golden: 
     return Interval.restore(known, (tails[0], tails[1]))
 
 
-def _fastest(fitted: Any, columns: Columns, rows: pd.DataFrame) -> tuple[Predict, str, str]:
+def _fastest(fitted: Any, columns: Columns, rows: pd.DataFrame, target: TargetCodes = NUMBERS) -> tuple[Predict, str, str]:
     """Return the fastest equal prediction function, its name and the reason.
 
     A compiled form is used only if its answers equal the model's, on `rows` and on others drawn from the training ranges.
     """
-    plain = as_function(fitted, columns)
-    compiled = compile_model(fitted, columns)
+    plain = as_function(fitted, columns, target)
+    compiled = compile_model(fitted, columns, target)
     if compiled is None:
         return plain, "scikit-learn", "there is no compiled form of this kind of model"
     rows = rows[list(columns.names)].dropna()
     if np.isfinite([(feature.low, feature.high) for feature in columns.features]).all():
         rows = pd.concat([rows, random_rows(columns, rows=_CHECKED_ROWS, seed=0)], ignore_index=True)
-    different = differences(compiled, fitted, rows, columns) if len(rows) else "there is no row to ask it"
+    different = differences(compiled, fitted, rows, columns, target) if len(rows) else "there is no row to ask it"
     if different:
         return plain, "scikit-learn", f"the compiled form answers differently: {different}"
     fast = compiled.predict

@@ -6,8 +6,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 #: So many faults are listed at most; their number is told.
 LISTED_FAULTS = 1000
+
+#: So many are counted at most: to find all of a large body takes seconds.
+COUNTED_FAULTS = 10 * LISTED_FAULTS
 
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "a boolean", type(None): "null"}
 
@@ -32,11 +37,12 @@ class Fault:
 class Outside:
     """Values outside of the training range: the first ones, and counts by column.
 
-    The first LISTED_FAULTS are kept.
+    The first LISTED_FAULTS are kept. `unlike` is a mask of the rows that training would have left out; None without one.
     """
 
     faults: list[Fault]
     counts: dict[str, int]
+    unlike: np.ndarray | None = None
 
 
 class UnreadableBody(Exception):
@@ -48,12 +54,15 @@ class TooManyRows(Exception):
 
 
 class BadRows(Exception):
-    """Rows break rules: the first LISTED_FAULTS `faults`, and their `count`."""
+    """Rows break rules: the first LISTED_FAULTS `faults`, and their `count`.
+
+    `is_more`: the rows behind the last of them were not looked at.
+    """
 
     def __init__(self, faults: Faults | Fault) -> None:
         found = faults if isinstance(faults, Faults) else Faults([faults])
         super().__init__(f"{found.count} faults")
-        self.count, self.faults = found.count, tuple(found.listed)
+        self.count, self.faults, self.is_more = found.count, tuple(found.listed), found.is_over
 
 
 class Faults:
@@ -72,6 +81,11 @@ class Faults:
         self.count += 1
         if len(self.listed) < LISTED_FAULTS:
             self.listed.append(Fault(row, field, rule, got))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether so many are counted that no further row is looked at."""
+        return self.count >= COUNTED_FAULTS
 
     @property
     def full(self) -> bool:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from recipeline.serving.rows.faults import TooManyRows, UnreadableBody
+from recipeline.serving.rows.faults import BadRows, Fault, Faults, TooManyRows, UnreadableBody, kind_of, shorten
 
 #: Objects and lists that an honest body has besides its rows.
 _AROUND_ROWS = 16
@@ -58,3 +58,23 @@ def read_json(body: bytes) -> Any:
         raise UnreadableBody("The JSON body is nested too deeply.") from None
     except ValueError:  # a number of thousands of digits
         raise UnreadableBody("The JSON body has a number with too many digits.") from None
+
+
+def require_once(value: object) -> None:
+    """Raise BadRows for a repeated key, of which JSON readers keep the last value."""
+    repeated = getattr(value, "repeated", ())
+    if repeated:
+        raise BadRows(Faults(Fault(None, shorten(name), "must be unique", "a repeated name") for name in repeated))
+
+
+def require_lists(value: list[Any], name: str) -> list[list[Any]]:
+    """Return a list of lists. Raise BadRows with each of its values that is none."""
+    faults = Faults()
+    for number, row in enumerate(value):
+        if not isinstance(row, list):
+            faults.add(number, name, "must be a list of values", kind_of(row))
+            if faults.is_over:
+                break
+    if faults.count:
+        raise BadRows(faults)
+    return value

@@ -18,8 +18,9 @@ from recipeline.data.reading.formats import START_BYTES, Format, compression_in,
 from recipeline.data.reading.header import Header, HeaderError, fault_of, read_header
 from recipeline.errors import DataError, guess
 from recipeline.inference.model_info import Feature
+from recipeline.serving.rows.beside import Beside
 from recipeline.serving.rows.faults import BadRows, Fault, Faults, TooManyRows, UnreadableBody, kind_of, no_rows, shorten
-from recipeline.serving.rows.json_rows import read_json, refuse_many_rows
+from recipeline.serving.rows.json_rows import read_json, refuse_many_rows, require_lists, require_once
 from recipeline.serving.rows.schema import Schema
 
 Table = tuple[Sequence[str] | None, Sequence[Sequence[Any]]]
@@ -30,6 +31,9 @@ _LONGEST_HEADER = 1 << 17
 #: And below such a header, a row has fewer characters than this.
 _LONGEST_ROW = 1 << 20
 
+# What is too long is told by us: a value that JSON may have is one in a CSV too.
+csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_ROW))
+
 #: The header and the first row are looked for in so many characters.
 _START = 1 << 20
 
@@ -38,10 +42,11 @@ _FIRST_LINE = re.compile(rf"[^\r\n]{{1,{_LONGEST_HEADER + 1}}}")
 _FORMATS = "dataframe_split, dataframe_records, instances or inputs"
 
 
-def parse_json(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
+def parse_json(body: bytes, schema: Schema, *, max_rows: int, beside: Beside | None = None) -> np.ndarray:
     """Return the rows of a JSON body in one of MLflow's formats.
 
-    The shape is (rows, features), in the model's order. Columns that the model does not use are ignored.
+    The shape is (rows, features), in the model's order. Columns that the model does not use are ignored; what the log keeps of
+    them is added to `beside`.
 
     Raises
     ------
@@ -51,7 +56,7 @@ def parse_json(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
     value = read_json(body)
     if not isinstance(value, dict):
         raise BadRows(Fault(None, None, f"must be an object with one of {_FORMATS}", kind_of(value)))
-    _require_once(value)
+    require_once(value)
     found = [name for name in _READERS if name in value]
     if len(found) != 1:
         got = ", ".join(found) or "none"
@@ -60,14 +65,14 @@ def parse_json(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
     if isinstance(content, dict) and any(isinstance(cells, list) and len(cells) > max_rows for cells in content.values()):
         raise TooManyRows  # before columns become rows
     names, rows = _READERS[found[0]](content, found[0], schema)
-    return _select(names, rows, schema, max_rows)
+    return _select(names, rows, schema, max_rows, beside)
 
 
-def parse_csv(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
+def parse_csv(body: bytes, schema: Schema, *, max_rows: int, beside: Beside | None = None) -> np.ndarray:
     """Return the rows of a CSV body with a header, of shape (rows, features).
 
     Columns are in the model's order. The rules are those of files (`recipeline.data.reading.header`). No more than `max_rows`
-    rows are read.
+    rows are read. Other columns that the log keeps are added to `beside`.
 
     Raises
     ------
@@ -80,8 +85,11 @@ def parse_csv(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
         raise BadRows(no_rows())
     lines = _open_text(body, encoding)
     lines.read(len(start) - len(start.lstrip("\ufeff")) + header.end)
-    places, faults, rows = _find_columns(header.columns, schema), Faults(), list[list[float | str | None]]()
+    names = [schema.format.rename.get(name, name) for name in header.columns]
+    places, faults, rows = _find_columns(names, schema), Faults(), list[list[float | str | None]]()
     wanted = list(zip(places, schema.features, strict=True))
+    others = {name: names.index(name) for name in schema.kept if names.count(name) == 1}
+    sent: dict[str, list[Any]] = {name: [] for name in others}
     try:
         for number, cells in enumerate(_read_rows(lines, header)):
             if number >= max_rows:
@@ -89,13 +97,17 @@ def parse_csv(body: bytes, schema: Schema, *, max_rows: int) -> np.ndarray:
             fault = None if _is_plainly_a_row(cells, header) else fault_of(cells, header)
             if fault is None:
                 rows.append([_as_value(cells[place], feature) for place, feature in wanted])
+                for name, place in others.items():
+                    sent[name].append(cells[place].strip() or None)
             else:
                 faults.add(number, None, fault[0].replace("fields", "values"), fault[1])
+                if faults.is_over:
+                    break
     except csv.Error as error:
         raise UnreadableBody(f"The body is not CSV: {error}.") from None
     if faults.count:
         raise BadRows(faults)
-    return schema.check(rows)
+    return schema.check(rows, beside, sent)
 
 
 def _check_text(body: bytes, format: Format) -> str:
@@ -137,7 +149,7 @@ def _read_header(text: str, schema: Schema) -> Header | None:
     if first and len(first[0]) > _LONGEST_HEADER:
         raise BadRows(Fault(None, None, f"the header must have at most {_LONGEST_HEADER} characters", "more"))
     try:
-        return read_header(text, schema.names, schema.format.separator, default=",")
+        return read_header(text, schema.names, schema.format.separator, default=",", rename=schema.format.rename)
     except HeaderError as error:
         raise BadRows(Fault(None, None, "the body must begin with the header", error.got)) from None
     except csv.Error as error:
@@ -185,7 +197,9 @@ def _as_value(cell: str, feature: Feature) -> float | str | None:
     return float(plain) if re.match(NUMBER, plain) else text
 
 
-def _select(names: Sequence[str] | None, rows: Sequence[Sequence[Any]], schema: Schema, max_rows: int) -> np.ndarray:
+def _select(
+    names: Sequence[str] | None, rows: Sequence[Sequence[Any]], schema: Schema, max_rows: int, beside: Beside | None
+) -> np.ndarray:
     """Return the model's columns of the rows, in its order.
 
     Rows without names (None) are in that order already.
@@ -198,9 +212,13 @@ def _select(names: Sequence[str] | None, rows: Sequence[Sequence[Any]], schema: 
     for number, row in enumerate(rows):
         if len(row) != len(names):
             faults.add(number, None, f"must have {len(names)} values", str(len(row)))
+            if faults.is_over:
+                break
     if faults.count:
         raise BadRows(faults)
-    return schema.check([[row[place] for place in places] for row in rows])
+    kept = {name: list(names).index(name) for name in schema.kept if list(names).count(name) == 1}
+    sent = {name: [row[place] for row in rows] for name, place in kept.items()}
+    return schema.check([[row[place] for place in places] for row in rows], beside, sent)
 
 
 def _find_columns(names: Sequence[str], schema: Schema) -> list[int]:
@@ -226,11 +244,11 @@ def _split(value: Any, name: str, _: Schema) -> Table:
     """Read ``{"columns": [...], "data": [[...], ...]}``; an index is ignored."""
     if not isinstance(value, dict) or not isinstance(value.get("data"), list):
         raise BadRows(Fault(None, name, "must be an object with columns and data, a list of lists", kind_of(value)))
-    _require_once(value)
+    require_once(value)
     columns = value.get("columns")
     if columns is not None and not (isinstance(columns, list) and all(isinstance(column, str) for column in columns)):
         raise BadRows(Fault(None, name, "columns must be a list of names", kind_of(columns)))
-    return columns, _lists(value["data"], name)
+    return columns, require_lists(value["data"], name)
 
 
 def _records(value: Any, name: str, schema: Schema) -> Table:
@@ -247,11 +265,13 @@ def _records(value: Any, name: str, schema: Schema) -> Table:
                 faults.add(number, shorten(repeated), "must be unique", "a repeated name")
         else:
             faults.add(number, name, "must be an object of columns", kind_of(row))
+        if faults.is_over:
+            break
     if faults.count:
         raise BadRows(faults)
     if not value:
         raise BadRows(no_rows())
-    names = [column for column in schema.names if any(column in row for row in value)]
+    names = [column for column in (*schema.names, *sorted(schema.kept)) if any(column in row for row in value)]
     return names, [[row.get(column) for column in names] for row in value]
 
 
@@ -264,7 +284,7 @@ def _instances(value: Any, name: str, schema: Schema) -> Table:
         return _records(value, name, schema)
     if not isinstance(value, list):
         raise BadRows(Fault(None, name, "must be a list of objects or of lists", kind_of(value)))
-    return None, _lists(value, name)
+    return None, require_lists(value, name)
 
 
 def _inputs(value: Any, name: str, schema: Schema) -> Table:
@@ -274,29 +294,13 @@ def _inputs(value: Any, name: str, schema: Schema) -> Table:
     """
     if not isinstance(value, dict):
         return _instances(value, name, schema)
-    _require_once(value)
+    require_once(value)
     if len({len(cells) if isinstance(cells, list) else 1 for cells in value.values()}) > 1:
         raise BadRows(Fault(None, name, "must have columns of one length", "columns of different lengths"))
     _find_columns(list(value), schema)  # columns of no use may be many: they do not become rows
-    columns = [cells if isinstance(cells, list) else [cells] for cells in map(value.__getitem__, schema.names)]
-    return schema.names, [list(row) for row in zip(*columns, strict=True)]
-
-
-def _require_once(value: dict[str, Any]) -> None:
-    """Raise BadRows for a repeated key, of which JSON readers keep the last value."""
-    repeated = getattr(value, "repeated", ())
-    if repeated:
-        raise BadRows(Faults(Fault(None, shorten(name), "must be unique", "a repeated name") for name in repeated))
-
-
-def _lists(value: list[Any], name: str) -> list[list[Any]]:
-    faults = Faults()
-    for number, row in enumerate(value):
-        if not isinstance(row, list):
-            faults.add(number, name, "must be a list of values", kind_of(row))
-    if faults.count:
-        raise BadRows(faults)
-    return value
+    names = [*schema.names, *sorted(schema.kept & value.keys())]
+    columns = [cells if isinstance(cells, list) else [cells] for cells in map(value.__getitem__, names)]
+    return names, [list(row) for row in zip(*columns, strict=True)]
 
 
 _READERS: Mapping[str, Callable[[Any, str, Schema], Table]] = {

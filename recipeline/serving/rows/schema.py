@@ -7,10 +7,10 @@ report every fault.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import itemgetter, le
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -20,17 +20,17 @@ from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.numbers import LARGEST
 from recipeline.data.reading.formats import PLAIN, Format
 from recipeline.inference.model_info import Feature, ModelInfo
+from recipeline.serving.rows.beside import UNSAID, Beside
 from recipeline.serving.rows.faults import (
-    LISTED_FAULTS,
     BadRows,
-    Fault,
-    Faults,
     Outside,
     TooManyRows,
     no_rows,
 )
 from recipeline.serving.rows.json_rows import refuse_many_rows
+from recipeline.serving.rows.row_filter import NO_FILTER, RowFilter
 from recipeline.serving.rows.slow_path import SlowPath
+from recipeline.serving.rows.training_range import TrainingRange
 
 _PLAIN = (int, float)
 _NUMBERS = frozenset(_PLAIN)
@@ -43,17 +43,26 @@ _FEW = 100
 class Schema:
     """The feature columns of a model in order, and the format of a CSV.
 
-    Rows may have the columns `others` too; their values are ignored.
+    Rows may have the columns `others` too, which are not checked; the log keeps those of them that are not `private`. `filter`
+    are the conditions that the training rows fulfil.
     """
 
     features: tuple[Feature, ...]
     format: Format = PLAIN
     others: frozenset[str] = frozenset()
+    private: frozenset[str] = frozenset()
+    filter: RowFilter = NO_FILTER
 
     @classmethod
     def of(cls, info: ModelInfo) -> Schema:
         """Return the schema of a model's description (`model_info.json`)."""
-        return cls(info.features, info.csv, frozenset(info.other_columns))
+        others, private = frozenset(info.other_columns), frozenset(info.private_columns)
+        return cls(info.features, info.csv, others, private, RowFilter(info.filter, info.features))
+
+    @cached_property
+    def kept(self) -> frozenset[str]:
+        """The columns besides the features whose values are kept, as for the log."""
+        return self.others - self.private
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -62,7 +71,7 @@ class Schema:
 
     @cached_property
     def _slow(self) -> SlowPath:
-        return SlowPath(self.features, self.others)
+        return SlowPath(self.features, self.others, self.format.rename)
 
     @cached_property
     def _pick(self) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
@@ -81,29 +90,18 @@ class Schema:
         return [(place, feature) for place, feature in enumerate(self.features) if feature.kind.json_types != _PLAIN]
 
     @cached_property
+    def _unknown(self) -> list[tuple[int, float]]:
+        """The places of columns with a code for values that training lacks, and the code."""
+        codes = [(place, feature.kind.other(feature)) for place, feature in enumerate(self.features)]
+        return [(place, code) for place, code in codes if code < math.inf]
+
+    @cached_property
     def _missing_codes(self) -> list[float]:
         return [code for feature in self.features for code in feature.missing_codes]
 
     @cached_property
-    def _low(self) -> np.ndarray:
-        return np.array(self._lowest)
-
-    @cached_property
-    def _high(self) -> np.ndarray:
-        return np.array(self._highest)
-
-    @cached_property
-    def _lowest(self) -> list[float]:
-        return [max(feature.limits[0], _or(feature.min, -math.inf)) for feature in self.features]
-
-    @cached_property
-    def _highest(self) -> list[float]:
-        return [min(feature.limits[1], _or(feature.max, math.inf)) for feature in self.features]
-
-    @cached_property
-    def _possible(self) -> tuple[np.ndarray, np.ndarray]:
-        least = [_or(feature.min, -math.inf) for feature in self.features]
-        return np.array(least), np.array([_or(feature.max, math.inf) for feature in self.features])
+    def _range(self) -> TrainingRange:
+        return TrainingRange(self.features, self.filter)
 
     @cached_property
     def _quotes(self) -> int | None:
@@ -111,10 +109,11 @@ class Schema:
         plain = all('"' not in name and "\\" not in name for name in self.names)
         return 2 * len(self.names) if plain else None
 
-    def parse(self, body: bytes, *, max_rows: int) -> np.ndarray:
+    def parse(self, body: bytes, *, max_rows: int, beside: Beside | None = None) -> np.ndarray:
         """Return the rows of a JSON body, of shape (rows, features).
 
         The body is an object by column name, or a list of such objects. A nullable column's null is NaN; no other value is.
+        Words and columns that codes do not hold are added to `beside`.
 
         Raises
         ------
@@ -134,32 +133,52 @@ class Schema:
                 raise TooManyRows
             flat = self._quickly(rows)
             # A column that is there twice in a row is there once in its dict, but leaves its quotation marks in the body.
-            if flat is not None and self._quotes is not None and body.count(b'"') == self._count_quotes(flat, len(rows)):
+            if flat is not None and self._quotes is not None and body.count(b'"') == self._count_quotes(flat, rows):
                 values = self._as_array(flat)
                 if values is not None:
+                    self._look_beside(flat, values, rows, beside)
                     return values
-        return self._slow.read(body, max_rows)
+        values, rows = self._slow.read(body, max_rows)
+        self._look_beside([row[name] for row in rows for name in self.names], values, rows, beside)
+        return values
 
-    def _count_quotes(self, flat: list[Any], rows: int) -> int:
+    def _look_beside(
+        self, flat: Sequence[Any], values: np.ndarray, rows: Sequence[Mapping[str, Any]], beside: Beside | None
+    ) -> None:
+        """Add words of categories that training lacks, and other columns."""
+        if beside is None:
+            return
+        width = len(self.names)
+        for place, other in self._unknown:
+            for row in np.flatnonzero(values[:, place] == other).tolist():
+                beside.words[row, place] = str(flat[row * width + place]).strip()
+        for name in self.kept if rows else ():
+            beside.add(name, [row.get(name, UNSAID) for row in rows])
+
+    def _count_quotes(self, flat: list[Any], rows: Sequence[Mapping[str, Any]]) -> int:
         """Return the number of quotation marks in a body of these values.
 
         Texts with quotation marks have more.
         """
         texts = sum(isinstance(value, str) for value in flat) if self._encoded else 0
-        return (self._quotes or 0) * rows + 2 * texts
+        if self.others:
+            width = len(self.names)
+            more = [value for row in rows if len(row) > width for name, value in row.items() if name in self.others]
+            texts += len(more) + sum(isinstance(value, str) for value in more)
+        return (self._quotes or 0) * len(rows) + 2 * texts
 
     def _quickly(self, rows: list[Any]) -> list[Any] | None:
         """Return the values of valid rows in one list; None for other rows.
 
-        Valid is an object of exactly the columns.
+        Valid is an object of exactly the columns, and perhaps of `others`.
         """
         width, pick, flat = len(self.names), self._pick, list[Any]()
         try:
             for row in rows:
-                if len(row) != width:
+                if len(row) != width and (len(row) < width or len(row) - width != len(self.others & row.keys())):
                     return None
                 flat.extend(pick(row))
-        except (KeyError, TypeError, IndexError):
+        except (KeyError, TypeError, IndexError, AttributeError):
             return None
         return flat
 
@@ -210,8 +229,15 @@ class Schema:
             return bool(sum(map(abs, flat)) <= LARGEST)  # neither NaN nor infinity gets lost in it
         return bool((np.abs(values) <= LARGEST).all())
 
-    def check(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
+    def check(
+        self,
+        rows: Sequence[Sequence[Any]],
+        beside: Beside | None = None,
+        others: Mapping[str, Sequence[Any]] | None = None,
+    ) -> np.ndarray:
         """Return rows of values in the model's order as an array (rows, features).
+
+        Words that codes do not hold are added to `beside`, and `others` of its columns.
 
         Raises
         ------
@@ -219,57 +245,29 @@ class Schema:
         """
         if not rows:
             raise BadRows(no_rows())
-        quick = self._as_array([value for row in rows for value in row])
-        if quick is not None:
-            return quick
-        return self._slow.check(rows)
+        flat = [value for row in rows for value in row]
+        values = self._as_array(flat)
+        if values is None:
+            values = self._slow.check(rows)
+        self._look_beside(flat, values, (), beside)
+        if beside is not None and others:
+            for name in self.kept & others.keys():
+                beside.add(name, others[name])
+        return values
 
-    def outside(self, values: np.ndarray) -> Outside | None:
-        """Return the values outside of the training range; None if there are none.
+    def outside(self, values: np.ndarray, beside: Beside | None = None) -> Outside | None:
+        """Return the values that the model was not trained on; see `TrainingRange`."""
+        return self._range.outside(values, beside)
 
-        NaN is not outside.
-
-        Raises
-        ------
-        BadRows : a value is impossible.
-        """
-        if len(values) == 1:
-            row = values[0].tolist()
-            if all(map(le, self._lowest, row)) and all(map(le, row, self._highest)):
-                return None
-        beyond = (values < self._low) | (values > self._high)
-        if not beyond.any():
-            return None
-        least, most = self._possible
-        impossible = (values < least) | (values > most)
-        if impossible.any():
-            faults = Faults(self._each(impossible, values, Feature.broken_limit))
-            faults.count = int(np.count_nonzero(impossible))
-            raise BadRows(faults)
-        counts = np.count_nonzero(beyond, axis=0).tolist()
-        return Outside(
-            list(self._each(beyond, values, lambda feature, _: feature.trained_on)),
-            {name: count for name, count in zip(self.names, counts, strict=True) if count},
-        )
-
-    def show(self, values: np.ndarray) -> list[list[Any]]:
+    def show(self, values: np.ndarray, beside: Beside | None = None) -> list[list[Any]]:
         """Return codes of shape (rows, features) as JSON values.
 
-        NaN of a number is unchanged.
+        NaN of a number is unchanged. Categories that training lacks have their own words from `beside`.
         """
         rows: list[list[Any]] = values.tolist()
         for place, feature in self._encoded:
             for row in rows:
                 row[place] = feature.kind.show(row[place], feature)
+        for (number, place), word in beside.words.items() if beside else ():
+            rows[number][place] = word
         return rows
-
-    def _each(self, marked: np.ndarray, values: np.ndarray, rule: Callable[[Feature, float], str]) -> Iterator[Fault]:
-        """Yield the first of the marked values as faults, with the rule of each."""
-        for row, column in np.argwhere(marked)[:LISTED_FAULTS].tolist():
-            feature, value = self.features[column], float(values[row, column])
-            shown = feature.kind.show(value, feature)
-            yield Fault(row, feature.name, rule(feature, value), f"{shown:g}" if isinstance(shown, float) else str(shown))
-
-
-def _or(limit: float | None, beyond: float) -> float:
-    return beyond if limit is None else limit

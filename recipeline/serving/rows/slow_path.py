@@ -24,19 +24,25 @@ from recipeline.serving.rows.faults import (
 )
 from recipeline.serving.rows.json_rows import read_json
 
+#: A row as it is sent.
+Row = dict[str, Any]
+
 #: Stands for a column that is not there, which is a fault of its own.
 _MISSING = object()
 
 
 class SlowPath:
-    """Checks of rows for the columns of a model; `others` are ignored."""
+    """Checks of rows for the columns of a model; `others` are ignored.
 
-    def __init__(self, features: Sequence[Feature], others: frozenset[str]) -> None:
-        self._features, self._others = features, others
+    `rename` has the names of columns that tables have instead.
+    """
+
+    def __init__(self, features: Sequence[Feature], others: frozenset[str], rename: Mapping[str, str]) -> None:
+        self._features, self._others, self._rename = features, others, rename
         self._names = tuple(feature.name for feature in features)
 
-    def read(self, body: bytes, max_rows: int) -> np.ndarray:
-        """Return the rows of a JSON body, of shape (rows, features).
+    def read(self, body: bytes, max_rows: int) -> tuple[np.ndarray, Sequence[Row]]:
+        """Return the rows of a JSON body, of shape (rows, features), and as they are sent.
 
         NaN where a nullable column has null.
 
@@ -61,7 +67,9 @@ class SlowPath:
                 self._check_values(number, [row.get(name, _MISSING) for name in self._names], faults, numbers)
             else:
                 faults.add(number, None, "must be an object of columns", kind_of(row))
-        return self._checked(numbers, faults)
+            if faults.is_over:
+                break
+        return self._checked(numbers, faults), rows
 
     def check(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return rows of values in the model's order as an array (rows, features).
@@ -73,6 +81,8 @@ class SlowPath:
         faults, numbers = Faults(), list[float]()
         for number, row in enumerate(rows):
             self._check_values(number, row, faults, numbers)
+            if faults.is_over:
+                break
         return self._checked(numbers, faults)
 
     def _check_columns(self, number: int, row: Mapping[str, Any], faults: Faults) -> None:
@@ -80,13 +90,18 @@ class SlowPath:
         for name in missing:
             faults.add(number, name, "is required", "nothing")
         unknown = row.keys() - set(self._names) - self._others if len(row) + len(missing) > len(self._names) else set[str]()
-        faults.count += max(len(unknown) - LISTED_FAULTS, 0)  # a body may have a million, of which none is listed
+        faults.count += max(len(unknown) - LISTED_FAULTS, 0)  # a body may have a million, of which few are listed
         for name in islice(unknown, LISTED_FAULTS):
             shown = shorten(name)
-            close = "" if faults.full else guess(shown, missing).strip()
+            close = "" if faults.full else self._guess(name, shown, missing)
             faults.add(number, shown, "must be one of the model's columns", f"'{shown}'{f'. {close}' if close else ''}")
         for name in getattr(row, "repeated", ()):
             faults.add(number, shorten(name), "must be unique", "a repeated key")
+
+    def _guess(self, name: str, shown: str, missing: Sequence[str]) -> str:
+        """Return the name that is meant by an unknown one, as a sentence."""
+        meant = self._rename.get(name)
+        return f"Send it as '{meant}'." if meant else guess(shown, missing).strip()
 
     def _check_values(self, number: int, row: Iterable[Any], faults: Faults, numbers: list[float]) -> None:
         for feature, value in zip(self._features, row, strict=True):

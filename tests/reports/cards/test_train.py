@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from recipeline.artifacts import LEADERBOARD, OUT_OF_FOLD
-from recipeline.config.recipe import Recipe
-from recipeline.reports.cards.train import label_of, make_card, stages, summarise_pairs
+from recipeline.reports.cards.train import make_card, stages
 from tests.conftest import as_recipe, small_recipe
 from tests.reports.cards.helpers import Saved, table, titles
 
@@ -38,23 +37,6 @@ def test_what_a_search_found_stands_below_what_the_recipe_says() -> None:
     rows = [tuple(row.values()) for row in table(make_card(saved("DecisionTree")), "Parameters")]
     assert ("DecisionTree", "max_depth", "7, found by the search") in rows
     assert ("DecisionTree", "estimator", "sklearn.tree.DecisionTreeRegressor") in rows
-
-
-def test_the_target_is_labelled_with_its_unit_where_it_has_one(recipe: Recipe) -> None:
-    unit = recipe.columns["quality"].unit
-    assert label_of(recipe) == f"quality ({unit})"
-    content = small_recipe()
-    content["columns"]["quality"].pop("unit")
-    assert label_of(as_recipe(content)) == "quality"
-
-
-def test_pairs_are_summed_up_by_grade_or_by_tenth() -> None:
-    assert summarise_pairs([5.0, 6.0, 6.0], [5.1, 5.9, 6.3]).rows == [
-        [5.0, 1, 5.1, 5.1, 5.1],
-        [6.0, 2, 5.9, 6.1, 6.3],
-    ]
-    many = summarise_pairs(np.arange(100.0), np.arange(100.0))
-    assert [row[1] for row in many.rows] == [10] * 10
 
 
 def test_rows_go_through_preprocessing_and_estimator_or_through_the_members_side_by_side() -> None:

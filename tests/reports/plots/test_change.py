@@ -13,7 +13,7 @@ from recipeline.reports.plots.change import (
 )
 from tests.reports.plots.helpers import assert_drawn, assert_inside, assert_labelled, texts
 
-GAIN = {"needed": 0.0, "level": 0.95, "passed": True}
+GAIN = {"needed": 0.0, "level": 0.95, "passed": True, "skill": "R2"}
 
 FIGURES = {
     "gain": lambda: plot_gain(0.03, 0.01, 0.05, 0.002, **GAIN),
@@ -43,7 +43,7 @@ def test_every_axis_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize(("passed", "verdict"), [(True, "the gate: passed"), (False, "the gate: not passed")])
 def test_the_picture_of_the_gate_says_how_it_ends_and_where_it_passes(passed: bool, verdict: str) -> None:
-    figure = plot_gain(0.03, 0.01, 0.05, -0.002, needed=0.0, level=0.95, passed=passed)
+    figure = plot_gain(0.03, 0.01, 0.05, -0.002, needed=0.0, level=0.95, passed=passed, skill="R2")
     axes = figure.axes[0]
     assert axes.get_title(loc="right") == verdict
     assert [text.get_text() for text in axes.texts] == ["required range of the lower limit"]

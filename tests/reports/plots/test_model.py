@@ -22,19 +22,19 @@ TARGET, PREDICTED = np.array([5.0, 6, 5, 7]), np.array([5.2, 5.9, 4.8, 8.0])
 FOLDS = np.array([[0.3, 0.5], [0.2, 0.4]])
 
 FIGURES = {
-    "leaderboard": lambda: plot_leaderboard(["A", "B"], [0.4, 0.3], FOLDS),
-    "leaderboard with test rows": lambda: plot_leaderboard(["A", "B"], [0.4, 0.3], FOLDS, [0.35, 0.31]),
+    "leaderboard": lambda: plot_leaderboard(["A", "B"], [0.4, 0.3], FOLDS, label="R2"),
+    "leaderboard with test rows": lambda: plot_leaderboard(["A", "B"], [0.4, 0.3], FOLDS, [0.35, 0.31], label="R2"),
     "shares": lambda: plot_shares(["A", "B"], [0.9, 0.1]),
     "predicted": lambda: plot_predicted(TARGET, PREDICTED, "grade"),
     "intervals": lambda: plot_intervals(["R2"], [0.4], [0.3], [0.5]),
     "residuals": lambda: plot_residuals(TARGET, PREDICTED, "grade"),
     "calibration": lambda: plot_calibration([5, 6], [5.1, 5.8], "grade"),
     "grades": lambda: plot_grades([5, 7], [0.3, 1.2], [0.1, -1.2], [30, 2], "grade"),
-    "importance": lambda: plot_importance(["a", "b"], [0.3, -0.01], [0.02, 0.01]),
-    "slices": lambda: plot_slices(["all"], [0.4], [-0.1], "grade"),
-    "curve": lambda: plot_curve([10, 20], [0.7, 0.7], [0.3, 0.4], [0.2, 0.3], [0.4, 0.5]),
+    "importance": lambda: plot_importance(["a", "b"], [0.3, -0.01], [0.02, 0.01], "R2"),
+    "slices": lambda: plot_slices(["all"], [0.4], [(0.3, 0.6)], [-0.1], "grade"),
+    "curve": lambda: plot_curve([10, 20], [0.7, 0.7], [0.3, 0.4], [0.2, 0.3], [0.4, 0.5], "R2"),
     "dependence": lambda: plot_dependence([1, 2], [5.5, 5.7], "alcohol (% vol)", "grade"),
-    "long names": lambda: plot_slices(["a name of " + "very " * 30 + "many words"], [0.4], [-0.1], "grade"),
+    "long names": lambda: plot_slices(["a name of " + "very " * 30 + "many words"], [0.4], [(0.3, 0.6)], [-0.1], "grade"),
 }
 
 
@@ -54,7 +54,7 @@ def test_every_axis_says_what_it_is(name: str) -> None:
 
 
 def test_the_leaderboard_has_the_best_on_top_with_its_folds_and_both_figures() -> None:
-    axes = plot_leaderboard(["Best", "Second"], [0.4, 0.3], FOLDS, [0.35, 0.31]).axes[0]
+    axes = plot_leaderboard(["Best", "Second"], [0.4, 0.3], FOLDS, [0.35, 0.31], label="R2").axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["Best", "Second"]
     assert list(axes.get_yticks()) == [1, 0]
     assert markers(axes, "o") == [0.4, 0.3]

@@ -14,6 +14,7 @@ from recipeline.serving.http.openapi_schemas import schemas
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.faults import BadRows
 from recipeline.serving.rows.schema import Schema
+from recipeline.serving.tasks.every import TASKS
 from tests.serving.helpers import Make
 from tests.serving.http.helpers import describe, schema_of, with_features
 
@@ -42,8 +43,10 @@ def test_a_service_that_refuses_what_is_beyond_the_training_range_says_so_as_a_r
 
 def test_whole_and_missing_values_are_told(make_client: Make, model: ServedModel) -> None:
     changed = with_features(model, {"type": "integer"}, {"nullable": True}, {"type": "integer", "nullable": True})
-    types = [column["type"] for column in describe(make_client(changed))["components"]["schemas"]["Row"]["properties"].values()]
-    assert types[:4] == ["integer", ["number", "null"], ["integer", "null"], "number"]
+    columns = [*describe(make_client(changed))["components"]["schemas"]["Row"]["properties"].values()]
+    types = [[it["type"] for it in column.get("anyOf", [column])] for column in columns]
+    assert types[:4] == [["integer"], ["number", "null", "string"], ["integer", "null", "string"], ["number"]]
+    assert columns[1]["anyOf"][2]["enum"] == [""]
 
 
 def test_rows_have_the_services_limit(make_client: Make, row: dict[str, float]) -> None:
@@ -69,7 +72,7 @@ def test_words_for_a_missing_value_are_told_as_they_are_taken(na: list[str], nul
     columns = Schema((feature, Feature("b")))
 
     class Model:
-        schema = columns
+        schema, task = columns, TASKS["regression"]
 
     described = schemas(Settings(), Model())
     json.dumps(described, allow_nan=False)

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recipeline import __version__
-from recipeline.monitoring.live_rows import PredictionLog, find_log
 from recipeline.monitoring.log_format import FORMAT
+from recipeline.monitoring.prediction_log import PredictionLog, find_log
 from recipeline.serving.background import BackgroundLog, RotatingFiles
 from recipeline.serving.http.predictions import Asked, as_lines
 from recipeline.serving.model.loading import ServedModel

@@ -2,8 +2,9 @@
 
 import { Refusal } from "./api.js";
 import { byId, element, show } from "./dom.js";
-import { decimalsOf, fixed } from "./numbers.js";
-import { meanError, openTable, scoreRows, scoredColumns, usedColumns, writeScored } from "./scoring.js";
+import { fixed } from "./numbers.js";
+import { compareTarget, openTable, scoreRows, usedColumns, writeScored } from "./scoring.js";
+import { taskOf } from "./tasks/every.js";
 
 const LARGEST = 50 * 2 ** 20;
 const FIRST_ROWS = 50;
@@ -46,7 +47,7 @@ export class Batch {
     if (!file) return;
     this.#clear();
     if (file.size > LARGEST) return this.#tell(`${file.name} is larger than 50 MiB. Take part of it.`, "fault");
-    this.#table = openTable(await file.text(), file.name);
+    this.#table = openTable(await file.text(), file.name, this.#context().model?.rename);
     if (!this.#table.rows.length) return this.#tell(`${file.name} must have a line of column names and at least one row.`, "fault");
     if (this.#table.faults.length) return this.#showFaults(this.#table.faults);
     await this.#score(this.#table.rows.map((_, row) => row));
@@ -92,9 +93,8 @@ export class Batch {
 
   #showScored(numbers, scored) {
     const { name, rows } = this.#table;
-    const { target } = scored.model;
     const left = rows.length - numbers.length;
-    const mean = numbers.length ? meanError(this.#table, numbers, scored.predictions, target.name) : null;
+    const compared = compareTarget(this.#table, numbers, scored);
     const outside = new Set(scored.warnings.map(({ row }) => row)).size;
     this.#tell([
       `${name}: ${count(numbers.length, "row")} predicted by version ${scored.model.version}.`,
@@ -102,7 +102,7 @@ export class Batch {
       outside ? `${count(outside, "row")} ${outside === 1 ? "has" : "have"} values that the model was not trained on.` : "",
     ].filter(Boolean).join(" "));
     this.#drawTable(numbers, scored, scored.warnings, "warning");
-    if (mean !== null) byId("table-note").append(` The file's ${target.name} is ${fixed(mean, 3)} from the predictions on average (MAE), which flatters where the model was trained on some of these rows.`);
+    if (compared) byId("table-note").append(` ${compared}, which flatters where the model was trained on some of these rows.`);
     byId("file-actions").replaceChildren(this.#downloadButton(numbers, scored));
   }
 
@@ -158,9 +158,7 @@ function columnsOf(table, model, notes, scored) {
 }
 
 function resultColumns(scored) {
-  const [low, high] = [scored.predictions, scored.predictions].map((values, high) => values.reduce((a, b) => (high ? Math.max(a, b) : Math.min(a, b))));
-  const decimals = decimalsOf(scored.lower.length ? scored.upper[0] - scored.lower[0] : high - low);
-  return scoredColumns(scored).map(({ title, values }) => ({ title, values, kind: "result", decimals: title === "grade" ? 0 : decimals }));
+  return taskOf(scored.model).scoredColumns(scored).map((column) => ({ ...column, kind: "result" }));
 }
 
 function shownRows(length, notesOf) {
@@ -186,7 +184,8 @@ function drawCell({ kind: column, place: own, values, decimals }, cells, place, 
 }
 
 function resultText(value, decimals) {
-  return value === undefined || value === null ? "–" : fixed(value, decimals);
+  if (value === undefined || value === null) return "–";
+  return decimals === undefined ? String(value) : fixed(value, decimals);
 }
 
 /** Return what the service says, and what it got where the cell does not show that, as of a column's name. */

@@ -14,7 +14,7 @@ export function shape(name, properties = {}, ...children) {
 
 /** Show or hide an element. */
 export function show(node, visible = true) {
-  node.hidden = !visible;
+  node.toggleAttribute("hidden", !visible); // an SVG element has no property for it
 }
 
 /** Return the element with this ID, which is part of the page. */

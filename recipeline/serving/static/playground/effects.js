@@ -6,7 +6,7 @@ import { decimalsOf, fixed, signed } from "./numbers.js";
 
 const MOVED_HEIGHT = 12;
 
-/** Return the rows to ask for, and `read`, which makes effects, widest first, out of their predictions. */
+/** Return the rows to ask for, the places of the current one and the sample, and `read`: from their predictions to effects, widest first. */
 export function planEffects(features, values, sample) {
   const rows = [];
   const ask = (changes) => rows.push(Object.fromEntries([...values, ...changes])) - 1;
@@ -23,7 +23,7 @@ export function planEffects(features, values, sample) {
     start: predictions[start],
     effects: plans.map((plan) => effectOf(plan, predictions, values, here)).sort((a, b) => b.reach - a.reach),
   });
-  return { rows, read };
+  return { rows, read, here, start };
 }
 
 function effectOf({ feature, xs, first, count, back }, predictions, values, here) {

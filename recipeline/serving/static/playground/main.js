@@ -7,7 +7,7 @@ import { byId, element, show } from "./dom.js";
 import { drawEffects, planEffects } from "./effects.js";
 import { kindOf } from "./kinds/every.js";
 import { decimalsOf, fixed } from "./numbers.js";
-import { drawScale, scaleEnds } from "./scale.js";
+import { taskOf } from "./tasks/every.js";
 import { startTheme } from "./theme.js";
 import { oneAtATime, onceSettled, pause } from "./timing.js";
 
@@ -98,17 +98,11 @@ class Playground {
   }
 
   #drawFacts() {
-    const { name, version, candidate, data_source: source, metrics, interval, target } = this.#model;
+    const { name, version, candidate, data_source: source, target } = this.#model;
     document.title = `${name} · playground`;
     byId("model-name").textContent = name;
     byId("target-name").textContent = target.name;
-    const percent = (share) => `${fixed(100 * share, 0)} %`;
-    const facts = [
-      ["Version", version], ["Candidate", candidate], ["Data", source],
-      ["R² on test rows", metrics.r2 === undefined ? null : fixed(metrics.r2, 3)],
-      ["MAE on test rows", metrics.mae === undefined ? null : fixed(metrics.mae, 3)],
-      ["Test rows in the interval", interval?.test_coverage === undefined ? null : percent(interval.test_coverage)],
-    ];
+    const facts = [["Version", version], ["Candidate", candidate], ["Data", source], ...taskOf(this.#model).factsOf(this.#model)];
     byId("facts").replaceChildren(
       ...facts.filter(([, value]) => value !== null)
         .map(([title, value]) => element("div", {}, element("dt", {}, title), element("dd", {}, String(value)))));
@@ -118,7 +112,7 @@ class Playground {
   // --- one row ---------------------------------------------------------------------------------------------------------
 
   get #wishes() {
-    return [...(this.#model.interval ? ["interval"] : []), ...(this.#model.target.type === "integer" ? ["grade"] : [])];
+    return taskOf(this.#model).wishesOf(this.#model);
   }
 
   get #values() {
@@ -156,19 +150,11 @@ class Playground {
     this.#speakSoon();
   }
 
-  #showPrediction({ predictions, interval, grade }) {
-    const predicted = { value: predictions[0], lower: interval?.lower[0] ?? null, upper: interval?.upper[0] ?? null };
-    byId("prediction").classList.toggle("is-stale", predicted.value === null);
-    if (predicted.value === null) return;
-    const { target } = this.#model;
-    const ends = scaleEnds(target, predicted);
-    const decimals = decimalsOf(interval ? predicted.upper - predicted.lower : ends[1] - ends[0]);
-    byId("value").textContent = fixed(predicted.value, decimals);
-    byId("value-unit").textContent = target.unit;
-    byId("interval").textContent = interval
-      ? `${Math.round(100 * interval.level)} % interval ${fixed(predicted.lower, decimals)} to ${fixed(predicted.upper, decimals)}` : "";
-    byId("grade").textContent = grade ? `rounded ${grade[0]}` : "";
-    drawScale(byId("scale"), ends, predicted, this.#atSample);
+  #showPrediction(answer) {
+    const task = taskOf(this.#model);
+    byId("prediction").classList.toggle("is-stale", !task.isAnswered(answer));
+    if (!task.isAnswered(answer)) return;
+    task.draw(answer, this.#model, this.#atSample);
     this.#speakSoon();
   }
 
@@ -197,7 +183,7 @@ class Playground {
     byId("effects").setAttribute("aria-busy", "true");
     try {
       const answer = await this.#api.predict(plan.rows, [], signal);
-      if (model === this.#model && isSame(answer.model, model)) this.#showEffects(plan.read(answer.predictions));
+      if (model === this.#model && isSame(answer.model, model)) this.#showEffects(plan, answer);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       byId("effects").classList.add("is-stale");
@@ -207,14 +193,16 @@ class Playground {
     }
   }
 
-  #showEffects(found) {
-    const { name } = this.#model.target;
+  #showEffects(plan, answer) {
+    const task = taskOf(this.#model);
+    const { numbers, called, lead } = task.effectsOf(answer, this.#model, plan.here);
+    const found = plan.read(numbers);
     const decimals = decimalsOf(Math.max(...found.effects.map(({ reach }) => reach)));
-    this.#atSample = found.start;
+    this.#atSample = task.pick(answer, plan.start);
     byId("effects").classList.remove("is-stale");
-    byId("effects").replaceChildren(...drawEffects(found, name, (feature) => this.#controls.get(feature).focus()));
+    byId("effects").replaceChildren(...drawEffects(found, called, (feature) => this.#controls.get(feature).focus()));
     byId("effects-note").textContent =
-      `The sample has ${fixed(found.start, decimals)}, your values ${fixed(found.here, decimals)}. Features act together, so single changes need not add up.`;
+      `${lead}The sample has ${fixed(found.start, decimals)}, your values ${fixed(found.here, decimals)}. Features act together, so single changes need not add up.`;
   }
 
   // --- what goes wrong -------------------------------------------------------------------------------------------------

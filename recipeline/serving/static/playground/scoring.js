@@ -1,17 +1,23 @@
 /** A table of a file, scored by the service: which columns it is asked about, in which portions, and what came of it. */
 
 import { Refusal } from "./api.js";
-import { cellNumber, readTable, writeTable } from "./csv.js";
+import { readTable, writeTable } from "./csv.js";
 import { kindOf } from "./kinds/every.js";
+import { taskOf } from "./tasks/every.js";
 
 const PORTION = 5000;
 
-/** Return a file's table; `faults` are those that can be seen before the service is asked. */
-export function openTable(text, name) {
+/**
+ * Return a file's table; `faults` are those that can be seen before the service is asked. `titles` are the file's own, `header`
+ * those of the model, by its `rename`.
+ */
+export function openTable(text, name, rename = {}) {
   const { separator, lines } = readTable(text);
   const [header = [], ...rows] = lines;
   const faults = rows.flatMap((cells, row) => (cells.length === header.length ? [] : [widthFault(row, cells, header)]));
-  return { name, separator, header: header.map((title) => title.trim()), rows, faults: [...twice(header), ...faults] };
+  const titles = header.map((title) => title.trim());
+  const named = titles.map((title) => (Object.hasOwn(rename, title) ? rename[title] : title));
+  return { name, separator, titles, header: named, rows, faults: [...twice(named), ...faults] };
 }
 
 function widthFault(row, cells, header) {
@@ -35,7 +41,7 @@ export async function scoreRows(table, numbers, { api, model, wishes, told }) {
   const used = usedColumns(table, model.features);
   const byName = new Map(model.features.map((feature) => [feature.name, feature]));
   const kinds = table.header.map((title) => kindOf(byName.get(title) ?? {}));
-  const scored = { predictions: [], lower: [], upper: [], grade: [], warnings: [], faults: [], model };
+  const scored = { predictions: [], probabilities: [], lower: [], upper: [], grade: [], warnings: [], faults: [], model };
   for (let first = 0; first < numbers.length; first += PORTION) {
     const portion = numbers.slice(first, first + PORTION);
     const rows = portion.map((number) => objectOf(table.header, table.rows[number], used, kinds));
@@ -58,10 +64,11 @@ async function scorePortion(api, rows, wishes) {
   }
 }
 
-function collect(scored, { predictions = [], interval, grade = [], warnings = [], faults = [], model }, portion) {
+function collect(scored, { predictions = [], probabilities = [], interval, grade = [], warnings = [], faults = [], model }, portion) {
   if (model && model.run_id !== scored.model.run_id) throw new Refusal(0, "Another version is served since. Score the file again.");
   const inFile = (fault) => ({ ...fault, row: fault.row === null ? null : portion[fault.row] });
   scored.predictions.push(...predictions);
+  scored.probabilities.push(...probabilities);
   scored.lower.push(...(interval?.lower ?? []));
   scored.upper.push(...(interval?.upper ?? []));
   scored.grade.push(...grade);
@@ -69,35 +76,22 @@ function collect(scored, { predictions = [], interval, grade = [], warnings = []
   scored.faults.push(...faults.map(inFile));
 }
 
-/** Return the mean absolute error where the file has the target, null where it has not. */
-export function meanError(table, numbers, predictions, target) {
-  const place = table.header.indexOf(target);
-  const errors = numbers.map((number, at) => Math.abs(cellNumber(table.rows[number][place] ?? "") - predictions[at]));
-  const sound = place >= 0 && numbers.every((number) => typeof cellNumber(table.rows[number][place]) === "number");
-  return sound ? errors.reduce((sum, error) => sum + error, 0) / errors.length : null;
+/** Return a sentence on the file's target beside the predictions, "" where there is none. */
+export function compareTarget(table, numbers, scored) {
+  const place = table.header.indexOf(scored.model.target.name);
+  return place < 0 ? "" : taskOf(scored.model).compare(numbers.map((number) => table.rows[number][place] ?? ""), scored);
 }
 
 /** Return the file as it was, with the predictions as further columns; rows that were left out have none. */
 export function writeScored(table, numbers, scored) {
-  const columns = scoredColumns(scored);
+  const columns = taskOf(scored.model).scoredColumns(scored);
   const places = new Map(numbers.map((number, place) => [number, place]));
   const cellsOf = (row) => columns.map(({ values }) => (places.has(row) ? values[places.get(row)] : ""));
-  const titles = columns.map(({ title }) => unused(title, table.header));
-  const lines = [[...table.header, ...titles], ...table.rows.map((cells, row) => [...cells, ...cellsOf(row)])];
+  const titles = columns.map(({ title }) => unused(title, table.titles));
+  const lines = [[...table.titles, ...titles], ...table.rows.map((cells, row) => [...cells, ...cellsOf(row)])];
   return writeTable(lines, table.separator);
 }
 
 function unused(title, header) {
   return header.includes(title) ? unused(`${title}_`, header) : title;
-}
-
-/** Return the columns that scoring adds. */
-export function scoredColumns({ predictions, lower, upper, grade, model }) {
-  const level = model.interval ? Math.round(100 * model.interval.level) : 0;
-  return [
-    { title: `predicted_${model.target.name}`, values: predictions },
-    { title: `lower_${level}`, values: lower },
-    { title: `upper_${level}`, values: upper },
-    { title: "grade", values: grade },
-  ].filter(({ values }) => values.length);
 }

@@ -1,0 +1,173 @@
+"""The service's log and late labels, as commands name them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipeline.artifacts import COLUMN_PROFILE, MODEL_INFO
+from recipeline.cli.rows import local_rows, open_tables
+from recipeline.errors import DataError, UnavailableError, UsageError
+from recipeline.orchestration.session import Session
+from recipeline.registry.stages import CHAMPION
+from recipeline.tracking.tags import run_id_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from recipeline.config.recipe import Recipe
+    from recipeline.inference.model_info import Feature, ModelInfo
+    from recipeline.monitoring.labels import Labels
+    from recipeline.monitoring.live_rows import LiveTables
+    from recipeline.monitoring.prediction_log import PredictionLog
+
+
+def log_folder(session: Session) -> Path:
+    """Return the folder of the service's log.
+
+    Raises
+    ------
+    UsageError : the profile's service keeps none.
+    """
+    wanted = session.profile.service.prediction_log
+    if wanted is None:
+        raise UsageError(
+            "No rows to monitor: data is empty, and the profile's service keeps no log.",
+            fix="Name a table with data=, or set service.prediction_log in the profile.",
+        )
+    return session.root / wanted.folder
+
+
+def no_requests(log: str) -> UnavailableError:
+    """Return the error for a log without rows."""
+    return UnavailableError(
+        f"No rows in the service's log {log}: the service has received no requests.",
+        fix="Serve with this profile, or name rows with data=.",
+    )
+
+
+def find_logs(paths: Sequence[Path]) -> list[Path]:
+    """Return the files of the service's log that paths stand for."""
+    from recipeline.monitoring.prediction_log import find_log, is_log
+
+    return [file for path in paths for file in ([path] if is_log(path) else find_log(path) if path.is_dir() else [])]
+
+
+def rule_of_target(recipe: Recipe) -> Feature:
+    """Return the target as its labels are checked."""
+    from recipeline.inference.model_info import Feature
+
+    column = recipe.columns[recipe.target]
+    return Feature(recipe.target, column.unit, column.type, decimal=column.decimal, min=column.min, max=column.max)
+
+
+def read_late_labels(session: Session, labels: str) -> Labels | None:
+    """Return the labels that `labels` names; None where it is empty."""
+    from recipeline.monitoring.labels import REQUEST_ID, read_labels
+
+    if not labels:
+        return None
+    recipe = session.recipe
+    with local_rows(session, labels, "labels") as paths:
+        tables = open_tables(paths, [REQUEST_ID], labels, recipe)
+        return read_labels(tables, recipe.target, recipe.na, rule_of_target(recipe))
+
+
+def open_log(
+    session: Session, files: Sequence[Path], info: ModelInfo, version: str, labels: Labels | None, now: float
+) -> PredictionLog:
+    """Return the service's log, read for the version that `info` describes."""
+    from recipeline.monitoring.prediction_log import PredictionLog
+
+    recipe = session.recipe
+    others = recipe.not_features
+    return PredictionLog(
+        files,
+        info.features,
+        version,
+        labels,
+        now=now,
+        others=others,
+        needed=[name for name in others if not recipe.columns[name].nullable],
+        filter=info.filter,
+        decimal=recipe.data.decimal,
+    )
+
+
+def require_logged(recipe: Recipe) -> None:
+    """Raise UsageError where rows of a log lack a column that retraining needs."""
+    private = [name for name in recipe.not_features if recipe.columns[name].role == "sensitive"]
+    if lacking := [name for name in private if not recipe.columns[name].nullable]:
+        raise UsageError(
+            f"Retraining needs the columns {', '.join(lacking)}, and no log has them: they are sensitive.",
+            fix="Set nullable: true for them in the recipe, or name a table with data=.",
+        )
+
+
+def take_labelled(session: Session, rows: PredictionLog | LiveTables, target: str) -> pd.DataFrame:
+    """Return the rows whose target is known; say how many of them cannot be used.
+
+    Raises
+    ------
+    DataError : there is none.
+    """
+    found = rows.labelled(target)
+    needed, lacking = ", ".join(getattr(rows, "needed", ())), getattr(rows, "lacking", 0)
+    if found.empty and lacking:
+        raise DataError(
+            f"No labelled row of the service's log has the columns that retraining needs: {needed}.",
+            fix="Send them with the rows to predict, beside the features; the log keeps them.",
+        )
+    if lacking:
+        session.reporter.say(
+            f"warning: {lacking} labelled rows without all of {needed} are left out. Send these columns with the rows to "
+            "predict: the log keeps them."
+        )
+    if unnamed := getattr(rows, "unnamed", 0):
+        session.reporter.say(
+            f"warning: {unnamed} labelled rows of categories that the model does not know are left out, because the log "
+            "does not name them. Retrain on a table of them to learn these categories."
+        )
+    if found.empty:
+        raise DataError("No labelled rows to retrain on.", fix="Name a table of request_id and the target with labels=.")
+    return found
+
+
+def labelled_log(session: Session, data: str, labels: str) -> pd.DataFrame:
+    """Return the labelled rows of the service's log.
+
+    `data` names the log; empty: the profile's.
+
+    Raises
+    ------
+    UnavailableError : no version is in Production, or the log has no rows.
+    DataError : `data` is no log, or none of its rows has a label.
+    """
+    from recipeline.data.uris import redact
+
+    champion = session.registry.holder(CHAMPION)
+    if champion is None:
+        raise UnavailableError(
+            f"No version of {session.registry.name} in Production whose log could be read.", fix="Run `make pipeline`."
+        )
+    session.find_columns({COLUMN_PROFILE.step: champion.tags[run_id_tag(COLUMN_PROFILE.step)]})
+    require_logged(session.recipe)
+    info = session.reader.load(MODEL_INFO, champion.tags[run_id_tag(MODEL_INFO.step)])
+    named = data or str(log_folder(session))
+    if not data and not Path(named).exists():
+        raise no_requests(named)
+    with local_rows(session, named, "data") as paths:
+        files = find_logs(paths)
+        if not files and not data:
+            raise no_requests(named)
+        if not files:
+            raise DataError(
+                "labels apply to the rows of the service's log.",
+                got=f"'{redact(data)}'",
+                fix="Name a log with data=, or add the labels to the table as a column of the target.",
+            )
+        log = open_log(session, files, info, str(champion.version), read_late_labels(session, labels), time.time())
+        return take_labelled(session, log, session.recipe.target)

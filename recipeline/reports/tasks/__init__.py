@@ -1,0 +1,1 @@
+"""Tasks in reports: the sections of cards that show predictions."""

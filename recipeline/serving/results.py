@@ -1,0 +1,45 @@
+"""The description of a served model, as /model answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from recipeline.inference.interval import FittedInterval
+from recipeline.inference.model_info import Feature, Target, Value
+from recipeline.inference.prediction_set import PredictionSet
+from recipeline.records import LEFT_OUT
+
+
+@dataclass(frozen=True)
+class AnswersBy:
+    """The form that answers, ``compiled (...)`` or ``scikit-learn``, and the reason."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ServedDescription:
+    """A served version: identity, columns, uncertainty, sample row, scores, lineage.
+
+    `metrics` are the scores among its tags, `lineage` run IDs, digests and the commit. `interval` is None of a version without
+    one, `prediction_set` is there for labels only; `rename` has columns' names by those in files. `created_ms` is in
+    milliseconds since 1970.
+    """
+
+    name: str
+    version: str
+    run_id: str
+    data_source: str
+    candidate: str
+    target: Target
+    features: tuple[Feature, ...]
+    interval: FittedInterval | None
+    sample: Mapping[str, Value]
+    metrics: Mapping[str, float]
+    lineage: Mapping[str, str]
+    created_ms: int
+    answers_by: AnswersBy
+    prediction_set: PredictionSet | None = field(default=None, metadata=LEFT_OUT)
+    rename: Mapping[str, str] = field(default_factory=dict, metadata=LEFT_OUT)

@@ -1,0 +1,1 @@
+"""Tasks in the service: one module per task."""
