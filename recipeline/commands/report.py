@@ -20,7 +20,8 @@ from recipeline.tracking.tags import RunTags, run_id_tag
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recipeline.evaluation.results import Inspection, NestedEstimate
+    from recipeline.evaluation.described import NestedEstimate
+    from recipeline.evaluation.results import Inspection
     from recipeline.orchestration.session import Session
     from recipeline.tracking.runs import StepRun
 

@@ -18,9 +18,10 @@ from recipeline.data.relations import weigh_rows
 from recipeline.data.results import LeakAudit
 from recipeline.data.target_codes import TargetCodes, is_predicted
 from recipeline.engine.local import Workers
+from recipeline.evaluation.described import FurtherMetric
 from recipeline.evaluation.diagnosis import diagnose
 from recipeline.evaluation.gates import judge
-from recipeline.evaluation.results import Diagnosis, FurtherMetric, Metrics, Verdict
+from recipeline.evaluation.results import Diagnosis, Metrics, Verdict
 from recipeline.evaluation.scoring import evaluate_best, measure_leaks, predict_all, score_mean_predictor, score_random_split
 from recipeline.evaluation.tasks.every import TASKS
 from recipeline.inference.columns import Columns

@@ -13,7 +13,7 @@ from recipeline.data.relations import weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import TargetCodes
 from recipeline.engine.local import Workers
-from recipeline.evaluation.results import NestedEstimate
+from recipeline.evaluation.described import NestedEstimate
 from recipeline.inference.asking import ask_model
 from recipeline.training.cross_validation import compare_candidates, count_fits, rank
 from recipeline.training.tasks.every import TASKS

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from recipeline.evaluation.described import FurtherMetric, NestedEstimate
 from recipeline.evaluation.tasks.results import Decisions, Disparity, LabelCurves, LabelSets, ThresholdCurve
 from recipeline.metrics.catalogue import metrics_of, skill_of
 from recipeline.records import LEFT_OUT, was
@@ -74,15 +75,6 @@ class Leaks:
     leaked_rows: int
     r2_with_twin: Mapping[str, float | None]
     r2_without_twin: Mapping[str, float | None]
-
-
-@dataclass(frozen=True)
-class FurtherMetric:
-    """A metric that the recipe asks for besides those of its task."""
-
-    name: str
-    label: str
-    greater_is_better: bool
 
 
 @dataclass(frozen=True)
@@ -303,27 +295,6 @@ class Dependence:
     values: tuple[str | float | bool, ...]
     mean: tuple[float, ...]
     by_label: Mapping[str, tuple[float, ...]] = field(default_factory=dict, metadata=LEFT_OUT)
-
-
-@dataclass(frozen=True)
-class NestedEstimate:
-    """The score of choosing the best candidate and fitting it, on rows that neither saw.
-
-    `folds` is `metric` per fold of the training rows, `chosen` the candidate that was the best without it. `selected` is the
-    mean over the folds of the candidate that train selected, by which it was selected.
-    """
-
-    metric: str
-    folds: tuple[float, ...]
-    mean: float
-    chosen: tuple[str, ...]
-    selected: float
-    greater_is_better: bool = field(default=True, metadata=LEFT_OUT)
-
-    @property
-    def optimism(self) -> float:
-        """By how much `selected` is better than `mean`."""
-        return self.selected - self.mean if self.greater_is_better else self.mean - self.selected
 
 
 @dataclass(frozen=True)

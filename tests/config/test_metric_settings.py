@@ -65,16 +65,6 @@ def test_a_metric_is_named_by_gates_rails_and_ranking_once_it_is_asked_for(place
     assert isinstance(as_recipe(numbers(more=["rmsle"]) | parts[place]), Recipe)
 
 
-def test_the_metric_that_ranks_is_the_skill_or_the_one_that_is_named() -> None:
-    plain = as_recipe(numbers())
-    assert (plain.ranked_by.name, plain.ranking()) == ("r2", {})
-    assert as_recipe(numbers() | {"primary_metric": "r2"}).ranking() == {}
-    assert as_recipe(numbers() | {"primary_metric": "mae"}).ranking() == {"primary_metric": "mae"}
-    own = as_recipe(numbers(more=[OWN]) | {"primary_metric": "profit"})
-    assert own.ranked_by.label == "profit"
-    assert own.ranking()["primary"]["function"] == OWN["function"]
-
-
 def test_the_level_is_for_each_value_of_a_feature_or_for_each_label() -> None:
     column = {"type": "category"}
     content = class_content("binary", column, "good", metrics={"level": 0.8, "level_by": "y"})
@@ -90,9 +80,7 @@ def test_the_level_is_for_each_value_of_a_feature_or_for_each_label() -> None:
     assert "less than or equal to 0.999" in refusal(numbers(level=1.0))
 
 
-def test_a_decision_is_a_setting_of_the_model_where_there_is_one() -> None:
-    assert as_recipe(numbers()).decided == ()
-    assert as_recipe(class_content("binary", {"type": "boolean"}, decision={"recall": 0.9})).decided == ("decision",)
-    assert "'decision.metric' must be a metric of decided labels. Got 'recall' instead." in refusal(
-        class_content("binary", {"type": "boolean"}, decision={"metric": "recall"})
-    )
+def test_a_threshold_is_chosen_by_no_metric_that_one_answer_for_all_rows_makes_best() -> None:
+    for name in ("recall", "precision"):
+        found = refusal(class_content("binary", {"type": "boolean"}, decision={"metric": name}))
+        assert f"'decision.metric' must be a metric of decided labels. Got '{name}' instead." in found

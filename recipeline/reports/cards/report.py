@@ -12,7 +12,8 @@ from statistics import fmean
 import numpy as np
 
 from recipeline.artifacts import INSPECTION, METRICS
-from recipeline.evaluation.results import FileOrder, LearningCurve, NestedEstimate
+from recipeline.evaluation.described import NestedEstimate
+from recipeline.evaluation.results import FileOrder, LearningCurve
 from recipeline.metrics.catalogue import skill_of
 from recipeline.reports.blocks import Block, Card, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.plots.model import plot_curve
