@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
 from recipeline.config.recipe import Recipe
+from recipeline.config.scoring import build_scorer
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.target_codes import fit_target
 from recipeline.data.tasks.every import TASKS
@@ -38,8 +39,9 @@ def check_candidates(recipe: Recipe, names: Sequence[str], trusted: Collection[s
 
     Raises
     ------
-    UsageError : with all faults that `find_faults` finds.
+    UsageError : with all faults that `find_faults` finds, or on the function of a metric.
     """
+    build_scorer(recipe)
     faults = find_faults(recipe, names, trusted)
     if len(faults) == 1:
         raise faults[0]
