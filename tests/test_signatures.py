@@ -27,6 +27,8 @@ ALLOWED = {
     "monitoring/results.py: Errors.from_earlier": "a record of an earlier version, before it is one of this",
     "promotion/results.py: Gain.from_earlier": "a record of an earlier version, before it is one of this",
     "monitoring/log_format.py: is_readable": "a line of the prediction log before it is known to be one",
+    "monitoring/tasks": "a line of the prediction log",
+    "scaffolding/tasks": "nested settings, as a recipe's file has them",
     "serving/http": "an environment of WSGI, and documents of OpenAPI",
     "serving/kinds/base.py": "JSON schemas",
     "serving/tasks": "answers of the service, as JSON, and their schemas",

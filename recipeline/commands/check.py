@@ -46,6 +46,7 @@ def _find_faults(recipe: str, profile: str) -> list[str]:
     from recipeline.cli.environment import enter_project, find_recipe, open_settings
     from recipeline.config.profile import find_profile, load_profile
     from recipeline.config.recipe import load_recipe
+    from recipeline.config.scoring import build_scorer
     from recipeline.data.sources import check_source
     from recipeline.training.trial import find_faults
 
@@ -61,6 +62,8 @@ def _find_faults(recipe: str, profile: str) -> list[str]:
     with _collected(faults):
         check_source(settings.profile.data, settings.recipe, folder=settings.cwd)
     trusted = settings.profile.service.trusted_types
+    with _collected(faults):
+        build_scorer(settings.recipe)
     return faults + [error.sentence for error in find_faults(settings.recipe, list(settings.recipe.candidates), trusted)]
 
 

@@ -66,7 +66,7 @@ def tabulate_candidates(metrics: Metrics) -> str:
     the rows without twins.
     """
     skill, *others = METRICS[metrics.task][:MAIN]
-    titles = [f"test {skill.title}", *(it.title for it in others), f"CV {skill.title}", "± std"]
+    titles = [f"test {skill.title}", *(it.title for it in others), f"CV {metrics.cv_title}", "± std"]
     table = PrettyTable(["candidate", *titles])
     table.set_style(TableStyle.SINGLE_BORDER)
     best, ranked = metrics.best.candidate, sorted(metrics.candidates.items(), key=lambda item: -item[1][skill.name])
