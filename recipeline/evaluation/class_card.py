@@ -45,7 +45,7 @@ def _describe_threshold(decisions: Decisions) -> tuple[str, ...]:
 def describe_sets(found: MeasuredInterval) -> str:
     """Return the coverage and the size of the prediction sets."""
     return (
-        f"Its {100 * found.level:.0f} % prediction set has the label of {100 * found.coverage:.1f} % of the test rows; it has "
+        f"Its {100 * found.level:g} % prediction set has the label of {100 * found.coverage:.1f} % of the test rows; it has "
         f"{found.mean_width:.2f} labels on average."
     )
 

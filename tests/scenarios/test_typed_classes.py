@@ -95,7 +95,7 @@ def door(request: pytest.FixtureRequest, make_project: MakeProject, tmp_path_fac
     return Door(project, create_app(service).test_client(), model.info.target.codes.texts, *loaded)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(rows=ROWS)
 def test_service_and_mlflow_say_the_same_labels_row_by_row(door: Door, rows: list[dict[str, Any]]) -> None:
     served = answer(door.client, rows, "/predict?set=true")
