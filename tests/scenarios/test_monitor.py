@@ -92,7 +92,7 @@ def test_rows_that_have_drifted_end_with_5_and_the_run_says_why(monitored: Proje
     assert run.data.metrics["psi/pH"] == found["features"]["pH"]["psi"] < 0.1
     assert run.data.metrics["prediction_psi"] == found["prediction"]["psi"]
     assert run.data.metrics["severity"] == 2
-    assert run.data.metrics["mae"] == found["performance"]["mae"]
+    assert run.data.metrics["mae"] == found["performance"]["scores"]["mae"]
 
 
 @pytest.mark.parametrize(("fail_on", "code"), [("never", 0), ("drift", 5), ("warn", 5)])
@@ -215,7 +215,7 @@ def test_a_log_is_read_with_late_labels_by_request_id(monitored: Project, tmp_pa
     found = report(monitored, outcome)
     assert found["newest"]["performance"]["rows"] == 300
     expected = (rows["quality"].head(300).to_numpy() - (5.0 + pd.Series(range(300)) % 3)).abs().mean()
-    assert found["newest"]["performance"]["mae"] == pytest.approx(expected)
+    assert found["newest"]["performance"]["scores"]["mae"] == pytest.approx(expected)
 
 
 def test_a_log_has_windows_of_time(monitored: Project, tmp_path: Path) -> None:
