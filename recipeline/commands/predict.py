@@ -179,7 +179,10 @@ def _show(value: Any) -> str:
 
 
 def _say(answer: Mapping[str, Any], asked: Asked) -> str:
-    """Return a row's answer in words: a number with its interval, or a label with the probabilities of the likeliest."""
+    """Return a row's answer in words: a number with its interval, or a label.
+
+    A label has the probabilities of the likeliest ones with it.
+    """
     from recipeline.inference.golden import PREDICTION
     from recipeline.inference.predictor import PROBABILITY
 

@@ -50,7 +50,7 @@ class NamedModel:
 
     @cached_property
     def target(self) -> Target:
-        """What its predictions mean; without a description as the model itself shows."""
+        """The target of its description; without one as the model itself shows."""
         if self.info:
             return self.info.target
         codes, threshold = recognise(self.model)
@@ -198,7 +198,7 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
     if not says:
         raise UnavailableError(
             f"{uri} says other labels than its probabilities and its threshold give.",
-            fix="Choose one whose labels follow its probabilities, as SVC with calibrate: sigmoid instead of probability: true.",
+            fix="Choose one whose labels follow its probabilities: SVC with calibrate: sigmoid, not probability: true.",
         )
     return model
 

@@ -132,7 +132,7 @@ class _Classes:
 
 
 def _calibrate(scores: np.ndarray, calibrators: Sequence[Predict]) -> np.ndarray:
-    """Return calibrated probabilities; of several classes they are divided by their sum.
+    """Return calibrated probabilities; those of several classes sum to 1.
 
     If that is 0, all classes have the same.
     """

@@ -11,7 +11,7 @@ from recipeline.inference.compiled.form import Compiled, UnknownKindError
 
 
 def weights_of(model: BaseEstimator, members: int) -> np.ndarray | None:
-    """Return the weights of a voting model's members, (members,); None: all count alike.
+    """Return the weights of a voting model's members; None: all count alike.
 
     Raises
     ------
