@@ -62,7 +62,7 @@ promote: setup ## the challenger to Production, if the gate passes; promote= reg
 check: setup ## all faults of recipe, profile and candidates, before anything runs
 	@scripts/step check
 
-report: setup ## the newest cards; inspection of the best model
+report: setup ## the newest cards; inspection of the best model; nested=
 	@scripts/step report
 
 compare: setup ## a card of the differences between two versions or runs; before= after=

@@ -1,11 +1,12 @@
 """Error rate and power of the promotion gate on simulated rows.
 
-Usage: make calibrate [ARGS="datasets=200 jobs=-1 only=worlds"], or only=clusters
+Usage: make calibrate [ARGS="datasets=200 jobs=-1 only=worlds"], or only=clusters, or only=classes
 
 A data set has as many distinct rows as there are red wines, and 15 % copies. A recipe is a linear regression that lacks one of
 ten exchangeable features, so that all recipes are equally good, and every promotion is an error. The champion is one of them,
 the challenger the best of the others by cross-validation on the training rows, as in the chain. For the power, the challenger
-is the linear regression of all ten features. `benchmarks.worlds` has further simulations, and the power by number of rows.
+is the linear regression of all ten features. `benchmarks.worlds` has further simulations, and the power by number of rows,
+`benchmarks.clusters` and `benchmarks.classes` those of few clusters and of labels.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -23,7 +25,7 @@ from scipy import stats
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_score
 
-from benchmarks import clusters
+from benchmarks import classes, clusters
 from benchmarks.tables import new_table
 from benchmarks.worlds import RIGHT, WRONG
 from recipeline.config.rules import Promotion
@@ -39,6 +41,9 @@ SETTINGS = Promotion(bootstrap_draws=1000)
 #: What one feature is worth where all recipes are equal: their R2 is 0.36, as that of the real wines.
 WORTH = 0.04
 GAINS = (0.02, 0.04)
+
+#: Simulations of one data set by the name of their world.
+Worlds = Mapping[str, Callable[[int], clusters.Verdicts]]
 
 
 @dataclass(frozen=True)
@@ -184,10 +189,14 @@ def main(options: dict[str, str]) -> None:
     """Simulate and print the tables."""
     datasets, start = int(options.get("datasets", "200")), time.perf_counter()
     jobs, only = int(options.get("jobs", "-1")), options.get("only")
-    if only != "clusters":
-        print(tabulate_worlds(datasets, jobs), flush=True)
-    if only != "worlds":
-        print(tabulate_clusters(datasets, jobs), flush=True)
+    tables: dict[str, Callable[[], str]] = {"worlds": partial(tabulate_worlds, datasets, jobs)}
+    tables |= {
+        name: partial(tabulate_clusters, module.WRONG, module.RIGHT, datasets, jobs)
+        for name, module in (("clusters", clusters), ("classes", classes))
+    }
+    for name, tabulate in tables.items():
+        if only in (None, name):
+            print(tabulate(), flush=True)
     if only:
         return
     print(f"{datasets} data sets a row; {ROWS} distinct rows and {COPIES:.0%} copies; {FEATURES} features", flush=True)
@@ -213,16 +222,16 @@ def tabulate_worlds(datasets: int, jobs: int) -> str:
     return str(table.get_string())
 
 
-def tabulate_clusters(datasets: int, jobs: int) -> str:
-    """Return how often anything is promoted where rows are clustered.
+def tabulate_clusters(wrong: Worlds, right: Worlds, datasets: int, jobs: int) -> str:
+    """Return how often anything is promoted where rows are clustered, or have labels.
 
     Once with the clusters kept together, once with rows dealt one by one.
     """
     table = new_table(["world", "promoted", "chance at most", "rows dealt one by one"])
-    for label, simulate_one in (clusters.WRONG | clusters.RIGHT).items():
+    for label, simulate_one in {**wrong, **right}.items():
         verdicts = Parallel(n_jobs=jobs)(delayed(simulate_one)(seed) for seed in range(datasets))
         kept, torn = Share(sum(it.kept for it in verdicts), datasets), Share(sum(it.torn for it in verdicts), datasets)
-        table.add_row([label, str(kept), f"{kept.upper:.3f}" if label in clusters.WRONG else "", str(torn)])
+        table.add_row([label, str(kept), f"{kept.upper:.3f}" if label in wrong else "", str(torn)])
         print(f"  {label}: {kept}, {torn}", file=sys.stderr, flush=True)
     return str(table.get_string())
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def inputs(session: Session) -> dict[str, Any]:
     """Return the settings of metrics, gates and diagnosis."""
-    slices = session.recipe.promotion.guard_rails.model_dump(mode="json", include={"slices"})
-    return session.recipe.part(["task", "target", "random_state", "metrics", "gates"]) | {"guard_rails": slices}
+    rows = session.recipe.promotion.guard_rails.model_dump(mode="json", include={"slices"})
+    return session.recipe.part(["task", "target", "random_state", "metrics", "primary_metric", "gates"]) | {"guard_rails": rows}
 
 
 def work(session: Session, run: StepRun) -> str:
@@ -76,7 +76,7 @@ def evaluate() -> None:
     Reads:  the candidates, out_of_fold.parquet, test.parquet
     Writes: verdict.json, metrics.json, model_info.json, interval.skops, golden.parquet,
             test_predictions.parquet, diagnosis.json, baseline.json, baseline_rows.parquet;
-            r2, rmse and mae on each candidate's run
+            scores on each candidate's run
     Example: python -m steps.evaluate
     """
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def inputs(session: Session, model: str) -> dict[str, Any]:
     """Return the settings of the fits and of the selected candidates."""
-    recipe = session.recipe
-    return recipe.part(["task", "target", "random_state", "cv"], candidates=recipe.select(model))
+    recipe, names = session.recipe, session.recipe.select(model)
+    return recipe.part(["task", "target", "random_state", "cv", *recipe.decided], candidates=names) | recipe.ranking()
 
 
 def check(session: Session, model: str) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from mlflow import MlflowClient
+from mlflow.store.db import utils as mlflow_db
 from sqlalchemy import Engine, event
 from threadpoolctl import threadpool_limits
 
@@ -48,6 +50,9 @@ def _do_not_wait_for_the_disk(connection: Any, _: object) -> None:
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous = OFF")
 
+
+#: What MLflow reads all its migrations for, twice for each store that is opened.
+mlflow_db._get_latest_schema_revision = cache(mlflow_db._get_latest_schema_revision)
 
 #: How commands wait for the disk outside of the tests.
 SYNCHRONOUS, sqlite.SYNCHRONOUS = sqlite.SYNCHRONOUS, "OFF"

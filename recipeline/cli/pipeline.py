@@ -204,10 +204,11 @@ def _summarise(session: Session, reader: KeptReader, chain: Chain, source: Mappi
 def _best(metrics: Metrics) -> str:
     best = metrics.best
     within = "".join(f", {share:.1%} within {tolerance}" for tolerance, share in best.accuracy_within.items())
-    skill = skill_of(metrics.task)
+    skill, most = skill_of(metrics.task), "highest" if metrics.is_greatest_best else "lowest"
     low, high = best.interval_95[skill.name]
     return (
-        f"Best model: {best.candidate} (highest CV {skill.title} mean); test {skill.label} {metrics.scores[skill.name]:.4f}, "
+        f"Best model: {best.candidate} ({most} CV {metrics.cv_title} mean); "
+        f"test {skill.label} {metrics.scores[skill.name]:.4f}, "
         f"95 % interval {low:.3f} to {high:.3f}{within.replace(', ', '; ', 1)}."
     )
 

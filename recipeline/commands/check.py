@@ -23,6 +23,7 @@ def check(recipe: str, profile: str) -> Result:
     Example: recipeline check --profile server
     """
     from recipeline.cli.environment import open_settings
+    from recipeline.data.tasks.every import TASKS
 
     faults = _find_faults(recipe, profile)
     if faults:
@@ -30,11 +31,13 @@ def check(recipe: str, profile: str) -> Result:
         raise UsageError(f"{count} in the recipe or the profile.", fix="Correct them before anything runs.", details=faults)
     settings = open_settings(recipe, profile)
     found = settings.recipe
+    doubt = TASKS[found.task].doubt_recipe(found)
     features = [name for name in found.features if name not in found.patterns]
     matching = f" and the columns that {' and '.join(map(repr, found.patterns))} match" if found.patterns else ""
     return Result(
         f"{found.path.name} and the profile '{settings.profile_name}' are valid: {len(features)} features{matching}, "
         f"target '{found.target}', {len(found.candidates)} candidates, each fitted to made-up rows."
+        + (f"\nWarning: {doubt}" if doubt else "")
     )
 
 
@@ -43,6 +46,7 @@ def _find_faults(recipe: str, profile: str) -> list[str]:
     from recipeline.cli.environment import enter_project, find_recipe, open_settings
     from recipeline.config.profile import find_profile, load_profile
     from recipeline.config.recipe import load_recipe
+    from recipeline.config.scoring import build_scorer
     from recipeline.data.sources import check_source
     from recipeline.training.trial import find_faults
 
@@ -58,6 +62,8 @@ def _find_faults(recipe: str, profile: str) -> list[str]:
     with _collected(faults):
         check_source(settings.profile.data, settings.recipe, folder=settings.cwd)
     trusted = settings.profile.service.trusted_types
+    with _collected(faults):
+        build_scorer(settings.recipe)
     return faults + [error.sentence for error in find_faults(settings.recipe, list(settings.recipe.candidates), trusted)]
 
 

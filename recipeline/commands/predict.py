@@ -61,7 +61,7 @@ def predict(recipe: str, profile: str, input: str, output: str, model_uri: str, 
 
     \b
     Reads:  the rows, the model and its model_info.json
-    Writes: the input's columns, with prediction, prediction_lower, prediction_upper (90 %) and model_version;
+    Writes: the input's columns, with prediction, prediction_lower, prediction_upper and model_version;
             of labels prediction, a column probability_<label> of each, and model_version
     The output is written whole or not at all. A bad row has a missing or an impossible value.
     Example: recipeline predict --input wines.csv --output scored.csv
@@ -179,10 +179,7 @@ def _show(value: Any) -> str:
 
 
 def _say(answer: Mapping[str, Any], asked: Asked) -> str:
-    """Return a row's answer in words: a number with its interval, or a label.
-
-    A label has the probabilities of the likeliest ones with it.
-    """
+    """Return a row's answer in words: a number with its interval, or likely labels."""
     from recipeline.inference.golden import PREDICTION
     from recipeline.inference.predictor import PROBABILITY
 

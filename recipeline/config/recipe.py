@@ -14,9 +14,11 @@ from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model
 from recipeline.config.candidate import Candidate
 from recipeline.config.checks import require_conditions, require_differences, require_members, require_renamed, require_roles
 from recipeline.config.columns import is_nameless, is_pattern, matches, refuse_names, write_ranges
+from recipeline.config.metric_settings import refuse_metrics
 from recipeline.config.rows import Rows
-from recipeline.config.rules import Decision, Gates, Metrics, ModelCardTexts, Monitoring, Promotion, Retention
-from recipeline.config.settings import Label, Settings, load_settings
+from recipeline.config.rules import Gates, ModelCardTexts, Monitoring, Promotion, Retention
+from recipeline.config.scored import Scored
+from recipeline.config.settings import Label, load_settings
 from recipeline.config.split import CrossValidation, Split
 from recipeline.config.table import (
     RESERVED_COLUMNS,
@@ -27,15 +29,14 @@ from recipeline.config.table import (
     Role,
     Target,
 )
-from recipeline.config.tasks import TASK_RULES, TaskName, refuse_label, refuse_metrics, refuse_settings
+from recipeline.config.tasks import TASK_RULES, refuse_label, refuse_settings
 from recipeline.errors import UsageError, guess, nearest
 
 
-class Recipe(Settings):
+class Recipe(Scored):
     """The whole recipe, with the defaults of all its settings."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
-    task: TaskName
     predicted: Annotated[Target, BeforeValidator(lambda value: {"column": value} if isinstance(value, str) else value)] = Field(
         alias="target"
     )
@@ -54,9 +55,6 @@ class Recipe(Settings):
     split: Split = Split()
     cv: CrossValidation = CrossValidation()
     candidates: dict[Label, Candidate] = Field(min_length=1)
-    #: How the label of two classes is decided; without it the likelier one is.
-    decision: Decision = Decision()
-    metrics: Metrics = Metrics()
     gates: Gates = Gates()
     promotion: Promotion = Promotion()
     monitoring: Monitoring = Monitoring()

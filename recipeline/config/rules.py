@@ -2,20 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from recipeline.config.settings import Settings
+from recipeline.metrics.catalogue import Metric
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
+class FurtherMetric(Settings):
+    """A metric besides those of the task: of the catalogue by name, or one's own.
+
+    An own one has the import path of a `function` of true and predicted values, and says whether greater is better, and what
+    it needs: `numbers`, `labels` or `probabilities`. `params` are further arguments of the function.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,60}$")
+    function: str | None = None
+    greater_is_better: bool | None = None
+    needs: Literal["numbers", "labels", "probabilities"] | None = None
+    label: str = Field(default="", max_length=60)
+    params: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _own_ones_are_described(self) -> Self:
+        own = ("greater_is_better", "needs", "label", "params")
+        given = [name for name in own if name in self.model_fields_set]
+        if self.function is None and given:
+            raise ValueError(f"{given[0]} is a setting of an own metric: give its function, an import path, too.")
+        if self.function is not None and self.greater_is_better is None:
+            raise ValueError("greater_is_better must be true or false for an own metric.")
+        return self
+
+    def as_metric(self) -> Metric:
+        """Return an own metric for tables and gates."""
+        return Metric(self.name, self.label or self.name.replace("_", " "), bool(self.greater_is_better))
+
+
+def _as_entry(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
 class Metrics(Settings):
-    """Metrics beside R2, RMSE and MAE, and the number of bootstrap draws."""
+    """Metrics beside those of the task, and the number of bootstrap draws.
+
+    `more` are further metrics: names of the catalogue, or own ones. `level` is that of the interval around a prediction, or of
+    the set of labels, and `level_by` a feature whose values have it each, or the target, whose labels then have it.
+    """
 
     tolerances: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1.0)
     bootstrap_draws: int = Field(default=2000, ge=100)
+    more: tuple[Annotated[FurtherMetric, BeforeValidator(_as_entry)], ...] = ()
+    level: float = Field(default=0.9, ge=0.5, le=0.999)
+    level_by: str | None = None
 
 
 class Criterion(Settings):
@@ -151,6 +192,9 @@ class Monitoring(Settings):
     missing: Limits = Limits(warn=0.01, drift=0.05)
     out_of_range: Limits = Limits(warn=0.01, drift=0.05)
     mae_increase: Limits = Limits(warn=0.1, drift=0.25)
+    loss_increase: Limits = Limits(warn=0.1, drift=0.25)
+    calibration: Limits = Limits(warn=0.1, drift=0.2)
+    coverage: Limits = Limits(warn=0.05, drift=0.1)
 
 
 class Retention(Settings):

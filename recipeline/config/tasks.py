@@ -7,9 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from recipeline.errors import nearest
-from recipeline.metrics.catalogue import METRICS
-
 if TYPE_CHECKING:
     from recipeline.config.recipe import Recipe
 
@@ -21,26 +18,32 @@ TaskName = Literal["regression", "binary", "multiclass"]
 class TaskRules:
     """The rules of a task for a recipe: types of its target, and settings of its own.
 
-    `needs_positive` are the types of a target whose positive label must be named.
+    `needs_positive` are the types of a target whose positive label must be named; `has_labels`: the target has labels.
     """
 
     noun: str
     target_types: tuple[str, ...]
     settings: tuple[str, ...]
     needs_positive: tuple[str, ...] = ()
+    has_labels: bool = True
 
 
 TASK_RULES: Mapping[str, TaskRules] = {
     "regression": TaskRules(
-        "a regression", ("number", "integer"), ("transform", "tolerances", "mae", "slice_mae", "min", "max")
+        "a regression",
+        ("number", "integer"),
+        ("transform", "tolerances", "mae", "slice_mae", "min", "max", "mae_increase"),
+        has_labels=False,
     ),
     "binary": TaskRules(
         "two classes",
         ("boolean", "category", "integer"),
-        ("positive", "decision", "calibrate", "slice_loss", "labels"),
+        ("positive", "decision", "calibrate", "slice_loss", "labels", "loss_increase", "calibration"),
         ("category",),
     ),
-    "multiclass": TaskRules("several classes", ("category", "integer"), ("calibrate", "slice_loss", "labels")),
+    "multiclass": TaskRules(
+        "several classes", ("category", "integer"), ("calibrate", "slice_loss", "labels", "loss_increase", "calibration")
+    ),
 }
 
 
@@ -64,6 +67,8 @@ def _settings(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "decision", "decision"
     if "tolerances" in recipe.metrics.model_fields_set:
         yield "tolerances", "metrics.tolerances"
+    limits = [key for key in ("mae_increase", "loss_increase", "calibration") if key in recipe.monitoring.model_fields_set]
+    yield from ((key, f"monitoring.{key}") for key in limits)
     yield from (("calibrate", f"candidates.{name}.calibrate") for name, it in recipe.candidates.items() if it.calibrate)
     rails, place = recipe.promotion.guard_rails, "promotion.guard_rails"
     yield from ((key, f"{place}.{key}") for key in ("mae", "slice_mae", "slice_loss") if getattr(rails, key) is not None)
@@ -71,20 +76,6 @@ def _settings(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield from ((key, f"{place}.slices.{name}.{key}") for key in ("min", "max") if getattr(rows, key) is not None)
         if rows.labels:
             yield "labels", f"{place}.slices.{name}.labels"
-
-
-def refuse_metrics(recipe: Recipe) -> str:
-    """Return the error message of the first metric that the task has not, else ""."""
-    known, criteria = [metric.name for metric in METRICS[recipe.task]], recipe.gates.validation_criteria
-    named = [(f"gates.validation_criteria.{place}.metric", it.metric) for place, it in enumerate(criteria)]
-    named += [(f"promotion.guard_rails.metrics.{name}", name) for name in recipe.promotion.guard_rails.metrics]
-    for where, name in named:
-        if name not in known:
-            return f"'{where}' must be a metric of the task {recipe.task}. Got '{name}' instead. {nearest(name, known)}"
-    decided, chosen = [metric.name for metric in METRICS[recipe.task] if metric.is_decided], recipe.decision.metric
-    if chosen is not None and chosen not in decided:
-        return f"'decision.metric' must be a metric of decided labels. Got '{chosen}' instead. {nearest(chosen, decided)}"
-    return ""
 
 
 def refuse_label(recipe: Recipe) -> str:

@@ -13,10 +13,12 @@ from sklearn.base import BaseEstimator
 from recipeline import artifacts as kept
 from recipeline.artifacts import Artifact
 from recipeline.config.recipe import Recipe
+from recipeline.config.scoring import build_scorer
 from recipeline.data.relations import weigh_rows
 from recipeline.data.results import LeakAudit
 from recipeline.data.target_codes import TargetCodes, is_predicted
 from recipeline.engine.local import Workers
+from recipeline.evaluation.described import FurtherMetric
 from recipeline.evaluation.diagnosis import diagnose
 from recipeline.evaluation.gates import judge
 from recipeline.evaluation.results import Diagnosis, Metrics, Verdict
@@ -25,7 +27,6 @@ from recipeline.evaluation.tasks.every import TASKS
 from recipeline.inference.columns import Columns
 from recipeline.inference.golden import choose_golden
 from recipeline.inference.model_info import ModelInfo, describe_model
-from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
 from recipeline.monitoring.baseline import describe_baseline, draw_reference
 from recipeline.monitoring.results import Baseline
 
@@ -91,14 +92,16 @@ def evaluate_candidates(
     """
     board, train, test = trained.leaderboard, trained.train, trained.test
     columns, codes, task = Columns.learn(recipe, train), TargetCodes.learn(recipe, train), TASKS[recipe.task]
+    task.require_measurable(codes.of(test, recipe), recipe, codes)
     # The workers have work from here on; what they found is called for when nothing else is left to do.
     measure = task.start_uncertainty(recipe, train, columns, codes, trained.leak_audit.method, workers)
     models = load_models()
     random_split_r2 = _start_random_split(recipe, trained, models, codes, workers)
     predicted, target, counted = predict_all(models, test, recipe, codes), codes.of(test, recipe), weigh_rows(test, recipe)
     thresholds = {name: task.threshold(model) for name, model in models.items()}
+    scorer = build_scorer(recipe, codes.labels)
     scores = {
-        name: METRIC_TASKS[recipe.task].score(target, said, counted, _or_half(thresholds[name]))
+        name: scorer.score(target, said, counted, _or_half(thresholds[name]), whose=f"the candidate {name}")
         for name, said in predicted.items()
     }
 
@@ -108,7 +111,7 @@ def evaluate_candidates(
     scored = is_predicted(out_of_fold)
     certain = measure(out_of_fold, test, best_predicted)
     mean_predictor = score_mean_predictor(train, test, recipe, codes, _or_half(threshold))
-    verdict, criteria = judge(scores[best.candidate], mean_predictor, recipe.gates, recipe.task)
+    verdict, criteria = judge(scores[best.candidate], mean_predictor, recipe.gates, recipe.task, recipe.further)
     return Evaluation(
         scores=scores,
         verdict=Verdict(best.candidate, best.run_id, best.model_id, verdict, criteria),
@@ -124,6 +127,8 @@ def evaluate_candidates(
             leaks=measure_leaks(predicted, train, test, recipe, codes),
             random_split_r2=random_split_r2(),
             task=recipe.task,
+            more=tuple(FurtherMetric(it.name, it.label, it.greater_is_better) for it in recipe.further),
+            ranked_by=recipe.primary_metric or "",
         ),
         diagnosis=diagnose(
             models[best.candidate],
@@ -136,7 +141,7 @@ def evaluate_candidates(
             (codes.of(train[scored], recipe), out_of_fold[scored], weigh_rows(train[scored], recipe)),
             _or_half(threshold),
         ),
-        baseline=describe_baseline(train, out_of_fold, recipe, columns, codes),
+        baseline=describe_baseline(train, out_of_fold, recipe, columns, codes, _or_half(threshold)),
         baseline_rows=draw_reference(train[scored], out_of_fold[scored], recipe, columns, codes),
         golden=choose_golden(test, best_predicted, certain.answers, recipe, codes),
         model_info=describe_model(

@@ -37,15 +37,15 @@ def _describe_threshold(decisions: Decisions) -> tuple[str, ...]:
     named = [("precision", positive.precision), ("recall", positive.recall), (decisions.measure, decisions.value)]
     found = {name: f"{name} {value:.3f}" for name, value in named if value is not None}
     return (
-        f"{word_of(positive.label)} is decided from a probability of {decisions.threshold:.3g} on; it is {decisions.rule}. "
-        f"On the test rows: {', '.join(found.values())}.",
+        f"The label {word_of(positive.label)} is decided from a probability of {decisions.threshold:.3g} on; it is "
+        f"{decisions.rule}. On the test rows: {', '.join(found.values())}.",
     )
 
 
 def describe_sets(found: MeasuredInterval) -> str:
     """Return the coverage and the size of the prediction sets."""
     return (
-        f"Its {100 * found.level:.0f} % prediction set has the label of {100 * found.coverage:.1f} % of the test rows; it has "
+        f"Its {100 * found.level:g} % prediction set has the label of {100 * found.coverage:.1f} % of the test rows; it has "
         f"{found.mean_width:.2f} labels on average."
     )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from recipeline.config.rules import Gates
 from recipeline.evaluation.results import Criterion, Verdict
-from recipeline.metrics.catalogue import REFERENCE_METRICS, find_metric
+from recipeline.metrics.catalogue import REFERENCE_METRICS, Metric, find_metric
 
 VALIDATED = "VALIDATED"
 
@@ -14,7 +14,11 @@ REJECTED = "REJECTED"
 
 
 def judge(
-    scores: Mapping[str, float], mean_predictor: Mapping[str, float], gates: Gates, task: str = "regression"
+    scores: Mapping[str, float],
+    mean_predictor: Mapping[str, float],
+    gates: Gates,
+    task: str = "regression",
+    more: Sequence[Metric] = (),
 ) -> tuple[str, tuple[Criterion, ...]]:
     """Return the verdict, VALIDATED or REJECTED, with each criterion's value.
 
@@ -23,8 +27,11 @@ def judge(
     Parameters
     ----------
     scores, mean_predictor : the metrics of the task on the test rows, of the model and of predicting the training mean.
+    more : the metrics besides those of the task, which the model's scores have too.
     """
-    criteria = [_criterion(task, c.metric, scores[c.metric], c.threshold) for c in gates.validation_criteria]
+    criteria = [
+        _criterion(find_metric(task, it.metric, more), scores[it.metric], it.threshold) for it in gates.validation_criteria
+    ]
     if gates.beats_mean_predictor:
         metric = REFERENCE_METRICS[task]
         ours, theirs = scores[metric], mean_predictor[metric]
@@ -34,10 +41,9 @@ def judge(
     return VALIDATED if all(criterion.passed for criterion in criteria) else REJECTED, tuple(criteria)
 
 
-def _criterion(task: str, name: str, value: float, threshold: float) -> Criterion:
-    metric = find_metric(task, name)
+def _criterion(metric: Metric, value: float, threshold: float) -> Criterion:
     passed = bool(metric.reaches(value, threshold))
-    return Criterion(f"{name} {metric.rule} {threshold:g}", name, value, metric.rule, threshold, passed)
+    return Criterion(f"{metric.name} {metric.rule} {threshold:g}", metric.name, value, metric.rule, threshold, passed)
 
 
 def failures(verdict: Verdict) -> list[str]:

@@ -119,8 +119,7 @@ def _model(recipe: Recipe, metrics: Metrics, tags: Mapping[str, str | float]) ->
     return (
         *(made_up if tags["data_source"] == SYNTHETIC else ()),
         f"{best.candidate}{made_of} predicts {recipe.target}{unit} from {len(recipe.features)} columns.",
-        f"Recipe {recipe.name}, the best of {len(metrics.candidates)} candidates "
-        f"by cross-validated {skill_of(metrics.task).label}.",
+        f"Recipe {recipe.name}, the best of {len(metrics.candidates)} candidates by cross-validated {metrics.cv_label}.",
     )
 
 
@@ -151,18 +150,20 @@ def _metrics(metrics: Metrics) -> tuple[str, ...]:
     skill, *others = METRICS[metrics.task][:MAIN]
     scores, (low, high) = metrics.scores, best.interval_95[skill.name]
     within = "".join(f"{100 * share:.1f} % within {tolerance}, " for tolerance, share in best.accuracy_within.items())
-    rest = ", ".join(f"{it.label} {scores[it.name]:.4f}" for it in others)
+    rest = ", ".join(
+        f"{metrics.labels[it]} {scores[it]:.4f}" for it in (*(m.name for m in others), *(m.name for m in metrics.more))
+    )
     reference, interval = find_metric(metrics.task, REFERENCE_METRICS[metrics.task]), best.interval_90
     return (
         *(describe_labels(metrics, best.decisions) if best.decisions else ()),
         f"Test {skill.label} {scores[skill.name]:.4f} (95 % interval {low:.3f} to {high:.3f}), {rest}.",
-        f"Cross-validated {skill.label} {scores['cv_mean_score']:.4f} ± {scores['cv_std']:.4f}.",
+        f"Cross-validated {metrics.cv_label} {scores['cv_mean_score']:.4f} ± {scores['cv_std']:.4f}.",
         f"{within.removesuffix(', ')}{'; ' if within else ''}{reference.label} of the mean predictor: "
         f"{metrics.mean_predictor[reference.name]:z.4f}.",
         describe_sets(interval)
         if best.decisions
-        else f"Its 90 % interval covered {100 * interval.coverage:.1f} % of the test rows; its mean width is "
-        f"{interval.mean_width:.2f}.",
+        else f"Its {100 * interval.level:g} % interval covered {100 * interval.coverage:.1f} % of the test rows; "
+        f"its mean width is {interval.mean_width:.2f}.",
     )
 
 

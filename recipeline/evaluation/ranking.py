@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
+from recipeline.config.scoring import build_scorer
 from recipeline.data.relations import relate_rows, weigh_rows
 from recipeline.data.target_codes import is_predicted
 from recipeline.metrics.bootstrap import resample_sums
+from recipeline.metrics.catalogue import skill_of
 from recipeline.metrics.skill import row_losses, skill_score
 from recipeline.training.cross_validation import Result
+from recipeline.training.tasks.every import TASKS as TRAINING_TASKS
 
 #: How often the rows are drawn again to see how sure the order of the candidates is.
 RESAMPLINGS = 1000
@@ -28,7 +31,10 @@ def make_leaderboard(
     """
     target, weights = ranked[0].codes.of(train, recipe), weigh_rows(train, recipe)
     pieces = relate_rows(train, recipe).evidence()[0].pieces
-    shares = resample_best(ranked, target, pieces, draws=RESAMPLINGS, seed=recipe.random_state, weights=weights)
+    if recipe.ranked_by == skill_of(recipe.task):
+        shares = resample_best(ranked, target, pieces, draws=RESAMPLINGS, seed=recipe.random_state, weights=weights)
+    else:
+        shares = resample_best_by_metric(recipe, ranked, target, pieces, weights)
     return tabulate_results(ranked, runs, shares, gains_with_best(ranked, target, weights))
 
 
@@ -55,6 +61,31 @@ def resample_best(
     ]
     best = resample_sums(np.column_stack(errors), draws=draws, seed=seed).argmin(axis=1)
     return np.bincount(best, minlength=len(results)) / draws
+
+
+def resample_best_by_metric(
+    recipe: Recipe, results: list[Result], target: np.ndarray, groups: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Return how often each result has the best value of the recipe's primary metric.
+
+    As `resample_best`; there are at most `recipeline.metrics.scorer.MOST_DRAWS` samples. A result is not the best of one in
+    which the metric fails for it.
+    """
+    scorer, scored = build_scorer(recipe, results[0].codes.labels), is_predicted(results[0].out_of_fold)
+    counted = None if weights is None else weights[scored]
+    task = TRAINING_TASKS[recipe.task]
+    drawn = [
+        scorer.resample(
+            *(recipe.ranked_by.name, target[scored], result.out_of_fold[scored], groups[scored]),
+            draws=RESAMPLINGS,
+            seed=recipe.random_state,
+            weights=counted,
+            threshold=task.threshold(result.model),
+        )
+        for result in results
+    ]
+    worse = np.nan_to_num(np.column_stack([recipe.ranked_by.worsening(it, 0.0) for it in drawn]), nan=np.inf)
+    return np.bincount(worse.argmin(axis=1), minlength=len(results)) / len(worse)
 
 
 def gains_with_best(ranked: list[Result], target: np.ndarray, weights: np.ndarray | None = None) -> list[float]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from recipeline.evaluation.described import FurtherMetric, NestedEstimate
 from recipeline.evaluation.tasks.results import Decisions, Disparity, LabelCurves, LabelSets, ThresholdCurve
+from recipeline.metrics.catalogue import metrics_of, skill_of
 from recipeline.records import LEFT_OUT, was
 
 
@@ -82,7 +84,8 @@ class Metrics:
     `candidates` has the scores of each by the name of the metric, `cv_mean_score` and `cv_std` among them; `mean_predictor`
     those of always predicting the mean of the training rows, of classes their shares. `leaks` is None where no test row has a
     twin in training; `random_split_r2`, by candidate, where the split is random, or a random one would leak nothing.
-    `rows_out_of_fold` are the training rows with an out-of-fold prediction; None: all.
+    `rows_out_of_fold` are the training rows with an out-of-fold prediction; None: all. `more` are the metrics besides those of
+    the task, and `ranked_by` is the metric that `cv_mean_score` and `cv_std` are of; empty: the skill.
     """
 
     best: Best
@@ -93,6 +96,30 @@ class Metrics:
     random_split_r2: Mapping[str, float] | None
     rows_out_of_fold: int | None = field(default=None, metadata=LEFT_OUT)
     task: str = field(default="regression", metadata=LEFT_OUT)
+    more: tuple[FurtherMetric, ...] = field(default=(), metadata=LEFT_OUT)
+    ranked_by: str = field(default="", metadata=LEFT_OUT)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of all metrics by name, for people."""
+        return {it.name: it.label for it in metrics_of(self.task)} | {it.name: it.label for it in self.more}
+
+    @property
+    def is_greatest_best(self) -> bool:
+        """Whether the candidate with the greatest `cv_mean_score` is the best one."""
+        greater = {it.name: it.greater_is_better for it in metrics_of(self.task)}
+        greater |= {it.name: it.greater_is_better for it in self.more}
+        return greater[self.ranked_by or skill_of(self.task).name]
+
+    @property
+    def cv_label(self) -> str:
+        """The label of the metric of `cv_mean_score`."""
+        return self.labels[self.ranked_by or skill_of(self.task).name]
+
+    @property
+    def cv_title(self) -> str:
+        """The label of the metric of `cv_mean_score` for a narrow column."""
+        return self.cv_label if self.ranked_by else skill_of(self.task).title
 
     @property
     def scores(self) -> Mapping[str, float]:
@@ -274,10 +301,11 @@ class Dependence:
 class Inspection:
     """The detailed inspection of the best candidate, as in inspection.json.
 
-    `dependence` is by feature.
+    `dependence` is by feature; `nested` is None where it was not asked for.
     """
 
     split_method: str
     learning_curve: LearningCurve
     file_order: FileOrder
     dependence: Mapping[str, Dependence]
+    nested: NestedEstimate | None = field(default=None, metadata=LEFT_OUT)

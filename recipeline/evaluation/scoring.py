@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 
 from recipeline.config.recipe import Recipe
+from recipeline.config.scoring import build_scorer
 from recipeline.data.leakage import has_twin
 from recipeline.data.relations import relate_rows, weigh_rows
 from recipeline.data.splits import split_rows
@@ -46,9 +47,9 @@ def evaluate_best(
     `predicted` are of the rows of `test`, without NaN; `inside` is the coverage of its interval or set of labels. `threshold`
     is the probability from which on it says the positive of two labels.
     """
-    target = codes.of(test, recipe)
+    target, scorer = codes.of(test, recipe), build_scorer(recipe, codes.labels)
     intervals = [
-        METRIC_TASKS[recipe.task].intervals(
+        scorer.intervals(
             target,
             predicted,
             way.pieces,

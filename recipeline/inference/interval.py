@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from recipeline.inference.by_value import ByColumn
 from recipeline.records import LEFT_OUT
 
 LEVEL = 0.9
@@ -23,7 +24,7 @@ Tail = Callable[[np.ndarray], np.ndarray]
 class FittedInterval:
     """An interval as stored in model_info.json, without its tails.
 
-    `test_coverage` is the share of the `test_rows` inside it; None: not known.
+    `test_coverage` is the share of the `test_rows` inside it; None: not known. `by` has the limits of values of a column.
     """
 
     level: float
@@ -32,6 +33,7 @@ class FittedInterval:
     upper: float
     test_coverage: float | None = field(default=None, metadata=LEFT_OUT)
     test_rows: int | None = field(default=None, metadata=LEFT_OUT)
+    by: ByColumn | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Interval:
 
     `level` is the intended share of new rows inside. `lower` and `upper`, in the target's unit, are added to the values that
     `method` names: ``constant``, the prediction itself, so that all intervals are equally wide; ``quantile``, the predictions
-    of the two `tails` for a row's features, so that the width depends on these.
+    of the two `tails` for a row's features, so that the width depends on these. Rows with some value of a column may have
+    limits of their own, `by`.
     """
 
     level: float
@@ -48,6 +51,7 @@ class Interval:
     lower: float
     upper: float
     tails: tuple[Tail, Tail] | None = field(default=None, compare=False, repr=False)
+    by: ByColumn | None = None
 
     def around(self, predicted: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the lower and upper limits around predictions, (rows,).
@@ -58,14 +62,15 @@ class Interval:
         """
         predicted = np.asarray(predicted, dtype=float)
         below, above = (tail(features) for tail in self.tails) if self.tails else (predicted, predicted)
-        return np.minimum(below + self.lower, predicted), np.maximum(above + self.upper, predicted)
+        lower, upper = (self.lower, self.upper) if self.by is None else self.by.pick(features, self.lower, self.upper)
+        return np.minimum(below + lower, predicted), np.maximum(above + upper, predicted)
 
     def describe(self, test_coverage: float | None = None, test_rows: int | None = None) -> FittedInterval:
         """Return the interval as it is stored, with its test coverage.
 
         The tails are stored elsewhere.
         """
-        return FittedInterval(self.level, self.method, self.lower, self.upper, test_coverage, test_rows)
+        return FittedInterval(self.level, self.method, self.lower, self.upper, test_coverage, test_rows, self.by)
 
     @classmethod
     def restore(cls, known: FittedInterval, tails: tuple[Tail, Tail] | None = None) -> Self:
@@ -78,7 +83,7 @@ class Interval:
         if (known.method == QUANTILE) != (tails is not None):
             how = "with" if known.method == QUANTILE else "without"
             raise ValueError(f"An interval of the method '{known.method}' must come {how} tails.")
-        return cls(float(known.level), known.method, float(known.lower), float(known.upper), tails)
+        return cls(float(known.level), known.method, float(known.lower), float(known.upper), tails, known.by)
 
 
 def fit_constant(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy import stats
 
 #: More rows than this are drawn as blocks of rows: the error that it adds is far below that of the number of draws.
 MOST_ROWS = 100_000
@@ -59,6 +60,33 @@ def mean_interval(values: np.ndarray, groups: np.ndarray, *, seed: int, draws: i
     sums = np.column_stack([np.bincount(group), np.bincount(group, weights=values)])
     rows, total = resample_sums(sums, draws=draws, seed=seed).T
     low, high = np.quantile(total / rows, [0.025, 0.975]).tolist()
+    return low, high
+
+
+def tail_share(level: float, count: int, *, is_clustered: bool) -> float:
+    """Return the share of the draws that lies beyond either limit of an interval.
+
+    Percentiles of few groups are too narrow. With `is_clustered` those of `count` groups are taken further out, as far as
+    Student's t reaches beyond the normal distribution (Hesterberg 2015, What Teachers Should Know About the Bootstrap, section
+    5.2). For a single group it is NaN.
+    """
+    outside = (1 - level) / 2
+    if not is_clustered:
+        return outside
+    if count < 2:
+        return math.nan
+    return float(stats.norm.cdf(math.sqrt(count / (count - 1)) * stats.t.ppf(outside, count - 1)))
+
+
+def percentiles(drawn: np.ndarray, outside: float) -> tuple[float, float]:
+    """Return the limits that cut off the share `outside` on either side.
+
+    Draws that are NaN are left out. NaN where none is left, or the share is.
+    """
+    known = drawn[~np.isnan(drawn)]
+    if not len(known) or math.isnan(outside):
+        return math.nan, math.nan
+    low, high = np.quantile(known, [outside, 1 - outside]).tolist()
     return low, high
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Metric:
     """A metric: its name, its label for people, and whether greater is better.
 
-    `has_unit`: it is in the target's unit; `is_decided`: it depends on decided labels alone; `short` is the label for a narrow
+    `has_unit`: it is in the target's unit; `is_decided`: it depends on decided labels alone; `can_decide`: a threshold can be
+    chosen by it, which is not so where one that says the same of all rows is the best; `short` is the label for a narrow
     column.
     """
 
@@ -20,6 +23,7 @@ class Metric:
     has_unit: bool = False
     short: str = ""
     is_decided: bool = False
+    can_decide: bool = False
 
     @property
     def title(self) -> str:
@@ -35,7 +39,7 @@ class Metric:
         """Whether a value reaches a threshold; NaN does not."""
         return value >= threshold if self.greater_is_better else value <= threshold
 
-    def worsening(self, ours: float, theirs: float) -> float:
+    def worsening(self, ours: Any, theirs: Any) -> Any:
         """Return by how much `ours` is worse than `theirs`; below 0: better."""
         return theirs - ours if self.greater_is_better else ours - theirs
 
@@ -45,11 +49,13 @@ _OF_CLASSES = (
     Metric("log_loss", "log loss", greater_is_better=False),
     Metric("roc_auc", "ROC AUC"),
     Metric("average_precision", "average precision"),
-    Metric("accuracy", "accuracy", is_decided=True),
-    Metric("balanced_accuracy", "balanced accuracy", is_decided=True),
-    Metric("f1", "F1", is_decided=True),
-    Metric("mcc", "MCC", is_decided=True),
-    Metric("kappa", "kappa", is_decided=True),
+    Metric("accuracy", "accuracy", is_decided=True, can_decide=True),
+    Metric("balanced_accuracy", "balanced accuracy", is_decided=True, can_decide=True),
+    Metric("f1", "F1", is_decided=True, can_decide=True),
+    Metric("mcc", "MCC", is_decided=True, can_decide=True),
+    Metric("kappa", "kappa", is_decided=True, can_decide=True),
+    Metric("precision", "precision", is_decided=True),
+    Metric("recall", "recall", is_decided=True),
 )
 
 #: The metrics of each task, the one that candidates are compared by first: the skill of their predictions.
@@ -63,6 +69,26 @@ METRICS: Mapping[str, tuple[Metric, ...]] = {
     "multiclass": _OF_CLASSES,
 }
 
+#: What the functions of own metrics are given, by task: what is named first is the default.
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "regression": ("numbers",),
+    "binary": ("labels", "probabilities"),
+    "multiclass": ("labels", "probabilities"),
+}
+
+#: Metrics that are scored where a recipe asks for them, by task.
+_FURTHER: Mapping[str, tuple[Metric, ...]] = {
+    "regression": (
+        Metric("rmsle", "RMSLE", greater_is_better=False),
+        Metric("median_absolute_error", "median absolute error", greater_is_better=False, has_unit=True, short="median error"),
+    ),
+    "binary": (),
+    "multiclass": (),
+}
+
+#: The tasks with losses of predicted quantiles, and examples of their names.
+_QUANTILES: Mapping[str, list[str]] = {"regression": ["pinball_0.1", "pinball_0.9"], "binary": [], "multiclass": []}
+_PINBALL = re.compile(r"pinball_(0\.\d{1,6})")
 
 #: The metric by which a model must beat the mean predictor.
 REFERENCE_METRICS: Mapping[str, str] = {"regression": "rmse", "binary": "brier_skill", "multiclass": "brier_skill"}
@@ -90,10 +116,13 @@ def score_keys(task: str) -> list[str]:
     return [*(metric.name for metric in METRICS[task][:MAIN]), "cv_mean_score", "cv_std"]
 
 
-def score_titles(task: str) -> list[str]:
-    """Return the titles of `score_keys`."""
-    skill = skill_of(task).title
-    return [*(f"test {metric.title}" for metric in METRICS[task][:MAIN]), f"CV {skill} mean", f"CV {skill} std"]
+def score_titles(task: str, cv: str = "") -> list[str]:
+    """Return the titles of `score_keys`.
+
+    `cv` is that of the metric that ranks the candidates, empty: the skill's.
+    """
+    ranked_by = cv or skill_of(task).title
+    return [*(f"test {metric.title}" for metric in METRICS[task][:MAIN]), f"CV {ranked_by} mean", f"CV {ranked_by} std"]
 
 
 def metrics_of(task: str) -> tuple[Metric, ...]:
@@ -106,6 +135,33 @@ def skill_of(task: str) -> Metric:
     return METRICS[task][0]
 
 
-def find_metric(task: str, name: str) -> Metric:
-    """Return a metric of a task by its name. Raises KeyError where there is none."""
-    return {metric.name: metric for metric in METRICS[task]}[name]
+def find_metric(task: str, name: str, more: Iterable[Metric] = ()) -> Metric:
+    """Return a metric of a task, or one of `more`, by its name. Raises KeyError."""
+    return {metric.name: metric for metric in (*METRICS[task], *more)}[name]
+
+
+def further_metric(task: str, name: str) -> Metric | None:
+    """Return a metric that a recipe may ask for by its name; None: there is none.
+
+    Those of every evaluation are among them.
+    """
+    quantile = quantile_of(name)
+    if _QUANTILES[task] and quantile is not None:
+        label, short = f"pinball loss at {quantile:g}", f"pinball {quantile:g}"
+        return Metric(name, label, greater_is_better=False, has_unit=True, short=short)
+    return next((it for it in (*METRICS[task], *_FURTHER[task]) if it.name == name), None)
+
+
+def quantile_of(name: str) -> float | None:
+    """Return the quantile of `pinball_<quantile>`, above 0 and below 1.
+
+    None of any other name.
+    """
+    found = _PINBALL.fullmatch(name)
+    quantile = float(found[1]) if found else 0.0
+    return quantile if quantile > 0 else None
+
+
+def list_further(task: str) -> list[str]:
+    """Return the names that a recipe may ask for, for suggestions."""
+    return [it.name for it in (*METRICS[task], *_FURTHER[task])] + _QUANTILES[task]

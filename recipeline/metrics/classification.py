@@ -9,9 +9,8 @@ import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from scipy import stats
 
-from recipeline.metrics.bootstrap import resample_sums
+from recipeline.metrics.bootstrap import percentiles, resample_sums, tail_share
 from recipeline.metrics.skill import row_losses, skill_score
 
 #: Scores are sorted into at most so many bins for the intervals of ranking metrics.
@@ -29,8 +28,9 @@ def score_classes(
 ) -> dict[str, float]:
     """Return the metrics of probabilities and of decided labels.
 
-    With two labels, F1, ROC AUC and average precision are those of the second one, the positive; with more they are the mean
-    over the labels that `target` has, each against the rest. Ranking metrics are NaN if `target` has one label only.
+    With two labels, F1, precision, recall, ROC AUC and average precision are those of the second one, the positive; with more
+    they are the mean over the labels that are true or decided in some row, of ranking metrics over those that are true, each
+    against the rest. Ranking metrics are NaN if `target` has one label only.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def log_losses(target: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def score_confusion(confusion: np.ndarray, size: int) -> dict[str, np.ndarray]:
-    """Return accuracy, balanced accuracy, F1, MCC and kappa of confusion matrices.
+    """Return the metrics of decided labels, from confusion matrices.
 
     Parameters
     ----------
@@ -67,26 +67,44 @@ def score_confusion(confusion: np.ndarray, size: int) -> dict[str, np.ndarray]:
 
     Returns
     -------
-    Arrays of shape (matrices,). MCC is 0, and kappa NaN, where only one label is true and decided (Matthews 1975; Cohen 1960).
+    Arrays of shape (matrices,). MCC is 0 where only one label is true, or decided (Matthews 1975), and kappa is NaN where both
+    are the same one (Cohen 1960).
     """
     matrix = confusion.reshape(-1, size, size)
     hits, true, said = np.einsum("mii->mi", matrix), matrix.sum(axis=2), matrix.sum(axis=1)
     total = matrix.sum(axis=(1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
         recall = np.where(true > 0, hits / true, np.nan)
-        f1 = np.where(true + said > 0, 2 * hits / (true + said), np.nan)
+        there = true + said > 0
+        f1 = np.where(there, 2 * hits / (true + said), np.nan)
+        # A label that is never decided has the precision 0, and one that is decided and never true the recall 0.
+        precision, found = (np.where(there, hits / np.where(of > 0, of, 1), np.nan) for of in (said, true))
         agreed = (true * said).sum(axis=1) / total**2
         accuracy = hits.sum(axis=1) / total
         spread = (total**2 - (true**2).sum(axis=1)) * (total**2 - (said**2).sum(axis=1))
         covariance = hits.sum(axis=1) * total - (true * said).sum(axis=1)
-        mcc = np.where(spread > 0, covariance / np.sqrt(np.where(spread > 0, spread, 1)), 0.0)
+        # Counted, not computed: the difference of two sums of weights has their rounding.
+        labels_true, labels_said, labels_there = ((it > 0).sum(axis=1) for it in (true, said, true + said))
+        varies = (labels_true > 1) & (labels_said > 1)
+        mcc = np.where(varies, covariance / np.sqrt(np.where(varies, spread, 1)), 0.0)
         return {
             "accuracy": accuracy,
             "balanced_accuracy": _mean_of_known(recall),
-            "f1": np.nan_to_num(f1[:, 1]) if size == 2 else _mean_of_known(f1),
+            "f1": _of_positive(f1),
             "mcc": mcc,
-            "kappa": (accuracy - agreed) / (1 - agreed),
+            "kappa": np.where(labels_there > 1, (accuracy - agreed) / (1 - agreed), np.nan),
+            "precision": _of_positive(precision),
+            "recall": _of_positive(found),
         }
+
+
+def _of_positive(values: np.ndarray) -> np.ndarray:
+    """Return the values of the second of two labels, or the mean over more.
+
+    0: none is known.
+    """
+    found: np.ndarray = np.nan_to_num(values[:, 1]) if values.shape[1] == 2 else _mean_of_known(values)
+    return found
 
 
 def _mean_of_known(values: np.ndarray) -> np.ndarray:
@@ -157,14 +175,12 @@ def bootstrap_classes(
 ) -> Mapping[str, tuple[float, float]]:
     """Return percentile bootstrap intervals of the metrics of `score_classes`.
 
-    Whole groups are drawn, and percentiles of few groups are taken further out, as in `regression.bootstrap_intervals`. A draw
-    in which a metric is not defined is left out of it. The limits of a single group are NaN.
+    Whole groups are drawn; with `is_clustered` the limits are those of few groups (`bootstrap.tail_share`), NaN of a single
+    one. A draw in which a metric is not defined is left out of it.
     """
     _, group = np.unique(groups, return_inverse=True)
     count, size = int(group.max()) + 1, target.shape[1]
-    outside = (1 - level) / 2
-    if is_clustered and count > 1:
-        outside = float(stats.norm.cdf(math.sqrt(count / (count - 1)) * stats.t.ppf(outside, count - 1)))
+    outside = tail_share(level, count, is_clustered=is_clustered)
     counted = np.ones(len(target)) if weights is None else weights
     cells = np.zeros((len(target), size * size))
     cells[np.arange(len(target)), target.argmax(axis=1) * size + decided] = 1
@@ -179,17 +195,7 @@ def bootstrap_classes(
         values = {"brier_skill": np.where(reference > 1e-9 * n, 1 - brier / reference, np.nan), "log_loss": logs / n}
     values |= score_confusion(drawn[:, 3 + size :], size)
     values |= _resample_rank(target, probabilities, group, counted, draws=draws, seed=seed)
-    if is_clustered and count < 2:
-        return dict.fromkeys(values, (math.nan, math.nan))
-    return {name: _limits(found, outside) for name, found in values.items()}
-
-
-def _limits(values: np.ndarray, outside: float) -> tuple[float, float]:
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return math.nan, math.nan
-    low, high = np.quantile(known, [outside, 1 - outside]).tolist()
-    return low, high
+    return {name: percentiles(found, outside) for name, found in values.items()}
 
 
 def _resample_rank(

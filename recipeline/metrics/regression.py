@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 from sklearn.metrics import cohen_kappa_score, mean_absolute_error, r2_score, root_mean_squared_error
 
-from recipeline.metrics.bootstrap import resample_scores
+from recipeline.metrics.bootstrap import percentiles, resample_scores, tail_share
 
 
 def score_predictions(target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None) -> dict[str, float]:
@@ -69,21 +67,11 @@ def bootstrap_intervals(
     constant target are NaN. `target + c` has the intervals of `target`, and `c * target` its R2 and `c` times the others,
     predictions alike.
 
-    Percentiles of few groups are too narrow. With `is_clustered` they are taken further out, as far as Student's t reaches
-    beyond the normal distribution (Hesterberg 2015, What Teachers Should Know About the Bootstrap, section 5.2). The limits of
-    a single group are NaN: nothing is known of others.
+    With `is_clustered` the limits are those of few groups (`bootstrap.tail_share`), NaN of a single one.
     """
-    outside = (1 - level) / 2
-    if is_clustered:
-        count = len(np.unique(groups))
-        if count < 2:
-            return dict.fromkeys(("r2", "rmse", "mae"), (math.nan, math.nan))
-        outside = float(stats.norm.cdf(math.sqrt(count / (count - 1)) * stats.t.ppf(outside, count - 1)))
+    outside = tail_share(level, len(np.unique(groups)) if is_clustered else len(groups), is_clustered=is_clustered)
     errors = np.column_stack([(target - predicted) ** 2, np.abs(target - predicted)])
     n, spread, sums = resample_scores(target, groups, errors, draws=draws, seed=seed, weights=weights)
     squared, absolute = sums.T
-    r2 = (1 - squared / spread)[~np.isnan(spread)]
-    limits = [outside, 1 - outside]
-    drawn = {"r2": r2 if len(r2) else np.array([np.nan]), "rmse": np.sqrt(squared / n), "mae": absolute / n}
-    found = {name: np.quantile(values, limits).tolist() for name, values in drawn.items()}
-    return {name: (low, high) for name, (low, high) in found.items()}
+    drawn = {"r2": 1 - squared / spread, "rmse": np.sqrt(squared / n), "mae": absolute / n}
+    return {name: percentiles(values, outside) for name, values in drawn.items()}

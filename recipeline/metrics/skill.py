@@ -28,11 +28,11 @@ def skill_score(target: np.ndarray, predicted: np.ndarray, weights: np.ndarray |
     ----------
     weights : (rows,), how much each row counts; None: all count the same.
     """
+    if len(target) > 1 and not np.ptp(target, axis=0).any():  # whose mean has the rounding of its weights
+        return float(np.array_equal(target, predicted))
     if target.ndim == 1:
         return float(r2_score(target, predicted, sample_weight=weights))
     counted = np.ones(len(target)) if weights is None else weights
     loss = counted @ row_losses(target, predicted)
     reference = counted @ row_losses(target, np.average(target, axis=0, weights=counted)[None, :])
-    if reference <= 0:
-        return float(loss == 0)
     return float(1 - loss / reference)

@@ -155,7 +155,7 @@ class Session:
 
         Rows and library versions are not included.
         """
-        keys = ["task", "target", "random_state"]
+        keys = ["task", "target", "random_state", *self.recipe.decided]
         parts = (candidate, *self.recipe.candidates[candidate].members)
         if any(self.recipe.candidates[name].search for name in parts):
             keys.append("cv")  # the search is inside these folds
@@ -184,7 +184,7 @@ class Session:
         """Yield the import paths in nested settings, at any depth."""
         if isinstance(values, dict):
             for key, value in values.items():
-                if key == "estimator" and isinstance(value, str):
+                if key in ("estimator", "function") and isinstance(value, str) and "." in value:
                     yield value
                 elif key == "custom" and isinstance(value, dict) and isinstance(value.get("path"), str):
                     yield value["path"]

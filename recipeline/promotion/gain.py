@@ -21,6 +21,7 @@ from recipeline.data.tasks.every import TASKS as DATA_TASKS
 from recipeline.engine.local import Call, Workers
 from recipeline.inference.asking import ask_model
 from recipeline.metrics.bootstrap import resample_scores
+from recipeline.metrics.scorer import Scorer
 from recipeline.metrics.skill import row_losses
 from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
 from recipeline.promotion.results import Gain
@@ -58,11 +59,21 @@ class Answers:
         repeats = range(self.predicted[arm].shape[1])
         return np.column_stack([each(self.target, self.predicted[arm][:, repeat]) for repeat in repeats])
 
-    def scores(self) -> dict[str, dict[str, float]]:
-        """Return each metric of the task by arm, averaged over the repeats."""
-        score, found = METRIC_TASKS[self.codes.task].score, {}
+    def scores(
+        self, scorer: Scorer | None = None, thresholds: Mapping[str, float] | None = None
+    ) -> dict[str, dict[str, float]]:
+        """Return each metric by arm, averaged over the repeats.
+
+        One that is not defined is left out.
+        The metrics are those of `scorer`, else of the task. `thresholds` are those of the arms' decisions, else 0.5.
+        """
+        scorer, found = scorer or Scorer(self.codes.task, self.codes.labels), {}
         for arm, predicted in self.predicted.items():
-            found[arm] = [score(self.target, predicted[:, repeat], self.weights) for repeat in range(predicted.shape[1])]
+            threshold = (thresholds or {}).get(arm, 0.5)
+            found[arm] = [
+                scorer.score(self.target, predicted[:, repeat], self.weights, threshold, whose=f"the {arm}")
+                for repeat in range(predicted.shape[1])
+            ]
         names = [
             name for name in found[CHALLENGER][0] if not any(math.isnan(it[name]) for of_arm in found.values() for it in of_arm)
         ]
@@ -156,7 +167,15 @@ def _fit_and_predict(
     return ask_model(fit_weighted(estimator, features, target, weights), unseen, codes)
 
 
-def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Gain:
+def measure_gain(
+    answers: Answers,
+    *,
+    level: float,
+    draws: int,
+    seed: int,
+    scorer: Scorer | None = None,
+    thresholds: Mapping[str, float] | None = None,
+) -> Gain:
     """Return the gain in R2 of the challenger, with its lower limit at `level`.
 
     For classes R2 is that of the probabilities, the Brier skill.
@@ -170,6 +189,8 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
     sqrt(G / (G - 1)), and the limits are those of Student's t with G - 1 degrees of freedom (Cameron and Miller 2015,
     A Practitioner's Guide to Cluster-Robust Inference, section VI). With a single one the limit is NaN. If rows are pieces of
     evidence in two ways, the one with the lower limit counts.
+
+    `scorer` and `thresholds` are those of the metrics besides the gain (`Answers.scores`).
     """
     squared = {arm: answers.losses(arm).mean(axis=1) for arm in answers.predicted}
     target, weights = answers.target, answers.weights
@@ -201,7 +222,7 @@ def measure_gain(answers: Answers, *, level: float, draws: int, seed: int) -> Ga
         bootstrap_std_error=bootstrap,
         corrected_std_error=corrected,
         r2={arm: 1 - _total(values, weights) / spread for arm, values in squared.items()},
-        scores=answers.scores(),
+        scores=answers.scores(scorer, thresholds),
         rows=len(target),
         distinct_rows=answers.relations.by_group().count,
         repeats=answers.predicted[CHALLENGER].shape[1],

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 from sklearn.base import BaseEstimator
 
 from recipeline.config.rules import GuardRails, Slice
-from recipeline.metrics.catalogue import REPORTED, ROW_ERRORS, find_metric
+from recipeline.metrics.catalogue import REPORTED, ROW_ERRORS, Metric, find_metric
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers
 from recipeline.promotion.results import Gain, Rail
 
@@ -68,14 +68,16 @@ def measure_rails(
     *,
     task: str,
     against_champion: bool,
+    more: Sequence[Metric] = (),
 ) -> list[Rail]:
     """Return each guard rail with its value.
 
+    `more` are metrics besides those of the task.
     Errors are decisive only if there is a champion to compare with.
     """
     found = []
     for name in dict.fromkeys((REPORTED[task], *rails.limits)):
-        metric, of_arm = find_metric(task, name), gain.scores.get(name)
+        metric, of_arm = find_metric(task, name, more), gain.scores.get(name)
         worse = None if of_arm is None else metric.worsening(of_arm[CHALLENGER], of_arm[CHAMPION])
         limit = rails.limits.get(name) if against_champion else None
         label = f"{metric.label} {'decrease' if metric.greater_is_better else 'change'}"

@@ -14,12 +14,14 @@ from sklearn.base import BaseEstimator, clone
 
 from recipeline.artifacts import DATASET, OUT_OF_FOLD, TRAIN, TRAINING_ROWS
 from recipeline.config.recipe import Recipe
+from recipeline.config.scoring import build_scorer
 from recipeline.data.grouping import row_groups, value_keys
 from recipeline.data.relations import read_instants, relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import TargetCodes, fit_target
 from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError
+from recipeline.evaluation.tasks.every import TASKS as EVALUATION_TASKS
 from recipeline.inference.asking import ask_model
 from recipeline.metrics.skill import skill_score
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, keep_answered, measure_gain
@@ -69,7 +71,14 @@ class Contest:
         # Where a row was seen by neither, and the recipe is the same, nothing was chosen on these rows.
         candidates = 1 if rule == "refresh" else self.candidates
         level = corrected_level(settings.alpha, candidates=candidates, attempt=self.attempt)
-        measure = partial(measure_gain, level=level, draws=settings.bootstrap_draws, seed=self.recipe.random_state)
+        measure = partial(
+            measure_gain,
+            level=level,
+            draws=settings.bootstrap_draws,
+            seed=self.recipe.random_state,
+            scorer=build_scorer(self.recipe, answers.codes.labels),
+            thresholds=self._thresholds(model),
+        )
         gain, cumulative = measure(answers), None
         if rule == "refresh" and self.origin is not None:
             since = measure(self._fitted(model, table, self.origin))
@@ -81,6 +90,7 @@ class Contest:
             one_row_latency(model, table[feature_names(self._uri(self.challenger))], limit=settings.guard_rails.latency_ms),
             task=self.recipe.task,
             against_champion=self.champion is not None,
+            more=self.recipe.further,
         )
         return Evidence(
             **vars(gain),
@@ -93,6 +103,15 @@ class Contest:
             cumulative=cumulative,
             **details,
         )
+
+    def _thresholds(self, model: BaseEstimator) -> dict[str, float]:
+        """Return the thresholds of both models' decisions; empty where the task has none."""
+        find = EVALUATION_TASKS[self.recipe.task].threshold
+        ours = find(model)
+        if ours is None:
+            return {}
+        theirs = find(load_version(self.run.reader, self.champion)) if self.champion is not None else None
+        return {CHALLENGER: ours} if theirs is None else {CHALLENGER: ours, CHAMPION: theirs}
 
     def _uri(self, version: ModelVersion) -> str:
         return f"models:/{self.model_name}/{version.version}"

@@ -22,7 +22,8 @@ def log_candidate(run: StepRun, result: Result, recipe: Recipe, train: pd.DataFr
     The run is nested in the step's. `train` are the rows that the model was fitted to; `root` is the project's folder, whose
     code is logged with the model.
     """
-    now, run_id = now_ms(), create_child(run, result.name, {"model_type": result.name})
+    tags = {"model_type": result.name, **({"cv_metric": result.metric.name} if recipe.primary_metric else {})}
+    now, run_id = now_ms(), create_child(run, result.name, tags)
     spec = flatten(recipe.part([], candidates=[result.name])["candidates"][result.name])
     bare = {key: key.removeprefix("params.") for key in spec}
     params = [

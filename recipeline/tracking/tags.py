@@ -74,6 +74,7 @@ class RunTags:
     RETRAIN_RUN_ID = Tag("retrain_run_id", "the run of the retraining", "`monitor`")
     BEFORE = Tag("before", "the run of evaluate that is compared with", "`compare`")
     AFTER = Tag("after", "the run of evaluate that is compared", "`compare`")
+    NESTED = Tag("nested", "`on` where the report has a nested estimate", "`report`")
     DELETED = Tag("deleted", "the number of deleted runs and versions", "`prune`")
 
 

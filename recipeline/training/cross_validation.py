@@ -13,18 +13,23 @@ from sklearn.base import BaseEstimator, clone
 
 from recipeline.config.candidate import Search
 from recipeline.config.recipe import Recipe
+from recipeline.config.scoring import build_scorer
 from recipeline.data.relations import FOLD, Relations, relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import NUMBERS, TargetCodes, fit_target, is_predicted
 from recipeline.engine.local import Call, Workers
 from recipeline.errors import UsageError
 from recipeline.inference.asking import ask_model
+from recipeline.metrics.catalogue import Metric, skill_of
+from recipeline.metrics.scorer import Scorer
 from recipeline.metrics.skill import skill_score
 from recipeline.training.candidates import assemble_model, average_members, build_candidate, components_of
 from recipeline.training.search import Found, search_params
 from recipeline.training.tasks.every import TASKS
 from recipeline.training.weights import fit_weighted
 
+#: The metric that ranks candidates where a recipe names no other.
+SKILL = skill_of(NUMBERS.task)
 #: So many columns are named in an error.
 _NAMED = 5
 
@@ -52,10 +57,11 @@ class Fit:
 class Result:
     """A candidate after all its fits.
 
-    `fold_scores` is the skill per fold (R2; of classes the Brier skill); `out_of_fold` the prediction of each training row by
-    the fold that did not see it, shaped as `codes` (NaN where it is in no fold, as the earliest over time), all of them in
-    `predict_seconds`; `model` is fitted on all training rows in `fit_seconds`; `found` are the searched parameters, the best of
-    `settings_tried`; `cut_searches` is the number of its searches that ran out of time.
+    `fold_scores` is `metric` per fold: the skill (R2; of classes the Brier skill) unless the recipe has another primary metric.
+    `out_of_fold` is the prediction of each training row by the fold that did not see it, shaped as `codes` (NaN where it is in
+    no fold, as the earliest over time), all of them in `predict_seconds`; `model` is fitted on all training rows in
+    `fit_seconds`; `found` are the searched parameters, the best of `settings_tried`; `cut_searches` is the number of its
+    searches that ran out of time.
     """
 
     name: str
@@ -68,10 +74,11 @@ class Result:
     settings_tried: int = 1
     cut_searches: int = 0
     codes: TargetCodes = NUMBERS
+    metric: Metric = SKILL
 
     @property
     def cv_mean_score(self) -> float:
-        """The mean skill over the folds."""
+        """The mean of `metric` over the folds."""
         return float(np.mean(self.fold_scores))
 
     @property
@@ -95,7 +102,7 @@ class Result:
 
     @property
     def cv_std(self) -> float:
-        """The standard deviation of the skill over the folds.
+        """The standard deviation of `metric` over the folds.
 
         It is divided by n, as `cross_val_score(...).std()`.
         """
@@ -122,6 +129,7 @@ def compare_candidates(
     """
     features, target, codes = train[list(recipe.features)], fit_target(train, recipe), TargetCodes.learn(recipe, train)
     relations, weights = relate_rows(train, recipe), weigh_rows(train, recipe)
+    scorer = build_scorer(recipe, codes.labels)
     folds = list(cv_folds(train, recipe, method))
     everything = np.arange(len(train))
     # The last candidates of a recipe tend to be the heavy ones: started first, they do not run on alone at the end.
@@ -154,7 +162,7 @@ def compare_candidates(
             name for name in waiting if all(len(done.get(part, ())) == len(folds) + 1 for part in components_of(recipe, [name]))
         ]
         waiting = [name for name in waiting if name not in ready]
-        yield fit.name, [_collect(recipe, name, done, codes.encode(target), weights, folds, codes) for name in ready]
+        yield fit.name, [_collect(recipe, name, done, codes.encode(target), weights, folds, codes, scorer) for name in ready]
 
 
 def _fit(
@@ -242,6 +250,7 @@ def _collect(
     weights: np.ndarray | None,
     folds: list[tuple[np.ndarray, np.ndarray]],
     codes: TargetCodes,
+    scorer: Scorer,
 ) -> Result:
     """Return the candidate's result from its fits, or from those of its members.
 
@@ -250,32 +259,57 @@ def _collect(
     parts = components_of(recipe, [name])
     full = {part: done[part][ALL_ROWS] for part in parts}
     out_of_fold = np.full(target.shape, np.nan)
-    scores = np.empty(len(folds))
     for fold, (_, unseen) in enumerate(folds):
         predictions = {part: done[part][fold].predictions for part in parts}
         out_of_fold[unseen] = average_members(recipe, name, predictions)  # type: ignore[arg-type]
-        counted = None if weights is None else weights[unseen]
-        scores[fold] = skill_score(target[unseen], out_of_fold[unseen], counted)
     searches = {part: fit.search for part, fit in full.items() if fit.search}
     found = {
         key if len(parts) == 1 else f"{part}.{key}": value for part, it in searches.items() for key, value in it.params.items()
     }
     cut = [fit for part in parts for fit in done[part].values() if fit.search and fit.search.is_cut]
-    model = assemble_model(recipe, name, {part: fit.model for part, fit in full.items()})
+    task, model = TASKS[codes.task], assemble_model(recipe, name, {part: fit.model for part, fit in full.items()})
+    decided = task.decide(model, codes, target, out_of_fold, recipe, weights)
     return Result(
         name,
-        scores,
+        _score_folds(recipe, name, scorer, target, out_of_fold, weights, folds, task.threshold(decided)),
         out_of_fold,
-        TASKS[codes.task].decide(model, codes, target, out_of_fold, recipe, weights),
+        decided,
         sum(fit.seconds for fit in full.values()),
         sum(done[part][fold].predict_seconds for part in parts for fold in range(len(folds))),
         found,
         max(1, sum(it.draws for it in searches.values())),
         len(cut),
         codes,
+        recipe.ranked_by,
     )
 
 
+def _score_folds(
+    recipe: Recipe,
+    name: str,
+    scorer: Scorer,
+    target: np.ndarray,
+    out_of_fold: np.ndarray,
+    weights: np.ndarray | None,
+    folds: list[tuple[np.ndarray, np.ndarray]],
+    threshold: float,
+) -> np.ndarray:
+    """Return the metric that ranks the candidates, by fold."""
+    is_skill = recipe.ranked_by == skill_of(recipe.task)
+    scores = np.empty(len(folds))
+    for fold, (_, rows) in enumerate(folds):
+        counted = None if weights is None else weights[rows]
+        if is_skill:  # without the other metrics of the task
+            scores[fold] = skill_score(target[rows], out_of_fold[rows], counted)
+        else:
+            whose = f"the candidate {name} in fold {fold}"
+            scores[fold] = scorer.value(recipe.ranked_by.name, target[rows], out_of_fold[rows], counted, threshold, whose=whose)
+    return scores
+
+
 def rank(results: Iterable[Result]) -> list[Result]:
-    """Return the results, best `cv_mean_score` first, equal ones by name."""
-    return sorted(results, key=lambda result: (-result.cv_mean_score, result.name))
+    """Return the results, best `cv_mean_score` first, equal ones by name.
+
+    The best is the greatest one, or the least of a metric of which less is better.
+    """
+    return sorted(results, key=lambda it: (it.metric.worsening(it.cv_mean_score, 0.0), it.name))

@@ -15,7 +15,7 @@ def choose_threshold(target: np.ndarray, predicted: np.ndarray, decision: Decisi
 
     With costs it is the one of least cost (Elkan 2001: fp / (fp + fn) for true probabilities), with a metric that of its
     greatest value, with a recall the greatest that reaches it. Among equally good ones it is the one nearest to 0.5. It lies
-    halfway between two predictions, so that a row's rounding decides nothing.
+    halfway between two predictions, so that a row's rounding decides nothing. Without a positive row no recall is known: 0.5.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def choose_threshold(target: np.ndarray, predicted: np.ndarray, decision: Decisi
         return _best(curve, -(decision.cost.fp * curve.false_positives + decision.cost.fn * curve.false_negatives))
     if decision.metric is not None:
         return _best(curve, _values(curve, decision.metric))
-    if decision.recall is not None:
+    if decision.recall is not None and curve.true_positives[0] > 0:
         return float(curve.thresholds[curve.recall >= decision.recall - 1e-12].max())
     return 0.5
 

@@ -6,7 +6,7 @@ Predictions are out of fold.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from recipeline.engine.local import Call, Workers
+from recipeline.inference.by_value import ByColumn, Shown, fit_by_column
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.form import as_function
 from recipeline.inference.interval import LEVEL, Interval, fit_constant, fit_quantile, interval_score
@@ -118,6 +119,7 @@ def choose_interval(
     *,
     groups: np.ndarray | None = None,
     level: float = LEVEL,
+    by: tuple[str, Shown] | None = None,
 ) -> Interval:
     """Return the better of two intervals: constant width, or quantile models.
 
@@ -129,12 +131,31 @@ def choose_interval(
     rows, target, out_of_fold : of the training rows; the first as codes of the columns `names`, the last one what the model
         that is to be served predicts out of fold.
     groups : of the same shape, where whole groups are new at once; None: each row is.
+    by : the name of a column, and what shows its codes: each of its values has limits of its own.
     """
     codes = Columns.of_numbers(names)
     tails = tuple(as_function(model, codes) for model in quantiles.models)
-    constant = fit_constant(target, out_of_fold, groups=groups, level=level)
-    by_quantile = fit_quantile(target, *quantiles.out_of_fold, (tails[0], tails[1]), groups=groups, level=level)
     low, high = quantiles.out_of_fold
-    honest = Interval(level, by_quantile.method, by_quantile.lower, by_quantile.upper, (lambda _: low, lambda _: high))
+
+    def fit_both(some: np.ndarray) -> tuple[Interval, Interval]:
+        of_groups = None if groups is None else groups[some]
+        return (
+            fit_constant(target[some], out_of_fold[some], groups=of_groups, level=level),
+            fit_quantile(target[some], low[some], high[some], (tails[0], tails[1]), groups=of_groups, level=level),
+        )
+
+    constant, by_quantile = fit_both(np.ones(len(target), dtype=bool))
+    if by is not None:
+        place = list(names).index(by[0])
+
+        def limits_of(arm: int) -> ByColumn:
+            def fit(some: np.ndarray) -> tuple[float, float]:
+                found = fit_both(some)[arm]
+                return found.lower, found.upper
+
+            return fit_by_column(by[0], place, rows[:, place], by[1], fit, level=level, groups=groups)
+
+        constant, by_quantile = replace(constant, by=limits_of(0)), replace(by_quantile, by=limits_of(1))
+    honest = replace(by_quantile, tails=(lambda _: low, lambda _: high))
     scores = [interval_score(target, interval.around(out_of_fold, rows), level) for interval in (constant, honest)]
     return by_quantile if scores[1] < scores[0] else constant

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from benchmarks import clusters
+from benchmarks import classes, clusters
 from benchmarks.calibration import Share, effect_of, false_promotions, power, simulate
 from benchmarks.worlds import RIGHT, WRONG
+from recipeline.inference.asking import ask_model
+from recipeline.metrics.skill import skill_score
 
 SOME, MANY = 24, 200
 
@@ -74,3 +78,44 @@ def test_in_a_world_of_20_clusters_a_wrong_promotion_is_not_likelier_than_one_in
     found = Share(sum(simulate_one(seed).kept for seed in range(MANY)), MANY)
     assert found.hits <= 0.05 * MANY
     assert found.upper <= 0.10
+
+
+@pytest.mark.parametrize("name", classes.WORLDS)
+def test_the_gain_of_a_world_of_labels_is_what_it_is_said_to_be(name: str) -> None:
+    world = classes.WORLDS[name]
+    table, labels, _ = world.draw(np.random.default_rng(1), world.extra, 100_000)
+    seen, target = np.arange(len(table)) < len(table) // 2, world.codes.encode(labels)
+
+    def skill(features: pd.DataFrame) -> float:
+        model = classes.new_model().fit(features[seen], labels[seen])
+        return skill_score(target[~seen], ask_model(model, features[~seen], world.codes))
+
+    assert skill(table) - skill(table.drop(columns=0)) == pytest.approx(world.gain, rel=0.1)
+
+
+def test_a_rare_label_is_rare_and_clusters_are_of_20_rows() -> None:
+    _, labels, _ = classes.WORLDS["two labels, 3 % positive"].draw(np.random.default_rng(0), rows=40_000)
+    assert labels.mean() == pytest.approx(0.027, abs=0.005)
+    _, _, cluster = classes.WORLDS["60 clusters of 20 rows"].draw(np.random.default_rng(0))
+    assert np.bincount(cluster).tolist() == [classes.SIZE] * 60
+
+
+def test_labels_fool_the_gate_as_seldom_as_numbers_and_a_gain_is_seen() -> None:
+    equal, better = next(iter(classes.WRONG.values())), next(iter(classes.RIGHT.values()))
+    assert sum(equal(seed).kept for seed in range(3)) <= 1
+    assert sum(better(seed).kept for seed in range(4)) >= 2
+    assert equal(0) == equal(0)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("world", classes.WRONG)
+def test_in_no_world_of_labels_is_a_wrong_promotion_likelier_than_one_in_ten(world: str) -> None:
+    found = Share(sum(classes.WRONG[world](seed).kept for seed in range(MANY)), MANY)
+    assert found.hits <= 0.05 * MANY
+    assert found.upper <= 0.10
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("world", classes.RIGHT)
+def test_in_every_world_of_labels_a_gain_of_its_size_is_promoted_more_often_than_not(world: str) -> None:
+    assert sum(classes.RIGHT[world](seed).kept for seed in range(60)) >= 30

@@ -16,6 +16,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.results import LeakAudit
 from recipeline.data.splits import split_rows
 from recipeline.engine.local import Workers
+from recipeline.errors import DataError
 from recipeline.evaluation.assessment import Evaluation, Trained, evaluate_candidates
 from recipeline.evaluation.ranking import join_out_of_fold, make_leaderboard
 from recipeline.evaluation.results import Diagnosis
@@ -155,3 +156,14 @@ def test_classes_have_a_diagnosis_that_says_labels_as_the_model_does(task: str) 
     if task == "binary":
         assert found.metrics.best.decisions.rule == "stated in the recipe"
         assert any(row.predicted != max(labels) and row.probability < 0.5 for row in diagnosis.worst_rows)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_test_rows_of_one_label_are_refused_with_its_name(task: str) -> None:
+    column, labels, positive = TARGETS[task][0]
+    recipe, train = class_recipe(task, column, positive), draw_classes(labels)
+    one = draw_classes(labels, seed=1).query("y == @labels[0]")
+    given = Trained(pd.DataFrame(), train, one, pd.DataFrame(), some(LeakAudit))
+    with pytest.raises(DataError) as refused:
+        evaluate_candidates(recipe, given, dict, Workers(1))
+    assert f"Got {labels[0]} alone in {len(one)} rows" in refused.value.sentence

@@ -10,6 +10,7 @@ from recipeline.config.rules import Criterion as Threshold
 from recipeline.config.rules import Gates
 from recipeline.evaluation.gates import failures, judge
 from recipeline.evaluation.results import Criterion, Verdict
+from recipeline.metrics.catalogue import Metric
 
 SCORES = {"r2": 0.25, "rmse": 0.7, "mae": 0.5}
 MEAN = {"r2": 0.0, "rmse": 0.8, "mae": 0.6}
@@ -85,3 +86,11 @@ def test_classes_must_have_more_skill_than_the_shares_of_their_labels() -> None:
         verdict, (criterion,) = judge({"brier_skill": skill}, share, gates(beats_mean_predictor=True), "binary")
         assert (verdict, criterion.rule, criterion.metric) == (expected, "above", "brier_skill")
     assert judge({"roc_auc": 0.9}, share, gates(roc_auc=0.9), "binary")[0] == "VALIDATED"
+
+
+def test_a_further_metric_is_a_gate_in_its_own_direction() -> None:
+    more = [Metric("profit", "profit"), Metric("rmsle", "RMSLE", greater_is_better=False)]
+    scores = SCORES | {"profit": 10.0, "rmsle": 0.2}
+    verdict, criteria = judge(scores, MEAN, gates(profit=9, rmsle=0.1), "regression", more)
+    assert verdict == "REJECTED"
+    assert [(it.criterion, it.passed) for it in criteria] == [("profit at least 9", True), ("rmsle at most 0.1", False)]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from recipeline.evaluation.ranking import gains_with_best, resample_best
+from recipeline.evaluation.ranking import gains_with_best, resample_best, resample_best_by_metric
 from recipeline.training.cross_validation import Result
+from tests.conftest import as_recipe, small_recipe
 
 
 @pytest.fixture
@@ -53,3 +54,16 @@ def test_what_errs_the_other_way_gains_when_it_is_averaged_with_the_best(result:
     assert gains[0] == 0
     assert gains[1] == pytest.approx(10 / np.sum((target - target.mean()) ** 2))
     assert gains[2] < 0
+
+
+def test_the_certainty_of_a_ranking_by_another_metric_is_of_that_metric(result: Result) -> None:
+    """The first has the smaller squared error, the second the smaller median error."""
+    target = np.arange(40.0)
+    small, large = np.where(target % 4 == 0, 30.0, 0.0), np.full(40, 5.0)
+    results = predicting(result, target + large, target + small)
+    groups = np.arange(40)
+    assert resample_best(results, target, groups, draws=200, seed=0)[0] > 0.9
+    content = small_recipe() | {"primary_metric": "median_absolute_error", "metrics": {"more": ["median_absolute_error"]}}
+    shares = resample_best_by_metric(as_recipe(content), results, target, groups)
+    assert shares[1] > 0.9
+    assert shares.sum() == pytest.approx(1)

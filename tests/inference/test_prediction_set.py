@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recipeline.inference.by_value import ByColumn, OfValue
 from recipeline.inference.prediction_set import PredictionSet, fit_set
+from recipeline.records import read_record, to_plain
 
 
 def draw(rows: int, labels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -51,3 +53,38 @@ def test_new_groups_need_larger_sets_than_new_rows() -> None:
     target[:, 1] = 1 - target[:, 0]
     said = np.full((600, 2), 0.5) + rng.normal(0, 0.05, (600, 1)) * [1, -1]
     assert fit_set(target, said, groups=groups).least <= fit_set(target, said).least
+
+
+def test_each_label_has_the_level_where_it_is_asked_for() -> None:
+    """The third label is rare and seldom the likeliest: sets of the average row leave it out."""
+    rng = np.random.default_rng(0)
+
+    def draw_rare(rows: int) -> tuple[np.ndarray, np.ndarray]:
+        said = rng.dirichlet([4, 4, 0.6], rows)
+        drawn = (rng.random(rows)[:, None] > said.cumsum(axis=1)).sum(axis=1).clip(max=2)
+        return np.eye(3)[drawn], said
+
+    (target, said), (fresh, asked) = draw_rare(6000), draw_rare(6000)
+    shares = {}
+    for for_each_label in (False, True):
+        inside = (fit_set(target, said, level=0.8, for_each_label=for_each_label).members(asked) * fresh).any(axis=1)
+        shares[for_each_label] = [inside[fresh[:, label] == 1].mean() for label in range(3)]
+    assert min(shares[False]) < 0.7
+    assert shares[True] == pytest.approx([0.8] * 3, abs=0.06)
+
+
+def test_a_label_of_too_few_rows_is_in_every_set() -> None:
+    target, said = np.eye(3)[[0] * 30 + [1] * 30 + [2] * 5], np.full((65, 3), 1 / 3)
+    assert fit_set(target, said, for_each_label=True).by_label[2] == 0
+    assert fit_set(target[:60], said[:60], for_each_label=True).by_label[2] == 0
+
+
+def test_a_set_by_column_uses_the_least_probability_of_the_row_s_value() -> None:
+    by = ByColumn("region", 1, (OfValue("a", 0.0, 30, 0.3, 1.0), OfValue("b", 1.0, 30, 0.05, 1.0)))
+    found = PredictionSet(0.9, 0.2, by=by)
+    said = np.tile([0.7, 0.25, 0.05], (3, 1))
+    features = np.array([[5.0, 0.0], [5.0, 1.0], [5.0, 9.0]])
+    assert found.members(said, features).sum(axis=1).tolist() == [1, 3, 2]
+    assert found.members(said).sum(axis=1).tolist() == [3, 3, 3]  # without the value the sets are larger, never smaller
+    assert read_record(PredictionSet, to_plain(found)) == found
+    assert list(to_plain(PredictionSet(0.9, 0.2))) == ["level", "least"]

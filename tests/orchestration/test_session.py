@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from recipeline.artifacts import BASELINE, DATASET, METRICS
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.step import Step
 from recipeline.tracking.store import Store
+from steps.train import inputs as train_inputs
+from tests.classes import class_recipe
 from tests.conftest import as_recipe, small_recipe
 from tests.sessions import Toys, open_toys
 
@@ -83,6 +86,17 @@ def test_the_digest_of_a_candidate_covers_its_own_settings_and_no_other_ones(sto
     assert open_toys(store, tmp_path, recipe=as_recipe(content)).recipe_digest("ElasticNet") != before
 
 
+def test_the_decision_of_a_threshold_makes_another_recipe_and_trains_again(store: Store, tmp_path: Path) -> None:
+    digests, inputs = set(), []
+    for decision in ({}, {"decision": {"recall": 0.9}}, {"decision": {"recall": 0.8}}):
+        recipe = class_recipe("binary", {"type": "boolean"}, **decision)
+        session = open_toys(store, tmp_path, recipe=recipe)
+        digests.add(session.recipe_digest("Logistic"))
+        inputs.append(json.dumps(train_inputs(session, ""), sort_keys=True))
+    assert len(digests) == len(set(inputs)) == 3
+    assert "decision" not in inputs[0]
+
+
 def test_the_digest_of_a_searched_candidate_covers_the_folds_that_it_is_searched_in(store: Store, tmp_path: Path) -> None:
     content = small_recipe()
     content["candidates"]["ElasticNet"]["search"] = {"space": {"alpha": {"uniform": [0.1, 1.0]}}}
@@ -98,6 +112,17 @@ def test_a_module_that_a_setting_names_is_part_of_what_a_result_depends_on(store
     session = open_toys(store, tmp_path)
     step = Step("ingest", Toys().step("ingest").work, lambda _: {"candidates": {"A": {"estimator": "own.Model"}}})
     assert "code own.py" in session.components(step, {}, "")
+
+
+def test_the_function_of_a_metric_is_code_that_a_result_depends_on(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("def profit(true, predicted): ...\n", encoding="utf-8")
+    session = open_toys(store, tmp_path)
+    own = {"name": "profit", "function": "own.profit", "greater_is_better": True}
+    step = Step("ingest", Toys().step("ingest").work, lambda _: {"metrics": {"more": ["r2", own]}})
+    assert "code own.py" in session.components(step, {}, "")
+    recipe = as_recipe(small_recipe() | {"metrics": {"more": [own]}, "primary_metric": "profit"})
+    ranked = Step("ingest", Toys().step("ingest").work, lambda _: recipe.ranking())
+    assert "code own.py" in session.components(ranked, {}, "")
 
 
 def test_the_rule_of_a_split_is_code_that_a_result_depends_on(store: Store, tmp_path: Path) -> None:

@@ -19,8 +19,11 @@ from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.data.relations import Relations
+from recipeline.data.target_codes import TargetCodes
 from recipeline.engine.local import Workers
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, reseed
+from recipeline.metrics.catalogue import Metric
+from recipeline.metrics.scorer import Measure, Scorer
+from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, measure_gain, reseed
 from recipeline.promotion.results import Gain
 from recipeline.records import read_record, to_plain
 from tests.promotion.helpers import ROWS, draw_answers, draw_table, measure
@@ -432,3 +435,19 @@ def test_of_groups_and_time_the_less_sure_one_counts() -> None:
     )
     assert both.lower == min(by_site.lower, by_day.lower)
     assert (both.unit, both.distinct_rows) == ("groups by site", 5)
+
+
+def test_metrics_of_the_recipe_are_compared_at_each_arm_s_own_threshold() -> None:
+    target = np.array([0.0, 1.0, 1.0, 0.0])
+    said = np.array([0.2, 0.4, 0.9, 0.6])[:, None]
+    answers = Answers(
+        target, Relations(np.arange(4)), {CHALLENGER: said, CHAMPION: said}, codes=TargetCodes("binary", ("no", "yes"))
+    )
+    own = Measure(Metric("own", "own"), lambda true, said: float(np.mean(true == said)), "labels")
+    scorer = Scorer("binary", ("no", "yes"), (own,))
+    found = answers.scores(scorer, {CHALLENGER: 0.3, CHAMPION: 0.7})
+    assert found["recall"] == {CHALLENGER: 1.0, CHAMPION: 0.5}
+    assert found["own"] == {CHALLENGER: 0.75, CHAMPION: 0.75}
+    assert answers.scores()["recall"] == {CHALLENGER: 0.5, CHAMPION: 0.5}
+    measured = measure_gain(answers, level=0.9, draws=100, seed=0, scorer=scorer, thresholds={CHALLENGER: 0.3})
+    assert measured.scores["recall"] == {CHALLENGER: 1.0, CHAMPION: 0.5}

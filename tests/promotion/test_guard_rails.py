@@ -13,6 +13,7 @@ from sklearn.linear_model import LinearRegression
 from recipeline.config.rules import GuardRails, Slice
 from recipeline.data.relations import Relations
 from recipeline.data.target_codes import TargetCodes
+from recipeline.metrics.catalogue import Metric
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers
 from recipeline.promotion.guard_rails import (
     LATENCY,
@@ -161,3 +162,14 @@ def test_any_metric_of_the_task_may_be_a_rail_by_how_much_worse_it_is() -> None:
     log_loss, auc, _ = measure_rails(limits, gain, {}, 1.0, task="binary", against_champion=True)
     assert [(it.name, it.passed) for it in (log_loss, auc)] == [("log loss change", True), ("ROC AUC decrease", False)]
     assert [it.value for it in (log_loss, auc)] == pytest.approx([0.05, 0.05])
+
+
+def test_a_further_metric_is_a_guard_rail_in_its_own_direction() -> None:
+    rails = GuardRails(metrics={"profit": 1.0, "rmsle": 0.1})
+    more = [Metric("profit", "profit"), Metric("rmsle", "RMSLE", greater_is_better=False)]
+    scores = {"profit": {CHALLENGER: 8.0, CHAMPION: 10.0}, "rmsle": {CHALLENGER: 0.25, CHAMPION: 0.2}}
+    gain = replace(GAIN, scores={**GAIN.scores, **scores})
+    found = {it.name: it for it in measure_rails(rails, gain, {}, 1.0, task="regression", against_champion=True, more=more)}
+    assert (found["profit decrease"].value, found["profit decrease"].passed) == (2.0, False)
+    assert found["RMSLE change"].value == pytest.approx(0.05)
+    assert found["RMSLE change"].passed

@@ -420,6 +420,19 @@ def test_the_scored_file_is_the_file_with_further_columns(play: Any, loaded: Ser
     assert float(scored[1][len(lines[0])]) == served.predict()
 
 
+def test_a_file_may_have_the_names_that_the_recipe_renames_and_keeps_them(play: Any) -> None:
+    csv = {"encoding": "utf-8", "separator": "", "rename": {"A 1": "a"}}
+    page = play(made_up(describe_feature("a"), describe_feature("b"), csv=csv)).open().page
+    drop(page, "A 1;b\n3;4\n", "rows.csv")
+    expect(page.locator("#file-status")).to_contain_text("1 row predicted")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the scored CSV").click()
+    header, row = download.value.path().read_text(encoding="utf-8").splitlines()
+    assert (header.split(";")[:3], row.split(";")[:3]) == (["A 1", "b", "predicted_thing"], ["3", "4", "7"])
+    drop(page, "A 1;b;a\n3;4;5\n", "rows.csv")
+    expect(page.locator("#file-faults")).to_contain_text("a: must be unique")
+
+
 def test_columns_that_the_model_does_not_take_are_left_aside(play: Any, loaded: ServedModel) -> None:
     page = play().open().page
     drop(page, joined([[*line, "x"] for line in as_csv(loaded, 1)]))

@@ -10,11 +10,13 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_predict, cross_val_score
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.relations import FOLD
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Workers
 from recipeline.errors import UsageError
 from recipeline.training.candidates import build_candidate
 from recipeline.training.cross_validation import Result, compare_candidates, count_fits, rank
+from tests.classes import class_recipe, draw_classes
 from tests.conftest import as_recipe, small_recipe
 
 SEARCH = {
@@ -146,6 +148,19 @@ def test_rows_that_an_estimator_refuses_name_the_candidate(wines: pd.DataFrame, 
         compare(recipe, gaps, "LinearRegression")
 
 
+def test_a_column_without_any_value_that_an_estimator_refuses_is_named(wines: pd.DataFrame) -> None:
+    boosted = {"alias": "hgb", "estimator": "sklearn.ensemble.HistGradientBoostingRegressor", "params": {"max_iter": 2}}
+    words = r"'candidates\.Boosted' cannot be fitted to rows without any value of alcohol: "
+    with pytest.raises(UsageError, match=words) as error:
+        compare(with_candidates(Boosted=boosted), wines.assign(alcohol=np.nan), "Boosted")
+    assert "Set role: ignore for such columns" in error.value.sentence
+
+
+def test_folds_that_the_rows_bring_are_counted(full: Recipe, wines: pd.DataFrame) -> None:
+    assert count_fits(full, ["ElasticNet"], wines) == count_fits(full, ["ElasticNet"]) == full.cv.folds + 1
+    assert count_fits(full, ["ElasticNet"], wines.assign(**{FOLD: np.arange(len(wines)) % 7})) == 8
+
+
 def test_comparing_leaves_the_rows_as_they_are(wines: pd.DataFrame, recipe: Recipe) -> None:
     before = wines.copy()
     compare(recipe, wines)
@@ -170,3 +185,32 @@ def test_the_settings_that_a_candidate_is_the_best_of_are_counted(results: dict[
     recipe = with_candidates(Ridge=hurried, Both={"alias": "both", "members": ["Ridge", "ElasticNet"]})
     for result in compare(recipe, wines, "Ridge", "Both").values():
         assert (result.settings_tried, result.cut_searches) == (1, 4)  # three folds, and all rows
+
+
+def test_the_primary_metric_scores_the_folds_and_ranks_in_its_own_direction(wines: pd.DataFrame) -> None:
+    own = {"name": "worst", "function": "sklearn.metrics.max_error", "greater_is_better": False}
+    recipe = as_recipe(small_recipe() | {"primary_metric": "worst", "metrics": {"more": [own]}})
+    results = compare(recipe, wines, "ElasticNet", "DecisionTree")
+    for result in results.values():
+        for (_, unseen), score in zip(cv_folds(wines, recipe, "grouped"), result.fold_scores, strict=True):
+            assert score == np.max(np.abs(wines["quality"].to_numpy()[unseen] - result.out_of_fold[unseen]))
+        assert result.metric.name == "worst"
+    assert [it.name for it in rank(results.values())] == sorted(results, key=lambda name: results[name].cv_mean_score)
+
+
+def test_a_decided_metric_is_that_of_the_model_s_own_threshold() -> None:
+    recipe = class_recipe("binary", {"type": "category"}, "good", primary_metric="recall", decision={"threshold": 0.05})
+    rows = draw_classes(["bad", "good"])
+    [result] = compare(recipe, rows, "Logistic").values()
+    for (_, unseen), score in zip(cv_folds(rows, recipe, "grouped"), result.fold_scores, strict=True):
+        positive = (rows["y"] == "good").to_numpy()[unseen]
+        assert score == pytest.approx(np.mean(result.out_of_fold[unseen][positive] >= 0.05))
+
+
+def test_a_primary_metric_that_fails_in_a_fold_is_named_with_candidate_and_fold(wines: pd.DataFrame) -> None:
+    recipe = as_recipe(small_recipe() | {"primary_metric": "rmsle", "metrics": {"more": ["rmsle"]}})
+    below = wines.assign(quality=-wines["quality"])
+    with pytest.raises(
+        UsageError, match=r"The metric rmsle in .*'metrics.more.0' cannot be computed of the candidate ElasticNet"
+    ):
+        compare(recipe, below, "ElasticNet")

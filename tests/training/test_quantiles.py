@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -140,3 +141,23 @@ def test_the_interval_is_chosen_by_its_score_and_not_by_its_width() -> None:
     assert interval.method == "quantile"
     assert mean_width(constant) < mean_width(limits)
     assert interval_score(target, limits, LEVEL) < interval_score(target, constant, LEVEL)
+
+
+@pytest.mark.parametrize("method", ["constant", "quantile"])
+def test_each_value_of_a_column_has_limits_of_its_own(method: str, fitted: Quantiles) -> None:
+    """The rows of one half err twenty times as much."""
+    features, spread = spread_by_a()
+    half, honest = np.arange(ROWS) % 2, features["b"].to_numpy()
+    target = honest + np.where(half == 1, 20.0, 1.0) * (spread - honest)
+    tails = fitted if method == "quantile" else replace(fitted, out_of_fold=(honest - 500, honest + 500))
+    rows = np.column_stack([features["a"], half])
+    found = choose_interval(rows, ["a", "b"], target, honest, tails, by=("b", str))
+    assert found.method == method
+    assert found.by is not None
+    assert [(it.value, it.rows) for it in found.by.values] == [("0.0", 300), ("1.0", 300)]
+    widths = [it.upper - it.lower for it in found.by.values]
+    assert widths[1] > 5 * widths[0]
+    if method == "constant":
+        low, high = found.around(honest, rows)
+        inside = (low <= target) & (target <= high)
+        assert [inside[half == it].mean() for it in (0, 1)] == pytest.approx([0.9, 0.9], abs=0.02)

@@ -16,6 +16,7 @@ from recipeline.data.target_codes import TargetCodes
 from recipeline.engine.local import Workers
 from recipeline.evaluation.results import Grades, MeasuredInterval
 from recipeline.evaluation.tasks.results import Decisions, Disparity, LabelCurves, LabelSets, ThresholdCurve
+from recipeline.inference.by_value import Shown
 from recipeline.inference.columns import Columns
 from recipeline.inference.interval import Interval
 from recipeline.inference.prediction_set import PredictionSet
@@ -49,6 +50,14 @@ class Details:
     accuracy_within: dict[str, float] = field(default_factory=dict)
     grades: Grades | None = None
     decisions: Decisions | None = None
+
+
+def find_column(name: str | None, columns: Columns) -> tuple[str, Shown] | None:
+    """Return a column of the model with what shows its codes; None without a name."""
+    if name is None:
+        return None
+    feature = columns.features[columns.names.index(name)]
+    return name, lambda code: feature.kind.show(code, feature)
 
 
 #: Target, predictions and weights of the training rows out of fold.
@@ -97,6 +106,10 @@ class Task(ABC):
     def ranges(self, rows: int) -> int:
         """Return the number of ranges of the prediction that errors are shown for."""
         return 5
+
+    @abstractmethod
+    def require_measurable(self, target: np.ndarray, recipe: Recipe, codes: TargetCodes) -> None:
+        """Raise DataError if the test rows cannot be measured."""
 
     def examine(self, tested: Tested) -> Examined:
         """Return what a diagnosis has of this task alone."""

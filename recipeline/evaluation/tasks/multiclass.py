@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,15 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.relations import relate_rows
 from recipeline.data.target_codes import TargetCodes, is_predicted
 from recipeline.engine.local import Workers
+from recipeline.errors import DataError
 from recipeline.evaluation.classes import draw_curves, measure_sets
 from recipeline.evaluation.coverage import measure_coverage
 from recipeline.evaluation.fairness import compare_groups
-from recipeline.evaluation.tasks.base import Details, Examined, Measure, Task, Tested, Uncertainty
-from recipeline.evaluation.tasks.results import Decisions, LabelScores
+from recipeline.evaluation.tasks.base import Details, Examined, Measure, Task, Tested, Uncertainty, find_column
+from recipeline.evaluation.tasks.results import Decisions, LabelScores, word_of
+from recipeline.inference.by_value import fit_by_column
 from recipeline.inference.columns import Columns
-from recipeline.inference.prediction_set import fit_set
+from recipeline.inference.prediction_set import PredictionSet, fit_set, least_probability
 from recipeline.metrics.classification import score_confusion
 
 #: Curves and differences between groups are shown for so many labels, the most frequent ones.
@@ -39,6 +42,16 @@ class Multiclass(Task):
         `truth` has shape (rows, labels).
         """
         return sorted(np.argsort(-truth.sum(axis=0), kind="stable")[:MOST_LABELS].tolist())
+
+    def require_measurable(self, target: np.ndarray, recipe: Recipe, codes: TargetCodes) -> None:
+        """Raise DataError if the test rows have one label: metrics are not defined then."""
+        found = np.flatnonzero(self.both(target).any(axis=0))
+        if len(found) < 2:
+            raise DataError(
+                f"The test rows must have at least two labels of the target '{recipe.target}'.",
+                got=f"{', '.join(word_of(codes.labels[place]) for place in found)} alone in {len(target):,} rows",
+                fix="Add rows of the other labels, or raise split.test_size in the recipe.",
+            )
 
     def examine(self, tested: Tested) -> Examined:
         """Return curves, differences between groups of rows, and prediction sets."""
@@ -71,12 +84,15 @@ class Multiclass(Task):
 
         def measure(out_of_fold: np.ndarray, test: pd.DataFrame, predicted: np.ndarray) -> Uncertainty:
             scored, related = is_predicted(out_of_fold), relate_rows(train, recipe)
-            found = fit_set(
+            found = _fit_set(
+                recipe,
+                columns,
+                train[scored],
                 self.both(codes.of(train, recipe)[scored]),
                 self.both(out_of_fold[scored]),
-                groups=related.groups[scored] if related.column and related.times is None else None,
+                related.groups[scored] if related.column and related.times is None else None,
             )
-            members = found.members(self.both(predicted))
+            members = found.members(self.both(predicted), columns.matrix(test))
             inside = (members * self.both(codes.of(test, recipe))).any(axis=1)
             sizes = members.sum(axis=1)
             size = float(sizes.mean())
@@ -128,3 +144,27 @@ class Multiclass(Task):
     def threshold(self, model: Any) -> float | None:
         """Return None: the likeliest label is said."""
         return None
+
+
+def _fit_set(
+    recipe: Recipe,
+    columns: Columns,
+    rows: pd.DataFrame,
+    target: np.ndarray,
+    said: np.ndarray,
+    groups: np.ndarray | None,
+) -> PredictionSet:
+    """Return the set of the recipe's level: for all rows, each label or by a column."""
+    level, by = recipe.metrics.level, recipe.metrics.level_by
+    found = fit_set(target, said, groups=groups, level=level, for_each_label=by == recipe.target)
+    column = find_column(by if by != recipe.target else None, columns)
+    if column is None:
+        return found
+    name, show = column
+    place, score = columns.names.index(name), 1 - (target * said).sum(axis=1)
+
+    def fit(some: np.ndarray) -> tuple[float, float]:
+        return least_probability(score[some], level=level, groups=None if groups is None else groups[some]), 1.0
+
+    values = fit_by_column(name, place, columns.matrix(rows)[:, place], show, fit, level=level, groups=groups)
+    return replace(found, by=values)

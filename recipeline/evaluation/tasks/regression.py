@@ -14,7 +14,7 @@ from recipeline.data.target_codes import TargetCodes, is_predicted
 from recipeline.engine.local import Workers
 from recipeline.evaluation.coverage import measure_coverage
 from recipeline.evaluation.results import GradeErrors, Grades
-from recipeline.evaluation.tasks.base import Details, Measure, Task, Uncertainty
+from recipeline.evaluation.tasks.base import Details, Measure, Task, Uncertainty, find_column
 from recipeline.inference.columns import Columns
 from recipeline.inference.golden import LIMITS
 from recipeline.inference.interval import QUANTILE, mean_width
@@ -25,6 +25,9 @@ from recipeline.training.quantiles import choose_interval, fit_quantiles
 class Regression(Task):
     """Numbers with intervals."""
 
+    def require_measurable(self, target: np.ndarray, recipe: Recipe, codes: TargetCodes) -> None:
+        """Accept all rows: numbers have an error whatever they are."""
+
     def start_uncertainty(
         self, recipe: Recipe, train: pd.DataFrame, columns: Columns, codes: TargetCodes, method: str, workers: Workers
     ) -> Measure:
@@ -32,7 +35,8 @@ class Regression(Task):
         learned, matrix = codes.of(train, recipe), columns.matrix(train)
         rows = pd.DataFrame(matrix, columns=list(columns.names))
         folds, weights = cv_folds(train, recipe, method), weigh_rows(train, recipe)
-        quantiles = fit_quantiles(rows, learned, folds, workers, seed=recipe.random_state, weights=weights)
+        level = recipe.metrics.level
+        quantiles = fit_quantiles(rows, learned, folds, workers, seed=recipe.random_state, weights=weights, level=level)
 
         def measure(out_of_fold: np.ndarray, test: pd.DataFrame, predicted: np.ndarray) -> Uncertainty:
             tails, scored, related = quantiles(), is_predicted(out_of_fold), relate_rows(train, recipe)
@@ -44,6 +48,8 @@ class Regression(Task):
                 tails.take(scored),
                 # Over time the groups remain the same.
                 groups=related.groups[scored] if related.column and related.times is None else None,
+                level=level,
+                by=find_column(recipe.metrics.level_by, columns),
             )
             limits = interval.around(predicted, columns.matrix(test))
             target = codes.of(test, recipe)

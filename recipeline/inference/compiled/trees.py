@@ -59,7 +59,7 @@ def _first_guess(model: GradientBoostingRegressor, width: int) -> float:
 
 
 def forest(trees: Sequence[Any], width: int, place: int = 0) -> Compiled:
-    """Return the mean of trees as a function; of classifiers for one class."""
+    """Return the mean of trees as a function, for classes that of the one at `place`."""
     return Compiled("trees", True, _sum_of_trees(_one_output(trees, place), width, divisor=len(trees)))
 
 
@@ -227,7 +227,7 @@ def _share_leaves(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
 
 
 def histogram_trees(model: BaseEstimator, width: int, place: int = 0) -> Compiled:
-    """Return baseline + tree 1 + tree 2 + ... of an output, summed in this order."""
+    """Return baseline + tree 1 + ..., summed in this order, of the output at `place`."""
     trees = _histogram_nodes(model, width, place)
     grafted = _graft(trees, [nodes[IS_LEAF] == 0 for nodes in trees], HISTOGRAM, width)
     baseline = _compat.histogram_baseline(model, place)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,19 @@ class Task(ABC):
         threshold: float = 0.5,
     ) -> Mapping[str, tuple[float, float]]:
         """Return 95 % bootstrap intervals of the metrics, by `groups` of rows."""
+
+    @abstractmethod
+    def given(
+        self, needs: str, target: np.ndarray, predicted: np.ndarray, threshold: float, labels: Sequence[Any]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return true and predicted values as a further metric needs them.
+
+        `needs` is a word of `recipeline.metrics.catalogue.NEEDS` for the task.
+        """
+
+    @abstractmethod
+    def function(self, name: str) -> Callable[..., Any]:
+        """Return the function of a further metric of the catalogue."""
 
     @abstractmethod
     def row_errors(self, target: np.ndarray, predicted: np.ndarray) -> np.ndarray:

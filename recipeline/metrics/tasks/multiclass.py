@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -50,6 +51,19 @@ class Multiclass(Task):
             is_clustered=is_clustered,
             weights=weights,
         )
+
+    def given(
+        self, needs: str, target: np.ndarray, predicted: np.ndarray, threshold: float, labels: Sequence[Any]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels as the recipe has them, or codes and probabilities."""
+        if needs == "probabilities":
+            return target, predicted
+        names = np.array(labels)
+        return names[self.both(target).argmax(axis=1)], names[self.decide(predicted, threshold)]
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """Raise KeyError: every metric of classes is one of every evaluation."""
+        raise KeyError(name)
 
     def row_errors(self, target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """Return the Brier score of each row."""

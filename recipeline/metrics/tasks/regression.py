@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
+from sklearn.metrics import mean_pinball_loss, median_absolute_error, root_mean_squared_log_error
 
+from recipeline.metrics.catalogue import quantile_of
 from recipeline.metrics.regression import bootstrap_intervals, score_predictions
 from recipeline.metrics.tasks.base import Task
 
@@ -35,6 +39,23 @@ class Regression(Task):
         return bootstrap_intervals(
             target, predicted, groups, draws=draws, seed=seed, is_clustered=is_clustered, weights=weights
         )
+
+    def given(
+        self, needs: str, target: np.ndarray, predicted: np.ndarray, threshold: float, labels: Sequence[Any]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers themselves."""
+        return target, predicted
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """Return scikit-learn's function, with the quantile of a pinball loss."""
+        quantile = quantile_of(name)
+        if quantile is not None:
+            return partial(mean_pinball_loss, alpha=quantile)
+        known: dict[str, Callable[..., Any]] = {
+            "rmsle": root_mean_squared_log_error,
+            "median_absolute_error": median_absolute_error,
+        }
+        return known[name]
 
     def row_errors(self, target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """Return absolute errors, in the target's unit."""

@@ -70,8 +70,10 @@ def compare_best(found: Comparison) -> list[Block]:
         ["verdict", before.verdict, after.verdict, ""],
     ]
     task = after.metrics.task
-    for name, title in zip(score_keys(task)[:-1], score_titles(task)[:-1], strict=True):
-        if name in before.metrics.scores:
+    titles = score_titles(task, after.metrics.cv_title)
+    is_other = before.metrics.ranked_by != after.metrics.ranked_by
+    for name, title in zip(score_keys(task)[:-1], titles[:-1], strict=True):
+        if name in before.metrics.scores and not (is_other and name == CV):
             old, new = before.metrics.scores[name], after.metrics.scores[name]
             rows.append([title, old, new, new - old])
     rows += _decided(before.metrics.best, after.metrics.best)
@@ -96,14 +98,15 @@ def list_differences(found: Comparison) -> list[Block]:
 
 def _candidates(before: Side, after: Side) -> list[Section]:
     old, new = before.metrics.candidates, after.metrics.candidates
-    common = sorted((name for name in old if name in new), key=lambda name: -new[name][CV])
-    if not common:
+    sign = -1 if after.metrics.is_greatest_best else 1
+    common = sorted((name for name in old if name in new), key=lambda name: sign * new[name][CV])
+    if not common or before.metrics.ranked_by != after.metrics.ranked_by:
         return []
     skill = skill_of(after.metrics.task)
-    mean = f"CV {skill.title} mean"
+    mean = f"CV {after.metrics.cv_title} mean"
     plot = Plot(
         "candidates",
-        f"Cross-validated {skill.label} of the candidates in both results, before and after.",
+        f"Cross-validated {after.metrics.cv_label} of the candidates in both results, before and after.",
         lambda: plot_pairs(common, [old[name][CV] for name in common], [new[name][CV] for name in common], mean),
         Table(
             ["candidate", f"{mean}, before", "after", f"test {skill.title}, before", "after"],

@@ -28,7 +28,7 @@ def make_card(results: Results) -> Card:
     )
     sections = [
         Section("Gates", [_gates(verdict)]),
-        Section("Test metrics", [_scores(metrics), _facts(metrics, task)]),
+        Section("Test metrics", [_scores(metrics, task), _facts(metrics, task)]),
         Section("All candidates on the test rows", [_candidates(metrics, results.load(LEADERBOARD), task)]),
         *_leaks(metrics),
         *task.show_predictions(found),
@@ -51,13 +51,13 @@ def _gates(verdict: Verdict) -> Table:
     )
 
 
-def _scores(metrics: Metrics) -> Plot:
-    names, intervals = {it.name: it.label for it in metrics_of(metrics.task)}, metrics.best.interval_95
+def _scores(metrics: Metrics, task: Task) -> Plot:
+    names, intervals = metrics.labels, metrics.best.interval_95
     values = [metrics.scores[name] for name in names]
     low, high = ([intervals[name][end] for name in names] for end in (0, 1))
     return Plot(
         "scores",
-        "Metrics of the test rows, with 95 % bootstrap intervals over distinct rows.",
+        f"{task.scores} on the test rows, with 95 % bootstrap intervals over distinct rows.",
         lambda: plot_intervals(list(names.values()), values, low, high),
         Table(["metric", "value", "from", "to"], [list(row) for row in zip(names.values(), values, low, high, strict=True)]),
     )
@@ -78,20 +78,24 @@ def _candidates(metrics: Metrics, board: pd.DataFrame, task: Task) -> Plot:
     names = [str(name) for name in board["candidate"]]
     folds = [name for name in board if str(name).startswith("fold_")]
     scores, quoted = metrics.candidates, metrics.random_split_r2
-    skill, keys = skill_of(metrics.task), score_keys(metrics.task)
-    columns = ["candidate", *score_titles(metrics.task), *([f"{skill.title}, random split"] if quoted else [])]
+    skill, keys = skill_of(metrics.task), [*score_keys(metrics.task), *(it.name for it in metrics.more)]
+    titles = [*score_titles(metrics.task, metrics.cv_title), *(f"test {it.label}" for it in metrics.more)]
+    columns = ["candidate", *titles, *([f"{skill.title}, random split"] if quoted else [])]
+    ranked_by = metrics.ranked_by or skill.name
+    meaning = f"{skill.label} (1 is perfect, 0 is no better than {task.no_skill})"
+    label = metrics.cv_label if metrics.ranked_by else meaning
     rows: list[list[Cell]] = [
         [name, *(scores[name][key] for key in keys), *([quoted[name]] if quoted else [])] for name in names
     ]
     return Plot(
         "candidates",
-        f"{skill.label} of each candidate over the folds, which selects the best one, and on the test rows.",
+        f"{metrics.cv_label} of each candidate over the folds, which selects the best one, and on the test rows.",
         lambda: plot_leaderboard(
             names,
             board["cv_mean_score"].tolist(),
             board[folds].to_numpy(dtype=float),
-            [scores[name][skill.name] for name in names],
-            label=f"{skill.label} (1 is perfect, 0 is no better than {task.no_skill})",
+            [scores[name][ranked_by] for name in names],
+            label=label,
         ),
         Table(columns, rows, marked=0),
     )

@@ -94,7 +94,7 @@ def _overview(chain: ChainSummary) -> list[Block]:
             "Best candidate": metrics.best.candidate,
             f"Test {skill.title}": metrics.scores[skill.name],
             f"Test {other.title}": metrics.scores[other.name],
-            f"CV {skill.title} mean": metrics.scores["cv_mean_score"],
+            f"CV {metrics.cv_title} mean": metrics.scores["cv_mean_score"],
             **(metrics.best.decisions.figures if metrics.best.decisions else {}),
         }
     if chain.version:
@@ -144,5 +144,6 @@ def _results(chain: ChainSummary) -> list[Section]:
     ranked = sorted(chain.metrics.candidates.items(), key=lambda item: -item[1][skill.name])
     rows: list[list[Cell]] = [[name, *(scores[key] for key in keys)] for name, scores in ranked]
     best = [row[0] for row in rows].index(chain.metrics.best.candidate)
-    note = f"By test {skill.title}; the best one, by CV {skill.title}, is marked"
-    return [Section("The candidates", [Table(["candidate", *score_titles(task)], rows, note, marked=best)])]
+    cv = chain.metrics.cv_title
+    note = f"By test {skill.title}; the best one, by CV {cv}, is marked"
+    return [Section("The candidates", [Table(["candidate", *score_titles(task, cv)], rows, note, marked=best)])]

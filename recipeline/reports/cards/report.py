@@ -5,11 +5,14 @@ It takes longer than the chain may.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from statistics import fmean
 
 import numpy as np
 
 from recipeline.artifacts import INSPECTION, METRICS
+from recipeline.evaluation.described import NestedEstimate
 from recipeline.evaluation.results import FileOrder, LearningCurve
 from recipeline.metrics.catalogue import skill_of
 from recipeline.reports.blocks import Block, Card, Facts, Note, Plot, Results, Section, Table
@@ -30,6 +33,7 @@ def make_card(results: Results) -> Card:
         f"More rows like these would {'still help' if rising else 'hardly help'}: the last step of the learning curve, from "
         f"{curve.rows[-2]:,} to {curve.rows[-1]:,} rows, is worth {last - before:+.4f} {skill}.",
         [
+            *_nested(found.nested),
             Section("Learning curve", [_curve(curve, found.split_method, skill)]),
             Section("Order of the file", _stress(found.file_order, skill)),
             Section(
@@ -41,6 +45,38 @@ def make_card(results: Results) -> Card:
             ),
         ],
     )
+
+
+def _nested(found: NestedEstimate | None) -> list[Section]:
+    if found is None:
+        return []
+    error = float(np.std(found.folds, ddof=1)) / np.sqrt(len(found.folds)) if len(found.folds) > 1 else math.nan
+    times = Counter(found.chosen).most_common()
+    optimism = f"optimistic by {found.optimism:.4f}" if found.optimism > 0 else "not optimistic here"
+    words = (
+        f"{found.metric} of choosing the best candidate and fitting it is {found.mean:.4f}, on rows that neither saw. "
+        f"The selected candidate's mean over the folds, {found.selected:.4f}, by which it was selected, is {optimism}."
+    )
+    return [
+        Section(
+            "Nested estimate",
+            [
+                Note(words),
+                Facts(
+                    {
+                        f"{found.metric}, nested": found.mean,
+                        "Standard error over the folds": error,
+                        f"{found.metric} of the selected candidate over the folds": found.selected,
+                        "Chosen": ", ".join(f"{name} {count} of {len(found.chosen)}" for name, count in times),
+                    }
+                ),
+                Table(
+                    ["fold", "chosen without it", f"{found.metric} on it"],
+                    [[place, name, score] for place, (name, score) in enumerate(zip(found.chosen, found.folds, strict=True))],
+                ),
+            ],
+        )
+    ]
 
 
 def _curve(curve: LearningCurve, method: str, skill: str) -> Plot:

@@ -9,7 +9,7 @@ import pandas as pd
 from recipeline.artifacts import LEADERBOARD, OUT_OF_FOLD
 from recipeline.config.recipe import Recipe
 from recipeline.config.settings import flatten
-from recipeline.metrics.catalogue import Metric, skill_of
+from recipeline.metrics.catalogue import skill_of
 from recipeline.reports.blocks import Card, Flow, Note, Plot, Results, Section, Table
 from recipeline.reports.plots.model import plot_leaderboard, plot_shares
 from recipeline.reports.tasks.base import Task
@@ -19,16 +19,16 @@ from recipeline.reports.tasks.every import TASKS
 def make_card(results: Results) -> Card:
     """Return the card of a run of train."""
     board, recipe = results.load(LEADERBOARD), results.recipe
-    best, task, skill = board.iloc[0], TASKS[recipe.task], skill_of(recipe.task)
+    best, task, metric = board.iloc[0], TASKS[recipe.task], recipe.ranked_by
     verdict = (
-        f"{best.candidate} is the best of {len(board)} candidates: {skill.label} {best.cv_mean_score:.4f} on average over "
+        f"{best.candidate} is the best of {len(board)} candidates: {metric.label} {best.cv_mean_score:.4f} on average over "
         f"{len(_folds(board))} folds, standard deviation {best.cv_std:.4f}."
         if len(board) > 1
-        else f"{best.candidate}: {skill.label} {best.cv_mean_score:.4f} on average over {len(_folds(board))} folds."
+        else f"{best.candidate}: {metric.label} {best.cv_mean_score:.4f} on average over {len(_folds(board))} folds."
     )
-    sections = [Section("Leaderboard", [_leaderboard(board, skill, task)])]
+    sections = [Section("Leaderboard", [_leaderboard(board, recipe, task)])]
     if len(board) > 1:
-        sections.append(Section("Certainty of the ranking", [_resampled(board, task)]))
+        sections.append(Section("Certainty of the ranking", [_resampled(board, recipe, task)]))
     sections += [
         task.show_out_of_fold(str(best.candidate), results.load(OUT_OF_FOLD), recipe),
         Section("Parts of the best candidate", [Flow(stages(recipe, str(best.candidate)))]),
@@ -41,12 +41,13 @@ def _folds(board: pd.DataFrame) -> list[str]:
     return [str(name) for name in board if str(name).startswith("fold_")]
 
 
-def _leaderboard(board: pd.DataFrame, skill: Metric, task: Task) -> Plot:
-    folds = _folds(board)
+def _leaderboard(board: pd.DataFrame, recipe: Recipe, task: Task) -> Plot:
+    folds, skill, metric = _folds(board), skill_of(recipe.task), recipe.ranked_by
+    label = f"{skill.label} (1 is perfect, 0 is no better than {task.no_skill})" if metric == skill else metric.label
     names = [str(name) for name in board["candidate"]]
     kept = ["candidate", "cv_mean_score", "cv_std", *folds, "gain_with_best", "fit_seconds", "predict_seconds"]
     titles = {
-        "cv_mean_score": f"mean {skill.title}",
+        "cv_mean_score": f"mean {metric.title}",
         "cv_std": "std",
         "gain_with_best": f"{skill.title} gain of its mean with the best",
         "fit_seconds": "fit, s",
@@ -54,24 +55,22 @@ def _leaderboard(board: pd.DataFrame, skill: Metric, task: Task) -> Plot:
     }
     return Plot(
         "leaderboard",
-        f"{skill.label} of each candidate: a bar from the worst to the best fold, a dot for the mean, which decides.",
-        lambda: plot_leaderboard(
-            names,
-            board["cv_mean_score"].tolist(),
-            board[folds].to_numpy(dtype=float),
-            label=f"{skill.label} (1 is perfect, 0 is no better than {task.no_skill})",
-        ),
+        f"{metric.label} of each candidate: a bar from the worst to the best fold, a dot for the mean, which decides.",
+        lambda: plot_leaderboard(names, board["cv_mean_score"].tolist(), board[folds].to_numpy(dtype=float), label=label),
         Table(
             [titles.get(name, name.replace("_", " ")) for name in kept], board[kept].astype(object).values.tolist(), marked=0
         ),
     )
 
 
-def _resampled(board: pd.DataFrame, task: Task) -> Plot:
+def _resampled(board: pd.DataFrame, recipe: Recipe, task: Task) -> Plot:
+    metric = recipe.ranked_by
+    is_skill = metric == skill_of(recipe.task)
+    what = f"the smallest out-of-fold {task.loss}" if is_skill else f"the best out-of-fold {metric.label}"
     names, shares = [str(name) for name in board["candidate"]], board["best_share"].tolist()
     return Plot(
         "best_share",
-        f"How often each candidate has the smallest out-of-fold {task.loss} in bootstrap samples of distinct rows. "
+        f"How often each candidate has {what} in bootstrap samples of distinct rows. "
         "Models are not refitted, so that the certainty is overestimated.",
         lambda: plot_shares(names, shares),
         Table(["candidate", "share of resamplings"], [list(pair) for pair in zip(names, shares, strict=True)]),

@@ -34,6 +34,7 @@ _EDGES = np.linspace(0, 1, 21)
 class Multiclass(Task):
     """Probabilities of labels, and decided labels."""
 
+    scores = "Metrics of probabilities and of decided labels"
     row_error = "Brier score"
     bias = "bias"
     loss = "Brier score"

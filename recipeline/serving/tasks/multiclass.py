@@ -1,4 +1,4 @@
-"""Several classes in the service: labels, probabilities, sets on request."""
+"""Several classes in the service: labels, probabilities, and sets on request."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class Multiclass(Task):
         known = self.info.prediction_set
         if "set" not in wishes or known is None:
             return {}
-        labels, members = self.info.target.labels, known.members(probabilities(predicted, self.info.target.codes))
+        target = self.info.target
+        labels, members = target.labels, known.members(probabilities(predicted, target.codes), values)
         return {"set": {"level": known.level, "labels": [[*compress(labels, row)] for row in members.tolist()]}}
 
     def log(self, predicted: np.ndarray) -> Iterator[Json]:

@@ -45,6 +45,10 @@ class Task(ABC):
     def average(self, predictions: Iterable[np.ndarray]) -> np.ndarray:
         """Return the mean of predictions, equal to that of `mean_of`."""
 
+    def threshold(self, model: BaseEstimator) -> float:
+        """Return the probability from which on a decided model says the positive label."""
+        return 0.5
+
     @abstractmethod
     def decide(
         self,

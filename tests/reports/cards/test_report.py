@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from recipeline.artifacts import INSPECTION, METRICS
-from recipeline.reports.blocks import Card
+from recipeline.reports.blocks import Card, Table
 from recipeline.reports.cards.report import make_card
 from tests.reports.cards.helpers import Saved, notes
 from tests.reports.helpers import Chains
@@ -20,10 +22,11 @@ def test_report_prints_the_newest_index_card_and_draws_the_closer_look_once(chai
     assert len(chains.project.runs("report")) == 1
 
 
-def card(last: list[float], in_order: float = 0.4) -> Card:
+def card(last: list[float], in_order: float = 0.4, nested: dict[str, Any] | None = None) -> Card:
     curve = {"rows": [100, 200], "train": [[0.9] * 3, [0.8] * 3], "test": [[0.3, 0.31, 0.29], last]}
     order = {"shuffled": {"mean": 0.4, "folds": [0.39, 0.41]}, "in_order": {"mean": in_order, "folds": [in_order] * 2}}
     inspection = {"learning_curve": curve, "split_method": "grouped", "file_order": order, "dependence": {}}
+    inspection |= {"nested": nested} if nested else {}
     return make_card(Saved({INSPECTION: inspection, METRICS: {"best": {"candidate": "Tree"}}}))
 
 
@@ -36,3 +39,24 @@ def test_more_rows_help_where_the_curve_still_rises_beyond_its_noise() -> None:
 def test_rows_that_change_along_the_file_are_a_warning() -> None:
     assert notes(card([0.3] * 3, in_order=0.1))[0].startswith("Trained on one part of the file")
     assert notes(card([0.3] * 3))[0].startswith("Blocks of the file are predicted as well as shuffled rows")
+
+
+@pytest.mark.parametrize(
+    ("selected", "greater", "words"),
+    [(0.5, True, "is optimistic by 0.1000."), (0.3, False, "is optimistic by 0.1000."), (0.4, True, "is not optimistic here.")],
+)
+def test_a_nested_estimate_says_by_how_much_the_selected_score_is_optimistic(
+    selected: float, greater: bool, words: str
+) -> None:
+    nested = {"metric": "F1", "folds": [0.3, 0.5], "mean": 0.4, "chosen": ["Tree", "Forest"], "selected": selected}
+    [first, *_] = card([0.4, 0.41, 0.4], nested=nested | {"greater_is_better": greater}).sections
+    assert first.title == "Nested estimate"
+    [note, _, table] = first.blocks
+    assert str(note).count("F1 of choosing the best candidate and fitting it is 0.4000") == 1
+    assert words in str(note)
+    assert isinstance(table, Table)
+    assert table.rows == [[0, "Tree", 0.3], [1, "Forest", 0.5]]
+
+
+def test_without_a_nested_estimate_the_card_has_no_section_for_it() -> None:
+    assert card([0.4, 0.41, 0.4]).sections[0].title == "Learning curve"
