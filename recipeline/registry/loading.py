@@ -198,7 +198,7 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
     if not says:
         raise UnavailableError(
             f"{uri} says other labels than its probabilities and its threshold give.",
-            fix="Choose one whose labels follow its probabilities: SVC with calibrate: sigmoid, not probability: true.",
+            fix="Choose an estimator whose labels follow them: SVC with calibrate: sigmoid, not probability: true.",
         )
     return model
 
