@@ -8,9 +8,8 @@ import pytest
 
 from recipeline.cli.log import require_logged, rule_of_target, take_labelled
 from recipeline.errors import DataError, UsageError
-from recipeline.inference.model_info import ModelInfo
+from recipeline.inference.model_info import ModelInfo, Target
 from tests.conftest import as_recipe, small_recipe
-from tests.records import some
 from tests.sessions import Heard
 
 
@@ -53,5 +52,8 @@ def test_a_sensitive_column_is_in_no_log_and_stops_retraining_unless_it_may_be_m
 
 
 def test_labels_follow_the_rule_of_the_target() -> None:
-    rule = rule_of_target(as_recipe(small_recipe()), some(ModelInfo))
+    recipe = as_recipe(small_recipe())
+    rule = rule_of_target(recipe, ModelInfo(Target("quality"), ()))
     assert (rule.name, rule.type, rule.min, rule.max) == ("quality", "integer", 0, 10)
+    classes = Target("quality", "category", task="binary", labels=("bad", "good"))
+    assert rule_of_target(recipe, ModelInfo(classes, ())).type == "category"

@@ -157,7 +157,7 @@ def test_what_is_no_range_is_a_name(key: str) -> None:
 def test_the_recipe_in_the_page_on_classification_is_one() -> None:
     page = (ROOT / "docs/classification.md").read_text(encoding="utf-8")
     written = yaml.safe_load(page.split("```yaml\n", 1)[1].split("```", 1)[0])
-    recipe = as_recipe(small_recipe() | written)
+    recipe = as_recipe(small_recipe() | {"monitoring": {}} | written)
     assert recipe.task == "binary"
     assert recipe.decision.cost is not None
     assert set(re.findall(r"^\| `(\w+)` \| .* \| .*\|$", page, re.MULTILINE)) == {it.name for it in metrics_of("binary")}

@@ -155,6 +155,10 @@ def test_classes_have_a_diagnosis_that_says_labels_as_the_model_does(task: str) 
         assert it.true_interval_95[0] <= it.mean_true <= it.true_interval_95[1]
     if task == "binary":
         assert found.metrics.best.decisions.rule == "stated in the recipe"
+        shares = join_out_of_fold(train, recipe.target, ranked)["predicted Logistic"]
+        assert found.baseline.said
+        counts = dict(zip(found.baseline.said.names, found.baseline.said.counts, strict=True))
+        assert counts["good"] == (shares >= 0.9).sum() < (shares >= 0.5).sum()
         assert any(row.predicted != max(labels) and row.probability < 0.5 for row in diagnosis.worst_rows)
 
 

@@ -138,6 +138,13 @@ def test_coverage_of_a_set_that_was_fitted_on_few_rows_is_seldom_too_low(fitted:
     assert alarms <= 26  # 99 % of 300 at 0.05
 
 
+def test_that_no_row_of_few_has_a_rare_label_is_no_alarm() -> None:
+    """The standard deviation in a window without the label is that of its probabilities alone."""
+    before = (0.0, 0.17, 5000)
+    assert _test_means((-0.03, 0.01, 100), before, "two-sided") > 0.01
+    assert _test_means((-0.03, 0.01, 2000), before, "two-sided") < 1e-6
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     *(st.tuples(st.floats(0, 1), st.sampled_from([0.0, 1e-9, 0.2]), st.integers(2, 900)) for _ in range(2)),

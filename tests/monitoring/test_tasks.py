@@ -17,6 +17,7 @@ from recipeline.config.table import RESERVED_PREFIX
 from recipeline.config.tasks import TASK_RULES
 from recipeline.data.target_codes import TargetCodes
 from recipeline.inference.asking import probabilities
+from recipeline.inference.by_value import ByColumn, OfValue
 from recipeline.inference.interval import FittedInterval, Interval
 from recipeline.inference.model_info import ModelInfo, Target
 from recipeline.inference.prediction_set import PredictionSet
@@ -155,6 +156,13 @@ def test_a_model_states_its_interval_or_its_set_of_labels_and_what_that_covered_
         stated = TASKS[task].state(ModelInfo(target, FEATURES, prediction_set=fitted_set), None)
         assert stated
         assert stated.covers(rows[:2], shares, target.codes.of_places(np.array(places))).tolist() == [True, False]
+    by = ByColumn("pH", 1, (OfValue(3.0, 3.0, 20, 0.6, 1.0),))
+    info = ModelInfo(target, FEATURES, prediction_set=PredictionSet(0.9, 0.1, by=by))
+    stated = TASKS["multiclass"].state(info, None)
+    assert stated
+    rows = np.array([[9.0, 3.0], [9.0, 4.0]])
+    second = target.codes.of_places(np.array([1, 1]))
+    assert stated.covers(rows, np.array([[0.7, 0.2, 0.1]] * 2), second).tolist() == [False, True]
     assert all(task.state(ModelInfo(Target("y"), FEATURES), None) is None for task in TASKS.values())
 
 

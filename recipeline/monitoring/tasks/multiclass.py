@@ -60,8 +60,8 @@ class Multiclass(Task):
         if known is None:
             return None
 
-        def covers(_: np.ndarray, predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
-            inside: np.ndarray = (known.members(self.scores.both(predicted)) * self.scores.both(target)).any(axis=1)
+        def covers(rows: np.ndarray, predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+            inside: np.ndarray = (known.members(self.scores.both(predicted), rows) * self.scores.both(target)).any(axis=1)
             return inside
 
         return Stated(known.level, covers, known.test_coverage)
