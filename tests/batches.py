@@ -8,10 +8,11 @@ from typing import Any
 from recipeline.data.folders import find_files
 from recipeline.data.readers import open_rows, split_name
 from recipeline.data.reading.pieces import Table
-from recipeline.inference.batch import Job, Tally
+from recipeline.inference.batch import Job
 from recipeline.inference.interval import Interval
 from recipeline.inference.model_info import Feature
 from recipeline.inference.predictor import Asked
+from recipeline.inference.tally import Tally
 
 INTERVAL = Interval(0.9, "constant", -1.0, 1.0)
 FEATURES = (

@@ -40,6 +40,7 @@ def class_content(task: str, column: dict[str, Any], positive: Any = None, **mor
         },
         "gates": {"validation_criteria": [{"metric": "brier_skill", "threshold": 0.0}]},
         "promotion": {},
+        "monitoring": {},
         "metrics": {"bootstrap_draws": 100},
     }
     return content | more

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,16 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
-from markupsafe import Markup
 from mlflow import MlflowClient
+from mlflow.store.db import utils as mlflow_db
 from sqlalchemy import Engine, event
 from threadpoolctl import threadpool_limits
 
 from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
-from recipeline.reports.blocks import Plot
-from recipeline.reports.page import Page
 from recipeline.tracking import sqlite
 from recipeline.tracking.store import Store, open_store
+from tests.warm import paint_nothing
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "SmallModel"
@@ -50,6 +50,9 @@ def _do_not_wait_for_the_disk(connection: Any, _: object) -> None:
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous = OFF")
 
+
+#: What MLflow reads all its migrations for, twice for each store that is opened.
+mlflow_db._get_latest_schema_revision = cache(mlflow_db._get_latest_schema_revision)
 
 #: How commands wait for the disk outside of the tests.
 SYNCHRONOUS, sqlite.SYNCHRONOUS = sqlite.SYNCHRONOUS, "OFF"
@@ -163,15 +166,18 @@ class Outcome:
 def undrawn() -> Iterator[None]:
     """Let cards in the block have empty plots: to make and draw them takes more than a third of a small chain's time."""
 
-    def paint_nothing(page: Page) -> Callable[[Plot], Markup]:
-        def paint(plot: Plot) -> Markup:
-            page.plots[plot.name] = b""
-            return Markup("<svg></svg>")
-
-        return paint
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("recipeline.reports.page._plot_drawer", paint_nothing)
+        yield
+
+
+@contextmanager
+def few_trees() -> Iterator[None]:
+    """Let the quantile models of intervals in the block have few trees: they take a tenth of a small chain's time."""
+    from recipeline.training import quantiles
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(quantiles.SETTINGS, "max_iter", 5)
         yield
 
 
@@ -191,10 +197,11 @@ def find_command(name: str) -> click.Command:
 class Project:
     """A recipe, a profile and a store in a folder of their own, and the project's commands on them.
 
-    Plots are drawn only where `draws` is set, by tests that look at them.
+    Plots are drawn only where `draws` is set, by tests that look at them; intervals have few trees unless `is_quick` is unset.
     """
 
     draws = False
+    is_quick = True
 
     def __init__(self, folder: Path, rows: pd.DataFrame) -> None:
         self.folder = folder
@@ -226,7 +233,7 @@ class Project:
         options = {"recipe": str(self.recipe_path), "profile": str(self.profile_path)} | params
         words = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", value)]
         mlflow_uri = os.environ.get("MLFLOW_TRACKING_URI")
-        with nullcontext() if self.draws else undrawn():
+        with nullcontext() if self.draws else undrawn(), few_trees() if self.is_quick else nullcontext():
             result = CliRunner().invoke(command, words)
         # MLflow exports the store it is told to use; the next command starts without.
         if mlflow_uri is None:

@@ -139,7 +139,7 @@ def test_a_frame_may_have_the_names_that_the_recipe_renames(ran: Project, wines:
 
 
 def test_late_labels_are_a_frame_and_need_a_log(ran: Project) -> None:
-    with pytest.raises(UnavailableError, match="the service has received no requests"):
+    with pytest.raises(UsageError, match="the profile's service keeps no log"):
         ran.retrain(labels=pd.DataFrame({"request_id": ["a"], "quality": [5]}))
 
 

@@ -18,7 +18,7 @@ NAMES = get_args(TaskName)
 
 
 def test_the_rooms_that_tasks_touch_have_them() -> None:
-    assert {"metrics", "data", "inference", "training", "evaluation", "serving"} <= {*ROOMS}
+    assert {"metrics", "data", "inference", "training", "evaluation", "reports", "serving"} <= {*ROOMS}
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -31,10 +31,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
 
-    from recipeline.inference.model_info import Feature
+    from recipeline.config.recipe import Recipe
+    from recipeline.inference.model_info import ModelInfo
     from recipeline.monitoring.labels import Labels
     from recipeline.monitoring.live_rows import LiveTables
     from recipeline.monitoring.prediction_log import PredictionLog
+    from recipeline.monitoring.results import Baseline
+    from recipeline.monitoring.sample import Live
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,18 @@ class LiveData:
     """Live rows, their model in Production, and their labels."""
 
     champion: ModelVersion
-    features: tuple[Feature, ...]
+    info: ModelInfo
     rows: LiveTables | PredictionLog
     labels: Labels | None
     origin: str
     target: str
+
+    def window(self, baseline: Baseline, recipe: Recipe, most: int) -> Live:
+        """Return a window without rows; it keeps `most` of those that it takes."""
+        from recipeline.monitoring.sample import Live
+
+        target = self.info.target
+        return Live(self.info.features, baseline, recipe.random_state, most, target.codes, target.decides_at)
 
     def labelled(self, session: Session) -> pd.DataFrame:
         """Return the rows whose target is known; say how many of them cannot be used.
@@ -107,9 +117,9 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
         if log:
             if retrains:
                 require_logged(session.recipe)
-            known = read_late_labels(session, labels)
+            known = read_late_labels(session, labels, info)
             lines = open_log(session, log, info, version, known, now)
-            yield LiveData(champion, features, lines, known, place, target)
+            yield LiveData(champion, info, lines, known, place, target)
             return
         if labels:
             raise UsageError(
@@ -124,8 +134,9 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
             target,
             version,
             session.recipe.na,
-            rule=rule_of_target(session.recipe),
+            rule=rule_of_target(session.recipe, info),
             others=info.other_columns,
+            codes=info.target.codes,
             filter=info.filter,
         )
-        yield LiveData(champion, features, tables, None, redact(place), target)
+        yield LiveData(champion, info, tables, None, redact(place), target)

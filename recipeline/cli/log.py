@@ -56,16 +56,17 @@ def find_logs(paths: Sequence[Path]) -> list[Path]:
     return [file for path in paths for file in ([path] if is_log(path) else find_log(path) if path.is_dir() else [])]
 
 
-def rule_of_target(recipe: Recipe) -> Feature:
-    """Return the target as its labels are checked."""
+def rule_of_target(recipe: Recipe, info: ModelInfo) -> Feature:
+    """Return the target as its labels are checked; classes have the model's type."""
     from recipeline.inference.model_info import Feature
 
-    column = recipe.columns[recipe.target]
-    return Feature(recipe.target, column.unit, column.type, decimal=column.decimal, min=column.min, max=column.max)
+    column, known = recipe.columns[recipe.target], info.target
+    type_ = known.type if known.codes.labels else column.type
+    return Feature(recipe.target, column.unit, type_, decimal=column.decimal, min=column.min, max=column.max)
 
 
-def read_late_labels(session: Session, labels: str) -> Labels | None:
-    """Return the labels that `labels` names; None where it is empty."""
+def read_late_labels(session: Session, labels: str, info: ModelInfo) -> Labels | None:
+    """Return the labels that `labels` names, of the model of `info`; None where it is empty."""
     from recipeline.monitoring.labels import REQUEST_ID, read_labels
 
     if not labels:
@@ -73,7 +74,7 @@ def read_late_labels(session: Session, labels: str) -> Labels | None:
     recipe = session.recipe
     with local_rows(session, labels, "labels") as paths:
         tables = open_tables(paths, [REQUEST_ID], labels, recipe)
-        return read_labels(tables, recipe.target, recipe.na, rule_of_target(recipe))
+        return read_labels(tables, recipe.target, recipe.na, rule_of_target(recipe, info), info.target.codes)
 
 
 def open_log(
@@ -89,6 +90,7 @@ def open_log(
         info.features,
         version,
         labels,
+        info.target.codes,
         now=now,
         others=others,
         needed=[name for name in others if not recipe.columns[name].nullable],
@@ -169,5 +171,5 @@ def labelled_log(session: Session, data: str, labels: str) -> pd.DataFrame:
                 got=f"'{redact(data)}'",
                 fix="Name a log with data=, or add the labels to the table as a column of the target.",
             )
-        log = open_log(session, files, info, str(champion.version), read_late_labels(session, labels), time.time())
+        log = open_log(session, files, info, str(champion.version), read_late_labels(session, labels, info), time.time())
         return take_labelled(session, log, session.recipe.target)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from recipeline.artifacts import ORDER
-from recipeline.cli.process import ProcessCommand, importing, require_posix
+from recipeline.cli.process import BEFORE_SKOPS, ProcessCommand, importing, require_posix
 from recipeline.cli.progress import heartbeat
 from recipeline.errors import guess
 
@@ -36,6 +36,9 @@ COMMANDS = {
     "backup": "Write the local store into one archive.",
     "restore": "Replace the local store by an archive.",
 }
+
+#: Those that read models.
+WITH_MODELS = ("predict", "serve", "monitor", "retrain", "report", "approve", "rollback")
 
 
 class Commands(ProcessCommand, click.Group):
@@ -72,6 +75,8 @@ def load_command(name: str) -> click.Command:
     """Return the command `name` of `COMMANDS`."""
     word = name.replace("-", "_")
     with importing():
+        if name in WITH_MODELS:
+            importlib.import_module(BEFORE_SKOPS)
         command: click.Command = getattr(importlib.import_module(f"recipeline.commands.{word}"), word)
     return command
 

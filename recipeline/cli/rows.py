@@ -174,14 +174,11 @@ class _KnownRows:
     def __init__(self, file: RowFile, recipe: Recipe) -> None:
         import pyarrow as pa
 
-        from recipeline.config.table import RESERVED_PREFIX
-        from recipeline.monitoring.live_rows import OTHERS
+        from recipeline.monitoring.live_rows import is_added
 
         self._file, self._recipe = file, recipe
-        left_out = (OTHERS - {*recipe.columns}) | file.index
-        self._places = [
-            place for place, name in enumerate(file.columns) if name not in left_out and not name.startswith(RESERVED_PREFIX)
-        ]
+        left_out = {name for name in file.columns if is_added(name) and name not in recipe.columns} | file.index
+        self._places = [place for place, name in enumerate(file.columns) if name not in left_out]
         self.columns = [file.columns[place] for place in self._places]
         self.index = frozenset[str]()
         schema = file.layout.schema
@@ -213,13 +210,18 @@ class _KnownRows:
     def _is_known(self, piece: Piece) -> np.ndarray:
         import numpy as np
 
-        from recipeline.data.numbers import read_numbers
+        from recipeline.data.kinds.every import KINDS
 
         recipe, names = self._recipe, self._file.columns
         if recipe.target not in names:
             return np.ones(piece.rows.num_rows, dtype=bool)
-        column = piece.rows.column(names.index(recipe.target))
-        known: np.ndarray = ~read_numbers(column, recipe.target, recipe.na, decimal=recipe.data.decimal)[1]
+        column, rules = piece.rows.column(names.index(recipe.target)), recipe.columns[recipe.target]
+        kind = KINDS[rules.type]
+        if not kind.accepts(column.type):
+            raise DataError(
+                f"The column '{recipe.target}' must hold {kind.noun}.", got=f"the type {column.type}", fix="Convert it."
+            )
+        known: np.ndarray = ~kind.read(column, recipe.na, rules).missing
         return known
 
 

@@ -23,6 +23,7 @@ def check(recipe: str, profile: str) -> Result:
     Example: recipeline check --profile server
     """
     from recipeline.cli.environment import open_settings
+    from recipeline.data.tasks.every import TASKS
 
     faults = _find_faults(recipe, profile)
     if faults:
@@ -30,11 +31,13 @@ def check(recipe: str, profile: str) -> Result:
         raise UsageError(f"{count} in the recipe or the profile.", fix="Correct them before anything runs.", details=faults)
     settings = open_settings(recipe, profile)
     found = settings.recipe
+    doubt = TASKS[found.task].doubt_recipe(found)
     features = [name for name in found.features if name not in found.patterns]
     matching = f" and the columns that {' and '.join(map(repr, found.patterns))} match" if found.patterns else ""
     return Result(
         f"{found.path.name} and the profile '{settings.profile_name}' are valid: {len(features)} features{matching}, "
         f"target '{found.target}', {len(found.candidates)} candidates, each fitted to made-up rows."
+        + (f"\nWarning: {doubt}" if doubt else "")
     )
 
 

@@ -94,7 +94,7 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
         if options.fail_on != NEVER and SEVERITY.get(verdict, 0) >= SEVERITY[options.fail_on]:
             run.outcome, run.exit_code = "drift", DRIFTED
         draw_card(session, run, "monitor", lambda: StepResults(session.recipe, run))
-        words = [*describe_monitoring(report, session.recipe.task), f"The card: {card_of(session, run.id)}"]
+        words = [*describe_monitoring(report), f"The card: {card_of(session, run.id)}"]
         rows = live.labelled(session) if options.retrains and verdict == DRIFT else None
     if rows is None:
         return Result("\n".join(words), run.exit_code, run.id, run.outcome)
@@ -124,7 +124,8 @@ def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOpt
     from recipeline.monitoring.drift import compare, summarise_window
     from recipeline.monitoring.live_rows import LiveTables
     from recipeline.monitoring.results import DriftReport, LabelCounts, Monitored, WindowSummary
-    from recipeline.monitoring.sample import MOST_ROWS, Live
+    from recipeline.monitoring.sample import MOST_ROWS
+    from recipeline.monitoring.tasks.every import TASKS
     from recipeline.monitoring.verdict import worst
     from recipeline.registry.loading import load_named
 
@@ -137,16 +138,17 @@ def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOpt
     windows, total = list[WindowSummary](), 0
     learned = run.load(TRAINING_ROWS)["row"].to_numpy() if run.has(TRAINING_ROWS) else None
     # Without rows if no window is complete yet.
-    judged = compare(Live(live.features, baseline, recipe.random_state), reference, recipe.monitoring, recipe, columns)
+    judged = compare(live.window(baseline, recipe, most), reference, recipe.monitoring, recipe, columns)
     # By its version: another one may come into Production meanwhile.
     uri = f"models:/{recipe.model_name}/{live.champion.version}"
     model = load_named(session.store, session.reader, recipe.model_name, uri)
     with open_model(session, model) as answers:
+        stated = TASKS[live.info.target.task].state(live.info, answers.interval)
         for time_, window in options.window.split(
-            _count_rows(session, live.rows.pieces()), lambda: Live(live.features, baseline, recipe.random_state, most)
+            _count_rows(session, live.rows.pieces()), lambda: live.window(baseline, recipe, most)
         ):
             window.predict_missing(answers.predict)
-            found = compare(window, reference, recipe.monitoring, recipe, columns, learned)
+            found = compare(window, reference, recipe.monitoring, recipe, columns, learned, stated)
             total += window.rows
             _log_metrics(session, run, found, len(windows), time_)
             is_complete = options.window.is_complete(window.rows, time_, options.now)
@@ -156,7 +158,7 @@ def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOpt
     if not windows:
         raise DataError(f"No rows in {live.origin}.", fix="Name a file with rows.")
     return DriftReport(
-        model=Monitored(recipe.model_name, str(live.champion.version), baseline.errors.rows),
+        model=Monitored(recipe.model_name, str(live.champion.version), baseline.errors.rows, live.info.target.task),
         origin=live.origin,
         rows=total,
         window_rows=options.window.rows,
@@ -193,8 +195,14 @@ def _log_metrics(session: Session, run: StepRun, found: Compared, step: int, tim
         values |= {"prediction_psi": found.prediction.psi, "prediction_wasserstein": found.prediction.wasserstein}
     if found.domain:
         values["domain_auc"] = found.domain.auc
-    if found.performance:
-        values |= found.performance.scores
+    if found.said:
+        values["prediction_label_psi"] = found.said.psi
+    if errors := found.performance:
+        values |= errors.scores
+        values |= {"coverage": errors.coverage.share} if errors.coverage else {}
+        calibrated = errors.calibration or {}
+        labels = _metric_keys(calibrated)
+        values |= {f"calibration/{labels[name]}": it.observed - it.predicted for name, it in calibrated.items()}
     when = now_ms() if math.isnan(time_) else int(time_ * 1000)
     metrics = [Metric(name, float(value), when, step) for name, value in values.items() if value is not None]
     session.store.client.log_batch(run.id, metrics=metrics)

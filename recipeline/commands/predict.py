@@ -24,8 +24,8 @@ from recipeline.tracking.runs import StepRun
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from recipeline.inference.batch import Tally
     from recipeline.inference.predictor import Asked
+    from recipeline.inference.tally import Tally
     from recipeline.registry.loading import NamedModel
 
 STOP, REJECT = "stop", "reject"

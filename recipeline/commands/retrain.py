@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recipeline.artifacts import DATASET, ORDER, TRAINING_DATA
+from recipeline.artifacts import DATASET, MODEL_INFO, ORDER, TRAINING_DATA
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.log import labelled_log
@@ -33,10 +33,14 @@ from recipeline.tracking.tags import RunTags, VersionTags, run_id_tag
 
 if TYPE_CHECKING:
     import pandas as pd
+    from mlflow.entities.model_registry import ModelVersion
 
     from recipeline.config.recipe import Recipe
 
 APPEND, REPLACE = "append", "replace"
+
+#: So many new labels are named.
+_LISTED = 8
 
 
 @entry_point("retrain")
@@ -217,6 +221,7 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     if any(file.rows for file in added):
         fresh = check_labelled(added, recipe, redact(data or session.profile.data))
         filtered = _take_filtered(fresh)
+        _tell_new_labels(session, champion, fresh)
         both = pd.concat([old, fresh], ignore_index=True)
         words += f" and {len(fresh)} new ones{_without(sum(file.waiting for file in added), filtered)}"
         if len(fresh) + filtered < rows:
@@ -230,6 +235,26 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
         **tag_digests(RunTags.ADDED_DIGEST, [file.digest for file in added or new.files]),
     )
     return f"runs:/{run.id}/{TRAINING_DATA.name}", words
+
+
+def _tell_new_labels(session: Session, champion: ModelVersion, rows: pd.DataFrame) -> None:
+    """Say which labels of new rows the model in Production does not know."""
+    import numpy as np
+
+    from recipeline.data.target_codes import fit_target
+
+    evaluated = champion.tags.get(run_id_tag("evaluate"), "")
+    if not evaluated or not session.reader.has(MODEL_INFO, evaluated):
+        return
+    target, codes = fit_target(rows, session.recipe), session.reader.load(MODEL_INFO, evaluated).target.codes
+    unknown = target[np.isnan(codes.place(target))] if codes.labels else target[:0]
+    if len(unknown):
+        named = ", ".join(f"'{label}'" for label in np.unique(unknown)[:_LISTED].tolist())
+        more = "" if len(np.unique(unknown)) <= _LISTED else " and others"
+        session.reporter.say(
+            f"warning: {len(unknown)} new rows have labels that version {champion.version} in Production does not know: {named}"
+            f"{more}. The version trained on them will predict them; if they are misspelt, correct the rows and retrain again."
+        )
 
 
 def _as_asked(rows: pd.DataFrame, recipe: Recipe, version: str) -> pd.DataFrame:

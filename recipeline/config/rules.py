@@ -192,6 +192,9 @@ class Monitoring(Settings):
     missing: Limits = Limits(warn=0.01, drift=0.05)
     out_of_range: Limits = Limits(warn=0.01, drift=0.05)
     mae_increase: Limits = Limits(warn=0.1, drift=0.25)
+    loss_increase: Limits = Limits(warn=0.1, drift=0.25)
+    calibration: Limits = Limits(warn=0.1, drift=0.2)
+    coverage: Limits = Limits(warn=0.05, drift=0.1)
 
 
 class Retention(Settings):

@@ -30,15 +30,20 @@ class TaskRules:
 
 TASK_RULES: Mapping[str, TaskRules] = {
     "regression": TaskRules(
-        "a regression", ("number", "integer"), ("transform", "tolerances", "mae", "slice_mae", "min", "max"), has_labels=False
+        "a regression",
+        ("number", "integer"),
+        ("transform", "tolerances", "mae", "slice_mae", "min", "max", "mae_increase"),
+        has_labels=False,
     ),
     "binary": TaskRules(
         "two classes",
         ("boolean", "category", "integer"),
-        ("positive", "decision", "calibrate", "slice_loss", "labels"),
+        ("positive", "decision", "calibrate", "slice_loss", "labels", "loss_increase", "calibration"),
         ("category",),
     ),
-    "multiclass": TaskRules("several classes", ("category", "integer"), ("calibrate", "slice_loss", "labels")),
+    "multiclass": TaskRules(
+        "several classes", ("category", "integer"), ("calibrate", "slice_loss", "labels", "loss_increase", "calibration")
+    ),
 }
 
 
@@ -62,6 +67,8 @@ def _settings(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "decision", "decision"
     if "tolerances" in recipe.metrics.model_fields_set:
         yield "tolerances", "metrics.tolerances"
+    limits = [key for key in ("mae_increase", "loss_increase", "calibration") if key in recipe.monitoring.model_fields_set]
+    yield from ((key, f"monitoring.{key}") for key in limits)
     yield from (("calibrate", f"candidates.{name}.calibrate") for name, it in recipe.candidates.items() if it.calibrate)
     rails, place = recipe.promotion.guard_rails, "promotion.guard_rails"
     yield from ((key, f"{place}.{key}") for key in ("mae", "slice_mae", "slice_loss") if getattr(rails, key) is not None)

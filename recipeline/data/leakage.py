@@ -16,7 +16,7 @@ from recipeline.data.kinds.every import KINDS
 from recipeline.data.neighbours import scale_columns
 from recipeline.data.relations import relate_rows
 from recipeline.data.results import ColumnDistance, LeakAudit, Memory, Twins
-from recipeline.data.smells import find_unnamed
+from recipeline.data.smells import find_smells
 from recipeline.data.splits import split_rows
 from recipeline.data.target_codes import TargetCodes
 from recipeline.metrics.skill import skill_score
@@ -58,7 +58,7 @@ def audit_split(table: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, re
         random_split=audit_leaks(*plainly, recipe),
         memory=measure_memory(*plainly, recipe),
         columns=compare_columns(train, test, recipe),
-        warnings=(*find_warnings(train, test, recipe, method), *find_unnamed(table, recipe)),
+        warnings=(*find_warnings(train, test, recipe, method), *find_smells(table, recipe)),
         columns_of_split=recipe.split.named,
         embargo=recipe.split.gap,
         embargo_rows=len(table) - len(train) - len(test),

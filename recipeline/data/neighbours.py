@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
 
 from recipeline.data.grouping import as_numbers, row_groups
 
@@ -21,15 +18,26 @@ def join_neighbours(features: pd.DataFrame, tolerance: float) -> np.ndarray:
     keys, first, inverse = np.unique(row_groups(features), return_index=True, return_inverse=True)
     if not tolerance:
         return keys[inverse]
+    from scipy.spatial import KDTree  # a chain that is all cached waits for no import of it
+
     numbers = as_numbers(features)
     places = scale_columns(numbers.iloc[first], numbers)
     pairs = KDTree(places).query_pairs(tolerance, p=np.inf, output_type="ndarray")
-    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(keys), len(keys)))
-    _, component = connected_components(links, directed=False)
+    component = find_components(pairs[:, 0], pairs[:, 1], len(keys))
     # The keys are sorted, so the first of a component is its least.
     _, least = np.unique(component, return_index=True)
     joined: np.ndarray = keys[least][component][inverse]
     return joined
+
+
+def find_components(one: np.ndarray, other: np.ndarray, size: int) -> np.ndarray:
+    """Return the component of each of `size` nodes, linked by pairs of positions."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(one)), (one, other)), shape=(size, size))
+    component: np.ndarray = connected_components(links, directed=False)[1]
+    return component
 
 
 def scale_columns(rows: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:

@@ -8,12 +8,10 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import kind_of, training_rows, value_keys
-from recipeline.data.neighbours import join_neighbours
+from recipeline.data.neighbours import find_components, join_neighbours
 
 #: The column of training rows that holds the number of each row's fold, where `split.custom` gave one.
 FOLD = "recipeline.fold"
@@ -177,8 +175,7 @@ def join_groups(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
     known, group = np.unique(keys, return_inverse=True)
     _, other = np.unique(others, return_inverse=True)
     size = len(known) + int(other.max(initial=-1)) + 1
-    links = coo_array((np.ones(len(keys)), (group, len(known) + other)), shape=(size, size))
-    _, component = connected_components(links, directed=False)
+    component = find_components(group, len(known) + other, size)
     # The keys are sorted, so the first of a component is its least.
     _, least, place = np.unique(component[: len(known)], return_index=True, return_inverse=True)
     joined: np.ndarray = known[least][place][group]

@@ -1,4 +1,4 @@
-"""Columns that look like groups or times and are not declared as such."""
+"""Columns that look like groups, times or classes and are not declared as such."""
 
 from __future__ import annotations
 
@@ -9,12 +9,22 @@ import pandas as pd
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import kind_of
+from recipeline.data.tasks.every import TASKS
 
 #: Words in a column's name that are about a point in time; in the plural they are about a duration.
 _TIMES = re.compile(r"\b(date|time|datetime|timestamp|epoch|year|yr|quarter|month|week|day)\b")
 
 #: Columns with fewer different values get no warning.
 _FEW = 5
+
+
+def find_smells(table: pd.DataFrame, recipe: Recipe) -> list[str]:
+    """Return a warning for each column that looks like something else than the recipe says.
+
+    The table is in the order of its file.
+    """
+    doubt = TASKS[recipe.task].doubt(table[recipe.target], recipe)
+    return [*([doubt] if doubt else []), *find_unnamed(table, recipe)]
 
 
 def find_unnamed(table: pd.DataFrame, recipe: Recipe) -> list[str]:

@@ -56,6 +56,33 @@ class TargetCodes:
         """Whether codes have a column for each label."""
         return TASKS[self.task].is_matrix
 
+    @property
+    def width(self) -> int:
+        """The number of columns of codes."""
+        return len(self.labels) if self.is_matrix else 1
+
+    def shape(self, columns: np.ndarray) -> np.ndarray:
+        """Return codes in columns, (rows, width), as they are: (rows,) or (rows, labels)."""
+        return columns if self.is_matrix else columns[:, 0]
+
+    def place(self, target: np.ndarray) -> np.ndarray:
+        """Return values as `fit_target` returns them in one column, (rows,), float64.
+
+        Numbers are themselves, a label is its place among the `labels`; NaN where it is none of them.
+        """
+        if not self.labels:
+            return np.asarray(target, dtype=float)
+        is_label = np.asarray(target)[:, None] == np.array(self.labels)[None, :]
+        return np.where(is_label.any(axis=1), is_label.argmax(axis=1), np.nan)
+
+    def of_places(self, places: np.ndarray) -> np.ndarray:
+        """Return the codes of what `place` returned, without NaN."""
+        return self.encode(self.name(places))
+
+    def name(self, places: np.ndarray) -> np.ndarray:
+        """Return the numbers or labels of what `place` returned, without NaN."""
+        return np.array(self.labels)[places.astype(np.intp)] if self.labels else places
+
     def mask(self, codes: np.ndarray, rows: Slice) -> np.ndarray:
         """Return which rows of codes are in a slice of the recipe."""
         if not rows.labels:

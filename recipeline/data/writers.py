@@ -154,9 +154,13 @@ class _CsvSink:
         self._file.write(f"{layout.header}\n".encode())
 
     def write(self, rows: pa.RecordBatch | memoryview) -> None:
-        """Add rows, numbers as the shortest text that reads as the same number; or lines."""
+        """Add rows, numbers as the shortest text that reads as the same number; or lines.
+
+        Lines come without the last line end.
+        """
         if isinstance(rows, memoryview):
             self._file.write(rows)
+            self._file.write(b"\n")
             return
         buffer = pa.BufferOutputStream()
         try:

@@ -92,6 +92,7 @@ def evaluate_candidates(
     """
     board, train, test = trained.leaderboard, trained.train, trained.test
     columns, codes, task = Columns.learn(recipe, train), TargetCodes.learn(recipe, train), TASKS[recipe.task]
+    task.require_measurable(codes.of(test, recipe), recipe, codes)
     # The workers have work from here on; what they found is called for when nothing else is left to do.
     measure = task.start_uncertainty(recipe, train, columns, codes, trained.leak_audit.method, workers)
     models = load_models()
@@ -140,7 +141,7 @@ def evaluate_candidates(
             (codes.of(train[scored], recipe), out_of_fold[scored], weigh_rows(train[scored], recipe)),
             _or_half(threshold),
         ),
-        baseline=describe_baseline(train, out_of_fold, recipe, columns, codes),
+        baseline=describe_baseline(train, out_of_fold, recipe, columns, codes, _or_half(threshold)),
         baseline_rows=draw_reference(train[scored], out_of_fold[scored], recipe, columns, codes),
         golden=choose_golden(test, best_predicted, certain.answers, recipe, codes),
         model_info=describe_model(

@@ -37,8 +37,8 @@ def _describe_threshold(decisions: Decisions) -> tuple[str, ...]:
     named = [("precision", positive.precision), ("recall", positive.recall), (decisions.measure, decisions.value)]
     found = {name: f"{name} {value:.3f}" for name, value in named if value is not None}
     return (
-        f"{word_of(positive.label)} is decided from a probability of {decisions.threshold:.3g} on; it is {decisions.rule}. "
-        f"On the test rows: {', '.join(found.values())}.",
+        f"The label {word_of(positive.label)} is decided from a probability of {decisions.threshold:.3g} on; it is "
+        f"{decisions.rule}. On the test rows: {', '.join(found.values())}.",
     )
 
 
@@ -63,7 +63,10 @@ def describe_class_limits(diagnosis: Diagnosis | None) -> tuple[str, ...]:
 
 
 def _describe_calibration(diagnosis: Diagnosis) -> tuple[str, ...]:
-    """Return the calibration error (Naeini, Cooper and Hauskrecht 2015), and the worst range that is not chance."""
+    """Return the calibration error, and the worst range that is not chance.
+
+    The error is the mean distance of shares and probabilities over ranges (Naeini, Cooper and Hauskrecht 2015).
+    """
     ranges = diagnosis.by_predicted
     error = sum(it.rows * abs(it.mean_true - it.mean_predicted) for it in ranges) / max(1, sum(it.rows for it in ranges))
     beyond = [

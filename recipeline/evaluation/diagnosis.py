@@ -68,7 +68,7 @@ def diagnose(
             *task.confidence(target, predicted),
             error,
             inside,
-            task.ranges,
+            task.ranges(len(rows)),
             groups if task.has_shares else None,
             seed=recipe.random_state,
         ),

@@ -241,7 +241,7 @@ class Importance:
 class Diagnosis:
     """The errors of the best candidate and its feature importance: diagnosis.json.
 
-    Of classes also curves, the choice of a threshold, differences between groups of rows, and prediction sets by label;
+    For classes also curves, the choice of a threshold, differences between groups of rows, and prediction sets by label;
     `set_sizes` are the numbers of rows by the number of labels in their set, from 1.
     """
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recipeline.data.causes import Groups, compare_names
+from recipeline.data.causes import compare_names
 from recipeline.data.column_chunks import CopiedFile, CopiedRows, CopySink, NotCopiedError
 from recipeline.data.conditions import find_broken
 from recipeline.data.prefetch import read_ahead, write_behind
@@ -25,48 +24,12 @@ from recipeline.data.writers import Layout, Write, as_line, is_parquet, open_sin
 from recipeline.errors import DataError, guess
 from recipeline.inference.predictor import Asked
 from recipeline.inference.row_checks import Checked, Fault, check_rows, is_unseen
+from recipeline.inference.tally import BadRowsError, Tally
 
 ROW, FAULT, FILE = "row", "fault", "file"
 
 #: A function that writes what a function returns, in the thread that writes.
 Later = Callable[[Callable[[], pa.RecordBatch | memoryview]], None]
-
-
-@dataclass
-class Tally:
-    """The counts of a prediction: rows read, rejected and out of range; first faults.
-
-    Out of range: predicted rows per feature with values outside of the training range. Left out: predicted rows per column that
-    training would have left out, by the recipe's `rows.filter`.
-    """
-
-    rows: int = 0
-    rejected: int = 0
-    groups: Groups = field(default_factory=Groups)
-    unseen: Counter[str] = field(default_factory=Counter)
-    left_out: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def predicted(self) -> int:
-        """The number of predicted rows."""
-        return self.rows - self.rejected
-
-    @property
-    def faults(self) -> int:
-        """The number of places where a rule is broken."""
-        return self.groups.count
-
-
-class BadRowsError(DataError):
-    """Rows break the rules of the model's columns."""
-
-    def __init__(self, tally: Tally, origin: str) -> None:
-        super().__init__(
-            f"{origin} must follow the rules of the model's columns, "
-            f"and breaks them in {tally.faults} {'place' if tally.faults == 1 else 'places'}.",
-            fix="Correct the rows (row 1 is the first below the header), or set them aside with on_bad_rows=reject.",
-            details=tally.groups.lines(tally.rows),
-        )
 
 
 @dataclass(frozen=True)

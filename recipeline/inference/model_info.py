@@ -144,9 +144,14 @@ class Target:
         """The target as numbers, which predictions are shaped as."""
         return TargetCodes(self.task, self.labels)
 
+    @property
+    def decides_at(self) -> float:
+        """The probability from which on the positive one of two labels is said."""
+        return 0.5 if self.threshold is None else self.threshold
+
     def say(self, predicted: np.ndarray) -> np.ndarray:
         """Return what predictions say, (rows,): numbers, or labels."""
-        return say(predicted, self.codes, 0.5 if self.threshold is None else self.threshold)
+        return say(predicted, self.codes, self.decides_at)
 
 
 @dataclass(frozen=True)

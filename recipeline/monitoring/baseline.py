@@ -11,22 +11,29 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.target_codes import TargetCodes, is_predicted
+from recipeline.data.target_codes import NUMBERS, TargetCodes, fit_target, is_predicted
 from recipeline.inference.columns import Columns
 from recipeline.metrics.catalogue import skill_of
 from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
 from recipeline.monitoring.kinds.every import KINDS
 from recipeline.monitoring.results import Baseline, Errors, ErrorsOfSlice
 from recipeline.monitoring.spread import describe_values
+from recipeline.monitoring.tasks.every import TASKS
 
-PREDICTION = "prediction"
+#: The subjects of findings on predictions, and on the shares of decided labels.
+PREDICTION, SAID = "prediction", "predicted labels"
 
 #: At most so many rows are kept as they are, drawn from all, for tests that need rows and not only shares.
 MOST_ROWS = 5_000
 
 
 def describe_baseline(
-    train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe, columns: Columns, codes: TargetCodes
+    train: pd.DataFrame,
+    predicted: np.ndarray,
+    recipe: Recipe,
+    columns: Columns,
+    codes: TargetCodes = NUMBERS,
+    threshold: float = 0.5,
 ) -> Baseline:
     """Return what later rows are compared with.
 
@@ -35,16 +42,18 @@ def describe_baseline(
     train : the rows that the model was fitted on, with the recipe's columns; nullable features may hold NaN.
     predicted : out-of-fold predictions of these rows, shaped as the target's codes: what a model says of rows that it has not
         seen, as later ones are. Where one is NaN there is none, and predictions and errors are those of the others.
+    threshold : the probability from which on the positive one of two labels is said.
     """
-    target, scored = codes.of(train, recipe), is_predicted(predicted)
+    task, target, scored = TASKS[codes.task], codes.of(train, recipe), is_predicted(predicted)
     return Baseline(
         features={
             it.name: KINDS[it.type].describe(codes, it)
             for it, codes in zip(columns.features, columns.matrix(train).T, strict=True)
         },
         prediction=describe_values(watched(predicted[scored])),
-        target=describe_values(watched(target)),
-        errors=describe_errors(target[scored], predicted[scored], recipe, codes),
+        target=describe_values(codes.place(fit_target(train, recipe))),
+        errors=describe_errors(target[scored], predicted[scored], recipe, codes, threshold),
+        said=task.describe_said(predicted[scored], codes, threshold),
     )
 
 
@@ -57,7 +66,7 @@ def watched(predicted: np.ndarray) -> np.ndarray:
 
 
 def describe_errors(
-    target: np.ndarray, predicted: np.ndarray, recipe: Recipe, codes: TargetCodes, threshold: float = 0.5
+    target: np.ndarray, predicted: np.ndarray, recipe: Recipe, codes: TargetCodes = NUMBERS, threshold: float = 0.5
 ) -> Errors:
     """Return scores, mean and standard deviation of the rows' errors, and slices.
 
@@ -80,11 +89,12 @@ def describe_errors(
         error=float(error.mean()),
         error_std=float(error.std()),
         slices=slices,
+        calibration=TASKS[codes.task].calibrate(target, predicted, codes),
     )
 
 
 def draw_reference(
-    train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe, columns: Columns, codes: TargetCodes
+    train: pd.DataFrame, predicted: np.ndarray, recipe: Recipe, columns: Columns, codes: TargetCodes = NUMBERS
 ) -> pd.DataFrame:
     """Return at most MOST_ROWS training rows in order, with their predictions.
 

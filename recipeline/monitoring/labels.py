@@ -12,15 +12,23 @@ from recipeline.data.causes import NO_NUMBER, as_sentence, cause_of, compare_nam
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.numbers import TEXT_TYPES, read_numbers, show_field
 from recipeline.data.reading.pieces import Table
-from recipeline.errors import DataError
+from recipeline.data.target_codes import NUMBERS, TargetCodes
+from recipeline.errors import DataError, guess
 from recipeline.inference.model_info import Feature
 
 REQUEST_ID, ROW = "request_id", "row"
 
 
+#: So many labels are listed in an error message.
+_LISTED = 8
+
+
 @dataclass
 class Labels:
-    """Late labels by request and row; `found` are those that were joined."""
+    """Late labels by request and row; `found` are those that were joined.
+
+    A label is a number, or the place of one among the labels of the model's target.
+    """
 
     values: dict[tuple[str, int], float] = field(default_factory=dict)
     found: set[tuple[str, int]] = field(default_factory=set)
@@ -39,7 +47,13 @@ class Labels:
         return self.values[key]
 
 
-def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), rule: Feature | None = None) -> Labels:
+def read_labels(
+    tables: Iterable[Table],
+    target: str,
+    na: Sequence[str] = (),
+    rule: Feature | None = None,
+    codes: TargetCodes = NUMBERS,
+) -> Labels:
     """Return the labels in tables with the columns ``request_id`` and `target`.
 
     Where a request had several rows, ``row`` is required: the number of the row in the request, from 0. A label that is empty,
@@ -47,7 +61,7 @@ def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), ru
 
     Raises
     ------
-    DataError : a column is missing, a label is no number or breaks the target's `rule`, or it has no request.
+    DataError : a column is missing, a label breaks the target's `rule` or is none of `codes`, or it has no request.
     """
     labels = Labels()
     for table in tables:
@@ -67,7 +81,7 @@ def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), ru
                     fix="Correct or remove that line.",
                 )
             rows = named_columns(piece.rows, table.file.columns)
-            values = read_labels_of(rows[target], target, rule, na=na, label=table.label, numbers=piece.numbers)
+            values = read_labels_of(rows[target], target, rule, na=na, label=table.label, numbers=piece.numbers, codes=codes)
             known = np.flatnonzero(~np.isnan(values))
             names = _read_names(rows[REQUEST_ID])
             places = read_numbers(rows[ROW], ROW)[0] if ROW in rows else np.zeros(len(values))
@@ -83,9 +97,18 @@ def read_labels(tables: Iterable[Table], target: str, na: Sequence[str] = (), ru
 
 
 def read_labels_of(
-    column: pa.Array, target: str, rule: Feature | None, *, na: Sequence[str], label: str, numbers: np.ndarray
+    column: pa.Array,
+    target: str,
+    rule: Feature | None,
+    *,
+    na: Sequence[str],
+    label: str,
+    numbers: np.ndarray,
+    codes: TargetCodes = NUMBERS,
 ) -> np.ndarray:
     """Return a column of labels as float64; NaN where it is empty, not yet known.
+
+    They are numbers, or places of the labels of `codes`.
 
     Parameters
     ----------
@@ -95,9 +118,9 @@ def read_labels_of(
 
     Raises
     ------
-    DataError : one is no number, or breaks the rule.
+    DataError : one is of another type, breaks the rule, or is none of the model's labels.
     """
-    asked = replace(rule or Feature(target), nullable=True)
+    asked = replace(rule or Feature(target), nullable=True, values=())
     kind = KINDS[asked.type]
     if not kind.accepts(column.type):
         raise DataError(f"The column '{target}' must hold {kind.noun}.", got=f"the type {column.type}", fix="Convert it.")
@@ -106,10 +129,30 @@ def read_labels_of(
     for text, broken in kind.broken(read, asked):
         if broken.any():
             place = int(np.argmax(broken))
-            got = show_field(column[place].as_py()) if np.isnan(values[place]) else f"{values[place]:g} ({target} {text})"
+            is_read = not read.unreadable[place]
+            got = f"{values[place]:g} ({target} {text})" if is_read else show_field(column[place].as_py())
             cause = cause_of(column[place].as_py(), asked.decimal) if text == NO_NUMBER else ""
-            raise _no_label(label, numbers[place], got, cause)
-    return values
+            raise _no_label(label, _ONE_OF.get(kind.noun, kind.noun), numbers[place], got, cause)
+    known = np.flatnonzero(~read.missing)
+    places = np.full(len(values), np.nan)
+    places[known] = codes.place(kind.labels(kind.series(values[known])))
+    unknown = known[np.isnan(places[known])]
+    if len(unknown):
+        place = int(unknown[0])
+        found = show_field(column[place].as_py())
+        more = f" and {len(codes.texts) - _LISTED} more" if len(codes.texts) > _LISTED else ""
+        raise DataError(
+            f"{label} must hold one of the model's labels for every label.",
+            got=f"{found} in row {numbers[place]}",
+            fix=f"{guess(str(column[place].as_py()).strip(), codes.texts)}Known: {', '.join(codes.texts[:_LISTED])}{more}. "
+            "Correct the row, or leave it empty where the label is not yet known. The model learns a new label from a table of "
+            "rows that have it: `recipeline retrain --data TABLE`.",
+        )
+    return places
+
+
+#: A value of a column's kind, for people.
+_ONE_OF = {"numbers": "a number", "booleans": "true or false"}
 
 
 def _read_names(column: pa.Array) -> list[str]:
@@ -125,9 +168,9 @@ def _read_names(column: pa.Array) -> list[str]:
     return [name or "" for name in column.cast(pa.string()).to_pylist()]
 
 
-def _no_label(label: str, row: int, got: str, cause: str) -> DataError:
+def _no_label(label: str, what: str, row: int, got: str, cause: str) -> DataError:
     return DataError(
-        f"{label} must hold a number for every label.",
+        f"{label} must hold {what} for every label.",
         got=f"{got} in row {row}",
         fix=f"{as_sentence(cause)}Correct the row, or leave it empty where the label is not yet known.",
     )

@@ -15,6 +15,7 @@ from recipeline.data.causes import refuse_unreadable, require_numbers
 from recipeline.data.conditions import Condition, keep_rows
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.reading.pieces import Piece, Table
+from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.errors import DataError
 from recipeline.inference.columns import Columns
 from recipeline.inference.golden import LIMITS, PREDICTION
@@ -23,6 +24,7 @@ from recipeline.inference.predictor import VERSION
 from recipeline.monitoring.labels import REQUEST_ID, ROW, named_columns, read_labels_of
 from recipeline.monitoring.log_format import FORMAT_KEY, WRITER_KEY
 from recipeline.monitoring.results import WindowVerdict
+from recipeline.monitoring.tasks.every import TASKS
 from recipeline.monitoring.verdict import DRIFT, WARN
 from recipeline.monitoring.windows import LiveRows
 
@@ -30,10 +32,18 @@ from recipeline.monitoring.windows import LiveRows
 OTHERS = frozenset({REQUEST_ID, ROW, "time", PREDICTION, *LIMITS, VERSION, FORMAT_KEY, WRITER_KEY})
 
 
+def is_added(name: str) -> bool:
+    """Whether `predict`, the service's log or labels have a column of that name beside the model's own."""
+    return name in OTHERS or name.startswith(RESERVED_PREFIX)
+
+
 def join_labelled(
-    pieces: Iterable[tuple[LiveRows, Mapping[str, pd.Series]]], features: Sequence[Feature], target: str
+    pieces: Iterable[tuple[LiveRows, Mapping[str, pd.Series]]],
+    features: Sequence[Feature],
+    target: str,
+    codes: TargetCodes = NUMBERS,
 ) -> pd.DataFrame:
-    """Return the rows whose label is known: the features and `target`.
+    """Return the rows whose label is known: the features and `target`, in the user's words.
 
     A named column of a piece is taken in place of its codes.
     """
@@ -43,8 +53,10 @@ def join_labelled(
         frame = columns.frame(piece.values)
         for name, values in named.items():
             frame[name] = values
-        frame[target] = piece.target
-        frames.append(frame.dropna(subset=[target]))
+        known = ~np.isnan(piece.target)
+        labelled = frame[known].copy()
+        labelled[target] = codes.name(piece.target[known])
+        frames.append(labelled)
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*columns.names, target])
 
 
@@ -52,9 +64,9 @@ def join_labelled(
 class LiveTables:
     """Tables of live rows, with optional labels and predictions.
 
-    A column with the target's name is the label; `prediction` is used if `version` made it. An empty label is not yet
-    known; one that breaks the target's `rule` is refused. The words `na` are missing values. Lines with more or fewer
-    fields than the header are left out and counted in `left_out`.
+    A column with the target's name is the label; `prediction`, or the probabilities of classes, are used if `version` made
+    them. An empty label is not yet known; one that breaks the target's `rule`, or is none of `codes`, is refused. The words
+    `na` are missing values. Lines with more or fewer fields than the header are left out and counted in `left_out`.
     """
 
     tables: Sequence[Table]
@@ -66,6 +78,7 @@ class LiveTables:
     repeated: int = 0
     rule: Feature | None = None
     others: Sequence[str] = ()
+    codes: TargetCodes = NUMBERS
     filter: Sequence[Condition] = ()
     filtered: int = 0
 
@@ -86,8 +99,8 @@ class LiveTables:
                 fix=f"Name a file with these in its header: {', '.join(names)}.",
             )
         verdicts: dict[str, WindowVerdict] = {name: DRIFT for name in names if any(name not in columns for columns in found)}
-        others = sorted(set().union(*found) - set(names) - {self.target, *self.others} - OTHERS)
-        return verdicts | {name: WARN for name in others if not name.startswith(RESERVED_PREFIX)}
+        others = sorted(name for name in set().union(*found) - {*names, self.target, *self.others} if not is_added(name))
+        return verdicts | dict.fromkeys(others, WARN)
 
     def pieces(self) -> Iterator[LiveRows]:
         """Yield all rows in pieces."""
@@ -105,10 +118,15 @@ class LiveTables:
                 found = [self._codes(rows[it.name], it, piece, table) if it.name in rows else nothing for it in self.features]
                 target = nothing
                 if self.target in rows:
+                    column, label = rows[self.target], table.label
                     target = read_labels_of(
-                        rows[self.target], self.target, self.rule, na=self.na, label=table.label, numbers=piece.numbers
+                        column, self.target, self.rule, na=self.na, label=label, numbers=piece.numbers, codes=self.codes
                     )
-                predicted = read(rows[PREDICTION], PREDICTION) if {PREDICTION, VERSION} <= rows.keys() else nothing
+                answers = TASKS[self.codes.task].answers(self.codes)
+                has_answers = {*answers, VERSION} <= rows.keys()
+                predicted = self.codes.shape(
+                    np.column_stack([read(rows[name], name) if has_answers else nothing for name in answers])
+                )
                 self.left_out += len(piece.ragged)
                 yield LiveRows(np.column_stack(found), self._own(predicted, rows), target, nothing), rows
 
@@ -125,7 +143,7 @@ class LiveTables:
 
         A category that the model does not know, which has no code of its own, is named.
         """
-        return join_labelled(((piece, self._named(rows)) for piece, rows in self._read()), self.features, target)
+        return join_labelled(((piece, self._named(rows)) for piece, rows in self._read()), self.features, target, self.codes)
 
     def _named(self, rows: Mapping[str, pa.Array]) -> dict[str, pd.Series]:
         """Return the columns of which codes would lose something."""
@@ -156,4 +174,5 @@ class LiveTables:
         """Return the predictions of this version, if the table names the version."""
         if VERSION not in rows:
             return predicted
-        return np.where([str(value) == self.version for value in rows[VERSION].to_pylist()], predicted, np.nan)
+        is_own = np.array([str(value) == self.version for value in rows[VERSION].to_pylist()], dtype=bool)
+        return np.where(is_own if predicted.ndim == 1 else is_own[:, None], predicted, np.nan)

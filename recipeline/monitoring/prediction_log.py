@@ -19,10 +19,14 @@ import pyarrow as pa
 
 from recipeline.data.conditions import Condition, find_broken
 from recipeline.data.kinds.every import KINDS
+from recipeline.data.target_codes import NUMBERS, TargetCodes
+from recipeline.inference.golden import PREDICTION
 from recipeline.inference.model_info import Feature
 from recipeline.monitoring.labels import REQUEST_ID, ROW, Labels
 from recipeline.monitoring.live_rows import join_labelled
 from recipeline.monitoring.log_format import FEATURES, OTHERS, is_readable
+from recipeline.monitoring.tasks.every import TASKS
+from recipeline.monitoring.tasks.multiclass import PROBABILITIES
 from recipeline.monitoring.windows import LiveRows
 
 _PIECE = 8_192
@@ -46,6 +50,7 @@ class PredictionLog:
     features: Sequence[Feature]
     version: str
     labels: Labels | None = None
+    codes: TargetCodes = NUMBERS
     left_out: int = 0
     repeated: int = 0
     unnamed: int = 0
@@ -74,11 +79,11 @@ class PredictionLog:
         Rows of a category that the log does not name, as earlier versions wrote it, are left out, and counted in `unnamed`;
         rows without a value of a column that is `needed`, in `lacking`.
         """
-        return join_labelled((self._named(*read) for read in self._read()), self.features, target)
+        return join_labelled((self._named(*read) for read in self._read()), self.features, target, self.codes)
 
     def _read(self) -> Iterator[tuple[LiveRows, list[Entry]]]:
         entries = heapq.merge(*(self._entries(path) for path in self.files), key=lambda entry: entry["time"])
-        labels, version = self.labels, self.version
+        labels, version, nothing = self.labels, self.version, [None] * self.codes.width
         seen = np.zeros(0, dtype=np.int64)
         while lines := list(islice(entries, _PIECE)):
             keys = np.array([hash((entry["time"], entry[REQUEST_ID], entry[ROW])) for entry in lines])
@@ -92,10 +97,10 @@ class PredictionLog:
             kept = self._of_trained(taken, target)
             taken, target = [taken[place] for place in kept], [target[place] for place in kept]
             rows = [[_code(entry[FEATURES].get(it.name), it) for it in self.features] for entry in taken]
-            predicted = [entry["prediction"] if entry["version"] == version else None for entry in taken]
+            predicted = [self._predicted(entry) if entry["version"] == version else nothing for entry in taken]
             piece = LiveRows(
                 np.array(rows, dtype=float).reshape(len(taken), len(self.features)),
-                np.array(predicted, dtype=float),
+                self.codes.shape(np.array(predicted, dtype=float).reshape(len(taken), self.codes.width)),
                 np.array(target, dtype=float),
                 np.array([entry["time"] for entry in taken], dtype=float),
             )
@@ -110,7 +115,7 @@ class PredictionLog:
         for condition in self.filter:
             name = condition.column
             if condition.is_target:
-                said, values = np.ones(len(entries), dtype=bool), pa.array(target, pa.float64(), from_pandas=True)
+                said, values = np.ones(len(entries), dtype=bool), self._labels(target)
             else:
                 found = [_value(entry, name) for entry in entries]
                 said = np.array([value is not _UNSAID for value in found], dtype=bool)
@@ -169,10 +174,29 @@ class PredictionLog:
             and isinstance(entry.get("version"), str)
             and type(entry.get("time")) in _NUMBERS
             and 0 <= entry["time"] <= self.now
-            and type(entry.get("prediction")) in _NUMBERS
+            and self._is_answered(entry)
             and isinstance(entry.get(OTHERS, {}), dict)
             and all(_is_value(values.get(feature.name), feature.kind.json_types) for feature in self.features)
         )
+
+    def _is_answered(self, entry: Entry) -> bool:
+        """Whether a line has a prediction: of this version one that can be read, of another one any."""
+        if entry["version"] == self.version:
+            return self._predicted(entry) is not None
+        probabilities = entry.get(PROBABILITIES)
+        return type(entry.get(PREDICTION)) in _NUMBERS or (isinstance(probabilities, dict) and bool(probabilities))
+
+    def _predicted(self, entry: Entry) -> list[float] | None:
+        """Return the codes of the prediction in a line; None: it has none that can be read."""
+        found = TASKS[self.codes.task].logged(entry, self.codes)
+        return found if found and all(type(value) in _NUMBERS for value in found) else None
+
+    def _labels(self, target: Sequence[float | None]) -> pa.Array:
+        """Return known labels in the user's words, numbers as numbers."""
+        places = pa.array(target, pa.float64(), from_pandas=True)
+        if not self.codes.labels:
+            return places
+        return pa.array([None if place is None else self.codes.texts[int(place)] for place in places.to_pylist()], pa.string())
 
 
 #: Stands for a column that a row says nothing of.

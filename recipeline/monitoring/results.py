@@ -48,6 +48,36 @@ class ErrorsOfSlice:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """The observed share of a label in rows, beside the mean of its probabilities.
+
+    `std` is the standard deviation of 1 or 0, whether a row has the label, minus its probability.
+    """
+
+    observed: float
+    predicted: float
+    std: float
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The number of labelled rows, and of those that interval or prediction set covers.
+
+    `level` is the share that is intended, `on_test_rows` that of the test rows.
+    """
+
+    level: float
+    rows: int
+    covered: int
+    on_test_rows: float | None = None
+
+    @property
+    def share(self) -> float:
+        """The share of the rows that is covered."""
+        return self.covered / self.rows
+
+
+@dataclass(frozen=True)
 class Errors:
     """The errors of a model on labelled rows, with its scores by metric.
 
@@ -62,6 +92,8 @@ class Errors:
     error_std: float = field(metadata=was("absolute_error_std"))
     slices: Mapping[str, ErrorsOfSlice]
     interval_95: Mapping[str, tuple[float, float]] | None = field(default=None, metadata=LEFT_OUT)
+    calibration: Mapping[str, Calibration] | None = field(default=None, metadata=LEFT_OUT)
+    coverage: Coverage | None = field(default=None, metadata=LEFT_OUT)
 
     @staticmethod
     def from_earlier(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -75,13 +107,15 @@ class Errors:
 class Baseline:
     """The baseline that later rows are compared with, as in baseline.json.
 
-    Predictions and errors are out of fold.
+    Predictions and errors are out of fold. `prediction` is the number or the probability, of several labels the greatest one;
+    `said` are the shares of predicted labels, None of numbers.
     """
 
     features: Mapping[str, Described]
     prediction: Described
     target: Described
     errors: Errors
+    said: Described | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -144,6 +178,7 @@ class Compared:
     """The drift of a window of rows; `verdict` is the worst of the findings.
 
     `kept` rows were compared one by one, `observations` of them count in tests; `known_share` of them are training rows.
+    `said` is the drift of predicted labels, None of numbers.
     """
 
     rows: int
@@ -158,6 +193,7 @@ class Compared:
     domain: Domain | None
     performance: Errors | None
     is_judged: bool = False
+    said: Spread | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -180,11 +216,12 @@ class WindowSummary:
 
 @dataclass(frozen=True)
 class Monitored:
-    """The version that rows are compared for, and its number of training rows."""
+    """The version that rows are compared for: task, and number of training rows."""
 
     name: str
     version: str
     trained_on: int
+    task: str = field(default="regression", metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

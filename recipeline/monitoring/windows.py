@@ -18,8 +18,9 @@ _WINDOW = re.compile(r"(?P<last>last)?(?P<number>[1-9][0-9]{0,8})(?P<unit>(?(las
 
 @dataclass(frozen=True)
 class LiveRows:
-    """Rows in order: features (rows, features), the rest (rows,); NaN: unknown.
+    """Rows in order: features (rows, features), predictions, the rest (rows,).
 
+    NaN is unknown. `predicted` are codes of the target, (rows,) or (rows, labels), `target` numbers or places of labels;
     `times` are in seconds since 1970.
     """
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recipeline.monitoring.results import Compared, DriftReport, Finding, WindowSummary
+from recipeline.metrics.catalogue import ROW_ERRORS
+from recipeline.monitoring.results import Compared, Coverage, DriftReport, Errors, Finding, WindowSummary
 from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL
 
 #: From this share on, rows that the model learned from are mentioned.
@@ -17,6 +18,9 @@ _MEASURES = {
     "missing": "{value:.1%} more missing than in training",
     "out_of_range": "{value:.1%} outside of the training range",
     "mae_increase": "MAE {value:.1%} higher than out of fold",
+    "loss_increase": "Brier score {value:.1%} higher than out of fold",
+    "calibration": "observed share {value:.3f} standard deviations further from the mean probability than out of fold",
+    "coverage": "interval or prediction set covers {value:.1%} of the rows less than its level",
 }
 
 
@@ -27,6 +31,20 @@ def describe_finding(finding: Finding) -> str:
         return f"  {verdict}: {subject}: {'the column is missing' if verdict == DRIFT else 'a new column'}"
     measure = _MEASURES[rule].format(value=finding.value)
     return f"  {verdict}: {subject}: {measure} (warn {limits.warn:g}, drift {limits.drift:g})"
+
+
+def describe_labelled(errors: Errors, task: str) -> str:
+    """Return the error of labelled rows, and how many of them are covered, in a line."""
+    covered = f" {describe_coverage(errors.coverage)}" if errors.coverage else ""
+    return f"Labelled: {ROW_ERRORS[task]} {errors.error:.4f} of {errors.rows:,} rows.{covered}"
+
+
+def describe_coverage(coverage: Coverage) -> str:
+    """Return a sentence on the coverage of interval or prediction set."""
+    return (
+        f"{coverage.share:.1%} of {coverage.rows:,} are inside of their interval or prediction set, whose level is "
+        f"{coverage.level:.0%}."
+    )
 
 
 def explain_drift(report: DriftReport) -> str:

@@ -21,7 +21,11 @@ _LISTED = 20
 def show_decisions(decisions: Decisions) -> list[Block]:
     """Return the confusion of labels, with precision and recall of each."""
     labels, counts = [word_of(it.label) for it in decisions.labels], np.array(decisions.confusion)
-    how = "" if decisions.threshold is None else f" {labels[-1]} is decided from a probability of {decisions.threshold:.3g} on."
+    how = (
+        ""
+        if decisions.threshold is None
+        else f" The label {labels[-1]} is decided from a probability of {decisions.threshold:.3g} on."
+    )
     of_label = Table(
         ["label", "rows", "share of the rows", "decided", "precision", "recall"],
         [
@@ -60,7 +64,7 @@ def show_curves(found: Evaluated) -> list[Block]:
         _drawn(it, it.precision_recall, point[1:], ((0, it.rows / rows), (1, it.rows / rows)))
         for it, point in zip(curves, points, strict=True)
     ]
-    rest = f" of {word_of(curves[0].label)}" if len(curves) == 1 else " of each label against all others"
+    rest = f" of the label {word_of(curves[0].label)}" if len(curves) == 1 else " of each label against all others"
     missing = [word_of(it.label) for it in decisions.labels if not it.rows]
     lacks = [Note(f"No test row has the label {', '.join(missing)}: there is no curve of it.", "warning")] if missing else []
     return [

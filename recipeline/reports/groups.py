@@ -76,7 +76,7 @@ def _rate_plot(label: str, fairness: Sequence[Disparity], place: int) -> Plot:
     ]
     return Plot(
         f"groups_{place}",
-        f"Recall and false positive rate of {label} by group.{which}",
+        f"Recall and false positive rate of the label {label} by group.{which}",
         lambda: plot_rates(names, rates),
         Table(["column", "value", "measure", "rows", "share", "95 % from", "to"], rows),
     )

@@ -12,9 +12,10 @@ from wcwidth import wcswidth
 from recipeline.escape import for_cell
 from recipeline.evaluation.gates import failures
 from recipeline.evaluation.tasks.results import word_of
-from recipeline.metrics.catalogue import MAIN, METRICS, ROW_ERRORS, score_keys, skill_of
+from recipeline.metrics.catalogue import MAIN, METRICS, score_keys, skill_of
 from recipeline.monitoring.wording import (
     describe_finding,
+    describe_labelled,
     explain_drift,
     explain_known,
     explain_left_out,
@@ -83,7 +84,7 @@ def tabulate_candidates(metrics: Metrics) -> str:
 
 
 def _room(table: PrettyTable) -> int:
-    """Return the width for the names of candidates: 20, or what figures leave of WIDTH."""
+    """Return the width for the names of candidates: 20, or less within WIDTH."""
     others = [max(map(wcswidth, column)) for column in list(zip(table.field_names, *table.rows, strict=True))[1:]]
     return max(_NARROW, min(20, WIDTH - 3 * len(table.field_names) - 1 - sum(others)))
 
@@ -169,7 +170,7 @@ def explain_cache(reused: Sequence[str], reasons: Mapping[str, str]) -> list[str
     return lines + [f"Run: {name}: {reason}" for name, reason in reasons.items()]
 
 
-def describe_monitoring(report: DriftReport, task: str) -> list[str]:
+def describe_monitoring(report: DriftReport) -> list[str]:
     """Return the result of the newest window: a table, the verdict and its reasons."""
     newest, labels = report.newest, report.labels
     rows = [
@@ -178,6 +179,8 @@ def describe_monitoring(report: DriftReport, task: str) -> list[str]:
     ]
     if newest.prediction:
         rows.append(("prediction", _share(newest.prediction.psi), _share(newest.prediction.wasserstein), "", ""))
+    if newest.said:
+        rows.append(("predicted labels", _share(newest.said.psi), "", "", ""))
     lines = [tabulate(["", "PSI", "Wasserstein (sd)", "missing", "out of range"], rows)] if newest.rows else []
     if len(report.windows) > 1:
         counts = Counter(window.verdict for window in report.windows)
@@ -190,7 +193,7 @@ def describe_monitoring(report: DriftReport, task: str) -> list[str]:
         lines.append(f"{repeated:,} repeated lines, counted once.")
     lines += filter(None, (explain_open(report.windows), explain_known(newest)))
     if newest.performance:
-        lines.append(f"Labelled: {ROW_ERRORS[task]} {newest.performance.error:.4f} of {newest.performance.rows:,} rows.")
+        lines.append(describe_labelled(newest.performance, report.model.task))
     return [*lines, f"{name_verdict(newest)}: {explain_drift(report)}", *map(describe_finding, newest.findings)]
 
 

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import yaml
 
-from recipeline.config.table import Column
-from recipeline.data.causes import cause_of
-from recipeline.data.kinds.every import KINDS
-from recipeline.data.numbers import show_field
 from recipeline.data.readers import open_rows
 from recipeline.data.uris import redact
 from recipeline.errors import DataError, UsageError, nearest
 from recipeline.escape import for_cell, is_remote
+from recipeline.scaffolding.column_look import Look
+from recipeline.scaffolding.tasks.base import Preprocess, Task
+from recipeline.scaffolding.tasks.every import TASKS
 
 _HEADER = "# The model, the same in every environment; profiles/ has the environments. Drafted from {origin}; edit it freely.\n"
 _COLUMNS_NOTE = "# Add unit, min and max: values outside of the possible range are refused.\n"
 _SHOWN = 5
 _FEWEST_ROWS = 20
-_MOST_CATEGORIES = 100
-
-#: The types that a column is tried as, the first that fits all values first.
-_TYPES = ("number", "boolean", "datetime", "category")
-_ANY = Column()
 
 
 class _Plain(yaml.SafeDumper):
@@ -41,6 +32,9 @@ class _Plain(yaml.SafeDumper):
 
 def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) -> str:
     """Return the text of a recipe that predicts the column `target` of a table.
+
+    A target of booleans, of two whole numbers or of two categories is the task binary, of more categories multiclass, and of
+    other numbers regression.
 
     `path` is a CSV or Parquet file. Every other column is a feature of the type that all its values have; one with missing
     values is `nullable`, and candidates that cannot handle missing values impute the median. Text that repeats is a category;
@@ -56,7 +50,7 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
     names = [name for name in file.columns if name not in file.index]
     if target not in names:
         raise UsageError(f"--target must be a column of {path.name}.", got=f"'{target}'", fix=nearest(target, names))
-    looks, rows = {column: _Look(column) for column in names}, 0
+    looks, rows = {column: Look(column) for column in names}, 0
     for piece in file.pieces():
         if piece.ragged:
             line = piece.ragged[0]
@@ -72,12 +66,13 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
     if not rows:
         raise DataError(f"{path.name} has no rows: header only.", fix="Name a file that holds the table.")
     faults = [look.fault for look in looks.values() if look.fault and (look.is_number or look.name == target or look.type)]
-    if not faults and looks[target].found != "number":
-        faults = [f"{target}: {looks[target].found}, and the target must be a number"]
-    columns = {name: _column(look, is_target=name == target) for name, look in looks.items()}
+    task_name, task = next(((name, task) for name, task in TASKS.items() if task.fits(looks[target])), ("", None))
+    if not faults and not task:
+        faults = [f"{target}: {_describe(looks[target])}, and the target must be numbers, or have two values or more"]
+    columns = {name: task.column(look) if task and name == target else _column(look) for name, look in looks.items()}
     if faults:
         raise DataError(
-            f"Every column of {path.name} must hold numbers, categories, dates or booleans, and the target numbers.",
+            f"Every column of {path.name} must hold numbers, categories, dates or booleans, and the target no dates.",
             got=f"{len(faults)} that {'does' if len(faults) == 1 else 'do'} not",
             fix="Remove or encode them, or name words for missing values with --na.",
             details=[*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])],
@@ -90,11 +85,12 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
         )
     if rows < _FEWEST_ROWS:
         raise UsageError(f"{path.name} must have at least {_FEWEST_ROWS} rows.", got=rows, fix="Name a larger table.")
+    assert task
     words = re.sub(r"[^A-Za-z0-9]+", " ", name).split() or ["Table"]
     content = {
         "name": "-".join(words).lower(),
-        "task": "regression",
-        "target": target,
+        "task": task_name,
+        "target": task.target(looks[target]),
         "experiment": "_".join(word[:1].upper() + word[1:] for word in words),
         "model_name": "".join(word[:1].upper() + word[1:] for word in words) + "BestModel",
         "random_state": 42,
@@ -103,100 +99,34 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
         **({"missing_target": "drop"} if looks[target].missing else {}),
         "columns": columns,
         "cv": {"folds": 5},
-        "candidates": _candidates(columns),
+        "candidates": _candidates(columns, task),
+        **task.settings(looks[target]),
         "gates": {"beats_mean_predictor": True},
     }
     parts = {key: yaml.dump({key: value}, Dumper=_Plain, sort_keys=False, allow_unicode=True) for key, value in content.items()}
     ignored = [f"# ignored: {for_cell(look.fault)}\n" for look in looks.values() if look.fault]
     parts["columns"] = _COLUMNS_NOTE + "".join(ignored) + parts["columns"]
+    parts |= {key: f"# {note}\n{parts[key]}" for key, note in task.notes.items() if key in parts}
     text = "".join(f"\n{part}" if isinstance(content[key], dict) else part for key, part in parts.items())
     return _HEADER.format(origin=for_cell(path.name)) + text
 
 
-def _column(look: _Look, *, is_target: bool) -> dict[str, Any]:
+def _column(look: Look) -> dict[str, Any]:
     """Return the settings of a column; a column that cannot be a feature is ignored."""
     if not look.found:
         return {"type": "category", "nullable": True, "role": "ignore"}
     type_ = {} if look.found == "number" else {"type": look.found}
-    return {**type_, **({"nullable": True} if look.missing and not is_target else {})}
+    return {**type_, **({"nullable": True} if look.missing else {})}
 
 
-@dataclass
-class _Look:
-    """A column read in pieces: its number of values of each type, and its values.
-
-    Values are distinct ones.
-    """
-
-    name: str
-    rows: int = 0
-    missing: int = 0
-    readable: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_TYPES, 0))
-    example: str = ""
-    type: str = ""
-    values: set[str] = field(default_factory=set)
-
-    def add(self, values: pa.Array, na: Sequence[str]) -> None:
-        """Count further values."""
-        self.rows += len(values)
-        accepted = [name for name in _TYPES if KINDS[name].accepts(values.type)]
-        if not accepted:
-            self.type = str(values.type)
-            return
-        for name in accepted:
-            read = KINDS[name].read(values, na, _ANY)
-            self.readable[name] += len(values) - int(read.unreadable.sum() + read.missing.sum())
-            if name == "number" and read.unreadable.any() and not self.example:
-                first = values[int(np.flatnonzero(read.unreadable)[0])].as_py()
-                cause = cause_of(first, ".")
-                self.example = f"{show_field(first)}{f': {cause}' if cause else ''}"
-            if name == "category" and len(self.values) <= _MOST_CATEGORIES:
-                self.values |= set(read.typed[~read.missing].tolist())
-        self.missing += int(KINDS[accepted[0]].read(values, na, _ANY).missing.sum())
-
-    @property
-    def known(self) -> int:
-        """The number of values that are not missing."""
-        return self.rows - self.missing
-
-    @property
-    def found(self) -> str:
-        """The first type that all values are of; empty where there is none."""
-        if self.type or not self.known:
-            return ""
-        return next((name for name in _TYPES if self.readable[name] == self.known and self._is_likely(name)), "")
-
-    def _is_likely(self, name: str) -> bool:
-        """Whether words are booleans, or text is a category.
-
-        There are two booleans; categories repeat, and most of them are not numbers.
-        """
-        if name == "boolean":
-            return len({value.lower() for value in self.values}) <= 2  # of y, n, t and f each is a name
-        few = len(self.values) <= min(_MOST_CATEGORIES, self.known / 2)
-        return name != "category" or (few and self.readable["number"] < self.known / 2)
-
-    @property
-    def fault(self) -> str:
-        """The reason why the column cannot be a feature; empty for a usable one."""
-        if self.found:
-            return ""
-        if self.type:
-            return f"{self.name}: type {self.type}"
-        if not self.known:
-            return f"{self.name}: no value in any row"
-        return f"{self.name}: text in {self.known - self.readable['number']} of {self.rows} rows, for example {self.example}"
-
-    @property
-    def is_number(self) -> bool:
-        """Whether most values are numbers, so that the others are faults."""
-        return 2 * self.readable["number"] >= self.known > 0
+def _describe(look: Look) -> str:
+    return f"{look.found} of one value" if len(look.values) == 1 else look.found
 
 
-def _candidates(columns: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, object]]:
-    """Return a linear, a regularised, a tree, a forest and a boosting candidate.
+def _candidates(columns: Mapping[str, Mapping[str, Any]], task: Task) -> dict[str, dict[str, object]]:
+    """Return the candidates of a task.
 
-    The last two are the best on most tables. Missing numbers are imputed before, missing dates once they are numbers.
+    Missing numbers are imputed before, missing dates once they are numbers.
     """
     gaps = {str(it.get("type", "number")) for it in columns.values() if it.get("nullable") and "role" not in it}
     imputer = {"estimator": "sklearn.impute.SimpleImputer", "params": {"strategy": "median"}}
@@ -208,19 +138,4 @@ def _candidates(columns: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str,
         """Return a `preprocess`: a list of numbers alone where that is all."""
         return {"preprocess": {"number": number, **dates} if dates else number} if number or dates else {}
 
-    linear: dict[str, object] = {"alias": "lr", **by_type(filled)}
-    return {
-        "LinearRegression": {**linear, "estimator": "sklearn.linear_model.LinearRegression"},
-        "Ridge": {"alias": "ridge", **by_type(scaled), "estimator": "sklearn.linear_model.RidgeCV"},
-        "DecisionTree": {"alias": "dt", "estimator": "sklearn.tree.DecisionTreeRegressor", "params": {"max_depth": 6}},
-        "RandomForest": {
-            "alias": "rf",
-            "estimator": "sklearn.ensemble.RandomForestRegressor",
-            "params": {"n_estimators": 200, "min_samples_leaf": 2},
-        },
-        "HistGradientBoosting": {
-            "alias": "hgb",
-            "estimator": "sklearn.ensemble.HistGradientBoostingRegressor",
-            "params": {"learning_rate": 0.05, "max_leaf_nodes": 15},
-        },
-    }
+    return task.candidates(Preprocess(by_type(filled), by_type(scaled)))

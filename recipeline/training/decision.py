@@ -35,7 +35,7 @@ def choose_threshold(target: np.ndarray, predicted: np.ndarray, decision: Decisi
 
 
 def measure_decision(curve: Curve, decision: Decision) -> tuple[str, np.ndarray]:
-    """Return the name of what a decision is judged by, and its value at each threshold.
+    """Return the measure that judges a decision, with its value at each threshold.
 
     It is the cost per row, the metric, or the recall that the recipe names, else F1.
     """

@@ -89,12 +89,13 @@ def check_types(recipe: Recipe, name: str, estimator: BaseEstimator, trusted: Co
 def check_fit(recipe: Recipe, name: str, estimator: BaseEstimator) -> None:
     """Raise UsageError with the estimator's own words if it refuses made-up rows.
 
-    It is asked again with more of them: some estimators need as many neighbours, components or quantiles.
+    It is asked again with more of them, from the middle of each range: some estimators need as many neighbours or components,
+    and some refuse a value such as 0, which a range has and real rows may not have.
     """
     if _try(recipe, estimator, _draw_rows(recipe))[1] is None:
         return
     wide = recipe.with_stand_ins(_MORE) if recipe.stated.patterns else recipe
-    refusal = _try(wide, build_candidate(wide, name), _draw_rows(wide, _MORE))[1]
+    refusal = _try(wide, build_candidate(wide, name), _draw_rows(_narrowed(wide), _MORE))[1]
     if refusal is None:
         return
     reason = " ".join(str(refusal).split())[:_LONGEST].rstrip(".")
@@ -130,6 +131,17 @@ def _draw_rows(recipe: Recipe, rows: int = _ROWS) -> pd.DataFrame:
     generator = np.random.default_rng(0)
     drawn = {name: KINDS[column.type].draw(column, generator, rows) for name, column in recipe.columns.items()}
     return pd.DataFrame(drawn | {recipe.target: TASKS[recipe.task].draw(recipe, generator, rows)})
+
+
+def _narrowed(recipe: Recipe) -> Recipe:
+    """Return the recipe with the middle half of the range of each column of numbers."""
+    columns = dict(recipe.columns)
+    for name, column in columns.items():
+        if KINDS[column.type].is_numeric:
+            low = 0.0 if column.min is None else column.min
+            high = max(low, low + 10 if column.max is None else column.max)
+            columns[name] = column.model_copy(update={"min": low + (high - low) / 4, "max": high - (high - low) / 4})
+    return recipe.model_copy(update={"columns": columns})
 
 
 def _try(recipe: Recipe, estimator: BaseEstimator, rows: pd.DataFrame) -> tuple[BaseEstimator, Exception | None]:

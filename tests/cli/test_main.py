@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 import recipeline
 from recipeline.artifacts import ORDER
-from recipeline.cli.main import COMMANDS, load_command
+from recipeline.cli.main import COMMANDS, WITH_MODELS, load_command
 from recipeline.cli.main import recipeline as group
 from tests.conftest import ROOT
 
@@ -35,6 +35,15 @@ finally:
     listed = [line.split()[0] for line in done.stdout.partition("Commands:\n")[2].splitlines() if line[2:3].strip()]
     assert set(listed) == set(COMMANDS) == modules
     assert done.stderr == "[]\n"
+
+
+def test_a_command_that_reads_models_imports_scipy_first() -> None:
+    """Late, it would add seconds to the import of skops, which looks for scipy's functions in all modules before."""
+    assert set(WITH_MODELS) < set(COMMANDS)
+    script = "import sys; from recipeline.cli.main import load_command; load_command('predict'); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    imported = done.stdout.split()
+    assert imported.index("scipy.special") < imported.index("mlflow") < imported.index("recipeline.cli.environment")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

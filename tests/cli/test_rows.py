@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
 
 from recipeline.cli.rows import local_rows, open_model, open_tables
 from recipeline.config.recipe import Recipe
@@ -91,3 +92,14 @@ def test_a_model_without_a_description_is_asked_with_a_warning(session: Session)
         np.testing.assert_allclose(asked.predict(ROWS.to_numpy()), model.predict(ROWS))
     (warning,) = lines_of(session)
     assert warning.startswith("warning: the model has no model_info.json")
+
+
+def test_a_classifier_without_a_description_is_asked_for_the_labels_that_it_says_itself(session: Session) -> None:
+    rows, labels = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 0.0]]), np.array(["bad", "bad", "good", "good"])
+    inner = LogisticRegression().fit(rows, labels)
+    decided = FixedThresholdClassifier(inner, threshold=0.1, pos_label="good", response_method="predict_proba")
+    decided.fit(rows, labels)
+    with open_model(session, NamedModel("", "m-0123", "", "", decided, ("a", "b"), None)) as asked:
+        said, bad, good, _ = (column.to_pylist() for column in asked.answer(rows))
+    assert said == decided.predict(rows).tolist() != inner.predict(rows).tolist()
+    np.testing.assert_allclose(np.column_stack([bad, good]), decided.predict_proba(rows))

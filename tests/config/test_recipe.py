@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.config.table import RESERVED_COLUMNS
 from recipeline.errors import UsageError
 from recipeline.inference.batch import FAULT, FILE, ROW
+from recipeline.metrics.catalogue import metrics_of
 from recipeline.monitoring import baseline, labels
 from recipeline.monitoring.labels import REQUEST_ID
 from tests.batches import asked
 from tests.config.helpers import Change, assert_refused, load
-from tests.conftest import ROOT, small_recipe
+from tests.conftest import ROOT, as_recipe, small_recipe
 
 
 @pytest.mark.parametrize("words", ["all", "", "ALL", "lr,all"])
@@ -88,7 +90,7 @@ def test_names_that_do_not_agree_are_refused(tmp_path: Path, change: Change, wor
     assert_refused(tmp_path, change, words)
 
 
-@pytest.mark.parametrize("name", RESERVED_COLUMNS)
+@pytest.mark.parametrize("name", [*RESERVED_COLUMNS, "probability_good", "probability_"])
 def test_a_column_with_the_name_of_one_that_is_added_is_refused_as_feature_and_as_target(tmp_path: Path, name: str) -> None:
     def rename(old: str) -> Change:
         def change(content: dict[str, Any]) -> None:
@@ -150,3 +152,12 @@ def test_a_range_of_columns_is_written_out_and_an_entry_of_its_own_is_kept(tmp_p
 @pytest.mark.parametrize("key", ["a {5..1}", "a {0..99999}", "a {x..y}", "a {1...3}"])
 def test_what_is_no_range_is_a_name(key: str) -> None:
     assert list(Recipe.write_out({"columns": {key: {}}})["columns"]) == [key]
+
+
+def test_the_recipe_in_the_page_on_classification_is_one() -> None:
+    page = (ROOT / "docs/classification.md").read_text(encoding="utf-8")
+    written = yaml.safe_load(page.split("```yaml\n", 1)[1].split("```", 1)[0])
+    recipe = as_recipe(small_recipe() | written)
+    assert recipe.task == "binary"
+    assert recipe.decision.cost is not None
+    assert set(re.findall(r"^\| `(\w+)` \| .* \| .*\|$", page, re.MULTILINE)) == {it.name for it in metrics_of("binary")}

@@ -60,7 +60,7 @@ def copy(source: Path, output: Path, added: pa.Table, rows: int) -> None:
             write(batch)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sets(st.sampled_from(sorted(COLUMNS)), min_size=1), st.integers(1, 80), st.fixed_dictionaries(HOW), st.integers(1, 90)
 )
@@ -95,6 +95,10 @@ def test_a_copy_reads_as_a_file_that_is_written_anew(
 def test_filters_of_a_reader_find_the_rows_of_a_copy(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": range(100)}), tmp_path / "in.parquet", row_group_size=10, write_page_index=True)
     copy(tmp_path / "in.parquet", tmp_path / "copy.parquet", pa.table({"p": np.arange(100) * 2.0}), 7)
+    has_index = [
+        pq.read_metadata(tmp_path / name).row_group(0).column(0).has_offset_index for name in ("in.parquet", "copy.parquet")
+    ]
+    assert has_index == [True, False]  # it lies outside of the chunks
     for wanted in ([("a", ">", 97)], [("p", ">", 195)]):
         assert pq.read_table(tmp_path / "copy.parquet", filters=wanted).to_pydict() == {"a": [98, 99], "p": [196.0, 198.0]}
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recipeline.data.folders import find_files
 from recipeline.errors import DataError
-from recipeline.inference.batch import BadRowsError
+from recipeline.inference.tally import BadRowsError
 from tests.batches import PLAIN, run, write
 
 

@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.column_profile import describe_columns
+from recipeline.data.reading.parquet_files import MemoryRows
 from recipeline.data.reading.pieces import Table
 from recipeline.data.schema import DROPPED, SchemaViolations, validate_table
 from recipeline.errors import DataError
@@ -150,3 +152,42 @@ def test_a_table_whose_target_is_missing_everywhere_is_told_from_an_empty_one(wi
         validate_table(wines.head(12).assign(quality=np.nan), recipe, origin="it")
     with pytest.raises(DataError, match="it has no rows: header only"):
         validate_table(wines.head(0), recipe, origin="it")
+
+
+# --- patterns ------------------------------------------------------------------------------------------------------------
+
+
+def wide(**columns: Any) -> Recipe:
+    named = {"gene *": {"max": 9}, "quality": {"type": "integer"}, "site": {"type": "category"}, **columns}
+    return as_recipe(small_recipe() | {"columns": named, "data": {"min_rows": 10}})
+
+
+def genes(*names: str, rows: int = 20) -> pd.DataFrame:
+    columns = {name: np.linspace(0, 1, rows) for name in names}
+    return pd.DataFrame({"site": ["a"] * rows, **columns, "quality": np.arange(rows) % 5})
+
+
+def test_a_pattern_is_read_as_the_columns_of_the_table_that_it_matches() -> None:
+    found = validate_table(genes("gene b", "gene a"), wide(**{"gene a": {"max": 2}}), origin="it")
+    assert list(found) == ["gene b", "quality", "site", "gene a"]
+    with pytest.raises(SchemaViolations, match=r"gene b: must be at most 9"):
+        validate_table(genes("gene b").assign(**{"gene b": 10.0}), wide(), origin="it")
+
+
+def test_a_pattern_that_matches_nothing_and_a_column_that_no_pattern_matches_are_faults() -> None:
+    with pytest.raises(SchemaViolations) as error:
+        validate_table(genes("gen 1", "Unnamed: 0"), wide(), origin="it")
+    assert [line.partition(". ")[0] for line in error.value.details] == [
+        "gene *: a pattern must match a column of the table.",
+        "gen 1: only the recipe's columns may be there",
+        "Unnamed: 0: only the recipe's columns may be there",
+    ]
+
+
+def test_each_of_several_files_has_the_columns_that_a_pattern_matches_in_one() -> None:
+    tables = [Table(MemoryRows(pa.Table.from_pandas(genes(*names))), name, name) for name, names in FILES.items()]
+    with pytest.raises(SchemaViolations, match=r"b\.csv, gene 2: the column is missing"):
+        validate_table(tables, wide(), origin="it")
+
+
+FILES = {"a.csv": ("gene 1", "gene 2"), "b.csv": ("gene 1",)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +16,13 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.results import LeakAudit
 from recipeline.data.splits import split_rows
 from recipeline.engine.local import Workers
+from recipeline.errors import DataError
 from recipeline.evaluation.assessment import Evaluation, Trained, evaluate_candidates
 from recipeline.evaluation.ranking import join_out_of_fold, make_leaderboard
+from recipeline.evaluation.results import Diagnosis
+from recipeline.records import read_record, to_plain
 from recipeline.training.cross_validation import Result, compare_candidates, rank
+from tests.classes import TARGETS, class_recipe, draw_classes
 from tests.conftest import as_recipe, small_recipe
 from tests.records import some
 
@@ -63,7 +68,7 @@ def test_the_best_is_the_first_of_the_leaderboard_and_everything_else_is_about_i
     best = ranked[0].name
     assert found.verdict.candidate == found.metrics.best.candidate == found.model_info.candidate == best
     assert (found.verdict.run_id, found.verdict.model_id) == (f"run of {best}", f"model of {best}")
-    assert found.metrics.best.r2 == found.scores[best]["r2"]
+    assert found.metrics.scores["r2"] == found.scores[best]["r2"]
     assert set(found.golden["prediction"]) <= set(found.test_predictions[f"predicted {best}"])
     assert len(found.test_predictions) == found.metrics.test_rows == len(given.test)
     assert (found.interval_models is not None) == (found.model_info.interval.method == "quantile")
@@ -124,3 +129,41 @@ def test_the_leaderboard_says_how_sure_the_order_is(trained: tuple[Trained, list
     assert board["best_share"].sum() == pytest.approx(1)
     assert board["gain_with_best"].iloc[0] == 0
     assert list(board["run_id"]) == [f"run of {name}" for name in board["candidate"]]
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_classes_have_a_diagnosis_that_says_labels_as_the_model_does(task: str) -> None:
+    column, labels, positive = TARGETS[task][0]
+    decision = {"decision": {"threshold": 0.9}} if task == "binary" else {}
+    recipe = class_recipe(task, column, positive, **decision)
+    train, test = draw_classes(labels, 200), draw_classes(labels, 200, seed=1)
+    compared = compare_candidates(recipe, ("Logistic",), train, "grouped", Workers(1))
+    ranked = rank(result for _, complete in compared for result in complete)
+    board = make_leaderboard(recipe, train, ranked, {"Logistic": {"run_id": "run", "model_id": "model"}})
+    audit = some(LeakAudit, {"method": "grouped", "random_split": {}})
+    given = Trained(board, train, test, join_out_of_fold(train, recipe.target, ranked), audit)
+    found = evaluate_candidates(recipe, given, lambda: {it.name: it.model for it in ranked}, Workers(1))
+    said = dict(zip(test.index, ranked[0].model.predict(test[["x", "z"]]), strict=True))
+    diagnosis = read_record(Diagnosis, json.loads(json.dumps(to_plain(found.diagnosis), allow_nan=False)))
+    assert [row.predicted for row in diagnosis.worst_rows] == [said[row.row] for row in diagnosis.worst_rows]
+    assert diagnosis == found.diagnosis
+    assert len(diagnosis.curves) == (1 if task == "binary" else len(labels))
+    assert (diagnosis.thresholds is not None) == (task == "binary")
+    assert sum(diagnosis.set_sizes) == sum(it.rows for it in diagnosis.sets) == len(test)
+    for it in diagnosis.by_predicted:
+        assert it.true_interval_95 is not None
+        assert it.true_interval_95[0] <= it.mean_true <= it.true_interval_95[1]
+    if task == "binary":
+        assert found.metrics.best.decisions.rule == "stated in the recipe"
+        assert any(row.predicted != max(labels) and row.probability < 0.5 for row in diagnosis.worst_rows)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_test_rows_of_one_label_are_refused_with_its_name(task: str) -> None:
+    column, labels, positive = TARGETS[task][0]
+    recipe, train = class_recipe(task, column, positive), draw_classes(labels)
+    one = draw_classes(labels, seed=1).query("y == @labels[0]")
+    given = Trained(pd.DataFrame(), train, one, pd.DataFrame(), some(LeakAudit))
+    with pytest.raises(DataError) as refused:
+        evaluate_candidates(recipe, given, dict, Workers(1))
+    assert f"Got {labels[0]} alone in {len(one)} rows" in refused.value.sentence

@@ -25,7 +25,7 @@ def test_labels_have_their_shares_and_the_threshold_its_reason() -> None:
     text = card("two labels")
     rows = evaluate("two labels").rows["target"]
     assert f"Labels of the test rows: bad {100 * (rows == 'bad').mean():.1f} %, good" in text
-    assert "good is decided from a probability of 0.35 on; it is the one of least cost out of fold" in text
+    assert "The label good is decided from a probability of 0.35 on; it is the one of least cost out of fold" in text
     assert "On the test rows: precision 0." in text
     assert "cost per row 0." in text
     assert "The likeliest label is decided." in card("ten labels")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import math
 import tempfile
 from pathlib import Path
@@ -17,8 +18,8 @@ from hypothesis import strategies as st
 from recipeline.data.reading import csv_files, parquet_files
 from recipeline.errors import DataError
 from recipeline.inference import batch
-from recipeline.inference.batch import BadRowsError
 from recipeline.inference.model_info import Feature
+from recipeline.inference.tally import BadRowsError
 from tests.batches import FEATURES, run, write
 
 
@@ -159,6 +160,32 @@ def test_appended_to_its_line_or_not_a_prediction_is_written_byte_for_byte_the_s
         found = verdict(Path(folder) / "in.csv", Path(folder) / "plain", features, reject=reject)
         patch.setattr(batch, "read_plain", lambda rows, _: rows.pieces())
         assert found == verdict(Path(folder) / "in.csv", Path(folder) / "exact", features, reject=reject)
+
+
+def test_plain_lines_of_another_encoding_are_written_as_utf_8_and_packed_where_the_name_says_so(
+    tmp_path: Path, out: Path
+) -> None:
+    (tmp_path / "in.csv").write_bytes("note,acid,alcohol\r\né,4,10\r\n".encode("utf-16"))
+    run(tmp_path / "in.csv", out.with_suffix(".csv.gz"), interval=None)
+    text = gzip.decompress(out.with_suffix(".csv.gz").read_bytes()).decode()
+    assert text == "note,acid,alcohol,prediction,model_version\né,4,10,104,7\n"
+
+
+def test_lines_of_a_file_with_its_columns_in_another_order_or_with_another_separator_are_written_anew(
+    tmp_path: Path, out: Path
+) -> None:
+    (tmp_path / "rows").mkdir()
+    write(tmp_path / "rows/a.csv", "acid,alcohol\n4,10\n")
+    write(tmp_path / "rows/b.csv", "alcohol,acid\n11,5\n")
+    write(tmp_path / "rows/c.csv", "acid;alcohol\n6;12\n")
+    write(tmp_path / "rows/d.csv", "acid,alcohol\n7,13\n")
+    run(tmp_path / "rows", out, interval=None)
+    assert out.read_text().splitlines()[1:] == ["4,10,104,7", "5,11,115,7", "6,12,126,7", "7,13,137,7"]
+
+
+def test_a_version_that_needs_quotes_has_them(tmp_path: Path, out: Path) -> None:
+    run(write(tmp_path / "in.csv", "acid,alcohol\n4,10\n"), out, interval=None, version="7,5")
+    assert out.read_text().splitlines()[1] == '4,10,104,"7,5"'
 
 
 PLACES = st.lists(

@@ -140,3 +140,11 @@ def test_one_date_is_read_as_a_column_of_them(text: str) -> None:
     feature = Feature("when", type="datetime")
     column = TABLES["datetime"].read(pa.array([text]), (), Column(type="datetime"))
     np.testing.assert_equal(feature.kind.read(text, feature)[0], feature.kind.encode(column.typed, feature)[0])
+
+
+@pytest.mark.parametrize(
+    ("values", "words"), [([0.0, 1.0], "true and false"), ([1.0, 1.0], "true alone"), ([0.0], "false alone")]
+)
+def test_a_boolean_is_said_to_be_trained_on_the_values_that_were_there(values: list[float], words: str) -> None:
+    feature = Feature("x", type="boolean", **vars(KINDS["boolean"].learn(pd.Series(values))))
+    assert feature.trained_on == f"trained on {words}"

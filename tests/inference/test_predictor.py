@@ -4,12 +4,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
-from sklearn.linear_model import LinearRegression
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.naive_bayes import GaussianNB
 
+from recipeline.data.target_codes import TargetCodes
 from recipeline.errors import DataError
 from recipeline.inference.columns import Columns
+from recipeline.inference.model_info import Target
 from recipeline.inference.predictor import LEAST_ROWS, Predictor
 from tests.batches import asked
 
@@ -62,3 +68,46 @@ def test_a_model_is_asked_for_its_columns_its_predictions_their_limits_and_its_v
     answers = [column.to_pylist() for column in ask.answer(np.array([[4.0, 10.0], [5.0, 11.0]]))]
     assert answers == [[104.0, 115.0], [103.0, 114.0], [105.0, 116.0], ["7", "7"]]
     assert [name for name, _ in asked(interval=None).columns] == ["prediction", "model_version"]
+
+
+@pytest.mark.parametrize(
+    ("codes", "threshold"),
+    [
+        (TargetCodes("binary", ("bad", "good")), 0.4),
+        (TargetCodes("binary", (True, False)), 0.4),
+        (TargetCodes("multiclass", (1, 2, 3)), None),
+    ],
+)
+@pytest.mark.parametrize(
+    "model", [RandomForestClassifier(12, random_state=0), LogisticRegression(), GaussianNB()], ids=["trees", "line", "unknown"]
+)
+def test_labels_and_probabilities_are_the_models_and_do_not_depend_on_threads(
+    model: Any, codes: TargetCodes, threshold: float | None
+) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(LEAST_ROWS + 100, 3)), columns=["a", "b", "c"])
+    place = ((table["a"][:500].rank() - 1) * len(codes.labels) // 500).astype(int)
+    model = clone(model).fit(table[:500], np.array(codes.labels)[place])
+    if threshold:
+        decided = FixedThresholdClassifier(
+            model, threshold=threshold, pos_label=codes.labels[1], response_method="predict_proba"
+        )
+        decided.estimator_ = model
+        model = decided
+    target, columns = Target("y", task=codes.task, labels=codes.labels, threshold=threshold), Columns.of_numbers(list(table))
+    found = []
+    for threads in (1, 3):
+        predict = Predictor(model, columns, codes, threads=threads)
+        assert predict(np.zeros((0, 3))).shape == ((0, len(codes.labels)) if codes.is_matrix else (0,))
+        ask = asked(features=columns.features, predict=predict, target=target, interval=None)
+        found.append(pa.table(ask.answer(table.to_numpy()), names=[name for name, _ in ask.columns]))
+        assert [field.type for field in found[-1].schema] == [kind for _, kind in ask.columns]
+        predict.close()
+    texts = [f"probability_{str(label).lower()}" for label in codes.labels]
+    assert found[0].column_names == ["prediction", *texts, "model_version"]
+    assert found[0].equals(found[1])
+    assert found[0]["prediction"].to_pylist() == model.predict(table).tolist()
+    order = [list(model.classes_).index(label) for label in codes.labels]
+    shares = np.column_stack([found[0][text] for text in texts])
+    np.testing.assert_allclose(shares, model.predict_proba(table)[:, order], atol=1e-12)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)

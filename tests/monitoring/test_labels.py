@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from recipeline.data.target_codes import TargetCodes
 from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
 from recipeline.monitoring.labels import Labels, read_labels
@@ -80,3 +82,88 @@ def test_a_label_that_the_recipe_forbids_is_refused_from_any_table(tmp_path: Pat
     )
     with pytest.raises(DataError, match=r"must hold a number for every label. Got .* in row 2 instead"):
         list(live.pieces())
+
+
+# --- classes -------------------------------------------------------------------------------------------------------------
+
+WORDS = TargetCodes("multiclass", ("bad", "good", "odd"))
+
+
+@pytest.mark.parametrize(
+    ("type_", "codes", "texts", "places"),
+    [
+        ("category", WORDS, ["good", " bad ", "odd"], [1, 0, 2]),
+        ("integer", TargetCodes("multiclass", (3, 5, 12)), ["5", "3.0", " 12"], [1, 0, 2]),
+        ("boolean", TargetCodes("binary", (False, True)), ["yes", "FALSE", "1"], [1, 0, 1]),
+        ("boolean", TargetCodes("binary", (True, False)), ["yes", "FALSE", "1"], [0, 1, 0]),
+    ],
+)
+def test_labels_of_classes_are_in_the_users_own_words(
+    tmp_path: Path, type_: str, codes: TargetCodes, texts: list[str], places: list[float]
+) -> None:
+    """An empty one, and a word of `na`, is not yet known."""
+    lines = [f"r{place},{text}" for place, text in enumerate([*texts, "", "?"])]
+    rule = Feature("y", type=type_)
+    read = read_labels([table(tmp_path / "l.csv", "\n".join(["request_id,y", *lines]))], "y", ("?",), rule, codes)
+    assert read.values == {(f"r{place}", 0): value for place, value in enumerate(places)}
+    rows = "\n".join(["alcohol,pH,y", *(f"9,3,{text}" for text in [*texts, "", "?"])])
+    live = LiveTables([table(tmp_path / "t.csv", rows)], FEATURES, "y", "2", na=("?",), rule=rule, codes=codes)
+    (piece,) = live.pieces()
+    np.testing.assert_equal(piece.target, [*places, np.nan, np.nan])
+    assert live.labelled("y")["y"].tolist() == [codes.labels[int(place)] for place in places]
+
+
+@pytest.mark.parametrize(
+    ("type_", "codes", "label", "sentence"),
+    [
+        (
+            "category",
+            WORDS,
+            "goood",
+            "the model's labels for every label. Got 'goood' in row 2 instead. Did you mean 'good'? Known: bad, good,",
+        ),
+        ("integer", TargetCodes("multiclass", (3, 5)), "4", "Got '4' in row 2 instead. Known: 3, 5. Correct the row"),
+        ("integer", TargetCodes("multiclass", (3, 5)), "x", "must hold a number for every label. Got 'x' in row 2"),
+        (
+            "integer",
+            TargetCodes("multiclass", (3, 5)),
+            "3.5",
+            "a number for every label. Got 3.5 (y must be a whole number)",
+        ),
+        (
+            "boolean",
+            TargetCodes("binary", (False, True)),
+            "maybe",
+            "true or false for every label. Got 'maybe' in row 2",
+        ),
+        ("category", TargetCodes("multiclass", tuple(f"l{it}" for it in range(30))), "x", "l7 and 22 more. Correct the row"),
+    ],
+)
+def test_a_label_that_the_model_does_not_know_is_refused_with_the_nearest_one_named(
+    tmp_path: Path, type_: str, codes: TargetCodes, label: str, sentence: str
+) -> None:
+    first, rule = codes.texts[0], Feature("y", type=type_)
+    with pytest.raises(DataError) as late:
+        read_labels([table(tmp_path / "a.csv", f"request_id,y\na,{first}\nb,{label}\n")], "y", (), rule, codes)
+    live = LiveTables(
+        [table(tmp_path / "b.csv", f"alcohol,pH,y\n9,3,{first}\n9,3,{label}\n")], FEATURES, "y", "2", rule=rule, codes=codes
+    )
+    with pytest.raises(DataError) as raised:
+        list(live.pieces())
+    assert sentence in late.value.sentence
+    assert sentence in raised.value.sentence
+
+
+def test_late_labels_of_classes_join_rows_of_the_log_in_their_own_words(tmp_path: Path) -> None:
+    line = json.loads(entry(1))
+    del line["prediction"]
+    lines = [json.dumps(line | {"request_id": it, "label": "bad", "probabilities": {"bad": 0.6, "good": 0.4}}) for it in "abc"]
+    codes = TargetCodes("binary", ("bad", "good"))
+    labels = read_labels(
+        [table(tmp_path / "l.csv", "request_id,y\na,good\nc,bad\n")], "y", (), Feature("y", type="category"), codes
+    )
+    live = PredictionLog(log(tmp_path, one=lines), FEATURES, "2", labels, codes)
+    (piece,) = live.pieces()
+    np.testing.assert_equal(piece.target, [1, np.nan, 0])
+    np.testing.assert_equal(piece.predicted, [0.4, 0.4, 0.4])
+    assert live.labelled("y")["y"].tolist() == ["good", "bad"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
+from recipeline.data.target_codes import TargetCodes
 from recipeline.monitoring.sample import MOST_ROWS, Live
 from tests.monitoring.helpers import World
 
@@ -35,3 +36,20 @@ def test_rows_are_predicted_that_no_prediction_is_known_of_and_that_can_be(world
     live.add(values, np.array([5.0, np.nan, np.nan]))
     live.predict_missing(lambda rows: np.full(len(rows), 7.0))
     np.testing.assert_equal(live.predicted, [5.0, np.nan, 7.0])
+
+
+def test_rows_of_several_labels_have_a_probability_for_each_and_one_place(world: World) -> None:
+    codes = TargetCodes("multiclass", ("a", "b", "c"))
+    live = Live(world.features, world.baseline, seed=0, codes=codes)
+    values = world.later[list(world.recipe.features)].head(3).to_numpy(dtype=float)
+    known, nothing = np.array([0.2, 0.3, 0.5]), np.full(3, np.nan)
+    live.add(values, np.array([known, nothing, nothing]), np.array([2.0, np.nan, 0.0]))
+    np.testing.assert_equal(live.predicted, [known, nothing, nothing])
+    assert len(live.labelled) == 1
+    live.predict_missing(lambda rows: np.tile([0.6, 0.2, 0.2], (len(rows), 1)))
+    labelled = live.labelled
+    np.testing.assert_equal(live.predicted[1:], [[0.6, 0.2, 0.2]] * 2)
+    np.testing.assert_equal(labelled.values, values[[0, 2]])
+    np.testing.assert_equal(labelled.predicted, [known, [0.6, 0.2, 0.2]])
+    np.testing.assert_equal(labelled.target, [[0, 0, 1], [1, 0, 0]])
+    assert labelled.take(labelled.places == 2).predicted.tolist() == [known.tolist()]

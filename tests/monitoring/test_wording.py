@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from recipeline.monitoring.drift import compare
-from recipeline.monitoring.results import Compared, DriftReport, Finding, WarnAndDrift
+from recipeline.monitoring.results import Compared, Coverage, DriftReport, Errors, Finding, WarnAndDrift
 from recipeline.monitoring.sample import Live
-from recipeline.monitoring.wording import describe_finding, explain_drift, explain_known, name_verdict
+from recipeline.monitoring.wording import describe_finding, describe_labelled, explain_drift, explain_known, name_verdict
 from tests.monitoring.helpers import World
 from tests.monitoring.test_drift import shifted
 from tests.records import some
@@ -65,3 +65,25 @@ def test_rows_that_were_learned_from_are_mentioned_where_there_are_some(share: f
 def test_a_finding_is_said_in_the_measure_of_its_rule(rule: str, words: str) -> None:
     finding = Finding(rule, "a", 0.1234, WarnAndDrift(0.1, 0.2), "warn", None)
     assert describe_finding(finding) == f"  warn: a: {words} (warn 0.1, drift 0.2)"
+
+
+def test_labelled_rows_are_said_with_their_error_and_with_the_coverage_where_one_is_stated() -> None:
+    errors = some(Errors, {"rows": 1200, "error": 0.25})
+    assert describe_labelled(errors, "binary") == "Labelled: Brier score 0.2500 of 1,200 rows."
+    covered = some(Errors, {"rows": 1200, "error": 0.25, "coverage": Coverage(0.9, 1200, 900)})
+    assert describe_labelled(covered, "regression") == (
+        "Labelled: MAE 0.2500 of 1,200 rows. 75.0% of 1,200 are inside of their interval or prediction set, whose level is 90%."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("loss_increase", "Brier score 12.0% higher than out of fold"),
+        ("calibration", "observed share 0.120 standard deviations further from the mean probability"),
+        ("coverage", "interval or prediction set covers 12.0% of the rows less than its level"),
+    ],
+)
+def test_findings_on_labels_are_said_in_words(rule: str, words: str) -> None:
+    found = Finding(rule, "labels", 0.12, WarnAndDrift(0.1, 0.2), "warn", 0.001)
+    assert describe_finding(found).startswith(f"  warn: labels: {words}")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from recipeline.registry.versions import Registry
 from recipeline.tracking.models import load_model
 from recipeline.tracking.store import Store, open_store
 from recipeline.tracking.tags import VersionTags
+from tests.processes import new_processes
 from tests.registry.helpers import (
     ANN,
     NAME,
@@ -158,7 +158,7 @@ def test_promotions_at_once_from_several_processes_leave_exactly_one_production(
     store: Store, registry: Registry, tmp_path: Path
 ) -> None:
     versions = [add(store, registry, str(i))[0] for i in range(2)]
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with new_processes(2) as pool:
         list(pool.map(promote_anew, [tmp_path] * 6, versions * 3))
     assert_one_production(registry, 2)
 

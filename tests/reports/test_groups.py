@@ -36,9 +36,9 @@ def test_of_many_labels_those_that_differ_the_most_are_drawn() -> None:
     found = [disparity("sex", f"label {place}", ["man", "woman"], place / 10) for place in range(6)]
     plots = [it for it in show_differences(found) if isinstance(it, Plot)]
     assert [it.shows.removeprefix("Recall and false positive rate of ") for it in plots] == [
-        "label 5 by group.",
-        "label 4 by group.",
-        "label 3 by group.",
+        "the label label 5 by group.",
+        "the label label 4 by group.",
+        "the label label 3 by group.",
     ]
     assert len({it.name for it in plots}) == 3
 

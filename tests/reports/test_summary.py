@@ -138,7 +138,7 @@ def test_what_monitoring_found_is_a_table_a_verdict_and_its_reasons() -> None:
     }
     windows = [{"verdict": "ok"}, {"verdict": "drift"}]
     report = {"newest": newest, "labels": None, "windows": windows, "left_out": 3, "model": {"version": "2"}}
-    table, *lines = describe_monitoring(some(DriftReport, report), "regression")
+    table, *lines = describe_monitoring(some(DriftReport, report))
     assert cells(table)[1] == ["pH", "0.300", "0.500", "0.000", ""]
     assert lines == [
         "2 windows: 1 ok, 1 drift.",

@@ -176,3 +176,11 @@ def test_a_regression_has_the_sections_that_it_had() -> None:
     (plot,) = (it for it in section.blocks if isinstance(it, Plot))
     assert [row[0] for row in plot.values.rows] == [5, 6]
     assert TASKS["regression"].show_groups(evaluate("two labels")) == []
+
+
+def test_the_scores_are_said_in_the_words_of_the_task() -> None:
+    said = {name: task.scores for name, task in TASKS.items()}
+    assert said["regression"] == "R2, root mean squared and mean absolute error"
+    assert said["binary"] == said["multiclass"]
+    (plot,) = (it for it in card_of_evaluate("two labels").sections[1].blocks if isinstance(it, Plot))
+    assert plot.shows == f"{said['binary']} on the test rows, with 95 % bootstrap intervals over distinct rows."

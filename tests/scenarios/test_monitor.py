@@ -369,7 +369,9 @@ def test_rows_without_a_label_wait_as_they_do_for_monitor(own: Project, tmp_path
     assert ", without 150 that have no label yet." in outcome.stdout
 
 
-@pytest.mark.parametrize("label", ["6.5", "-1", "11", "good", "inf", "5,5", "nan"])
+@pytest.mark.parametrize(
+    "label", ["6.5", "good", *(pytest.param(word, marks=pytest.mark.full) for word in ("-1", "11", "inf", "5,5", "nan"))]
+)
 def test_a_label_that_the_recipe_forbids_is_refused_by_monitor_and_retrain_alike(
     own: Project, tmp_path: Path, label: str
 ) -> None:
@@ -577,7 +579,11 @@ def test_what_monitor_takes_retrain_takes_and_all_of_it(own: Project, chain: Cha
             np.testing.assert_array_equal(rows_at(own, chain.data).sort_values(order).to_numpy(), expected.to_numpy())
 
 
-@pytest.mark.parametrize("form", NOT_TAKEN)
+#: The same again, in another form of the file.
+AGAIN = ("compressed log", "folder of a log", "labels, parquet")
+
+
+@pytest.mark.parametrize("form", [pytest.param(form, marks=pytest.mark.full) if form in AGAIN else form for form in NOT_TAKEN])
 def test_what_retrain_does_not_take_is_refused_by_name_with_what_to_do(
     own: Project, chain: Chain, tmp_path: Path, form: str
 ) -> None:

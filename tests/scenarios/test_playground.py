@@ -18,7 +18,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from recipeline.config.profile import Service as Settings
 from recipeline.inference.interval import Interval
-from recipeline.inference.model_info import ModelInfo
+from recipeline.inference.model_info import ModelInfo, Target
+from recipeline.inference.prediction_set import PredictionSet
 from recipeline.records import read_record
 from recipeline.registry.stages import CHAMPION
 from recipeline.registry.versions import Registry
@@ -253,6 +254,96 @@ def test_a_model_without_interval_and_grades_shows_the_prediction_alone(play: An
 # --- what moves it -------------------------------------------------------------------------------------------------------
 
 
+def with_labels(*labels: Any, task: str = "binary", threshold: float | None = 0.3) -> dict[str, Any]:
+    """Return what makes of a model one of labels; the first feature moves the first and the last one apart."""
+    features = [describe_feature("push"), describe_feature("idle")]
+    target: dict[str, Any] = {
+        "name": "taste",
+        "type": "category",
+        "unit": "",
+        "min": None,
+        "max": None,
+        "task": task,
+        "labels": list(labels),
+    }
+    target |= {} if threshold is None else {"threshold": threshold}
+    made = made_up(*features, target="taste", interval=None) | {"interval": None}
+    info = replace(made["info"], target=read_record(Target, target), prediction_set=PredictionSet(0.9, 0.2, 0.93, 50))
+
+    def predict(values: np.ndarray) -> np.ndarray:
+        last = np.clip(values[:, 0] / 10, 0, 1)
+        if task == "binary":
+            return last
+        others = np.repeat((1 - last)[:, None] / (len(labels) - 1), len(labels) - 1, axis=1)
+        return np.column_stack([others, last])
+
+    return made | {"info": info, "predict": predict}
+
+
+def shares_of(page: Page) -> dict[str, str]:
+    """Return the percentage of each label that is shown."""
+    shown = page.locator("#shares li:has(svg)")
+    labels, shares = shown.locator(".share-label").all_inner_texts(), shown.locator(".share-text").all_inner_texts()
+    return {label.split("\n")[0].strip(): share for label, share in zip(labels, shares, strict=True)}
+
+
+@pytest.mark.parametrize("labels", [("bad", "good"), (False, True)], ids=["text", "booleans"])
+def test_two_classes_are_bars_with_the_decided_label_and_the_threshold(play: Any, labels: tuple[Any, ...]) -> None:
+    other, positive = (str(label).lower() for label in labels)
+    page = play(with_labels(*labels)).open().page
+    expect(page.locator("#value")).to_have_text(positive)
+    expect(page.locator("#interval")).to_have_text(f"probability 50.0 % · 90 % set: {other}, {positive}")
+    assert shares_of(page) == {other: "50.0 %", positive: "50.0 %"}
+    expect(page.locator("#shares .is-said .share-label")).to_contain_text(positive)
+    expect(page.locator("#shares .least")).to_have_attribute("x1", "30%")
+    expect(page.locator("#scale")).to_be_hidden()
+    box(page, "push").fill("2.9")
+    expect(page.locator("#value")).to_have_text(other)  # below the threshold, and so above it:
+    box(page, "push").fill("3")
+    expect(page.locator("#value")).to_have_text(positive)
+    assert shares_of(page) == {other: "70.0 %", positive: "30.0 %"}
+    note = f"The probability of {positive}. The sample has 0.50, your values 0.30."
+    expect(page.locator("#effects-note")).to_contain_text(note)
+    expect(page.locator("#effects .effect-name").first).to_have_text("push")
+    expect(page.locator("#facts")).to_contain_text("Test labels in the set93 %")
+    expect(page.locator("#spoken")).to_contain_text(f"Predicted taste: {positive}, probability 30.0 %")
+
+
+def test_of_many_classes_the_likeliest_are_shown(play: Any) -> None:
+    labels = [f"label {number}" for number in range(10)]
+    page = play(with_labels(*labels, task="multiclass", threshold=None)).open().page
+    expect(page.locator("#value")).to_have_text("label 9")
+    found = shares_of(page)
+    assert len(found) == 6
+    assert found["label 9"] == "50.0 %"
+    expect(page.locator("#shares")).to_contain_text("and 4 less likely labels")
+    expect(page.locator("#shares .least")).to_have_count(0)
+
+
+def test_labels_of_a_file_are_given_back_with_their_probabilities_and_compared_with_its_target(play: Any) -> None:
+    page = play(with_labels("bad", "good")).open().page
+    with page.expect_download() as began:
+        drop(page, "push,idle,taste\n1,5,bad\n5,5,good\n9,5,bad\n")
+        expect(page.locator("#file-status")).to_have_text("rows.csv: 3 rows predicted by version 7.")
+        page.get_by_role("button", name="Download the scored CSV").click()
+    lines = [*csv.reader(io.StringIO(Path(began.value.path()).read_text(encoding="utf-8-sig")))]
+    assert lines[0] == ["push", "idle", "taste", "predicted_taste", "probability_bad", "probability_good"]
+    assert [line[3] for line in lines[1:]] == ["bad", "good", "good"]
+    assert [float(line[5]) for line in lines[1:]] == pytest.approx([0.1, 0.5, 0.9])
+    expect(page.locator("#table-note")).to_contain_text("The file's taste is the predicted label in 66.7 % of the rows")
+
+
+def test_classes_fit_a_phone(play: Any) -> None:
+    names = ["Ärger und Verdruss beim Verkosten", "Wohlgefallen ohne jeden Vorbehalt", "sonst"]
+    page = play(with_labels(*names, task="multiclass", threshold=None)).open(viewport={"width": 320, "height": 640}).page
+    expect(page.locator("#shares li")).to_have_count(3)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    for share in page.locator("#shares .share-text").all():
+        bounds = share.bounding_box()
+        assert bounds
+        assert bounds["x"] + bounds["width"] <= 320
+
+
 def test_the_features_are_ordered_by_how_far_each_moves_the_prediction_with_one_request(play: Any) -> None:
     wide, narrow = describe_feature("wide"), describe_feature("narrow", train_min=4.0, train_max=6.0)
     tab = play(made_up(narrow, wide)).open()
@@ -327,6 +418,19 @@ def test_the_scored_file_is_the_file_with_further_columns(play: Any, loaded: Ser
     assert [line[: len(lines[0])] for line in scored] == lines
     assert scored[0][len(lines[0]) :] == ["predicted_quality", "lower_90", "upper_90", "grade"]
     assert float(scored[1][len(lines[0])]) == served.predict()
+
+
+def test_a_file_may_have_the_names_that_the_recipe_renames_and_keeps_them(play: Any) -> None:
+    csv = {"encoding": "utf-8", "separator": "", "rename": {"A 1": "a"}}
+    page = play(made_up(describe_feature("a"), describe_feature("b"), csv=csv)).open().page
+    drop(page, "A 1;b\n3;4\n", "rows.csv")
+    expect(page.locator("#file-status")).to_contain_text("1 row predicted")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the scored CSV").click()
+    header, row = download.value.path().read_text(encoding="utf-8").splitlines()
+    assert (header.split(";")[:3], row.split(";")[:3]) == (["A 1", "b", "predicted_thing"], ["3", "4", "7"])
+    drop(page, "A 1;b;a\n3;4;5\n", "rows.csv")
+    expect(page.locator("#file-faults")).to_contain_text("a: must be unique")
 
 
 def test_columns_that_the_model_does_not_take_are_left_aside(play: Any, loaded: ServedModel) -> None:

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import multiprocessing
 import socket
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import mlflow
@@ -14,6 +12,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.tracking import store as module
 from recipeline.tracking.store import Store, held, open_store
+from tests.processes import new_processes
 
 
 def test_a_store_that_is_not_there_is_unavailable_and_nothing_is_left_in_its_place(tmp_path: Path) -> None:
@@ -136,7 +135,7 @@ def create(root: Path) -> tuple[str, str]:
 
 
 def test_two_processes_can_make_the_same_store_at_once(tmp_path: Path) -> None:
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with new_processes(2) as pool:
         results = set(pool.map(create, [tmp_path] * 2))
     assert results == {(f"sqlite:///{tmp_path}/new.db", "1")}
 

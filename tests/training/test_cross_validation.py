@@ -10,6 +10,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_predict, cross_val_score
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.relations import FOLD
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import Workers
 from recipeline.errors import UsageError
@@ -145,6 +146,19 @@ def test_rows_that_an_estimator_refuses_name_the_candidate(wines: pd.DataFrame, 
     assert set(compare(recipe, gaps, "DecisionTree")) == {"DecisionTree"}
     with pytest.raises(UsageError, match=r"'candidates\.LinearRegression'.*NaN"):
         compare(recipe, gaps, "LinearRegression")
+
+
+def test_a_column_without_any_value_that_an_estimator_refuses_is_named(wines: pd.DataFrame) -> None:
+    boosted = {"alias": "hgb", "estimator": "sklearn.ensemble.HistGradientBoostingRegressor", "params": {"max_iter": 2}}
+    words = r"'candidates\.Boosted' cannot be fitted to rows without any value of alcohol: "
+    with pytest.raises(UsageError, match=words) as error:
+        compare(with_candidates(Boosted=boosted), wines.assign(alcohol=np.nan), "Boosted")
+    assert "Set role: ignore for such columns" in error.value.sentence
+
+
+def test_folds_that_the_rows_bring_are_counted(full: Recipe, wines: pd.DataFrame) -> None:
+    assert count_fits(full, ["ElasticNet"], wines) == count_fits(full, ["ElasticNet"]) == full.cv.folds + 1
+    assert count_fits(full, ["ElasticNet"], wines.assign(**{FOLD: np.arange(len(wines)) % 7})) == 8
 
 
 def test_comparing_leaves_the_rows_as_they_are(wines: pd.DataFrame, recipe: Recipe) -> None:

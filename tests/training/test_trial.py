@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -99,3 +100,56 @@ def test_all_faults_of_candidates_are_in_one_list() -> None:
         "candidates.Unknown.estimator",
         "candidates.Wrong.params.max_dept",
     ]
+
+
+def typed(**candidates: Any) -> Recipe:
+    content = small_recipe()
+    content["columns"] |= {"port": {"type": "category"}, "day": {"type": "datetime"}}
+    return as_recipe(content | {"candidates": candidates})
+
+
+LINEAR = {"alias": "a", "estimator": "sklearn.linear_model.LinearRegression"}
+
+
+@pytest.mark.parametrize(
+    ("candidate", "words"),
+    [
+        ({"preprocess": {"category": [], "datetime": []}}, "ValueError: .*could not convert string to float"),
+        ({"estimator": "sklearn.linear_model.GammaRegressor"}, ""),  # it takes no target of 0, which is possible and rare
+        ({"estimator": "sklearn.neighbors.KNeighborsRegressor", "params": {"n_neighbors": 5000}}, "n_neighbors"),
+        ({"estimator": "tests.training.test_trial.OwnAndStrict"}, "RuntimeError: these are not my rows"),
+    ],
+)
+def test_a_refusal_of_made_up_rows_is_told_in_the_estimators_words_with_what_to_do(
+    candidate: dict[str, Any], words: str
+) -> None:
+    faults = find_faults(typed(New=LINEAR | candidate), ["New"], ("tests.training.test_trial.OwnAndStrict",))
+    if not words:
+        assert faults == []
+        return
+    (fault,) = faults
+    assert re.search(rf"'candidates\.New' cannot be fitted to made-up rows of the recipe's columns: .*{words}", fault.sentence)
+    assert "Correct its preprocess, estimator or params; or, where real rows are none like these" in fault.sentence
+
+
+def test_a_candidate_that_needs_more_rows_or_more_columns_of_a_pattern_is_asked_again() -> None:
+    content = small_recipe()
+    content["columns"] = {"gene *": {}, "quality": {"min": 0, "max": 10}}
+    parts = ["sklearn.decomposition.PCA"]
+    content["candidates"] = {
+        "Wide": LINEAR | {"preprocess": [{"estimator": parts[0], "params": {"n_components": 150}}]},
+        "Near": {"alias": "b", "estimator": "sklearn.neighbors.KNeighborsRegressor", "params": {"n_neighbors": 90}},
+    }
+    assert find_faults(as_recipe(content), ["Wide", "Near"], ()) == []
+
+
+def test_values_of_the_recipe_are_those_that_a_candidate_is_asked_about() -> None:
+    ordinal = {
+        "estimator": "sklearn.preprocessing.OrdinalEncoder",
+        "params": {"categories": [["low", "high"]]},
+    }
+    recipe = typed(New=LINEAR | {"preprocess": {"category": [ordinal], "datetime": ["hour"]}})
+    (fault,) = find_faults(recipe, ["New"], ())
+    assert "and values, which the rows are drawn from" in fault.sentence
+    columns = recipe.columns | {"port": recipe.columns["port"].model_copy(update={"values": ("low", "high")})}
+    assert find_faults(recipe.model_copy(update={"columns": columns}), ["New"], ()) == []

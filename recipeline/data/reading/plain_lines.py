@@ -85,7 +85,7 @@ class Fields:
 class PlainLines:
     """Consecutive plain lines: the values of the fields read, numbers as float64.
 
-    `text` has an LF before each line and none at its end. `pieces` reads the lines the exact way.
+    `text` has an LF before each line, and perhaps one at its end. `pieces` reads the lines the exact way.
     """
 
     rows: pa.RecordBatch
@@ -94,15 +94,14 @@ class PlainLines:
     pieces: Callable[[], Iterator[Piece]]
 
     def extended(self, numbers: Sequence[np.ndarray], text: str) -> memoryview:
-        """Return the lines as they are with further fields, each line ended by LF.
+        """Return the lines as they are with further fields, without the last line end.
 
         The fields are `numbers`, float64 of shape (rows,) each, and one text for all lines, which needs no quotes.
         """
-        starts = _places(self.text, b"\n", len(self.text))
-        lines = _as_array(self.text, starts)
+        lines = _as_array(self.text, _places(self.text, b"\n", len(self.text))[: len(numbers[0]) + 1])
         fields = [_as_fields(column, self.separator.encode()) for column in numbers]
         joined = pc.binary_join_element_wise(lines, *fields, f"{self.separator}{text}".encode(), b"")
-        return memoryview(b"".join((memoryview(joined.buffers()[2])[1:], b"\n")))
+        return memoryview(joined.buffers()[2])[1:]
 
 
 def read_plain(file: RowFile, fields: Fields) -> Generator[PlainLines | Piece, None, None]:
@@ -141,7 +140,8 @@ def _read(file: CsvFile, fields: Fields, lines: Behind) -> Iterator[PlainLines |
             raise too_long(file.label)
         end = end if following else len(content)
         if end:
-            for part in _read_block(file, fields, rest + content[:end], passed):
+            block = b"".join((b"\n", rest, memoryview(content)[:end]))
+            for part in _read_block(file, fields, block, passed):
                 passed += part.rows.num_rows + (len(part.ragged) if isinstance(part, Piece) else 0)
                 yield part
         rest, content = content[end:], following
@@ -160,14 +160,12 @@ def _read_block(file: CsvFile, fields: Fields, block: bytes, passed: int) -> Ite
 
 
 def _as_plain(block: bytes) -> bytes | None:
-    """Return lines with an LF before each; None if they are not plain."""
+    """Return lines that end with LF instead of CRLF; None if they are not plain."""
     lines = block.replace(b"\r\n", b"\n") if b"\r" in block else block
     try:
-        if b"\r" in lines or not (lines.isascii() or lines.decode()):
-            return None
+        return lines if b"\r" not in lines and (lines.isascii() or lines.decode()) else None
     except UnicodeDecodeError:
         return None
-    return b"\n" + lines.rstrip(b"\n")
 
 
 def _parse(file: CsvFile, fields: Fields, text: bytes) -> pa.RecordBatch | None:
@@ -188,7 +186,7 @@ def _parse(file: CsvFile, fields: Fields, text: bytes) -> pa.RecordBatch | None:
         )
     except pa.ArrowInvalid:
         return None
-    if table.num_rows != text.count(b"\n"):
+    if table.num_rows != text.count(b"\n", 0, -1):
         return None
     rows = table.to_batches()[0]
     numbers = [rows.column(name) for name in fields.numbers]
@@ -218,11 +216,12 @@ def _as_fields(values: np.ndarray, separator: bytes) -> pa.Array:
     if not (sizes.min() >= _LEAST and sizes.max() < _MOST):
         text = pc.cast(pc.cast(pa.array(values), pa.string()), pa.binary())
         return pc.binary_join_element_wise(b"", text, separator)
-    text = b"," + orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1] + b","
+    text = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY).replace(b"[", b",")  # a list, "[1.5,2.5]"
     if (values == np.rint(values)).any():
-        text = text.replace(b".0,", b",")
-    text = text.replace(b",", separator)
-    return _as_array(text, _places(text, separator))
+        text = text.replace(b".0,", b",").replace(b".0]", b"]")
+    if separator != b",":
+        text = text.replace(b",", separator)
+    return _as_array(text, _places(text, separator, len(text) - 1))
 
 
 def _places(text: bytes, mark: bytes, *more: int) -> np.ndarray:

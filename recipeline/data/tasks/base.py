@@ -44,3 +44,11 @@ class Task(ABC):
     @abstractmethod
     def draw(self, recipe: Recipe, generator: np.random.Generator, rows: int) -> pd.Series:
         """Return possible values of the target's column for a trial fit."""
+
+    def doubt(self, column: pd.Series, recipe: Recipe) -> str:
+        """Return a warning where a target's column looks like another task's, else ""."""
+        return ""
+
+    def doubt_recipe(self, recipe: Recipe) -> str:
+        """Return a warning where the recipe alone says that the target is another task's, else ""."""
+        return ""

@@ -35,3 +35,30 @@ class Regression(Task):
         """Return numbers in the column's range."""
         column = recipe.columns[recipe.target]
         return KINDS[column.type].draw(column, generator, rows)
+
+    def doubt(self, column: pd.Series, recipe: Recipe) -> str:
+        """Return a warning for a target of two whole numbers: these are two classes."""
+        values, counts = np.unique(column.to_numpy(dtype=float), return_counts=True)
+        if len(values) != 2 or (values != np.rint(values)).any():
+            return ""
+        low, high = values.tolist()
+        share = counts[1] / counts.sum()
+        return (
+            f"The target '{recipe.target}' is {low:g} or {high:g} in every row, {high:g} in {share:.1%}. {_as_classes(recipe)}"
+        )
+
+    def doubt_recipe(self, recipe: Recipe) -> str:
+        """Return a warning for a target that can be one of two whole numbers only."""
+        column = recipe.columns[recipe.target]
+        if not KINDS[column.type].is_whole or column.min is None or column.max is None or column.max - column.min != 1:
+            return ""
+        return f"The target '{recipe.target}' can only be {column.min:g} or {column.max:g}. {_as_classes(recipe)}"
+
+
+def _as_classes(recipe: Recipe) -> str:
+    column = recipe.columns[recipe.target]
+    type_ = "" if KINDS[column.type].is_whole else f" and columns.{recipe.target}.type: integer"
+    return (
+        "A regression predicts numbers between and beyond them, and is judged by R2. For a probability and a decided label set "
+        f"task: binary{type_}."
+    )

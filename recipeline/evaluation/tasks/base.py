@@ -100,9 +100,16 @@ class Examined:
 class Task(ABC):
     """A task as far as evaluation is concerned. Targets and predictions are codes."""
 
-    #: The number of ranges of the prediction that errors are shown for, and whether what is true in one is a share of its rows.
-    ranges = 5
+    #: Whether what is true in a range of the prediction is a share of its rows.
     has_shares = False
+
+    def ranges(self, rows: int) -> int:
+        """Return the number of ranges of the prediction that errors are shown for."""
+        return 5
+
+    @abstractmethod
+    def require_measurable(self, target: np.ndarray, recipe: Recipe, codes: TargetCodes) -> None:
+        """Raise DataError if the test rows cannot be measured."""
 
     def examine(self, tested: Tested) -> Examined:
         """Return what a diagnosis has of this task alone."""

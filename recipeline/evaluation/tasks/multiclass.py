@@ -12,11 +12,12 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.relations import relate_rows
 from recipeline.data.target_codes import TargetCodes, is_predicted
 from recipeline.engine.local import Workers
+from recipeline.errors import DataError
 from recipeline.evaluation.classes import draw_curves, measure_sets
 from recipeline.evaluation.coverage import measure_coverage
 from recipeline.evaluation.fairness import compare_groups
 from recipeline.evaluation.tasks.base import Details, Examined, Measure, Task, Tested, Uncertainty, find_column
-from recipeline.evaluation.tasks.results import Decisions, LabelScores
+from recipeline.evaluation.tasks.results import Decisions, LabelScores, word_of
 from recipeline.inference.by_value import fit_by_column
 from recipeline.inference.columns import Columns
 from recipeline.inference.prediction_set import PredictionSet, fit_set, least_probability
@@ -29,8 +30,11 @@ MOST_LABELS = 12
 class Multiclass(Task):
     """Probabilities of labels with a set of those that a row may have."""
 
-    ranges = 10
     has_shares = True
+
+    def ranges(self, rows: int) -> int:
+        """Return up to 10 ranges of about 20 rows or more: a share of fewer tells little."""
+        return max(2, min(10, rows // 20))
 
     def watched(self, truth: np.ndarray) -> list[int]:
         """Return the places of the labels that curves are drawn for.
@@ -38,6 +42,16 @@ class Multiclass(Task):
         `truth` has shape (rows, labels).
         """
         return sorted(np.argsort(-truth.sum(axis=0), kind="stable")[:MOST_LABELS].tolist())
+
+    def require_measurable(self, target: np.ndarray, recipe: Recipe, codes: TargetCodes) -> None:
+        """Raise DataError if the test rows have one label: metrics are not defined then."""
+        found = np.flatnonzero(self.both(target).any(axis=0))
+        if len(found) < 2:
+            raise DataError(
+                f"The test rows must have at least two labels of the target '{recipe.target}'.",
+                got=f"{', '.join(word_of(codes.labels[place]) for place in found)} alone in {len(target):,} rows",
+                fix="Add rows of the other labels, or raise split.test_size in the recipe.",
+            )
 
     def examine(self, tested: Tested) -> Examined:
         """Return curves, differences between groups of rows, and prediction sets."""

@@ -25,6 +25,9 @@ from recipeline.training.quantiles import choose_interval, fit_quantiles
 class Regression(Task):
     """Numbers with intervals."""
 
+    def require_measurable(self, target: np.ndarray, recipe: Recipe, codes: TargetCodes) -> None:
+        """Accept all rows: numbers have an error whatever they are."""
+
     def start_uncertainty(
         self, recipe: Recipe, train: pd.DataFrame, columns: Columns, codes: TargetCodes, method: str, workers: Workers
     ) -> Measure:

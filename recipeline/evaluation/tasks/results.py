@@ -42,7 +42,7 @@ class LabelCurves:
 
 @dataclass(frozen=True)
 class ThresholdCurve:
-    """What a decision between two labels is chosen by, at possible thresholds.
+    """The measure that a decision between two labels is chosen by, by threshold.
 
     `measure` names it; `out_of_fold` are its values on the training rows, which choose the threshold, `test` those on the test
     rows.
@@ -79,7 +79,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Disparity:
-    """A share by value of a feature: the recall of a label, or its false positive rate.
+    """A share by value of a feature: a label's recall, or false positive rate.
 
     `gap` is None where fewer than two values have enough rows.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, count
 from typing import Any
 
@@ -19,18 +18,15 @@ from sklearn.ensemble import (
 from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 
 from recipeline.inference import _compat
-from recipeline.inference._compat import HISTOGRAM, IS_CATEGORICAL, IS_LEAF, TREE, VALUE, Fields
+from recipeline.inference._compat import HISTOGRAM, IS_CATEGORICAL, IS_LEAF, TREE, Fields
 from recipeline.inference.compiled.form import Compiled, Predict, UnknownKindError
+from recipeline.inference.compiled.small_trees import FEW_SPLITS, MANY_ROWS, SmallTrees
 
 # Up to so many rows all trees are walked in one call, each row once for each tree; from there on tree by tree is faster.
 FEW_ROWS, FEW_ROWS_HISTOGRAM = 8, 32
 
 # So few trees are walked faster one by one.
 FEW_TREES = 16
-
-# From so many rows on, boosted trees of so few splits are faster not walked at all: all splits are asked, the answers looked
-# up. So many rows at a time, which stay in the cache.
-MANY_ROWS, FEW_SPLITS, BLOCK_ROWS = 1_024, 8, 32_768
 
 # Bytes of the rows repeated for each tree.
 MOST_BYTES = 8_000_000
@@ -235,7 +231,7 @@ def histogram_trees(model: BaseEstimator, width: int, place: int = 0) -> Compile
     numbers = np.arange(len(trees), dtype=np.float64)[:, None]
     no_categories, no_places = np.zeros((0, 8), dtype=np.uint32), np.zeros(width + 1, dtype=np.uint32)
     is_light = max(map(len, trees)) <= 2 * FEW_SPLITS + 1
-    table = _Splits.of(trees) if is_light else None
+    table = SmallTrees.of(trees) if is_light else None
 
     def walk(nodes: np.ndarray, rows: np.ndarray) -> np.ndarray:
         answers = np.empty(len(rows))
@@ -255,62 +251,6 @@ def histogram_trees(model: BaseEstimator, width: int, place: int = 0) -> Compile
 
     few = min(FEW_ROWS_HISTOGRAM, MOST_BYTES // (numbers.nbytes * (width + 1)))
     return Compiled("boosted trees", True, _by_number_of_rows(predict_few, predict_many, few, width), is_light)
-
-
-@dataclass(frozen=True)
-class _Splits:
-    """Small trees as all of their splits, and a value for each combination of answers.
-
-    A split is a column and a threshold; trees share many of them. A walk through a tree has branches, half of which the
-    processor mispredicts; this form has none. `trees` has for each tree the places of its splits, and its values.
-    """
-
-    splits: Sequence[tuple[int, float]]
-    trees: Sequence[tuple[Sequence[int], np.ndarray]]
-
-    @classmethod
-    def of(cls, trees: Sequence[np.ndarray]) -> _Splits:
-        """Return trees of at most 8 splits.
-
-        The answer to a tree's last split is the lowest bit of an index into its values.
-        """
-        places: dict[tuple[int, float], int] = {}
-        found = []
-        for nodes in trees:
-            inner = np.flatnonzero(nodes[IS_LEAF] == 0)
-            splits = [(int(nodes[HISTOGRAM.feature][node]), float(nodes[HISTOGRAM.threshold][node])) for node in inner]
-            values = np.array([_walk(nodes, inner, answers) for answers in range(2 ** len(inner))])
-            found.append(([places.setdefault(split, len(places)) for split in splits], values))
-        return cls(list(places), found)
-
-    def add_up(self, rows: np.ndarray, baseline: float) -> np.ndarray:
-        """Return baseline + tree 1 + tree 2 + ..., summed in this order, (rows,)."""
-        size = max(MANY_ROWS, min(BLOCK_ROWS, MOST_BYTES // max(len(self.splits), 1)))
-        return np.concatenate([self._add_up(rows[start : start + size], baseline) for start in range(0, len(rows), size)])
-
-    def _add_up(self, rows: np.ndarray, baseline: float) -> np.ndarray:
-        columns, count = np.ascontiguousarray(rows.T), len(rows)
-        is_right = np.empty((len(self.splits), count), dtype=bool)
-        for (column, threshold), found in zip(self.splits, is_right, strict=True):
-            np.greater(columns[column], threshold, out=found)
-        bits = is_right.view(np.uint8)
-        total, answers, value = np.full(count, baseline), np.empty(count, dtype=np.uint8), np.empty(count)
-        for places, values in self.trees:
-            answers.fill(0)
-            for place in places:
-                np.add(answers, answers, out=answers)  # a shift to the left, six times as fast as one
-                np.bitwise_or(answers, bits[place], out=answers)
-            total += values.take(answers, out=value, mode="clip")  # none is beyond; "raise" would copy
-        return total
-
-
-def _walk(nodes: np.ndarray, inner: np.ndarray, answers: int) -> float:
-    """Return the value of a tree for answers to the splits at its `inner` nodes."""
-    bits = {int(node): len(inner) - 1 - place for place, node in enumerate(inner)}
-    node = 0
-    while node in bits:
-        node = int(nodes[HISTOGRAM.right if answers >> bits[node] & 1 else HISTOGRAM.left][node])
-    return float(nodes[VALUE][node])
 
 
 def _histogram_nodes(model: BaseEstimator, width: int, place: int) -> list[np.ndarray]:

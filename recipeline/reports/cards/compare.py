@@ -83,7 +83,7 @@ def compare_best(found: Comparison) -> list[Block]:
 
 
 def _decided(before: Best, after: Best) -> list[list[Cell]]:
-    """Return the thresholds, and what decided labels are judged by, where both have them."""
+    """Return thresholds and measures of the decided labels, where both have them."""
     old, new = (it.decisions.figures if it.decisions else {} for it in (before, after))
     pairs = [(name, old[name], new[name]) for name in new if name in old]
     return [[name, was, now, now - was] for name, was, now in pairs if was is not None and now is not None]

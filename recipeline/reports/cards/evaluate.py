@@ -28,7 +28,7 @@ def make_card(results: Results) -> Card:
     )
     sections = [
         Section("Gates", [_gates(verdict)]),
-        Section("Test metrics", [_scores(metrics), _facts(metrics, task)]),
+        Section("Test metrics", [_scores(metrics, task), _facts(metrics, task)]),
         Section("All candidates on the test rows", [_candidates(metrics, results.load(LEADERBOARD), task)]),
         *_leaks(metrics),
         *task.show_predictions(found),
@@ -51,13 +51,13 @@ def _gates(verdict: Verdict) -> Table:
     )
 
 
-def _scores(metrics: Metrics) -> Plot:
+def _scores(metrics: Metrics, task: Task) -> Plot:
     names, intervals = metrics.labels, metrics.best.interval_95
     values = [metrics.scores[name] for name in names]
     low, high = ([intervals[name][end] for name in names] for end in (0, 1))
     return Plot(
         "scores",
-        "Metrics of the test rows, with 95 % bootstrap intervals over distinct rows.",
+        f"{task.scores} on the test rows, with 95 % bootstrap intervals over distinct rows.",
         lambda: plot_intervals(list(names.values()), values, low, high),
         Table(["metric", "value", "from", "to"], [list(row) for row in zip(names.values(), values, low, high, strict=True)]),
     )
@@ -157,7 +157,7 @@ def _worst(found: Evaluated) -> Table:
 
 
 def _as_said(row: WorstRow, target: str) -> Cell:
-    """Return a true label in the type of the decided one: values are stored as numbers."""
+    """Return a true label in the type of the decided one; it is stored as a number."""
     return type(row.predicted)(row.values[target] or 0)
 
 

@@ -20,11 +20,13 @@ def make_card(results: Results) -> Card:
     notes = []
     if source == SYNTHETIC:
         notes.append(Note("The rows are SYNTHETIC: scores on them do not apply to real rows.", "warning"))
+    notes += [Note(f"{text.partition(': ')[2]}.", "warning") for text in profile.notes]
     facts: dict[str, Cell] = {
         "Source": results.tag("data_origin"),
         "Kind of source": source,
         "sha256": results.tag("data_digest")[:16],
         "Rows": rows,
+        **({"Rows left out": sum(profile.left_out.values())} if profile.left_out else {}),
         "Distinct rows": distinct,
         "Copies of another row": rows - distinct,
         "Missing values": sum(column.missing for column in profile.columns.values()),

@@ -10,11 +10,20 @@ import numpy as np
 from recipeline.artifacts import BASELINE, DRIFT_REPORT
 from recipeline.config.recipe import Recipe
 from recipeline.metrics.catalogue import METRICS, ROW_ERRORS
-from recipeline.monitoring.baseline import PREDICTION
+from recipeline.monitoring.baseline import PREDICTION, SAID
 from recipeline.monitoring.kinds.every import KINDS
-from recipeline.monitoring.results import Baseline, Compared, DriftReport, Errors, Finding, Spread, WindowSummary
+from recipeline.monitoring.results import (
+    Baseline,
+    Calibration,
+    Compared,
+    DriftReport,
+    Errors,
+    Finding,
+    Spread,
+    WindowSummary,
+)
 from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL, WARN
-from recipeline.monitoring.wording import explain_drift, explain_known, explain_left_out, explain_open
+from recipeline.monitoring.wording import describe_coverage, explain_drift, explain_known, explain_left_out, explain_open
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table, Tone
 from recipeline.reports.limits import MOST_POINTS, select_strongest
 from recipeline.reports.plots.change import plot_shares_of_bins, plot_stability, plot_trend
@@ -36,8 +45,9 @@ def make_card(results: Results) -> Card:
         *([Section("Findings", [_findings(newest.findings)])] if newest.findings else []),
         *([Section("Population stability", _stability(spreads, newest, recipe))] if spreads else []),
         *([Section("Distributions", _distributions(spreads, baseline, recipe))] if spreads else []),
-        *([Section("Errors", _errors(newest.performance, baseline.errors, recipe.task))] if newest.performance else []),
-        *([Section("Windows", _windows(report.windows, recipe))] if len(report.windows) > 1 else []),
+        *([Section("Errors", _errors(newest.performance, baseline.errors, report.model.task))] if newest.performance else []),
+        *(_labels(newest.performance, baseline.errors) if newest.performance else []),
+        *([Section("Windows", _windows(report.windows, recipe, report.model.task))] if len(report.windows) > 1 else []),
     ]
     return Card(
         f"monitor: {report.model.name} version {report.model.version}",
@@ -50,10 +60,10 @@ def make_card(results: Results) -> Card:
 def _spreads(newest: Compared) -> dict[str, Spread]:
     """Return the compared columns, the largest PSI first.
 
-    The prediction has the key PREDICTION.
+    The prediction has the key PREDICTION, the decided labels have SAID.
     """
     found = {f"feature {name}": spread for name, spread in newest.features.items()}
-    found |= {PREDICTION: newest.prediction} if newest.prediction else {}
+    found |= {key: it for key, it in ((PREDICTION, newest.prediction), (SAID, newest.said)) if it}
     known = {name: (spread.psi, spread) for name, spread in found.items() if spread.psi is not None}
     return {name: spread for name, (_, spread) in sorted(known.items(), key=lambda item: -item[1][0])}
 
@@ -123,19 +133,21 @@ def _stability(spreads: Mapping[str, Spread], newest: Compared, recipe: Recipe) 
 
 
 def _distributions(spreads: Mapping[str, Spread], baseline: Baseline, recipe: Recipe) -> list[Block]:
-    features = [key for key in spreads if key != PREDICTION][:_TOP]
-    return [
-        _then_and_now(place, key, spreads[key], baseline, recipe)
-        for place, key in enumerate([*features, *([PREDICTION] if PREDICTION in spreads else [])], 1)
-    ]
+    features = [key for key in spreads if key not in (PREDICTION, SAID)][:_TOP]
+    predicted = [key for key in (PREDICTION, SAID) if key in spreads]
+    return [_then_and_now(place, key, spreads[key], baseline, recipe) for place, key in enumerate([*features, *predicted], 1)]
 
 
 def _then_and_now(place: int, key: str, spread: Spread, baseline: Baseline, recipe: Recipe) -> Plot:
     name = _name(key)
-    known = baseline.prediction if key == PREDICTION else baseline.features[name]
-    unit = "" if key == PREDICTION else recipe.columns[name].unit
-    label = f"predicted {label_of(recipe)}" if key == PREDICTION else f"{name} ({unit})" if unit else name
-    bins = list(KINDS["number" if key == PREDICTION else recipe.columns[name].type].bin_names(known))
+    if key == SAID and baseline.said:
+        known, type_, label = baseline.said, "category", f"decided {label_of(recipe)}"
+    elif key == PREDICTION:
+        known, type_, label = baseline.prediction, "number", f"predicted {label_of(recipe)}"
+    else:
+        known, column = baseline.features[name], recipe.columns[name]
+        type_, label = column.type, f"{name} ({column.unit})" if column.unit else name
+    bins = list(KINDS[type_].bin_names(known))
     then, now = (np.array(counts) / max(sum(counts), 1) for counts in (known.counts, spread.counts))
     return Plot(
         f"distribution_{place}",
@@ -174,7 +186,31 @@ def _errors(now: Errors, then: Errors, task: str) -> list[Block]:
     return blocks
 
 
-def _windows(windows: Sequence[WindowSummary], recipe: Recipe) -> list[Block]:
+def _labels(now: Errors, then: Errors) -> list[Section]:
+    """Return the sections on probabilities, and on interval or prediction set."""
+    sections = []
+    if now.calibration:
+        sections.append(Section("Calibration", [_calibration(now.calibration, then.calibration or {})]))
+    if covered := now.coverage:
+        tested = {} if covered.on_test_rows is None else {"Covered test rows": covered.on_test_rows}
+        facts: dict[str, Cell] = {"Level": covered.level, **tested, "Covered labelled rows": covered.share}
+        sections.append(Section("Coverage", [Note(describe_coverage(covered)), Facts(facts)]))
+    return sections
+
+
+def _calibration(now: Mapping[str, Calibration], then: Mapping[str, Calibration]) -> Table:
+    rows: list[list[Cell]] = [
+        [label, *(cell for it in (then.get(label), here) for cell in ((it.predicted, it.observed) if it else ("none", "none")))]
+        for label, here in now.items()
+    ]
+    return Table(
+        ["label", "mean probability then", "share then", "mean probability now", "share now"],
+        rows,
+        "Mean probability and observed share of each label",
+    )
+
+
+def _windows(windows: Sequence[WindowSummary], recipe: Recipe, task: str) -> list[Block]:
     limits, every = recipe.monitoring.psi, len(windows)
     windows = windows[-MOST_POINTS:]
     left_out = f" The last {MOST_POINTS:,} of {every:,} windows." if every > MOST_POINTS else ""
@@ -189,7 +225,7 @@ def _windows(windows: Sequence[WindowSummary], recipe: Recipe) -> list[Block]:
             "windows",
             f"The largest PSI of a feature, window by window, the newest last.{left_out}",
             lambda: plot_trend(largest, limits.warn, limits.drift),
-            Table(["window", "rows", "verdict", "largest PSI", ROW_ERRORS[recipe.task]], rows),
+            Table(["window", "rows", "verdict", "largest PSI", ROW_ERRORS[task]], rows),
         )
     ]
 

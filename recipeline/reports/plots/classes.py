@@ -40,7 +40,7 @@ class Drawn:
 
 
 def _grid(count: int, height: float) -> tuple[Figure, list[Axes]]:
-    """Return a figure of small panels with equal axes, `height` inches each; all but one have room for a title."""
+    """Return a figure of small panels, `height` inches each, and their axes."""
     from matplotlib.figure import Figure
 
     if count == 1:
@@ -119,7 +119,7 @@ def plot_reliability(
     edges: np.ndarray,
     label: str,
 ) -> Figure:
-    """Return a plot of true shares by predicted probability, above a histogram of these.
+    """Return a plot of true shares by probability, above a histogram of these.
 
     `counts` are the rows between successive `edges`; an interval is None where it is not known.
     """
@@ -194,7 +194,7 @@ def plot_thresholds(
 def plot_scores(
     names: Sequence[str], own: Sequence[np.ndarray], others: Sequence[np.ndarray], edges: np.ndarray, threshold: float | None
 ) -> Figure:
-    """Return a panel for each label: its probability, of its own rows and of all others.
+    """Return a panel for each label: its probability in its own and other rows.
 
     `own` and `others` are shares of these rows between successive `edges`, NaN where there are none.
     """

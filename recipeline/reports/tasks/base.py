@@ -39,6 +39,8 @@ class Evaluated:
 class Task(ABC):
     """A task as far as cards are concerned."""
 
+    #: What the scores on test rows are.
+    scores: str
     #: Names of the error of a row, of the bias of several, and of the loss that candidates are resampled by.
     row_error: str
     bias: str

@@ -34,6 +34,7 @@ _EDGES = np.linspace(0, 1, 21)
 class Multiclass(Task):
     """Probabilities of labels, and decided labels."""
 
+    scores = "Metrics of probabilities and of decided labels"
     row_error = "Brier score"
     bias = "bias"
     loss = "Brier score"
@@ -130,7 +131,7 @@ class Multiclass(Task):
     def _scores(
         self, name: str, shows: str, target: np.ndarray, predicted: np.ndarray, codes: TargetCodes, threshold: float | None
     ) -> Plot:
-        """Return the distribution of each label's probability in its own and in other rows."""
+        """Return the distribution of each label's probability in its own and other rows."""
         truth, said = (values[:, None] if values.ndim == 1 else values for values in (target, predicted))
         counts = [int(column.sum()) for column in truth.T]
         places = self.watched(codes, counts)

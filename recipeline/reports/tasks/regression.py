@@ -28,6 +28,7 @@ _MOST_GRADES = 20
 class Regression(Task):
     """Predicted numbers."""
 
+    scores = "R2, root mean squared and mean absolute error"
     row_error = "mean absolute error"
     bias = "bias (predicted - true)"
     loss = "squared error"

@@ -28,14 +28,13 @@ def test_numbers_are_parsed_and_lines_stay_as_they_are() -> None:
     (lines,) = read(f"{HEADER}007 é, 7.50,1e1\nb,NA,3\n")
     assert isinstance(lines, PlainLines)
     assert lines.rows.to_pydict() == {"name": ["007 é", "b"], "acid": [7.5, None], "alcohol": [10.0, 3.0]}
-    assert lines.text.decode() == "\n007 é, 7.50,1e1\nb,NA,3"
+    assert lines.text.decode() == "\n007 é, 7.50,1e1\nb,NA,3\n"
 
 
 PLAIN = {
     "LF": "a,1,2\nb,3,4\n",
     "CRLF": "a,1,2\r\nb,3,4\r\n",
     "no end of the last line": "a,1,2\nb,3,4",
-    "empty lines at the end": "a,1,2\nb,3,4\n\n\n",
     "a missing word": "a,NA,2\nb,-999,4\n",
     "no value, and no name": "a,,2\n,3,4\n",
     "spaces around values": " a , 1,2 \nb,3\t,4\n",
@@ -60,7 +59,9 @@ def test_plain_lines_hold_the_values_that_the_exact_way_finds(rows: str) -> None
 OTHERS = {
     "a quote": 'a,1,2\n"b",3,4\n',
     "CR ends a line": "a,1,2\rb,3,4\n",
+    "CR before CRLF": "a,1,2\r\r\nb,3,4\r\n",
     "CR ends all lines": "a,1,2\rb,3,4\r",
+    "empty lines at the end": "a,1,2\nb,3,4\n\n\n",
     "an empty line": "a,1,2\n\nb,3,4\n",
     "a line too long": "a,1,2\nb,3,4,5\n",
     "a line too short": "a,1,2\nb,3\n",
@@ -92,7 +93,25 @@ def test_a_header_of_numbers_could_be_a_row() -> None:
 
 def test_bytes_that_are_not_utf_8_are_refused_as_ever() -> None:
     with pytest.raises(csv_files.DataError, match="CSV in UTF-8"):
-        read(HEADER.encode() + b"\xe9,1,2\n" * 3)
+        read(HEADER.encode() + b"a,1,2\n" * 20_000 + b"\xe9,1,2\n")  # not in the beginning, which is read with the header
+
+
+def test_a_word_with_spaces_is_no_word_for_a_missing_value() -> None:
+    (part,) = read(f"{HEADER}a, NA,1\n", Fields([], ["acid", "alcohol"], [" NA"]))
+    assert isinstance(part, Piece)
+
+
+@pytest.mark.parametrize("place", range(70))
+def test_a_quote_that_is_never_closed_has_the_same_verdict_wherever_it_is(monkeypatch: pytest.MonkeyPatch, place: int) -> None:
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 64)
+    text = HEADER + "b" * (place % 6) + "a,1,2\n" * (place // 6) + 'bbb,1,"\n' + "a,1,2\n" * 20
+    found = []
+    for way in (lambda: list(table(text).file.pieces()), lambda: read(text)):
+        try:
+            found.append(sum(len(part.ragged) for part in way() if isinstance(part, Piece)))
+        except csv_files.DataError as error:
+            found.append(str(error))
+    assert found[0] == found[1]
 
 
 def test_a_line_longer_than_a_block_is_refused_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,6 +151,6 @@ def test_appended_numbers_are_written_as_pyarrow_writes_them(values: list[float]
     lines = PlainLines(pa.record_batch({}), b"\n" + b"\n".join(b"x" for _ in values), separator, lambda: iter(()))
     numbers = np.array(values)
     texts = pc.cast(pa.array(numbers), pa.string()).to_pylist()
-    assert bytes(lines.extended([numbers, numbers], "v7")).decode() == "".join(
-        f"{separator.join(['x', text, text, 'v7'])}\n" for text in texts
+    assert bytes(lines.extended([numbers, numbers], "v7")).decode() == "\n".join(
+        separator.join(["x", text, text, "v7"]) for text in texts
     )

@@ -19,7 +19,8 @@ from sklearn.preprocessing import StandardScaler
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
 from recipeline.inference.compiled.form import Compiled
-from recipeline.inference.compiled.trees import FEW_ROWS, FEW_SPLITS, FEW_TREES, MANY_ROWS
+from recipeline.inference.compiled.small_trees import FEW_SPLITS, MANY_ROWS
+from recipeline.inference.compiled.trees import FEW_ROWS, FEW_TREES
 from tests.inference.compiled.models import TREES, boosting, compile_known, extra, fit, forest, histogram, label
 
 

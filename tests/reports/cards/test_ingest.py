@@ -6,7 +6,9 @@ import pandas as pd
 from recipeline.artifacts import COLUMN_PROFILE
 from recipeline.config.recipe import Recipe
 from recipeline.data.column_profile import describe_columns
+from recipeline.data.schema import validate_table
 from recipeline.reports.cards.ingest import make_card
+from tests.conftest import as_recipe, small_recipe
 from tests.reports.cards.helpers import Saved, facts, notes, table
 
 
@@ -41,3 +43,19 @@ def test_a_column_without_values_has_no_distribution(wines: pd.DataFrame, recipe
     card = make_card(saved(wines.assign(pH=np.nan), recipe))
     assert "pH" not in [row["column"] for row in table(card, "Distributions")]
     assert facts(card)["Missing values"] == 400
+
+
+def test_rows_that_are_left_out_are_counted_and_a_column_without_values_is_a_warning(
+    wines: pd.DataFrame, recipe: Recipe
+) -> None:
+    content = small_recipe() | {"rows": {"filter": {"alcohol": {"min": 10}}}}
+    content["columns"]["pH"]["nullable"] = True
+    kept = validate_table(wines.assign(pH=np.nan), filtered := as_recipe(content), origin="it")
+    card = make_card(saved(kept, filtered))
+    count = int((wines["alcohol"] < 10).sum())
+    assert facts(card)["Rows left out"] == count
+    assert notes(card) == [
+        f"{count} rows are left out, as the recipe's rows.filter says.",
+        "no row has a value of pH: set role: ignore for such columns.",
+    ]
+    assert "Rows left out" not in facts(make_card(saved(wines, recipe)))

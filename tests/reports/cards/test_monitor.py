@@ -3,7 +3,15 @@ from __future__ import annotations
 import json
 
 import pytest
+from sklearn.linear_model import LogisticRegression
 
+from recipeline.artifacts import BASELINE, DRIFT_REPORT
+from recipeline.monitoring.drift import summarise_window
+from recipeline.monitoring.results import DriftReport, Monitored
+from recipeline.reports.cards.monitor import make_card
+from recipeline.reports.page import render
+from tests.monitoring.helpers import class_world
+from tests.reports.cards.helpers import Saved, facts, table, titles
 from tests.reports.helpers import NASTY, Chains, text_of
 
 pytestmark = pytest.mark.xdist_group("cards")
@@ -17,3 +25,29 @@ def test_the_card_of_monitor_has_the_figures_of_the_report_and_names_what_has_dr
     assert f'data-value="{found["newest"]["features"]["alcohol"]["psi"]}"' in text
     assert "alcohol" in text.split('class="verdict"')[1].split("</p>")[0]
     assert NASTY not in text
+
+
+@pytest.mark.parametrize("kind", ["two", "five"])
+def test_the_card_of_classes_has_their_scores_calibration_and_coverage(kind: str) -> None:
+    world = class_world(kind, LogisticRegression(), rows=400)
+    found = world.look(0, lambda rows, _: rows.assign(a=rows["a"] + 1), labels=True, rows=300)
+    summary = summarise_window(found, None, is_complete=True)
+    model = Monitored("T", "3", 400, world.recipe.task)
+    report = DriftReport(model, "live.csv", 300, 0, None, found.verdict, (summary, summary), found)
+    saved = Saved({DRIFT_REPORT: report, BASELINE: world.baseline})
+    saved.recipe = world.recipe
+    card = make_card(saved)
+    assert {"Errors", "Calibration", "Coverage", "Windows"} <= {*titles(card)}
+    assert found.performance
+    assert found.performance.calibration
+    assert found.performance.coverage
+    scores = {row["metric"]: row["labelled rows, now"] for row in table(card, "Errors")}
+    assert scores["ROC AUC"] == found.performance.scores["roc_auc"]
+    assert {row["label"]: row["share now"] for row in table(card, "Calibration")} == {
+        label: it.observed for label, it in found.performance.calibration.items()
+    }
+    assert facts(card)["Covered labelled rows"] == found.performance.coverage.share
+    assert "Brier score" in table(card, "Windows")[0]
+    page = render(card)
+    assert "Distribution of predicted labels" in page.html
+    assert page.failures == []

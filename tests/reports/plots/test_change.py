@@ -17,6 +17,7 @@ GAIN = {"needed": 0.0, "level": 0.95, "passed": True, "skill": "R2"}
 
 FIGURES = {
     "gain": lambda: plot_gain(0.03, 0.01, 0.05, 0.002, **GAIN),
+    "gain of classes": lambda: plot_gain(0.03, 0.01, 0.05, 0.002, **GAIN | {"skill": "Brier skill"}),
     "pairs": lambda: plot_pairs(["A"], [0.3], [0.4], "R2"),
     "timeline": lambda: plot_timeline(["ingest", "train"], [0, 1], [1, 5], [True, False]),
     "an empty timeline": lambda: plot_timeline([], [], [], []),

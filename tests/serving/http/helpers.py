@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
 import jsonschema_rs
+import numpy as np
 
+from recipeline.inference.model_info import Target
+from recipeline.inference.prediction_set import PredictionSet
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.schema import Schema
 
@@ -48,6 +52,20 @@ def with_kinds(model: ServedModel) -> ServedModel:
     changed = with_features(model, *({"min": None, "max": None, **change} for change, _ in kinds))
     sample = dict(zip(changed.schema.names, (value for _, value in kinds), strict=False))
     return replace(changed, info=replace(changed.info, sample={**changed.info.sample, **sample}))
+
+
+def with_labels(model: ServedModel, task: str, labels: Sequence[Any], kind: str = "category") -> ServedModel:
+    """Return the model with labels to predict, whose probabilities depend on the row's first value."""
+    threshold = 0.3 if task == "binary" else None
+    target = Target("taste", kind, task=task, labels=tuple(labels), threshold=threshold)
+    info = replace(model.info, target=target, interval=None, prediction_set=PredictionSet(0.9, 0.2))
+
+    def predict(values: np.ndarray) -> np.ndarray:
+        scores = np.exp(np.sin(values[:, :1] * np.arange(1, len(labels) + 1)))
+        shares: np.ndarray = scores / scores.sum(axis=1, keepdims=True)
+        return shares if target.codes.is_matrix else np.ascontiguousarray(shares[:, 1])
+
+    return replace(model, info=info, interval=None, predict=predict)
 
 
 _MEMBER = re.compile(r'(?:"(?P<text>(?:[^"\\]|\\["\\])*)"|%"(?P<display>[^"]*)"|(?P<token>\*));count=(?P<count>[0-9]{1,15})')

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from flask.testing import FlaskClient
 
-from recipeline.records import to_plain
+from recipeline.records import read_record, to_plain
 from recipeline.serving.model.loading import ServedModel
+from recipeline.serving.results import ServedDescription
 from tests.serving.helpers import Make, Row, post
+from tests.serving.http.helpers import with_labels
 
 
 def test_a_service_without_a_model_says_what_to_do(make_client: Make, row: Row) -> None:
@@ -27,6 +31,19 @@ def test_the_model_is_described(client: FlaskClient, model: ServedModel) -> None
     assert set(found["metrics"]) == {"cv_mean_score", "cv_std", "r2", "rmse", "mae"}
     assert {"train_run_id", "evaluate_run_id", "data_digest", "git_commit"} <= set(found["lineage"])
     assert found["answers_by"]["path"] == model.path
+
+
+def test_what_is_told_of_the_model_is_a_record(client: FlaskClient, make_client: Make, model: ServedModel) -> None:
+    found = client.get("/model").get_json()
+    assert to_plain(read_record(ServedDescription, found)) == found
+    assert "prediction_set" not in found
+    served = with_labels(model, "multiclass", ["a", "b"])
+    served = replace(served, tags={**served.tags, "recipeline.brier_skill": "0.25"})
+    found = make_client(served).get("/model").get_json()
+    assert to_plain(read_record(ServedDescription, found)) == found
+    assert found["prediction_set"] == {"level": 0.9, "least": 0.2}
+    assert (found["interval"], found["target"]["labels"]) == (None, ["a", "b"])
+    assert set(found["metrics"]) == {"cv_mean_score", "cv_std", "brier_skill"}
 
 
 def test_metrics_come_in_the_format_that_is_asked_for(client: FlaskClient) -> None:

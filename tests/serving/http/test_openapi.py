@@ -14,8 +14,8 @@ from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi import checks
 
 from recipeline.serving.model.loading import ServedModel
-from tests.serving.helpers import Make
-from tests.serving.http.helpers import describe, schema_of, with_features, with_kinds
+from tests.serving.helpers import Make, Row
+from tests.serving.http.helpers import describe, schema_of, with_features, with_kinds, with_labels
 
 CONFORMS = [
     checks.status_code_conformance,
@@ -48,9 +48,14 @@ def test_the_description_is_valid_openapi_and_its_schemas_are_valid_json_schemas
         jsonschema_rs.meta.validate(schema)
 
 
-@pytest.mark.parametrize("settled", [{}, {"served": None}, {"out_of_range": "reject"}])
-def test_there_is_nothing_that_client_generators_stop_at(make_client: Make, settled: Any) -> None:
-    document = describe(make_client(**settled))
+@pytest.mark.parametrize(
+    "settled", [{}, {"served": None}, {"out_of_range": "reject"}, {"labels": ["bad", "good"]}, {"labels": [1, 2]}]
+)
+def test_there_is_nothing_that_client_generators_stop_at(make_client: Make, model: ServedModel, settled: Any) -> None:
+    labels = settled.get("labels")
+    document = describe(make_client(with_labels(model, "binary", labels)) if labels else make_client(**settled))
+    enums = [*within(document["components"]["schemas"], "enum")]
+    assert all(isinstance(value, str) for values in enums for value in values)
     assert all(isinstance(items, dict) for items in within(document, "items"))
     assert not [value for values in within(document, "enum") for value in values if isinstance(value, list | dict)]
     for kind in ("anyOf", "oneOf", "allOf"):  # an object inside needs a name
@@ -142,6 +147,34 @@ def test_only_what_the_version_can_answer_may_be_asked_for(make_client: Make, mo
         wish["name"] for wish in describe(make_client(replace(model, info=info)))["paths"]["/predict"]["post"]["parameters"]
     ]
     assert names == ["interval"]
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "kind"),
+    [("binary", ["bad", "good"], "category"), ("binary", [False, True], "boolean"), ("multiclass", [3, 5, 7], "integer")],
+)
+def test_answers_of_classes_are_described_by_their_labels(
+    make_client: Make, model: ServedModel, row: Row, task: str, labels: list[Any], kind: str
+) -> None:
+    client = make_client(with_labels(model, task, labels, kind))
+    document = describe(client)
+    schemathesis.openapi.from_dict(document).validate()
+    assert [wish["name"] for wish in document["paths"]["/predict"]["post"]["parameters"]] == ["set"]
+    answer = client.post("/predict?set=true", json=[row, row]).get_json()
+    invoked = client.post("/invocations", json={"inputs": [row]}).get_json()
+    described = client.get("/model").get_json()
+    assert described["target"]["labels"] == labels
+    assert ("threshold" in described["target"]) == (task == "binary")
+    before = describe(make_client(served=None))
+    for told in (document, before):
+        for name, found in (("Prediction", answer), ("Predictions", invoked), ("Model", described)):
+            assert schema_of(told, name).is_valid(found), name
+    for wrong in ("worse", 4.5, None):
+        assert not schema_of(document, "Prediction").is_valid(answer | {"predictions": [wrong]})
+    assert not schema_of(document, "Prediction").is_valid(
+        {key: value for key, value in answer.items() if key != "probabilities"}
+    )
+    check_all_examples(client)
 
 
 # --- who is told what ----------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ from recipeline import __version__
 from recipeline.monitoring.log_format import FORMAT
 from recipeline.monitoring.prediction_log import PredictionLog, find_log
 from recipeline.serving.background import BackgroundLog, RotatingFiles
-from recipeline.serving.http.predictions import Asked, as_lines
+from recipeline.serving.http.predictions import Answered, Asked, as_lines
 from recipeline.serving.model.loading import ServedModel
+from recipeline.serving.rows.beside import Beside
 from recipeline.serving.rows.faults import LISTED_FAULTS
+from tests.classes import TARGETS
 from tests.serving.helpers import Make, Row, answer, post
-from tests.serving.http.helpers import read_counts, with_features
+from tests.serving.http.helpers import read_counts, with_features, with_labels
 
 
 def test_a_row_gets_its_prediction_and_the_model_that_gave_it(client: FlaskClient, model: ServedModel, row: Row) -> None:
@@ -54,8 +57,6 @@ def test_an_interval_and_a_grade_are_given_on_request(client: FlaskClient, row: 
 def test_a_grade_is_within_the_targets_range(
     make_client: Make, model: ServedModel, row: Row, predicted: float, grade: int
 ) -> None:
-    from dataclasses import replace
-
     client = make_client(served=replace(model, predict=lambda _: np.array([predicted])))
     assert answer(client, row, "/predict?grade=true")["grade"] == [grade]
 
@@ -105,6 +106,50 @@ FORMS: dict[str, Callable[[Rows], tuple[str, str, bytes]]] = {
     "semicolons": lambda rows: ("/invocations", "text/csv", as_csv(rows, ";")),
     "predict": lambda rows: ("/predict", "application/json", json.dumps(rows).encode()),
 }
+
+
+#: Tasks and their labels, of each type that a label has.
+LABELS = [
+    (task, labels if column["type"] != "boolean" else [False, True], column["type"])
+    for task, targets in TARGETS.items()
+    for column, labels, _ in targets
+]
+
+
+@pytest.mark.parametrize(("task", "labels", "kind"), LABELS)
+@pytest.mark.parametrize("form", FORMS)
+def test_labels_are_answered_alike_in_whatever_form_rows_come(
+    make_client: Make, model: ServedModel, row: Row, form: str, task: str, labels: list[Any], kind: str
+) -> None:
+    client = make_client(with_labels(model, task, labels, kind))
+    rows = [{**row, next(iter(row)): value} for value in (6.1, 7.3, 8.2, 9.4)]
+    expected = answer(client, rows)
+    path, media, body = FORMS[form](rows)
+    found = post(client, body, path, **{"Content-Type": media}).get_json()
+    assert found["predictions"] == expected["predictions"]
+    assert {*map(type, found["predictions"])} == {type(labels[0])}
+    assert set(found) == ({"predictions"} if path == "/invocations" else {"predictions", "probabilities", "model"})
+    assert [sum(shares.values()) for shares in expected["probabilities"]] == pytest.approx([1.0] * 4)
+
+
+def test_a_prediction_set_is_given_on_request(make_client: Make, model: ServedModel, row: Row) -> None:
+    found = answer(make_client(with_labels(model, "binary", ["bad", "good"])), [row, row], "/predict?set=true")
+    assert found["set"]["level"] == 0.9
+    assert len(found["set"]["labels"]) == 2
+    assert set(found["set"]["labels"][0]) <= {"bad", "good"}
+
+
+@pytest.mark.parametrize("query", ["interval=true", "grade=true", "interval=false"])
+def test_labels_have_neither_interval_nor_grade_and_numbers_no_set(
+    make_client: Make, model: ServedModel, row: Row, query: str
+) -> None:
+    refused = post(make_client(with_labels(model, "binary", ["bad", "good"])), row, f"/predict?{query}")
+    assert refused.status_code == 422
+    assert refused.get_json()["message"] == "This model predicts labels: the address may say set=true, and nothing else."
+    refused = post(make_client(), row, "/predict?set=true")
+    assert refused.status_code == 422
+    allowed = "interval=true and grade=true"
+    assert refused.get_json()["message"] == f"This model predicts numbers: the address may say {allowed}, and nothing else."
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -236,8 +281,6 @@ def test_a_service_about_to_end_says_so_and_goes_on_answering(make_client: Make,
 def test_requests_past_the_limit_are_refused_and_the_place_is_given_back(
     make_client: Make, model: ServedModel, row: Row
 ) -> None:
-    from dataclasses import replace
-
     begun, end = threading.Event(), threading.Event()
 
     def slow(values: np.ndarray) -> np.ndarray:
@@ -309,6 +352,51 @@ def test_the_prediction_log_has_each_row_and_its_answer(
     (piece,) = live.pieces()
     assert (piece.predicted.tolist(), live.left_out) == (answer["predictions"], 0)
     assert piece.values.tolist() == [list(line["features"].values()) for line in lines]
+
+
+def test_a_line_of_the_log_of_numbers_is_what_it_was_to_the_byte(model: ServedModel) -> None:
+    changed = with_features(model)
+    changed = replace(changed, schema=replace(changed.schema, features=changed.schema.features[:2]), version="3")
+    line = as_lines(Asked(12.5, "abc", Answered(changed, np.array([[7.4, 0.5]]), np.array([5.25]), Beside())))
+    names = changed.schema.names
+    assert line.decode() == (
+        f'{{"format":1,"recipeline":"{__version__}","time":12.5,"request_id":"abc","version":"3","row":0,"prediction":5.25,'
+        f'"features":{{"{names[0]}":7.4,"{names[1]}":0.5}}}}\n'
+    )
+
+
+@pytest.mark.parametrize("more", [0, 40], ids=["made in the request", "made behind it"])
+def test_the_prediction_log_of_classes_has_labels_and_probabilities(
+    make_client: Make, model: ServedModel, row: Row, tmp_path: Path, more: int
+) -> None:
+    client = make_client(with_labels(model, "binary", [False, True], "boolean"), prediction_log={"folder": str(tmp_path)})
+    files = RotatingFiles(tmp_path, max_bytes=1e6, keep_days=1)
+    log = client.service.prediction_log = BackgroundLog(files.write, as_lines, lambda _: None)
+    found = answer(client, [row, row | {"alcohol": 9.9}, *([row] * more)])
+    log.close()
+    lines = [json.loads(line) for line in next(tmp_path.glob("*.jsonl")).read_bytes().splitlines()]
+    assert [line["label"] for line in lines] == found["predictions"]
+    assert [line["probabilities"] for line in lines] == found["probabilities"]
+    assert [list(line["probabilities"]) for line in lines] == [["false", "true"]] * len(lines)
+    assert all("prediction" not in line for line in lines)
+
+
+@pytest.mark.parametrize(("task", "labels"), [("binary", ["bad", "good"]), ("multiclass", ["a", "b", "c"])])
+def test_the_self_watch_gets_one_number_for_each_row_of_classes(
+    make_client: Make, model: ServedModel, row: Row, task: str, labels: list[str]
+) -> None:
+    client, taken = make_client(with_labels(model, task, labels)), []
+
+    class Watch:
+        def take(self, *asked: Any) -> None:
+            taken.append(asked[-1].tolist())
+
+        def collect_for(self, *_: Any) -> tuple[()]:
+            return ()
+
+    client.service.self_watch = Watch()
+    shares = answer(client, row)["probabilities"][0]
+    assert taken == [[shares["good"] if task == "binary" else max(shares.values())]]
 
 
 def test_a_share_of_the_requests_is_kept_where_the_profile_says_so(make_client: Make, row: dict[str, float]) -> None:

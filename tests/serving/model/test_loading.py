@@ -14,8 +14,9 @@ import skops.io
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor
+from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -23,6 +24,7 @@ from sklearn.preprocessing import FunctionTransformer
 from recipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.inference.golden import golden_features
 from recipeline.inference.interval import FittedInterval
+from recipeline.inference.model_info import Target
 from recipeline.serving.model.loading import RefusedModel, load_copy
 
 JSON_TEXT = st.recursive(
@@ -87,6 +89,40 @@ def test_a_compiled_form_that_answers_differently_is_not_used(copy: Path, monkey
     model = load_copy(copy)
     assert model.path == "scikit-learn"
     assert "row 3" in model.path_reason
+
+
+def with_classes(copy: Path, threshold: float = 0.4) -> FixedThresholdClassifier:
+    """Put a classifier of the copy's golden rows into it, and return it."""
+    golden, info = GOLDEN.read(copy / GOLDEN.name), MODEL_INFO.read(copy / MODEL_INFO.name)
+    features = golden_features(golden)
+    labels = np.where(golden["prediction"] > golden["prediction"].median(), "good", "bad")
+    fitted = RandomForestClassifier(20, random_state=0).fit(features, labels)
+    decided = FixedThresholdClassifier(fitted, threshold=threshold, pos_label="good", response_method="predict_proba")
+    decided.estimator_, decided.feature_names_in_ = fitted, fitted.feature_names_in_
+    skops.io.dump(decided, copy / "model" / "model.skops")
+    GOLDEN.write(features.assign(prediction=fitted.predict_proba(features)[:, 1]), copy / GOLDEN.name)
+    target = Target("taste", "category", task="binary", labels=("bad", "good"), threshold=0.4)
+    MODEL_INFO.write(replace(info, target=target, interval=None), copy / MODEL_INFO.name)
+    return decided
+
+
+def test_a_classifier_answers_its_golden_rows_in_a_compiled_form_and_says_the_labels_of_the_logged_model(copy: Path) -> None:
+    fitted = with_classes(copy)
+    model = load_copy(copy)
+    features = golden_features(GOLDEN.read(copy / GOLDEN.name))
+    assert model.path == "compiled (trees)"
+    assert model.task.say(model.predict(features.to_numpy())) == fitted.predict(features).tolist()
+
+
+def test_a_classifier_whose_probabilities_are_others_is_refused(copy: Path) -> None:
+    with_classes(copy)
+    other_answers(copy)
+    assert refusal(copy) == "Its predictions for the golden rows differ from those of its evaluation."
+
+
+def test_a_classifier_with_another_threshold_than_its_description_is_refused(copy: Path) -> None:
+    with_classes(copy, threshold=0.9)
+    assert refusal(copy) == "Its labels for the golden rows differ from those that its probabilities and its threshold give."
 
 
 def test_a_type_that_the_service_does_not_trust_is_refused_whatever_the_model_says(copy: Path) -> None:

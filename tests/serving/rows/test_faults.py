@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 
-from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Fault, Faults, describe, kind_of, no_rows
-from tests.serving.rows.helpers import faults, parse
+from recipeline.inference.model_info import Feature
+from recipeline.serving.rows.faults import COUNTED_FAULTS, LISTED_FAULTS, BadRows, Fault, Faults, describe, kind_of, no_rows
+from recipeline.serving.rows.mlflow_formats import parse_csv, parse_json
+from recipeline.serving.rows.schema import Schema
+from tests.serving.rows.helpers import SCHEMA, faults, parse
 
 
 def test_faults_are_counted_and_so_many_are_listed() -> None:
@@ -25,6 +32,68 @@ def test_further_faults_are_counted_when_there_is_no_room_for_them() -> None:
     assert not Faults().full
     assert BadRows(faults).count == LISTED_FAULTS + 3
     assert BadRows(no_rows()).faults == (no_rows(),)
+
+
+MANY = 99_000
+BAD: dict[str, tuple[Callable[[], object], int]] = {
+    "empty objects": (lambda: parse([{}] * MANY, max_rows=10**6), 2),
+    "numbers": (lambda: parse([1] * MANY, max_rows=10**6), 1),
+    "texts": (lambda: parse([{"alcohol": "a", "pH": 3}] * MANY, max_rows=10**6), 1),
+    "short rows": (lambda: invoke({"dataframe_split": {"columns": ["alcohol", "pH"], "data": [[]] * MANY}}), 1),
+    "no rows": (lambda: invoke({"dataframe_records": [1] * MANY}), 1),
+    "no lists": (lambda: invoke({"instances": [1] * MANY}), 1),
+    "rows of a CSV": (lambda: parse_csv(b"alcohol,pH\n" + b"x,1\n" * MANY, SCHEMA, max_rows=10**6), 1),
+    "short lines of a CSV": (lambda: parse_csv(b"alcohol,pH\n" + b"x\n" * MANY, SCHEMA, max_rows=10**6), 1),
+}
+
+
+def invoke(body: object) -> object:
+    return parse_json(json.dumps(body).encode(), SCHEMA, max_rows=10**6)
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_after_many_faults_no_further_row_is_looked_at(kind: str) -> None:
+    ask, of_a_row = BAD[kind]
+    with pytest.raises(BadRows) as caught:
+        ask()
+    assert caught.value.is_more
+    assert COUNTED_FAULTS <= caught.value.count < COUNTED_FAULTS + of_a_row
+    assert len(caught.value.faults) == LISTED_FAULTS
+
+
+@pytest.mark.parametrize("feature", [Feature("alcohol"), Feature("alcohol", type="category", categories=("a",))])
+def test_a_very_long_text_is_told_alike_in_json_and_in_a_csv(feature: Feature) -> None:
+    schema, text = Schema((feature,)), "x" * 200_000
+    found = []
+    asks: list[Callable[[], np.ndarray]] = [
+        lambda: schema.parse(json.dumps({"alcohol": text}).encode(), max_rows=9),
+        lambda: parse_csv(f"alcohol\n{text}\n".encode(), schema, max_rows=9),
+    ]
+    for ask in asks:
+        try:
+            found.append(ask().tolist())
+        except BadRows as error:
+            found.append([fault.as_dict() for fault in error.faults])
+    assert found[0] == found[1] != []
+
+
+@pytest.mark.parametrize("kind", ["number", "integer", "boolean", "category", "datetime"])
+@pytest.mark.parametrize("nullable", [True, False])
+def test_an_empty_text_is_a_missing_value_alike_in_json_and_in_a_csv(kind: str, nullable: bool) -> None:
+    schema = Schema((Feature("a", type=kind, nullable=nullable, categories=("x",) if kind == "category" else ()), Feature("b")))
+    found = []
+    asks: list[Callable[[], np.ndarray]] = [
+        lambda: schema.parse(b'{"a": " ", "b": 1}', max_rows=9),
+        lambda: schema.parse(b'{"a": "", "b": 1}', max_rows=9),
+        lambda: parse_csv(b"a,b\n,1\n", schema, max_rows=9),
+        lambda: parse_json(b'{"inputs": {"a": [""], "b": [1]}}', schema, max_rows=9),
+    ]
+    for ask in asks:
+        try:
+            found.append(str(ask().tolist()))
+        except BadRows as error:
+            found.append(error.faults[0].rule)
+    assert set(found) == {"[[nan, 1.0]]" if nullable else "must not be null"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Tasks in monitoring: predictions that are watched, and what labels say of them."""

@@ -1,0 +1,1 @@
+"""Tasks in scaffolding: targets that look like one, and its first candidates."""

@@ -1,0 +1,64 @@
+"""Two classes in scaffolding."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from recipeline.data.kinds.boolean import TRUE
+from recipeline.scaffolding.column_look import Look
+from recipeline.scaffolding.tasks.multiclass import Multiclass
+
+#: With a smaller share of positive rows hardly a row has a probability of a half: another threshold is drafted.
+_RARE = 0.2
+
+
+class Binary(Multiclass):
+    """A target of booleans, of two whole numbers or of two categories."""
+
+    notes = {
+        "target": "positive is the label whose probability is predicted: true, 1, or the rarer one unless you name the other.",
+        "decision": "The threshold with the greatest F1; where errors have a cost: decision: {cost: {fp: 1, fn: 5}}",
+    }
+
+    def fits(self, target: Look) -> bool:
+        """Whether there are two values that are booleans, whole numbers or categories."""
+        is_named = target.found in ("boolean", "category") and len(self._counts(target)) == 2
+        return is_named or target.is_of_two_numbers
+
+    def column(self, target: Look) -> dict[str, Any]:
+        """Return the type, and the two categories: any other one is an error."""
+        if target.found == "category":
+            return {"type": "category", "values": sorted(target.values)}
+        return {"type": "integer" if target.found == "number" else target.found}
+
+    def target(self, target: Look) -> Any:
+        """Return the target with its positive label."""
+        return {"column": target.name, "positive": self._positive(target)}
+
+    def settings(self, target: Look) -> dict[str, Any]:
+        """Return a decision where the positive label is rare."""
+        counts = self._counts(target)
+        share = counts[self._positive(target)] / sum(counts.values())
+        return {"decision": {"metric": "f1"}} if share < _RARE else {}
+
+    def _positive(self, target: Look) -> Any:
+        """Return true or the greater number, of categories the rarer one."""
+        counts = self._counts(target)
+        return min(sorted(counts), key=lambda label: counts[label]) if target.found == "category" else max(counts)
+
+    @staticmethod
+    def _counts(target: Look) -> Counter[Any]:
+        """Return the number of rows by label."""
+        counts: Counter[Any] = Counter()
+        for text, rows in target.values.items():
+            counts[_LABELS.get(target.found, str)(text)] += rows
+        return counts
+
+
+#: A label of the text that a column's look has.
+_LABELS: Mapping[str, Callable[[str], Any]] = {
+    "number": lambda text: int(float(text)),
+    "boolean": lambda text: text.lower() in TRUE,
+}
