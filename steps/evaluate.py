@@ -76,7 +76,7 @@ def evaluate() -> None:
     Reads:  the candidates, out_of_fold.parquet, test.parquet
     Writes: verdict.json, metrics.json, model_info.json, interval.skops, golden.parquet,
             test_predictions.parquet, diagnosis.json, baseline.json, baseline_rows.parquet;
-            r2, rmse and mae on each candidate's run
+            scores on each candidate's run
     Example: python -m steps.evaluate
     """
 

@@ -66,7 +66,7 @@ def rule_of_target(recipe: Recipe, info: ModelInfo) -> Feature:
 
 
 def read_late_labels(session: Session, labels: str, info: ModelInfo) -> Labels | None:
-    """Return the labels that `labels` names, of the model of `info`; None where it is empty."""
+    """Return the labels that `labels` names; None where it is empty."""
     from recipeline.monitoring.labels import REQUEST_ID, read_labels
 
     if not labels:

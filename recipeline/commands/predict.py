@@ -179,7 +179,7 @@ def _show(value: Any) -> str:
 
 
 def _say(answer: Mapping[str, Any], asked: Asked) -> str:
-    """Return a row's answer in words: a number with its interval, or a label with the probabilities of the likeliest."""
+    """Return a row's answer in words: a number with its interval, or likely labels."""
     from recipeline.inference.golden import PREDICTION
     from recipeline.inference.predictor import PROBABILITY
 

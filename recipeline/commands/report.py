@@ -129,7 +129,7 @@ def _estimate_nested(session: Session, train: pd.DataFrame, board: pd.DataFrame,
     unknown = [name for name in names if name not in session.recipe.candidates]
     if unknown:
         raise UsageError(
-            "The recipe must have the candidates of the newest run for a nested estimate.",
+            "A nested estimate needs all candidates of the newest run in the recipe.",
             got=f"no '{unknown[0]}'",
             fix="Run `make pipeline` with this recipe.",
         )

@@ -22,7 +22,7 @@ _WITH_VALUES = ("category", "boolean")
 
 
 def refuse_metrics(recipe: Recipe) -> str:
-    """Return the error message on the first metric or level that is none of the task, else ""."""
+    """Return the error message on the first metric or level not of the task, or ""."""
     if fault := refuse_further(recipe.task, recipe.metrics.more) or _refuse_level_by(recipe):
         return fault
     known = [metric.name for metric in recipe.scored]

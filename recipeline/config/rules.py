@@ -13,7 +13,7 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class FurtherMetric(Settings):
-    """A metric besides those of the task: one of the catalogue by its name, or one's own.
+    """A metric besides those of the task: of the catalogue by name, or one's own.
 
     An own one has the import path of a `function` of true and predicted values, and says whether greater is better, and what
     it needs: `numbers`, `labels` or `probabilities`. `params` are further arguments of the function.

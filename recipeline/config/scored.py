@@ -45,7 +45,10 @@ class Scored(Settings):
         return find_metric(self.task, self.primary_metric or skill_of(self.task).name, self.further)
 
     def ranking(self) -> dict[str, Any]:
-        """Return the settings of a metric that ranks the candidates; empty where the skill does."""
+        """Return the settings of a metric that ranks the candidates.
+
+        Empty where the skill does.
+        """
         if self.ranked_by == skill_of(self.task):
             return {}
         entries = [it.model_dump(mode="json") for it in self.metrics.more if it.name == self.primary_metric]

@@ -19,7 +19,7 @@ _FEW = 5
 
 
 def find_smells(table: pd.DataFrame, recipe: Recipe) -> list[str]:
-    """Return a warning for each column that looks like something else than the recipe says.
+    """Return a warning for each column that is not what the recipe says, by its looks.
 
     The table is in the order of its file.
     """

@@ -58,6 +58,13 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
             fix="Name a larger table, or change split.test_size or cv.folds in the recipe."
             + (" Equal rows join the groups that they are in." if recipe.split.group else ""),
         )
+    alone = [way for way in relate_rows(test, recipe).evidence() if way.is_clustered and way.count < 2]
+    if alone and method != "random":
+        raise DataError(
+            f"The test rows must be of at least 2 {alone[0].unit}: a single one does not show how others differ.",
+            got=alone[0].count,
+            fix="Raise split.test_size in the recipe, or name a larger table.",
+        )
     codes = TargetCodes.learn(recipe, train)
     _require_labels(train, test, codes, recipe)
     target = codes.of(train, recipe).reshape(len(train), -1)

@@ -21,7 +21,7 @@ class FurtherMetric:
 
 @dataclass(frozen=True)
 class NestedEstimate:
-    """The score of choosing the best candidate and fitting it, on rows that neither saw.
+    """The score of choosing the best candidate and fitting it, on unseen rows.
 
     `folds` is `metric` per fold of the training rows, `chosen` the candidate that was the best without it. `selected` is the
     mean over the folds of the candidate that train selected, by which it was selected.

@@ -1,4 +1,4 @@
-"""The nested estimate: choosing the best candidate, and fitting it, cross-validated as one."""
+"""The nested estimate: choosing and fitting the best candidate, cross-validated."""
 
 from __future__ import annotations
 

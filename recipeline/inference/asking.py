@@ -20,12 +20,15 @@ def ask_model(model: Any, rows: pd.DataFrame, codes: TargetCodes) -> np.ndarray:
 
 
 def probabilities(predicted: np.ndarray, codes: TargetCodes) -> np.ndarray:
-    """Return predictions with a column for each label, (rows, labels); of numbers (rows, 0)."""
+    """Return predictions with a column for each label, (rows, labels).
+
+    For numbers it is (rows, 0).
+    """
     return TASKS[codes.task].probabilities(predicted)
 
 
 def recognise(model: Any) -> tuple[TargetCodes, float | None]:
-    """Return the target of a fitted model of which nothing else is known, and its threshold."""
+    """Return the target of a fitted model without a description, and its threshold."""
     for name, task in TASKS.items():
         found = task.recognise(model)
         if found is not None:

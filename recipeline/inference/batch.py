@@ -90,7 +90,7 @@ class Job:
 
     @property
     def _is_extended(self) -> bool:
-        """Whether rows can be copied: answers are numbers, and no row has a warning of its own."""
+        """Whether rows can be copied: answers are numbers, and rows have no warnings."""
         return self.asked.are_numbers and not self.asked.filter
 
     def _read(self, table: Table, copied: CopiedFile | None) -> Generator[PlainLines | CopiedRows | Piece, None, None]:

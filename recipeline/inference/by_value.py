@@ -1,4 +1,4 @@
-"""Limits of intervals and sets by the value of a column, so that each value has the level."""
+"""Limits of intervals and sets by the value of a column: each has the level."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Shown(Protocol):
-    """What shows the code of a column's value; `inference.kinds` has one for each type."""
+    """The part of a column's kind that shows a code."""
 
     def __call__(self, code: float) -> str | float | bool | None:
         """Return the value as people write it."""
@@ -19,7 +19,7 @@ class Shown(Protocol):
 
 @dataclass(frozen=True)
 class OfValue:
-    """The limits of rows with one value of the column, of which there were so many to fit them by."""
+    """The limits of rows with one value of the column, fitted by so many rows."""
 
     value: str | float | bool | None
     code: float
@@ -40,7 +40,10 @@ class ByColumn:
     values: tuple[OfValue, ...]
 
     def pick(self, features: np.ndarray, lower: float, upper: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return both limits of each row of codes, (rows, features); `lower` and `upper` are those of all rows."""
+        """Return both limits of each row of codes, (rows, features).
+
+        `lower` and `upper` are those of all rows.
+        """
         codes = features[:, self.place]
         low, high = np.full(len(codes), lower), np.full(len(codes), upper)
         for it in self.values:
@@ -50,7 +53,7 @@ class ByColumn:
 
 
 def least_rows(level: float) -> int:
-    """Return the number of rows from which on both tails of a level can be told from the extremes."""
+    """Return the least number of rows whose tails of a level are not the extremes."""
     return math.ceil(2 / (1 - level) - 1e-9) - 1
 
 

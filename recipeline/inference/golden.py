@@ -43,7 +43,7 @@ def answers_golden(model: BaseEstimator, golden: pd.DataFrame, codes: TargetCode
 
 
 def says_golden(model: BaseEstimator, golden: pd.DataFrame, target: Target) -> bool:
-    """Whether the model says the labels that its probabilities and the target's threshold give."""
+    """Whether the model says the labels that probabilities and threshold give."""
     if not target.labels:
         return True
     features = golden_features(golden)

@@ -68,7 +68,7 @@ def tail_share(level: float, count: int, *, is_clustered: bool) -> float:
 
     Percentiles of few groups are too narrow. With `is_clustered` those of `count` groups are taken further out, as far as
     Student's t reaches beyond the normal distribution (Hesterberg 2015, What Teachers Should Know About the Bootstrap, section
-    5.2). Of a single group nothing is known: NaN.
+    5.2). For a single group it is NaN.
     """
     outside = (1 - level) / 2
     if not is_clustered:

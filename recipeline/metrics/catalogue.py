@@ -40,7 +40,7 @@ class Metric:
         return value >= threshold if self.greater_is_better else value <= threshold
 
     def worsening(self, ours: Any, theirs: Any) -> Any:
-        """Return by how much `ours` is worse than `theirs`, numbers or arrays; below 0: better."""
+        """Return by how much `ours` is worse than `theirs`; below 0: better."""
         return theirs - ours if self.greater_is_better else ours - theirs
 
 
@@ -117,7 +117,10 @@ def score_keys(task: str) -> list[str]:
 
 
 def score_titles(task: str, cv: str = "") -> list[str]:
-    """Return the titles of `score_keys`; `cv` is that of the metric that ranks the candidates, empty: the skill's."""
+    """Return the titles of `score_keys`.
+
+    `cv` is that of the metric that ranks the candidates, empty: the skill's.
+    """
     ranked_by = cv or skill_of(task).title
     return [*(f"test {metric.title}" for metric in METRICS[task][:MAIN]), f"CV {ranked_by} mean", f"CV {ranked_by} std"]
 
@@ -133,7 +136,7 @@ def skill_of(task: str) -> Metric:
 
 
 def find_metric(task: str, name: str, more: Iterable[Metric] = ()) -> Metric:
-    """Return a metric of a task, or one of `more`, by its name. Raises KeyError where there is none."""
+    """Return a metric of a task, or one of `more`, by its name. Raises KeyError."""
     return {metric.name: metric for metric in (*METRICS[task], *more)}[name]
 
 
@@ -150,7 +153,10 @@ def further_metric(task: str, name: str) -> Metric | None:
 
 
 def quantile_of(name: str) -> float | None:
-    """Return the quantile of `pinball_<quantile>`, above 0 and below 1; None of any other name."""
+    """Return the quantile of `pinball_<quantile>`, above 0 and below 1.
+
+    None of any other name.
+    """
     found = _PINBALL.fullmatch(name)
     quantile = float(found[1]) if found else 0.0
     return quantile if quantile > 0 else None

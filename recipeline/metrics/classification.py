@@ -99,7 +99,10 @@ def score_confusion(confusion: np.ndarray, size: int) -> dict[str, np.ndarray]:
 
 
 def _of_positive(values: np.ndarray) -> np.ndarray:
-    """Return the values of the second of two labels, or the mean over more; 0: none is known."""
+    """Return the values of the second of two labels, or the mean over more.
+
+    0: none is known.
+    """
     found: np.ndarray = np.nan_to_num(values[:, 1]) if values.shape[1] == 2 else _mean_of_known(values)
     return found
 

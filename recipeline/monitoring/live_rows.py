@@ -33,7 +33,7 @@ OTHERS = frozenset({REQUEST_ID, ROW, "time", PREDICTION, *LIMITS, VERSION, FORMA
 
 
 def is_added(name: str) -> bool:
-    """Whether `predict`, the service's log or labels have a column of that name beside the model's own."""
+    """Whether `predict`, log or labels have a column of that name besides features."""
     return name in OTHERS or name.startswith(RESERVED_PREFIX)
 
 
@@ -43,7 +43,7 @@ def join_labelled(
     target: str,
     codes: TargetCodes = NUMBERS,
 ) -> pd.DataFrame:
-    """Return the rows whose label is known: the features and `target`, in the user's words.
+    """Return the rows whose label is known: features and `target` in the user's words.
 
     A named column of a piece is taken in place of its codes.
     """

@@ -180,14 +180,17 @@ class PredictionLog:
         )
 
     def _is_answered(self, entry: Entry) -> bool:
-        """Whether a line has a prediction: of this version one that can be read, of another one any."""
+        """Whether a line has a prediction, of this version one that can be read."""
         if entry["version"] == self.version:
             return self._predicted(entry) is not None
         probabilities = entry.get(PROBABILITIES)
         return type(entry.get(PREDICTION)) in _NUMBERS or (isinstance(probabilities, dict) and bool(probabilities))
 
     def _predicted(self, entry: Entry) -> list[float] | None:
-        """Return the codes of the prediction in a line; None: it has none that can be read."""
+        """Return the codes of the prediction in a line.
+
+        None: it has none that can be read.
+        """
         found = TASKS[self.codes.task].logged(entry, self.codes)
         return found if found and all(type(value) in _NUMBERS for value in found) else None
 

@@ -61,7 +61,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Coverage:
-    """The number of labelled rows, and of those that interval or prediction set covers.
+    """The number of labelled rows, and of those that interval or set covers.
 
     `level` is the share that is intended, `on_test_rows` that of the test rows.
     """

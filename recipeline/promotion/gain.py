@@ -62,8 +62,9 @@ class Answers:
     def scores(
         self, scorer: Scorer | None = None, thresholds: Mapping[str, float] | None = None
     ) -> dict[str, dict[str, float]]:
-        """Return each metric by arm, averaged over the repeats; one that is not defined is left out.
+        """Return each metric by arm, averaged over the repeats.
 
+        One that is not defined is left out.
         The metrics are those of `scorer`, else of the task. `thresholds` are those of the arms' decisions, else 0.5.
         """
         scorer, found = scorer or Scorer(self.codes.task, self.codes.labels), {}

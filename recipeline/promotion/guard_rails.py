@@ -70,8 +70,9 @@ def measure_rails(
     against_champion: bool,
     more: Sequence[Metric] = (),
 ) -> list[Rail]:
-    """Return each guard rail with its value; `more` are metrics besides those of the task.
+    """Return each guard rail with its value.
 
+    `more` are metrics besides those of the task.
     Errors are decisive only if there is a champion to compare with.
     """
     found = []

@@ -50,7 +50,7 @@ class NamedModel:
 
     @cached_property
     def target(self) -> Target:
-        """What its predictions mean; without a description as the model itself shows."""
+        """The meaning of its predictions; without a description, as the model shows."""
         if self.info:
             return self.info.target
         codes, threshold = recognise(self.model)

@@ -14,7 +14,7 @@ def choose_threshold(target: np.ndarray, predicted: np.ndarray, decision: Decisi
     """Return the probability from which on the positive label is said.
 
     With costs it is the one of least cost (Elkan 2001: fp / (fp + fn) for true probabilities), with a metric that of its
-    greatest value, with a recall the greatest that reaches it. Of equally good ones it is the one nearest to 0.5. It lies
+    greatest value, with a recall the greatest that reaches it. Among equally good ones it is the one nearest to 0.5. It lies
     halfway between two predictions, so that a row's rounding decides nothing. Without a positive row no recall is known: 0.5.
 
     Parameters

@@ -8,7 +8,9 @@ import pytest
 
 from recipeline.cli.log import require_logged, rule_of_target, take_labelled
 from recipeline.errors import DataError, UsageError
+from recipeline.inference.model_info import ModelInfo
 from tests.conftest import as_recipe, small_recipe
+from tests.records import some
 from tests.sessions import Heard
 
 
@@ -51,5 +53,5 @@ def test_a_sensitive_column_is_in_no_log_and_stops_retraining_unless_it_may_be_m
 
 
 def test_labels_follow_the_rule_of_the_target() -> None:
-    rule = rule_of_target(as_recipe(small_recipe()))
+    rule = rule_of_target(as_recipe(small_recipe()), some(ModelInfo))
     assert (rule.name, rule.type, rule.min, rule.max) == ("quality", "integer", 0, 10)

@@ -237,3 +237,15 @@ def test_a_rule_that_is_no_function_is_refused(path: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         find_custom(panel_recipe(custom=path))
     assert find_custom(panel_recipe()) is None
+
+
+def test_test_rows_of_a_single_group_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=120), "site": np.repeat(np.arange(12.0), 10)})
+    table["y"] = table["x"] + rng.normal(size=120)
+    content = small_recipe() | {"target": "y", "columns": {"x": {}, "site": {"type": "integer"}, "y": {}}, "gates": {}}
+    content |= {"split": {"group": "site", "test_size": 0.08}, "promotion": {}, "monitoring": {}}
+    with pytest.raises(DataError, match=r"at least 2 groups by site: a single one .* Got 1 instead\. Raise split\.test_size"):
+        split_rows(table, as_recipe(content), "grouped")
+    content["split"]["test_size"] = 0.2
+    assert split_rows(table, as_recipe(content), "grouped")[1]["site"].nunique() == 2

@@ -50,5 +50,5 @@ class Task(ABC):
         return ""
 
     def doubt_recipe(self, recipe: Recipe) -> str:
-        """Return a warning where the recipe alone says that the target is another task's, else ""."""
+        """Return a warning where the recipe shows the target of another task, else ""."""
         return ""

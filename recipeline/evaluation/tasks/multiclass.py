@@ -154,7 +154,7 @@ def _fit_set(
     said: np.ndarray,
     groups: np.ndarray | None,
 ) -> PredictionSet:
-    """Return the set of the recipe's level, for all rows, for each label or by a column."""
+    """Return the set of the recipe's level: for all rows, each label or by a column."""
     level, by = recipe.metrics.level, recipe.metrics.level_by
     found = fit_set(target, said, groups=groups, level=level, for_each_label=by == recipe.target)
     column = find_column(by if by != recipe.target else None, columns)

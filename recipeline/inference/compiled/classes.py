@@ -132,8 +132,9 @@ class _Classes:
 
 
 def _calibrate(scores: np.ndarray, calibrators: Sequence[Predict]) -> np.ndarray:
-    """Return calibrated probabilities; of several classes they are divided by their sum.
+    """Return calibrated probabilities.
 
+    For several classes they are divided by their sum.
     If that is 0, all classes have the same.
     """
     if scores.ndim == 1:

@@ -51,7 +51,7 @@ def compile_model(model: BaseEstimator, columns: Columns, codes: TargetCodes = N
 
 
 def _compile_labels(model: BaseEstimator, columns: Columns, codes: TargetCodes) -> Compiled:
-    """Return a classifier, whose classes must be the labels, in their order if all are answered."""
+    """Return a classifier, whose classes must be the labels, in order if all answer."""
     classes, width = model.classes_.tolist(), len(columns.names)
     if classes != list(codes.labels) if codes.is_matrix else sorted(classes) != sorted(codes.labels):
         raise UnknownKindError

@@ -11,8 +11,9 @@ from recipeline.inference.compiled.form import Compiled, UnknownKindError
 
 
 def weights_of(model: BaseEstimator, members: int) -> np.ndarray | None:
-    """Return the weights of a voting model's members, (members,); None: all count alike.
+    """Return the weights of a voting model's members, (members,).
 
+    None: all count alike.
     Raises
     ------
     UnknownKindError : their sum is 0, or they are those of other members.

@@ -1,4 +1,4 @@
-"""Small boosted trees for many rows: all splits are asked, and the answers looked up."""
+"""Small boosted trees for many rows: splits are asked, and answers looked up."""
 
 from __future__ import annotations
 

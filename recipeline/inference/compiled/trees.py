@@ -59,7 +59,7 @@ def _first_guess(model: GradientBoostingRegressor, width: int) -> float:
 
 
 def forest(trees: Sequence[Any], width: int, place: int = 0) -> Compiled:
-    """Return the mean of trees as a function, that of the class at `place` of classifiers."""
+    """Return the mean of trees as a function, for classes that of the one at `place`."""
     return Compiled("trees", True, _sum_of_trees(_one_output(trees, place), width, divisor=len(trees)))
 
 
@@ -88,7 +88,10 @@ def boosted_trees(trees: Sequence[Any], width: int, *, start: float, scale: floa
 
 
 def _one_output(trees: Sequence[Any], place: int) -> Sequence[Any]:
-    """Return trees whose values are those of the class at `place`; of one value they are returned as they are."""
+    """Return trees whose values are those of the class at `place`.
+
+    Trees of one value are returned as they are.
+    """
     if all(tree.value.shape[2] == 1 for tree in trees):
         return trees
     made = []
@@ -224,7 +227,7 @@ def _share_leaves(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
 
 
 def histogram_trees(model: BaseEstimator, width: int, place: int = 0) -> Compiled:
-    """Return baseline + tree 1 + tree 2 + ..., summed in this order, of the output at `place`."""
+    """Return baseline + tree 1 + ..., summed in this order, of the output at `place`."""
     trees = _histogram_nodes(model, width, place)
     grafted = _graft(trees, [nodes[IS_LEAF] == 0 for nodes in trees], HISTOGRAM, width)
     baseline = _compat.histogram_baseline(model, place)

@@ -34,7 +34,10 @@ class Task(ABC):
 
     @abstractmethod
     def probabilities(self, predicted: np.ndarray) -> np.ndarray:
-        """Return predictions with a column for each label, (rows, labels); of numbers (rows, 0)."""
+        """Return predictions with a column for each label, (rows, labels).
+
+        For numbers it is (rows, 0).
+        """
 
     @abstractmethod
     def said(self, predicted: np.ndarray, labels: Sequence[Label], threshold: float) -> np.ndarray:

@@ -40,7 +40,7 @@ class Task(ABC):
     def given(
         self, needs: str, target: np.ndarray, predicted: np.ndarray, threshold: float, labels: Sequence[Any]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return true and predicted values as a further metric needs them, (rows,) or (rows, labels).
+        """Return true and predicted values as a further metric needs them.
 
         `needs` is a word of `recipeline.metrics.catalogue.NEEDS` for the task.
         """

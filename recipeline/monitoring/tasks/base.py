@@ -55,8 +55,9 @@ class Task(ABC):
 
     @abstractmethod
     def logged(self, entry: Mapping[str, Any], codes: TargetCodes) -> list[Any] | None:
-        """Return the codes of a prediction in a line of the service's log; None: it lacks some.
+        """Return the codes of a prediction in a line of the service's log.
 
+        None: it lacks some.
         Their types are not checked.
         """
 

@@ -1,4 +1,4 @@
-"""Two classes in monitoring: the probability of the positive label, and a threshold."""
+"""Two classes in monitoring: the positive label's probability, and a threshold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several classes in monitoring: probabilities, decided labels and prediction sets."""
+"""Several classes in monitoring: probabilities, decided labels and sets."""
 
 from __future__ import annotations
 

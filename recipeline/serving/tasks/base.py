@@ -37,7 +37,10 @@ class Task(ABC):
 
     @abstractmethod
     def lacks(self, wish: str) -> str:
-        """Return why this version does not grant one of `wishes`, as a sentence; "" if it does."""
+        """Return why this version does not grant one of `wishes`, as a sentence.
+
+        "" if it does.
+        """
 
     @abstractmethod
     def say(self, predicted: np.ndarray) -> Any:
@@ -64,7 +67,7 @@ class Task(ABC):
 
     @abstractmethod
     def always(self) -> dict[str, Json]:
-        """Return the JSON schemas of the fields that every answer has besides `predictions`."""
+        """Return the JSON schemas of the fields of every answer besides `predictions`."""
 
     @abstractmethod
     def asked(self) -> dict[str, Json]:

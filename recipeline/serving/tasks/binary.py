@@ -6,4 +6,4 @@ from recipeline.serving.tasks.multiclass import Multiclass
 
 
 class Binary(Multiclass):
-    """One of two labels: the positive one from a probability on, which is part of the model."""
+    """One of two labels: the positive one from the model's threshold on."""

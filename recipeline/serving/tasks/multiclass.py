@@ -1,4 +1,4 @@
-"""Several classes in the service: labels, their probabilities, and sets on request."""
+"""Several classes in the service: labels, probabilities, and sets on request."""
 
 from __future__ import annotations
 
