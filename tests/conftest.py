@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -58,9 +59,16 @@ mlflow_db._get_latest_schema_revision = cache(mlflow_db._get_latest_schema_revis
 SYNCHRONOUS, sqlite.SYNCHRONOUS = sqlite.SYNCHRONOUS, "OFF"
 
 
+@cache
+def project_recipe() -> dict[str, Any]:
+    """Return the content of the project's recipe; to be copied, not changed."""
+    content: dict[str, Any] = yaml.safe_load((ROOT / "recipe.yaml").read_text(encoding="utf-8"))
+    return content
+
+
 def small_recipe() -> dict[str, Any]:
     """Return the project's recipe with three quick candidates."""
-    content: dict[str, Any] = yaml.safe_load((ROOT / "recipe.yaml").read_text(encoding="utf-8"))
+    content = deepcopy(project_recipe())
     names = ("LinearRegression", "DecisionTree", "ElasticNet")
     return content | {
         "name": "small",
@@ -173,11 +181,17 @@ def undrawn() -> Iterator[None]:
 
 @contextmanager
 def few_trees() -> Iterator[None]:
-    """Let the quantile models of intervals in the block have few trees: they take a tenth of a small chain's time."""
+    """Let the block have few trees in intervals and in the domain classifier.
+
+    They take a tenth of a small chain's time, and two thirds of monitoring's.
+    """
+    from recipeline.monitoring import domain
     from recipeline.training import quantiles
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(quantiles.SETTINGS, "max_iter", 5)
+        classifier = domain.ExtraTreesClassifier
+        patch.setattr(domain, "ExtraTreesClassifier", lambda trees, **settings: classifier(trees // 5, **settings))
         yield
 
 
@@ -197,7 +211,7 @@ def find_command(name: str) -> click.Command:
 class Project:
     """A recipe, a profile and a store in a folder of their own, and the project's commands on them.
 
-    Plots are drawn only where `draws` is set, by tests that look at them; intervals have few trees unless `is_quick` is unset.
+    Plots are drawn only where `draws` is set, by tests that look at them; trees are few unless `is_quick` is unset.
     """
 
     draws = False

@@ -121,7 +121,7 @@ class Job:
                 self._do_piece(piece, table, tally, write, reject)
             return
         tally.rows += part.rows.num_rows
-        if reject is None and tally.faults:
+        if reject is None and tally.faults:  # the rest is only looked at
             return
         self._count_unseen(checked.codes, tally)
         numbers = self.asked.numbers(checked.codes)

@@ -46,6 +46,7 @@ class Predictor:
 
     def __init__(self, model: Any, columns: Columns, codes: TargetCodes = NUMBERS, *, threads: int = 1) -> None:
         self._model, self._columns, self._codes = model, columns, codes
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         compiled = compile_model(model, columns, codes)
         is_forest = compiled is not None and compiled.kind == "trees"
@@ -75,12 +76,13 @@ class Predictor:
         return predicted
 
     def _ask(self, rows: np.ndarray) -> np.ndarray:
-        is_light = self._compiled is not None and self._compiled.is_light
-        if self._compiled and is_light and self._compiled.exact:
-            return self._predict(rows)
-        size = max(LEAST_ROWS, -(-len(rows) // SLICES))
+        compiled = self._compiled
+        is_light, is_exact = (compiled.is_light, compiled.exact) if compiled else (False, False)
+        size = max(LEAST_ROWS, -(-len(rows) // (self._threads if is_light and is_exact else SLICES)))
         slices = [rows[start : start + size] for start in range(0, len(rows), size)]
-        pool = None if is_light else self._pool
+        pool = (
+            None if len(slices) == 1 or (is_light and not is_exact) else self._pool
+        )  # a product is done before a thread starts
         return np.concatenate(list((pool.map if pool else map)(self._predict, slices)))
 
     def close(self) -> None:

@@ -84,7 +84,7 @@ def score_confusion(confusion: np.ndarray, size: int) -> dict[str, np.ndarray]:
         spread = (total**2 - (true**2).sum(axis=1)) * (total**2 - (said**2).sum(axis=1))
         covariance = hits.sum(axis=1) * total - (true * said).sum(axis=1)
         # Counted, not computed: the difference of two sums of weights has their rounding.
-        labels_true, labels_said, labels_there = ((it > 0).sum(axis=1) for it in (true, said, true + said))
+        labels_true, labels_said = ((it > 0).sum(axis=1) for it in (true, said))
         varies = (labels_true > 1) & (labels_said > 1)
         mcc = np.where(varies, covariance / np.sqrt(np.where(varies, spread, 1)), 0.0)
         return {
@@ -92,7 +92,7 @@ def score_confusion(confusion: np.ndarray, size: int) -> dict[str, np.ndarray]:
             "balanced_accuracy": _mean_of_known(recall),
             "f1": _of_positive(f1),
             "mcc": mcc,
-            "kappa": np.where(labels_there > 1, (accuracy - agreed) / (1 - agreed), np.nan),
+            "kappa": (accuracy - agreed) / (1 - agreed),
             "precision": _of_positive(precision),
             "recall": _of_positive(found),
         }

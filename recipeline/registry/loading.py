@@ -174,7 +174,8 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
 
     Raises
     ------
-    UnavailableError : it does not load, its golden rows are missing, or its answers differ.
+    UnavailableError : it does not load, its golden rows are missing, its answers differ, or its labels are not those of its
+        probabilities.
     """
     from recipeline.inference.golden import answers_golden, has_limits, limits_golden, says_golden
 
@@ -192,8 +193,13 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
             same_limits = interval is None or limits_golden(interval, golden, columns)
     except (ValueError, TypeError, AttributeError) as error:
         raise _differs(uri, f"'{' '.join(str(error).split())[:200]}'") from None
-    if not same or not same_limits or not says:
-        raise _differs(uri, "other predictions" if not same else "other limits" if not same_limits else "other labels")
+    if not same or not same_limits:
+        raise _differs(uri, "other limits" if same else "other predictions")
+    if not says:
+        raise UnavailableError(
+            f"{uri} says other labels than its probabilities and its threshold give.",
+            fix="Choose an estimator whose labels follow them: SVC with calibrate: sigmoid, not probability: true.",
+        )
     return model
 
 

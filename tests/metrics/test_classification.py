@@ -56,6 +56,22 @@ def test_every_metric_of_classes_is_that_of_scikit_learn(rows: Rows) -> None:
     )
 
 
+def test_weights_of_one_label_leave_no_rounding_in_its_metrics() -> None:
+    """A difference of two sums of weights is seldom exactly 0."""
+    weights = np.random.default_rng(0).uniform(0.1, 3, (500, 8))
+    truth, one = np.array([0, 2, 2, 1, 2, 3, 1, 3]), np.zeros(8, dtype=int)
+
+    def cells(true: np.ndarray, said: np.ndarray) -> np.ndarray:
+        return np.array([np.bincount(true * 4 + said, weights=it, minlength=16) for it in weights])
+
+    for said in (cells(truth, one), cells(one, truth)):
+        assert (score_confusion(said, 4)["mcc"] == 0).all()
+        assert score_confusion(said, 4)["kappa"] == pytest.approx(0, abs=1e-9)
+    alone = score_confusion(np.column_stack([weights.sum(axis=1), np.zeros((500, 3))]), 2)
+    assert np.isnan(alone["kappa"]).all()
+    assert (alone["mcc"] == 0).all()
+
+
 @few
 @given(labelled_rows())
 def test_the_brier_skill_is_one_minus_the_brier_score_over_that_of_the_shares(rows: Rows) -> None:

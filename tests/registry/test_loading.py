@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.entities.model_registry import ModelVersion
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
 
 from recipeline.artifacts import GOLDEN, MODEL_INFO
 from recipeline.errors import UnavailableError
 from recipeline.inference.columns import Columns
 from recipeline.inference.golden import limits_golden
+from recipeline.inference.model_info import Feature, ModelInfo, Target
 from recipeline.registry.loading import load_golden, load_interval
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.models import log_model
@@ -146,6 +148,29 @@ def test_a_version_that_never_answered_like_that_is_unavailable(store: Store) ->
     version = register(store, model_id, run.id, evaluate_run_id=evaluate(store, golden))
     with pytest.raises(UnavailableError, match=DIFFERS + "other predictions"):
         load_golden(Reader(store.client), version)
+
+
+def test_a_classifier_that_says_other_labels_than_its_probabilities_is_unavailable(store: Store) -> None:
+    labels = np.array(["bad", "good", "good"])
+    fitted = FixedThresholdClassifier(LogisticRegression(), threshold=0.4, pos_label="good", response_method="predict_proba")
+    fitted.fit(ROWS, labels)
+    golden = ROWS.assign(prediction=fitted.predict_proba(ROWS)[:, 1])
+    features = tuple(Feature(str(name)) for name in ROWS)
+    experiment = store.experiment("toy")
+    for threshold, fault in ((0.4, ""), (float(golden["prediction"].max()) + 0.01, "says other labels than its probabilities")):
+        with open_run(store.client, "train", experiment, {}) as run:
+            model_id, digests = log_model(fitted, run.id, ROWS, packages={"sklearn"})
+            run.add_model(model_id, digests)
+        target = Target("taste", "category", task="binary", labels=("bad", "good"), threshold=threshold)
+        with open_run(store.client, "evaluate", experiment, {}) as evaluated:
+            evaluated.save(GOLDEN, golden)
+            evaluated.save(MODEL_INFO, ModelInfo(target, features))
+        version = register(store, model_id, run.id, evaluate_run_id=evaluated.id)
+        if not fault:
+            load_golden(Reader(store.client), version)
+            continue
+        with pytest.raises(UnavailableError, match=fault):
+            load_golden(Reader(store.client), version)
 
 
 def test_the_interval_that_is_loaded_answers_the_golden_rows_as_the_one_that_was_fitted(trained: Project) -> None:

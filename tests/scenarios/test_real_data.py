@@ -44,7 +44,7 @@ pytestmark = [
 @pytest.fixture
 def wine(project: Project) -> Project:
     """The project's own recipe on the real wines."""
-    project.recipe_path = ROOT / "recipe.yaml"
+    project.recipe_path, project.is_quick = ROOT / "recipe.yaml", False
     project.write_profile(data=str(DATA))
     return project
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from flask.testing import FlaskClient
@@ -22,19 +25,29 @@ from tests.conftest import NAME, Project
 from tests.serving.helpers import Make, Server, store_of
 
 
-@pytest.fixture
-def copy(trained: Project, tmp_path: Path) -> Path:
-    """The files of the version in Production, fetched."""
-    store = store_of(trained)
+@pytest.fixture(scope="session")
+def _fetched(_trained: Path, wines: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = store_of(Project(_trained, wines))
     champion = Registry(store, NAME).holder(CHAMPION)
     assert champion is not None
-    return fetch_version(store, champion, tmp_path / "copies")
+    return fetch_version(store, champion, tmp_path_factory.mktemp("fetched"))
+
+
+@pytest.fixture(scope="session")
+def _loaded(_fetched: Path) -> ServedModel:
+    return load_copy(_fetched)
 
 
 @pytest.fixture
-def model(copy: Path) -> ServedModel:
+def copy(_fetched: Path, tmp_path: Path) -> Path:
+    """The files of the version in Production, fetched."""
+    return Path(shutil.copytree(_fetched, tmp_path / "copies" / _fetched.name))
+
+
+@pytest.fixture
+def model(_loaded: ServedModel, copy: Path) -> ServedModel:
     """The version in Production, loaded."""
-    return load_copy(copy)
+    return replace(_loaded, folder=copy)
 
 
 @pytest.fixture

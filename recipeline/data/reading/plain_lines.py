@@ -78,7 +78,8 @@ class Fields:
         numbers = [it for it in columns if KINDS[it.type].is_float_text]
         alike = [it for it in numbers if (it.na, it.decimal) == (numbers[0].na, numbers[0].decimal)]
         na, decimal = (alike[0].na, alike[0].decimal) if alike else ((), ".")
-        return cls([it.name for it in columns if it not in alike], [it.name for it in alike], na, decimal)
+        names = dict.fromkeys(it.name for it in alike)
+        return cls([it.name for it in columns if it.name not in names], list(names), na, decimal)
 
 
 @dataclass(frozen=True)
@@ -119,12 +120,16 @@ def read_plain(file: RowFile, fields: Fields) -> Generator[PlainLines | Piece, N
 
 
 def _may_be_plain(file: CsvFile, fields: Fields) -> bool:
-    """Whether lines have the header's width, and a number where it has a name."""
+    """Whether lines have the header's width, and a number where it has a name.
+
+    No separator may be a part of a number.
+    """
     separator = file.header.separator
+    is_apart = separator.isascii() and not separator.isalnum() and separator not in '"\r\n+-.'
     names = [
         name for name in fields.numbers if name not in fields.na and not re.search(NUMBER, name.replace(fields.decimal, "."))
     ]
-    return bool(names) and file.header.width == len(file.columns) and separator.isascii() and separator not in '"\r\n'
+    return bool(names) and is_apart and file.header.width == len(file.columns)
 
 
 def _read(file: CsvFile, fields: Fields, lines: Behind) -> Iterator[PlainLines | Piece]:

@@ -220,7 +220,7 @@ _ANSWERS: Json = {
             "created_ms": {"type": "integer"},
             "answers_by": _object({"path": _TEXT, "reason": _TEXT}),
         },
-        "prediction_set",
+        *("prediction_set", "rename"),
     ),
     "State": _object(
         {

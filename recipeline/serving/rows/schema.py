@@ -6,7 +6,6 @@ report every fault.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -90,10 +89,11 @@ class Schema:
         return [(place, feature) for place, feature in enumerate(self.features) if feature.kind.json_types != _PLAIN]
 
     @cached_property
-    def _unknown(self) -> list[tuple[int, float]]:
-        """The places of columns with a code for values that training lacks, and the code."""
-        codes = [(place, feature.kind.other(feature)) for place, feature in enumerate(self.features)]
-        return [(place, code) for place, code in codes if code < math.inf]
+    def _unknown(self) -> tuple[np.ndarray, np.ndarray]:
+        """The places of columns with a code for values that training lacks, and the codes."""
+        codes = np.array([feature.kind.other(feature) for feature in self.features])
+        places = np.flatnonzero(np.isfinite(codes))
+        return places, codes[places]
 
     @cached_property
     def _missing_codes(self) -> list[float]:
@@ -148,10 +148,11 @@ class Schema:
         """Add words of categories that training lacks, and other columns."""
         if beside is None:
             return
-        width = len(self.names)
-        for place, other in self._unknown:
-            for row in np.flatnonzero(values[:, place] == other).tolist():
-                beside.words[row, place] = str(flat[row * width + place]).strip()
+        places, codes = self._unknown
+        if len(places) and (unknown := values[:, places] == codes).any():
+            for row, number in np.argwhere(unknown).tolist():
+                place = int(places[number])
+                beside.words[row, place] = str(flat[row * len(self.names) + place]).strip()
         for name in self.kept if rows else ():
             beside.add(name, [row.get(name, UNSAID) for row in rows])
 

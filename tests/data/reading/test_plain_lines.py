@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recipeline.data.reading import csv_files
+from recipeline.data.reading.formats import Format
 from recipeline.data.reading.pieces import Piece, Table
 from recipeline.data.reading.plain_lines import Fields, PlainLines, read_plain
 from tests.tables import opened
@@ -89,6 +90,13 @@ def test_other_lines_are_read_the_exact_way(rows: str) -> None:
 def test_a_header_of_numbers_could_be_a_row() -> None:
     years = table("name,2023,2024\na,1,2\n", ("name", "2023", "2024")).file
     assert [type(it) for it in read_plain(years, Fields(["name"], ["2023", "2024"]))] == [Piece]
+
+
+@pytest.mark.parametrize("separator", ["-", ".", "e", "1"])
+def test_a_separator_that_may_be_a_part_of_a_number_is_not_plain(separator: str) -> None:
+    text = "".join(f"{separator.join(line)}\n" for line in (["nam", "acid", "alcohol"], ["a", "7", "2"]))
+    (file,) = opened(text.encode(), ["acid", "alcohol"], format=Format(separator=separator))
+    assert [type(it) for it in read_plain(file.file, Fields([], ["acid", "alcohol"]))] == [Piece]
 
 
 def test_bytes_that_are_not_utf_8_are_refused_as_ever() -> None:
