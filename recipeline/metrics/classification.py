@@ -71,8 +71,15 @@ def score_confusion(confusion: np.ndarray, size: int) -> dict[str, np.ndarray]:
     are the same one (Cohen 1960).
     """
     matrix = confusion.reshape(-1, size, size)
-    hits, true, said = np.einsum("mii->mi", matrix), matrix.sum(axis=2), matrix.sum(axis=1)
-    total = matrix.sum(axis=(1, 2))
+    return _score_counts(np.einsum("mii->mi", matrix), matrix.sum(axis=2), matrix.sum(axis=1))
+
+
+def _score_counts(hits: np.ndarray, true: np.ndarray, said: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the metrics of decided labels from counts by label, (matrices, labels).
+
+    They are the rows that have the label and are decided so, those that have it, and those that are decided so.
+    """
+    total = true.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         recall = np.where(true > 0, hits / true, np.nan)
         there = true + said > 0
@@ -182,18 +189,17 @@ def bootstrap_classes(
     count, size = int(group.max()) + 1, target.shape[1]
     outside = tail_share(level, count, is_clustered=is_clustered)
     counted = np.ones(len(target)) if weights is None else weights
-    cells = np.zeros((len(target), size * size))
-    cells[np.arange(len(target)), target.argmax(axis=1) * size + decided] = 1
-    columns = np.column_stack(
-        [np.ones(len(target)), row_losses(target, probabilities), log_losses(target, probabilities), target, cells]
-    )
+    said = (decided[:, None] == np.arange(size)).astype(float)
+    losses = (row_losses(target, probabilities), log_losses(target, probabilities))
+    columns = np.column_stack([np.ones(len(target)), *losses, target, said, target * said])
     sums = np.column_stack([np.bincount(group, weights=column * counted) for column in columns.T])
     drawn = resample_sums(sums, draws=draws, seed=seed)
-    n, brier, logs, of_label = drawn[:, 0], drawn[:, 1], drawn[:, 2], drawn[:, 3 : 3 + size]
+    n, brier, logs = drawn[:, :3].T
+    true, decided_as, hits = np.split(drawn[:, 3:], 3, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        reference = n - (of_label**2).sum(axis=1) / n
+        reference = n - (true**2).sum(axis=1) / n
         values = {"brier_skill": np.where(reference > 1e-9 * n, 1 - brier / reference, np.nan), "log_loss": logs / n}
-    values |= score_confusion(drawn[:, 3 + size :], size)
+    values |= _score_counts(hits, true, decided_as)
     values |= _resample_rank(target, probabilities, group, counted, draws=draws, seed=seed)
     return {name: percentiles(found, outside) for name, found in values.items()}
 

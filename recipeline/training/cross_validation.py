@@ -196,7 +196,12 @@ def _fit(
         return Fit(name, fold, seconds, found, model=model)
     start = time.perf_counter()
     predictions = ask_model(model, unseen, codes)
-    return Fit(name, fold, seconds, found, time.perf_counter() - start, predictions=predictions)
+    predict_seconds = time.perf_counter() - start
+    try:
+        TASKS[codes.task].check_labels(model, unseen, predictions, codes)
+    except ValueError as error:
+        raise _refused(recipe, name, features, error) from None
+    return Fit(name, fold, seconds, found, predict_seconds, predictions=predictions)
 
 
 def _refused(recipe: Recipe, name: str, features: pd.DataFrame, error: Exception) -> UsageError:

@@ -163,3 +163,16 @@ def test_a_calibrated_candidate_gives_probabilities_of_a_model_that_has_none() -
     assert said.shape == (90, 3)
     np.testing.assert_allclose(said.sum(axis=1), 1)
     assert (calibrated.predict(ROWS) == LABELS).mean() > 0.6
+
+
+def test_labels_that_do_not_follow_from_probabilities_are_refused() -> None:
+    class Contrary(LogisticRegression):
+        def predict(self, rows: pd.DataFrame) -> np.ndarray:
+            return np.roll(super().predict(rows), 1)
+
+    codes = TargetCodes("multiclass", ("x", "y", "z"))
+    model = Contrary().fit(ROWS, LABELS)
+    with pytest.raises(ValueError, match=r"not the likeliest ones .* set calibrate: sigmoid"):
+        TASKS["multiclass"].check_labels(model, ROWS, ask_model(model, ROWS, codes), codes)
+    honest = LogisticRegression().fit(ROWS, LABELS)
+    TASKS["multiclass"].check_labels(honest, ROWS, ask_model(honest, ROWS, codes), codes)

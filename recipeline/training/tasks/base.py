@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 
 from recipeline.config.candidate import Candidate
@@ -32,6 +33,9 @@ class Task(ABC):
     @abstractmethod
     def prepare(self, estimator: BaseEstimator, target: np.ndarray, transform: str | None) -> BaseEstimator:
         """Return an unfitted estimator as it is fitted to `target`."""
+
+    def check_labels(self, model: BaseEstimator, rows: pd.DataFrame, predicted: np.ndarray, codes: TargetCodes) -> None:
+        """Raise ValueError where a model says other labels than its predictions."""
 
     @abstractmethod
     def mean_of(self, members: Sequence[tuple[str, BaseEstimator]]) -> BaseEstimator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import FixedThresholdClassifier
 
@@ -18,6 +19,9 @@ class Binary(Multiclass):
     def threshold(self, model: BaseEstimator) -> float:
         """Return the threshold of the FixedThresholdClassifier that `decide` makes."""
         return float(model.threshold)
+
+    def check_labels(self, model: BaseEstimator, rows: pd.DataFrame, predicted: np.ndarray, codes: TargetCodes) -> None:
+        """Accept any: the threshold decides."""
 
     def decide(
         self,

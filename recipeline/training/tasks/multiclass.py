@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
@@ -14,7 +15,11 @@ from sklearn.preprocessing import LabelEncoder
 from recipeline.config.candidate import Candidate
 from recipeline.config.recipe import Recipe
 from recipeline.data.target_codes import TargetCodes
+from recipeline.inference.asking import say
 from recipeline.training.tasks.base import Task
+
+#: So many labels may differ from the likeliest ones, by rounding.
+_MOST_OTHERS = 0.01
 
 #: The folds that a calibration is fitted by.
 CALIBRATION_FOLDS = 5
@@ -37,6 +42,18 @@ class Multiclass(Task):
     def prepare(self, estimator: BaseEstimator, target: np.ndarray, transform: str | None) -> BaseEstimator:
         """Return the estimator: labels are not transformed."""
         return estimator
+
+    def check_labels(self, model: BaseEstimator, rows: pd.DataFrame, predicted: np.ndarray, codes: TargetCodes) -> None:
+        """Raise ValueError where labels do not follow from probabilities, as an SVC's own.
+
+        `mlflow models serve` says the former, and the service the latter.
+        """
+        others = np.mean(model.predict(rows) != say(predicted, codes)) if len(rows) else 0.0
+        if others > _MOST_OTHERS:
+            raise ValueError(
+                f"the labels that it says are not the likeliest ones of its own probabilities in {others:.0%} of the rows; "
+                "set calibrate: sigmoid instead of its probability parameter"
+            )
 
     def mean_of(self, members: Sequence[tuple[str, BaseEstimator]]) -> BaseEstimator:
         """Return a VotingClassifier of probabilities."""
