@@ -37,12 +37,14 @@ _ROUNDS = ("n_estimators", "max_iter")
 def check_candidates(recipe: Recipe, names: Sequence[str], trusted: Collection[str]) -> None:
     """Build the candidates `names` and fit each once, to find faults early.
 
+    A candidate that refuses made-up rows may accept the real ones: it is no fault here.
+
     Raises
     ------
     UsageError : with all faults that `find_faults` finds, or on the function of a metric.
     """
     build_scorer(recipe)
-    faults = find_faults(recipe, names, trusted)
+    faults = find_faults(recipe, names, trusted, must_fit=False)
     if len(faults) == 1:
         raise faults[0]
     if faults:
@@ -53,11 +55,12 @@ def check_candidates(recipe: Recipe, names: Sequence[str], trusted: Collection[s
         )
 
 
-def find_faults(recipe: Recipe, names: Sequence[str], trusted: Collection[str]) -> list[UsageError]:
+def find_faults(recipe: Recipe, names: Sequence[str], trusted: Collection[str], *, must_fit: bool = True) -> list[UsageError]:
     """Return a fault of each of the candidates `names` that has one.
 
-    That is an import path, a parameter or a value that is wrong, an estimator that refuses made-up rows, or missing values
-    although a feature may have some, or weights although the recipe has some, or a model of a type that no command loads.
+    That is an import path, a parameter or a value that is wrong, an estimator that refuses made-up rows (if it `must_fit`), or
+    missing values although a feature may have some, or weights although the recipe has some, or a model of a type that no
+    command loads.
     """
     faults: dict[str, UsageError] = {}
     recipe = recipe.with_stand_ins(_COLUMNS) if recipe.patterns else recipe
@@ -67,7 +70,8 @@ def find_faults(recipe: Recipe, names: Sequence[str], trusted: Collection[str]) 
             if not recipe.candidates[name].members:
                 check_weights(recipe, name, estimator)
                 check_types(recipe, name, estimator, trusted)
-                check_fit(recipe, name, estimator)
+                if must_fit:
+                    check_fit(recipe, name, estimator)
                 check_missing(recipe, name, estimator)
         except UsageError as error:
             faults.setdefault(str(error), error)  # a mean has the faults of its members

@@ -136,6 +136,7 @@ def test_two_labels_are_decided_by_a_threshold_that_is_part_of_the_model(positiv
             "target": {"column": "y", "positive": labels[1]},
             "gates": {},
             "promotion": {},
+            "monitoring": {},
             "metrics": {},
             "decision": {"recall": 0.99},
             "candidates": {"L": {"alias": "l", "estimator": "sklearn.linear_model.LogisticRegression"}},

@@ -34,6 +34,7 @@ class Task(ABC):
     def prepare(self, estimator: BaseEstimator, target: np.ndarray, transform: str | None) -> BaseEstimator:
         """Return an unfitted estimator as it is fitted to `target`."""
 
+    @abstractmethod
     def check_labels(self, model: BaseEstimator, rows: pd.DataFrame, predicted: np.ndarray, codes: TargetCodes) -> None:
         """Raise ValueError where a model says other labels than its predictions."""
 
