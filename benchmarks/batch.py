@@ -39,6 +39,8 @@ MOST_FOR_ALL = 1_000_000
 #: Rows of the small file, which says what a command costs without them.
 FEW = 1_000
 _CHUNK = 500_000
+#: So many bytes of the CSV are one group of the Parquet file; pandas writes a million rows to a group.
+GROUP_BYTES = 1 << 26
 # A fork's peak memory is at first that of its parent, which is this one: a small process stands between.
 _STARTER = """
 import json, os, sys, time
@@ -104,7 +106,7 @@ def write_rows(table: pd.DataFrame, target: str, path: Path, rows: int) -> None:
 def as_parquet(source: Path) -> None:
     """Write the rows of a CSV as Parquet beside it, in pieces."""
     with (
-        pyarrow.csv.open_csv(source) as rows,
+        pyarrow.csv.open_csv(source, pyarrow.csv.ReadOptions(block_size=GROUP_BYTES)) as rows,
         pyarrow.parquet.ParquetWriter(source.with_suffix(".parquet"), rows.schema) as file,
     ):
         for batch in rows:

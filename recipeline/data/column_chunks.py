@@ -49,6 +49,9 @@ _MOST_ROWS, _MOST_CHUNKS = 1 << 21, 1 << 15
 
 _COPIED_BYTES = 1 << 22
 
+#: The added columns of a group of more rows are encoded in parallel.
+_FEW_ROWS = 100_000
+
 
 class NotCopiedError(Exception):
     """A file cannot be copied, since some of its rows are not to be in the copy."""
@@ -158,7 +161,7 @@ class CopySink:
             group = self._rest.pop(0)
             chunks = self._copied or self._copy(group, self._from)
             with ThreadPoolExecutor() as threads:
-                for content in threads.map(_as_file, self._columns()):
+                for content in threads.map(_as_file, self._tables()):
                     chunks += self._copy(_read_footer(content)[_GROUPS][1].values[0], content)
             sums = {
                 number: (I64, sum(chunk[_CHUNK][1][field][1] for chunk in chunks))
@@ -168,10 +171,11 @@ class CopySink:
             self._written.append(group | sums | {_COLUMNS: _structs(*chunks), _GROUP_START: (I64, start)})
             self._waiting, self._copied = [], []
 
-    def _columns(self) -> list[pa.Table]:
-        """Return the waiting values of each added column."""
+    def _tables(self) -> list[pa.Table]:
+        """Return the waiting values of the added columns, many of them one by one."""
         table = pa.Table.from_batches(self._waiting) if self._waiting else self._added.empty_table()
-        return [pa.table([column], names=[name]) for column, name in zip(table.columns, self._added.names, strict=True)]
+        table = table.rename_columns(self._added.names)
+        return [table.select([name]) for name in table.column_names] if table.num_rows > _FEW_ROWS else [table]
 
     def _copy(self, group: Struct, file: IO[bytes]) -> list[Struct]:
         """Copy the chunks of a group and return their descriptions at their new places."""

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from recipeline.data import column_chunks
 from recipeline.data.column_chunks import CopiedFile, CopySink
 from recipeline.data.reading.parquet_files import ParquetFile
 from recipeline.data.writers import open_sink
@@ -73,7 +74,9 @@ def test_a_copy_reads_as_a_file_that_is_written_anew(
         how = how | {"coerce_timestamps": "us", "allow_truncated_timestamps": True}
     pq.write_table(table, tmp_path / "in.parquet", **how)
     added = pa.table({"prediction": np.arange(count) / 7, "model_version": ["7"] * count})
-    copy(tmp_path / "in.parquet", tmp_path / "copy.parquet", added, piece)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(column_chunks, "_FEW_ROWS", count % 2 * 100)  # all columns in one, or one by one
+        copy(tmp_path / "in.parquet", tmp_path / "copy.parquet", added, piece)
     source = pq.read_table(tmp_path / "in.parquet").replace_schema_metadata(None)
     anew = pa.table([*source.columns, *added.columns], schema=pa.schema([*source.schema, *added.schema]))
     pq.write_table(anew, tmp_path / "anew.parquet", compression="zstd")
