@@ -243,7 +243,7 @@ def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
         offers = {f"{uri.rstrip('/')}{page}": "the runs"}
     else:
         offers = {f"{mlflow} ui": "the runs, in a browser", f"http://127.0.0.1:5000{page}": "the page of the runs"}
-    if decision.rule == "policy-manual":
+    if decision.passed and not decision.promoted:
         offers["make approve"] = f"promote version {decision.version} to Production"
     elif session.registry.holder(CHAMPION) is None:
         offers['make promote ARGS="promote=always"'] = f"promote version {decision.version} to Production"

@@ -96,6 +96,10 @@ def decide(
         say(f"measuring version {challenger.version} against version {held_against} on the same folds")
     model = load()
     try:
+        if champion and rule == "recipe" and (thresholds := _changed_thresholds(challenger, champion, model, run.reader)):
+            words = "it is the model of version {} with another decision: the threshold {:.4g} instead of {:.4g}"
+            reason = words.format(champion.version, *thresholds)
+            return Decision("kept", "decision", f"{reason}, which no skill shows: it awaits `approve`", passed=True)
         evidence = contest.measure(rule, model)
     except UnavailableError as error:
         if champion is None:
@@ -115,6 +119,19 @@ def decide(
     measured = {VersionTags.GATE_RULE: rule, VersionTags.GATE_GAIN: evidence.gain, VersionTags.GATE_LOWER: evidence.lower}
     registry.note(str(challenger.version), measured)
     return replace(decision, evidence=evidence)
+
+
+def _changed_thresholds(
+    challenger: ModelVersion, champion: ModelVersion, model: BaseEstimator, reader: Reader
+) -> tuple[float, float] | None:
+    """Return both thresholds where two versions differ in their decision alone."""
+    from recipeline.registry.loading import load_version
+    from recipeline.training.decision import find_changed_threshold
+
+    ours, theirs = as_contender(challenger), as_contender(champion)
+    if (ours.training_rows, ours.environment) != (theirs.training_rows, theirs.environment):
+        return None
+    return find_changed_threshold(model, load_version(reader, champion))
 
 
 def require_champion(champion: ModelVersion, reader: Reader) -> None:

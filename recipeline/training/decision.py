@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import FixedThresholdClassifier
 
 from recipeline.config.rules import Decision
 from recipeline.metrics.catalogue import find_metric
@@ -86,3 +88,16 @@ def _values(curve: Curve, metric: str) -> np.ndarray:
 def _best(curve: Curve, values: np.ndarray) -> float:
     best = np.flatnonzero(values >= values.max() - 1e-12 * max(1.0, abs(float(values.max()))))
     return float(min(curve.thresholds[best], key=lambda it: (abs(it - 0.5), it)))
+
+
+def find_changed_threshold(model: BaseEstimator, other: BaseEstimator) -> tuple[float, float] | None:
+    """Return the thresholds of two fitted models, if nothing else of them differs.
+
+    None if their estimators differ too, or neither has a threshold.
+    """
+    if not (isinstance(model, FixedThresholdClassifier) and isinstance(other, FixedThresholdClassifier)):
+        return None
+    is_same = model.threshold == other.threshold or model.pos_label != other.pos_label
+    if is_same or repr(clone(model.estimator)) != repr(clone(other.estimator)):
+        return None
+    return float(model.threshold), float(other.threshold)

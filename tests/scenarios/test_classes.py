@@ -11,6 +11,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from flask.testing import FlaskClient
 from sklearn import datasets
 
@@ -145,6 +146,18 @@ def test_a_table_of_classes_is_promoted_asked_and_monitored(
     check_monitored(project, table, tmp_path)
     again = project.ok("main")
     assert "Reused: ingest, split, train, evaluate" in again.stdout
+
+
+def test_another_decision_about_the_same_model_awaits_approval(make_project: MakeProject) -> None:
+    project, _ = project_of(make_project, rare)
+    content = yaml.safe_load(project.recipe_path.read_text(encoding="utf-8"))
+    project.recipe_path.write_text(yaml.safe_dump(content | {"decision": {"threshold": 0.3}}), encoding="utf-8")
+    outcome = project.ok("main")
+    assert "Promotion: kept (decision): it is the model of version 1 with another decision: the threshold 0.3" in outcome.stdout
+    assert "make approve" in outcome.stdout
+    assert str(project.production().version) == "1"
+    project.ok("approve", reason="fewer missed rows")
+    assert str(project.production().version) == "2"
 
 
 def test_bad_labels_are_named_before_anything_is_trained(make_project: MakeProject) -> None:

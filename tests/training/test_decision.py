@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
 
 from recipeline.config.rules import Cost, Decision
-from recipeline.training.decision import choose_threshold
+from recipeline.training.decision import choose_threshold, find_changed_threshold
 from tests.metrics.labels import Rows, labelled_rows
 
 few = settings(max_examples=80, deadline=None)
@@ -102,3 +105,15 @@ def test_of_equally_good_thresholds_it_is_the_one_nearest_to_a_half() -> None:
 def test_rows_of_one_label_alone_give_a_threshold_all_the_same(label: float, decision: Decision) -> None:
     """Over time the rows with an out-of-fold prediction may lack one."""
     assert 0 <= choose_threshold(np.full(3, label), np.array([0.2, 0.4, 0.9]), decision) <= 1
+
+
+def test_models_that_differ_in_their_threshold_alone_are_told_apart_from_others() -> None:
+    one = FixedThresholdClassifier(LogisticRegression(C=2.0), threshold=0.3, pos_label=1)
+    for other, expected in (
+        (clone(one).set_params(threshold=0.4), (0.3, 0.4)),
+        (clone(one), None),
+        (clone(one).set_params(threshold=0.4, estimator__C=3.0), None),
+        (clone(one).set_params(threshold=0.4, pos_label=0), None),
+        (LogisticRegression(C=2.0), None),
+    ):
+        assert find_changed_threshold(one, other) == expected
