@@ -21,7 +21,12 @@ from tests.tracking.helpers import new_run
 @pytest.mark.parametrize(
     ("artifact", "value"),
     [
-        (METRICS, some(Metrics, {"best": {"r2": 0.1 + 0.2, "candidate": "größer", "accuracy_within": {"0.5": 1}}})),
+        (
+            METRICS,
+            some(
+                Metrics, {"best": {"candidate": "größer", "accuracy_within": {"0.5": 1}, "interval_95": {"r2": [0.1 + 0.2, 1]}}}
+            ),
+        ),
         (DATASET, pd.DataFrame({"a b": [0.1 + 0.2, float("nan")], "n": [1, 2]}, index=[7, 3])),
         (LEADERBOARD, pd.DataFrame({"candidate": ["NA", "b"], "cv_mean_score": [0.1 + 0.2, 1 / 3]})),
     ],
@@ -41,7 +46,7 @@ def test_what_is_written_is_read_back_to_the_last_bit(store: Store, artifact: Ar
 
 def test_a_number_that_json_does_not_have_is_never_written(store: Store) -> None:
     with pytest.raises(ValueError, match="nan"):
-        Writer(store.client, new_run(store)).save(METRICS, some(Metrics, {"best": {"r2": float("nan")}}))
+        Writer(store.client, new_run(store)).save(METRICS, some(Metrics, {"mean_predictor": {"r2": float("nan")}}))
 
 
 def test_two_models_of_trees_are_written_and_read_without_pickle(tmp_path: Path) -> None:

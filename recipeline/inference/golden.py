@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.target_codes import TargetCodes
@@ -14,6 +14,9 @@ from recipeline.inference.asking import ask_model
 from recipeline.inference.columns import Columns
 from recipeline.inference.interval import Interval
 from recipeline.inference.model_info import Target
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 GOLDEN_ROWS = 20
 

@@ -39,6 +39,7 @@ COVERED = tuple(
         "config.yaml_reader",
         "data.causes",
         "data.column_profile",
+        "data.conditions",
         "data.grouping",
         "data.kinds",
         "data.leakage",

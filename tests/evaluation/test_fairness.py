@@ -42,6 +42,7 @@ def columns_of(rows: pd.DataFrame) -> Columns:
         "candidates": {"Tree": {"alias": "dt", "estimator": "sklearn.tree.DecisionTreeClassifier"}},
         "gates": {},
         "promotion": {},
+        "monitoring": {},
     }
     return Columns.learn(as_recipe(content), rows)
 

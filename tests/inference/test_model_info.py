@@ -9,13 +9,14 @@ import pandas as pd
 
 from recipeline.artifacts import METRICS, MODEL_INFO, OUT_OF_FOLD, TEST, TRAIN
 from recipeline.config.recipe import Recipe, load_recipe
+from recipeline.data.target_codes import NUMBERS
 from recipeline.inference.interval import FittedInterval, Interval, fit_constant
 from recipeline.inference.model_info import Feature, ModelInfo, Target, choose_sample, describe_feature, describe_model
 from recipeline.records import read_record, to_plain
 from recipeline.tracking.manifest import Reader
 from tests.conftest import ROOT, Project, as_recipe, small_recipe
 
-MEASURED: Any = {"coverage": 0.75, "test_rows": 4}
+MEASURED: Any = {"threshold": None, "coverage": 0.75, "test_rows": 4}
 INTERVAL = Interval(0.9, "constant", -1.0, 1.5)
 
 
@@ -37,7 +38,7 @@ def rows(acidity: list[float]) -> pd.DataFrame:
 
 
 def test_a_model_is_described_by_recipe_training_rows_and_interval() -> None:
-    found = describe_model(two_columns(), rows([1.0, 2.0, 9.0]), INTERVAL, candidate="Forest", **MEASURED)
+    found = describe_model(two_columns(), rows([1.0, 2.0, 9.0]), NUMBERS, INTERVAL, None, candidate="Forest", **MEASURED)
     assert found.candidate == "Forest"
     assert found.target == Target("quality", type="integer", unit="grade", min=0, max=10)
     assert [feature.name for feature in found.features] == ["acidity", "bottles"]
@@ -68,7 +69,7 @@ def test_missing_values_are_left_out() -> None:
 
 
 def test_a_column_without_any_value_has_no_range_and_the_json_stays_plain() -> None:
-    found = describe_model(two_columns(), rows([np.nan] * 3), INTERVAL, candidate="Forest", **MEASURED)
+    found = describe_model(two_columns(), rows([np.nan] * 3), NUMBERS, INTERVAL, None, candidate="Forest", **MEASURED)
     acidity = found.features[0]
     assert acidity.quantiles
     assert acidity.train_min is acidity.train_max is acidity.quantiles["0.5"] is found.sample["acidity"] is None
@@ -99,7 +100,7 @@ def test_a_column_that_does_not_vary_does_not_matter() -> None:
 
 def test_a_description_leaves_the_rows_as_they_are(wines: pd.DataFrame, recipe: Recipe) -> None:
     before = wines.copy()
-    describe_model(recipe, wines, INTERVAL, candidate="Forest", **MEASURED)
+    describe_model(recipe, wines, NUMBERS, INTERVAL, None, candidate="Forest", **MEASURED)
     pd.testing.assert_frame_equal(wines, before)
 
 
@@ -109,7 +110,7 @@ def test_interval_and_description_take_no_time_to_speak_of(wines: pd.DataFrame) 
     for _ in range(3):
         start = time.perf_counter()
         interval = fit_constant(train["quality"].to_numpy(), np.full(len(train), 5.6))
-        describe_model(recipe, train, interval, candidate="Forest", **MEASURED)
+        describe_model(recipe, train, NUMBERS, interval, None, candidate="Forest", **MEASURED)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.1
 

@@ -104,11 +104,26 @@ def test_the_table_beside_a_module_belongs_to_it() -> None:
 #: What each step's fingerprint covers. A file more here retrains where it changes: say why it can change a result.
 RECIPE = {
     f"config/{name}"
-    for name in ("candidate", "checks", "columns", "recipe", "rows", "rules", "settings", "split", "table", "yaml_reader")
-}
+    for name in ("candidate", "checks", "columns", "recipe", "rows", "rules", "scored", "settings", "split", "table")
+} | {"config/yaml_reader", "metrics/catalogue"}
 HANDED_ON = {"artifacts", "records", "inference/_compat", "inference/trust"}
 RELATES = {"data/grouping", "data/neighbours", "data/relations", "data/splits"}
 FITS = RELATES | {"config/import_path", "engine/local", "metrics/bootstrap"}
+#: Tasks; a change of one may change every result of its room.
+TASKS = {
+    room: {f"{room}/tasks/{name}" for name in ("base", "binary", "every", "multiclass", "regression")}
+    for room in ("data", "evaluation", "inference", "metrics", "monitoring", "training")
+}
+#: The target as numbers, and the skill of predictions.
+CODES = TASKS["data"] | {"data/target_codes", "metrics/skill", "metrics/slices"}
+SCORES = (
+    CODES
+    | TASKS["inference"]
+    | TASKS["metrics"]
+    | TASKS["training"]
+    | {"config/scoring", "inference/asking", "training/decision"}
+    | {f"metrics/{name}" for name in ("classification", "curves", "regression", "scorer")}
+)
 LOGS = {"tracking/_compat", "tracking/candidate_runs", "tracking/models"}
 #: Column kinds; a change of one may change every step.
 KINDS = {
@@ -122,18 +137,20 @@ COVERED = {
     | HANDED_ON
     | INPUTS
     | KINDS
-    | {f"data/{name}" for name in ("causes", "column_profile", "numbers", "results", "schema")}
+    | {f"data/{name}" for name in ("causes", "column_profile", "conditions", "numbers", "results", "schema")}
     | {f"data/reading/{name}" for name in ("csv_files", "formats", "header", "parquet_files", "pieces")},
     "split": RECIPE
     | HANDED_ON
     | KINDS
     | RELATES
+    | CODES
     | {"config/import_path"}
     | {f"data/{name}" for name in ("leakage", "numbers", "results", "smells")},
     # The trial refuses candidates; a train that was refused has no result to reuse.
     "train": RECIPE
     | HANDED_ON
     | FITS
+    | SCORES
     | LOGS
     | INPUTS
     | KINDS
@@ -143,18 +160,21 @@ COVERED = {
     "evaluate": RECIPE
     | HANDED_ON
     | FITS
+    | SCORES
     | INPUTS
     | KINDS
-    | TRAINED
-    | {"training/candidates", "training/weights"}
-    | {"data/leakage", "data/numbers", "data/reading/formats", "data/results", "data/smells", "metrics/regression"}
-    | {"training/quantiles"}
+    | TASKS["evaluation"]
+    | TASKS["monitoring"]
+    | {"training/quantiles", "training/weights", "metrics/bands", "metrics/rates", "evaluation/tasks/results"}
+    | {"data/conditions", "data/leakage", "data/numbers", "data/reading/formats", "data/results", "data/smells"}
     | {f"monitoring/{name}" for name in ("baseline", "results", "spread")}
     | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("base", "boolean", "category", "datetime")}
     | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("every", "integer", "number")}
-    | {f"evaluation/{name}" for name in ("assessment", "diagnosis", "gates", "results", "scoring")}
-    | {f"inference/{name}" for name in ("columns", "golden", "interval", "model_info")}
-    | {f"inference/compiled/{name}" for name in ("check", "compile", "encoders", "form", "kernels", "linear", "trees")},
+    | {f"evaluation/{name}" for name in ("assessment", "classes", "coverage", "described", "diagnosis", "fairness", "gates")}
+    | {"evaluation/results", "evaluation/scoring"}
+    | {f"inference/{name}" for name in ("by_value", "columns", "golden", "interval", "model_info", "prediction_set")}
+    | {f"inference/compiled/{name}" for name in ("check", "classes", "compile", "encoders", "form", "kernels", "linear")}
+    | {f"inference/compiled/{name}" for name in ("means", "pipelines", "small_trees", "trees")},
 }
 
 

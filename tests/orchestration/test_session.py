@@ -160,7 +160,7 @@ def test_the_types_of_what_a_step_reads_and_writes_are_part_of_what_its_result_d
         for its in ({}, {"reads": (METRICS,)}, {"writes": (BASELINE, DATASET)})
     )
     assert alone == set()
-    assert reads == {"code recipeline/evaluation/results.py"}
+    assert reads == {"code recipeline/evaluation/results.py", "code recipeline/evaluation/tasks/results.py"}
     assert writes == {"code recipeline/monitoring/results.py"}
 
 

@@ -76,7 +76,7 @@ def test_a_panel_is_split_by_people_judged_by_people_and_served_without_them(pan
     assert audit.warnings == ()
     assert metrics.best.candidate != "Nearest"
     # The nearest rows are the same person's: what a plain split says of them is a score of knowing people by heart.
-    assert metrics.random_split_r2["Nearest"] > metrics.candidates["Nearest"].r2 + 0.1
+    assert metrics.random_split_r2["Nearest"] > metrics.candidates["Nearest"]["r2"] + 0.1
     tags = panel.tags(panel.runs("split")[0].info.run_id)
     assert (tags["recipeline.split_method"], tags["recipeline.split_by"]) == ("grouped", "group: person")
     decision = panel.load("promote", DECISION)
@@ -153,7 +153,7 @@ def test_a_series_is_tested_on_its_newest_rows_from_the_split_to_the_gate(tmp_pa
     assert not project.load("evaluate", BASELINE_ROWS)["prediction"].isna().any()
     assert (baseline.target.rows, baseline.prediction.missing) == (len(early), 0)
     # A trend that no fold has seen before it comes: what a plain split says of the tree is a score of looking it up.
-    assert metrics.random_split_r2["DecisionTree"] > metrics.candidates["DecisionTree"].r2 + 1
+    assert metrics.random_split_r2["DecisionTree"] > metrics.candidates["DecisionTree"]["r2"] + 1
     decision = project.load("promote", DECISION)
     assert decision.evidence.left_out == early.sum()
     assert decision.evidence.blocks > 10

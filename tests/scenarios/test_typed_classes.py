@@ -75,6 +75,7 @@ def door(request: pytest.FixtureRequest, make_project: MakeProject, tmp_path_fac
             },
             "gates": {"validation_criteria": [{"metric": "brier_skill", "threshold": 0.1}]},
             "promotion": {},
+            "monitoring": {},
         }
         if positive:
             content["decision"] = {"cost": {"fp": 1, "fn": 4}}

@@ -189,12 +189,12 @@ def test_a_model_that_was_deleted_is_named(store: Store) -> None:
 def test_a_record_without_a_key_that_is_needed_is_refused_in_a_sentence_that_names_it(store: Store) -> None:
     run_id = new_run(store)
     writer, plain = Writer(store.client, run_id), to_plain(FOUND)
-    del plain["best"]["r2"]
+    del plain["best"]["interval_90"]["level"]
     writer.save(METRICS, plain)
     writer.close()
     with pytest.raises(UnavailableError) as error:
         Reader(store.client).load(METRICS, run_id)
     assert error.value.sentence == (
-        f"The artifact metrics.json of run {run_id} cannot be read. The key best.r2 is missing. "
+        f"The artifact metrics.json of run {run_id} cannot be read. The key best.interval_90.level is missing. "
         "Run the step that writes it again."
     )
