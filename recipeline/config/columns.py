@@ -26,6 +26,21 @@ def is_nameless(name: str) -> bool:
     return NAMELESS.fullmatch(name) is not None
 
 
+def spell_out(names: Sequence[str]) -> dict[str, str]:
+    """Return other names for columns whose own would stand for several, by their own.
+
+    A name in a table may have a ``*`` or a range in it, which a recipe reads as a pattern.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        if is_pattern(name) or _RANGE.search(name):
+            plain = name.replace("*", "_").replace("{", "(").replace("}", ")")
+            while plain in names or plain in found.values():
+                plain += "_"
+            found[name] = plain
+    return found
+
+
 def matches(name: str, pattern: str) -> bool:
     """Whether a pattern matches a name; ``*`` is any text, also none."""
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL) is not None

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from recipeline.config.columns import spell_out
 from recipeline.data.readers import open_rows
 from recipeline.data.uris import redact
 from recipeline.errors import DataError, UsageError, nearest
@@ -50,7 +51,9 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
     names = [name for name in file.columns if name not in file.index]
     if target not in names:
         raise UsageError(f"--target must be a column of {path.name}.", got=f"'{target}'", fix=nearest(target, names))
-    looks, rows = {column: Look(column) for column in names}, 0
+    spelled = spell_out(names)
+    looks, rows = {column: Look(spelled.get(column, column)) for column in names}, 0
+    goal = looks[target].name
     for piece in file.pieces():
         if piece.ragged:
             line = piece.ragged[0]
@@ -65,11 +68,11 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
                 looks[column].add(values, na)
     if not rows:
         raise DataError(f"{path.name} has no rows: header only.", fix="Name a file that holds the table.")
-    faults = [look.fault for look in looks.values() if look.fault and (look.is_number or look.name == target or look.type)]
+    faults = [look.fault for look in looks.values() if look.fault and (look.is_number or look.name == goal or look.type)]
     task_name, task = next(((name, task) for name, task in TASKS.items() if task.fits(looks[target])), ("", None))
     if not faults and not task:
         faults = [f"{target}: {_describe(looks[target])}, and the target must be numbers, or have two values or more"]
-    columns = {name: task.column(look) if task and name == target else _column(look) for name, look in looks.items()}
+    columns = {it.name: task.column(it) if task and it.name == goal else _column(it) for it in looks.values()}
     if faults:
         raise DataError(
             f"Every column of {path.name} must hold numbers, categories, dates or booleans, and the target no dates.",
@@ -77,7 +80,7 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
             fix="Remove or encode them, or name words for missing values with --na.",
             details=[*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])],
         )
-    if all(name == target or "role" in column for name, column in columns.items()):
+    if all(name == goal or "role" in column for name, column in columns.items()):
         raise DataError(
             f"{path.name} has no column beside the target that can be a feature.",
             fix="Add one, or encode those that are there.",
@@ -94,7 +97,7 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
         "experiment": "_".join(word[:1].upper() + word[1:] for word in words),
         "model_name": "".join(word[:1].upper() + word[1:] for word in words) + "BestModel",
         "random_state": 42,
-        "data": {"min_rows": min(100, rows // 2)},
+        "data": {"min_rows": min(100, rows // 2), **({"rename": spelled} if spelled else {})},
         **({"na": list(na)} if na else {}),
         **({"missing_target": "drop"} if looks[target].missing else {}),
         "columns": columns,

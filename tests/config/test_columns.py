@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipeline.config.columns import MOST_OF_A_RANGE, is_nameless, matches, refuse_names, write_ranges
+from recipeline.config.columns import MOST_OF_A_RANGE, is_nameless, matches, refuse_names, spell_out, write_ranges
 from recipeline.config.recipe import Recipe
 from recipeline.errors import UsageError
 from tests.config.helpers import assert_refused, load
@@ -103,3 +103,9 @@ def test_columns_without_a_name_are_told_apart() -> None:
         *[True] * 3,
         False,
     ]
+
+
+def test_a_name_that_would_stand_for_several_columns_is_spelled_otherwise_and_once() -> None:
+    assert spell_out(["a", "b"]) == {}
+    assert spell_out(["*", "_", "a*", "x {1..3}"]) == {"*": "__", "a*": "a_", "x {1..3}": "x (1..3)"}
+    assert spell_out(["*", "_*", "__"]) == {"*": "_", "_*": "___"}

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recipeline.config.recipe import load_recipe
 from recipeline.config.table import RESERVED_COLUMNS
+from recipeline.data.reading.formats import Format
 from recipeline.data.schema import validate_table
 from recipeline.errors import DataError, UsageError
 from recipeline.scaffolding.recipe_draft import draft_recipe
@@ -41,6 +42,8 @@ def draft(
 
 
 @settings(max_examples=60, deadline=None)
+@example(names=["5*", "*", "pH"], title="stars", sep=",", gaps=True)
+@example(names=["x", "y*"], title="a target with a star", sep=";", gaps=False)
 @given(
     names=st.lists(NAMES, min_size=2, max_size=6, unique=True),
     title=st.text(max_size=20),
@@ -57,12 +60,14 @@ def test_a_recipe_of_any_names_loads_and_takes_its_table(names: list[str], title
         text = draft(folder, table, names[-1], sep=sep, name=title)
         (folder / "recipe.yaml").write_text(text, encoding="utf-8")
         recipe = load_recipe(folder / "recipe.yaml", {})
-        assert (list(recipe.columns), recipe.target) == (names, names[-1])
-        assert recipe.columns[names[0]].nullable == gaps
+        kept = [recipe.data.rename.get(name, name) for name in names]
+        assert (list(recipe.columns), recipe.target) == (kept, kept[-1])
+        assert all(name == own or "*" in own for name, own in zip(kept, names, strict=True))
+        assert recipe.columns[kept[0]].nullable == gaps
         content = (folder / "table.csv").read_bytes()
-        read = validate_table(opened(content, names, "it"), recipe, origin="it")
-        np.testing.assert_allclose(read[names].to_numpy(float), table.to_numpy(float))
-        features, target = read[names[:-1]].to_numpy(float), read[names[-1]].to_numpy(float)
+        read = validate_table(opened(content, kept, "it", Format.of(recipe.data)), recipe, origin="it")
+        np.testing.assert_allclose(read[kept].to_numpy(float), table.to_numpy(float))
+        features, target = read[kept[:-1]].to_numpy(float), read[kept[-1]].to_numpy(float)
         for candidate in recipe.candidates:
             if "Forest" not in candidate:
                 build_candidate(recipe, candidate).fit(features, target).predict(features)
