@@ -361,7 +361,7 @@ def test_made_up_rows_never_pass_for_real_ones_by_way_of_a_file(project: Project
     assert {run.data.tags["recipeline.data_source"] for run in project.runs("main")} == {"synthetic"}
 
 
-@pytest.mark.parametrize("mode", ["append", "replace"])
+@pytest.mark.parametrize("mode", ["append", pytest.param("replace", marks=pytest.mark.full)])
 def test_rows_without_a_label_wait_as_they_do_for_monitor(own: Project, tmp_path: Path, mode: str) -> None:
     rows = later(600, prediction=5.0, model_version="1", request_id="a")
     rows.loc[rows.index[::4], "quality"] = np.nan
@@ -625,6 +625,7 @@ def test_many_files_are_known_again_all_of_them(own: Project, tmp_path: Path) ->
     assert "these 300 were added before" in own.ok("retrain", data=str(folder)).stdout
 
 
+@pytest.mark.full
 def test_a_folder_of_new_rows_goes_through_the_whole_chain(own: Project, tmp_path: Path) -> None:
     data = str(TAKEN["folders in folders"](later(600), tmp_path / "live"))
     for mode, words in (("append", " and 600 new ones."), ("replace", "Retrained on these rows alone.")):
@@ -640,7 +641,10 @@ def test_rows_at_a_uri_are_fetched_once_and_named_by_it(own: Project, monkeypatc
     assert "secret" not in outcome.stdout
 
 
-@pytest.mark.parametrize("form", ["csv", "parquet", "xz", "no suffix", "folders in folders"])
+@pytest.mark.parametrize(
+    "form",
+    ["csv", "folders in folders", *(pytest.param(form, marks=pytest.mark.full) for form in ("parquet", "xz", "no suffix"))],
+)
 def test_labels_by_request_lie_in_files_of_the_same_forms(monitored: Project, tmp_path: Path, form: str) -> None:
     rows = later()
     write_log(tmp_path / "log", rows)
