@@ -114,7 +114,7 @@ def as_parquet(source: Path) -> None:
 
 
 def ways(place: Place, source: Path, outputs: dict[str, Path]) -> dict[str, Callable[[], Done]]:
-    """Return each way to predict the CSV `source`, or the Parquet file beside it, into its output."""
+    """Return each way to predict `source` (CSV or Parquet beside it) into its output."""
     log, store = place.folder / "command.log", {"MLFLOW_TRACKING_URI": place.tracking_uri}
     profile = ["--profile", str(place.profile)]
 

@@ -60,7 +60,7 @@ class World:
     def draw(
         self, rng: np.random.Generator, extra: float = 0.0, rows: int | None = None
     ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-        """Return features, labels and clusters; with `extra` the first feature is the one that has it."""
+        """Return features, labels and clusters; `extra` is in the first feature."""
         size = rows or self.rows
         cluster = np.arange(size) if self.clusters is None else np.arange(size) // (self.rows // self.clusters)
         effects = np.array([*([extra] if extra else []), *[self.effect] * self.features])

@@ -38,7 +38,7 @@ finally:
 
 
 def test_a_command_that_reads_models_imports_scipy_first() -> None:
-    """Late, it would make the import of skops longer, which looks for scipy's functions in all modules before."""
+    """Late, it would make the import of skops longer, which searches all modules."""
     assert set(WITH_MODELS) < set(COMMANDS)
     script = "import sys; from recipeline.cli.main import load_command; load_command('predict'); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

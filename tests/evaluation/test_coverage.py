@@ -15,7 +15,7 @@ def test_coverage_is_the_share_of_rows_inside() -> None:
 
 
 def test_coverage_of_clustered_rows_has_the_standard_error_of_a_mean_of_clusters() -> None:
-    """Of clusters that are inside as wholes, it is the textbook's one of a mean of so many values."""
+    """For clusters that are inside as wholes, it is that of a mean of so many values."""
     inside = np.repeat([1, 1, 0, 1, 0], 8).astype(bool)
     found = measure_coverage(inside, 1.0, 0.9, Relations(np.repeat(np.arange(5), 8), "site"))
     assert (found.coverage, found.clusters) == (0.6, 5)

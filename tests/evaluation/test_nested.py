@@ -24,7 +24,7 @@ def choose(recipe: Recipe, names: list[str], rows: pd.DataFrame) -> Result:
 
 
 def test_each_fold_is_scored_by_the_candidate_that_is_the_best_without_it() -> None:
-    """Two candidates that see one column each: which is better depends on the rows that are left."""
+    """Two candidates that see one column each: the better one depends on the rows."""
     content = small_recipe() | {"target": "y", "columns": {"a": {}, "b": {}, "y": {}}}
     pick = {"estimator": "sklearn.compose.ColumnTransformer"}
     content["candidates"] = {

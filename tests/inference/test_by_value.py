@@ -21,7 +21,7 @@ def test_with_the_least_rows_no_tail_is_an_extreme_for_lack_of_rows(level: float
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1000), st.sampled_from([0.8, 0.9, 0.95]))
 def test_each_value_has_the_coverage_that_all_rows_together_do_not_give_it(seed: int, level: float) -> None:
-    """Half of the rows err ten times as much: one width for all covers the noisy ones too seldom."""
+    """Half of the rows err ten times as much: one width covers these too seldom."""
     rng = np.random.default_rng(seed)
 
     def draw(rows: int) -> tuple[np.ndarray, np.ndarray]:
