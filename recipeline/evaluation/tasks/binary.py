@@ -11,20 +11,14 @@ from recipeline.config.recipe import Recipe
 from recipeline.evaluation.classes import draw_thresholds
 from recipeline.evaluation.tasks.base import Examined, Tested
 from recipeline.evaluation.tasks.multiclass import Multiclass
+from recipeline.metrics.tasks.binary import Binary as Scores
 from recipeline.training.decision import explain_decision, judge_decision
 
 
 class Binary(Multiclass):
     """Probabilities of the positive label."""
 
-    def both(self, values: np.ndarray) -> np.ndarray:
-        """Return the columns of the negative and of the positive label."""
-        return np.column_stack([1 - values, values])
-
-    def decide(self, predicted: np.ndarray, threshold: float) -> np.ndarray:
-        """Return 1 where the probability reaches the threshold."""
-        decided: np.ndarray = (predicted >= threshold).astype(np.intp)
-        return decided
+    scores = Scores()
 
     def watched(self, truth: np.ndarray) -> list[int]:
         """Return the place of the positive label."""

@@ -22,6 +22,7 @@ from recipeline.inference.by_value import fit_by_column
 from recipeline.inference.columns import Columns
 from recipeline.inference.prediction_set import PredictionSet, fit_set, least_probability
 from recipeline.metrics.classification import score_confusion
+from recipeline.metrics.tasks.multiclass import Multiclass as Scores
 
 #: Curves and differences between groups are shown for so many labels, the most frequent ones.
 MOST_LABELS = 12
@@ -31,6 +32,7 @@ class Multiclass(Task):
     """Probabilities of labels with a set of those that a row may have."""
 
     has_shares = True
+    scores = Scores()
 
     def ranges(self, rows: int) -> int:
         """Return up to 10 ranges of about 20 rows or more: a share of fewer tells little."""
@@ -45,7 +47,7 @@ class Multiclass(Task):
 
     def require_measurable(self, target: np.ndarray, recipe: Recipe, codes: TargetCodes) -> None:
         """Raise DataError if the test rows have one label: metrics are not defined then."""
-        found = np.flatnonzero(self.both(target).any(axis=0))
+        found = np.flatnonzero(self.scores.both(target).any(axis=0))
         if len(found) < 2:
             raise DataError(
                 f"The test rows must have at least two labels of the target '{recipe.target}'.",
@@ -55,10 +57,10 @@ class Multiclass(Task):
 
     def examine(self, tested: Tested) -> Examined:
         """Return curves, differences between groups of rows, and prediction sets."""
-        truth, said, labels = self.both(tested.target), self.both(tested.predicted), tested.codes.labels
+        truth, said, labels = self.scores.both(tested.target), self.scores.both(tested.predicted), tested.codes.labels
         watched = [(place, labels[place]) for place in self.watched(truth)]
         groups, weights, seed = tested.groups, tested.weights, tested.recipe.random_state
-        decided, sizes = self.decide(tested.predicted, tested.threshold), tested.uncertain.sizes
+        decided, sizes = self.scores.decide(tested.predicted, tested.threshold), tested.uncertain.sizes
         return Examined(
             curves=draw_curves(truth, said, watched, groups, seed=seed, weights=weights),
             fairness=compare_groups(
@@ -67,15 +69,6 @@ class Multiclass(Task):
             sets=() if sizes is None else measure_sets(truth, tested.uncertain.inside, sizes, labels, groups, seed=seed),
             set_sizes=() if sizes is None else tuple(np.bincount(sizes, minlength=len(labels) + 1)[1:].tolist()),
         )
-
-    def both(self, values: np.ndarray) -> np.ndarray:
-        """Return codes with one column for each label."""
-        return values
-
-    def decide(self, predicted: np.ndarray, threshold: float) -> np.ndarray:
-        """Return the place of each row's decided label."""
-        decided: np.ndarray = predicted.argmax(axis=1)
-        return decided
 
     def start_uncertainty(
         self, recipe: Recipe, train: pd.DataFrame, columns: Columns, codes: TargetCodes, method: str, workers: Workers
@@ -88,12 +81,12 @@ class Multiclass(Task):
                 recipe,
                 columns,
                 train[scored],
-                self.both(codes.of(train, recipe)[scored]),
-                self.both(out_of_fold[scored]),
+                self.scores.both(codes.of(train, recipe)[scored]),
+                self.scores.both(out_of_fold[scored]),
                 related.groups[scored] if related.column and related.times is None else None,
             )
-            members = found.members(self.both(predicted), columns.matrix(test))
-            inside = (members * self.both(codes.of(test, recipe))).any(axis=1)
+            members = found.members(self.scores.both(predicted), columns.matrix(test))
+            inside = (members * self.scores.both(codes.of(test, recipe))).any(axis=1)
             sizes = members.sum(axis=1)
             size = float(sizes.mean())
             measured = measure_coverage(inside, size, found.level, relate_rows(test, recipe))
@@ -105,7 +98,7 @@ class Multiclass(Task):
         self, target: np.ndarray, predicted: np.ndarray, recipe: Recipe, codes: TargetCodes, threshold: float
     ) -> Details:
         """Return the confusion of decided labels, with precision and recall of each."""
-        size, truth, said = len(codes.labels), self.both(target).argmax(axis=1), self.decide(predicted, threshold)
+        size, truth, said = len(codes.labels), self.scores.both(target).argmax(axis=1), self.scores.decide(predicted, threshold)
         counts = np.bincount(truth * size + said, minlength=size * size).reshape(size, size)
         labels = tuple(
             LabelScores(

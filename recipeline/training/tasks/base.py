@@ -68,3 +68,14 @@ class Task(ABC):
 
         `target` and `out_of_fold` are codes and predictions of the training rows; a row without a prediction is NaN.
         """
+
+
+def hold_members(ensemble: BaseEstimator, fitted: Mapping[str, BaseEstimator]) -> BaseEstimator:
+    """Return a voting estimator with members that are fitted already.
+
+    It has what its `fit` would set, but for `named_estimators_`: skops would write every member a second time.
+    """
+    ensemble.estimators_ = [*fitted.values()]
+    if hasattr(ensemble.estimators_[0], "feature_names_in_"):
+        ensemble.feature_names_in_ = ensemble.estimators_[0].feature_names_in_
+    return ensemble

@@ -16,7 +16,7 @@ from recipeline.config.candidate import Candidate
 from recipeline.config.recipe import Recipe
 from recipeline.data.target_codes import TargetCodes
 from recipeline.inference.asking import say
-from recipeline.training.tasks.base import Task
+from recipeline.training.tasks.base import Task, hold_members
 
 #: So many labels may differ from the likeliest ones, by rounding.
 _MOST_OTHERS = 0.01
@@ -65,12 +65,9 @@ class Multiclass(Task):
         They are fitted to the labels themselves, and not to their numbers: it only takes the mean of their probabilities.
         """
         ensemble = VotingClassifier([(member, clone(model)) for member, model in fitted.items()], voting="soft")
-        ensemble.estimators_ = [*fitted.values()]
-        ensemble.le_ = LabelEncoder().fit(ensemble.estimators_[0].classes_)
+        ensemble.le_ = LabelEncoder().fit(next(iter(fitted.values())).classes_)
         ensemble.classes_ = ensemble.le_.classes_
-        if hasattr(ensemble.estimators_[0], "feature_names_in_"):
-            ensemble.feature_names_in_ = ensemble.estimators_[0].feature_names_in_
-        return ensemble
+        return hold_members(ensemble, fitted)
 
     def average(self, predictions: Iterable[np.ndarray]) -> np.ndarray:
         """Return the mean of probabilities as VotingClassifier computes it."""

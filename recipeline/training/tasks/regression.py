@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeRegressor
 from recipeline.config.candidate import Candidate
 from recipeline.config.recipe import Recipe
 from recipeline.data.target_codes import TargetCodes
-from recipeline.training.tasks.base import Task
+from recipeline.training.tasks.base import Task, hold_members
 
 _TREES = (DecisionTreeRegressor, RandomForestRegressor, ExtraTreesRegressor, GradientBoostingRegressor)
 # Beyond, sums of squares lose the digits that splits are compared by, or variances come near the least that a tree splits.
@@ -62,12 +62,7 @@ class Regression(Task):
 
     def assemble(self, fitted: Mapping[str, BaseEstimator]) -> BaseEstimator:
         """Return a VotingRegressor as its `fit` would leave it."""
-        ensemble = VotingRegressor([(member, clone(model)) for member, model in fitted.items()])
-        # All that `fit` sets, but for `named_estimators_`: skops would write every member a second time.
-        ensemble.estimators_ = [*fitted.values()]
-        if hasattr(ensemble.estimators_[0], "feature_names_in_"):
-            ensemble.feature_names_in_ = ensemble.estimators_[0].feature_names_in_
-        return ensemble
+        return hold_members(VotingRegressor([(member, clone(model)) for member, model in fitted.items()]), fitted)
 
     def average(self, predictions: Iterable[np.ndarray]) -> np.ndarray:
         """Return the mean as VotingRegressor computes it."""
