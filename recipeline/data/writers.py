@@ -75,10 +75,10 @@ class Layout:
 
 
 @contextmanager
-def open_sink(path: Path, layout: Layout, make: Callable[[IO[bytes]], Sink] | None = None) -> Iterator[Write]:
+def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
     """Yield a function that writes rows to `path` as CSV or Parquet, by suffix.
 
-    `make` returns another sink for the file. A CSV is compressed if its name ends in .gz. The file replaces an existing one at
+    A CSV is compressed if its name ends in .gz. The file replaces an existing one at
     the end of the block; if the block raises, it is not written. The same rows give the same bytes.
 
     Raises
@@ -92,7 +92,7 @@ def open_sink(path: Path, layout: Layout, make: Callable[[IO[bytes]], Sink] | No
             file = unfinished.open("wb")
         with file:
             with _as_unwritable(path):
-                sink = make(file) if make else _make_sink(file, path, layout)
+                sink = _make_sink(file, path, layout)
 
             def write(rows: pa.RecordBatch | memoryview) -> None:
                 with _as_unwritable(path):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recipeline.data.causes import compare_names
-from recipeline.data.column_chunks import CopiedFile, CopiedRows, CopySink, NotCopiedError
 from recipeline.data.conditions import find_broken
 from recipeline.data.prefetch import read_ahead, write_behind
-from recipeline.data.reading.parquet_files import ParquetFile
 from recipeline.data.reading.pieces import Piece, Table
 from recipeline.data.reading.plain_lines import Fields, PlainLines, read_plain
 from recipeline.data.writers import Layout, Write, as_line, is_parquet, open_sink
@@ -58,21 +56,13 @@ class Job:
         """
         for table in self.tables:
             self._check_columns(table)
-        if copied := self._copied():
-            with suppress(NotCopiedError):
-                return self._run(report, copied)
-        return self._run(report)
-
-    def _run(self, report: Callable[[int], None], copied: CopiedFile | None = None) -> Tally:
         tally = Tally()
-        names = [name for name, _ in self.asked.columns]
-        make = partial(CopySink, source=copied, schema=self._layout.schema, added=names) if copied else None
         with ExitStack() as stack:
-            sink = stack.enter_context(open_sink(self.output, self._layout, make))
+            sink = stack.enter_context(open_sink(self.output, self._layout))
             write = stack.enter_context(write_behind(_making(sink)))
             reject = stack.enter_context(open_sink(self.rejects, self._rejects_layout)) if self.rejects else None
             for table in self.tables:
-                for part in read_ahead(self._read(table, copied)):
+                for part in read_ahead(self._read(table)):
                     self._do(part, table, tally, write, reject)
                     report(tally.rows)
             if tally.faults and reject is None:
@@ -81,22 +71,13 @@ class Job:
                 raise DataError(f"{self.origin} has no rows: header only.", fix="Name a file with rows.")
         return tally
 
-    def _copied(self) -> CopiedFile | None:
-        """Return the input if it is one Parquet file whose columns can be copied."""
-        file = self.tables[0].file
-        if not isinstance(file, ParquetFile) or len(self.tables) > 1 or not is_parquet(self.output) or not self._is_extended:
-            return None
-        return None if self._features_as_numbers else CopiedFile.open(file)
-
     @property
     def _is_extended(self) -> bool:
-        """Whether rows can be copied: answers are numbers, and rows have no warnings."""
+        """Whether lines can be extended: answers are numbers, and rows have no warnings."""
         return self.asked.are_numbers and not self.asked.filter
 
-    def _read(self, table: Table, copied: CopiedFile | None) -> Generator[PlainLines | CopiedRows | Piece, None, None]:
+    def _read(self, table: Table) -> Generator[PlainLines | Piece, None, None]:
         """Yield the rows of a table; plain lines only if they can be lines of the output."""
-        if copied:
-            return copied.read(self.asked.names)
         layout, output = table.file.layout, self._layout
         version = self.asked.version
         if (
@@ -108,9 +89,7 @@ class Job:
             return table.file.pieces()
         return read_plain(table.file, Fields.of(self.asked.features))
 
-    def _do(
-        self, part: PlainLines | CopiedRows | Piece, table: Table, tally: Tally, write: Later, reject: Write | None
-    ) -> None:
+    def _do(self, part: PlainLines | Piece, table: Table, tally: Tally, write: Later, reject: Write | None) -> None:
         """Check, predict and write rows."""
         if isinstance(part, Piece):
             self._do_piece(part, table, tally, write, reject)

@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from recipeline.data.reading import csv_files, parquet_files
+from recipeline.data.reading import csv_files
 from recipeline.errors import DataError
 from recipeline.inference import batch
 from recipeline.inference.model_info import Feature
@@ -186,43 +184,6 @@ def test_lines_of_a_file_with_its_columns_in_another_order_or_with_another_separ
 def test_a_version_that_needs_quotes_has_them(tmp_path: Path, out: Path) -> None:
     run(write(tmp_path / "in.csv", "acid,alcohol\n4,10\n"), out, interval=None, version="7,5")
     assert out.read_text().splitlines()[1] == '4,10,104,"7,5"'
-
-
-PLACES = st.lists(
-    st.tuples(st.sampled_from([4.0, 7.5, None, float("nan"), 31.0]), st.sampled_from([3.0, 5.0, 2.5])), max_size=30
-)
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(PLACES | st.lists(st.just((4.0, 3.0)), min_size=1, max_size=30), st.booleans(), st.integers(1, 20), st.integers(1, 20))
-def test_copied_or_not_a_parquet_file_gets_the_same_columns(
-    tmp_path: Path, rows: list[tuple[float | None, float]], reject: bool, group: int, piece: int
-) -> None:
-    acid, count = zip(*rows, strict=True) if rows else ((), ())
-    table = pa.table(
-        {"note": [f"n{place}" for place in range(len(rows))], "count": pa.array(count, pa.float64()), " acid ": acid}
-    )
-    with tempfile.TemporaryDirectory(dir=tmp_path) as folder, pytest.MonkeyPatch.context() as patch:
-        source, both = Path(folder) / "in.parquet", []
-        pq.write_table(table, source, row_group_size=group)
-        patch.setattr(parquet_files, "BATCH_ROWS", piece)
-        for name in ("copied", "anew"):
-            found = verdict(source, Path(folder) / f"{name}.parquet", TYPED[:2], reject=reject)
-            files = {key: str(pq.read_table(pa.BufferReader(it)).to_pylist()) for key, it in found.items() if key != "said"}
-            both.append((found["said"], files))
-            patch.setattr(batch.CopiedFile, "open", lambda _: None)
-        assert both[0] == both[1]
-
-
-def test_the_columns_of_a_parquet_file_without_a_fault_are_copied_byte_for_byte(tmp_path: Path, out: Path) -> None:
-    pq.write_table(
-        pa.table({"acid": [4.0, 5.5], "note": ["a" * 99, "b"], "alcohol": [10, 11]}),
-        tmp_path / "in.parquet",
-        compression="gzip",
-    )
-    run(tmp_path / "in.parquet", out.with_suffix(".parquet"))
-    codecs = [pq.read_metadata(out.with_suffix(".parquet")).row_group(0).column(place).compression for place in range(7)]
-    assert codecs == ["GZIP"] * 3 + ["ZSTD"] * 4
 
 
 def is_possible(text: str, most: float) -> bool:
