@@ -78,8 +78,8 @@ class Layout:
 def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
     """Yield a function that writes rows to `path` as CSV or Parquet, by suffix.
 
-    A CSV is compressed if its name ends in .gz. The file replaces an existing one at
-    the end of the block; if the block raises, it is not written. The same rows give the same bytes.
+    A CSV is compressed if its name ends in .gz. The file replaces an existing one at the end of the block; if the block raises,
+    it is not written. The same rows give the same bytes.
 
     Raises
     ------

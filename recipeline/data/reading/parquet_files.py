@@ -22,10 +22,9 @@ class ParquetFile:
     """A Parquet file."""
 
     def __init__(self, path: Path, label: str, wanted: Sequence[str]) -> None:
-        self.path, self.label = path, label
+        self._path, self._label = path, label
         with as_data_error(label, "utf-8"), pyarrow.parquet.ParquetFile(path) as file:
             schema = file.schema_arrow
-        self._names = schema.names
         self.columns = [name.strip() for name in schema.names]
         self.index = frozenset(_index_of(schema)) - {*wanted}
         schema = schema.remove_metadata()
@@ -34,22 +33,10 @@ class ParquetFile:
     def pieces(self) -> Generator[Piece, None, None]:
         """Yield all rows, piece by piece."""
         seen = 0
-        for rows in self._batches(self._names):
-            yield Piece(rows.rename_columns(self.columns), np.arange(seen, seen + rows.num_rows) + 1)
-            seen += rows.num_rows
-
-    def columns_of(self, names: Sequence[str]) -> Generator[pa.RecordBatch, None, None]:
-        """Yield some columns of all rows, in pieces of the same rows as `pieces`.
-
-        The other columns are not read.
-        """
-        for rows in self._batches([self._names[self.columns.index(name)] for name in names]):
-            yield rows.rename_columns(names)
-
-    def _batches(self, names: Sequence[str]) -> Generator[pa.RecordBatch, None, None]:
-        with as_data_error(self.label, "utf-8"), pyarrow.parquet.ParquetFile(self.path, pre_buffer=False) as file:
-            for rows in file.iter_batches(BATCH_ROWS, columns=None if names == self._names else names):
-                yield rows.select(names)
+        with as_data_error(self._label, "utf-8"), pyarrow.parquet.ParquetFile(self._path, pre_buffer=False) as file:
+            for rows in file.iter_batches(BATCH_ROWS):
+                yield Piece(rows.rename_columns(self.columns), np.arange(seen, seen + rows.num_rows) + 1)
+                seen += rows.num_rows
 
 
 def _index_of(schema: pa.Schema) -> list[str]:
