@@ -25,7 +25,7 @@ class Rows:
 
 @st.composite
 def labelled_rows(draw: st.DrawFn, most_labels: int = 4, both: bool = False) -> Rows:
-    """Draw rows: labels may be absent, scores equal, 0 or 1, and weights far apart; with `both`, two labels that are there."""
+    """Draw rows: labels may be absent, scores equal; with `both` there are two labels."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     size, rows = draw(st.integers(2, most_labels)), draw(st.integers(2, 30))
     present = rng.permutation(size)[: draw(st.integers(2 if both else 1, size))]

@@ -66,7 +66,7 @@ class World:
 
 
 def draw_classes(kind: str, rows: int, seed: int, *, is_coarse: bool = False, shift: float = 0.0) -> pd.DataFrame:
-    """Return rows of a world of two labels, of a rare one (3 %) or of five; `shift` makes the first or positive likelier."""
+    """Return rows of a world of labels; `shift` makes the first or positive likelier."""
     random = np.random.default_rng(seed)
     x = random.normal(size=(rows, 4))
     if is_coarse:
@@ -82,7 +82,7 @@ def draw_classes(kind: str, rows: int, seed: int, *, is_coarse: bool = False, sh
 
 
 def class_world(kind: str, model: Any, rows: int = 1200, *, is_coarse: bool = False) -> World:
-    """Return a world of classes, of a model whose probabilities are out of fold in the baseline."""
+    """Return a world of classes, with out-of-fold probabilities in the baseline."""
     task, positive = ("multiclass", {}) if kind == "five" else ("binary", {"positive": "yes"})
     content: dict[str, Any] = {"name": "t", "experiment": "t", "model_name": "T", "data": {}}
     content |= {"metrics": {"bootstrap_draws": 100}, "task": task, "target": {"column": "y", **positive}}

@@ -1,4 +1,4 @@
-"""Labelled rows of classes: no alarm without a change, and each change is found by the rule that is about it."""
+"""Labelled rows of classes: quiet without a change, found by its rule with one."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_labels_that_became_noise_raise_the_loss_and_leave_the_prediction_set(cl
 
 
 def test_an_answer_of_the_other_label_is_drift_of_the_shares_of_labels(classes: tuple[str, World]) -> None:
-    """Features move, and with them what is said; the shares of decided labels are a column of their own."""
+    """Features move, and predictions with them; label shares are watched apart."""
     _, world = classes
     found = world.look(0, lambda rows, _: rows.assign(a=rows["a"] + 2), rows=500)
     assert {"prediction", "predicted labels"} <= {it.subject for it in found.findings}
@@ -123,7 +123,7 @@ def test_a_p_value_of_coverage_is_a_probability_and_falls_with_the_covered_rows(
 
 @pytest.mark.parametrize(("fitted", "rows"), [(30, 400), (100, 100), (1000, 2000)])
 def test_coverage_of_a_set_that_was_fitted_on_few_rows_is_seldom_too_low(fitted: int, rows: int) -> None:
-    """A set of few rows covers less than its level by chance, which no number of later rows makes significant."""
+    """A set of few rows covers less than its level by chance, and that is no drift."""
     random = np.random.default_rng(0)
     alarms = 0
     for _ in range(300):

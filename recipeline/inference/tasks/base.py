@@ -18,9 +18,6 @@ class Task(ABC):
     Predictions are float64: a number, the probability of the positive label, (rows,), or those of all labels, (rows, labels).
     """
 
-    #: The method of a fitted scikit-learn model that answers; an estimator without it is refused.
-    method: str
-
     @abstractmethod
     def recognise(self, model: Any) -> tuple[tuple[Label, ...], float | None] | None:
         """Return labels and threshold of a fitted model of which nothing else is known.

@@ -15,8 +15,6 @@ from recipeline.inference.tasks.base import Task
 class Multiclass(Task):
     """The probabilities of all labels, and the likeliest one."""
 
-    method = "predict_proba"
-
     def recognise(self, model: Any) -> tuple[tuple[Label, ...], float | None] | None:
         """Return the classes of a model that has them."""
         return (tuple(map(_plain, model.classes_)), None) if hasattr(model, "classes_") else None

@@ -15,8 +15,6 @@ from recipeline.inference.tasks.base import Task
 class Regression(Task):
     """A number per row."""
 
-    method = "predict"
-
     def recognise(self, model: Any) -> tuple[tuple[Label, ...], float | None] | None:
         """Return no labels, unless the model has classes."""
         return None if hasattr(model, "classes_") else ((), None)
