@@ -15,7 +15,7 @@ from recipeline.data.target_codes import TargetCodes
 from recipeline.evaluation.results import Diagnosis, FeatureCoverage, Importance, RangeErrors, SliceErrors, WorstRow
 from recipeline.evaluation.tasks.base import ChosenBy, Tested, Uncertainty
 from recipeline.evaluation.tasks.every import TASKS
-from recipeline.inference.asking import say
+from recipeline.inference.asking import probabilities, say
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.compile import fastest
 from recipeline.metrics.bootstrap import mean_interval
@@ -229,9 +229,7 @@ def probability_of_truth(target: np.ndarray, predicted: np.ndarray, codes: Targe
     """Return the probability of each row's own label, (rows,); None for numbers."""
     if not codes.labels:
         return None
-    if not codes.is_matrix:
-        return np.where(target == 1, predicted, 1 - predicted)
-    own: np.ndarray = (target * predicted).sum(axis=1)
+    own: np.ndarray = (probabilities(target, codes) * probabilities(predicted, codes)).sum(axis=1)
     return own
 
 
