@@ -28,7 +28,7 @@ from recipeline.registry.decision import gains_of
 from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import describe_decision, explain_cache, explain_evidence, explain_split, tabulate_candidates
 from recipeline.tracking.artifact_folders import way_to
-from recipeline.tracking.failures import retry_conflict, store_errors
+from recipeline.tracking.failures import store_errors
 from recipeline.tracking.lineage import lineage_of_chain
 from recipeline.tracking.manifest import KeptReader
 from recipeline.tracking.runs import StepRun
@@ -67,9 +67,9 @@ def run_pipeline(
         except Exception as error:
             draw_card(session, run, "main", partial(_describe_chain, session, reader, chain, run, before, error))
             raise
-        ingest = session.store.client.get_run(chain.lineage["ingest"])
+        ingest = session.runs.get(chain.lineage["ingest"])
         source = ingest.data.tags
-        retry_conflict(lambda: run.client.log_inputs(run.id, ingest.inputs.dataset_inputs))
+        run.log_inputs(ingest.inputs.dataset_inputs)
         run.tag(
             **{f"{step}_run_id": run_id for step, run_id in chain.lineage.items()},
             data_source=source[RunTags.DATA_SOURCE],
@@ -172,7 +172,7 @@ def _card_failures(opened: Mapping[str, StepRun]) -> list[str]:
 
 
 def _tags(session: Session, run_id: str) -> Mapping[str, str]:
-    tags: Mapping[str, str] = session.store.client.get_run(run_id).data.tags
+    tags: Mapping[str, str] = session.runs.get(run_id).data.tags
     return tags
 
 

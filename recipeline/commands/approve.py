@@ -44,7 +44,7 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
             f"it {found.get(tags.get(VersionTags.GATE_PASSED, ''), 'was never compared with it')}.",
             fix="Run promote first; promote=always forces it.",
         )
-    load_golden(session.reader, challenger)
+    load_golden(session.reader.fresh(), challenger)
     entry = registry.change(number, expected=now, kind=APPROVE, reason=reason or "no reason given", changed_by=changed_by)
     if entry is None:
         raise UnavailableError(

@@ -49,7 +49,7 @@ def promote_version(
     """
     while True:
         challenger, champion = registry.version(number), registry.champion()
-        load = cache(partial(load_golden, run.reader, challenger))
+        load = cache(partial(load_golden, run.reader.fresh(), challenger))
         decision = decide(
             challenger,
             champion,

@@ -16,7 +16,11 @@ from recipeline.artifacts import Artifact, T, read_json, write_json
 from recipeline.errors import UnavailableError
 from recipeline.inference.trust import read_model
 from recipeline.records import RecordError
-from recipeline.tracking.artifact_folders import file_digest, local_copy, require_answer
+from recipeline.tracking._compat import is_local
+from recipeline.tracking.artifact_cache import ArtifactCache, file_digest
+from recipeline.tracking.artifact_folders import CHANGED, MISSING, ArtifactFolders, require_answer, state_of
+from recipeline.tracking.known_runs import KnownRuns
+from recipeline.tracking.tags import RunTags
 
 MANIFEST = "manifest.json"
 
@@ -24,15 +28,17 @@ MANIFEST = "manifest.json"
 #: a key that is added needs none. Every released format is read: `tests/stores/`.
 FORMAT = 1
 
-#: States of a file that is not intact, as predicates of a sentence.
-MISSING, CHANGED, UNREADABLE = "is missing", "has changed or is truncated", "cannot be read"
+#: A state of a file as `tracking.artifact_folders` has them: it has its digest, and is none that a reader understands.
+UNREADABLE = "cannot be read"
 
 
 class Writer:
     """A writer of one run's artifacts; `close` writes their manifest."""
 
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
-        self._client, self._run_id = client, run_id
+    def __init__(self, client: MlflowClient, run_id: str, folders: ArtifactFolders | None = None, root: str = "") -> None:
+        """Write into the artifact folder `root` of a run; empty: the store is asked for it."""
+        self._folders = folders or ArtifactFolders(client.tracking_uri)
+        self._root = root or client.get_run(run_id).info.artifact_uri
         self._files: dict[str, str] = {}
         self._models: dict[str, dict[str, str]] = {}
 
@@ -44,31 +50,56 @@ class Writer:
             digest = file_digest(path)
             if artifact.is_result:
                 self._files[artifact.name] = digest
-            self._client.log_artifact(self._run_id, str(path), str(Path(artifact.name).parent).strip("."))
+            within = str(Path(artifact.name).parent).strip(".")
+            self._folders.upload(self._root, path, within, digest=digest if artifact.is_result else "")
             return digest
 
     def add_model(self, model_id: str, digests: dict[str, str]) -> None:
         """Record the digests of a logged model's files, for readers of the run."""
         self._models[model_id] = digests
 
-    def close(self) -> None:
-        """Write the manifest: from now on the run's artifacts count."""
+    def close(self) -> str:
+        """Write the manifest: from now on the run's artifacts count.
+
+        Returns
+        -------
+        The sha256 of the manifest.
+        """
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / MANIFEST
             write_json({"format": FORMAT, "files": self._files, "models": self._models}, path)
-            self._client.log_artifact(self._run_id, str(path))
+            digest = file_digest(path)
+            self._folders.upload(self._root, path, digest=digest)
+            return digest
 
 
 class Reader:
     """A reader of finished runs' artifacts and models, checked by manifests.
 
-    `trusted` are further types that a model may be made of.
+    `trusted` are further types that a model may be made of. With a `cache`, the files of another machine are read from it
+    where it has them, and only their names and sizes are compared with those in the store.
     """
 
-    def __init__(self, client: MlflowClient, trusted: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        client: MlflowClient,
+        trusted: Collection[str] = (),
+        *,
+        cache: ArtifactCache | None = None,
+        runs: KnownRuns | None = None,
+    ) -> None:
         self._client, self.trusted = client, trusted
+        self.folders, self.runs = ArtifactFolders(client.tracking_uri, cache), runs or KnownRuns(client)
         self._manifests: dict[str, dict[str, Any]] = {}
-        self._uris: dict[str, str] = {}
+        self._whole_models: set[str] = set()
+
+    def fresh(self) -> Reader:
+        """Return a reader of the files in the store, for a change of Production.
+
+        It uses only those cached files that this process has uploaded itself.
+        """
+        cache = self.folders.cache
+        return Reader(self._client, self.trusted, cache=cache.of_this_process() if cache else None, runs=self.runs)
 
     def load(self, artifact: Artifact[T], run_id: str) -> T:
         """Return the artifact of the run.
@@ -98,9 +129,7 @@ class Reader:
 
     def root(self, run_id: str) -> str:
         """Return the URI below which the run's artifacts are."""
-        if run_id not in self._uris:
-            self._uris[run_id] = self._client.get_run(run_id).info.artifact_uri
-        return self._uris[run_id]
+        return str(self.runs.get(run_id).info.artifact_uri)
 
     def digest(self, artifact: Artifact[Any], run_id: str) -> str:
         """Return the recorded sha256 of the run's artifact; empty if not written."""
@@ -117,17 +146,15 @@ class Reader:
 
     def faults(self, run_id: str) -> list[str]:
         """Return the faults of the run's artifacts and logged models."""
-        faults = []
         try:
             manifest = self._manifest(run_id)
-            for name in manifest["files"]:
-                with self._whole(name, run_id):
-                    pass
+            states = self.folders.states(self.root(run_id), manifest["files"])
+            for name, state in states.items():
+                if state:
+                    raise _broken(name, run_id, state)
         except UnavailableError as error:
             return [error.sentence]
-        for model_id, digests in manifest["models"].items():
-            faults += self._model_faults(model_id, digests)
-        return faults
+        return [fault for model_id, digests in manifest["models"].items() for fault in self._model_faults(model_id, digests)]
 
     def model_digests(self, model_id: str, run_id: str) -> dict[str, str]:
         """Return the recorded sha256 of each file of the run's logged model.
@@ -174,70 +201,80 @@ class Reader:
             uri = ""
             try:
                 uri = self._client.get_logged_model(model_id).artifact_location
-                folder = stack.enter_context(local_copy(uri, "", self._client.tracking_uri))
+                folder = stack.enter_context(self.folders.files(uri, digests))
             except (MlflowException, OSError) as error:
                 self.require_model(model_id, run_id)  # it says what is missing
                 require_answer(error, self._client.tracking_uri, uri)
                 raise
-            faults = [
-                _model_fault(model_id, name, state) for name in digests if (state := _state(folder / name, digests[name]))
-            ]
+            states = {name: state_of(folder / name, digest) for name, digest in digests.items()}
+            faults = [_model_fault(model_id, name, state) for name, state in states.items() if state]
             if faults or not digests:
                 raise _not_whole(run_id, model_id, faults)
             yield folder
 
     def _manifest(self, run_id: str) -> dict[str, Any]:
         if run_id not in self._manifests:
-            with self._file(MANIFEST, run_id) as path:
+            noted = self._noted_digest(run_id)
+            with self._file(MANIFEST, run_id, noted) as path:
                 try:
                     manifest = read_json(path)
                     is_newer = manifest.get("format", 1) > FORMAT
                 except (ValueError, AttributeError, TypeError):
                     raise _broken(MANIFEST, run_id, UNREADABLE) from None
+                is_changed = bool(noted) and file_digest(path) != noted
             if is_newer:
                 raise UnavailableError(
                     f"Run {run_id} has artifacts of format {manifest['format']}; this recipeline reads up to {FORMAT}.",
                     fix="Upgrade recipeline to the version that wrote them, or a later one.",
                 )
+            if is_changed:
+                raise _broken(MANIFEST, run_id, CHANGED)
             self._manifests[run_id] = manifest
         return self._manifests[run_id]
+
+    def _noted_digest(self, run_id: str) -> str:
+        """Return the sha256 of a run's manifest; empty for one of version 0.2.0 or earlier."""
+        try:
+            return str(self.runs.get(run_id).data.tags.get(RunTags.MANIFEST_DIGEST, ""))
+        except MlflowException as error:
+            require_answer(error, self._client.tracking_uri)
+            raise _broken(MANIFEST, run_id, MISSING) from None
 
     @contextmanager
     def _whole(self, name: str, run_id: str) -> Iterator[Path]:
         digests = self._manifest(run_id)["files"]
         if name not in digests:
             raise _broken(name, run_id, MISSING)
-        with self._file(name, run_id) as path:
+        with self._file(name, run_id, digests[name]) as path:
             if file_digest(path) != digests[name]:
                 raise _broken(name, run_id, CHANGED)
             yield path
 
     @contextmanager
-    def _file(self, name: str, run_id: str) -> Iterator[Path]:
+    def _file(self, name: str, run_id: str, digest: str) -> Iterator[Path]:
+        uri = ""
         with ExitStack() as stack:
             try:
-                path = stack.enter_context(local_copy(self.root(run_id), name, self._client.tracking_uri))
+                uri = self.root(run_id)
+                path = stack.enter_context(self.folders.file(uri, name, digest))
             except (MlflowException, OSError) as error:
-                require_answer(error, self._client.tracking_uri, self._uris.get(run_id, ""))
+                require_answer(error, self._client.tracking_uri, uri)
                 raise _broken(name, run_id, MISSING) from None
             yield path
 
     def _model_faults(self, model_id: str, digests: dict[str, str]) -> list[str]:
+        if model_id in self._whole_models:
+            return []
         try:
             uri = self._client.get_logged_model(model_id).artifact_location
         except MlflowException as error:
             require_answer(error, self._client.tracking_uri)
             return [f"The logged model {model_id} {MISSING}."]
-        states = {name: self._fetched_state(uri, name, digest) for name, digest in digests.items()}
-        return [_model_fault(model_id, name, state) for name, state in states.items() if state]
-
-    def _fetched_state(self, uri: str, name: str, digest: str) -> str:
-        try:
-            with local_copy(uri, name, self._client.tracking_uri) as path:
-                return _state(path, digest)
-        except (MlflowException, OSError) as error:
-            require_answer(error, self._client.tracking_uri, uri)
-            return MISSING
+        states = self.folders.states(uri, digests)
+        faults = [_model_fault(model_id, name, state) for name, state in states.items() if state]
+        if not faults and not is_local(uri):
+            self._whole_models.add(model_id)  # for this command
+        return faults
 
 
 class KeptReader:
@@ -254,13 +291,6 @@ class KeptReader:
             self._kept[key] = self._reader.load(artifact, run_id)
         found: T = self._kept[key]
         return found
-
-
-def _state(path: Path, digest: str) -> str:
-    """Return the state of a file against its digest; empty if it is intact."""
-    if not path.is_file():
-        return MISSING
-    return "" if file_digest(path) == digest else CHANGED
 
 
 def _model_fault(model_id: str, name: str, state: str) -> str:

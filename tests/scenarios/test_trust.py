@@ -20,7 +20,7 @@ from recipeline.registry.stages import CHAMPION
 from recipeline.registry.versions import Registry
 from recipeline.serving.model.copies import fetch_version
 from recipeline.serving.model.loading import load_copy
-from recipeline.tracking.artifact_folders import file_digest
+from recipeline.tracking.artifact_cache import file_digest
 from tests.conftest import NAME, Project
 from tests.serving.helpers import store_of
 

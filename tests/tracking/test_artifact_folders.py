@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import pytest
@@ -9,26 +8,21 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
 from recipeline.errors import UnavailableError
-from recipeline.tracking.artifact_folders import folder_digests, local_copy, place_of, require_answer, way_to
+from recipeline.tracking.artifact_cache import ArtifactCache, file_digest
+from recipeline.tracking.artifact_folders import ArtifactFolders, place_of, require_answer, way_to
 
 
 def test_a_local_artifact_is_read_where_it_lies(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a", encoding="utf-8")
+    folders = ArtifactFolders("", ArtifactCache(tmp_path / "cache"))
     for uri in (str(tmp_path), tmp_path.as_uri()):
-        with local_copy(uri, "a.txt", "") as path:
+        with folders.file(uri, "a.txt", file_digest(tmp_path / "a.txt")) as path:
             assert path == tmp_path / "a.txt"
-
-
-def test_a_folder_is_digested_by_relative_path(tmp_path: Path) -> None:
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "b").write_bytes(b"b")
-    (tmp_path / "a").write_bytes(b"a")
-    digests = {"a": hashlib.sha256(b"a").hexdigest(), "sub/b": hashlib.sha256(b"b").hexdigest()}
-    assert folder_digests(tmp_path.as_uri(), "") == digests
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_file_that_is_not_there_is_not_copied(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), local_copy(str(tmp_path), "a.txt", ""):
+    with pytest.raises(FileNotFoundError), ArtifactFolders("").file(str(tmp_path), "a.txt"):
         pass
 
 

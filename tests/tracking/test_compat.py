@@ -7,7 +7,7 @@ import logging
 import socket
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.models import infer_signature
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 from skops.io.exceptions import UntrustedTypesFoundException
@@ -238,37 +237,8 @@ def test_a_source_of_rows_is_noted_by_its_address(store: Store, origin: str, kin
 # --- models --------------------------------------------------------------------------------------------------------------
 
 
-def log(store: Store, write: Callable[..., None], **options: Any) -> Any:
-    model = LinearRegression().fit(ROWS, TARGET)
-    with mlflow.start_run(run_id=new_run(store)):
-        return _compat.log_written(
-            lambda **given: write(model, **given),
-            name="model",
-            signature=infer_signature(ROWS, TARGET),
-            pip_requirements=["scikit-learn"],
-            validate_serving_input=False,
-            **options,
-        )
-
-
 def save(model: Any, **given: Any) -> None:
     mlflow.sklearn.save_model(model, serialization_format="skops", **given)
-
-
-def test_what_is_written_is_logged_as_a_model_that_can_be_loaded(store: Store) -> None:
-    info = log(store, save, input_example=ROWS.head(2))
-    assert store.client.get_logged_model(info.model_id).status == "READY"
-    assert mlflow.sklearn.load_model(f"models:/{info.model_id}").predict(ROWS) == pytest.approx(TARGET)
-
-
-def test_a_model_that_is_written_at_the_second_attempt_is_the_only_one(store: Store) -> None:
-    def write(model: Any, path: str, **given: Any) -> None:
-        Path(path).mkdir(parents=True, exist_ok=True)
-        Path(path).rmdir()
-        save(model, path=path, **given)
-
-    info = log(store, write)
-    assert [it.model_id for it in store.client.search_logged_models([store.experiment("toy")])] == [info.model_id]
 
 
 def test_a_type_that_is_not_trusted_is_the_reason_of_the_error_that_mlflow_raises(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from recipeline.artifacts import CARD, DATASET, METRICS, VERDICT, plot
 from recipeline.errors import UnavailableError
 from recipeline.evaluation.results import Metrics
 from recipeline.records import to_plain
-from recipeline.tracking.artifact_folders import file_digest
+from recipeline.tracking.artifact_cache import file_digest
 from recipeline.tracking.manifest import FORMAT, Reader, Writer
 from recipeline.tracking.store import Store
 from tests.records import some
