@@ -11,7 +11,7 @@ from recipeline.data.uris import redact
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Drawn
 from recipeline.tracking.artifact_folders import place_of
-from recipeline.tracking.manifest import KeptReader
+from recipeline.tracking.kept_reader import KeptReader
 from recipeline.tracking.tags import RunTags
 
 if TYPE_CHECKING:

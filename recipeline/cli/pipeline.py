@@ -29,8 +29,8 @@ from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import describe_decision, explain_cache, explain_evidence, explain_split, tabulate_candidates
 from recipeline.tracking.artifact_folders import way_to
 from recipeline.tracking.failures import store_errors
+from recipeline.tracking.kept_reader import KeptReader
 from recipeline.tracking.lineage import lineage_of_chain
-from recipeline.tracking.manifest import KeptReader
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.sqlite import path_of
 from recipeline.tracking.tags import RunTags, bare
@@ -243,11 +243,12 @@ def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
         offers = {f"{uri.rstrip('/')}{page}": "the runs"}
     else:
         offers = {f"{mlflow} ui": "the runs, in a browser", f"http://127.0.0.1:5000{page}": "the page of the runs"}
+    has_champion = decision.promoted or session.registry.holder(CHAMPION) is not None
     if decision.passed and not decision.promoted:
         offers["make approve"] = f"promote version {decision.version} to Production"
-    elif session.registry.holder(CHAMPION) is None:
+    elif not has_champion:
         offers['make promote ARGS="promote=always"'] = f"promote version {decision.version} to Production"
-    if session.registry.holder(CHAMPION) is not None:
+    if has_champion:
         offers["make why"] = "which version is in Production, and why"
         offers["make serve"] = "ask it in a browser, then at http://127.0.0.1:8000/playground"
         offers[f"{mlflow} models serve -m {shlex.quote(f'models:/{session.registry.name}/Production')}"] = (

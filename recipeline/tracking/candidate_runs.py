@@ -45,7 +45,7 @@ def log_candidate(run: StepRun, result: Result, recipe: Recipe, train: pd.DataFr
             trusted=run.reader.trusted,
             params={param.key: param.value for param in params},
             experiment_id=run.experiment_id,
-            folders=run.reader.folders,
+            reader=run.reader,
         )
         metric = partial(Metric, timestamp=now_ms(), model_id=model_id, run_id=run_id)
         metrics = [

@@ -11,6 +11,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.models import Model
 
 from recipeline.artifacts import Artifact, T, read_json, write_json
 from recipeline.errors import UnavailableError
@@ -91,6 +92,7 @@ class Reader:
         self._client, self.trusted = client, trusted
         self.folders, self.runs = ArtifactFolders(client.tracking_uri, cache), runs or KnownRuns(client)
         self._manifests: dict[str, dict[str, Any]] = {}
+        self._model_uris: dict[str, str] = {}
         self._whole_models: set[str] = set()
 
     def fresh(self) -> Reader:
@@ -131,6 +133,12 @@ class Reader:
         """Return the URI below which the run's artifacts are."""
         return str(self.runs.get(run_id).info.artifact_uri)
 
+    def model_root(self, model_id: str, *, known: str = "") -> str:
+        """Return the URI below which a logged model's files are; `known`: it is this."""
+        if known or model_id not in self._model_uris:
+            self._model_uris[model_id] = known or self._client.get_logged_model(model_id).artifact_location
+        return self._model_uris[model_id]
+
     def digest(self, artifact: Artifact[Any], run_id: str) -> str:
         """Return the recorded sha256 of the run's artifact; empty if not written."""
         return str(self._manifest(run_id)["files"].get(artifact.name, ""))
@@ -170,6 +178,16 @@ class Reader:
         if faults or not digests:
             raise _not_whole(run_id, model_id, faults)
 
+    def describe_model(self, model_id: str, run_id: str) -> Model:
+        """Return the description (MLmodel) of a logged model of the run.
+
+        Raises
+        ------
+        UnavailableError : it is missing, truncated or changed.
+        """
+        with self._whole_model(model_id, run_id, names=("MLmodel",)) as folder:
+            return Model.load(str(folder))
+
     def load_model(self, model_id: str, run_id: str) -> Any:
         """Return a logged model of the run after a check of all its files.
 
@@ -191,16 +209,17 @@ class Reader:
             shutil.copytree(whole, folder)
 
     @contextmanager
-    def _whole_model(self, model_id: str, run_id: str) -> Iterator[Path]:
+    def _whole_model(self, model_id: str, run_id: str, names: Collection[str] = ()) -> Iterator[Path]:
         """Yield the folder of a logged model whose files are as the run wrote them.
 
-        The files compared are the files yielded.
+        The files compared are the files yielded: all, or these `names`.
         """
         digests = self._manifest(run_id)["models"].get(model_id, {})
+        digests = {name: digest for name, digest in digests.items() if not names or name in names}
         with ExitStack() as stack:
             uri = ""
             try:
-                uri = self._client.get_logged_model(model_id).artifact_location
+                uri = self.model_root(model_id)
                 folder = stack.enter_context(self.folders.files(uri, digests))
             except (MlflowException, OSError) as error:
                 self.require_model(model_id, run_id)  # it says what is missing
@@ -266,7 +285,7 @@ class Reader:
         if model_id in self._whole_models:
             return []
         try:
-            uri = self._client.get_logged_model(model_id).artifact_location
+            uri = self.model_root(model_id)
         except MlflowException as error:
             require_answer(error, self._client.tracking_uri)
             return [f"The logged model {model_id} {MISSING}."]
@@ -275,22 +294,6 @@ class Reader:
         if not faults and not is_local(uri):
             self._whole_models.add(model_id)  # for this command
         return faults
-
-
-class KeptReader:
-    """A `Reader` with a cache: each artifact is read once and must not be changed."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._kept: dict[tuple[str, str], Any] = {}
-
-    def load(self, artifact: Artifact[T], run_id: str) -> T:
-        """Return the artifact of the run. Raises UnavailableError as `Reader.load` does."""
-        key = artifact.name, run_id
-        if key not in self._kept:
-            self._kept[key] = self._reader.load(artifact, run_id)
-        found: T = self._kept[key]
-        return found
 
 
 def _model_fault(model_id: str, name: str, state: str) -> str:

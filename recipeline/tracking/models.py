@@ -21,13 +21,13 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.models import Model, get_model_info, infer_signature
+from mlflow.models import Model, ModelSignature, get_model_info, infer_signature
 
 from recipeline.errors import UnavailableError
 from recipeline.inference.trust import TREES, read_model, types_to_trust
 from recipeline.tracking._compat import as_path, context_tags, model_location, requirements_known
 from recipeline.tracking.artifact_cache import file_digest
-from recipeline.tracking.artifact_folders import ArtifactFolders
+from recipeline.tracking.manifest import Reader
 
 #: Packages needed to load and serve a model, besides those of its own candidate.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
@@ -116,13 +116,13 @@ def log_model(
     trusted: Collection[str] = (),
     params: Mapping[str, str] | None = None,
     experiment_id: str = "",
-    folders: ArtifactFolders | None = None,
+    reader: Reader | None = None,
 ) -> tuple[str, dict[str, str]]:
     """Log a fitted model to the run; return its model ID and the digests of its files.
 
     The signature is of `example`'s columns; its first rows are the input example. `packages` are those of its candidate,
     `root` is the project's folder, and `trusted` the types that it may be made of besides those of all models. `params` are
-    shown with it. The run's experiment is asked for where it is not given.
+    shown with it. The run's experiment is asked for where it is not given. The files can be read by `reader` at once.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def log_model(
     logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
     client = MlflowClient()
     own = {name: code for name in sorted(packages) if (code := own_code([name], root))}
-    folders = folders or ArtifactFolders(client.tracking_uri)
+    reader = reader or Reader(client)
     with tempfile.TemporaryDirectory() as temporary:
         # Written before the store knows of it: a model that cannot be saved leaves nothing behind, and what is hashed is what
         # is uploaded.
@@ -160,9 +160,10 @@ def log_model(
         described.save(folder / "MLmodel")
         digests = {str(path.relative_to(folder)): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
         for name, digest in digests.items():
-            folders.upload(logged.artifact_location, folder / name, name.rpartition("/")[0], digest=digest)
+            reader.folders.upload(logged.artifact_location, folder / name, name.rpartition("/")[0], digest=digest)
         client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+        reader.model_root(logged.model_id, known=logged.artifact_location)
     return logged.model_id, digests
 
 
@@ -216,6 +217,16 @@ def feature_names(uri: str) -> list[str]:
         signature = get_model_info(uri).signature
     except Exception as error:  # of YAML, of JSON, of a storage client
         raise _not_whole(uri, error) from None
+    return input_names(uri, signature)
+
+
+def input_names(uri: str, signature: ModelSignature | None) -> list[str]:
+    """Return the names of the columns in the signature of the model at `uri`.
+
+    Raises
+    ------
+    UnavailableError : it has none.
+    """
     if signature is None or not signature.inputs.has_input_names():
         raise _not_whole(uri, "no signature with column names")
     return [str(name) for name in signature.inputs.input_names()]

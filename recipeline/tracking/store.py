@@ -238,12 +238,22 @@ def require_registered(client: MlflowClient, name: str, description: str | None 
             raise
 
 
-def search_versions(client: MlflowClient, name: str) -> list[ModelVersion]:
-    """Return all versions of a registered model, newest first; may be empty."""
+def search_versions(client: MlflowClient, *names: str) -> list[ModelVersion]:
+    """Return all versions of registered models, newest first; may be empty."""
+    if len(names) > 1 and not any("'" in name for name in names):
+        try:
+            return _search_versions(client, f"name IN ({', '.join(map(quoted, names))})")
+        except MlflowException as error:
+            if error.error_code != "INVALID_PARAMETER_VALUE":  # which a server says that knows no lists of names
+                raise
+    return [version for name in names for version in _search_versions(client, f"name = {quoted(name)}")]
+
+
+def _search_versions(client: MlflowClient, conditions: str) -> list[ModelVersion]:
     found: list[ModelVersion] = []
     token = None
     while token != "":
-        page = client.search_model_versions(f"name = {quoted(name)}", max_results=1000, page_token=token)
+        page = client.search_model_versions(conditions, max_results=1000, page_token=token)
         found, token = found + list(page), page.token or ""
     return sorted(found, key=lambda version: -int(version.version))
 
