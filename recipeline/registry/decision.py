@@ -79,7 +79,7 @@ def decide(
     rule, held_against = found, name_of(champion)
     number, own = (str(champion.version), look_of(as_contender(champion).recipe)) if champion else ("", "")
     words = f"version {challenger.version} is compared with {held_against}, rule {rule}, random_state {recipe.random_state}"
-    with registry.locked():
+    with registry.locked(goes_on=True):
         attempt = record_attempt(registry, _attempt_key(rule, challenger, run, recipe), number, words, changed_by)
         looks = count_looks(registry, number, own)
     contest = Contest(

@@ -216,17 +216,15 @@ class Ledger:
         if entry.state != state:
             self._client.set_model_version_tag(self.name, str(entry.number), _STATE, state)
 
-    def has_head(self) -> bool:
-        """Whether the newest entry is kept outside of the ledger."""
-        return bool(self._head_note())
-
     def lags(self, head: Entry) -> bool:
-        """Whether an earlier entry than `head` is kept as the newest one.
+        """Whether an earlier entry than `head` is kept as the newest one, or none yet.
 
         The command that appended it was stopped.
         """
-        note = self._head_note()
-        return note != _note_of(head) and note in map(_note_of, self.read().entries)
+        note, entries = self._head_note(), self.read().entries
+        if not note:
+            return all(entry.kind in COUNTED for entry in entries)
+        return note != _note_of(head) and note in map(_note_of, entries)
 
     def _make(self) -> None:
         text = f"Every change of Production of {for_markdown(self._model)}, one version an entry. Written by the pipeline."
@@ -263,7 +261,7 @@ class Ledger:
         `expected` is the least number of the ledger's next version.
         """
         note = self._head_note()
-        if note in map(_note_of, entries) or (not note and all(entry.state == OPEN for entry in entries)):
+        if note in map(_note_of, entries) or (not note and all(it.state == OPEN or it.kind in COUNTED for it in entries)):
             return {}
         text = note.partition(" ")[0]
         number = int(text) if text.isdecimal() else 0

@@ -50,7 +50,7 @@ class Registry(Lookup):
         registered already is not registered again.
         """
         with self.locked():
-            require_registered(self._client, self.name, self._description or None)
+            self.create()
             self._reconciler.finish()
             self._stages.sync()
             same = [version for version in self.versions() if version.tags.get(VersionTags.IDENTITY) == identity]
@@ -127,10 +127,18 @@ class Registry(Lookup):
             return entry
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other commands from changing the registry during the block."""
-        with held(self._store.lock(), self._store.uri), self._view.pinned():
+    def locked(self, *, goes_on: bool = False) -> Iterator[None]:
+        """Keep other commands from changing the registry during the block.
+
+        What the block asks of the registry is read at its beginning, once. With `goes_on` it may be as old as the last block:
+        for notes, which the ledger takes only if they follow what was read.
+        """
+        with held(self._store.lock(), self._store.uri), self._view.pinned(goes_on=goes_on):
             yield
+
+    def create(self) -> None:
+        """Create the registered model if there is none."""
+        require_registered(self._client, self.name, self._description or None)
 
     def known_version(self, version: str) -> ModelVersion:
         """Return a version as the last change under the lock left it."""
@@ -156,7 +164,7 @@ class Registry(Lookup):
     ) -> None:
         """Write a note into the ledger: an entry that leaves Production as it is."""
         with self.locked():
-            require_registered(self._client, self.name, self._description or None)
+            self.create()
             self._reconciler.finish()
             entry = None
             while entry is None:
@@ -170,8 +178,7 @@ class Registry(Lookup):
                     run_id=changed_by.run_id,
                     evidence=evidence,
                     acknowledged=acknowledged,
-                    # The first one needs a head outside of the ledger before it is complete.
-                    state=APPLIED if kind in COUNTED and self.ledger.has_head() else OPEN,
+                    state=APPLIED if kind in COUNTED else OPEN,
                     expected=reading.head,
                     last=reading.last,
                 )

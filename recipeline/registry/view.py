@@ -42,9 +42,12 @@ class View:
         return getattr(self._client, name)
 
     @contextmanager
-    def pinned(self) -> Iterator[None]:
-        """Read once in the block; blocks within it share what it has read."""
-        if not self._depth:
+    def pinned(self, *, goes_on: bool = False) -> Iterator[None]:
+        """Read once in the block; blocks within it share what it has read.
+
+        With `goes_on`, what the last block has read is taken for what is there.
+        """
+        if not self._depth and not goes_on:
             self.forget()
         self._depth += 1
         try:
@@ -70,6 +73,8 @@ class View:
         """Return the version with the alias."""
         if not self._pins(name):
             return self._client.get_model_version_by_alias(name, alias)
+        if not self._read_versions()[name]:
+            return self.get_model_version(name, "")  # of no version there is no alias
         aliases = {alias: version for model in self._read_model() for alias, version in model.aliases.items()}
         return self.get_model_version(name, str(aliases.get(alias, "")))
 
@@ -98,11 +103,10 @@ class View:
         raise MlflowException(f"There is no model {name}.", RESOURCE_DOES_NOT_EXIST)
 
     def search_registered_models(self, filter_string: str, **options: Any) -> list[RegisteredModel]:
-        """Return the model that a filter names; a ledger only once it has entries."""
-        if self._depth and filter_string == f"name = {quoted(self._name)}":
-            return self._read_model()
-        if self._depth and filter_string == f"name = {quoted(self._names[1])}":
-            return [RegisteredModel(self._names[1])] if self._read_versions()[self._names[1]] else []
+        """Return the models that a filter finds; one of no versions may be missing."""
+        for name in self._names:
+            if self._depth and filter_string == f"name = {quoted(name)}":
+                return [RegisteredModel(name)] if self._read_versions()[name] else []
         return list(self._client.search_registered_models(filter_string, **options))
 
     # --- writes ---

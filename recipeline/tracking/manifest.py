@@ -101,7 +101,9 @@ class Reader:
         It uses only those cached files that this process has uploaded itself.
         """
         cache = self.folders.cache
-        return Reader(self._client, self.trusted, cache=cache.of_this_process() if cache else None, runs=self.runs)
+        fresh = Reader(self._client, self.trusted, cache=cache.of_this_process() if cache else None, runs=self.runs)
+        fresh._model_uris |= self._model_uris
+        return fresh
 
     def load(self, artifact: Artifact[T], run_id: str) -> T:
         """Return the artifact of the run.
@@ -133,11 +135,17 @@ class Reader:
         """Return the URI below which the run's artifacts are."""
         return str(self.runs.get(run_id).info.artifact_uri)
 
-    def model_root(self, model_id: str, *, known: str = "") -> str:
-        """Return the URI below which a logged model's files are; `known`: it is this."""
-        if known or model_id not in self._model_uris:
-            self._model_uris[model_id] = known or self._client.get_logged_model(model_id).artifact_location
+    def model_root(self, model_id: str) -> str:
+        """Return the URI below which a logged model's files are."""
+        if model_id not in self._model_uris:
+            self._model_uris[model_id] = self._client.get_logged_model(model_id).artifact_location
         return self._model_uris[model_id]
+
+    def know_model(self, model_id: str, root: str) -> None:
+        """Take a model for whole whose files this command has just uploaded to `root`."""
+        self._model_uris[model_id] = root
+        if not is_local(root):
+            self._whole_models.add(model_id)
 
     def digest(self, artifact: Artifact[Any], run_id: str) -> str:
         """Return the recorded sha256 of the run's artifact; empty if not written."""

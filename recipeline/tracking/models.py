@@ -163,7 +163,7 @@ def log_model(
             reader.folders.upload(logged.artifact_location, folder / name, name.rpartition("/")[0], digest=digest)
         client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-        reader.model_root(logged.model_id, known=logged.artifact_location)
+        reader.know_model(logged.model_id, logged.artifact_location)
     return logged.model_id, digests
 
 
