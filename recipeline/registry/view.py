@@ -32,6 +32,8 @@ class View:
         self._client, self._name = client, name
         self._names = (name, f"{name}.ledger")
         self._depth = 0
+        #: Names of models that there are, also without a version.
+        self._known: set[str] = set()
         #: By name of a model and number; None: not read.
         self._versions: dict[str, dict[str, ModelVersion]] | None = None
         #: Empty or the one model; None: not read.
@@ -106,7 +108,7 @@ class View:
         """Return the models that a filter finds; one of no versions may be missing."""
         for name in self._names:
             if self._depth and filter_string == f"name = {quoted(name)}":
-                return [RegisteredModel(name)] if self._read_versions()[name] else []
+                return [RegisteredModel(name)] if name in self._known or self._read_versions()[name] else []
         return list(self._client.search_registered_models(filter_string, **options))
 
     # --- writes ---
@@ -114,6 +116,7 @@ class View:
     def create_registered_model(self, name: str, **options: Any) -> RegisteredModel:
         """Create a registered model."""
         model = self._client.create_registered_model(name, **options)
+        self._known.add(name)
         if name == self._name:
             self._model = [model]
         return model

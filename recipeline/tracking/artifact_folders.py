@@ -21,7 +21,7 @@ from recipeline.tracking.artifact_cache import ArtifactCache, file_digest
 from recipeline.tracking.failures import is_missing, unwritable
 
 #: States of a file that is not intact, as predicates of a sentence.
-MISSING, CHANGED = "is missing", "has changed or is truncated"
+MISSING, CHANGED, UNREADABLE = "is missing", "has changed or is truncated", "cannot be read"
 
 
 def state_of(path: Path, digest: str) -> str:

@@ -19,18 +19,18 @@ from recipeline.inference.trust import read_model
 from recipeline.records import RecordError
 from recipeline.tracking._compat import is_local
 from recipeline.tracking.artifact_cache import ArtifactCache, file_digest
-from recipeline.tracking.artifact_folders import CHANGED, MISSING, ArtifactFolders, require_answer, state_of
+from recipeline.tracking.artifact_folders import CHANGED, MISSING, UNREADABLE, ArtifactFolders, require_answer, state_of
 from recipeline.tracking.known_runs import KnownRuns
 from recipeline.tracking.tags import RunTags
 
 MANIFEST = "manifest.json"
 
+#: In the place of a manifest's digest, for a run without results.
+NO_RESULTS = "none"
+
 #: The format of a run's artifacts, one number for all of them. It grows where a reader of the one before would misread a file;
 #: a key that is added needs none. Every released format is read: `tests/stores/`.
 FORMAT = 1
-
-#: A state of a file as `tracking.artifact_folders` has them: it has its digest, and is none that a reader understands.
-UNREADABLE = "cannot be read"
 
 
 class Writer:
@@ -60,12 +60,12 @@ class Writer:
         self._models[model_id] = digests
 
     def close(self) -> str:
-        """Write the manifest: from now on the run's artifacts count.
+        """Write the manifest, and return its sha256: from now on the artifacts count.
 
-        Returns
-        -------
-        The sha256 of the manifest.
+        A run without results has none: `NO_RESULTS` is returned.
         """
+        if not self._files and not self._models:
+            return NO_RESULTS
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / MANIFEST
             write_json({"format": FORMAT, "files": self._files, "models": self._models}, path)
@@ -164,8 +164,7 @@ class Reader:
         """Return the faults of the run's artifacts and logged models."""
         try:
             manifest = self._manifest(run_id)
-            states = self.folders.states(self.root(run_id), manifest["files"])
-            for name, state in states.items():
+            for name, state in self.folders.states(self.root(run_id), manifest["files"]).items():
                 if state:
                     raise _broken(name, run_id, state)
         except UnavailableError as error:
@@ -242,6 +241,8 @@ class Reader:
     def _manifest(self, run_id: str) -> dict[str, Any]:
         if run_id not in self._manifests:
             noted = self._noted_digest(run_id)
+            if noted == NO_RESULTS:
+                return {"files": {}, "models": {}}
             with self._file(MANIFEST, run_id, noted) as path:
                 try:
                     manifest = read_json(path)
