@@ -1,8 +1,8 @@
 """The chain through an MLflow server: requests by purpose, and wall time against SQLite.
 
-Usage: make bench-server [ARGS="data=wines.csv rounds=3 models=lr,rf database=sqlite artifacts=direct list=cold"]
-The server has PostgreSQL and an S3 endpoint behind it. Every request of every process of a command is counted,
-those to the S3 endpoint too.
+Usage: make bench-server [ARGS="data=wines.csv rounds=3 models=lr,rf database=postgres artifacts=direct list=cold"]
+The server has PostgreSQL and an S3 endpoint behind it. Every request that any process of a command begins is counted, those to
+the S3 endpoint too.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -22,9 +23,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import platformdirs
+
 from benchmarks.chain import ROOT
 from benchmarks.load import free_port
 from benchmarks.tables import new_table
+from recipeline.config.recipe import load_recipe
+from recipeline.data.sources import read_source
 
 #: The most requests that a chain of two candidates may make.
 MOST = {"cold": 150, "cached": 40}
@@ -67,7 +72,6 @@ class Place:
 
     uri: str
     environment: dict[str, str]
-    artifact_location: str = ""
 
 
 @contextmanager
@@ -109,7 +113,6 @@ def mlflow_server(folder: Path, *, database: str = "postgres", artifacts: str = 
 @contextmanager
 def _s3_endpoint() -> Iterator[dict[str, str]]:
     """Run an S3 endpoint with one bucket; yield the environment of its clients."""
-    import boto3
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
@@ -117,34 +120,32 @@ def _s3_endpoint() -> Iterator[dict[str, str]]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()
     try:
-        access = {
-            "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        uri = f"http://127.0.0.1:{port}"
+        urllib.request.urlopen(urllib.request.Request(f"{uri}/bucket", method="PUT"), timeout=10)
+        yield {
+            "MLFLOW_S3_ENDPOINT_URL": uri,
             "AWS_ACCESS_KEY_ID": "bench",
             "AWS_SECRET_ACCESS_KEY": "bench",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
-        boto3.client(
-            "s3",
-            endpoint_url=access["MLFLOW_S3_ENDPOINT_URL"],
-            aws_access_key_id="bench",
-            aws_secret_access_key="bench",
-            region_name="us-east-1",
-        ).create_bucket(Bucket="bucket")
-        yield access
     finally:
         server.stop()
 
 
 def _await(uri: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 120
-    while True:
-        try:
-            urllib.request.urlopen(f"{uri}/health", timeout=5)
-            return
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                sys.exit(f"bench: the server did not start:\n{log.read_text(encoding='utf-8')[-2000:]}")
-            time.sleep(0.2)
+    while not _answers(uri):
+        if process.poll() is not None or time.monotonic() > deadline:
+            sys.exit(f"bench: the server did not start:\n{log.read_text(encoding='utf-8')[-2000:]}")
+        time.sleep(0.2)
+
+
+def _answers(uri: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{uri}/health", timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _inherited() -> dict[str, str]:
@@ -222,62 +223,88 @@ def tabulate(counts: dict[str, Counter[str]]) -> str:
     return str(table.get_string())
 
 
-def judge(counts: dict[str, int], ratio: float) -> list[str]:
+def judge(requests: dict[str, int], ratio: float) -> list[str]:
     """Return a sentence for each target, and whether it is met."""
     found = [
-        (f"a {name} chain: {counts[name]} requests, target at most {most}", counts[name] <= most) for name, most in MOST.items()
+        (f"a {kind} chain makes {requests[kind]} requests, target at most {most}", requests[kind] <= most)
+        for kind, most in MOST.items()
     ]
     found.append((f"a cold chain takes {ratio:.2f} of the time on SQLite, target at most {RATIO}", ratio <= RATIO))
-    return [f"{sentence}: {'met' if met else 'NOT MET'}" for sentence, met in found]
+    return [f"{sentence}: {'met' if is_met else 'NOT MET'}" for sentence, is_met in found]
+
+
+class Bench:
+    """Chains through a server and on SQLite: their seconds, and the last requests."""
+
+    def __init__(self, data: Path, models: str) -> None:
+        self._data, self._models = data, models
+        self.seconds: dict[str, list[float]] = {}
+        self.requests: dict[str, tuple[str, ...]] = {}
+
+    def run(self, folder: Path, place: Place) -> None:
+        """Run a cold and a cached chain on both, with a cache of their own each."""
+        for label, uri, environment, location in (
+            ("server", place.uri, place.environment, ""),
+            ("SQLite", f"sqlite:///{folder}/mlflow.db", {}, str(folder / "mlruns")),
+        ):
+            own = folder / label
+            own.mkdir()
+            profile = write_profile(own, uri, self._data, artifact_location=location)
+            commands = Commands(own, profile, own / "cache", environment)
+            for kind in MOST:
+                done = commands.run("steps.main", "--model", self._models)
+                self.seconds.setdefault(f"{label}, {kind}", []).append(done.seconds)
+                if label == "server":
+                    self.requests[kind] = done.requests
+                words = f"{label}, {kind}: {done.seconds:.1f} s, {len(done.requests)} requests"
+                print(f"  {folder.name}: {words}", file=sys.stderr, flush=True)
+
+    def ratio(self, kind: str) -> float:
+        """Return the median of the rounds' ratios of server to SQLite."""
+        pairs = zip(self.seconds[f"server, {kind}"], self.seconds[f"SQLite, {kind}"], strict=True)
+        return statistics.median(ours / theirs for ours, theirs in pairs)
+
+    def report(self) -> str:
+        """Return the tables, and a sentence for each target."""
+        times = new_table(["seconds (median)", "server", "SQLite", "ratio"])
+        for kind in MOST:
+            pair = [statistics.median(self.seconds[f"{label}, {kind}"]) for label in ("server", "SQLite")]
+            times.add_row([f"{kind} chain", *(f"{it:.1f}" for it in pair), f"{self.ratio(kind):.2f}"])
+        counts = {kind: Counter(map(purpose_of, lines)) for kind, lines in self.requests.items()}
+        verdicts = judge({kind: len(lines) for kind, lines in self.requests.items()}, self.ratio("cold"))
+        return "\n".join([tabulate(counts), times.get_string(), *verdicts])
+
+    def list_requests(self, kind: str) -> Iterator[str]:
+        """Yield each kind of request of a chain: its number, purpose, method and path."""
+        for line, number in Counter(map(shorten, self.requests[kind])).most_common():
+            method, path = line.split(" ", 1)
+            yield f"{number:4} {purpose_of(f'{method} 0 {path}'):26} {line}"
 
 
 def main(options: dict[str, str]) -> None:
-    """Run cold and cached chains on the server and on SQLite in turn; print the tables."""
-    from recipeline.data.sources import read_source  # noqa: F401
-
+    """Run the chains in turn in each round; print the tables."""
     rounds, models = int(options.get("rounds", "3")), options.get("models", "lr,rf")
     database, artifacts = options.get("database", "postgres"), options.get("artifacts", "proxied")
-    seconds: dict[str, list[float]] = {}
-    requests: dict[str, tuple[str, ...]] = {}
+    source = read_source(
+        options.get("data", "auto"),
+        load_recipe(ROOT / "recipe.yaml", os.environ),
+        folder=Path.cwd(),
+        cache=Path(platformdirs.user_cache_dir("recipeline", appauthor=False)),
+    )
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        data = Path(options["data"]).resolve()
-        for round_ in range(rounds):
-            here = folder / f"round{round_}"
-            here.mkdir()
-            with mlflow_server(here, database=database, artifacts=artifacts) as place:
-                for label, uri, environment in (
-                    ("server", place.uri, place.environment),
-                    ("SQLite", f"sqlite:///{here}/mlflow.db", {}),
-                ):
-                    own = here / label
-                    own.mkdir()
-                    location = "" if label == "server" else str(own / "mlruns")
-                    commands = Commands(
-                        own, write_profile(own, uri, data, artifact_location=location), own / "cache", environment
-                    )
-                    for kind in MOST:
-                        done = commands.run("steps.main", "--model", models)
-                        seconds.setdefault(f"{label}, {kind}", []).append(done.seconds)
-                        print(
-                            f"  round {round_ + 1}: {label}, {kind}: {done.seconds:.1f} s, {len(done.requests)} requests",
-                            file=sys.stderr,
-                            flush=True,
-                        )
-                        if label == "server":
-                            requests[kind] = done.requests
+        data = Path(name) / "data.csv"
+        shutil.copyfile(source.files[0].path, data)
+        bench = Bench(data, models)
+        for number in range(1, rounds + 1):
+            folder = Path(name) / f"round {number}"
+            folder.mkdir()
+            with mlflow_server(folder, database=database, artifacts=artifacts) as place:
+                bench.run(folder, place)
+    print(f"data: {source.origin} [{source.kind}]; models {models}")
+    print(f"server on {database}, artifacts {artifacts}; {os.cpu_count()} cores; {rounds} rounds")
     if "list" in options:
-        for line, number in Counter(map(shorten, requests[options["list"]])).most_common():
-            print(f"{number:4} {purpose_of(line.replace(' ', ' 0 ', 1)):26} {line}")
-    print(f"models {models}; {database}, S3 artifacts {artifacts}; {os.cpu_count()} cores; {rounds} rounds")
-    print(tabulate({kind: Counter(map(purpose_of, lines)) for kind, lines in requests.items()}))
-    times = new_table(["seconds (median)", "server", "SQLite", "ratio"])
-    for kind in MOST:
-        pair = [statistics.median(seconds[f"{label}, {kind}"]) for label in ("server", "SQLite")]
-        times.add_row([kind, *(f"{it:.2f}" for it in pair), f"{pair[0] / pair[1]:.2f}"])
-    print(times.get_string())
-    ratio = statistics.median(seconds["server, cold"]) / statistics.median(seconds["SQLite, cold"])
-    print("\n".join(judge({kind: len(lines) for kind, lines in requests.items()}, ratio)))
+        print("\n".join(bench.list_requests(options["list"])))
+    print(bench.report())
 
 
 if __name__ == "__main__":
