@@ -16,6 +16,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 from skops.io.exceptions import UntrustedTypesFoundException
@@ -24,6 +25,7 @@ from sqlalchemy import Engine, event
 from recipeline.data.uris import MLFLOW_SCHEMES
 from recipeline.errors import causes
 from recipeline.tracking import _compat
+from recipeline.tracking.client import RegistryClient
 from recipeline.tracking.models import load_model
 from recipeline.tracking.store import Store
 from tests.toys import ROWS, TARGET, log_toy
@@ -272,3 +274,41 @@ def test_the_location_of_a_model_is_that_of_its_files_whatever_it_is_named_by(st
         before = sorted(_compat.as_path(location).iterdir())
         assert load_model(uri) is not None
         assert sorted(_compat.as_path(location).iterdir()) == before
+
+
+# --- fewer requests than the public methods make --------------------------------------------------------------------------
+
+
+def test_a_run_is_ended_as_by_the_public_method(store: Store) -> None:
+    for status in ("FINISHED", "FAILED"):
+        ours, theirs = new_run(store), new_run(store)
+        _compat.end_run(store.client, ours, status)
+        store.client.set_terminated(theirs, status)
+        found = [store.client.get_run(run_id).info for run_id in (ours, theirs)]
+        assert [(it.status, it.run_name is not None, it.end_time > 0) for it in found] == [(status, True, True)] * 2
+        assert abs(found[0].end_time - found[1].end_time) < 60_000
+
+
+def test_a_file_is_downloaded_without_a_listing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = new_run(store)
+    store.client.log_text(run_id, "a", "deep/a.txt")
+    repository = get_artifact_repository(store.client.get_run(run_id).info.artifact_uri)
+
+    def list_nothing(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(repository, "list_artifacts", list_nothing)
+    _compat.download_file(repository, "deep/a.txt", tmp_path / "copy.txt")
+    assert (tmp_path / "copy.txt").read_text(encoding="utf-8") == "a"
+
+
+def test_a_model_is_checked_once_for_being_a_prompt(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.client.create_registered_model("Toy")
+    store.client.create_model_version("Toy", "s3://bucket/model")
+    later, asked = RegistryClient(store.client.tracking_uri), []
+    get = later.get_registered_model
+    monkeypatch.setattr(later, "get_registered_model", lambda name: (asked.append(name), get(name))[1])
+    for number in range(2):
+        later.set_registered_model_alias("Toy", f"a{number}", "1")
+        later.set_model_version_tag("Toy", "1", "a", "b")
+    assert asked == ["Toy"]
