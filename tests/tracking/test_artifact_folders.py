@@ -73,7 +73,7 @@ def test_any_other_error_is_no_answer_and_shows_no_secret(error: Exception) -> N
 # --- files of another machine ---------------------------------------------------------------------------------------------
 
 
-class Shelf(LocalArtifactRepository):  # type: ignore[misc]
+class Shelf(LocalArtifactRepository):
     """A storage elsewhere, which is a folder here, and notes what it is asked for."""
 
     asked: ClassVar[list[str]] = []
