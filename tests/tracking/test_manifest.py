@@ -19,7 +19,7 @@ from recipeline.tracking.manifest import FORMAT, Reader, Writer
 from recipeline.tracking.store import Store
 from tests.records import some
 from tests.toys import ROWS, log_toy
-from tests.tracking.helpers import new_run
+from tests.tracking.helpers import finish, new_run
 
 FOUND = some(Metrics, {"test_rows": 4})
 
@@ -198,3 +198,22 @@ def test_a_record_without_a_key_that_is_needed_is_refused_in_a_sentence_that_nam
         f"The artifact metrics.json of run {run_id} cannot be read. The key best.interval_90.level is missing. "
         "Run the step that writes it again."
     )
+
+
+def test_a_manifest_that_was_replaced_is_refused(store: Store, tmp_path: Path) -> None:
+    run, _ = log_toy(store)
+    (table,) = (tmp_path / "mlruns").rglob("dataset.parquet")
+    (path,) = (tmp_path / "mlruns").rglob("manifest.json")
+    harm(table, "changed")
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["files"]["dataset.parquet"] = file_digest(table)
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(UnavailableError, match=rf"manifest\.json of run {run.id} has changed"):
+        Reader(store.client).load(DATASET, run.id)
+
+
+def test_a_run_without_results_has_no_manifest_and_no_faults(store: Store) -> None:
+    run_id = finish(store)
+    assert store.client.list_artifacts(run_id) == []
+    reader = Reader(store.client)
+    assert (reader.faults(run_id), reader.has(DATASET, run_id)) == ([], False)
