@@ -164,7 +164,7 @@ def _require_stages_and_aliases(*uris: str) -> None:
             raise UsageError(
                 f"The registry {redact(uri)} lacks what Production is kept by: Unity Catalog has no stages, "
                 "and Databricks' workspace registry no aliases.",
-                fix="Set MLFLOW_TRACKING_URI to an MLflow server or its database, and unset MLFLOW_REGISTRY_URI.",
+                fix="Set MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI to an MLflow server or its database.",
             )
 
 
