@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 #: To be set: the image, and a file with MLFLOW_TRACKING_URI, ARTIFACT_LOCATION and credentials, readable by the worker alone.
 IMAGE, ENVIRONMENT = "registry.example/wine-quality:latest", "/etc/wine-quality.env"
-COMMAND = ["docker", "run", "--rm", "--env-file", ENVIRONMENT, IMAGE]
+COMMAND = ["docker", "run", "--rm", "--read-only", "--tmpfs", "/tmp", "--env-file", ENVIRONMENT, IMAGE]
 CHAIN = ["python", "-m", "steps.main", "--profile", "server", "--promote", "manual", "--json"]
 
 UNAVAILABLE = 6
