@@ -102,21 +102,20 @@ def test_a_page_has_its_parts_and_invents_no_price(page: str) -> None:
     assert not re.search(r"[$€£]\s?\d|\d\s?(?:USD|EUR|dollars|euros)", text)
 
 
-def test_the_pages_of_the_servers_run_mlflow_as_the_library_installs_it() -> None:
+@pytest.mark.parametrize("path", ["docs/azure.md", "docs/gcp.md", "deploy/terraform/aws/tasks.tf"])
+def test_a_server_is_started_with_options_or_variables_that_mlflow_has(path: str) -> None:
     from mlflow.cli import cli
 
-    known = {option for parameter in cli.commands["server"].params for option in parameter.opts}
-    texts = [(ROOT / f"docs/{page}.md").read_text(encoding="utf-8") for page in ("azure", "gcp")]
-    texts.append((MODULE / "tasks.tf").read_text(encoding="utf-8"))
-    for text in texts:
-        start = re.search(r"mlflow\"?,? (?:server|--args=\"server)|\"mlflow\", \"server\"|--command=mlflow", text)
-        assert start
-        words = text[start.start() :].partition("```")[0].partition("]")[0]
-        options = {
-            f"--{name}"
-            for name in re.findall(r"--(host|port|workers|backend-store-uri|artifacts-destination|[a-z]+-hosts)\b", words)
-        }
-        assert {"--backend-store-uri", "--artifacts-destination", "--allowed-hosts"} <= options <= known
+    parameters = cli.commands["server"].params
+    options, variables = {it for one in parameters for it in one.opts}, {one.envvar for one in parameters}
+    text = (ROOT / path).read_text(encoding="utf-8")
+    start = re.search(r"--command=mlflow|az containerapp create|\"mlflow\", \"server\"", text)
+    assert start
+    block = text[start.start() :].partition("```")[0].partition("    service = ")[0]
+    own = "--host|--port|--workers|--backend-store-uri|--artifacts-destination|--allowed-hosts"
+    named = {*re.findall(rf"({own})\b", block)} | {*re.findall(r"\b(MLFLOW_[A-Z_]+)=", block)}
+    assert len(named) == 6
+    assert named <= (options if path != "docs/azure.md" else variables)
 
 
 def test_the_service_of_the_module_is_a_command_that_there_is() -> None:
