@@ -51,7 +51,7 @@ def dag(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
 
         return keep
 
-    names = {
+    names: dict[str, dict[str, Any]] = {
         "airflow": {},
         "airflow.sdk": {"dag": decorate_dag, "task": decorate_task},
         "airflow.sdk.exceptions": {"AirflowException": Retried, "AirflowFailException": Final},

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -199,7 +200,9 @@ def test_each_registry_that_mlflow_knows_has_stages_and_aliases_or_is_refused() 
     known = {*utils._get_store_registry()._registry}
     assert known == {*NO_REGISTRY, *DATABASE_ENGINES, "", "file", "http", "https"}
     lacking = {UcModelRegistryStore: "stage", UnityCatalogOssStore: "stage", DatabricksWorkspaceModelRegistryRestStore: "alias"}
-    calls = {"stage": ("transition_model_version_stage", ("Wine", "1", "Production", False))}
+    calls: dict[str, tuple[str, tuple[Any, ...]]] = {
+        "stage": ("transition_model_version_stage", ("Wine", "1", "Production", False))
+    }
     calls["alias"] = ("set_registered_model_alias", ("Wine", "champion", "1"))
     for kind, what in lacking.items():
         method, arguments = calls[what]
