@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from recipeline.artifacts import CARD, Artifact, plot
 from recipeline.config.recipe import Recipe
 from recipeline.orchestration.session import Session
+from recipeline.tracking.artifact_folders import local_copy
 from recipeline.tracking.runs import StepRun
 
 T = TypeVar("T")
@@ -33,6 +34,16 @@ class StepResults:
     def tag(self, name: str) -> str:
         """Return a tag of the run; empty where it has none."""
         return self.run.own_tag(name)
+
+
+def page_of(session: Session, run_id: str) -> str:
+    """Return the card of an earlier run; empty if it cannot be read."""
+    with (
+        suppress(Exception),
+        local_copy(session.reader.root(run_id), CARD.name, session.store.client.tracking_uri) as path,
+    ):
+        return CARD.read(path)
+    return ""
 
 
 def draw_card(

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from recipeline.reports.blocks import Card, Cell, Note, Plot
+from recipeline.reports.blocks import Card, Cell, Note, Plot, Quoted
 from recipeline.reports.style import as_png, as_svg, styled
 
 _FOLDER = Path(__file__).parent
@@ -71,6 +71,16 @@ def _plot_drawer(page: Page) -> Callable[[Plot], Markup | None]:
         return Markup(svg)  # matplotlib has escaped the text in it
 
     return paint
+
+
+def quote(page: str, plot: str) -> Quoted | None:
+    """Return a plot of a page, to be shown on another one; None: it is not on it.
+
+    What is between the elements was escaped when the page was made.
+    """
+    begin, end = f'<figure data-plot="{plot}">', "</figure>"
+    start = page.find(begin)
+    return None if start < 0 else Quoted(Markup(page[start : page.index(end, start) + len(end)]))
 
 
 @cache
