@@ -137,7 +137,8 @@ def _story(chain: ChainSummary) -> list[Section]:
     if chain.metrics:
         test = [it for name in ("scores", *TASKS[chain.metrics.task].told) for it in _quoted(chain, "evaluate", name)]
         sections += [
-            Section("The candidates", [*_quoted(chain, "train", "leaderboard"), _candidates(chain.metrics)]),
+            *([Section("Leaderboard", board)] if (board := _quoted(chain, "train", "leaderboard")) else []),
+            Section("The candidates", [_candidates(chain.metrics)]),
             *([Section("The best candidate on the test rows", test)] if test else []),
         ]
     return sections

@@ -181,7 +181,7 @@ def plot_grades(
     grades: Sequence[float], mae: Sequence[float], bias: Sequence[float], rows: Sequence[int], label: str
 ) -> Figure:
     """Return a plot of the mean absolute error and the bias of each grade."""
-    names = [f"{grade:g}: {count:,} rows" for grade, count in zip(grades, rows, strict=True)]
+    names = [f"{grade:g}: {count:,} {'row' if count == 1 else 'rows'}" for grade, count in zip(grades, rows, strict=True)]
     axes, places = row_axes(names, each(names, mean_absolute_error=mae, bias=bias))
     axes.barh(places, mae, color=BLUE, height=0.6, label="mean absolute error")
     axes.plot(bias, places, "D", color=ORANGE, label="bias (predicted - true)")

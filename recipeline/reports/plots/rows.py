@@ -70,7 +70,8 @@ def plot_strongest(pairs: Sequence[str], values: Sequence[float]) -> Figure:
     axes, places = row_axes(pairs, each(pairs, correlation=values))
     axes.barh(places, values, color=[BLUE if value >= 0 else ORANGE for value in values], height=0.6)
     axes.axvline(0, color=SOFT, linewidth=1)
-    axes.set_xlim(-1, 1)
+    axes.set_xlim(-1.05, 1.05)
+    axes.set_xticks([-1, 0, 1])
     return finish(axes, x="Spearman correlation")
 
 
