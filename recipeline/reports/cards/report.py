@@ -19,6 +19,9 @@ from recipeline.reports.blocks import Block, Card, Facts, Note, Plot, Results, S
 from recipeline.reports.plots.model import plot_curve
 from recipeline.reports.tasks.every import TASKS
 
+#: What rounds to 0 on the card is worth nothing.
+_SHOWN = 5e-5
+
 
 def make_card(results: Results) -> Card:
     """Return the card of a run of report."""
@@ -52,11 +55,12 @@ def _more_rows(curve: LearningCurve, skill: str, min_gain: float) -> str:
     steps = np.subtract(curve.test[-1], curve.test[-2])
     worth = float(steps.mean())
     error = float(steps.std(ddof=1)) / math.sqrt(len(steps)) if len(steps) > 1 else math.nan
-    figures = f"the last step of the learning curve, from {curve.rows[-2]:,} to {curve.rows[-1]:,} rows, is worth {worth:+.4f} {skill}"
+    last = f"from {curve.rows[-2]:,} to {curve.rows[-1]:,} rows"
+    figures = f"the last step of the learning curve, {last}, is worth {worth:+.4f} {skill}"
     if math.isnan(error):
         return f"Whether more rows like these would help is open: {figures}, on a single fold."
     figures += f", with a standard error of {error:.4f} over the folds"
-    if worth > 2 * error:
+    if worth > max(2 * error, _SHOWN):
         return f"More rows like these would still help: {figures}."
     if worth + 2 * error < min_gain:
         return f"More rows like these would hardly help: {figures}; a promotion needs {min_gain:g}."
@@ -118,8 +122,8 @@ def _stress(order: FileOrder, skill: str) -> list[Block]:
     found = drop > usual
     words = (
         f"Trained on one part of the file and tested on another, the model loses {drop:.4f} {skill}, more than shuffled folds "
-        f"vary ({usual:.4f} about their middle): the rows change along the file, and scores of shuffled rows are optimistic for "
-        "later rows."
+        f"vary ({usual:.4f} about their middle): the rows change along the file, and scores of shuffled rows are optimistic "
+        "for later rows."
         if found
         else f"Blocks of the file are predicted as well as shuffled rows, within the variation of these: the difference is "
         f"{-drop:+.4f} {skill}, and shuffled folds vary by {usual:.4f} about their middle."
