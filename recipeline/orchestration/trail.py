@@ -1,4 +1,4 @@
-"""The trail of a card: the cards of its chain, and the pages of MLflow about its run.
+"""The trail of a card: the chain's other cards, and MLflow's pages about its run.
 
 Addresses begin with `#` and are relative to the start page of MLflow's UI, whose own address is seldom known beforehand.
 """
@@ -43,7 +43,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Trail:
-    """The cards before and after the card of `run_id`, itself among them, and MLflow's pages.
+    """The cards of a chain, that of `run_id` among them, and MLflow's pages.
 
     `ui` is the address of MLflow's UI as far as it is known.
     """
