@@ -108,7 +108,7 @@ def _plot_drawer(page: Page) -> Callable[[Plot], Markup | None]:
 def quote(page: str, plot: str) -> Quoted | None:
     """Return a plot of a page, to be shown on another one; None: it is not on it.
 
-    What is between the elements was escaped when the page was made.
+    Text inside the figure was escaped when the page was made.
     """
     begin, end = f'<figure data-plot="{plot}">', "</figure>"
     start = page.find(begin)

@@ -74,7 +74,7 @@ def row_axes(labels: Sequence[str], values: Sequence[str] | None = None) -> tupl
 
 
 def finish(axes: Axes, title: str = "", *, x: str = "", y: str = "", room: float = 0.0, below: float = 0.0) -> Figure:
-    """Write title, keys and the names of the axes around finished axes; return the figure.
+    """Write title, keys and names of the axes around them; return the figure.
 
     The figure grows by what they need. The name of the upright axis stands above it, where it can be read and is not cut.
     `room` are inches above the axes that are in use, `below` those of long names of ticks.

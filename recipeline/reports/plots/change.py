@@ -51,7 +51,7 @@ def plot_gain(
 ) -> Figure:
     """Return a plot of the gain in skill: interval, deciding lower limit, threshold.
 
-    The interval is the 90 % interval. What synthetic rows show is neither good nor bad.
+    The interval is the 90 % interval. A gain on synthetic rows is neither good nor bad, and its colour neutral.
     """
     axes = panel(1.5, left=EDGE, right=EDGE)
     left, right = min(low, lower, needed), max(high, needed)
