@@ -25,13 +25,16 @@ class Store(Settings):
     A relative SQLite path or artifact folder lies in the project's folder.
     """
 
+    #: The store of runs and versions: a SQLite file, a database, or an MLflow server.
     tracking_uri: str = Field(min_length=1)
+    #: The folder or URI of the files of new experiments; none: the server's own.
     artifact_location: str | None = None
 
 
 class Engine(Settings):
     """The number of worker processes that fit models; -1: one per core."""
 
+    #: The number of processes.
     n_jobs: int = -1
 
 
@@ -41,6 +44,7 @@ class PredictionLog(Settings):
     `sample` is the share of requests in the log; a file has `max_mb` MiB at most, and is deleted after `keep_days`.
     """
 
+    #: The folder, in the project's unless absolute.
     folder: str = Field(min_length=1)
     sample: float = Field(default=1.0, gt=0, le=1)
     max_mb: float = Field(default=64, gt=0)
@@ -75,6 +79,7 @@ class Service(Settings):
     poll_seconds: float = Field(default=1, gt=0, le=60)
     drain_seconds: float = Field(default=1, ge=0, le=600)
     trusted_types: tuple[str, ...] = ()
+    #: Whether each request is logged as a line of JSON on stderr.
     access_log: bool = True
     prediction_log: PredictionLog | None = None
     self_watch_rows: int = Field(default=10_000, ge=0)
@@ -90,7 +95,9 @@ class Profile(Settings):
     data: str = Field(min_length=1)
     #: The value of ``data: {sql: {url: ..., query: ...}}``; `data` is "sql" then.
     sql: Sql | None = None
+    #: The promotion policy: promote if the gate passes, wait for `approve` then, never, or whatever the gate says.
     promote: Policy = "auto"
+    #: Whether the chain reuses finished steps.
     cache: bool = True
     engine: Engine = Engine()
     service: Service = Service()
