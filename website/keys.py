@@ -28,7 +28,7 @@ _WORDS = {
     NoneType: "none",
 }
 _LIMITS = {Ge: ("ge", "≥"), Gt: ("gt", ">"), Le: ("le", "≤"), Lt: ("lt", "<")}
-_IMPORT_PATH = next(it.pattern for it in ImportPath.__metadata__[0].metadata)
+_IMPORT_PATH = next(it.pattern for it in get_args(ImportPath)[1].metadata)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _settings_in(annotation: Any, suffix: str = "") -> Iterator[tuple[type[Setti
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         arguments = arguments[:1]
-    further = {dict: ".<name>", tuple: "[]"}.get(origin, "") if inspect.isclass(origin) else ""
+    further = ".<name>" if origin is dict else "[]" if origin is tuple else ""
     for argument in arguments if origin is not Literal else ():
         yield from _settings_in(argument, suffix + further)
 

@@ -155,7 +155,7 @@ def make_index(text: str, titles: Mapping[str, str], generated: Mapping[str, str
     made, seen = [opening], set[str]()
     for section in sections:
         heading = section.partition("\n")[0].removeprefix("## ").strip()
-        others = [it for it in titles if it not in named and UNLISTED.get(it.rpartition("/")[0]) == heading]
+        others = [it for it in titles if it not in named and _heading_for(it) == heading]
         others += list(generated) if heading == GENERATED else []
         known = {**titles, **generated}
         section = section.rstrip("\n") + "\n" + "".join(f"- [{known[it]}]({it})\n" for it in others)
@@ -165,6 +165,11 @@ def make_index(text: str, titles: Mapping[str, str], generated: Mapping[str, str
         entries = "\n".join(f"{words} <{it.rpartition('.')[0]}>" for it, words in inside.items())
         made.append(f"{section}\n```{{toctree}}\n:hidden:\n:caption: {heading}\n\n{entries}\n```\n\n" if inside else section)
     return "".join(made)
+
+
+def _heading_for(place: str) -> str:
+    """Return the heading of docs/index.md for a page that it does not name."""
+    return "Project" if place in OUTSIDE.values() else UNLISTED.get(place.rpartition("/")[0], "")
 
 
 def make_list(title: str, introduction: str, entries: Mapping[str, str]) -> str:

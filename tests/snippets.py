@@ -1,0 +1,74 @@
+"""The snippets of documents: fenced blocks, and commands in running text."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+#: All that people read, but records of decisions, which are about their day.
+DOCUMENTS = (
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")),
+    *sorted(path for path in (ROOT / "docs").rglob("*.md") if "decisions" not in path.parts),
+)
+
+_FENCE = re.compile(r"^([ ]*)(```+)(\w*)[^\n]*\n(.*?)^\1\2[ ]*$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, its text, and where it is."""
+
+    path: Path
+    line: int
+    language: str
+    text: str
+
+    @property
+    def place(self) -> str:
+        """The file and line, for the name of a test."""
+        return f"{self.path.relative_to(ROOT)}:{self.line}"
+
+
+def blocks_of(path: Path) -> list[Block]:
+    """Return the fenced blocks of a document."""
+    text = path.read_text(encoding="utf-8")
+    return [Block(path, text.count("\n", 0, it.start()) + 1, it[3], textwrap.dedent(it[4])) for it in _FENCE.finditer(text)]
+
+
+def all_blocks(language: str) -> list[Block]:
+    """Return the blocks of a language in all documents."""
+    return [block for path in DOCUMENTS for block in blocks_of(path) if block.language == language]
+
+
+def outputs() -> list[tuple[Block, Block]]:
+    """Return each block of Python that is followed by one of its output."""
+    found = []
+    for path in DOCUMENTS:
+        blocks = blocks_of(path)
+        found += [(one, two) for one, two in itertools.pairwise(blocks) if (one.language, two.language) == ("python", "text")]
+    return found
+
+
+def lines_of(block: Block) -> Iterator[str]:
+    """Yield the commands of a block of shell, without the text that one is given on stdin."""
+    end = ""
+    text = re.sub(r"\\\n\s*", " ", block.text)
+    joined = ""
+    for line in text.splitlines():
+        if end:
+            end = "" if line.strip() == end else end
+            continue
+        joined = f"{joined}\n{line}" if joined else line
+        if joined.count("'") % 2 or not joined.strip() or joined.lstrip().startswith("#"):
+            joined = "" if not joined.strip() or joined.lstrip().startswith("#") else joined
+            continue
+        if here := re.search(r"<<-?'?(\w+)'?", joined):
+            end = here[1]
+        yield joined
+        joined = ""

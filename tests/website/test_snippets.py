@@ -1,0 +1,256 @@
+"""Snippets of the documents hold: commands and options exist, keys are known, code runs and prints what is shown.
+
+Commands of the README and the guide are run by tests/scenarios/test_readme.py, those of the tutorial by test_tutorial.py.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+from pydantic import ValidationError, create_model
+
+from recipeline.cli.main import COMMANDS, load_command
+from recipeline.config.candidate import Candidate
+from recipeline.config.profile import Profile
+from recipeline.config.recipe import Recipe
+from recipeline.config.settings import Settings
+from tests.conftest import ROOT
+from tests.snippets import DOCUMENTS, Block, all_blocks, blocks_of, lines_of, outputs
+
+MAKEFILES = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "development.mk"))
+TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILES, re.MULTILINE))
+ENTRY_POINTS: dict[str, Any] = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))["entry_points"]
+STEPS = ("main", "ingest", "split", "train", "evaluate", "register", "promote")
+#: Programs of others, whose options are theirs to check.
+OTHERS = {
+    "cd",
+    "curl",
+    "git",
+    "kubectl",
+    "export",
+    ".",
+    "systemctl",
+    "docker",
+    "terraform",
+    "pip",
+    "aws",
+    "az",
+    "gcloud",
+    "helm",
+    "mkdir",
+}
+
+PYTHON = all_blocks("python")
+#: Code that needs no project and prints nothing is compiled only; that of docs/notebooks.md runs in tests/test_project.py.
+OUTPUTS = outputs()
+
+
+def command_of(name: str) -> click.Command:
+    """Return the command of a step or of the library. Raises KeyError."""
+    word = name.replace("_", "-")
+    if name in STEPS:
+        found: click.Command = getattr(importlib.import_module(f"steps.{name}"), name)
+        return found
+    if word not in COMMANDS:
+        raise KeyError(name)
+    return load_command(word)
+
+
+def faults_of(line: str) -> list[str]:
+    """Return what a command line names that does not exist."""
+    line = re.sub(r"^(\w+=)?\$\((.*?)( \| .*)?\)$", r"\2", line.strip())
+    try:
+        words = shlex.split(line.split(" | ")[0].replace("<<-", "<").split(" <<")[0], comments=True)
+    except ValueError as error:
+        return [f"{line}: {error}"]
+    while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+        words.pop(0)
+    if not words:
+        return []
+    program, *rest = words
+    if program == "make":
+        return _make_faults(rest)
+    if program == "mlflow":
+        return _mlflow_faults(rest)
+    if program.removeprefix(".venv/bin/") in ("python", "python3") and rest[:1] == ["-m"]:
+        module, *rest = rest[1:]
+        if module.startswith("steps."):
+            return _option_faults(module.removeprefix("steps."), rest)
+        if module != "recipeline":
+            return [] if importlib.util.find_spec(module) else [f"no module {module}"]
+        return _option_faults(rest[0], rest[1:]) if rest else []
+    if program.removeprefix(".venv/bin/") == "recipeline":
+        return _option_faults(rest[0], rest[1:]) if rest and not rest[0].startswith("-") else []
+    known = program in OTHERS or program.removeprefix(".venv/bin/") in ("python", "python3") or (ROOT / program).exists()
+    return [] if known else [f"unknown program {program}"]
+
+
+def _make_faults(words: list[str]) -> list[str]:
+    targets = [word for word in words if "=" not in word]
+    settings = dict(word.split("=", 1) for word in words if "=" in word)
+    faults = [f"no target {name}" for name in targets if name not in TARGETS]
+    faults += [f"no variable {name}" for name in settings if not re.search(rf"^{name} \?=", MAKEFILES, re.MULTILINE)]
+    for name in targets if "ARGS" in settings and not faults else ():
+        if name in ("test", "test-full") or name.startswith("bench"):
+            continue
+        command = {"pipeline": "main"}.get(name, name)
+        parameters = [word.split("=", 1)[0] for word in shlex.split(settings["ARGS"])]
+        faults += _unknown(command, [f"--{it.replace('_', '-')}" for it in parameters])
+    return faults
+
+
+def _mlflow_faults(words: list[str]) -> list[str]:
+    if words[0] != "run":
+        return [] if words[0] in ("ui", "models", "server") else [f"mlflow {words[0]}"]
+    name = words[words.index("-e") + 1] if "-e" in words else "main"
+    if name not in ENTRY_POINTS:
+        return [f"no entry point {name}"]
+    given = [words[place + 1].split("=")[0] for place, word in enumerate(words) if word == "-P"]
+    return [f"{name} has no parameter {it}" for it in given if it not in ENTRY_POINTS[name]["parameters"]]
+
+
+def _option_faults(name: str, words: list[str]) -> list[str]:
+    return _unknown(name, [word.split("=")[0] for word in words if word.startswith("--")])
+
+
+def _unknown(name: str, options: list[str]) -> list[str]:
+    try:
+        command = command_of(name)
+    except KeyError:
+        return [f"no command {name}"]
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    return [f"{name} has no option {option}" for option in options if option not in known]
+
+
+@pytest.mark.parametrize("block", all_blocks("sh"), ids=lambda block: block.place)
+def test_a_block_of_commands_is_shell_and_names_what_exists(block: Block) -> None:
+    subprocess.run(["bash", "-n"], input=block.text, text=True, check=True)
+    lines = list(lines_of(block))
+    assert lines
+    assert [fault for line in lines for fault in faults_of(line)] == []
+
+
+INLINE = re.compile(r"`((?:make|recipeline|mlflow run|python -m|\.venv/bin/\w+) [^`]+)`")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_a_command_in_running_text_names_what_exists(path: Path) -> None:
+    prose = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    lines = [line for line in INLINE.findall(prose) if not re.search(r"[<…|]|FOLDER|\.\.\.", line)]
+    assert [fault for line in lines for fault in faults_of(line)] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("make pipelin", "no target pipelin"),
+        ('make train ARGS="modle=rf"', "train has no option --modle"),
+        ("make train ARG=x", "no variable ARG"),
+        ("python -m steps.train --folds 3", "train has no option --folds"),
+        ("recipeline predic", "no command predic"),
+        ("split=$(python -m steps.split --nowhere x | tail -1)", "split has no option --nowhere"),
+        ("mlflow run . -e train -P modle=rf", "train has no parameter modle"),
+        ("mlflow run . -e trian", "no entry point trian"),
+        ("ruby x", "unknown program ruby"),
+    ],
+)
+def test_a_command_that_does_not_exist_is_found(line: str, fault: str) -> None:
+    assert faults_of(line) == [fault]
+
+
+def key_faults(text: str) -> list[str]:
+    """Return what a fragment of a recipe, a profile or a candidate has that its type refuses."""
+    keys = list(yaml.safe_load(text))
+    model = max((Recipe, Profile, Candidate), key=lambda it: len({*keys} & {*_names(it)}))
+    content = model.write_out(yaml.safe_load(text))
+    faults = [f"no key {key}" for key in content if key not in _names(model)]
+    for key in content.keys() & _names(model).keys():
+        # A recipe has two columns at least; a fragment may show one.
+        value = {**content[key], "another one": {}} if key == "columns" else content[key]
+        try:
+            _alone(model, key).model_validate_json(json.dumps({key: value}, default=str))
+        except ValidationError as error:
+            faults += [f"{'.'.join(map(str, it['loc']))}: {it['msg']}" for it in error.errors()]
+    return faults
+
+
+def _names(model: type[Settings]) -> dict[str, str]:
+    """Return the names of a model's fields by their keys."""
+    return {field.alias or name: name for name, field in model.model_fields.items()}
+
+
+def _alone(model: type[Settings], key: str) -> type[Settings]:
+    """Return a model of one key of another, with the same rules for its value."""
+    name = _names(model)[key]
+    field = model.model_fields[name]
+    definition: dict[str, Any] = {name: (field.annotation, field)}
+    return create_model("Alone", __base__=Settings, **definition)
+
+
+@pytest.mark.parametrize("block", all_blocks("yaml"), ids=lambda block: block.place)
+def test_a_fragment_of_yaml_has_known_keys_and_possible_values(block: Block) -> None:
+    content = yaml.safe_load(block.text)
+    if isinstance(content, list):  # rules for Prometheus
+        assert all({"alert", "expr"} <= set(rule) for rule in content)
+    else:
+        assert key_faults(block.text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("split: {groop: person}", "split.groop: Extra inputs are not permitted"),
+        ("colums: {}", "no key colums"),
+        ("promotion: {alpha: 2}", "promotion.alpha: Input should be less than 1"),
+        ("service: {wrokers: 1}", "service.wrokers: Extra inputs are not permitted"),
+    ],
+)
+def test_a_key_that_does_not_exist_is_found(text: str, fault: str) -> None:
+    assert key_faults(text) == [fault]
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.place)
+def test_code_is_python_whose_imports_exist(block: Block) -> None:
+    tree = ast.parse(block.text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(str(node.module))
+            assert [name.name for name in node.names if not hasattr(module, name.name)] == []
+        elif isinstance(node, ast.Import):
+            for name in node.names:
+                importlib.import_module(name.name)
+
+
+@pytest.mark.parametrize(("block", "shown"), OUTPUTS, ids=lambda block: block.place)
+def test_the_output_that_is_shown_below_code_is_its_output(
+    block: Block, shown: Block, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exec(compile(block.text, block.place, "exec"), {"__name__": "snippet"})
+    assert capsys.readouterr().out == shown.text
+
+
+def test_pages_that_explain_have_examples_that_run() -> None:
+    explained = {path for path in DOCUMENTS if path.parent.name == "explanation"}
+    assert len(explained) >= 8
+    assert explained == {block.path for block, _ in OUTPUTS} & explained
+
+
+@pytest.mark.parametrize("block", all_blocks("json"), ids=lambda block: block.place)
+def test_json_is_json_but_for_what_is_left_out(block: Block) -> None:
+    text = re.sub(r",\s*…|…", "", block.text)
+    assert json.JSONDecoder().raw_decode(text.strip())
+
+
+def test_every_language_of_a_block_is_looked_at() -> None:
+    looked_at = {"sh", "yaml", "python", "json", "text", "csv"}
+    assert {block.place for path in DOCUMENTS for block in blocks_of(path) if block.language not in looked_at} == set()
