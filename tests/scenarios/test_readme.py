@@ -227,7 +227,8 @@ def tour(copy: Path) -> Tour:
     in_readme = sum(f"```sh\n{block}```" in readme for block in ORDINARY)
     first, *others = ORDINARY
     printed = [run(first, copy), *(run(f"export {UNDRAWN}=1\n{block}", copy) for block in others[: in_readme - 1])]
-    champion = MlflowClient(tracking_uri=f"sqlite:///{copy}/mlflow.db").get_model_version_by_alias(NAME, "champion")
+    name = yaml.safe_load((copy / "recipe.yaml").read_text(encoding="utf-8"))["model_name"]
+    champion = MlflowClient(tracking_uri=f"sqlite:///{copy}/mlflow.db").get_model_version_by_alias(name, "champion")
     return Tour(printed + [run(f"export {UNDRAWN}=1\n{block}", copy) for block in others[in_readme - 1 :]], champion)
 
 
