@@ -9,7 +9,6 @@ from website.docstrings import on_docstring
 
 project = "recipeline"
 version = release = __version__
-copyright = "MIT licence"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 root_doc = "index"
@@ -32,6 +31,7 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 html_theme_options = {"navigation_with_keys": True}
 
 
