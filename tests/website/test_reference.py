@@ -28,6 +28,8 @@ def test_every_artifact_has_a_row_and_every_record_its_keys() -> None:
     page = artifacts_page()
     known = [it for it in vars(artifacts).values() if isinstance(it, Artifact)]
     assert [it.name for it in known if f"| `{it.name}` |" not in page] == []
+    rows = dict(re.findall(r"^\| `([\w.]+)` \| .* \| ([^|]*) \|$", page.partition("\n## ")[0], re.MULTILINE))
+    assert [it.name for it in known if not rows[it.name].strip()] == []  # a `#:` comment above it is its content
     assert [it.name for it in known if it.type and f"\n## {it.name}\n" not in page] == []
 
 
