@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,22 +52,3 @@ def outputs() -> list[tuple[Block, Block]]:
         blocks = blocks_of(path)
         found += [(one, two) for one, two in itertools.pairwise(blocks) if (one.language, two.language) == ("python", "text")]
     return found
-
-
-def lines_of(block: Block) -> Iterator[str]:
-    """Yield the commands of a block of shell, without the text that one is given on stdin."""
-    end = ""
-    text = re.sub(r"\\\n\s*", " ", block.text)
-    joined = ""
-    for line in text.splitlines():
-        if end:
-            end = "" if line.strip() == end else end
-            continue
-        joined = f"{joined}\n{line}" if joined else line
-        if joined.count("'") % 2 or not joined.strip() or joined.lstrip().startswith("#"):
-            joined = "" if not joined.strip() or joined.lstrip().startswith("#") else joined
-            continue
-        if here := re.search(r"<<-?'?(\w+)'?", joined):
-            end = here[1]
-        yield joined
-        joined = ""

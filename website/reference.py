@@ -140,6 +140,11 @@ def artifacts_page() -> str:
             form = f"[json](#{re.sub('[^a-z0-9_-]', '', artifact.name.lower())})"
         about = comments.get(name, "") or _first_line(artifact)
         rows.append((f"`{artifact.name}`", writer, form, cell(about)))
+    schemas = {f"{Path(it.name).stem}.schema.json" for _, it in known if it.type}
+    others = [path.name for path in sorted((ROOT / "docs/schemas").glob("*.json")) if path.name not in schemas]
+    if others:
+        links = "\n".join(f"- [{name}](../files/docs/schemas/{name})" for name in others)
+        parts.append(f"## Other schemas\n\n{links}")
     return (
         "\n\n".join(
             [
