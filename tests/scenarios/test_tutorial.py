@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,10 +29,17 @@ def joined(recipe: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_library(folder: Path) -> None:
-    """Lend a project an environment that finds the library, as the one from its lock does."""
+    """Lend a project an environment that finds the library, as the one from its lock does.
+
+    It has what the locks say already, and its python runs no pip: that would install into the environment of this suite.
+    """
     lend_environment(folder)
+    for lock in (folder / "requirements").glob("*.txt"):
+        shutil.copy(lock, folder / f".venv/.installed-{lock.name}")
+    no_pip = 'if [ "$1 $2" = "-m pip" ]; then echo "no pip in a lent environment" >&2; exit 9; fi'
     for name, module in (("python", ""), ("recipeline", "-m recipeline ")):
-        write_script(folder / ".venv/bin" / name, f'export PYTHONPATH={ROOT}\nexec {sys.executable} {module}"$@"')
+        path = folder / ".venv/bin" / name
+        write_script(path, no_pip, f"export PYTHONPATH={shlex.quote(str(ROOT))}", f'exec {sys.executable} {module}"$@"')
 
 
 def type_in(block: Block, folder: Path) -> str:
@@ -73,6 +82,17 @@ def test_the_tutorial_runs_as_typed_and_prints_what_it_shows(tmp_path: Path) -> 
                 with_library(folder)
     production = Project(folder).production
     assert (production.version, production.candidate) == ("1", "LinearRegression")
+
+
+def test_a_lent_environment_runs_no_pip(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    (folder / "requirements").mkdir(parents=True)
+    for name in ("requirements.txt", "requirements/test.txt"):
+        (folder / name).write_text("pytest==9.1\n", encoding="utf-8")
+    with_library(folder)
+    done = subprocess.run([folder / ".venv/bin/python", "-m", "pip", "install", "x"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (9, b"no pip in a lent environment\n")
+    assert (folder / ".venv/.installed-test.txt").read_text(encoding="utf-8") == "pytest==9.1\n"
 
 
 def test_every_kind_of_block_is_typed_or_compared() -> None:
