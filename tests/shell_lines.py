@@ -24,6 +24,8 @@ from tests.conftest import ROOT
 MAKEFILES = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "development.mk"))
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILES, re.MULTILINE))
 ENTRY_POINTS: dict[str, Any] = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))["entry_points"]
+#: Targets that are no command: their parameters are those of pytest, benchmarks and the like.
+OF_DEVELOPERS = set(re.findall(r"^([a-z-]+):", (ROOT / "development.mk").read_text(encoding="utf-8"), re.MULTILINE))
 STEPS = ("main", "ingest", "split", "train", "evaluate", "register", "promote")
 #: Programs of this project; a word that is nearly one of them is a mistake.
 OURS = ("make", "mlflow", "recipeline", "python")
@@ -101,7 +103,7 @@ def _make_faults(words: list[str]) -> list[str]:
     faults = [f"no target {name}" for name in targets if name not in TARGETS]
     faults += [f"no variable {name}" for name in settings if not re.search(rf"^{name} \?=", MAKEFILES, re.MULTILINE)]
     for name in targets if "ARGS" in settings and not faults else ():
-        if name not in ("test", "test-full", "docs") and not name.startswith("bench"):
+        if name not in OF_DEVELOPERS:
             given = [word.split("=", 1)[0].removeprefix("--") for word in shlex.split(settings["ARGS"])]
             faults += _unknown({"pipeline": "main"}.get(name, name), [f"--{it.replace('_', '-')}" for it in given])
     return faults
