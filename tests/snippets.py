@@ -37,7 +37,10 @@ class Block:
 def blocks_of(path: Path) -> list[Block]:
     """Return the fenced blocks of a document."""
     text = path.read_text(encoding="utf-8")
-    return [Block(path, text.count("\n", 0, it.start()) + 1, it[3], textwrap.dedent(it[4])) for it in _FENCE.finditer(text)]
+    return [
+        Block(path, text.count("\n", 0, it.start()) + 1, {"bash": "sh"}.get(it[3], it[3]), textwrap.dedent(it[4]))
+        for it in _FENCE.finditer(text)
+    ]
 
 
 def all_blocks(language: str) -> list[Block]:
