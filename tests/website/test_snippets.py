@@ -13,8 +13,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
+from flask import Flask
 from pydantic import ValidationError, create_model
 
 from recipeline.config.candidate import Candidate
@@ -25,7 +27,7 @@ from tests.shell_lines import faults_of, lines_of
 from tests.snippets import DOCUMENTS, Block, all_blocks, blocks_of, outputs
 
 PYTHON = all_blocks("python")
-#: Code that needs no project and prints nothing is compiled only; that of docs/notebooks.md runs in tests/test_project.py.
+#: Code with its output below it; that of docs/notebooks.md, which needs a project, runs in tests/test_project.py.
 OUTPUTS = outputs()
 
 
@@ -129,6 +131,29 @@ def test_code_is_python_whose_imports_exist(block: Block) -> None:
         elif isinstance(node, ast.Import):
             for name in node.names:
                 importlib.import_module(name.name)
+
+
+def defined(name: str) -> Any:
+    """Return a function that a document shows."""
+    [block] = [block for block in PYTHON if f"def {name}(" in block.text]
+    names: dict[str, Any] = {"__name__": "snippet"}
+    exec(compile(block.text, block.place, "exec"), names)
+    return names[name]
+
+
+def test_rules_of_splits_return_what_the_page_says() -> None:
+    regions = pd.DataFrame({"region": [7, 3, 7]})
+    assert defined("by_region")(regions).tolist() == [True, False, True]
+    assert defined("by_region")(regions, region=3).tolist() == [False, True, False]
+    tests, folds = defined("by_site")(pd.DataFrame({"site": ["south", "north", "west"]}))
+    assert (tests.tolist(), folds.tolist()) == ([False, True, False], [0, -1, 2])
+
+
+def test_the_hook_of_the_page_changes_answers() -> None:
+    app = Flask("service")
+    app.add_url_rule("/", view_func=lambda: "here")
+    defined("add_hooks")(app)
+    assert app.test_client().get("/").headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(("block", "shown"), OUTPUTS, ids=lambda block: block.place)
