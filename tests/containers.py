@@ -25,7 +25,7 @@ _CERTIFICATES = "/etc/ssl/certs"
 
 _NAMESPACES = ("pid", "network", "ipc", "uts", "mount")
 
-#: crun refuses to start where control groups of both versions are mounted; here it sees one, in mounts of its own, and uses none.
+#: crun refuses to start where control groups of both versions are mounted: it gets mounts of its own with one, and uses none.
 _ONE_VERSION = 'umount -R -l /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; exec "$@"'
 
 
@@ -74,7 +74,9 @@ class Images:
         words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
         options = ("--layers", "--isolation", "chroot", "--format", "docker", "--pull=never")
         certificates = f"{_CERTIFICATES}:{_CERTIFICATES}:ro"
-        self.buildah("build", *options, "--volume", certificates, *words, "--target", target, "-t", f"recipeline-{target}", str(ROOT))
+        self.buildah(
+            "build", *options, "--volume", certificates, *words, "--target", target, "-t", f"recipeline-{target}", str(ROOT)
+        )
 
     def config(self, name: str) -> dict[str, Any]:
         """Return what Docker calls the configuration of an image."""

@@ -56,7 +56,16 @@ def test_only_named_files_reach_an_image_and_all_of_them_exist() -> None:
     copied = {name.removeprefix("!") for name in names[1:-1]}
     assert all(name.startswith("!") for name in names[1:-1])
     assert all((ROOT / name).exists() for name in copied)
-    assert {"MLproject", "recipe.yaml", "profiles", "steps", "custom", "recipeline", "requirements.txt", "requirements"} <= copied
+    assert {
+        "MLproject",
+        "recipe.yaml",
+        "profiles",
+        "steps",
+        "custom",
+        "recipeline",
+        "requirements.txt",
+        "requirements",
+    } <= copied
     tracked = subprocess.run(["git", "ls-files", "--", *copied], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert {line.split("/")[0] for line in tracked.splitlines()} == copied
 

@@ -106,7 +106,12 @@ def test_a_pod_is_restricted(name: str) -> None:
     """By the Pod Security Standard of that name, and beyond it: read-only, as user 1000, without a token."""
     pod = PODS[name]["spec"]
     as_user, only = pod["securityContext"], container(PODS[name])["securityContext"]
-    assert (as_user["runAsNonRoot"], as_user["runAsUser"], as_user["runAsGroup"], as_user["fsGroup"]) == (True, 1000, 1000, 1000)
+    assert (as_user["runAsNonRoot"], as_user["runAsUser"], as_user["runAsGroup"], as_user["fsGroup"]) == (
+        True,
+        1000,
+        1000,
+        1000,
+    )
     assert as_user["seccompProfile"] == {"type": "RuntimeDefault"}
     assert only == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
     assert (pod["automountServiceAccountToken"], pod["enableServiceLinks"]) == (False, False)

@@ -47,11 +47,22 @@ class Cluster(ThreadingHTTPServer):
         kubernetes_validate.validate(job, kubernetes_validate.latest_version(), strict=True)
         (container,) = job["spec"]["template"]["spec"]["containers"]
         given = {one["name"]: one["value"] for one in container["env"] if "value" in one}
-        image = {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "RECIPELINE_PROJECT": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true"}
+        image = {
+            "PYTHONPATH": str(ROOT),
+            "PYTHONSAFEPATH": "1",
+            "RECIPELINE_PROJECT": str(ROOT),
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CACHE_HOME")}
         words = [sys.executable if word == "python" else word for word in container["command"]]
         done = subprocess.run(
-            words, env=kept | image | given, cwd=self.folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+            words,
+            env=kept | image | given,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
         kind = "Failed" if done.returncode else "Complete"
         conditions = [{"type": kind, "status": "True", "message": f"exit code {done.returncode}"}]
@@ -114,7 +125,9 @@ def extra(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packages of the extra `kubernetes`, from its lock, beside the environment that the tests run in."""
     folder = tmp_path_factory.mktemp("extra")
     words = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps", "--target", str(folder)]
-    subprocess.run([sys.executable, "-m", "pip", "install", *words, "-r", str(ROOT / "requirements/kubernetes.txt")], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", *words, "-r", str(ROOT / "requirements/kubernetes.txt")], check=True
+    )
     return folder
 
 
@@ -133,7 +146,10 @@ def mlflow_run(cluster: Cluster, extra: Path, tmp_path: Path, *words: str) -> su
     docker = tmp_path / "bin/docker"
     docker.write_text("#!/bin/sh\n")  # MLflow asks only whether `docker info` succeeds
     docker.chmod(0o755)
-    user = {"clusters": [{"name": "here", "cluster": {"server": f"http://{cluster.address}"}}], "users": [{"name": "me", "user": {}}]}
+    user = {
+        "clusters": [{"name": "here", "cluster": {"server": f"http://{cluster.address}"}}],
+        "users": [{"name": "me", "user": {}}],
+    }
     contexts = {"contexts": [{"name": "it", "context": {"cluster": "here", "user": "me"}}], "current-context": "it"}
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **user, **contexts}))
     environment = {
@@ -152,7 +168,9 @@ def mlflow_run(cluster: Cluster, extra: Path, tmp_path: Path, *words: str) -> su
     )
 
 
-def test_a_job_adopts_the_run_that_mlflow_opened_and_takes_empty_parameters(cluster: Cluster, extra: Path, tmp_path: Path) -> None:
+def test_a_job_adopts_the_run_that_mlflow_opened_and_takes_empty_parameters(
+    cluster: Cluster, extra: Path, tmp_path: Path
+) -> None:
     done = mlflow_run(cluster, extra, tmp_path, "-e", "ingest", "-P", "profile=ci")
     assert done.returncode == 0, done.stderr
     ((job, process),) = cluster.jobs.values()
