@@ -4,7 +4,7 @@
 Usage: scripts/packages.py licences          docs/licences.md, on stdout
        scripts/packages.py sbom [EXTRA...]   the core's lock with these extras, as CycloneDX, on stdout
 
-A licence is what a package's own metadata says, as SPDX writes it. Packages that are not installed may be in a folder of PYTHONPATH.
+A licence is what a package's own metadata says, as SPDX writes it. What is not installed may be in a folder of PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-#: Licences that a package of a lock may have. All but the last two ask for a notice only; these two ask for the source of changes
-#: to the package itself. Psycopg, which has the last one, is in an extra: it is installed by whoever wants it.
+#: Licences that a package of a lock may have. All but the last two ask for a notice; these ask for the source of changes to the
+#: package itself.
 ALLOWED = (
     *(
         "0BSD",
@@ -102,9 +102,9 @@ def is_allowed(licence: str) -> bool:
 
 _HEAD = """# Licences
 
-The project is under the [MIT licence](../LICENSE). Below are the licences of the packages that it installs, as their own metadata state
-them (*BSD*: without saying which). `core` is `requirements.txt`, the others are extras. `make licences` writes this page, and a
-test fails where a package has another licence than those of `scripts/packages.py: ALLOWED`.
+The project is under the [MIT licence](../LICENSE). Below are those of the packages that it installs, as their metadata state
+them (*BSD*: without saying which). `core` is `requirements.txt`, the others are extras. `make licences` writes this page; a test
+fails where a package has another licence than those of `scripts/packages.py: ALLOWED`.
 
 - MPL-2.0 (certifi, orjson) and LGPL-3.0 (psycopg) ask for the source of changes to the package itself, all others for a notice.
   psycopg is in the extras `postgres` and `server` only; the images have it unless they are built without.
