@@ -32,7 +32,7 @@ sbom: setup-dev ## dist/sbom.cdx.json: the packages of the lock, with hashes and
 licences: setup-dev ## docs/licences.md; extras that are not installed are, in a folder of their own
 	@extras=$$(mktemp -d) && trap 'rm -rf "$$extras"' EXIT && \
 	for lock in requirements/*.txt; do \
-	    $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target "$$extras" --upgrade -r "$$lock"; \
+	    $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target "$$extras" --upgrade -r "$$lock" || exit; \
 	done && PYTHONPATH="$$extras" $(PY) scripts/packages.py licences >docs/licences.md
 
 bench: setup ## the chain against a textbook script, side by side; ratios

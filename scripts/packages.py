@@ -103,8 +103,8 @@ def is_allowed(licence: str) -> bool:
 _HEAD = """# Licences
 
 The project is under the [MIT licence](../LICENSE). Below are those of the packages that it installs, as their metadata state
-them (*BSD*: without saying which). `core` is `requirements.txt`, the others are extras. `make licences` writes this page; a test
-fails where a package has another licence than those of `scripts/packages.py: ALLOWED`.
+them (*BSD*: without saying which). `core` is `requirements.txt`, the others are extras. `make licences` writes this page; a
+test fails where a package has another licence than those of `scripts/packages.py: ALLOWED`.
 
 - MPL-2.0 (certifi, orjson) and LGPL-3.0 (psycopg) ask for the source of changes to the package itself, all others for a notice.
   psycopg is in the extras `postgres` and `server` only; the images have it unless they are built without.
