@@ -25,9 +25,9 @@ lint: setup-dev ## ruff, types (also those of macOS), and the direction of impor
 audit: setup-dev ## known vulnerabilities of all locks; ARGS="--vulnerability-service osv"
 	@scripts/audit $(ARGS)
 
-sbom: setup-dev ## dist/sbom.cdx.json: the packages of the lock, with hashes and licences; EXTRAS="s3 postgres"
-	@mkdir -p dist
-	@$(PY) scripts/packages.py sbom $(EXTRAS) >dist/sbom.cdx.json
+sbom: setup-dev ## build/sbom.json: the packages of the lock, with hashes and licences; EXTRAS="s3 postgres"
+	@mkdir -p build
+	@$(PY) scripts/packages.py sbom $(EXTRAS) >build/sbom.json
 
 licences: setup-dev ## docs/licences.md; extras that are not installed are, in a folder of their own
 	@extras=$$(mktemp -d) && trap 'rm -rf "$$extras"' EXIT && \

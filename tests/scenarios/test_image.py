@@ -142,6 +142,7 @@ def test_a_container_writes_to_its_volumes_and_to_tmp_only(make: Make, image: st
 @pytest.mark.parametrize(
     ("words", "code"),
     [
+        (["python", "-m", "recipeline", "check"], 0),
         (["python", "-m", "steps.main", "--profile", "none"], UsageError.exit_code),
         (["python", "-m", "steps.train", "--profile", "ci", "--split-run-id", "none"], UnavailableError.exit_code),
         (["python", "-m", "recipeline", "serve", "--profile", "ci", "--host", "0.0.0.0"], UsageError.exit_code),
