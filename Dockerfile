@@ -11,6 +11,8 @@ WORKDIR /build
 RUN apt-get update && apt-get install --yes --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
 COPY requirements.txt ./
 COPY requirements ./requirements
+# A project of its own may keep the wheel of the library.
+COPY requirements.txt wheel[s]/* ./wheels/
 # A secret `pip` is the pip.conf of an index of your own. Tests, stubs and headers of packages are their developers'.
 # hadolint ignore=DL3003
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip,target=/etc/pip.conf \
@@ -57,7 +59,6 @@ ARG REVISION=unknown
 ARG VERSION=unknown
 LABEL org.opencontainers.image.title="recipeline-chain" \
       org.opencontainers.image.description="The chain and all commands of a recipeline project" \
-      org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.version="${VERSION}"
 CMD ["python", "-m", "steps.main", "--profile", "server"]
@@ -67,7 +68,6 @@ ARG REVISION=unknown
 ARG VERSION=unknown
 LABEL org.opencontainers.image.title="recipeline-service" \
       org.opencontainers.image.description="The model in Production of a recipeline project, as a REST service" \
-      org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.version="${VERSION}"
 EXPOSE 8000

@@ -69,14 +69,12 @@ class Images:
         self.buildah("commit", "--quiet", "--rm", made, BASE)
         table.unlink()
 
-    def build(self, target: str, **arguments: str) -> None:
-        """Build a target of the Dockerfile as `recipeline-TARGET`."""
+    def build(self, target: str, name: str, project: Path = ROOT, **arguments: str) -> None:
+        """Build a target of a project's Dockerfile as an image called `name`."""
         words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
         options = ("--layers", "--isolation", "chroot", "--format", "docker", "--pull=never")
         certificates = f"{_CERTIFICATES}:{_CERTIFICATES}:ro"
-        self.buildah(
-            "build", *options, "--volume", certificates, *words, "--target", target, "-t", f"recipeline-{target}", str(ROOT)
-        )
+        self.buildah("build", *options, "--volume", certificates, *words, "--target", target, "-t", name, str(project))
 
     def config(self, name: str) -> dict[str, Any]:
         """Return what Docker calls the configuration of an image."""

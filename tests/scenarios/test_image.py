@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from custom.red_wine import draw
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.tracking.tags import VersionTags
-from tests.conftest import ROOT, project_recipe
+from tests.conftest import ROOT, find_command, project_recipe
 from tests.containers import Container, Images, reason_to_skip
 
 pytestmark = [
@@ -59,7 +60,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
     made = Images(tmp_path_factory.mktemp("images"))
     made.add_base()
     for target in ("chain", "service"):
-        made.build(target, REVISION=REVISION, VERSION="1.2.3")
+        made.build(target, f"recipeline-{target}", REVISION=REVISION, VERSION="1.2.3")
     yield made
     made.close()
 
@@ -270,6 +271,21 @@ def test_the_images_say_what_they_are(images: Images) -> None:
         assert (labels["title"], labels["revision"], labels["version"]) == (f"recipeline-{target}", REVISION, "1.2.3")
         assert config["User"] == "1000:1000"
     assert [*config["ExposedPorts"]] == ["8000/tcp"]
+
+
+def test_a_project_of_its_own_is_an_image_too_with_the_wheel_of_its_library(images: Images, tmp_path: Path) -> None:
+    project = tmp_path / "own"
+    assert CliRunner().invoke(find_command("new"), [str(project)]).exit_code == 0
+    assert [*(project / "wheels").iterdir()]
+    images.build("chain", "own-chain", project, EXTRAS="")
+    volumes = {HOME: own(tmp_path / "home"), LOG: own(tmp_path / "log")}
+    container = Container(images, "own-chain", tmp_path / "chain", volumes, {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"})
+    done = container.run("python", "-c", "import recipeline, custom; print(recipeline.__file__, custom.__path__)")
+    assert re.fullmatch(r"/opt/venv/\S+/site-packages/recipeline/__init__\.py \S*/srv/recipeline/custom\S*\n", done.stdout), (
+        done
+    )
+    done = container.run("python", "-m", "steps.main", "--profile", "ci", "--model", "lr")
+    assert (done.returncode, "Promotion: promoted (first)" in done.stdout) == (0, True), done.stderr
 
 
 def normal(name: str) -> str:
