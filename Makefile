@@ -14,10 +14,9 @@ EXTRAS ?=
 export ARGS
 
 STEPS := ingest split train evaluate register promote report compare predict serve monitor retrain
-REGISTRY := check approve rollback history who-served why doctor repair prune backup restore
-SERVER := server-up server-down server-status
+REGISTRY := check approve rollback history who-served why doctor repair prune backup restore server-up server-down server-status
 
-.PHONY: help setup pipeline main $(STEPS) $(REGISTRY) $(SERVER) ui test clean
+.PHONY: help setup pipeline main $(STEPS) $(REGISTRY) ui test clean
 
 # --- start -----------------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from recipeline.cli.command import FilesEntryPoint, Result, entry_point
 def server_up(port: str, workers: str) -> Result:
     """Start a team's server on this machine: MLflow on PostgreSQL and an S3 endpoint.
 
-    All of it listens on the loopback address. What is running already is left alone.
+    All of it listens on the loopback address. Running parts are left alone.
 
     \b
     Writes: .server/ in the project's folder: data, logs, generated secrets

@@ -1,1 +1,1 @@
-"""A team's server on this machine, to try it: MLflow, PostgreSQL and an S3 endpoint."""
+"""A team's server on this machine: MLflow, PostgreSQL and an S3 endpoint."""

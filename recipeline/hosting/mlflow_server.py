@@ -51,7 +51,10 @@ def is_ready(port: int) -> bool:
 
 
 def _environment(ports: dict[str, int], secrets: Secrets) -> dict[str, str]:
-    """Return the server's environment; all secrets are there, because every user can read a command line."""
+    """Return the server's environment, with all its secrets.
+
+    Every user of the machine can read a command line.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OF_CLIENTS)}
     return inherited | {
         "MLFLOW_BACKEND_STORE_URI": f"postgresql+psycopg://{USER}@127.0.0.1:{ports['postgres']}/{DATABASE}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -25,13 +26,16 @@ _START_SECONDS, _STOP_SECONDS = 60, 2
 
 
 def find_program() -> str | None:
-    """Return SeaweedFS's program: the wheel's, else the one on PATH; None if there is none."""
+    """Return SeaweedFS's program: the wheel's, else the one on PATH.
+
+    None if there is none.
+    """
     own = Path(sys.executable).with_name("weed")
     return str(own) if own.is_file() else shutil.which("weed")
 
 
 def start(folder: ServerFolder, ports: dict[str, int], secrets: Secrets) -> None:
-    """Start the S3 endpoint on the loopback address, and make the bucket if it does not exist.
+    """Start the S3 endpoint on the loopback address, with its bucket.
 
     Raises
     ------
@@ -42,7 +46,7 @@ def start(folder: ServerFolder, ports: dict[str, int], secrets: Secrets) -> None
     data.mkdir(mode=0o700, exist_ok=True)
     key = {"accessKey": secrets.s3_access_key, "secretKey": secrets.s3_secret_key}
     user = {"name": "mlflow", "credentials": [key], "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
-    folder.write("s3.json", {"identities": [user]})
+    folder.write("s3.json", json.dumps({"identities": [user]}))
     command = [program, "-logtostderr=true", "server", "-dir", str(data), "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1"]
     # One master, so no election; small volumes, loaded without reading them; no telemetry, no catalogues.
     command += ["-master.peers", "none", "-master.telemetry=false", "-master.volumeSizeLimitMB", "256", "-volume.max", "100"]
@@ -78,7 +82,10 @@ def connect(port: int, secrets: Secrets) -> Any:
 
 
 def is_ready(client: Any) -> bool:
-    """Whether the endpoint writes and reads an object; the bucket is made if it does not exist."""
+    """Whether the endpoint writes and reads an object.
+
+    The bucket is made if it does not exist.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -101,7 +108,7 @@ def client_environment(port: int, secrets: Secrets) -> dict[str, str]:
 
 
 def _environment(secrets: Secrets) -> dict[str, str]:
-    """Return the environment, with a key without which no part of the store answers another's users."""
+    """Return the environment, with the key that protects the store's inner HTTP ports."""
     names = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
     keys = {f"WEED_JWT_{name}_KEY": secrets.store_key for name in names}
     return {name: value for name, value in os.environ.items() if not name.startswith(("WEED_", "AWS_", "S3_"))} | keys

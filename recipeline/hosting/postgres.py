@@ -27,7 +27,9 @@ _NOT_ROOT = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 
 
 def start(folder: ServerFolder, port: int, secrets: Secrets) -> None:
-    """Start PostgreSQL on the loopback address; make its files and the database first if they do not exist.
+    """Start PostgreSQL on the loopback address.
+
+    Its files and the database are made if they do not exist.
 
     Raises
     ------
@@ -53,7 +55,10 @@ def stop(folder: ServerFolder) -> bool:
 
 
 def is_ready(port: int, secrets: Secrets) -> bool:
-    """Whether PostgreSQL answers and has the database; the database is made if it does not exist."""
+    """Whether PostgreSQL answers.
+
+    The database is made if it does not exist.
+    """
     import psycopg
 
     address = {"host": "127.0.0.1", "port": port, "user": USER, "password": secrets.postgres_password}

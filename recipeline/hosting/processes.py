@@ -1,4 +1,4 @@
-"""Processes that outlive the command that started them: started, found again, ended."""
+"""Processes that outlive the command that started them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def start(
 ) -> psutil.Process:
     """Start a process in a session of its own, with a log and a record of its ID.
 
-    What an earlier one of that name left running is ended before.
+    If an earlier one of that name left children running, they are ended before.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def wait_until(is_ready: Callable[[], bool], process: psutil.Process, log: Path,
 
 
 def stop(folder: ServerFolder, name: str, *, how: signal.Signals, seconds: float) -> bool:
-    """End the process of a name and all that it started; return whether it was running.
+    """End the process of a name and its children; return whether it was running.
 
     After `seconds` it is killed.
     """
@@ -110,7 +110,10 @@ def stop(folder: ServerFolder, name: str, *, how: signal.Signals, seconds: float
 
 
 def end_session(folder: ServerFolder, name: str) -> None:
-    """Kill what is left of the session of a name: children of a process that was killed go on without it."""
+    """Kill the remaining processes of the session of a name.
+
+    Children of a process that was killed go on without it.
+    """
     record = folder.read(f"{name}.pid.json")
     if record is None:
         return

@@ -24,7 +24,10 @@ DIRECT = "direct.env"
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the server: name, address, and the process that it is; None: it is not running."""
+    """A part of the server: name, address and process ID.
+
+    The ID is None if it is not running.
+    """
 
     title: str
     address: str

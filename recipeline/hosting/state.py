@@ -99,7 +99,7 @@ class ServerFolder:
                 f"The file {self.path / name} is not valid JSON.", fix="Restore it, or move the folder away for a new server."
             ) from None
 
-    def write(self, name: str, content: str | Mapping[str, Any]) -> None:
+    def write(self, name: str, content: str | Mapping[str, str] | Mapping[str, float]) -> None:
         """Write a file of the folder, whole or not at all, readable by this user only."""
         text = content if isinstance(content, str) else json.dumps(content, indent=2) + "\n"
         new = self.path / f"{name}.new"

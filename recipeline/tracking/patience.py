@@ -44,9 +44,9 @@ _tell: Callable[[str], None] = _log
 
 
 def install(tell: Callable[[str], None] | None = None) -> None:
-    """Let MLflow's client repeat requests as `AnnouncedRetry` does; `tell` shows the announcements.
+    """Let MLflow's client repeat requests as `AnnouncedRetry` does.
 
-    None: as before, at first by a warning in the log.
+    `tell` shows the announcements. None: as before, at first by a warning in the log.
     """
     global _tell
     if tell is not None:
@@ -58,7 +58,7 @@ def install(tell: Callable[[str], None] | None = None) -> None:
 def at_most(seconds: float) -> Iterator[None]:
     """Limit the time that requests of the block's thread are repeated.
 
-    What is polled anyway needs no repetition. 0: once, at once, for a connection that the server closed while it was idle.
+    A poll needs no repetition. 0: once, at once, for a connection that the server closed while it was idle.
     """
     token = _LIMIT.set(seconds)
     try:
@@ -68,7 +68,7 @@ def at_most(seconds: float) -> Iterator[None]:
 
 
 def patience_of(retries: int, backoff_factor: float) -> float:
-    """Return how long MLflow's client repeats a request with these settings, in seconds."""
+    """Return for how many seconds MLflow's client repeats a request."""
     return float(sum(min(_MLFLOW_LONGEST, backoff_factor * 2**attempt) for attempt in range(1, max(retries, 0))))
 
 
@@ -102,18 +102,18 @@ class AnnouncedRetry(Retry):
         """
         if error is None and response is not None and response.status not in (self.status_forcelist or ()):
             return super().increment(method, url, response, error, _pool, _stacktrace)  # a redirect
-        now, settings = time.monotonic(), {"total": 1, "connect": 1, "read": 1, "status": 1}
-        if self._until is None:
-            limit = _LIMIT.get()
-            own = patience_of(int(self.total or 0), self.backoff_factor)
-            seconds = own if limit is None else min(own, limit)
-            self._until, self._attempts = now + seconds, int(self.total or 0) if limit is None else min(1, int(self.total or 0))
+        # This may be the object that a session gives to each of its requests: what is known of one is in the copy.
+        now, until, attempts = time.monotonic(), self._until, self._attempts
+        if until is None:
+            limit, retries = _LIMIT.get(), int(self.total or 0)
+            own = patience_of(retries, self.backoff_factor)
+            seconds, attempts = (own, retries) if limit is None else (min(own, limit), min(retries, 1))
+            until = now + seconds
             if seconds and _pool is not None:
                 _announce(f"{_pool.scheme}://{_pool.host}:{_pool.port}", response, seconds, now)
-        is_over = now >= self._until and len(self.history) >= self._attempts
-        if is_over:
-            settings = dict.fromkeys(settings, 0)
-        made = self.new(**settings)
+        left = 0 if now >= until and len(self.history) >= attempts else 1
+        made = self.new(total=left, connect=left, read=left, status=left)
+        made._until, made._attempts = until, attempts
         return super(AnnouncedRetry, made).increment(method, url, response, error, _pool, _stacktrace)
 
     def get_backoff_time(self) -> float:
