@@ -292,6 +292,10 @@ def kill(server: ServerFolder, part: str) -> None:
     processes.end_session(server, part)
 
 
+#: Headers that a proxy does not pass on.
+OF_A_HOP = ("host", "authorization", "connection", "content-length", "transfer-encoding")
+
+
 @dataclass
 class Guard:
     """A proxy in front of a server that answers those who send its header, and 401 to all others."""
@@ -308,20 +312,30 @@ def guarded(target: str, header: str) -> Iterator[Guard]:
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = self.body()
             if self.headers.get("Authorization") != header:
                 guard.refused.append(self.path)
                 self.send_response(401)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
-            known = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "authorization")}
+            known = {name: value for name, value in self.headers.items() if name.lower() not in OF_A_HOP}
             found = requests.request(self.command, target + self.path, data=body, headers=known, timeout=60)
             self.send_response(found.status_code)
             self.send_header("Content-Type", found.headers.get("Content-Type", ""))
             self.send_header("Content-Length", str(len(found.content)))
             self.end_headers()
             self.wfile.write(found.content)
+
+        def body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            parts = []
+            while size := int(self.rfile.readline(), 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(parts)
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
