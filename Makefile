@@ -112,6 +112,10 @@ backup: setup ## the local store in one archive; output=
 restore: setup ## replace the local store by an archive; input=
 	@scripts/step restore
 
+ui: setup ## MLflow's user interface, on http://127.0.0.1:5000
+	@echo "The experiments: http://127.0.0.1:5000/#/experiments?workflowType=machine_learning" >&2
+	@$(VENV)/bin/mlflow ui --host 127.0.0.1
+
 # --- a team's server, on this machine (EXTRAS=server) --------------------------------------------------------------------------
 
 server-up: setup ## MLflow on PostgreSQL and an S3 endpoint; port= workers=
@@ -122,10 +126,6 @@ server-down: setup ## stop it; its data stays
 
 server-status: setup ## what of it runs, addresses, what to type
 	@scripts/step server-status
-
-ui: setup ## MLflow's user interface, on http://127.0.0.1:5000
-	@echo "The experiments: http://127.0.0.1:5000/#/experiments?workflowType=machine_learning" >&2
-	@$(VENV)/bin/mlflow ui --host 127.0.0.1
 
 # --- project ---------------------------------------------------------------------------------------------------------------
 
