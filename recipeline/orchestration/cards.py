@@ -41,18 +41,6 @@ class StepResults:
         return self.run.own_tag(name)
 
 
-def page_of(session: Session, run_id: str) -> str:
-    """Return the card of a run, read once per command; empty if it cannot be read."""
-    if run_id not in session.cards:
-        session.cards[run_id] = ""
-        with (
-            suppress(Exception),
-            local_copy(session.reader.root(run_id), CARD.name, session.store.client.tracking_uri) as path,
-        ):
-            session.cards[run_id] = CARD.read(path)
-    return session.cards[run_id]
-
-
 def draw_card(
     session: Session,
     run: StepRun,
@@ -111,3 +99,15 @@ def find_trail(session: Session, run: StepRun, name: str, *, main: str | None, s
     uri = redact(session.store.uri)
     ui = uri.rstrip("/") if uri.startswith(("http:", "https:")) else LOCAL_UI
     return Trail(run.id, tuple(stops), list_places(experiment, run.id, session.recipe.model_name, version), ui)
+
+
+def page_of(session: Session, run_id: str) -> str:
+    """Return the card of a run; empty if it cannot be read."""
+    if run_id not in session.cards:
+        session.cards[run_id] = ""
+        with (
+            suppress(Exception),
+            local_copy(session.reader.root(run_id), CARD.name, session.store.client.tracking_uri) as path,
+        ):
+            session.cards[run_id] = CARD.read(path)
+    return session.cards[run_id]
