@@ -60,6 +60,8 @@ class Service(Settings):
     On a loopback address the service answers to loopback names only, and to those of `hosts`: the names that a proxy passes on.
     Pages of `cors_origins` may ask it from a browser, by default none. `root_path` is the path that a proxy serves it under.
     `hooks` is the import path of a function that is called with the Flask application of each worker, to add hooks and routes.
+    With `shadow`, the version with that alias predicts a `shadow_share` of the requests too, after the champion, for log and
+    metrics alone; a worker spends at most the share `shadow_time` of its time on that.
     """
 
     workers: int = Field(default=-1, ge=-1)
@@ -78,6 +80,9 @@ class Service(Settings):
     access_log: bool = True
     prediction_log: PredictionLog | None = None
     self_watch_rows: int = Field(default=10_000, ge=0)
+    shadow: Literal["challenger", ""] = ""
+    shadow_share: float = Field(default=1.0, gt=0, le=1)
+    shadow_time: float = Field(default=0.2, gt=0, le=1)
 
 
 class Profile(Settings):

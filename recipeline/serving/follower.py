@@ -1,4 +1,4 @@
-"""The registry follower: polls Production every second, loads, checks, swaps."""
+"""The registry follower: polls an alias every second, loads, checks, swaps."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Protocol
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from recipeline.config.profile import Service as Settings
 from recipeline.errors import RecipelineError
 from recipeline.inference.trust import RefusedModel
 from recipeline.registry.stages import CHAMPION
@@ -25,7 +27,6 @@ from recipeline.serving.model.copies import (
     served_copies,
 )
 from recipeline.serving.model.loading import ServedModel, load_copy
-from recipeline.serving.state import Service
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.store import Store
 
@@ -39,15 +40,52 @@ _RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 15.0, 240.0
 _BUG = "an error of the service; its log has it"
 
 
-class Watch:
-    """Polls the registry for its champion and makes `service` answer with it.
+class Slot(Protocol):
+    """The place of a version in the service: in Production, or in shadow."""
 
-    `open_store` opens the store on first use; `folder` holds the copies of versions, so that a worker that starts while the
-    wanted version cannot be served serves the last served one.
+    model_name: str
+    settings: Settings
+    model: ServedModel | None
+    wanted: str
+
+    def serve(self, model: ServedModel) -> None:
+        """Use a loaded version."""
+
+    def refuse(self, version: str, reason: str) -> None:
+        """Record that the version that the registry wants cannot be used."""
+
+    def keep(self) -> None:
+        """Record that the registry wants the version that is used."""
+
+    def vacate(self) -> None:
+        """Record that the registry wants none."""
+
+    def lose_registry(self, reason: str) -> None:
+        """Record that the registry does not answer."""
+
+    def find_registry(self) -> None:
+        """Record that the registry answers."""
+
+
+class Watch:
+    """Polls the registry for the holder of an alias and puts it into its slot.
+
+    `open_store` opens the store on first use; `folder` holds the copies of versions. Where it `recalls`, a worker that starts
+    while the wanted version cannot be served serves the last served one.
     """
 
-    def __init__(self, service: Service, open_store: Callable[[], Store], folder: Path, trusted: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        service: Slot,
+        open_store: Callable[[], Store],
+        folder: Path,
+        trusted: Collection[str] = (),
+        *,
+        alias: str = CHAMPION,
+        recalls: bool = True,
+    ) -> None:
         self._service, self._open_store, self._folder, self._trusted = service, open_store, folder, trusted
+        self._alias, self._recalls = alias, recalls
         self._store: Store | None = None
         self._refused, self._retry_at, self._wait = "", 0.0, _RETRY_SECONDS
         self._recall_at = 0.0
@@ -56,7 +94,7 @@ class Watch:
     def start(self, *, wait_seconds: float = 10) -> None:
         """Poll in a thread; return after the first answer, or after `wait_seconds`."""
         first = threading.Event()
-        threading.Thread(target=self._run, args=(first,), name="watch", daemon=True).start()
+        threading.Thread(target=self._run, args=(first,), name=f"watch {self._alias}", daemon=True).start()
         if not first.wait(wait_seconds):
             self._recall()  # where the answer comes this very moment, the next one, a second later, has the last word
 
@@ -76,60 +114,60 @@ class Watch:
             self._ended.wait(self._service.settings.poll_seconds)
 
     def poll(self) -> None:
-        """Poll once, and swap where Production has another version.
+        """Poll once, and swap where another version has the alias.
 
-        Failures are recorded in the service's state.
+        Failures are recorded in the slot.
         """
         try:
             self._store = self._store or self._open_store()
             with store_errors(self._store.uri):
-                champion = Registry(self._store, self._service.model_name).holder(CHAMPION)
+                wanted = Registry(self._store, self._service.model_name).holder(self._alias)
         except (RecipelineError, MlflowException) as error:
             self._service.lose_registry(_sentence(error))
             self._recall()
             return
         self._service.find_registry()
-        if champion is not None:
-            self._follow(self._store, champion)
-        elif self._service.model is None:
-            self._service.wanted = ""
+        if wanted is None:
+            self._service.vacate()
+        else:
+            self._follow(self._store, wanted)
 
-    def _follow(self, store: Store, champion: ModelVersion) -> None:
-        served, wanted = self._service.model, copy_name(champion)
-        if served and served.version == str(champion.version) and served.source == (champion.source or ""):
-            self._service.wanted, self._service.refusal, self._refused = served.version, "", ""
-            self._service.metrics.stale.set(0)
+    def _follow(self, store: Store, version: ModelVersion) -> None:
+        served, wanted = self._service.model, copy_name(version)
+        if served and served.version == str(version.version) and served.source == (version.source or ""):
+            self._refused = ""
+            self._service.keep()
             return
         if wanted == self._refused and time.monotonic() < self._retry_at:
             return
-        self._service.wanted = str(champion.version)
+        self._service.wanted = str(version.version)
         try:
-            self._serve(self._load(store, champion))
+            self._serve(self._load(store, version))
         except Exception as error:  # whatever it is: what was served last can be served
             self._recall()
             self._wait = min(2 * self._wait, _LONGEST_RETRY_SECONDS) if wanted == self._refused else _RETRY_SECONDS
             self._refused, self._retry_at = wanted, time.monotonic() + self._wait
-            self._service.refuse(str(champion.version), _sentence(error))
+            self._service.refuse(str(version.version), _sentence(error))
             is_bug = not isinstance(error, RecipelineError | MlflowException | OSError)
-            _LOG.error("version %s is refused: %s", champion.version, _sentence(error), exc_info=error if is_bug else None)
+            _LOG.error("version %s is refused: %s", version.version, _sentence(error), exc_info=error if is_bug else None)
 
-    def _load(self, store: Store, champion: ModelVersion) -> ServedModel:
+    def _load(self, store: Store, version: ModelVersion) -> ServedModel:
         """Return the version, loaded from its copy.
 
         An existing copy that fails is downloaded again, unless it equals the version in the store: then it is kept, and refused
         again at the next attempt.
         """
-        copy = self._folder / copy_name(champion)
+        copy = self._folder / copy_name(version)
         if copy.is_dir():
             try:
                 return self._load_copy(copy)
             except RefusedModel:
                 with store_errors(store.uri):
-                    if is_as_noted(store, champion, copy):
+                    if is_as_noted(store, version, copy):
                         raise
             discard(copy)
         with store_errors(store.uri):
-            copy = fetch_version(store, champion, self._folder)
+            copy = fetch_version(store, version, self._folder)
         return self._load_copy(copy)
 
     def _load_copy(self, copy: Path) -> ServedModel:
@@ -146,11 +184,11 @@ class Watch:
         if model.folder:
             mark_served(model.folder)
         self._service.serve(model)
-        _LOG.info("version %s is served, %s", model.version, model.path)
+        _LOG.info("version %s is %s, %s", model.version, "served" if self._recalls else "in shadow", model.path)
 
     def _recall(self) -> None:
         """Serve the last served version that can be loaded, if none is served yet."""
-        if self._service.model or time.monotonic() < self._recall_at:
+        if not self._recalls or self._service.model or time.monotonic() < self._recall_at:
             return
         for copy in served_copies(self._folder):
             try:

@@ -244,6 +244,8 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: b
     from recipeline.serving.http.predictions import as_lines
     from recipeline.serving.prometheus import Metrics
     from recipeline.serving.self_watch.watch import SelfWatch
+    from recipeline.serving.shadow.answering import Shadow
+    from recipeline.serving.shadow.pending import PatientLog
     from recipeline.serving.state import Service
 
     threadpool_limits(1)  # a core has one worker; threads of its linear algebra would only get in the way of others
@@ -255,16 +257,24 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: b
     service = Service(serving.model_name, settings, metrics, serving.tokens, drain_reader(meeting), is_private)
     if settings.access_log:
         service.access_log = BackgroundLog(to_stderr, bytes, metrics.dropped.labels("access").inc)
+    if settings.shadow:
+        service.shadow = Shadow(serving.model_name, settings, metrics.shadow)
     if settings.prediction_log and serving.log_folder:
         wanted = settings.prediction_log
         files = RotatingFiles(serving.log_folder, max_bytes=wanted.max_mb * 2**20, keep_days=wanted.keep_days)
-        service.prediction_log = BackgroundLog(files.write, as_lines, metrics.dropped.labels("predictions").inc)
+        parts = files.write, as_lines, metrics.dropped.labels("predictions").inc
+        service.prediction_log = PatientLog(*parts, service.shadow.give_up) if service.shadow else BackgroundLog(*parts)
     if settings.self_watch_rows:
         service.self_watch = SelfWatch(settings.self_watch_rows, metrics.dropped.labels("self-watch").inc)
-    for one in (service.access_log, service.prediction_log, service.self_watch):
+    for one in (service.access_log, service.prediction_log, service.self_watch, service.shadow):
         if one:
-            Finalize(None, one.close, exitpriority=0)  # at its end, what is still in the queue
+            Finalize(None, one.close, exitpriority=0)  # at its end, what is still in the queue; the last one first
     Watch(service, serving.open_store, serving.copies, settings.trusted_types).start()
+    if service.shadow:
+        # In a folder of its own: a copy that was in shadow is none to be recalled where Production is away.
+        folder = serving.copies.with_name(f"{serving.copies.name} shadow")
+        shadow = Watch(service.shadow, serving.open_store, folder, settings.trusted_types, alias=settings.shadow, recalls=False)
+        shadow.start(wait_seconds=0)
     app, arrivals = create_app(service, serving.add_hooks), Arrivals(settings.body_seconds, PLACES)
     arrivals.watch()
     hand_over(Gateway(app, arrivals))

@@ -24,6 +24,7 @@ from recipeline.serving import follower
 from recipeline.serving.follower import Watch
 from recipeline.serving.model.copies import fetch_version, served_copies
 from recipeline.serving.prometheus import Metrics
+from recipeline.serving.shadow.answering import Shadow
 from recipeline.serving.state import Service
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.store import Store, open_store
@@ -439,3 +440,68 @@ def test_the_watch_outlives_a_bug(watched: Watched, monkeypatch: pytest.MonkeyPa
     watched.watch.stop()
     assert len(calls) >= 3
     assert not watched.service.state()["registry"]["answers"]
+
+
+# --- the challenger in shadow -----------------------------------------------------------------------------------------------
+
+
+class Shadowed(Watched):
+    """The same project with a service whose challenger is in shadow."""
+
+    def restart(self) -> None:
+        super().restart()
+        self.shadow = Shadow(NAME, Settings(shadow="challenger"), self.service.metrics.shadow)
+        self.beside = Watch(self.shadow, self._open, self.folder.with_name("beside"), alias="challenger", recalls=False)
+
+    def poll(self) -> str:
+        """Return the versions that are served and in shadow."""
+        self.beside.poll()
+        return f"{super().poll()} {self.shadow.model.version if self.shadow.model else 'none'}"
+
+
+@pytest.fixture
+def shadowed(_two: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Shadowed]:
+    """A first version in Production and the second one as the challenger."""
+    move_store(_two, tmp_path)
+    found = Shadowed(Project(tmp_path, wines), tmp_path / "copies")
+    yield found
+    found.shadow.close()
+    mlflow.end_run()
+
+
+def test_the_challenger_is_followed_into_shadow_and_leaves_it_when_it_is_promoted(shadowed: Shadowed) -> None:
+    assert shadowed.poll() == "1 2"
+    served = shadowed.service.model
+    assert served
+    assert shadowed.shadow.describe(served).version == "2"
+    shadowed.away = True
+    shadowed.watch._store = shadowed.beside._store = None
+    assert shadowed.poll() == "1 2"
+    shadowed.away = False
+    shadowed.project.ok("promote", promote="always")
+    assert shadowed.poll() == "2 none"
+    assert shadowed.service.model
+    assert shadowed.shadow.describe(shadowed.service.model).state == "none"
+
+
+@pytest.mark.parametrize("fault", [Fault.of_its_file, Fault.of_its_place, Fault.of_its_run], ids=lambda it: it.__name__)
+def test_a_challenger_that_cannot_be_loaded_is_refused_and_production_knows_nothing_of_it(
+    shadowed: Shadowed, fault: Callable[[Watched], object]
+) -> None:
+    fault(shadowed)
+    assert shadowed.poll() == "1 none"
+    state = shadowed.service.state()
+    assert (state["status"], state["refused"], state["wanted"]) == ("ready", None, "1")
+    assert shadowed.metric("model_stale") == 0
+    assert shadowed.service.model
+    assert (found := shadowed.shadow.describe(shadowed.service.model)).state == "refused"
+    assert (found.version, bool(found.reason)) == ("2", True)
+    assert shadowed.metric("shadow_model_refused_total") == 1
+
+
+def test_a_copy_that_was_in_shadow_is_never_recalled_into_production(shadowed: Shadowed) -> None:
+    shadowed.poll()
+    assert [copy.name[0] for copy in served_copies(shadowed.folder)] == ["1"]
+    shadowed.away = True
+    shadowed.restart()
+    assert shadowed.poll() == "1 none"
