@@ -47,14 +47,25 @@ class PredictionLog(Settings):
     keep_days: float = Field(default=30, gt=0)
 
 
+class Webhook(Settings):
+    """The webhook of an MLflow server that tells of changed aliases.
+
+    `secret` is that of the webhook in MLflow; a signature holds for `seconds`.
+    """
+
+    secret: str = Field(min_length=16, repr=False)
+    seconds: float = Field(default=300, gt=0, le=3600)
+
+
 class Service(Settings):
     """The REST service.
 
     `workers` are processes, -1 for one per core; each answers `concurrency` requests at once and refuses more.
     `out_of_range` is what becomes of values that the model was not trained on: an answer with a warning, or a refusal.
-    The registry is asked every `poll_seconds`; a service that is told to end says so at `/readyz`, and goes on answering for
-    `drain_seconds`, so that a load balancer can leave. A model may be made of `trusted_types` besides those that are trusted in
-    every model; no command loads any other.
+    One worker asks the registry every `poll_seconds`, by default each second of a SQLite file and every 10 s elsewhere; with
+    `webhook` also when an MLflow server tells of a change. A service that is told to end says so at `/readyz`, and goes on
+    answering for `drain_seconds`, so that a load balancer can leave. A model may be made of `trusted_types` besides those that
+    are trusted in every model; no command loads any other.
     The last `self_watch_rows` rows of all workers are compared with the training rows; 0: none are.
     A body has at most `max_body_mb`, also when decompressed, and `max_rows` rows, and must be there within `body_seconds`.
     On a loopback address the service answers to loopback names only, and to those of `hosts`: the names that a proxy passes on.
@@ -74,7 +85,8 @@ class Service(Settings):
     root_path: str = Field(default="", pattern=ROOT_PATH)
     hooks: ImportPath | Literal[""] = ""
     out_of_range: Literal["warn", "reject"] = "warn"
-    poll_seconds: float = Field(default=1, gt=0, le=60)
+    poll_seconds: float | None = Field(default=None, gt=0, le=60)
+    webhook: Webhook | None = None
     drain_seconds: float = Field(default=1, ge=0, le=600)
     trusted_types: tuple[str, ...] = ()
     access_log: bool = True

@@ -1,4 +1,4 @@
-"""The registry follower: polls an alias every second, loads, checks, swaps."""
+"""The registry follower: looks who has an alias, loads, checks, swaps."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Protocol
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from recipeline.config.profile import Service as Settings
 from recipeline.errors import RecipelineError
 from recipeline.inference.trust import RefusedModel
 from recipeline.registry.stages import CHAMPION
 from recipeline.registry.versions import Registry
+from recipeline.serving.failures import BUG, say_failure
 from recipeline.serving.model.copies import (
     copy_name,
     discard,
@@ -27,24 +27,24 @@ from recipeline.serving.model.copies import (
     served_copies,
 )
 from recipeline.serving.model.loading import ServedModel, load_copy
+from recipeline.serving.polling import Board, name_holder
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.store import Store
 
 _LOG = logging.getLogger("service")
 
+#: The registry, or the board, is looked at so often; and the number on the board so often.
+_POLL_SECONDS, _LOOK_SECONDS = 1.0, 0.1
+
 #: A version that was refused is tried again after this time, and then after twice as long each time, up to the other: what was
 #: missing may be there by then.
 _RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 15.0, 240.0
-
-#: The public message for an unexpected failure.
-_BUG = "an error of the service; its log has it"
 
 
 class Slot(Protocol):
     """The place of a version in the service: in Production, or in shadow."""
 
     model_name: str
-    settings: Settings
     model: ServedModel | None
     wanted: str
 
@@ -68,10 +68,11 @@ class Slot(Protocol):
 
 
 class Watch:
-    """Polls the registry for the holder of an alias and puts it into its slot.
+    """Follows the holder of an alias in the registry and puts it into its slot.
 
     `open_store` opens the store on first use; `folder` holds the copies of versions. Where it `recalls`, a worker that starts
-    while the wanted version cannot be served serves the last served one.
+    while the wanted version cannot be served serves the last served one. With a `board` the registry is asked only where that
+    says that another version has the alias.
     """
 
     def __init__(
@@ -83,9 +84,10 @@ class Watch:
         *,
         alias: str = CHAMPION,
         recalls: bool = True,
+        board: Board | None = None,
     ) -> None:
         self._service, self._open_store, self._folder, self._trusted = service, open_store, folder, trusted
-        self._alias, self._recalls = alias, recalls
+        self._alias, self._recalls, self._board, self._lost = alias, recalls, board, 0
         self._store: Store | None = None
         self._refused, self._retry_at, self._wait = "", 0.0, _RETRY_SECONDS
         self._recall_at = 0.0
@@ -104,26 +106,65 @@ class Watch:
 
     def _run(self, first: threading.Event) -> None:
         while not self._ended.is_set():
+            number = self._board.number if self._board else 0
             try:
-                self.poll()
+                answered = self.poll()
             except Exception:  # a bug must not end the watch: it is told, and the model stays
                 _LOG.exception("the registry watch failed")
-                self._service.lose_registry(_BUG)
+                self._service.lose_registry(BUG)
                 self._recall()
-            first.set()
-            self._ended.wait(self._service.settings.poll_seconds)
+                answered = True
+            if answered:
+                first.set()
+            self._await_news(number)
 
-    def poll(self) -> None:
-        """Poll once, and swap where another version has the alias.
+    def _await_news(self, number: int) -> None:
+        """Wait until there may be news; with a board until there is a notice after `number`, a second at most."""
+        until = time.monotonic() + _POLL_SECONDS
+        while not self._ended.wait(_LOOK_SECONDS if self._board else _POLL_SECONDS):
+            if self._board is None or self._board.number != number or time.monotonic() >= until:
+                return
 
-        Failures are recorded in the slot.
+    def poll(self) -> bool:
+        """Look once, and swap where another version has the alias.
+
+        Failures are recorded in the slot. False: the registry was not asked yet.
         """
+        if self._board:
+            notice = self._board.read()
+            if notice is None:
+                return False
+            if notice.error:
+                if self._lost != notice.number:
+                    self._service.lose_registry(notice.error)
+                self._lost = notice.number
+                self._recall()
+                return True
+            if not self._is_news(notice.holders.get(self._alias)):
+                self._service.find_registry()
+                return True
+        self._ask()
+        return True
+
+    def _is_news(self, holder: str | None) -> bool:
+        """Whether the registry is to be asked for the version: there is one to load, or to try again."""
+        served = self._service.model
+        if holder is None:
+            self._service.vacate()
+            return False
+        if served and f"{served.version} {served.source}" == holder:
+            self._refused = ""
+            self._service.keep()
+            return False
+        return holder != self._refused or time.monotonic() >= self._retry_at
+
+    def _ask(self) -> None:
         try:
             self._store = self._store or self._open_store()
             with store_errors(self._store.uri):
                 wanted = Registry(self._store, self._service.model_name).holder(self._alias)
         except (RecipelineError, MlflowException) as error:
-            self._service.lose_registry(_sentence(error))
+            self._service.lose_registry(say_failure(error))
             self._recall()
             return
         self._service.find_registry()
@@ -133,7 +174,7 @@ class Watch:
             self._follow(self._store, wanted)
 
     def _follow(self, store: Store, version: ModelVersion) -> None:
-        served, wanted = self._service.model, copy_name(version)
+        served, wanted = self._service.model, str(name_holder(version))
         if served and served.version == str(version.version) and served.source == (version.source or ""):
             self._refused = ""
             self._service.keep()
@@ -147,9 +188,9 @@ class Watch:
             self._recall()
             self._wait = min(2 * self._wait, _LONGEST_RETRY_SECONDS) if wanted == self._refused else _RETRY_SECONDS
             self._refused, self._retry_at = wanted, time.monotonic() + self._wait
-            self._service.refuse(str(version.version), _sentence(error))
+            self._service.refuse(str(version.version), say_failure(error))
             is_bug = not isinstance(error, RecipelineError | MlflowException | OSError)
-            _LOG.error("version %s is refused: %s", version.version, _sentence(error), exc_info=error if is_bug else None)
+            _LOG.error("version %s is refused: %s", version.version, say_failure(error), exc_info=error if is_bug else None)
 
     def _load(self, store: Store, version: ModelVersion) -> ServedModel:
         """Return the version, loaded from its copy.
@@ -198,14 +239,3 @@ class Watch:
             else:
                 return
         self._recall_at = time.monotonic() + _RETRY_SECONDS
-
-
-def _sentence(error: Exception) -> str:
-    """Return an expected failure as one line, and a general sentence for a bug.
-
-    The message of a bug may contain data that clients must not see.
-    """
-    if not isinstance(error, RecipelineError | MlflowException | OSError):
-        return _BUG
-    text = error.sentence if isinstance(error, RecipelineError) else str(error)
-    return " ".join(text.split())[:300]

@@ -36,6 +36,8 @@ class Service:
     access_log: BackgroundLog | None = None
     prediction_log: BackgroundLog | None = None
     self_watch: SelfWatch | None = None
+    #: Lets the registry be asked at once.
+    wake: Callable[[], object] = lambda: None
     shadow: Shadow | None = None
     model: ServedModel | None = None
     #: The version that the registry wants, as far as is known; empty: nothing is in Production.

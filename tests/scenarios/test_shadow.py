@@ -14,9 +14,11 @@ import mlflow
 import pandas as pd
 import pytest
 import requests
+from cryptography.fernet import Fernet
 
 from recipeline.monitoring.prediction_log import find_log
 from tests.conftest import MakeProject, Project, move_store
+from tests.scenarios.test_backends import mlflow_server
 from tests.schemas import FOLDER, LOG_LINE
 from tests.serving.helpers import Server
 
@@ -37,6 +39,48 @@ def waiting(_waiting: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Pro
     move_store(_waiting, tmp_path)
     yield Project(tmp_path, wines)
     mlflow.end_run()
+
+
+SECRET = "a secret of the webhook"
+#: So that it calls this machine without TLS, and signs in every process of its own.
+LOCAL = {
+    "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http",
+    "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+    "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": Fernet.generate_key().decode(),
+}
+
+
+def versions(server: Server) -> set[str]:
+    """Return the versions that answer, of all workers."""
+    return {requests.get(f"{server.url}/readyz", timeout=5).json()["served"]["version"] for _ in range(12)}
+
+
+@pytest.mark.full
+def test_an_mlflow_server_tells_all_workers_of_a_promotion_at_once(waiting: Project, tmp_path: Path) -> None:
+    with mlflow_server(tmp_path, workers=1, database="mlflow.db", **LOCAL) as uri:
+        waiting.uri = uri
+        waiting.write_profile(
+            store={"tracking_uri": uri},
+            service={"workers": 2, "drain_seconds": 0, "poll_seconds": 60, "webhook": {"secret": SECRET}},
+        )
+        server = Server(waiting)
+        server.wait()
+        assert versions(server) == {"1"}
+        waiting.client.create_webhook(
+            "service",
+            url=f"{server.url}/webhook",
+            events=["model_version_alias.created", "model_version_alias.deleted"],
+            secret=SECRET,
+        )
+        waiting.ok("promote", promote="always")
+        deadline = time.monotonic() + 15
+        while versions(server) != {"2"}:
+            assert time.monotonic() < deadline, server.log.read_text(encoding="utf-8")
+            time.sleep(0.2)
+        answered = requests.get(f"{server.url}/metrics", timeout=5).text
+        assert 'http_requests_total{path="/webhook",status="202"}' in answered
+        assert 'path="/webhook",status="401"' not in answered
+        server.end()
 
 
 def ask(server: Server, rows: list[dict[str, Any]], name: str) -> list[float]:

@@ -425,7 +425,7 @@ def test_a_full_disk_refuses_the_new_version_and_keeps_the_old_one(watched: Watc
 
 
 def test_the_watch_outlives_a_bug(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    watched.service.settings = Settings(poll_seconds=0.05)
+    monkeypatch.setattr(follower, "_POLL_SECONDS", 0.05)
     calls = []
 
     def poll() -> None:

@@ -162,7 +162,8 @@ class Shadow:
                         "version %s in shadow fails on %d rows", version, sum(stop - start for _, start, stop in parts)
                     )
                 for pending, start, stop in parts:
-                    self.give_up(pending, FAILED, start, stop)
+                    if pending.left:
+                        self.give_up(pending, FAILED, start, stop)
                 took = time.perf_counter() - began
                 self._metrics.seconds.observe(took)
                 self._closing.wait(took * (1 / self.settings.shadow_time - 1))
@@ -196,13 +197,14 @@ class Shadow:
             return
         values, places, predicted = list[np.ndarray](), list[tuple[Pending, int]](), list[np.ndarray]()
         for pending, start, stop in parts:
-            taken, mask = pending.pairing.take(pending.values[start:stop], pending.beside, start)
-            rows = start + np.flatnonzero(mask)
+            taken, rows = pending.pairing.take(pending.values[start:stop], pending.beside, start)
+            before = pending.predicted[start:stop]
             values.append(taken)
-            predicted.append(pending.predicted[rows])
-            places += [(pending, row) for row in rows.tolist()]
-            for row in (start + np.flatnonzero(~mask)).tolist():
-                self.give_up(pending, REFUSED, row, row + 1)
+            predicted.append(before if len(rows) == len(before) else before[list(rows)])
+            places += [(pending, start + row) for row in rows]
+            if len(rows) < len(before):
+                for row in {*range(len(before))} - {*rows}:
+                    self.give_up(pending, REFUSED, start + row, start + row + 1)
         if not places:
             return
         found = challenger.predict(np.concatenate(values))
@@ -210,8 +212,8 @@ class Shadow:
         said = zip(known.tolist(), challenger.task.log(found[known]), strict=True)
         settled = [place for place, it in said if places[place][0].settle(places[place][1], it)]
         if settled:
-            before = np.concatenate(predicted)[settled]
-            self._count(challenger.version, compare_predictions(before, mine, found[settled], theirs))
+            compared = compare_predictions(np.concatenate(predicted)[settled], mine, found[settled], theirs)
+            self._count(challenger.version, compared)
 
     def _count(self, version: str, found: Differences) -> None:
         metrics = self._metrics

@@ -27,25 +27,23 @@ class Pairing:
         self._champion, self._challenger = champion, challenger
         self._is_same = _as_coded(champion) == _as_coded(challenger)
 
-    def take(self, values: np.ndarray, beside: Beside, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows that the challenger can take, as its codes, and their mask.
+    def take(self, values: np.ndarray, beside: Beside, first: int = 0) -> tuple[np.ndarray, Sequence[int]]:
+        """Return the rows that the challenger can take, as its codes, and their places.
 
         `values` are codes of the champion, (rows, features), and `first` is the place of the first of them in `beside`.
         """
         if self._is_same:
-            return values, np.ones(len(values), dtype=bool)
+            return values, range(len(values))
         rows = self._as_sent(values, beside, first)
-        mask = np.array([row is not None for row in rows], dtype=bool)
+        whole = {place: row for place, row in enumerate(rows) if row is not None}
         with contextlib.suppress(BadRows):
-            return self._checked([row for row in rows if row is not None]), mask
-        taken = list[np.ndarray]()
-        for place, row in enumerate(rows):  # to find which of them it cannot take
-            try:
-                if row is not None:
-                    taken.append(self._checked([row]))
-            except BadRows:
-                mask[place] = False
-        return np.concatenate(taken) if taken else np.empty((0, len(self._challenger.schema.names))), mask
+            return self._checked([*whole.values()]), [*whole]
+        taken = dict[int, np.ndarray]()
+        for place, row in whole.items():  # to find which of them it cannot take
+            with contextlib.suppress(BadRows):
+                taken[place] = self._checked([row])
+        nothing = np.empty((0, len(self._challenger.schema.names)))
+        return np.concatenate([nothing, *taken.values()]), [*taken]
 
     def _checked(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return rows of values as codes.

@@ -24,7 +24,11 @@ PATIENCE_SECONDS = 5.0
 _MOST_WAITING = 30_000
 
 
-@dataclass(eq=False)
+#: Held for a moment by whoever settles a row. A lock of each request's own would cost every request a microsecond.
+_SETTLING = threading.Lock()
+
+
+@dataclass(eq=False, slots=True)
 class Pending:
     """The rows of a request until the challenger has predicted them, or is given up.
 
@@ -39,11 +43,12 @@ class Pending:
     predicted: np.ndarray
     beside: Beside
     since: float = field(default_factory=time.monotonic)
+    said: list[bytes | None] = field(init=False)
+    left: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.said: list[bytes | None] = [None] * len(self.values)
         self.left = len(self.values)
-        self._settling = threading.Lock()
+        self.said = [None] * self.left
 
     @property
     def is_old(self) -> bool:
@@ -53,7 +58,7 @@ class Pending:
     def settle(self, row: int, said: dict[str, Any]) -> bool:
         """Record what is said of a row; False where that is known already."""
         told = orjson.dumps({VERSION_KEY: self.challenger.version, **said})
-        with self._settling:
+        with _SETTLING:
             if self.said[row] is not None:
                 return False
             self.said[row], self.left = told, self.left - 1
@@ -62,7 +67,7 @@ class Pending:
     def give_up(self, reason: str, start: int = 0, stop: int | None = None) -> int:
         """Settle rows without a prediction; return how many were not settled before."""
         told = orjson.dumps({VERSION_KEY: self.challenger.version, REASON: reason})
-        with self._settling:
+        with _SETTLING:
             before = self.said[start:stop]
             missed = before.count(None)
             self.said[start:stop] = [told if it is None else it for it in before] if missed < len(before) else [told] * missed
