@@ -217,11 +217,11 @@ def _log_shadow(session: Session, run: StepRun, found: ShadowCompared) -> None:
     """Log the comparison with the challenger in shadow as metrics."""
     from mlflow.entities import Metric
 
-    values: dict[str, float | None] = {"shadow/rows": found.rows, "shadow/missed": sum(found.missed.values())}
+    values: dict[str, float | None] = {"shadow_rows": found.rows, "shadow_missed": sum(found.missed.values())}
     if found.rows:
-        values |= {"shadow/absolute_difference": found.absolute, "shadow/agreement": found.agreed}
+        values |= {"shadow_absolute_difference": found.absolute, "shadow_agreement": found.agreed}
     if errors := found.labelled:
-        values |= {"shadow/error": errors.challenger, "shadow/error_gain": errors.gain}
+        values |= {"shadow_error": errors.challenger, "shadow_error_gain": errors.gain}
     metrics = [Metric(name, float(value), now_ms(), 0) for name, value in values.items() if value is not None]
     session.store.client.log_batch(run.id, metrics=metrics)
 

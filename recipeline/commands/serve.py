@@ -75,7 +75,7 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
 
 
 def poll_seconds(uri: str) -> float:
-    """Return how often a service asks the store at `uri` by default: a server is asked by many."""
+    """Return the default interval of registry polls of the store at `uri`."""
     return 1.0 if uri.startswith("sqlite:") else 10.0
 
 

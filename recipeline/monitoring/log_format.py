@@ -41,9 +41,9 @@ Label = str | int | bool
 
 @dataclass(frozen=True)
 class LoggedShadow:
-    """The challenger's prediction in a line, as the champion's is, or the `reason` why there is none.
+    """The challenger's prediction in a line, or the `reason` why there is none.
 
-    `reason` is dropped, refused or failed.
+    A prediction is as the champion's is; `reason` is dropped, refused or failed.
     """
 
     version: str

@@ -45,7 +45,8 @@ def are_comparable(mine: TargetCodes, theirs: TargetCodes) -> bool:
 def differ(mine: np.ndarray, theirs: np.ndarray, codes: TargetCodes) -> tuple[np.ndarray, np.ndarray]:
     """Return the signed differences, (rows, names), and the absolute ones, (rows,).
 
-    Both are as `spread_out` returns them. What `theirs` lack to 1 are probabilities of labels that `mine` does not have.
+    Both are as `spread_out` returns them. The part of `theirs` that is missing to a sum of 1 are probabilities
+    of labels that `mine` does not have.
     """
     signed = theirs - mine
     absolute = np.abs(signed).sum(axis=1)

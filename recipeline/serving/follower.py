@@ -119,7 +119,7 @@ class Watch:
             self._await_news(number)
 
     def _await_news(self, number: int) -> None:
-        """Wait until there may be news; with a board until there is a notice after `number`, a second at most."""
+        """Wait a second; with a board until there is a notice after `number`."""
         until = time.monotonic() + _POLL_SECONDS
         while not self._ended.wait(_LOOK_SECONDS if self._board else _POLL_SECONDS):
             if self._board is None or self._board.number != number or time.monotonic() >= until:
@@ -147,7 +147,7 @@ class Watch:
         return True
 
     def _is_news(self, holder: str | None) -> bool:
-        """Whether the registry is to be asked for the version: there is one to load, or to try again."""
+        """Whether there is a version to load, or to try again."""
         served = self._service.model
         if holder is None:
             self._service.vacate()

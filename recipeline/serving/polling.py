@@ -45,7 +45,7 @@ _WAKES, _NOTICES = 0, 8
 
 @dataclass(frozen=True)
 class Notice:
-    """What the registry answered last: `holders` by alias, or the `error`.
+    """The last answer of the registry: `holders` by alias, or the `error`.
 
     A holder is as `name_holder` names it, None: no version has the alias.
     """
@@ -56,7 +56,10 @@ class Notice:
 
 
 def name_holder(version: ModelVersion | None) -> str | None:
-    """Return the version's number and source; another model under the same number has another source."""
+    """Return the version's number and source, by which it is recognised.
+
+    Another model under the same number has another source.
+    """
     return None if version is None else f"{version.version} {version.source or ''}"
 
 
@@ -81,7 +84,7 @@ class Board:
 
     @property
     def wakes(self) -> int:
-        """How often the poller was told to ask at once."""
+        """The number of wakes so far."""
         return self._read(_WAKES)
 
     def wake(self) -> None:
@@ -89,7 +92,7 @@ class Board:
         self._write(_WAKES, self.wakes + 1)  # two at the same moment may be one
 
     def lead(self) -> bool:
-        """Whether this process is the one that polls; the first one that asks, until it ends."""
+        """Whether this process polls: the first one that asks, until it ends."""
         if self._lead is None:
             file = os.open(self._lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             try:
@@ -170,7 +173,7 @@ class Poller:
                 return
 
     def wait_seconds(self) -> float:
-        """Return the time until the next question: longer after failures, never quite the same."""
+        """Return the time until the next question: longer after failures."""
         longer = min(2.0**self._failures, _LONGEST_WAIT)
         return self._seconds * longer * random.uniform(1 - _JITTER, 1 + _JITTER)
 

@@ -128,9 +128,9 @@ def test_live_rows_are_predicted_by_the_challenger_too_and_the_decision_has_what
     assert "Version 2 in shadow beside version 1" in monitored.stdout
     run = waiting.client.get_run(monitored.run_id)
     assert run.data.tags["recipeline.shadow_version"] == "2"
-    assert run.data.metrics["shadow/rows"] == len(shadowed)
+    assert run.data.metrics["shadow_rows"] == len(shadowed)
     differences = [abs(line["shadow"]["prediction"] - line["prediction"]) for line in shadowed]
-    assert run.data.metrics["shadow/absolute_difference"] == pytest.approx(sum(differences) / len(differences))
+    assert run.data.metrics["shadow_absolute_difference"] == pytest.approx(sum(differences) / len(differences))
     card = Path(waiting.client.download_artifacts(monitored.run_id, "card.html")).read_text(encoding="utf-8")
     assert "Challenger in shadow" in card
 

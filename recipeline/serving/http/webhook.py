@@ -1,6 +1,7 @@
-"""The webhook that an MLflow server calls where aliases change: it lets the registry be asked at once.
+"""The webhook that an MLflow server calls where aliases change.
 
-Nothing of its content is used: whoever could forge it would make the service ask the registry, no more.
+It lets the registry be asked at once. Nothing of its content is used: whoever could forge it would make the service ask the
+registry, no more.
 """
 
 from __future__ import annotations

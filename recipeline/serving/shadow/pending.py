@@ -77,7 +77,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class Shadowed:
-    """The lines of a request in the log, one for each of its rows, and what is pending."""
+    """The lines of a request in the log, a line per row, and what is pending."""
 
     lines: list[bytes]
     pending: Pending
