@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
-from tests.conftest import as_recipe, small_recipe
+from tests.conftest import Project, as_recipe, small_recipe
 
 #: The type of a target's column, its labels, and the positive one where there are two, by task.
 TARGETS: dict[str, list[tuple[dict[str, Any], list[Any], Any]]] = {
@@ -49,6 +49,16 @@ def class_content(task: str, column: dict[str, Any], positive: Any = None, **mor
 def class_recipe(task: str, column: dict[str, Any], positive: Any = None, **more: Any) -> Recipe:
     """Return a recipe of classes with the features x and z, and the target y."""
     return as_recipe(class_content(task, column, positive, **more))
+
+
+def turn_into_classes(project: Project, task: str) -> None:
+    """Give a project rows and a recipe of classes, with the candidates lr, dt and en."""
+    column, labels, positive = TARGETS[task][0]
+    content = class_content(task, column, positive)
+    content["candidates"].pop("Mean")
+    content["candidates"]["Bayes"] = {"alias": "en", "estimator": "sklearn.naive_bayes.GaussianNB"}
+    draw_classes(labels, rows=300).to_csv(project.data, index=False, sep=";")
+    project.write_recipe(lambda it: (it.clear(), it.update(content)))
 
 
 def draw_classes(labels: list[Any], rows: int = 120, seed: int = 0) -> pd.DataFrame:

@@ -91,6 +91,16 @@ class Scorer:
         found = self._task.score(target, predicted, weights, threshold)
         return found | {it.metric.name: self._value(it, target, predicted, weights, threshold, whose) for it in self.more}
 
+    def attempt(
+        self, target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None, threshold: float = 0.5
+    ) -> dict[str, float]:
+        """Return all metrics by name, with NaN for a further metric that fails."""
+        found = dict(self._task.score(target, predicted, weights, threshold))
+        for it in self.more:
+            given = self._given(it, target, predicted, threshold)
+            found[it.metric.name] = self._attempt(it, it.metric.name, *given, weights, threshold)
+        return found
+
     def value(
         self,
         name: str,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
+from recipeline.config.scoring import build_scorer
 from recipeline.data.target_codes import NUMBERS, TargetCodes, fit_target, is_predicted
 from recipeline.inference.columns import Columns
 from recipeline.metrics.catalogue import skill_of
@@ -70,7 +71,8 @@ def describe_errors(
 ) -> Errors:
     """Return scores, mean and standard deviation of the rows' errors, and slices.
 
-    Slices are the recipe's. Targets and predictions are codes, without NaN.
+    Scores are those of the task and the recipe's further ones, None where one is not defined or fails. Slices are the
+    recipe's. Targets and predictions are codes, without NaN.
     """
     task = METRIC_TASKS[codes.task]
     error, slices = task.row_errors(target, predicted), {}
@@ -80,11 +82,12 @@ def describe_errors(
             bias = float((predicted - target)[inside].mean()) if target.ndim == 1 else None
             slices[name] = ErrorsOfSlice(int(inside.sum()), float(error[inside].mean()), bias)
     skill, is_constant = skill_of(codes.task).name, not np.ptp(target, axis=0).any()
-    scores = task.score(target, predicted, threshold=threshold)
+    scores = build_scorer(recipe, codes.labels).attempt(target, predicted, threshold=threshold)
     return Errors(
         rows=len(target),
         scores={
-            name: None if math.isnan(value) or (name == skill and is_constant) else value for name, value in scores.items()
+            name: None if not math.isfinite(value) or (name == skill and is_constant) else value
+            for name, value in scores.items()
         },
         error=float(error.mean()),
         error_std=float(error.std()),

@@ -12,9 +12,9 @@ from scipy import stats
 
 from recipeline.config.recipe import Recipe
 from recipeline.config.rules import Monitoring
+from recipeline.config.scoring import build_scorer
 from recipeline.inference.columns import Columns
 from recipeline.metrics.catalogue import skill_of
-from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
 from recipeline.monitoring.baseline import describe_errors
 from recipeline.monitoring.copies import Matched, find_observations, row_keys
 from recipeline.monitoring.results import Coverage, Errors, Finding
@@ -67,7 +67,7 @@ def _measure(rows: Labelled, *, live: Live, recipe: Recipe, stated: Stated | Non
     if found.scores[skill_of(codes.task).name] is None:
         return found
     draws, groups = recipe.metrics.bootstrap_draws, np.arange(len(target))
-    interval = METRIC_TASKS[codes.task].intervals(
+    interval = build_scorer(recipe, codes.labels).intervals(
         target, predicted, groups, draws=draws, seed=recipe.random_state, threshold=threshold
     )
     return replace(found, interval_95={name: it for name, it in interval.items() if not math.isnan(it[0])})

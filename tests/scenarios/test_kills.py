@@ -23,6 +23,7 @@ from recipeline.registry.ledger import Ledger
 from recipeline.registry.loading import load_golden
 from recipeline.registry.results import OPEN
 from recipeline.tracking.manifest import Reader
+from tests.classes import turn_into_classes
 from tests.conftest import NAME, MakeProject, Project
 from tests.faults import in_fork, run_and_die
 
@@ -37,10 +38,14 @@ COMMANDS: dict[str, Callable[[Project], object]] = {
 pytestmark = pytest.mark.xdist_group("kills")
 
 
-@pytest.fixture(scope="module")
-def kept(make_project: MakeProject, wines: pd.DataFrame) -> Project:
+@pytest.fixture(
+    scope="module", params=["regression", *(pytest.param(task, marks=pytest.mark.full) for task in ("binary", "multiclass"))]
+)
+def kept(request: pytest.FixtureRequest, make_project: MakeProject, wines: pd.DataFrame) -> Project:
     """A project with two versions that were in Production and a challenger; never opened by this process."""
     project = make_project(wines)
+    if request.param != "regression":
+        turn_into_classes(project, request.param)
     for model, promote in (("en", "auto"), ("lr", "always"), ("dt", "never")):
         assert in_fork(partial(project.ok, "main", model=model, promote=promote)) == 0
     shutil.copytree(project.folder, project.folder.parent / "saved")

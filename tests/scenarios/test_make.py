@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import shlex
 import shutil
 import subprocess
@@ -68,7 +69,11 @@ sys.executable, sys.version, code = sys.argv[1:]
 sys.version_info = tuple(map(int, sys.version.split()[0].split(".")))
 exec(code)' "$0" "{version} (main)" "$2" ;;
     "-m venv") mkdir -p "$3/bin" && ln -s "$0" "$3/bin/python" && echo "made with $(basename "$0")" >>"$LOG" ;;
-    "-m pip") for lock; do :; done; [ ! -e no-index ] && echo "installed $lock" >>"$LOG" ;;
+    "-m pip")
+        [ ! -e no-index ] || exit 1
+        for lock; do :; done
+        echo "installed $lock" >>"$LOG"
+        case " $* " in *" --quiet "*) ;; *) echo "Collecting numpy==2.0.0" && echo "Installing collected packages" ;; esac ;;
     *) exit 9 ;;
 esac
 """
@@ -88,10 +93,16 @@ class Setup:
         path.chmod(0o755)
         return path
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment in which make is typed."""
+        return {"PATH": f"{self.folder}/bin:{self.folder}/system", "LOG": str(self.folder / "log")}
+
     def make(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Type make."""
-        environment = {"PATH": f"{self.folder}/bin:{self.folder}/system", "LOG": str(self.folder / "log")}
-        return subprocess.run(["make", *words], cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            ["make", *words], cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
 
     def does(self, *words: str) -> list[str]:
         """Type a make that must succeed; return what was made and installed."""
@@ -143,6 +154,26 @@ def test_setup_makes_the_environment_once_with_an_interpreter_that_the_lock_is_f
     assert machine.does("setup") == [MADE.format("python3.12"), INSTALLED]
     assert machine.does("setup") == []
     assert machine.does("setup", "PYTHON=python3.12") == []
+
+
+def test_on_a_terminal_an_installation_counts_its_packages_and_one_that_fails_is_a_failure(machine: Setup) -> None:
+    def typed() -> tuple[int, str]:
+        here, there = pty.openpty()
+        done = subprocess.run(
+            ["make", "setup"], cwd=machine.folder, env=machine.environment, stdout=there, stderr=there, check=False
+        )
+        os.close(there)
+        said = os.read(here, 65536).decode()
+        os.close(here)
+        return done.returncode, said
+
+    (machine.folder / "no-index").touch()
+    assert typed()[0] == 2
+    (machine.folder / "no-index").unlink()
+    code, said = typed()
+    assert code == 0
+    assert "setup: 1 of 1 packages" in said
+    assert "setup: 1 packages are here, now they are installed" in said
 
 
 def test_a_changed_lock_is_installed_again_and_once(machine: Setup) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recipeline.artifacts import DECISION, INSPECTION, LEADERBOARD, METRICS, MODEL_INFO
+from recipeline.artifacts import BASELINE, DECISION, DRIFT_REPORT, INSPECTION, LEADERBOARD, METRICS, MODEL_INFO, TRAIN
 from tests.conftest import Project
 
 HERE = "tests.scenarios.test_own_metrics"
@@ -41,7 +41,7 @@ def of_run(project: Project, step: str, artifact: Any) -> Any:
     return artifact.read(Path(unquote(urlparse(run.info.artifact_uri).path)) / artifact.name)
 
 
-def test_own_metrics_are_in_every_result_and_rank_the_candidates(project: Project) -> None:
+def test_own_metrics_are_in_every_result_and_rank_the_candidates(project: Project, tmp_path: Path) -> None:
     project.write_recipe(two_candidates)
     outcome = project.ok("main")
     assert "lowest CV worst error mean" in outcome.stdout
@@ -60,6 +60,17 @@ def test_own_metrics_are_in_every_result_and_rank_the_candidates(project: Projec
     assert metrics.ranked_by == "worst"
     assert metrics.best.interval_90.level == of_run(project, "evaluate", MODEL_INFO).interval.level == 0.8
     assert "worst error change" in [rail.name for rail in of_run(project, "promote", DECISION).evidence.guard_rails]
+
+    rows = of_run(project, "split", TRAIN).sample(120, random_state=1) + 0
+    rows["quality"] = rows["quality"] + np.tile([-1, 1, 0], 40)
+    rows.to_csv(tmp_path / "labelled.csv", index=False)
+    project.run("monitor", data=str(tmp_path / "labelled.csv"), fail_on="never")
+    found = of_run(project, "monitor", DRIFT_REPORT).newest
+    low, high = found.performance.interval_95["worst"]
+    assert found.performance.scores["worst"] > 0
+    assert low <= high
+    assert of_run(project, "evaluate", BASELINE).errors.scores["worst"] > 0
+    assert project.runs("monitor")[0].data.metrics["worst"] == found.performance.scores["worst"]
 
     project.ok("report", nested="on")
     nested = of_run(project, "report", INSPECTION).nested

@@ -28,6 +28,7 @@ from recipeline.registry.ledger import PROMOTE, Actor, ChangedBy, Ledger
 from recipeline.registry.tries import count_looks
 from recipeline.registry.versions import Registry
 from recipeline.tracking.store import open_store
+from tests.classes import turn_into_classes
 from tests.conftest import NAME, ROOT, Project, small_recipe, words_of
 
 CANDIDATES = {"LinearRegression", "DecisionTree", "ElasticNet"}
@@ -695,7 +696,10 @@ def spawn(project: Project, *arguments: str, **environment: str) -> subprocess.P
     )
 
 
-def test_two_chains_at_once_on_a_store_that_does_not_exist_both_finish(project: Project) -> None:
+@pytest.mark.parametrize("task", ["regression", *(pytest.param(it, marks=pytest.mark.full) for it in ("binary", "multiclass"))])
+def test_two_chains_at_once_on_a_store_that_does_not_exist_both_finish(project: Project, task: str) -> None:
+    if task != "regression":
+        turn_into_classes(project, task)
     (project.folder / "mlflow.db").unlink()
     both = [spawn(project, "main", "--model", "lr,en") for _ in range(2)]
     outputs = [process.communicate(timeout=120) for process in both]

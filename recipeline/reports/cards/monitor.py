@@ -171,13 +171,14 @@ def _then_and_now(place: int, key: str, spread: Spread, baseline: Baseline, reci
 def _errors(now: Errors, then: Errors, task: str) -> list[Block]:
     interval = now.interval_95 or {}
     rows: list[list[Cell]] = []
-    for metric in METRICS[task]:
-        name = metric.name
+    labels = {metric.name: metric.label for metric in METRICS[task]}
+    further = [name for name in now.scores if name not in labels]
+    for name in (*labels, *further):
         before, after = then.scores.get(name), now.scores.get(name)
         if before is None or after is None:
             continue
         shown = "{:.4f} to {:.4f}".format(*interval[name]) if name in interval else "none"
-        rows.append([metric.label, before, after, shown])
+        rows.append([labels.get(name, name), before, after, shown])
     blocks: list[Block] = [
         Table(["metric", "out of fold, then", "labelled rows, now", "95 % interval"], rows, f"{now.rows:,} labelled rows")
     ]
