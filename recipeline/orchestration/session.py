@@ -13,11 +13,13 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import COLUMN_PROFILE
+from recipeline.config.import_path import import_paths
 from recipeline.config.profile import Profile
 from recipeline.config.recipe import Recipe
 from recipeline.config.settings import flatten
 from recipeline.data.sources import Source, read_source
-from recipeline.engine.local import Workers
+from recipeline.engine.workers import Workers
+from recipeline.errors import failed_in
 from recipeline.orchestration.fingerprints import Components, code_components, fingerprint, library_components
 from recipeline.orchestration.step import Draw, Params, Reporter, Step
 from recipeline.orchestration.wording import describe_experiment, describe_registered_model
@@ -60,6 +62,8 @@ class Session:
     known_experiment_id: str = ""
     #: The run that `mlflow run` opened for this command; taken by the first run opened.
     adopted: Run | None = None
+    #: The cards drawn by this command, by run ID.
+    cards: dict[str, str] = field(default_factory=dict)
     _sources: dict[str, Source] = field(default_factory=dict)
 
     @cached_property
@@ -177,22 +181,7 @@ class Session:
     @staticmethod
     def _modules(values: Any) -> list[str]:
         """Return the modules in nested settings: the project's own or a library's."""
-        return [path.rpartition(".")[0] for path in Session._import_paths(values)]
-
-    @staticmethod
-    def _import_paths(values: Any) -> Iterator[str]:
-        """Yield the import paths in nested settings, at any depth."""
-        if isinstance(values, dict):
-            for key, value in values.items():
-                if key in ("estimator", "function") and isinstance(value, str) and "." in value:
-                    yield value
-                elif key == "custom" and isinstance(value, dict) and isinstance(value.get("path"), str):
-                    yield value["path"]
-                else:
-                    yield from Session._import_paths(value)
-        elif isinstance(values, list | tuple):
-            for value in values:
-                yield from Session._import_paths(value)
+        return [path.rpartition(".")[0] for path in import_paths(values)]
 
     @contextmanager
     def open_run(self, name: str, *, nested_in: str | None = None) -> Iterator[StepRun]:
@@ -211,5 +200,11 @@ class Session:
             nested_in=nested_in,
             reader=self.reader,
         )
-        with store_errors(self.store.uri), run as opened, store_errors(self.store.uri):
-            yield opened
+        run_id = ""
+        try:
+            with store_errors(self.store.uri), run as opened, store_errors(self.store.uri):
+                run_id = opened.id
+                yield opened
+        except BaseException as error:
+            failed_in(error, run_id)
+            raise
