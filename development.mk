@@ -1,5 +1,5 @@
 # Targets of the library's own checkout; projects do not have them.
-.PHONY: setup-dev lock test test-full lint audit sbom licences bench bench-serving bench-batch calibrate coverage
+.PHONY: setup-dev lock test test-full lint docs audit sbom licences bench bench-serving bench-batch calibrate coverage
 
 # --- development -----------------------------------------------------------------------------------------------------------
 
@@ -21,6 +21,9 @@ lint: setup-dev ## ruff, types (also those of macOS), and the direction of impor
 	$(VENV)/bin/mypy
 	$(VENV)/bin/mypy --platform darwin --cache-dir .mypy_cache/darwin recipeline steps custom
 	$(VENV)/bin/lint-imports
+
+docs: setup-dev ## the docs site: build/docs/html/index.html; ARGS=--external lists its addresses
+	@$(PY) -m website.build $(ARGS)
 
 audit: setup-dev ## known vulnerabilities of all locks; ARGS="--vulnerability-service osv"
 	@scripts/audit $(ARGS)

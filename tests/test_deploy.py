@@ -16,8 +16,8 @@ from tests.conftest import ROOT
 from tests.conftest import find_command as command
 
 DEPLOY = ROOT / "deploy"
-#: The manifests of Kubernetes have tests of their own: tests/test_kubernetes.py.
-FILES = ["cron", "github-actions.yml", "monitor.service", "monitor.timer"]
+#: The schedules; the containers are in tests/test_compose.py.
+FILES = sorted(path.name for path in DEPLOY.iterdir() if path.is_file() and path.name != "compose.yaml")
 
 
 def commands(text: str) -> list[list[str]]:
