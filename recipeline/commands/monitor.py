@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +17,7 @@ from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.live_rows import LiveData, open_live
 from recipeline.cli.options import check_rows, choose_word, session_options
+from recipeline.cli.results import MonitorValues
 from recipeline.cli.rows import open_model
 from recipeline.commands.retrain import APPEND, Retrained, retrain_on, written
 from recipeline.errors import DataError, UsageError
@@ -29,7 +30,7 @@ from recipeline.tracking.store import now_ms
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recipeline.monitoring.results import Compared, DriftReport
+    from recipeline.monitoring.results import Compared, DriftReport, ShadowCompared
     from recipeline.monitoring.windows import LiveRows, Window
 
 NEVER, RETRAIN, NOTHING = "never", "retrain", "nothing"
@@ -94,16 +95,22 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
         if options.fail_on != NEVER and SEVERITY.get(verdict, 0) >= SEVERITY[options.fail_on]:
             run.outcome, run.exit_code = "drift", DRIFTED
         draw_card(session, run, "monitor", lambda: StepResults(session.recipe, run))
-        words = [*describe_monitoring(report), f"The card: {card_of(session, run.id)}"]
+        values = _as_values(report, card_of(session, run.id))
+        words = [*describe_monitoring(report), f"The card: {values.card}"]
         rows = live.labelled(session) if options.retrains and verdict == DRIFT else None
     if rows is None:
-        return Result("\n".join(words), run.exit_code, run.id, run.outcome)
+        return Result("\n".join(words), run.exit_code, run.id, run.outcome, values)
     session.reporter.say("\n".join(words))
     retrained = _retrain(session, rows)
     run.tag(retrain_run_id=retrained.run_id)
     # Only another model in Production ends a drift.
     code = 0 if retrained.outcome == "promoted" else retrained.exit_code or run.exit_code
-    return Result(retrained.words, code, run.id, run.outcome)
+    return Result(retrained.words, code, run.id, run.outcome, replace(values, retrained=retrained.values))
+
+
+def _as_values(report: DriftReport, card: str) -> MonitorValues:
+    findings = tuple(it for it in report.newest.findings if it.verdict != "ok")
+    return MonitorValues(report.model, report.newest.verdict, report.worst, report.rows, len(report.windows), findings, card)
 
 
 @dataclass(frozen=True)
@@ -155,6 +162,10 @@ def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOpt
             windows.append(summarise_window(found, None if math.isnan(time_) else time_, is_complete=is_complete))
             if is_complete and options.window.may_decide(time_):
                 judged = found
+    shadow = live.compare_shadow(session, learned)
+    if shadow:
+        run.tag(shadow_version=shadow.challenger)
+        _log_shadow(session, run, shadow)
     if not windows:
         raise DataError(f"No rows in {live.origin}.", fix="Name a file with rows.")
     return DriftReport(
@@ -169,6 +180,7 @@ def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOpt
         worst=worst(window.verdict for window in windows),
         windows=tuple(windows),
         newest=judged,
+        shadow=shadow,
     )
 
 
@@ -205,6 +217,19 @@ def _log_metrics(session: Session, run: StepRun, found: Compared, step: int, tim
         values |= {f"calibration/{labels[name]}": it.observed - it.predicted for name, it in calibrated.items()}
     when = now_ms() if math.isnan(time_) else int(time_ * 1000)
     metrics = [Metric(name, float(value), when, step) for name, value in values.items() if value is not None]
+    session.store.client.log_batch(run.id, metrics=metrics)
+
+
+def _log_shadow(session: Session, run: StepRun, found: ShadowCompared) -> None:
+    """Log the comparison with the challenger in shadow as metrics."""
+    from mlflow.entities import Metric
+
+    values: dict[str, float | None] = {"shadow_rows": found.rows, "shadow_missed": sum(found.missed.values())}
+    if found.rows:
+        values |= {"shadow_absolute_difference": found.absolute, "shadow_agreement": found.agreed}
+    if errors := found.labelled:
+        values |= {"shadow_error": errors.challenger, "shadow_error_gain": errors.gain}
+    metrics = [Metric(name, float(value), now_ms(), 0) for name, value in values.items() if value is not None]
     session.store.client.log_batch(run.id, metrics=metrics)
 
 

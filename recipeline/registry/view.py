@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 
 from mlflow import MlflowClient
@@ -25,13 +26,13 @@ from recipeline.tracking.store import search_versions
 class View:
     """A client whose reads of one model and its ledger are pinned for a block.
 
-    Outside of a block it is the client itself. Its own writes are part of what it has read.
+    Outside of a block, and to other threads, it is the client itself. Its own writes are part of what it has read.
     """
 
     def __init__(self, client: MlflowClient, name: str) -> None:
         self._client, self._name = client, name
         self._names = (name, f"{name}.ledger")
-        self._depth = 0
+        self._depth = self._thread = 0
         #: Names of models that there are, also without a version.
         self._known: set[str] = set()
         #: By name of a model and number; None: not read.
@@ -51,7 +52,7 @@ class View:
         """
         if not self._depth and not goes_on:
             self.forget()
-        self._depth += 1
+        self._depth, self._thread = self._depth + 1, get_ident()
         try:
             yield
         finally:
@@ -98,7 +99,7 @@ class View:
 
     def get_registered_model(self, name: str) -> RegisteredModel:
         """Return the registered model."""
-        if not (self._depth and name == self._name):
+        if not self._pins(name) or name != self._name:
             return self._client.get_registered_model(name)
         for model in self._read_model():
             return model
@@ -107,7 +108,7 @@ class View:
     def search_registered_models(self, filter_string: str, **options: Any) -> list[RegisteredModel]:
         """Return the models that a filter finds; one of no versions may be missing."""
         for name in self._names:
-            if self._depth and filter_string == f"name = {quoted(name)}":
+            if self._pins(name) and filter_string == f"name = {quoted(name)}":
                 return [RegisteredModel(name)] if name in self._known or self._read_versions()[name] else []
         return list(self._client.search_registered_models(filter_string, **options))
 
@@ -174,7 +175,7 @@ class View:
     # --- what was read ---
 
     def _pins(self, name: str) -> bool:
-        return bool(self._depth) and name in self._names
+        return self._depth > 0 and self._thread == get_ident() and name in self._names
 
     def _note(self, version: ModelVersion) -> None:
         if self._versions is not None and version.name in self._versions:
@@ -192,7 +193,8 @@ class View:
 
     def _read_versions(self) -> dict[str, dict[str, ModelVersion]]:
         if self._versions is None:
-            self._versions = {name: {} for name in self._names}
+            found: dict[str, dict[str, ModelVersion]] = {name: {} for name in self._names}
             for version in search_versions(self._client, *self._names):
-                self._versions[version.name][str(version.version)] = version
+                found[version.name][str(version.version)] = version
+            self._versions = found
         return self._versions

@@ -1,9 +1,8 @@
-"""Artifacts written, read and checked against the run's manifest."""
+"""Artifacts read and checked against the run's manifest."""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,65 +12,16 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from recipeline.artifacts import Artifact, T, read_json, write_json
+from recipeline.artifacts import Artifact, T, read_json
 from recipeline.errors import UnavailableError
 from recipeline.inference.trust import read_model
 from recipeline.records import RecordError
 from recipeline.tracking._compat import is_local
 from recipeline.tracking.artifact_cache import ArtifactCache, file_digest
 from recipeline.tracking.artifact_folders import CHANGED, MISSING, UNREADABLE, ArtifactFolders, require_answer, state_of
+from recipeline.tracking.artifact_writer import FORMAT, MANIFEST, NO_RESULTS
 from recipeline.tracking.known_runs import KnownRuns
 from recipeline.tracking.tags import RunTags
-
-MANIFEST = "manifest.json"
-
-#: In the place of a manifest's digest, for a run without results.
-NO_RESULTS = "none"
-
-#: The format of a run's artifacts, one number for all of them. It grows where a reader of the one before would misread a file;
-#: a key that is added needs none. Every released format is read: `tests/stores/`.
-FORMAT = 1
-
-
-class Writer:
-    """A writer of one run's artifacts; `close` writes their manifest."""
-
-    def __init__(self, client: MlflowClient, run_id: str, folders: ArtifactFolders | None = None, root: str = "") -> None:
-        """Write into the artifact folder `root` of a run; empty: the store is asked for it."""
-        self._folders = folders or ArtifactFolders(client.tracking_uri)
-        self._root = root or client.get_run(run_id).info.artifact_uri
-        self._files: dict[str, str] = {}
-        self._models: dict[str, dict[str, str]] = {}
-
-    def save(self, artifact: Artifact[T], value: T) -> str:
-        """Write `value` as `artifact` of the run; return the sha256 of the file."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / Path(artifact.name).name
-            artifact.write(value, path)
-            digest = file_digest(path)
-            if artifact.is_result:
-                self._files[artifact.name] = digest
-            within = str(Path(artifact.name).parent).strip(".")
-            self._folders.upload(self._root, path, within, digest=digest if artifact.is_result else "")
-            return digest
-
-    def add_model(self, model_id: str, digests: dict[str, str]) -> None:
-        """Record the digests of a logged model's files, for readers of the run."""
-        self._models[model_id] = digests
-
-    def close(self) -> str:
-        """Write the manifest, and return its sha256: from now on the artifacts count.
-
-        A run without results has none: `NO_RESULTS` is returned.
-        """
-        if not self._files and not self._models:
-            return NO_RESULTS
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / MANIFEST
-            write_json({"format": FORMAT, "files": self._files, "models": self._models}, path)
-            digest = file_digest(path)
-            self._folders.upload(self._root, path, digest=digest)
-            return digest
 
 
 class Reader:
@@ -130,6 +80,18 @@ class Reader:
         """
         with self._whole(artifact.name, run_id) as path:
             shutil.copyfile(path, folder / path.name)
+
+    @contextmanager
+    def view(self, artifact: Artifact[Any], run_id: str) -> Iterator[Path]:
+        """Yield the path of a card or a plot, which are no results and may be missing.
+
+        Raises
+        ------
+        UnavailableError, MlflowException, OSError : it cannot be read.
+        """
+        digest = self._manifest(run_id).get("views", {}).get(artifact.name, "")
+        with self.folders.file(self.root(run_id), artifact.name, digest) as path:
+            yield path
 
     def root(self, run_id: str) -> str:
         """Return the URI below which the run's artifacts are."""

@@ -11,16 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mlflow import MlflowClient
-from mlflow.entities import DatasetInput, Metric, Param, Run, RunData, RunInfo, RunInputs, RunTag
+from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import Artifact
 from recipeline.errors import RecipelineError
 from recipeline.escape import for_markdown
 from recipeline.tracking._compat import NOTE, PARENT_RUN_ID, RUN_NAME, context_tags, end_run
+from recipeline.tracking.artifact_writer import Writer
 from recipeline.tracking.failures import retry_conflict
 from recipeline.tracking.filters import quoted
-from recipeline.tracking.manifest import Reader, Writer
+from recipeline.tracking.known_runs import closed_run
+from recipeline.tracking.manifest import Reader
 from recipeline.tracking.store import now_ms
 from recipeline.tracking.tags import PREFIX, RunTags, bare
 
@@ -35,7 +37,7 @@ class StepRun:
     """A step's open run, with its artifacts by name.
 
     `lineage` maps each upstream step to its run ID; `reader` reads other runs' artifacts. `outcome` and `exit_code` become tags
-    when the run is closed.
+    when the run is closed. `values` is what ``--json`` prints of it; None: what every step's run has.
     """
 
     id: str
@@ -45,6 +47,7 @@ class StepRun:
     lineage: dict[str, str] = field(default_factory=dict)
     outcome: str = "ok"
     exit_code: int = 0
+    values: object = None
     reader: Reader = field(kw_only=True)
     #: The run as the store opened it; None: it is asked.
     opened: Run | None = field(default=None, kw_only=True, repr=False)
@@ -156,6 +159,11 @@ class StepRun:
         self._metrics |= {name: float(value) for name, value in (metrics or {}).items() if math.isfinite(value)}
         self._mlflow_tags |= {name: text[:TAG_LENGTH] for name, text in ((RUN_NAME, title), (NOTE, note)) if text}
 
+    def describe(self, line: str) -> None:
+        """Add a line of Markdown to the run's description in MLflow."""
+        note = self._mlflow_tags.get(NOTE, "")
+        self._mlflow_tags[NOTE] = f"{note}\n\n{line}".strip() if len(note) + len(line) + 2 <= TAG_LENGTH else note
+
     def log_scores(self, run_id: str, model_id: str, scores: Mapping[str, float]) -> None:
         """Add the test metrics of a candidate to its run and to its logged model."""
         now = now_ms()
@@ -174,6 +182,26 @@ class StepRun:
         """Return this run's tag ``recipeline.<name>``; empty where it has none."""
         return self._own_tags.get(name, "")
 
+    @property
+    def own_tags(self) -> dict[str, str]:
+        """The tags ``recipeline.*`` that the run was given, without prefix."""
+        return dict(self._own_tags)
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The run's parameters in MLflow."""
+        return dict(self._params)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The run's metrics in MLflow, besides those of candidates."""
+        return dict(self._metrics)
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """The names of the files that the run hands on, in the order of writing."""
+        return self._writer.names
+
     def parent_tag(self, name: str) -> str:
         """Return the upstream run's tag ``recipeline.<name>``; empty without one."""
         return _newest_tag(self.lineage, name, self.reader)
@@ -190,32 +218,8 @@ class StepRun:
         self._unsaved_tags = {}
         self.client.log_batch(self.id, metrics=metrics, params=params, tags=[RunTag(*tag) for tag in tags.items()])
         end_run(self.client, self.id, status)
-        self.reader.runs.keep(self._closed(status, now, metrics, params))
-
-    def _closed(self, status: str, now: int, metrics: list[Metric], params: list[Param]) -> Run:
-        """Return the closed run as the store has it."""
-        info, before = self._opened.info, self._opened.data
-        own = {f"{PREFIX}{name}": value[:TAG_LENGTH] for name, value in self._own_tags.items()}
-        tags = {**before.tags, **own, **self._mlflow_tags}
-        return Run(
-            RunInfo(
-                run_id=info.run_id,
-                experiment_id=info.experiment_id,
-                user_id=info.user_id,
-                status=status,
-                start_time=info.start_time,
-                end_time=now,
-                lifecycle_stage=info.lifecycle_stage,
-                artifact_uri=info.artifact_uri,
-                run_name=self._mlflow_tags.get(RUN_NAME, info.run_name),
-            ),
-            RunData(
-                [*metrics],
-                [*(Param(*it) for it in before.params.items()), *params],
-                [RunTag(*tag) for tag in tags.items()],
-            ),
-            RunInputs([*(self._opened.inputs.dataset_inputs if self._opened.inputs else []), *self._inputs]),
-        )
+        own = {f"{PREFIX}{name}": value[:TAG_LENGTH] for name, value in self._own_tags.items()} | self._mlflow_tags
+        self.reader.runs.keep(closed_run(self._opened, status, metrics, params, own, self._inputs))
 
 
 def lineage_tags(lineage: Mapping[str, str], reader: Reader) -> dict[str, str]:

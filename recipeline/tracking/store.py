@@ -25,12 +25,15 @@ from mlflow.exceptions import MlflowException
 
 from recipeline.data.uris import redact
 from recipeline.errors import UnavailableError, UsageError
-from recipeline.tracking import sqlite
+from recipeline.tracking import patience, sqlite
 from recipeline.tracking._compat import DATABASE_LOGGER, NOTE, engines_of
 from recipeline.tracking.client import RegistryClient
-from recipeline.tracking.failures import is_conflict, store_errors, unwritable
+from recipeline.tracking.failures import is_conflict, store_errors, unavailable, unwritable
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.local import find_local, require_in_place
+
+#: Schemes of registries without stages or without aliases.
+NO_REGISTRY = ("databricks", "databricks-uc", "uc")
 
 #: How long a command waits for another one that is changing the same store.
 LOCK_SECONDS = 120
@@ -122,6 +125,8 @@ def open_store(
     logging.getLogger(DATABASE_LOGGER).setLevel(logging.CRITICAL)
     uri = sqlite.absolute(uri, root)
     path = sqlite.path_of(uri)
+    _require_stages_and_aliases(uri)
+    patience.install()
     with store_errors(uri):
         if uri.startswith(("http://", "https://")):
             # MLflow's own client retries for minutes before it says that a server is down.
@@ -129,6 +134,7 @@ def open_store(
             with suppress(requests.exceptions.SSLError):
                 requests.get(f"{uri.rstrip('/')}/health", timeout=10)
         mlflow.set_tracking_uri(uri)
+        _require_stages_and_aliases(uri, mlflow.get_registry_uri())
         # Two processes that make the tables of one store at once break each other; the client makes them when it is made.
         if path and not path.parent.exists():  # taking the lock would make it, typos and all
             raise unwritable(uri, f"the folder {path.parent} does not exist")
@@ -142,10 +148,10 @@ def open_store(
                 for engine in engines_of(client) if path else ():
                     sqlite.listen(engine)
                 experiments = list_experiments(client)
-                if path:  # a server that answers has a registry
+                if path or mlflow.get_registry_uri() != uri:  # a server that answers has a registry of its own
                     client.search_registered_models(max_results=1)
             except MlflowException as error:
-                raise unwritable(uri, " ".join(str(error).split())[:200]) from None
+                raise unavailable(uri, " ".join(str(error).split())[:200], error) from None
             except ModuleNotFoundError as error:
                 raise UsageError(
                     f"The driver of the store {redact(uri)} is not installed: no module '{error.name}'.",
@@ -170,6 +176,17 @@ def list_experiments(client: MlflowClient) -> dict[str, str]:
         found |= {it.name: str(it.experiment_id) for it in page}
         token = page.token or ""
     return found
+
+
+def _require_stages_and_aliases(*uris: str) -> None:
+    """Raise UsageError for a registry that lacks stages or aliases."""
+    for uri in uris:
+        if uri.partition(":")[0] in NO_REGISTRY:
+            raise UsageError(
+                f"The registry {redact(uri)} lacks what Production is kept by: Unity Catalog has no stages, "
+                "and Databricks' workspace registry no aliases.",
+                fix="Set MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI to an MLflow server or its database.",
+            )
 
 
 def artifact_root(location: str | None, root: Path) -> str | None:

@@ -15,7 +15,8 @@ from recipeline.errors import UnavailableError
 from recipeline.evaluation.results import Metrics
 from recipeline.records import to_plain
 from recipeline.tracking.artifact_cache import file_digest
-from recipeline.tracking.manifest import FORMAT, Reader, Writer
+from recipeline.tracking.artifact_writer import FORMAT, Writer
+from recipeline.tracking.manifest import Reader
 from recipeline.tracking.store import Store
 from tests.records import some
 from tests.toys import ROWS, log_toy
@@ -32,14 +33,6 @@ def harm(path: Path, how: str) -> None:
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     else:
         path.unlink()
-
-
-def test_a_plot_lies_in_a_folder_of_its_own(store: Store) -> None:
-    run_id = new_run(store)
-    writer = Writer(store.client, run_id)
-    writer.save(plot("residuals"), b"\x89PNG, and what follows")
-    writer.close()
-    assert [file.path for file in store.client.list_artifacts(run_id, "plots")] == ["plots/residuals.png"]
 
 
 def test_a_run_is_whole_without_its_card_and_plots(store: Store) -> None:
