@@ -130,8 +130,8 @@ class Registry(Lookup):
     def locked(self, *, goes_on: bool = False) -> Iterator[None]:
         """Keep other commands from changing the registry during the block.
 
-        What the block asks of the registry is read at its beginning, once. With `goes_on` it may be as old as the last block:
-        for notes, which the ledger takes only if they follow what was read.
+        The registry is read afresh, once in the block. With `goes_on` the reading may be as old as the last block: for notes,
+        which the ledger takes only if they follow what was read.
         """
         with held(self._store.lock(), self._store.uri), self._view.pinned(goes_on=goes_on):
             yield

@@ -7,13 +7,13 @@ caller asks again (`reread`, `forget`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel, RegisteredModelAlias, RegisteredModelTag
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.store.entities.paged_list import PagedList
@@ -155,8 +155,7 @@ class View:
     def set_registered_model_tag(self, name: str, key: str, value: str) -> None:
         """Set a tag of the model."""
         self._client.set_registered_model_tag(name, key, value)
-        for model in self._model or []:
-            model.tags[key] = value
+        self._model = self._model and [_with_tags(model, {**model.tags, key: value}) for model in self._model]
 
     def set_model_version_tag(self, name: str, version: str, key: str, value: str) -> None:
         """Set a tag of a version."""
@@ -198,3 +197,13 @@ class View:
                 found[version.name][str(version.version)] = version
             self._versions = found
         return self._versions
+
+
+def _with_tags(model: RegisteredModel, tags: Mapping[str, str]) -> RegisteredModel:
+    """Return the model with other tags; `tags` of an entity is a copy."""
+    return RegisteredModel(
+        model.name,
+        description=model.description,
+        tags=[RegisteredModelTag(*tag) for tag in tags.items()],
+        aliases=[RegisteredModelAlias(*alias) for alias in model.aliases.items()],
+    )

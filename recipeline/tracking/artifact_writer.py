@@ -25,7 +25,7 @@ class Writer:
     """A writer of one run's artifacts; `close` writes their manifest."""
 
     def __init__(self, client: MlflowClient, run_id: str, folders: ArtifactFolders | None = None, root: str = "") -> None:
-        """Write into the artifact folder `root` of a run; empty: the store is asked for it."""
+        """Write into the artifact folder `root` of a run; empty: ask the store for it."""
         self._folders = folders or ArtifactFolders(client.tracking_uri)
         self._root = root or client.get_run(run_id).info.artifact_uri
         self._files: dict[str, str] = {}

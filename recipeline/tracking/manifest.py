@@ -223,7 +223,7 @@ class Reader:
         return self._manifests[run_id]
 
     def _noted_digest(self, run_id: str) -> str:
-        """Return the sha256 of a run's manifest; empty for one of version 0.2.0 or earlier."""
+        """Return the sha256 of a run's manifest; empty for a run of 0.2.0 or earlier."""
         try:
             return str(self.runs.get(run_id).data.tags.get(RunTags.MANIFEST_DIGEST, ""))
         except MlflowException as error:

@@ -82,6 +82,15 @@ def test_its_own_writes_are_part_of_what_it_has_read(
         assert answers(view) == answers(toy_store.client)
 
 
+@pytest.mark.parametrize("kind", ["alias", "no alias", "stage", "tag", "no tag", "head", "describe", "version"])
+def test_each_kind_of_write_is_seen_after_a_reading(toy_store: Store, kind: str) -> None:
+    view = View(toy_store.client, NAME)
+    with view.pinned():
+        answers(view)
+        act(view, (kind, "3", CHAMPION))
+        assert answers(view) == answers(toy_store.client)
+
+
 def test_a_block_asks_twice_and_blocks_within_it_share_the_answers(toy_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     for name in ("get_registered_model", "search_model_versions", "get_model_version", "get_model_version_by_alias"):
