@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.conftest import find_command as command
 
 DEPLOY = ROOT / "deploy"
-FILES = sorted(path.name for path in DEPLOY.iterdir())
+FILES = sorted(path.name for path in DEPLOY.iterdir() if path.is_file())
 
 
 def commands(text: str) -> list[list[str]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from recipeline.artifacts import CARD, COLUMN_PROFILE, DECISION, LEAK_AUDIT, METRICS, ORDER, VERDICT, VERSION, Artifact, T
 from recipeline.cli.cards import card_of, describe_side
+from recipeline.cli.results import BestCandidate, ChainStep, ChainValues, ChainVersion, Rows
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.uris import redact
 from recipeline.errors import RecipelineError
@@ -85,8 +86,46 @@ def run_pipeline(
         describe = partial(_describe_chain, session, reader, chain, run, before)
         draw_card(session, run, "main", describe, steps=_runs_of(chain), version=_version_of(chain))
         warnings = [f"\nWarning: {text}" for text in _card_failures({**chain.opened, "main": run})]
-        summary = f"{_summarise(session, reader, chain, source)}\n{''.join(warnings)}\nThe card: {card_of(session, run.id)}"
+        card = card_of(session, run.id)
+        summary = f"{_summarise(session, reader, chain, source)}\n{''.join(warnings)}\nThe card: {card}"
+        run.values = _as_values(reader, {**chain.opened, "main": run}, chain, source, card)
     return run, summary
+
+
+def _as_values(
+    reader: KeptReader, opened: Mapping[str, StepRun], chain: Chain, source: Mapping[str, str], card: str
+) -> ChainValues:
+    """Return the chain for ``--json``."""
+    ids = chain.lineage
+    metrics, verdict = reader.load(METRICS, ids["evaluate"]), reader.load(VERDICT, ids["evaluate"])
+    version = reader.load(VERSION, ids["register"]) if "promote" in ids else None
+    times = {step: ended - begun for step, (begun, ended) in chain.seconds.items()}
+    return ChainValues(
+        steps=tuple(
+            ChainStep(
+                step,
+                run_id,
+                cached=step in chain.reused,
+                why="" if step in chain.reused else chain.reasons.get(step, ALWAYS),
+                outcome="cached" if step in chain.reused else chain.opened[step].outcome,
+                seconds=times.get(step, 0.0),
+            )
+            for step, run_id in ids.items()
+        ),
+        data=Rows(source[RunTags.DATA_SOURCE], source[RunTags.DATA_ORIGIN], source[RunTags.DATA_DIGEST]),
+        best=BestCandidate(
+            metrics.best.candidate,
+            verdict.run_id,
+            verdict.verdict,
+            metrics.scores,
+            metrics.best.interval_95,
+            tuple(failures(verdict)),
+        ),
+        version=ChainVersion(version.name, version.version, version.new) if version else None,
+        decision=reader.load(DECISION, ids["promote"]) if "promote" in ids else None,
+        card=card,
+        warnings=tuple(_card_failures(opened)),
+    )
 
 
 def _name_run(reader: KeptReader, chain: Chain, run: StepRun, tags: Mapping[str, str]) -> None:

@@ -34,7 +34,7 @@ class StepRun:
     """A step's open run, with its artifacts by name.
 
     `lineage` maps each upstream step to its run ID; `reader` reads other runs' artifacts. `outcome` and `exit_code` become tags
-    when the run is closed.
+    when the run is closed. `values` is what ``--json`` prints of it; None: what every step's run has.
     """
 
     id: str
@@ -44,6 +44,7 @@ class StepRun:
     lineage: dict[str, str] = field(default_factory=dict)
     outcome: str = "ok"
     exit_code: int = 0
+    values: object = None
     reader: Reader = field(kw_only=True)
 
     def __post_init__(self) -> None:
@@ -161,6 +162,26 @@ class StepRun:
     def own_tag(self, name: str) -> str:
         """Return this run's tag ``recipeline.<name>``; empty where it has none."""
         return self._own_tags.get(name, "")
+
+    @property
+    def own_tags(self) -> dict[str, str]:
+        """The tags ``recipeline.*`` that the run was given, without prefix."""
+        return dict(self._own_tags)
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The run's parameters in MLflow."""
+        return dict(self._params)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The run's metrics in MLflow, besides those of candidates."""
+        return dict(self._metrics)
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """The names of the files that the run hands on, in the order of writing."""
+        return self._writer.names
 
     def parent_tag(self, name: str) -> str:
         """Return the upstream run's tag ``recipeline.<name>``; empty without one."""
