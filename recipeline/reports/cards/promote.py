@@ -105,7 +105,8 @@ def _question(evidence: Evidence, decision: Decision) -> str:
     if not evidence.lower > evidence.needed:
         return f"{asked} Not shown: the lower limit {evidence.lower:+.4f} is not above {evidence.needed:g}"
     found = f"{asked} Yes: even the lower limit {evidence.lower:+.4f} is above {evidence.needed:g}"
-    return found if decision.passed else f"{found}; but another condition does not hold"
+    broken = [f"the limit of {rail.name} does not" for rail in evidence.guard_rails if not rail.passed]
+    return found if decision.passed else f"{found}; but {(broken or ['another condition does not'])[0]} hold"
 
 
 def _metrics(evidence: Evidence, task: str) -> list[Table]:
