@@ -31,7 +31,7 @@ bench-serving: setup ## the service against mlflow models serve, MLServer, Bento
 bench-batch: setup ## a file of rows against mlflow models predict and plain pandas; data= rows= rounds=
 	@$(PY) -m benchmarks.batch $(ARGS)
 
-calibrate: setup ## error rate and power of the promotion gate on simulated data; datasets=
+calibrate: setup ## error rate and power of the promotion gate on simulated data; datasets= jobs= engine= only=
 	@$(PY) -m benchmarks.calibration $(ARGS)
 
 coverage: setup ## width and coverage of the 90 % interval; data= splits= model=

@@ -20,7 +20,6 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed, parallel_config
 from scipy import stats
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_score
@@ -30,7 +29,9 @@ from benchmarks.tables import new_table
 from benchmarks.worlds import RIGHT, WRONG
 from recipeline.config.rules import Promotion
 from recipeline.data.relations import Relations, deal_folds
-from recipeline.engine.local import Workers
+from recipeline.engine.dask import DaskWorkers
+from recipeline.engine.local import LocalWorkers
+from recipeline.engine.workers import Workers
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, cross_validate, measure_gain
 from recipeline.promotion.gate import corrected_level, judge
 
@@ -121,7 +122,7 @@ def simulate(seed: int, *, gain: float, candidates: int = CANDIDATES) -> Outcome
         folds=FOLDS,
         repeats=SETTINGS.repeats,
         seed=seed,
-        workers=Workers(1),
+        workers=LocalWorkers(1),
     )
     found, passed = [], []
     for count in (candidates, 1):
@@ -152,20 +153,18 @@ def _choose(
     return offers[int(np.argmax(scores))]
 
 
-def run(datasets: int, *, gain: float, candidates: int = CANDIDATES) -> list[Outcome]:
-    """Return the outcomes of the data sets of seeds 0, 1, ..., on all cores.
+def run(datasets: int, *, gain: float, candidates: int = CANDIDATES, workers: Workers | None = None) -> list[Outcome]:
+    """Return the outcomes of the data sets of seeds 0, 1, ..., by default on all cores.
 
     Progress goes to stderr.
     """
     outcomes: list[Outcome] = []
-    with parallel_config(backend="loky", n_jobs=-1, inner_max_num_threads=1):
-        for outcome in Parallel(return_as="generator")(
-            delayed(simulate)(seed, gain=gain, candidates=candidates) for seed in range(datasets)
-        ):
-            outcomes.append(outcome)
-            if len(outcomes) % 50 == 0 or len(outcomes) == datasets:
-                label = f"true gain {gain:g}, {candidates} candidates"
-                print(f"  {label}: {len(outcomes)} of {datasets} data sets", file=sys.stderr, flush=True)
+    simulate_one = partial(simulate, gain=gain, candidates=candidates)
+    for outcome in (workers or LocalWorkers(-1)).map([(simulate_one, (seed,)) for seed in range(datasets)]):
+        outcomes.append(outcome)
+        if len(outcomes) % 50 == 0 or len(outcomes) == datasets:
+            label = f"true gain {gain:g}, {candidates} candidates"
+            print(f"  {label}: {len(outcomes)} of {datasets} data sets", file=sys.stderr, flush=True)
     return outcomes
 
 
@@ -188,10 +187,10 @@ def power(datasets: int, *, gain: float) -> Share:
 def main(options: dict[str, str]) -> None:
     """Simulate and print the tables."""
     datasets, start = int(options.get("datasets", "200")), time.perf_counter()
-    jobs, only = int(options.get("jobs", "-1")), options.get("only")
-    tables: dict[str, Callable[[], str]] = {"worlds": partial(tabulate_worlds, datasets, jobs)}
+    workers, only = _open_workers(options), options.get("only")
+    tables: dict[str, Callable[[], str]] = {"worlds": partial(tabulate_worlds, datasets, workers)}
     tables |= {
-        name: partial(tabulate_clusters, module.WRONG, module.RIGHT, datasets, jobs)
+        name: partial(tabulate_clusters, module.WRONG, module.RIGHT, datasets, workers)
         for name, module in (("clusters", clusters), ("classes", classes))
     }
     for name, tabulate in tables.items():
@@ -201,20 +200,33 @@ def main(options: dict[str, str]) -> None:
         return
     print(f"{datasets} data sets a row; {ROWS} distinct rows and {COPIES:.0%} copies; {FEATURES} features", flush=True)
     scenarios = {
-        f"equal, best of {CANDIDATES}": (0.0, run(datasets, gain=0)),
-        "equal, one candidate": (0.0, run(datasets, gain=0, candidates=1)),
-        **{f"better by {gain:g}": (gain, run(datasets, gain=gain)) for gain in GAINS},
+        f"equal, best of {CANDIDATES}": (0.0, run(datasets, gain=0, workers=workers)),
+        "equal, one candidate": (0.0, run(datasets, gain=0, candidates=1, workers=workers)),
+        **{f"better by {gain:g}": (gain, run(datasets, gain=gain, workers=workers)) for gain in GAINS},
     }
     print(tabulate_decisions(scenarios))
     print(tabulate_errors(scenarios))
     print(f"{time.perf_counter() - start:.0f} s")
 
 
-def tabulate_worlds(datasets: int, jobs: int) -> str:
+def _open_workers(options: dict[str, str]) -> Workers:
+    """Return the engine that the options name: jobs= of this machine, or engine=dask, jobs= or address=."""
+    jobs = int(options.get("jobs", "-1"))
+    if options.get("engine", "local") == "local":
+        return LocalWorkers(jobs)
+    return DaskWorkers(
+        options.get("address", ""),
+        n_jobs=jobs,
+        packages=["benchmarks"],
+        announce=lambda words: print(f"engine: {words}", file=sys.stderr),
+    )
+
+
+def tabulate_worlds(datasets: int, workers: Workers) -> str:
     """Return how often anything is promoted in each world, attempts counted or not."""
     table = new_table(["world", "promoted", "chance at most", "not counted"])
     for label, simulate_one in (WRONG | RIGHT).items():
-        verdicts = Parallel(n_jobs=jobs)(delayed(simulate_one)(seed) for seed in range(datasets))
+        verdicts = list(workers.map([(simulate_one, (seed,)) for seed in range(datasets)]))
         counted = Share(sum(it.counted for it in verdicts), datasets)
         uncounted = Share(sum(it.uncounted for it in verdicts), datasets)
         table.add_row([label, str(counted), f"{counted.upper:.3f}" if label in WRONG else "", str(uncounted)])
@@ -222,14 +234,14 @@ def tabulate_worlds(datasets: int, jobs: int) -> str:
     return str(table.get_string())
 
 
-def tabulate_clusters(wrong: Worlds, right: Worlds, datasets: int, jobs: int) -> str:
+def tabulate_clusters(wrong: Worlds, right: Worlds, datasets: int, workers: Workers) -> str:
     """Return how often anything is promoted where rows are clustered, or have labels.
 
     Once with the clusters kept together, once with rows dealt one by one.
     """
     table = new_table(["world", "promoted", "chance at most", "rows dealt one by one"])
     for label, simulate_one in {**wrong, **right}.items():
-        verdicts = Parallel(n_jobs=jobs)(delayed(simulate_one)(seed) for seed in range(datasets))
+        verdicts = list(workers.map([(simulate_one, (seed,)) for seed in range(datasets)]))
         kept, torn = Share(sum(it.kept for it in verdicts), datasets), Share(sum(it.torn for it in verdicts), datasets)
         table.add_row([label, str(kept), f"{kept.upper:.3f}" if label in wrong else "", str(torn)])
         print(f"  {label}: {kept}, {torn}", file=sys.stderr, flush=True)

@@ -23,7 +23,7 @@ from recipeline.config.rules import Promotion
 from recipeline.data.relations import Relations
 from recipeline.data.target_codes import TargetCodes
 from recipeline.data.tasks.every import TASKS
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, cross_validate, measure_gain
 from recipeline.promotion.gate import corrected_level, judge
 
@@ -135,7 +135,7 @@ def _passes(
         folds=FOLDS,
         repeats=SETTINGS.repeats,
         seed=seed,
-        workers=Workers(1),
+        workers=LocalWorkers(1),
         codes=world.codes,
     )
     level = corrected_level(SETTINGS.alpha, candidates=looks, attempt=1)

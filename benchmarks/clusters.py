@@ -16,7 +16,7 @@ from sklearn.model_selection import cross_val_score
 
 from recipeline.config.rules import Promotion
 from recipeline.data.relations import Relations
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, cross_validate, measure_gain
 from recipeline.promotion.gate import corrected_level, judge
 
@@ -109,7 +109,7 @@ def _passes(
     challenger: pd.DataFrame, champion: pd.DataFrame, target: np.ndarray, relations: Relations, seed: int, looks: int
 ) -> bool:
     arms = {CHALLENGER: (LinearRegression(), challenger), CHAMPION: (LinearRegression(), champion)}
-    answers = cross_validate(arms, target, relations, folds=FOLDS, repeats=SETTINGS.repeats, seed=seed, workers=Workers(1))
+    answers = cross_validate(arms, target, relations, folds=FOLDS, repeats=SETTINGS.repeats, seed=seed, workers=LocalWorkers(1))
     level = corrected_level(SETTINGS.alpha, candidates=looks, attempt=1)
     gain = measure_gain(answers, level=level, draws=SETTINGS.bootstrap_draws, seed=seed)
     return judge("recipe", gain, [], SETTINGS, policy="auto", opponent="the champion").promoted

@@ -29,7 +29,7 @@ from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.data.schema import validate_table
 from recipeline.data.sources import read_source
 from recipeline.data.splits import cv_folds, split_rows
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.form import as_function
 from recipeline.inference.interval import LEVEL, fit_constant, fit_quantile, tail_quantiles
@@ -142,7 +142,7 @@ def of_features(recipe: Recipe, train: pd.DataFrame, test: pd.DataFrame) -> Limi
     """
     features, target = train[list(recipe.features)], train[recipe.target].to_numpy(float)
     folds = cv_folds(train, recipe, "grouped")
-    quantiles = fit_quantiles(features, target, folds, Workers(1), seed=recipe.random_state)()
+    quantiles = fit_quantiles(features, target, folds, LocalWorkers(1), seed=recipe.random_state)()
     low, high = (as_function(model, Columns.of_numbers(recipe.features)) for model in quantiles.models)
     interval, rows = fit_quantile(target, *quantiles.out_of_fold, (low, high)), test[list(recipe.features)].to_numpy(float)
     return low(rows) + interval.lower, high(rows) + interval.upper
@@ -177,7 +177,7 @@ def measure(table: pd.DataFrame, recipe: Recipe, names: tuple[str, ...], seed: i
     target, new = train[recipe.target].to_numpy(float), test[recipe.target].to_numpy(float)
     by_features, by_larger = of_features(recipe, train, test), of_features_by_larger(recipe, train, test)
     found: dict[tuple[str, str], Held] = {}
-    for _, results in compare_candidates(recipe, names, train, "grouped", Workers(1)):
+    for _, results in compare_candidates(recipe, names, train, "grouped", LocalWorkers(1)):
         for result in results:
             predicted = np.asarray(result.model.predict(test[list(recipe.features)]), float)
             given = (target, result.out_of_fold, predicted)

@@ -17,7 +17,7 @@ from sklearn.model_selection import cross_val_score
 
 from recipeline.config.rules import Promotion
 from recipeline.data.relations import Relations, deal_folds
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, measure_gain
 from recipeline.promotion.gate import Rule, corrected_level, judge
 from recipeline.promotion.results import Gain
@@ -101,7 +101,13 @@ def see(rows: int, gain: float, looks: int) -> Callable[[int], Verdicts]:
 def _compare(challenger: pd.DataFrame, champion: pd.DataFrame, target: np.ndarray, seed: int) -> Gain:
     arms = {CHALLENGER: (LinearRegression(), challenger), CHAMPION: (LinearRegression(), champion)}
     answers = cross_validate(
-        arms, target, Relations(np.arange(len(target))), folds=FOLDS, repeats=SETTINGS.repeats, seed=seed, workers=Workers(1)
+        arms,
+        target,
+        Relations(np.arange(len(target))),
+        folds=FOLDS,
+        repeats=SETTINGS.repeats,
+        seed=seed,
+        workers=LocalWorkers(1),
     )
     return _measure(answers, seed)
 

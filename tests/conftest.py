@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import hypothesis
 import mlflow
 import pandas as pd
 import pytest
@@ -31,6 +32,10 @@ from recipeline.config.recipe import Recipe
 from recipeline.tracking import sqlite
 from recipeline.tracking.store import Store, open_store
 from tests.warm import paint_nothing
+
+# A machine under load is slow; time is measured by `make bench`, not by tests.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "SmallModel"

@@ -11,7 +11,7 @@ import pandas as pd
 from recipeline.artifacts import DATASET, TEST, TRAIN
 from recipeline.config.profile import Profile
 from recipeline.config.profile import Store as Place
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Step
 from recipeline.registry.ledger import Actor
@@ -103,7 +103,7 @@ def open_toys(store: Store, root: Path, toys: Toys | None = None, **changes: Any
         "profile_name": "test",
         "store": store,
         "reporter": Heard(),
-        "workers": Workers(1),
+        "workers": LocalWorkers(1),
         "order": NAMES,
         "step": toys.step,
         "draw": lambda *_: Page("<html></html>"),

@@ -23,12 +23,12 @@ from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import ORDER
 from recipeline.cli.cards import render_card
+from recipeline.cli.engine import open_workers
 from recipeline.cli.progress import Progress
 from recipeline.cli.terminal import echo
 from recipeline.config.profile import Profile, find_profile, load_profile
 from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.data.sources import check_source
-from recipeline.engine.local import Workers
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Reporter, Step
@@ -198,7 +198,7 @@ def open_session(recipe: str, profile: str, *, reads: bool = False, will_fit: bo
     settings = open_settings(recipe, profile)
     if will_fit:
         check_source(data or settings.profile.data, settings.recipe, folder=settings.cwd)
-    workers = Workers(settings.profile.engine.n_jobs, preload="recipeline.training.cross_validation")
+    workers = open_workers(settings.profile.engine, settings.recipe, settings.root, reporter().say)
     if will_fit and is_new(settings.tracking_uri, root=settings.folder):
         workers.start()
     store, caller = settings.open_store(reads=reads), CALLER.get()

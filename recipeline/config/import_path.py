@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from typing import Any
 
 from recipeline.errors import UsageError, guess
@@ -36,3 +37,18 @@ def import_object(path: str, *, where: str) -> Any:
             fix=guess(name, public).rstrip() or "Correct the path.",
         )
     return getattr(module, name)
+
+
+def import_paths(values: Any) -> Iterator[str]:
+    """Yield the import paths in nested settings, at any depth."""
+    if isinstance(values, dict):
+        for key, value in values.items():
+            if key in ("estimator", "function") and isinstance(value, str) and "." in value:
+                yield value
+            elif key == "custom" and isinstance(value, dict) and isinstance(value.get("path"), str):
+                yield value["path"]
+            else:
+                yield from import_paths(value)
+    elif isinstance(values, list | tuple):
+        for value in values:
+            yield from import_paths(value)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recipeline.config.settings import Settings, load_settings
 from recipeline.config.table import SQL, ImportPath, Sql
@@ -29,10 +29,37 @@ class Store(Settings):
     artifact_location: str | None = None
 
 
-class Engine(Settings):
-    """The number of worker processes that fit models; -1: one per core."""
+class Tls(Settings):
+    """The files of certificates of a Dask cluster.
 
+    A relative path starts in the project's folder.
+    """
+
+    ca: str = Field(min_length=1)
+    cert: str = Field(min_length=1)
+    key: str = Field(min_length=1)
+
+
+class Engine(Settings):
+    """The processes that fit models.
+
+    `local` are `n_jobs` processes of this machine, -1 for one per core. `dask` are the workers of the scheduler at `address`;
+    without an address they are `n_jobs` workers of a cluster that the command starts. It waits for `wait_for_workers` at most
+    `timeout` seconds.
+    """
+
+    kind: Literal["local", "dask"] = "local"
     n_jobs: int = -1
+    address: str = ""
+    wait_for_workers: int = Field(default=1, ge=1)
+    timeout: float = Field(default=60, gt=0)
+    tls: Tls | None = None
+
+    @model_validator(mode="after")
+    def _only_of_dask(self) -> Engine:
+        if self.kind == "local" and (given := self.model_fields_set & {"address", "wait_for_workers", "timeout", "tls"}):
+            raise ValueError(f"{', '.join(sorted(given))} must be left out, or kind be dask.")
+        return self
 
 
 class PredictionLog(Settings):

@@ -1,4 +1,4 @@
-"""Worker processes for fits, shared by the steps of a command."""
+"""Worker processes of this machine, shared by the steps of a command."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import importlib
 import os
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from recipeline.engine.workers import Call, Workers, run_call
 
 # A command that is interrupted leaves results behind; that is no news.
 warnings.filterwarnings("ignore", message=".*tasks (have been successfully executed|which were still)", category=UserWarning)
@@ -17,13 +19,11 @@ warnings.filterwarnings("ignore", message=".*tasks (have been successfully execu
 #: How nice workers are (`os.nice`).
 _NICE = 10
 
-Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
+class LocalWorkers(Workers):
+    """`n_jobs` worker processes, -1 for one per core; 1 is the command's own process.
 
-class Workers:
-    """`n_jobs` worker processes, -1 for one per core.
-
-    Results do not depend on the number of processes. `preload` is the module that they import at their start.
+    `preload` is the module that they import at their start. Large arrays of shared arguments are in a file that all map.
     """
 
     def __init__(self, n_jobs: int, *, preload: str = "") -> None:
@@ -53,18 +53,18 @@ class Workers:
         for _ in self._starting or ():
             pass
         self._starting = None
-        with _interrupts_ignored():
+        with interrupts_ignored():
             results: Iterator[Any] = Parallel(
                 n_jobs=self._n_jobs,
                 return_as="generator" if ordered else "generator_unordered",
                 pre_dispatch="all",
                 batch_size=1,
-            )(delayed(function)(*arguments) for function, arguments in calls)
+            )(delayed(run_call)(function, arguments) for function, arguments in calls)
         return results
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
+def interrupts_ignored() -> Iterator[None]:
     """Let processes started in the block ignore SIGINT.
 
     Ctrl-C reaches all processes of a terminal; the parent ends its workers itself.
@@ -94,7 +94,7 @@ def _prepare(module: str) -> None:
 
 
 def stop_workers() -> None:
-    """End the processes that a `Workers` has started; the next call starts new ones."""
+    """End the processes of all `LocalWorkers`; the next call starts new ones."""
     from joblib.externals.loky import get_reusable_executor
 
     get_reusable_executor().shutdown(wait=True)

@@ -17,7 +17,7 @@ from recipeline.config.scoring import build_scorer
 from recipeline.data.relations import weigh_rows
 from recipeline.data.results import LeakAudit
 from recipeline.data.target_codes import TargetCodes, is_predicted
-from recipeline.engine.local import Workers
+from recipeline.engine.workers import Workers
 from recipeline.evaluation.described import FurtherMetric
 from recipeline.evaluation.diagnosis import diagnose
 from recipeline.evaluation.gates import judge

@@ -15,13 +15,13 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.relations import group_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import NUMBERS, TargetCodes, fit_target
-from recipeline.engine.local import Call, Workers
+from recipeline.engine.workers import Call, Shared, Workers
 from recipeline.evaluation.results import Dependence, FileOrder, FoldScores, LearningCurve
 from recipeline.inference.asking import ask_model
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.compile import fastest
 from recipeline.metrics.skill import skill_score
-from recipeline.training.weights import fit_weighted
+from recipeline.training.weights import TrainingRows
 
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 
@@ -47,11 +47,12 @@ def learning_curve(
     weights = weigh_rows(train, recipe)
     groups, rng = group_rows(train, recipe), np.random.default_rng(recipe.random_state)
     calls: list[Call] = []
+    rows = Shared(TrainingRows(features, target, weights))
     for seen, unseen in cv_folds(train, recipe, method):
         distinct = rng.permutation(np.unique(groups[seen]))
         for share in SHARES:
             kept = seen[np.isin(groups[seen], distinct[: max(2, round(share * len(distinct)))])]
-            calls.append((_fit_and_score_if_enough, (clone(model), features, target, codes, weights, kept, unseen)))
+            calls.append((_fit_and_score_if_enough, (clone(model), rows, codes, kept, unseen)))
     scores = []
     for done, score in enumerate(workers.map(calls), 1):
         scores.append(score)
@@ -66,36 +67,24 @@ def learning_curve(
 
 
 def _fit_and_score(
-    model: BaseEstimator,
-    features: pd.DataFrame,
-    target: np.ndarray,
-    codes: TargetCodes,
-    weights: np.ndarray | None,
-    seen: np.ndarray,
-    unseen: np.ndarray,
+    model: BaseEstimator, rows: TrainingRows, codes: TargetCodes, seen: np.ndarray, unseen: np.ndarray
 ) -> tuple[int, float, float]:
     """Return the number of training rows, and the skill on them and on the others."""
-    fitted = fit_weighted(model, features.iloc[seen], target[seen], None if weights is None else weights[seen])
+    fitted = rows.fit(model, seen)
 
-    def skill(rows: np.ndarray) -> float:
-        counted = None if weights is None else weights[rows]
-        return skill_score(codes.encode(target[rows]), ask_model(fitted, features.iloc[rows], codes), counted)
+    def skill(places: np.ndarray) -> float:
+        asked = rows.take(places)
+        return skill_score(codes.encode(asked.target), ask_model(fitted, asked.features, codes), asked.weights)
 
     return len(seen), skill(seen), skill(unseen)
 
 
 def _fit_and_score_if_enough(
-    model: BaseEstimator,
-    features: pd.DataFrame,
-    target: np.ndarray,
-    codes: TargetCodes,
-    weights: np.ndarray | None,
-    seen: np.ndarray,
-    unseen: np.ndarray,
+    model: BaseEstimator, rows: TrainingRows, codes: TargetCodes, seen: np.ndarray, unseen: np.ndarray
 ) -> tuple[int, float, float]:
     """Return `_fit_and_score`, or NaN if the model refuses so few rows."""
     try:
-        return _fit_and_score(model, features, target, codes, weights, seen, unseen)
+        return _fit_and_score(model, rows, codes, seen, unseen)
     except ValueError:
         return len(seen), float("nan"), float("nan")
 
@@ -105,14 +94,14 @@ def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, 
 
     Copies are left out. A drop means drift along the file. Both have the skill per fold and the mean.
     """
-    rows = table.drop_duplicates(list(recipe.features))
-    features, target, weights = rows[list(recipe.features)], fit_target(rows, recipe), weigh_rows(rows, recipe)
-    codes = TargetCodes.learn(recipe, rows)
-    orders = (np.arange(len(rows)), np.random.default_rng(recipe.random_state).permutation(len(rows)))
+    distinct = table.drop_duplicates(list(recipe.features))
+    features, target, weights = distinct[list(recipe.features)], fit_target(distinct, recipe), weigh_rows(distinct, recipe)
+    codes, rows = TargetCodes.learn(recipe, distinct), Shared(TrainingRows(features, target, weights))
+    orders = (np.arange(len(distinct)), np.random.default_rng(recipe.random_state).permutation(len(distinct)))
     calls: list[Call] = []
     for order in orders:
         for block in np.array_split(order, recipe.cv.folds):
-            calls.append((_fit_and_score, (clone(model), features, target, codes, weights, np.setdiff1d(order, block), block)))
+            calls.append((_fit_and_score, (clone(model), rows, codes, np.setdiff1d(order, block), block)))
     found = [other for _, _, other in workers.map(calls)]
     halves = (found[: recipe.cv.folds], found[recipe.cv.folds :])
     in_order, shuffled = (FoldScores(tuple(scores), float(np.mean(scores))) for scores in halves)

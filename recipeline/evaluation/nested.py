@@ -12,7 +12,7 @@ from recipeline.config.scoring import build_scorer
 from recipeline.data.relations import weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import TargetCodes
-from recipeline.engine.local import Workers
+from recipeline.engine.workers import Workers
 from recipeline.evaluation.described import NestedEstimate
 from recipeline.inference.asking import ask_model
 from recipeline.training.cross_validation import compare_candidates, count_fits, rank

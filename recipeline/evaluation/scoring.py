@@ -15,7 +15,7 @@ from recipeline.data.leakage import has_twin
 from recipeline.data.relations import relate_rows, weigh_rows
 from recipeline.data.splits import split_rows
 from recipeline.data.target_codes import TargetCodes, fit_target
-from recipeline.engine.local import Call, Workers
+from recipeline.engine.workers import Call, Shared, Workers
 from recipeline.evaluation.results import Best, Leaks, MeasuredInterval
 from recipeline.evaluation.tasks.every import TASKS
 from recipeline.inference.asking import ask_model
@@ -119,10 +119,8 @@ def score_random_split(
     # A mean of other models is the mean of their predictions: its members are fitted once.
     parts = {name: _members(model, models) for name, model in models.items()}
     names = [name for name in models if not parts[name]]
-    calls: list[Call] = [
-        (_fit_and_predict, (clone(models[name]), train[features], fit_target(train, recipe), learned, test[features], codes))
-        for name in names
-    ]
+    rows = Shared((train[features], fit_target(train, recipe), learned, test[features]))
+    calls: list[Call] = [(_fit_and_predict, (clone(models[name]), rows, codes)) for name in names]
     under_way = workers.map(calls)
     average = TRAINING_TASKS[recipe.task].average
 
@@ -148,10 +146,8 @@ def _members(model: BaseEstimator, models: Mapping[str, BaseEstimator]) -> tuple
 
 def _fit_and_predict(
     estimator: BaseEstimator,
-    features: pd.DataFrame,
-    target: np.ndarray,
-    weights: np.ndarray | None,
-    unseen: pd.DataFrame,
+    rows: tuple[pd.DataFrame, np.ndarray, np.ndarray | None, pd.DataFrame],
     codes: TargetCodes,
 ) -> np.ndarray:
+    features, target, weights, unseen = rows
     return ask_model(fit_weighted(estimator, features, target, weights), unseen, codes)

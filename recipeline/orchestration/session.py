@@ -13,11 +13,12 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import COLUMN_PROFILE
+from recipeline.config.import_path import import_paths
 from recipeline.config.profile import Profile
 from recipeline.config.recipe import Recipe
 from recipeline.config.settings import flatten
 from recipeline.data.sources import Source, read_source
-from recipeline.engine.local import Workers
+from recipeline.engine.workers import Workers
 from recipeline.errors import failed_in
 from recipeline.orchestration.fingerprints import Components, code_components, fingerprint, library_components
 from recipeline.orchestration.step import Draw, Params, Reporter, Step
@@ -178,22 +179,7 @@ class Session:
     @staticmethod
     def _modules(values: Any) -> list[str]:
         """Return the modules in nested settings: the project's own or a library's."""
-        return [path.rpartition(".")[0] for path in Session._import_paths(values)]
-
-    @staticmethod
-    def _import_paths(values: Any) -> Iterator[str]:
-        """Yield the import paths in nested settings, at any depth."""
-        if isinstance(values, dict):
-            for key, value in values.items():
-                if key in ("estimator", "function") and isinstance(value, str) and "." in value:
-                    yield value
-                elif key == "custom" and isinstance(value, dict) and isinstance(value.get("path"), str):
-                    yield value["path"]
-                else:
-                    yield from Session._import_paths(value)
-        elif isinstance(values, list | tuple):
-            for value in values:
-                yield from Session._import_paths(value)
+        return [path.rpartition(".")[0] for path in import_paths(values)]
 
     @contextmanager
     def open_run(self, name: str, *, nested_in: str | None = None) -> Iterator[StepRun]:

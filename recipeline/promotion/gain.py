@@ -18,14 +18,14 @@ from sklearn.base import BaseEstimator, clone
 from recipeline.data.relations import Relations
 from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.data.tasks.every import TASKS as DATA_TASKS
-from recipeline.engine.local import Call, Workers
+from recipeline.engine.workers import Call, Shared, Workers
 from recipeline.inference.asking import ask_model
 from recipeline.metrics.bootstrap import resample_scores
 from recipeline.metrics.scorer import Scorer
 from recipeline.metrics.skill import row_losses
 from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
 from recipeline.promotion.results import Gain
-from recipeline.training.weights import fit_weighted
+from recipeline.training.weights import TrainingRows
 
 #: The two sides of a comparison.
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -112,14 +112,13 @@ def cross_validate(
     places: list[tuple[str, int, np.ndarray]] = []
     fold_of, truth = np.full((len(target), repeats), -1), codes.encode(target)
     strata = DATA_TASKS[codes.task].strata(target)
+    tables = {arm: Shared(TrainingRows(features, target, weights)) for arm, (_, features) in arms.items()}
     for repeat in range(repeats):
         for fold, (seen, unseen) in enumerate(relations.deal(folds, _seed(seed, 0, repeat), strata)):
             fold_of[unseen, repeat] = fold
-            for number, (arm, (estimator, features)) in enumerate(arms.items(), start=1):
+            for number, (arm, (estimator, _)) in enumerate(arms.items(), start=1):
                 seeded = reseed(estimator, _seed(seed, number, repeat))
-                learned = None if weights is None else weights[seen]
-                rows = (features.iloc[seen], target[seen], learned, features.iloc[unseen])
-                calls.append((_fit_and_predict, (seeded, *rows, codes)))
+                calls.append((_fit_and_predict, (seeded, tables[arm], seen, unseen, codes)))
                 places.append((arm, repeat, unseen))
     predicted = {arm: np.full((len(target), repeats, *truth.shape[1:]), np.nan) for arm in arms}
     for done, ((arm, repeat, unseen), values) in enumerate(zip(places, workers.map(calls), strict=True), start=1):
@@ -157,14 +156,9 @@ def _seed(*numbers: int) -> int:
 
 
 def _fit_and_predict(
-    estimator: BaseEstimator,
-    features: pd.DataFrame,
-    target: np.ndarray,
-    weights: np.ndarray | None,
-    unseen: pd.DataFrame,
-    codes: TargetCodes,
+    estimator: BaseEstimator, rows: TrainingRows, seen: np.ndarray, unseen: np.ndarray, codes: TargetCodes
 ) -> np.ndarray:
-    return ask_model(fit_weighted(estimator, features, target, weights), unseen, codes)
+    return ask_model(rows.fit(estimator, seen), rows.features.iloc[unseen], codes)
 
 
 def measure_gain(

@@ -19,7 +19,7 @@ from recipeline.data.grouping import row_groups, value_keys
 from recipeline.data.relations import read_instants, relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import TargetCodes, fit_target
-from recipeline.engine.local import Workers
+from recipeline.engine.workers import Workers
 from recipeline.errors import UnavailableError
 from recipeline.evaluation.tasks.every import TASKS as EVALUATION_TASKS
 from recipeline.inference.asking import ask_model

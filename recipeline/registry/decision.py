@@ -13,7 +13,7 @@ from mlflow.entities.model_registry import ModelVersion
 from recipeline.artifacts import GOLDEN
 from recipeline.config.profile import Policy
 from recipeline.config.recipe import Recipe
-from recipeline.engine.local import Workers
+from recipeline.engine.workers import Workers
 from recipeline.errors import UnavailableError
 from recipeline.metrics.catalogue import skill_of
 from recipeline.promotion.gate import Contender, Rule, choose_rule, judge

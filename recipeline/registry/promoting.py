@@ -13,7 +13,7 @@ from mlflow.entities.model_registry import ModelVersion
 from recipeline.artifacts import DECISION
 from recipeline.config.profile import Policy
 from recipeline.config.recipe import Recipe
-from recipeline.engine.local import Workers
+from recipeline.engine.workers import Workers
 from recipeline.promotion.results import Decision, RecordedDecision
 from recipeline.registry.decision import decide, name_of, require_champion
 from recipeline.registry.ledger import FORCED, PROMOTE, ChangedBy

@@ -17,7 +17,7 @@ from recipeline.config.scoring import build_scorer
 from recipeline.data.relations import FOLD, Relations, relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import NUMBERS, TargetCodes, fit_target, is_predicted
-from recipeline.engine.local import Call, Workers
+from recipeline.engine.workers import Call, Shared, Workers
 from recipeline.errors import UsageError
 from recipeline.inference.asking import ask_model
 from recipeline.metrics.catalogue import Metric, skill_of
@@ -26,7 +26,7 @@ from recipeline.metrics.skill import skill_score
 from recipeline.training.candidates import assemble_model, average_members, build_candidate, components_of
 from recipeline.training.search import Found, search_params
 from recipeline.training.tasks.every import TASKS
-from recipeline.training.weights import fit_weighted
+from recipeline.training.weights import TrainingRows, fit_weighted
 
 #: The metric that ranks candidates where a recipe names no other.
 SKILL = skill_of(NUMBERS.task)
@@ -132,29 +132,14 @@ def compare_candidates(
     scorer = build_scorer(recipe, codes.labels)
     folds = list(cv_folds(train, recipe, method))
     everything = np.arange(len(train))
+    rows = Shared((TrainingRows(features, target, weights), relations))
     # The last candidates of a recipe tend to be the heavy ones: started first, they do not run on alone at the end.
     waiting = list(reversed(list(names)))
     calls: list[Call] = []
     for name in components_of(recipe, waiting):
         estimator = build_candidate(recipe, name)
         for fold, (seen, unseen) in ((ALL_ROWS, (everything, everything[:0])), *enumerate(folds)):
-            calls.append(
-                (
-                    _fit,
-                    (
-                        estimator,
-                        recipe,
-                        name,
-                        fold,
-                        features.iloc[seen],
-                        target[seen],
-                        relations.take(seen),
-                        None if weights is None else weights[seen],
-                        features.iloc[unseen],
-                        codes,
-                    ),
-                )
-            )
+            calls.append((_fit, (estimator, recipe, name, fold, rows, seen, unseen, codes)))
     done: dict[str, dict[int, Fit]] = {}
     for fit in workers.map(calls, ordered=False):
         done.setdefault(fit.name, {})[fit.fold] = fit
@@ -170,18 +155,18 @@ def _fit(
     recipe: Recipe,
     name: str,
     fold: int,
-    features: pd.DataFrame,
-    target: np.ndarray,
-    relations: Relations,
-    weights: np.ndarray | None,
-    unseen: pd.DataFrame,
+    table: tuple[TrainingRows, Relations],
+    seen: np.ndarray,
+    others: np.ndarray,
     codes: TargetCodes,
 ) -> Fit:
-    """Fit one candidate in a worker process: predict `unseen`, or return the model.
+    """Fit one candidate to the rows `seen` in a worker process; predict `others`.
 
-    The model is returned for a fit on all rows.
+    The model is returned instead for a fit on all rows.
     """
-    search = recipe.candidates[name].search
+    search, rows, relations = recipe.candidates[name].search, table[0].take(seen), table[1].take(seen)
+    features, target, weights = rows.features, rows.target, rows.weights
+    unseen = table[0].features.iloc[others]
     start = time.perf_counter()
     try:
         found = _search(estimator, search, recipe, features, target, relations, weights, codes) if search else None

@@ -13,12 +13,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from recipeline.engine.local import Call, Workers
+from recipeline.engine.workers import Call, Shared, Workers
 from recipeline.inference.by_value import ByColumn, Shown, fit_by_column
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.form import as_function
 from recipeline.inference.interval import LEVEL, Interval, fit_constant, fit_quantile, interval_score
-from recipeline.training.weights import fit_weighted
+from recipeline.training.weights import TrainingRows, fit_weighted
 
 #: Few small trees: 0.06 s a fit, and no wider than an interval of three times as many larger ones (decision 0009).
 SETTINGS = {
@@ -76,11 +76,11 @@ def fit_quantiles(
     parts = list(folds)
     everything = np.arange(len(target))
     calls: list[Call] = []
+    rows = Shared(TrainingRows(features, target, weights))
     for quantile in ((1 - level) / 2, (1 + level) / 2):
         model = HistGradientBoostingRegressor(**SETTINGS, quantile=quantile, random_state=seed)
         for seen, unseen in [(everything, everything[:0]), *parts]:
-            learned = None if weights is None else weights[seen]
-            calls.append((_fit, (model, features.iloc[seen], target[seen], learned, features.iloc[unseen])))
+            calls.append((_fit, (model, rows, seen, unseen)))
     under_way = workers.map(calls)
 
     def collect() -> Quantiles:
@@ -98,16 +98,16 @@ def fit_quantiles(
     return collect
 
 
-def _fit(
-    model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, weights: np.ndarray | None, unseen: pd.DataFrame
-) -> BaseEstimator | np.ndarray:
-    """Return the fitted model's predictions of `unseen`; without rows, the model.
+def _fit(model: BaseEstimator, rows: TrainingRows, seen: np.ndarray, unseen: np.ndarray) -> BaseEstimator | np.ndarray:
+    """Return the fitted model's predictions of `unseen`; without any, the model.
 
     A column without any value is constant for the fit, which needs one to make bins; no tree splits on it.
     """
-    known = features.fillna(dict.fromkeys(features.columns[features.isna().all()], 0.0))
-    fitted = fit_weighted(clone(model), known, target, weights)  # with one worker all calls share `model`
-    return np.asarray(fitted.predict(unseen), dtype=float) if len(unseen) else fitted
+    learned = rows.take(seen)
+    empty = learned.features.columns[learned.features.isna().all()]
+    known = learned.features.fillna(dict.fromkeys(empty, 0.0))
+    fitted = fit_weighted(clone(model), known, learned.target, learned.weights)  # with one worker all calls share `model`
+    return np.asarray(fitted.predict(rows.features.iloc[unseen]), dtype=float) if len(unseen) else fitted
 
 
 def choose_interval(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,25 @@ from sklearn.utils.validation import has_fit_parameter
 
 from recipeline.config.recipe import Recipe
 from recipeline.errors import UsageError
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Features, target and weights of rows, in one order; no weights: all are equal."""
+
+    features: pd.DataFrame
+    target: np.ndarray
+    weights: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> TrainingRows:
+        """Return copies of the rows at the positions `rows`."""
+        weights = None if self.weights is None else self.weights[rows]
+        return TrainingRows(self.features.iloc[rows], self.target[rows], weights)
+
+    def fit(self, model: BaseEstimator, rows: np.ndarray) -> BaseEstimator:
+        """Return `model`, fitted to the rows at the positions `rows`."""
+        learned = self.take(rows)
+        return fit_weighted(model, learned.features, learned.target, learned.weights)
 
 
 def fit_weighted(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, weights: np.ndarray | None) -> BaseEstimator:

@@ -11,7 +11,7 @@ import pytest
 
 from recipeline.cli import environment
 from recipeline.cli.environment import PROJECT, find_project, has_store, is_fetched_project, open_session, open_settings
-from recipeline.engine.local import Workers
+from recipeline.engine.workers import Workers
 from recipeline.errors import DataError, UnavailableError, UsageError
 from tests.conftest import ROOT, Project
 

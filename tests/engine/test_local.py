@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.errors import UsageError
 
 
@@ -28,30 +28,30 @@ def process_id() -> int:
 @pytest.mark.parametrize("n_jobs", [1, 2, -1])
 def test_results_come_in_the_order_of_the_calls(n_jobs: int) -> None:
     calls = [(square_late, (number,)) for number in range(5)]
-    assert list(Workers(n_jobs).map(calls)) == [0, 1, 4, 9, 16]
+    assert list(LocalWorkers(n_jobs).map(calls)) == [0, 1, 4, 9, 16]
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_unordered_results_are_all_there(n_jobs: int) -> None:
     calls = [(square_late, (number,)) for number in range(5)]
-    assert sorted(Workers(n_jobs).map(calls, ordered=False)) == [0, 1, 4, 9, 16]
+    assert sorted(LocalWorkers(n_jobs).map(calls, ordered=False)) == [0, 1, 4, 9, 16]
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_what_a_call_raises_is_raised_by_the_iterator_with_its_words(n_jobs: int) -> None:
-    results = Workers(n_jobs).map([(refuse, (number,)) for number in range(4)])
+    results = LocalWorkers(n_jobs).map([(refuse, (number,)) for number in range(4)])
     with pytest.raises(UsageError, match=r"2 is not a number that is liked\. Got 2 instead\.") as error:
         list(results)
     assert error.value.exit_code == 2
 
 
 def test_one_worker_is_this_process_and_two_are_others() -> None:
-    assert set(Workers(1).map([(process_id, ())] * 3)) == {os.getpid()}
-    assert os.getpid() not in set(Workers(2).map([(process_id, ())] * 3))
+    assert set(LocalWorkers(1).map([(process_id, ())] * 3)) == {os.getpid()}
+    assert os.getpid() not in set(LocalWorkers(2).map([(process_id, ())] * 3))
 
 
 def test_workers_that_were_started_early_answer_as_others_do() -> None:
-    workers = Workers(2, preload="json")
+    workers = LocalWorkers(2, preload="json")
     workers.start()
     workers.start()
     assert list(workers.map([(square_late, (number,)) for number in range(4)])) == [0, 1, 4, 9]
@@ -61,13 +61,13 @@ def test_workers_that_were_started_early_answer_as_others_do() -> None:
 def test_workers_that_were_started_early_give_way_to_the_command() -> None:
     before = os.nice(0)
     for _ in range(2):  # the second time in processes that are there already
-        workers = Workers(2, preload="json")
+        workers = LocalWorkers(2, preload="json")
         workers.start()
         assert max(workers.map([(os.nice, (0,))] * 4)) == max(before, 10)
     assert os.nice(0) == before
 
 
 def test_a_single_worker_needs_no_start() -> None:
-    workers = Workers(1, preload="no_such_module")
+    workers = LocalWorkers(1, preload="no_such_module")
     workers.start()
     assert list(workers.map([(square_late, (3,))])) == [9]

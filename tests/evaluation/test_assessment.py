@@ -15,7 +15,8 @@ from recipeline.artifacts import INTERVAL, METRICS
 from recipeline.config.recipe import Recipe
 from recipeline.data.results import LeakAudit
 from recipeline.data.splits import split_rows
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
+from recipeline.engine.workers import Workers
 from recipeline.errors import DataError
 from recipeline.evaluation.assessment import Evaluation, Trained, evaluate_candidates
 from recipeline.evaluation.ranking import join_out_of_fold, make_leaderboard
@@ -37,7 +38,7 @@ def recipe() -> Recipe:
 @pytest.fixture(scope="module")
 def trained(wines: pd.DataFrame, recipe: Recipe) -> tuple[Trained, list[Result]]:
     train, test = split_rows(wines, recipe, "grouped")
-    compared = compare_candidates(recipe, NAMES, train, "grouped", Workers(1))
+    compared = compare_candidates(recipe, NAMES, train, "grouped", LocalWorkers(1))
     ranked = rank(result for _, complete in compared for result in complete)
     runs = {name: {"run_id": f"run of {name}", "model_id": f"model of {name}"} for name in NAMES}
     board = make_leaderboard(recipe, train, ranked, runs)
@@ -48,7 +49,7 @@ def trained(wines: pd.DataFrame, recipe: Recipe) -> tuple[Trained, list[Result]]
 @pytest.fixture(scope="module")
 def found(trained: tuple[Trained, list[Result]], recipe: Recipe) -> Evaluation:
     given, ranked = trained
-    return evaluate_candidates(recipe, given, lambda: {result.name: result.model for result in ranked}, Workers(1))
+    return evaluate_candidates(recipe, given, lambda: {result.name: result.model for result in ranked}, LocalWorkers(1))
 
 
 def test_the_scores_are_those_of_each_model_on_the_test_rows(
@@ -85,7 +86,7 @@ def test_a_random_split_is_scored_only_where_the_split_is_another_and_it_would_l
     ]
     for audit in audits:
         other = Trained(given.leaderboard, given.train, given.test, given.out_of_fold, audit)
-        again = evaluate_candidates(recipe, other, lambda: {result.name: result.model for result in ranked}, Workers(1))
+        again = evaluate_candidates(recipe, other, lambda: {result.name: result.model for result in ranked}, LocalWorkers(1))
         assert again.metrics.random_split_r2 is None
         assert again.scores == found.scores
 
@@ -95,7 +96,7 @@ def test_the_models_are_loaded_while_the_workers_are_busy(
 ) -> None:
     happened: list[str] = []
     given, ranked = trained
-    start = Workers.map
+    start = LocalWorkers.map
 
     def noted(self: Workers, *arguments: Any, **options: Any) -> Any:
         happened.append("work is handed out")
@@ -105,8 +106,8 @@ def test_the_models_are_loaded_while_the_workers_are_busy(
         happened.append("models are loaded")
         return {result.name: result.model for result in ranked}
 
-    monkeypatch.setattr(Workers, "map", noted)
-    evaluate_candidates(recipe, given, load, Workers(1))
+    monkeypatch.setattr(LocalWorkers, "map", noted)
+    evaluate_candidates(recipe, given, load, LocalWorkers(1))
     assert happened[:2] == ["work is handed out", "models are loaded"]
 
 
@@ -137,12 +138,12 @@ def test_classes_have_a_diagnosis_that_says_labels_as_the_model_does(task: str) 
     decision = {"decision": {"threshold": 0.9}} if task == "binary" else {}
     recipe = class_recipe(task, column, positive, **decision)
     train, test = draw_classes(labels, 200), draw_classes(labels, 200, seed=1)
-    compared = compare_candidates(recipe, ("Logistic",), train, "grouped", Workers(1))
+    compared = compare_candidates(recipe, ("Logistic",), train, "grouped", LocalWorkers(1))
     ranked = rank(result for _, complete in compared for result in complete)
     board = make_leaderboard(recipe, train, ranked, {"Logistic": {"run_id": "run", "model_id": "model"}})
     audit = some(LeakAudit, {"method": "grouped", "random_split": {}})
     given = Trained(board, train, test, join_out_of_fold(train, recipe.target, ranked), audit)
-    found = evaluate_candidates(recipe, given, lambda: {it.name: it.model for it in ranked}, Workers(1))
+    found = evaluate_candidates(recipe, given, lambda: {it.name: it.model for it in ranked}, LocalWorkers(1))
     said = dict(zip(test.index, ranked[0].model.predict(test[["x", "z"]]), strict=True))
     diagnosis = read_record(Diagnosis, json.loads(json.dumps(to_plain(found.diagnosis), allow_nan=False)))
     assert [row.predicted for row in diagnosis.worst_rows] == [said[row.row] for row in diagnosis.worst_rows]
@@ -169,5 +170,5 @@ def test_test_rows_of_one_label_are_refused_with_its_name(task: str) -> None:
     one = draw_classes(labels, seed=1).query("y == @labels[0]")
     given = Trained(pd.DataFrame(), train, one, pd.DataFrame(), some(LeakAudit))
     with pytest.raises(DataError) as refused:
-        evaluate_candidates(recipe, given, dict, Workers(1))
+        evaluate_candidates(recipe, given, dict, LocalWorkers(1))
     assert f"Got {labels[0]} alone in {len(one)} rows" in refused.value.sentence

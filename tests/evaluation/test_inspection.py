@@ -12,14 +12,15 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.config.recipe import Recipe
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
+from recipeline.engine.workers import Workers
 from recipeline.evaluation.inspection import SHARES, learning_curve, partial_dependence, score_file_order
 from recipeline.inference.columns import Columns
 
 
 @pytest.fixture(scope="module")
 def workers() -> Workers:
-    return Workers(1)
+    return LocalWorkers(1)
 
 
 def say_nothing(*_: object) -> None:

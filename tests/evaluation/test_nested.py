@@ -8,13 +8,13 @@ from sklearn.metrics import f1_score, r2_score
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.splits import cv_folds
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.evaluation.nested import estimate_nested
 from recipeline.training.cross_validation import Result, compare_candidates, rank
 from tests.classes import class_recipe, draw_classes
 from tests.conftest import as_recipe, small_recipe
 
-WORKERS = Workers(1)
+WORKERS = LocalWorkers(1)
 
 
 def choose(recipe: Recipe, names: list[str], rows: pd.DataFrame) -> Result:

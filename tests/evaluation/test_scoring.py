@@ -11,7 +11,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.grouping import row_groups
 from recipeline.data.splits import split_rows
 from recipeline.data.target_codes import NUMBERS
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.evaluation.results import MeasuredInterval
 from recipeline.evaluation.scoring import evaluate_best, measure_leaks, predict_all, score_mean_predictor, score_random_split
 from recipeline.metrics.regression import bootstrap_intervals
@@ -105,12 +105,12 @@ def test_a_random_split_is_scored_as_a_tutorial_would(wines: pd.DataFrame, n_job
     names = ["LinearRegression", "ElasticNet", "Mean"]
     models = {name: build_candidate(recipe, name).fit(features.tail(200), target.tail(200)) for name in names}
     expected = {name: build_candidate(recipe, name).fit(x, y).score(x_test, y_test) for name in names}
-    assert score_random_split(wines, models, recipe, NUMBERS, Workers(n_jobs))() == expected
+    assert score_random_split(wines, models, recipe, NUMBERS, LocalWorkers(n_jobs))() == expected
 
 
 def test_scoring_a_random_split_leaves_the_models_as_they_are(wines: pd.DataFrame, recipe: Recipe) -> None:
     features, target = wines.drop(columns="quality"), wines["quality"]
     model = build_candidate(recipe, "LinearRegression").fit(features.tail(200), target.tail(200))
     before = model.predict(features)
-    score_random_split(wines, {"LinearRegression": model}, recipe, NUMBERS, Workers(1))()
+    score_random_split(wines, {"LinearRegression": model}, recipe, NUMBERS, LocalWorkers(1))()
     np.testing.assert_array_equal(model.predict(features), before)

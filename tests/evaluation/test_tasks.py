@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from recipeline.data.target_codes import TargetCodes
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.evaluation.tasks.every import TASKS
 from recipeline.inference.columns import Columns
 from tests.classes import TARGETS, class_content, class_recipe, draw_classes
@@ -24,7 +24,7 @@ def test_sets_of_labels_are_measured_on_the_test_rows(
 ) -> None:
     recipe, train, test = class_recipe(task, column, positive), draw_classes(labels), draw_classes(labels, seed=1)
     codes, columns = TargetCodes.learn(recipe, train), Columns.learn(recipe, train)
-    measure = TASKS[task].start_uncertainty(recipe, train, columns, codes, "grouped", Workers(1))
+    measure = TASKS[task].start_uncertainty(recipe, train, columns, codes, "grouped", LocalWorkers(1))
     right, wrong = 0.9 * codes.of(train, recipe) + 0.05, codes.of(test, recipe)
     found = measure(right, test, wrong)
     assert found.measured.coverage == 1
@@ -78,7 +78,7 @@ def test_sets_of_labels_have_the_level_of_the_recipe_by_label_or_column(task: st
     )
     recipe = as_recipe(content)
     codes, columns = TargetCodes.learn(recipe, train), Columns.learn(recipe, train)
-    measure = TASKS[task].start_uncertainty(recipe, train, columns, codes, "grouped", Workers(1))
+    measure = TASKS[task].start_uncertainty(recipe, train, columns, codes, "grouped", LocalWorkers(1))
     rng = np.random.default_rng(0)
     said = rng.random(300) if task == "binary" else rng.dirichlet(np.ones(3), 300)
     found = measure(said, test, said)
@@ -102,7 +102,7 @@ def test_an_interval_has_the_level_of_the_recipe_and_limits_by_column(wines: pd.
     for name, metrics in {"plain": {}, "wide": {"level": 0.98}, "by": {"level_by": "region"}}.items():
         recipe = as_recipe(content | {"metrics": metrics})
         codes, columns = TargetCodes.learn(recipe, rows), Columns.learn(recipe, rows)
-        measure = TASKS["regression"].start_uncertainty(recipe, rows, columns, codes, "random", Workers(1))
+        measure = TASKS["regression"].start_uncertainty(recipe, rows, columns, codes, "random", LocalWorkers(1))
         found[name] = measure(predicted.to_numpy(), rows, predicted.to_numpy())
     assert found["plain"].measured.level == 0.9
     assert found["wide"].measured.level == 0.98

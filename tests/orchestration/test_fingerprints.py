@@ -108,7 +108,7 @@ RECIPE = {
 } | {"config/yaml_reader", "metrics/catalogue"}
 HANDED_ON = {"artifacts", "records", "inference/_compat", "inference/trust"}
 RELATES = {"data/grouping", "data/neighbours", "data/relations", "data/splits"}
-FITS = RELATES | {"config/import_path", "engine/local", "metrics/bootstrap"}
+FITS = RELATES | {"config/import_path", "engine/workers", "metrics/bootstrap"}
 #: Tasks; a change of one may change every result of its room.
 TASKS = {
     room: {f"{room}/tasks/{name}" for name in ("base", "binary", "every", "multiclass", "regression")}

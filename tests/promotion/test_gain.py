@@ -20,7 +20,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.data.relations import Relations
 from recipeline.data.target_codes import TargetCodes
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.metrics.catalogue import Metric
 from recipeline.metrics.scorer import Measure, Scorer
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, measure_gain, reseed
@@ -39,7 +39,7 @@ few = settings(max_examples=25, deadline=None)
 def validate(challenger: BaseEstimator, champion: BaseEstimator, *, seed: int = 0, repeats: int = REPEATS) -> Answers:
     features, target, groups = draw_table()
     arms = {CHALLENGER: (challenger, features), CHAMPION: (champion, features)}
-    return cross_validate(arms, target, Relations(groups), folds=FOLDS, repeats=repeats, seed=seed, workers=Workers(1))
+    return cross_validate(arms, target, Relations(groups), folds=FOLDS, repeats=repeats, seed=seed, workers=LocalWorkers(1))
 
 
 def swapped(answers: Answers) -> Answers:
@@ -88,8 +88,8 @@ def test_a_model_that_knows_its_rows_by_heart_gains_nothing_from_copies() -> Non
     features, target, groups = draw_table()
     nearest = KNeighborsRegressor(1)
     arms = {CHALLENGER: (nearest, features), CHAMPION: (MEAN, features)}
-    together = cross_validate(arms, target, Relations(groups), folds=FOLDS, repeats=1, seed=0, workers=Workers(1))
-    apart = cross_validate(arms, target, Relations(np.arange(ROWS)), folds=FOLDS, repeats=1, seed=0, workers=Workers(1))
+    together = cross_validate(arms, target, Relations(groups), folds=FOLDS, repeats=1, seed=0, workers=LocalWorkers(1))
+    apart = cross_validate(arms, target, Relations(np.arange(ROWS)), folds=FOLDS, repeats=1, seed=0, workers=LocalWorkers(1))
     assert np.abs(together.errors(CHALLENGER)).min() > 0
     assert (apart.errors(CHALLENGER) == 0).mean() > 0.3
 
@@ -97,7 +97,7 @@ def test_a_model_that_knows_its_rows_by_heart_gains_nothing_from_copies() -> Non
 def test_each_arm_learns_from_its_own_columns() -> None:
     features, target, groups = draw_table()
     arms = {CHALLENGER: (LINEAR, features), CHAMPION: (LINEAR, features[["b"]])}
-    answers = cross_validate(arms, target, Relations(groups), folds=FOLDS, repeats=1, seed=0, workers=Workers(1))
+    answers = cross_validate(arms, target, Relations(groups), folds=FOLDS, repeats=1, seed=0, workers=LocalWorkers(1))
     assert measure(answers).gain > 0.2
 
 
@@ -129,7 +129,7 @@ def test_repeats_are_drawn_with_different_seeds_of_the_estimators() -> None:
     features, target, groups = draw_table(12)  # as many groups as folds: every repeat deals the same folds
     tree = DecisionTreeRegressor(max_features=1)
     arms = {CHALLENGER: (tree, features), CHAMPION: (tree, features)}
-    answers = cross_validate(arms, target, Relations(groups), folds=6, repeats=4, seed=0, workers=Workers(1))
+    answers = cross_validate(arms, target, Relations(groups), folds=6, repeats=4, seed=0, workers=LocalWorkers(1))
     assert len({tuple(column) for column in answers.predicted[CHALLENGER].T}) > 1
 
 
@@ -391,7 +391,7 @@ def test_folds_of_a_group_are_dealt_as_a_whole() -> None:
     features, target, _ = draw_table()
     arms = {CHALLENGER: (LINEAR, features), CHAMPION: (MEAN, features)}
     site = np.arange(ROWS) % 6
-    answers = cross_validate(arms, target, Relations(site, "site"), folds=FOLDS, repeats=2, seed=0, workers=Workers(1))
+    answers = cross_validate(arms, target, Relations(site, "site"), folds=FOLDS, repeats=2, seed=0, workers=LocalWorkers(1))
     assert answers.folds is not None
     for repeat in range(2):
         assert len(set(zip(site, answers.folds[:, repeat], strict=True))) == 6
@@ -404,7 +404,7 @@ def test_over_time_the_past_alone_is_learned_from_and_the_earliest_rows_are_left
     features, target, _ = draw_table()
     relations = Relations(np.arange(ROWS), times=np.arange(ROWS) // 2, embargo=1, time_column="day")
     arms = {CHALLENGER: (LINEAR, features), CHAMPION: (MEAN, features)}
-    answers = cross_validate(arms, target, relations, folds=FOLDS, repeats=2, seed=0, workers=Workers(1))
+    answers = cross_validate(arms, target, relations, folds=FOLDS, repeats=2, seed=0, workers=LocalWorkers(1))
     assert answers.folds is not None
     assert answers.left_out + len(answers.target) == ROWS
     assert answers.relations.times is not None

@@ -18,7 +18,7 @@ from sklearn.linear_model import LinearRegression
 from recipeline.artifacts import TRAINING_ROWS, VERSION
 from recipeline.config.recipe import Recipe
 from recipeline.data.relations import list_seen
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.evaluation.results import RegisteredVersion
 from recipeline.registry.contest import Contest
 from recipeline.registry.ledger import PROMOTE, ROLLBACK, Actor, ChangedBy
@@ -110,7 +110,7 @@ class Arena:
 
     def meet(self, challenger: ModelVersion, champion: ModelVersion) -> Contest:
         """Return the contest of two versions."""
-        return Contest(self.run, self.recipe, Workers(1), NAME, challenger, champion, candidates=3, attempt=1)
+        return Contest(self.run, self.recipe, LocalWorkers(1), NAME, challenger, champion, candidates=3, attempt=1)
 
 
 #: The methods of MLflow's client by which the registry writes.

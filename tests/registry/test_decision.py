@@ -7,7 +7,7 @@ import pytest
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
 from recipeline.config.profile import Policy
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.promotion.gate import Contender, Decision
 from recipeline.registry.decision import as_contender, decide, name_of
 from recipeline.registry.versions import Registry
@@ -82,7 +82,7 @@ def decided(
         policy,
         run=arena.run,
         recipe=arena.recipe,
-        workers=Workers(1),
+        workers=LocalWorkers(1),
         registry=Registry(arena.store, NAME),
         changed_by=ANN,
         load=load,

@@ -7,7 +7,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.artifacts import DECISION
 from recipeline.config.profile import Policy
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.errors import UnavailableError
 from recipeline.promotion.gate import Decision
 from recipeline.promotion.results import RecordedDecision
@@ -55,7 +55,7 @@ def promoted(
             policy,
             run=run,
             recipe=arena.recipe,
-            workers=Workers(1),
+            workers=LocalWorkers(1),
             registry=Registry(arena.store, NAME),
             changed_by=ANN,
             say=said.append,

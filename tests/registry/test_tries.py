@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
 from recipeline.config.recipe import Recipe
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.promotion.gate import Decision, corrected_level
 from recipeline.registry.decision import decide, find_origin
 from recipeline.registry.ledger import FORCED, LOOK, PROMOTE, ROLLBACK, Reading
@@ -117,7 +117,7 @@ def measured(arena: Arena, challenger: ModelVersion, champion: ModelVersion, mod
         "auto",
         run=arena.run,
         recipe=recipe,
-        workers=Workers(1),
+        workers=LocalWorkers(1),
         registry=registry,
         changed_by=ANN,
         load=lambda: model,

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from recipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, TEST_PREDICTIONS, VERDICT
 from recipeline.config.recipe import Recipe
 from recipeline.data.target_codes import TargetCodes, fit_target
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.evaluation.diagnosis import diagnose
 from recipeline.evaluation.results import Metrics, Verdict
 from recipeline.evaluation.scoring import evaluate_best
@@ -101,7 +101,7 @@ def _uncertain(
     codes: TargetCodes,
     columns: Columns,
 ) -> Uncertainty:
-    measure = TASKS[recipe.task].start_uncertainty(recipe, train, columns, codes, "grouped", Workers(1))
+    measure = TASKS[recipe.task].start_uncertainty(recipe, train, columns, codes, "grouped", LocalWorkers(1))
     return measure(own, test, said)
 
 

@@ -12,7 +12,7 @@ from sklearn.model_selection import cross_val_predict, cross_val_score
 from recipeline.config.recipe import Recipe
 from recipeline.data.relations import FOLD
 from recipeline.data.splits import cv_folds
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.errors import UsageError
 from recipeline.training.candidates import build_candidate
 from recipeline.training.cross_validation import Result, compare_candidates, count_fits, rank
@@ -35,7 +35,7 @@ def with_candidates(**candidates: Any) -> Recipe:
 
 
 def compare(recipe: Recipe, train: pd.DataFrame, *names: str, method: str = "grouped", n_jobs: int = 1) -> dict[str, Result]:
-    steps = compare_candidates(recipe, names or recipe.candidates, train, method, Workers(n_jobs))
+    steps = compare_candidates(recipe, names or recipe.candidates, train, method, LocalWorkers(n_jobs))
     return {result.name: result for _, results in steps for result in results}
 
 
@@ -98,7 +98,7 @@ def test_only_the_candidates_asked_for_are_returned(full: Recipe, wines: pd.Data
 
 
 def test_a_step_is_reported_after_each_fit_and_each_result_once(full: Recipe, wines: pd.DataFrame) -> None:
-    steps = list(compare_candidates(full, ["Mean", "ElasticNet"], wines, "grouped", Workers(1)))
+    steps = list(compare_candidates(full, ["Mean", "ElasticNet"], wines, "grouped", LocalWorkers(1)))
     assert len(steps) == count_fits(full, ["Mean", "ElasticNet"]) == 2 * (full.cv.folds + 1)
     assert {fitted for fitted, _ in steps} == {"ElasticNet", "DecisionTree"}
     assert sorted(result.name for _, found in steps for result in found) == ["ElasticNet", "Mean"]

@@ -11,7 +11,7 @@ import skops.io
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from recipeline.artifacts import INTERVAL
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.errors import UnavailableError
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
@@ -40,7 +40,7 @@ def folds(rows: int = ROWS, count: int = 5) -> list[tuple[np.ndarray, np.ndarray
 @pytest.fixture(scope="module")
 def fitted() -> Quantiles:
     features, target = spread_by_a()
-    return fit_quantiles(features, target, folds(), Workers(1), seed=42)()
+    return fit_quantiles(features, target, folds(), LocalWorkers(1), seed=42)()
 
 
 def test_rows_that_are_more_uncertain_get_a_wider_interval_and_the_level_holds_for_new_rows(fitted: Quantiles) -> None:
@@ -60,7 +60,7 @@ def test_where_the_features_say_nothing_of_the_spread_the_interval_is_of_constan
     rng = np.random.default_rng(3)
     features = pd.DataFrame({"a": rng.normal(size=ROWS)})
     target = 10 * features["a"].to_numpy() + rng.uniform(-1, 1, ROWS)
-    quantiles = fit_quantiles(features, target, folds(), Workers(1), seed=42)()
+    quantiles = fit_quantiles(features, target, folds(), LocalWorkers(1), seed=42)()
     interval = choose_interval(features.to_numpy(), ["a", "b"], target, 10 * features["a"].to_numpy(), quantiles)
     assert interval == fit_constant(target, 10 * features["a"].to_numpy())
 
@@ -69,7 +69,7 @@ def test_what_the_models_say_out_of_fold_does_not_know_the_row(fitted: Quantiles
     features, target = spread_by_a()
     changed = target.copy()
     changed[0] += 1000  # in the fold of the rows 0, 5, 10, ...
-    again = fit_quantiles(features, changed, folds(), Workers(1), seed=42)()
+    again = fit_quantiles(features, changed, folds(), LocalWorkers(1), seed=42)()
     for before, after in zip(fitted.out_of_fold, again.out_of_fold, strict=True):
         np.testing.assert_array_equal(before[::5], after[::5])
     assert not np.array_equal(fitted.out_of_fold, again.out_of_fold)
@@ -77,7 +77,7 @@ def test_what_the_models_say_out_of_fold_does_not_know_the_row(fitted: Quantiles
 
 def test_the_models_do_not_depend_on_the_number_of_processes(fitted: Quantiles) -> None:
     features, target = spread_by_a()
-    other = fit_quantiles(features, target, folds(), Workers(2), seed=42)()
+    other = fit_quantiles(features, target, folds(), LocalWorkers(2), seed=42)()
     for before, after in zip(fitted.out_of_fold, other.out_of_fold, strict=True):
         np.testing.assert_array_equal(before, after)
     for one, two in zip(fitted.models, other.models, strict=True):
@@ -94,7 +94,7 @@ def test_the_models_are_fitted_to_all_rows_and_not_to_those_of_a_fold(fitted: Qu
 def test_missing_values_are_taken() -> None:
     features, target = spread_by_a()
     features.loc[::7, "a"] = np.nan
-    quantiles = fit_quantiles(features, target, folds(), Workers(1), seed=42)()
+    quantiles = fit_quantiles(features, target, folds(), LocalWorkers(1), seed=42)()
     interval = choose_interval(features.to_numpy(), ["a", "b"], target, features["b"].to_numpy(), quantiles)
     assert np.isfinite(interval.around(features["b"].to_numpy(), features.to_numpy())).all()
 
@@ -120,7 +120,7 @@ def test_columns_without_values_or_with_one_value_only_are_fitted_on_all_rows_an
     of_one_fold = np.where(np.arange(120) % 2 == 0, features["a"], np.nan)
     degenerate = {"empty": np.nan, "constant": 7.0, "constant or missing": np.where(features["b"] > 0, 7.0, np.nan)}
     features = features.assign(**degenerate, **{"of one fold": of_one_fold, "once": np.where(np.arange(120) == 5, 7.0, np.nan)})
-    found = fit_quantiles(features, target, folds(120, 2), Workers(1), seed=42)()
+    found = fit_quantiles(features, target, folds(120, 2), LocalWorkers(1), seed=42)()
     assert np.isfinite(found.out_of_fold).all()
     interval = choose_interval(features.to_numpy(), list(features), target, features["b"].to_numpy(), found)
     for rows in (features, features.fillna(99.0), features * np.nan):
@@ -134,7 +134,7 @@ def test_the_interval_is_chosen_by_its_score_and_not_by_its_width() -> None:
     features = pd.DataFrame({"a": rng.uniform(0, 1, 1000), "b": rng.normal(size=1000)})
     target = features["b"].to_numpy() + np.where(features["a"] > 0.93, 5.0, 0.2) * rng.normal(size=1000)
     centre = features["b"].to_numpy()
-    quantiles = fit_quantiles(features, target, folds(1000), Workers(1), seed=42)()
+    quantiles = fit_quantiles(features, target, folds(1000), LocalWorkers(1), seed=42)()
     interval = choose_interval(features.to_numpy(), ["a", "b"], target, centre, quantiles)
     limits = interval.around(centre, features.to_numpy())
     constant = fit_constant(target, centre).around(centre, features.to_numpy())

@@ -20,7 +20,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.data.relations import Relations
 from recipeline.data.splits import cv_folds
-from recipeline.engine.local import Workers
+from recipeline.engine.local import LocalWorkers
 from recipeline.errors import UsageError
 from recipeline.metrics.regression import bootstrap_intervals, score_predictions
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, measure_gain
@@ -107,7 +107,9 @@ def test_intervals_and_the_gain_count_a_row_as_often_as_its_weight_says(seed: in
 
 def test_the_folds_of_train_and_of_the_gate_are_fitted_and_scored_with_weights() -> None:
     recipe, rows = as_recipe(weighted_content()), weighted_series()
-    (result,) = [it for _, done in compare_candidates(recipe, ["LinearRegression"], rows, "random", Workers(1)) for it in done]
+    (result,) = [
+        it for _, done in compare_candidates(recipe, ["LinearRegression"], rows, "random", LocalWorkers(1)) for it in done
+    ]
     weights, target, features = rows["exposure"].to_numpy(), rows["load"].to_numpy(), rows[["warmth"]]
     whole = LinearRegression().fit(features, target, sample_weight=weights)
     np.testing.assert_allclose(result.model.predict(features), whole.predict(features))
@@ -118,7 +120,7 @@ def test_the_folds_of_train_and_of_the_gate_are_fitted_and_scored_with_weights()
         )
     arms = {arm: (LinearRegression(), features) for arm in (CHALLENGER, CHAMPION)}
     relations = Relations(np.arange(240))
-    answers = cross_validate(arms, target, relations, folds=3, repeats=1, seed=0, workers=Workers(1), weights=weights)
+    answers = cross_validate(arms, target, relations, folds=3, repeats=1, seed=0, workers=LocalWorkers(1), weights=weights)
     assert answers.folds is not None
     rest = answers.folds[:, 0] != 0
     fold = LinearRegression().fit(features[rest], target[rest], sample_weight=weights[rest])

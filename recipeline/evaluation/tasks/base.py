@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.target_codes import TargetCodes
-from recipeline.engine.local import Workers
+from recipeline.engine.workers import Workers
 from recipeline.evaluation.results import Grades, MeasuredInterval
 from recipeline.evaluation.tasks.results import Decisions, Disparity, LabelCurves, LabelSets, ThresholdCurve
 from recipeline.inference.by_value import Shown

@@ -11,7 +11,7 @@ import pandas as pd
 from recipeline.config.recipe import Recipe
 from recipeline.data.relations import relate_rows
 from recipeline.data.target_codes import TargetCodes, is_predicted
-from recipeline.engine.local import Workers
+from recipeline.engine.workers import Workers
 from recipeline.errors import DataError
 from recipeline.evaluation.classes import draw_curves, measure_sets
 from recipeline.evaluation.coverage import measure_coverage

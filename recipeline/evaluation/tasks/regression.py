@@ -11,7 +11,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.relations import relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import TargetCodes, is_predicted
-from recipeline.engine.local import Workers
+from recipeline.engine.workers import Workers
 from recipeline.evaluation.coverage import measure_coverage
 from recipeline.evaluation.results import GradeErrors, Grades
 from recipeline.evaluation.tasks.base import Details, Measure, Task, Uncertainty, find_column
