@@ -66,7 +66,8 @@ def run_pipeline(
         try:
             run_chain(session, ORDER, params, chain, nested_in=run.id, use_cache=use_cache)
         except Exception as error:
-            draw_card(session, run, "main", partial(_describe_chain, session, reader, chain, run, before, error))
+            describe = partial(_describe_chain, session, reader, chain, run, before, error)
+            draw_card(session, run, "main", describe, steps=_runs_of(chain))
             raise
         ingest = session.store.client.get_run(chain.lineage["ingest"])
         source = ingest.data.tags
@@ -79,7 +80,8 @@ def run_pipeline(
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
         _name_run(reader, chain, run, source)
-        draw_card(session, run, "main", partial(_describe_chain, session, reader, chain, run, before))
+        describe = partial(_describe_chain, session, reader, chain, run, before)
+        draw_card(session, run, "main", describe, steps=_runs_of(chain), version=_version_of(chain))
         warnings = [f"\nWarning: {text}" for text in _card_failures({**chain.opened, "main": run})]
         card = card_of(session, run.id)
         summary = f"{_summarise(session, reader, chain, source)}\n{''.join(warnings)}\nThe card: {card}"
@@ -174,7 +176,7 @@ def _describe_chain(
 
     ids, here = chain.lineage, session.reader.root(run.id)
     steps = []
-    for step, run_id in {**ids, **{step: opened.id for step, opened in chain.opened.items()}}.items():
+    for step, run_id in _runs_of(chain).items():
         begun, ended = chain.seconds.get(step, (0.0, 0.0))
         outcome = chain.opened[step].outcome if step in ids and step in chain.opened else "failed" if step not in ids else "ok"
         card = way_to(here, session.reader.root(run_id), CARD.name)
@@ -203,6 +205,16 @@ def _describe_chain(
         error=(error.sentence if isinstance(error, RecipelineError) else f"{type(error).__name__}: {error}") if error else "",
         warnings=_card_failures(chain.opened),
     )
+
+
+def _runs_of(chain: Chain) -> dict[str, str]:
+    """Return the run ID of each step, also of one that failed."""
+    return {**chain.lineage, **{step: opened.id for step, opened in chain.opened.items()}}
+
+
+def _version_of(chain: Chain) -> str:
+    """Return the version that the chain registered or found; empty without one."""
+    return chain.opened["register"].own_tag("model_version") if "register" in chain.opened else ""
 
 
 def _card_failures(opened: Mapping[str, StepRun]) -> list[str]:

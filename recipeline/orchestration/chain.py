@@ -151,9 +151,9 @@ def _run(
             with run.limited_to(step.reads, step.writes):
                 words = step.work(session, run, **params)
         except Exception as error:
-            draw_card(session, run, name, lambda: StepResults(session.recipe, run), error)
+            draw_card(session, run, name, lambda: StepResults(session.recipe, run), error, main=nested_in)
             raise
-        draw_card(session, run, name, lambda: StepResults(session.recipe, run))
+        draw_card(session, run, name, lambda: StepResults(session.recipe, run), main=nested_in)
     return run, words
 
 

@@ -62,6 +62,8 @@ class Session:
     known_experiment_id: str = ""
     #: The run that `mlflow run` opened for this command; taken by the first run opened.
     adopted: Run | None = None
+    #: The cards drawn by this command, by run ID.
+    cards: dict[str, str] = field(default_factory=dict)
     _sources: dict[str, Source] = field(default_factory=dict)
 
     @cached_property

@@ -142,6 +142,11 @@ class StepRun:
         self._metrics |= {name: float(value) for name, value in (metrics or {}).items() if math.isfinite(value)}
         self._mlflow_tags |= {name: text[:TAG_LENGTH] for name, text in ((RUN_NAME, title), (NOTE, note)) if text}
 
+    def describe(self, line: str) -> None:
+        """Add a line of Markdown to the run's description in MLflow."""
+        note = self._mlflow_tags.get(NOTE, "")
+        self._mlflow_tags[NOTE] = f"{note}\n\n{line}".strip() if len(note) + len(line) + 2 <= TAG_LENGTH else note
+
     def log_scores(self, run_id: str, model_id: str, scores: Mapping[str, float]) -> None:
         """Add the test metrics of a candidate to its run and to its logged model."""
         now = now_ms()
