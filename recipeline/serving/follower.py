@@ -27,6 +27,7 @@ from recipeline.serving.model.copies import (
 from recipeline.serving.model.loading import ServedModel, load_copy
 from recipeline.serving.state import Service
 from recipeline.tracking.failures import store_errors
+from recipeline.tracking.patience import at_most
 from recipeline.tracking.store import Store
 
 _LOG = logging.getLogger("service")
@@ -82,7 +83,8 @@ class Watch:
         """
         try:
             self._store = self._store or self._open_store()
-            with store_errors(self._store.uri):
+            # The next poll is the next attempt: an outage is told at once.
+            with at_most(0), store_errors(self._store.uri):
                 champion = Registry(self._store, self._service.model_name).holder(CHAMPION)
         except (RecipelineError, MlflowException) as error:
             self._service.lose_registry(_sentence(error))
