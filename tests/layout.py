@@ -23,7 +23,9 @@ _FAULTS = """() => {
             faults.push(`cut: ${name(it)}`);
         }
         const own = [...it.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
-        const scroller = it.parentElement.closest(".wide, pre, [data-scrolls]");
+        const scrolls = it => ["auto", "scroll"].includes(getComputedStyle(it).overflowX);
+        let scroller = it.parentElement;
+        while (scroller && !scrolls(scroller)) scroller = scroller.parentElement;
         const box = it.getBoundingClientRect();
         const isIn = box.right > 0 && box.left < width;  // what is put aside as a whole is meant to be
         if (own && !scroller && isIn && (box.right > width + 1 || box.left < -1)) faults.push(`outside: ${name(it)}`);

@@ -46,7 +46,7 @@ VIEWS: dict[int, Literal["light", "dark"]] = {390: "light", 800: "dark", 1280: "
 #: What MLflow's menu and its list of artifacts take; a card has the rest, on a phone nothing.
 BESIDE = 496
 #: Where the docs site is when it was built.
-DOCS = ROOT / "docs/_build/html"
+DOCS = ROOT / "build/docs/html"
 
 
 def main() -> None:

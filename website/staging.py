@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -65,6 +66,29 @@ class Stage:
         self._put(name, path.read_bytes())
         return name
 
+    def folder_page(self, path: Path) -> str:
+        """Write a page that lists the files of a folder of the repository; return its place.
+
+        They are those that git tracks: what commands left there may hold secrets.
+
+        Raises
+        ------
+        BrokenLink : git tracks no file in it.
+        """
+        name = path.relative_to(self.root).as_posix()
+        command = ["git", "ls-files", "-z", "--", name]
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
+        tracked = [it for it in done.stdout.split("\0") if (self.root / it).is_file()]
+        if not tracked:
+            raise BrokenLink(f"The folder {name} has no files that git tracks.")
+        links = "\n".join(f"- [{it.removeprefix(name + '/')}]({self._below(it, name)})" for it in tracked)
+        place = f"files/{name}/index.md"
+        self.write(place, f"---\norphan: true\n---\n\n# {name}\n\n{links}\n")
+        return place
+
+    def _below(self, file: str, folder: str) -> str:
+        return os.path.relpath(self.copy(self.root / file), f"files/{folder}")
+
     def forget_others(self) -> None:
         """Delete files of an earlier build that this one did not write."""
         for path in sorted(self.folder.rglob("*"), reverse=True):
@@ -95,7 +119,7 @@ class Stage:
         if not there.exists():
             raise BrokenLink(f"{source} links to {target}, which does not exist.")
         name = there.resolve().relative_to(self.root).as_posix()
-        place = place_of(name) or FOLDERS.get(name) or self.copy(there.resolve())
+        place = place_of(name) or FOLDERS.get(name) or (self.folder_page if there.is_dir() else self.copy)(there.resolve())
         relative = os.path.relpath(place, PurePosixPath(place_of(source) or source).parent)
         return f"{opening}{relative}{'#' + anchor if anchor else ''}{closing}"
 
