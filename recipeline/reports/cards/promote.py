@@ -5,6 +5,7 @@ from __future__ import annotations
 from recipeline.artifacts import DECISION
 from recipeline.config.table import SYNTHETIC
 from recipeline.metrics.catalogue import metrics_of, skill_of
+from recipeline.monitoring.wording import describe_shadow
 from recipeline.promotion.gain import CHALLENGER, CHAMPION
 from recipeline.promotion.results import MEAN_PREDICTOR, Decision, Evidence
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table
@@ -34,6 +35,10 @@ def make_card(results: Results) -> Card:
             ),
             Section("Guard rails", [_rails(evidence)]),
         ]
+        if evidence.shadow:
+            told = " ".join(describe_shadow(evidence.shadow, results.recipe.task))
+            run = Facts({"Run of monitor": evidence.shadow.run_id})
+            sections.append(Section("In shadow on live rows", [Note(f"{told} This decides nothing."), run]))
     else:
         sections.append(Section("Evidence", [Note("This decision needed no measurement.")]))
     return Card(
