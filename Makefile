@@ -14,7 +14,7 @@ EXTRAS ?=
 export ARGS
 
 STEPS := ingest split train evaluate register promote report compare predict serve monitor retrain
-REGISTRY := check approve rollback history who-served why doctor repair prune backup restore
+REGISTRY := check approve rollback history who-served why doctor repair prune backup restore server-up server-down server-status
 
 .PHONY: help setup pipeline main $(STEPS) $(REGISTRY) ui test clean
 
@@ -115,6 +115,17 @@ restore: setup ## replace the local store by an archive; input=
 ui: setup ## MLflow's user interface, on http://127.0.0.1:5000
 	@echo "The experiments: http://127.0.0.1:5000/#/experiments?workflowType=machine_learning" >&2
 	@$(VENV)/bin/mlflow ui --host 127.0.0.1
+
+# --- a team's server, on this machine (EXTRAS=server) --------------------------------------------------------------------------
+
+server-up: setup ## MLflow on PostgreSQL and an S3 endpoint; port= workers=
+	@scripts/step server-up
+
+server-down: setup ## stop it; its data stays
+	@scripts/step server-down
+
+server-status: setup ## what of it runs, addresses, what to type
+	@scripts/step server-status
 
 # --- project ---------------------------------------------------------------------------------------------------------------
 

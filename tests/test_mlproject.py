@@ -32,7 +32,7 @@ LOOP = ("predict", "serve", "monitor", "retrain")
 CHANGES = ("approve", "rollback", "repair", "prune")
 ENTRY_POINTS = ("main", *ORDER, "report", "compare", *LOOP, *CHANGES)
 #: What only reads, or is about the store that a run would be in.
-COMMANDS = ("check", "history", "who_served", "why", "doctor", "backup", "restore")
+COMMANDS = ("check", "history", "who_served", "why", "doctor", "backup", "restore", "server_up", "server_down", "server_status")
 #: What writes a project, and is no target of one.
 OF_PROJECTS = ("new", "upgrade")
 

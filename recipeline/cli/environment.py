@@ -33,6 +33,7 @@ from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Reporter, Step
 from recipeline.registry.ledger import Actor
+from recipeline.tracking import patience
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.sqlite import absolute, is_new
 from recipeline.tracking.store import Store, artifact_root, open_store
@@ -201,6 +202,7 @@ def open_session(recipe: str, profile: str, *, reads: bool = False, will_fit: bo
     workers = open_workers(settings.profile.engine, settings.recipe, settings.root, reporter().say)
     if will_fit and is_new(settings.tracking_uri, root=settings.folder):
         workers.start()
+    patience.install(reporter().say)
     store, caller = settings.open_store(reads=reads), CALLER.get()
     with store_errors(store.uri):
         adopted = None if caller else _adopted_run(store.client)

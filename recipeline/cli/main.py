@@ -35,6 +35,9 @@ COMMANDS = {
     "prune": "Delete old runs and models that nothing needs.",
     "backup": "Write the local store into one archive.",
     "restore": "Replace the local store by an archive.",
+    "server-up": "Start MLflow's server, PostgreSQL and an S3 endpoint on this machine.",
+    "server-down": "Stop them.",
+    "server-status": "Show what of them runs, and how to use it.",
 }
 
 #: Those that read models.

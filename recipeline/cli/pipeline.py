@@ -20,7 +20,7 @@ from recipeline.data.uris import redact
 from recipeline.errors import RecipelineError
 from recipeline.evaluation.gates import failures
 from recipeline.metrics.catalogue import skill_of
-from recipeline.orchestration.cards import draw_card
+from recipeline.orchestration.cards import draw_card, page_of
 from recipeline.orchestration.chain import Chain, run_chain
 from recipeline.orchestration.provenance import differing_components
 from recipeline.orchestration.session import Session
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from recipeline.evaluation.results import Metrics
     from recipeline.reports.cards.main import ChainSummary
 
+
+#: Steps whose pictures the card of the chain shows.
+_TOLD = ("train", "evaluate", "promote")
 
 #: Tags that describe the rows.
 _DATA_TAGS = (RunTags.DATA_ORIGIN, RunTags.DATA_DIGEST, RunTags.DATA_SOURCE)
@@ -202,6 +205,8 @@ def _describe_chain(
         version=found(VERSION, "promote"),
         decision=found(DECISION, "promote"),
         since=since,
+        pages={step: page_of(session, ids[step]) for step in _TOLD if step in ids},
+        started=chain.started,
         error=(error.sentence if isinstance(error, RecipelineError) else f"{type(error).__name__}: {error}") if error else "",
         warnings=_card_failures(chain.opened),
     )

@@ -54,6 +54,9 @@ def importing() -> Iterator[None]:
 def import_libraries() -> None:
     """Import the libraries of commands with a store; silence MLflow's progress."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # An object store that is started again is back in seconds; boto3 gives up after five attempts in a few of them.
+    os.environ.setdefault("AWS_RETRY_MODE", "standard")
+    os.environ.setdefault("AWS_MAX_ATTEMPTS", "10")
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     with importing():
         for name in (BEFORE_SKOPS, "mlflow", "recipeline.cli.environment"):

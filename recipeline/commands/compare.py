@@ -61,6 +61,7 @@ def compare(recipe: str, profile: str, before: str, after: str) -> Result:
     ]
     lines = [
         tabulate(["test", sides[0].name, sides[1].name], rows),
+        *([] if comparison.is_comparable else ["The test rows differ: the metrics cannot be compared."]),
         *(comparison.differences or ["No recorded differences."]),
         f"The card: {(card := card_of(session, run.id))}",
     ]

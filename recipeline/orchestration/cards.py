@@ -94,18 +94,20 @@ def find_trail(session: Session, run: StepRun, name: str, *, main: str | None, s
         if run_id:
             path, address = way_to(here, session.reader.root(run_id), CARD.name), card_address(experiment, run_id)
         if run_id and name == _MAIN and step != name:
-            page = session.cards.get(run_id) or _kept_card(session, run_id)
+            page = page_of(session, run_id)
         stops.append(Stop(step, run_id, path, address, page))
     uri = redact(session.store.uri)
     ui = uri.rstrip("/") if uri.startswith(("http:", "https:")) else LOCAL_UI
     return Trail(run.id, tuple(stops), list_places(experiment, run.id, session.recipe.model_name, version), ui)
 
 
-def _kept_card(session: Session, run_id: str) -> str:
-    """Return the card of an earlier run; empty if it cannot be read."""
-    with (
-        suppress(Exception),
-        local_copy(session.reader.root(run_id), CARD.name, session.store.client.tracking_uri) as path,
-    ):
-        return CARD.read(path)
-    return ""
+def page_of(session: Session, run_id: str) -> str:
+    """Return the card of a run; empty if it cannot be read."""
+    if run_id not in session.cards:
+        session.cards[run_id] = ""
+        with (
+            suppress(Exception),
+            local_copy(session.reader.root(run_id), CARD.name, session.store.client.tracking_uri) as path,
+        ):
+            session.cards[run_id] = CARD.read(path)
+    return session.cards[run_id]

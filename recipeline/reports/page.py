@@ -21,7 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from recipeline.orchestration.trail import Trail
-from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Section, Table
+from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Quoted, Section, Table
 from recipeline.reports.style import as_png, as_svg, styled
 
 _FOLDER = Path(__file__).parent
@@ -105,6 +105,16 @@ def _plot_drawer(page: Page) -> Callable[[Plot], Markup | None]:
     return paint
 
 
+def quote(page: str, plot: str) -> Quoted | None:
+    """Return a plot of a page, to be shown on another one; None: it is not on it.
+
+    Text inside the figure was escaped when the page was made.
+    """
+    begin, end = f'<figure data-plot="{plot}">', "</figure>"
+    start = page.find(begin)
+    return None if start < 0 else Quoted(Markup(page[start : page.index(end, start) + len(end)]))
+
+
 @cache
 def _template() -> Any:
     environment = Environment(
@@ -141,17 +151,17 @@ def arrange_sections(card: Card) -> list[tuple[Section, bool]]:
 
 def group_plots(blocks: Sequence[Block]) -> list[list[Block]]:
     """Return the blocks in order, plots that follow each other in one group."""
-    groups = groupby(blocks, lambda block: isinstance(block, Plot))
+    groups = groupby(blocks, lambda block: isinstance(block, Plot | Quoted))
     return [part for is_plot, group in groups for part in ([list(group)] if is_plot else [[block] for block in group])]
 
 
 def _is_small(section: Section) -> bool:
     """Whether a section is narrow and short enough for half of a wide screen."""
-    plots = sum(isinstance(block, Plot) for block in section.blocks)
+    plots = sum(isinstance(block, Plot | Quoted) for block in section.blocks)
     return plots <= 1 and all(
         (isinstance(block, Table) and len(block.columns) <= _NARROW_COLUMNS and len(block.rows) <= _SHORT_ROWS)
         or (isinstance(block, Facts) and len(block.values) <= _FEW_FACTS)
-        or isinstance(block, Plot | Note)
+        or isinstance(block, Plot | Quoted | Note)
         for block in section.blocks
     )
 

@@ -29,6 +29,7 @@ from recipeline.serving.model.copies import (
 from recipeline.serving.model.loading import ServedModel, load_copy
 from recipeline.serving.polling import Board, name_holder
 from recipeline.tracking.failures import store_errors
+from recipeline.tracking.patience import at_most
 from recipeline.tracking.store import Store
 
 _LOG = logging.getLogger("service")
@@ -161,7 +162,8 @@ class Watch:
     def _ask(self) -> None:
         try:
             self._store = self._store or self._open_store()
-            with store_errors(self._store.uri):
+            # The next poll is the next attempt: an outage is told at once.
+            with at_most(0), store_errors(self._store.uri):
                 wanted = Registry(self._store, self._service.model_name).holder(self._alias)
         except (RecipelineError, MlflowException) as error:
             self._service.lose_registry(say_failure(error))

@@ -23,6 +23,7 @@ from recipeline.errors import RecipelineError
 from recipeline.registry.versions import Registry
 from recipeline.serving.failures import say_failure
 from recipeline.tracking.failures import store_errors
+from recipeline.tracking.patience import at_most
 from recipeline.tracking.store import Store
 
 _LOG = logging.getLogger("service")
@@ -186,7 +187,7 @@ class Poller:
         """
         try:
             self._store = self._store or self._open_store()
-            with store_errors(self._store.uri):
+            with at_most(0), store_errors(self._store.uri):
                 registry = Registry(self._store, self._model_name)
                 holders = {alias: name_holder(registry.holder(alias)) for alias in self._aliases}
         except Exception as error:  # a bug must not end the poller: it is told

@@ -15,6 +15,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy import Engine
+from urllib3.util import Retry
 
 # --- words ---------------------------------------------------------------------------------------------------------------
 # MLflow often raises an error of its own without the one that caused it, under the code INTERNAL_ERROR: what is left of the
@@ -22,6 +23,9 @@ from sqlalchemy import Engine
 
 #: How MLflow's client begins when a server did not answer, or not well.
 NO_ANSWER = "API request to"
+
+#: Its words where a server, or what is in front of it, does not know the user.
+NO_USER = "failed with error code 401"
 
 #: Parts of messages whose reason is a server's database, or the registry of an address without one.
 STORE_GONE = ("sqlite3.", "(psycopg", "OperationalError", "Model registry functionality is")
@@ -40,6 +44,21 @@ NOTHING_THERE = (
     "No such file",
     "No such artifact",
 )
+
+# --- requests ------------------------------------------------------------------------------------------------------------
+
+
+def replace_retries(kind: type[Retry]) -> None:
+    """Let the sessions of MLflow's client repeat requests as `kind` does.
+
+    MLflow has variables for their number and pauses, and no way to be told of them.
+    """
+    from mlflow.utils import request_utils
+
+    if request_utils.Retry is not kind:
+        request_utils.Retry = kind
+        request_utils._cached_get_request_session.cache_clear()
+
 
 # --- tags ----------------------------------------------------------------------------------------------------------------
 

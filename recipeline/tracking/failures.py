@@ -16,8 +16,8 @@ import sqlalchemy.orm.exc
 from mlflow.exceptions import MlflowException
 
 from recipeline.data.uris import redact, scrub
-from recipeline.errors import UnavailableError, causes
-from recipeline.tracking._compat import CONFLICT, NO_ANSWER, STORE_GONE
+from recipeline.errors import RecipelineError, UnavailableError, causes
+from recipeline.tracking._compat import CONFLICT, NO_ANSWER, NO_USER, STORE_GONE
 
 T = TypeVar("T")
 
@@ -35,6 +35,9 @@ _NO_ANSWER_TYPES = (
     sqlite3.Error,
     requests.RequestException,
 )
+
+#: The packages whose errors are those of an object store that did not answer, or refused; none of them need be installed.
+_OBJECT_STORES = {"azure", "boto3", "botocore", "google", "s3transfer"}
 
 _STORAGE_ERRNOS = {
     errno.ENOSPC,
@@ -56,17 +59,30 @@ def store_errors(uri: str) -> Iterator[None]:
     """
     try:
         yield
-    except (
-        MlflowException,
-        sqlalchemy.exc.SQLAlchemyError,
-        sqlite3.Error,
-        requests.RequestException,
-        OSError,
-    ) as error:
+    except RecipelineError:
+        raise
+    except Exception as error:  # of as many clients as there are kinds of storage
         reason = _unavailable(error)
         if reason is None:
             raise
-        raise unwritable(uri, reason) from None
+        raise unavailable(uri, reason, error) from None
+
+
+def unavailable(uri: str, reason: str, error: BaseException) -> UnavailableError:
+    """Return the error for a store that did not do its work, for `error`.
+
+    A server that does not know the user is told apart from one that is not there. `reason` is one line.
+    """
+    if any(isinstance(cause, MlflowException) and _refuses_user(cause) for cause in causes(error)):
+        return UnavailableError(
+            f"The MLflow server {redact(uri)} does not accept the user.",
+            fix="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in the environment.",
+        )
+    return unwritable(uri, reason)
+
+
+def _refuses_user(error: MlflowException) -> bool:
+    return error.error_code == "UNAUTHENTICATED" or NO_USER in str(error)
 
 
 def unwritable(uri: str, reason: str) -> UnavailableError:
@@ -97,7 +113,11 @@ def _unavailable(error: BaseException) -> str | None:
 
 
 def _is_no_answer(error: BaseException | None) -> bool:
-    return isinstance(error, _NO_ANSWER_TYPES) or (isinstance(error, OSError) and error.errno in _STORAGE_ERRNOS)
+    return (
+        isinstance(error, _NO_ANSWER_TYPES)
+        or (isinstance(error, OSError) and error.errno in _STORAGE_ERRNOS)
+        or type(error).__module__.partition(".")[0] in _OBJECT_STORES
+    )
 
 
 def _tells_of_no_answer(error: MlflowException) -> bool:

@@ -24,10 +24,10 @@ from mlflow.exceptions import MlflowException
 
 from recipeline.data.uris import redact
 from recipeline.errors import UnavailableError, UsageError
-from recipeline.tracking import sqlite
+from recipeline.tracking import patience, sqlite
 from recipeline.tracking._compat import DATABASE_LOGGER, NOTE, engines_of
 from recipeline.tracking.client import RegistryClient
-from recipeline.tracking.failures import is_conflict, store_errors, unwritable
+from recipeline.tracking.failures import is_conflict, store_errors, unavailable, unwritable
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.local import find_local, require_in_place
 
@@ -117,7 +117,7 @@ def open_store(
     logging.getLogger(DATABASE_LOGGER).setLevel(logging.CRITICAL)
     uri = sqlite.absolute(uri, root)
     path = sqlite.path_of(uri)
-    _require_stages_and_aliases(uri)
+    patience.install()
     with store_errors(uri):
         if uri.startswith(("http://", "https://")):
             # MLflow's own client retries for minutes before it says that a server is down.
@@ -141,7 +141,7 @@ def open_store(
                 client.search_experiments(max_results=1)
                 client.search_registered_models(max_results=1)
             except MlflowException as error:
-                raise unwritable(uri, " ".join(str(error).split())[:200]) from None
+                raise unavailable(uri, " ".join(str(error).split())[:200], error) from None
             except ModuleNotFoundError as error:
                 raise UsageError(
                     f"The driver of the store {redact(uri)} is not installed: no module '{error.name}'.",

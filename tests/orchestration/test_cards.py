@@ -8,7 +8,7 @@ import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from recipeline.artifacts import CARD, DATASET, TRAIN
-from recipeline.orchestration.cards import StepResults, draw_card
+from recipeline.orchestration.cards import StepResults, draw_card, page_of
 from recipeline.orchestration.chain import Chain, run_chain, run_step
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.trail import Trail
@@ -133,3 +133,14 @@ def test_a_trail_that_cannot_be_found_is_a_warning_and_fails_nothing(
     run, _ = run_step(session, "ingest", {}, "")
     assert any("This card could not be saved: ZeroDivisionError" in line for line in lines_of(session))
     assert store.client.get_run(run.id).info.status == "FINISHED"
+
+
+def test_a_card_is_read_once_and_a_missing_one_is_empty(store: Store, tmp_path: Path) -> None:
+    run, _ = run_step(trails(store, tmp_path)[0], "ingest", {}, "")
+    session = open_toys(store, tmp_path)
+    card = Path(local_file_uri_to_path(session.reader.root(run.id))) / CARD.name
+    assert page_of(session, run.id) == "<header>ingest</header><main></main>"
+    card.unlink()
+    assert page_of(session, run.id) == "<header>ingest</header><main></main>"
+    assert page_of(open_toys(store, tmp_path), run.id) == ""
+    assert page_of(session, "no run") == ""

@@ -327,9 +327,16 @@ def test_made_up_rows_are_announced_on_every_card_about_scores_and_rows(chains: 
 
 
 def test_plots_lie_beside_the_card_as_png(chains: Chains) -> None:
+    indices = [path for (_, step), path in chains.cards.items() if step == "main"]
     for path in chains.cards.values():
         plots = list((path.parent / "plots").glob("*.png")) if (path.parent / "plots").is_dir() else []
-        assert path.read_text(encoding="utf-8").count("<svg") == len(plots)
+        page = path.read_text(encoding="utf-8")
+        drawn = re.findall(r'<figure data-plot="(\w+)">', page)
+        assert page.count("<svg") == len(drawn)
+        if path not in indices:
+            assert sorted(drawn) == sorted(plot.stem for plot in plots)
+        else:  # whose pictures are those of the steps, but for one
+            assert [plot.stem for plot in plots] == [name for name in drawn if name == "changes"]
         assert all(plot.read_bytes().startswith(b"\x89PNG") for plot in plots)
 
 

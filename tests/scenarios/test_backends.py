@@ -153,6 +153,7 @@ def test_promotions_against_as_many_rollbacks_leave_one_production_and_one_entry
             assert after.before == before.after
 
 
+@pytest.mark.full
 def test_a_server_that_goes_away_in_the_middle_is_one_sentence_and_production_is_what_it_was(
     tmp_path: Path, wines: pd.DataFrame
 ) -> None:

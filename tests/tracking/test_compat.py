@@ -302,3 +302,17 @@ def test_the_location_of_a_model_is_that_of_its_files_whatever_it_is_named_by(st
         before = sorted(_compat.as_path(location).iterdir())
         assert load_model(uri) is not None
         assert sorted(_compat.as_path(location).iterdir()) == before
+
+
+def test_sessions_of_mlflows_client_repeat_requests_as_they_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.utils import request_utils
+    from urllib3.util import Retry
+
+    class Other(Retry):
+        pass
+
+    monkeypatch.setattr(request_utils, "Retry", request_utils.Retry)  # put back afterwards
+    _compat.replace_retries(Other)
+    session = request_utils._get_request_session(3, 2, 1.0, frozenset([503]), True, True)
+    request_utils._cached_get_request_session.cache_clear()
+    assert all(type(session.get_adapter(f"{scheme}://x").max_retries) is Other for scheme in ("http", "https"))

@@ -5,11 +5,13 @@ import sqlite3
 from pathlib import Path
 from typing import NoReturn
 
+import boto3.exceptions
+import botocore.exceptions
 import pytest
 import requests
 import sqlalchemy.exc
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import NOT_FOUND, PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
+from mlflow.protos.databricks_pb2 import NOT_FOUND, PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE, UNAUTHENTICATED
 
 from recipeline.errors import UnavailableError
 from recipeline.tracking.failures import is_conflict, is_missing, retry_conflict, store_errors, unwritable
@@ -43,6 +45,9 @@ GONE = [
     OSError(errno.EROFS, "x"),
     MlflowException("x", error_code=TEMPORARILY_UNAVAILABLE),
     MlflowException("x", error_code=PERMISSION_DENIED),
+    botocore.exceptions.EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
+    botocore.exceptions.ClientError({"Error": {"Code": "InternalError", "Message": "x"}}, "PutObject"),
+    boto3.exceptions.S3UploadFailedError("x"),
 ]
 
 
@@ -62,6 +67,21 @@ def test_a_store_that_is_gone_is_known_by_the_type_of_what_led_to_an_error(reaso
 def test_what_led_to_an_error_may_be_a_bug_too(reason: Exception) -> None:
     with pytest.raises(MlflowException, match="of no telling words"), store_errors("sqlite:///a.db"):
         raise MlflowException("of no telling words") from reason
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MlflowException("x", error_code=UNAUTHENTICATED),
+        MlflowException("API request to endpoint /api failed with error code 401 != 200. Response body: ''"),
+    ],
+)
+def test_a_server_that_does_not_know_the_user_is_told_apart_and_says_what_to_set(error: Exception) -> None:
+    with pytest.raises(UnavailableError) as raised, store_errors("https://ann:secret@mlflow.example"):
+        raise error
+    assert raised.value.sentence.startswith("The MLflow server https://")
+    assert "does not accept the user. Set MLFLOW_TRACKING_USERNAME and" in raised.value.sentence
+    assert "secret" not in raised.value.sentence
 
 
 @pytest.mark.parametrize("error", [MlflowException("No such run"), OSError(2, "No such file"), ValueError("a bug")])

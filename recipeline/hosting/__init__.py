@@ -1,0 +1,1 @@
+"""A team's server on this machine: MLflow, PostgreSQL and an S3 endpoint."""

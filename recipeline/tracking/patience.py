@@ -1,0 +1,141 @@
+"""Retries of requests to an MLflow server: announced at once, soon and often.
+
+MLflow's client repeats a request for four minutes, with pauses of up to two, and says nothing. Here the time is the same, set
+by the same variables (`MLFLOW_HTTP_REQUEST_MAX_RETRIES`, `MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR`); the pauses are seconds, so that
+a command goes on soon after its server is back, and the first failure is told.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from http import HTTPStatus
+from typing import Any
+
+from urllib3.util import Retry
+
+from recipeline.tracking._compat import replace_retries
+
+#: The first and the longest pause before a request is repeated, in seconds.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+
+#: Threads that find the same server away within this time, in seconds, announce it once.
+_ONE_OUTAGE = 5.0
+
+#: How long MLflow waits at most before one of its attempts, in seconds.
+_MLFLOW_LONGEST = 120
+
+_LIMIT: ContextVar[float | None] = ContextVar("_LIMIT", default=None)
+
+_LOCK = threading.Lock()
+_announced: dict[str, float] = {}
+
+
+def _log(sentence: str) -> None:
+    logging.getLogger("recipeline").warning(sentence)
+
+
+_tell: Callable[[str], None] = _log
+
+
+def install(tell: Callable[[str], None] | None = None) -> None:
+    """Let MLflow's client repeat requests as `AnnouncedRetry` does.
+
+    `tell` shows the announcements. None: as before, at first by a warning in the log.
+    """
+    global _tell
+    if tell is not None:
+        _tell = tell
+    replace_retries(AnnouncedRetry)
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Limit the time that requests of the block's thread are repeated.
+
+    A poll needs no repetition. 0: once, at once, for a connection that the server closed while it was idle.
+    """
+    token = _LIMIT.set(seconds)
+    try:
+        yield
+    finally:
+        _LIMIT.reset(token)
+
+
+def patience_of(retries: int, backoff_factor: float) -> float:
+    """Return for how many seconds MLflow's client repeats a request."""
+    return float(sum(min(_MLFLOW_LONGEST, backoff_factor * 2**attempt) for attempt in range(1, max(retries, 0))))
+
+
+class AnnouncedRetry(Retry):
+    """The retries of one request, until the time at which MLflow's own would end."""
+
+    #: When the request is given up, by the monotonic clock; None before its first failure.
+    _until: float | None = None
+    _attempts = 0
+
+    def new(self, **changes: Any) -> AnnouncedRetry:
+        """Return a copy with changes, of the same request."""
+        made = super().new(**changes)
+        made._until, made._attempts = self._until, self._attempts
+        return made
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: Any = None,
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: Any = None,
+    ) -> AnnouncedRetry:
+        """Return the retries that are left after a failure.
+
+        Raises
+        ------
+        urllib3.exceptions.MaxRetryError : the time is over.
+        """
+        if error is None and response is not None and response.status not in (self.status_forcelist or ()):
+            return super().increment(method, url, response, error, _pool, _stacktrace)  # a redirect
+        # This may be the object that a session gives to each of its requests: what is known of one is in the copy.
+        now, until, attempts = time.monotonic(), self._until, self._attempts
+        if until is None:
+            limit, retries = _LIMIT.get(), int(self.total or 0)
+            own = patience_of(retries, self.backoff_factor)
+            seconds, attempts = (own, retries) if limit is None else (min(own, limit), min(retries, 1))
+            until = now + seconds
+            if seconds and _pool is not None:
+                _announce(f"{_pool.scheme}://{_pool.host}:{_pool.port}", response, seconds, now)
+        left = 0 if now >= until and len(self.history) >= attempts else 1
+        made = self.new(total=left, connect=left, read=left, status=left)
+        made._until, made._attempts = until, attempts
+        return super(AnnouncedRetry, made).increment(method, url, response, error, _pool, _stacktrace)
+
+    def get_backoff_time(self) -> float:
+        """Return the pause before the next attempt: half a second, then more, 5 s at most."""
+        failures = len(self.history)
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * failures) * random.uniform(0.8, 1.2)  # clients do not come back as one
+        left = (self._until or 0) - time.monotonic()
+        return max(0.0, min(pause, left))
+
+
+def _announce(server: str, response: Any, seconds: float, now: float) -> None:
+    with _LOCK:
+        if now < _announced.get(server, 0.0):
+            return
+        _announced[server] = now + _ONE_OUTAGE
+    problem = "does not answer" if response is None else f"answers {_status(response.status)}"
+    until = time.strftime("%H:%M:%S", time.localtime(time.time() + seconds))
+    _tell(f"The MLflow server {server} {problem}, trying again until {until}.")
+
+
+def _status(code: int) -> str:
+    try:
+        return f"{code} {HTTPStatus(code).phrase}"
+    except ValueError:
+        return str(code)
