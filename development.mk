@@ -1,5 +1,5 @@
 # Targets of the library's own checkout; projects do not have them.
-.PHONY: setup-dev lock test test-full lint bench bench-serving bench-batch calibrate coverage
+.PHONY: setup-dev lock test test-full lint docs audit sbom licences bench bench-serving bench-batch calibrate coverage
 
 # --- development -----------------------------------------------------------------------------------------------------------
 
@@ -21,6 +21,22 @@ lint: setup-dev ## ruff, types (also those of macOS), and the direction of impor
 	$(VENV)/bin/mypy
 	$(VENV)/bin/mypy --platform darwin --cache-dir .mypy_cache/darwin recipeline steps custom
 	$(VENV)/bin/lint-imports
+
+docs: setup-dev ## the docs site: build/docs/html/index.html; ARGS=--external lists its addresses
+	@$(PY) -m website.build $(ARGS)
+
+audit: setup-dev ## known vulnerabilities of all locks; ARGS="--vulnerability-service osv"
+	@scripts/audit $(ARGS)
+
+sbom: setup-dev ## build/sbom.json: the packages of the lock, with hashes and licences; EXTRAS="s3 postgres"
+	@mkdir -p build
+	@$(PY) scripts/packages.py sbom $(EXTRAS) >build/sbom.json
+
+licences: setup-dev ## docs/licences.md; extras that are not installed are, in a folder of their own
+	@extras=$$(mktemp -d) && trap 'rm -rf "$$extras"' EXIT && \
+	for lock in requirements/*.txt; do \
+	    $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target "$$extras" --upgrade -r "$$lock" || exit; \
+	done && PYTHONPATH="$$extras" $(PY) scripts/packages.py licences >docs/licences.md
 
 bench: setup ## the chain against a textbook script, side by side; ratios
 	@$(PY) -m benchmarks.chain $(ARGS)

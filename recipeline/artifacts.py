@@ -118,20 +118,26 @@ def plot(name: str) -> Artifact[bytes]:
     return Artifact("*", f"plots/{name}.png", _write_bytes, Path.read_bytes, is_result=False)
 
 
+#: The rows that the checks let through, with the columns of the recipe.
 DATASET = _parquet("ingest", "dataset.parquet")
 
 COLUMN_PROFILE: Artifact[ColumnProfile] = _record("ingest", "column_profile.json", "recipeline.data.results.ColumnProfile")
 
+#: Of a run that failed: every fault of the rows, with row, column, rule and value.
 VIOLATIONS = _csv("ingest", "violations.csv")
 
+#: The training rows.
 TRAIN = _parquet("split", "train.parquet")
 
+#: The test rows.
 TEST = _parquet("split", "test.parquet")
 
 LEAK_AUDIT: Artifact[LeakAudit] = _record("split", "leak_audit.json", "recipeline.data.results.LeakAudit")
 
+#: The candidates, the best one first, with their scores over the folds, and their runs.
 LEADERBOARD = _csv("train", "leaderboard.csv")
 
+#: The training rows' target, and what each candidate predicts of a row that its fold left out.
 OUT_OF_FOLD = _parquet("train", "out_of_fold.parquet")
 
 VERDICT: Artifact[Verdict] = _record("evaluate", "verdict.json", "recipeline.evaluation.results.Verdict")
@@ -144,6 +150,7 @@ TEST_PREDICTIONS = _parquet("evaluate", "test_predictions.parquet")
 #: Where and why the best model errs (`recipeline.evaluation.diagnosis`).
 DIAGNOSIS: Artifact[Diagnosis] = _record("evaluate", "diagnosis.json", "recipeline.evaluation.results.Diagnosis")
 
+#: Rows with the answers of the best model, which every loaded copy of it must give.
 GOLDEN = _parquet("evaluate", "golden.parquet")
 
 MODEL_INFO: Artifact[ModelInfo] = _record("evaluate", "model_info.json", "recipeline.inference.model_info.ModelInfo")
@@ -151,9 +158,10 @@ MODEL_INFO: Artifact[ModelInfo] = _record("evaluate", "model_info.json", "recipe
 #: The two models of the interval's tails, where it has some (`recipeline.training.quantiles`).
 INTERVAL = Artifact[tuple[Any, Any]]("evaluate", "interval.skops", _write_skops, read_skops)
 
-#: The reference for later rows (`recipeline.monitoring.baseline`): their distributions; and rows, with predictions.
+#: The reference for later rows (`recipeline.monitoring.baseline`): distributions of features, predictions and errors.
 BASELINE: Artifact[Baseline] = _record("evaluate", "baseline.json", "recipeline.monitoring.results.Baseline")
 
+#: Training rows with their out-of-fold predictions, which live rows are compared with.
 BASELINE_ROWS = _parquet("evaluate", "baseline_rows.parquet")
 
 VERSION: Artifact[RegisteredVersion] = _record("register", "version.json", "recipeline.evaluation.results.RegisteredVersion")

@@ -12,8 +12,10 @@ Anything else that escapes is a bug and keeps its traceback (exit code 1).
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib.util
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -82,6 +84,17 @@ def causes(error: BaseException) -> Iterator[BaseException]:
             todo += [found.__cause__ or found.__context__, *found.args, getattr(found, "reason", None)]
 
 
+def failed_in(error: BaseException, run_id: str) -> None:
+    """Note the run that an error ended; the outermost one is the last to do so."""
+    with contextlib.suppress(AttributeError):  # an exception of C code may take no attributes
+        error.run_id = run_id or run_of(error)  # type: ignore[attr-defined]
+
+
+def run_of(error: BaseException) -> str:
+    """Return the ID of the run that an error ended; "" without one."""
+    return next((found for it in causes(error) if (found := str(getattr(it, "run_id", "")))), "")
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a sentence with the known word nearest to `word`, and all others."""
     names = list(known)
@@ -121,9 +134,12 @@ def require_libraries() -> None:
     lacking = [name for name in ("click", "mlflow", "sklearn") if importlib.util.find_spec(name) is None]
     got = f"Python {sys.version.split()[0]}" if sys.version_info < (3, 11) else f"no {lacking[0]}" if lacking else ""
     if got:
-        print(
+        sentence = (
             f"The project's environment is not active: {got} in {sys.executable}, and Python 3.11 or newer with the project's "
-            "libraries is needed. Run `source .venv/bin/activate`, or use .venv/bin/python; `make setup` creates it.",
-            file=sys.stderr,
+            "libraries is needed. Run `source .venv/bin/activate`, or use .venv/bin/python; `make setup` creates it."
         )
+        print(sentence, file=sys.stderr)
+        if "--json" in sys.argv:  # as `cli.results.CommandResult`, which needs what is not there
+            failed = {"command": "", "run_id": "", "outcome": "error", "exit_code": 2, "output": "", "error": sentence}
+            print(json.dumps({**failed, "details": [], "values": None}))
         sys.exit(2)

@@ -284,7 +284,8 @@ class RunResult:
         if not self.card:
             return f"<pre>{html.escape(self.output or repr(self))}</pre>"
         page = html.escape(self.card, quote=True)
-        return f'<iframe sandbox srcdoc="{page}" title="{self.name}" style="width:100%;height:640px;border:0"></iframe>'
+        frame = f'<iframe sandbox="allow-scripts" srcdoc="{page}" title="{self.name}"'
+        return f'{frame} style="width:100%;height:640px;border:0"></iframe>'
 
 
 @dataclass(frozen=True)

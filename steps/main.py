@@ -41,7 +41,7 @@ def main(recipe: str, profile: str, data: str, split: str, model: str, cache: st
     params = name_params(data=data, split=split, model=model, promote=promote)
     check_steps(session, ORDER, params)
     run, summary = run_pipeline(session, params, use_cache=use_cache)
-    return Result(summary, run.exit_code, run.id, run.outcome)
+    return Result(summary, run.exit_code, run.id, run.outcome, run.values)
 
 
 if __name__ == "__main__":

@@ -51,11 +51,12 @@ def class_recipe(task: str, column: dict[str, Any], positive: Any = None, **more
     return as_recipe(class_content(task, column, positive, **more))
 
 
-def turn_into_classes(project: Project, task: str) -> None:
-    """Give a project rows and a recipe of classes, with the candidates lr, dt and en."""
+def turn_into_classes(project: Project, task: str, **columns: Any) -> None:
+    """Give a project rows and a recipe of classes, with the candidates lr, dt and en; `columns` are changed ones."""
     column, labels, positive = TARGETS[task][0]
     content = class_content(task, column, positive)
     content["candidates"].pop("Mean")
+    content["columns"] |= columns
     content["candidates"]["Bayes"] = {"alias": "en", "estimator": "sklearn.naive_bayes.GaussianNB"}
     draw_classes(labels, rows=300).to_csv(project.data, index=False, sep=";")
     project.write_recipe(lambda it: (it.clear(), it.update(content)))

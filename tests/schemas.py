@@ -10,10 +10,15 @@ from pydantic import TypeAdapter
 
 from recipeline import artifacts
 from recipeline.artifacts import Artifact, type_of
+from recipeline.cli.results import CommandResult
+from recipeline.cli.values import VALUES, type_of_values
 from recipeline.records import key_of
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "docs/schemas"
+
+#: The schema of what commands print with ``--json``.
+RESULT = FOLDER / "command_result.schema.json"
 
 
 def name_of(artifact: Artifact[Any]) -> str:
@@ -25,6 +30,33 @@ def schema_of(kind: type[Any]) -> dict[str, Any]:
     """Return the schema of a record's type; keys are as `recipeline.records` writes them."""
     found: dict[str, Any] = _renamed(TypeAdapter(kind).json_schema())
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+
+
+def schema_of_results() -> dict[str, Any]:
+    """Return the schema of what commands print with ``--json``: the values are by command."""
+    values, rules = {}, []
+    for name, path in VALUES.items():
+        _, room, *_, kind = path.replace("[]", "s").split(".")
+        place = f"#/$defs/{room}.{kind}"
+        values[f"{room}.{kind}"] = _moved(schema_of(type_of_values(name)), f"{place}/")
+        del values[f"{room}.{kind}"]["$schema"]
+        is_it = {"properties": {"command": {"const": name}}}
+        rules.append({"if": is_it, "then": {"properties": {"values": {"anyOf": [{"$ref": place}, {"type": "null"}]}}}})
+    found = schema_of(CommandResult)
+    found["required"] = list(found["properties"])  # each of them is there always, empty or not
+    return {**found, "allOf": rules, "$defs": values}
+
+
+def _moved(schema: Any, place: str) -> Any:
+    """Return a schema whose references begin at another place."""
+    if isinstance(schema, list):
+        return [_moved(it, place) for it in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: it.replace("#/", place) if key == "$ref" and isinstance(it, str) else _moved(it, place)
+        for key, it in schema.items()
+    }
 
 
 def _renamed(schema: Any) -> Any:
@@ -45,3 +77,4 @@ if __name__ == "__main__":
         if isinstance(artifact, Artifact) and artifact.type:
             text = json.dumps(schema_of(type_of(artifact)), indent=2, ensure_ascii=False)
             (FOLDER / name_of(artifact)).write_text(text + "\n", encoding="utf-8")
+    RESULT.write_text(json.dumps(schema_of_results(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

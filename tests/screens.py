@@ -1,13 +1,16 @@
-"""Takes pictures of the pages that people see of a project: MLflow's own, and the cards of its steps.
+"""Takes pictures of the pages that people see of a project, and tries them: MLflow's own, cards, notebook, playground, docs.
 
 Usage: python -m tests.screens FOLDER
 
-Three chains are run on the recipe in a store that is thrown away: the first is promoted, so is a better one, and one is kept.
+Three chains are run on the recipe in a store that is thrown away: the first is promoted, so is a better one, and one is kept. A
+page on which something is cut off at any width, or whose links lead nowhere, is a fault; faults end it with exit code 1.
 """
 
 from __future__ import annotations
 
+import html
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -15,41 +18,176 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, Literal
 
-from playwright.sync_api import BrowserContext, Page
+import nbformat
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
 from playwright.sync_api import TimeoutError as Late
 
-from recipeline.artifacts import CARD
+from recipeline.artifacts import CARD, ORDER
 from recipeline.config.recipe import load_recipe
 from recipeline.data.schema import validate_table
 from recipeline.data.sources import read_source
 from tests.browser import start_chromium
-from tests.conftest import ROOT, Project
+from tests.conftest import ROOT, Project, forget_mlflow
+from tests.layout import find_faults
 
 #: The candidates of each chain.
 CHAINS = ("LinearRegression", "LinearRegression,DecisionTree,ExtraTrees", "ElasticNet,DecisionTree")
 #: MLflow's pages for language models are others.
 KIND = "workflowType=machine_learning"
 SIZE = {"width": 1920, "height": 1400}
+STEPS = ("main", *ORDER)
+#: Widths of a phone, a tablet and a laptop.
+VIEWS: dict[int, Literal["light", "dark"]] = {390: "light", 800: "dark", 1280: "light"}
+#: What MLflow's menu and its list of artifacts take; a card has the rest, on a phone nothing.
+BESIDE = 496
+#: Where the docs site is when it was built.
+DOCS = ROOT / "docs/_build/html"
 
 
 def main() -> None:
-    """Run the chains and write a PNG of each page into the folder."""
+    """Run the chains, write a PNG of each page into the folder, and list what is cut or leads nowhere."""
     if len(sys.argv) != 2:
         raise SystemExit("Usage: scripts/screens FOLDER")
     target = Path(sys.argv[1]).resolve()
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
-        project = make_project(Path(name))
-        for model in CHAINS:
-            project.ok("main", model=model)
-        with mlflow_ui(project) as address, start_chromium() as browser:
+        faults = take_all(Path(name), target)
+    for fault in faults:
+        print(f"fault: {fault}", file=sys.stderr)
+    sys.exit(1 if faults else 0)
+
+
+def take_all(folder: Path, target: Path) -> list[str]:
+    """Write all pictures into `target` by a store in `folder`; return the faults."""
+    project = make_project(folder)
+    for model in CHAINS:
+        project.ok("main", model=model)
+    newest = {step: project.runs(step)[0] for step in STEPS}
+    faults = []
+    with start_chromium() as browser:
+        files = {step: Path(f"{run.info.artifact_uri}/{CARD.name}".removeprefix("file://")) for step, run in newest.items()}
+        faults += look_at(browser, {f"card-{step}": path.as_uri() for step, path in files.items()}, target)
+        faults += walk_on_disk(browser, files["main"])
+        notebook = folder / "notebook.html"
+        notebook.write_text(notebook_page(files["main"]), encoding="utf-8")
+        faults += look_at(browser, {"notebook": notebook.as_uri(), **pages_of_docs()}, target)
+        with mlflow_ui(project) as address:
             context = browser.new_context(viewport=SIZE)
-            for picture, url in {**pages_of(project, address), **cards_of(project)}.items():
-                print(take(context, url, target / f"{picture}.png"), flush=True)
+            for picture, url in pages_of(project, address).items():
+                take(context, url, target / f"{picture}.png")
+            experiment = newest["main"].info.experiment_id
+            urls = {
+                step: f"{address}/#/experiments/{experiment}/runs/{run.info.run_id}/artifacts/{CARD.name}?{KIND}"
+                for step, run in newest.items()
+            }
+            faults += look_inside(browser, urls, target)
+            faults += walk_in_mlflow(browser, address, urls, {step: run.info.run_id for step, run in newest.items()})
+        with playground(project) as address:
+            faults += look_at(browser, {"playground": f"{address}/playground"}, target)
+    forget_mlflow()
+    return faults
+
+
+def look_at(browser: Browser, urls: dict[str, str], target: Path) -> list[str]:
+    """Take a picture of each page in each view; return what is cut off there."""
+    faults = []
+    for picture, url in urls.items():
+        for width, scheme in VIEWS.items():
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            page.goto(url)
+            with suppress(Late):
+                page.wait_for_load_state("networkidle", timeout=4_000)
+            faults += [f"{picture} at {width}: {fault}" for fault in find_faults(page)]
+            page.screenshot(path=target / f"{picture}-{width}.png", full_page=True)
+            page.close()
+    return faults
+
+
+def look_inside(browser: Browser, urls: dict[str, str], target: Path) -> list[str]:
+    """Take a picture of each card in MLflow's artifact view, in each view; return what is cut off in the card."""
+    faults = []
+    for step, url in urls.items():
+        for width, scheme in VIEWS.items():
+            page = browser.new_page(viewport={"width": width + BESIDE, "height": 900}, color_scheme=scheme)
+            frame = open_in_mlflow(page, url)
+            faults += [f"card-{step} in MLflow at {width}: {fault}" for fault in find_faults(frame)]
+            page.screenshot(path=target / f"mlflow-card-{step}-{width}.png")
+            page.close()
+    return faults
+
+
+def walk_on_disk(browser: Browser, card: Path) -> list[str]:
+    """Click from the chain's card to each step's and back; return the links that lead elsewhere."""
+    page = browser.new_page()
+    faults = []
+    for step in ORDER:
+        page.goto(card.as_uri())
+        page.locator("nav a", has_text=re.compile(f"^{step}$")).click()
+        if not heading(page).startswith(step):
+            faults.append(f"from main to {step}, from the disk: {heading(page)}")
+        # A reused step leads to the chain that it was made in.
+        page.locator("nav a", has_text=re.compile(r"^main$")).click()
+        if "from the rows to Production" not in heading(page):
+            faults.append(f"from {step} back to main, from the disk: {heading(page)}")
+    page.close()
+    return faults
+
+
+def walk_in_mlflow(browser: Browser, address: str, urls: dict[str, str], runs: dict[str, str]) -> list[str]:
+    """Click from card to card inside MLflow; return the links that lead elsewhere."""
+    faults = []
+    context = browser.new_context(viewport=SIZE)
+    page = context.new_page()
+    frame = open_in_mlflow(page, urls["main"])
+    expect(frame.locator("nav a[data-run]")).to_have_count(len(STEPS))
+    for step in (*ORDER, "main"):
+        frame.locator("nav a", has_text=re.compile(f"^{step}$")).click()
+        wanted = "from the rows to Production" if step == "main" else step
+        if wanted not in heading(frame):
+            faults.append(f"from main to {step}, inside MLflow: {heading(frame)}")
+    frame = open_in_mlflow(page, urls["promote"])
+    frame.locator("nav a", has_text=re.compile(r"^main$")).click()
+    field = frame.locator("#said input")
+    if runs["main"] not in field.input_value():
+        faults.append(f"from promote up to main: the address is {field.input_value()}")
+    for step in ("main", "evaluate"):
+        with context.expect_page() as opened:
+            frame.locator("nav a", has_text=re.compile(f"^{step}$")).click(modifiers=["ControlOrMeta"])
+        opened.value.wait_for_url(f"**/runs/{runs[step]}/artifacts/{CARD.name}*")
+    with context.expect_page() as opened:
+        frame.locator("nav a", has_text="version ").click(modifiers=["ControlOrMeta"])
+    if not opened.value.url.startswith(f"{address}/#/models/"):
+        faults.append(f"from promote to its version: {opened.value.url}")
+    # The run's description is outside of the frame, and its links are followed by a plain click.
+    page.goto(urls["promote"].split("/artifacts/")[0] + f"?{KIND}")
+    with context.expect_page() as opened:
+        page.locator(f"a[href*='{runs['main']}/artifacts']").click()
+    opened.value.wait_for_url(f"**/runs/{runs['main']}/artifacts/{CARD.name}*")
+    context.close()
+    return faults
+
+
+def heading(page: Page | Frame) -> str:
+    """Return the title of the card that is shown."""
+    return page.locator("h1").inner_text()
+
+
+def open_in_mlflow(page: Page, url: str) -> Frame:
+    """Open an artifact in MLflow's artifact view; return the frame that shows it."""
+    page.goto(url)
+    inside = page.locator("iframe.mlflow-html-iframe")
+    inside.wait_for(timeout=30_000)
+    dismiss(page)
+    frame = inside.element_handle().content_frame()
+    assert frame is not None
+    frame.wait_for_load_state()
+    frame.locator("h1").wait_for()
+    return frame
 
 
 def make_project(folder: Path) -> Project:
@@ -62,29 +200,64 @@ def make_project(folder: Path) -> Project:
     return project
 
 
+def notebook_page(card: Path) -> str:
+    """Return the saved notebook of examples/ as a page, with the chain's card below the cell that runs the chain."""
+    from recipeline.project import RunResult
+
+    result: Any = object.__new__(RunResult)
+    vars(result).update(name="main", run_id="of the chain", card=card.read_text(encoding="utf-8"))
+    parts = ["<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'>"]
+    parts.append("<style>pre { white-space: pre-wrap } [data-scrolls] { overflow-x: auto }</style>")
+    for cell in nbformat.read(ROOT / "examples/wines.ipynb", as_version=4).cells:
+        parts.append(f"<pre>{html.escape(cell.source)}</pre>")
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            text = html.escape(data.get("text/plain") or output.get("text", ""))
+            parts.append(f"<div data-scrolls>{data.get('text/html') or f'<pre>{text}</pre>'}</div>")
+        if "project.run(" in cell.source:
+            parts.append(result._repr_html_())
+    return "\n".join(parts)
+
+
+def pages_of_docs() -> dict[str, str]:
+    """Return the pages of the docs site by the name of their picture; none where it was not built."""
+    return {
+        f"docs-{path.stem}": path.as_uri() for path in sorted(DOCS.glob("*.html")) if path.stem not in ("genindex", "search")
+    }
+
+
+@contextmanager
+def playground(project: Project) -> Iterator[str]:
+    """Serve the version in Production for the block; yield the address."""
+    given = ["--recipe", str(project.recipe_path), "--profile", str(project.profile_path), "--port"]
+    with listening(
+        project, lambda port: [sys.executable, "-m", "recipeline", "serve", *given, str(port)], "/readyz"
+    ) as address:
+        yield address
+
+
 @contextmanager
 def mlflow_ui(project: Project) -> Iterator[str]:
     """Run MLflow's server on the project's store for the block; yield its address."""
+    words = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", project.uri, "--workers", "1", "--port"]
+    with listening(project, lambda port: [*words, str(port)], "/health") as address:
+        yield address
+
+
+@contextmanager
+def listening(project: Project, words: Callable[[int], list[str]], health: str) -> Iterator[str]:
+    """Run a server on a free port for the block, once it is well; yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    words = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--backend-store-uri",
-        project.uri,
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
-    with (project.folder / "ui.log").open("wb") as log, subprocess.Popen(words, stdout=log, stderr=log) as server:
+    with (
+        (project.folder / "server.log").open("wb") as log,
+        subprocess.Popen(words(port), cwd=ROOT, stdout=log, stderr=log) as server,
+    ):
         try:
-            for _ in range(240):
-                with suppress(OSError), urllib.request.urlopen(f"{address}/health") as answer:
+            for _ in range(480):
+                with suppress(OSError), urllib.request.urlopen(f"{address}{health}") as answer:
                     if answer.status == 200:
                         break
                 time.sleep(0.25)
@@ -117,28 +290,25 @@ def pages_of(project: Project, address: str) -> dict[str, str]:
     }
 
 
-def cards_of(project: Project) -> dict[str, str]:
-    """Return the cards of the first chain and its steps by the name of their picture."""
-    steps = ("main", "ingest", "split", "train", "evaluate", "register", "promote")
-    runs = {step: project.runs(step)[0] for step in steps}
-    return {f"card-{step}": f"{run.info.artifact_uri}/{CARD.name}" for step, run in runs.items()}
-
-
-def take(context: BrowserContext, url: str, path: Path) -> Path:
-    """Open a page, wait until nothing is loaded any more, and write the picture of all of it."""
-    page: Page = context.new_page()
+def take(context: BrowserContext, url: str, path: Path) -> None:
+    """Open a page of MLflow, wait until nothing is loaded any more, and write the picture of all of it."""
+    page = context.new_page()
     try:
-        page.goto(url if "://" in url else Path(url).as_uri())
+        page.goto(url)
         with suppress(Late):  # MLflow's pages ask again and again
             page.wait_for_load_state("networkidle", timeout=4_000)
-        for words in ("Close", "Close assistant"):  # what MLflow puts before a page the first time
-            for button in page.get_by_role("button", name=words, exact=True).all():
-                button.click()
+        dismiss(page)
         page.wait_for_timeout(1_000)
         page.screenshot(path=path, full_page=True)
     finally:
         page.close()
-    return path
+
+
+def dismiss(page: Page) -> None:
+    """Close what MLflow puts before a page the first time."""
+    for words in ("Close", "Close assistant"):
+        for button in page.get_by_role("button", name=words, exact=True).all():
+            button.click()
 
 
 if __name__ == "__main__":

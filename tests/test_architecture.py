@@ -77,12 +77,18 @@ def defined(path: Path) -> set[str]:
     return keys_in(tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text))
 
 
+@cache
+def made() -> frozenset[str]:
+    """Return the folders that commands make, which no checkout has."""
+    return frozenset(line for line in read(".gitignore").splitlines() if line.endswith("/"))
+
+
 def wrong_places(text: str) -> list[str]:
     """Return a line per place that a text names and that is not there."""
     faults = []
     for path, name in PATH.findall(text):
         place = ROOT / path
-        if not place.exists() and path not in ARTIFACTS:
+        if not place.exists() and path not in ARTIFACTS and path not in made():
             faults.append(f"{path} does not exist")
         elif name and (not place.is_file() or name not in defined(place)):
             faults.append(f"{path} does not define {name}")

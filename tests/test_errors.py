@@ -2,7 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError, causes, guess, nearest
+from recipeline.errors import (
+    DataError,
+    RecipelineError,
+    UnavailableError,
+    UsageError,
+    causes,
+    failed_in,
+    guess,
+    nearest,
+    run_of,
+)
 
 
 def test_a_failure_is_the_rule_what_was_got_and_what_to_do_in_one_sentence() -> None:
@@ -29,3 +39,15 @@ def test_errors_that_lead_to_each_other_in_a_circle_come_to_an_end() -> None:
     first, second = ValueError("a"), ValueError("b")
     first.__cause__, second.__context__ = second, first
     assert list(causes(first)) == [first, second]
+
+
+def test_an_error_names_the_outermost_run_that_it_ended_also_through_the_errors_that_it_causes() -> None:
+    assert run_of(ValueError()) == ""
+    error = ValueError("inner")
+    failed_in(error, "step")
+    failed_in(error, "main")
+    failed_in(error, "")  # a run that could not be opened
+    assert run_of(error) == "main"
+    outer = UsageError("outer")
+    outer.__cause__ = error
+    assert run_of(outer) == "main"

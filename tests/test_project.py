@@ -85,10 +85,10 @@ def test_every_result_is_known_by_its_files_name() -> None:
     assert "card" not in ARTIFACTS
 
 
-def test_a_notebook_shows_the_card_in_a_frame_that_runs_nothing(ran: Project) -> None:
+def test_a_notebook_shows_the_card_in_a_frame_without_access_to_the_notebook(ran: Project) -> None:
     html = ran.inspect("evaluate")._repr_html_()
 
-    assert html.startswith("<iframe sandbox srcdoc=")
+    assert html.startswith('<iframe sandbox="allow-scripts" srcdoc="')
     assert "&lt;!doctype html&gt;" in html
 
 

@@ -10,6 +10,7 @@ from recipeline.artifacts import CARD, METRICS, TEST, VERDICT
 from recipeline.data.uris import redact
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Drawn
+from recipeline.orchestration.trail import Trail
 from recipeline.tracking.artifact_folders import place_of
 from recipeline.tracking.manifest import KeptReader
 from recipeline.tracking.tags import RunTags
@@ -23,16 +24,22 @@ def card_of(session: Session, run_id: str) -> str:
     return redact(place_of(session.reader.root(run_id), CARD.name))
 
 
-def render_card(step: str, results: Callable[[], object], origin: str, error: BaseException | None = None) -> Drawn:
+def render_card(
+    step: str,
+    results: Callable[[], object],
+    origin: str,
+    error: BaseException | None = None,
+    trail: Trail | None = None,
+) -> Drawn:
     """Return the card of a step; if drawing fails, a page with the error."""
     # By name: matplotlib and the templates are imported only where a card is drawn.
     page, failure = (importlib.import_module(f"recipeline.reports.{name}") for name in ("page", "cards.failure"))
     try:
         make_card = importlib.import_module(f"recipeline.reports.cards.{step}").make_card
         card = make_card(results()) if error is None else failure.describe_failure(step, results(), error)
-        return cast(Drawn, page.render(card, origin))
+        return cast(Drawn, page.render(card, origin, trail))
     except Exception as problem:  # a picture is no reason to lose a result
-        return cast(Drawn, page.render_failure(step, origin, problem))
+        return cast(Drawn, page.render_failure(step, origin, problem, trail))
 
 
 def describe_side(session: Session, name: str, lineage: dict[str, str], kept: KeptReader | None = None) -> Side:

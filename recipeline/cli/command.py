@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,8 +17,10 @@ from recipeline.artifacts import CHANGE, ORDER
 from recipeline.cli.options import session_options
 from recipeline.cli.process import ProcessCommand, import_libraries
 from recipeline.cli.progress import heartbeat
+from recipeline.cli.results import CommandResult, StepValues
+from recipeline.cli.stdout import kept_stdout, print_json
 from recipeline.cli.terminal import echo
-from recipeline.errors import UsageError
+from recipeline.errors import EXIT_BROKEN, UsageError
 
 if TYPE_CHECKING:
     from recipeline.orchestration.step import Step
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from recipeline.tracking.runs import StepRun
 
 
-#: Where a context notes that the result is wanted as JSON.
-_JSON = "recipeline.json"
+#: Where a context notes that the result is wanted as JSON, and the stream to stdout.
+_JSON, _STDOUT = "recipeline.json", "recipeline.stdout"
 
 
 def step_command(step: Step) -> Callable[[Callable[..., None]], EntryPoint]:
@@ -45,7 +45,7 @@ def step_command(step: Step) -> Callable[[Callable[..., None]], EntryPoint]:
 
             upstream_run_id = options.pop(f"{before[-1]}_run_id") if before else ""
             closed, words = run_step(open_session(recipe, profile), step.name, options, upstream_run_id)
-            return Result(words, closed.exit_code, closed.id, closed.outcome)
+            return Result(words, closed.exit_code, closed.id, closed.outcome, closed.values or describe_step(closed))
 
         command: Callable[..., Any] = run
         if before:
@@ -63,8 +63,8 @@ def step_command(step: Step) -> Callable[[Callable[..., None]], EntryPoint]:
 def registry_command(name: str) -> Callable[[Callable[..., str]], EntryPoint]:
     """Make a command that changes the registry, in an MLflow run of its own.
 
-    The function takes the session, the run and its own options, and returns text for people. The run records the change and
-    its user.
+    The function takes the session, the run and its own options, and returns text for people; for ``--json`` it sets the
+    values of the run. The run records the change and its user.
     """
 
     def decorate(function: Callable[..., str]) -> EntryPoint:
@@ -75,39 +75,43 @@ def registry_command(name: str) -> Callable[[Callable[..., str]], EntryPoint]:
             session = open_session(recipe, profile)
             with session.open_run(name) as opened:
                 words = function(session, opened, **options)
-            return Result(words, opened.exit_code, opened.id, opened.outcome)
+            return Result(words, opened.exit_code, opened.id, opened.outcome, opened.values)
 
         return entry_point(name)(session_options(run))
 
     return decorate
 
 
+def describe_step(run: StepRun) -> StepValues:
+    """Return the run of a step for ``--json``."""
+    return StepValues(dict(run.lineage), run.own_tags, run.params, run.metrics, run.artifacts)
+
+
 def record_change(run: StepRun, entry: Entry) -> None:
     """Save a change of Production in the run that made it."""
     run.save(CHANGE, entry)
-    run.outcome = "promoted"
+    run.outcome, run.values = "promoted", entry
     run.tag(model_version=entry.after)
 
 
 def reading_command(name: str) -> Callable[[Callable[..., Any]], EntryPoint]:
     """Make a read-only command from a function of the session and its options.
 
-    The function returns plain values and a text of them; with ``--json`` only the values are printed.
+    The function returns values, which ``--json`` prints, and a text of them.
     """
 
     def decorate(function: Callable[..., tuple[Any, str]]) -> EntryPoint:
         @functools.wraps(function)
-        def run(recipe: str, profile: str, as_json: bool, **options: str) -> Result:
+        def run(recipe: str, profile: str, **options: str) -> Result:
             from recipeline.cli.environment import open_session
             from recipeline.tracking.failures import store_errors
 
             session = open_session(recipe, profile, reads=True)
             with store_errors(session.store.uri):
                 values, text = function(session, **options)
-            return Result(json.dumps(values, indent=2, ensure_ascii=False) if as_json else text, is_data=as_json)
+            return Result(text, values=values)
 
-        flag = click.option("--json", "as_json", is_flag=True, help="Print the values as JSON.")
-        return entry_point(name)(session_options(flag(run)))
+        return entry_point(name)(session_options(run))
 
     return decorate
 
@@ -116,14 +120,14 @@ def reading_command(name: str) -> Callable[[Callable[..., Any]], EntryPoint]:
 class Result:
     """The output of a command, its exit code, its run ID and the run's outcome.
 
-    `is_data`: the output is for programs and printed unchanged.
+    `values` is what ``--json`` prints beside them: records or plain values, of the type in `cli.values.VALUES`.
     """
 
     output: str
     exit_code: int = 0
     run_id: str = ""
     outcome: str = ""
-    is_data: bool = False
+    values: object = None
 
 
 class EntryPoint(ProcessCommand):
@@ -139,16 +143,23 @@ class EntryPoint(ProcessCommand):
 
     def invoke(self, ctx: click.Context) -> int:
         """Run the function, print its result and run ID, and return the exit code."""
-        with contextlib.redirect_stdout(sys.stderr), heartbeat(str(self.name)) if self.ends else contextlib.nullcontext():
+        as_json = ctx.meta.get(_JSON)
+        # A service ends on a signal, and its workers' own output is left alone.
+        with (
+            kept_stdout() if self.ends or as_json else contextlib.nullcontext() as stdout,
+            heartbeat(str(self.name)) if self.ends else contextlib.nullcontext(),
+        ):
+            ctx.meta[_STDOUT] = stdout
             if self.opens_store:
                 import_libraries()
             result: Result = super().invoke(ctx)
-        if ctx.meta.get(_JSON):
-            values: dict[str, object] = {"command": self.name, "run_id": result.run_id, "outcome": result.outcome or "ok"}
-            values |= {"exit_code": result.exit_code, "output": result.output}
-            echo(json.dumps(values, indent=2, ensure_ascii=False), as_is=True)
-        else:
-            echo("\n".join(part for part in (result.output, result.run_id) if part), as_is=result.is_data)
+        if not as_json:
+            echo("\n".join(part for part in (result.output, result.run_id) if part))
+        elif self.ends:
+            outcome = "broken" if result.exit_code == EXIT_BROKEN else result.outcome or "ok"
+            print_json(
+                CommandResult(str(self.name), result.run_id, outcome, result.exit_code, result.output, values=result.values)
+            )
         return result.exit_code
 
     def call(self, **options: str) -> Result:
@@ -177,29 +188,38 @@ class FilesEntryPoint(EntryPoint):
 
 
 class ServiceEntryPoint(EntryPoint):
-    """A command that works until it is told to end."""
+    """A command that works until it is told to end.
+
+    With ``--json`` its object is printed when it is ready, by `announce`, and none at its end.
+    """
 
     ends = False
 
 
-def entry_point(name: str, cls: type[EntryPoint] = EntryPoint) -> Callable[[Callable[..., Result]], EntryPoint]:
-    """Make a command of a function; add ``--json`` unless the function has it.
+def announce(text: str, values: object) -> None:
+    """Print that a service is ready: a line to stderr, or its object with ``--json``."""
+    context = click.get_current_context(silent=True)
+    echo(text, err=True)
+    if context and context.meta.get(_JSON):
+        context.command.has_printed = True  # type: ignore[attr-defined]
+        result = CommandResult(str(context.command.name), "", "listening", None, text, values=values)
+        print_json(result, context.meta[_STDOUT])
 
-    ``--json`` prints the result as one object.
-    """
+
+def entry_point(name: str, cls: type[EntryPoint] = EntryPoint) -> Callable[[Callable[..., Result]], EntryPoint]:
+    """Make a command of a function, with the option ``--json``."""
 
     def decorate(function: Callable[..., Result]) -> EntryPoint:
         made = click.command(name=name.replace("_", "-"), cls=cls, context_settings={"max_content_width": 100})(function)
-        if not any("--json" in option.opts for option in made.params):
-            made.params.append(
-                click.Option(
-                    ["--json"],
-                    is_flag=True,
-                    expose_value=False,
-                    callback=lambda ctx, _, wanted: ctx.meta.update({_JSON: wanted}),
-                    help="Print one result as JSON: run ID, outcome, exit code and output, or the error.",
-                )
+        made.params.append(
+            click.Option(
+                ["--json"],
+                is_flag=True,
+                expose_value=False,
+                callback=lambda ctx, _, wanted: ctx.meta.update({_JSON: wanted}),
+                help="Print one JSON object: run ID, outcome, exit code, output and values, or the error.",
             )
+        )
         return made
 
     return decorate

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from recipeline.artifacts import CARD, COLUMN_PROFILE, DECISION, LEAK_AUDIT, METRICS, ORDER, VERDICT, VERSION, Artifact, T
 from recipeline.cli.cards import card_of, describe_side
+from recipeline.cli.results import BestCandidate, ChainStep, ChainValues, ChainVersion, Rows
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.uris import redact
 from recipeline.errors import RecipelineError
 from recipeline.evaluation.gates import failures
 from recipeline.metrics.catalogue import skill_of
-from recipeline.orchestration.cards import draw_card
+from recipeline.orchestration.cards import draw_card, page_of
 from recipeline.orchestration.chain import Chain, run_chain
 from recipeline.orchestration.provenance import differing_components
 from recipeline.orchestration.session import Session
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from recipeline.evaluation.results import Metrics
     from recipeline.reports.cards.main import ChainSummary
 
+
+#: Steps whose pictures the card of the chain shows.
+_TOLD = ("train", "evaluate", "promote")
 
 #: Tags that describe the rows.
 _DATA_TAGS = (RunTags.DATA_ORIGIN, RunTags.DATA_DIGEST, RunTags.DATA_SOURCE)
@@ -65,7 +69,8 @@ def run_pipeline(
         try:
             run_chain(session, ORDER, params, chain, nested_in=run.id, use_cache=use_cache)
         except Exception as error:
-            draw_card(session, run, "main", partial(_describe_chain, session, reader, chain, run, before, error))
+            describe = partial(_describe_chain, session, reader, chain, run, before, error)
+            draw_card(session, run, "main", describe, steps=_runs_of(chain))
             raise
         ingest = session.store.client.get_run(chain.lineage["ingest"])
         source = ingest.data.tags
@@ -78,10 +83,49 @@ def run_pipeline(
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
         _name_run(reader, chain, run, source)
-        draw_card(session, run, "main", partial(_describe_chain, session, reader, chain, run, before))
+        describe = partial(_describe_chain, session, reader, chain, run, before)
+        draw_card(session, run, "main", describe, steps=_runs_of(chain), version=_version_of(chain))
         warnings = [f"\nWarning: {text}" for text in _card_failures({**chain.opened, "main": run})]
-        summary = f"{_summarise(session, reader, chain, source)}\n{''.join(warnings)}\nThe card: {card_of(session, run.id)}"
+        card = card_of(session, run.id)
+        summary = f"{_summarise(session, reader, chain, source)}\n{''.join(warnings)}\nThe card: {card}"
+        run.values = _as_values(reader, {**chain.opened, "main": run}, chain, source, card)
     return run, summary
+
+
+def _as_values(
+    reader: KeptReader, opened: Mapping[str, StepRun], chain: Chain, source: Mapping[str, str], card: str
+) -> ChainValues:
+    """Return the chain for ``--json``."""
+    ids = chain.lineage
+    metrics, verdict = reader.load(METRICS, ids["evaluate"]), reader.load(VERDICT, ids["evaluate"])
+    version = reader.load(VERSION, ids["register"]) if "promote" in ids else None
+    times = {step: ended - begun for step, (begun, ended) in chain.seconds.items()}
+    return ChainValues(
+        steps=tuple(
+            ChainStep(
+                step,
+                run_id,
+                cached=step in chain.reused,
+                why="" if step in chain.reused else chain.reasons.get(step, ALWAYS),
+                outcome="cached" if step in chain.reused else chain.opened[step].outcome,
+                seconds=times.get(step, 0.0),
+            )
+            for step, run_id in ids.items()
+        ),
+        data=Rows(source[RunTags.DATA_SOURCE], source[RunTags.DATA_ORIGIN], source[RunTags.DATA_DIGEST]),
+        best=BestCandidate(
+            metrics.best.candidate,
+            verdict.run_id,
+            verdict.verdict,
+            metrics.scores,
+            metrics.best.interval_95,
+            tuple(failures(verdict)),
+        ),
+        version=ChainVersion(version.name, version.version, version.new) if version else None,
+        decision=reader.load(DECISION, ids["promote"]) if "promote" in ids else None,
+        card=card,
+        warnings=tuple(_card_failures(opened)),
+    )
 
 
 def _name_run(reader: KeptReader, chain: Chain, run: StepRun, tags: Mapping[str, str]) -> None:
@@ -135,7 +179,7 @@ def _describe_chain(
 
     ids, here = chain.lineage, session.reader.root(run.id)
     steps = []
-    for step, run_id in {**ids, **{step: opened.id for step, opened in chain.opened.items()}}.items():
+    for step, run_id in _runs_of(chain).items():
         begun, ended = chain.seconds.get(step, (0.0, 0.0))
         outcome = chain.opened[step].outcome if step in ids and step in chain.opened else "failed" if step not in ids else "ok"
         card = way_to(here, session.reader.root(run_id), CARD.name)
@@ -161,9 +205,21 @@ def _describe_chain(
         version=found(VERSION, "promote"),
         decision=found(DECISION, "promote"),
         since=since,
+        pages={step: page_of(session, ids[step]) for step in _TOLD if step in ids},
+        started=chain.started,
         error=(error.sentence if isinstance(error, RecipelineError) else f"{type(error).__name__}: {error}") if error else "",
         warnings=_card_failures(chain.opened),
     )
+
+
+def _runs_of(chain: Chain) -> dict[str, str]:
+    """Return the run ID of each step, also of one that failed."""
+    return {**chain.lineage, **{step: opened.id for step, opened in chain.opened.items()}}
+
+
+def _version_of(chain: Chain) -> str:
+    """Return the version that the chain registered or found; empty without one."""
+    return chain.opened["register"].own_tag("model_version") if "register" in chain.opened else ""
 
 
 def _card_failures(opened: Mapping[str, StepRun]) -> list[str]:

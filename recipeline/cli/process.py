@@ -7,7 +7,6 @@ import functools
 import gc
 import importlib
 import io
-import json
 import logging
 import os
 import re
@@ -20,8 +19,10 @@ from typing import Any, NoReturn
 
 import click
 
+from recipeline.cli.results import CommandResult
+from recipeline.cli.stdout import print_json
 from recipeline.cli.terminal import echo, fit
-from recipeline.errors import RecipelineError, UsageError
+from recipeline.errors import RecipelineError, UsageError, run_of
 from recipeline.tracking.tags import RunTags
 
 _AGAIN_SECONDS = 0.05
@@ -72,8 +73,11 @@ def require_posix() -> None:
 class ProcessCommand(click.Command):
     """A click command that ends its process with the exit code of its failure.
 
-    An expected failure prints one sentence, a bug its traceback.
+    An expected failure prints one sentence, a bug its traceback; with ``--json`` also one object.
     """
+
+    #: Whether its object is on stdout already.
+    has_printed = False
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the command line; two quote characters are an empty value.
@@ -91,10 +95,11 @@ class ProcessCommand(click.Command):
         require_posix()
         words = [*(args[0] if args and args[0] is not None else kwargs.get("args") or sys.argv[1:])]
 
-        def end(code: int, error: BaseException, sentence: str) -> NoReturn:
-            if "--json" in words:
-                failed = {"command": self.name, "run_id": "", "outcome": "error", "exit_code": code, "error": sentence}
-                echo(json.dumps(failed, indent=2, ensure_ascii=False), as_is=True)
+        def end(code: int, error: BaseException, sentence: str, caught: BaseException | None = None) -> NoReturn:
+            if "--json" in words and not self.has_printed:
+                details = error.details if isinstance(error, RecipelineError) else ()
+                failed = CommandResult(str(self.name), run_of(caught or error), "error", code, error=sentence, details=details)
+                print_json(failed)
             _fail_adopted_run(error)
             sys.exit(code)
 
@@ -107,12 +112,12 @@ class ProcessCommand(click.Command):
                 error.show(said)
                 echo(said.getvalue(), err=True, nl=False)
                 end(2, UsageError(error.format_message()), error.format_message())
-            except (click.Abort, KeyboardInterrupt):  # click makes the one of the other
+            except (click.Abort, KeyboardInterrupt) as error:  # click makes the one of the other
                 echo(f"{self.name}: interrupted", err=True)
-                end(130, KeyboardInterrupt(), "interrupted")
+                end(130, KeyboardInterrupt(), "interrupted", error)
             except RecipelineError as error:
                 echo(f"{self.name}: {error}", err=True)
-                end(error.exit_code, error, str(error))
+                end(error.exit_code, error, error.sentence)
             except _Terminated as error:
                 echo(f"{self.name}: terminated", err=True)
                 end(143, error, "terminated")

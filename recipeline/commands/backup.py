@@ -10,6 +10,7 @@ import click
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_settings, reporter
 from recipeline.cli.options import session_options
+from recipeline.cli.results import BackupValues
 from recipeline.maintenance.backup import require_local, write_archive
 from recipeline.tracking.failures import store_errors
 
@@ -32,4 +33,4 @@ def backup(recipe: str, profile: str, output: str) -> Result:
     name = output or f"backup-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
     with store_errors(settings.store_uri):
         path = write_archive(store, settings.store_uri, settings.cwd / Path(name), reporter().tick)
-    return Result(f"{path}")
+    return Result(f"{path}", values=BackupValues(str(path), path.stat().st_size))

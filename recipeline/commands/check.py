@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from recipeline.cli.command import FilesEntryPoint, Result, entry_point
 from recipeline.cli.options import session_options
+from recipeline.cli.results import CheckValues
 from recipeline.errors import RecipelineError, UsageError
 
 
@@ -34,11 +35,15 @@ def check(recipe: str, profile: str) -> Result:
     doubt = TASKS[found.task].doubt_recipe(found)
     features = [name for name in found.features if name not in found.patterns]
     matching = f" and the columns that {' and '.join(map(repr, found.patterns))} match" if found.patterns else ""
-    return Result(
+    words = (
         f"{found.path.name} and the profile '{settings.profile_name}' are valid: {len(features)} features{matching}, "
         f"target '{found.target}', {len(found.candidates)} candidates, each fitted to made-up rows."
         + (f"\nWarning: {doubt}" if doubt else "")
     )
+    values = CheckValues(
+        str(found.path), settings.profile_name, found.target, tuple(found.features), tuple(found.candidates), doubt or ""
+    )
+    return Result(words, values=values)
 
 
 def _find_faults(recipe: str, profile: str) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from recipeline.cli.cards import card_of, describe_side
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.options import session_options
+from recipeline.cli.results import ComparedSide, CompareValues
 from recipeline.errors import UnavailableError
 from recipeline.metrics.catalogue import REPORTED, skill_of
 from recipeline.orchestration.cards import draw_card
@@ -16,6 +19,9 @@ from recipeline.orchestration.session import Session
 from recipeline.reports.summary import tabulate
 from recipeline.tracking.lineage import lineage_of, lineage_of_chain, lineage_of_version
 from recipeline.tracking.tags import RunTags
+
+if TYPE_CHECKING:
+    from recipeline.reports.cards.compare import Side
 
 
 @entry_point("compare")
@@ -55,10 +61,16 @@ def compare(recipe: str, profile: str, before: str, after: str) -> Result:
     ]
     lines = [
         tabulate(["test", sides[0].name, sides[1].name], rows),
+        *([] if comparison.is_comparable else ["The test rows differ: the metrics cannot be compared."]),
         *(comparison.differences or ["No recorded differences."]),
-        f"The card: {card_of(session, run.id)}",
+        f"The card: {(card := card_of(session, run.id))}",
     ]
-    return Result("\n".join(lines), run_id=run.id, outcome=run.outcome)
+    values = CompareValues(_as_values(sides[0]), _as_values(sides[1]), tuple(comparison.differences), card)
+    return Result("\n".join(lines), run_id=run.id, outcome=run.outcome, values=values)
+
+
+def _as_values(side: Side) -> ComparedSide:
+    return ComparedSide(side.name, side.run_id, side.verdict, side.metrics.best.candidate, side.metrics.scores)
 
 
 def _lineage(session: Session, word: str, newest: str, parameter: str) -> dict[str, str]:

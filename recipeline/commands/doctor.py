@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-
-import click
 
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import find_project, has_store, open_session, open_settings
@@ -19,8 +16,7 @@ _MARKS = {"ok": "✓", "note": "·", "broken": "✗"}
 
 @entry_point("doctor")
 @session_options
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def doctor(recipe: str, profile: str, as_json: bool) -> Result:
+def doctor(recipe: str, profile: str) -> Result:
     """Check the store, the registry and this machine; name the repair commands.
 
     \b
@@ -30,11 +26,8 @@ def doctor(recipe: str, profile: str, as_json: bool) -> Result:
     """
     findings = [*examine_machine(find_project(), os.environ), *_examine_store(recipe, profile)]
     broken = [finding for finding in findings if finding.state == "broken"]
-    if as_json:
-        text = json.dumps([finding.as_dict() for finding in findings], indent=2, ensure_ascii=False)
-    else:
-        text = "\n".join([*map(_line, findings), "", f"{len(broken)} broken." if broken else "Nothing is broken."])
-    return Result(text, EXIT_BROKEN if broken else 0, is_data=as_json)
+    text = "\n".join([*map(_line, findings), "", f"{len(broken)} broken." if broken else "Nothing is broken."])
+    return Result(text, EXIT_BROKEN if broken else 0, values=findings)
 
 
 def _examine_store(recipe: str, profile: str) -> list[Finding]:

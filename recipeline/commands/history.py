@@ -7,7 +7,6 @@ from typing import Any
 
 from recipeline.cli.command import reading_command
 from recipeline.orchestration.session import Session
-from recipeline.records import to_plain
 from recipeline.registry.history import Term, terms
 from recipeline.reports.summary import tabulate
 
@@ -21,7 +20,7 @@ def history(session: Session) -> tuple[Any, str]:
     Example: recipeline history --json
     """
     served = terms(session.registry.ledger.read().changes)
-    return to_plain(served), show_terms(served, session.registry.name)
+    return served, show_terms(served, session.registry.name)
 
 
 def show_terms(served: list[Term], name: str) -> str:

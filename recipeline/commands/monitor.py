@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +17,7 @@ from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.live_rows import LiveData, open_live
 from recipeline.cli.options import check_rows, choose_word, session_options
+from recipeline.cli.results import MonitorValues
 from recipeline.cli.rows import open_model
 from recipeline.commands.retrain import APPEND, Retrained, retrain_on, written
 from recipeline.errors import DataError, UsageError
@@ -94,16 +95,22 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
         if options.fail_on != NEVER and SEVERITY.get(verdict, 0) >= SEVERITY[options.fail_on]:
             run.outcome, run.exit_code = "drift", DRIFTED
         draw_card(session, run, "monitor", lambda: StepResults(session.recipe, run))
-        words = [*describe_monitoring(report), f"The card: {card_of(session, run.id)}"]
+        values = _as_values(report, card_of(session, run.id))
+        words = [*describe_monitoring(report), f"The card: {values.card}"]
         rows = live.labelled(session) if options.retrains and verdict == DRIFT else None
     if rows is None:
-        return Result("\n".join(words), run.exit_code, run.id, run.outcome)
+        return Result("\n".join(words), run.exit_code, run.id, run.outcome, values)
     session.reporter.say("\n".join(words))
     retrained = _retrain(session, rows)
     run.tag(retrain_run_id=retrained.run_id)
     # Only another model in Production ends a drift.
     code = 0 if retrained.outcome == "promoted" else retrained.exit_code or run.exit_code
-    return Result(retrained.words, code, run.id, run.outcome)
+    return Result(retrained.words, code, run.id, run.outcome, replace(values, retrained=retrained.values))
+
+
+def _as_values(report: DriftReport, card: str) -> MonitorValues:
+    findings = tuple(it for it in report.newest.findings if it.verdict != "ok")
+    return MonitorValues(report.model, report.newest.verdict, report.worst, report.rows, len(report.windows), findings, card)
 
 
 @dataclass(frozen=True)

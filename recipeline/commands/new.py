@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from recipeline.cli.command import FilesEntryPoint, Result, entry_point
+from recipeline.cli.results import NewValues
 from recipeline.errors import UsageError
 
 
@@ -48,4 +49,5 @@ def new(folder: Path, data: str, target: str, na: str) -> Result:
         "  make pipeline   the environment, then the whole chain",
         "  make test       the project's tests",
     ]
-    return Result("\n".join(lines))
+    values = NewValues(str(folder.resolve()), tuple(sorted(files)), library.origin)
+    return Result("\n".join(lines), values=values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ import click
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import is_fetched_project, open_session
 from recipeline.cli.options import check_rows, choose_word, session_options
+from recipeline.cli.results import PredictedFile, PredictValues, SampleAnswer
 from recipeline.cli.rows import local_rows, open_model, open_tables
 from recipeline.data.paths import local_path
 from recipeline.data.uris import redact
@@ -81,11 +83,14 @@ def predict(recipe: str, profile: str, input: str, output: str, model_uri: str, 
         words = [f"The model: {model}."]
         if model.is_synthetic:
             words.append("It was trained on SYNTHETIC rows: its predictions do not apply to real ones.")
+        values = PredictValues(model.name, model.version, model.candidate, model.data_source)
         if target:
-            words += predict_file(session, run, model, input, target, rejects=rejects)
+            lines, file = predict_file(session, run, model, input, target, rejects=rejects)
+            words, values = [*words, *lines], replace(values, file=file)
         else:
-            words.append(predict_sample(session, model))
-    return Result("\n".join(words), run_id=run.id if run else "", outcome=run.outcome if run else "")
+            text, sample = predict_sample(session, model)
+            words, values = [*words, text], replace(values, sample=sample)
+    return Result("\n".join(words), run_id=run.id if run else "", outcome=run.outcome if run else "", values=values)
 
 
 def choose_output(folder: Path, input: str, output: str) -> Path | None:
@@ -128,8 +133,8 @@ def choose_output(folder: Path, input: str, output: str) -> Path | None:
 
 def predict_file(
     session: Session, run: StepRun | None, model: NamedModel, input: str, target: Path, *, rejects: bool
-) -> list[str]:
-    """Predict the rows of `input` into `target`; return the summary."""
+) -> tuple[list[str], PredictedFile]:
+    """Predict the rows of `input` into `target`; return the summary and its values."""
     from recipeline.data.readers import split_name
     from recipeline.data.writers import check_output
     from recipeline.inference.batch import Job
@@ -152,7 +157,17 @@ def predict_file(
     for name, value in (("rows", tally.rows), ("rejected", tally.rejected), ("rows_per_second", tally.rows / seconds)):
         if run:
             session.store.client.log_metric(run.id, name, value)
-    return _words(model, tally, target, aside, seconds)
+    file = PredictedFile(
+        output=str(target),
+        rejects=str(aside or ""),
+        rows=tally.rows,
+        predicted=tally.predicted,
+        rejected=tally.rejected,
+        seconds=seconds,
+        out_of_range={name: count for name, count in tally.unseen.items() if count},
+        filtered={name: count for name, count in tally.left_out.items() if count},
+    )
+    return _words(model, tally, target, aside, seconds), file
 
 
 def _words(model: NamedModel, tally: Tally, target: Path, aside: Path | None, seconds: float) -> list[str]:
@@ -195,8 +210,8 @@ def _say(answer: Mapping[str, Any], asked: Asked) -> str:
     return f"{answer[PREDICTION]:.2f}{unit}{limits}"
 
 
-def predict_sample(session: Session, model: NamedModel) -> str:
-    """Return the model's sample row and its prediction as text."""
+def predict_sample(session: Session, model: NamedModel) -> tuple[str, SampleAnswer]:
+    """Return the model's sample row and its prediction, as text and as values."""
     import numpy as np
 
     from recipeline.inference.columns import Columns
@@ -220,4 +235,4 @@ def predict_sample(session: Session, model: NamedModel) -> str:
         f"{target.name}: {_say(answer, asked)}",
         'Your own rows: make predict ARGS="input=rows.csv"',
     ]
-    return "\n".join(lines)
+    return "\n".join(lines), SampleAnswer({it.name: sample[it.name] for it in columns.features}, answer)

@@ -8,6 +8,7 @@ import click
 
 from recipeline.cli.command import registry_command
 from recipeline.cli.options import parse_switch
+from recipeline.cli.results import PrunedItem, PruneValues
 from recipeline.maintenance.pruning import delete_unneeded, find_unneeded
 from recipeline.orchestration.session import Session
 from recipeline.reports.summary import tabulate
@@ -28,10 +29,15 @@ def prune(session: Session, run: StepRun, dry_run: str) -> str:
     only_say = parse_switch("dry_run", dry_run, default=True)
     unneeded, left = (find_unneeded(session), "") if only_say else delete_unneeded(session)
     days = f"{session.recipe.retention.days:g} days"
+    items = [PrunedItem("version", str(v.version), v.name, _day(v.creation_timestamp)) for v in unneeded.versions]
+    items += [
+        PrunedItem("run", r.info.run_id, r.data.tags.get("mlflow.runName", "run"), _day(r.info.start_time))
+        for r in unneeded.runs
+    ]
+    run.values = PruneValues(not only_say, session.recipe.retention.days, tuple(items), left)
     if not unneeded.runs and not unneeded.versions:
         return f"nothing is older than {days} and not needed"
-    rows = [("version", str(v.version), _day(v.creation_timestamp)) for v in unneeded.versions]
-    rows += [(r.data.tags.get("mlflow.runName", "run"), r.info.run_id, _day(r.info.start_time)) for r in unneeded.runs]
+    rows = [("version" if it.kind == "version" else it.name, it.id, it.made) for it in items]
     table = tabulate(["what", "which", "made"], rows)
     if only_say:
         return f"{table}\nwould be deleted ({len(rows)}, older than {days}); dry_run=off deletes them"

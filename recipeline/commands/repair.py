@@ -5,8 +5,9 @@ from __future__ import annotations
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session, open_settings
 from recipeline.cli.options import session_options
+from recipeline.cli.results import RepairValues
 from recipeline.errors import EXIT_BROKEN
-from recipeline.maintenance.doctor import examine_registry
+from recipeline.maintenance.doctor import Finding, examine_registry
 from recipeline.orchestration.session import Session
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.local import find_local, find_old_root, relocate
@@ -30,8 +31,10 @@ def repair(recipe: str, profile: str) -> Result:
     moved = _relocate_store(recipe, profile)  # before a run writes to where the store was
     session = open_session(recipe, profile)
     with session.open_run("repair") as run:
-        lines = [*moved, *_repair_registry(session, run)]
-    return Result("\n".join(lines or ["nothing was broken"]), run.exit_code, run.id, run.outcome)
+        repaired, left = _repair_registry(session, run)
+    lines = [*moved, *repaired, *(f"not repaired: {finding.what}\n    → {finding.fix}" for finding in left)]
+    values = RepairValues((*moved, *repaired), tuple(finding.what for finding in left))
+    return Result("\n".join(lines or ["nothing was broken"]), run.exit_code, run.id, run.outcome, values)
 
 
 def _relocate_store(recipe: str, profile: str) -> list[str]:
@@ -49,8 +52,8 @@ def _relocate_store(recipe: str, profile: str) -> list[str]:
     return lines
 
 
-def _repair_registry(session: Session, run: StepRun) -> list[str]:
-    """Repair the registry and the ledger; return one line per finding."""
+def _repair_registry(session: Session, run: StepRun) -> tuple[list[str], list[Finding]]:
+    """Repair the registry and the ledger; return lines, and the findings left."""
     registry, changed_by = session.registry, session.changed_by(run)
     before = [finding for finding in examine_registry(session) if finding.state == "broken"]
     for note in registry.reconcile(changed_by):
@@ -69,5 +72,4 @@ def _repair_registry(session: Session, run: StepRun) -> list[str]:
         if finding.what not in left
     ]
     run.exit_code = EXIT_BROKEN if after else 0
-    lines += [f"not repaired: {finding.what}\n    → {finding.fix}" for finding in after]
-    return lines
+    return lines, after

@@ -11,6 +11,7 @@ from recipeline.cli.cards import card_of
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.options import parse_switch, session_options
+from recipeline.cli.results import ReportValues
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.cards import StepResults, draw_card
 from recipeline.tracking.failures import store_errors
@@ -70,11 +71,10 @@ def report(recipe: str, profile: str, nested: str) -> Result:
                 run.tag(nested="on")
             draw_card(session, run, "report", lambda: StepResults(session.recipe, run))
         closer = run.id
-    lines = [
-        f"The run:     {card_of(session, chains[0].info.run_id)}",
-        f"Inspection:  {card_of(session, closer)}",
-    ]
-    return Result("\n".join(lines))
+    main = chains[0].info.run_id
+    values = ReportValues(main, card_of(session, main), closer, card_of(session, closer))
+    lines = [f"The run:     {values.card}", f"Inspection:  {values.inspection_card}"]
+    return Result("\n".join(lines), values=values)
 
 
 def _drawn_before(session: Session, evaluate_run_id: str, *, is_nested: bool) -> str:

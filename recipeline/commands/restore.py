@@ -9,6 +9,7 @@ import click
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_settings, reporter
 from recipeline.cli.options import session_options
+from recipeline.cli.results import RestoreValues
 from recipeline.maintenance.backup import require_local, restore_archive
 from recipeline.tracking.failures import store_errors
 
@@ -30,6 +31,5 @@ def restore(recipe: str, profile: str, source: str) -> Result:
     store = require_local(settings.store_uri, settings.artifact_root)
     with store_errors(settings.store_uri):
         aside = restore_archive(store, settings.store_uri, settings.cwd / Path(source), reporter().tick)
-    return Result(
-        "\n".join([f"{settings.store_uri} is restored from {source}", *(f"the store before: {path}" for path in aside)])
-    )
+    words = [f"{settings.store_uri} is restored from {source}", *(f"the store before: {path}" for path in aside)]
+    return Result("\n".join(words), values=RestoreValues(settings.store_uri, source, tuple(map(str, aside))))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -17,6 +17,7 @@ from recipeline.cli.environment import open_session
 from recipeline.cli.log import labelled_log
 from recipeline.cli.options import check_path, check_rows, choose_word, model_option, promote_option, session_options
 from recipeline.cli.pipeline import name_params, run_pipeline
+from recipeline.cli.results import RetrainValues
 from recipeline.cli.rows import DOWNLOAD_SECONDS, LabelledFile, check_labelled, find_labelled, refuse_log
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.paths import local_paths
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
 
+    from recipeline.cli.results import ChainValues
     from recipeline.config.recipe import Recipe
 
 APPEND, REPLACE = "append", "replace"
@@ -81,7 +83,7 @@ def retrain(recipe: str, profile: str, data: str, mode: str, model: str, promote
     chosen = choose_word("mode", mode, (APPEND, REPLACE), default=APPEND if data or labels else REPLACE)
     with written(labelled_log(session, data, labels)) if labels else nullcontext(data) as rows:
         retrained = retrain_on(session, rows, chosen, model=model, promote=promote)
-    return Result(retrained.words, retrained.exit_code, retrained.run_id, retrained.outcome)
+    return Result(retrained.words, retrained.exit_code, retrained.run_id, retrained.outcome, retrained.values)
 
 
 @contextmanager
@@ -95,12 +97,13 @@ def written(rows: pd.DataFrame) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Retrained:
-    """The result of retraining: summary, run ID, outcome and exit code."""
+    """The result of retraining: summary, run ID, outcome, exit code and values."""
 
     words: str
     run_id: str
     outcome: str
     exit_code: int
+    values: RetrainValues
 
 
 def retrain_on(session: Session, data: str, mode: str, *, model: str = "", promote: str = "") -> Retrained:
@@ -120,7 +123,8 @@ def retrain_on(session: Session, data: str, mode: str, *, model: str = "", promo
         main, summary = run_pipeline(session, params, use_cache=session.profile.cache, nested_in=run.id)
         run.tag(main_run_id=main.id, data_digest=main.own_tag("data_digest"), data_source=main.own_tag("data_source"))
         run.outcome, run.exit_code = main.outcome, main.exit_code
-    return Retrained(f"{summary}\nRetrained on {words}.", run.id, run.outcome, run.exit_code)
+    values = RetrainValues(words, main.id, cast("ChainValues | None", main.values))
+    return Retrained(f"{summary}\nRetrained on {words}.", run.id, run.outcome, run.exit_code, values)
 
 
 @dataclass(frozen=True)

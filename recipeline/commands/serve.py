@@ -8,10 +8,10 @@ from functools import partial
 
 import click
 
-from recipeline.cli.command import Result, ServiceEntryPoint, entry_point
+from recipeline.cli.command import Result, ServiceEntryPoint, announce, entry_point
 from recipeline.cli.environment import open_settings
 from recipeline.cli.options import parse_switch, session_options
-from recipeline.cli.terminal import echo
+from recipeline.cli.results import ServeValues
 from recipeline.config.import_path import import_object
 from recipeline.errors import UsageError
 
@@ -63,10 +63,10 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
     address = f"http://{f'[{host}]' if ':' in host else host}:{number}"
 
     def tell(workers: int) -> None:
-        echo(
+        announce(
             f"{settings.recipe.model_name} on {address}, {workers} workers; to try it: {address}/playground; "
             f"{'with' if tokens else 'without'} a token. Ctrl-C ends it.",
-            err=True,
+            ServeValues(address, settings.recipe.model_name, workers, bool(tokens)),
         )
 
     ended_by = answer(serving, host, number, tell)

@@ -7,6 +7,7 @@ import difflib
 import click
 
 from recipeline.cli.command import FilesEntryPoint, Result, entry_point
+from recipeline.cli.results import UpgradeFile, UpgradeValues
 
 
 @entry_point("upgrade", FilesEntryPoint)
@@ -41,7 +42,9 @@ def upgrade(apply_safe: bool, show_diff: bool) -> Result:
         lines += ["", f"Written: {safe} files. Unchanged: {len(differences) - safe}. Next: make pipeline"]
     elif any(it.is_safe for it in differences):
         lines += ["", "recipeline upgrade --apply writes those that you have not changed."]
-    return Result("\n".join(lines) if differences else f"No difference from the template of {__version__}.")
+    words = "\n".join(lines) if differences else f"No difference from the template of {__version__}."
+    found = tuple(UpgradeFile(it.path, it.state, it.is_safe, apply_safe and it.is_safe) for it in differences)
+    return Result(words, values=UpgradeValues(__version__, found))
 
 
 def _diff(path: str, mine: bytes | None, theirs: bytes | None) -> list[str]:

@@ -9,7 +9,6 @@ import click
 from recipeline.cli.command import reading_command
 from recipeline.commands.history import show_terms
 from recipeline.orchestration.session import Session
-from recipeline.records import to_plain
 from recipeline.registry.history import during, local_now, parse_time, terms
 
 
@@ -28,4 +27,4 @@ def who_served(session: Session, at: str) -> tuple[Any, str]:
     served = during(history, start, end)
     span = f"{start:%Y-%m-%d %H:%M}" + (f" to {end:%Y-%m-%d %H:%M}" if end > start else "")
     text = show_terms(served, session.registry.name) if served else f"Nothing was in Production of {session.registry.name}."
-    return to_plain(served), f"{span}\n{text}"
+    return served, f"{span}\n{text}"

@@ -11,7 +11,6 @@ from recipeline.cli.command import reading_command
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.provenance import Provenance, explain_version
 from recipeline.orchestration.session import Session
-from recipeline.records import to_plain
 from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import tabulate
 
@@ -34,7 +33,7 @@ def why(session: Session, version: str) -> tuple[Any, str]:
             fix="Name a version with version=N, or run `make pipeline`.",
         )
     values = explain_version(session, found)
-    return to_plain(values), _words(values)
+    return values, _words(values)
 
 
 def _words(found: Provenance) -> str:
@@ -65,6 +64,6 @@ def _words(found: Provenance) -> str:
 def _short(value: str) -> str:
     """Return the first characters of a sha256, enough to identify it.
 
-    The full value is in --json.
+    With --json it is whole.
     """
     return value[:16] if re.fullmatch("[0-9a-f]{64}", value) else value

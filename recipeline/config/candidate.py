@@ -13,7 +13,9 @@ from recipeline.config.table import ImportPath
 class Component(Settings):
     """An estimator or transformer by import path, with its constructor's parameters."""
 
+    #: The class.
     estimator: ImportPath
+    #: Its constructor's parameters, by name.
     params: dict[str, Any] = {}
 
 
@@ -27,6 +29,7 @@ Components = tuple[Annotated[Component, BeforeValidator(_as_component)], ...]
 class Difference(Settings):
     """The seconds from one date to a later one, as a feature."""
 
+    #: Two columns of dates, the earlier one first.
     difference: tuple[str, str]
 
     @property
@@ -93,9 +96,13 @@ def _as_difference(value: object) -> object:
 class Distribution(Settings):
     """The distribution of a searched parameter; exactly one of the four."""
 
+    #: Any of these values.
     choice: tuple[Any, ...] | None = Field(default=None, min_length=1)
+    #: A whole number, both limits included.
     integer: tuple[int, int] | None = None
+    #: A number between two limits.
     uniform: tuple[float, float] | None = None
+    #: A number between two limits whose logarithm is uniform.
     loguniform: tuple[float, float] | None = None
 
     @model_validator(mode="after")
@@ -120,6 +127,7 @@ class Search(Settings):
     """
 
     space: dict[str, Distribution] = Field(min_length=1)
+    #: The number of draws.
     iterations: int = Field(default=20, ge=1)
     seconds: float | None = Field(default=None, gt=0)
 
@@ -131,9 +139,12 @@ class Candidate(Settings):
     training rows.
     """
 
+    #: A short name for `model`.
     alias: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     preprocess: Annotated[Preprocess, BeforeValidator(_as_preprocess)] = Preprocess()
+    #: The class of the model.
     estimator: ImportPath | None = None
+    #: Its constructor's parameters, by name.
     params: dict[str, Any] = {}
     members: tuple[str, ...] = ()
     search: Search | None = None

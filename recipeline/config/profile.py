@@ -25,7 +25,9 @@ class Store(Settings):
     A relative SQLite path or artifact folder lies in the project's folder.
     """
 
+    #: The store of runs and versions: a SQLite file, a database, or an MLflow server.
     tracking_uri: str = Field(min_length=1)
+    #: The folder or URI of the files of new experiments; none: the server's own.
     artifact_location: str | None = None
 
 
@@ -35,8 +37,11 @@ class Tls(Settings):
     A relative path starts in the project's folder.
     """
 
+    #: The certificate of the authority.
     ca: str = Field(min_length=1)
+    #: The certificate of this side.
     cert: str = Field(min_length=1)
+    #: Its private key.
     key: str = Field(min_length=1)
 
 
@@ -48,11 +53,13 @@ class Engine(Settings):
     `timeout` seconds.
     """
 
+    #: Where the processes are: of this machine, or of a Dask cluster.
     kind: Literal["local", "dask"] = "local"
     n_jobs: int = -1
     address: str = ""
     wait_for_workers: int = Field(default=1, ge=1)
     timeout: float = Field(default=60, gt=0)
+    #: Certificates of a cluster that asks for them.
     tls: Tls | None = None
 
     @model_validator(mode="after")
@@ -68,6 +75,7 @@ class PredictionLog(Settings):
     `sample` is the share of requests in the log; a file has `max_mb` MiB at most, and is deleted after `keep_days`.
     """
 
+    #: The folder, in the project's unless absolute.
     folder: str = Field(min_length=1)
     sample: float = Field(default=1.0, gt=0, le=1)
     max_mb: float = Field(default=64, gt=0)
@@ -102,6 +110,7 @@ class Service(Settings):
     poll_seconds: float = Field(default=1, gt=0, le=60)
     drain_seconds: float = Field(default=1, ge=0, le=600)
     trusted_types: tuple[str, ...] = ()
+    #: Whether each request is logged as a line of JSON on stderr.
     access_log: bool = True
     prediction_log: PredictionLog | None = None
     self_watch_rows: int = Field(default=10_000, ge=0)
@@ -117,7 +126,9 @@ class Profile(Settings):
     data: str = Field(min_length=1)
     #: The value of ``data: {sql: {url: ..., query: ...}}``; `data` is "sql" then.
     sql: Sql | None = None
+    #: The promotion policy: promote if the gate passes, wait for `approve` then, never, or whatever the gate says.
     promote: Policy = "auto"
+    #: Whether the chain reuses finished steps.
     cache: bool = True
     engine: Engine = Engine()
     service: Service = Service()

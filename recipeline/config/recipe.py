@@ -36,16 +36,20 @@ from recipeline.errors import UsageError, guess, nearest
 class Recipe(Scored):
     """The whole recipe, with the defaults of all its settings."""
 
+    #: The recipe's name, on tags of runs and versions.
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
     predicted: Annotated[Target, BeforeValidator(lambda value: {"column": value} if isinstance(value, str) else value)] = Field(
         alias="target"
     )
+    #: The MLflow experiment that runs are in, unless `mlflow run` has chosen another one.
     experiment: Label = Field(min_length=1)
     #: Part of a URI (`models:/<name>`) and of a filter of MLflow, in which the excluded characters cannot be escaped.
     model_name: Label = Field(pattern=r"^[^/:@?#%\\\"]+$")
+    #: The seed of the split, the folds and each estimator that takes one.
     random_state: int = Field(default=42, ge=0, lt=2**32)
     data: Data
     columns: dict[str, Column] = Field(min_length=2)
+    #: Words, or numbers, that stand for a missing value in every column.
     na: tuple[MissingWord, ...] = ()
     #: Columns of a table that are not listed: an error, or not read.
     other_columns: Literal["refuse", "ignore"] = "refuse"

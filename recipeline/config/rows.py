@@ -42,9 +42,13 @@ class Condition(Settings):
     or those with one.
     """
 
+    #: The least value, a date or a number.
     min: Scalar | None = None
+    #: The greatest value.
     max: Scalar | None = None
+    #: Values that are kept.
     in_: tuple[Scalar, ...] = Field(default=(), alias="in", min_length=1)
+    #: Values that are left out.
     not_in: tuple[Scalar, ...] = Field(default=(), min_length=1)
     missing: bool | None = None
 

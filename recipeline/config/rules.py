@@ -19,10 +19,14 @@ class FurtherMetric(Settings):
     it needs: `numbers`, `labels` or `probabilities`. `params` are further arguments of the function.
     """
 
+    #: The name in tables, gates and tags; of the catalogue, or one's own.
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,60}$")
     function: str | None = None
+    #: Whether a greater value is better; required for an own metric.
     greater_is_better: bool | None = None
+    #: What an own function gets as predictions; without it numbers, of classes labels.
     needs: Literal["numbers", "labels", "probabilities"] | None = None
+    #: The name for people; without it `name`, with spaces.
     label: str = Field(default="", max_length=60)
     params: dict[str, Any] = {}
 
@@ -52,7 +56,9 @@ class Metrics(Settings):
     the set of labels, and `level_by` a feature whose values have it each, or the target, whose labels then have it.
     """
 
+    #: Distances, in the target's unit, within which a prediction counts as accurate.
     tolerances: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1.0)
+    #: The number of resamplings for the 95 % intervals of test scores.
     bootstrap_draws: int = Field(default=2000, ge=100)
     more: tuple[Annotated[FurtherMetric, BeforeValidator(_as_entry)], ...] = ()
     level: float = Field(default=0.9, ge=0.5, le=0.999)
@@ -65,14 +71,18 @@ class Criterion(Settings):
     It is the least value of metrics of which greater is better, as r2, and the greatest of the others.
     """
 
+    #: A metric of the task, or of `metrics.more`.
     metric: str
+    #: The least value, or the greatest where less is better.
     threshold: float
 
 
 class Cost(Settings):
     """The cost of a false positive and of a false negative."""
 
+    #: What a false positive costs, in any unit.
     fp: float = Field(gt=0)
+    #: What a false negative costs, in the same unit.
     fn: float = Field(gt=0)
 
 
@@ -105,6 +115,7 @@ class Gates(Settings):
     """Limits that the best candidate's test scores must reach to be registered."""
 
     validation_criteria: tuple[Criterion, ...] = ()
+    #: Whether the candidate must also be better than always predicting the mean, or the labels' shares.
     beats_mean_predictor: bool = True
 
 
@@ -129,11 +140,14 @@ class GuardRails(Settings):
     champion's. The error of a slice is its MAE, of classes its mean Brier score (`slice_loss`).
     """
 
+    #: The largest increase of the mean absolute error.
     mae: float | None = Field(default=None, ge=0)
     metrics: dict[str, Annotated[float, Field(ge=0)]] = {}
     slices: dict[str, Slice] = {}
+    #: The largest increase of the MAE of each slice.
     slice_mae: float | None = Field(default=None, ge=0)
     slice_loss: float | None = Field(default=None, ge=0)
+    #: The longest time for one row, in milliseconds.
     latency_ms: float | None = Field(default=None, gt=0)
 
     @property
@@ -160,6 +174,7 @@ class Promotion(Settings):
     margin: float = Field(default=0.03, ge=0)
     min_rows: int = Field(default=100, ge=10)
     repeats: int = Field(default=3, ge=1)
+    #: The number of resamplings for the lower limit of the gain.
     bootstrap_draws: int = Field(default=4000, ge=100)
     guard_rails: GuardRails = GuardRails()
 
@@ -167,7 +182,9 @@ class Promotion(Settings):
 class Limits(Settings):
     """From where on an effect is a warning, and from where on it is drift."""
 
+    #: From this effect on it is a warning.
     warn: float = Field(ge=0)
+    #: From this effect on it is drift.
     drift: float = Field(ge=0)
 
     @model_validator(mode="after")
@@ -200,12 +217,16 @@ class Monitoring(Settings):
 class Retention(Settings):
     """The age at which `prune` may delete unneeded runs and versions."""
 
+    #: The age in days.
     days: float = Field(default=90, ge=0)
 
 
 class ModelCardTexts(Settings):
     """Texts of the model card that are written by people."""
 
+    #: What the model is for.
     intended_use: str = ""
+    #: What it must not be used for.
     out_of_scope: str = ""
+    #: Whom it may harm, and what was done about it.
     ethics: str = ""

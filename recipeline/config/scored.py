@@ -17,6 +17,7 @@ class Scored(Settings):
     mean over the folds ranks the candidates; None: the skill.
     """
 
+    #: What is predicted: a number, one of two labels, or one of several.
     task: TaskName
     decision: Decision = Decision()
     metrics: Metrics = Metrics()

@@ -22,7 +22,9 @@ def refuse_random(named: Mapping[str, str]) -> str:
 class Rule(Settings):
     """A function of the project that chooses the test rows of a table, by import path."""
 
+    #: The function.
     path: ImportPath
+    #: Its arguments besides the table, by name.
     params: dict[str, Any] = {}
 
 
@@ -64,7 +66,9 @@ class Split(Settings):
     standard deviations of its column. Then a row may change sides when others are added.
     """
 
+    #: How rows are dealt.
     method: Literal["grouped", "random"] = "grouped"
+    #: The share of the rows that are for testing.
     test_size: Fraction = 0.2
     tolerance: float = Field(default=0.0, ge=0, lt=1)
     group: str | None = None
@@ -120,4 +124,5 @@ class Split(Settings):
 class CrossValidation(Settings):
     """The cross-validation that compares candidates on the training rows."""
 
+    #: The number of folds.
     folds: int = Field(default=5, ge=2)

@@ -74,11 +74,16 @@ class Column(Settings):
     names it.
     """
 
+    #: The type of its values.
     type: ColumnType = "number"
     role: Role | None = None
+    #: The unit, as people read it.
     unit: Label = ""
+    #: The least possible value.
     min: float | None = None
+    #: The greatest possible value.
     max: float | None = None
+    #: Whether values may be missing.
     nullable: bool = False
     values: tuple[CategoryValue, ...] = ()
     format: str = ""
@@ -148,6 +153,7 @@ class Target(Settings):
     probability is predicted; without it true, or the greater number.
     """
 
+    #: The name of the column.
     column: str
     transform: Literal["log1p", "log", "sqrt"] | None = None
     positive: bool | int | CategoryValue | None = None
@@ -166,8 +172,11 @@ class Target(Settings):
 class Download(Settings):
     """The published file: its name (the `data_source` tag), URL and digest."""
 
+    #: Its name: a value of `data`, and of the tag `recipeline.data_source`.
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
+    #: Its address.
     url: str = Field(pattern=r"^https?://")
+    #: The digest that its content must have.
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
@@ -177,7 +186,9 @@ class Loader(Settings):
     A Bunch must have the table in `frame`.
     """
 
+    #: The function.
     path: ImportPath
+    #: Its arguments, by name.
     params: dict[str, Any] = {}
 
 
@@ -187,7 +198,9 @@ class Sql(Settings):
     A relative SQLite file lies in the project's folder.
     """
 
+    #: The database.
     url: str = Field(pattern=r"^[A-Za-z][\w+.-]*://")
+    #: A query that returns the rows; with `order by` the same rows have the same digest.
     query: str = Field(min_length=1)
 
 
@@ -215,7 +228,9 @@ class Data(Settings):
     separator: str = Field(default="", pattern=r"""^[^"'\r\n.\w]?$""")
     decimal: Literal[".", ","] = "."
     rename: dict[MissingWord, str] = {}
+    #: A function that makes rows up where there is no connection to the download.
     synthetic: ImportPath | None = None
+    #: The least number of rows to train on.
     min_rows: int = Field(default=100, ge=10)
 
     def settings(self) -> dict[str, Any]:

@@ -93,9 +93,10 @@ def validate_table(
             fix="Name a larger table, or lower data.min_rows in the recipe.",
         )
     if is_all and columns[recipe.target].nunique() < 2:
+        only = columns[recipe.target].iloc[0]
         raise DataError(
             f"{origin} must have different values in its target '{recipe.target}'.",
-            got=f"only {columns[recipe.target].iloc[0]:g}",
+            got=f"only {show_field(only) if isinstance(only, str) else f'{only:g}'}",
             fix="Name a table with different targets.",
         )
     # Features stay floats: a signature of integers could not take a missing value, nor 7.0 for 7.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -31,10 +31,6 @@ class Finding:
     state: Literal["ok", "note", "broken"]
     what: str
     fix: str = ""
-
-    def as_dict(self) -> dict[str, str]:
-        """Return the finding as plain values for JSON."""
-        return asdict(self)
 
 
 def examine_machine(root: Path, environment: Mapping[str, str]) -> Iterator[Finding]:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from recipeline.artifacts import CARD, Artifact, plot
 from recipeline.config.recipe import Recipe
+from recipeline.data.uris import redact
 from recipeline.orchestration.session import Session
+from recipeline.orchestration.trail import LOCAL_UI, Stop, Trail, card_address, describe_trail, list_places
+from recipeline.tracking.artifact_folders import local_copy, way_to
 from recipeline.tracking.runs import StepRun
 
 T = TypeVar("T")
+
+#: The card of the chain, which the trail begins with.
+_MAIN = "main"
 
 
 @dataclass(frozen=True)
@@ -36,18 +42,33 @@ class StepResults:
 
 
 def draw_card(
-    session: Session, run: StepRun, name: str, results: Callable[[], object], error: BaseException | None = None
+    session: Session,
+    run: StepRun,
+    name: str,
+    results: Callable[[], object],
+    error: BaseException | None = None,
+    *,
+    main: str | None = None,
+    steps: Mapping[str, str] | None = None,
+    version: str = "",
 ) -> None:
     """Save the card of a step, made of `results()`, and its plots.
+
+    It leads to the cards of `steps`, run IDs by step, and to that of the chain's run `main`; without `steps` to the upstream
+    steps. `version` is the run's version, where no tag has it.
 
     A failure of making, drawing or saving is reported on the card, if there is one, and as a warning; the step does not fail.
     """
     try:
-        drawn = session.draw(name, results, f"{session.recipe.name}, run {run.id}", error)
+        version = version or run.own_tag("model_version")
+        trail = find_trail(session, run, name, main=main, steps=run.lineage if steps is None else steps, version=version)
+        drawn = session.draw(name, results, f"{session.recipe.name}, run {run.id}", error, trail)
         failures = list(drawn.failures)
         run.save(CARD, drawn.html)
+        session.cards[run.id] = drawn.html
         for plot_name, png in drawn.plots.items():
             run.save(plot(plot_name), png)
+        run.describe(describe_trail(trail))
     except Exception as problem:  # whatever it is, the step has done its work
         failures = [f"This card could not be saved: {type(problem).__name__}: {' '.join(str(problem).split())[:300]}"]
     for sentence in failures:
@@ -55,3 +76,38 @@ def draw_card(
     if failures:
         with suppress(Exception):
             run.tag(card_failures="; ".join(failures))
+
+
+def find_trail(session: Session, run: StepRun, name: str, *, main: str | None, steps: Mapping[str, str], version: str) -> Trail:
+    """Return the trail of a run's card.
+
+    The chain's card contains those of its steps: MLflow shows a card in a frame that opens no other page.
+    """
+    ids = {**({_MAIN: main} if main else {}), **steps, name: run.id}
+    order = (_MAIN, *session.order) if _MAIN in ids else session.order
+    names = order if name in order else (*steps, name)
+    here, experiment = session.reader.root(run.id), session.experiment_id
+    stops = []
+    for step in names:
+        run_id = ids.get(step, "")
+        path, page, address = "", "", ""
+        if run_id:
+            path, address = way_to(here, session.reader.root(run_id), CARD.name), card_address(experiment, run_id)
+        if run_id and name == _MAIN and step != name:
+            page = page_of(session, run_id)
+        stops.append(Stop(step, run_id, path, address, page))
+    uri = redact(session.store.uri)
+    ui = uri.rstrip("/") if uri.startswith(("http:", "https:")) else LOCAL_UI
+    return Trail(run.id, tuple(stops), list_places(experiment, run.id, session.recipe.model_name, version), ui)
+
+
+def page_of(session: Session, run_id: str) -> str:
+    """Return the card of a run; empty if it cannot be read."""
+    if run_id not in session.cards:
+        session.cards[run_id] = ""
+        with (
+            suppress(Exception),
+            local_copy(session.reader.root(run_id), CARD.name, session.store.client.tracking_uri) as path,
+        ):
+            session.cards[run_id] = CARD.read(path)
+    return session.cards[run_id]

@@ -26,7 +26,7 @@ class Chain:
     """The progress of a chain: run IDs, reused steps, reasons, times.
 
     `last` is the last run opened. `opened` has the run of each step that was started, also of one that failed; `seconds` has
-    the start and end of each, counted from the start of the chain.
+    the start and end of each, counted from the start of the chain, and `started` is that of the clock.
     """
 
     lineage: dict[str, str] = field(default_factory=dict)
@@ -35,6 +35,7 @@ class Chain:
     last: StepRun | None = None
     opened: dict[str, StepRun] = field(default_factory=dict)
     seconds: dict[str, tuple[float, float]] = field(default_factory=dict)
+    started: float = field(default_factory=time.time)
 
 
 def run_chain(
@@ -151,9 +152,9 @@ def _run(
             with run.limited_to(step.reads, step.writes):
                 words = step.work(session, run, **params)
         except Exception as error:
-            draw_card(session, run, name, lambda: StepResults(session.recipe, run), error)
+            draw_card(session, run, name, lambda: StepResults(session.recipe, run), error, main=nested_in)
             raise
-        draw_card(session, run, name, lambda: StepResults(session.recipe, run))
+        draw_card(session, run, name, lambda: StepResults(session.recipe, run), main=nested_in)
     return run, words
 
 

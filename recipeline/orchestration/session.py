@@ -19,6 +19,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.config.settings import flatten
 from recipeline.data.sources import Source, read_source
 from recipeline.engine.workers import Workers
+from recipeline.errors import failed_in
 from recipeline.orchestration.fingerprints import Components, code_components, fingerprint, library_components
 from recipeline.orchestration.step import Draw, Params, Reporter, Step
 from recipeline.orchestration.wording import describe_experiment, describe_registered_model
@@ -61,6 +62,8 @@ class Session:
     known_experiment_id: str = ""
     #: The run that `mlflow run` opened for this command; taken by the first run opened.
     adopted: Run | None = None
+    #: The cards drawn by this command, by run ID.
+    cards: dict[str, str] = field(default_factory=dict)
     _sources: dict[str, Source] = field(default_factory=dict)
 
     @cached_property
@@ -197,5 +200,11 @@ class Session:
             nested_in=nested_in,
             reader=self.reader,
         )
-        with store_errors(self.store.uri), run as opened, store_errors(self.store.uri):
-            yield opened
+        run_id = ""
+        try:
+            with store_errors(self.store.uri), run as opened, store_errors(self.store.uri):
+                run_id = opened.id
+                yield opened
+        except BaseException as error:
+            failed_in(error, run_id)
+            raise

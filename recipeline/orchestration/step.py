@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from recipeline.artifacts import Artifact
+from recipeline.orchestration.trail import Trail
 
 Params = Mapping[str, str]
 
@@ -26,10 +27,17 @@ class Drawn(Protocol):
 class Draw(Protocol):
     """A function that returns the card of a step, made of `results()`.
 
-    `origin` names its run.
+    `origin` names its run; `trail` leads to other cards.
     """
 
-    def __call__(self, step: str, results: Callable[[], object], origin: str, error: BaseException | None = None) -> Drawn: ...
+    def __call__(
+        self,
+        step: str,
+        results: Callable[[], object],
+        origin: str,
+        error: BaseException | None = None,
+        trail: Trail | None = None,
+    ) -> Drawn: ...
 
 
 class Reporter(Protocol):

@@ -13,6 +13,7 @@ from recipeline.artifacts import Artifact
 from recipeline.config.recipe import Recipe
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
     from matplotlib.figure import Figure
 
 T = TypeVar("T")
@@ -81,6 +82,16 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class Quoted:
+    """A plot of another card, as it is drawn there: with caption and values.
+
+    `figure` is its HTML, from `quote`.
+    """
+
+    figure: Markup
+
+
+@dataclass(frozen=True)
 class Lines:
     """Sentences, one per line."""
 
@@ -116,7 +127,7 @@ class Flow:
     stages: Sequence[Sequence[str]]
 
 
-Block = Note | Facts | Table | Plot | Lines | Code | Links | Flow
+Block = Note | Facts | Table | Plot | Quoted | Lines | Code | Links | Flow
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ _LISTED = 20
 def show_decisions(decisions: Decisions) -> list[Block]:
     """Return the confusion of labels, with precision and recall of each."""
     labels, counts = [word_of(it.label) for it in decisions.labels], np.array(decisions.confusion)
+    right = float(np.trace(counts)) / max(1, int(counts.sum()))
     how = (
         ""
         if decisions.threshold is None
@@ -45,7 +46,7 @@ def show_decisions(decisions: Decisions) -> list[Block]:
     plot = Plot(
         "confusion",
         f"Confusion of the test rows: the share of each true label's rows, and their number, by decided label.{how}",
-        lambda: plot_confusion(labels, counts),
+        lambda: plot_confusion(labels, counts, f"How often is the decided label right? In {right:.1%} of the rows"),
         Table(["true label", *(f"decided {label}" for label in labels)], counted),
     )
     return [plot, of_label]
@@ -72,17 +73,22 @@ def show_curves(found: Evaluated) -> list[Block]:
         Plot(
             "roc",
             f"ROC{rest}: recall by false positive rate on the test rows.",
-            lambda: plot_curves(rocs, "false positive rate", "recall"),
+            lambda: plot_curves(rocs, "false positive rate", "recall", f"Are labels told apart? {_scored(found, 'roc_auc')}"),
             _points(rocs, "false positive rate", "recall"),
         ),
         Plot(
             "precision_recall",
             f"Precision-recall curve{rest}: precision by recall on the test rows. Without skill, precision is the share of the "
             "label.",
-            lambda: plot_curves(recalls, "recall", "precision"),
+            lambda: plot_curves(recalls, "recall", "precision", f"How sure is a find? {_scored(found, 'average_precision')}"),
             _points(recalls, "recall", "precision"),
         ),
     ]
+
+
+def _scored(found: Evaluated, name: str) -> str:
+    """Return a metric of the best candidate on the test rows with its name."""
+    return f"{found.metrics.labels[name]} {found.metrics.scores[name]:.3f} on the test rows"
 
 
 def _drawn(

@@ -20,7 +20,10 @@ RECORD = ".recipeline.json"
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 #: The files of a checkout that are the same in every project; a wheel has them in its folder `template`.
-_SHARED = ("MLproject", "Makefile", "conda.yaml", "python_env.yaml", "recipe.yaml", "requirements.txt")
+_SHARED = (
+    *("MLproject", "Makefile", "conda.yaml", "python_env.yaml", "recipe.yaml", "requirements.txt"),
+    *("Dockerfile", ".dockerignore"),
+)
 _SHARED_FOLDERS = ("custom", "profiles", "requirements", "steps")
 _SCRIPTS = ("scripts/help", "scripts/step", "scripts/venv")
 #: Files whose names a wheel, or git, would take for their own.

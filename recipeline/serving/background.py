@@ -150,10 +150,23 @@ class RotatingFiles:
     def _current(self) -> tuple[Path, int]:
         """Return the file to append to and its free bytes; recreate a deleted one."""
         if self._path is None:
-            began = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-            self._path = self._folder / f"predictions-{began}-{os.getpid()}-{next(self._numbers):04}.jsonl"
+            self._path = self._begin()
         size = self._path.stat().st_size if self._path.exists() else 0
         return self._path, max(self._max_bytes - size, 0)
+
+    def _begin(self) -> Path:
+        """Create an empty file that no other process writes to, and return it.
+
+        Processes of two containers that share a folder may have the same number, and begin in the same second.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        began = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        for number in self._numbers:
+            path = self._folder / f"predictions-{began}-{os.getpid()}-{number:04}.jsonl"
+            with suppress(FileExistsError):
+                path.touch(exist_ok=False)
+                return path
+        raise AssertionError("numbers do not end")
 
     def _sweep(self) -> None:
         now = time.time()

@@ -47,6 +47,11 @@ class Writer:
             self._client.log_artifact(self._run_id, str(path), str(Path(artifact.name).parent).strip("."))
             return digest
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the artifacts so far, cards and plots left out."""
+        return tuple(self._files)
+
     def add_model(self, model_id: str, digests: dict[str, str]) -> None:
         """Record the digests of a logged model's files, for readers of the run."""
         self._models[model_id] = digests

@@ -34,7 +34,7 @@ class StepRun:
     """A step's open run, with its artifacts by name.
 
     `lineage` maps each upstream step to its run ID; `reader` reads other runs' artifacts. `outcome` and `exit_code` become tags
-    when the run is closed.
+    when the run is closed. `values` is what ``--json`` prints of it; None: what every step's run has.
     """
 
     id: str
@@ -44,6 +44,7 @@ class StepRun:
     lineage: dict[str, str] = field(default_factory=dict)
     outcome: str = "ok"
     exit_code: int = 0
+    values: object = None
     reader: Reader = field(kw_only=True)
 
     def __post_init__(self) -> None:
@@ -141,6 +142,11 @@ class StepRun:
         self._metrics |= {name: float(value) for name, value in (metrics or {}).items() if math.isfinite(value)}
         self._mlflow_tags |= {name: text[:TAG_LENGTH] for name, text in ((RUN_NAME, title), (NOTE, note)) if text}
 
+    def describe(self, line: str) -> None:
+        """Add a line of Markdown to the run's description in MLflow."""
+        note = self._mlflow_tags.get(NOTE, "")
+        self._mlflow_tags[NOTE] = f"{note}\n\n{line}".strip() if len(note) + len(line) + 2 <= TAG_LENGTH else note
+
     def log_scores(self, run_id: str, model_id: str, scores: Mapping[str, float]) -> None:
         """Add the test metrics of a candidate to its run and to its logged model."""
         now = now_ms()
@@ -156,6 +162,26 @@ class StepRun:
     def own_tag(self, name: str) -> str:
         """Return this run's tag ``recipeline.<name>``; empty where it has none."""
         return self._own_tags.get(name, "")
+
+    @property
+    def own_tags(self) -> dict[str, str]:
+        """The tags ``recipeline.*`` that the run was given, without prefix."""
+        return dict(self._own_tags)
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The run's parameters in MLflow."""
+        return dict(self._params)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The run's metrics in MLflow, besides those of candidates."""
+        return dict(self._metrics)
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """The names of the files that the run hands on, in the order of writing."""
+        return self._writer.names
 
     def parent_tag(self, name: str) -> str:
         """Return the upstream run's tag ``recipeline.<name>``; empty without one."""

@@ -31,6 +31,9 @@ from recipeline.tracking.failures import is_conflict, store_errors, unavailable,
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.local import find_local, require_in_place
 
+#: Schemes of registries without stages or without aliases.
+NO_REGISTRY = ("databricks", "databricks-uc", "uc")
+
 #: How long a command waits for another one that is changing the same store.
 LOCK_SECONDS = 120
 
@@ -114,6 +117,7 @@ def open_store(
     logging.getLogger(DATABASE_LOGGER).setLevel(logging.CRITICAL)
     uri = sqlite.absolute(uri, root)
     path = sqlite.path_of(uri)
+    _require_stages_and_aliases(uri)
     patience.install()
     with store_errors(uri):
         if uri.startswith(("http://", "https://")):
@@ -122,6 +126,7 @@ def open_store(
             with suppress(requests.exceptions.SSLError):
                 requests.get(f"{uri.rstrip('/')}/health", timeout=10)
         mlflow.set_tracking_uri(uri)
+        _require_stages_and_aliases(uri, mlflow.get_registry_uri())
         # Two processes that make the tables of one store at once break each other; the client makes them when it is made.
         if path and not path.parent.exists():  # taking the lock would make it, typos and all
             raise unwritable(uri, f"the folder {path.parent} does not exist")
@@ -151,6 +156,17 @@ def open_store(
         if files:
             require_in_place(files)
     return store
+
+
+def _require_stages_and_aliases(*uris: str) -> None:
+    """Raise UsageError for a registry that lacks stages or aliases."""
+    for uri in uris:
+        if uri.partition(":")[0] in NO_REGISTRY:
+            raise UsageError(
+                f"The registry {redact(uri)} lacks what Production is kept by: Unity Catalog has no stages, "
+                "and Databricks' workspace registry no aliases.",
+                fix="Set MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI to an MLflow server or its database.",
+            )
 
 
 def artifact_root(location: str | None, root: Path) -> str | None:

@@ -11,7 +11,8 @@ from tests.conftest import ROOT
 
 @pytest.mark.parametrize("name", [path.stem for path in (ROOT / "profiles").glob("*.yaml")])
 def test_every_profile_of_the_project_loads(name: str) -> None:
-    load_profile(find_profile(name, ROOT / "profiles", ROOT), {"MLFLOW_TRACKING_URI": "https://mlflow.example"})
+    environment = {"MLFLOW_TRACKING_URI": "https://mlflow.example", "DATA_URI": "s3://rows/wines.parquet"}
+    load_profile(find_profile(name, ROOT / "profiles", ROOT), environment)
 
 
 def test_the_shared_profile_takes_its_store_from_the_environment_and_says_so_where_there_is_none() -> None:

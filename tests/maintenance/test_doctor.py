@@ -6,6 +6,7 @@ import pytest
 
 from recipeline.maintenance.doctor import REPAIR, Finding, examine_files, examine_machine, examine_registry
 from recipeline.orchestration.session import Session
+from recipeline.records import to_plain
 from recipeline.registry.ledger import PROMOTE
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.store import Store
@@ -40,7 +41,7 @@ def broken(session: Session) -> list[tuple[str, str]]:
 
 
 def test_a_finding_is_plain_values() -> None:
-    assert Finding("ok", "It is whole.").as_dict() == {"state": "ok", "what": "It is whole.", "fix": ""}
+    assert to_plain(Finding("ok", "It is whole.")) == {"state": "ok", "what": "It is whole.", "fix": ""}
 
 
 def test_a_run_of_another_command_in_the_environment_is_broken_and_no_checkout_a_note(

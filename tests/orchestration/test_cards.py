@@ -5,15 +5,19 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 from recipeline.artifacts import CARD, DATASET, TRAIN
-from recipeline.orchestration.cards import StepResults, draw_card
+from recipeline.orchestration.cards import StepResults, draw_card, page_of
+from recipeline.orchestration.chain import Chain, run_chain, run_step
+from recipeline.orchestration.session import Session
+from recipeline.orchestration.trail import Trail
 from recipeline.reports.page import Page
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.store import Store
 from tests.conftest import Project
 from tests.reports.helpers import card_of
-from tests.sessions import lines_of, open_toys
+from tests.sessions import NAMES, lines_of, open_toys
 
 
 @pytest.mark.xdist_group("cards")
@@ -67,3 +71,76 @@ def test_a_card_and_its_plots_are_saved_and_what_could_not_be_drawn_is_said_and_
     assert lines_of(session) == ["warning: ingest: The plot b could not be drawn"]
     assert store.client.get_run(run.id).data.tags["recipeline.card_failures"] == "The plot b could not be drawn"
     assert [file.path for file in store.client.list_artifacts(run.id, "plots")] == ["plots/shares.png"]
+
+
+def trails(store: Store, folder: Path) -> tuple[Session, list[Trail]]:
+    """Return a session of toys, and a list that its cards' trails are added to."""
+    drawn: list[Trail] = []
+
+    def draw(*given: Any) -> Page:
+        drawn.append(given[-1])
+        return Page(f"<header>{given[0]}</header><main></main>")
+
+    return open_toys(store, folder, draw=draw), drawn
+
+
+def test_a_card_leads_to_the_chains_and_to_those_before_it_and_the_chains_to_all(store: Store, tmp_path: Path) -> None:
+    session, drawn = trails(store, tmp_path)
+    chain = Chain()
+    with session.open_run("main") as run:
+        run_chain(session, NAMES, {}, chain, nested_in=run.id)
+        draw_card(session, run, "main", lambda: None, steps=chain.lineage, version="4")
+    ids = {"main": run.id, **chain.lineage}
+    for place, (name, trail) in enumerate(zip((*NAMES, "main"), drawn, strict=True), 1):
+        made = ids if name == "main" else dict(list(ids.items())[: place + 1])
+        assert [(stop.step, stop.run_id) for stop in trail.stops] == [(step, made.get(step, "")) for step in ids]
+        folder = Path(local_file_uri_to_path(session.reader.root(trail.run_id)))
+        for stop in trail.stops:
+            if stop.run_id:
+                assert (folder / stop.path).resolve().is_file()
+                assert stop.run_id in stop.address
+    assert set(drawn[-1].packed) == set(chain.lineage.values())
+    assert not any(trail.packed for trail in drawn[:-1])
+    assert drawn[-1].places[-1].title == "version 4"
+    note = store.client.get_run(chain.lineage["split"]).data.tags["mlflow.note.content"]
+    assert f"runs/{run.id}/artifacts/card.html" in note
+
+
+def test_a_reused_steps_card_is_that_of_the_run_that_is_reused(store: Store, tmp_path: Path) -> None:
+    for place in range(2):
+        session, drawn = trails(store, tmp_path)
+        chain = Chain()
+        with session.open_run("main") as run:
+            run_chain(session, NAMES, {}, chain, nested_in=run.id)
+            draw_card(session, run, "main", lambda: None, steps=chain.lineage)
+        assert len(drawn) == (1 if place else 4)
+    assert chain.reused == NAMES
+    assert drawn[-1].packed == {run_id: f"<header>{step}</header><main></main>" for step, run_id in chain.lineage.items()}
+
+
+def test_a_step_run_alone_leads_to_no_chain(store: Store, tmp_path: Path) -> None:
+    session, drawn = trails(store, tmp_path)
+    run_step(session, "split", {}, "")
+    assert [[stop.step for stop in trail.stops if stop.run_id] for trail in drawn] == [["ingest"], ["ingest", "split"]]
+    assert all("main" not in [stop.step for stop in trail.stops] for trail in drawn)
+
+
+def test_a_trail_that_cannot_be_found_is_a_warning_and_fails_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, _ = trails(store, tmp_path)
+    monkeypatch.setattr("recipeline.orchestration.cards.way_to", lambda *_: 1 / 0)
+    run, _ = run_step(session, "ingest", {}, "")
+    assert any("This card could not be saved: ZeroDivisionError" in line for line in lines_of(session))
+    assert store.client.get_run(run.id).info.status == "FINISHED"
+
+
+def test_a_card_is_read_once_and_a_missing_one_is_empty(store: Store, tmp_path: Path) -> None:
+    run, _ = run_step(trails(store, tmp_path)[0], "ingest", {}, "")
+    session = open_toys(store, tmp_path)
+    card = Path(local_file_uri_to_path(session.reader.root(run.id))) / CARD.name
+    assert page_of(session, run.id) == "<header>ingest</header><main></main>"
+    card.unlink()
+    assert page_of(session, run.id) == "<header>ingest</header><main></main>"
+    assert page_of(open_toys(store, tmp_path), run.id) == ""
+    assert page_of(session, "no run") == ""

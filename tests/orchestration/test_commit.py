@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recipeline.orchestration.commit import describe_commit
+from recipeline.orchestration.commit import COMMIT, describe_commit
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -51,3 +51,13 @@ def test_a_checkout_without_a_commit_is_unknown(tmp_path: Path) -> None:
 def test_without_git_the_commit_is_unknown(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert describe_commit(checkout) == {"git_commit": "unknown", "git_dirty": "unknown"}
+
+
+def test_without_a_checkout_the_commit_is_the_one_that_the_image_was_built_from(
+    tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(COMMIT, "0123456")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    assert describe_commit(tmp_path / "elsewhere") == {"git_commit": "0123456", "git_dirty": "unknown"}
+    assert describe_commit(checkout)["git_commit"] == git(checkout, "rev-parse", "HEAD")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from flask import Flask
+from playwright.sync_api import Browser, ConsoleMessage, Frame, Page, Request, expect
 
+from recipeline.artifacts import ORDER
 from recipeline.registry.ledger import Ledger
-from tests.browser import needs_chromium, start_chromium
+from tests.browser import needs_chromium, serving, start_chromium
 from tests.conftest import NAME, Project
+from tests.layout import find_faults
 from tests.reports.helpers import STEPS, Chains, card_of, text_of
 
 pytestmark = pytest.mark.xdist_group("cards")
@@ -146,7 +151,8 @@ def test_a_card_is_whole_readable_true_and_keeps_to_itself_at_every_width(
         card.page.set_viewport_size({"width": width, "height": 800})
         card.page.emulate_media(color_scheme=scheme)
         assert card.values(_EMPTY) == []
-        assert card.values("() => document.documentElement.scrollWidth <= window.innerWidth")
+        card.values("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        assert find_faults(card.page) == []
     for text, value in card.values(_NUMBERS):
         assert float(text.replace(",", "")) == pytest.approx(value, rel=1e-3, abs=5.1e-5)
     # What is in a plot is hidden from readers and has the page's colours; axe would walk through its thousands of strokes.
@@ -198,15 +204,139 @@ def test_the_figures_of_a_chain_are_the_logged_metrics_on_every_card(browser: Br
     promote.close()
 
 
+@needs_chromium
+def test_cards_lead_to_each_other_from_the_disk(browser: Browser, chains: Chains) -> None:
+    for chain in ("promoted", "kept"):
+        card = Opened(browser, chains.cards[chain, "main"])
+        links = card.values("() => [...document.querySelectorAll('nav a[data-run]')].map(it => [it.textContent, it.href])")
+        assert [step for step, _ in links] == ["main", *ORDER]
+        card.close()
+        page = browser.new_page()
+        for step, address in links[1:]:
+            # A reused step has the card of the chain that ran it, and leads back to that one.
+            made_in = chain if (chain, step) in chains.cards else "promoted"
+            assert address == chains.cards[made_in, step].as_uri()
+            page.goto(address)
+            back = page.locator("nav a[data-run]").evaluate_all("all => all.map(it => [it.textContent, it.href])")
+            assert back[0] == ["main", chains.cards[made_in, "main"].as_uri()]
+            assert [name for name, _ in back] == ["main", *ORDER[: ORDER.index(step) + 1]]
+            page.locator("nav a", has_text=re.compile("^main$")).click()
+            assert page.url == back[0][1]
+        page.close()
+
+
+#: As MLflow's artifact view shows a card: in a frame that may run scripts and nothing else, as a blob.
+_VIEW = """<body><script>
+    fetch("card").then(it => it.text()).then(text => {
+        const frame = document.createElement("iframe");
+        frame.sandbox = "allow-scripts";
+        frame.style = "width: 900px; height: 700px";
+        frame.src = URL.createObjectURL(new Blob([text], {type: "text/html"}));
+        document.body.append(frame);
+    });
+</script>"""
+
+
+@pytest.fixture
+def framed(browser: Browser) -> Iterator[Callable[[Path], Frame]]:
+    """Open cards as MLflow does, below a prefix."""
+    with ExitStack() as stack:
+
+        def show(path: Path) -> Frame:
+            app = Flask(__name__)
+            app.add_url_rule("/ml/", "view", lambda: _VIEW)
+            app.add_url_rule("/ml/card", "card", lambda: path.read_text(encoding="utf-8"))
+            page = browser.new_page()
+            stack.callback(page.close)
+            page.goto(f"{stack.enter_context(serving(app))}/ml/")
+            frame = page.wait_for_selector("iframe").content_frame()
+            assert frame
+            frame.wait_for_selector("h1")
+            return frame
+
+        yield show
+
+
+@needs_chromium
+def test_the_chains_card_shows_those_of_its_steps_where_no_link_leads_anywhere(
+    chains: Chains, framed: Callable[[Path], Frame]
+) -> None:
+    frame = framed(chains.cards["kept", "main"])
+    title = frame.locator("h1").inner_text()
+    for step in ("split", "evaluate"):  # reused, and of this chain
+        frame.locator("nav a", has_text=re.compile(f"^{step}$")).click()
+        expect(frame.locator("h1")).to_have_text(re.compile(f"^{step}"))
+        assert frame.locator("nav [aria-current]").inner_text() == step
+        assert find_faults(frame) == []
+    assert frame.locator("table button").count() > 0
+    frame.locator("nav a", has_text=re.compile("^main$")).click()
+    expect(frame.locator("h1")).to_have_text(title)
+
+
+@needs_chromium
+def test_a_link_that_a_frame_cannot_follow_gives_its_address_and_opens_by_ctrl(
+    chains: Chains, framed: Callable[[Path], Frame]
+) -> None:
+    frame = framed(chains.cards["promoted", "promote"])
+    main = chains.cards["promoted", "main"].parent.parent.name
+    up = frame.locator("nav a", has_text=re.compile("^main$"))
+    up.click()
+    address = frame.locator("#said input").input_value()
+    assert address.startswith(f"{frame.page.url}#/experiments/")
+    assert address.partition("?")[0].endswith(f"/runs/{main}/artifacts/card.html")
+    with frame.page.context.expect_page() as opened:
+        up.click(modifiers=["ControlOrMeta"])
+    assert opened.value.url == address
+    opened.value.close()
+
+
+@needs_chromium
+def test_long_tables_are_sorted_and_filtered(browser: Browser, chains: Chains) -> None:
+    card = Opened(browser, chains.cards["promoted", "evaluate"])
+    section = card.page.locator("section", has=card.page.get_by_role("heading", name="Prediction interval"))
+    box = section.locator(".box", has=card.page.locator("label.filter")).first
+    column = "all => all.filter(it => it.checkVisibility()).map(it => Number(it.cells[2].dataset.value))"
+    rows = box.locator("tbody tr")
+    before = rows.evaluate_all(column)
+    for wanted in (sorted(before), sorted(before, reverse=True), before):
+        box.locator("thead th").nth(2).get_by_role("button").click()
+        assert rows.evaluate_all(column) == wanted
+    box.get_by_role("searchbox").fill("ALCO")
+    left = rows.evaluate_all("all => all.filter(it => it.checkVisibility()).map(it => it.textContent)")
+    assert left
+    assert len(left) < len(before)
+    assert all("alcohol" in text for text in left)
+    assert box.locator("output").inner_text() == f"{len(left)} of {len(before)} rows"
+    card.close()
+
+
+@needs_chromium
+def test_a_card_can_be_read_without_its_script(browser: Browser, chains: Chains) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(chains.cards["promoted", "main"].as_uri())
+    page.locator("nav a", has_text=re.compile("^train$")).click()
+    assert page.url == chains.cards["promoted", "train"].as_uri()
+    assert page.locator("h1").inner_text().startswith("train")
+    context.close()
+
+
 def test_made_up_rows_are_announced_on_every_card_about_scores_and_rows(chains: Chains) -> None:
     for step in ("ingest", "register", "main"):
         assert "SYNTHETIC" in text_of(chains, "synthetic", step)
 
 
 def test_plots_lie_beside_the_card_as_png(chains: Chains) -> None:
+    indices = [path for (_, step), path in chains.cards.items() if step == "main"]
     for path in chains.cards.values():
         plots = list((path.parent / "plots").glob("*.png")) if (path.parent / "plots").is_dir() else []
-        assert path.read_text(encoding="utf-8").count("<svg") == len(plots)
+        page = path.read_text(encoding="utf-8")
+        drawn = re.findall(r'<figure data-plot="(\w+)">', page)
+        assert page.count("<svg") == len(drawn)
+        if path not in indices:
+            assert sorted(drawn) == sorted(plot.stem for plot in plots)
+        else:  # whose pictures are those of the steps, but for one
+            assert [plot.stem for plot in plots] == [name for name in drawn if name == "changes"]
         assert all(plot.read_bytes().startswith(b"\x89PNG") for plot in plots)
 
 

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import re
+import zlib
 from collections.abc import Callable
 from html.parser import HTMLParser
 
@@ -8,8 +13,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from recipeline.orchestration.trail import Stop, Trail, card_address, list_places
 from recipeline.reports.blocks import Block, Card, Code, Facts, Flow, Lines, Link, Links, Note, Plot, Section, Table
-from recipeline.reports.page import format_cell, full_precision, is_number, render, render_failure
+from recipeline.reports.page import (
+    arrange_sections,
+    format_cell,
+    full_precision,
+    group_plots,
+    is_number,
+    pack_cards,
+    render,
+    render_failure,
+)
 from recipeline.reports.plots.model import plot_shares
 
 NASTY = "<script>alert('x')</script><img src=x onerror=alert(1)> & \"quoted\" $x_1^2$"
@@ -60,7 +75,8 @@ def test_text_of_the_data_never_becomes_an_element(block: Block) -> None:
     page = render(card(block, title=NASTY))
     found = Elements(page.html)
     assert not page.failures
-    assert {"script", "img", "iframe", "object"}.isdisjoint(found.tags)
+    assert {"img", "iframe", "object"}.isdisjoint(found.tags)
+    assert found.tags.count("script") == 1  # the page's own
     assert not [name for name, _ in found.attributes if name.startswith("on")]
     assert "<script>alert('x')</script>" in found.text
 
@@ -130,11 +146,74 @@ def test_the_same_card_is_the_same_page_to_the_last_byte() -> None:
     assert render(card(picture())) == render(card(picture()))
 
 
-def test_a_page_fetches_nothing_and_runs_nothing() -> None:
-    html = render(card(picture())).html
+def test_a_page_fetches_nothing_and_runs_its_own_script_only() -> None:
+    html = render(card(picture()), trail=trail_of({"a" * 32: "", "b" * 32: render(card(picture())).html})).html
     assert "default-src 'none'" in html
+    scripts = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    assert f"script-src 'sha256-{digests[0]}'; " in html
+    assert (len(digests), html.count("<script")) == (1, 2)  # the other one is data: a type that no browser runs
+    assert '<script type="text/plain" id="packed">' in html
     fetched = [value for name, value in Elements(html).attributes if name in ("src", "href") and value]
-    assert all(value.startswith("#") for value in fetched)
+    assert all(value.startswith(("#", "../", "http://127.0.0.1:5000/#/")) for value in fetched)
+
+
+def trail_of(pages: dict[str, str]) -> Trail:
+    """Return the trail of the first run, by the pages of all."""
+    runs = list(pages)
+    stops = [Stop(f"step{place}", run, f"../{run}", card_address("1", run), pages[run]) for place, run in enumerate(runs)]
+    return Trail(runs[0], (*stops, Stop("later")), list_places("1", runs[0], "a model", "3"))
+
+
+def test_a_page_leads_to_the_cards_of_its_trail_and_to_mlflow() -> None:
+    html = render(card(Note("x")), trail=trail_of({"a" * 32: "", "b" * 32: ""})).html
+    assert f'<a href="../{"a" * 32}" data-run="{"a" * 32}"' in html
+    assert html.count('aria-current="page"') == 1
+    assert f'data-address="#/experiments/1/runs/{"b" * 32}/artifacts/card.html?workflowType=machine_learning">step1</a>' in html
+    assert ">later</span>" in html
+    assert 'href="http://127.0.0.1:5000/#/models/a%20model/versions/3?workflowType=machine_learning"' in html
+    assert "<nav" not in render(card(Note("x"))).html
+
+
+def test_cards_on_another_machine_are_opened_in_mlflow() -> None:
+    trail = Trail("a" * 32, (Stop("main", "b" * 32, "", "#/x"), Stop("split", "a" * 32, "", "#/y")), (), "https://host/ml")
+    html = render(card(Note("x")), trail=trail).html
+    assert 'href="https://host/ml/#/x"' in html
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0")), min_size=1, max_size=3))
+def test_packed_cards_are_unpacked_as_they_were_from_header_to_footer(texts: list[str]) -> None:
+    pages = {f"{place:032x}": render(card(Note(text)), "origin").html for place, text in enumerate(texts)}
+    parts = json.loads(zlib.decompress(base64.b64decode(pack_cards(pages))))
+    assert list(parts) == list(pages)
+    for run, part in parts.items():
+        assert part in pages[run]
+        assert part.startswith("<header")
+        assert part.endswith("<footer>origin</footer>")
+    assert "<script" not in "".join(parts.values())
+
+
+def test_what_is_no_card_is_not_packed() -> None:
+    assert pack_cards({"a" * 32: "", "b" * 32: "<html>of another kind</html>"}) == ""
+
+
+@given(st.lists(st.booleans(), max_size=8))
+def test_small_sections_stand_in_pairs_and_none_alone(small: list[bool]) -> None:
+    wide = Table([str(place) for place in range(9)], [])
+    sections = [Section(str(place), [Note("x") if is_small else wide]) for place, is_small in enumerate(small)]
+    arranged = arrange_sections(Card("t", "v", sections))
+    assert [section for section, _ in arranged] == sections
+    halves = "".join("h" if half else "-" for _, half in arranged)
+    assert all(len(run) % 2 == 0 for run in halves.split("-"))
+    assert not any(half for (_, half), is_small in zip(arranged, small, strict=True) if not is_small)
+    for run in re.finditer("s+", "".join("s" if it else "-" for it in small)):
+        assert halves[run.start() : run.end()].count("h") == len(run[0]) // 2 * 2
+
+
+def test_plots_that_follow_each_other_are_one_group() -> None:
+    blocks: list[Block] = [picture(), picture(), Note("a"), picture(), Note("b"), Note("c")]
+    assert [len(group) for group in group_plots(blocks)] == [2, 1, 1, 1, 1]
+    assert [block for group in group_plots(blocks) for block in group] == blocks
 
 
 def broken(error: Exception) -> Callable[[], Figure]:

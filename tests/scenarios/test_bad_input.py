@@ -8,6 +8,7 @@ import json
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ import mlflow
 import pandas as pd
 import pytest
 
-from tests.conftest import NAME, Outcome, Project, small_recipe
+from tests.classes import turn_into_classes
+from tests.conftest import NAME, MakeProject, Outcome, Project, small_recipe
 
 
 def expect(outcome: Outcome, code: int, *words: str) -> None:
@@ -53,34 +55,80 @@ def parquet(rows: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-BAD: dict[str, tuple[Callable[[pd.DataFrame], bytes], list[str]]] = {
+@dataclass(frozen=True)
+class Given:
+    """Good rows: a feature, one with a range, the target."""
+
+    rows: pd.DataFrame
+    number: str = "pH"
+    ranged: str = "alcohol"
+    target: str = "quality"
+
+    @property
+    def header(self) -> str:
+        return str(self.rows.columns[-1])
+
+
+BAD: dict[str, tuple[Callable[[Given], bytes], list[str]]] = {
     "empty file": (lambda _: b"", ["empty file"]),
-    "header only": (lambda rows: csv(rows.head(0)), ["header only"]),
-    "wrong separator": (lambda rows: csv(rows, sep="&"), ["separated by semicolon, comma, tab, bar"]),
-    "missing column": (lambda rows: csv(rows.drop(columns="pH")), ["pH: the column is missing"]),
-    "extra column": (lambda rows: csv(rows.assign(colour="red")), ["colour: only the recipe's columns"]),
-    "text in a number": (lambda rows: changed(rows, "pH", "acid"), ["row 5, pH: must be a number. Got 'acid' instead."]),
-    "NaN": (lambda rows: changed(rows, "pH", None), ["row 5, pH: must not be missing"]),
-    "infinity": (lambda rows: changed(rows, "pH", "inf"), ["row 5, pH: must be finite"]),
-    "out of range": (lambda rows: changed(rows, "alcohol", 40.0), ["row 5, alcohol: must be at most 25 % vol. Got 40.0"]),
-    "three rows": (lambda rows: csv(rows.head(3)), ["at least 100 rows", "Got 3 instead"]),
-    "a target with one value": (lambda rows: csv(rows.assign(quality=5)), ["different values in its target 'quality'"]),
-    "a cut-off Parquet file": (lambda rows: parquet(rows)[:-50], ["whole CSV or Parquet file"]),
-    "a field too many on every line": (
-        lambda rows: csv(rows).replace(b"\n", b",9\n").replace(b"quality,9", b"quality"),
-        ["must have 12 fields. Broken in 400 rows"],
+    "header only": (lambda it: csv(it.rows.head(0)), ["header only"]),
+    "wrong separator": (lambda it: csv(it.rows, sep="&"), ["separated by semicolon, comma, tab, bar"]),
+    "missing column": (lambda it: csv(it.rows.drop(columns=it.number)), ["{number}: the column is missing"]),
+    "extra column": (lambda it: csv(it.rows.assign(colour="red")), ["colour: only the recipe's columns"]),
+    "text in a number": (
+        lambda it: changed(it.rows, it.number, "acid"),
+        ["row 5, {number}: must be a number. Got 'acid' instead."],
     ),
-    "a line with more fields": (lambda rows: csv(rows) + b"1," * 20, ["row 401, must have 12 fields. Got 21 instead."]),
+    "NaN": (lambda it: changed(it.rows, it.number, None), ["row 5, {number}: must not be missing"]),
+    "infinity": (lambda it: changed(it.rows, it.number, "inf"), ["row 5, {number}: must be finite"]),
+    "out of range": (lambda it: changed(it.rows, it.ranged, 40.0), ["row 5, {ranged}: must be at most 25 % vol. Got 40.0"]),
+    "three rows": (lambda it: csv(it.rows.head(3)), ["at least 100 rows", "Got 3 instead"]),
+    "a target with one value": (
+        lambda it: csv(it.rows.assign(**{it.target: it.rows[it.target].iloc[0]})),
+        ["in its target '{target}'"],
+    ),
+    "a missing label": (lambda it: changed(it.rows, it.target, None), ["row 5, {target}: must not be missing"]),
+    "a cut-off Parquet file": (lambda it: parquet(it.rows)[:-50], ["whole CSV or Parquet file"]),
+    "a field too many on every line": (
+        lambda it: csv(it.rows).replace(b"\n", b",9\n").replace(f"{it.header},9".encode(), it.header.encode(), 1),
+        ["must have {fields} fields. Broken in {rows} rows"],
+    ),
+    "a line with more fields": (
+        lambda it: csv(it.rows) + b"1," * 20,
+        ["row {after}, must have {fields} fields. Got 21 instead."],
+    ),
 }
+
+
+def refused(project: Project, given: Given, path: Path, case: str) -> None:
+    """Check that main refuses the rows of a case, and that Production is as it was."""
+    make, words = BAD[case]
+    path.write_bytes(make(given))
+    count = len(given.rows)
+    told = {"number": given.number, "ranged": given.ranged, "target": given.target, "rows": count, "after": count + 1}
+    told["fields"] = len(given.rows.columns)
+    expect(project.run("main", data=str(path)), 3, *(word.format(**told) for word in words))
+    still_served(project)
 
 
 @pytest.mark.parametrize("case", BAD)
 def test_rows_that_cannot_be_used_end_with_3(trained: Project, tmp_path: Path, wines: pd.DataFrame, case: str) -> None:
-    make, words = BAD[case]
-    path = tmp_path / "bad.csv"
-    path.write_bytes(make(wines))
-    expect(trained.run("main", data=str(path)), 3, *words)
-    still_served(trained)
+    refused(trained, Given(wines), tmp_path / "bad.csv", case)
+
+
+@pytest.fixture(scope="module", params=["binary", "multiclass"])
+def classes(request: pytest.FixtureRequest, make_project: MakeProject, wines: pd.DataFrame) -> Project:
+    """A project of classes with a version in Production."""
+    project = make_project(wines)
+    turn_into_classes(project, request.param, z={"unit": "% vol", "max": 25})
+    project.ok("main", model="lr")
+    return project
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("case", BAD)
+def test_so_do_rows_of_classes(classes: Project, tmp_path: Path, case: str) -> None:
+    refused(classes, Given(pd.read_csv(classes.data, sep=";"), "x", "z", "y"), tmp_path / "bad.csv", case)
 
 
 @pytest.mark.parametrize(

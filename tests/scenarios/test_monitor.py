@@ -529,6 +529,7 @@ class Chain:
     id: str = "0" * 32
     outcome: str = "kept"
     exit_code: int = 0
+    values: None = None
 
     def __call__(self, _: object, params: dict[str, dict[str, str]], **__: object) -> tuple[Chain, str]:
         self.data = params["ingest"]["data"]

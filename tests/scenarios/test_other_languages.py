@@ -91,7 +91,8 @@ def test_a_chain_whose_model_has_an_apostrophe_is_promoted_and_its_reasons_act_o
     assert len([text for text in shown if "evil.test" in text]) >= 2  # the entry, and the decision that quotes it
     for text in shown:
         html = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
-        assert set(re.findall(r"<(\w+)", html)) <= {"p"}, (text, html)
+        assert set(re.findall(r"<(\w+)", html)) <= {"p", "a"}, (text, html)
+        assert len(re.findall(r"<a ", html)) == len(re.findall(r'<a href="#/(?:experiments|models)/[^"]*">', html))  # only ours
 
 
 def test_a_checkout_in_a_folder_of_any_name_keeps_its_store_to_itself(tmp_path: Path, wines: pd.DataFrame) -> None:

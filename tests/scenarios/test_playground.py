@@ -31,6 +31,7 @@ from recipeline.serving.rows.schema import Schema
 from recipeline.serving.state import Service
 from tests.browser import Tab, needs_chromium, open_tab, serving, start_chromium
 from tests.conftest import NAME, Project
+from tests.layout import find_faults
 from tests.serving.helpers import store_of
 
 pytestmark = [needs_chromium, pytest.mark.xdist_group("browser")]
@@ -333,6 +334,15 @@ def test_labels_of_a_file_are_given_back_with_their_probabilities_and_compared_w
     expect(page.locator("#table-note")).to_contain_text("The file's taste is the predicted label in 66.7 % of the rows")
 
 
+def test_what_a_change_has_moved_stands_on_one_line(play: Any) -> None:
+    small = made_up(describe_feature("push")) | {"predict": lambda values: 0.05 * values[:, 0]}
+    page = play(small).open(viewport={"width": 375, "height": 800}).page
+    box(page, "push").fill("3")
+    moved = page.locator("#effects > li", has_text="push").locator(".moved-text")
+    expect(moved).to_have_text("−0.100")
+    assert moved.evaluate("it => it.offsetHeight <= 1.8 * parseFloat(getComputedStyle(it).fontSize)")
+
+
 def test_classes_fit_a_phone(play: Any) -> None:
     names = ["Ärger und Verdruss beim Verkosten", "Wohlgefallen ohne jeden Vorbehalt", "sonst"]
     page = play(with_labels(*names, task="multiclass", threshold=None)).open(viewport={"width": 320, "height": 640}).page
@@ -610,7 +620,14 @@ def test_dates_move_the_prediction_along_a_curve_and_categories_by_bars(tab: Tab
     bars = {it.locator(".effect-name").inner_text(): it.locator(".bar").count() for it in items.all()}
     assert bars == {"day": 0, "moment": 0, "port": 13, "city": 3, "plan": 2, "night": 2, "km": 0, "new": 0}
     city = items.filter(has=tab.page.get_by_role("button", name="city", exact=True))
-    expect(city.locator(".extremes span")).to_have_text(["least: 007", "most: Kiel"])
+    expect(city.locator(".names span")).to_have_text(["007", "Cork", "Kiel"])
+    for bar, name in zip(city.locator(".bar").all(), city.locator(".names span").all(), strict=True):
+        above, below = bar.bounding_box(), name.bounding_box()
+        assert above
+        assert below
+        assert above["x"] + above["width"] / 2 == pytest.approx(below["x"] + below["width"] / 2, abs=1)
+    port = items.filter(has=tab.page.get_by_role("button", name="port", exact=True))  # too many to be named
+    expect(port.locator(".extremes span")).to_have_text(["least: port 07", "most: port 39"])
     assert re.match(
         r"city: thing is \S+ at 007, \S+ at Cork, \S+ at Kiel$", city.locator("svg[role=img]").get_attribute("aria-label") or ""
     )
@@ -643,6 +660,31 @@ def test_text_of_a_file_stays_text_and_faults_are_in_their_cells(tab: Tab, typed
         tab.page.locator("#table td.fault").evaluate_all("nodes => nodes.map((node) => node.firstChild.data)")
         == lines[3][1:2] + lines[3][3:7]
     )
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_a_files_words_stand_to_the_left_and_no_part_of_its_table_is_hidden_without_a_word(
+    typed: Playground, width: int
+) -> None:
+    page = typed.open(viewport={"width": width, "height": 800}).page
+    header = [*TYPED, "thing", "note"]
+    row = ["007", "plus", "port 01", "2024-05-01", "2024-05-01 10:00", "yes", "5", "", "1", "words that nobody asked for"]
+    drop(page, joined([header, row, row]))
+    expect(page.locator("#file-status")).to_contain_text("2 rows predicted")
+    sides = "all => all.map(it => [it.firstChild.textContent, getComputedStyle(it).textAlign])"
+    left = {name for name, side in page.locator("#table thead th").evaluate_all(sides) if side == "left"}
+    assert left == {"city", "plan", "port", "day", "moment", "night", "new", "note"}
+    assert page.locator("#table tbody td.words").count() == 2 * len(left)
+    assert find_faults(page) == []
+    frame, more = page.locator("#table-frame"), page.locator(".table-box.more")
+    if frame.evaluate("it => it.scrollWidth > it.clientWidth"):
+        expect(more).to_have_count(1)
+        frame.evaluate("it => it.scrollTo(9999, 0)")
+        edges = [it.evaluate("it => it.getBoundingClientRect().left") for it in (frame, page.locator("#table tbody th").first)]
+        assert edges[0] == pytest.approx(edges[1], abs=2)  # the row's number stays
+    else:
+        assert width == 1280
+    expect(more).to_have_count(0)
 
 
 def test_controls_of_every_kind_have_names_fit_a_phone_and_are_reached_by_keyboard(typed: Playground) -> None:

@@ -43,8 +43,8 @@ def served(_served: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Proje
 
 
 def values(project: Project, command: str, **params: str) -> Any:
-    """Run a command with --json; return what it printed."""
-    return json.loads(with_json(project, command, **params).stdout)
+    """Run a command with --json; return its values."""
+    return json.loads(with_json(project, command, **params).stdout)["values"]
 
 
 def with_json(project: Project, command: str, **params: str) -> Outcome:
@@ -60,7 +60,7 @@ def with_json(project: Project, command: str, **params: str) -> Outcome:
 def broken(project: Project) -> list[dict[str, str]]:
     """Return what doctor finds broken, each with a way to mend it; check the exit code."""
     outcome = with_json(project, "doctor")
-    found = [finding for finding in json.loads(outcome.stdout) if finding["state"] == "broken"]
+    found = [finding for finding in json.loads(outcome.stdout)["values"] if finding["state"] == "broken"]
     assert outcome.exit_code == (7 if found else 0)
     assert all(finding["fix"] for finding in found), found
     return found

@@ -19,12 +19,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
 
 from custom.red_wine import draw
 from tests.conftest import NAME, ROOT
@@ -206,14 +209,47 @@ ORDINARY = [
 ]
 
 
+@dataclass(frozen=True)
+class Tour:
+    """What the blocks printed, and the version in Production where the README ends and the guide begins."""
+
+    outputs: list[str]
+    champion: ModelVersion
+
+
 @pytest.fixture(scope="module")
-def outputs(copy: Path) -> list[str]:
-    """What the blocks printed, run one after the other as a reader does, whichever test comes first.
+def tour(copy: Path) -> Tour:
+    """Run the blocks one after the other as a reader does, whichever test comes first.
 
     The first, `make pipeline`, draws the plots of the cards.
     """
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    in_readme = sum(f"```sh\n{block}```" in readme for block in ORDINARY)
     first, *others = ORDINARY
-    return [run(first, copy), *(run(f"export {UNDRAWN}=1\n{block}", copy) for block in others)]
+    printed = [run(first, copy), *(run(f"export {UNDRAWN}=1\n{block}", copy) for block in others[: in_readme - 1])]
+    name = yaml.safe_load((copy / "recipe.yaml").read_text(encoding="utf-8"))["model_name"]
+    champion = MlflowClient(tracking_uri=f"sqlite:///{copy}/mlflow.db").get_model_version_by_alias(name, "champion")
+    return Tour(printed + [run(f"export {UNDRAWN}=1\n{block}", copy) for block in others[in_readme - 1 :]], champion)
+
+
+@pytest.fixture(scope="module")
+def outputs(tour: Tour) -> list[str]:
+    """What the blocks printed."""
+    return tour.outputs
+
+
+def test_the_tour_of_the_readme_leaves_the_best_of_all_candidates_in_production(copy: Path, tour: Tour) -> None:
+    """Not the best of those that a `model=` in a command left over, nor one that `promote=always` put there."""
+    train = all_runs(copy)[tour.champion.tags["recipeline.train_run_id"]]
+    candidates = yaml.safe_load((copy / "recipe.yaml").read_text(encoding="utf-8"))["candidates"]
+    compared = {
+        run.data.tags["model_type"]
+        for run in all_runs(copy).values()
+        if run.data.tags.get("mlflow.parentRunId") == train.info.run_id and "model_type" in run.data.tags
+    }
+    assert compared == set(candidates)
+    assert tour.champion.tags["recipeline.candidate"] == train.data.tags["recipeline.best_model"]
+    assert tour.champion.tags["recipeline.gate_passed"] == "true"
 
 
 def test_the_commands_of_make_and_python_run_as_typed(copy: Path, outputs: list[str]) -> None:

@@ -12,6 +12,7 @@ import os
 import re
 from pathlib import Path
 
+import pandas as pd
 import platformdirs
 import pytest
 
@@ -77,3 +78,19 @@ def test_the_readme_shows_what_the_chain_prints_and_the_grouped_split_leaks_noth
     assert "308 test rows; 0 test rows have a twin" in printed
     best = max(run.data.metrics["cv_mean_score"] for run in wine.runs() if "model_type" in run.data.tags)
     assert best >= 0.36
+    answers_as_the_guide_says(wine)
+
+
+def answers_as_the_guide_says(wine: Project) -> None:
+    """Check the answer that the guide shows against the model's, for the wine that it asks about."""
+    guide = (ROOT / "docs/guide.md").read_text(encoding="utf-8")
+    [asked] = (json.loads(it) for it in re.findall(r"-d '(\{.*?\})'", guide, re.DOTALL))
+    [shown] = (json.loads(it) for it in re.findall(r"```json\n(\{\"predictions\": \[\d.*?)```", guide, re.DOTALL))
+    rows, answers = wine.folder / "asked.csv", wine.folder / "answered.csv"
+    pd.DataFrame([asked]).to_csv(rows, index=False)
+    wine.ok("predict", input=str(rows), output=str(answers))
+    [got] = pd.read_csv(answers).round(2).to_dict("records")
+    limits = shown["interval"]
+    assert [got["prediction"]] == shown["predictions"]
+    assert ([got["prediction_lower"]], [got["prediction_upper"]]) == (limits["lower"], limits["upper"])
+    assert [round(got["prediction"])] == shown["grade"]

@@ -46,7 +46,7 @@ def test_there_is_a_store_and_a_log_of_each_released_version() -> None:
 
 def test_its_production_answers_and_its_ledger_and_files_are_whole(released: Project) -> None:
     assert released.run("doctor").exit_code == 0
-    terms = json.loads(with_json(released, "history").stdout)
+    terms = json.loads(with_json(released, "history").stdout)["values"]
     assert [(term["version"], term["kind"]) for term in terms] == [("1", "promote"), ("2", "forced")]
     assert "SmallModel version 2" in released.ok("predict").stdout
     assert "DecisionTree" in released.ok("why", version="1").stdout

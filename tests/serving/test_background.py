@@ -99,6 +99,18 @@ def test_a_folder_that_is_removed_meanwhile_is_made_again(tmp_path: Path) -> Non
     assert next((tmp_path / "log").iterdir()).read_bytes() == b"second\n"
 
 
+def test_processes_of_two_containers_that_share_a_folder_write_to_files_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They begin in the same second, and each container counts its processes from 1."""
+    monkeypatch.setattr("time.gmtime", lambda *_: time.struct_time((2026, 11, 24, 10, 15, 0, 1, 328, 0)))
+    here, there = (RotatingFiles(tmp_path, max_bytes=100, keep_days=1) for _ in range(2))
+    for _ in range(3):
+        here.write(b"here\n")
+        there.write(b"there\n")
+    assert sorted(path.read_bytes() for path in tmp_path.iterdir()) == [b"here\n" * 3, b"there\n" * 3]
+
+
 names = st.sampled_from(
     [
         "predictions-20200101T000000Z-1-0000.jsonl",

@@ -42,6 +42,18 @@ def test_the_outcome_that_a_step_sets_is_kept(store: Store) -> None:
     assert store.client.get_run(run.id).info.status == "FINISHED"
 
 
+def test_lines_are_added_to_the_description_as_they_are_as_long_as_they_fit(store: Store) -> None:
+    with open_run(store.client, "train", store.experiment("toy"), WHO) as run:
+        run.describe("[a](#/b)")
+        run.show(note="x" * 6000)
+        run.describe("[c](#/d)")
+    with open_run(store.client, "train", store.experiment("toy"), WHO) as other:
+        other.show(note="*best*")
+        other.describe("[a](#/b)")
+    notes = [store.client.get_run(it.id).data.tags["mlflow.note.content"] for it in (run, other)]
+    assert notes == ["x" * 5000, "\\*best\\*\n\n[a](#/b)"]
+
+
 def test_what_a_step_shows_is_on_its_run_when_it_is_closed(store: Store) -> None:
     with open_run(store.client, "train", store.experiment("toy"), WHO) as run:
         run.show(params={"candidates": "a, b"}, metrics={"best.r2": 0.5, "best.gap": float("nan")})

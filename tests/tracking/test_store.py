@@ -4,14 +4,16 @@ import socket
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
+from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.tracking import store as module
-from recipeline.tracking.store import Store, held, open_store
+from recipeline.tracking.store import NO_REGISTRY, Store, held, open_store
 from tests.processes import new_processes
 
 
@@ -168,3 +170,41 @@ def test_the_same_thread_can_take_the_lock_again(store: Store) -> None:
     with held(store.lock(), store.uri), held(store.lock(), store.uri):
         assert store.lock().is_locked
     assert not store.lock().is_locked
+
+
+@pytest.mark.parametrize("name", ["tracking", "registry"])
+@pytest.mark.parametrize(
+    "uri", ["databricks", "databricks://dev", "databricks-uc", "databricks-uc://dev", "uc:http://localhost:8080"]
+)
+def test_a_registry_without_stages_or_aliases_is_refused_before_anything_is_asked(
+    tmp_path: Path, name: str, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name == "registry":
+        monkeypatch.setenv("MLFLOW_REGISTRY_URI", uri)
+    with pytest.raises(UsageError, match="lacks what Production is kept by") as error:
+        open_store(uri if name == "tracking" else "sqlite:///mlflow.db", root=tmp_path)
+    assert f"The registry {uri} " in error.value.sentence
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_registry_that_mlflow_knows_has_stages_and_aliases_or_is_refused() -> None:
+    """Else a change of Production fails in its middle."""
+    from mlflow.store._unity_catalog.registry.rest_store import UcModelRegistryStore
+    from mlflow.store._unity_catalog.registry.uc_oss_rest_store import UnityCatalogOssStore
+    from mlflow.store.db.db_types import DATABASE_ENGINES
+    from mlflow.store.model_registry.databricks_workspace_model_registry_rest_store import (
+        DatabricksWorkspaceModelRegistryRestStore,
+    )
+    from mlflow.tracking._model_registry import utils
+
+    known = {*utils._get_store_registry()._registry}
+    assert known == {*NO_REGISTRY, *DATABASE_ENGINES, "", "file", "http", "https"}
+    lacking = {UcModelRegistryStore: "stage", UnityCatalogOssStore: "stage", DatabricksWorkspaceModelRegistryRestStore: "alias"}
+    calls: dict[str, tuple[str, tuple[Any, ...]]] = {
+        "stage": ("transition_model_version_stage", ("Wine", "1", "Production", False))
+    }
+    calls["alias"] = ("set_registered_model_alias", ("Wine", "champion", "1"))
+    for kind, what in lacking.items():
+        method, arguments = calls[what]
+        with pytest.raises((MlflowException, NotImplementedError), match=r"unsupported|not implemented"):
+            getattr(object.__new__(kind), method)(*arguments)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from recipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, TEST_PREDICTIONS, VERDICT
+from recipeline.config.recipe import Recipe
 from recipeline.evaluation.gates import VALIDATED, failures
 from recipeline.evaluation.results import Diagnosis, Metrics, Verdict, WorstRow
-from recipeline.metrics.catalogue import MAIN, REFERENCE_METRICS, find_metric, metrics_of, score_keys, score_titles, skill_of
+from recipeline.metrics.catalogue import (
+    MAIN,
+    REFERENCE_METRICS,
+    find_metric,
+    further_metric,
+    metrics_of,
+    score_keys,
+    score_titles,
+    skill_of,
+)
 from recipeline.reports.blocks import Card, Cell, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.limits import select_strongest
-from recipeline.reports.plots.model import plot_importance, plot_intervals, plot_leaderboard, plot_slices
-from recipeline.reports.tasks.base import Evaluated, Task
+from recipeline.reports.plots.model import Limit, Measured, plot_importance, plot_leaderboard, plot_measured, plot_slices
+from recipeline.reports.tasks.base import Evaluated, Task, label_of
 from recipeline.reports.tasks.every import TASKS
 
 
@@ -28,7 +40,7 @@ def make_card(results: Results) -> Card:
     )
     sections = [
         Section("Gates", [_gates(verdict)]),
-        Section("Test metrics", [_scores(metrics, task), _facts(metrics, task)]),
+        Section("Test metrics", [_scores(metrics, verdict, recipe, task), _facts(metrics, task)]),
         Section("All candidates on the test rows", [_candidates(metrics, results.load(LEADERBOARD), task)]),
         *_leaks(metrics),
         *task.show_predictions(found),
@@ -51,16 +63,33 @@ def _gates(verdict: Verdict) -> Table:
     )
 
 
-def _scores(metrics: Metrics, task: Task) -> Plot:
+def _scores(metrics: Metrics, verdict: Verdict, recipe: Recipe, task: Task) -> Plot:
     names, intervals = metrics.labels, metrics.best.interval_95
     values = [metrics.scores[name] for name in names]
     low, high = ([intervals[name][end] for name in names] for end in (0, 1))
+    groups: dict[str, list[Measured]] = {}
+    for (name, label), *(value, least, most) in zip(names.items(), values, low, high, strict=True):
+        limits = tuple(Limit(it.rule, it.threshold, it.passed) for it in verdict.criteria if it.metric == name)
+        groups.setdefault(_axis(metrics.task, name, label, recipe), []).append(Measured(label, value, least, most, limits))
+    failed = sum(not it.passed for it in verdict.criteria)
+    answer = f"{failed} of {len(verdict.criteria)} fails" if failed == 1 else f"{failed} of {len(verdict.criteria)} fail"
+    question = f"Does {metrics.best.candidate} pass the gates? {answer if failed else f'All {len(verdict.criteria)} pass'}"
     return Plot(
         "scores",
         f"{task.scores} on the test rows, with 95 % bootstrap intervals over distinct rows.",
-        lambda: plot_intervals(list(names.values()), values, low, high),
+        lambda: plot_measured(list(groups.items()), question if verdict.criteria else ""),
         Table(["metric", "value", "from", "to"], [list(row) for row in zip(names.values(), values, low, high, strict=True)]),
     )
+
+
+def _axis(task: str, name: str, label: str, recipe: Recipe) -> str:
+    """Return the name of the axis that a metric shares with those of its unit."""
+    metric = further_metric(task, name)
+    if metric is None:  # one of the recipe's own: its unit is not known
+        return label
+    if metric.has_unit:
+        return label_of(recipe)
+    return "1 is perfect" if metric.greater_is_better else f"{label} (0 is perfect)"
 
 
 def _facts(metrics: Metrics, task: Task) -> Facts:
@@ -87,6 +116,7 @@ def _candidates(metrics: Metrics, board: pd.DataFrame, task: Task) -> Plot:
     rows: list[list[Cell]] = [
         [name, *(scores[name][key] for key in keys), *([quoted[name]] if quoted else [])] for name in names
     ]
+    on_test = [scores[name][ranked_by] for name in names]
     return Plot(
         "candidates",
         f"{metrics.cv_label} of each candidate over the folds, which selects the best one, and on the test rows.",
@@ -94,11 +124,21 @@ def _candidates(metrics: Metrics, board: pd.DataFrame, task: Task) -> Plot:
             names,
             board["cv_mean_score"].tolist(),
             board[folds].to_numpy(dtype=float),
-            [scores[name][ranked_by] for name in names],
-            label=label,
+            on_test,
+            label=label if metrics.is_greatest_best else f"{label} (lower is better)",
+            title=_confirm(names, on_test, metrics.is_greatest_best),
         ),
         Table(columns, rows, marked=0),
     )
+
+
+def _confirm(names: Sequence[str], on_test: Sequence[float], is_greatest_best: bool) -> str:
+    """Return whether the test rows confirm the choice of the first candidate."""
+    better = sum((value > on_test[0]) if is_greatest_best else (value < on_test[0]) for value in on_test)
+    if len(names) == 1:
+        return ""
+    found = "the best there too" if not better else f"number {better + 1} of {len(names)} there"
+    return f"Do the test rows confirm the choice? {names[0]} is {found}"
 
 
 def _leaks(metrics: Metrics) -> list[Section]:

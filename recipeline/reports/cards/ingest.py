@@ -10,7 +10,10 @@ from recipeline.data.results import ColumnProfile
 from recipeline.reports.blocks import Card, Cell, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.kinds.every import KINDS
 from recipeline.reports.limits import select_strongest
-from recipeline.reports.plots.rows import plot_correlations, plot_distributions
+from recipeline.reports.plots.rows import MOST_CORRELATED, plot_correlations, plot_distributions, plot_strongest
+
+#: So many pairs are read.
+_MOST_PAIRS = 20
 
 
 def make_card(results: Results) -> Card:
@@ -87,12 +90,24 @@ def _correlations(profile: ColumnProfile) -> Plot:
     apart = np.abs(filled - np.diag(np.diag(filled)))
     kept, which = select_strongest(range(len(names)), apart.max(axis=1))
     names = [names[place] for place in kept]
+    shown = filled[np.ix_(kept, kept)]
+    pairs, strength = _strongest(names, shown)
+    is_matrix = len(names) <= MOST_CORRELATED
+    listed = "" if is_matrix else f" The {len(pairs)} strongest are drawn."
     return Plot(
         "correlations",
-        f"Spearman's rank correlation of each pair of columns.{which}",
-        lambda: plot_correlations(names, filled[np.ix_(kept, kept)]),
+        f"Spearman's rank correlation of each pair of columns: 1 if one always rises with the other.{listed}{which}",
+        lambda: plot_correlations(names, shown) if is_matrix else plot_strongest(pairs, strength),
         Table(
             ["column", *names],
             [[name, *(values[row][column] for column in kept)] for name, row in zip(names, kept, strict=True)],
         ),
     )
+
+
+def _strongest(names: list[str], values: np.ndarray) -> tuple[list[str], list[float]]:
+    """Return the pairs of columns with the strongest correlations, and these."""
+    rows, columns = np.tril_indices(len(names), -1)
+    order = np.argsort(-np.abs(values[rows, columns]), kind="stable")[:_MOST_PAIRS]
+    found = [(int(rows[place]), int(columns[place])) for place in order]
+    return [f"{names[row]} and {names[column]}" for row, column in found], [float(values[pair]) for pair in found]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from recipeline.artifacts import DECISION
-from recipeline.metrics.catalogue import skill_of
-from recipeline.promotion.results import Evidence
+from recipeline.config.table import SYNTHETIC
+from recipeline.metrics.catalogue import metrics_of, skill_of
+from recipeline.promotion.gain import CHALLENGER, CHAMPION
+from recipeline.promotion.results import MEAN_PREDICTOR, Decision, Evidence
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table
-from recipeline.reports.plots.change import plot_gain
+from recipeline.reports.plots.change import direction, plot_gain
 
 
 def make_card(results: Results) -> Card:
     """Return the card of a run of promote."""
     decision = results.load(DECISION)
     promoted, evidence = decision.outcome == "promoted", decision.evidence
+    is_synthetic = results.tag("data_source") == SYNTHETIC
     facts = Facts(
         {
             "Version": decision.version,
@@ -27,7 +30,7 @@ def make_card(results: Results) -> Card:
         sections += [
             Section(
                 "Challenger against champion",
-                _gain(evidence, passed=decision.passed, skill=skill_of(results.recipe.task).label),
+                _gain(evidence, decision, results.recipe.task, is_synthetic=is_synthetic),
             ),
             Section("Guard rails", [_rails(evidence)]),
         ]
@@ -37,12 +40,13 @@ def make_card(results: Results) -> Card:
         f"promote: version {decision.version} {decision.outcome}",
         f"{decision.reason}.",
         sections,
-        tone="good" if promoted else "plain",
+        tone="good" if promoted and not is_synthetic else "plain",
+        notes=[Note("The rows are SYNTHETIC: the gain does not apply to real rows.", "warning")] if is_synthetic else [],
     )
 
 
-def _gain(evidence: Evidence, *, passed: bool, skill: str) -> list[Block]:
-    low, high = evidence.interval_90
+def _gain(evidence: Evidence, decision: Decision, task: str, *, is_synthetic: bool) -> list[Block]:
+    (low, high), skill = evidence.interval_90, skill_of(task).label
     values: list[list[Cell]] = [
         [f"gain in {skill}", evidence.gain],
         ["90 % interval from", low],
@@ -51,7 +55,7 @@ def _gain(evidence: Evidence, *, passed: bool, skill: str) -> list[Block]:
         ["must be above", float(evidence.needed)],
     ]
     known: dict[str, Cell] = {
-        "Held against": evidence.champion,
+        "Held against": _opponent(evidence),
         "Rows": evidence.rows,
         "Repeats": evidence.repeats,
         "Seed": str(evidence.seed),
@@ -61,8 +65,8 @@ def _gain(evidence: Evidence, *, passed: bool, skill: str) -> list[Block]:
     return [
         Plot(
             "gain",
-            "Gain of the challenger over its comparison. The lower limit must be in the green part; the recipe's minimum gain "
-            "and guard rails must hold too.",
+            f"Gain of the challenger over {_opponent(evidence)}. The lower limit must be in the shaded part; the recipe's "
+            "minimum gain and guard rails must hold too.",
             lambda: plot_gain(
                 evidence.gain,
                 low,
@@ -70,13 +74,44 @@ def _gain(evidence: Evidence, *, passed: bool, skill: str) -> list[Block]:
                 evidence.lower,
                 needed=evidence.needed,
                 level=evidence.level,
-                passed=passed,
+                passed=decision.passed,
                 skill=skill,
+                title=_question(evidence, decision),
+                is_synthetic=is_synthetic,
             ),
             Table(["what", "value"], values),
         ),
+        *_metrics(evidence, task),
         Facts(known),
     ]
+
+
+def _opponent(evidence: Evidence) -> str:
+    return evidence.champion if evidence.champion == MEAN_PREDICTOR else f"version {evidence.champion}"
+
+
+def _question(evidence: Evidence, decision: Decision) -> str:
+    """Return the question of the gate with its answer by the lower limit."""
+    opponent = "the mean predictor" if evidence.champion == MEAN_PREDICTOR else f"version {evidence.champion}"
+    asked = f"Is the challenger better than {opponent}?"
+    if evidence.needed < 0:
+        asked = f"Is the challenger no worse than {opponent}, by {-evidence.needed:g} at most?"
+    if not evidence.lower > evidence.needed:
+        return f"{asked} Not shown: the lower limit {evidence.lower:+.4f} is not above {evidence.needed:g}"
+    found = f"{asked} Yes: even the lower limit {evidence.lower:+.4f} is above {evidence.needed:g}"
+    return found if decision.passed else f"{found}; but another condition does not hold"
+
+
+def _metrics(evidence: Evidence, task: str) -> list[Table]:
+    """Return all metrics of both on the same rows, with the direction of the change."""
+    rows: list[list[Cell]] = []
+    for metric in metrics_of(task):
+        arms = evidence.scores.get(metric.name, {})
+        if CHALLENGER in arms and CHAMPION in arms:
+            ours, theirs = arms[CHALLENGER], arms[CHAMPION]
+            rows.append([metric.label, theirs, ours, ours - theirs, direction(metric.worsening(ours, theirs))])
+    titles = ["metric", _opponent(evidence), "challenger", "change", "which is"]
+    return [Table(titles, rows, "All metrics on the same held-out rows")] if rows else []
 
 
 def _rails(evidence: Evidence) -> Table:

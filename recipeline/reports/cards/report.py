@@ -19,19 +19,18 @@ from recipeline.reports.blocks import Block, Card, Facts, Note, Plot, Results, S
 from recipeline.reports.plots.model import plot_curve
 from recipeline.reports.tasks.every import TASKS
 
+#: What rounds to 0 on the card is worth nothing.
+_SHOWN = 5e-5
+
 
 def make_card(results: Results) -> Card:
     """Return the card of a run of report."""
     found, best, recipe = results.load(INSPECTION), results.load(METRICS).best, results.recipe
     skill, task = skill_of(recipe.task).label, TASKS[recipe.task]
     curve = found.learning_curve
-    last, before = (fmean(curve.test[place]) for place in (-1, -2))
-    steps = np.subtract(curve.test[-1], curve.test[-2])
-    rising = steps.mean() > 2 * steps.std(ddof=1) / np.sqrt(len(steps))
     return Card(
         f"report: inspection of {best.candidate}",
-        f"More rows like these would {'still help' if rising else 'hardly help'}: the last step of the learning curve, from "
-        f"{curve.rows[-2]:,} to {curve.rows[-1]:,} rows, is worth {last - before:+.4f} {skill}.",
+        _more_rows(curve, skill, recipe.promotion.min_gain),
         [
             *_nested(found.nested),
             Section("Learning curve", [_curve(curve, found.split_method, skill)]),
@@ -45,6 +44,27 @@ def make_card(results: Results) -> Card:
             ),
         ],
     )
+
+
+def _more_rows(curve: LearningCurve, skill: str, min_gain: float) -> str:
+    """Return whether more rows would help, by the last step of the learning curve.
+
+    They help where the step is more than two standard errors above 0, hardly where it is as surely below the gain that a
+    promotion needs. Else it is open.
+    """
+    steps = np.subtract(curve.test[-1], curve.test[-2])
+    worth = float(steps.mean())
+    error = float(steps.std(ddof=1)) / math.sqrt(len(steps)) if len(steps) > 1 else math.nan
+    last = f"from {curve.rows[-2]:,} to {curve.rows[-1]:,} rows"
+    figures = f"the last step of the learning curve, {last}, is worth {worth:+.4f} {skill}"
+    if math.isnan(error):
+        return f"Whether more rows like these would help is open: {figures}, on a single fold."
+    figures += f", with a standard error of {error:.4f} over the folds"
+    if worth > max(2 * error, _SHOWN):
+        return f"More rows like these would still help: {figures}."
+    if worth + 2 * error < min_gain:
+        return f"More rows like these would hardly help: {figures}; a promotion needs {min_gain:g}."
+    return f"Whether more rows like these would help is open: {figures}, which is too uncertain to tell."
 
 
 def _nested(found: NestedEstimate | None) -> list[Section]:
@@ -98,16 +118,19 @@ def _stress(order: FileOrder, skill: str) -> list[Block]:
     mixed, blocks = order.shuffled.mean, order.in_order.mean
     drop = mixed - blocks
     mixed_folds = order.shuffled.folds
-    found = drop > (max(mixed_folds) - min(mixed_folds)) / 2
+    usual = (max(mixed_folds) - min(mixed_folds)) / 2
+    found = drop > usual
     words = (
-        f"Trained on one part of the file and tested on another, the model loses {drop:.4f} {skill}: the rows change along the "
-        "file, and scores of shuffled rows are optimistic for later rows."
+        f"Trained on one part of the file and tested on another, the model loses {drop:.4f} {skill}, more than shuffled folds "
+        f"vary ({usual:.4f} about their middle): the rows change along the file, and scores of shuffled rows are optimistic "
+        "for later rows."
         if found
-        else "Blocks of the file are predicted as well as shuffled rows, within the variation of these folds."
+        else f"Blocks of the file are predicted as well as shuffled rows, within the variation of these: the difference is "
+        f"{-drop:+.4f} {skill}, and shuffled folds vary by {usual:.4f} about their middle."
     )
     return [
         Note(words, "warning" if found else "plain"),
-        Facts({f"{skill}, shuffled folds": mixed, f"{skill}, blocks in the file's order": blocks, "Drop": drop}),
+        Facts({f"{skill}, shuffled folds": mixed, f"{skill}, blocks in the file's order": blocks, "Difference": -drop}),
         Table(
             ["block of the file", f"{skill}, in order", f"{skill}, shuffled fold"],
             [

@@ -58,6 +58,9 @@ def _leaks(audit: LeakAudit) -> list[Block]:
     shares = {"a plain random split": (plain.leaked_rows, plain.test_rows)}
     if audit.method != "random":
         shares[f"this split, {audit.method}"] = (audit.leaked_rows, audit.test_rows)
+    question = "Has the model seen test rows in training? " + (
+        f"{audit.leaked_rows:,} of {audit.test_rows:,} have a twin there" if audit.leaked_rows else "None has a twin there"
+    )
     values = Table(
         ["split", "test rows with a twin in training", "test rows"], [[name, *value] for name, value in shares.items()]
     )
@@ -65,7 +68,7 @@ def _leaks(audit: LeakAudit) -> list[Block]:
         Plot(
             "twins",
             "A model has seen the target of a test row whose twin is in training.",
-            lambda: plot_twins(shares),
+            lambda: plot_twins(shares, question),
             values,
         )
     ]
@@ -77,12 +80,15 @@ def _leaks(audit: LeakAudit) -> list[Block]:
         "all test rows, as usually quoted": memory.r2,
         "rows without": memory.r2_without_twin,
     }
+    finding = (
+        f"What do twins do to a score? R2 {memory.r2_with_twin:.2f} on rows with one, {memory.r2_without_twin:.2f} without"
+    )
     return [
         *blocks,
         Plot(
             "memory",
             "Effect of twins: R2 of an unpruned decision tree, which memorises rows, on the test rows of a plain random split.",
-            lambda: plot_memory(r2),
+            lambda: plot_memory(r2, finding),
             Table(["test rows", "R2"], [[name, value] for name, value in r2.items()]),
         ),
     ]

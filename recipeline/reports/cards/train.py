@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -56,11 +57,23 @@ def _leaderboard(board: pd.DataFrame, recipe: Recipe, task: Task) -> Plot:
     return Plot(
         "leaderboard",
         f"{metric.label} of each candidate: a bar from the worst to the best fold, a dot for the mean, which decides.",
-        lambda: plot_leaderboard(names, board["cv_mean_score"].tolist(), board[folds].to_numpy(dtype=float), label=label),
+        lambda: plot_leaderboard(
+            names,
+            board["cv_mean_score"].tolist(),
+            board[folds].to_numpy(dtype=float),
+            label=label if metric.greater_is_better else f"{label} (lower is better)",
+            title=name_leader(names, board["cv_mean_score"].tolist(), metric.label),
+        ),
         Table(
             [titles.get(name, name.replace("_", " ")) for name in kept], board[kept].astype(object).values.tolist(), marked=0
         ),
     )
+
+
+def name_leader(names: Sequence[str], mean: Sequence[float], label: str) -> str:
+    """Return the question of a leaderboard with its answer; the first one leads."""
+    found = f"Which candidate is the best? {names[0]}, with a mean {label} of {mean[0]:.4f}"
+    return found if len(names) == 1 else f"{found}; {names[1]} has {mean[1]:.4f}"
 
 
 def _resampled(board: pd.DataFrame, recipe: Recipe, task: Task) -> Plot:
@@ -72,7 +85,9 @@ def _resampled(board: pd.DataFrame, recipe: Recipe, task: Task) -> Plot:
         "best_share",
         f"How often each candidate has {what} in bootstrap samples of distinct rows. "
         "Models are not refitted, so that the certainty is overestimated.",
-        lambda: plot_shares(names, shares),
+        lambda: plot_shares(
+            names, shares, f"How certain is the choice? {names[0]} is the best in {shares[0]:.0%} of resamplings"
+        ),
         Table(["candidate", "share of resamplings"], [list(pair) for pair in zip(names, shares, strict=True)]),
     )
 

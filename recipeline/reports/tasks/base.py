@@ -47,6 +47,8 @@ class Task(ABC):
     loss: str
     #: What a skill of 0 is no better than.
     no_skill: str
+    #: Plots of evaluate that tell how good the best candidate is.
+    told: tuple[str, ...]
 
     @abstractmethod
     def show_out_of_fold(self, candidate: str, rows: pd.DataFrame, recipe: Recipe) -> Section:

@@ -18,6 +18,7 @@ from recipeline.reports.groups import show_differences
 from recipeline.reports.kinds.every import KINDS
 from recipeline.reports.limits import MOST_COLUMNS
 from recipeline.reports.plots.classes import (
+    plot_counts,
     plot_dependences,
     plot_reliability,
     plot_scores,
@@ -39,6 +40,7 @@ class Multiclass(Task):
     bias = "bias"
     loss = "Brier score"
     no_skill = "the shares of the labels"
+    told = ("confusion", "roc", "reliability")
 
     def codes_of(self, best: Best, recipe: Recipe) -> TargetCodes:
         """Return the target's codes by the labels of the test rows' decisions."""
@@ -86,7 +88,7 @@ class Multiclass(Task):
             *([Section("Decided labels", show_decisions(best.decisions))] if best.decisions else []),
             *self.show_decision(found),
             Section("ROC and precision-recall", show_curves(found)),
-            Section("Calibration", [self._reliability(found, codes, _confidence(predicted))]),
+            Section("Calibration", self._reliability(found, codes, _confidence(predicted))),
             Section("Probabilities by label", [scores]),
         ]
 
@@ -153,15 +155,15 @@ class Multiclass(Task):
             Table(["probability", *titles], rows),
         )
 
-    def _reliability(self, found: Evaluated, codes: TargetCodes, confidence: np.ndarray) -> Plot:
+    def _reliability(self, found: Evaluated, codes: TargetCodes, confidence: np.ndarray) -> list[Block]:
         bins = found.diagnosis.by_predicted
         said, true = [it.mean_predicted for it in bins], [it.mean_true for it in bins]
         counts, label = np.histogram(confidence, _EDGES)[0], self.predicted_label(codes)
-        return Plot(
+        question = "Do the probabilities mean what they say? Rows on the dashed line: yes"
+        plot = Plot(
             "reliability",
-            f"Calibration: the {self.true_label(codes)} among rows with a similar {label}, and the number of test rows by "
-            "probability.",
-            lambda: plot_reliability(said, true, [it.true_interval_95 for it in bins], counts, _EDGES, label),
+            f"Calibration: the {self.true_label(codes)} among rows with a similar {label}.",
+            lambda: plot_reliability(said, true, [it.true_interval_95 for it in bins], label, question),
             Table(
                 ["predicted from", "to", "rows", "mean predicted", "true share", "95 % from", "to "],
                 [
@@ -170,6 +172,17 @@ class Multiclass(Task):
                 ],
             ),
         )
+        rows: list[list[Cell]] = [
+            [f"{low:.2f} to {high:.2f}", int(count)]
+            for (low, high), count in zip(itertools.pairwise(_EDGES), counts, strict=True)
+        ]
+        histogram = Plot(
+            "probabilities",
+            f"Number of test rows by {label}.",
+            lambda: plot_counts(counts, _EDGES, label),
+            Table([label, "test rows"], rows),
+        )
+        return [plot, histogram]
 
 
 def _confidence(predicted: np.ndarray) -> np.ndarray:

@@ -33,6 +33,7 @@ class Regression(Task):
     bias = "bias (predicted - true)"
     loss = "squared error"
     no_skill = "the mean"
+    told = ("predicted_vs_true",)
 
     def show_out_of_fold(self, candidate: str, rows: pd.DataFrame, recipe: Recipe) -> Section:
         """Return predictions against true values."""
@@ -102,10 +103,11 @@ def _pairs(rows: pd.DataFrame, candidate: str) -> tuple[np.ndarray, np.ndarray]:
 def _predicted(found: Evaluated) -> Plot:
     name, label = found.best.candidate, label_of(found.recipe)
     true, predicted = _pairs(found.rows, name)
+    off = found.metrics.scores["mae"]
     return Plot(
         "predicted_vs_true",
         f"{name}: predictions of the test rows; the dashed line is a perfect prediction.{explain_points(len(true))}",
-        lambda: plot_predicted(true, predicted, label),
+        lambda: plot_predicted(true, predicted, label, f"How close are predictions? Off by {off:.3g} on average"),
         summarise_pairs(true, predicted),
     )
 

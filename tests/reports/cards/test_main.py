@@ -4,8 +4,13 @@ import re
 
 import pytest
 
+from recipeline.artifacts import METRICS
+from recipeline.evaluation.results import RegisteredVersion
 from recipeline.orchestration.step import ALWAYS
+from recipeline.promotion.results import RecordedDecision
 from recipeline.reports.cards.main import ChainSummary, StepSummary, make_card
+from recipeline.reports.page import quote
+from tests.records import some
 from tests.reports.cards.helpers import facts, notes, table
 from tests.reports.helpers import STEPS, Chains, text_of
 
@@ -64,8 +69,56 @@ def test_what_went_wrong_is_the_verdict_and_what_could_not_be_drawn_a_warning() 
     assert notes(card) == ["split: no ink"]
 
 
-def test_a_chain_that_reused_all_that_can_be_has_no_timeline() -> None:
-    reused = make_card(ChainSummary("small", "local", {}, [leg("ingest", reused=True), leg("promote", why=ALWAYS)]))
-    assert table(reused, "The steps")[0]["outcome"] == "reused"
-    ran = make_card(ChainSummary("small", "local", {}, [leg("ingest")]))
-    assert table(ran, "The steps") == [{"step": "ingest", "seconds": 1.2}]
+def test_the_steps_are_a_table_with_their_seconds_and_the_chain_has_a_date_and_a_duration() -> None:
+    steps = [leg("ingest", reused=True), StepSummary("promote", "45", False, ALWAYS, 2.0, 3.5, "kept", "")]
+    card = make_card(ChainSummary("small", "local", {}, steps, started=1_800_000_000.0))
+    assert [(row["step"], row["outcome"], row["seconds"]) for row in table(card, "The steps")] == [
+        ("ingest", "reused", 1.2),
+        ("promote", "kept", 3.5),
+    ]
+    assert (facts(card)["Started"], facts(card)["Duration"]) == ("2027-01-15 08:00 UTC", "5.5 s")
+
+
+@pytest.mark.parametrize(("source", "tone"), [("file", "good"), ("synthetic", "plain")])
+def test_what_synthetic_rows_promote_is_no_success(source: str, tone: str) -> None:
+    version = some(RegisteredVersion, {"version": "1", "candidate": "A"})
+    decision = some(RecordedDecision, {"outcome": "promoted", "rule": "first", "reason": "it is better", "passed": True})
+    card = make_card(ChainSummary("small", "local", {"source": source}, [], version=version, decision=decision))
+    assert card.tone == tone
+    assert card.verdict == "Version 1 (A) was promoted: it is better."
+
+
+def test_the_story_is_told_in_the_pictures_of_the_steps_as_they_are_there(chains: Chains) -> None:
+    told = {"train": ["leaderboard"], "evaluate": ["scores", "predicted_vs_true"], "promote": ["gain"]}
+    page = text_of(chains, "promoted", "main")
+    found = re.findall(r'<figure data-plot="(\w+)">.*?</figure>', page, flags=re.DOTALL)
+    assert found == ["gain", "leaderboard", "scores", "predicted_vs_true"]
+    for step, names in told.items():
+        for name in names:
+            quoted = quote(text_of(chains, "promoted", step), name)
+            assert quoted is not None
+            assert quoted.figure in page
+            assert "<svg" in quoted.figure
+            assert "The values" in quoted.figure
+    rejected = text_of(chains, "rejected", "main")
+    assert re.findall(r'data-plot="(\w+)"', rejected)[:3] == ["leaderboard", "scores", "predicted_vs_true"]
+
+
+def test_a_chain_whose_cards_cannot_be_read_has_its_tables(chains: Chains) -> None:
+    metrics = METRICS.read(chains.cards["promoted", "evaluate"].with_name(METRICS.name))
+    card = make_card(ChainSummary("small", "local", {}, [leg("evaluate")], metrics=metrics, pages={"train": "no figure"}))
+    assert {row["candidate"] for row in table(card, "The candidates")} == set(metrics.candidates)
+    assert "The best candidate on the test rows" not in [section.title for section in card.sections]
+
+
+def test_a_decision_without_a_measurement_says_why_in_the_place_of_its_picture() -> None:
+    version = some(RegisteredVersion, {"version": "1", "candidate": "A"})
+    decision = some(RecordedDecision, {"outcome": "kept", "rule": "policy-never", "reason": "the policy is never"})
+    card = make_card(ChainSummary("small", "local", {}, [], version=version, decision=decision))
+    assert "Nothing was measured: the policy is never." in notes(card)
+
+
+def test_what_changed_since_the_last_run_has_a_picture_with_directions(chains: Chains) -> None:
+    page = text_of(chains, "kept", "main")
+    assert 'data-plot="changes"' in page
+    assert {"better", "worse"} & set(re.findall(r"<td>(better|worse)</td>", page))

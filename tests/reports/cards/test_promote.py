@@ -2,9 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from matplotlib.colors import to_hex
+
 from recipeline.artifacts import DECISION
-from recipeline.reports.blocks import Card
+from recipeline.reports.blocks import Card, Plot, Table
 from recipeline.reports.cards.promote import make_card
+from recipeline.reports.style import GREEN
 from tests.reports.cards.helpers import Saved, facts, notes, table, titles
 
 RAIL = {"name": "MAE change", "value": 0.01, "limit": None, "passed": True, "note": ""}
@@ -14,7 +18,8 @@ EVIDENCE = {
     "level": 0.975,
     "lower": 0.004,
     "needed": 0.0,
-    "champion": "version 1",
+    "champion": "1",
+    "scores": {"r2": {"challenger": 0.43, "champion": 0.4}, "mae": {"challenger": 0.5, "champion": 0.49}},
     "rows": 300,
     "repeats": 3,
     "seed": 42,
@@ -24,9 +29,9 @@ EVIDENCE = {
 }
 
 
-def card(outcome: str, evidence: Any, *, passed: bool = True) -> Card:
+def card(outcome: str, evidence: Any, *, passed: bool = True, source: str = "file") -> Card:
     decision = {"outcome": outcome, "rule": "recipe", "policy": "auto", "reason": "it is better", "version": "2"}
-    return make_card(Saved({DECISION: decision | {"evidence": evidence, "passed": passed}}))
+    return make_card(Saved({DECISION: decision | {"evidence": evidence, "passed": passed}}, data_source=source))
 
 
 def test_a_promotion_is_told_with_its_reason_and_its_evidence() -> None:
@@ -50,3 +55,48 @@ def test_a_decision_that_needed_no_evidence_says_so() -> None:
     assert notes(found) == ["This decision needed no measurement."]
     assert facts(found)["The gate"] == "not asked"
     assert "Guard rails" not in titles(found)
+
+
+def drawn(found: Card) -> Any:
+    (section,) = (it for it in found.sections if it.title == "Challenger against champion")
+    (plot,) = (it for it in section.blocks if isinstance(it, Plot))
+    return plot.draw()
+
+
+def test_all_metrics_of_both_are_told_with_the_direction_of_the_change() -> None:
+    (section,) = (it for it in card("promoted", EVIDENCE).sections if it.title == "Challenger against champion")
+    (metrics,) = (it for it in section.blocks if isinstance(it, Table))
+    assert metrics.columns[1:3] == ["version 1", "challenger"]
+    assert {row[0]: (row[1], row[2], row[4]) for row in metrics.rows} == {
+        "R2": (0.4, 0.43, "better"),
+        "MAE": (0.49, 0.5, "worse"),
+    }
+
+
+def test_what_synthetic_rows_promote_is_neither_good_nor_green() -> None:
+    found = card("promoted", EVIDENCE, source="synthetic")
+    assert found.tone == "plain"
+    assert notes(found) == ["The rows are SYNTHETIC: the gain does not apply to real rows."]
+    axes = drawn(found).axes[0]
+    assert "the gate: passed, on synthetic rows" in [text.get_text() for text in axes.texts]
+    assert GREEN not in [to_hex(patch.get_facecolor()) for patch in axes.patches]
+
+
+@pytest.mark.parametrize(
+    ("changes", "passed", "answer"),
+    [
+        ({}, True, "Is the challenger better than version 1? Yes: even the lower limit +0.0040 is above 0"),
+        ({}, False, "is above 0; but another condition does not hold"),
+        ({"lower": -0.001}, False, "better than version 1? Not shown: the lower limit -0.0010 is not above 0"),
+        ({"lower": 0.0}, False, "Not shown"),
+        ({"champion": "mean predictor"}, True, "better than the mean predictor? Yes"),
+        (
+            {"needed": -0.01, "lower": -0.004},
+            True,
+            "no worse than version 1, by 0.01 at most? Yes: even the lower limit -0.0040",
+        ),
+    ],
+)
+def test_the_picture_of_the_gate_has_the_question_and_its_answer(changes: Any, passed: bool, answer: str) -> None:
+    (title,) = drawn(card("promoted" if passed else "kept", EVIDENCE | changes, passed=passed)).texts
+    assert answer in " ".join(title.get_text().split())

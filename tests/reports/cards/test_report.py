@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recipeline.artifacts import INSPECTION, METRICS
+from recipeline.evaluation.results import LearningCurve
 from recipeline.reports.blocks import Card, Table
-from recipeline.reports.cards.report import make_card
+from recipeline.reports.cards.report import _more_rows, make_card
 from tests.reports.cards.helpers import Saved, notes
 from tests.reports.helpers import Chains
 
@@ -32,8 +37,31 @@ def card(last: list[float], in_order: float = 0.4, nested: dict[str, Any] | None
 
 def test_more_rows_help_where_the_curve_still_rises_beyond_its_noise() -> None:
     assert card([0.4, 0.41, 0.4]).verdict.startswith("More rows like these would still help")
-    assert card([0.25, 0.4, 0.28]).verdict.startswith("More rows like these would hardly help")
+    assert card([0.3, 0.311, 0.289]).verdict.startswith("More rows like these would hardly help")
+    assert card([0.25, 0.4, 0.28]).verdict.startswith("Whether more rows like these would help is open")
     assert "from 100 to 200 rows" in card([0.4, 0.41, 0.4]).verdict
+
+
+@given(st.lists(st.floats(-0.2, 0.2), min_size=2, max_size=6))
+def test_what_is_said_of_more_rows_agrees_with_its_numbers(steps: list[float]) -> None:
+    curve = LearningCurve((100, 200), ((0.9,) * len(steps),) * 2, ((0.0,) * len(steps), tuple(steps)))
+    words = _more_rows(curve, "R2", 0.01)
+    worth, error = (float(it) for it in re.findall(r"([+-]?[0-9.]+) R2, with a standard error of ([0-9.]+)", words)[0])
+    assert (worth, error) == pytest.approx((np.mean(steps), np.std(steps, ddof=1) / np.sqrt(len(steps))), abs=6e-5)
+    if "still help" in words:
+        assert worth > 0
+        assert worth >= 2 * error - 2e-4
+    elif "hardly help" in words:
+        assert worth + 2 * error <= 0.01 + 2e-4
+    else:
+        assert "is open" in words
+        assert worth <= 2 * error + 2e-4
+        assert worth + 2 * error >= 0.01 - 2e-4
+
+
+def test_a_single_fold_tells_nothing_of_more_rows() -> None:
+    curve = LearningCurve((100, 200), ((0.9,),) * 2, ((0.1,), (0.2,)))
+    assert _more_rows(curve, "R2", 0.01).endswith("is worth +0.1000 R2, on a single fold.")
 
 
 def test_rows_that_change_along_the_file_are_a_warning() -> None:

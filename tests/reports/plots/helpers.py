@@ -40,12 +40,20 @@ def assert_inside(draw: Callable[[], Figure]) -> None:
         width, height = figure.bbox.size
         boxes = [axes.get_tightbbox() for axes in figure.axes]
         boxes += [legend.get_window_extent() for axes in figure.axes if (legend := axes.get_legend())]
+    boxes += [text.get_window_extent() for text in figure.texts]
+    boxes += [text.get_window_extent() for axes in figure.axes for text in axes.texts]
     for box in boxes:
         assert box is not None
         assert box.x0 >= -1
         assert box.y0 >= -1
         assert box.x1 <= width + 1
         assert box.y1 <= height + 1
+
+
+def assert_told(draw: Callable[[], Figure]) -> None:
+    """Assert that values of a picture are shown on hover."""
+    with styled():
+        assert "<title>" in as_svg(draw())
 
 
 def assert_labelled(draw: Callable[[], Figure]) -> None:

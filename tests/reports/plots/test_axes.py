@@ -2,27 +2,96 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from recipeline.reports.plots.axes import LONGEST, cut_label, is_graded, legend, panel, row_axes, spread_points
+from recipeline.reports.plots.axes import MARGIN, finish, grow, is_graded, measure, panel, row_axes, spread_points, wrap
+from recipeline.reports.style import WIDTH, styled
+
+#: Words of a name as people give them, among them such as have no space, and wide ones.
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_categories=("C", "Z")) | st.sampled_from("Wil _-"), min_size=1, max_size=90
+)
 
 
-def test_a_panel_has_its_margins_in_inches() -> None:
-    figure, axes = panel(8, 4, left=1, right=2, top=0.5, bottom=1)
-    assert figure.get_size_inches().tolist() == [8, 4]
-    assert axes.get_position().bounds == pytest.approx((1 / 8, 1 / 4, 5 / 8, 2.5 / 4))
+def test_a_panel_is_as_wide_as_all_and_has_its_margins_in_inches() -> None:
+    axes = panel(3, left=1, right=0.5)
+    figure = axes.figure
+    width, height = figure.get_size_inches()
+    assert width == WIDTH
+    box = axes.get_position()
+    assert (box.x0 * width, box.width * width, box.height * height) == pytest.approx((1, WIDTH - 1.5, 3))
 
 
 def test_rows_stand_from_top_to_bottom_and_make_the_picture_higher() -> None:
-    figure, axes, places = row_axes(["first", "second", "third"])
+    axes, places = row_axes(["first", "second", "third"])
     assert places.tolist() == [2, 1, 0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["first", "second", "third"]
-    assert figure.get_size_inches()[1] > row_axes(["first"])[0].get_size_inches()[1]
-    assert row_axes([])[2].tolist() == []
+    assert finish(axes).get_figheight() > finish(row_axes(["first"])[0]).get_figheight()
+    assert row_axes([])[1].tolist() == []
 
 
-def test_a_long_label_is_cut_in_the_picture() -> None:
-    assert cut_label("a" * LONGEST) == "a" * LONGEST
-    assert cut_label("a" * (LONGEST + 1)) == "a" * (LONGEST - 1) + "…"
+def test_where_a_label_is_long_all_stand_above_their_rows() -> None:
+    long = "a column of " + "very " * 20 + "many words"
+    axes, places = row_axes([long, "short"])
+    assert [" ".join(label.get_text().split()) for label in axes.get_yticklabels()] == [long, "short"]
+    assert (np.asarray(axes.get_yticks()) > places).all()
+    lines = axes.get_yticklabels()[0].get_text().count("\n") + 1
+    assert places[0] - places[1] > 1 + 0.5 * lines  # the lines have room between the rows
+
+
+@settings(max_examples=60, deadline=None)
+@given(NAMES, st.floats(0.5, 4))
+@example("W" * 60, 1.0)
+@example("a column of very many words", 0.5)
+def test_wrapped_text_is_whole_and_as_narrow_as_it_must_be(text: str, inches: float) -> None:
+    lines = wrap(text, inches).split("\n")
+    assert "".join(lines).replace(" ", "") == "".join(text.split())
+    assert all(measure(line) <= inches or len(line) == 1 for line in lines)
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+@settings(max_examples=25, deadline=None)
+@given(st.lists(NAMES, min_size=1, max_size=4), NAMES, NAMES)
+@example(["volatile acidity up to 0.38", "sulphates up to 0.56 (g potassium sulphate / dm³)"], "R2", "W" * 70)
+@example(["W" * 19], "i" * 90, "a b")
+def test_no_text_of_a_picture_is_cut_or_lies_outside_of_it(labels: list[str], title: str, x: str) -> None:
+    with styled():
+        axes, places = row_axes(labels)
+        axes.plot(np.ones(len(labels)), places, "o", label=title)
+        figure = finish(axes, title, x=x, y=x)
+        figure.draw_without_rendering()
+        texts = [*axes.get_yticklabels(), axes.xaxis.label, axes.yaxis.label, *figure.texts, axes.get_legend()]
+        boxes = [it.get_window_extent().transformed(figure.dpi_scale_trans.inverted()) for it in texts if it]
+    written = [label.get_text() for label in axes.get_yticklabels()]
+    assert ["".join(it.split()) for it in written] == ["".join(it.split()) for it in labels]
+    assert "".join(axes.get_xlabel().split()) == "".join(x.split())
+    assert min(box.x0 for box in boxes) >= -0.01
+    assert min(box.y0 for box in boxes) >= -0.01
+    assert max(box.x1 for box in boxes) <= WIDTH + 0.01
+    assert max(box.y1 for box in boxes) <= figure.get_figheight() + 0.01
+
+
+def test_what_is_written_around_a_picture_does_not_overlap() -> None:
+    axes = panel(2)
+    axes.plot([0, 1], [0, 1], label="a line")
+    figure = finish(axes, "A question, with its answer, in more than one line of text", x="x", y="y")
+    figure.draw_without_rendering()
+    title, key, upright, level = (
+        it.get_window_extent() for it in (figure.texts[0], axes.get_legend(), axes.yaxis.label, axes.xaxis.label)
+    )  # fmt: skip
+    assert title.y0 >= key.y1 - 1
+    assert key.y0 >= upright.y1 - 1
+    assert upright.y0 >= axes.bbox.y1
+    assert level.y1 <= axes.bbox.y0
+
+
+def test_growing_leaves_the_axes_as_large_as_they_are() -> None:
+    axes = panel(2)
+    figure = axes.figure
+    assert grow(figure, 0.5, 0.25) == pytest.approx(2.4 + 0.75)
+    assert axes.get_position().height * figure.get_figheight() == pytest.approx(2)
+    assert axes.get_position().y0 * figure.get_figheight() == pytest.approx(0.3 + 0.25)
 
 
 def test_whole_targets_of_few_values_are_grades_and_others_are_not() -> None:
@@ -38,10 +107,16 @@ def test_grades_are_spread_alike_each_time_and_other_targets_not_at_all() -> Non
     assert spread_points(other) is other
 
 
-def test_a_legend_stands_above_the_picture() -> None:
-    _, axes = panel(4, 3)
-    axes.plot([0, 1], label="a line")
-    legend(axes)
-    found = axes.get_legend()
-    assert [text.get_text() for text in found.get_texts()] == ["a line"]
-    assert found.get_bbox_to_anchor().y0 == pytest.approx(axes.bbox.y1)
+def test_the_keys_stand_above_the_picture_in_as_many_columns_as_fit() -> None:
+    for names, columns in ((["a", "b", "c"], 3), (["a name of thirty-five characters, so"] * 2, 1)):
+        axes = panel(2)
+        for place, name in enumerate(names):
+            axes.plot([0, place], label=name)
+        figure = finish(axes)
+        figure.draw_without_rendering()
+        found = axes.get_legend()
+        assert found is not None
+        assert [text.get_text() for text in found.get_texts()] == names
+        assert len({round(text.get_window_extent().x0) for text in found.get_texts()}) == columns
+        assert found.get_window_extent().y0 >= axes.bbox.y1
+        assert found.get_window_extent().x1 <= (WIDTH - MARGIN / 2) * figure.dpi

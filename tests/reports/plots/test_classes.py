@@ -6,6 +6,7 @@ import pytest
 from recipeline.reports.plots.classes import (
     Drawn,
     plot_confusion,
+    plot_counts,
     plot_curves,
     plot_dependences,
     plot_rates,
@@ -14,7 +15,7 @@ from recipeline.reports.plots.classes import (
     plot_sets,
     plot_thresholds,
 )
-from tests.reports.plots.helpers import assert_drawn, assert_inside, texts
+from tests.reports.plots.helpers import assert_drawn, assert_inside, assert_told, texts
 
 NAN = float("nan")
 EDGES = np.linspace(0, 1, 21)
@@ -32,10 +33,9 @@ FIGURES = {
     "a curve without a band and a point": lambda: plot_curves([curve(band=False, point=None)], "x", "y"),
     "ten curves": lambda: plot_curves([curve(str(label)) for label in range(10)], "false positive rate", "recall"),
     "two curves": lambda: plot_curves([curve("a"), curve(LONG)], "recall", "precision"),
-    "reliability": lambda: plot_reliability(
-        [0.1, 0.6], [0.2, 0.5], [(0.1, 0.4), None], SHARES * 20, EDGES, "probability of the likeliest label"
-    ),
-    "reliability of a constant": lambda: plot_reliability([0.4], [0.5], [None], SHARES, EDGES, "probability of good"),
+    "reliability": lambda: plot_reliability([0.1, 0.6], [0.2, 0.5], [(0.1, 0.4), None], "probability of the likeliest label"),
+    "reliability of a constant": lambda: plot_reliability([0.4], [0.5], [None], "probability of good"),
+    "counts": lambda: plot_counts(SHARES * 20, EDGES, "probability of good"),
     "confusion": lambda: plot_confusion(["bad", "good"], np.array([[50, 3], [0, 9]])),
     "confusion of long names": lambda: plot_confusion([LONG, "b", "c"], np.ones((3, 3), dtype=int)),
     "confusion of many": lambda: plot_confusion([str(label) for label in range(16)], np.eye(16, dtype=int) * 1000),
@@ -57,6 +57,11 @@ def test_every_picture_can_be_drawn_with_nothing_outside_of_it(name: str) -> Non
     assert_inside(FIGURES[name])
 
 
+@pytest.mark.parametrize("name", [name for name in FIGURES if name != "scores of labels"])
+def test_values_are_shown_on_hover(name: str) -> None:
+    assert_told(FIGURES[name])
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_picture_says_what_its_axes_are(name: str) -> None:
     axes = FIGURES[name]().axes
@@ -72,7 +77,8 @@ def test_the_confusion_has_shares_and_counts_and_nothing_where_there_are_no_rows
 
 def test_the_legend_is_written_once_for_all_panels() -> None:
     figure = FIGURES["ten curves"]()
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+    (found,) = (legend for axes in figure.axes if (legend := axes.get_legend()))
+    assert [text.get_text() for text in found.get_texts()] == [
         "no skill",
         "95 % band",
         "test rows",

@@ -4,29 +4,37 @@ import numpy as np
 import pytest
 
 from recipeline.reports.plots.model import (
+    Limit,
+    Measured,
     plot_calibration,
     plot_curve,
     plot_dependence,
     plot_grades,
     plot_importance,
-    plot_intervals,
     plot_leaderboard,
+    plot_measured,
     plot_predicted,
     plot_residuals,
     plot_shares,
     plot_slices,
 )
-from tests.reports.plots.helpers import assert_drawn, assert_inside, assert_labelled, markers
+from recipeline.reports.style import GREEN, ORANGE
+from tests.reports.plots.helpers import assert_drawn, assert_inside, assert_labelled, assert_told, markers
 
+NAN = float("nan")
 TARGET, PREDICTED = np.array([5.0, 6, 5, 7]), np.array([5.2, 5.9, 4.8, 8.0])
 FOLDS = np.array([[0.3, 0.5], [0.2, 0.4]])
+MEASURED = [
+    ("1 is perfect", [Measured("R2", 0.4, 0.3, 0.5, (Limit("at least", 0.2, True),))]),
+    ("grade", [Measured("RMSE", 0.7, 0.6, 0.8), Measured("MAE", 0.6, 0.5, 0.7, (Limit("at most", 0.55, False),))]),
+]
 
 FIGURES = {
     "leaderboard": lambda: plot_leaderboard(["A", "B"], [0.4, 0.3], FOLDS, label="R2"),
     "leaderboard with test rows": lambda: plot_leaderboard(["A", "B"], [0.4, 0.3], FOLDS, [0.35, 0.31], label="R2"),
     "shares": lambda: plot_shares(["A", "B"], [0.9, 0.1]),
     "predicted": lambda: plot_predicted(TARGET, PREDICTED, "grade"),
-    "intervals": lambda: plot_intervals(["R2"], [0.4], [0.3], [0.5]),
+    "measured": lambda: plot_measured(MEASURED, "Does Best pass its gates? It fails one of two"),
     "residuals": lambda: plot_residuals(TARGET, PREDICTED, "grade"),
     "calibration": lambda: plot_calibration([5, 6], [5.1, 5.8], "grade"),
     "grades": lambda: plot_grades([5, 7], [0.3, 1.2], [0.1, -1.2], [30, 2], "grade"),
@@ -51,6 +59,29 @@ def test_nothing_of_a_picture_lies_outside_of_it(name: str) -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_axis_says_what_it_is(name: str) -> None:
     assert_labelled(FIGURES[name])
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_values_are_shown_on_hover(name: str) -> None:
+    assert_told(FIGURES[name])
+
+
+def test_metrics_share_an_axis_only_with_those_of_their_unit_and_have_their_gates_and_the_decision() -> None:
+    figure = FIGURES["measured"]()
+    assert [axes.get_xlabel() for axes in figure.axes] == ["1 is perfect", "grade"]
+    assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [
+        ["R2 0.4", "passes: at least 0.2"],
+        ["RMSE 0.7", "MAE 0.6", "fails: at most 0.55"],
+    ]
+    assert [text.get_color() for axes in figure.axes for text in axes.texts if ":" in text.get_text()] == [GREEN, ORANGE]
+    gates = [[float(line.get_segments()[0][0, 0]) for line in axes.collections[:-1]] for axes in figure.axes]
+    assert gates == [[0.2], [0.55]]
+
+
+def test_what_fails_is_said_before_what_passes() -> None:
+    both = (Limit("at most", 0.9, True), Limit("below", 0.5, False))
+    axes = plot_measured([("grade", [Measured("RMSE", 0.7, NAN, NAN, both)])]).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["RMSE 0.7", "fails: below 0.5"]
 
 
 def test_the_leaderboard_has_the_best_on_top_with_its_folds_and_both_figures() -> None:
@@ -79,5 +110,8 @@ def test_residuals_are_true_minus_predicted_and_all_of_them_are_counted() -> Non
 
 def test_each_grade_has_its_error_its_bias_and_its_rows() -> None:
     axes = plot_grades([5, 7], [0.3, 1.2], [0.1, -1.2], [30, 2], "grade").axes[0]
-    assert [bar.get_height() for bar in axes.patches] == [0.3, 1.2]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["5\n30 rows", "7\n2 rows"]
+    bars = [bar.get_width() for bar in axes.patches if abs(bar.get_height() - 0.6) < 1e-9]
+    assert bars == [0.3, 1.2]
+    assert markers(axes, "D") == [0.1, -1.2]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["5: 30 rows", "7: 2 rows"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("error of grade", "true grade")

@@ -6,10 +6,13 @@ import { drawLevel, drawNow, heightOf, makePicture } from "./picture.js";
 const WIDEST = 18;
 const FILLED = 0.7;
 const LEAST_HEIGHT = 1.5;
+/** As many values have their names below their bars, and as many characters all of them. */
+const MOST_NAMES = 4;
+const MOST_CHARACTERS = 24;
 
 export const BARS_HINT = "Bars begin at your prediction.";
 
-/** Return the bars, and below them which values have the least and the greatest prediction. */
+/** Return the bars, and below them their names; of many or long ones those with the least and the greatest prediction. */
 export function drawBars(kind, { feature, xs, ys, value }, scale) {
   const say = (x) => kind.say(x, {});
   const canvas = makePicture(describeBars(feature, xs, ys, scale, say));
@@ -19,8 +22,14 @@ export function drawBars(kind, { feature, xs, ys, value }, scale) {
   const bars = xs.map((x, place) => drawBar(middle(place) - width / 2, width, ys[place], scale, `${say(x)}: ${scale.text(ys[place])}`));
   canvas.append(drawLevel(scale), ...bars);
   if (xs.includes(value)) canvas.append(drawNow(middle(xs.indexOf(value)), scale));
-  const [least, most] = [Math.min(...ys), Math.max(...ys)].map((y) => say(xs[ys.indexOf(y)]));
-  return element("div", { class: "bars" }, canvas, element("p", { class: "extremes" }, element("span", {}, `least: ${least}`), element("span", {}, `most: ${most}`)));
+  return element("div", { class: "bars" }, canvas, nameBars(xs.map(say), ys));
+}
+
+function nameBars(names, ys) {
+  if (names.length <= MOST_NAMES && Math.max(...names.map((name) => name.length)) * names.length <= MOST_CHARACTERS)
+    return element("p", { class: "names", "aria-hidden": "true" }, ...names.map((name) => element("span", {}, name)));
+  const [least, most] = [Math.min(...ys), Math.max(...ys)].map((y) => names[ys.indexOf(y)]);
+  return element("p", { class: "extremes" }, element("span", {}, `least: ${least}`), element("span", {}, `most: ${most}`));
 }
 
 function drawBar(x, width, prediction, scale, title) {

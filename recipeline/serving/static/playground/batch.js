@@ -1,6 +1,7 @@
 /** The panel that takes a CSV file: dropped or chosen, scored, shown as a table with its faults in place, and given back. */
 
 import { Refusal } from "./api.js";
+import { cellNumber } from "./csv.js";
 import { byId, element, show } from "./dom.js";
 import { fixed } from "./numbers.js";
 import { compareTarget, openTable, scoreRows, usedColumns, writeScored } from "./scoring.js";
@@ -9,6 +10,8 @@ import { taskOf } from "./tasks/every.js";
 const LARGEST = 50 * 2 ** 20;
 const FIRST_ROWS = 50;
 const MOST_ROWS = 200;
+/** Types whose columns stand to the right. */
+const NUMBERS = new Set(["number", "integer"]);
 
 /** The panel. `context()` tells whom to ask: the api, the model, and the wishes of a request. */
 export class Batch {
@@ -22,6 +25,8 @@ export class Batch {
     const input = byId("file");
     input.addEventListener("change", () => this.#take(input.files[0]).finally(() => (input.value = "")));
     this.#acceptDrops(byId("drop"));
+    byId("table-frame").addEventListener("scroll", markMore, { passive: true });
+    new ResizeObserver(markMore).observe(byId("table-frame"));
   }
 
   /** Forget what is shown: it was another model's. */
@@ -124,6 +129,7 @@ export class Batch {
       element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "row"), ...columns.map((column) => drawTitle(column, faulty, kind)))),
       element("tbody", {}, ...body));
     show(byId("table-frame"));
+    markMore();
     const part = shown.length < table.rows.length ? `Shown are ${shown.length} of ${table.rows.length} rows: the first, and those with something to say.` : "";
     byId("table-note").textContent = part;
   }
@@ -134,12 +140,19 @@ export class Batch {
     for (const id of ["file-actions", "file-faults", "table"]) byId(id).replaceChildren();
     byId("table-note").textContent = "";
     show(byId("table-frame"), false);
+    markMore();
   }
 
   #tell(text, kind = "") {
     byId("file-status").textContent = text;
     byId("file-status").dataset.state = kind;
   }
+}
+
+/** Say where a part of the table is hidden to the right: on a narrow screen no scroll bar shows it. */
+function markMore() {
+  const frame = byId("table-frame");
+  frame.parentElement.classList.toggle("more", frame.scrollLeft < frame.scrollWidth - frame.clientWidth - 1);
 }
 
 function groupNotes(notes) {
@@ -151,14 +164,18 @@ function groupNotes(notes) {
 /** Return the columns to show: what was predicted, the file's own, and those that are missing from it. */
 function columnsOf(table, model, notes, scored) {
   const used = usedColumns(table, model.features);
-  const own = table.header.map((title, place) => ({ title, place, kind: used[place] ? "own" : "unused" }));
+  const types = new Map(model.features.map(({ name, type }) => [name, type]));
+  const own = table.header.map((title, place) => {
+    const isText = used[place] ? !NUMBERS.has(types.get(title)) : table.rows.some((cells) => typeof cellNumber(cells[place] ?? "") === "string");
+    return { title, place, isText, kind: used[place] ? "own" : "unused" };
+  });
   const fields = new Set(notes.map(({ field }) => field).filter((field) => field !== null && !table.header.includes(field)));
   const missing = [...fields].map((title) => ({ title, kind: "absent" }));
   return [...(scored ? resultColumns(scored) : []), ...missing, ...own];
 }
 
 function resultColumns(scored) {
-  return taskOf(scored.model).scoredColumns(scored).map((column) => ({ ...column, kind: "result" }));
+  return taskOf(scored.model).scoredColumns(scored).map((column) => ({ ...column, isText: column.decimals === undefined, kind: "result" }));
 }
 
 function shownRows(length, notesOf) {
@@ -166,9 +183,9 @@ function shownRows(length, notesOf) {
   return [...new Set([...first, ...notesOf.keys()])].sort((a, b) => a - b).slice(0, MOST_ROWS);
 }
 
-function drawTitle({ title, kind }, faulty, state) {
+function drawTitle({ title, kind, isText }, faulty, state) {
   const hint = { unused: "not used by the model", absent: "not in the file" }[kind];
-  return element("th", { scope: "col", class: `${kind}${faulty.has(title) ? ` ${state}` : ""}` }, title, hint && element("small", {}, hint));
+  return element("th", { scope: "col", class: `${kind}${isText ? " words" : ""}${faulty.has(title) ? ` ${state}` : ""}` }, title, hint && element("small", {}, hint));
 }
 
 function drawRow(table, row, columns, { place, notes = [], kind }) {
@@ -178,9 +195,9 @@ function drawRow(table, row, columns, { place, notes = [], kind }) {
   return element("tr", { class: notes.length ? kind : null }, number, ...cells);
 }
 
-function drawCell({ kind: column, place: own, values, decimals }, cells, place, notes, kind) {
+function drawCell({ kind: column, place: own, values, decimals, isText }, cells, place, notes, kind) {
   const text = column === "result" ? resultText(values[place], decimals) : cells[own] ?? "";
-  return element("td", { class: `${column}${notes.length ? ` ${kind}` : ""}` }, text, ...notes.map(drawNote));
+  return element("td", { class: `${column}${isText ? " words" : ""}${notes.length ? ` ${kind}` : ""}` }, text, ...notes.map(drawNote));
 }
 
 function resultText(value, decimals) {

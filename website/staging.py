@@ -1,0 +1,212 @@
+"""The source of the docs site: the repository's Markdown, with links that hold in it.
+
+Pages are written to be read on a forge, as files. Here they become a folder for Sphinx: links to other pages lead to them,
+links to other files to copies of these, and the lists of docs/index.md are the site's navigation.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+ROOT = Path(__file__).parents[1]
+
+#: Pages outside of docs/, and where they are in the site.
+OUTSIDE = {
+    "README.md": "overview.md",
+    "ARCHITECTURE.md": "architecture.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+}
+
+#: Folders that pages link to, and the page that lists their files.
+FOLDERS = {"docs/decisions": "decisions/index.md", "docs/schemas": "reference/artifacts.md"}
+
+#: The heading of docs/index.md under which a page is listed that it does not name, by the page's folder in docs/.
+UNLISTED = {"": "How-to guides", "how-to": "How-to guides", "explanation": "Explanation"}
+
+#: The heading under which pages made from the code are listed.
+GENERATED = "Reference"
+
+_LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\]\()([^)\s]+)(\))")
+_CODE = re.compile(r"(`+)(?:(?!\1).)*\1")
+
+
+class BrokenLink(Exception):
+    """A link of a page to a file that does not exist."""
+
+
+@dataclass
+class Stage:
+    """The folder that Sphinx reads, and the addresses outside of it that its pages name."""
+
+    folder: Path
+    root: Path = ROOT
+    external: dict[str, list[str]] = field(default_factory=dict)
+    _written: set[Path] = field(default_factory=set)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a page; leave the file alone where it has this text, so that Sphinx reads it once."""
+        self._put(name, text.encode())
+
+    def _put(self, name: str, content: bytes) -> None:
+        path = self.folder / name
+        self._written.add(path)
+        if not path.is_file() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    def copy(self, path: Path) -> str:
+        """Copy a file of the repository that is no page; return its name in the site's source."""
+        name = f"files/{path.relative_to(self.root).as_posix()}"
+        self._put(name, path.read_bytes())
+        return name
+
+    def forget_others(self) -> None:
+        """Delete files of an earlier build that this one did not write."""
+        for path in sorted(self.folder.rglob("*"), reverse=True):
+            if path.is_file() and path not in self._written:
+                path.unlink()
+            elif path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+
+    def page(self, source: str) -> str:
+        """Return the text of a page of the repository, with links that hold in the site.
+
+        Raises
+        ------
+        BrokenLink : a link leads to no file.
+        """
+        text = (self.root / source).read_text(encoding="utf-8")
+        return map_prose(text, lambda prose: _LINK.sub(lambda found: self._link(found, source), prose))
+
+    def _link(self, found: re.Match[str], source: str) -> str:
+        opening, target, closing = found.groups()
+        if re.match(r"[a-z]+:", target):
+            self.external.setdefault(target, []).append(source)
+            return found[0]
+        if target.startswith("#"):
+            return found[0]
+        path, _, anchor = target.partition("#")
+        there = (self.root / source).parent / path
+        if not there.exists():
+            raise BrokenLink(f"{source} links to {target}, which does not exist.")
+        name = there.resolve().relative_to(self.root).as_posix()
+        place = place_of(name) or FOLDERS.get(name) or self.copy(there.resolve())
+        relative = os.path.relpath(place, PurePosixPath(place_of(source) or source).parent)
+        return f"{opening}{relative}{'#' + anchor if anchor else ''}{closing}"
+
+
+def place_of(name: str) -> str | None:
+    """Return the place in the site of a page of the repository; None where the file is no page of it."""
+    if name in OUTSIDE:
+        return OUTSIDE[name]
+    return name.removeprefix("docs/") if name.startswith("docs/") and name.endswith(".md") else None
+
+
+def map_prose(text: str, change: Callable[[str], str]) -> str:
+    """Return Markdown with `change` applied to all of it but code."""
+    lines, fence = [], ""
+    for line in text.splitlines(keepends=True):
+        mark = re.match(r"\s*(```+|~~~+)", line)
+        if fence or mark:
+            lines.append(line)
+            fence = "" if fence and mark and mark[1].startswith(fence) else fence or (mark[1] if mark else "")
+        else:
+            lines.append("".join(_outside_code(line, change)))
+    return "".join(lines)
+
+
+def _outside_code(line: str, change: Callable[[str], str]) -> Iterator[str]:
+    """Yield a line with `change` applied to its links, whose text may be code, and not to what stands in code."""
+    hidden: list[str] = []
+
+    def hide(found: re.Match[str]) -> str:
+        hidden.append(found[0])
+        return f"\0{len(hidden) - 1}\0"
+
+    yield re.sub("\0(\\d+)\0", lambda found: hidden[int(found[1])], change(_CODE.sub(hide, line)))
+
+
+def pages(root: Path = ROOT) -> list[str]:
+    """Return the pages of the repository that the site has."""
+    return [*OUTSIDE, *sorted(path.relative_to(root).as_posix() for path in (root / "docs").rglob("*.md"))]
+
+
+def title_of(text: str) -> str:
+    """Return the first heading of a page."""
+    return next((line.removeprefix("# ").strip() for line in text.splitlines() if line.startswith("# ")), "Untitled")
+
+
+def make_index(text: str, titles: Mapping[str, str], generated: Mapping[str, str]) -> str:
+    """Return the site's first page, each of its lists as navigation too.
+
+    Parameters
+    ----------
+    text : docs/index.md, with links that hold in the site.
+    titles : the titles of all pages that the site has, by their place.
+    generated : the titles of pages made from the code, by their place.
+    """
+    opening, *sections = re.split(r"(?m)^(?=## )", text)
+    named = set(re.findall(r"\]\(([^)#]+\.md)", text)) | {"index.md", "decisions/index.md"}
+    made, seen = [opening], set[str]()
+    for section in sections:
+        heading = section.partition("\n")[0].removeprefix("## ").strip()
+        others = [it for it in titles if it not in named and _heading_for(it) == heading]
+        others += list(generated) if heading == GENERATED else []
+        known = {**titles, **generated}
+        section = section.rstrip("\n") + "\n" + "".join(f"- [{known[it]}]({it})\n" for it in others)
+        listed = {it: words for words, it in re.findall(r"(?m)^- \[([^\]]+)\]\(([^)#:]+)\)", section)}
+        inside = {it: words for it, words in listed.items() if it not in seen and it in known}
+        seen |= set(inside)
+        entries = "\n".join(f"{words} <{it.rpartition('.')[0]}>" for it, words in inside.items())
+        made.append(f"{section}\n```{{toctree}}\n:hidden:\n:caption: {heading}\n\n{entries}\n```\n\n" if inside else section)
+    return "".join(made)
+
+
+def _heading_for(place: str) -> str:
+    """Return the heading of docs/index.md for a page that it does not name."""
+    return "Project" if place in OUTSIDE.values() else UNLISTED.get(place.rpartition("/")[0], "")
+
+
+def make_list(title: str, introduction: str, entries: Mapping[str, str]) -> str:
+    """Return a page that lists others, by place relative to it, with their titles."""
+    rows = "\n".join(f"- [{text}]({place})" for place, text in entries.items())
+    tree = "\n".join(place.removesuffix(".md") for place in entries)
+    return f"# {title}\n\n{introduction}\n\n{rows}\n\n```{{toctree}}\n:hidden:\n\n{tree}\n```\n"
+
+
+def stage(folder: Path, generated: Mapping[str, str], root: Path = ROOT) -> Stage:
+    """Write the source of the site into `folder`; return what it names outside of itself.
+
+    Parameters
+    ----------
+    folder : is made where it does not exist; files of an earlier build that are not needed are deleted.
+    generated : the text of pages made from the code, by their place.
+
+    Raises
+    ------
+    BrokenLink : a page links to a file that does not exist.
+    """
+    made = Stage(folder, root.resolve())
+    texts = {str(place_of(name)): made.page(name) for name in pages(root)}
+    titles = {place: title_of(text) for place, text in texts.items()}
+    decisions = {place.removeprefix("decisions/"): titles[place] for place in sorted(titles) if place.startswith("decisions/")}
+    texts["decisions/index.md"] = make_list("Decisions", "Choices that were questioned, each with its reasons.", decisions)
+    headings = {place: _heading(text) for place, text in generated.items()}
+    texts["index.md"] = make_index(texts["index.md"], titles | {"decisions/index.md": "Decisions"}, headings)
+    for place, text in {**texts, **generated}.items():
+        made.write(place, text)
+    for schema in sorted((root / "docs/schemas").glob("*.json")):
+        made.copy(schema.resolve())
+    made.forget_others()
+    return made
+
+
+def _heading(text: str) -> str:
+    """Return the heading of a page in Markdown or, underlined, in reStructuredText."""
+    found = title_of(text)
+    return text.partition("\n")[0] if found == "Untitled" else found
