@@ -41,7 +41,7 @@ def reason_to_skip() -> str | None:
     return None
 
 
-def run(*words: str, timeout: float = 600) -> str:
+def run(*words: str, timeout: float = 1800) -> str:
     """Run a command and return its stdout; its stderr is in the error."""
     done = subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False)
     assert done.returncode == 0, f"{' '.join(words)[:200]}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"

@@ -12,10 +12,12 @@ from recipeline import artifacts
 from recipeline.artifacts import Artifact, type_of
 from recipeline.cli.results import CommandResult
 from recipeline.cli.values import VALUES, type_of_values
+from recipeline.monitoring.log_format import LoggedRow
 from recipeline.records import key_of
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "docs/schemas"
+LOG_LINE = "prediction_log_line.schema.json"
 
 #: The schema of what commands print with ``--json``.
 RESULT = FOLDER / "command_result.schema.json"
@@ -71,10 +73,15 @@ def _renamed(schema: Any) -> Any:
     return found
 
 
+def documented() -> dict[str, type[Any]]:
+    """Return the types of the documents' schemas by file name: of every record, and of a line of the prediction log."""
+    records = (it for it in vars(artifacts).values() if isinstance(it, Artifact) and it.type)
+    return {name_of(it): type_of(it) for it in records} | {LOG_LINE: LoggedRow}
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    for artifact in vars(artifacts).values():
-        if isinstance(artifact, Artifact) and artifact.type:
-            text = json.dumps(schema_of(type_of(artifact)), indent=2, ensure_ascii=False)
-            (FOLDER / name_of(artifact)).write_text(text + "\n", encoding="utf-8")
+    for name, kind in documented().items():
+        text = json.dumps(schema_of(kind), indent=2, ensure_ascii=False)
+        (FOLDER / name).write_text(text + "\n", encoding="utf-8")
     RESULT.write_text(json.dumps(schema_of_results(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

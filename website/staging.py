@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+import subprocess
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[1]
 
-#: Pages outside of docs/, and where they are in the site.
-OUTSIDE = {
-    "README.md": "overview.md",
-    "ARCHITECTURE.md": "architecture.md",
-    "CONTRIBUTING.md": "contributing.md",
-    "CHANGELOG.md": "changelog.md",
-}
+#: The pages of the repository's own folder have their name in small letters in the site, but for this one.
+README, OVERVIEW = "README.md", "overview.md"
 
 #: Folders that pages link to, and the page that lists their files.
 FOLDERS = {"docs/decisions": "decisions/index.md", "docs/schemas": "reference/artifacts.md"}
@@ -62,8 +58,32 @@ class Stage:
     def copy(self, path: Path) -> str:
         """Copy a file of the repository that is no page; return its name in the site's source."""
         name = f"files/{path.relative_to(self.root).as_posix()}"
+        name += ".txt" if path.suffix == ".md" else ""  # it is no page, and Sphinx would read it as one
         self._put(name, path.read_bytes())
         return name
+
+    def folder_page(self, path: Path) -> str:
+        """Write a page that lists the files of a folder of the repository; return its place.
+
+        They are those that git tracks: what commands left there may hold secrets.
+
+        Raises
+        ------
+        BrokenLink : git tracks no file in it.
+        """
+        name = path.relative_to(self.root).as_posix()
+        command = ["git", "ls-files", "-z", "--", name]
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
+        tracked = [it for it in done.stdout.split("\0") if (self.root / it).is_file()]
+        if not tracked:
+            raise BrokenLink(f"The folder {name} has no files that git tracks.")
+        links = "\n".join(f"- [{it.removeprefix(name + '/')}]({self._below(it, name)})" for it in tracked)
+        place = f"files/{name}/index.md"
+        self.write(place, f"---\norphan: true\n---\n\n# {name}\n\n{links}\n")
+        return place
+
+    def _below(self, file: str, folder: str) -> str:
+        return os.path.relpath(self.copy(self.root / file), f"files/{folder}")
 
     def forget_others(self) -> None:
         """Delete files of an earlier build that this one did not write."""
@@ -95,16 +115,18 @@ class Stage:
         if not there.exists():
             raise BrokenLink(f"{source} links to {target}, which does not exist.")
         name = there.resolve().relative_to(self.root).as_posix()
-        place = place_of(name) or FOLDERS.get(name) or self.copy(there.resolve())
+        place = place_of(name) or FOLDERS.get(name) or (self.folder_page if there.is_dir() else self.copy)(there.resolve())
         relative = os.path.relpath(place, PurePosixPath(place_of(source) or source).parent)
         return f"{opening}{relative}{'#' + anchor if anchor else ''}{closing}"
 
 
 def place_of(name: str) -> str | None:
     """Return the place in the site of a page of the repository; None where the file is no page of it."""
-    if name in OUTSIDE:
-        return OUTSIDE[name]
-    return name.removeprefix("docs/") if name.startswith("docs/") and name.endswith(".md") else None
+    if not name.endswith(".md"):
+        return None
+    if "/" not in name:
+        return OVERVIEW if name == README else name.lower()
+    return name.removeprefix("docs/") if name.startswith("docs/") else None
 
 
 def map_prose(text: str, change: Callable[[str], str]) -> str:
@@ -133,7 +155,8 @@ def _outside_code(line: str, change: Callable[[str], str]) -> Iterator[str]:
 
 def pages(root: Path = ROOT) -> list[str]:
     """Return the pages of the repository that the site has."""
-    return [*OUTSIDE, *sorted(path.relative_to(root).as_posix() for path in (root / "docs").rglob("*.md"))]
+    found = [*sorted(root.glob("*.md")), *sorted((root / "docs").rglob("*.md"))]
+    return [path.relative_to(root).as_posix() for path in found]
 
 
 def title_of(text: str) -> str:
@@ -141,7 +164,9 @@ def title_of(text: str) -> str:
     return next((line.removeprefix("# ").strip() for line in text.splitlines() if line.startswith("# ")), "Untitled")
 
 
-def make_index(text: str, titles: Mapping[str, str], generated: Mapping[str, str]) -> str:
+def make_index(
+    text: str, titles: Mapping[str, str], generated: Mapping[str, str], outside: Collection[str] = (OVERVIEW,)
+) -> str:
     """Return the site's first page, each of its lists as navigation too.
 
     Parameters
@@ -149,13 +174,14 @@ def make_index(text: str, titles: Mapping[str, str], generated: Mapping[str, str
     text : docs/index.md, with links that hold in the site.
     titles : the titles of all pages that the site has, by their place.
     generated : the titles of pages made from the code, by their place.
+    outside : the places of pages that are not in docs/.
     """
     opening, *sections = re.split(r"(?m)^(?=## )", text)
     named = set(re.findall(r"\]\(([^)#]+\.md)", text)) | {"index.md", "decisions/index.md"}
     made, seen = [opening], set[str]()
     for section in sections:
         heading = section.partition("\n")[0].removeprefix("## ").strip()
-        others = [it for it in titles if it not in named and _heading_for(it) == heading]
+        others = [it for it in titles if it not in named and _heading_for(it, outside) == heading]
         others += list(generated) if heading == GENERATED else []
         known = {**titles, **generated}
         section = section.rstrip("\n") + "\n" + "".join(f"- [{known[it]}]({it})\n" for it in others)
@@ -167,9 +193,9 @@ def make_index(text: str, titles: Mapping[str, str], generated: Mapping[str, str
     return "".join(made)
 
 
-def _heading_for(place: str) -> str:
+def _heading_for(place: str, outside: Collection[str]) -> str:
     """Return the heading of docs/index.md for a page that it does not name."""
-    return "Project" if place in OUTSIDE.values() else UNLISTED.get(place.rpartition("/")[0], "")
+    return "Project" if place in outside else UNLISTED.get(place.rpartition("/")[0], "")
 
 
 def make_list(title: str, introduction: str, entries: Mapping[str, str]) -> str:
@@ -194,10 +220,11 @@ def stage(folder: Path, generated: Mapping[str, str], root: Path = ROOT) -> Stag
     made = Stage(folder, root.resolve())
     texts = {str(place_of(name)): made.page(name) for name in pages(root)}
     titles = {place: title_of(text) for place, text in texts.items()}
+    outside = {str(place_of(path.name)) for path in root.glob("*.md")}
     decisions = {place.removeprefix("decisions/"): titles[place] for place in sorted(titles) if place.startswith("decisions/")}
     texts["decisions/index.md"] = make_list("Decisions", "Choices that were questioned, each with its reasons.", decisions)
     headings = {place: _heading(text) for place, text in generated.items()}
-    texts["index.md"] = make_index(texts["index.md"], titles | {"decisions/index.md": "Decisions"}, headings)
+    texts["index.md"] = make_index(texts["index.md"], titles | {"decisions/index.md": "Decisions"}, headings, outside)
     for place, text in {**texts, **generated}.items():
         made.write(place, text)
     for schema in sorted((root / "docs/schemas").glob("*.json")):

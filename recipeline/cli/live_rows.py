@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipeline.artifacts import BASELINE, MODEL_INFO
+from recipeline.artifacts import BASELINE, MODEL_INFO, TRAINING_ROWS
 from recipeline.cli.log import (
     find_logs,
     log_folder,
@@ -23,11 +23,13 @@ from recipeline.cli.rows import local_rows, open_tables
 from recipeline.data.uris import redact
 from recipeline.errors import DataError, UnavailableError, UsageError
 from recipeline.orchestration.session import Session
-from recipeline.registry.stages import CHAMPION
+from recipeline.registry.stages import CHALLENGER, CHAMPION
 from recipeline.tracking.lineage import lineage_of_version
 from recipeline.tracking.runs import StepRun
+from recipeline.tracking.tags import VersionTags, run_id_tag
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
 
@@ -36,8 +38,9 @@ if TYPE_CHECKING:
     from recipeline.monitoring.labels import Labels
     from recipeline.monitoring.live_rows import LiveTables
     from recipeline.monitoring.prediction_log import PredictionLog
-    from recipeline.monitoring.results import Baseline
+    from recipeline.monitoring.results import Baseline, ShadowCompared
     from recipeline.monitoring.sample import Live
+    from recipeline.monitoring.shadow_log import ShadowRows
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class LiveData:
     labels: Labels | None
     origin: str
     target: str
+    challenger: ModelVersion | None = None
 
     def window(self, baseline: Baseline, recipe: Recipe, most: int) -> Live:
         """Return a window without rows; it keeps `most` of those that it takes."""
@@ -57,6 +61,25 @@ class LiveData:
 
         target = self.info.target
         return Live(self.info.features, baseline, recipe.random_state, most, target.codes, target.decides_at)
+
+    def compare_shadow(self, session: Session, learned: np.ndarray | None) -> ShadowCompared | None:
+        """Return the comparison with the challenger in shadow, after all rows were read.
+
+        `learned` are keys of the champion's training rows. None: no row of the log has a prediction of the challenger.
+        """
+        import numpy as np
+
+        rows: ShadowRows | None = getattr(self.rows, "shadow", None)
+        if rows is None or self.challenger is None:
+            return None
+        tags = self.challenger.tags
+        known = [] if learned is None else [learned]
+        with suppress(UnavailableError):  # a version that was registered by other means, or whose run was deleted
+            info = session.reader.load(MODEL_INFO, tags.get(run_id_tag(MODEL_INFO.step), ""))
+            if [(it.name, it.type) for it in info.features] == [(it.name, it.type) for it in self.info.features]:
+                found = session.reader.load(TRAINING_ROWS, tags.get(VersionTags.REGISTER_RUN_ID, ""))
+                known.append(found["row"].to_numpy())
+        return rows.report(np.concatenate(known) if known else None)
 
     def labelled(self, session: Session) -> pd.DataFrame:
         """Return the rows whose target is known; say how many of them cannot be used.
@@ -82,6 +105,7 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
     """
     from recipeline.monitoring.live_rows import LiveTables
     from recipeline.monitoring.prediction_log import find_beside
+    from recipeline.monitoring.shadow_log import ShadowRows
 
     champion = session.registry.holder(CHAMPION)
     if champion is None:
@@ -118,8 +142,11 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
             if retrains:
                 require_logged(session.recipe)
             known = read_late_labels(session, labels, info)
-            lines = open_log(session, log, info, version, known, now)
-            yield LiveData(champion, info, lines, known, place, target)
+            lines, challenger = open_log(session, log, info, version, known, now), session.registry.holder(CHALLENGER)
+            if challenger is not None:
+                number = str(challenger.version)
+                lines.shadow = ShadowRows(version, number, features, info.target.codes, session.recipe)
+            yield LiveData(champion, info, lines, known, place, target, challenger)
             return
         if labels:
             raise UsageError(

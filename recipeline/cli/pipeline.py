@@ -282,7 +282,7 @@ def _registration(session: Session, reader: KeptReader, chain: Chain) -> list[st
     return [
         f"Registered: {name} version {version.version}{made}.",
         f"Promotion: {decision.outcome} ({decision.rule}): {decision.reason}.",
-        *explain_evidence(decision.evidence),
+        *explain_evidence(decision.evidence, session.recipe.task),
     ]
 
 

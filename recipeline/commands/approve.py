@@ -6,10 +6,12 @@ import click
 
 from recipeline.cli.command import record_change, registry_command
 from recipeline.errors import UnavailableError
+from recipeline.monitoring.wording import describe_shadow
 from recipeline.orchestration.session import Session
 from recipeline.promotion.results import MEAN_PREDICTOR
 from recipeline.registry.ledger import APPROVE
 from recipeline.registry.loading import load_golden
+from recipeline.registry.shadow import find_shadow
 from recipeline.registry.stages import CHALLENGER, CHAMPION
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import VersionTags
@@ -45,6 +47,10 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
             fix="Run promote first; promote=always forces it.",
         )
     load_golden(session.reader, challenger)
+    if champion and (shadow := find_shadow(session.store.client, session.reader, challenger, champion)):
+        run.tag(shadow_run_id=shadow.run_id)
+        for line in describe_shadow(shadow, session.recipe.task):
+            session.reporter.say(line)
     entry = registry.change(number, expected=now, kind=APPROVE, reason=reason or "no reason given", changed_by=changed_by)
     if entry is None:
         raise UnavailableError(

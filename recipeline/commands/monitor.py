@@ -30,7 +30,7 @@ from recipeline.tracking.store import now_ms
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recipeline.monitoring.results import Compared, DriftReport
+    from recipeline.monitoring.results import Compared, DriftReport, ShadowCompared
     from recipeline.monitoring.windows import LiveRows, Window
 
 NEVER, RETRAIN, NOTHING = "never", "retrain", "nothing"
@@ -162,6 +162,10 @@ def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOpt
             windows.append(summarise_window(found, None if math.isnan(time_) else time_, is_complete=is_complete))
             if is_complete and options.window.may_decide(time_):
                 judged = found
+    shadow = live.compare_shadow(session, learned)
+    if shadow:
+        run.tag(shadow_version=shadow.challenger)
+        _log_shadow(session, run, shadow)
     if not windows:
         raise DataError(f"No rows in {live.origin}.", fix="Name a file with rows.")
     return DriftReport(
@@ -176,6 +180,7 @@ def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOpt
         worst=worst(window.verdict for window in windows),
         windows=tuple(windows),
         newest=judged,
+        shadow=shadow,
     )
 
 
@@ -212,6 +217,19 @@ def _log_metrics(session: Session, run: StepRun, found: Compared, step: int, tim
         values |= {f"calibration/{labels[name]}": it.observed - it.predicted for name, it in calibrated.items()}
     when = now_ms() if math.isnan(time_) else int(time_ * 1000)
     metrics = [Metric(name, float(value), when, step) for name, value in values.items() if value is not None]
+    session.store.client.log_batch(run.id, metrics=metrics)
+
+
+def _log_shadow(session: Session, run: StepRun, found: ShadowCompared) -> None:
+    """Log the comparison with the challenger in shadow as metrics."""
+    from mlflow.entities import Metric
+
+    values: dict[str, float | None] = {"shadow_rows": found.rows, "shadow_missed": sum(found.missed.values())}
+    if found.rows:
+        values |= {"shadow_absolute_difference": found.absolute, "shadow_agreement": found.agreed}
+    if errors := found.labelled:
+        values |= {"shadow_error": errors.challenger, "shadow_error_gain": errors.gain}
+    metrics = [Metric(name, float(value), now_ms(), 0) for name, value in values.items() if value is not None]
     session.store.client.log_batch(run.id, metrics=metrics)
 
 

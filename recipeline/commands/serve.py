@@ -34,7 +34,7 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
     A promotion or a rollback takes effect within seconds.
 
     \b
-    Reads:  the registry, every second
+    Reads:  the registry, each second where it is a SQLite file, else every 10 s
     Tokens: RECIPELINE_SERVICE_TOKENS in the environment, comma separated; each of them gives access
     Example: recipeline serve --port 8080
     """
@@ -58,6 +58,7 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
         copies=settings.cache_folder / "service" / settings.store_key / re.sub(r"[^\w.-]", "_", settings.recipe.model_name),
         log_folder=settings.root / log.folder if log else None,
         tokens=tokens,
+        poll_seconds=settings.profile.service.poll_seconds or poll_seconds(settings.tracking_uri),
         add_hooks=import_object(hooks, where="The profile's service.hooks") if hooks else None,
     )
     address = f"http://{f'[{host}]' if ':' in host else host}:{number}"
@@ -71,6 +72,11 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
 
     ended_by = answer(serving, host, number, tell)
     return Result("ended", 128 + ended_by)
+
+
+def poll_seconds(uri: str) -> float:
+    """Return the default interval of registry polls of the store at `uri`."""
+    return 1.0 if uri.startswith("sqlite:") else 10.0
 
 
 def _port(text: str) -> int:

@@ -82,19 +82,32 @@ class PredictionLog(Settings):
     keep_days: float = Field(default=30, gt=0)
 
 
+class Webhook(Settings):
+    """The webhook of an MLflow server that tells of changed aliases.
+
+    `secret` is that of the webhook in MLflow; a signature holds for `seconds`.
+    """
+
+    secret: str = Field(min_length=16, repr=False)
+    seconds: float = Field(default=300, gt=0, le=3600)
+
+
 class Service(Settings):
     """The REST service.
 
     `workers` are processes, -1 for one per core; each answers `concurrency` requests at once and refuses more.
     `out_of_range` is what becomes of values that the model was not trained on: an answer with a warning, or a refusal.
-    The registry is asked every `poll_seconds`; a service that is told to end says so at `/readyz`, and goes on answering for
-    `drain_seconds`, so that a load balancer can leave. A model may be made of `trusted_types` besides those that are trusted in
-    every model; no command loads any other.
+    One worker asks the registry every `poll_seconds`, by default each second of a SQLite file and every 10 s elsewhere; with
+    `webhook` also when an MLflow server tells of a change. A service that is told to end says so at `/readyz`, and goes on
+    answering for `drain_seconds`, so that a load balancer can leave. A model may be made of `trusted_types` besides those that
+    are trusted in every model; no command loads any other.
     The last `self_watch_rows` rows of all workers are compared with the training rows; 0: none are.
     A body has at most `max_body_mb`, also when decompressed, and `max_rows` rows, and must be there within `body_seconds`.
     On a loopback address the service answers to loopback names only, and to those of `hosts`: the names that a proxy passes on.
     Pages of `cors_origins` may ask it from a browser, by default none. `root_path` is the path that a proxy serves it under.
     `hooks` is the import path of a function that is called with the Flask application of each worker, to add hooks and routes.
+    With `shadow`, the version with that alias predicts a `shadow_share` of the requests too, after the champion, for log and
+    metrics alone; a worker spends at most the share `shadow_time` of its time on that.
     """
 
     workers: int = Field(default=-1, ge=-1)
@@ -107,13 +120,17 @@ class Service(Settings):
     root_path: str = Field(default="", pattern=ROOT_PATH)
     hooks: ImportPath | Literal[""] = ""
     out_of_range: Literal["warn", "reject"] = "warn"
-    poll_seconds: float = Field(default=1, gt=0, le=60)
+    poll_seconds: float | None = Field(default=None, gt=0, le=60)
+    webhook: Webhook | None = None
     drain_seconds: float = Field(default=1, ge=0, le=600)
     trusted_types: tuple[str, ...] = ()
     #: Whether each request is logged as a line of JSON on stderr.
     access_log: bool = True
     prediction_log: PredictionLog | None = None
     self_watch_rows: int = Field(default=10_000, ge=0)
+    shadow: Literal["challenger", ""] = ""
+    shadow_share: float = Field(default=1.0, gt=0, le=1)
+    shadow_time: float = Field(default=0.2, gt=0, le=1)
 
 
 class Profile(Settings):

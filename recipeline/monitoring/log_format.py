@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from recipeline._version import __version__
 from recipeline.errors import UnavailableError
+from recipeline.records import LEFT_OUT
 
 #: The format of a line. It grows where a reader of the one before would misread a line; a key that is added needs none.
 #: Lines that say none are of version 0.2.0 and have format 1. Every released format is read: `tests/stores/`.
@@ -22,8 +24,58 @@ FORMAT_KEY, WRITER_KEY = "format", "recipeline"
 #: The keys of a line with the values of features, and those of other columns, where a request had some that may be logged.
 FEATURES, OTHERS = "features", "others"
 
+#: The key of a line with what the challenger in shadow predicted for the row, and that of the challenger's version.
+SHADOW, VERSION_KEY = "shadow", "version"
+
+#: In the place of a prediction, the reason why there is none: the budget was used up, the challenger does not take the row,
+#: or failed on it.
+REASON, DROPPED, REFUSED, FAILED = "reason", "dropped", "refused", "failed"
+
 #: The beginning of every line, as JSON without the closing brace.
 STAMP = f'{{"{FORMAT_KEY}":{FORMAT},"{WRITER_KEY}":"{__version__}",'.encode()
+
+#: A single value of JSON; a decided label.
+Value = str | float | bool | None
+Label = str | int | bool
+
+
+@dataclass(frozen=True)
+class LoggedShadow:
+    """The challenger's prediction in a line, or the `reason` why there is none.
+
+    A prediction is as the champion's is; `reason` is dropped, refused or failed.
+    """
+
+    version: str
+    prediction: float | None = field(default=None, metadata=LEFT_OUT)
+    label: Label | None = field(default=None, metadata=LEFT_OUT)
+    probabilities: Mapping[str, float | None] | None = field(default=None, metadata=LEFT_OUT)
+    reason: str | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True)
+class LoggedRow:
+    """A line of the prediction log: a row of a request and its answer.
+
+    `time` is in seconds since 1970, `version` the one that answered, `row` the row's place in the request, from 0. Numbers have
+    a `prediction`, classes the decided `label` and the `probabilities` by label. `features` are the columns of the model, null
+    where a value is missing; `others` further columns of the request; `shadow` is there where a challenger is in shadow. Lines
+    of 0.2.0 say neither `format` nor the version of `recipeline` that wrote them.
+    """
+
+    time: float
+    request_id: str
+    version: str
+    row: int
+    features: Mapping[str, Value]
+    format: int = 1
+    recipeline: str = ""
+    prediction: float | None = field(default=None, metadata=LEFT_OUT)
+    label: Label | None = field(default=None, metadata=LEFT_OUT)
+    probabilities: Mapping[str, float | None] | None = field(default=None, metadata=LEFT_OUT)
+    others: Mapping[str, Value] | None = field(default=None, metadata=LEFT_OUT)
+    shadow: LoggedShadow | None = field(default=None, metadata=LEFT_OUT)
+
 
 _VERSION = re.compile(r"\d+(\.\w+)+")
 

@@ -25,6 +25,7 @@ from recipeline.inference.model_info import Feature
 from recipeline.monitoring.labels import REQUEST_ID, ROW, Labels
 from recipeline.monitoring.live_rows import join_labelled
 from recipeline.monitoring.log_format import FEATURES, OTHERS, is_readable
+from recipeline.monitoring.shadow_log import ShadowRows
 from recipeline.monitoring.tasks.every import TASKS
 from recipeline.monitoring.tasks.multiclass import PROBABILITIES
 from recipeline.monitoring.windows import LiveRows
@@ -63,6 +64,8 @@ class PredictionLog:
     filtered: int = 0
     #: The mark before the fraction of a number that is text.
     decimal: str = "."
+    #: Takes the rows that a challenger predicted too, as `pieces` yields them.
+    shadow: ShadowRows | None = None
 
     def pieces(self) -> Iterator[LiveRows]:
         """Yield all rows in pieces.
@@ -71,7 +74,10 @@ class PredictionLog:
         ------
         UnavailableError : a line has the format of a later version.
         """
-        return (piece for piece, _ in self._read())
+        for piece, entries in self._read():
+            if self.shadow:
+                self.shadow.add(piece, entries)
+            yield piece
 
     def labelled(self, target: str) -> pd.DataFrame:
         """Return the rows whose label is known: the features, `others` and `target`.

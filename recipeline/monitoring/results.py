@@ -233,6 +233,47 @@ class LabelCounts:
 
 
 @dataclass(frozen=True)
+class ShadowErrors:
+    """The errors of champion and challenger on the same labelled rows.
+
+    Errors are means of the rows' errors: absolute ones, of classes their Brier scores. `gain` is the champion's minus the
+    challenger's, with its 95 % bootstrap limits over the `distinct` pieces of evidence (None of a single one), whose name is
+    `unit`. `known` further rows are training rows of one of the two and are left out.
+    """
+
+    rows: int
+    known: int
+    distinct: int
+    unit: str
+    champion: float
+    challenger: float
+    gain: float
+    interval_95: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class ShadowCompared:
+    """The challenger in shadow compared with the champion on logged rows.
+
+    `missed` are rows without the challenger's prediction, by reason. `differences` are means of challenger minus champion: of
+    the number, or of the probability of each label. `absolute` is the mean absolute difference, of labels half the sum over
+    probabilities; `quantiles` are its median, its 90 % and 99 % quantiles and its maximum. `agreed` is the share of rows with
+    the same decided label, None of numbers. `run_id` is the run of monitor, where a decision has it.
+    """
+
+    champion: str
+    challenger: str
+    rows: int
+    missed: Mapping[str, int]
+    absolute: float
+    differences: Mapping[str, float]
+    quantiles: tuple[float, ...]
+    agreed: float | None
+    labelled: ShadowErrors | None
+    run_id: str = field(default="", metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True)
 class DriftReport:
     """The report of monitoring, as in drift.json.
 
@@ -251,3 +292,4 @@ class DriftReport:
     window_rows: int = 0
     repeated: int = 0
     filtered: int = field(default=0, metadata=LEFT_OUT)
+    shadow: ShadowCompared | None = field(default=None, metadata=LEFT_OUT)

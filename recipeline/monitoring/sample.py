@@ -18,7 +18,7 @@ MOST_ROWS, MOST_OF_A_SIDE = 10_000, 2_000
 
 
 @dataclass
-class _Draw:
+class Draw:
     """A uniform draw of at most `most` rows: those with the least random `keys`."""
 
     most: int
@@ -83,7 +83,7 @@ class Live:
         self._random = np.random.default_rng(self.seed)
         width = len(self.features) + self.codes.width + 1
         self._predicted = slice(len(self.features), -1)
-        self._kept, self._labelled = (_Draw(self.most, np.zeros((0, width))) for _ in range(2))
+        self._kept, self._labelled = (Draw(self.most, np.zeros((0, width))) for _ in range(2))
 
     def add(self, values: np.ndarray, predicted: np.ndarray | None = None, target: np.ndarray | None = None) -> None:
         """Take rows of shape (rows, features), NaN where a value is missing or no number.

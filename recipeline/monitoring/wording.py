@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recipeline.metrics.catalogue import ROW_ERRORS
-from recipeline.monitoring.results import Compared, Coverage, DriftReport, Errors, Finding, WindowSummary
+from recipeline.monitoring.results import Compared, Coverage, DriftReport, Errors, Finding, ShadowCompared, WindowSummary
 from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL
 
 #: From this share on, rows that the model learned from are mentioned.
@@ -106,3 +106,25 @@ def explain_known(newest: Compared) -> str:
     is_left_out = newest.is_judged and not newest.domain
     left_out = ", and too few others are left for the domain classifier" if is_left_out else ""
     return f"{known}: their predictions are not compared{left_out}."
+
+
+def describe_shadow(found: ShadowCompared, task: str) -> list[str]:
+    """Return the comparison with the challenger in shadow, a sentence each."""
+    missed = ", ".join(f"{count:,} {reason}" for reason, count in found.missed.items())
+    beside = f"Version {found.challenger} in shadow beside version {found.champion}: {found.rows:,} rows predicted by both"
+    lines = [f"{beside}{f'; without its prediction: {missed}' if missed else ''}."]
+    if found.rows:
+        middle, *_, most = found.quantiles
+        agreed = "" if found.agreed is None else f"The same decided label for {found.agreed:.1%} of them. "
+        of = "" if found.agreed is None else " of the probabilities"
+        said = f"Mean absolute difference{of} {found.absolute:.4g}, median {middle:.4g}, at most {most:.4g}"
+        only = [*found.differences.values()]
+        lines.append(f"{agreed}{said}{f'; mean difference {only[0]:+.4g}' if len(only) == 1 else ''}.")
+    if errors := found.labelled:
+        limits = "{:+.4g} to {:+.4g}".format(*errors.interval_95) if errors.interval_95 else "not known"
+        lines.append(
+            f"{errors.rows:,} labelled rows that neither learned from ({errors.distinct:,} {errors.unit}): {ROW_ERRORS[task]} "
+            f"{errors.champion:.4f} of the champion, {errors.challenger:.4f} of the challenger; less by {errors.gain:+.4g} "
+            f"(95 % interval {limits})."
+        )
+    return lines

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from recipeline.monitoring.results import ShadowCompared
 from recipeline.records import LEFT_OUT
 
 #: The opponent of the very first version.
@@ -78,7 +79,8 @@ class Evidence(Gain):
     """The evidence of a decision: the gain over `champion`, and the guard rails.
 
     `champion` is a version or the mean predictor. `lower` must be above `needed`. `candidates` were compared before the
-    challenger was chosen, and it is the `attempt`-th at this champion, on the rows of `data_digest`.
+    challenger was chosen, and it is the `attempt`-th at this champion, on the rows of `data_digest`. `shadow` is what monitor
+    last said of the two on live rows; it decides nothing.
     """
 
     champion: str
@@ -90,6 +92,7 @@ class Evidence(Gain):
     cumulative: CumulativeGain | None = field(default=None, metadata=LEFT_OUT)
     unseen_rows: int | None = field(default=None, metadata=LEFT_OUT)
     r2_linear_regression: float | None = field(default=None, metadata=LEFT_OUT)
+    shadow: ShadowCompared | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

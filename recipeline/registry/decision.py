@@ -20,6 +20,7 @@ from recipeline.promotion.gate import Contender, Rule, choose_rule, judge
 from recipeline.promotion.results import MEAN_PREDICTOR, Decision, Evidence
 from recipeline.registry.facts import digests_of, facts_of
 from recipeline.registry.ledger import EXTERNAL, FORCED, ROLLBACK, ChangedBy
+from recipeline.registry.shadow import find_shadow
 from recipeline.registry.tries import count_looks, look_of, record_attempt
 from recipeline.registry.versions import Registry
 from recipeline.tracking.manifest import Reader
@@ -101,6 +102,7 @@ def decide(
             reason = words.format(champion.version, *thresholds)
             return Decision("kept", "decision", f"{reason}, which no skill shows: it awaits `approve`", passed=True)
         evidence = contest.measure(rule, model)
+        shadow = find_shadow(run.client, run.reader, challenger, champion) if champion else None
     except UnavailableError as error:
         if champion is None:
             raise
@@ -118,7 +120,7 @@ def decide(
     )
     measured = {VersionTags.GATE_RULE: rule, VersionTags.GATE_GAIN: evidence.gain, VersionTags.GATE_LOWER: evidence.lower}
     registry.note(str(challenger.version), measured)
-    return replace(decision, evidence=evidence)
+    return replace(decision, evidence=replace(evidence, shadow=shadow))
 
 
 def _changed_thresholds(

@@ -16,6 +16,7 @@ from recipeline.metrics.catalogue import MAIN, METRICS, score_keys, skill_of
 from recipeline.monitoring.wording import (
     describe_finding,
     describe_labelled,
+    describe_shadow,
     explain_drift,
     explain_known,
     explain_left_out,
@@ -151,7 +152,7 @@ def _figure(value: float | None) -> str:
     return "not defined" if value is None else f"{value:.4f}"
 
 
-def explain_evidence(evidence: Evidence | None) -> list[str]:
+def explain_evidence(evidence: Evidence | None, task: str) -> list[str]:
     """Return the interval, the seed and the guard rails of a promotion decision.
 
     It is empty where no measurement was needed.
@@ -161,7 +162,10 @@ def explain_evidence(evidence: Evidence | None) -> list[str]:
     low, high = evidence.interval_90
     rails = [describe_rail(rail.name, rail.value, rail.limit) for rail in evidence.guard_rails if rail.value is not None]
     how = f"{evidence.repeats} repeat{'' if evidence.repeats == 1 else 's'}, seed {evidence.seed}"
-    return [f"  90 % interval {low:+.4f} to {high:+.4f}; {how}; {'; '.join(rails)}."]
+    lines = [f"  90 % interval {low:+.4f} to {high:+.4f}; {how}; {'; '.join(rails)}."]
+    if evidence.shadow:
+        lines += [f"  {line}" for line in [*describe_shadow(evidence.shadow, task), "The shadow decides nothing."]]
+    return lines
 
 
 def explain_cache(reused: Sequence[str], reasons: Mapping[str, str]) -> list[str]:
@@ -194,6 +198,8 @@ def describe_monitoring(report: DriftReport) -> list[str]:
     lines += filter(None, (explain_open(report.windows), explain_known(newest)))
     if newest.performance:
         lines.append(describe_labelled(newest.performance, report.model.task))
+    if report.shadow:
+        lines += describe_shadow(report.shadow, report.model.task)
     return [*lines, f"{name_verdict(newest)}: {explain_drift(report)}", *map(describe_finding, newest.findings)]
 
 

@@ -66,7 +66,9 @@ class Background:
         """Handle all records queued so far."""
         with self._handling:
             with self._changing:
-                taken, lines, self._records, self._waiting = self._records, self._waiting, [], 0
+                number, lines = self._count_ready()
+                taken, self._records = self._records[:number], self._records[number:]
+                self._waiting -= lines
             if not taken:
                 return
             try:
@@ -75,6 +77,13 @@ class Background:
                 self._dropped(lines)
                 if not isinstance(error, OSError):  # a bug: it is told, and must not end the thread
                     _LOG.exception("%d records were lost", len(taken))
+
+    def _count_ready(self) -> tuple[int, int]:
+        """Return how many of the first records, and of their lines, can be handled now.
+
+        The caller holds the lock.
+        """
+        return len(self._records), self._waiting
 
     def close(self) -> None:
         """Handle the remaining records and end the thread."""

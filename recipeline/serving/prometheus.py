@@ -53,6 +53,7 @@ class Metrics:
         )
         self.registry_errors = Counter("registry_errors", "Failed requests to the registry", registry=registry)
         self.dropped = Counter("log_lines_dropped", "Log lines lost: full queue or failed write", ["log"], registry=registry)
+        self.shadow = ShadowMetrics(registry)
         #: Yields what is not counted here; it is asked when the metrics are.
         self.more: Callable[[], Iterable[Metric]] = tuple
 
@@ -80,6 +81,43 @@ def choose_kind(accept: str) -> str:
     wanted = {value.partition(";")[0].lower(): quality for value, quality in best_last}
     text, other = (wanted.get(kind.partition(";")[0], 0) for kind in (TEXT, OPENMETRICS))
     return OPENMETRICS if other > 0 and other >= text else TEXT
+
+
+class ShadowMetrics:
+    """The metrics of the challenger that predicts beside the champion."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.rows = Counter(
+            "shadow_rows",
+            "Rows for the challenger: predicted, or dropped, refused or failed",
+            ["version", "outcome"],
+            registry=registry,
+        )
+        self.absolute = Counter(
+            "shadow_absolute_difference",
+            "Sum of the absolute differences of the challenger's predictions; of labels, half the sum over probabilities",
+            ["version"],
+            registry=registry,
+        )
+        self.difference = Gauge(
+            "shadow_difference_sum",
+            "Sum of challenger minus champion, of the number or of a label's probability",
+            ["version", "of"],
+            multiprocess_mode="sum",
+            registry=registry,
+        )
+        self.agreed = Counter("shadow_agreed_rows", "Rows with the same decided label", ["version"], registry=registry)
+        self.seconds = Histogram(
+            "shadow_duration_seconds", "Time of the challenger for some rows", buckets=_SECONDS, registry=registry
+        )
+        self.model = Gauge(
+            "shadow_model_version",
+            "The challenger that predicts; 0: none",
+            ["model"],
+            multiprocess_mode="livemostrecent",
+            registry=registry,
+        )
+        self.refused = Counter("shadow_model_refused", "Challengers that were refused", registry=registry)
 
 
 class _Joined(Collector):

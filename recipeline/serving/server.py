@@ -70,7 +70,8 @@ _END_SECONDS = 20
 class Serving:
     """The settings of a worker.
 
-    `open_store` opens the store after the fork; `add_hooks` is called with the Flask application of each worker.
+    `open_store` opens the store after the fork; `add_hooks` is called with the Flask application of each worker. One worker
+    asks the registry every `poll_seconds`.
     """
 
     model_name: str
@@ -80,6 +81,7 @@ class Serving:
     log_folder: Path | None
     tokens: tuple[str, ...] = field(default=(), repr=False)
     add_hooks: Callable[[Flask], object] | None = None
+    poll_seconds: float = 1.0
 
 
 def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object] = lambda _: None) -> int:
@@ -236,14 +238,18 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: b
     lifeline.follow(meeting, within=_END_SECONDS)
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(*_COLLECT_AFTER)
+    from recipeline.registry.stages import CHAMPION
     from recipeline.serving._compat import hand_over
     from recipeline.serving.background import BackgroundLog, RotatingFiles, to_stderr
     from recipeline.serving.follower import Watch
     from recipeline.serving.http.app import create_app
     from recipeline.serving.http.gateway import Arrivals, Gateway
     from recipeline.serving.http.predictions import as_lines
+    from recipeline.serving.polling import Board, Poller
     from recipeline.serving.prometheus import Metrics
     from recipeline.serving.self_watch.watch import SelfWatch
+    from recipeline.serving.shadow.answering import Shadow
+    from recipeline.serving.shadow.pending import PatientLog
     from recipeline.serving.state import Service
 
     threadpool_limits(1)  # a core has one worker; threads of its linear algebra would only get in the way of others
@@ -255,16 +261,27 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: b
     service = Service(serving.model_name, settings, metrics, serving.tokens, drain_reader(meeting), is_private)
     if settings.access_log:
         service.access_log = BackgroundLog(to_stderr, bytes, metrics.dropped.labels("access").inc)
+    if settings.shadow:
+        service.shadow = Shadow(serving.model_name, settings, metrics.shadow)
     if settings.prediction_log and serving.log_folder:
         wanted = settings.prediction_log
         files = RotatingFiles(serving.log_folder, max_bytes=wanted.max_mb * 2**20, keep_days=wanted.keep_days)
-        service.prediction_log = BackgroundLog(files.write, as_lines, metrics.dropped.labels("predictions").inc)
+        parts = files.write, as_lines, metrics.dropped.labels("predictions").inc
+        service.prediction_log = PatientLog(*parts, service.shadow.give_up) if service.shadow else BackgroundLog(*parts)
     if settings.self_watch_rows:
         service.self_watch = SelfWatch(settings.self_watch_rows, metrics.dropped.labels("self-watch").inc)
-    for one in (service.access_log, service.prediction_log, service.self_watch):
+    for one in (service.access_log, service.prediction_log, service.self_watch, service.shadow):
         if one:
-            Finalize(None, one.close, exitpriority=0)  # at its end, what is still in the queue
-    Watch(service, serving.open_store, serving.copies, settings.trusted_types).start()
+            Finalize(None, one.close, exitpriority=0)  # at its end, what is still in the queue; the last one first
+    board, aliases = Board(meeting), [CHAMPION, settings.shadow] if settings.shadow else [CHAMPION]
+    service.wake = board.wake
+    Poller(board, serving.open_store, serving.model_name, aliases, serving.poll_seconds).start()
+    watch = partial(Watch, open_store=serving.open_store, trusted=settings.trusted_types, board=board)
+    watch(service, folder=serving.copies).start()
+    if service.shadow:
+        # In a folder of its own: a copy that was in shadow is none to be recalled where Production is away.
+        folder = serving.copies.with_name(f"{serving.copies.name} shadow")
+        watch(service.shadow, folder=folder, alias=settings.shadow, recalls=False).start(wait_seconds=0)
     app, arrivals = create_app(service, serving.add_hooks), Arrivals(settings.body_seconds, PLACES)
     arrivals.watch()
     hand_over(Gateway(app, arrivals))

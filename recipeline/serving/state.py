@@ -16,6 +16,7 @@ from recipeline.serving.background import BackgroundLog
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.prometheus import Metrics
 from recipeline.serving.self_watch.watch import SelfWatch
+from recipeline.serving.shadow.answering import Shadow
 
 
 @dataclass
@@ -35,6 +36,9 @@ class Service:
     access_log: BackgroundLog | None = None
     prediction_log: BackgroundLog | None = None
     self_watch: SelfWatch | None = None
+    #: Lets the registry be asked at once.
+    wake: Callable[[], object] = lambda: None
+    shadow: Shadow | None = None
     model: ServedModel | None = None
     #: The version that the registry wants, as far as is known; empty: nothing is in Production.
     wanted: str = ""
@@ -82,6 +86,17 @@ class Service:
         self.wanted, self.refusal = version, reason
         self.metrics.refused.inc()
         self.metrics.stale.set(1)
+
+    def keep(self) -> None:
+        """Record that the registry wants the version that is served."""
+        if self.model:
+            self.wanted, self.refusal = self.model.version, ""
+            self.metrics.stale.set(0)
+
+    def vacate(self) -> None:
+        """Record that no version is in Production; one that is served stays."""
+        if self.model is None:
+            self.wanted = ""
 
     def lose_registry(self, reason: str) -> None:
         """Record that the registry does not answer."""

@@ -60,6 +60,8 @@ class RunTags:
     BEST_MODEL = Tag("best_model", "the candidate with the highest mean R2 of the folds", "`train`")
     VERDICT = Tag("verdict", "the verdict on the best candidate, or on the newest window", "`evaluate`, `monitor`")
     MODEL_VERSION = Tag("model_version", "the version", "`register`, `promote`, `predict`, `monitor`, changes of Production")
+    SHADOW_VERSION = Tag("shadow_version", "the challenger in shadow that logged rows are compared with", "`monitor`")
+    SHADOW_RUN_ID = Tag("shadow_run_id", "the run of monitor whose comparison in shadow was shown", "`approve`")
     DECISION_RULE = Tag("decision_rule", "the rule of the decision", "`promote`")
     DECISION_REASON = Tag("decision_reason", "the reason of the decision", "`promote`")
     MODEL_NAME = Tag("model_name", "the name of the model", "`predict`")

@@ -13,6 +13,7 @@ from recipeline.data.reading.parquet_files import MemoryRows
 from recipeline.data.reading.pieces import Table
 from recipeline.data.schema import DROPPED, SchemaViolations, validate_table
 from recipeline.errors import DataError
+from tests.classes import TARGETS, class_recipe, draw_classes
 from tests.conftest import as_recipe, small_recipe
 from tests.panels import draw_series, series_content
 from tests.tables import opened
@@ -93,6 +94,15 @@ def test_three_rows_are_too_few(wines: pd.DataFrame, recipe: Recipe) -> None:
 def test_a_target_with_one_value_is_refused(wines: pd.DataFrame, recipe: Recipe) -> None:
     with pytest.raises(DataError, match="Got only 5 instead"):
         validate_table(wines.assign(quality=5), recipe, origin="x")
+
+
+@pytest.mark.parametrize(
+    ("task", "column", "labels", "positive"), [(task, *case) for task, cases in TARGETS.items() for case in cases]
+)
+def test_so_is_a_target_of_classes_with_one_label(task: str, column: dict[str, Any], labels: list[Any], positive: Any) -> None:
+    rows = draw_classes(labels).assign(y=labels[0])
+    with pytest.raises(DataError, match=r"different values in its target 'y'\. Got only \S+ instead"):
+        validate_table(rows, class_recipe(task, column, positive), origin="x")
 
 
 def test_validation_leaves_its_input_as_it_is(wines: pd.DataFrame, recipe: Recipe) -> None:

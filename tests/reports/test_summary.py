@@ -118,10 +118,14 @@ def test_the_evidence_of_a_promotion_is_told_with_its_interval_and_guard_rails()
         {"name": "single-row latency in ms", "value": 9.5, "limit": None},
     ]
     evidence = {"interval_90": [0.011, 0.044], "repeats": 3, "seed": 42, "guard_rails": rails}
-    (line,) = explain_evidence(some(Evidence, evidence))
+    (line,) = explain_evidence(some(Evidence, evidence), "regression")
     assert "90 % interval +0.0110 to +0.0440; 3 repeats, seed 42;" in line
     assert line.endswith("MAE change -0.0123 (limit 0.02); single-row latency in ms 9.5.")
-    assert explain_evidence(None) == []
+    assert explain_evidence(None, "regression") == []
+    found = explain_evidence(some(Evidence, evidence | {"shadow": {"champion": "1", "challenger": "2"}}), "regression")
+    assert found[0] == line
+    assert found[1].startswith("  Version 2 in shadow beside version 1: 0 rows predicted by both")
+    assert found[-1] == "  The shadow decides nothing."
 
 
 def test_what_monitoring_found_is_a_table_a_verdict_and_its_reasons() -> None:

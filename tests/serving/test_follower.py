@@ -20,10 +20,13 @@ from sqlalchemy.exc import OperationalError
 
 from recipeline.config.profile import Service as Settings
 from recipeline.errors import UnavailableError
+from recipeline.registry.versions import Registry
 from recipeline.serving import follower
 from recipeline.serving.follower import Watch
 from recipeline.serving.model.copies import fetch_version, served_copies
+from recipeline.serving.polling import Board, Poller
 from recipeline.serving.prometheus import Metrics
+from recipeline.serving.shadow.answering import Shadow
 from recipeline.serving.state import Service
 from recipeline.tracking.failures import store_errors
 from recipeline.tracking.store import Store, open_store
@@ -424,7 +427,7 @@ def test_a_full_disk_refuses_the_new_version_and_keeps_the_old_one(watched: Watc
 
 
 def test_the_watch_outlives_a_bug(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    watched.service.settings = Settings(poll_seconds=0.05)
+    monkeypatch.setattr(follower, "_POLL_SECONDS", 0.05)
     calls = []
 
     def poll() -> None:
@@ -439,3 +442,158 @@ def test_the_watch_outlives_a_bug(watched: Watched, monkeypatch: pytest.MonkeyPa
     watched.watch.stop()
     assert len(calls) >= 3
     assert not watched.service.state()["registry"]["answers"]
+
+
+# --- one poller for all workers -----------------------------------------------------------------------------------------------
+
+
+class Boarded(Watched):
+    """The same project with two workers that follow one board; `asked` counts questions to the registry."""
+
+    def __init__(self, project: Project, folder: Path, asked: list[str]) -> None:
+        self.board, self.asked = Board(folder.parent), asked
+        super().__init__(project, folder)
+
+    def restart(self) -> None:
+        super().restart()
+        self.other = Service(NAME, Settings(), Metrics())
+        self.watches = [Watch(it, self._open, self.folder, board=self.board) for it in (self.service, self.other)]
+        self.poller = Poller(self.board, self._open, NAME, ["champion"], 60)
+
+    def look(self) -> list[str]:
+        """Let both workers look at the board; return what they serve."""
+        self.asked.clear()
+        for watch in self.watches:
+            watch.poll()
+        return [it.model.version if it.model else "" for it in (self.service, self.other)]
+
+
+@pytest.fixture
+def boarded(_two: Path, tmp_path: Path, wines: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> Iterator[Boarded]:
+    """A project with a first version in Production and a second one that waits, and two workers."""
+    asked, holder = list[str](), Registry.holder
+
+    def count(registry: Registry, alias: str) -> ModelVersion | None:
+        asked.append(alias)
+        return holder(registry, alias)
+
+    monkeypatch.setattr(Registry, "holder", count)
+    move_store(_two, tmp_path)
+    yield Boarded(Project(tmp_path, wines), tmp_path / "copies", asked)
+    mlflow.end_run()
+
+
+def test_workers_ask_the_registry_only_where_the_board_has_another_version(boarded: Boarded) -> None:
+    assert not any(watch.poll() for watch in boarded.watches)
+    assert boarded.look() == ["", ""]
+    boarded.poller.poll()
+    assert (boarded.look(), boarded.asked) == (["1", "1"], ["champion", "champion"])
+    boarded.poller.poll()
+    assert (boarded.look(), boarded.asked) == (["1", "1"], [])
+    boarded.project.ok("promote", promote="always")
+    assert (boarded.look(), boarded.asked) == (["1", "1"], [])
+    boarded.poller.poll()
+    assert (boarded.look(), len(boarded.asked)) == (["2", "2"], 2)
+    assert (boarded.look(), boarded.asked) == (["2", "2"], [])
+    assert all(it.state()["registry"]["answers"] for it in (boarded.service, boarded.other))
+
+
+def test_a_registry_that_the_poller_cannot_reach_is_told_by_all_workers_and_counted_once(boarded: Boarded) -> None:
+    boarded.poller.poll()
+    boarded.look()
+    boarded.away, boarded.poller._store = True, None
+    boarded.poller.poll()
+    for _ in range(3):
+        assert (boarded.look(), boarded.asked) == (["1", "1"], [])
+    for service in (boarded.service, boarded.other):
+        assert service.state()["registry"] == {
+            "answers": False,
+            "error": "The MLflow store must be reachable and writable. Got 'nothing there' instead.",
+        }
+    assert boarded.metric("registry_errors_total") == 1
+    boarded.away = False
+    boarded.poller.poll()
+    boarded.look()
+    assert boarded.service.state()["registry"]["answers"]
+
+
+def test_a_version_that_is_refused_is_tried_again_after_its_time_without_a_new_notice(boarded: Boarded) -> None:
+    boarded.poller.poll()
+    boarded.look()
+    boarded.project.ok("promote", promote="always")
+    file = Fault.file(boarded)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-50])
+    boarded.poller.poll()
+    assert boarded.look() == ["1", "1"]
+    assert (boarded.look(), boarded.asked) == (["1", "1"], [])
+    assert boarded.metric("model_stale") == 1
+    file.write_bytes(whole)
+    for watch in boarded.watches:
+        watch._retry_at = 0
+    assert boarded.look() == ["2", "2"]
+
+
+# --- the challenger in shadow -----------------------------------------------------------------------------------------------
+
+
+class Shadowed(Watched):
+    """The same project with a service whose challenger is in shadow."""
+
+    def restart(self) -> None:
+        super().restart()
+        self.shadow = Shadow(NAME, Settings(shadow="challenger"), self.service.metrics.shadow)
+        self.beside = Watch(self.shadow, self._open, self.folder.with_name("beside"), alias="challenger", recalls=False)
+
+    def poll(self) -> str:
+        """Return the versions that are served and in shadow."""
+        self.beside.poll()
+        return f"{super().poll()} {self.shadow.model.version if self.shadow.model else 'none'}"
+
+
+@pytest.fixture
+def shadowed(_two: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Shadowed]:
+    """A first version in Production and the second one as the challenger."""
+    move_store(_two, tmp_path)
+    found = Shadowed(Project(tmp_path, wines), tmp_path / "copies")
+    yield found
+    found.shadow.close()
+    mlflow.end_run()
+
+
+def test_the_challenger_is_followed_into_shadow_and_leaves_it_when_it_is_promoted(shadowed: Shadowed) -> None:
+    assert shadowed.poll() == "1 2"
+    served = shadowed.service.model
+    assert served
+    assert shadowed.shadow.describe(served).version == "2"
+    shadowed.away = True
+    shadowed.watch._store = shadowed.beside._store = None
+    assert shadowed.poll() == "1 2"
+    shadowed.away = False
+    shadowed.project.ok("promote", promote="always")
+    assert shadowed.poll() == "2 none"
+    assert shadowed.service.model
+    assert shadowed.shadow.describe(shadowed.service.model).state == "none"
+
+
+@pytest.mark.parametrize("fault", [Fault.of_its_file, Fault.of_its_place, Fault.of_its_run], ids=lambda it: it.__name__)
+def test_a_challenger_that_cannot_be_loaded_is_refused_and_production_knows_nothing_of_it(
+    shadowed: Shadowed, fault: Callable[[Watched], object]
+) -> None:
+    fault(shadowed)
+    assert shadowed.poll() == "1 none"
+    state = shadowed.service.state()
+    assert (state["status"], state["refused"], state["wanted"]) == ("ready", None, "1")
+    assert shadowed.metric("model_stale") == 0
+    assert shadowed.service.model
+    assert (found := shadowed.shadow.describe(shadowed.service.model)).state == "refused"
+    assert (found.version, bool(found.reason)) == ("2", True)
+    assert shadowed.metric("shadow_model_refused_total") == 1
+
+
+def test_a_copy_that_was_in_shadow_is_never_recalled_into_production(shadowed: Shadowed) -> None:
+    shadowed.poll()
+    assert [copy.name[0] for copy in served_copies(shadowed.folder)] == ["1"]
+    shadowed.away = True
+    shadowed.restart()
+    assert shadowed.poll() == "1 none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,19 @@ def test_a_link_to_nothing_is_an_error(root: Path, tmp_path: Path) -> None:
     (root / "docs/guide.md").write_text("# Guide\n\n[gone](gone.md)\n", encoding="utf-8")
     with pytest.raises(BrokenLink, match=r"docs/guide\.md links to gone\.md"):
         stage(tmp_path / "source", {}, root)
+
+
+def test_a_link_to_a_folder_leads_to_a_list_of_what_git_tracks(root: Path, tmp_path: Path) -> None:
+    (root / "docs/guide.md").write_text("# Guide\n\n[files](../deploy)\n", encoding="utf-8")
+    (root / "deploy/secret.tfvars").write_text("password", encoding="utf-8")
+    with pytest.raises(BrokenLink, match="The folder deploy has no files"):
+        stage(tmp_path / "before", {}, root)
+    for words in (["init", "-q"], ["add", "deploy/cron"]):
+        subprocess.run(["git", *words], cwd=root, check=True)
+    folder = stage(tmp_path / "source", {}, root).folder
+    assert "[files](files/deploy/index.md)" in (folder / "guide.md").read_text(encoding="utf-8")
+    assert (folder / "files/deploy/index.md").read_text(encoding="utf-8").endswith("# deploy\n\n- [cron](cron)\n")
+    assert {path.name for path in (folder / "files/deploy").iterdir()} == {"cron", "index.md"}
 
 
 def test_what_a_build_before_had_is_gone_and_what_is_the_same_is_left_alone(root: Path, tmp_path: Path) -> None:

@@ -19,11 +19,19 @@ from recipeline.monitoring.results import (
     DriftReport,
     Errors,
     Finding,
+    ShadowCompared,
     Spread,
     WindowSummary,
 )
 from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL, WARN
-from recipeline.monitoring.wording import describe_coverage, explain_drift, explain_known, explain_left_out, explain_open
+from recipeline.monitoring.wording import (
+    describe_coverage,
+    describe_shadow,
+    explain_drift,
+    explain_known,
+    explain_left_out,
+    explain_open,
+)
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table, Tone
 from recipeline.reports.limits import MOST_POINTS, select_strongest
 from recipeline.reports.plots.change import plot_shares_of_bins, plot_stability, plot_trend
@@ -47,6 +55,7 @@ def make_card(results: Results) -> Card:
         *([Section("Distributions", _distributions(spreads, baseline, recipe))] if spreads else []),
         *([Section("Errors", _errors(newest.performance, baseline.errors, report.model.task))] if newest.performance else []),
         *(_labels(newest.performance, baseline.errors) if newest.performance else []),
+        *([Section("Challenger in shadow", _shadow(report.shadow, report.model.task))] if report.shadow else []),
         *([Section("Windows", _windows(report.windows, recipe, report.model.task))] if len(report.windows) > 1 else []),
     ]
     return Card(
@@ -229,6 +238,19 @@ def _windows(windows: Sequence[WindowSummary], recipe: Recipe, task: str) -> lis
             Table(["window", "rows", "verdict", "largest PSI", ROW_ERRORS[task]], rows),
         )
     ]
+
+
+def _shadow(found: ShadowCompared, task: str) -> list[Block]:
+    """Return champion and challenger on the rows that both predicted."""
+    blocks: list[Block] = [Note(" ".join(describe_shadow(found, task)))]
+    if found.rows:
+        shares = ("median", "90 % of the rows up to", "99 % of the rows up to", "largest")
+        rows: list[list[Cell]] = [["mean absolute difference", found.absolute]]
+        rows += [[share, value] for share, value in zip(shares, found.quantiles, strict=True)]
+        rows += [[f"mean of challenger minus champion, {name}", value] for name, value in found.differences.items()]
+        blocks.append(Table(["difference of the predictions", "value"], rows))
+    blocks.append(Note("This comparison decides nothing: `promote` measures both versions on the same rows."))
+    return blocks
 
 
 def _when(place: int, time: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from recipeline.artifacts import DECISION
 from recipeline.config.table import SYNTHETIC
 from recipeline.metrics.catalogue import metrics_of, skill_of
+from recipeline.monitoring.wording import describe_shadow
 from recipeline.promotion.gain import CHALLENGER, CHAMPION
 from recipeline.promotion.results import MEAN_PREDICTOR, Decision, Evidence
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table
@@ -34,6 +35,10 @@ def make_card(results: Results) -> Card:
             ),
             Section("Guard rails", [_rails(evidence)]),
         ]
+        if evidence.shadow:
+            told = " ".join(describe_shadow(evidence.shadow, results.recipe.task))
+            run = Facts({"Run of monitor": evidence.shadow.run_id})
+            sections.append(Section("In shadow on live rows", [Note(f"{told} This decides nothing."), run]))
     else:
         sections.append(Section("Evidence", [Note("This decision needed no measurement.")]))
     return Card(
@@ -65,7 +70,7 @@ def _gain(evidence: Evidence, decision: Decision, task: str, *, is_synthetic: bo
     return [
         Plot(
             "gain",
-            f"Gain of the challenger over {_opponent(evidence)}. The lower limit must be in the shaded part; the recipe's "
+            f"Gain of the challenger over {_named(evidence)}. The lower limit must be in the shaded part; the recipe's "
             "minimum gain and guard rails must hold too.",
             lambda: plot_gain(
                 evidence.gain,
@@ -87,12 +92,18 @@ def _gain(evidence: Evidence, decision: Decision, task: str, *, is_synthetic: bo
 
 
 def _opponent(evidence: Evidence) -> str:
+    """Return the opponent as the heading of a column."""
     return evidence.champion if evidence.champion == MEAN_PREDICTOR else f"version {evidence.champion}"
+
+
+def _named(evidence: Evidence) -> str:
+    """Return the opponent inside a sentence."""
+    return f"the {MEAN_PREDICTOR}" if evidence.champion == MEAN_PREDICTOR else f"version {evidence.champion}"
 
 
 def _question(evidence: Evidence, decision: Decision) -> str:
     """Return the question of the gate with its answer by the lower limit."""
-    opponent = "the mean predictor" if evidence.champion == MEAN_PREDICTOR else f"version {evidence.champion}"
+    opponent = _named(evidence)
     asked = f"Is the challenger better than {opponent}?"
     if evidence.needed < 0:
         asked = f"Is the challenger no worse than {opponent}, by {-evidence.needed:g} at most?"

@@ -11,6 +11,7 @@ from recipeline.serving.http.frame import OPEN_PATHS, Frame
 from recipeline.serving.http.health import add_health
 from recipeline.serving.http.pages import add_pages
 from recipeline.serving.http.predictions import add_prediction
+from recipeline.serving.http.webhook import add_webhook
 from recipeline.serving.state import Service
 
 
@@ -24,6 +25,7 @@ def create_app(service: Service, add_hooks: Callable[[Flask], object] | None = N
     add_health(app, service)
     add_prediction(app, service)
     add_pages(app, service, OPEN_PATHS)
+    add_webhook(app, service)
     if add_hooks:
         add_hooks(app)
     return app

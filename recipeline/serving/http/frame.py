@@ -19,6 +19,9 @@ from recipeline.serving.state import Service
 #: Paths without a token: health, and the service's pages, which ask for the token themselves.
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/ping", "/health", "/version", "/docs", "/playground", "/openapi.json"})
 
+#: The path of the webhook, whose signature is in the place of a token.
+WEBHOOK = "/webhook"
+
 #: Visible ASCII, but for what quotes or makes HTML.
 _REQUEST_ID = re.compile(r"[!#-&(-;=?-\[\]-_a-~]{1,200}")
 
@@ -31,6 +34,7 @@ class Frame:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._open = OPEN_PATHS | ({WEBHOOK} if service.settings.webhook else set())
         self._seconds: dict[str, Any] = {}
         self._counts: dict[tuple[str, int], Any] = {}
 
@@ -67,7 +71,7 @@ class Frame:
             raise Refusal(421, "On a loopback address only its own names are answered to. Others belong into service.hosts.")
         if service.settings.cors_origins and asks_first(environ):
             return Response(status=204)
-        if service.tokens and asked.path not in OPEN_PATHS and not service.admits(environ.get("HTTP_AUTHORIZATION", "")):
+        if service.tokens and asked.path not in self._open and not service.admits(environ.get("HTTP_AUTHORIZATION", "")):
             advice = "A token is needed. Send it as 'Authorization: Bearer TOKEN'."
             raise Refusal(401, advice, headers={"WWW-Authenticate": "Bearer"})
         return None

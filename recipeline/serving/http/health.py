@@ -11,7 +11,7 @@ from recipeline.records import to_plain
 from recipeline.serving.http.answers import JSON, answer, prefix_of, served_by
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.prometheus import choose_kind
-from recipeline.serving.results import AnswersBy, ServedDescription
+from recipeline.serving.results import AnswersBy, ServedDescription, ShadowDescription
 from recipeline.serving.state import Service
 from recipeline.tracking.tags import PREFIX, bare
 
@@ -53,11 +53,13 @@ def add_health(app: Flask, service: Service) -> None:
 
     @app.get("/model")
     def model() -> Response:
-        return answer(to_plain(describe(served_by(service))))
+        served = served_by(service)
+        shadow = service.shadow.describe(served) if service.shadow else None
+        return answer(to_plain(describe(served, shadow)))
 
 
-def describe(model: ServedModel) -> ServedDescription:
-    """Return what is known of the model."""
+def describe(model: ServedModel, shadow: ShadowDescription | None = None) -> ServedDescription:
+    """Return what is known of the model, and of the one in shadow beside it."""
     tags, info = {bare(key): value for key, value in model.tags.items() if key.startswith(PREFIX)}, model.info
     scores = ("cv_mean_score", "cv_std", *(metric.name for metric in metrics_of(info.target.task)))
     return ServedDescription(
@@ -75,4 +77,5 @@ def describe(model: ServedModel) -> ServedDescription:
         answers_by=AnswersBy(model.path, model.path_reason),
         prediction_set=info.prediction_set,
         rename=dict(info.csv.rename),
+        shadow=shadow,
     )

@@ -219,8 +219,17 @@ _ANSWERS: Json = {
             "lineage": {"type": "object", "additionalProperties": _TEXT},
             "created_ms": {"type": "integer"},
             "answers_by": _object({"path": _TEXT, "reason": _TEXT}),
+            "shadow": _object(
+                {
+                    "state": {"enum": ["predicting", "loading", "refused", "none"]},
+                    "version": {"type": "string", "description": "The challenger, which predicts for log and metrics alone."},
+                    "run_id": _TEXT,
+                    "reason": _TEXT,
+                },
+                *("version", "run_id", "reason"),
+            ),
         },
-        *("prediction_set", "rename"),
+        *("prediction_set", "rename", "shadow"),
     ),
     "State": _object(
         {

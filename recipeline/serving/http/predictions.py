@@ -24,6 +24,7 @@ from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.beside import Beside
 from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Faults, Outside, TooManyRows, UnreadableBody
 from recipeline.serving.rows.mlflow_formats import parse_csv, parse_json
+from recipeline.serving.shadow.pending import Pending, Shadowed
 from recipeline.serving.state import Service
 
 CSV = "text/csv"
@@ -182,24 +183,42 @@ def _record(service: Service, asked: PlainRequest, found: Answered) -> None:
         service.self_watch.take(found.model, values[kept], watched(found.predicted[kept]))
     environ = asked.environ
     environ[FACTS] = {"rows": len(values), "version": found.model.version}
-    log, wanted = service.prediction_log, service.settings.prediction_log
-    if log is None or wanted is None or (wanted.sample < 1 and random.random() >= wanted.sample):
+    log, wanted, drawn = service.prediction_log, service.settings.prediction_log, random.random()
+    pending = None
+    if service.shadow and drawn < service.settings.shadow_share:
+        pending = service.shadow.take(found.model, values, found.predicted, found.beside)
+    if log is None or wanted is None or drawn >= wanted.sample:
         return
-    kept_rows = Asked(time.time(), environ[ID], found)
+    kept_rows = Asked(time.time(), environ[ID], found, pending)
     # The lines of a few rows are made here: a thread that makes many at once lets other requests wait for the interpreter.
-    log.add(kept_rows.as_lines() if len(values) <= _FEW_ROWS else kept_rows, lines=len(values))
+    log.add(kept_rows.encoded() if len(values) <= _FEW_ROWS else kept_rows, lines=len(values))
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request in the prediction log: its rows and answers."""
+    """A request in the prediction log: its rows and answers.
+
+    `pending` are its rows for the challenger in shadow; None: there is none.
+    """
 
     time: float
     request_id: str
     answered: Answered
+    pending: Pending | None = None
+
+    def __len__(self) -> int:
+        return len(self.answered.values)
+
+    def encoded(self) -> bytes | Shadowed:
+        """Return the lines, those that wait for the challenger apart from each other."""
+        return Shadowed(self._lines(), self.pending) if self.pending else b"".join(self._lines())
 
     def as_lines(self) -> bytes:
         """Return one line of JSON for each row."""
+        made = self.encoded()
+        return made if isinstance(made, bytes) else made.as_lines()
+
+    def _lines(self) -> list[bytes]:
         found, lines = self.answered, list[bytes]()
         version, names = found.model.version, found.model.schema.names
         rows = zip(found.model.schema.show(found.values, found.beside), found.model.task.log(found.predicted), strict=True)
@@ -214,10 +233,10 @@ class Asked:
             }
             if found.beside.others and (others := found.beside.of_row(row)):
                 line[OTHERS] = others
-            lines += (STAMP, as_line(line)[1:])
-        return b"".join(lines)
+            lines.append(STAMP + as_line(line)[1:])
+        return lines
 
 
-def as_lines(kept: Asked | bytes) -> bytes:
+def as_lines(kept: Asked | Shadowed | bytes) -> bytes:
     """Return the log lines of a request, made now unless they exist."""
     return kept if isinstance(kept, bytes) else kept.as_lines()

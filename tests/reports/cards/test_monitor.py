@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from sklearn.linear_model import LogisticRegression
 
 from recipeline.artifacts import BASELINE, DRIFT_REPORT
 from recipeline.monitoring.drift import summarise_window
-from recipeline.monitoring.results import DriftReport, Monitored
+from recipeline.monitoring.results import DriftReport, Monitored, ShadowCompared
 from recipeline.reports.cards.monitor import make_card
 from recipeline.reports.page import render
 from tests.monitoring.helpers import class_world
-from tests.reports.cards.helpers import Saved, facts, table, titles
+from tests.reports.cards.helpers import Saved, facts, notes, table, titles
 from tests.reports.helpers import NASTY, Chains, text_of
 
 pytestmark = pytest.mark.xdist_group("cards")
@@ -27,6 +28,13 @@ def test_the_card_of_monitor_has_the_figures_of_the_report_and_names_what_has_dr
     assert NASTY not in text
 
 
+def without(saved: Saved, report: DriftReport) -> Saved:
+    """Return the same results without a challenger in shadow."""
+    found = Saved({DRIFT_REPORT: replace(report, shadow=None), BASELINE: saved.load(BASELINE)})
+    found.recipe = saved.recipe
+    return found
+
+
 @pytest.mark.parametrize("kind", ["two", "five"])
 def test_the_card_of_classes_has_their_scores_calibration_and_coverage(kind: str) -> None:
     world = class_world(kind, LogisticRegression(), rows=400)
@@ -34,9 +42,16 @@ def test_the_card_of_classes_has_their_scores_calibration_and_coverage(kind: str
     summary = summarise_window(found, None, is_complete=True)
     model = Monitored("T", "3", 400, world.recipe.task)
     report = DriftReport(model, "live.csv", 300, 0, None, found.verdict, (summary, summary), found)
+    shadow = ShadowCompared("3", "4", 200, {"refused": 7}, 0.05, {"yes": 0.01}, (0.0, 0.1, 0.2, 0.3), 0.9, None)
+    report = replace(report, shadow=shadow)
     saved = Saved({DRIFT_REPORT: report, BASELINE: world.baseline})
     saved.recipe = world.recipe
     card = make_card(saved)
+    values = {row["difference of the predictions"]: row["value"] for row in table(card, "Challenger in shadow")}
+    assert values["mean absolute difference"] == 0.05
+    assert values["largest"] == 0.3
+    assert any("The same decided label for 90.0% of them." in note and "7 refused" in note for note in notes(card))
+    assert "Challenger in shadow" not in titles(make_card(without(saved, report)))
     assert {"Errors", "Calibration", "Coverage", "Windows"} <= {*titles(card)}
     assert found.performance
     assert found.performance.calibration

@@ -44,6 +44,26 @@ def test_a_promotion_is_told_with_its_reason_and_its_evidence() -> None:
     assert (rail["limit"], rail["of"]) == ("no limit", "all rows")
 
 
+SHADOW = {"champion": "1", "challenger": "2", "rows": 60, "missed": {"dropped": 3}, "absolute": 0.25, "run_id": "abc"}
+SHADOW |= {"differences": {"prediction": -0.125}, "quantiles": [0.25, 0.5, 0.75, 1.0], "agreed": None}
+SHADOW |= {"labelled": {"rows": 40, "known": 0, "distinct": 30, "unit": "distinct rows", "champion": 0.5, "challenger": 0.4}}
+SHADOW["labelled"] |= {"gain": 0.1, "interval_95": [0.05, 0.15]}
+
+
+def test_the_comparison_in_shadow_is_named_and_decides_nothing() -> None:
+    found = card("kept", EVIDENCE | {"shadow": SHADOW}, passed=False)
+    assert "In shadow on live rows" in titles(found)
+    (told,) = [note for note in notes(found) if "in shadow" in note]
+    assert told.startswith(
+        "Version 2 in shadow beside version 1: 60 rows predicted by both; without its prediction: 3 dropped."
+    )
+    assert "mean difference -0.125" in told
+    assert "MAE 0.5000 of the champion, 0.4000 of the challenger; less by +0.1 (95 % interval +0.05 to +0.15)." in told
+    assert told.endswith("This decides nothing.")
+    assert facts(found)["Run of monitor"] == "abc"
+    assert "In shadow on live rows" not in titles(card("kept", EVIDENCE))
+
+
 def test_a_version_that_was_kept_out_did_not_pass() -> None:
     found = card("kept", EVIDENCE, passed=False)
     assert found.tone == "plain"

@@ -1,0 +1,50 @@
+"""The newest comparison of a challenger in shadow, as monitor recorded it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+from mlflow.entities.model_registry import ModelVersion
+
+from recipeline.artifacts import DRIFT_REPORT
+from recipeline.errors import UnavailableError
+from recipeline.monitoring.results import ShadowCompared
+from recipeline.tracking.filters import quoted
+from recipeline.tracking.manifest import Reader
+from recipeline.tracking.tags import RunTags
+
+#: So many runs are looked at: those of another model may have the same numbers of versions.
+_MOST_RUNS = 10
+
+
+def find_shadow(
+    client: MlflowClient, reader: Reader, challenger: ModelVersion, champion: ModelVersion
+) -> ShadowCompared | None:
+    """Return the newest finished comparison of the two by monitor; None without one.
+
+    A run whose report is missing or changed is passed over.
+    """
+    wanted = {
+        RunTags.STEP: "monitor",
+        RunTags.MODEL_VERSION: str(champion.version),
+        RunTags.SHADOW_VERSION: str(challenger.version),
+    }
+    conditions = [f"tags.`{name}` = {quoted(value)}" for name, value in wanted.items()]
+    experiments = [it.experiment_id for it in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
+    if not experiments:
+        return None
+    runs = client.search_runs(
+        experiments,
+        " and ".join([*conditions, "attributes.status = 'FINISHED'"]),
+        max_results=_MOST_RUNS,
+        order_by=["attributes.start_time DESC"],
+    )
+    for run in runs:
+        with suppress(UnavailableError):
+            report = reader.load(DRIFT_REPORT, run.info.run_id)
+            if report.shadow and report.model.name == champion.name:
+                return replace(report.shadow, run_id=run.info.run_id)
+    return None

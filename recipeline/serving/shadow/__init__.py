@@ -1,0 +1,1 @@
+"""The challenger in shadow: it predicts live rows beside the champion."""
