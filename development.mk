@@ -1,5 +1,5 @@
 # Targets of the library's own checkout; projects do not have them.
-.PHONY: setup-dev lock test test-full lint docs audit sbom licences bench bench-serving bench-batch calibrate coverage
+.PHONY: setup-dev lock test test-full lint docs audit sbom licences bench bench-server bench-serving bench-batch calibrate coverage
 
 # --- development -----------------------------------------------------------------------------------------------------------
 
@@ -43,6 +43,9 @@ bench: setup ## the chain against a textbook script, side by side; ratios
 
 bench-serving: setup ## the service against mlflow models serve, MLServer, BentoML and a bare echo; data= seconds= rounds= only=
 	@$(PY) -m benchmarks.serving $(ARGS)
+
+bench-server: setup-dev ## the chain through MLflow's server: requests by purpose, and time against SQLite; data= rounds= models= list=
+	@$(PY) -m benchmarks.server $(ARGS)
 
 bench-batch: setup ## a file of rows against mlflow models predict and plain pandas; data= rows= rounds=
 	@$(PY) -m benchmarks.batch $(ARGS)

@@ -38,9 +38,6 @@ def work(session: Session, run: StepRun, promote: str) -> str:
             got=f"'{run.lineage['register']}', whose model was rejected,",
             fix="See its verdict with `mlflow ui`; improve the candidates or the data, or change the gates in the recipe.",
         )
-    changed_by = session.changed_by(run)
-    for note in session.registry.reconcile(changed_by):
-        session.reporter.say(f"warning: {note}")
     version, decision = promote_version(
         str(run.load(VERSION).version),
         policy,
@@ -48,7 +45,7 @@ def work(session: Session, run: StepRun, promote: str) -> str:
         recipe=session.recipe,
         workers=session.workers,
         registry=session.registry,
-        changed_by=changed_by,
+        changed_by=session.changed_by(run),
         say=session.reporter.say,
         advance=session.reporter.advance,
     )

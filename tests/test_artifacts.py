@@ -11,7 +11,8 @@ from recipeline import artifacts
 from recipeline.artifacts import CARD, DATASET, INTERVAL, LEADERBOARD, METRICS, ORDER, Artifact, plot
 from recipeline.errors import UnavailableError
 from recipeline.evaluation.results import Metrics
-from recipeline.tracking.manifest import Reader, Writer
+from recipeline.tracking.artifact_writer import Writer
+from recipeline.tracking.manifest import Reader
 from recipeline.tracking.store import Store
 from tests.records import some
 from tests.toys import ROWS, TARGET

@@ -18,7 +18,7 @@ import yaml
 from recipeline import artifacts
 from recipeline.artifacts import ORDER
 from recipeline.orchestration.step import Step
-from recipeline.tracking.manifest import MANIFEST
+from recipeline.tracking.artifact_writer import MANIFEST
 from recipeline.tracking.runs import StepRun
 from tests.conftest import ROOT, Project, words_of
 from tests.conftest import find_command as command

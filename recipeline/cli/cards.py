@@ -12,7 +12,7 @@ from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Drawn
 from recipeline.orchestration.trail import Trail
 from recipeline.tracking.artifact_folders import place_of
-from recipeline.tracking.manifest import KeptReader
+from recipeline.tracking.kept_reader import KeptReader
 from recipeline.tracking.tags import RunTags
 
 if TYPE_CHECKING:

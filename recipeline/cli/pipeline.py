@@ -29,9 +29,9 @@ from recipeline.registry.decision import gains_of
 from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import describe_decision, explain_cache, explain_evidence, explain_split, tabulate_candidates
 from recipeline.tracking.artifact_folders import way_to
-from recipeline.tracking.failures import retry_conflict, store_errors
+from recipeline.tracking.failures import store_errors
+from recipeline.tracking.kept_reader import KeptReader
 from recipeline.tracking.lineage import lineage_of_chain
-from recipeline.tracking.manifest import KeptReader
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.sqlite import path_of
 from recipeline.tracking.tags import RunTags, bare
@@ -72,9 +72,9 @@ def run_pipeline(
             describe = partial(_describe_chain, session, reader, chain, run, before, error)
             draw_card(session, run, "main", describe, steps=_runs_of(chain))
             raise
-        ingest = session.store.client.get_run(chain.lineage["ingest"])
+        ingest = session.runs.get(chain.lineage["ingest"])
         source = ingest.data.tags
-        retry_conflict(lambda: run.client.log_inputs(run.id, ingest.inputs.dataset_inputs))
+        run.log_inputs(ingest.inputs.dataset_inputs)
         run.tag(
             **{f"{step}_run_id": run_id for step, run_id in chain.lineage.items()},
             data_source=source[RunTags.DATA_SOURCE],
@@ -228,7 +228,7 @@ def _card_failures(opened: Mapping[str, StepRun]) -> list[str]:
 
 
 def _tags(session: Session, run_id: str) -> Mapping[str, str]:
-    tags: Mapping[str, str] = session.store.client.get_run(run_id).data.tags
+    tags: Mapping[str, str] = session.runs.get(run_id).data.tags
     return tags
 
 
@@ -299,11 +299,12 @@ def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
         offers = {f"{uri.rstrip('/')}{page}": "the runs"}
     else:
         offers = {f"{mlflow} ui": "the runs, in a browser", f"http://127.0.0.1:5000{page}": "the page of the runs"}
+    has_champion = decision.promoted or session.registry.holder(CHAMPION) is not None
     if decision.passed and not decision.promoted:
         offers["make approve"] = f"promote version {decision.version} to Production"
-    elif session.registry.holder(CHAMPION) is None:
+    elif not has_champion:
         offers['make promote ARGS="promote=always"'] = f"promote version {decision.version} to Production"
-    if session.registry.holder(CHAMPION) is not None:
+    if has_champion:
         offers["make why"] = "which version is in Production, and why"
         offers["make serve"] = "ask it in a browser, then at http://127.0.0.1:8000/playground"
         offers[f"{mlflow} models serve -m {shlex.quote(f'models:/{session.registry.name}/Production')}"] = (

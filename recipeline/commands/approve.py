@@ -46,7 +46,7 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
             f"it {found.get(tags.get(VersionTags.GATE_PASSED, ''), 'was never compared with it')}.",
             fix="Run promote first; promote=always forces it.",
         )
-    load_golden(session.reader, challenger)
+    load_golden(session.reader.fresh(), challenger)
     if champion and (shadow := find_shadow(session.store.client, session.reader, challenger, champion)):
         run.tag(shadow_run_id=shadow.run_id)
         for line in describe_shadow(shadow, session.recipe.task):

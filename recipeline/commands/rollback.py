@@ -42,7 +42,7 @@ def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
         champion = registry.holder(CHAMPION)
         now = str(champion.version) if champion else ""
         target = _named(registry, version, champion) if version else _before(session, champion)
-        load_golden(session.reader, registry.version(target))
+        load_golden(session.reader.fresh(), registry.version(target))
         entry = registry.change(target, expected=now, kind=ROLLBACK, reason=reason or "no reason given", changed_by=changed_by)
         if entry is not None:
             break
@@ -91,7 +91,7 @@ def _before(session: Session, champion: ModelVersion | None) -> str:
             passed_by.append(f"version {number} was trained on synthetic rows")
             continue
         try:
-            load_golden(session.reader, known[number])
+            load_golden(session.reader.fresh(), known[number])
         except UnavailableError as error:
             passed_by.append(error.sentence)
             continue

@@ -150,14 +150,14 @@ def _version(session: Session, version: ModelVersion) -> Iterator[Finding]:
 
     Versions that Production needs must also reproduce their golden rows.
     """
-    number, tags = version.version, version.tags
+    number, tags, reader = version.version, version.tags, session.reader.fresh()
     aliases = {str(v.version) for v in map(session.registry.holder, (CHAMPION, PREVIOUS)) if v}
     again = "Restore it from a backup, or train and register it again."
     try:
         if version.run_id and run_id_tag("train") in tags:
-            session.reader.require_model(model_id_of(version), tags[run_id_tag("train")])
+            reader.require_model(model_id_of(version), tags[run_id_tag("train")])
         if str(number) in aliases:
-            load_golden(session.reader, version)
+            load_golden(reader, version)
     except UnavailableError as error:
         yield Finding("broken", f"Version {number}: {error.sentence}", again)
         return

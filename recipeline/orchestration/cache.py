@@ -72,7 +72,7 @@ def _is_whole(
 
 def _is_finished(session: Session, run_id: str, expected: str) -> bool:
     try:
-        run = session.store.client.get_run(run_id)
+        run = session.runs.get(run_id)
     except MlflowException as error:
         if not is_missing(error):
             raise

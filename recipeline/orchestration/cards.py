@@ -12,7 +12,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.uris import redact
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.trail import LOCAL_UI, Stop, Trail, card_address, describe_trail, list_places
-from recipeline.tracking.artifact_folders import local_copy, way_to
+from recipeline.tracking.artifact_folders import way_to
 from recipeline.tracking.runs import StepRun
 
 T = TypeVar("T")
@@ -105,9 +105,6 @@ def page_of(session: Session, run_id: str) -> str:
     """Return the card of a run; empty if it cannot be read."""
     if run_id not in session.cards:
         session.cards[run_id] = ""
-        with (
-            suppress(Exception),
-            local_copy(session.reader.root(run_id), CARD.name, session.store.client.tracking_uri) as path,
-        ):
+        with suppress(Exception), session.reader.view(CARD, run_id) as path:
             session.cards[run_id] = CARD.read(path)
     return session.cards[run_id]

@@ -139,7 +139,8 @@ def _run(
     A run ID is looked up within the run, so that its absence is a failure of that run.
     """
     step = session.step(name)
-    with session.open_run(name, nested_in=nested_in) as run:
+    known = upstream if isinstance(upstream, dict) else None
+    with session.open_run(name, nested_in=nested_in, lineage=known) as run:
         if opened is not None:
             opened[name] = run
         run.set_lineage(upstream if isinstance(upstream, dict) else _find_upstream(session, name, upstream))

@@ -15,9 +15,9 @@ def gather_facts(session: Session, run: StepRun) -> dict[str, str | float]:
 
     `run` is the open one of register. `recipeline.registry.facts` has the facts that become tags of the version.
     """
-    verdict, metrics, client = run.load(VERDICT), run.load(METRICS), session.store.client
+    verdict, metrics = run.load(VERDICT), run.load(METRICS)
     name = verdict.candidate
-    split, train = (client.get_run(run.lineage[step]).data.tags for step in ("split", "train"))
+    split, train = (session.runs.get(run.lineage[step]).data.tags for step in ("split", "train"))
     return {
         **{f"{step}_run_id": run_id for step, run_id in run.lineage.items()},
         "register_run_id": run.id,

@@ -25,10 +25,12 @@ from recipeline.orchestration.step import Draw, Params, Reporter, Step
 from recipeline.orchestration.wording import describe_experiment, describe_registered_model
 from recipeline.registry.ledger import Actor, ChangedBy
 from recipeline.registry.versions import Registry
+from recipeline.tracking.artifact_cache import ArtifactCache
 from recipeline.tracking.failures import is_missing, store_errors
 from recipeline.tracking.finished_runs import History
+from recipeline.tracking.known_runs import KnownRuns
 from recipeline.tracking.manifest import Reader
-from recipeline.tracking.runs import StepRun, open_run
+from recipeline.tracking.runs import StepRun, lineage_tags, open_run
 from recipeline.tracking.store import Store
 
 #: How the components are named that are neither settings nor code: what a step read from outside, and from the step before.
@@ -76,9 +78,16 @@ class Session:
         return self.store.experiment(self.experiment_name or self.recipe.experiment, note=describe_experiment(self.recipe))
 
     @cached_property
+    def runs(self) -> KnownRuns:
+        """The runs that this command has read or made, by ID."""
+        return KnownRuns(self.store.client)
+
+    @cached_property
     def history(self) -> History:
         """The finished runs of this recipe and profile."""
-        return History(self.store.client, self.recipe.name, self.profile_name)
+        history = History(self.store.client, self.recipe.name, self.profile_name, self.runs)
+        history.know_experiments(self.store.experiments.values())
+        return history
 
     @cached_property
     def registry(self) -> Registry:
@@ -90,9 +99,10 @@ class Session:
     def reader(self) -> Reader:
         """The reader of artifacts and models of any run in the store.
 
-        Models may have the types that the profile trusts.
+        Models may have the types that the profile trusts. Artifacts of another machine are kept in the user's cache.
         """
-        return Reader(self.store.client, self.profile.service.trusted_types)
+        cache = ArtifactCache(self.cache_folder / "artifacts")
+        return Reader(self.store.client, self.profile.service.trusted_types, cache=cache, runs=self.runs)
 
     def find_columns(self, lineage: Mapping[str, str]) -> None:
         """Replace patterns of the recipe by the columns that the ingest run found."""
@@ -103,7 +113,7 @@ class Session:
     def find_run(self, run_id: str) -> Run | None:
         """Return a run of the store, deleted or not; None where there is none."""
         try:
-            return self.store.client.get_run(run_id) if run_id else None
+            return self.runs.get(run_id) if run_id else None
         except MlflowException as error:
             if not is_missing(error):
                 raise
@@ -184,10 +194,12 @@ class Session:
         return [path.rpartition(".")[0] for path in import_paths(values)]
 
     @contextmanager
-    def open_run(self, name: str, *, nested_in: str | None = None) -> Iterator[StepRun]:
+    def open_run(
+        self, name: str, *, nested_in: str | None = None, lineage: Mapping[str, str] | None = None
+    ) -> Iterator[StepRun]:
         """Open the run of a step of this session; see `tracking.runs.open_run`.
 
-        A store that fails is the run's failure.
+        A store that fails is the run's failure. A `lineage` that is known already is tagged from the start.
         """
         experiment_id = self.experiment_id
         adopt, self.adopted = self.adopted, None
@@ -195,7 +207,7 @@ class Session:
             self.store.client,
             name,
             experiment_id,
-            {"recipe": self.recipe.name, "profile": self.profile_name},
+            {"recipe": self.recipe.name, "profile": self.profile_name} | lineage_tags(lineage or {}, self.reader),
             adopt=adopt.info.run_id if adopt else None,
             nested_in=nested_in,
             reader=self.reader,
@@ -208,3 +220,5 @@ class Session:
         except BaseException as error:
             failed_in(error, run_id)
             raise
+        finally:
+            self.history.forget()

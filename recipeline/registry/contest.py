@@ -28,8 +28,7 @@ from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_valid
 from recipeline.promotion.gate import Rule, corrected_level
 from recipeline.promotion.guard_rails import measure_rails, one_row_latency, slice_errors
 from recipeline.promotion.results import MEAN_PREDICTOR, CumulativeGain, Evidence
-from recipeline.registry.loading import load_version
-from recipeline.tracking.models import feature_names
+from recipeline.registry.loading import features_of, load_version
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import PREFIX, VersionTags
 from recipeline.training.tasks.every import TASKS
@@ -87,7 +86,7 @@ class Contest:
             settings.guard_rails,
             gain,
             slice_errors(answers, settings.guard_rails.slices),
-            one_row_latency(model, table[feature_names(self._uri(self.challenger))], limit=settings.guard_rails.latency_ms),
+            one_row_latency(model, table[features_of(self.run.reader, self.challenger)], limit=settings.guard_rails.latency_ms),
             task=self.recipe.task,
             against_champion=self.champion is not None,
             more=self.recipe.further,
@@ -153,9 +152,9 @@ class Contest:
         """
         assert self.champion is not None
         settings = self.recipe.promotion
-        uris = {CHALLENGER: self._uri(self.challenger), CHAMPION: self._uri(self.champion)}
+        versions = {CHALLENGER: self.challenger, CHAMPION: self.champion}
         models = {CHALLENGER: model, CHAMPION: load_version(self.run.reader, self.champion)}
-        arms = {arm: (models[arm], self._features(uri, table)) for arm, uri in uris.items()}
+        arms = {arm: (models[arm], self._features(version, table)) for arm, version in versions.items()}
         try:
             answers = cross_validate(
                 arms,
@@ -170,7 +169,7 @@ class Contest:
                 advance=self.advance,
             )
         except (ValueError, TypeError) as error:  # scikit-learn's words for rows that an estimator refuses
-            raise _not_comparable(uris[CHAMPION], " ".join(str(error).split())[:200]) from None
+            raise _not_comparable(self._uri(self.champion), " ".join(str(error).split())[:200]) from None
         return answers, {}
 
     def _refreshed(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, Details]:
@@ -191,9 +190,8 @@ class Contest:
             )
         predicted, codes = {}, TargetCodes.learn(self.recipe, table)
         for arm, version in ((CHALLENGER, self.challenger), (CHAMPION, champion)):
-            uri = self._uri(version)
             fitted = model if arm == CHALLENGER else load_version(self.run.reader, version)
-            predicted[arm] = ask_model(fitted, self._features(uri, rows), codes)[:, None]
+            predicted[arm] = ask_model(fitted, self._features(version, rows), codes)[:, None]
         return Answers(codes.of(rows, self.recipe), related, predicted, weights=weigh_rows(rows, self.recipe), codes=codes)
 
     def _unseen(self, table: pd.DataFrame, champion: ModelVersion) -> np.ndarray:
@@ -212,11 +210,11 @@ class Contest:
             unseen &= read_instants(table[split.time]) > seen["time"].max() + split.gap
         return unseen
 
-    def _features(self, uri: str, table: pd.DataFrame) -> pd.DataFrame:
-        names = feature_names(uri)
+    def _features(self, version: ModelVersion, table: pd.DataFrame) -> pd.DataFrame:
+        names = features_of(self.run.reader, version)
         missing = [name for name in names if name not in table.columns]
         if missing:
-            raise _not_comparable(uri, f"no column '{missing[0]}'")
+            raise _not_comparable(self._uri(version), f"no column '{missing[0]}'")
         return table[names]
 
     def _training_rows(self, version: ModelVersion) -> pd.DataFrame:

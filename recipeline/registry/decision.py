@@ -80,7 +80,9 @@ def decide(
     rule, held_against = found, name_of(champion)
     number, own = (str(champion.version), look_of(as_contender(champion).recipe)) if champion else ("", "")
     words = f"version {challenger.version} is compared with {held_against}, rule {rule}, random_state {recipe.random_state}"
-    attempt = record_attempt(registry, _attempt_key(rule, challenger, run, recipe), number, words, changed_by)
+    with registry.locked(goes_on=True):
+        attempt = record_attempt(registry, _attempt_key(rule, challenger, run, recipe), number, words, changed_by)
+        looks = count_looks(registry, number, own)
     contest = Contest(
         run=run,
         recipe=recipe,
@@ -88,7 +90,7 @@ def decide(
         model_name=registry.name,
         challenger=challenger,
         champion=champion,
-        candidates=max(_count_compared(run.reader, challenger), count_looks(registry, number, own)),
+        candidates=max(_count_compared(run.reader, challenger), looks),
         attempt=attempt,
         advance=advance,
         origin=find_origin(registry, champion) if champion and rule == "refresh" else None,

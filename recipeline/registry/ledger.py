@@ -24,6 +24,7 @@ from mlflow.exceptions import MlflowException
 
 from recipeline.escape import for_markdown
 from recipeline.registry.results import APPLIED, OPEN, REVERTED, Entry
+from recipeline.registry.view import View
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.store import require_registered, search_versions
 from recipeline.tracking.tags import LedgerTags, tags_in
@@ -36,6 +37,9 @@ EXTERNAL, ACKNOWLEDGE = "external", "acknowledge"
 
 #: Not a change either: candidates that were compared, and a challenger that the gate measured.
 LOOK, ATTEMPT = "look", "attempt"
+
+#: The kinds of an entry that is only counted.
+COUNTED = frozenset({LOOK, ATTEMPT})
 
 #: The kinds of an entry that leaves Production as it is.
 NOTES = frozenset({ACKNOWLEDGE, LOOK, ATTEMPT})
@@ -61,6 +65,8 @@ class Reading:
 
     entries: tuple[Entry, ...] = ()
     faults: Mapping[str, str] = field(default_factory=dict)
+    #: The highest number of an entry, valid or not.
+    last: int = 0
 
     @property
     def head(self) -> Entry | None:
@@ -108,8 +114,8 @@ class Ledger:
     `key` signs the entries (HMAC-SHA256) and checks the signatures.
     """
 
-    def __init__(self, client: MlflowClient, model: str, *, key: str = "") -> None:
-        self._client, self._model, self._key = client, model, key
+    def __init__(self, client: MlflowClient | View, model: str, *, key: str = "") -> None:
+        self._client, self._model, self._key = client if isinstance(client, View) else View(client, model), model, key
         self.name = f"{model}.ledger"
 
     def read(self) -> Reading:
@@ -138,7 +144,7 @@ class Ledger:
             entries.append(entry)
             head = str(version.tags.get(_HASH, entry.hash))
         faults = {**self._head_faults(entries, expected), **faults}
-        reading = Reading(tuple(entries))
+        reading = Reading(tuple(entries), last=expected - 1)
         return replace(reading, faults={name: text for name, text in faults.items() if name not in reading.acknowledged})
 
     def append(
@@ -152,16 +158,20 @@ class Ledger:
         run_id: str,
         evidence: str = "",
         acknowledged: tuple[str, ...] = (),
+        state: str = OPEN,
         expected: Entry | None,
+        last: int | None = None,
     ) -> Entry | None:
         """Append an entry that follows `expected`; None if another one was first.
 
-        `expected` is None for the first entry.
+        `expected` is None for the first entry. `last` is the highest number of the reading that `expected` is from: an entry of
+        the next number follows it, and need not be read again.
 
         Parameters
         ----------
         evidence : sha256 of the underlying decision; for a note, of what was compared or measured.
         run_id : the run that appends it; the entry leads to it.
+        state : APPLIED for a note of which nothing remains to be done but to keep it as the head.
         """
         now = datetime.now(UTC)
         entry = Entry(
@@ -179,7 +189,7 @@ class Ledger:
             acknowledged=acknowledged,
         )
         self._make()
-        tags = {_ENTRY: entry.content(), _HASH: entry.hash, _STATE: OPEN}
+        tags = {_ENTRY: entry.content(), _HASH: entry.hash, _STATE: state}
         if self._key:
             tags[_MAC] = self._sign(entry)
         version = self._client.create_model_version(
@@ -189,6 +199,9 @@ class Ledger:
             tags=tags,
             description=for_markdown(f"{before or 'none'} → {after or 'none'} ({kind}) by {actor.name}: {entry.reason}"),
         )
+        if last is not None and int(version.version) == last + 1:
+            return replace(entry, number=last + 1, state=state)
+        self._client.reread()
         # The next one may have followed already: what counts is whether this one does.
         return next((found for found in self.read().entries if found.number == int(version.version)), None)
 
@@ -200,7 +213,18 @@ class Ledger:
         note = self._head_note()
         if entry.kind == ACKNOWLEDGE or not note or note in map(_note_of, self.read().entries):
             self._client.set_registered_model_tag(self._model, _HEAD, _note_of(entry))
-        self._client.set_model_version_tag(self.name, str(entry.number), _STATE, state)
+        if entry.state != state:
+            self._client.set_model_version_tag(self.name, str(entry.number), _STATE, state)
+
+    def lags(self, head: Entry) -> bool:
+        """Whether an earlier entry than `head` is kept as the newest one, or none yet.
+
+        The command that appended it was stopped.
+        """
+        note, entries = self._head_note(), self.read().entries
+        if not note:
+            return all(entry.kind in COUNTED for entry in entries)
+        return note != _note_of(head) and note in map(_note_of, entries)
 
     def _make(self) -> None:
         text = f"Every change of Production of {for_markdown(self._model)}, one version an entry. Written by the pipeline."
@@ -237,7 +261,7 @@ class Ledger:
         `expected` is the least number of the ledger's next version.
         """
         note = self._head_note()
-        if note in map(_note_of, entries) or (not note and all(entry.state == OPEN for entry in entries)):
+        if note in map(_note_of, entries) or (not note and all(it.state == OPEN or it.kind in COUNTED for it in entries)):
             return {}
         text = note.partition(" ")[0]
         number = int(text) if text.isdecimal() else 0

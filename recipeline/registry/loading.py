@@ -23,7 +23,7 @@ from recipeline.inference.model_info import ModelInfo, Target
 from recipeline.registry.stages import ARCHIVED, CHAMPION, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
 from recipeline.tracking.manifest import Reader
-from recipeline.tracking.models import feature_names, load_model, model_id_of
+from recipeline.tracking.models import feature_names, input_names, load_model, model_id_of
 from recipeline.tracking.store import Store
 from recipeline.tracking.tags import VersionTags, run_id_tag
 
@@ -165,6 +165,19 @@ def load_version(reader: Reader, version: ModelVersion) -> Any:
     if run_id:
         return reader.load_model(model_id_of(version), run_id)
     return load_model(f"models:/{version.name}/{version.version}", reader.trusted)
+
+
+def features_of(reader: Reader, version: ModelVersion) -> list[str]:
+    """Return the names of the columns that a version's model takes.
+
+    Raises
+    ------
+    UnavailableError : its description is missing, was changed, or does not say.
+    """
+    uri, run_id = f"models:/{version.name}/{version.version}", version.tags.get(run_id_tag("train"), "")
+    if not run_id:
+        return feature_names(uri)
+    return input_names(uri, reader.describe_model(model_id_of(version), run_id).signature)
 
 
 def load_golden(reader: Reader, version: ModelVersion) -> Any:

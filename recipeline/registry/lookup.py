@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.registry.stages import CHAMPION, holder
+from recipeline.registry.view import View
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.store import search_versions
 from recipeline.tracking.tags import VersionTags
@@ -18,7 +19,7 @@ from recipeline.tracking.tags import VersionTags
 class Lookup:
     """The versions of one registered model; nothing is changed."""
 
-    def __init__(self, client: MlflowClient, name: str) -> None:
+    def __init__(self, client: MlflowClient | View, name: str) -> None:
         """Use the registered model `name` of a client's store."""
         self._client, self.name = client, name
 

@@ -48,8 +48,12 @@ def promote_version(
     UnavailableError : the version, its rows, or the model of a champion that stays are not available.
     """
     while True:
-        challenger, champion = registry.version(number), registry.champion()
-        load = cache(partial(load_golden, run.reader, challenger))
+        with registry.locked():
+            notes = registry.reconcile(changed_by)
+            challenger, champion = registry.version(number), registry.champion()
+        for note in notes:
+            say(f"warning: {note}")
+        load = cache(partial(load_golden, run.reader.fresh(), challenger))
         decision = decide(
             challenger,
             champion,
@@ -74,7 +78,7 @@ def promote_version(
             }
             registry.note(number, against)
         if not decision.promoted:
-            return registry.version(number), decision
+            return registry.known_version(number), decision
         load()
         entry = registry.change(
             number,
@@ -85,5 +89,5 @@ def promote_version(
             evidence=digest,
         )
         if entry is not None:
-            return registry.version(number), decision
+            return registry.known_version(number), decision
         say("the champion was changed meanwhile: deciding again")

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from mlflow.exceptions import MlflowException
 
 from recipeline.errors import UnavailableError
-from recipeline.registry.ledger import EXTERNAL, NOTES, ROLLBACK, Actor, ChangedBy, Ledger
+from recipeline.registry.ledger import COUNTED, EXTERNAL, NOTES, ROLLBACK, Actor, ChangedBy, Ledger
 from recipeline.registry.lookup import Lookup
 from recipeline.registry.results import OPEN, REVERTED, Entry
 from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION, Stages
+from recipeline.registry.view import View
 from recipeline.tracking.store import Store
 from recipeline.tracking.tags import VersionTags
 
@@ -25,8 +26,8 @@ _SLOW_SECONDS, _PAUSE_SECONDS = 10, 0.25
 class Reconciler:
     """Makes alias, stages and tags of one registered model follow its ledger."""
 
-    def __init__(self, store: Store, ledger: Ledger, versions: Lookup, stages: Stages) -> None:
-        self._store, self._client, self._name = store, store.client, versions.name
+    def __init__(self, store: Store, view: View, ledger: Ledger, versions: Lookup, stages: Stages) -> None:
+        self._store, self._client, self._name = store, view, versions.name
         self._ledger, self._versions, self._stages = ledger, versions, stages
 
     def finish(self) -> None:
@@ -36,7 +37,9 @@ class Reconciler:
         """
         reading = self._ledger.read()
         head, change = reading.head, reading.newest_change
-        if head is not None and head.state == OPEN and head.kind in NOTES:
+        if head is not None and (
+            (head.state == OPEN and head.kind in NOTES) or (head.kind in COUNTED and self._ledger.lags(head))
+        ):
             self._ledger.close(head)
         if change is None or change.state != OPEN:
             return
@@ -72,7 +75,7 @@ class Reconciler:
         If a newer one was appended meanwhile, that one is applied.
         """
         while True:
-            newest = self._ledger.read().newest_change
+            newest = self._ledger.read().newest_change  # as the lock's holder, or the last check for a newer one, has seen it
             entry = newest if newest is not None and newest.number > entry.number else entry
             if not self._versions.exists(entry.after):
                 return
@@ -83,6 +86,7 @@ class Reconciler:
                 if self._versions.exists(entry.after) and (not entry.before or self._versions.exists(entry.before)):
                     raise
                 # A machine that does not share our lock deleted a version meanwhile.
+            self._client.forget()
 
     def _apply(self, entry: Entry) -> bool:
         """Apply `entry` to the registry and close it; False if a newer one exists."""
@@ -104,6 +108,7 @@ class Reconciler:
 
     def _newer(self, entry: Entry) -> bool:
         """Whether a change was appended after `entry`, by a writer without our lock."""
+        self._client.reread()
         newest = self._ledger.read().newest_change
         return newest is not None and newest.number > entry.number
 
@@ -121,6 +126,7 @@ class Reconciler:
                 break
             # Perhaps a command that does not share our lock is about to see that it was overtaken.
             time.sleep(_PAUSE_SECONDS)
+            self._client.forget()
         if not champion and self._versions.exists(recorded) and self._versions.version(recorded).current_stage == PRODUCTION:
             self._client.set_registered_model_alias(self._name, CHAMPION, recorded)
             return [f"The alias {CHAMPION} of {self._name} was deleted; it is restored to version {recorded}, in Production."]
@@ -133,6 +139,7 @@ class Reconciler:
             reason=reason,
             run_id=changed_by.run_id,
             expected=reading.head,
+            last=reading.last,
         )
         if entry is None:
             return []  # a command that does not share our lock was changing it

@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from recipeline.registry.view import View
 from recipeline.tracking.failures import is_missing
 from recipeline.tracking.store import search_versions
 
@@ -19,7 +20,7 @@ CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 PRODUCTION, STAGING, ARCHIVED = "Production", "Staging", "Archived"
 
 
-def holder(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
+def holder(client: MlflowClient | View, name: str, alias: str) -> ModelVersion | None:
     """Return the version of the model `name` with the alias; None without one."""
     try:
         return client.get_model_version_by_alias(name, alias)
@@ -29,7 +30,7 @@ def holder(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
         return None
 
 
-def files_are_there(client: MlflowClient, version: ModelVersion) -> bool:
+def files_are_there(client: MlflowClient | View, version: ModelVersion) -> bool:
     """Whether the version's files can still be listed."""
     try:
         uri = client.get_model_version_download_uri(version.name, version.version)
@@ -49,7 +50,7 @@ def files_are_there(client: MlflowClient, version: ModelVersion) -> bool:
 class Stages:
     """The stages of one registered model."""
 
-    def __init__(self, client: MlflowClient, name: str) -> None:
+    def __init__(self, client: MlflowClient | View, name: str) -> None:
         self._client, self._name = client, name
 
     def sync(self) -> None:

@@ -29,6 +29,7 @@ def record_looks(registry: Registry, settings: Mapping[str, int], changed_by: Ch
     settings : by digest of a candidate's recipe, as `look_of` has it, how many settings of it were tried.
     """
     with registry.locked():
+        registry.create()
         champion = registry.champion()
         known = _looks(registry.ledger.read(), {str(champion.version) if champion else ""})
         new = [f"{digest}:{tried}" for digest, tried in settings.items() if known.get(digest, 0) < tried]
@@ -69,10 +70,14 @@ def record_attempt(registry: Registry, key: str, champion: str, reason: str, cha
     ----------
     key : a digest of everything that the measurement depends on: the same one again is the same attempt.
     """
-    with registry.locked():
-        at, attempt = f"{champion or 'none'}:", f"{champion or 'none'}:{key}"
-        made = [it.evidence for it in registry.ledger.read().entries if it.kind == ATTEMPT and it.evidence.startswith(at)]
-        if attempt not in made:
+    attempt = f"{champion or 'none'}:{key}"
+    with registry.locked(goes_on=True):
+        if attempt not in _attempts(registry, champion):
             registry.record(ATTEMPT, reason, changed_by, evidence=attempt)
-            made.append(attempt)
-        return made.index(attempt) + 1
+        return _attempts(registry, champion).index(attempt) + 1
+
+
+def _attempts(registry: Registry, champion: str) -> list[str]:
+    """Return the attempts at `champion` by their keys, in their order."""
+    entries, at = registry.ledger.read().entries, f"{champion or 'none'}:"
+    return [it.evidence for it in entries if it.kind == ATTEMPT and it.evidence.startswith(at)]

@@ -13,12 +13,14 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from recipeline.errors import UnavailableError
-from recipeline.registry.ledger import ACKNOWLEDGE, ChangedBy, Ledger
+from recipeline.registry.ledger import ACKNOWLEDGE, COUNTED, ChangedBy, Ledger
 from recipeline.registry.lookup import Lookup
 from recipeline.registry.reconciling import Reconciler
-from recipeline.registry.results import Entry
+from recipeline.registry.results import APPLIED, OPEN, Entry
 from recipeline.registry.stages import CHAMPION, Stages, files_are_there
+from recipeline.registry.view import View
 from recipeline.tracking.failures import is_missing
+from recipeline.tracking.models import model_id_of
 from recipeline.tracking.runs import TAG_LENGTH
 from recipeline.tracking.store import Store, held, require_registered
 from recipeline.tracking.tags import PREFIX, Tag, VersionTags
@@ -32,11 +34,12 @@ class Registry(Lookup):
 
         A new one is created with the `description`, in Markdown.
         """
-        super().__init__(store.client, name)
+        self._view = View(store.client, name)
+        super().__init__(self._view, name)
         self._store, self._description = store, description
-        self._stages = Stages(store.client, name)
-        self.ledger = Ledger(store.client, name, key=ledger_key)
-        self._reconciler = Reconciler(store, self.ledger, self, self._stages)
+        self._stages = Stages(self._view, name)
+        self.ledger = Ledger(self._view, name, key=ledger_key)
+        self._reconciler = Reconciler(store, self._view, self.ledger, self, self._stages)
 
     def register(
         self, *, source: str, run_id: str, model_id: str, identity: str, tags: Mapping[str, str | float], description: str
@@ -47,11 +50,12 @@ class Registry(Lookup):
         registered already is not registered again.
         """
         with self.locked():
-            require_registered(self._client, self.name, self._description or None)
+            self.create()
             self._reconciler.finish()
             self._stages.sync()
             same = [version for version in self.versions() if version.tags.get(VersionTags.IDENTITY) == identity]
-            twins = [version for version in same if files_are_there(self._client, version)]
+            # The caller has just checked the files of the model itself.
+            twins = [it for it in same if model_id_of(it) == model_id or files_are_there(self._client, it)]
             if twins:
                 version = twins[0]
             else:
@@ -113,6 +117,7 @@ class Registry(Lookup):
                 evidence=evidence,
                 run_id=changed_by.run_id,
                 expected=reading.head,
+                last=reading.last,
             )
             if entry is not None:
                 self._reconciler.carry_out(entry)
@@ -122,10 +127,22 @@ class Registry(Lookup):
             return entry
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other commands from changing the registry during the block."""
-        with held(self._store.lock(), self._store.uri):
+    def locked(self, *, goes_on: bool = False) -> Iterator[None]:
+        """Keep other commands from changing the registry during the block.
+
+        What the block asks of the registry is read at its beginning, once. With `goes_on` it may be as old as the last block:
+        for notes, which the ledger takes only if they follow what was read.
+        """
+        with held(self._store.lock(), self._store.uri), self._view.pinned(goes_on=goes_on):
             yield
+
+    def create(self) -> None:
+        """Create the registered model if there is none."""
+        require_registered(self._client, self.name, self._description or None)
+
+    def known_version(self, version: str) -> ModelVersion:
+        """Return a version as the last change under the lock left it."""
+        return self._view.known_version(version) or self.version(version)
 
     def reconcile(self, changed_by: ChangedBy) -> list[str]:
         """Complete interrupted changes, record external ones, and update stages.
@@ -147,10 +164,11 @@ class Registry(Lookup):
     ) -> None:
         """Write a note into the ledger: an entry that leaves Production as it is."""
         with self.locked():
-            require_registered(self._client, self.name, self._description or None)
+            self.create()
             self._reconciler.finish()
-            champion, entry = self.champion_number(), None
-            while entry is None:  # another one was there before, by a command that does not share our lock
+            entry = None
+            while entry is None:
+                champion, reading = self.champion_number(), self.ledger.read()
                 entry = self.ledger.append(
                     kind=kind,
                     before=champion,
@@ -160,8 +178,12 @@ class Registry(Lookup):
                     run_id=changed_by.run_id,
                     evidence=evidence,
                     acknowledged=acknowledged,
-                    expected=self.ledger.read().head,
+                    state=APPLIED if kind in COUNTED else OPEN,
+                    expected=reading.head,
+                    last=reading.last,
                 )
+                if entry is None:  # another one was there before, by a command that does not share our lock
+                    self._view.forget()
             self.ledger.close(entry)
 
     def note(self, version: str, tags: Mapping[Tag, str | float]) -> None:

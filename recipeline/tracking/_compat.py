@@ -6,14 +6,16 @@ each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.entities import RunStatus
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from sqlalchemy import Engine
 from urllib3.util import Retry
 
@@ -79,6 +81,19 @@ def context_tags(tags: Mapping[str, str]) -> dict[str, str]:
     return dict(resolve_tags(dict(tags)))
 
 
+# --- runs ----------------------------------------------------------------------------------------------------------------
+
+
+def end_run(client: MlflowClient, run_id: str, status: str) -> None:
+    """Give a run its last status and the time.
+
+    The public `set_terminated` of a server's client reads the run first, to print its address on stdout.
+    """
+    client._tracking_client.store.update_run_info(
+        run_id, run_status=RunStatus.from_string(status), end_time=int(time.time() * 1000), run_name=None
+    )
+
+
 # --- databases -----------------------------------------------------------------------------------------------------------
 
 #: The logger of a traceback for each error of a database, which is raised too.
@@ -132,6 +147,14 @@ def as_path(uri: str) -> Path:
     return Path(local_file_uri_to_path(uri))
 
 
+def download_file(repository: ArtifactRepository, name: str, target: Path) -> None:
+    """Download one file of an artifact repository to the path `target`.
+
+    The public `download_artifacts` first lists the folder of that name, to see whether it is one.
+    """
+    repository._download_file(name, str(target))
+
+
 # --- data sets -----------------------------------------------------------------------------------------------------------
 
 
@@ -159,22 +182,6 @@ def model_location(uri: str) -> str:
     while ModelsArtifactRepository.is_models_uri(uri):
         uri = ModelsArtifactRepository.get_underlying_uri(uri)
     return uri
-
-
-def log_written(write: Callable[..., None], **options: Any) -> Any:
-    """Log a model that `write` writes into a folder; return its ModelInfo.
-
-    It is called as `write(path=..., mlflow_model=..., **options)`. A flavor is a module to MLflow, which calls only its
-    `save_model`, and leaves a failed model behind if that raises; `write` may try twice. `validate_serving_input` is for
-    MLflow: no flavor takes it.
-    """
-    from mlflow.models import Model
-
-    def save_model(*, validate_serving_input: bool = True, **given: Any) -> None:
-        del validate_serving_input
-        write(**given)
-
-    return Model.log(artifact_path=None, flavor=SimpleNamespace(save_model=save_model), **options)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from recipeline.tracking.failures import retry_conflict
 
@@ -20,6 +20,22 @@ class RegistryClient(MlflowClient):  # type: ignore[misc]
 
     Each raises UnavailableError after several conflicts in a row.
     """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._models: set[str] = set()
+
+    def _raise_if_prompt(self, name: str) -> None:
+        """Check once that a registered model is no prompt: MLflow asks at every write."""
+        if name not in self._models:
+            super()._raise_if_prompt(name)
+            self._models.add(name)
+
+    def create_registered_model(self, name: str, *args: Any, **options: Any) -> RegisteredModel:
+        """Create a registered model."""
+        model = super().create_registered_model(name, *args, **options)
+        self._models.add(name)
+        return model
 
     def create_model_version(self, *args: Any, **options: Any) -> ModelVersion:
         """Make a version, under the next number that is free."""

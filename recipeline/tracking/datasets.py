@@ -71,4 +71,7 @@ def _describe(table: pd.DataFrame, recipe: Recipe, origin: str, sha256: str) -> 
 def _log(run: StepRun, run_ids: Iterable[str], dataset: Dataset, context: str) -> None:
     entity = DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
     for run_id in run_ids:
-        retry_conflict(lambda run_id=run_id: run.client.log_inputs(run_id, [entity]))  # type: ignore[misc]
+        if run_id == run.id:
+            run.log_inputs([entity])
+        else:
+            retry_conflict(lambda run_id=run_id: run.client.log_inputs(run_id, [entity]))  # type: ignore[misc]

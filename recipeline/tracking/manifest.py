@@ -1,9 +1,8 @@
-"""Artifacts written, read and checked against the run's manifest."""
+"""Artifacts read and checked against the run's manifest."""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,69 +10,50 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.models import Model
 
-from recipeline.artifacts import Artifact, T, read_json, write_json
+from recipeline.artifacts import Artifact, T, read_json
 from recipeline.errors import UnavailableError
 from recipeline.inference.trust import read_model
 from recipeline.records import RecordError
-from recipeline.tracking.artifact_folders import file_digest, local_copy, require_answer
-
-MANIFEST = "manifest.json"
-
-#: The format of a run's artifacts, one number for all of them. It grows where a reader of the one before would misread a file;
-#: a key that is added needs none. Every released format is read: `tests/stores/`.
-FORMAT = 1
-
-#: States of a file that is not intact, as predicates of a sentence.
-MISSING, CHANGED, UNREADABLE = "is missing", "has changed or is truncated", "cannot be read"
-
-
-class Writer:
-    """A writer of one run's artifacts; `close` writes their manifest."""
-
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
-        self._client, self._run_id = client, run_id
-        self._files: dict[str, str] = {}
-        self._models: dict[str, dict[str, str]] = {}
-
-    def save(self, artifact: Artifact[T], value: T) -> str:
-        """Write `value` as `artifact` of the run; return the sha256 of the file."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / Path(artifact.name).name
-            artifact.write(value, path)
-            digest = file_digest(path)
-            if artifact.is_result:
-                self._files[artifact.name] = digest
-            self._client.log_artifact(self._run_id, str(path), str(Path(artifact.name).parent).strip("."))
-            return digest
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the artifacts so far, cards and plots left out."""
-        return tuple(self._files)
-
-    def add_model(self, model_id: str, digests: dict[str, str]) -> None:
-        """Record the digests of a logged model's files, for readers of the run."""
-        self._models[model_id] = digests
-
-    def close(self) -> None:
-        """Write the manifest: from now on the run's artifacts count."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / MANIFEST
-            write_json({"format": FORMAT, "files": self._files, "models": self._models}, path)
-            self._client.log_artifact(self._run_id, str(path))
+from recipeline.tracking._compat import is_local
+from recipeline.tracking.artifact_cache import ArtifactCache, file_digest
+from recipeline.tracking.artifact_folders import CHANGED, MISSING, UNREADABLE, ArtifactFolders, require_answer, state_of
+from recipeline.tracking.artifact_writer import FORMAT, MANIFEST, NO_RESULTS
+from recipeline.tracking.known_runs import KnownRuns
+from recipeline.tracking.tags import RunTags
 
 
 class Reader:
     """A reader of finished runs' artifacts and models, checked by manifests.
 
-    `trusted` are further types that a model may be made of.
+    `trusted` are further types that a model may be made of. With a `cache`, the files of another machine are read from it
+    where it has them, and only their names and sizes are compared with those in the store.
     """
 
-    def __init__(self, client: MlflowClient, trusted: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        client: MlflowClient,
+        trusted: Collection[str] = (),
+        *,
+        cache: ArtifactCache | None = None,
+        runs: KnownRuns | None = None,
+    ) -> None:
         self._client, self.trusted = client, trusted
+        self.folders, self.runs = ArtifactFolders(client.tracking_uri, cache), runs or KnownRuns(client)
         self._manifests: dict[str, dict[str, Any]] = {}
-        self._uris: dict[str, str] = {}
+        self._model_uris: dict[str, str] = {}
+        self._whole_models: set[str] = set()
+
+    def fresh(self) -> Reader:
+        """Return a reader of the files in the store, for a change of Production.
+
+        It uses only those cached files that this process has uploaded itself.
+        """
+        cache = self.folders.cache
+        fresh = Reader(self._client, self.trusted, cache=cache.of_this_process() if cache else None, runs=self.runs)
+        fresh._model_uris |= self._model_uris
+        return fresh
 
     def load(self, artifact: Artifact[T], run_id: str) -> T:
         """Return the artifact of the run.
@@ -101,11 +81,33 @@ class Reader:
         with self._whole(artifact.name, run_id) as path:
             shutil.copyfile(path, folder / path.name)
 
+    @contextmanager
+    def view(self, artifact: Artifact[Any], run_id: str) -> Iterator[Path]:
+        """Yield the path of a card or a plot, which are no results and may be missing.
+
+        Raises
+        ------
+        UnavailableError, MlflowException, OSError : it cannot be read.
+        """
+        digest = self._manifest(run_id).get("views", {}).get(artifact.name, "")
+        with self.folders.file(self.root(run_id), artifact.name, digest) as path:
+            yield path
+
     def root(self, run_id: str) -> str:
         """Return the URI below which the run's artifacts are."""
-        if run_id not in self._uris:
-            self._uris[run_id] = self._client.get_run(run_id).info.artifact_uri
-        return self._uris[run_id]
+        return str(self.runs.get(run_id).info.artifact_uri)
+
+    def model_root(self, model_id: str) -> str:
+        """Return the URI below which a logged model's files are."""
+        if model_id not in self._model_uris:
+            self._model_uris[model_id] = self._client.get_logged_model(model_id).artifact_location
+        return self._model_uris[model_id]
+
+    def know_model(self, model_id: str, root: str) -> None:
+        """Take a model for whole whose files this command has just uploaded to `root`."""
+        self._model_uris[model_id] = root
+        if not is_local(root):
+            self._whole_models.add(model_id)
 
     def digest(self, artifact: Artifact[Any], run_id: str) -> str:
         """Return the recorded sha256 of the run's artifact; empty if not written."""
@@ -122,17 +124,14 @@ class Reader:
 
     def faults(self, run_id: str) -> list[str]:
         """Return the faults of the run's artifacts and logged models."""
-        faults = []
         try:
             manifest = self._manifest(run_id)
-            for name in manifest["files"]:
-                with self._whole(name, run_id):
-                    pass
+            for name, state in self.folders.states(self.root(run_id), manifest["files"]).items():
+                if state:
+                    raise _broken(name, run_id, state)
         except UnavailableError as error:
             return [error.sentence]
-        for model_id, digests in manifest["models"].items():
-            faults += self._model_faults(model_id, digests)
-        return faults
+        return [fault for model_id, digests in manifest["models"].items() for fault in self._model_faults(model_id, digests)]
 
     def model_digests(self, model_id: str, run_id: str) -> dict[str, str]:
         """Return the recorded sha256 of each file of the run's logged model.
@@ -147,6 +146,16 @@ class Reader:
         faults = self._model_faults(model_id, digests) if digests else []
         if faults or not digests:
             raise _not_whole(run_id, model_id, faults)
+
+    def describe_model(self, model_id: str, run_id: str) -> Model:
+        """Return the description (MLmodel) of a logged model of the run.
+
+        Raises
+        ------
+        UnavailableError : it is missing, truncated or changed.
+        """
+        with self._whole_model(model_id, run_id, names=("MLmodel",)) as folder:
+            return Model.load(str(folder))
 
     def load_model(self, model_id: str, run_id: str) -> Any:
         """Return a logged model of the run after a check of all its files.
@@ -169,103 +178,93 @@ class Reader:
             shutil.copytree(whole, folder)
 
     @contextmanager
-    def _whole_model(self, model_id: str, run_id: str) -> Iterator[Path]:
+    def _whole_model(self, model_id: str, run_id: str, names: Collection[str] = ()) -> Iterator[Path]:
         """Yield the folder of a logged model whose files are as the run wrote them.
 
-        The files compared are the files yielded.
+        The files compared are the files yielded: all, or these `names`.
         """
         digests = self._manifest(run_id)["models"].get(model_id, {})
+        digests = {name: digest for name, digest in digests.items() if not names or name in names}
         with ExitStack() as stack:
             uri = ""
             try:
-                uri = self._client.get_logged_model(model_id).artifact_location
-                folder = stack.enter_context(local_copy(uri, "", self._client.tracking_uri))
+                uri = self.model_root(model_id)
+                folder = stack.enter_context(self.folders.files(uri, digests))
             except (MlflowException, OSError) as error:
                 self.require_model(model_id, run_id)  # it says what is missing
                 require_answer(error, self._client.tracking_uri, uri)
                 raise
-            faults = [
-                _model_fault(model_id, name, state) for name in digests if (state := _state(folder / name, digests[name]))
-            ]
+            states = {name: state_of(folder / name, digest) for name, digest in digests.items()}
+            faults = [_model_fault(model_id, name, state) for name, state in states.items() if state]
             if faults or not digests:
                 raise _not_whole(run_id, model_id, faults)
             yield folder
 
     def _manifest(self, run_id: str) -> dict[str, Any]:
         if run_id not in self._manifests:
-            with self._file(MANIFEST, run_id) as path:
+            noted = self._noted_digest(run_id)
+            if noted == NO_RESULTS:
+                return {"files": {}, "models": {}}
+            with self._file(MANIFEST, run_id, noted) as path:
                 try:
                     manifest = read_json(path)
                     is_newer = manifest.get("format", 1) > FORMAT
                 except (ValueError, AttributeError, TypeError):
                     raise _broken(MANIFEST, run_id, UNREADABLE) from None
+                is_changed = bool(noted) and file_digest(path) != noted
             if is_newer:
                 raise UnavailableError(
                     f"Run {run_id} has artifacts of format {manifest['format']}; this recipeline reads up to {FORMAT}.",
                     fix="Upgrade recipeline to the version that wrote them, or a later one.",
                 )
+            if is_changed:
+                raise _broken(MANIFEST, run_id, CHANGED)
             self._manifests[run_id] = manifest
         return self._manifests[run_id]
+
+    def _noted_digest(self, run_id: str) -> str:
+        """Return the sha256 of a run's manifest; empty for one of version 0.2.0 or earlier."""
+        try:
+            return str(self.runs.get(run_id).data.tags.get(RunTags.MANIFEST_DIGEST, ""))
+        except MlflowException as error:
+            require_answer(error, self._client.tracking_uri)
+            raise _broken(MANIFEST, run_id, MISSING) from None
 
     @contextmanager
     def _whole(self, name: str, run_id: str) -> Iterator[Path]:
         digests = self._manifest(run_id)["files"]
         if name not in digests:
             raise _broken(name, run_id, MISSING)
-        with self._file(name, run_id) as path:
+        with self._file(name, run_id, digests[name]) as path:
             if file_digest(path) != digests[name]:
                 raise _broken(name, run_id, CHANGED)
             yield path
 
     @contextmanager
-    def _file(self, name: str, run_id: str) -> Iterator[Path]:
+    def _file(self, name: str, run_id: str, digest: str) -> Iterator[Path]:
+        uri = ""
         with ExitStack() as stack:
             try:
-                path = stack.enter_context(local_copy(self.root(run_id), name, self._client.tracking_uri))
+                uri = self.root(run_id)
+                path = stack.enter_context(self.folders.file(uri, name, digest))
             except (MlflowException, OSError) as error:
-                require_answer(error, self._client.tracking_uri, self._uris.get(run_id, ""))
+                require_answer(error, self._client.tracking_uri, uri)
                 raise _broken(name, run_id, MISSING) from None
             yield path
 
     def _model_faults(self, model_id: str, digests: dict[str, str]) -> list[str]:
+        if model_id in self._whole_models:
+            return []
         try:
-            uri = self._client.get_logged_model(model_id).artifact_location
+            uri = self.model_root(model_id)
         except MlflowException as error:
             require_answer(error, self._client.tracking_uri)
             return [f"The logged model {model_id} {MISSING}."]
-        states = {name: self._fetched_state(uri, name, digest) for name, digest in digests.items()}
-        return [_model_fault(model_id, name, state) for name, state in states.items() if state]
-
-    def _fetched_state(self, uri: str, name: str, digest: str) -> str:
-        try:
-            with local_copy(uri, name, self._client.tracking_uri) as path:
-                return _state(path, digest)
-        except (MlflowException, OSError) as error:
-            require_answer(error, self._client.tracking_uri, uri)
-            return MISSING
-
-
-class KeptReader:
-    """A `Reader` with a cache: each artifact is read once and must not be changed."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._kept: dict[tuple[str, str], Any] = {}
-
-    def load(self, artifact: Artifact[T], run_id: str) -> T:
-        """Return the artifact of the run. Raises UnavailableError as `Reader.load` does."""
-        key = artifact.name, run_id
-        if key not in self._kept:
-            self._kept[key] = self._reader.load(artifact, run_id)
-        found: T = self._kept[key]
-        return found
-
-
-def _state(path: Path, digest: str) -> str:
-    """Return the state of a file against its digest; empty if it is intact."""
-    if not path.is_file():
-        return MISSING
-    return "" if file_digest(path) == digest else CHANGED
+        states = self.folders.states(uri, digests)
+        faults = [_model_fault(model_id, name, state) for name, state in states.items() if state]
+        if not faults and not is_local(uri):
+            self._whole_models.add(model_id)  # for this command
+        return faults
 
 
 def _model_fault(model_id: str, name: str, state: str) -> str:

@@ -10,7 +10,7 @@ import logging
 import shutil
 import sysconfig
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from importlib import metadata, util
 from pathlib import Path
@@ -18,13 +18,16 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.models import get_model_info, infer_signature
+from mlflow.models import Model, ModelSignature, get_model_info, infer_signature
 
 from recipeline.errors import UnavailableError
 from recipeline.inference.trust import TREES, read_model, types_to_trust
-from recipeline.tracking._compat import as_path, log_written, model_location, requirements_known
-from recipeline.tracking.artifact_folders import folder_digests
+from recipeline.tracking._compat import as_path, context_tags, model_location, requirements_known
+from recipeline.tracking.artifact_cache import file_digest
+from recipeline.tracking.manifest import Reader
 
 #: Packages needed to load and serve a model, besides those of its own candidate.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
@@ -111,31 +114,57 @@ def log_model(
     packages: Collection[str],
     root: Path | None = None,
     trusted: Collection[str] = (),
+    params: Mapping[str, str] | None = None,
+    experiment_id: str = "",
+    reader: Reader | None = None,
 ) -> tuple[str, dict[str, str]]:
     """Log a fitted model to the run; return its model ID and the digests of its files.
 
     The signature is of `example`'s columns; its first rows are the input example. `packages` are those of its candidate,
-    `root` is the project's folder, and `trusted` the types that it may be made of besides those of all models.
+    `root` is the project's folder, and `trusted` the types that it may be made of besides those of all models. `params` are
+    shown with it. The run's experiment is asked for where it is not given. The files can be read by `reader` at once.
 
     Raises
     ------
     UsageError : the model holds other types, or cannot be saved without pickle.
     """
     logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
+    client = MlflowClient()
     own = {name: code for name in sorted(packages) if (code := own_code([name], root))}
-    with mlflow.start_run(run_id=run_id):
-        info = log_written(
-            partial(_write, sk_model=model, trusted=trusted),
-            name="model",
+    reader = reader or Reader(client)
+    with tempfile.TemporaryDirectory() as temporary:
+        # Written before the store knows of it: a model that cannot be saved leaves nothing behind, and what is hashed is what
+        # is uploaded.
+        folder, described = Path(temporary) / "model", Model(run_id=run_id)
+        _write(
+            sk_model=model,
+            trusted=trusted,
+            path=str(folder),
+            mlflow_model=described,
             signature=infer_signature(example, model.predict(example)),
             input_example=example.head(3),
             pip_requirements=pinned_requirements({*packages} - {*own}),
             code_paths=[place for code in own.values() for place in code] or None,
-            # It would load the model and answer the example, at 0.1 s a model; `evaluate` loads and asks every one.
-            validate_serving_input=False,
         )
-    location = mlflow.get_logged_model(info.model_id).artifact_location
-    return info.model_id, folder_digests(location, mlflow.get_tracking_uri())
+        for compiled in folder.rglob("__pycache__"):
+            shutil.rmtree(compiled, ignore_errors=True)
+        logged = client.create_logged_model(
+            experiment_id or client.get_run(run_id).info.experiment_id,
+            name="model",
+            source_run_id=run_id,
+            tags=context_tags({}),
+            params=dict(params or {}),
+        )
+        described.model_id = described.model_uuid = logged.model_id
+        described.artifact_path = logged.artifact_location
+        described.save(folder / "MLmodel")
+        digests = {str(path.relative_to(folder)): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+        for name, digest in digests.items():
+            reader.folders.upload(logged.artifact_location, folder / name, name.rpartition("/")[0], digest=digest)
+        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+        reader.know_model(logged.model_id, logged.artifact_location)
+    return logged.model_id, digests
 
 
 def _write(*, sk_model: Any, trusted: Collection[str], path: str, **options: Any) -> None:
@@ -188,6 +217,16 @@ def feature_names(uri: str) -> list[str]:
         signature = get_model_info(uri).signature
     except Exception as error:  # of YAML, of JSON, of a storage client
         raise _not_whole(uri, error) from None
+    return input_names(uri, signature)
+
+
+def input_names(uri: str, signature: ModelSignature | None) -> list[str]:
+    """Return the names of the columns in the signature of the model at `uri`.
+
+    Raises
+    ------
+    UnavailableError : it has none.
+    """
     if signature is None or not signature.inputs.has_input_names():
         raise _not_whole(uri, "no signature with column names")
     return [str(name) for name in signature.inputs.input_names()]

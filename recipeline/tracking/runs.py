@@ -5,23 +5,26 @@ from __future__ import annotations
 import logging
 import math
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import Artifact
 from recipeline.errors import RecipelineError
 from recipeline.escape import for_markdown
-from recipeline.tracking._compat import NOTE, PARENT_RUN_ID, RUN_NAME, context_tags
+from recipeline.tracking._compat import NOTE, PARENT_RUN_ID, RUN_NAME, context_tags, end_run
+from recipeline.tracking.artifact_writer import Writer
+from recipeline.tracking.failures import retry_conflict
 from recipeline.tracking.filters import quoted
-from recipeline.tracking.manifest import Reader, Writer
+from recipeline.tracking.known_runs import closed_run
+from recipeline.tracking.manifest import Reader
 from recipeline.tracking.store import now_ms
-from recipeline.tracking.tags import PREFIX, RunTags
+from recipeline.tracking.tags import PREFIX, RunTags, bare
 
 T = TypeVar("T")
 
@@ -46,12 +49,17 @@ class StepRun:
     exit_code: int = 0
     values: object = None
     reader: Reader = field(kw_only=True)
+    #: The run as the store opened it; None: it is asked.
+    opened: Run | None = field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
-        self._writer = Writer(self.client, self.id)
-        self._parent_tags: dict[str, dict[str, str]] = {}
+        self._opened = self.opened or self.client.get_run(self.id)
+        self.reader.runs.keep(self._opened)
+        self._writer = Writer(self.client, self.id, self.reader.folders, str(self._opened.info.artifact_uri))
         self._own: dict[str, Any] = {}
         self._own_tags: dict[str, str] = {}
+        self._unsaved_tags: dict[str, str] = {}
+        self._inputs: list[DatasetInput] = []
         self._may_read: set[str] | None = None
         self._may_write: set[str] | None = None
         self._params: dict[str, str] = {}
@@ -117,11 +125,20 @@ class StepRun:
         self._writer.add_model(model_id, digests)
 
     def tag(self, **tags: object) -> None:
-        """Set ``recipeline.<name>`` tags on the run."""
+        """Set ``recipeline.<name>`` tags on the run, in the store when it is closed."""
         self._own_tags |= {name: str(value) for name, value in tags.items()}
-        given = [RunTag(f"{PREFIX}{name}", str(value)[:TAG_LENGTH]) for name, value in tags.items()]
-        if given:
-            self.client.log_batch(self.id, tags=given)
+        self._unsaved_tags |= {f"{PREFIX}{name}": str(value)[:TAG_LENGTH] for name, value in tags.items()}
+
+    def save_tags(self) -> None:
+        """Write the tags that the store does not have yet."""
+        tags, self._unsaved_tags = self._unsaved_tags, {}
+        if tags:
+            self.client.log_batch(self.id, tags=[RunTag(*tag) for tag in tags.items()])
+
+    def log_inputs(self, inputs: Sequence[DatasetInput]) -> None:
+        """Log dataset inputs of the run."""
+        retry_conflict(lambda: self.client.log_inputs(self.id, [*inputs]))
+        self._inputs += inputs
 
     def show(
         self,
@@ -156,8 +173,10 @@ class StepRun:
     def set_lineage(self, lineage: dict[str, str]) -> None:
         """Record the upstream runs and copy their data tags."""
         self.lineage = lineage
-        of_rows = {name: value for name in ("data_source", "data_digest") if (value := self.parent_tag(name))}
-        self.tag(**{f"{upstream}_run_id": run_id for upstream, run_id in lineage.items()}, **of_rows)
+        known = {bare(name): value for name, value in self._opened.data.tags.items()}
+        tags = lineage_tags(lineage, self.reader)
+        self.tag(**{name: value for name, value in tags.items() if known.get(name) != value})
+        self._own_tags |= tags
 
     def own_tag(self, name: str) -> str:
         """Return this run's tag ``recipeline.<name>``; empty where it has none."""
@@ -185,30 +204,35 @@ class StepRun:
 
     def parent_tag(self, name: str) -> str:
         """Return the upstream run's tag ``recipeline.<name>``; empty without one."""
-        if not self.lineage:
-            return ""
-        parent = list(self.lineage.values())[-1]
-        if parent not in self._parent_tags:  # a finished run's tags do not change
-            self._parent_tags[parent] = dict(self.client.get_run(parent).data.tags)
-        return str(self._parent_tags[parent].get(f"{PREFIX}{name}", ""))
+        return _newest_tag(self.lineage, name, self.reader)
 
     def close(self, status: str = "FINISHED") -> None:
         """Write the manifest (of a finished run), the outcome and the status."""
         if status == "FINISHED":
-            self._writer.close()
+            self.tag(manifest_digest=self._writer.close())
         self._own.clear()  # a chain knows its runs until it ends
-        self._own_tags |= {"outcome": self.outcome, "exit_code": str(self.exit_code)}
-        now = now_ms()
-        self.client.log_batch(
-            self.id,
-            metrics=[Metric(name, value, now, 0) for name, value in self._metrics.items()],
-            params=[Param(name, value) for name, value in self._params.items()],
-            tags=[
-                *(RunTag(f"{PREFIX}{name}", self._own_tags[name]) for name in ("outcome", "exit_code")),
-                *(RunTag(name, value) for name, value in self._mlflow_tags.items()),
-            ],
-        )
-        self.client.set_terminated(self.id, status)
+        self.tag(outcome=self.outcome, exit_code=self.exit_code)
+        now, tags = now_ms(), {**self._unsaved_tags, **self._mlflow_tags}
+        metrics = [Metric(name, value, now, 0) for name, value in self._metrics.items()]
+        params = [Param(name, value) for name, value in self._params.items()]
+        self._unsaved_tags = {}
+        self.client.log_batch(self.id, metrics=metrics, params=params, tags=[RunTag(*tag) for tag in tags.items()])
+        end_run(self.client, self.id, status)
+        own = {f"{PREFIX}{name}": value[:TAG_LENGTH] for name, value in self._own_tags.items()} | self._mlflow_tags
+        self.reader.runs.keep(closed_run(self._opened, status, metrics, params, own, self._inputs))
+
+
+def lineage_tags(lineage: Mapping[str, str], reader: Reader) -> dict[str, str]:
+    """Return a run's tags, without prefix, of its upstream runs and their data."""
+    of_rows = {name: value for name in ("data_source", "data_digest") if (value := _newest_tag(lineage, name, reader))}
+    return {**{f"{upstream}_run_id": run_id for upstream, run_id in lineage.items()}, **of_rows}
+
+
+def _newest_tag(lineage: Mapping[str, str], name: str, reader: Reader) -> str:
+    """Return the tag ``recipeline.<name>`` of the last run of a lineage."""
+    if not lineage:
+        return ""
+    return str(reader.runs.get(list(lineage.values())[-1]).data.tags.get(f"{PREFIX}{name}", ""))
 
 
 @contextmanager
@@ -232,28 +256,31 @@ def open_run(
     if nested_in:
         all_tags[PARENT_RUN_ID] = nested_in
     if adopt:
-        run_id = adopt
-        for name, value in all_tags.items():
-            client.set_tag(run_id, name, value)
+        client.log_batch(adopt, tags=[RunTag(*tag) for tag in all_tags.items()])
+        opened = client.get_run(adopt)
     else:
-        run_id = _create_run(client, experiment_id, context_tags(all_tags))
+        opened = _create_run(client, experiment_id, context_tags(all_tags))
+    run_id, run = str(opened.info.run_id), None
     try:
-        run = StepRun(run_id, step, client, experiment_id, reader=reader or Reader(client))
+        run = StepRun(run_id, step, client, experiment_id, reader=reader or Reader(client), opened=opened)
         yield run
         run.close()
     except BaseException as error:
+        if run is not None:
+            with suppress(Exception):
+                run.save_tags()
         fail_run(client, run_id, error)
         raise
 
 
-def _create_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> str:
-    """Return the ID of a new run.
+def _create_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> Run:
+    """Return a new run.
 
     If an interrupt comes before the ID is known, the run is found again and marked as failed.
     """
     mark = uuid.uuid4().hex
     try:
-        return str(client.create_run(experiment_id, tags={**tags, RunTags.OPENING: mark}).info.run_id)
+        return client.create_run(experiment_id, tags={**tags, RunTags.OPENING: mark})
     except BaseException as error:
         with suppress(MlflowException):
             for run in client.search_runs([experiment_id], f"tags.`{RunTags.OPENING}` = {quoted(mark)}"):
@@ -264,11 +291,10 @@ def _create_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str
 def fail_run(client: MlflowClient, run_id: str, error: BaseException) -> None:
     """Mark a run as FAILED with the error; only log it if the store fails."""
     sentence = error.sentence if isinstance(error, RecipelineError) else f"{type(error).__name__}: {error}"
+    tags = {RunTags.ERROR: sentence[:TAG_LENGTH], RunTags.OUTCOME: "error", RunTags.EXIT_CODE: str(exit_code_of(error))}
     try:
-        client.set_tag(run_id, RunTags.ERROR, sentence[:TAG_LENGTH])
-        client.set_tag(run_id, RunTags.OUTCOME, "error")
-        client.set_tag(run_id, RunTags.EXIT_CODE, str(exit_code_of(error)))
-        client.set_terminated(run_id, "FAILED")
+        client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
+        end_run(client, run_id, "FAILED")
     except Exception:
         logging.getLogger(__name__).warning("Run %s could not be marked as FAILED.", run_id)
 

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,6 +19,7 @@ import filelock
 import mlflow
 import requests
 from mlflow import MlflowClient
+from mlflow.entities import ViewType
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
@@ -48,6 +49,8 @@ class Store:
     uri: str
     client: MlflowClient
     artifact_root: str | None
+    #: The active experiments when the store was opened, and those made since: IDs by name.
+    experiments: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_file(self) -> bool:
@@ -76,22 +79,27 @@ class Store:
         ------
         UnavailableError : the experiment was deleted.
         """
+        if name in self.experiments:
+            return self.experiments[name]
         with held(self.lock(), self.uri):
+            experiment_id = self._create_experiment(name, note)
+        self.experiments[name] = experiment_id
+        return experiment_id
+
+    def _create_experiment(self, name: str, note: str) -> str:
+        """Return the ID of the new experiment `name`, or of the one that there is."""
+        folder = quote(name, safe="")
+        if not folder.strip("."):
+            folder = folder.replace(".", "%2E")  # no folder above
+        if self.artifact_root and self.artifact_root.startswith("file:"):
+            folder = quote(folder)  # the name of the folder itself stays quoted: it may hold a slash
+        location = f"{self.artifact_root}/{folder}" if self.artifact_root else None
+        try:
+            return str(self.client.create_experiment(name, artifact_location=location, tags={NOTE: note} if note else None))
+        except MlflowException as error:
             found = self.client.get_experiment_by_name(name)
-            if found is None:
-                folder = quote(name, safe="")
-                if not folder.strip("."):
-                    folder = folder.replace(".", "%2E")  # no folder above
-                if self.artifact_root and self.artifact_root.startswith("file:"):
-                    folder = quote(folder)  # the name of the folder itself stays quoted: it may hold a slash
-                location = f"{self.artifact_root}/{folder}" if self.artifact_root else None
-                tags = {NOTE: note} if note else None
-                try:
-                    return str(self.client.create_experiment(name, artifact_location=location, tags=tags))
-                except MlflowException as error:
-                    found = self.client.get_experiment_by_name(name)
-                    if found is None or not is_taken(error):  # else another machine was faster
-                        raise
+            if found is None or not is_taken(error):  # else there was one: of another machine, or deleted
+                raise
         if found.lifecycle_stage != "active":
             raise UnavailableError(
                 f"The experiment '{name}' was deleted.",
@@ -138,8 +146,9 @@ def open_store(
                 client: MlflowClient = RegistryClient(tracking_uri=uri)
                 for engine in engines_of(client) if path else ():
                     sqlite.listen(engine)
-                client.search_experiments(max_results=1)
-                client.search_registered_models(max_results=1)
+                experiments = list_experiments(client)
+                if path or mlflow.get_registry_uri() != uri:  # a server that answers has a registry of its own
+                    client.search_registered_models(max_results=1)
             except MlflowException as error:
                 raise unavailable(uri, " ".join(str(error).split())[:200], error) from None
             except ModuleNotFoundError as error:
@@ -150,11 +159,22 @@ def open_store(
             sqlite.remove_strays(uri)
             if path and cache and made_by_mlflow:
                 sqlite.keep_schema(cache, path)
-        store = Store(uri, client, artifact_root(artifact_location, root))
+        store = Store(uri, client, artifact_root(artifact_location, root), experiments)
         files = find_local(uri, store.artifact_root)
         if files:
             require_in_place(files)
     return store
+
+
+def list_experiments(client: MlflowClient) -> dict[str, str]:
+    """Return the IDs of the active experiments by name."""
+    found: dict[str, str] = {}
+    token = None
+    while token != "":
+        page = client.search_experiments(view_type=ViewType.ACTIVE_ONLY, page_token=token)
+        found |= {it.name: str(it.experiment_id) for it in page}
+        token = page.token or ""
+    return found
 
 
 def _require_stages_and_aliases(*uris: str) -> None:
@@ -234,12 +254,22 @@ def require_registered(client: MlflowClient, name: str, description: str | None 
             raise
 
 
-def search_versions(client: MlflowClient, name: str) -> list[ModelVersion]:
-    """Return all versions of a registered model, newest first; may be empty."""
+def search_versions(client: MlflowClient, *names: str) -> list[ModelVersion]:
+    """Return all versions of registered models, newest first; may be empty."""
+    if len(names) > 1 and not any("'" in name for name in names):
+        try:
+            return _search_versions(client, f"name IN ({', '.join(map(quoted, names))})")
+        except MlflowException as error:
+            if error.error_code != "INVALID_PARAMETER_VALUE":  # which a server says that knows no lists of names
+                raise
+    return [version for name in names for version in _search_versions(client, f"name = {quoted(name)}")]
+
+
+def _search_versions(client: MlflowClient, conditions: str) -> list[ModelVersion]:
     found: list[ModelVersion] = []
     token = None
     while token != "":
-        page = client.search_model_versions(f"name = {quoted(name)}", max_results=1000, page_token=token)
+        page = client.search_model_versions(conditions, max_results=1000, page_token=token)
         found, token = found + list(page), page.token or ""
     return sorted(found, key=lambda version: -int(version.version))
 

@@ -11,7 +11,8 @@ from mlflow.entities.model_registry import ModelVersion
 from recipeline.artifacts import DRIFT_REPORT
 from recipeline.monitoring.results import DriftReport, Monitored, ShadowCompared
 from recipeline.registry.shadow import find_shadow
-from recipeline.tracking.manifest import Reader, Writer
+from recipeline.tracking.artifact_writer import Writer
+from recipeline.tracking.manifest import Reader
 from recipeline.tracking.store import Store
 from tests.records import some
 

@@ -441,7 +441,7 @@ def test_a_model_whose_files_are_not_whole_is_neither_judged_nor_registered_nor_
 
 
 def test_a_model_that_answers_otherwise_than_it_was_evaluated_is_not_promoted(project: Project) -> None:
-    from recipeline.tracking.artifact_folders import file_digest
+    from recipeline.tracking.artifact_cache import file_digest
 
     project.ok("register")
     evaluate = project.first("evaluate")
@@ -451,6 +451,7 @@ def test_a_model_that_answers_otherwise_than_it_was_evaluated_is_not_promoted(pr
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     manifest["files"]["golden.parquet"] = file_digest(folder / "golden.parquet")
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    project.client.set_tag(evaluate.info.run_id, "recipeline.manifest_digest", file_digest(folder / "manifest.json"))
     expect(project.run("promote"), 6, "does not reproduce the golden rows")
     assert project.versions() == {"1": "Staging"}
 

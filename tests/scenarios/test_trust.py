@@ -20,7 +20,7 @@ from recipeline.registry.stages import CHAMPION
 from recipeline.registry.versions import Registry
 from recipeline.serving.model.copies import fetch_version
 from recipeline.serving.model.loading import load_copy
-from recipeline.tracking.artifact_folders import file_digest
+from recipeline.tracking.artifact_cache import file_digest
 from tests.conftest import NAME, Project
 from tests.serving.helpers import store_of
 
@@ -123,6 +123,7 @@ def put_pickle(project: Project, version: str, place: Path) -> str:
     content = json.loads(manifest.read_text(encoding="utf-8"))
     content["models"][model_id] = {name: file_digest(folder / name) for name in content["models"][model_id]}
     manifest.write_text(json.dumps(content), encoding="utf-8")
+    client.set_tag(run.info.run_id, "recipeline.manifest_digest", file_digest(manifest))
     return model_id
 
 

@@ -1,34 +1,41 @@
 from __future__ import annotations
 
-import hashlib
+import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import requests
+from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from recipeline.errors import UnavailableError
-from recipeline.tracking.artifact_folders import folder_digests, local_copy, place_of, require_answer, way_to
+from recipeline.tracking import artifact_folders
+from recipeline.tracking.artifact_cache import ArtifactCache, file_digest
+from recipeline.tracking.artifact_folders import (
+    CHANGED,
+    MISSING,
+    ArtifactFolders,
+    place_of,
+    require_answer,
+    state_of,
+    way_to,
+)
 
 
 def test_a_local_artifact_is_read_where_it_lies(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a", encoding="utf-8")
+    folders = ArtifactFolders("", ArtifactCache(tmp_path / "cache"))
     for uri in (str(tmp_path), tmp_path.as_uri()):
-        with local_copy(uri, "a.txt", "") as path:
+        with folders.file(uri, "a.txt", file_digest(tmp_path / "a.txt")) as path:
             assert path == tmp_path / "a.txt"
-
-
-def test_a_folder_is_digested_by_relative_path(tmp_path: Path) -> None:
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "b").write_bytes(b"b")
-    (tmp_path / "a").write_bytes(b"a")
-    digests = {"a": hashlib.sha256(b"a").hexdigest(), "sub/b": hashlib.sha256(b"b").hexdigest()}
-    assert folder_digests(tmp_path.as_uri(), "") == digests
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_file_that_is_not_there_is_not_copied(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), local_copy(str(tmp_path), "a.txt", ""):
+    with pytest.raises(FileNotFoundError), ArtifactFolders("").file(str(tmp_path), "a.txt"):
         pass
 
 
@@ -61,3 +68,132 @@ def test_any_other_error_is_no_answer_and_shows_no_secret(error: Exception) -> N
     with pytest.raises(UnavailableError, match="must be reachable and writable") as caught:
         require_answer(error, "sqlite:///mlflow.db", "https://me:secret@host.example/2")
     assert "secret" not in caught.value.sentence
+
+
+# --- files of another machine ---------------------------------------------------------------------------------------------
+
+
+class Shelf(LocalArtifactRepository):
+    """A storage elsewhere, which is a folder here, and notes what it is asked for."""
+
+    asked: ClassVar[list[str]] = []
+    tells_sizes = True
+
+    def _download_file(self, remote_file_path: str, local_path: str) -> None:
+        self.asked.append(f"get {remote_file_path}")
+        try:
+            shutil.copyfile(Path(self.artifact_dir) / remote_file_path, local_path)
+        except FileNotFoundError:
+            raise MlflowException("No such artifact", RESOURCE_DOES_NOT_EXIST) from None
+
+    def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
+        self.asked.append(f"list {path or ''}")
+        found = super().list_artifacts(path)
+        return [it if self.tells_sizes else FileInfo(it.path, it.is_dir, None) for it in found]
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder behind s3://shelf, with a model of two files in it."""
+    folder = tmp_path / "shelf"
+    (folder / "code").mkdir(parents=True)
+    (folder / "MLmodel").write_bytes(b"flavors: {}")
+    (folder / "code" / "mine.py").write_bytes(b"x = 1")
+    monkeypatch.setattr(artifact_folders, "get_artifact_repository", lambda *_, **__: Shelf(str(folder)))
+    monkeypatch.setattr(Shelf, "asked", [])
+    return folder
+
+
+PLACE = "s3://shelf"
+
+
+def digests_of(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_file_elsewhere_is_downloaded_once_without_a_listing_and_verified_each_time(shelf: Path, tmp_path: Path) -> None:
+    digests = digests_of(shelf)
+    for command in range(2):
+        folders = ArtifactFolders("", ArtifactCache(tmp_path / "cache"))
+        with folders.files(PLACE, digests) as copy:
+            assert digests_of(copy) == digests
+        with folders.file(PLACE, "MLmodel", digests["MLmodel"]) as path:
+            assert path.read_bytes() == b"flavors: {}"
+        assert Shelf.asked == ["get MLmodel", "get code/mine.py"], command
+    with ArtifactFolders("").file(PLACE, "MLmodel", digests["MLmodel"]):
+        assert Shelf.asked[2:] == ["get MLmodel"]
+
+
+def test_a_download_that_is_not_what_was_written_is_not_kept(shelf: Path, tmp_path: Path) -> None:
+    digest = digests_of(shelf)["MLmodel"]
+    (shelf / "MLmodel").write_bytes(b"flavors: {x}")
+    folders = ArtifactFolders("", ArtifactCache(tmp_path / "cache"))
+    with folders.file(PLACE, "MLmodel", digest) as path:
+        assert state_of(path, digest) == CHANGED
+    assert not (tmp_path / "cache").exists()
+
+
+HARM = {"cut": lambda it: it[:-1], "longer": lambda it: it + b"x", "changed": lambda it: it[:-1] + b"?", "gone": None}
+
+
+@pytest.mark.parametrize("is_cached", [True, False])
+@pytest.mark.parametrize("name", ["MLmodel", "code/mine.py"])
+@pytest.mark.parametrize("how", HARM)
+def test_harm_in_the_store_is_seen_and_a_changed_letter_by_those_who_read_the_store(
+    shelf: Path, tmp_path: Path, how: str, name: str, is_cached: bool
+) -> None:
+    digests, cache = digests_of(shelf), ArtifactCache(tmp_path / "cache")
+    if is_cached:
+        assert ArtifactFolders("", cache).states(PLACE, digests) == dict.fromkeys(digests, "")
+    harm, path = HARM[how], shelf / name
+    if harm is None:
+        path.unlink()
+    else:
+        path.write_bytes(harm(path.read_bytes()))
+    state = MISSING if how == "gone" else CHANGED
+    expected = dict.fromkeys(digests, "") | {name: state}
+    assert ArtifactFolders("").states(PLACE, digests) == expected
+    assert ArtifactFolders("", cache.of_this_process()).states(PLACE, digests) == expected
+    seen = ArtifactFolders("", cache).states(PLACE, digests)
+    assert seen == (dict.fromkeys(digests, "") if is_cached and how == "changed" else expected)
+
+
+def test_cached_files_are_compared_by_one_listing_per_folder(shelf: Path, tmp_path: Path) -> None:
+    digests, folders = digests_of(shelf), ArtifactFolders("", ArtifactCache(tmp_path / "cache"))
+    folders.states(PLACE, digests)
+    Shelf.asked.clear()
+    assert folders.states(PLACE, digests) == dict.fromkeys(digests, "")
+    assert Shelf.asked == ["list ", "list code"]
+
+
+def test_a_storage_that_tells_no_sizes_is_asked_for_names(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Shelf, "tells_sizes", False)
+    digests, folders = digests_of(shelf), ArtifactFolders("", ArtifactCache(tmp_path / "cache"))
+    assert folders.states(PLACE, digests) == folders.states(PLACE, digests) == dict.fromkeys(digests, "")
+    (shelf / "MLmodel").unlink()
+    assert folders.states(PLACE, digests) == {"MLmodel": MISSING, "code/mine.py": ""}
+
+
+def test_a_storage_that_does_not_answer_is_no_missing_file(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests, folders = digests_of(shelf), ArtifactFolders("http://away", ArtifactCache(tmp_path / "cache"))
+    folders.states(PLACE, digests)
+
+    def silent(*_: object) -> list[FileInfo]:
+        raise MlflowException("API request to http://away failed")
+
+    monkeypatch.setattr(Shelf, "list_artifacts", silent)
+    with pytest.raises(UnavailableError, match="must be reachable"):
+        folders.states(PLACE, digests)
+
+
+def test_what_is_uploaded_is_read_without_a_request_also_before_a_change_of_production(shelf: Path, tmp_path: Path) -> None:
+    source, cache = tmp_path / "verdict.json", ArtifactCache(tmp_path / "cache")
+    source.write_bytes(b"{}")
+    ArtifactFolders("", cache).upload(PLACE, source, "deep", digest=file_digest(source))
+    assert (shelf / "deep" / "verdict.json").read_bytes() == b"{}"
+    for each in (cache, cache.of_this_process()):
+        with ArtifactFolders("", each).file(PLACE, "deep/verdict.json", file_digest(source)) as path:
+            assert path.read_bytes() == b"{}"
+    assert Shelf.asked == []

@@ -7,7 +7,7 @@ import logging
 import socket
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.models import infer_signature
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 from skops.io.exceptions import UntrustedTypesFoundException
@@ -25,6 +25,7 @@ from sqlalchemy import Engine, event
 from recipeline.data.uris import MLFLOW_SCHEMES
 from recipeline.errors import causes
 from recipeline.tracking import _compat
+from recipeline.tracking.client import RegistryClient
 from recipeline.tracking.models import load_model
 from recipeline.tracking.store import Store
 from tests.toys import ROWS, TARGET, log_toy
@@ -238,37 +239,8 @@ def test_a_source_of_rows_is_noted_by_its_address(store: Store, origin: str, kin
 # --- models --------------------------------------------------------------------------------------------------------------
 
 
-def log(store: Store, write: Callable[..., None], **options: Any) -> Any:
-    model = LinearRegression().fit(ROWS, TARGET)
-    with mlflow.start_run(run_id=new_run(store)):
-        return _compat.log_written(
-            lambda **given: write(model, **given),
-            name="model",
-            signature=infer_signature(ROWS, TARGET),
-            pip_requirements=["scikit-learn"],
-            validate_serving_input=False,
-            **options,
-        )
-
-
 def save(model: Any, **given: Any) -> None:
     mlflow.sklearn.save_model(model, serialization_format="skops", **given)
-
-
-def test_what_is_written_is_logged_as_a_model_that_can_be_loaded(store: Store) -> None:
-    info = log(store, save, input_example=ROWS.head(2))
-    assert store.client.get_logged_model(info.model_id).status == "READY"
-    assert mlflow.sklearn.load_model(f"models:/{info.model_id}").predict(ROWS) == pytest.approx(TARGET)
-
-
-def test_a_model_that_is_written_at_the_second_attempt_is_the_only_one(store: Store) -> None:
-    def write(model: Any, path: str, **given: Any) -> None:
-        Path(path).mkdir(parents=True, exist_ok=True)
-        Path(path).rmdir()
-        save(model, path=path, **given)
-
-    info = log(store, write)
-    assert [it.model_id for it in store.client.search_logged_models([store.experiment("toy")])] == [info.model_id]
 
 
 def test_a_type_that_is_not_trusted_is_the_reason_of_the_error_that_mlflow_raises(tmp_path: Path) -> None:
@@ -316,3 +288,41 @@ def test_sessions_of_mlflows_client_repeat_requests_as_they_are_told(monkeypatch
     session = request_utils._get_request_session(3, 2, 1.0, frozenset([503]), True, True)
     request_utils._cached_get_request_session.cache_clear()
     assert all(type(session.get_adapter(f"{scheme}://x").max_retries) is Other for scheme in ("http", "https"))
+
+
+# --- fewer requests than the public methods make --------------------------------------------------------------------------
+
+
+def test_a_run_is_ended_as_by_the_public_method(store: Store) -> None:
+    for status in ("FINISHED", "FAILED"):
+        ours, theirs = new_run(store), new_run(store)
+        _compat.end_run(store.client, ours, status)
+        store.client.set_terminated(theirs, status)
+        found = [store.client.get_run(run_id).info for run_id in (ours, theirs)]
+        assert [(it.status, it.run_name is not None, it.end_time > 0) for it in found] == [(status, True, True)] * 2
+        assert abs(found[0].end_time - found[1].end_time) < 60_000
+
+
+def test_a_file_is_downloaded_without_a_listing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = new_run(store)
+    store.client.log_text(run_id, "a", "deep/a.txt")
+    repository = get_artifact_repository(store.client.get_run(run_id).info.artifact_uri)
+
+    def list_nothing(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(repository, "list_artifacts", list_nothing)
+    _compat.download_file(repository, "deep/a.txt", tmp_path / "copy.txt")
+    assert (tmp_path / "copy.txt").read_text(encoding="utf-8") == "a"
+
+
+def test_a_model_is_checked_once_for_being_a_prompt(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.client.create_registered_model("Toy")
+    store.client.create_model_version("Toy", "s3://bucket/model")
+    later, asked = RegistryClient(store.client.tracking_uri), []
+    get = later.get_registered_model
+    monkeypatch.setattr(later, "get_registered_model", lambda name: (asked.append(name), get(name))[1])
+    for number in range(2):
+        later.set_registered_model_alias("Toy", f"a{number}", "1")
+        later.set_model_version_tag("Toy", "1", "a", "b")
+    assert asked == ["Toy"]

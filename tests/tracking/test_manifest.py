@@ -14,12 +14,13 @@ from recipeline.artifacts import CARD, DATASET, METRICS, VERDICT, plot
 from recipeline.errors import UnavailableError
 from recipeline.evaluation.results import Metrics
 from recipeline.records import to_plain
-from recipeline.tracking.artifact_folders import file_digest
-from recipeline.tracking.manifest import FORMAT, Reader, Writer
+from recipeline.tracking.artifact_cache import file_digest
+from recipeline.tracking.artifact_writer import FORMAT, Writer
+from recipeline.tracking.manifest import Reader
 from recipeline.tracking.store import Store
 from tests.records import some
 from tests.toys import ROWS, log_toy
-from tests.tracking.helpers import new_run
+from tests.tracking.helpers import finish, new_run
 
 FOUND = some(Metrics, {"test_rows": 4})
 
@@ -32,14 +33,6 @@ def harm(path: Path, how: str) -> None:
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     else:
         path.unlink()
-
-
-def test_a_plot_lies_in_a_folder_of_its_own(store: Store) -> None:
-    run_id = new_run(store)
-    writer = Writer(store.client, run_id)
-    writer.save(plot("residuals"), b"\x89PNG, and what follows")
-    writer.close()
-    assert [file.path for file in store.client.list_artifacts(run_id, "plots")] == ["plots/residuals.png"]
 
 
 def test_a_run_is_whole_without_its_card_and_plots(store: Store) -> None:
@@ -198,3 +191,22 @@ def test_a_record_without_a_key_that_is_needed_is_refused_in_a_sentence_that_nam
         f"The artifact metrics.json of run {run_id} cannot be read. The key best.interval_90.level is missing. "
         "Run the step that writes it again."
     )
+
+
+def test_a_manifest_that_was_replaced_is_refused(store: Store, tmp_path: Path) -> None:
+    run, _ = log_toy(store)
+    (table,) = (tmp_path / "mlruns").rglob("dataset.parquet")
+    (path,) = (tmp_path / "mlruns").rglob("manifest.json")
+    harm(table, "changed")
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["files"]["dataset.parquet"] = file_digest(table)
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(UnavailableError, match=rf"manifest\.json of run {run.id} has changed"):
+        Reader(store.client).load(DATASET, run.id)
+
+
+def test_a_run_without_results_has_no_manifest_and_no_faults(store: Store) -> None:
+    run_id = finish(store)
+    assert store.client.list_artifacts(run_id) == []
+    reader = Reader(store.client)
+    assert (reader.faults(run_id), reader.has(DATASET, run_id)) == ([], False)

@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.errors import UnavailableError, UsageError
-from recipeline.tracking.artifact_folders import file_digest
+from recipeline.tracking.artifact_cache import file_digest
 from recipeline.tracking.models import REQUIREMENTS, load_model, log_model, own_code, pinned_requirements
 from recipeline.tracking.runs import open_run
 from recipeline.tracking.store import Store

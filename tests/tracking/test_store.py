@@ -124,11 +124,11 @@ def test_artifacts_of_a_store_can_be_elsewhere(tmp_path: Path) -> None:
     assert location == "s3://bucket/wine/a%20b"
 
 
-def test_a_deleted_experiment_is_unavailable_with_the_way_to_bring_it_back(store: Store) -> None:
+def test_a_deleted_experiment_is_unavailable_with_the_way_to_bring_it_back(store: Store, tmp_path: Path) -> None:
     experiment_id = store.experiment("a")
     store.client.delete_experiment(experiment_id)
     with pytest.raises(UnavailableError, match=rf"mlflow experiments restore -x {experiment_id}"):
-        store.experiment("a")
+        open_store(store.uri, root=tmp_path).experiment("a")
 
 
 def create(root: Path) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from recipeline.artifacts import BASELINE, GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.errors import UnavailableError
 from recipeline.inference.trust import RefusedModel
 from recipeline.serving.model.loading import VERSION
-from recipeline.tracking.artifact_folders import file_digest
+from recipeline.tracking.artifact_cache import file_digest
 from recipeline.tracking.manifest import Reader
 from recipeline.tracking.models import model_id_of
 from recipeline.tracking.store import Store

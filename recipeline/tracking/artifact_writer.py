@@ -1,0 +1,69 @@
+"""Artifacts of a run written, with the manifest that says what there is."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from recipeline.artifacts import Artifact, T, write_json
+from recipeline.tracking.artifact_cache import file_digest
+from recipeline.tracking.artifact_folders import ArtifactFolders
+
+MANIFEST = "manifest.json"
+
+#: In the place of a manifest's digest, for a run without results.
+NO_RESULTS = "none"
+
+#: The format of a run's artifacts, one number for all of them. It grows where a reader of the one before would misread a file;
+#: a key that is added needs none. Every released format is read: `tests/stores/`.
+FORMAT = 1
+
+
+class Writer:
+    """A writer of one run's artifacts; `close` writes their manifest."""
+
+    def __init__(self, client: MlflowClient, run_id: str, folders: ArtifactFolders | None = None, root: str = "") -> None:
+        """Write into the artifact folder `root` of a run; empty: the store is asked for it."""
+        self._folders = folders or ArtifactFolders(client.tracking_uri)
+        self._root = root or client.get_run(run_id).info.artifact_uri
+        self._files: dict[str, str] = {}
+        self._models: dict[str, dict[str, str]] = {}
+        self._views: dict[str, str] = {}
+
+    def save(self, artifact: Artifact[T], value: T) -> str:
+        """Write `value` as `artifact` of the run; return the sha256 of the file."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / Path(artifact.name).name
+            artifact.write(value, path)
+            digest = file_digest(path)
+            (self._files if artifact.is_result else self._views)[artifact.name] = digest
+            within = str(Path(artifact.name).parent).strip(".")
+            self._folders.upload(self._root, path, within, digest=digest)
+            return digest
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the artifacts so far, cards and plots left out."""
+        return tuple(self._files)
+
+    def add_model(self, model_id: str, digests: dict[str, str]) -> None:
+        """Record the digests of a logged model's files, for readers of the run."""
+        self._models[model_id] = digests
+
+    def close(self) -> str:
+        """Write the manifest, and return its sha256: from now on the artifacts count.
+
+        A run without results has none: `NO_RESULTS` is returned.
+        """
+        if not self._files and not self._models:
+            return NO_RESULTS
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / MANIFEST
+            # Views are not among what makes a run whole; their digests let the next command take them from the cache.
+            noted = {"format": FORMAT, "files": self._files, "models": self._models, "views": self._views}
+            write_json(noted, path)
+            digest = file_digest(path)
+            self._folders.upload(self._root, path, digest=digest)
+            return digest

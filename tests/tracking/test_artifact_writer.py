@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from recipeline.artifacts import CARD, plot
+from recipeline.tracking.artifact_cache import file_digest
+from recipeline.tracking.artifact_writer import Writer
+from recipeline.tracking.manifest import Reader
+from recipeline.tracking.runs import open_run
+from recipeline.tracking.store import Store
+from tests.tracking.helpers import WHO, finish, new_run
+
+
+def test_a_plot_lies_in_a_folder_of_its_own(store: Store) -> None:
+    run_id = new_run(store)
+    writer = Writer(store.client, run_id)
+    writer.save(plot("residuals"), b"\x89PNG, and what follows")
+    writer.close()
+    assert [file.path for file in store.client.list_artifacts(run_id, "plots")] == ["plots/residuals.png"]
+
+
+def test_cards_have_a_digest_in_the_manifest_and_are_not_among_what_a_run_needs(store: Store, tmp_path: Path) -> None:
+    with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
+        run.save(CARD, "<html>")
+        run.add_model("m-1", {})
+    (path,) = (tmp_path / "mlruns").rglob("manifest.json")
+    (card,) = (tmp_path / "mlruns").rglob("card.html")
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    assert (manifest["files"], manifest["views"]) == ({}, {"card.html": file_digest(card)})
+    with Reader(store.client).view(CARD, run.id) as found:
+        assert CARD.read(found) == "<html>"
+
+
+def test_a_run_without_results_writes_no_manifest(store: Store) -> None:
+    assert store.client.list_artifacts(finish(store)) == []
