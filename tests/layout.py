@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Frame, Page
 
-#: A box that scrolls sideways is no fault where a word beside it says that there is more, and its first column stays in sight.
+#: A box that scrolls sideways is no fault where a word beside it says that there is more, or a shadow that its content covers.
 _FAULTS = """() => {
     const faults = [], name = it => `${it.tagName.toLowerCase()} "${it.textContent.trim().slice(0, 60)}"`;
     const isSeen = it => it.checkVisibility({visibilityProperty: true}) && it.getClientRects().length > 0;
@@ -17,7 +17,8 @@ _FAULTS = """() => {
         if (isBox && hidden > 1 && ["auto", "scroll"].includes(style.overflowX)) {
             const word = getComputedStyle(it.parentElement, "::after").content;
             const atEnd = it.scrollLeft >= hidden - 1;
-            const isCued = word.includes("more to the right") || it.matches("pre, textarea, [data-scrolls]");
+            const isShaded = !it.matches(".wide") && style.backgroundAttachment.includes("local");
+            const isCued = isShaded || word.includes("more to the right") || it.matches("pre, textarea, [data-scrolls]");
             if (!atEnd && !isCued) faults.push(`no cue: ${name(it)}`);
         } else if (isBox && hidden > 1 && ["hidden", "clip"].includes(style.overflowX) && it.textContent.trim()) {
             faults.push(`cut: ${name(it)}`);

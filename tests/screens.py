@@ -47,6 +47,8 @@ VIEWS: dict[int, Literal["light", "dark"]] = {390: "light", 800: "dark", 1280: "
 BESIDE = 496
 #: Where the docs site is when it was built.
 DOCS = ROOT / "build/docs/html"
+#: Its folders and pages that are not looked at: each looks as the next one does.
+ALIKE = {"_modules", "api", "decisions", "genindex", "py-modindex", "schemas", "search"}
 
 
 def main() -> None:
@@ -221,9 +223,9 @@ def notebook_page(card: Path) -> str:
 
 def pages_of_docs() -> dict[str, str]:
     """Return the pages of the docs site by the name of their picture; none where it was not built."""
-    return {
-        f"docs-{path.stem}": path.as_uri() for path in sorted(DOCS.glob("*.html")) if path.stem not in ("genindex", "search")
-    }
+    pages = [path.relative_to(DOCS) for path in sorted(DOCS.rglob("*.html"))]
+    shown = [page for page in pages if not ALIKE.intersection(page.with_suffix("").parts)]
+    return {f"docs-{'-'.join(page.with_suffix('').parts)}": (DOCS / page).as_uri() for page in shown}
 
 
 @contextmanager

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, find_command
+from tests.schemas import RESULT
 
 WORKFLOWS = [*sorted((ROOT / ".github/workflows").glob("*.y*ml")), ROOT / "deploy/github-actions.yml"]
+DEPENDABOT = ROOT / ".github/dependabot.yml"
 NAMES = [str(path.relative_to(ROOT)) for path in WORKFLOWS]
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
+@pytest.mark.parametrize("path", [*WORKFLOWS, DEPENDABOT], ids=[*NAMES, DEPENDABOT.name])
 def test_zizmor_finds_nothing_in_a_workflow(path: Path) -> None:
     zizmor = Path(sys.executable).parent / "zizmor"
     # Neither the user's settings nor comments that silence it; "auditor" is the persona that says most.
@@ -37,13 +44,129 @@ def test_workflows_use_the_same_commit_of_an_action() -> None:
     assert len(used) == len({action for action, _ in used})
 
 
+#: What a job may do besides reading the repository.
+MORE = {("release.yml", "wheel"): {"id-token": "write", "attestations": "write"}}
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
 def test_a_job_may_read_the_repository_and_no_more_keeps_no_credentials_and_ends(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert workflow["permissions"] == {}
     assert workflow["concurrency"]["group"]
-    for job in workflow["jobs"].values():
-        assert job["permissions"] == {"contents": "read"}
+    for name, job in workflow["jobs"].items():
+        assert job["permissions"] == {"contents": "read"} | MORE.get((path.name, name), {})
         assert job["timeout-minutes"] <= 60
         checkouts = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
         assert [step["with"]["persist-credentials"] for step in checkouts] == [False]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
+def test_a_job_that_has_a_secret_is_of_an_environment(path: Path) -> None:
+    for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values():
+        assert ("secrets." in str(job)) <= ("environment" in job)
+
+
+def check_schema(path: Path, schema: str) -> subprocess.CompletedProcess[str]:
+    words = [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", schema, path]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, DEPENDABOT], ids=[*NAMES, DEPENDABOT.name])
+def test_a_file_is_as_github_s_schema_says(path: Path) -> None:
+    done = check_schema(path, "vendor.dependabot" if path == DEPENDABOT else "vendor.github-workflows")
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_key_that_github_does_not_know_is_found(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(WORKFLOWS[0].read_text(encoding="utf-8").replace("timeout-minutes", "timeout_minutes"), encoding="utf-8")
+    assert "timeout_minutes" in check_schema(wrong, "vendor.github-workflows").stdout
+
+
+def scripts(path: Path) -> Iterator[str]:
+    for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values():
+        yield from (step["run"] for step in job["steps"] if "run" in step)
+
+
+def lines() -> list[str]:
+    return [line.strip() for path in WORKFLOWS for script in scripts(path) for line in script.splitlines()]
+
+
+def test_every_make_target_that_a_workflow_names_exists() -> None:
+    makefile = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "development.mk"))
+    targets = {name for line in re.findall(r"^([\w -]+):(?!=)", makefile, re.MULTILINE) for name in line.split()}
+    used = {word for line in lines() if line.startswith("make ") for word in shlex.split(line)[1:] if "=" not in word}
+    assert {"setup", "setup-dev", "docs", "sbom", "audit"} <= used
+    assert used <= targets
+
+
+def test_every_command_that_a_workflow_names_exists_with_its_options() -> None:
+    found = [shlex.split(line.partition(">")[0]) for line in lines() if "-m recipeline " in line]
+    assert {words[words.index("recipeline") + 1] for words in found} >= {"retrain", "approve", "monitor", "check"}
+    for words in found:
+        name, *options = words[words.index("recipeline") + 1 :]
+        command = find_command(name.replace("-", "_"))
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in options if word.startswith("--")} <= known
+
+
+def test_every_other_program_and_path_that_a_workflow_names_exists() -> None:
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["dev"]
+    packages = {re.split(r"[<>=\[]", it)[0] for it in stated}
+    for line in lines():
+        assert {*re.findall(r"\.venv/bin/([\w-]+)", line)} <= {"python", *packages}
+    assert {line.split()[0] for line in lines()} <= {
+        "make",
+        "bash",
+        "docker",
+        "jq",
+        "test",
+        ".venv/bin/hatchling",
+        ".venv/bin/python",
+    }
+    targets = {word for line in lines() for word in re.findall(r"--target (chain|service)", line)}
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert targets == {"chain", "service"} <= {*re.findall(r"^FROM \S+ AS (\w+)", dockerfile, re.MULTILINE)}
+
+
+def test_what_the_retraining_reads_of_a_result_is_in_the_schema() -> None:
+    schema = json.loads(RESULT.read_text(encoding="utf-8"))
+    paths = {path for line in lines() for path in re.findall(r"\.((?:values|output|error)[\w.]*)", line)}
+    assert len(paths) == 4
+    for path in paths:
+        assert has_path(schema, schema, path.split("."), "retrain"), path
+
+
+def has_path(whole: Any, schema: Any, keys: list[str], command: str) -> bool:
+    """Whether a schema, or one that it refers to, has nested properties."""
+    if not keys:
+        return True
+    if "$ref" in schema:
+        target = whole
+        for part in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[part]
+        return has_path(whole, target, keys, command)
+    rules = [it["then"] for it in schema.get("allOf", []) if it["if"]["properties"]["command"]["const"] == command]
+    if any(has_path(whole, it, keys, command) for it in [*rules, *schema.get("anyOf", [])]):
+        return True
+    inner = schema.get("properties", {}).get(keys[0])
+    return inner is not None and (inner != {} or len(keys) == 1) and has_path(whole, inner, keys[1:], command)
+
+
+def test_dependabot_leaves_the_lock_to_make_lock() -> None:
+    content = yaml.safe_load(DEPENDABOT.read_text(encoding="utf-8"))
+    assert [it["package-ecosystem"] for it in content["updates"]] == ["github-actions", "docker"]
+
+
+def test_a_workflow_gives_a_command_the_variables_that_a_profile_of_a_server_needs() -> None:
+    profiles = [path.read_text(encoding="utf-8") for path in (ROOT / "profiles").glob("*.yaml") if path.stem != "ci"]
+    wanted = {name for text in profiles for name in re.findall(r"\$\{(\w+)", text)}
+    assert wanted >= {"MLFLOW_TRACKING_URI", "DATA_URI", "ARTIFACT_LOCATION"}
+    for name in ("retrain.yml", "approve.yml"):
+        for job in yaml.safe_load((ROOT / ".github/workflows" / name).read_text(encoding="utf-8"))["jobs"].values():
+            assert wanted <= {*job["env"]}
+
+
+def test_an_input_reaches_a_script_as_a_variable_only() -> None:
+    """Else whoever starts the workflow writes the script."""
+    assert [line for line in lines() if "${{" in line] == []

@@ -9,19 +9,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[1]
 
-#: Pages outside of docs/, and where they are in the site.
-OUTSIDE = {
-    "README.md": "overview.md",
-    "ARCHITECTURE.md": "architecture.md",
-    "CONTRIBUTING.md": "contributing.md",
-    "CHANGELOG.md": "changelog.md",
-}
+#: The pages of the repository's own folder have their name in small letters in the site, but for this one.
+README, OVERVIEW = "README.md", "overview.md"
 
 #: Folders that pages link to, and the page that lists their files.
 FOLDERS = {"docs/decisions": "decisions/index.md", "docs/schemas": "reference/artifacts.md"}
@@ -63,6 +58,7 @@ class Stage:
     def copy(self, path: Path) -> str:
         """Copy a file of the repository that is no page; return its name in the site's source."""
         name = f"files/{path.relative_to(self.root).as_posix()}"
+        name += ".txt" if path.suffix == ".md" else ""  # it is no page, and Sphinx would read it as one
         self._put(name, path.read_bytes())
         return name
 
@@ -126,9 +122,11 @@ class Stage:
 
 def place_of(name: str) -> str | None:
     """Return the place in the site of a page of the repository; None where the file is no page of it."""
-    if name in OUTSIDE:
-        return OUTSIDE[name]
-    return name.removeprefix("docs/") if name.startswith("docs/") and name.endswith(".md") else None
+    if not name.endswith(".md"):
+        return None
+    if "/" not in name:
+        return OVERVIEW if name == README else name.lower()
+    return name.removeprefix("docs/") if name.startswith("docs/") else None
 
 
 def map_prose(text: str, change: Callable[[str], str]) -> str:
@@ -157,7 +155,8 @@ def _outside_code(line: str, change: Callable[[str], str]) -> Iterator[str]:
 
 def pages(root: Path = ROOT) -> list[str]:
     """Return the pages of the repository that the site has."""
-    return [*OUTSIDE, *sorted(path.relative_to(root).as_posix() for path in (root / "docs").rglob("*.md"))]
+    found = [*sorted(root.glob("*.md")), *sorted((root / "docs").rglob("*.md"))]
+    return [path.relative_to(root).as_posix() for path in found]
 
 
 def title_of(text: str) -> str:
@@ -165,7 +164,9 @@ def title_of(text: str) -> str:
     return next((line.removeprefix("# ").strip() for line in text.splitlines() if line.startswith("# ")), "Untitled")
 
 
-def make_index(text: str, titles: Mapping[str, str], generated: Mapping[str, str]) -> str:
+def make_index(
+    text: str, titles: Mapping[str, str], generated: Mapping[str, str], outside: Collection[str] = (OVERVIEW,)
+) -> str:
     """Return the site's first page, each of its lists as navigation too.
 
     Parameters
@@ -173,13 +174,14 @@ def make_index(text: str, titles: Mapping[str, str], generated: Mapping[str, str
     text : docs/index.md, with links that hold in the site.
     titles : the titles of all pages that the site has, by their place.
     generated : the titles of pages made from the code, by their place.
+    outside : the places of pages that are not in docs/.
     """
     opening, *sections = re.split(r"(?m)^(?=## )", text)
     named = set(re.findall(r"\]\(([^)#]+\.md)", text)) | {"index.md", "decisions/index.md"}
     made, seen = [opening], set[str]()
     for section in sections:
         heading = section.partition("\n")[0].removeprefix("## ").strip()
-        others = [it for it in titles if it not in named and _heading_for(it) == heading]
+        others = [it for it in titles if it not in named and _heading_for(it, outside) == heading]
         others += list(generated) if heading == GENERATED else []
         known = {**titles, **generated}
         section = section.rstrip("\n") + "\n" + "".join(f"- [{known[it]}]({it})\n" for it in others)
@@ -191,9 +193,9 @@ def make_index(text: str, titles: Mapping[str, str], generated: Mapping[str, str
     return "".join(made)
 
 
-def _heading_for(place: str) -> str:
+def _heading_for(place: str, outside: Collection[str]) -> str:
     """Return the heading of docs/index.md for a page that it does not name."""
-    return "Project" if place in OUTSIDE.values() else UNLISTED.get(place.rpartition("/")[0], "")
+    return "Project" if place in outside else UNLISTED.get(place.rpartition("/")[0], "")
 
 
 def make_list(title: str, introduction: str, entries: Mapping[str, str]) -> str:
@@ -218,10 +220,11 @@ def stage(folder: Path, generated: Mapping[str, str], root: Path = ROOT) -> Stag
     made = Stage(folder, root.resolve())
     texts = {str(place_of(name)): made.page(name) for name in pages(root)}
     titles = {place: title_of(text) for place, text in texts.items()}
+    outside = {str(place_of(path.name)) for path in root.glob("*.md")}
     decisions = {place.removeprefix("decisions/"): titles[place] for place in sorted(titles) if place.startswith("decisions/")}
     texts["decisions/index.md"] = make_list("Decisions", "Choices that were questioned, each with its reasons.", decisions)
     headings = {place: _heading(text) for place, text in generated.items()}
-    texts["index.md"] = make_index(texts["index.md"], titles | {"decisions/index.md": "Decisions"}, headings)
+    texts["index.md"] = make_index(texts["index.md"], titles | {"decisions/index.md": "Decisions"}, headings, outside)
     for place, text in {**texts, **generated}.items():
         made.write(place, text)
     for schema in sorted((root / "docs/schemas").glob("*.json")):

@@ -17,10 +17,10 @@ from recipeline.promotion.results import RecordedDecision
 class CommandResult:
     """The object of a command: its run ID, outcome, exit code and values.
 
-    `outcome` is ok, promoted, kept, rejected, drift, broken, listening or error. `run_id` is empty where there is no run; of a
-    failure it is the run that failed. `exit_code` is None of a service, which
-    prints its object when it listens. `output` is the text that is printed without ``--json``; `error` the sentence of a
-    failure, with `details`, a line for each of several faults. `values` is None of a failure.
+    `outcome` is ok, promoted, kept, rejected, drift, broken, listening, stopped or error. `run_id` is empty where there is no
+    run; of a failure it is the run that failed. `exit_code` is None of a service, which prints its object when it listens.
+    `output` is the text that is printed without ``--json``; `error` the sentence of a failure, with `details`, a line for each
+    of several faults. `values` is None of a failure.
     """
 
     command: str

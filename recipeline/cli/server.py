@@ -3,12 +3,46 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from recipeline.hosting.stack import ServerStatus
+
+
+@dataclass(frozen=True)
+class ServerPart:
+    """A part of the server: name, address and process ID; None: it is not running."""
+
+    title: str
+    address: str
+    pid: int | None
+
+
+@dataclass(frozen=True)
+class ServerValues:
+    """The server for ``--json``: its folder, address and parts; no secrets."""
+
+    folder: str
+    tracking_uri: str
+    is_running: bool
+    parts: tuple[ServerPart, ...]
+
+
+@dataclass(frozen=True)
+class StoppedValues:
+    """The parts that were stopped, by name, and the folder with their data."""
+
+    folder: str
+    stopped: tuple[str, ...]
+
+
+def as_values(status: ServerStatus) -> ServerValues:
+    """Return the server for ``--json``."""
+    parts = tuple(ServerPart(part.title, part.address, part.pid) for part in status.parts)
+    return ServerValues(str(status.folder.path), status.tracking_uri, status.is_running, parts)
 
 
 def count_workers(wanted: str, cores: int | None) -> int:

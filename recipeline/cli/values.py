@@ -32,6 +32,9 @@ VALUES = {
     "new": f"{_TYPES}.NewValues",
     "upgrade": f"{_TYPES}.UpgradeValues",
     "serve": f"{_TYPES}.ServeValues",
+    "server-up": "recipeline.cli.server.ServerValues",
+    "server-down": "recipeline.cli.server.StoppedValues",
+    "server-status": "recipeline.cli.server.ServerValues",
 }
 
 

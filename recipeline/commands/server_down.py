@@ -14,11 +14,11 @@ def server_down() -> Result:
     Example: recipeline server-down
     """
     from recipeline.cli.environment import find_project
+    from recipeline.cli.server import StoppedValues
     from recipeline.hosting.stack import stop_server
     from recipeline.hosting.state import FOLDER, ServerFolder
 
     folder = ServerFolder(find_project() / FOLDER)
     stopped = stop_server(folder)
-    if not stopped:
-        return Result("Nothing was running.")
-    return Result(f"Stopped: {', '.join(stopped)}. Data stays in {folder.path}; `make server-up` goes on with it.")
+    words = f"Stopped: {', '.join(stopped)}. Data stays in {folder.path}; `make server-up` goes on with it."
+    return Result(words if stopped else "Nothing was running.", values=StoppedValues(str(folder.path), tuple(stopped)))

@@ -15,9 +15,10 @@ def server_status() -> Result:
     Example: recipeline server-status
     """
     from recipeline.cli.environment import find_project
-    from recipeline.cli.server import describe
+    from recipeline.cli.server import as_values, describe
     from recipeline.hosting.stack import read_status
     from recipeline.hosting.state import FOLDER, ServerFolder
 
     status = read_status(ServerFolder(find_project() / FOLDER))
-    return Result(describe(status), 0 if status.is_running else 6, outcome="ok" if status.is_running else "error")
+    code, outcome = (0, "ok") if status.is_running else (6, "stopped")
+    return Result(describe(status), code, outcome=outcome, values=as_values(status))

@@ -22,7 +22,7 @@ def server_up(port: str, workers: str) -> Result:
     Example: recipeline server-up --port 5000
     """
     from recipeline.cli.environment import find_project
-    from recipeline.cli.server import count_workers, describe
+    from recipeline.cli.server import as_values, count_workers, describe
     from recipeline.cli.terminal import echo
     from recipeline.hosting.stack import start_server
     from recipeline.hosting.state import FOLDER, ServerFolder
@@ -31,4 +31,4 @@ def server_up(port: str, workers: str) -> Result:
     status = start_server(
         folder, port=port, workers=count_workers(workers, os.cpu_count()), say=lambda text: echo(text, err=True)
     )
-    return Result(describe(status))
+    return Result(describe(status), values=as_values(status))

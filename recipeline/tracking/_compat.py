@@ -49,6 +49,9 @@ NOTHING_THERE = (
 
 # --- requests ------------------------------------------------------------------------------------------------------------
 
+#: Where boto3 logs, at the level DEBUG, that it repeats a request, and how that message begins. Seen in botocore 1.44.
+S3_RETRIES, S3_RETRY = "botocore.retries.standard", "Retry needed, retrying request"
+
 
 def replace_retries(kind: type[Retry]) -> None:
     """Let the sessions of MLflow's client repeat requests as `kind` does.

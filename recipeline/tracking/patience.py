@@ -19,13 +19,16 @@ from typing import Any
 
 from urllib3.util import Retry
 
-from recipeline.tracking._compat import replace_retries
+from recipeline.tracking._compat import S3_RETRIES, S3_RETRY, replace_retries
 
 #: The first and the longest pause before a request is repeated, in seconds.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 
 #: Threads that find the same server away within this time, in seconds, announce it once.
 _ONE_OUTAGE = 5.0
+
+#: How long boto3 repeats a request with the settings of a command, in seconds: ten attempts.
+_S3_SECONDS = 60.0
 
 #: How long MLflow waits at most before one of its attempts, in seconds.
 _MLFLOW_LONGEST = 120
@@ -52,6 +55,21 @@ def install(tell: Callable[[str], None] | None = None) -> None:
     if tell is not None:
         _tell = tell
     replace_retries(AnnouncedRetry)
+    logger = logging.getLogger(S3_RETRIES)
+    if not any(isinstance(handler, _S3Retries) for handler in logger.handlers):
+        logger.addHandler(_S3Retries())
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+
+
+class _S3Retries(logging.Handler):
+    """Announces that boto3 repeats a request to an object store, which it only logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Announce a repetition, once in the time that boto3 goes on repeating."""
+        if record.getMessage().startswith(S3_RETRY):
+            problem = "The object store does not answer, trying again for about a minute."
+            _announce_once("object store", problem, _S3_SECONDS, time.monotonic())
 
 
 @contextmanager
@@ -125,13 +143,18 @@ class AnnouncedRetry(Retry):
 
 
 def _announce(server: str, response: Any, seconds: float, now: float) -> None:
-    with _LOCK:
-        if now < _announced.get(server, 0.0):
-            return
-        _announced[server] = now + _ONE_OUTAGE
     problem = "does not answer" if response is None else f"answers {_status(response.status)}"
     until = time.strftime("%H:%M:%S", time.localtime(time.time() + seconds))
-    _tell(f"The MLflow server {server} {problem}, trying again until {until}.")
+    _announce_once(server, f"The MLflow server {server} {problem}, trying again until {until}.", _ONE_OUTAGE, now)
+
+
+def _announce_once(what: str, sentence: str, seconds: float, now: float) -> None:
+    """Tell a sentence unless one of the same was told in the last `seconds`."""
+    with _LOCK:
+        if now < _announced.get(what, 0.0):
+            return
+        _announced[what] = now + seconds
+    _tell(sentence)
 
 
 def _status(code: int) -> str:

@@ -125,7 +125,6 @@ def open_store(
     logging.getLogger(DATABASE_LOGGER).setLevel(logging.CRITICAL)
     uri = sqlite.absolute(uri, root)
     path = sqlite.path_of(uri)
-    _require_stages_and_aliases(uri)
     patience.install()
     with store_errors(uri):
         if uri.startswith(("http://", "https://")):

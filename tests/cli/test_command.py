@@ -13,6 +13,8 @@ from recipeline.artifacts import CHANGE, ORDER
 from recipeline.cli.command import (
     FilesEntryPoint,
     Result,
+    ServiceEntryPoint,
+    announce,
     entry_point,
     reading_command,
     record_change,
@@ -127,3 +129,21 @@ def test_with_json_a_bug_keeps_its_traceback_on_stderr() -> None:
     done = CliRunner().invoke(toy, ["--json"])
     assert json.loads(done.stdout)["error"] == "RuntimeError: a bug"
     assert (done.exit_code, "Traceback" in done.stderr) == (1, True)
+
+
+def test_a_service_that_fails_after_it_was_ready_prints_no_second_object() -> None:
+    @entry_point("toy", ServiceFilesEntryPoint)
+    def toy() -> Result:
+        announce("toy is ready", {"url": "http://127.0.0.1:1"})
+        raise UnavailableError("The workers ended.")
+
+    done = CliRunner().invoke(toy, ["--json"])
+    found = json.loads(done.stdout)
+    assert (found["outcome"], found["exit_code"], found["values"]["url"]) == ("listening", None, "http://127.0.0.1:1")
+    assert (done.exit_code, "The workers ended." in done.stderr) == (6, True)
+    done = CliRunner().invoke(toy, [])
+    assert (done.stdout, "toy is ready\n" in done.stderr) == ("", True)
+
+
+class ServiceFilesEntryPoint(ServiceEntryPoint, FilesEntryPoint):
+    """A service that opens no store."""

@@ -28,7 +28,7 @@ from tests.serving.helpers import Server
 NAMES = (*ORDER, "main", *COMMANDS)
 SCHEMA = jsonschema_rs.validator_for(json.loads(RESULT.read_text(encoding="utf-8")))
 #: Those whose command line is not `--recipe R --profile P`.
-OF_FILES = ("new", "upgrade")
+OF_FILES = ("new", "upgrade", "server-up", "server-down", "server-status")
 
 
 def object_of(stdout: str, command: str, exit_code: int | None) -> Any:
@@ -71,12 +71,14 @@ def test_in_a_project_without_rows_and_runs_each_command_prints_one_object(
     project: Project, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.data.unlink()
-    if name == "upgrade":  # else it builds a wheel, which takes seconds
+    if name in OF_FILES:
         monkeypatch.setenv("RECIPELINE_PROJECT", str(project.folder))
+    if name in ("server-down", "server-status"):  # the others would build a wheel or start servers, which takes seconds
+        (project.folder / "MLproject").touch()
     exit_codes = dict.fromkeys((*ORDER, "main", "retrain"), 3) | dict.fromkeys(
-        ("new", "upgrade", "restore", "serve", "check"), 2
+        ("new", "upgrade", "server-up", "restore", "serve", "check"), 2
     )
-    exit_codes |= dict.fromkeys(("prune", "repair", "history", "who-served", "doctor", "backup"), 0)
+    exit_codes |= dict.fromkeys(("prune", "repair", "history", "who-served", "doctor", "backup", "server-down"), 0)
     found = with_json(project, name, **({"port": "none"} if name == "serve" else {}))
     assert found["exit_code"] == exit_codes.get(name, 6), found["error"]
     # An error in a run names it; one before any run is opened has none.

@@ -17,7 +17,7 @@ import requests
 from cryptography.fernet import Fernet
 
 from recipeline.monitoring.prediction_log import find_log
-from tests.conftest import MakeProject, Project, move_store
+from tests.conftest import NAME, MakeProject, Project, move_store
 from tests.scenarios.test_backends import mlflow_server
 from tests.schemas import FOLDER, LOG_LINE
 from tests.serving.helpers import Server
@@ -112,6 +112,8 @@ def test_live_rows_are_predicted_by_the_challenger_too_and_the_decision_has_what
         time.sleep(0.1)
     assert 'version="2"' in told
     assert server.end() == 128 + signal.SIGTERM
+    copies = {path.parent.name[0]: path.parent.parent.name for path in (tmp_path / "cache").rglob("served")}
+    assert copies["2"] == f"{copies['1']} shadow"  # what was in shadow is never recalled into Production
     lines = [json.loads(line) for file in find_log(folder) for line in file.read_bytes().splitlines()]
     schema = jsonschema_rs.validator_for(json.loads((FOLDER / LOG_LINE).read_text(encoding="utf-8")))
     for line in lines:
@@ -142,3 +144,8 @@ def test_live_rows_are_predicted_by_the_challenger_too_and_the_decision_has_what
     errors = shadow["labelled"]
     assert errors["rows"] + errors["known"] <= len(shadowed)
     assert errors["gain"] == pytest.approx(errors["champion"] - errors["challenger"])
+
+    waiting.client.set_model_version_tag(NAME, "2", "recipeline.gate_passed", "true")  # whatever it said of so few rows
+    approved = waiting.ok("approve")
+    assert "Version 2 in shadow beside version 1" in approved.stderr
+    assert waiting.tags(approved.run_id)["recipeline.shadow_run_id"] == monitored.run_id

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
@@ -182,3 +184,14 @@ def test_each_request_of_a_session_has_its_own_time(heard: list[str], monkeypatc
         assert ask(answers.uri, 3, 0.5).status_code == 200
     assert len(answers.asked) == 6
     assert len(heard) == 2
+
+
+def test_an_object_store_that_is_not_well_is_told_once(heard: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "any")
+    with serving(Answers([503, 503, 200])) as answers:
+        settings = Config(retries={"mode": "standard", "total_max_attempts": 5})
+        client = boto3.client("s3", endpoint_url=answers.uri, region_name="us-east-1", config=settings)
+        client.get_object(Bucket="a", Key="b")
+    assert len(answers.asked) == 3
+    assert heard == ["The object store does not answer, trying again for about a minute."]

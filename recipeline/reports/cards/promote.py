@@ -70,7 +70,7 @@ def _gain(evidence: Evidence, decision: Decision, task: str, *, is_synthetic: bo
     return [
         Plot(
             "gain",
-            f"Gain of the challenger over {_opponent(evidence)}. The lower limit must be in the shaded part; the recipe's "
+            f"Gain of the challenger over {_named(evidence)}. The lower limit must be in the shaded part; the recipe's "
             "minimum gain and guard rails must hold too.",
             lambda: plot_gain(
                 evidence.gain,
@@ -92,19 +92,26 @@ def _gain(evidence: Evidence, decision: Decision, task: str, *, is_synthetic: bo
 
 
 def _opponent(evidence: Evidence) -> str:
+    """Return the opponent as the heading of a column."""
     return evidence.champion if evidence.champion == MEAN_PREDICTOR else f"version {evidence.champion}"
+
+
+def _named(evidence: Evidence) -> str:
+    """Return the opponent inside a sentence."""
+    return f"the {MEAN_PREDICTOR}" if evidence.champion == MEAN_PREDICTOR else f"version {evidence.champion}"
 
 
 def _question(evidence: Evidence, decision: Decision) -> str:
     """Return the question of the gate with its answer by the lower limit."""
-    opponent = "the mean predictor" if evidence.champion == MEAN_PREDICTOR else f"version {evidence.champion}"
+    opponent = _named(evidence)
     asked = f"Is the challenger better than {opponent}?"
     if evidence.needed < 0:
         asked = f"Is the challenger no worse than {opponent}, by {-evidence.needed:g} at most?"
     if not evidence.lower > evidence.needed:
         return f"{asked} Not shown: the lower limit {evidence.lower:+.4f} is not above {evidence.needed:g}"
     found = f"{asked} Yes: even the lower limit {evidence.lower:+.4f} is above {evidence.needed:g}"
-    return found if decision.passed else f"{found}; but another condition does not hold"
+    broken = [f"the limit of {rail.name} does not" for rail in evidence.guard_rails if not rail.passed]
+    return found if decision.passed else f"{found}; but {(broken or ['another condition does not'])[0]} hold"
 
 
 def _metrics(evidence: Evidence, task: str) -> list[Table]:

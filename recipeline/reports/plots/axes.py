@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROW = 0.3
 
 #: Inches of a line of text, and of the label beside a row; a longer one stands above its row.
-LINE_HEIGHT, _BESIDE = 0.19, 1.75
+LINE_HEIGHT, _BESIDE = 0.19, 1.9
 
 #: Inches at the right and at the left of a figure without an axis there; EDGE where a tick may have a long number.
 MARGIN, EDGE = 0.2, 0.32
@@ -47,8 +47,8 @@ def panel(height: float, *, left: float = 0.6, right: float = MARGIN) -> Axes:
 def row_axes(labels: Sequence[str], values: Sequence[str] | None = None) -> tuple[Axes, np.ndarray]:
     """Return the axes of horizontal rows, the first label on top, and row positions.
 
-    A row has the text of `values` on hover, wherever in it. Labels stand at the left; where one of them needs more than a third
-    of the width, all stand above their rows.
+    A row has the text of `values` on hover, wherever in it. Labels stand at the left; where one of them needs more than two
+    fifths of the width, all stand above their rows.
     """
     is_beside = max((measure(label) for label in labels), default=0.0) <= _BESIDE
     wrapped = [wrap(label, _BESIDE if is_beside else WIDTH - 2 * MARGIN) for label in labels]
@@ -62,7 +62,8 @@ def row_axes(labels: Sequence[str], values: Sequence[str] | None = None) -> tupl
         axes.tick_params(axis="y", length=0)
     else:
         axes.set_yticks(places + 0.42, wrapped)
-        axes.tick_params(axis="y", length=0, pad=0)
+        axes.tick_params(axis="y", length=0, pad=-2)
+        axes.spines["left"].set_visible(False)
         for label in axes.get_yticklabels():
             label.set(ha="left", va="bottom")
     axes.set_ylim(-0.65, max(count - 1, 0) * pitch + 0.65 + above)

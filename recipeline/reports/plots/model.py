@@ -61,7 +61,7 @@ def plot_leaderboard(
     columns: dict[str, Sequence[object]] = {"mean": mean, "worst fold": low.tolist(), "best fold": high.tolist()}
     axes, places = row_axes(names, each(names, **columns, **({} if test is None else {"test_rows": test})))
     if len(names) > 1:
-        axes.axhspan(places[0] - 0.5, places[0] + 0.5, color=BLUE, alpha=0.1, linewidth=0, label="chosen", zorder=0)
+        axes.axhspan(places[0] - 0.5, axes.get_ylim()[1] - 0.15, color=BLUE, alpha=0.1, linewidth=0, label="chosen", zorder=0)
         axes.get_yticklabels()[0].set_fontweight("bold")
     axes.hlines(places, low, high, color=LINE, linewidth=6, label="all folds")
     axes.plot(folds, np.repeat(places[:, None], folds.shape[1], axis=1), "|", color=SOFT, markersize=8)

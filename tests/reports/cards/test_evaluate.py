@@ -7,9 +7,12 @@ import pytest
 
 from recipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, TEST_PREDICTIONS, VERDICT, Artifact
 from recipeline.records import to_plain
-from recipeline.reports.blocks import Card
-from recipeline.reports.cards.evaluate import make_card
+from recipeline.reports.blocks import Card, Plot
+from recipeline.reports.cards.evaluate import _axis, make_card
+from recipeline.reports.tasks.base import label_of
+from tests.conftest import as_recipe, small_recipe
 from tests.reports.cards.helpers import Saved, facts, notes, table, titles
+from tests.reports.evaluated import card_of_evaluate
 from tests.reports.helpers import Chains
 
 pytestmark = pytest.mark.xdist_group("cards")
@@ -33,6 +36,34 @@ def test_what_passes_the_gates_is_good_and_what_fails_one_is_told_by_its_name(ch
     assert rejected.tone == "bad"
     assert any("mae" in note for note in notes(rejected))
     assert [row["passed"] for row in table(rejected, "Gates")].count(False) == 1
+
+
+def axes_of_scores(found: Card) -> list[tuple[str, list[str]]]:
+    """Return the name of each axis of the plot of scores, and the metrics on it."""
+    (plot,) = (it for section in found.sections for it in section.blocks if isinstance(it, Plot) and it.name == "scores")
+    figure = plot.draw()
+    return [(axes.get_xlabel(), [text.get_text() for text in axes.texts if ":" not in text.get_text()]) for axes in figure.axes]
+
+
+def test_metrics_share_an_axis_only_with_those_of_their_unit(chains: Chains) -> None:
+    (skill, of_one), (unit, errors) = axes_of_scores(card(chains))
+    assert (skill, unit) == ("1 is perfect", label_of(as_recipe(small_recipe())))
+    assert [text.split()[0] for text in of_one + errors] == ["R2", "RMSE", "MAE"]
+    (skill, of_one), (loss, [entropy]) = axes_of_scores(card_of_evaluate("two labels"))
+    assert (skill, loss) == ("1 is perfect", "log loss (0 is perfect)")
+    assert len(of_one) == 10
+    assert entropy.startswith("log loss")
+    recipe = as_recipe(small_recipe())
+    assert _axis("regression", "rmsle", "RMSLE", recipe) == "RMSLE (0 is perfect)"
+    assert _axis("regression", "pinball_0.9", "pinball loss at 0.9", recipe) == label_of(recipe)
+    assert _axis("regression", "one_of_their_own", "one of their own", recipe) == "one of their own"
+
+
+def test_the_picture_of_the_gates_says_whether_they_pass(chains: Chains) -> None:
+    for chain, answer in (("promoted", "pass the gates? All "), ("rejected", "pass the gates? 1 of ")):
+        sections = card(chains, chain).sections
+        (plot,) = (it for section in sections for it in section.blocks if isinstance(it, Plot) and it.name == "scores")
+        assert answer in " ".join(plot.draw().texts[0].get_text().split())
 
 
 def test_the_best_candidate_is_measured_against_the_mean(chains: Chains) -> None:

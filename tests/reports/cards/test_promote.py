@@ -107,6 +107,7 @@ def test_what_synthetic_rows_promote_is_neither_good_nor_green() -> None:
     [
         ({}, True, "Is the challenger better than version 1? Yes: even the lower limit +0.0040 is above 0"),
         ({}, False, "is above 0; but another condition does not hold"),
+        ({"guard_rails": [RAIL | {"passed": False}]}, False, "is above 0; but the limit of MAE change does not hold"),
         ({"lower": -0.001}, False, "better than version 1? Not shown: the lower limit -0.0010 is not above 0"),
         ({"lower": 0.0}, False, "Not shown"),
         ({"champion": "mean predictor"}, True, "better than the mean predictor? Yes"),
