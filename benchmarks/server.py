@@ -296,7 +296,7 @@ def main(options: dict[str, str]) -> None:
         shutil.copyfile(source.files[0].path, data)
         bench = Bench(data, models)
         for number in range(1, rounds + 1):
-            folder = Path(name) / f"round {number}"
+            folder = Path(name) / f"round{number}"  # PostgreSQL takes no space in it
             folder.mkdir()
             with mlflow_server(folder, database=database, artifacts=artifacts) as place:
                 bench.run(folder, place)
