@@ -23,6 +23,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from recipeline.artifacts import ORDER
+from recipeline.config.import_path import import_paths
 from recipeline.registry.facts import TAGS
 from recipeline.registry.ledger import PROMOTE, Actor, ChangedBy, Ledger
 from recipeline.registry.tries import count_looks
@@ -606,13 +607,12 @@ def test_the_usual_figure_is_of_the_candidate_that_was_trained_whatever_the_reci
 
 
 def test_code_of_the_project_in_a_preprocessing_step_counts() -> None:
-    from recipeline.orchestration.session import Session
     from tests.conftest import as_recipe, small_recipe
 
     content = small_recipe()
     content["candidates"]["ElasticNet"]["preprocess"] = [{"estimator": "custom.red_wine.draw"}]
     part = as_recipe(content).part([], candidates=["ElasticNet"])
-    assert list(Session._import_paths(part)) == ["custom.red_wine.draw", "sklearn.linear_model.ElasticNet"]
+    assert list(import_paths(part)) == ["custom.red_wine.draw", "sklearn.linear_model.ElasticNet"]
 
 
 def test_the_experiment_that_the_environment_names_by_id_is_used(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
