@@ -28,7 +28,7 @@ from benchmarks import classes, clusters
 from benchmarks.tables import new_table
 from benchmarks.worlds import RIGHT, WRONG
 from recipeline.config.rules import Promotion
-from recipeline.data.relations import Relations, deal_folds
+from recipeline.data.relating.relations import Relations, deal_folds
 from recipeline.engine.dask import DaskWorkers
 from recipeline.engine.local import LocalWorkers
 from recipeline.engine.workers import Workers

@@ -20,7 +20,7 @@ import platformdirs
 
 from benchmarks.tables import new_table
 from recipeline.config.recipe import load_recipe
-from recipeline.data.sources import read_source
+from recipeline.data.origin.sources import read_source
 
 ROOT = Path(__file__).resolve().parents[1]
 FIVE = "lr,dt,rf,en,pca"

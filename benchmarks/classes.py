@@ -20,7 +20,7 @@ from sklearn.model_selection import cross_val_score
 
 from benchmarks.clusters import Verdicts
 from recipeline.config.rules import Promotion
-from recipeline.data.relations import Relations
+from recipeline.data.relating.relations import Relations
 from recipeline.data.target_codes import TargetCodes
 from recipeline.data.tasks.every import TASKS
 from recipeline.engine.local import LocalWorkers

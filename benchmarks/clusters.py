@@ -15,7 +15,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_score
 
 from recipeline.config.rules import Promotion
-from recipeline.data.relations import Relations
+from recipeline.data.relating.relations import Relations
 from recipeline.engine.local import LocalWorkers
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, cross_validate, measure_gain
 from recipeline.promotion.gate import corrected_level, judge

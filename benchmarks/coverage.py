@@ -26,8 +26,8 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from benchmarks.tables import new_table
 from recipeline.config.recipe import Recipe, load_recipe
-from recipeline.data.schema import validate_table
-from recipeline.data.sources import read_source
+from recipeline.data.checking.schema import validate_table
+from recipeline.data.origin.sources import read_source
 from recipeline.data.splits import cv_folds, split_rows
 from recipeline.engine.local import LocalWorkers
 from recipeline.inference.columns import Columns

@@ -29,7 +29,7 @@ from benchmarks.chain import ROOT
 from benchmarks.load import free_port
 from benchmarks.tables import new_table
 from recipeline.config.recipe import load_recipe
-from recipeline.data.sources import read_source
+from recipeline.data.origin.sources import read_source
 
 #: The most requests that a chain of two candidates may make.
 MOST = {"cold": 150, "cached": 40}

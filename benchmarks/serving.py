@@ -62,8 +62,8 @@ from benchmarks.serving_tables import (
     tabulate_ratios,
 )
 from recipeline.config.recipe import load_recipe
-from recipeline.data.schema import validate_table
-from recipeline.data.sources import read_source
+from recipeline.data.checking.schema import validate_table
+from recipeline.data.origin.sources import read_source
 
 #: Of so many answers one is held against the model.
 CHECKED = 20

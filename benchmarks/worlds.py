@@ -16,7 +16,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_score
 
 from recipeline.config.rules import Promotion
-from recipeline.data.relations import Relations, deal_folds
+from recipeline.data.relating.relations import Relations, deal_folds
 from recipeline.engine.local import LocalWorkers
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, measure_gain
 from recipeline.promotion.gate import Rule, corrected_level, judge

@@ -34,7 +34,7 @@ def make_service() -> Flask:
 
     from recipeline.cli.environment import open_settings
     from recipeline.serving.background import BackgroundLog, to_stderr
-    from recipeline.serving.follower import Watch
+    from recipeline.serving.following.follower import Watch
     from recipeline.serving.http.app import create_app
     from recipeline.serving.prometheus import Metrics
     from recipeline.serving.state import Service

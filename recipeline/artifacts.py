@@ -169,7 +169,7 @@ VERSION: Artifact[RegisteredVersion] = _record("register", "version.json", "reci
 #: The model card (`recipeline.evaluation.model_card`) as Markdown, as the version's description has it.
 MODEL_CARD = Artifact[str]("register", "model_card.md", _write_text, _read_text)
 
-#: The hashes of the rows that the version learned from (`recipeline.data.grouping.row_groups`), each once.
+#: The hashes of the rows that the version learned from (`recipeline.data.relating.grouping.row_groups`), each once.
 TRAINING_ROWS = _parquet("register", "training_rows.parquet")
 
 DECISION: Artifact[RecordedDecision] = _record("promote", "decision.json", "recipeline.promotion.results.RecordedDecision")

@@ -1,7 +1,7 @@
 """Escaping of user text: one function for each output format.
 
 HTML has Jinja's autoescape, a filter of MLflow `recipeline.tracking.filters.quoted`, and the URI of a SQLite file
-`recipeline.tracking.sqlite.uri_of`.
+`recipeline.tracking.connection.sqlite.uri_of`.
 """
 
 from __future__ import annotations

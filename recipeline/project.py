@@ -26,14 +26,14 @@ from recipeline.cli.command import EntryPoint
 from recipeline.cli.environment import CALLER, Caller, open_session
 from recipeline.cli.isolation import ProjectModules
 from recipeline.cli.main import COMMANDS, load_command
-from recipeline.cli.progress import Progress
+from recipeline.cli.output.progress import Progress
 from recipeline.cli.rows import open_model
 from recipeline.errors import DataError, UnavailableError, UsageError, nearest
 from recipeline.inference.row_checks import check_rows
 from recipeline.records import to_plain
 from recipeline.registry.history import terms
 from recipeline.registry.loading import NamedModel, load_named
-from recipeline.tracking.failures import store_errors
+from recipeline.tracking.connection.failures import store_errors
 from recipeline.tracking.tags import RunTags
 
 if TYPE_CHECKING:

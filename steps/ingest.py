@@ -29,8 +29,8 @@ def content(session: Session, data: str) -> dict[str, str]:
 
 def work(session: Session, run: StepRun, data: str) -> str:
     """Read, validate and save the rows."""
+    from recipeline.data.checking.schema import SchemaViolations, validate_table
     from recipeline.data.column_profile import describe_columns
-    from recipeline.data.schema import SchemaViolations, validate_table
     from recipeline.tracking.datasets import log_dataset, tag_digests
     from recipeline.tracking.tags import RunTags
 

@@ -22,7 +22,7 @@ def inputs(session: Session) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun) -> str:
     """Register the best candidate unless it is REJECTED or registered already."""
-    from recipeline.data.relations import list_seen
+    from recipeline.data.relating.relations import list_seen
     from recipeline.evaluation.gates import VALIDATED, failures
     from recipeline.evaluation.model_card import write_model_card
     from recipeline.evaluation.results import RegisteredVersion

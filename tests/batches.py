@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recipeline.data.folders import find_files
+from recipeline.data.origin.folders import find_files
 from recipeline.data.readers import open_rows, split_name
 from recipeline.data.reading.pieces import Table
 from recipeline.inference.batch import Job

@@ -29,8 +29,8 @@ from threadpoolctl import threadpool_limits
 
 from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
-from recipeline.tracking import sqlite
-from recipeline.tracking.store import Store, open_store
+from recipeline.tracking.connection import sqlite
+from recipeline.tracking.connection.store import Store, open_store
 from tests.warm import paint_nothing
 
 # A machine under load is slow; time is measured by `make bench`, not by tests.

@@ -10,9 +10,9 @@ from pydantic import TypeAdapter
 
 from recipeline import artifacts
 from recipeline.artifacts import Artifact, type_of
-from recipeline.cli.results import CommandResult
-from recipeline.cli.values import VALUES, type_of_values
-from recipeline.monitoring.log_format import LoggedRow
+from recipeline.cli.output.results import CommandResult
+from recipeline.cli.output.values import VALUES, type_of_values
+from recipeline.monitoring.live.log_format import LoggedRow
 from recipeline.records import key_of
 from tests.conftest import ROOT
 

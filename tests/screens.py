@@ -29,8 +29,8 @@ from playwright.sync_api import TimeoutError as Late
 
 from recipeline.artifacts import CARD, ORDER
 from recipeline.config.recipe import load_recipe
-from recipeline.data.schema import validate_table
-from recipeline.data.sources import read_source
+from recipeline.data.checking.schema import validate_table
+from recipeline.data.origin.sources import read_source
 from tests.browser import start_chromium
 from tests.conftest import ROOT, Project, forget_mlflow
 from tests.layout import find_faults

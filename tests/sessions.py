@@ -16,8 +16,8 @@ from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Step
 from recipeline.registry.ledger import Actor
 from recipeline.reports.page import Page
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import StepRun
-from recipeline.tracking.store import Store
 from tests.conftest import as_recipe, small_recipe
 
 NAMES = ("ingest", "split", "train")

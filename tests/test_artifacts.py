@@ -12,8 +12,8 @@ from recipeline.artifacts import CARD, DATASET, INTERVAL, LEADERBOARD, METRICS, 
 from recipeline.errors import UnavailableError
 from recipeline.evaluation.results import Metrics
 from recipeline.tracking.artifact_writer import Writer
-from recipeline.tracking.manifest import Reader
-from recipeline.tracking.store import Store
+from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.store import Store
 from tests.records import some
 from tests.toys import ROWS, TARGET
 from tests.tracking.helpers import new_run

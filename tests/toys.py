@@ -7,9 +7,9 @@ import pandas as pd
 from sklearn.linear_model import LinearRegression
 
 from recipeline.artifacts import DATASET
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.models import log_model
 from recipeline.tracking.runs import StepRun, open_run
-from recipeline.tracking.store import Store
 
 ROWS = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [0.0, 1.0, 0.0]})
 TARGET = np.array([1.0, 2.0, 4.0])

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from recipeline.artifacts import CARD, METRICS, TEST, VERDICT
-from recipeline.data.uris import redact
+from recipeline.data.origin.uris import redact
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Drawn
 from recipeline.orchestration.trail import Trail
-from recipeline.tracking.artifact_folders import place_of
-from recipeline.tracking.kept_reader import KeptReader
+from recipeline.tracking.artifacts.artifact_folders import place_of
+from recipeline.tracking.artifacts.kept_reader import KeptReader
 from recipeline.tracking.tags import RunTags
 
 if TYPE_CHECKING:

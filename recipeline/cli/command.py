@@ -15,11 +15,11 @@ import click
 
 from recipeline.artifacts import CHANGE, ORDER
 from recipeline.cli.options import session_options
+from recipeline.cli.output.progress import heartbeat
+from recipeline.cli.output.results import CommandResult, StepValues
+from recipeline.cli.output.stdout import kept_stdout, print_json
+from recipeline.cli.output.terminal import echo
 from recipeline.cli.process import ProcessCommand, import_libraries
-from recipeline.cli.progress import heartbeat
-from recipeline.cli.results import CommandResult, StepValues
-from recipeline.cli.stdout import kept_stdout, print_json
-from recipeline.cli.terminal import echo
 from recipeline.errors import EXIT_BROKEN, UsageError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def reading_command(name: str) -> Callable[[Callable[..., Any]], EntryPoint]:
         @functools.wraps(function)
         def run(recipe: str, profile: str, **options: str) -> Result:
             from recipeline.cli.environment import open_session
-            from recipeline.tracking.failures import store_errors
+            from recipeline.tracking.connection.failures import store_errors
 
             session = open_session(recipe, profile, reads=True)
             with store_errors(session.store.uri):

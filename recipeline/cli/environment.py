@@ -24,19 +24,19 @@ from mlflow.exceptions import MlflowException
 from recipeline.artifacts import ORDER
 from recipeline.cli.cards import render_card
 from recipeline.cli.engine import open_workers
-from recipeline.cli.progress import Progress
-from recipeline.cli.terminal import echo
+from recipeline.cli.output.progress import Progress
+from recipeline.cli.output.terminal import echo
 from recipeline.config.profile import Profile, find_profile, load_profile
 from recipeline.config.recipe import Recipe, load_recipe
-from recipeline.data.sources import check_source
+from recipeline.data.origin.sources import check_source
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Reporter, Step
 from recipeline.registry.ledger import Actor
-from recipeline.tracking import patience
-from recipeline.tracking.failures import store_errors
-from recipeline.tracking.sqlite import absolute, is_new
-from recipeline.tracking.store import Store, artifact_root, open_store
+from recipeline.tracking.connection import patience
+from recipeline.tracking.connection.failures import store_errors
+from recipeline.tracking.connection.sqlite import absolute, is_new
+from recipeline.tracking.connection.store import Store, artifact_root, open_store
 from recipeline.tracking.tags import RunTags
 
 #: The environment variable that names the project's folder, for commands typed outside of it.

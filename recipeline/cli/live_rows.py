@@ -20,7 +20,7 @@ from recipeline.cli.log import (
     take_labelled,
 )
 from recipeline.cli.rows import local_rows, open_tables
-from recipeline.data.uris import redact
+from recipeline.data.origin.uris import redact
 from recipeline.errors import DataError, UnavailableError, UsageError
 from recipeline.orchestration.session import Session
 from recipeline.registry.stages import CHALLENGER, CHAMPION
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
     from recipeline.config.recipe import Recipe
     from recipeline.inference.model_info import ModelInfo
-    from recipeline.monitoring.labels import Labels
-    from recipeline.monitoring.live_rows import LiveTables
-    from recipeline.monitoring.prediction_log import PredictionLog
+    from recipeline.monitoring.live.labels import Labels
+    from recipeline.monitoring.live.live_rows import LiveTables
+    from recipeline.monitoring.live.prediction_log import PredictionLog
+    from recipeline.monitoring.live.shadow_log import ShadowRows
     from recipeline.monitoring.results import Baseline, ShadowCompared
     from recipeline.monitoring.sample import Live
-    from recipeline.monitoring.shadow_log import ShadowRows
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
     UnavailableError : there is no version in Production, it has no baseline, or the service's log has no rows.
     DataError, UsageError : the rows, or rows and labels, cannot be compared with the model.
     """
-    from recipeline.monitoring.live_rows import LiveTables
-    from recipeline.monitoring.prediction_log import find_beside
-    from recipeline.monitoring.shadow_log import ShadowRows
+    from recipeline.monitoring.live.live_rows import LiveTables
+    from recipeline.monitoring.live.prediction_log import find_beside
+    from recipeline.monitoring.live.shadow_log import ShadowRows
 
     champion = session.registry.holder(CHAMPION)
     if champion is None:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from recipeline.config.recipe import Recipe
     from recipeline.inference.model_info import Feature, ModelInfo
-    from recipeline.monitoring.labels import Labels
-    from recipeline.monitoring.live_rows import LiveTables
-    from recipeline.monitoring.prediction_log import PredictionLog
+    from recipeline.monitoring.live.labels import Labels
+    from recipeline.monitoring.live.live_rows import LiveTables
+    from recipeline.monitoring.live.prediction_log import PredictionLog
 
 
 def log_folder(session: Session) -> Path:
@@ -51,7 +51,7 @@ def no_requests(log: str) -> UnavailableError:
 
 def find_logs(paths: Sequence[Path]) -> list[Path]:
     """Return the files of the service's log that paths stand for."""
-    from recipeline.monitoring.prediction_log import find_log, is_log
+    from recipeline.monitoring.live.prediction_log import find_log, is_log
 
     return [file for path in paths for file in ([path] if is_log(path) else find_log(path) if path.is_dir() else [])]
 
@@ -67,7 +67,7 @@ def rule_of_target(recipe: Recipe, info: ModelInfo) -> Feature:
 
 def read_late_labels(session: Session, labels: str, info: ModelInfo) -> Labels | None:
     """Return the labels that `labels` names; None where it is empty."""
-    from recipeline.monitoring.labels import REQUEST_ID, read_labels
+    from recipeline.monitoring.live.labels import REQUEST_ID, read_labels
 
     if not labels:
         return None
@@ -81,7 +81,7 @@ def open_log(
     session: Session, files: Sequence[Path], info: ModelInfo, version: str, labels: Labels | None, now: float
 ) -> PredictionLog:
     """Return the service's log, read for the version that `info` describes."""
-    from recipeline.monitoring.prediction_log import PredictionLog
+    from recipeline.monitoring.live.prediction_log import PredictionLog
 
     recipe = session.recipe
     others = recipe.not_features
@@ -148,7 +148,7 @@ def labelled_log(session: Session, data: str, labels: str) -> pd.DataFrame:
     UnavailableError : no version is in Production, or the log has no rows.
     DataError : `data` is no log, or none of its rows has a label.
     """
-    from recipeline.data.uris import redact
+    from recipeline.data.origin.uris import redact
 
     champion = session.registry.holder(CHAMPION)
     if champion is None:

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from recipeline.artifacts import ORDER
+from recipeline.cli.output.progress import heartbeat
 from recipeline.cli.process import BEFORE_SKOPS, ProcessCommand, importing, require_posix
-from recipeline.cli.progress import heartbeat
 from recipeline.errors import guess
 
 #: Each command with the line that `recipeline --help` shows; a module of `recipeline.commands` has the command itself.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recipeline.data.paths import Missing, local_paths
+from recipeline.data.origin.paths import Missing, local_paths
 from recipeline.errors import RecipelineError, UsageError, missing_file, missing_rows, nearest
 from recipeline.escape import is_remote
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from recipeline.artifacts import CARD, COLUMN_PROFILE, DECISION, LEAK_AUDIT, METRICS, ORDER, VERDICT, VERSION, Artifact, T
 from recipeline.cli.cards import card_of, describe_side
-from recipeline.cli.results import BestCandidate, ChainStep, ChainValues, ChainVersion, Rows
+from recipeline.cli.output.results import BestCandidate, ChainStep, ChainValues, ChainVersion, Rows
 from recipeline.config.table import SYNTHETIC
-from recipeline.data.uris import redact
+from recipeline.data.origin.uris import redact
 from recipeline.errors import RecipelineError
 from recipeline.evaluation.gates import failures
 from recipeline.metrics.catalogue import skill_of
@@ -28,12 +28,12 @@ from recipeline.orchestration.step import ALWAYS
 from recipeline.registry.decision import gains_of
 from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import describe_decision, explain_cache, explain_evidence, explain_split, tabulate_candidates
-from recipeline.tracking.artifact_folders import way_to
-from recipeline.tracking.failures import store_errors
-from recipeline.tracking.kept_reader import KeptReader
+from recipeline.tracking.artifacts.artifact_folders import way_to
+from recipeline.tracking.artifacts.kept_reader import KeptReader
+from recipeline.tracking.connection.failures import store_errors
+from recipeline.tracking.connection.sqlite import path_of
 from recipeline.tracking.lineage import lineage_of_chain
 from recipeline.tracking.runs import StepRun
-from recipeline.tracking.sqlite import path_of
 from recipeline.tracking.tags import RunTags, bare
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from typing import Any, NoReturn
 
 import click
 
-from recipeline.cli.results import CommandResult
-from recipeline.cli.stdout import print_json
-from recipeline.cli.terminal import echo, fit
+from recipeline.cli.output.results import CommandResult
+from recipeline.cli.output.stdout import print_json
+from recipeline.cli.output.terminal import echo, fit
 from recipeline.errors import RecipelineError, UsageError, run_of
 from recipeline.tracking.tags import RunTags
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipeline.data.paths import local_paths
-from recipeline.data.uris import copy_uri, redact
+from recipeline.data.origin.paths import local_paths
+from recipeline.data.origin.uris import copy_uri, redact
 from recipeline.errors import DataError, UnavailableError, missing_rows
 from recipeline.orchestration.session import Session
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from recipeline.config.recipe import Recipe
-    from recipeline.data.folders import RowPath
+    from recipeline.data.origin.folders import RowPath
     from recipeline.data.reading.pieces import Piece, RowFile, Table
     from recipeline.inference.predictor import Asked
     from recipeline.registry.loading import NamedModel
@@ -61,7 +61,7 @@ def open_tables(paths: Sequence[Path], names: Sequence[str], input: str, recipe:
 
     `names` are the columns that are expected in their headers.
     """
-    from recipeline.data.folders import list_files
+    from recipeline.data.origin.folders import list_files
     from recipeline.data.reading.formats import Format
 
     return [file.open(names, Format.of(recipe.data)) for file in list_files(paths, input)]
@@ -89,7 +89,7 @@ def check_labelled(files: Sequence[LabelledFile], recipe: Recipe, origin: str) -
     ------
     DataError : a row breaks the recipe's rules.
     """
-    from recipeline.data.schema import validate_table
+    from recipeline.data.checking.schema import validate_table
 
     return validate_table([file.table for file in files], recipe, origin=origin, is_all=False)
 
@@ -101,7 +101,7 @@ def refuse_log(paths: Sequence[Path], input: str) -> None:
     ------
     DataError : a path is a log, which has no labels.
     """
-    from recipeline.monitoring.prediction_log import find_log, is_log
+    from recipeline.monitoring.live.prediction_log import find_log, is_log
 
     if any(is_log(path) or (path.is_dir() and find_log(path)) for path in paths):
         raise DataError(
@@ -149,7 +149,7 @@ def _open_learnable(file: RowPath, recipe: Recipe) -> Table:
     DataError : it holds labels of requests without their rows.
     """
     from recipeline.data.reading.formats import Format
-    from recipeline.monitoring.labels import REQUEST_ID
+    from recipeline.monitoring.live.labels import REQUEST_ID
 
     format = Format.of(recipe.data)
     try:
@@ -174,7 +174,7 @@ class _KnownRows:
     def __init__(self, file: RowFile, recipe: Recipe) -> None:
         import pyarrow as pa
 
-        from recipeline.monitoring.live_rows import is_added
+        from recipeline.monitoring.live.live_rows import is_added
 
         self._file, self._recipe = file, recipe
         left_out = {name for name in file.columns if is_added(name) and name not in recipe.columns} | file.index

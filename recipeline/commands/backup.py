@@ -10,9 +10,9 @@ import click
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_settings, reporter
 from recipeline.cli.options import session_options
-from recipeline.cli.results import BackupValues
+from recipeline.cli.output.results import BackupValues
 from recipeline.maintenance.backup import require_local, write_archive
-from recipeline.tracking.failures import store_errors
+from recipeline.tracking.connection.failures import store_errors
 
 
 @entry_point("backup")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from recipeline.cli.command import FilesEntryPoint, Result, entry_point
 from recipeline.cli.options import session_options
-from recipeline.cli.results import CheckValues
+from recipeline.cli.output.results import CheckValues
 from recipeline.errors import RecipelineError, UsageError
 
 
@@ -52,7 +52,7 @@ def _find_faults(recipe: str, profile: str) -> list[str]:
     from recipeline.config.profile import find_profile, load_profile
     from recipeline.config.recipe import load_recipe
     from recipeline.config.scoring import build_scorer
-    from recipeline.data.sources import check_source
+    from recipeline.data.origin.sources import check_source
     from recipeline.training.trial import find_faults
 
     root, cwd = enter_project()

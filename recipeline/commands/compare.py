@@ -10,7 +10,7 @@ from recipeline.cli.cards import card_of, describe_side
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.options import session_options
-from recipeline.cli.results import ComparedSide, CompareValues
+from recipeline.cli.output.results import ComparedSide, CompareValues
 from recipeline.errors import UnavailableError
 from recipeline.metrics.catalogue import REPORTED, skill_of
 from recipeline.orchestration.cards import draw_card

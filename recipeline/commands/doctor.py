@@ -9,7 +9,7 @@ from recipeline.cli.environment import find_project, has_store, open_session, op
 from recipeline.cli.options import session_options
 from recipeline.errors import EXIT_BROKEN, UnavailableError
 from recipeline.maintenance.doctor import Finding, examine_files, examine_machine, examine_registry
-from recipeline.tracking.failures import store_errors
+from recipeline.tracking.connection.failures import store_errors
 
 _MARKS = {"ok": "✓", "note": "·", "broken": "✗"}
 

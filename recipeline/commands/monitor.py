@@ -17,15 +17,15 @@ from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.live_rows import LiveData, open_live
 from recipeline.cli.options import check_rows, choose_word, session_options
-from recipeline.cli.results import MonitorValues
+from recipeline.cli.output.results import MonitorValues
 from recipeline.cli.rows import open_model
 from recipeline.commands.retrain import APPEND, Retrained, retrain_on, written
 from recipeline.errors import DataError, UsageError
 from recipeline.orchestration.cards import StepResults, draw_card
 from recipeline.orchestration.session import Session
 from recipeline.reports.summary import describe_monitoring
+from recipeline.tracking.connection.store import now_ms
 from recipeline.tracking.runs import StepRun
-from recipeline.tracking.store import now_ms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,7 +129,7 @@ def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOpt
     The report has the full result of the newest complete window and a summary of the others.
     """
     from recipeline.monitoring.drift import compare, summarise_window
-    from recipeline.monitoring.live_rows import LiveTables
+    from recipeline.monitoring.live.live_rows import LiveTables
     from recipeline.monitoring.results import DriftReport, LabelCounts, Monitored, WindowSummary
     from recipeline.monitoring.sample import MOST_ROWS
     from recipeline.monitoring.tasks.every import TASKS

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from recipeline.cli.command import FilesEntryPoint, Result, entry_point
-from recipeline.cli.results import NewValues
+from recipeline.cli.output.results import NewValues
 from recipeline.errors import UsageError
 
 

@@ -14,10 +14,10 @@ import click
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import is_fetched_project, open_session
 from recipeline.cli.options import check_rows, choose_word, session_options
-from recipeline.cli.results import PredictedFile, PredictValues, SampleAnswer
+from recipeline.cli.output.results import PredictedFile, PredictValues, SampleAnswer
 from recipeline.cli.rows import local_rows, open_model, open_tables
-from recipeline.data.paths import local_path
-from recipeline.data.uris import redact
+from recipeline.data.origin.paths import local_path
+from recipeline.data.origin.uris import redact
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.escape import is_remote
 from recipeline.orchestration.session import Session

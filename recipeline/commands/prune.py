@@ -8,7 +8,7 @@ import click
 
 from recipeline.cli.command import registry_command
 from recipeline.cli.options import parse_switch
-from recipeline.cli.results import PrunedItem, PruneValues
+from recipeline.cli.output.results import PrunedItem, PruneValues
 from recipeline.maintenance.pruning import delete_unneeded, find_unneeded
 from recipeline.orchestration.session import Session
 from recipeline.reports.summary import tabulate

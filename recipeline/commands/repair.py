@@ -5,14 +5,14 @@ from __future__ import annotations
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session, open_settings
 from recipeline.cli.options import session_options
-from recipeline.cli.results import RepairValues
+from recipeline.cli.output.results import RepairValues
 from recipeline.errors import EXIT_BROKEN
 from recipeline.maintenance.doctor import Finding, examine_registry
 from recipeline.orchestration.session import Session
-from recipeline.tracking.failures import store_errors
-from recipeline.tracking.local import find_local, find_old_root, relocate
+from recipeline.tracking.connection.failures import store_errors
+from recipeline.tracking.connection.local import find_local, find_old_root, relocate
+from recipeline.tracking.connection.store import held, store_lock
 from recipeline.tracking.runs import StepRun
-from recipeline.tracking.store import held, store_lock
 
 
 @entry_point("repair")

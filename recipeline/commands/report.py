@@ -11,10 +11,10 @@ from recipeline.cli.cards import card_of
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.options import parse_switch, session_options
-from recipeline.cli.results import ReportValues
+from recipeline.cli.output.results import ReportValues
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.cards import StepResults, draw_card
-from recipeline.tracking.failures import store_errors
+from recipeline.tracking.connection.failures import store_errors
 from recipeline.tracking.lineage import lineage_of_chain
 from recipeline.tracking.tags import RunTags, run_id_tag
 
@@ -91,7 +91,7 @@ def _drawn_before(session: Session, evaluate_run_id: str, *, is_nested: bool) ->
 
 
 def _inspect(session: Session, run: StepRun, *, is_nested: bool) -> Inspection:
-    from recipeline.data.relations import FOLD
+    from recipeline.data.relating.relations import FOLD
     from recipeline.data.target_codes import TargetCodes
     from recipeline.evaluation.inspection import learning_curve, partial_dependence, score_file_order
     from recipeline.evaluation.results import Inspection

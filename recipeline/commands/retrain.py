@@ -16,13 +16,13 @@ from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.log import labelled_log
 from recipeline.cli.options import check_path, check_rows, choose_word, model_option, promote_option, session_options
+from recipeline.cli.output.results import RetrainValues
 from recipeline.cli.pipeline import name_params, run_pipeline
-from recipeline.cli.results import RetrainValues
 from recipeline.cli.rows import DOWNLOAD_SECONDS, LabelledFile, check_labelled, find_labelled, refuse_log
 from recipeline.config.table import SYNTHETIC
-from recipeline.data.paths import local_paths
-from recipeline.data.sources import is_named
-from recipeline.data.uris import redact
+from recipeline.data.origin.paths import local_paths
+from recipeline.data.origin.sources import is_named
+from recipeline.data.origin.uris import redact
 from recipeline.errors import DataError, UsageError, missing_rows
 from recipeline.escape import is_remote
 from recipeline.orchestration.chain import check_steps
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
 
-    from recipeline.cli.results import ChainValues
+    from recipeline.cli.output.results import ChainValues
     from recipeline.config.recipe import Recipe
 
 APPEND, REPLACE = "append", "replace"
@@ -165,7 +165,7 @@ def _replace(session: Session, run: StepRun, data: str) -> tuple[str, str]:
 
     They are saved as a table of this run unless a step can read them directly.
     """
-    from recipeline.data.schema import validate_table
+    from recipeline.data.checking.schema import validate_table
 
     words = "these rows alone"
     if not data:
@@ -188,7 +188,7 @@ def _without(waiting: int, filtered: int) -> str:
 
 def _take_filtered(rows: pd.DataFrame) -> int:
     """Return how many rows the recipe's `rows.filter` left out of a validated table."""
-    from recipeline.data.schema import FILTERED
+    from recipeline.data.checking.schema import FILTERED
 
     return int(rows.attrs.pop(FILTERED, 0))
 
@@ -268,7 +268,7 @@ def _as_asked(rows: pd.DataFrame, recipe: Recipe, version: str) -> pd.DataFrame:
     ------
     DataError : they lack a column, or break a rule of the recipe.
     """
-    from recipeline.data.schema import validate_table
+    from recipeline.data.checking.schema import validate_table
 
     if lacking := [name for name in recipe.columns if name not in rows.columns]:
         raise DataError(

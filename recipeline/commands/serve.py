@@ -11,7 +11,7 @@ import click
 from recipeline.cli.command import Result, ServiceEntryPoint, announce, entry_point
 from recipeline.cli.environment import open_settings
 from recipeline.cli.options import parse_switch, session_options
-from recipeline.cli.results import ServeValues
+from recipeline.cli.output.results import ServeValues
 from recipeline.config.import_path import import_object
 from recipeline.errors import UsageError
 

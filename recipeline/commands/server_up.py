@@ -22,8 +22,8 @@ def server_up(port: str, workers: str) -> Result:
     Example: recipeline server-up --port 5000
     """
     from recipeline.cli.environment import find_project
+    from recipeline.cli.output.terminal import echo
     from recipeline.cli.server import as_values, count_workers, describe
-    from recipeline.cli.terminal import echo
     from recipeline.hosting.stack import start_server
     from recipeline.hosting.state import FOLDER, ServerFolder
 

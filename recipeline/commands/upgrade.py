@@ -7,7 +7,7 @@ import difflib
 import click
 
 from recipeline.cli.command import FilesEntryPoint, Result, entry_point
-from recipeline.cli.results import UpgradeFile, UpgradeValues
+from recipeline.cli.output.results import UpgradeFile, UpgradeValues
 
 
 @entry_point("upgrade", FilesEntryPoint)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.checking.schema import DROPPED, FILTERED
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.kinds.number import known
 from recipeline.data.results import ColumnProfile, Correlations, DescribedColumn
-from recipeline.data.schema import DROPPED, FILTERED
 
 #: The reasons why rows are left out, by the attribute of the table that counts them.
 _LEFT_OUT = {

@@ -11,10 +11,10 @@ from scipy.stats import ks_2samp
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import as_numbers, row_groups, value_keys
 from recipeline.data.kinds.every import KINDS
-from recipeline.data.neighbours import scale_columns
-from recipeline.data.relations import relate_rows
+from recipeline.data.relating.grouping import as_numbers, row_groups, value_keys
+from recipeline.data.relating.neighbours import scale_columns
+from recipeline.data.relating.relations import relate_rows
 from recipeline.data.results import ColumnDistance, LeakAudit, Memory, Twins
 from recipeline.data.smells import find_smells
 from recipeline.data.splits import split_rows

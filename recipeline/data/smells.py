@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import kind_of
+from recipeline.data.relating.grouping import kind_of
 from recipeline.data.tasks.every import TASKS
 
 #: Words in a column's name that are about a point in time; in the plural they are about a duration.

@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
 from recipeline.config.import_path import import_object
 from recipeline.config.recipe import Recipe
-from recipeline.data.relations import FOLD, Relations, relate_rows
+from recipeline.data.relating.relations import FOLD, Relations, relate_rows
 from recipeline.data.target_codes import TargetCodes, fit_target
 from recipeline.data.tasks.every import TASKS
 from recipeline.errors import DataError, UsageError

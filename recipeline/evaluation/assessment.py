@@ -14,7 +14,7 @@ from recipeline import artifacts as kept
 from recipeline.artifacts import Artifact
 from recipeline.config.recipe import Recipe
 from recipeline.config.scoring import build_scorer
-from recipeline.data.relations import weigh_rows
+from recipeline.data.relating.relations import weigh_rows
 from recipeline.data.results import LeakAudit
 from recipeline.data.target_codes import TargetCodes, is_predicted
 from recipeline.engine.workers import Workers

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from recipeline.data.relations import Relations
+from recipeline.data.relating.relations import Relations
 from recipeline.evaluation.results import MeasuredInterval
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.relations import relate_rows, weigh_rows
+from recipeline.data.relating.relations import relate_rows, weigh_rows
 from recipeline.data.target_codes import TargetCodes
 from recipeline.evaluation.results import Diagnosis, FeatureCoverage, Importance, RangeErrors, SliceErrors, WorstRow
 from recipeline.evaluation.tasks.base import ChosenBy, Tested, Uncertainty

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.relations import group_rows, weigh_rows
+from recipeline.data.relating.relations import group_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import NUMBERS, TargetCodes, fit_target
 from recipeline.engine.workers import Call, Shared, Workers

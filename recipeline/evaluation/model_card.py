@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from recipeline.config.recipe import Recipe
 from recipeline.config.table import SYNTHETIC
-from recipeline.data.uris import redact
+from recipeline.data.origin.uris import redact
 from recipeline.escape import for_markdown
 from recipeline.evaluation.class_card import describe_class_limits, describe_labels, describe_sets
 from recipeline.evaluation.results import SliceErrors

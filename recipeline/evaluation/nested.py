@@ -9,7 +9,7 @@ import pandas as pd
 
 from recipeline.config.recipe import Recipe
 from recipeline.config.scoring import build_scorer
-from recipeline.data.relations import weigh_rows
+from recipeline.data.relating.relations import weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import TargetCodes
 from recipeline.engine.workers import Workers

@@ -10,7 +10,7 @@ import pandas as pd
 
 from recipeline.config.recipe import Recipe
 from recipeline.config.scoring import build_scorer
-from recipeline.data.relations import relate_rows, weigh_rows
+from recipeline.data.relating.relations import relate_rows, weigh_rows
 from recipeline.data.target_codes import is_predicted
 from recipeline.metrics.bootstrap import resample_sums
 from recipeline.metrics.catalogue import skill_of

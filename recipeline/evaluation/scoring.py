@@ -12,7 +12,7 @@ from sklearn.ensemble import VotingClassifier, VotingRegressor
 from recipeline.config.recipe import Recipe
 from recipeline.config.scoring import build_scorer
 from recipeline.data.leakage import has_twin
-from recipeline.data.relations import relate_rows, weigh_rows
+from recipeline.data.relating.relations import relate_rows, weigh_rows
 from recipeline.data.splits import split_rows
 from recipeline.data.target_codes import TargetCodes, fit_target
 from recipeline.engine.workers import Call, Shared, Workers

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recipeline.data.causes import compare_names
-from recipeline.data.conditions import find_broken
-from recipeline.data.prefetch import read_ahead, write_behind
+from recipeline.data.checking.causes import compare_names
+from recipeline.data.checking.conditions import find_broken
+from recipeline.data.origin.prefetch import read_ahead, write_behind
 from recipeline.data.reading.pieces import Piece, Table
 from recipeline.data.reading.plain_lines import Fields, PlainLines, read_plain
 from recipeline.data.writers import Layout, Write, as_line, is_parquet, open_sink

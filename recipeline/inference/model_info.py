@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.conditions import Condition, conditions_of
+from recipeline.data.checking.conditions import Condition, conditions_of
+from recipeline.data.checking.numbers import missing_codes
 from recipeline.data.kinds.every import KINDS as READERS
-from recipeline.data.numbers import missing_codes
 from recipeline.data.reading.formats import PLAIN, Format
 from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.inference.asking import say

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from recipeline.config.table import RESERVED_PREFIX
-from recipeline.data.conditions import Condition
+from recipeline.data.checking.conditions import Condition
 from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.errors import DataError
 from recipeline.inference.asking import ask_model, probabilities

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from recipeline.data.causes import Groups
+from recipeline.data.checking.causes import Groups
+from recipeline.data.checking.numbers import list_fields, show_field
 from recipeline.data.kinds.every import KINDS
-from recipeline.data.numbers import list_fields, show_field
 from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
 

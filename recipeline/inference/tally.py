@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from recipeline.data.causes import Groups
+from recipeline.data.checking.causes import Groups
 from recipeline.errors import DataError
 
 

@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from recipeline.errors import UnavailableError, UsageError
-from recipeline.tracking.local import LocalStore, check_database, copy_database, find_local, find_old_root, relocate
-from recipeline.tracking.store import held, store_lock
+from recipeline.tracking.connection.local import LocalStore, check_database, copy_database, find_local, find_old_root, relocate
+from recipeline.tracking.connection.store import held, store_lock
 
 _DATABASE, _ARTIFACTS = "mlflow.db", "artifacts"
 

@@ -17,7 +17,7 @@ from recipeline.orchestration.session import Session
 from recipeline.registry.loading import load_golden
 from recipeline.registry.results import OPEN
 from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION
-from recipeline.tracking.local import check_database, find_local, find_old_root
+from recipeline.tracking.connection.local import check_database, find_local, find_old_root
 from recipeline.tracking.models import model_id_of
 from recipeline.tracking.tags import run_id_tag
 

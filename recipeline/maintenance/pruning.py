@@ -14,12 +14,12 @@ from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from recipeline.data.uris import scrub
+from recipeline.data.origin.uris import scrub
 from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import ATTEMPT, LOOK
 from recipeline.registry.stages import PRODUCTION, STAGING
 from recipeline.tracking._compat import PARENT_RUN_ID
-from recipeline.tracking.failures import is_missing
+from recipeline.tracking.connection.failures import is_missing
 from recipeline.tracking.tags import RunTags
 
 #: MLflow's command line. Its words come by stdin: those of a process, passwords among them, are seen by all users of a machine.

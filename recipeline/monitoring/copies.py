@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from recipeline.data.grouping import row_groups
+from recipeline.data.relating.grouping import row_groups
 from recipeline.inference.columns import Columns
 
 #: A row may be there as often as chance allows with this probability.

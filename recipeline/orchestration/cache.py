@@ -11,9 +11,9 @@ from mlflow.exceptions import MlflowException
 from recipeline.orchestration.fingerprints import differences, fingerprint
 from recipeline.orchestration.session import RESULT, Session
 from recipeline.orchestration.step import Params
-from recipeline.tracking.failures import is_missing
+from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.failures import is_missing
 from recipeline.tracking.lineage import lineage_of, recorded
-from recipeline.tracking.manifest import Reader
 from recipeline.tracking.tags import RunTags
 
 #: Registering and promoting change the registry, whose state no fingerprint covers: they always run, and do nothing twice.

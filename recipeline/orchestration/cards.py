@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from recipeline.artifacts import CARD, Artifact, plot
 from recipeline.config.recipe import Recipe
-from recipeline.data.uris import redact
+from recipeline.data.origin.uris import redact
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.trail import LOCAL_UI, Stop, Trail, card_address, describe_trail, list_places
-from recipeline.tracking.artifact_folders import way_to
+from recipeline.tracking.artifacts.artifact_folders import way_to
 from recipeline.tracking.runs import StepRun
 
 T = TypeVar("T")

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from recipeline.artifacts import FINGERPRINT
-from recipeline.data.uris import redact
+from recipeline.data.origin.uris import redact
 from recipeline.errors import UsageError
 from recipeline.orchestration.cache import CACHED, find_reusable
 from recipeline.orchestration.cards import StepResults, draw_card
 from recipeline.orchestration.fingerprints import differences, fingerprint
 from recipeline.orchestration.session import CONTENT, RESULT, Session
 from recipeline.orchestration.step import ALWAYS, Params
-from recipeline.tracking.failures import store_errors
+from recipeline.tracking.connection.failures import store_errors
 from recipeline.tracking.lineage import lineage_of, recorded
 from recipeline.tracking.results import Recorded
 from recipeline.tracking.runs import StepRun

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recipeline.artifacts import LEADERBOARD, METRICS, TRAIN, VERDICT
-from recipeline.data.grouping import rows_digest
+from recipeline.data.relating.grouping import rows_digest
 from recipeline.orchestration.commit import describe_commit
 from recipeline.orchestration.session import Session
 from recipeline.tracking.runs import StepRun

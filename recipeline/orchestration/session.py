@@ -17,7 +17,7 @@ from recipeline.config.import_path import import_paths
 from recipeline.config.profile import Profile
 from recipeline.config.recipe import Recipe
 from recipeline.config.settings import flatten
-from recipeline.data.sources import Source, read_source
+from recipeline.data.origin.sources import Source, read_source
 from recipeline.engine.workers import Workers
 from recipeline.errors import failed_in
 from recipeline.orchestration.fingerprints import Components, code_components, fingerprint, library_components
@@ -25,13 +25,13 @@ from recipeline.orchestration.step import Draw, Params, Reporter, Step
 from recipeline.orchestration.wording import describe_experiment, describe_registered_model
 from recipeline.registry.ledger import Actor, ChangedBy
 from recipeline.registry.versions import Registry
-from recipeline.tracking.artifact_cache import ArtifactCache
-from recipeline.tracking.failures import is_missing, store_errors
+from recipeline.tracking.artifacts.artifact_cache import ArtifactCache
+from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.failures import is_missing, store_errors
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.finished_runs import History
 from recipeline.tracking.known_runs import KnownRuns
-from recipeline.tracking.manifest import Reader
 from recipeline.tracking.runs import StepRun, lineage_tags, open_run
-from recipeline.tracking.store import Store
 
 #: How the components are named that are neither settings nor code: what a step read from outside, and from the step before.
 CONTENT, RESULT = "content of", "result of"

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 from sklearn.base import BaseEstimator, clone
 
-from recipeline.data.relations import Relations
+from recipeline.data.relating.relations import Relations
 from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.data.tasks.every import TASKS as DATA_TASKS
 from recipeline.engine.workers import Call, Shared, Workers

@@ -15,8 +15,8 @@ from sklearn.base import BaseEstimator, clone
 from recipeline.artifacts import DATASET, OUT_OF_FOLD, TRAIN, TRAINING_ROWS
 from recipeline.config.recipe import Recipe
 from recipeline.config.scoring import build_scorer
-from recipeline.data.grouping import row_groups, value_keys
-from recipeline.data.relations import read_instants, relate_rows, weigh_rows
+from recipeline.data.relating.grouping import row_groups, value_keys
+from recipeline.data.relating.relations import read_instants, relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import TargetCodes, fit_target
 from recipeline.engine.workers import Workers

@@ -23,7 +23,7 @@ from recipeline.registry.ledger import EXTERNAL, FORCED, ROLLBACK, ChangedBy
 from recipeline.registry.shadow import find_shadow
 from recipeline.registry.tries import count_looks, look_of, record_attempt
 from recipeline.registry.versions import Registry
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.models import feature_names, model_id_of
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import VersionTags, run_id_tag

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.artifacts import VERSION
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.tags import PREFIX, VersionTags, bare, tags_in
 
 #: The facts that are tags of a version, besides the run IDs of its lineage and what the gate finds (`gate_*`, `held_against`).

@@ -25,8 +25,8 @@ from mlflow.exceptions import MlflowException
 from recipeline.escape import for_markdown
 from recipeline.registry.results import APPLIED, OPEN, REVERTED, Entry
 from recipeline.registry.view import View
-from recipeline.tracking.failures import is_missing
-from recipeline.tracking.store import require_registered, search_versions
+from recipeline.tracking.connection.failures import is_missing
+from recipeline.tracking.connection.store import require_registered, search_versions
 from recipeline.tracking.tags import LedgerTags, tags_in
 
 #: The kinds of an entry: what changed Production.

@@ -22,9 +22,9 @@ from recipeline.inference.interval import QUANTILE, Interval, Tail
 from recipeline.inference.model_info import ModelInfo, Target
 from recipeline.registry.stages import ARCHIVED, CHAMPION, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.models import feature_names, input_names, load_model, model_id_of
-from recipeline.tracking.store import Store
 from recipeline.tracking.tags import VersionTags, run_id_tag
 
 _REGISTERED = re.compile(r"^models:/(?P<name>[^/@]+)(?:/(?P<version>[^/@]+)|@(?P<alias>[^/@]+))$")

@@ -11,8 +11,8 @@ from mlflow.exceptions import MlflowException
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.registry.stages import CHAMPION, holder
 from recipeline.registry.view import View
-from recipeline.tracking.failures import is_missing
-from recipeline.tracking.store import search_versions
+from recipeline.tracking.connection.failures import is_missing
+from recipeline.tracking.connection.store import search_versions
 from recipeline.tracking.tags import VersionTags
 
 

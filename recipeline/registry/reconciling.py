@@ -16,7 +16,7 @@ from recipeline.registry.lookup import Lookup
 from recipeline.registry.results import OPEN, REVERTED, Entry
 from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION, Stages
 from recipeline.registry.view import View
-from recipeline.tracking.store import Store
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.tags import VersionTags
 
 #: How long a command may take from an outdated write of the alias to mending it.

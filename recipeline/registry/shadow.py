@@ -12,8 +12,8 @@ from mlflow.entities.model_registry import ModelVersion
 from recipeline.artifacts import DRIFT_REPORT
 from recipeline.errors import UnavailableError
 from recipeline.monitoring.results import ShadowCompared
+from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.filters import quoted
-from recipeline.tracking.manifest import Reader
 from recipeline.tracking.tags import RunTags
 
 #: So many runs are looked at: those of another model may have the same numbers of versions.

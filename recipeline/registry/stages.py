@@ -13,8 +13,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from recipeline.registry.view import View
-from recipeline.tracking.failures import is_missing
-from recipeline.tracking.store import search_versions
+from recipeline.tracking.connection.failures import is_missing
+from recipeline.tracking.connection.store import search_versions
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 PRODUCTION, STAGING, ARCHIVED = "Production", "Staging", "Archived"

@@ -19,10 +19,10 @@ from recipeline.registry.reconciling import Reconciler
 from recipeline.registry.results import APPLIED, OPEN, Entry
 from recipeline.registry.stages import CHAMPION, Stages, files_are_there
 from recipeline.registry.view import View
-from recipeline.tracking.failures import is_missing
+from recipeline.tracking.connection.failures import is_missing
+from recipeline.tracking.connection.store import Store, held, require_registered
 from recipeline.tracking.models import model_id_of
 from recipeline.tracking.runs import TAG_LENGTH
-from recipeline.tracking.store import Store, held, require_registered
 from recipeline.tracking.tags import PREFIX, Tag, VersionTags
 
 

@@ -18,9 +18,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.store.entities.paged_list import PagedList
 
-from recipeline.tracking.failures import is_missing
+from recipeline.tracking.connection.failures import is_missing
+from recipeline.tracking.connection.store import search_versions
 from recipeline.tracking.filters import quoted
-from recipeline.tracking.store import search_versions
 
 
 class View:

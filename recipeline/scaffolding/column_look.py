@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from recipeline.config.table import Column
-from recipeline.data.causes import cause_of
+from recipeline.data.checking.causes import cause_of
+from recipeline.data.checking.numbers import show_field
 from recipeline.data.kinds.every import KINDS
-from recipeline.data.numbers import show_field
 
 _MOST_CATEGORIES = 100
 

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from recipeline.config.columns import spell_out
+from recipeline.data.origin.uris import redact
 from recipeline.data.readers import open_rows
-from recipeline.data.uris import redact
 from recipeline.errors import DataError, UsageError, nearest
 from recipeline.escape import for_cell, is_remote
 from recipeline.scaffolding.column_look import Look

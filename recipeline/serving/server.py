@@ -35,9 +35,9 @@ from threadpoolctl import threadpool_limits
 from recipeline.config.profile import Service as Settings
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.escape import for_terminal
-from recipeline.serving.meeting import begin_drain, drain_reader, open_meeting
+from recipeline.serving.following.meeting import begin_drain, drain_reader, open_meeting
 from recipeline.serving.signals import Lifeline, ignoring
-from recipeline.tracking.store import Store
+from recipeline.tracking.connection.store import Store
 
 #: Threads of a worker beyond the requests that it may have at work and those that wait for their bodies: they say that there
 #: are too many requests, and tell its health, whatever the others do. They are begun when they are needed.
@@ -182,7 +182,7 @@ def _preload(meeting: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(meeting)  # prometheus_client reads it when it is imported
     for module in (
         "recipeline.serving.http.app",
-        "recipeline.serving.follower",
+        "recipeline.serving.following.follower",
         "mlflow.artifacts",
         "skops.io",
         "sklearn.ensemble",
@@ -241,11 +241,11 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: b
     from recipeline.registry.stages import CHAMPION
     from recipeline.serving._compat import hand_over
     from recipeline.serving.background import BackgroundLog, RotatingFiles, to_stderr
-    from recipeline.serving.follower import Watch
+    from recipeline.serving.following.follower import Watch
+    from recipeline.serving.following.polling import Board, Poller
     from recipeline.serving.http.app import create_app
     from recipeline.serving.http.gateway import Arrivals, Gateway
     from recipeline.serving.http.predictions import as_lines
-    from recipeline.serving.polling import Board, Poller
     from recipeline.serving.prometheus import Metrics
     from recipeline.serving.self_watch.watch import SelfWatch
     from recipeline.serving.shadow.answering import Shadow

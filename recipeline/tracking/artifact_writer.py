@@ -8,8 +8,8 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from recipeline.artifacts import Artifact, T, write_json
-from recipeline.tracking.artifact_cache import file_digest
-from recipeline.tracking.artifact_folders import ArtifactFolders
+from recipeline.tracking.artifacts.artifact_cache import file_digest
+from recipeline.tracking.artifacts.artifact_folders import ArtifactFolders
 
 MANIFEST = "manifest.json"
 

@@ -11,9 +11,9 @@ from mlflow.entities import Metric, Param
 from recipeline.config.recipe import Recipe
 from recipeline.config.settings import flatten
 from recipeline.tracking._compat import end_run
+from recipeline.tracking.connection.store import now_ms
 from recipeline.tracking.models import log_model
 from recipeline.tracking.runs import PARAM_LENGTH, StepRun, create_child, fail_run
-from recipeline.tracking.store import now_ms
 from recipeline.training.candidates import packages_of
 from recipeline.training.cross_validation import Result
 

@@ -11,10 +11,10 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from recipeline.artifacts import Artifact
 from recipeline.config.recipe import Recipe
-from recipeline.data.sources import Source
+from recipeline.data.origin.sources import Source
 from recipeline.tracking._compat import describe_source
-from recipeline.tracking.artifact_folders import place_of
-from recipeline.tracking.failures import retry_conflict
+from recipeline.tracking.artifacts.artifact_folders import place_of
+from recipeline.tracking.connection.failures import retry_conflict
 from recipeline.tracking.runs import TAG_LENGTH, StepRun
 from recipeline.tracking.tags import Tag, bare
 

@@ -9,7 +9,7 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from recipeline.errors import UnavailableError
-from recipeline.tracking.failures import is_missing
+from recipeline.tracking.connection.failures import is_missing
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.known_runs import KnownRuns
 from recipeline.tracking.tags import RunTags

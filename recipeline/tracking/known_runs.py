@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, Metric, Param, Run, RunData, RunInfo, RunInputs, RunTag
 
 from recipeline.tracking._compat import RUN_NAME
-from recipeline.tracking.store import now_ms
+from recipeline.tracking.connection.store import now_ms
 from recipeline.tracking.tags import RunTags
 
 

@@ -9,7 +9,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.artifacts import FINGERPRINT
 from recipeline.errors import UnavailableError
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.results import Recorded
 from recipeline.tracking.tags import RunTags, run_id_tag
 

@@ -26,8 +26,8 @@ from mlflow.models import Model, ModelSignature, get_model_info, infer_signature
 from recipeline.errors import UnavailableError
 from recipeline.inference.trust import TREES, read_model, types_to_trust
 from recipeline.tracking._compat import as_path, context_tags, model_location, requirements_known
-from recipeline.tracking.artifact_cache import file_digest
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.artifact_cache import file_digest
+from recipeline.tracking.artifacts.manifest import Reader
 
 #: Packages needed to load and serve a model, besides those of its own candidate.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")

@@ -19,11 +19,11 @@ from recipeline.errors import RecipelineError
 from recipeline.escape import for_markdown
 from recipeline.tracking._compat import NOTE, PARENT_RUN_ID, RUN_NAME, context_tags, end_run
 from recipeline.tracking.artifact_writer import Writer
-from recipeline.tracking.failures import retry_conflict
+from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.failures import retry_conflict
+from recipeline.tracking.connection.store import now_ms
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.known_runs import closed_run
-from recipeline.tracking.manifest import Reader
-from recipeline.tracking.store import now_ms
 from recipeline.tracking.tags import PREFIX, RunTags, bare
 
 T = TypeVar("T")

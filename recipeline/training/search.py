@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import ParameterSampler
 
 from recipeline.config.candidate import Distribution, Search
-from recipeline.data.relations import Relations
+from recipeline.data.relating.relations import Relations
 from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.data.tasks.every import TASKS as DATA_TASKS
 from recipeline.inference.asking import ask_model

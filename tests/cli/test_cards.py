@@ -6,8 +6,8 @@ from recipeline.artifacts import ORDER
 from recipeline.cli.cards import card_of, describe_side, render_card
 from recipeline.cli.environment import open_session
 from recipeline.errors import DataError
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.lineage import lineage_of_chain
-from recipeline.tracking.store import Store
 from tests.conftest import Project
 from tests.reports.cards.helpers import Saved
 from tests.sessions import open_toys

@@ -10,7 +10,7 @@ import pytest
 
 from recipeline.cli.live_rows import LiveData, open_live
 from recipeline.errors import DataError, UnavailableError
-from recipeline.tracking.store import Store
+from recipeline.tracking.connection.store import Store
 from tests.sessions import lines_of, open_toys
 
 

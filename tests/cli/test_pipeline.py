@@ -9,7 +9,7 @@ import pytest
 from recipeline.artifacts import ORDER, Artifact
 from recipeline.cli import pipeline
 from recipeline.cli.pipeline import name_params
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.manifest import Reader
 from tests.conftest import Project
 from tests.reports.helpers import card_of
 

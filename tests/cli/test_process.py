@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from recipeline.cli.process import ProcessCommand, import_libraries, importing
 from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError
-from recipeline.tracking.store import Store
+from recipeline.tracking.connection.store import Store
 from tests.conftest import ROOT
 from tests.tracking.helpers import new_run
 

@@ -14,7 +14,7 @@ from recipeline.inference.interval import Interval
 from recipeline.inference.model_info import Feature, ModelInfo, Target
 from recipeline.orchestration.session import Session
 from recipeline.registry.loading import NamedModel
-from recipeline.tracking.store import Store
+from recipeline.tracking.connection.store import Store
 from tests.data.server import WINES, body, serving
 from tests.sessions import lines_of, open_toys
 from tests.toys import ROWS, TARGET

@@ -12,8 +12,9 @@ from recipeline.config.table import RESERVED_COLUMNS
 from recipeline.errors import UsageError
 from recipeline.inference.batch import FAULT, FILE, ROW
 from recipeline.metrics.catalogue import metrics_of
-from recipeline.monitoring import baseline, labels
-from recipeline.monitoring.labels import REQUEST_ID
+from recipeline.monitoring import baseline
+from recipeline.monitoring.live import labels
+from recipeline.monitoring.live.labels import REQUEST_ID
 from tests.batches import asked
 from tests.config.helpers import Change, assert_refused, load
 from tests.conftest import ROOT, as_recipe, small_recipe

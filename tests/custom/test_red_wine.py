@@ -7,7 +7,7 @@ from sklearn.model_selection import train_test_split
 
 from custom.red_wine import draw
 from recipeline.config.recipe import load_recipe
-from recipeline.data.schema import validate_table
+from recipeline.data.checking.schema import validate_table
 from tests.conftest import ROOT
 
 

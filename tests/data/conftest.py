@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from recipeline.data import uris
+from recipeline.data.origin import uris
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from recipeline.config.recipe import Recipe
 from recipeline.config.table import Download
-from recipeline.data.sources import Source
+from recipeline.data.origin.sources import Source
 from tests.conftest import as_recipe, small_recipe
 
 WINES = b"alcohol;quality\n9.4;5\n"

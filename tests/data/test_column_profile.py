@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.checking.schema import validate_table
 from recipeline.data.column_profile import describe_columns
 from recipeline.data.kinds.number import BINS
 from recipeline.data.results import ColumnProfile
-from recipeline.data.schema import validate_table
 from recipeline.records import read_record, to_plain
 
 

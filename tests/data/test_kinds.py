@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipeline.config.table import Column
-from recipeline.data.grouping import row_groups
+from recipeline.data.checking.schema import SchemaViolations, validate_table
 from recipeline.data.kinds.datetime import as_dates, as_seconds
 from recipeline.data.kinds.described import DescribedValues
 from recipeline.data.kinds.every import KINDS
-from recipeline.data.schema import SchemaViolations, validate_table
+from recipeline.data.relating.grouping import row_groups
 from recipeline.records import read_record, to_plain
 from tests.conftest import as_recipe, small_recipe
 

@@ -9,9 +9,9 @@ from sklearn.model_selection import train_test_split
 
 from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import row_groups
 from recipeline.data.leakage import audit_leaks
-from recipeline.data.relations import FOLD, deal_folds, group_rows, relate_rows
+from recipeline.data.relating.grouping import row_groups
+from recipeline.data.relating.relations import FOLD, deal_folds, group_rows, relate_rows
 from recipeline.data.splits import cv_folds, find_custom, split_rows
 from recipeline.errors import DataError, UsageError
 from tests.conftest import as_recipe, small_recipe

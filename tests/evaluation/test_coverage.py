@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recipeline.data.relations import Relations
+from recipeline.data.relating.relations import Relations
 from recipeline.evaluation.coverage import measure_coverage
 from recipeline.evaluation.results import MeasuredInterval
 

@@ -8,7 +8,7 @@ from sklearn.model_selection import train_test_split
 
 from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
-from recipeline.data.grouping import row_groups
+from recipeline.data.relating.grouping import row_groups
 from recipeline.data.splits import split_rows
 from recipeline.data.target_codes import NUMBERS
 from recipeline.engine.local import LocalWorkers

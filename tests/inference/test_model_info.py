@@ -13,7 +13,7 @@ from recipeline.data.target_codes import NUMBERS
 from recipeline.inference.interval import FittedInterval, Interval, fit_constant
 from recipeline.inference.model_info import Feature, ModelInfo, Target, choose_sample, describe_feature, describe_model
 from recipeline.records import read_record, to_plain
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.manifest import Reader
 from tests.conftest import ROOT, Project, as_recipe, small_recipe
 
 MEASURED: Any = {"threshold": None, "coverage": 0.75, "test_rows": 4}

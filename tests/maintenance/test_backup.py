@@ -27,9 +27,9 @@ from hypothesis import strategies as st
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.maintenance import backup as module
 from recipeline.maintenance.backup import require_local, restore_archive, write_archive
-from recipeline.tracking import local
-from recipeline.tracking.local import LocalStore
-from recipeline.tracking.store import Store, open_store
+from recipeline.tracking.connection import local
+from recipeline.tracking.connection.local import LocalStore
+from recipeline.tracking.connection.store import Store, open_store
 from tests.conftest import close_stores
 from tests.faults import in_fork
 

@@ -8,8 +8,8 @@ from recipeline.maintenance.doctor import REPAIR, Finding, examine_files, examin
 from recipeline.orchestration.session import Session
 from recipeline.records import to_plain
 from recipeline.registry.ledger import PROMOTE
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import StepRun
-from recipeline.tracking.store import Store
 from tests.conftest import close_stores
 from tests.sessions import open_toys
 from tests.toys import log_toy

@@ -19,8 +19,8 @@ from recipeline.maintenance.pruning import Unneeded, delete_unneeded, find_unnee
 from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import PROMOTE
 from recipeline.registry.tries import count_looks, record_attempt, record_looks
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import create_child
-from recipeline.tracking.store import Store
 from tests.sessions import open_toys
 
 

@@ -22,8 +22,8 @@ from recipeline.inference.interval import FittedInterval, Interval
 from recipeline.inference.model_info import ModelInfo, Target
 from recipeline.inference.prediction_set import PredictionSet
 from recipeline.monitoring.baseline import watched
-from recipeline.monitoring.live_rows import LiveTables
-from recipeline.monitoring.prediction_log import PredictionLog
+from recipeline.monitoring.live.live_rows import LiveTables
+from recipeline.monitoring.live.prediction_log import PredictionLog
 from recipeline.monitoring.tasks.every import TASKS
 from recipeline.serving.tasks.every import TASKS as SERVED
 from tests.monitoring.helpers import FEATURES, log, table

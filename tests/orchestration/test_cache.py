@@ -7,7 +7,7 @@ import pandas as pd
 from recipeline.orchestration.cache import Reuse, find_reusable
 from recipeline.orchestration.chain import Chain, run_chain, run_step
 from recipeline.orchestration.session import Session
-from recipeline.tracking.store import Store
+from recipeline.tracking.connection.store import Store
 from tests.conftest import as_recipe, small_recipe
 from tests.sessions import NAMES, Toys, open_toys
 

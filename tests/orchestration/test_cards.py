@@ -13,8 +13,8 @@ from recipeline.orchestration.chain import Chain, run_chain, run_step
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.trail import Trail
 from recipeline.reports.page import Page
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import StepRun
-from recipeline.tracking.store import Store
 from tests.conftest import Project
 from tests.reports.helpers import card_of
 from tests.sessions import NAMES, lines_of, open_toys

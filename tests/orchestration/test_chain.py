@@ -9,7 +9,7 @@ from recipeline.artifacts import FINGERPRINT, TRAIN
 from recipeline.errors import DataError, UnavailableError, UsageError
 from recipeline.orchestration.chain import Chain, check_steps, run_chain, run_step
 from recipeline.orchestration.session import Session
-from recipeline.tracking.store import Store
+from recipeline.tracking.connection.store import Store
 from tests.conftest import as_recipe, small_recipe
 from tests.sessions import NAMES, Toys, lines_of, open_toys
 

@@ -107,7 +107,7 @@ RECIPE = {
     for name in ("candidate", "checks", "columns", "recipe", "rows", "rules", "scored", "settings", "split", "table")
 } | {"config/yaml_reader", "metrics/catalogue"}
 HANDED_ON = {"artifacts", "records", "inference/_compat", "inference/trust"}
-RELATES = {"data/grouping", "data/neighbours", "data/relations", "data/splits"}
+RELATES = {"data/relating/grouping", "data/relating/neighbours", "data/relating/relations", "data/splits"}
 FITS = RELATES | {"config/import_path", "engine/workers", "metrics/bootstrap"}
 #: Tasks; a change of one may change every result of its room.
 TASKS = {
@@ -137,7 +137,8 @@ COVERED = {
     | HANDED_ON
     | INPUTS
     | KINDS
-    | {f"data/{name}" for name in ("causes", "column_profile", "conditions", "numbers", "results", "schema")}
+    | {f"data/{name}" for name in ("column_profile", "results")}
+    | {f"data/checking/{name}" for name in ("causes", "conditions", "numbers", "schema")}
     | {f"data/reading/{name}" for name in ("csv_files", "formats", "header", "parquet_files", "pieces")},
     "split": RECIPE
     | HANDED_ON
@@ -145,7 +146,7 @@ COVERED = {
     | RELATES
     | CODES
     | {"config/import_path"}
-    | {f"data/{name}" for name in ("leakage", "numbers", "results", "smells")},
+    | {f"data/{name}" for name in ("checking/numbers", "leakage", "results", "smells")},
     # The trial refuses candidates; a train that was refused has no result to reuse.
     "train": RECIPE
     | HANDED_ON
@@ -155,7 +156,7 @@ COVERED = {
     | INPUTS
     | KINDS
     | TRAINED
-    | {"data/numbers", "evaluation/ranking"}
+    | {"data/checking/numbers", "evaluation/ranking"}
     | {f"training/{name}" for name in ("candidates", "cross_validation", "search", "trial", "weights")},
     "evaluate": RECIPE
     | HANDED_ON
@@ -166,7 +167,14 @@ COVERED = {
     | TASKS["evaluation"]
     | TASKS["monitoring"]
     | {"training/quantiles", "training/weights", "metrics/bands", "metrics/rates", "evaluation/tasks/results"}
-    | {"data/conditions", "data/leakage", "data/numbers", "data/reading/formats", "data/results", "data/smells"}
+    | {
+        "data/checking/conditions",
+        "data/leakage",
+        "data/checking/numbers",
+        "data/reading/formats",
+        "data/results",
+        "data/smells",
+    }
     | {f"monitoring/{name}" for name in ("baseline", "results", "spread")}
     | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("base", "boolean", "category", "datetime")}
     | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("every", "integer", "number")}

@@ -5,7 +5,7 @@ from pathlib import Path
 from recipeline.orchestration.chain import Chain, run_chain
 from recipeline.orchestration.provenance import differing_components, explain_version
 from recipeline.registry.ledger import PROMOTE
-from recipeline.tracking.store import Store
+from recipeline.tracking.connection.store import Store
 from tests.conftest import as_recipe, small_recipe
 from tests.sessions import NAMES, open_toys
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from recipeline.artifacts import LEADERBOARD, METRICS, TRAIN, VERDICT
-from recipeline.data.grouping import rows_digest
+from recipeline.data.relating.grouping import rows_digest
 from recipeline.evaluation.results import Metrics, Verdict
 from recipeline.orchestration.registration import gather_facts
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import open_run
-from recipeline.tracking.store import Store
 from tests.conftest import as_recipe, small_recipe
 from tests.records import some
 from tests.sessions import open_toys

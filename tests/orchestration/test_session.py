@@ -10,7 +10,7 @@ import pytest
 from recipeline.artifacts import BASELINE, DATASET, METRICS
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.step import Step
-from recipeline.tracking.store import Store
+from recipeline.tracking.connection.store import Store
 from steps.train import inputs as train_inputs
 from tests.classes import class_recipe
 from tests.conftest import as_recipe, small_recipe

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from recipeline.data.relations import Relations
+from recipeline.data.relating.relations import Relations
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, Gain, measure_gain
 
 ROWS = 60

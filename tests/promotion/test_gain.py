@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
-from recipeline.data.relations import Relations
+from recipeline.data.relating.relations import Relations
 from recipeline.data.target_codes import TargetCodes
 from recipeline.engine.local import LocalWorkers
 from recipeline.metrics.catalogue import Metric

@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
 from recipeline.config.rules import GuardRails, Slice
-from recipeline.data.relations import Relations
+from recipeline.data.relating.relations import Relations
 from recipeline.data.target_codes import TargetCodes
 from recipeline.metrics.catalogue import Metric
 from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers

@@ -11,9 +11,9 @@ import pytest
 
 from recipeline.artifacts import DATASET
 from recipeline.registry.versions import Registry
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.store import Store, open_store
 from recipeline.tracking.runs import StepRun, open_run
-from recipeline.tracking.store import Store, open_store
 from tests.conftest import as_recipe, forget_mlflow, small_recipe
 from tests.registry.helpers import NAME, Arena, add, open_copy, promote
 

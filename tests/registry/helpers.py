@@ -17,7 +17,7 @@ from sklearn.linear_model import LinearRegression
 
 from recipeline.artifacts import TRAINING_ROWS, VERSION
 from recipeline.config.recipe import Recipe
-from recipeline.data.relations import list_seen
+from recipeline.data.relating.relations import list_seen
 from recipeline.engine.local import LocalWorkers
 from recipeline.evaluation.results import RegisteredVersion
 from recipeline.registry.contest import Contest
@@ -25,9 +25,9 @@ from recipeline.registry.ledger import PROMOTE, ROLLBACK, Actor, ChangedBy
 from recipeline.registry.results import OPEN, Entry
 from recipeline.registry.stages import CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION
 from recipeline.registry.versions import Registry
+from recipeline.tracking.connection.store import Store, open_store
 from recipeline.tracking.models import log_model
 from recipeline.tracking.runs import StepRun, open_run
-from recipeline.tracking.store import Store, open_store
 from tests.records import some
 from tests.toys import log_toy
 

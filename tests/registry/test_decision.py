@@ -11,7 +11,7 @@ from recipeline.engine.local import LocalWorkers
 from recipeline.promotion.gate import Contender, Decision
 from recipeline.registry.decision import as_contender, decide, name_of
 from recipeline.registry.versions import Registry
-from recipeline.tracking.store import Store
+from recipeline.tracking.connection.store import Store
 from tests.registry.helpers import ANN, NAME, Arena, register
 from tests.toys import log_toy
 

@@ -9,9 +9,9 @@ from recipeline.artifacts import VERSION
 from recipeline.errors import UnavailableError
 from recipeline.evaluation.results import RegisteredVersion
 from recipeline.registry.facts import DIGEST_LENGTH, DIGESTS, choose_tags, digests_of, facts_of, identify
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import open_run
-from recipeline.tracking.store import Store
 from recipeline.tracking.tags import VersionTags
 from tests.records import some
 from tests.registry.helpers import NAME

@@ -18,7 +18,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.registry.ledger import ACKNOWLEDGE, EXTERNAL, PROMOTE, Actor, Ledger
 from recipeline.registry.results import APPLIED, OPEN, REVERTED, Entry
-from recipeline.tracking.store import Store, open_store
+from recipeline.tracking.connection.store import Store, open_store
 
 NAME, NEW = "Toy", "New"
 ANN = Actor("ann", "here")

@@ -18,10 +18,10 @@ from recipeline.inference.columns import Columns
 from recipeline.inference.golden import limits_golden
 from recipeline.inference.model_info import Feature, ModelInfo, Target
 from recipeline.registry.loading import load_golden, load_interval
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.models import log_model
 from recipeline.tracking.runs import open_run
-from recipeline.tracking.store import Store
 from tests.conftest import Project
 from tests.registry.helpers import register
 from tests.toys import ROWS, TARGET, log_toy

@@ -5,7 +5,7 @@ import pytest
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.registry.stages import CHAMPION
 from recipeline.registry.versions import Registry
-from recipeline.tracking.store import Store
+from recipeline.tracking.connection.store import Store
 from tests.registry.helpers import NAME, add, promote
 from tests.toys import log_toy
 

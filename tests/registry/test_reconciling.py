@@ -14,8 +14,8 @@ from recipeline.registry.ledger import EXTERNAL, LOOK, PROMOTE, ROLLBACK
 from recipeline.registry.results import APPLIED, OPEN, REVERTED
 from recipeline.registry.stages import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION
 from recipeline.registry.versions import Registry
+from recipeline.tracking.connection.store import Store, open_store
 from recipeline.tracking.models import load_model
-from recipeline.tracking.store import Store, open_store
 from tests.registry.helpers import (
     ANN,
     NAME,

@@ -12,8 +12,8 @@ from recipeline.artifacts import DRIFT_REPORT
 from recipeline.monitoring.results import DriftReport, Monitored, ShadowCompared
 from recipeline.registry.shadow import find_shadow
 from recipeline.tracking.artifact_writer import Writer
-from recipeline.tracking.manifest import Reader
-from recipeline.tracking.store import Store
+from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.store import Store
 from tests.records import some
 
 

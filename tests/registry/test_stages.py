@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from recipeline.registry.stages import ARCHIVED, CHALLENGER, CHAMPION, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
-from recipeline.tracking.store import Store
+from recipeline.tracking.connection.store import Store
 from tests.registry.helpers import ANN, NAME, add, holder, move, promote, stages
 from tests.toys import log_toy
 

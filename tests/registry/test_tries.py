@@ -16,7 +16,7 @@ from recipeline.registry.ledger import FORCED, LOOK, PROMOTE, ROLLBACK, Reading
 from recipeline.registry.results import APPLIED, OPEN, Entry
 from recipeline.registry.tries import count_looks, record_attempt, record_looks
 from recipeline.registry.versions import Registry
-from recipeline.tracking.store import Store
+from recipeline.tracking.connection.store import Store
 from tests.registry.helpers import ANN, NAME, Arena, add, aliases, promote
 
 KNOWN = {"verdict": "VALIDATED", "data_source": "uci", "split_method": "grouped"}

@@ -11,8 +11,8 @@ from recipeline.registry.ledger import FORCED, PROMOTE, ROLLBACK
 from recipeline.registry.results import APPLIED, OPEN
 from recipeline.registry.stages import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
+from recipeline.tracking.connection.store import Store, open_store
 from recipeline.tracking.models import load_model
-from recipeline.tracking.store import Store, open_store
 from recipeline.tracking.tags import VersionTags
 from tests.processes import new_processes
 from tests.registry.helpers import (

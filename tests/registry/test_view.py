@@ -13,8 +13,8 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from recipeline.registry.stages import CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
 from recipeline.registry.view import View
-from recipeline.tracking.failures import is_missing
-from recipeline.tracking.store import Store, search_versions
+from recipeline.tracking.connection.failures import is_missing
+from recipeline.tracking.connection.store import Store, search_versions
 from tests.registry.helpers import NAME, add
 
 NUMBERS, ALIASES = ("1", "2", "3"), (CHAMPION, CHALLENGER, PREVIOUS)

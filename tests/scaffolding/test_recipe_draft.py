@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from recipeline.config.recipe import load_recipe
 from recipeline.config.table import RESERVED_COLUMNS
+from recipeline.data.checking.schema import validate_table
 from recipeline.data.reading.formats import Format
-from recipeline.data.schema import validate_table
 from recipeline.errors import DataError, UsageError
 from recipeline.scaffolding.recipe_draft import draft_recipe
 from recipeline.training.candidates import build_candidate

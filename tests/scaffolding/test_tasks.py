@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from recipeline.config.recipe import load_recipe
-from recipeline.data.schema import validate_table
+from recipeline.data.checking.schema import validate_table
 from recipeline.data.smells import find_smells
 from recipeline.data.target_codes import TargetCodes
 from recipeline.scaffolding.recipe_draft import draft_recipe

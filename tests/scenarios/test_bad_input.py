@@ -441,7 +441,7 @@ def test_a_model_whose_files_are_not_whole_is_neither_judged_nor_registered_nor_
 
 
 def test_a_model_that_answers_otherwise_than_it_was_evaluated_is_not_promoted(project: Project) -> None:
-    from recipeline.tracking.artifact_cache import file_digest
+    from recipeline.tracking.artifacts.artifact_cache import file_digest
 
     project.ok("register")
     evaluate = project.first("evaluate")

@@ -20,16 +20,16 @@ import pytest
 
 from recipeline.cli.rows import check_labelled, find_labelled, open_tables
 from recipeline.config.recipe import Recipe
-from recipeline.data.paths import local_paths
+from recipeline.data.checking.schema import validate_table
+from recipeline.data.origin.paths import local_paths
+from recipeline.data.origin.sources import read_source
 from recipeline.data.reading.formats import Format
-from recipeline.data.schema import validate_table
-from recipeline.data.sources import read_source
 from recipeline.errors import DataError, missing_rows
 from recipeline.inference.batch import Job
 from recipeline.inference.model_info import Feature
 from recipeline.inference.predictor import Asked
-from recipeline.monitoring.labels import read_labels
-from recipeline.monitoring.live_rows import LiveTables
+from recipeline.monitoring.live.labels import read_labels
+from recipeline.monitoring.live.live_rows import LiveTables
 from recipeline.serving.rows.faults import BadRows, UnreadableBody
 from recipeline.serving.rows.mlflow_formats import parse_csv
 from recipeline.serving.rows.schema import Schema

@@ -22,7 +22,7 @@ import recipeline.training.cross_validation
 from recipeline.registry.ledger import Ledger
 from recipeline.registry.loading import load_golden
 from recipeline.registry.results import OPEN
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.manifest import Reader
 from tests.classes import turn_into_classes
 from tests.conftest import NAME, MakeProject, Project
 from tests.faults import in_fork, run_and_die

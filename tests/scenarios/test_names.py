@@ -17,7 +17,7 @@ from recipeline.serving.model.copies import fetch_version
 from recipeline.serving.model.loading import load_copy
 from recipeline.serving.rows.beside import Beside
 from recipeline.serving.rows.mlflow_formats import parse_csv, parse_json
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.manifest import Reader
 from tests.conftest import NAME, MakeProject, Project
 from tests.serving.helpers import store_of
 

@@ -16,7 +16,7 @@ import click
 import pytest
 import yaml
 
-from recipeline.cli.results import BestCandidate, ChainValues, ChainVersion, CommandResult, Rows
+from recipeline.cli.output.results import BestCandidate, ChainValues, ChainVersion, CommandResult, Rows
 from recipeline.errors import UnavailableError
 from recipeline.promotion.results import RecordedDecision
 from recipeline.records import to_plain

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from recipeline.registry.versions import Registry
-from recipeline.tracking import sqlite
-from recipeline.tracking.store import Store, open_store
+from recipeline.tracking.connection import sqlite
+from recipeline.tracking.connection.store import Store, open_store
 from tests.conftest import NAME, ROOT, Project
 from tests.registry.helpers import add
 

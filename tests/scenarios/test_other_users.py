@@ -19,12 +19,12 @@ import pytest
 
 from recipeline.errors import UnavailableError
 from recipeline.serving import server
-from recipeline.serving.follower import Watch
+from recipeline.serving.following.follower import Watch
 from recipeline.serving.model.copies import fetch_version
 from recipeline.serving.prometheus import Metrics
 from recipeline.serving.server import Serving
 from recipeline.serving.state import Service
-from recipeline.tracking.store import open_store
+from recipeline.tracking.connection.store import open_store
 from tests.conftest import NAME, ROOT, Project, close_stores, move_store
 from tests.faults import in_fork
 

@@ -63,7 +63,7 @@ def test_the_intervals_are_those_of_the_models_description(
     trained: Project, source: Path, out: Path, wines: pd.DataFrame
 ) -> None:
     from recipeline.registry.loading import load_interval
-    from recipeline.tracking.manifest import Reader
+    from recipeline.tracking.artifacts.manifest import Reader
 
     trained.ok("predict", input=str(source), output=str(out))
     run_id = trained.production().tags["recipeline.evaluate_run_id"]

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from recipeline.inference.model_info import Feature
-from recipeline.monitoring.log_format import is_readable
-from recipeline.monitoring.prediction_log import PredictionLog
-from recipeline.tracking.store import open_store
+from recipeline.monitoring.live.log_format import is_readable
+from recipeline.monitoring.live.prediction_log import PredictionLog
+from recipeline.tracking.connection.store import open_store
 from tests.conftest import ROOT, Project, forget_mlflow, rename_places
 from tests.scenarios.test_production import with_json
 from tests.stores.keep import PLACE, write_log

@@ -24,8 +24,8 @@ from recipeline.artifacts import (
     TEST_PREDICTIONS,
     TRAIN,
 )
-from recipeline.data.relations import FOLD
-from recipeline.tracking.manifest import Reader
+from recipeline.data.relating.relations import FOLD
+from recipeline.tracking.artifacts.manifest import Reader
 from tests.conftest import Project, move_store
 from tests.panels import draw_panel, draw_series, panel_content, series_content
 

@@ -25,7 +25,7 @@ from recipeline.serving.model.copies import fetch_version
 from recipeline.serving.model.loading import load_copy
 from recipeline.serving.prometheus import Metrics
 from recipeline.serving.state import Service
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.manifest import Reader
 from tests.conftest import NAME, Project, small_recipe
 from tests.serving.helpers import answer, store_of
 

@@ -20,7 +20,7 @@ from recipeline.registry.stages import CHAMPION
 from recipeline.registry.versions import Registry
 from recipeline.serving.model.copies import fetch_version
 from recipeline.serving.model.loading import load_copy
-from recipeline.tracking.artifact_cache import file_digest
+from recipeline.tracking.artifacts.artifact_cache import file_digest
 from tests.conftest import NAME, Project
 from tests.serving.helpers import store_of
 
@@ -183,7 +183,7 @@ def test_a_changed_model_is_told_by_its_digest_before_it_is_read(
     def read(*_: object, **__: object) -> None:
         raise AssertionError("it was read")
 
-    for module in ("recipeline.tracking.manifest", "recipeline.tracking.models", "recipeline.serving.model.loading"):
+    for module in ("recipeline.tracking.artifacts.manifest", "recipeline.tracking.models", "recipeline.serving.model.loading"):
         monkeypatch.setattr(f"{module}.read_model", read)
     for command, params in (
         ("predict", {}),

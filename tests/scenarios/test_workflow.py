@@ -28,7 +28,7 @@ from recipeline.registry.facts import TAGS
 from recipeline.registry.ledger import PROMOTE, Actor, ChangedBy, Ledger
 from recipeline.registry.tries import count_looks
 from recipeline.registry.versions import Registry
-from recipeline.tracking.store import open_store
+from recipeline.tracking.connection.store import open_store
 from tests.classes import turn_into_classes
 from tests.conftest import NAME, ROOT, Project, small_recipe, words_of
 

@@ -17,7 +17,7 @@ import requests
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from recipeline.tracking.store import Store, open_store
+from recipeline.tracking.connection.store import Store, open_store
 from tests.conftest import ROOT, Project, forget_mlflow
 
 Make = Callable[..., FlaskClient]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipeline.monitoring.prediction_log import is_log
+from recipeline.monitoring.live.prediction_log import is_log
 from recipeline.serving.background import BackgroundLog, RotatingFiles, as_line
 
 

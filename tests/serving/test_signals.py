@@ -30,7 +30,7 @@ from recipeline.escape import is_unseen
 from recipeline.serving.model.copies import mark_served
 from recipeline.serving.server import Serving, serve
 from recipeline.serving.signals import ENDING, IGNORED, Lifeline
-from recipeline.tracking.store import Store
+from recipeline.tracking.connection.store import Store
 from tests.conftest import NAME
 from tests.faults import in_fork
 from tests.serving.helpers import free_port

@@ -15,8 +15,8 @@ from pathlib import Path
 from recipeline import __version__
 from recipeline.config.profile import Service as Settings
 from recipeline.config.recipe import load_recipe
-from recipeline.data.schema import validate_table
-from recipeline.data.sources import read_source
+from recipeline.data.checking.schema import validate_table
+from recipeline.data.origin.sources import read_source
 from recipeline.registry.stages import CHAMPION
 from recipeline.registry.versions import Registry
 from recipeline.serving.background import BackgroundLog, RotatingFiles
@@ -26,7 +26,7 @@ from recipeline.serving.model.copies import fetch_version
 from recipeline.serving.model.loading import load_copy
 from recipeline.serving.prometheus import Metrics
 from recipeline.serving.state import Service
-from recipeline.tracking.store import open_store
+from recipeline.tracking.connection.store import open_store
 from tests.conftest import NAME, ROOT, Project, rename_places
 
 #: Where the store was when it was packed: its database names its artifacts by their full path.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import open_run
-from recipeline.tracking.store import Store
 
 WHO = {"recipe": "toy", "profile": "test"}
 

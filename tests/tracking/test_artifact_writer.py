@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 from recipeline.artifacts import CARD, plot
-from recipeline.tracking.artifact_cache import file_digest
 from recipeline.tracking.artifact_writer import Writer
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.artifact_cache import file_digest
+from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import open_run
-from recipeline.tracking.store import Store
 from tests.tracking.helpers import WHO, finish, new_run
 
 

@@ -22,12 +22,12 @@ from sklearn.neighbors import KNeighborsRegressor
 from skops.io.exceptions import UntrustedTypesFoundException
 from sqlalchemy import Engine, event
 
-from recipeline.data.uris import MLFLOW_SCHEMES
+from recipeline.data.origin.uris import MLFLOW_SCHEMES
 from recipeline.errors import causes
 from recipeline.tracking import _compat
-from recipeline.tracking.client import RegistryClient
+from recipeline.tracking.connection.client import RegistryClient
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.models import load_model
-from recipeline.tracking.store import Store
 from tests.toys import ROWS, TARGET, log_toy
 
 

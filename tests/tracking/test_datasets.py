@@ -10,13 +10,13 @@ from sqlalchemy import event
 
 from recipeline.artifacts import TEST, TRAIN
 from recipeline.config.recipe import Recipe
-from recipeline.data.folders import RowPath
-from recipeline.data.sources import Source
+from recipeline.data.origin.folders import RowPath
+from recipeline.data.origin.sources import Source
 from recipeline.tracking._compat import engines_of
+from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.datasets import EVALUATION, TRAINING, log_dataset, log_rows
-from recipeline.tracking.manifest import Reader
 from recipeline.tracking.runs import StepRun, open_run
-from recipeline.tracking.store import Store
 from tests.conftest import as_recipe, small_recipe
 from tests.toys import ROWS
 from tests.tracking.helpers import new_run

@@ -4,9 +4,9 @@ import pytest
 from mlflow.entities import Run
 
 from recipeline.errors import UnavailableError
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.finished_runs import History
 from recipeline.tracking.runs import fail_run, open_run
-from recipeline.tracking.store import Store
 from tests.tracking.helpers import WHO, finish
 
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 from mlflow.exceptions import MlflowException
 
+from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.finished_runs import History
 from recipeline.tracking.known_runs import KnownRuns
-from recipeline.tracking.manifest import Reader
 from recipeline.tracking.runs import open_run
-from recipeline.tracking.store import Store
 from tests.tracking.helpers import WHO, finish, new_run
 
 

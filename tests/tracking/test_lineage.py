@@ -5,11 +5,11 @@ from pathlib import Path
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
 from recipeline.artifacts import FINGERPRINT
+from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.lineage import lineage_of, lineage_of_chain, lineage_of_version, recorded
-from recipeline.tracking.manifest import Reader
 from recipeline.tracking.results import Recorded
 from recipeline.tracking.runs import open_run
-from recipeline.tracking.store import Store
 from recipeline.tracking.tags import run_id_tag
 from tests.tracking.helpers import WHO, finish
 

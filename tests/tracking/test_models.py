@@ -13,10 +13,10 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.errors import UnavailableError, UsageError
-from recipeline.tracking.artifact_cache import file_digest
+from recipeline.tracking.artifacts.artifact_cache import file_digest
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.models import REQUIREMENTS, load_model, log_model, own_code, pinned_requirements
 from recipeline.tracking.runs import open_run
-from recipeline.tracking.store import Store
 from tests.toys import ROWS, TARGET, log_toy
 
 

@@ -8,10 +8,10 @@ import pytest
 from recipeline.artifacts import DATASET, FINGERPRINT, LEAK_AUDIT, TRAIN, VERDICT
 from recipeline.data.results import LeakAudit
 from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.results import Recorded
 from recipeline.tracking.runs import StepRun, create_child, exit_code_of, fail_run, open_run
-from recipeline.tracking.store import Store
 from tests.records import some
 from tests.toys import ROWS
 from tests.tracking.helpers import WHO, finish

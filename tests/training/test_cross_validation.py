@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_predict, cross_val_score
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.relations import FOLD
+from recipeline.data.relating.relations import FOLD
 from recipeline.data.splits import cv_folds
 from recipeline.engine.local import LocalWorkers
 from recipeline.errors import UsageError

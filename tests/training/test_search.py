@@ -17,8 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from recipeline.config.candidate import Search
-from recipeline.data.grouping import row_groups
-from recipeline.data.relations import Relations, deal_folds
+from recipeline.data.relating.grouping import row_groups
+from recipeline.data.relating.relations import Relations, deal_folds
 from recipeline.training.search import Found, search_params
 
 RIDGE = make_pipeline(StandardScaler(), Ridge())

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from recipeline.data.checking.numbers import TEXT_TYPES
 from recipeline.data.kinds.described import DescribedValues
-from recipeline.data.numbers import TEXT_TYPES
 
 
 class Rules(Protocol):

@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recipeline.data.checking.numbers import TEXT_TYPES, holds_numbers, missing_codes, read_words, without_dictionary
 from recipeline.data.kinds.base import Rules, Values
 from recipeline.data.kinds.described import DescribedValues
 from recipeline.data.kinds.number import Number
-from recipeline.data.numbers import TEXT_TYPES, holds_numbers, missing_codes, read_words, without_dictionary
 
 #: The words for true and false, in lower case.
 TRUE, FALSE = ("true", "yes", "t", "y", "1", "1.0"), ("false", "no", "f", "n", "0", "0.0")

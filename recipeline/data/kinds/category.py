@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recipeline.data.checking.numbers import read_words, without_dictionary
 from recipeline.data.kinds.base import Kind, Rules, Values
 from recipeline.data.kinds.described import DescribedValues
-from recipeline.data.numbers import read_words, without_dictionary
 
 #: So many values of a category are counted one by one in a profile.
 MOST_COUNTED = 20

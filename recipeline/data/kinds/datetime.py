@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recipeline.data.checking.numbers import TEXT_TYPES, read_words, without_dictionary
 from recipeline.data.kinds.base import Kind, Rules, Values
 from recipeline.data.kinds.described import DescribedValues
 from recipeline.data.kinds.number import histogram
-from recipeline.data.numbers import TEXT_TYPES, read_words, without_dictionary
 
 #: ISO 8601 as it is taken: a date, or a date and a time with or without seconds and zone.
 ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"

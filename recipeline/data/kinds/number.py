@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from recipeline.data.checking.numbers import holds_numbers, read_numbers
 from recipeline.data.kinds.base import Kind, Rules, Values
 from recipeline.data.kinds.described import DescribedValues, Histogram
-from recipeline.data.numbers import holds_numbers, read_numbers
 
 #: Bins of a histogram.
 BINS = 30
@@ -30,7 +30,7 @@ class Number(Kind):
         return holds_numbers(kind)
 
     def read(self, values: pa.Array, na: Sequence[str], rules: Rules) -> Values:
-        """Return float64 values; see `recipeline.data.numbers.read_numbers`."""
+        """Return float64 values; see `recipeline.data.checking.numbers.read_numbers`."""
         numbers, missing = read_numbers(values, "", na, decimal=rules.decimal)
         return Values(numbers, missing, np.isnan(numbers) & ~missing)
 

@@ -26,8 +26,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from recipeline.data.checking.numbers import NUMBER
 from recipeline.data.kinds.every import KINDS
-from recipeline.data.numbers import NUMBER
 from recipeline.data.reading import csv_files
 from recipeline.data.reading.csv_files import Behind, Block, CsvFile, too_long
 from recipeline.data.reading.pieces import Piece, RowFile

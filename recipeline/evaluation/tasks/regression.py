@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.relations import relate_rows, weigh_rows
+from recipeline.data.relating.relations import relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import TargetCodes, is_predicted
 from recipeline.engine.workers import Workers

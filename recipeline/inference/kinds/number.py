@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recipeline.data.numbers import LARGEST
+from recipeline.data.checking.numbers import LARGEST
 from recipeline.inference.kinds.base import Kind, Known, Learned
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recipeline.config.profile import Service as Settings
-from recipeline.data.numbers import LARGEST
+from recipeline.data.checking.numbers import LARGEST
 from recipeline.serving.kinds.every import KINDS
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.schema import Schema

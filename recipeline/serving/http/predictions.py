@@ -14,7 +14,7 @@ from flask import Response
 from werkzeug.wrappers import Request as PlainRequest
 
 from recipeline.monitoring.baseline import watched
-from recipeline.monitoring.log_format import FEATURES, OTHERS, STAMP
+from recipeline.monitoring.live.log_format import FEATURES, OTHERS, STAMP
 from recipeline.serving.background import as_line
 from recipeline.serving.http.answers import FACTS, ID, JSON, OUTSIDE, Refusal, answer, served_by
 from recipeline.serving.http.body import decode_body, read_body

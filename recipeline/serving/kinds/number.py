@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from recipeline.data.numbers import LARGEST
+from recipeline.data.checking.numbers import LARGEST
 from recipeline.inference.model_info import Feature
 from recipeline.serving.kinds.base import Json, Kind
 

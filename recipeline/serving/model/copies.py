@@ -15,10 +15,10 @@ from recipeline.artifacts import BASELINE, GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.errors import UnavailableError
 from recipeline.inference.trust import RefusedModel
 from recipeline.serving.model.loading import VERSION
-from recipeline.tracking.artifact_cache import file_digest
-from recipeline.tracking.manifest import Reader
+from recipeline.tracking.artifacts.artifact_cache import file_digest
+from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.store import Store
 from recipeline.tracking.models import model_id_of
-from recipeline.tracking.store import Store
 from recipeline.tracking.tags import run_id_tag
 
 #: The folder, in that of a version's copy, of what the self-watch counts: it goes when the copy goes.

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from recipeline.data.numbers import NUMBER
+from recipeline.data.checking.numbers import NUMBER
 from recipeline.data.reading.formats import START_BYTES, Format, compression_in, detect_encoding, refuse_other
 from recipeline.data.reading.header import Header, HeaderError, fault_of, read_header
 from recipeline.errors import DataError, guess

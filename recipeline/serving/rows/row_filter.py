@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from recipeline.data.conditions import Condition, find_broken
+from recipeline.data.checking.conditions import Condition, find_broken
 from recipeline.inference.model_info import Feature
 from recipeline.serving.rows.beside import UNSAID, Beside
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import orjson
 
+from recipeline.data.checking.numbers import LARGEST
 from recipeline.data.kinds.every import KINDS as READERS
-from recipeline.data.numbers import LARGEST
 from recipeline.data.reading.formats import PLAIN, Format
 from recipeline.inference.model_info import Feature, ModelInfo
 from recipeline.serving.rows.beside import UNSAID, Beside

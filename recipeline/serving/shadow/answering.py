@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from recipeline.config.profile import Service as Settings
-from recipeline.monitoring.log_format import DROPPED, FAILED, REFUSED
+from recipeline.monitoring.live.log_format import DROPPED, FAILED, REFUSED
 from recipeline.monitoring.paired import Differences, are_comparable, compare_predictions
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.prometheus import ShadowMetrics
@@ -41,8 +41,8 @@ _Part = tuple[Pending, int, int]
 class Shadow:
     """The challenger of one worker: it predicts rows that the champion has answered.
 
-    It is followed as the champion is (`recipeline.serving.follower.Watch`). Requests only `take`: that never waits, never
-    fails, and its queue is bounded.
+    It is followed as the champion is (`recipeline.serving.following.follower.Watch`). Requests only `take`: that never waits,
+    never fails, and its queue is bounded.
     """
 
     def __init__(self, model_name: str, settings: Settings, metrics: ShadowMetrics) -> None:

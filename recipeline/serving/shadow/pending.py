@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from recipeline.monitoring.log_format import DROPPED, REASON, SHADOW, VERSION_KEY
+from recipeline.monitoring.live.log_format import DROPPED, REASON, SHADOW, VERSION_KEY
 from recipeline.serving.background import BackgroundLog, Write
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.beside import Beside

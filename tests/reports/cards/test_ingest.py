@@ -5,8 +5,8 @@ import pandas as pd
 
 from recipeline.artifacts import COLUMN_PROFILE
 from recipeline.config.recipe import Recipe
+from recipeline.data.checking.schema import validate_table
 from recipeline.data.column_profile import describe_columns
-from recipeline.data.schema import validate_table
 from recipeline.reports.cards.ingest import make_card
 from tests.conftest import as_recipe, small_recipe
 from tests.reports.cards.helpers import Saved, facts, notes, table

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recipeline import __version__
-from recipeline.monitoring.log_format import FORMAT
-from recipeline.monitoring.prediction_log import PredictionLog, find_log
+from recipeline.monitoring.live.log_format import FORMAT
+from recipeline.monitoring.live.prediction_log import PredictionLog, find_log
 from recipeline.serving.background import BackgroundLog, RotatingFiles
 from recipeline.serving.http.predictions import Answered, Asked, as_lines
 from recipeline.serving.model.loading import ServedModel

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipeline.data.conditions import Condition, keep_rows
+from recipeline.data.checking.conditions import Condition, keep_rows
 from recipeline.inference.model_info import Feature
 from recipeline.serving.rows.beside import Beside
 from recipeline.serving.rows.row_filter import NO_FILTER, RowFilter

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from recipeline.data.conditions import Condition
+from recipeline.data.checking.conditions import Condition
 from recipeline.inference.model_info import Feature
 from recipeline.serving.rows.beside import Beside
 from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Fault

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recipeline.monitoring.log_format import DROPPED, FAILED
+from recipeline.monitoring.live.log_format import DROPPED, FAILED
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.beside import Beside
 from recipeline.serving.shadow import pending as module

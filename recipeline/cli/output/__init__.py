@@ -1,0 +1,1 @@
+"""Output of commands: progress, tables, one JSON object."""

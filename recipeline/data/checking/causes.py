@@ -1,0 +1,270 @@
+"""Likely causes of refused rows, and faults counted by column and cause."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recipeline.config.columns import NAMELESS
+from recipeline.data.checking.numbers import list_fields, read_numbers, show_field
+from recipeline.data.reading.header import plain_name
+from recipeline.errors import DataError
+from recipeline.escape import is_unseen
+
+#: How many lines a refusal has at most.
+LISTED = 20
+
+NO_NUMBER = "must be a number"
+
+#: Causes of text where there must be a number: what it may be, and what to do. They are named by what they look like.
+_COMMA, _GROUPED = "a decimal comma? Set data.decimal in the recipe.", "a thousands separator? Write numbers without any."
+_POINT = "a decimal point, where the recipe's data.decimal is another?"
+
+_CAUSES = {
+    ".": (
+        (r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+$", _GROUPED),  # of a column with a decimal comma elsewhere it is one too
+        (r"^[+-]?([0-9]+,[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?$", _COMMA),
+    ),
+    ",": (
+        (r"^[+-]?[1-9][0-9]{0,2}([.][0-9]{3})+(,[0-9]*)?$", _GROUPED),
+        (r"^[+-]?([0-9]+[.][0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$", _POINT),
+    ),
+}
+
+_COMMON = (
+    (r"^[+-]?[0-9]{1,3}([,.' \x{a0}\x{202f}\x{2019}][0-9]{3})+([.,][0-9]+)?$", _GROUPED),
+    (
+        r"^(?i:#?n/?a\.?|nan|<na>|null|none|nil|missing|unknown|\?+|-+|\.+)$",
+        "a word for a missing value? List it under na in the recipe.",
+    ),
+    (r"^[+-]?[0-9.,]+\s*[^0-9.,\s]{1,8}$|^[$\x{20ac}\x{a3}]\s*[+-]?[0-9.,]+$", "a unit in the field? Write numbers alone."),
+    (
+        r"^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|^[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}( |$)",
+        "a date? State type: datetime for the column in the recipe.",
+    ),
+    (r"^(?i:true|false|yes|no)$", "yes or no? State type: boolean for the column in the recipe."),
+)
+
+_ALL_TEXT = "a category? State type: category for the column in the recipe."
+
+_OF_LINES = {
+    "must hold a value in a field": ("hold separators only", "Remove them."),
+    "must be a row of values": ("are the header again, or a comment", "Remove them; files may have been joined."),
+}
+
+
+def find_causes(texts: pa.Array, decimal: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the likely causes of texts that are not numbers, and their positions.
+
+    An unknown cause is "".
+    """
+    fields = pc.fill_null(pc.utf8_trim_whitespace(texts.cast(pa.string())), "")
+    left = np.ones(len(fields), dtype=bool)
+    for pattern, cause in (*_CAUSES.get(decimal, ()), *_COMMON):
+        found = left & pc.match_substring_regex(fields, pattern).to_numpy(zero_copy_only=False)
+        if found.any():
+            yield cause, np.flatnonzero(found)
+            left &= ~found
+    if left.any():
+        yield "", np.flatnonzero(left)
+
+
+def cause_of(value: object, decimal: str) -> str:
+    """Return the likely cause why a field is not a number, as a question, or ""."""
+    return next((cause for cause, _ in find_causes(pa.array([str(value)]), decimal)), "") if isinstance(value, str) else ""
+
+
+def as_sentence(cause: str) -> str:
+    """Return a cause as a sentence, followed by a space; "" for no cause."""
+    return f"{cause[:1].upper()}{cause[1:]} " if cause else ""
+
+
+def require_numbers(values: pa.Array, name: str, na: Sequence[str], *, rows: np.ndarray, label: str) -> np.ndarray:
+    """Return `values` as `read_numbers` does.
+
+    Parameters
+    ----------
+    rows, label : the values' row numbers, and the table, as errors name them.
+
+    Raises
+    ------
+    DataError : the column is of another type, or a value is neither a number nor missing.
+    """
+    numbers, missing = read_numbers(values, name, na)
+    refuse_unreadable(values, np.isnan(numbers) & ~missing, name, NO_NUMBER, rows=rows, label=label)
+    return numbers
+
+
+def refuse_unreadable(
+    values: pa.Array, unreadable: np.ndarray, name: str, rule: str, *, rows: np.ndarray, label: str, decimal: str = "."
+) -> None:
+    """Raise DataError if any field of the column `name` is `unreadable`.
+
+    `rows` are the values' row numbers in the table `label`.
+    """
+    places = np.flatnonzero(unreadable)
+    if len(places):
+        first = list_fields(values.slice(int(places[0]), 1))[0]
+        cause = as_sentence(cause_of(first, decimal)) if rule == NO_NUMBER else ""
+        more = f" and {len(places) - 1} more rows" if len(places) > 1 else ""
+        raise DataError(
+            f"{label} must hold {rule.removeprefix('must be ')} in every field of '{name}' that is not empty.",
+            got=f"{show_field(first)} in row {rows[places[0]]}{more}",
+            fix=f"{cause}Correct the rows (row 1 is the first below the header), or list a word for missing values in the "
+            "recipe's na.",
+        )
+
+
+@dataclass(frozen=True)
+class NameFault:
+    """A missing or additional column.
+
+    `got` is the column found in place of a missing one, if any; `partner` the missing column that an additional one stands for.
+    """
+
+    column: str
+    rule: str
+    got: str
+    partner: str = ""
+
+    @property
+    def line(self) -> str:
+        """The fault as a line of a refusal."""
+        return _line(self.column, self.rule, self.got)
+
+
+def _line(place: str, rule: str, got: str) -> str:
+    return f"{place}: {rule}." + (f" Got {got} instead." if got else "")
+
+
+def compare_names(found: Sequence[str], wanted: Sequence[str], *, may_have_others: bool = False) -> list[NameFault]:
+    """Return the missing and the additional columns of a table, with causes.
+
+    Missing columns come first.
+    """
+    missing = [name for name in wanted if name not in found]
+    others = [name for name in found if name not in wanted]
+    pairs = {name: _find_partner(name, others) for name in missing}
+    meant = {partner: (name, how) for name, (partner, how) in pairs.items() if partner}
+    faults = [
+        NameFault(name, "the column is missing", f"'{_shown(partner)}', {how}" if partner else "")
+        for name, (partner, how) in pairs.items()
+    ]
+    for name in () if may_have_others else others:
+        words, partner = f"a column '{_shown(name)}'", meant.get(name, ("", ""))[0]
+        close = difflib.get_close_matches(name, missing, n=1)
+        if partner or close:
+            words += f" (is it '{partner or close[0]}'?)"
+        elif match := NAMELESS.fullmatch(name):
+            is_index = match[1] in (None, "0")
+            words = "an index column, as pandas writes it; write the table without" if is_index else "a column without a name"
+        faults.append(NameFault(name, "only the recipe's columns may be there", words, partner))
+    return faults
+
+
+def _find_partner(name: str, others: Sequence[str]) -> tuple[str, str]:
+    """Return the differently written column meant by `name`, and the difference.
+
+    Both are "" if there is none.
+    """
+    for other in others:
+        if other.casefold() == name.casefold():
+            return other, "in other letter case"
+        if plain_name(other) == plain_name(name):
+            return other, "with invisible characters"
+        if re.sub(r"[\W_]+", "", other).casefold() == re.sub(r"[\W_]+", "", name).casefold() != "":
+            return other, "with other marks between its words"
+    return "", ""
+
+
+def _shown(name: str) -> str:
+    return "".join(f"\\u{ord(char):04x}" if is_unseen(char) or (char.isspace() and char != " ") else char for char in name)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Faults of one column and cause: how many, and the first of them."""
+
+    column: str
+    rule: str
+    cause: str
+    count: int
+    row: int
+    got: str
+    where: str
+
+    @property
+    def line(self) -> str:
+        """The group as a line of a refusal."""
+        at = f"{self.where}row {self.row}"
+        if not self.row:
+            return _line(f"{self.where}{self.column}", self.rule, self.got)
+        name = f"{self.column}: " if self.column else ""
+        if self.count == 1:
+            return f"{at}, {name}{self.rule}. Got {self.got} instead. {as_sentence(self.cause)}".rstrip()
+        if self.rule == NO_NUMBER:
+            cause = f": {self.cause}" if self.cause else "."
+            return f"{self.column} is text in {self.count} rows, for example {self.got} in {at}{cause}"
+        if self.rule in _OF_LINES:
+            what, fix = _OF_LINES[self.rule]
+            return f"{self.count} lines {what}, the first is {at}. {fix}"
+        return f"{name}{self.rule}. Broken in {self.count} rows, for example by {self.got} in {at}."
+
+
+class Groups:
+    """The faults of a table, counted by column and cause, in order of discovery."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, str, str], Group] = {}
+        self._files: dict[str, int] = {}
+        self.count = 0
+
+    def add(self, column: str, rule: str, got: str, row: int, *, count: int = 1, cause: str = "", where: str = "") -> None:
+        """Count faults, the first of them in this row of the file `where`.
+
+        Row 0 is the column itself.
+        """
+        key = column, rule, cause
+        self.count += count
+        self._files.setdefault(where, len(self._files))
+        known = self._groups.get(key)
+        if known is None or not row:
+            self._groups[key if row else (*key[:2], where + got)] = Group(column, rule, cause, count, row, got, where)
+        else:
+            self._groups[key] = replace(known, count=known.count + count)
+
+    def add_values(self, column: str, rule: str, values: pa.Array, rows: np.ndarray, *, is_number: bool, **more: str) -> None:
+        """Count values that break a rule; `rows` are their row numbers.
+
+        Text in place of numbers is counted by cause.
+        """
+        where, decimal = more.get("where", ""), more.get("decimal", ".")
+        is_text = rule == NO_NUMBER
+        for cause, places in find_causes(values, decimal) if is_text else (("", np.arange(len(rows))),):
+            first = int(places[0])
+            got = show_field(list_fields(values.slice(first, 1))[0], is_number=is_number)
+            self.add(column, rule, got, int(rows[first]), count=len(places), cause=cause, where=where)
+
+    def lines(self, rows: int) -> list[str]:
+        """Return the groups as lines of the refusal of a table with so many rows.
+
+        There are at most LISTED lines; the last one has the number of the others.
+        """
+        merged: dict[tuple[str, str, str], Group] = {}
+        for key, group in self._groups.items():
+            column, rule, cause = key
+            is_comma = cause == _GROUPED and "," in group.got and (column, rule, _COMMA) in self._groups
+            if is_comma:
+                key, group = (column, rule, _COMMA), replace(group, cause=_COMMA)
+            if rule == NO_NUMBER and not cause and group.count == rows > 1:
+                group = replace(group, cause=_ALL_TEXT)
+            known = merged.get(key)
+            merged[key] = replace(known, count=known.count + group.count) if known else group
+        lines = [group.line for group in sorted(merged.values(), key=lambda group: (self._files[group.where], group.row))]
+        return lines if len(lines) <= LISTED else [*lines[: LISTED - 1], f"and {len(lines) - LISTED + 1} more of the kind."]

@@ -1,0 +1,1 @@
+"""Live rows: logs of a service, tables, late labels."""

@@ -1,0 +1,1 @@
+"""The version in Production, followed by polling the registry."""

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wcwidth import wcswidth
+
+from recipeline.cli.output.terminal import echo, fit
+from recipeline.reports.summary import tabulate
+from tests.conftest import ROOT
+
+
+def test_what_a_terminal_acts_upon_is_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    echo("a \x1b[31mred\x1b[0m word")
+    echo("and \x07", err=True, nl=False)
+    shown = capsys.readouterr()
+    assert "\x1b" not in shown.out
+    assert "red" in shown.out
+    assert "\x07" not in shown.err
+
+
+def test_commands_print_by_one_function() -> None:
+    """A raw `print` or `click.echo` would pass on what a terminal acts upon."""
+    sources = [*(ROOT / "recipeline").rglob("*.py"), *(ROOT / "steps").rglob("*.py")]
+    allowed = {
+        "recipeline/cli/output/terminal.py",
+        "recipeline/cli/main.py",
+        "recipeline/cli/output/progress.py",
+        "recipeline/errors.py",
+    }
+    raw = re.compile(r"(?<![\w.])print\(|click\.s?echo\(|sys\.std(out|err)\.write\(")
+    found = {str(path.relative_to(ROOT)) for path in sources if raw.search(path.read_text(encoding="utf-8"))}
+    assert found <= allowed
+
+
+@given(st.lists(st.text("ab cé", max_size=200), max_size=5).map("\n".join), st.integers(20, 120))
+def test_a_line_is_no_wider_than_the_terminal_unless_a_word_of_it_is_and_no_word_is_lost(text: str, width: int) -> None:
+    shown = fit(text, width)
+    assert shown.split() == text.split()
+    for line in shown.split("\n"):
+        words = line.split()
+        assert len(line) <= width or len(words) == 1 or line in text.split("\n"), line
+
+
+def test_what_goes_on_below_is_indented_and_a_table_is_left_alone() -> None:
+    assert fit("  a warning that is long", 14) == "  a warning\n    that is\n    long"
+    table = tabulate(["a", "b"], [("x" * 30, "y")])
+    assert fit(table, 20) == table
+
+
+@given(st.lists(st.tuples(st.text(max_size=90), st.text(max_size=200), st.text(max_size=9)), min_size=1, max_size=4))
+def test_a_table_is_no_wider_than_80_columns(rows: list[tuple[str, str, str]]) -> None:
+    assert max(map(wcswidth, tabulate(["first", "second", "third"], rows).splitlines())) <= 80
