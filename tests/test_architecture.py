@@ -111,6 +111,11 @@ def rooms_of(library: Path) -> dict[str, set[str]]:
     return rooms
 
 
+def test_no_room_but_the_commands_has_more_than_fifteen_modules() -> None:
+    sizes = {room: len(modules) for room, modules in rooms_of(LIBRARY).items()}
+    assert {room: size for room, size in sizes.items() if size > 15 and room != "commands"} == {}
+
+
 def rooms_in(text: str) -> dict[str, set[str]]:
     """Return the modules of each room as the table of rooms has them, in its order."""
     section = text.partition("\n## The rooms of the library\n")[2].partition("\n## ")[0]

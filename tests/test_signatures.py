@@ -23,7 +23,7 @@ ALLOWED = {
     "config/table.py: Loader.params": "parameters of a function of the project's: its own, of any type",
     "config/split.py: Rule.params": "parameters of a function of the project's: its own, of any type",
     "config/rules.py: FurtherMetric.params": "parameters of a function of the project's: its own, of any type",
-    "config/scored.py: Scored.ranking": "nested settings, as a fingerprint takes them",
+    "config/measuring/scored.py: Scored.ranking": "nested settings, as a fingerprint takes them",
     "monitoring/tasks": "a line of the prediction log before it is known to be one",
     "scaffolding/tasks": "parts of a recipe, as YAML holds them",
     "training/search.py: Found.params": "parameters of an estimator that a search found",

@@ -49,9 +49,9 @@ def check(recipe: str, profile: str) -> Result:
 def _find_faults(recipe: str, profile: str) -> list[str]:
     """Return all faults of recipe, profile, data source and candidates."""
     from recipeline.cli.environment import enter_project, find_recipe, open_settings
+    from recipeline.config.measuring.scoring import build_scorer
     from recipeline.config.profile import find_profile, load_profile
     from recipeline.config.recipe import load_recipe
-    from recipeline.config.scoring import build_scorer
     from recipeline.data.origin.sources import check_source
     from recipeline.training.trial import find_faults
 

@@ -14,10 +14,10 @@ from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model
 from recipeline.config.candidate import Candidate
 from recipeline.config.checks import require_conditions, require_differences, require_members, require_renamed, require_roles
 from recipeline.config.columns import is_nameless, is_pattern, matches, refuse_names, write_ranges
-from recipeline.config.metric_settings import refuse_metrics
+from recipeline.config.measuring.metric_settings import refuse_metrics
+from recipeline.config.measuring.scored import Scored
 from recipeline.config.rows import Rows
 from recipeline.config.rules import Gates, ModelCardTexts, Monitoring, Promotion, Retention
-from recipeline.config.scored import Scored
 from recipeline.config.settings import Label, load_settings
 from recipeline.config.split import CrossValidation, Split
 from recipeline.config.table import (

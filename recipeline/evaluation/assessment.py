@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 
 from recipeline import artifacts as kept
 from recipeline.artifacts import Artifact
+from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
-from recipeline.config.scoring import build_scorer
 from recipeline.data.relating.relations import weigh_rows
 from recipeline.data.results import LeakAudit
 from recipeline.data.target_codes import TargetCodes, is_predicted

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
-from recipeline.config.scoring import build_scorer
 from recipeline.data.relating.relations import weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import TargetCodes

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
-from recipeline.config.scoring import build_scorer
 from recipeline.data.relating.relations import relate_rows, weigh_rows
 from recipeline.data.target_codes import is_predicted
 from recipeline.metrics.bootstrap import resample_sums

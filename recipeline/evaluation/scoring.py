@@ -9,8 +9,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 
+from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
-from recipeline.config.scoring import build_scorer
 from recipeline.data.leakage import has_twin
 from recipeline.data.relating.relations import relate_rows, weigh_rows
 from recipeline.data.splits import split_rows

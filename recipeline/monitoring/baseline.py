@@ -10,8 +10,8 @@ import math
 import numpy as np
 import pandas as pd
 
+from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
-from recipeline.config.scoring import build_scorer
 from recipeline.data.target_codes import NUMBERS, TargetCodes, fit_target, is_predicted
 from recipeline.inference.columns import Columns
 from recipeline.metrics.catalogue import skill_of

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
 from recipeline.config.rules import Monitoring
-from recipeline.config.scoring import build_scorer
 from recipeline.inference.columns import Columns
 from recipeline.metrics.catalogue import skill_of
 from recipeline.monitoring.baseline import describe_errors

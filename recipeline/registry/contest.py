@@ -13,8 +13,8 @@ from mlflow.entities.model_registry import ModelVersion
 from sklearn.base import BaseEstimator, clone
 
 from recipeline.artifacts import DATASET, OUT_OF_FOLD, TRAIN, TRAINING_ROWS
+from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
-from recipeline.config.scoring import build_scorer
 from recipeline.data.relating.grouping import row_groups, value_keys
 from recipeline.data.relating.relations import read_instants, relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds

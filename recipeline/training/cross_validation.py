@@ -12,8 +12,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
 from recipeline.config.candidate import Search
+from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
-from recipeline.config.scoring import build_scorer
 from recipeline.data.relating.relations import FOLD, Relations, relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import NUMBERS, TargetCodes, fit_target, is_predicted

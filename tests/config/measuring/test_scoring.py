@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import fbeta_score
 
-from recipeline.config.scoring import build_scorer
+from recipeline.config.measuring.scoring import build_scorer
 from recipeline.errors import UsageError
 from tests.classes import class_content
 from tests.conftest import as_recipe, small_recipe

@@ -1,0 +1,1 @@
+"""Metrics of a recipe: their settings and functions."""
