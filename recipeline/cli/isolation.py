@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from recipeline.engine.dask import stop_clusters
 from recipeline.engine.local import stop_workers
 
 _LIBRARY = Path(__file__).resolve().parents[1]
@@ -46,6 +47,7 @@ class ProjectModules:
         sys.path.insert(0, str(self.folder))
         if ProjectModules._in_workers not in (None, self.folder):
             stop_workers()
+            stop_clusters()
         ProjectModules._in_workers = self.folder
         try:
             yield

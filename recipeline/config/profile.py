@@ -66,6 +66,10 @@ class Engine(Settings):
     def _only_of_dask(self) -> Engine:
         if self.kind == "local" and (given := self.model_fields_set & {"address", "wait_for_workers", "timeout", "tls"}):
             raise ValueError(f"{', '.join(sorted(given))} must be left out, or kind be dask.")
+        if not self.address and (given := self.model_fields_set & {"wait_for_workers", "tls"}):
+            raise ValueError(
+                f"{', '.join(sorted(given))} must be left out without an address: the command starts its own workers."
+            )
         return self
 
 

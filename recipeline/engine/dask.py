@@ -17,6 +17,8 @@ from recipeline.errors import UnavailableError, UsageError
 
 #: So many workers with other code or libraries are named.
 _NAMED = 3
+#: The clients of this process, by scheduler and code: commands of a notebook share a cluster.
+_CLIENTS: dict[tuple[Any, ...], Any] = {}
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,13 @@ class DaskWorkers(Workers):
             )
         self._address, self._n_jobs, self._wait, self._timeout = address, n_jobs, wait_for_workers, timeout
         self._tls, self._packages, self._announce = tls, ("recipeline", *packages), announce
-        self._client: Any = None
+        self._key = (address, n_jobs, tls, self._packages)
+
+    @property
+    def _client(self) -> Any:
+        """The client that is connected already; None: there is none."""
+        client = _CLIENTS.get(self._key)
+        return client if client is not None and client.status == "running" else None
 
     def start(self) -> None:
         """Do nothing: a cluster is asked for when there are calls."""
@@ -79,30 +87,30 @@ class DaskWorkers(Workers):
         batch.submit(range(len(calls)))
         return batch.in_order() if ordered else (result for _, result in batch.results())
 
-    def close(self) -> None:
-        """Leave the scheduler; end the cluster that was started here."""
-        if self._client is not None:
-            cluster, client, self._client = self._client.cluster, self._client, None
-            client.close()
-            if cluster is not None:
-                cluster.close()
-
     def _open(self) -> Any:
-        if self._client is None:
-            client = self._connect()
-            try:
-                client.wait_for_workers(self._wait, timeout=self._timeout)
-            except TimeoutError:
-                there = len(client.scheduler_info(n_workers=-1)["workers"])
-                client.close()
-                raise UnavailableError(
-                    f"The Dask scheduler at {self._address} has {there} of {self._wait} workers after {self._timeout:g} s.",
-                    fix="Start workers, or change engine.wait_for_workers and engine.timeout in the profile.",
-                ) from None
+        if (known := self._client) is not None:
+            return known
+        client = self._connect()
+        try:
+            self._require_workers(client)
             self._refuse_strangers(client)
-            self._client = client
-            self._announce(_describe(client))
-        return self._client
+        except BaseException:
+            _close(client)
+            raise
+        _CLIENTS[self._key] = client
+        self._announce(_describe(client))
+        return client
+
+    def _require_workers(self, client: Any) -> None:
+        try:
+            client.wait_for_workers(self._wait, timeout=self._timeout)
+        except TimeoutError:
+            there = len(client.scheduler_info(n_workers=-1)["workers"])
+            raise UnavailableError(
+                f"The Dask scheduler {self._address or 'of this machine'} has {there} of {self._wait} workers "
+                f"after {self._timeout:g} s.",
+                fix="Start workers, or change engine.wait_for_workers and engine.timeout in the profile.",
+            ) from None
 
     def _connect(self) -> Any:
         try:
@@ -155,13 +163,25 @@ class DaskWorkers(Workers):
             if there != here
         }
         if strangers:
-            client.close()
             named = list(strangers.items())[:_NAMED]
             raise UsageError(
                 f"Dask workers must have the code and the libraries of this process; {len(strangers)} have not.",
                 fix="Start them from the same image, in a folder with the same project.",
                 details=[f"{address}: {words}" for address, words in named],
             )
+
+
+def stop_clusters() -> None:
+    """Leave all schedulers; end the clusters that this process has started."""
+    while _CLIENTS:
+        _close(_CLIENTS.popitem()[1])
+
+
+def _close(client: Any) -> None:
+    cluster = client.cluster
+    client.close()
+    if cluster is not None:
+        cluster.close()
 
 
 def _is_safe(address: str) -> bool:

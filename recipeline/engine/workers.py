@@ -15,9 +15,10 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 @dataclass(frozen=True, eq=False)
 class Shared(Generic[T]):
-    """An argument of many calls, shipped to each worker process once.
+    """An argument of many calls, which an engine may ship to each worker process once.
 
-    The function of the call gets the `value`, which it must not change.
+    Dask does; the local engine does so with large arrays of numbers. The function of the call gets the `value`, which it must
+    not change.
     """
 
     value: T

@@ -44,3 +44,9 @@ def test_an_address_without_encryption_is_refused_before_anything_runs(tmp_path:
 def test_keys_of_dask_are_refused_with_the_local_engine(key: str) -> None:
     with pytest.raises(ValueError, match=f"{key} must be left out, or kind be dask"):
         Engine.model_validate({key: {"address": "tls://a:1"}.get(key, 3)})
+
+
+def test_a_cluster_that_the_command_starts_is_not_waited_for() -> None:
+    with pytest.raises(ValueError, match="wait_for_workers must be left out without an address"):
+        Engine.model_validate({"kind": "dask", "n_jobs": 2, "wait_for_workers": 3})
+    Engine.model_validate({"kind": "dask", "n_jobs": 2, "timeout": 3})

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from recipeline.config.recipe import Recipe
-from recipeline.engine.dask import DaskWorkers
+from recipeline.engine.dask import DaskWorkers, stop_clusters
 from recipeline.engine.local import LocalWorkers
 from recipeline.engine.workers import Call, Shared, Workers
 from recipeline.errors import UnavailableError, UsageError
@@ -50,7 +50,7 @@ def said() -> list[str]:
 def dask(said: list[str]) -> Iterator[DaskWorkers]:
     workers = DaskWorkers(n_jobs=2, announce=said.append)
     yield workers
-    workers.close()
+    stop_clusters()
 
 
 def weighed(values: np.ndarray, seconds: float = 0.0) -> tuple[list[Call], list[float]]:
@@ -66,6 +66,15 @@ def test_results_come_in_the_order_of_the_calls_or_all_of_them(dask: DaskWorkers
     assert list(dask.map([])) == []
     assert len(said) == 1
     assert said[0].startswith("Dask, 2 workers with 2 threads, scheduler tls://127.0.0.1:")
+
+
+def test_another_command_of_the_process_takes_the_same_cluster(dask: DaskWorkers) -> None:
+    list(dask.map([(refuse, (1,))]))
+    again: list[str] = []
+    other = DaskWorkers(n_jobs=2, announce=again.append)
+    assert list(other.map([(refuse, (1,))])) == [1]
+    assert other._client is dask._client
+    assert again == []
 
 
 def test_what_a_call_raises_is_raised_by_the_iterator_with_its_words(dask: DaskWorkers) -> None:
