@@ -77,13 +77,14 @@ def _old_versions(session: Session) -> tuple[ModelVersion, ...]:
     """Return the versions that `prune` may delete, as things stand now."""
     before = _retained_since(session)
     served = {name for entry in session.registry.ledger.read().entries for name in (entry.before, entry.after)}
+    named = session.registry.with_alias()
     return tuple(
         version
         for version in session.registry.versions()
         if version.creation_timestamp < before
         and str(version.version) not in served
         and version.current_stage not in (STAGING, PRODUCTION)
-        and not version.aliases
+        and str(version.version) not in named
     )
 
 
@@ -120,10 +121,12 @@ def delete_unneeded(session: Session) -> tuple[Unneeded, str]:
     client, versions = session.store.client, []
     with session.registry.locked():
         for version in _old_versions(session):
+            session.registry.refresh()
             if version.version in {old.version for old in _old_versions(session)}:
                 with _gone_is_fine():
                     client.delete_model_version(version.name, str(version.version))
                 versions.append(version)
+        session.registry.refresh()
         unneeded = Unneeded(tuple(versions), find_unneeded(session).runs)
         for run in unneeded.runs:
             with _gone_is_fine():

@@ -57,6 +57,18 @@ class Lookup:
         """Return all versions, newest first; none where the model is not registered."""
         return search_versions(self._client, self.name)
 
+    def with_alias(self) -> frozenset[str]:
+        """Return the numbers of the versions that have an alias, also one set by hand.
+
+        A search for versions does not tell their aliases.
+        """
+        try:
+            return frozenset(map(str, self._client.get_registered_model(self.name).aliases.values()))
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            return frozenset()
+
     def champion_number(self) -> str:
         """Return the number of the version in Production; empty where there is none."""
         champion = self.champion()

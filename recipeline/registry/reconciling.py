@@ -16,6 +16,7 @@ from recipeline.registry.lookup import Lookup
 from recipeline.registry.results import OPEN, REVERTED, Entry
 from recipeline.registry.stages import CHAMPION, PREVIOUS, PRODUCTION, Stages
 from recipeline.registry.view import View
+from recipeline.tracking.connection.failures import is_missing
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.tags import VersionTags
 
@@ -53,8 +54,18 @@ class Reconciler:
     def _undo(self, entry: Entry) -> None:
         """Restore the state before `entry`, whose version is deleted.
 
-        The alias is restored too if it had been moved.
+        The alias is restored too if it had been moved. If a newer entry was appended meanwhile, that one is applied.
         """
+        try:
+            self._restore(entry)
+        except (MlflowException, UnavailableError) as error:
+            if isinstance(error, MlflowException) and not is_missing(error):
+                raise
+            self._client.forget()
+            self._restore(entry)  # without a version that another machine deleted meanwhile
+        self._apply_newer(entry)
+
+    def _restore(self, entry: Entry) -> None:
         if self._versions.exists(entry.before):
             if not self._versions.champion_number():
                 self._client.set_registered_model_alias(self._name, CHAMPION, entry.before)
@@ -83,10 +94,18 @@ class Reconciler:
                 if self._apply(entry) and not self._newer(entry):
                     return
             except (MlflowException, UnavailableError):
-                if self._versions.exists(entry.after) and (not entry.before or self._versions.exists(entry.before)):
+                if self._are_there(entry.after, entry.before):
                     raise
                 # A machine that does not share our lock deleted a version meanwhile.
             self._client.forget()
+
+    def _are_there(self, *numbers: str) -> bool:
+        """Whether there are these versions, after a write that failed.
+
+        The registry is read again: that a version is in what was read before says nothing about the failure.
+        """
+        self._client.forget()
+        return all(not number or self._versions.exists(number) for number in numbers)
 
     def _apply(self, entry: Entry) -> bool:
         """Apply `entry` to the registry and close it; False if a newer one exists."""
@@ -106,6 +125,15 @@ class Reconciler:
         self._ledger.close(entry)
         return True
 
+    def _apply_newer(self, entry: Entry) -> None:
+        """Apply the change that was appended after `entry`, if one was.
+
+        Its writer may have moved the aliases before this command did.
+        """
+        if self._newer(entry):
+            self._client.forget()
+            self.carry_out(entry)
+
     def _newer(self, entry: Entry) -> bool:
         """Whether a change was appended after `entry`, by a writer without our lock."""
         self._client.reread()
@@ -114,8 +142,8 @@ class Reconciler:
 
     def record_external_change(self, changed_by: ChangedBy) -> list[str]:
         """Record in the ledger that the alias was moved outside of the pipeline."""
-        for _ in range(int(_SLOW_SECONDS / _PAUSE_SECONDS)):
-            reading, champion = self._ledger.read(), self._versions.champion_number()
+        for attempt in range(int(_SLOW_SECONDS / _PAUSE_SECONDS)):
+            champion, reading = self._versions.champion_number(), self._ledger.read()
             recorded = reading.changes[-1].after if reading.changes else ""
             newest = reading.newest_change
             is_open = newest is not None and newest.state == OPEN  # by a command that does not share our lock
@@ -123,12 +151,14 @@ class Reconciler:
                 return []
             is_recent = newest is not None and datetime.now(UTC) - newest.when < timedelta(seconds=60)
             if self._store.is_file or not is_recent:
-                break
-            # Perhaps a command that does not share our lock is about to see that it was overtaken.
-            time.sleep(_PAUSE_SECONDS)
-            self._client.forget()
+                if attempt:
+                    break
+            else:  # perhaps a command that does not share our lock is about to see that it was overtaken
+                time.sleep(_PAUSE_SECONDS)
+            self._client.forget()  # alias and ledger were read one after the other: a change between them is none from outside
         if not champion and self._versions.exists(recorded) and self._versions.version(recorded).current_stage == PRODUCTION:
             self._client.set_registered_model_alias(self._name, CHAMPION, recorded)
+            self._apply_newer(reading.changes[-1])
             return [f"The alias {CHAMPION} of {self._name} was deleted; it is restored to version {recorded}, in Production."]
         reason = "changed outside of the pipeline; detected now"
         entry = self._ledger.append(
@@ -145,7 +175,12 @@ class Reconciler:
             return []  # a command that does not share our lock was changing it
         self._ledger.close(entry)
         if self._versions.exists(recorded):
-            self._client.set_registered_model_alias(self._name, PREVIOUS, recorded)
+            try:
+                self._client.set_registered_model_alias(self._name, PREVIOUS, recorded)
+            except MlflowException as error:  # another machine deleted it meanwhile
+                if not is_missing(error):
+                    raise
+        self._apply_newer(entry)
         return [
             f"Production of {self._name} was changed outside of the pipeline: from version {recorded or 'none'} to "
             f"{champion or 'none'}. The change is recorded in the ledger."

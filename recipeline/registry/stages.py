@@ -53,29 +53,47 @@ class Stages:
     def __init__(self, client: MlflowClient | View, name: str) -> None:
         self._client, self._name = client, name
 
+    def lag(self) -> bool:
+        """Whether `sync` has something to change."""
+        champion = holder(self._client, self._name, CHAMPION)
+        return champion is not None and bool(self._moves(champion) or self._is_challenger(champion))
+
     def sync(self) -> None:
         """Make the stages follow the alias `champion`."""
         champion = holder(self._client, self._name, CHAMPION)
         if champion is None:
             return
-        # The new one first, so that there is a Production at every moment.
-        if champion.current_stage != PRODUCTION:
-            self._move(champion.version, PRODUCTION)
-        for version in search_versions(self._client, self._name):
-            if version.version != champion.version and version.current_stage == PRODUCTION:
-                self._move(version.version, ARCHIVED)
-        challenger = holder(self._client, self._name, CHALLENGER)
-        if challenger is not None and challenger.version == champion.version:
+        for version, stage in self._moves(champion):
+            self._move(version, stage)
+        if self._is_challenger(champion):
             self._client.delete_registered_model_alias(self._name, CHALLENGER)
 
-    def challenge(self, version: str) -> None:
-        """Make `version` the challenger in Staging; archive an earlier challenger."""
+    def _moves(self, champion: ModelVersion) -> list[tuple[str, str]]:
+        """Return the versions in a wrong stage, and the stage that each belongs in."""
+        # The new one first, so that there is a Production at every moment.
+        new = [(champion.version, PRODUCTION)] if champion.current_stage != PRODUCTION else []
+        found = search_versions(self._client, self._name)
+        served = [it.version for it in found if it.version != champion.version and it.current_stage == PRODUCTION]
+        return [*new, *((version, ARCHIVED) for version in served)]
+
+    def _is_challenger(self, champion: ModelVersion) -> bool:
+        challenger = holder(self._client, self._name, CHALLENGER)
+        return challenger is not None and bool(challenger.version == champion.version)
+
+    def challenge(self, version: str) -> bool:
+        """Make `version` the challenger in Staging; archive an earlier challenger.
+
+        Return whether one was archived.
+        """
+        has_archived = False
         self._client.set_registered_model_alias(self._name, CHALLENGER, version)
         for other in search_versions(self._client, self._name):
             if other.version == version and other.current_stage != STAGING:
                 self._move(version, STAGING)
             elif other.version != version and other.current_stage == STAGING:
                 self._move(other.version, ARCHIVED)
+                has_archived = True
+        return has_archived
 
     def _move(self, version: str, stage: str) -> None:
         """Move a version to a stage; one that another machine deleted meanwhile has none."""

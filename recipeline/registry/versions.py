@@ -25,6 +25,9 @@ from recipeline.tracking.models import model_id_of
 from recipeline.tracking.runs import TAG_LENGTH
 from recipeline.tracking.tags import PREFIX, Tag, VersionTags
 
+#: So often stages are made to follow an alias that others go on moving.
+_SYNCS = 3
+
 
 class Registry(Lookup):
     """The versions of one registered model; changes are made under a lock."""
@@ -51,8 +54,6 @@ class Registry(Lookup):
         """
         with self.locked():
             self.create()
-            self._reconciler.finish()
-            self._stages.sync()
             same = [version for version in self.versions() if version.tags.get(VersionTags.IDENTITY) == identity]
             # The caller has just checked the files of the model itself.
             twins = [it for it in same if model_id_of(it) == model_id or files_are_there(self._client, it)]
@@ -69,9 +70,13 @@ class Registry(Lookup):
                     description=description,
                     model_id=model_id,
                 )
+                self.refresh()  # another machine may have promoted a version since `same` was read
+            self._reconciler.finish()
+            self._sync()
             champion = self.holder(CHAMPION)
-            if champion is None or champion.version != version.version:
-                self._stages.challenge(version.version)
+            if (champion is None or champion.version != version.version) and self._stages.challenge(version.version):
+                self.refresh()  # the earlier challenger may have been promoted just before it was archived
+                self._sync()
             return self.version(str(version.version)), not twins
 
     def _require_run(self, run_id: str) -> None:
@@ -136,6 +141,13 @@ class Registry(Lookup):
         with held(self._store.lock(), self._store.uri), self._view.pinned(goes_on=goes_on):
             yield
 
+    def refresh(self) -> None:
+        """Read the registry again in this block, before what cannot be undone.
+
+        A command on another machine, which does not share the lock, may have changed it.
+        """
+        self._view.forget()
+
     def create(self) -> None:
         """Create the registered model if there is none."""
         require_registered(self._client, self.name, self._description or None)
@@ -152,8 +164,19 @@ class Registry(Lookup):
         with self.locked():
             self._reconciler.finish()
             notes = self._reconciler.record_external_change(changed_by)
-            self._stages.sync()
+            self._sync()
             return notes
+
+    def _sync(self) -> None:
+        """Make the stages follow the alias, also one that was moved meanwhile.
+
+        Another machine may promote a version between the reading and the writes here: what was changed is read again.
+        """
+        for _ in range(_SYNCS):
+            if not self._stages.lag():
+                return
+            self._stages.sync()
+            self.refresh()
 
     def acknowledge(self, names: tuple[str, ...], reason: str, changed_by: ChangedBy) -> None:
         """Record in the ledger that the faults `names` were acknowledged."""
@@ -183,7 +206,7 @@ class Registry(Lookup):
                     last=reading.last,
                 )
                 if entry is None:  # another one was there before, by a command that does not share our lock
-                    self._view.forget()
+                    self.refresh()
             self.ledger.close(entry)
 
     def note(self, version: str, tags: Mapping[Tag, str | float]) -> None:

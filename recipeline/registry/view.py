@@ -76,10 +76,11 @@ class View:
         """Return the version with the alias."""
         if not self._pins(name):
             return self._client.get_model_version_by_alias(name, alias)
-        if not self._read_versions()[name]:
-            return self.get_model_version(name, "")  # of no version there is no alias
-        aliases = {alias: version for model in self._read_model() for alias, version in model.aliases.items()}
-        return self.get_model_version(name, str(aliases.get(alias, "")))
+        number = self._number_of(name, alias)
+        if number and number not in self._read_versions()[name]:
+            self.forget()  # aliases and versions were read one after the other, and a version was made or deleted in between
+            number = self._number_of(name, alias)
+        return self.get_model_version(name, number)
 
     def get_model_version(self, name: str, version: str) -> ModelVersion:
         """Return a version."""
@@ -175,6 +176,12 @@ class View:
 
     def _pins(self, name: str) -> bool:
         return self._depth > 0 and self._thread == get_ident() and name in self._names
+
+    def _number_of(self, name: str, alias: str) -> str:
+        """Return the number of the version with the alias; empty without one."""
+        if not self._read_versions()[name]:
+            return ""  # of no version there is no alias
+        return next((str(model.aliases[alias]) for model in self._read_model() if alias in model.aliases), "")
 
     def _note(self, version: ModelVersion) -> None:
         if self._versions is not None and version.name in self._versions:

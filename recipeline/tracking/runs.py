@@ -175,8 +175,11 @@ class StepRun:
         self.lineage = lineage
         known = {bare(name): value for name, value in self._opened.data.tags.items()}
         tags = lineage_tags(lineage, self.reader)
-        self.tag(**{name: value for name, value in tags.items() if known.get(name) != value})
+        new = {name: value for name, value in tags.items() if known.get(name) != value}
+        self.tag(**new)
         self._own_tags |= tags
+        if new:
+            self.save_tags()  # `prune` keeps the upstream runs of an open run, and knows them by its tags
 
     def own_tag(self, name: str) -> str:
         """Return this run's tag ``recipeline.<name>``; empty where it has none."""

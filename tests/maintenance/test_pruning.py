@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from recipeline.artifacts import CARD
 from recipeline.errors import UnavailableError
 from recipeline.maintenance import pruning
 from recipeline.maintenance.pruning import Unneeded, delete_unneeded, find_unneeded
@@ -85,6 +86,14 @@ def test_versions_that_were_in_production_or_wait_and_their_runs_are_kept(sessio
     assert ids(unneeded) == {runs[2]}
 
 
+def test_an_old_version_that_somebody_gave_an_alias_is_kept(session: Session, tmp_path: Path) -> None:
+    for number in range(1, 4):
+        register(session, str(number), run_of(session))
+    age(tmp_path)
+    session.store.client.set_registered_model_alias(session.recipe.model_name, "audited", "1")
+    assert [version.version for version in find_unneeded(session).versions] == [2]
+
+
 def test_a_run_stays_with_those_that_are_nested_in_it_and_with_the_one_that_it_is_nested_in(
     session: Session, tmp_path: Path
 ) -> None:
@@ -109,13 +118,15 @@ def test_runs_of_others_and_runs_at_work_are_left_alone(session: Session, store:
     assert find_unneeded(session) == Unneeded((), ())
 
 
-def test_what_is_deleted_is_gone_from_the_store_with_its_files(session: Session, tmp_path: Path) -> None:
-    old = run_of(session)
+def test_what_is_deleted_is_gone_from_the_store_with_its_files(session: Session, store: Store, tmp_path: Path) -> None:
+    with session.open_run("train") as run:
+        run.save(CARD, "<html></html>")
+    old = run.id
     assert list(tmp_path.rglob(f"{old}/artifacts"))
     age(tmp_path)
     unneeded, left = delete_unneeded(session)
     assert (ids(unneeded), left) == ({old}, "")
-    assert session.find_run(old) is None
+    assert open_toys(store, tmp_path).find_run(old) is None
     assert not list(tmp_path.rglob(f"{old}/artifacts"))
     assert delete_unneeded(session) == (Unneeded((), ()), "")
 
@@ -159,17 +170,18 @@ def test_what_goes_into_production_while_prune_waits_for_the_lock_is_kept(
 
 @pytest.mark.usefixtures("_files_stay")
 def test_what_another_machine_promotes_between_looking_and_deleting_is_kept(
-    session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    session: Session, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """It does not share the lock."""
+    """It does not share the lock, nor what this command has read."""
     for number in range(1, 4):
         register(session, str(number), run_of(session))
     age(tmp_path)
-    delete = session.store.client.delete_model_version
+    delete, other = session.store.client.delete_model_version, open_toys(store, tmp_path)
 
     def delete_and_promote(name: str, version: str) -> None:
         delete(name, version)
-        promote(session, "1", "")
+        if other.registry.champion() is None:
+            promote(other, "1", "")
 
     monkeypatch.setattr(session.store.client, "delete_model_version", delete_and_promote)
     unneeded, _ = delete_unneeded(session)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from itertools import count, product
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from recipeline.errors import UnavailableError
 from recipeline.registry.ledger import EXTERNAL, LOOK, PROMOTE, ROLLBACK
 from recipeline.registry.results import APPLIED, OPEN, REVERTED
-from recipeline.registry.stages import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION
+from recipeline.registry.stages import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
 from recipeline.tracking.connection.store import Store, open_store
 from recipeline.tracking.models import load_model
@@ -225,6 +226,95 @@ def test_whatever_was_stopped_or_done_by_hand_settling_makes_ledger_alias_and_st
 
 
 # --- another machine, which does not share the lock --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def others(toy_store: Store, tmp_path: Path) -> Registry:
+    """The same registry, as another machine sees it."""
+    return Registry(open_store(toy_store.uri, root=tmp_path), NAME)
+
+
+def test_a_version_deleted_while_it_is_promoted_is_a_sentence(toy_store: Store, toy: Registry) -> None:
+    delete = partial(toy_store.client.delete_model_version, NAME, "3")
+    with overtaken_at(toy_store.client, 2, delete), pytest.raises(UnavailableError, match="No version 3 of"):
+        promote(toy, "3")
+    assert holder(toy, CHAMPION) == "2"
+    assert_settled(toy)
+
+
+def test_the_champion_deleted_while_it_is_replaced_is_no_failure(toy_store: Store, toy: Registry) -> None:
+    with overtaken_at(toy_store.client, 3, partial(toy_store.client.delete_model_version, NAME, "2")) as writes:
+        promote(toy, "3")
+    assert writes[1:3] == ["set_registered_model_alias"] * 2  # the second is that of the one before
+    assert stages(toy) == {"1": ARCHIVED, "3": PRODUCTION}
+    assert_settled(toy)
+
+
+@pytest.mark.parametrize("write", range(1, 4))
+def test_a_challenger_promoted_while_another_is_registered_stays_in_production(
+    toy_store: Store, toy: Registry, others: Registry, write: int
+) -> None:
+    with overtaken_at(toy_store.client, write, lambda: promote(others, "3")):
+        add(toy_store, toy, "ours")
+    assert stages(toy) == {"1": ARCHIVED, "2": ARCHIVED, "3": PRODUCTION, "4": STAGING}
+    assert holder(toy, CHALLENGER) == "4"
+    assert_settled(toy)
+
+
+def test_a_version_made_and_promoted_between_two_readings_is_no_deleted_alias(
+    toy_store: Store, toy: Registry, others: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, theirs = toy_store.client.get_registered_model, []
+
+    def overtaken(name: str) -> object:
+        if not theirs:
+            theirs.append(add(toy_store, others, "theirs"))
+            promote(others, "4")
+        return read(name)
+
+    monkeypatch.setattr(toy_store.client, "get_registered_model", overtaken)
+    assert toy.reconcile(ANN) == []
+    assert theirs == [("4", True)]
+    assert holder(toy, CHAMPION) == "4"
+    assert_settled(toy)
+
+
+@pytest.mark.parametrize("delete_alias", [True, False])
+def test_what_another_machine_promotes_while_a_change_from_outside_is_mended_stays(
+    toy_store: Store, toy: Registry, others: Registry, delete_alias: bool
+) -> None:
+    if delete_alias:
+        toy_store.client.delete_registered_model_alias(NAME, CHAMPION)
+    else:
+        move(toy_store, "2", ARCHIVED)
+    with overtaken_at(toy_store.client, 1, lambda: promote_whatever_is(others, "3")) as writes:
+        toy.reconcile(ANN)
+    assert writes
+    assert holder(toy, CHAMPION) == "3"
+    assert_settled(toy)
+
+
+def test_what_another_machine_promotes_while_a_change_is_undone_stays(
+    toy_store: Store, toy: Registry, others: Registry
+) -> None:
+    with stopped_at(toy_store.client, 3):
+        promote(toy, "3")
+    toy_store.client.delete_model_version(NAME, "3")
+    with overtaken_at(toy_store.client, 1, lambda: promote_whatever_is(others, "1")) as writes:
+        toy.reconcile(ANN)
+    assert writes[0] == "set_registered_model_alias"
+    assert holder(toy, CHAMPION) == "1"
+    assert_settled(toy)
+
+
+def test_a_version_deleted_while_a_change_to_another_is_undone_is_no_failure(toy_store: Store, toy: Registry) -> None:
+    with stopped_at(toy_store.client, 3):
+        promote(toy, "3")
+    toy_store.client.delete_model_version(NAME, "3")
+    with overtaken_at(toy_store.client, 1, partial(toy_store.client.delete_model_version, NAME, "2")):
+        toy.reconcile(ANN)
+    assert holder(toy, CHAMPION) == ""
+    assert toy.reconcile(ANN) == []
 
 
 def promote_whatever_is(registry: Registry, version: str) -> None:

@@ -124,6 +124,19 @@ def test_outside_of_a_block_it_sees_what_others_write_and_within_when_it_is_told
         assert view.get_model_version_by_alias(NAME, CHAMPION).version == 1
 
 
+def test_an_alias_of_a_version_made_after_the_versions_were_read_is_found(toy_store: Store) -> None:
+    view, other = View(toy_store.client, NAME), toy_store.client
+    with view.pinned():
+        assert len(search_versions(view, NAME)) == 3
+        version = other.create_model_version(NAME, "s3://bucket/model")
+        other.set_registered_model_alias(NAME, CHAMPION, version.version)
+        assert view.get_model_version_by_alias(NAME, CHAMPION).version == 4
+        other.delete_model_version(NAME, "4")
+        view.reread()
+        with pytest.raises(MlflowException, match=r"\(none\)"):
+            view.get_model_version_by_alias(NAME, CHAMPION)
+
+
 def test_a_store_that_does_not_answer_is_not_an_empty_registry(
     store: Store, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
