@@ -61,7 +61,9 @@ def start(folder: ServerFolder, ports: dict[str, int], secrets: Secrets) -> psut
 
 
 def wait(folder: ServerFolder, process: psutil.Process, port: int, secrets: Secrets) -> None:
-    """Wait until the endpoint keeps objects in its bucket, which is made if it does not exist.
+    """Wait until the endpoint keeps objects.
+
+    Its bucket is made if it does not exist.
 
     Raises
     ------

@@ -47,7 +47,9 @@ def start(folder: ServerFolder, port: int, secrets: Secrets) -> psutil.Process:
 
 
 def wait(folder: ServerFolder, process: psutil.Process, port: int, secrets: Secrets) -> None:
-    """Wait until PostgreSQL has the database of MLflow, which is made if it does not exist.
+    """Wait until PostgreSQL answers.
+
+    MLflow's database is made if it does not exist.
 
     Raises
     ------
