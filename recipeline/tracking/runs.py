@@ -126,7 +126,7 @@ class StepRun:
         self._writer.add_model(model_id, digests)
 
     def tag(self, **tags: object) -> None:
-        """Set ``recipeline.<name>`` tags, written when the run is closed; later ones at once."""
+        """Set ``recipeline.<name>`` tags, written at the close; later ones at once."""
         self._own_tags |= {name: str(value) for name, value in tags.items()}
         self._unsaved_tags |= {f"{PREFIX}{name}": str(value)[:TAG_LENGTH] for name, value in tags.items()}
         if self._is_closed:
