@@ -8,14 +8,17 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
+from flask import Flask
 
 from recipeline.config.profile import find_profile, load_profile
 from recipeline.errors import UsageError
 from recipeline.scaffolding.project_files import for_wines
 from recipeline.scaffolding.template import read_template
+from recipeline.serving.http.health import add_health
 from tests.conftest import ROOT, find_command
 
 CLOUDS = ("aws", "azure", "gcp", "databricks")
@@ -126,6 +129,16 @@ def test_the_service_of_the_module_is_a_command_that_there_is() -> None:
     assert (context.params["profile"], context.params["host"], context.params["port"]) == ("aws", "0.0.0.0", "8000")
     profile = (ROOT / "profiles/aws.yaml").read_text(encoding="utf-8")
     assert all(f"{name} " in text for name in re.findall(r"\$\{(\w+)\}", profile))
+
+
+def test_a_task_of_the_service_is_healthy_without_a_version_in_production() -> None:
+    """ECS replaces a task whose target is not, and the first version is made after the module is applied."""
+    text = (MODULE / "network.tf").read_text(encoding="utf-8")
+    [path] = re.findall(r'path += \{ mlflow = "/health", service = "(\S+)" \}', text)
+    app = Flask("service")
+    add_health(app, SimpleNamespace(state=lambda: {"status": "not ready"}, model=None))
+    assert app.test_client().get("/readyz").status_code == 503
+    assert app.test_client().get(path).status_code == 200
 
 
 def terraform(*words: str, folder: Path = MODULE, **environment: str) -> subprocess.CompletedProcess[str]:

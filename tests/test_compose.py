@@ -140,11 +140,37 @@ def test_the_commands_of_the_page_make_a_file_with_every_secret_for_one_user(tmp
     assert made.stat().st_mode & 0o777 == 0o600
     pairs = dict(line.split("=", 1) for line in made.read_text().splitlines())
     assert set(pairs) == set(re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose.yaml").read_text(encoding="utf-8")))
+    assert subprocess.run(["git", "check-ignore", "--quiet", "deploy/.env"], cwd=ROOT, check=False).returncode == 0
     assert len(set(pairs.values())) == len(pairs)
     assert all(len(value) >= 32 for value in pairs.values())
     from cryptography.fernet import Fernet
 
     Fernet(pairs["WEBHOOK_KEY"].encode())  # as MLflow takes it
+
+
+@pytest.mark.parametrize("more", ["", "mlflow.example", "mlflow.example,other.example:8443"])
+def test_mlflow_answers_containers_this_machine_on_any_port_and_names_that_are_added(more: str) -> None:
+    from mlflow.server.security_utils import is_allowed_host_header
+
+    [option] = [word for word in SERVICES["mlflow"]["command"] if word.startswith("--allowed-hosts=")]
+    # A shell replaces the variable as compose does.
+    words = ["bash", "-euc", f'echo "{option}"']
+    done = subprocess.run(
+        words, env={"PATH": os.environ["PATH"], "MLFLOW_HOSTS": more}, capture_output=True, text=True, check=True
+    )
+    allowed = done.stdout.strip().partition("=")[2].split(",")
+    own = COMPOSE["x-client"]["MLFLOW_TRACKING_URI"].removeprefix("http://")
+    hosts = [own, *(f"{name}{port}" for name in ("localhost", "127.0.0.1") for port in ("", ":5000", ":5001"))]
+    for host in [*hosts, *filter(None, more.split(","))]:
+        assert is_allowed_host_header(allowed, host), host
+    for host in (
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example:5000",
+        "",
+        *([] if more else ["mlflow.example"]),
+    ):
+        assert not is_allowed_host_header(allowed, host), host
 
 
 def test_every_file_and_volume_that_a_container_mounts_is_there() -> None:

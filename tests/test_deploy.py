@@ -43,6 +43,14 @@ def test_a_schedule_names_a_profile_that_the_project_has(name: str) -> None:
     assert profiles <= {path.stem for path in (ROOT / "profiles").iterdir()}
 
 
+@pytest.mark.parametrize("name", [name for name in FILES if not name.endswith(".timer")])
+def test_a_schedule_that_retrains_after_drift_has_labels(name: str) -> None:
+    """The service's log has no target."""
+    found = [words for name_, *words in commands((DEPLOY / name).read_text(encoding="utf-8")) if name_ == "monitor"]
+    assert found
+    assert [words for words in found if "retrain" in words and not {"--labels", "--data"} & {*words}] == []
+
+
 def test_every_way_to_install_the_crontab_keeps_the_lines_that_are_there(tmp_path: Path) -> None:
     """`crontab FILE` replaces all of them; `crontab` here is one that keeps its lines in a file."""
     kept = tmp_path / "kept"

@@ -211,6 +211,27 @@ def test_a_pod_runs_a_command_with_options_and_a_profile_that_are_there(words: l
     assert (ROOT / "profiles" / f"{rest[rest.index('--profile') + 1]}.yaml").is_file()
 
 
+def test_monitoring_retrains_with_labels_and_by_the_patch_of_the_page() -> None:
+    words = container(PODS["CronJob/recipeline-monitor"])["args"]
+    page = (ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")
+    assert "retrain" not in words, "the log has no target"
+    block = re.search(r"```yaml\n(patches:.*?)```", page, re.DOTALL)
+    assert block
+    (patch,) = yaml.safe_load(block[1])["patches"]
+    target, changed = OBJECTS["{kind}/{name}".format(**patch["target"])], [*words]
+    for change in yaml.safe_load(patch["patch"]):
+        *keys, last = change["path"].strip("/").split("/")
+        found: Any = target
+        for key in keys:
+            found = found[int(key) if isinstance(found, list) else key]
+        assert (change["op"], last, found) == ("add", "-", words)
+        changed.append(change["value"])
+    command = find_command("monitor")
+    parsed = command.make_parser(_context(command)).parse_args(changed[4:])[0]
+    assert {*parsed} >= {"labels", "on_drift", "window", "profile"}
+    assert parsed["on_drift"] == "retrain"
+
+
 def _context(command: Any) -> Any:
     import click
 

@@ -114,6 +114,20 @@ def test_sentences_follow_the_rules() -> None:
     assert [fault for path in files() for fault in sentences_of(path)] == []
 
 
+def absent_in(script: str) -> list[str]:
+    """Return the lines of a shell script that say `must` of something absent."""
+    return [line for line in script.splitlines() if re.search(r"\bmust\b.*\bGot (none|nothing|no)\b", line)]
+
+
+def test_scripts_say_what_is_absent_without_must() -> None:
+    paths = [ROOT / "Makefile", ROOT / "development.mk", *(path for path in (ROOT / "scripts").iterdir() if path.is_file())]
+    texts = {path.name: path.read_text(encoding="utf-8") for path in paths}
+    assert {"audit", "venv"} <= {*texts}
+    assert {name: lines for name, text in texts.items() if (lines := absent_in(text))} == {}
+    assert absent_in('echo "setup: a Python must be on PATH. Got none instead." >&2')
+    assert not absent_in("echo \"setup: EXTRAS must be among: s3. Got 'no' instead.\" >&2")
+
+
 @pytest.mark.parametrize(
     ("source", "fault"),
     [

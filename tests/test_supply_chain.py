@@ -122,7 +122,7 @@ def test_an_audit_says_where_nobody_was_asked(tmp_path: Path) -> None:
         return subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, "TMPDIR": str(tmp_path)})
 
     done = audit("exit 0")
-    assert (done.returncode, "jinja2 2.10. Got none" in done.stderr) == (6, True)
+    assert (done.returncode, "names no vulnerability of jinja2 2.10" in done.stderr) == (6, True)
     done = audit("exit 1")
     assert done.returncode == 1
     done = audit('case "$*" in *--no-deps*) exit 1;; esac')

@@ -52,8 +52,8 @@ MORE = {("release.yml", "wheel"): {"id-token": "write", "attestations": "write"}
 def test_a_job_may_read_the_repository_and_no_more_keeps_no_credentials_and_ends(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert workflow["permissions"] == {}
-    assert workflow["concurrency"]["group"]
     for name, job in workflow["jobs"].items():
+        assert (workflow.get("concurrency") or job["concurrency"])["group"]
         assert job["permissions"] == {"contents": "read"} | MORE.get((path.name, name), {})
         assert job["timeout-minutes"] <= 60
         checkouts = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
@@ -64,6 +64,35 @@ def test_a_job_may_read_the_repository_and_no_more_keeps_no_credentials_and_ends
 def test_a_job_that_has_a_secret_is_of_an_environment(path: Path) -> None:
     for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values():
         assert ("secrets." in str(job)) <= ("environment" in job)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
+def test_a_run_that_awaits_a_reviewer_keeps_no_other_run_from_its_work(path: Path) -> None:
+    """A run holds its workflow's group until it ends; of those that wait for it, all but the newest are cancelled."""
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    reviewed = {name: job for name, job in workflow["jobs"].items() if job.get("environment") == "production"}
+    assert bool(reviewed) == (path.name in ("retrain.yml", "approve.yml"))
+    if reviewed:
+        assert "concurrency" not in workflow
+        assert {job["concurrency"]["group"] for job in reviewed.values()} == {"production"}
+        assert "production" not in {
+            job["concurrency"]["group"] for name, job in workflow["jobs"].items() if name not in reviewed
+        }
+
+
+def attested(release: dict[str, Any], name: str) -> set[str]:
+    """Return the paths that an action of the release is given."""
+    (step,) = (it for job in release["jobs"].values() for it in job["steps"] if name in it.get("uses", ""))
+    return {*(step["with"].get("subject-path") or step["with"]["path"]).split()}
+
+
+def test_every_file_of_a_release_has_a_signed_statement() -> None:
+    release = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))
+    assert (
+        attested(release, "attest-build-provenance")
+        == attested(release, "upload-artifact")
+        == {"dist/*.whl", "build/sbom.json"}
+    )
 
 
 def check_schema(path: Path, schema: str) -> subprocess.CompletedProcess[str]:

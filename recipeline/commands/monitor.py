@@ -74,7 +74,7 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
     Reads:  the rows; baseline.json, baseline_rows.parquet and the model in Production
     Writes: drift.json, card.html; metrics, a step for each window
     Exit code 5: the last complete window has drifted. Without a complete window of at least monitoring.min_rows rows (recipe)
-    there is no verdict, the output says so, and the exit code is 0.
+    there is no verdict, the output says so, and the exit code is 0. Without labelled rows on_drift=retrain changes nothing.
     Example: recipeline monitor --data wines.csv
     """
     from recipeline.monitoring.verdict import DRIFT, SEVERITY
@@ -96,8 +96,13 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
             run.outcome, run.exit_code = "drift", DRIFTED
         draw_card(session, run, "monitor", lambda: StepResults(session.recipe, run))
         values = _as_values(report, card_of(session, run.id))
-        words = [*describe_monitoring(report), f"The card: {values.card}"]
-        rows = live.labelled(session) if options.retrains and verdict == DRIFT else None
+        words, rows = [*describe_monitoring(report), f"The card: {values.card}"], None
+        if options.retrains and verdict == DRIFT:
+            # The drift is found and told either way: without labels, too, it is this command's result.
+            try:
+                rows = live.labelled(session)
+            except DataError as error:
+                words.append(f"Not retrained: {error}")
     if rows is None:
         return Result("\n".join(words), run.exit_code, run.id, run.outcome, values)
     session.reporter.say("\n".join(words))

@@ -8,6 +8,8 @@ import sys
 import urllib.request
 from contextlib import suppress
 
+import psutil
+
 from recipeline.hosting import processes
 from recipeline.hosting.object_store import BUCKET, client_environment
 from recipeline.hosting.postgres import DATABASE, USER
@@ -22,8 +24,10 @@ _START_SECONDS, _STOP_SECONDS = 180, 15
 _OF_CLIENTS = ("MLFLOW_TRACKING_", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_", "MLFLOW_REGISTRY_URI", "MLFLOW_S3_", "AWS_", "PG")
 
 
-def start(folder: ServerFolder, ports: dict[str, int], secrets: Secrets, workers: int) -> None:
-    """Start MLflow's server on the loopback address with a number of worker processes.
+def start(folder: ServerFolder, ports: dict[str, int], secrets: Secrets, workers: int) -> psutil.Process:
+    """Start MLflow's server with a number of worker processes; do not wait for it.
+
+    It listens on the loopback address.
 
     Raises
     ------
@@ -33,9 +37,18 @@ def start(folder: ServerFolder, ports: dict[str, int], secrets: Secrets, workers
     command += ["--workers", str(workers), "--artifacts-destination", f"s3://{BUCKET}/served"]
     # By name, not left to be found: without uvloop the answers of several workers are 40 ms late.
     command += ["--uvicorn-opts", "--loop uvloop"]
-    process = processes.start(folder, NAME, command, environment=_environment(ports, secrets), ports=[ports["mlflow"]])
+    return processes.start(folder, NAME, command, environment=_environment(ports, secrets), ports=[ports["mlflow"]])
+
+
+def wait(folder: ServerFolder, process: psutil.Process, port: int) -> None:
+    """Wait until MLflow's server answers.
+
+    Raises
+    ------
+    UnavailableError : it ended, or does not answer in time.
+    """
     log = processes.log_of(folder, NAME)
-    processes.wait_until(lambda: is_ready(ports["mlflow"]), process, log, name="MLflow's server", seconds=_START_SECONDS)
+    processes.wait_until(lambda: is_ready(port), process, log, name="MLflow's server", seconds=_START_SECONDS)
 
 
 def stop(folder: ServerFolder) -> bool:

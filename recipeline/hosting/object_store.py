@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from recipeline.hosting import processes
 from recipeline.hosting.state import Secrets, ServerFolder
 
@@ -34,8 +36,8 @@ def find_program() -> str | None:
     return str(own) if own.is_file() else shutil.which("weed")
 
 
-def start(folder: ServerFolder, ports: dict[str, int], secrets: Secrets) -> None:
-    """Start the S3 endpoint on the loopback address, with its bucket.
+def start(folder: ServerFolder, ports: dict[str, int], secrets: Secrets) -> psutil.Process:
+    """Start the S3 endpoint on the loopback address; do not wait for it.
 
     Raises
     ------
@@ -55,9 +57,19 @@ def start(folder: ServerFolder, ports: dict[str, int], secrets: Secrets) -> None
     for part in ("s3", "filer", "master", "volume"):
         command += [f"-{part}.port", str(ports[part]), f"-{part}.port.grpc", str(ports[f"{part}_grpc"])]
     used = [port for name, port in ports.items() if name not in ("mlflow", "postgres")]
-    process = processes.start(folder, NAME, command, environment=_environment(secrets), ports=used)
-    log = processes.log_of(folder, NAME)
-    client = connect(ports["s3"], secrets)
+    return processes.start(folder, NAME, command, environment=_environment(secrets), ports=used)
+
+
+def wait(folder: ServerFolder, process: psutil.Process, port: int, secrets: Secrets) -> None:
+    """Wait until the endpoint keeps objects.
+
+    Its bucket is made if it does not exist.
+
+    Raises
+    ------
+    UnavailableError : it ended, or does not answer in time.
+    """
+    log, client = processes.log_of(folder, NAME), connect(port, secrets)
     processes.wait_until(lambda: is_ready(client), process, log, name="The object store", seconds=_START_SECONDS)
 
 

@@ -10,6 +10,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
+
 from recipeline.errors import UnavailableError
 from recipeline.hosting import processes
 from recipeline.hosting.state import Secrets, ServerFolder
@@ -26,10 +28,10 @@ _START_SECONDS, _STOP_SECONDS = 60, 20
 _NOT_ROOT = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 
 
-def start(folder: ServerFolder, port: int, secrets: Secrets) -> None:
-    """Start PostgreSQL on the loopback address.
+def start(folder: ServerFolder, port: int, secrets: Secrets) -> psutil.Process:
+    """Start PostgreSQL on the loopback address; do not wait for it.
 
-    Its files and the database are made if they do not exist.
+    Its files are made if they do not exist.
 
     Raises
     ------
@@ -41,7 +43,18 @@ def start(folder: ServerFolder, port: int, secrets: Secrets) -> None:
         _make(folder, as_user, data, secrets)
     version = (data / "PG_VERSION").read_text(encoding="utf-8").strip()
     command = [*as_user, str(_programs(version) / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", ""]
-    process = processes.start(folder, NAME, command, environment=_environment(), ports=[port])
+    return processes.start(folder, NAME, command, environment=_environment(), ports=[port])
+
+
+def wait(folder: ServerFolder, process: psutil.Process, port: int, secrets: Secrets) -> None:
+    """Wait until PostgreSQL answers.
+
+    MLflow's database is made if it does not exist.
+
+    Raises
+    ------
+    UnavailableError : it ended, or does not answer in time.
+    """
     log = processes.log_of(folder, NAME)
     processes.wait_until(lambda: is_ready(port, secrets), process, log, name="PostgreSQL", seconds=_START_SECONDS)
 

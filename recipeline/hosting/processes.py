@@ -112,18 +112,31 @@ def stop(folder: ServerFolder, name: str, *, how: signal.Signals, seconds: float
 def end_session(folder: ServerFolder, name: str) -> None:
     """Kill the remaining processes of the session of a name.
 
-    Children of a process that was killed go on without it.
+    Children of a process that was killed go on without it. Those of a later session with the same ID are left alone.
     """
     record = folder.read(f"{name}.pid.json")
-    if record is None:
+    if record is None or _is_another(record):
         return
-    left = []
+    left, path = [], folder.path.resolve()
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if os.getsid(process.pid) == record["pid"] and process.create_time() >= record["started"]:
+            if os.getsid(process.pid) != record["pid"]:
+                continue
+            # All of them work in the folder; after a new boot, the children of a later leader that has ended do not.
+            if process.pid == record["pid"] or Path(process.cwd()).is_relative_to(path):
                 process.kill()
                 left.append(process)
     psutil.wait_procs(left, timeout=10)
+
+
+def _is_another(record: Mapping[str, float]) -> bool:
+    """Whether a process has the ID of a record, and began at another time.
+
+    No process gets the ID of a session that has members left: then the recorded session is gone.
+    """
+    with suppress(psutil.NoSuchProcess):
+        return bool(psutil.Process(int(record["pid"])).create_time() != record["started"])
+    return False
 
 
 def log_of(folder: ServerFolder, name: str) -> Path:

@@ -99,10 +99,18 @@ def start_server(folder: ServerFolder, *, port: str = "", workers: int = 2, say:
             object_store.NAME: lambda: object_store.start(folder, ports, secrets),
             mlflow_server.NAME: lambda: mlflow_server.start(folder, ports, secrets, workers),
         }
+        waits = {
+            postgres.NAME: lambda it: postgres.wait(folder, it, ports["postgres"], secrets),
+            object_store.NAME: lambda it: object_store.wait(folder, it, ports["s3"], secrets),
+            mlflow_server.NAME: lambda it: mlflow_server.wait(folder, it, ports["mlflow"]),
+        }
         for name, title in PARTS.items():
-            if processes.find(folder, name) is None:
+            process = processes.find(folder, name)
+            if process is None:
                 say(f"starting {title}")
-                starts[name]()
+                process = starts[name]()
+            # Also for one that was found: the command that started it may have been interrupted before.
+            waits[name](process)
         return read_status(folder)
 
 

@@ -65,6 +65,7 @@ class StepRun:
         self._params: dict[str, str] = {}
         self._metrics: dict[str, float] = {}
         self._mlflow_tags: dict[str, str] = {}
+        self._is_closed = False
 
     def save(self, artifact: Artifact[T], value: T) -> str:
         """Write `value` as this run's artifact; return the sha256 of the file."""
@@ -125,9 +126,11 @@ class StepRun:
         self._writer.add_model(model_id, digests)
 
     def tag(self, **tags: object) -> None:
-        """Set ``recipeline.<name>`` tags on the run, in the store when it is closed."""
+        """Set ``recipeline.<name>`` tags, written at the close; later ones at once."""
         self._own_tags |= {name: str(value) for name, value in tags.items()}
         self._unsaved_tags |= {f"{PREFIX}{name}": str(value)[:TAG_LENGTH] for name, value in tags.items()}
+        if self._is_closed:
+            self.save_tags()
 
     def save_tags(self) -> None:
         """Write the tags that the store does not have yet."""
@@ -218,7 +221,7 @@ class StepRun:
         now, tags = now_ms(), {**self._unsaved_tags, **self._mlflow_tags}
         metrics = [Metric(name, value, now, 0) for name, value in self._metrics.items()]
         params = [Param(name, value) for name, value in self._params.items()]
-        self._unsaved_tags = {}
+        self._unsaved_tags, self._is_closed = {}, True
         self.client.log_batch(self.id, metrics=metrics, params=params, tags=[RunTag(*tag) for tag in tags.items()])
         end_run(self.client, self.id, status)
         own = {f"{PREFIX}{name}": value[:TAG_LENGTH] for name, value in self._own_tags.items()} | self._mlflow_tags

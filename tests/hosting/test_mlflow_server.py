@@ -17,7 +17,6 @@ def test_no_secret_is_on_the_command_line_and_no_setting_of_a_client_reaches_the
         monkeypatch.setenv(name, "the client's")
     given: dict[str, object] = {}
     monkeypatch.setattr(processes, "start", lambda *words, **more: given.update(command=words[2], **more))
-    monkeypatch.setattr(processes, "wait_until", lambda *_, **__: None)
     folder = ServerFolder(tmp_path)
     folder.make()
     secrets = folder.secrets()

@@ -22,7 +22,8 @@ def folder(tmp_path: Path) -> Iterator[ServerFolder]:
 
 def test_an_object_survives_a_kill_and_only_the_keys_open_it(folder: ServerFolder) -> None:
     ports, secrets = folder.ports(), folder.secrets()
-    object_store.start(folder, ports, secrets)
+    process = object_store.start(folder, ports, secrets)
+    object_store.wait(folder, process, ports["s3"], secrets)
     client = object_store.connect(ports["s3"], secrets)
     client.put_object(Bucket=object_store.BUCKET, Key="a/b", Body=b"kept" * 100_000)
 
@@ -34,10 +35,8 @@ def test_an_object_survives_a_kill_and_only_the_keys_open_it(folder: ServerFolde
                 urllib.request.urlopen(f"http://127.0.0.1:{ports[part]}{path}", timeout=5)
             assert refused.value.code in (401, 403, 404)
 
-    process = processes.find(folder, object_store.NAME)
-    assert process
     process.kill()
-    object_store.start(folder, ports, secrets)
+    object_store.wait(folder, object_store.start(folder, ports, secrets), ports["s3"], secrets)
     assert client.get_object(Bucket=object_store.BUCKET, Key="a/b")["Body"].read() == b"kept" * 100_000
     assert secrets.s3_secret_key not in processes.log_of(folder, object_store.NAME).read_text()
     assert object_store.stop(folder)

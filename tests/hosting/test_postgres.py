@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
 from recipeline.errors import UnavailableError
 from recipeline.hosting import postgres, processes
-from recipeline.hosting.state import ServerFolder, _free_ports
+from recipeline.hosting.state import Secrets, ServerFolder, _free_ports
 
 PORT = "postgres"
 
@@ -20,6 +21,12 @@ def folder(tmp_path: Path) -> Iterator[ServerFolder]:
     made.make()
     yield made
     postgres.stop(made)
+
+
+def start(folder: ServerFolder, port: int, secrets: Secrets) -> psutil.Process:
+    process = postgres.start(folder, port, secrets)
+    postgres.wait(folder, process, port, secrets)
+    return process
 
 
 def connect(port: int, password: str) -> psycopg.Connection:
@@ -33,7 +40,7 @@ def test_what_was_committed_survives_a_kill_and_only_the_password_opens_it(folde
     interrupted = folder.path / "postgres"
     interrupted.mkdir()
     (interrupted / "half").touch()
-    postgres.start(folder, port, secrets)
+    process = start(folder, port, secrets)
     assert not (folder.path / "postgres.password").exists()
     with connect(port, secrets.postgres_password) as connection:
         connection.execute("CREATE TABLE kept (a int)")
@@ -41,10 +48,8 @@ def test_what_was_committed_survives_a_kill_and_only_the_password_opens_it(folde
     for wrong in ("", "mlflow", "postgres"):
         with pytest.raises(psycopg.OperationalError):
             connect(port, wrong)
-    process = processes.find(folder, postgres.NAME)
-    assert process
     process.kill()
-    postgres.start(folder, port, secrets)
+    start(folder, port, secrets)
     with connect(port, secrets.postgres_password) as connection:
         assert connection.execute("SELECT a FROM kept").fetchall() == [(42,)]
     assert not postgres.is_ready(port, dataclasses.replace(secrets, postgres_password="another"))

@@ -3,9 +3,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -95,6 +96,46 @@ def test_another_process_with_the_same_id_is_neither_found_nor_ended(folder: Ser
     assert psutil.pid_exists(os.getpid())
     folder.write("it.pid.json", record)
     assert processes.find(folder, "it") == started
+
+
+@pytest.fixture
+def other() -> Iterator[psutil.Process]:
+    """A process with a child, in a session of its own, that the server has nothing to do with."""
+    popen = subprocess.Popen(["sh", "-c", "sleep 600 & echo; wait"], start_new_session=True, stdout=subprocess.PIPE)
+    assert popen.stdout
+    popen.stdout.readline()
+    leader = psutil.Process(popen.pid)
+    family = [leader, *leader.children()]
+    yield leader
+    for process in family:
+        if process.is_running():
+            process.kill()
+    popen.stdout.close()
+    popen.wait()
+
+
+@pytest.mark.parametrize("how", [processes.end_session, lambda *it: processes.stop(*it, how=signal.SIGKILL, seconds=1)])
+def test_after_a_new_boot_the_session_that_has_the_id_now_goes_on(
+    folder: ServerFolder, other: psutil.Process, how: Callable[[ServerFolder, str], object]
+) -> None:
+    child = other.children()[0]
+    assert os.getsid(child.pid) == other.pid
+    folder.write("it.pid.json", {"pid": other.pid, "started": other.create_time() - 86_400})
+    how(folder, "it")
+    assert not is_gone(other)
+    assert not is_gone(child)
+
+
+def test_after_a_new_boot_the_children_of_a_session_that_lost_its_leader_go_on(
+    folder: ServerFolder, other: psutil.Process
+) -> None:
+    child, record = other.children()[0], {"pid": other.pid, "started": other.create_time() - 86_400}
+    other.kill()
+    other.wait()
+    assert not psutil.pid_exists(other.pid)
+    folder.write("it.pid.json", record)
+    processes.end_session(folder, "it")
+    assert not is_gone(child)
 
 
 def test_a_port_that_is_taken_is_one_sentence_and_nothing_is_started(folder: ServerFolder) -> None:

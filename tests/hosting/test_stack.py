@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from recipeline.errors import UnavailableError, UsageError
@@ -12,21 +13,35 @@ from recipeline.hosting import mlflow_server, object_store, postgres, processes,
 from recipeline.hosting.stack import PARTS, read_status, require_extra, start_server, stop_server
 from recipeline.hosting.state import ServerFolder
 
+MODULES = {module.NAME: module for module in (postgres, object_store, mlflow_server)}
+
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def awaited() -> list[str]:
+    """The parts that were ready when they were waited for."""
+    return []
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch, awaited: list[str]) -> list[str]:
     """The parts whose start was asked for; each is a process that sleeps."""
     names: list[str] = []
 
-    def stand_in(name: str) -> Any:
-        def start(folder: ServerFolder, *_: Any) -> None:
+    def stand_in(name: str) -> tuple[Any, Any]:
+        def start(folder: ServerFolder, *_: Any) -> psutil.Process:
             names.append(name)
-            processes.start(folder, name, ["sleep", "600"], environment=os.environ, ports=[])
+            return processes.start(folder, name, ["sleep", "600"], environment=os.environ, ports=[])
 
-        return start
+        def wait(folder: ServerFolder, process: psutil.Process, *_: Any) -> None:
+            assert processes.find(folder, name) == process
+            awaited.append(name)
 
-    for module in (postgres, object_store, mlflow_server):
-        monkeypatch.setattr(module, "start", stand_in(module.NAME))
+        return start, wait
+
+    for name, module in MODULES.items():
+        start, wait = stand_in(name)
+        monkeypatch.setattr(module, "start", start)
+        monkeypatch.setattr(module, "wait", wait)
     return names
 
 
@@ -49,6 +64,28 @@ def test_what_runs_is_left_alone_and_what_does_not_is_started_in_order(tmp_path:
         assert stop_server(folder) == [PARTS[name] for name in reversed(PARTS)]
     assert stop_server(folder) == []
     assert not read_status(folder).is_running
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_after_an_interrupted_start_the_next_one_waits_for_what_runs_too(
+    name: str, tmp_path: Path, started: list[str], awaited: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = ServerFolder(tmp_path / ".server")
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(MODULES[name], "wait", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                start_server(folder)
+        assert started == [*awaited, name]
+        awaited.clear()
+        assert start_server(folder).is_running
+        assert started == awaited == list(PARTS)
+    finally:
+        stop_server(folder)
 
 
 def test_a_part_that_cannot_be_started_leaves_the_others_running(

@@ -54,7 +54,9 @@ def test_this_projects_own_files_are_the_templates() -> None:
 
 def test_everything_that_git_ignores_in_a_new_project_is_what_the_product_writes() -> None:
     own = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
-    assert set(read_template()[".gitignore"].decode().splitlines()) <= set(own)
+    ignored = set(read_template()[".gitignore"].decode().splitlines())
+    assert ignored <= set(own)
+    assert ignored >= {".env", ".server/"}, "secrets"
 
 
 def test_a_new_project_has_all_files_whose_scripts_run(tmp_path: Path) -> None:

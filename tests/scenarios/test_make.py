@@ -255,7 +255,7 @@ def test_where_no_python_will_do_setup_says_so(machine: Setup) -> None:
     (machine.folder / "bin/python3.12").unlink()
     done = machine.make("setup")
     assert done.returncode != 0
-    assert "a Python from 3.11 to 3.13 must be on PATH. Got none instead." in done.stderr
+    assert "no Python from 3.11 to 3.13 on PATH. Install one, or name it: make setup PYTHON=/path/to/python" in done.stderr
     assert not (machine.folder / ".venv").exists()
 
 

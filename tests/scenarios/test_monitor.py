@@ -413,7 +413,11 @@ def test_without_drift_nothing_is_retrained(own: Project, tmp_path: Path) -> Non
 
 def test_drift_of_rows_whose_target_nobody_knows_cannot_be_learned_from(own: Project, tmp_path: Path) -> None:
     outcome = own.run("monitor", data=table(tmp_path, stronger().drop(columns="quality")), on_drift="retrain")
-    expect(outcome, 3, "No labelled rows to retrain on.")
+    assert (outcome.exit_code, own.tags(outcome.run_id)["recipeline.outcome"]) == (5, "drift")
+    assert "Not retrained: No labelled rows to retrain on." in outcome.stdout
+    assert report(own, outcome)["newest"]["verdict"] == "drift"
+    assert own.runs("monitor")[0].info.status == "FINISHED"
+    assert not own.runs("retrain")
 
 
 # --- what monitor and retrain take ---------------------------------------------------------------------------------------

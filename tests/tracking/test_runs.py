@@ -42,6 +42,15 @@ def test_the_outcome_that_a_step_sets_is_kept(store: Store) -> None:
     assert store.client.get_run(run.id).info.status == "FINISHED"
 
 
+def test_a_tag_that_is_set_after_the_end_is_in_the_store_too(store: Store) -> None:
+    with open_run(store.client, "monitor", store.experiment("toy"), WHO) as run:
+        run.tag(verdict="drift")
+        assert "verdict" not in tags_of(store, run.id)
+    run.tag(retrain_run_id="another")
+    tags = tags_of(store, run.id)
+    assert (tags["verdict"], tags["retrain_run_id"]) == ("drift", "another")
+
+
 def test_lines_are_added_to_the_description_as_they_are_as_long_as_they_fit(store: Store) -> None:
     with open_run(store.client, "train", store.experiment("toy"), WHO) as run:
         run.describe("[a](#/b)")

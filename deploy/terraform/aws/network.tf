@@ -114,8 +114,10 @@ resource "aws_lb_target_group" "tasks" {
   vpc_id               = var.vpc_id
   deregistration_delay = 30
 
+  # Not /readyz: without a version in Production it is 503, and ECS would replace the task for ever. Tasks that end are
+  # deregistered before they are told to.
   health_check {
-    path                = { mlflow = "/health", service = "/readyz" }[each.key]
+    path                = { mlflow = "/health", service = "/healthz" }[each.key]
     matcher             = "200"
     interval            = 15
     healthy_threshold   = 2

@@ -50,6 +50,11 @@ run "plan" {
   }
 
   assert {
+    condition     = aws_lb_target_group.tasks["service"].health_check[0].path == "/healthz"
+    error_message = "A task must stay while no version is in Production."
+  }
+
+  assert {
     condition     = alltrue([for it in values(aws_vpc_security_group_ingress_rule.clients) : it.cidr_ipv4 == "10.0.0.0/8"])
     error_message = "Only the clients' networks may reach the load balancer."
   }
