@@ -32,8 +32,9 @@ from recipeline.data.relating.relations import Relations, deal_folds
 from recipeline.engine.dask import DaskWorkers
 from recipeline.engine.local import LocalWorkers
 from recipeline.engine.workers import Workers
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, cross_validate, measure_gain
+from recipeline.promotion.gain import cross_validate, measure_gain
 from recipeline.promotion.gate import corrected_level, judge
+from recipeline.promotion.results import CHALLENGER, CHAMPION
 
 ROWS, COPIES, FEATURES, FOLDS, TEST_SIZE = 1359, 0.15, 10, 5, 0.2
 CANDIDATES = FEATURES - 1

@@ -24,8 +24,9 @@ from recipeline.data.relating.relations import Relations
 from recipeline.data.target_codes import TargetCodes
 from recipeline.data.tasks.every import TASKS
 from recipeline.engine.local import LocalWorkers
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, cross_validate, measure_gain
+from recipeline.promotion.gain import cross_validate, measure_gain
 from recipeline.promotion.gate import corrected_level, judge
+from recipeline.promotion.results import CHALLENGER, CHAMPION
 
 FOLDS, TRAINED, SIZE = 5, 0.8, 20
 #: The share of the variance, of features and of noise, that the rows of a cluster have in common.

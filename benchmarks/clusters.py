@@ -17,8 +17,9 @@ from sklearn.model_selection import cross_val_score
 from recipeline.config.rules import Promotion
 from recipeline.data.relating.relations import Relations
 from recipeline.engine.local import LocalWorkers
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, cross_validate, measure_gain
+from recipeline.promotion.gain import cross_validate, measure_gain
 from recipeline.promotion.gate import corrected_level, judge
+from recipeline.promotion.results import CHALLENGER, CHAMPION
 
 SIZE, FOLDS, LOOKS, TRAINED = 30, 5, 9, 0.8
 #: The share of the variance, of features and of noise, that the rows of a cluster have in common.

@@ -18,9 +18,9 @@ from sklearn.model_selection import cross_val_score
 from recipeline.config.rules import Promotion
 from recipeline.data.relating.relations import Relations, deal_folds
 from recipeline.engine.local import LocalWorkers
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, measure_gain
+from recipeline.promotion.gain import Answers, cross_validate, measure_gain
 from recipeline.promotion.gate import Rule, corrected_level, judge
-from recipeline.promotion.results import Gain
+from recipeline.promotion.results import CHALLENGER, CHAMPION, Gain
 
 ROWS, FOLDS, TEST_SIZE, TRIES, LOOKS, DRAWS = 600, 5, 0.2, 10, 9, 20
 SETTINGS = Promotion(bootstrap_draws=400)

@@ -24,11 +24,8 @@ from recipeline.metrics.bootstrap import resample_scores
 from recipeline.metrics.scorer import Scorer
 from recipeline.metrics.skill import row_losses
 from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
-from recipeline.promotion.results import Gain
+from recipeline.promotion.results import CHALLENGER, CHAMPION, Gain
 from recipeline.training.weights import TrainingRows
-
-#: The two sides of a comparison.
-CHALLENGER, CHAMPION = "challenger", "champion"
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 
 from recipeline.config.rules import GuardRails, Slice
 from recipeline.metrics.catalogue import REPORTED, ROW_ERRORS, Metric, find_metric
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers
-from recipeline.promotion.results import Gain, Rail
+from recipeline.promotion.gain import Answers
+from recipeline.promotion.results import CHALLENGER, CHAMPION, Gain, Rail
 
 #: A slice of fewer rows is reported, and decides nothing.
 MIN_SLICE_ROWS = 20

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from recipeline.monitoring.results import ShadowCompared
 from recipeline.records import LEFT_OUT
 
+#: The two sides of a comparison.
+CHALLENGER, CHAMPION = "challenger", "champion"
 #: The opponent of the very first version.
 MEAN_PREDICTOR = "mean predictor"
 

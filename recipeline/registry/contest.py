@@ -24,10 +24,10 @@ from recipeline.errors import UnavailableError
 from recipeline.evaluation.tasks.every import TASKS as EVALUATION_TASKS
 from recipeline.inference.asking import ask_model
 from recipeline.metrics.skill import skill_score
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, keep_answered, measure_gain
+from recipeline.promotion.gain import Answers, cross_validate, keep_answered, measure_gain
 from recipeline.promotion.gate import Rule, corrected_level
 from recipeline.promotion.guard_rails import measure_rails, one_row_latency, slice_errors
-from recipeline.promotion.results import MEAN_PREDICTOR, CumulativeGain, Evidence
+from recipeline.promotion.results import CHALLENGER, CHAMPION, MEAN_PREDICTOR, CumulativeGain, Evidence
 from recipeline.registry.loading import features_of, load_version
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import PREFIX, VersionTags

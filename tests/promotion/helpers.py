@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from recipeline.data.relating.relations import Relations
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, Gain, measure_gain
+from recipeline.promotion.gain import Answers, Gain, measure_gain
+from recipeline.promotion.results import CHALLENGER, CHAMPION
 
 ROWS = 60
 GAIN = Gain(

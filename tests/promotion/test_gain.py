@@ -23,8 +23,8 @@ from recipeline.data.target_codes import TargetCodes
 from recipeline.engine.local import LocalWorkers
 from recipeline.metrics.catalogue import Metric
 from recipeline.metrics.scorer import Measure, Scorer
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, measure_gain, reseed
-from recipeline.promotion.results import Gain
+from recipeline.promotion.gain import Answers, cross_validate, measure_gain, reseed
+from recipeline.promotion.results import CHALLENGER, CHAMPION, Gain
 from recipeline.records import read_record, to_plain
 from tests.promotion.helpers import ROWS, draw_answers, draw_table, measure
 

@@ -14,7 +14,7 @@ from recipeline.config.rules import GuardRails, Slice
 from recipeline.data.relating.relations import Relations
 from recipeline.data.target_codes import TargetCodes
 from recipeline.metrics.catalogue import Metric
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers
+from recipeline.promotion.gain import Answers
 from recipeline.promotion.guard_rails import (
     LATENCY,
     MIN_SLICE_ROWS,
@@ -24,6 +24,7 @@ from recipeline.promotion.guard_rails import (
     one_row_latency,
     slice_errors,
 )
+from recipeline.promotion.results import CHALLENGER, CHAMPION
 from recipeline.records import to_plain
 from tests.promotion.helpers import GAIN, draw_answers, draw_table, measure
 

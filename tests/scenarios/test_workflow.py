@@ -125,7 +125,7 @@ def test_a_chain_that_is_all_cached_imports_nothing_that_fits_or_draws_in_any_of
     assert "Reused: ingest, split, train, evaluate." in stdout
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in stderr.splitlines() if "|" in line}
     assert {"mlflow", "pandas", "recipeline"} <= imported
-    assert not imported & {"joblib", "matplotlib", "sklearn", "skops"}
+    assert imported & {"joblib", "matplotlib", "sklearn", "skops"} == set()
 
 
 def test_step_by_step_with_and_without_run_ids_and_the_chain_give_the_same_metrics(project: Project) -> None:

@@ -23,7 +23,8 @@ from recipeline.data.splits import cv_folds
 from recipeline.engine.local import LocalWorkers
 from recipeline.errors import UsageError
 from recipeline.metrics.regression import bootstrap_intervals, score_predictions
-from recipeline.promotion.gain import CHALLENGER, CHAMPION, Answers, cross_validate, measure_gain
+from recipeline.promotion.gain import Answers, cross_validate, measure_gain
+from recipeline.promotion.results import CHALLENGER, CHAMPION
 from recipeline.training.candidates import build_candidate
 from recipeline.training.cross_validation import compare_candidates
 from recipeline.training.weights import check_weights, fit_weighted, takes_weights

@@ -6,8 +6,7 @@ from recipeline.artifacts import DECISION
 from recipeline.config.table import SYNTHETIC
 from recipeline.metrics.catalogue import metrics_of, skill_of
 from recipeline.monitoring.wording import describe_shadow
-from recipeline.promotion.gain import CHALLENGER, CHAMPION
-from recipeline.promotion.results import MEAN_PREDICTOR, Decision, Evidence
+from recipeline.promotion.results import CHALLENGER, CHAMPION, MEAN_PREDICTOR, Decision, Evidence
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.plots.change import direction, plot_gain
 
