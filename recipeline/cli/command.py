@@ -201,7 +201,6 @@ def announce(text: str, values: object) -> None:
     context = click.get_current_context(silent=True)
     echo(text, err=True)
     if context and context.meta.get(_JSON):
-        context.command.has_printed = True  # type: ignore[attr-defined]
         result = CommandResult(str(context.command.name), "", "listening", None, text, values=values)
         print_json(result, context.meta[_STDOUT])
 

@@ -11,7 +11,7 @@ import click
 
 from recipeline.artifacts import ORDER
 from recipeline.cli.output.progress import heartbeat
-from recipeline.cli.process import BEFORE_SKOPS, ProcessCommand, importing, require_posix
+from recipeline.cli.process import BEFORE_SKOPS, ProcessCommand, importing, require_posix, run_process
 from recipeline.errors import guess
 
 #: Each command with the line that `recipeline --help` shows; a module of `recipeline.commands` has the command itself.
@@ -74,13 +74,13 @@ class Commands(ProcessCommand, click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def load_command(name: str) -> click.Command:
+def load_command(name: str) -> ProcessCommand:
     """Return the command `name` of `COMMANDS`."""
     word = name.replace("-", "_")
     with importing():
         if name in WITH_MODELS:
             importlib.import_module(BEFORE_SKOPS)
-        command: click.Command = getattr(importlib.import_module(f"recipeline.commands.{word}"), word)
+        command: ProcessCommand = getattr(importlib.import_module(f"recipeline.commands.{word}"), word)
     return command
 
 
@@ -107,15 +107,19 @@ def recipeline() -> None:
     """
 
 
+def _load_and_run(name: str, *words: str) -> int | None:
+    with heartbeat(name):
+        command = load_command(name)
+    return command.run([*words], prog_name=f"recipeline {name}")
+
+
 def main() -> None:
     """Run the command that was typed.
 
-    Each command handles its own errors, signals and exit code.
+    Its errors, signals and exit code are handled from its import on.
     """
     require_posix()
     words = sys.argv[1:]
     if words and words[0] in COMMANDS:
-        with heartbeat(words[0]):
-            command = load_command(words[0])
-        command.main(words[1:], prog_name=f"recipeline {words[0]}")
+        run_process(words[0], words[1:], lambda: _load_and_run(*words))
     recipeline.main(words, prog_name="recipeline")

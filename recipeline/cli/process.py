@@ -14,13 +14,13 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import click
 
 from recipeline.cli.output.results import CommandResult
-from recipeline.cli.output.stdout import print_json
+from recipeline.cli.output.stdout import PRINTED, print_json
 from recipeline.cli.output.terminal import echo, fit
 from recipeline.errors import RecipelineError, UsageError, run_of
 from recipeline.tracking.tags import RunTags
@@ -76,9 +76,6 @@ class ProcessCommand(click.Command):
     An expected failure prints one sentence, a bug its traceback; with ``--json`` also one object.
     """
 
-    #: Whether its object is on stdout already.
-    has_printed = False
-
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the command line; two quote characters are an empty value.
 
@@ -91,41 +88,50 @@ class ProcessCommand(click.Command):
         return fit(super().get_help(ctx), ctx.make_formatter().width)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        kwargs["standalone_mode"] = False
         require_posix()
         words = [*(args[0] if args and args[0] is not None else kwargs.get("args") or sys.argv[1:])]
+        run_process(str(self.name), words, lambda: self.run(*args, **kwargs))
 
-        def end(code: int, error: BaseException, sentence: str, caught: BaseException | None = None) -> NoReturn:
-            if "--json" in words and not self.has_printed:
-                details = error.details if isinstance(error, RecipelineError) else ()
-                failed = CommandResult(str(self.name), run_of(caught or error), "error", code, error=sentence, details=details)
-                print_json(failed)
-            _fail_adopted_run(error)
-            sys.exit(code)
+    def run(self, *args: Any, **kwargs: Any) -> int | None:
+        """Run the command as `main` does; failures are raised."""
+        code: int | None = super().main(*args, **kwargs | {"standalone_mode": False})
+        return code
 
-        with _signals():
-            try:
-                # --help ends here too, with the exit code 0.
-                code = super().main(*args, **kwargs)
-            except click.UsageError as error:
-                said = io.StringIO()
-                error.show(said)
-                echo(said.getvalue(), err=True, nl=False)
-                end(2, UsageError(error.format_message()), error.format_message())
-            except (click.Abort, KeyboardInterrupt) as error:  # click makes the one of the other
-                echo(f"{self.name}: interrupted", err=True)
-                end(130, KeyboardInterrupt(), "interrupted", error)
-            except RecipelineError as error:
-                echo(f"{self.name}: {error}", err=True)
-                end(error.exit_code, error, error.sentence)
-            except _Terminated as error:
-                echo(f"{self.name}: terminated", err=True)
-                end(143, error, "terminated")
-            except Exception as error:
-                traceback.print_exc()
-                end(1, error, f"{type(error).__name__}: {error}")
-        gc.freeze()  # nothing is worth collecting at the end of the process
-        sys.exit(code or 0)
+
+def run_process(name: str, words: list[str], work: Callable[[], int | None]) -> NoReturn:
+    """Do the work of a process, the command `name` with `words`; end it with its exit code."""
+    PRINTED.clear()
+
+    def end(code: int, error: BaseException, sentence: str, caught: BaseException | None = None) -> NoReturn:
+        if "--json" in words and not PRINTED.is_set():
+            details = error.details if isinstance(error, RecipelineError) else ()
+            print_json(CommandResult(name, run_of(caught or error), "error", code, error=sentence, details=details))
+        _fail_adopted_run(error)
+        sys.exit(code)
+
+    with _signals():
+        try:
+            # --help ends here too, with the exit code 0.
+            code = work()
+        except click.UsageError as error:
+            said = io.StringIO()
+            error.show(said)
+            echo(said.getvalue(), err=True, nl=False)
+            end(2, UsageError(error.format_message()), error.format_message())
+        except (click.Abort, KeyboardInterrupt) as error:  # click makes the one of the other
+            echo(f"{name}: interrupted", err=True)
+            end(130, KeyboardInterrupt(), "interrupted", error)
+        except RecipelineError as error:
+            echo(f"{name}: {error}", err=True)
+            end(error.exit_code, error, error.sentence)
+        except _Terminated as error:
+            echo(f"{name}: terminated", err=True)
+            end(143, error, "terminated")
+        except Exception as error:
+            traceback.print_exc()
+            end(1, error, f"{type(error).__name__}: {error}")
+    gc.freeze()  # nothing is worth collecting at the end of the process
+    sys.exit(code or 0)
 
 
 class _Terminated(SystemExit):

@@ -94,6 +94,9 @@ def _expand(value: Any, environment: Mapping[str, str], path: Path, key: str = "
     return json.loads(expanded) if is_number else expanded
 
 
+#: A value in JSON that is a reference without a default, of which nothing is secret.
+_REFERENCE_ALONE = re.compile(r'"\$\{\w+\}"')
+
 #: A word that pydantic names as one of those that are allowed.
 _QUOTED = re.compile("'([^']*)'")
 
@@ -101,7 +104,7 @@ _QUOTED = re.compile("'([^']*)'")
 def _fault(model: type[BaseModel], fault: dict[str, Any], typed: Any) -> str:
     """Return one pydantic error as an error message.
 
-    It quotes the value as it is `typed`, never the content of a variable.
+    It quotes the value as it is `typed`, never the content of a variable, and no value that has a field without `repr`.
     """
     location, kind = fault["loc"], fault["type"]
     key = ".".join(str(part) for part in location)
@@ -113,10 +116,12 @@ def _fault(model: type[BaseModel], fault: dict[str, Any], typed: Any) -> str:
         return f"'{key}' is missing and has no default."
     rule = str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
     written = json.dumps(_at(typed, location), default=str, ensure_ascii=False)
-    is_secret = bool(_REFERENCE.search(written))
+    is_secret = bool(_REFERENCE.search(written)) or _is_hidden(model, location)
     if kind == "value_error":  # a rule across several keys says itself what it got
         rule = rule.partition(" Got ")[0] if is_secret else rule
         return f"'{key}': {rule}" if key else rule
+    if (_is_hidden(model, location) or _has_hidden(_model_at(model, location))) and not _REFERENCE_ALONE.fullmatch(written):
+        return f"'{key}' {rule}. Its value is not shown."
     got = written if is_secret else json.dumps(fault["input"], default=str)
     said = f"'{key}' {rule}. Got {got if len(got) <= _LONGEST_VALUE else f'{got[:_LONGEST_VALUE]}…'} instead."
     if kind == "literal_error" and isinstance(fault["input"], str) and not is_secret:
@@ -149,6 +154,21 @@ def _model_at(model: type[BaseModel], location: tuple[str | int, ...]) -> type[B
             current = models[0] if models else None
     models = [a for a in _flatten(current) if isinstance(a, type) and issubclass(a, BaseModel)]
     return models[0] if models else None
+
+
+def _is_hidden(model: type[BaseModel], location: tuple[str | int, ...]) -> bool:
+    """Whether the value at `location` is one of a field without `repr`, as secrets are."""
+    owners = [(_model_at(model, location[:place]), str(part)) for place, part in enumerate(location)]
+    fields = [(it.alias or name, part, it) for owner, part in owners if owner for name, it in owner.model_fields.items()]
+    return any(name == part and not it.repr for name, part, it in fields)
+
+
+def _has_hidden(model: type[BaseModel] | None) -> bool:
+    """Whether a settings class has such a field, at any depth."""
+    fields = [*model.model_fields.values()] if model else []
+    leaves = [leaf for field in fields for leaf in _flatten(field.annotation)]
+    models = [leaf for leaf in leaves if isinstance(leaf, type) and issubclass(leaf, BaseModel)]
+    return not all(field.repr for field in fields) or any(map(_has_hidden, models))
 
 
 def _flatten(annotation: Any) -> list[Any]:

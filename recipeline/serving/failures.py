@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlflow.exceptions import MlflowException
 
 from recipeline.errors import RecipelineError
+from recipeline.escape import for_terminal
 
 #: The public message for an unexpected failure.
 BUG = "an error of the service; its log has it"
@@ -18,4 +19,4 @@ def say_failure(error: Exception) -> str:
     if not isinstance(error, RecipelineError | MlflowException | OSError):
         return BUG
     text = error.sentence if isinstance(error, RecipelineError) else str(error)
-    return " ".join(text.split())[:300]
+    return for_terminal(" ".join(text.split()))[:300]  # half a character cannot be sent

@@ -51,6 +51,9 @@ class Metrics:
             multiprocess_mode="livemax",
             registry=registry,
         )
+        self.registry_away = Gauge(
+            "registry_away", "1 if the registry does not answer", multiprocess_mode="livemax", registry=registry
+        )
         self.registry_errors = Counter("registry_errors", "Failed requests to the registry", registry=registry)
         self.dropped = Counter("log_lines_dropped", "Log lines lost: full queue or failed write", ["log"], registry=registry)
         self.shadow = ShadowMetrics(registry)

@@ -273,9 +273,10 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: b
     for one in (service.access_log, service.prediction_log, service.self_watch, service.shadow):
         if one:
             Finalize(None, one.close, exitpriority=0)  # at its end, what is still in the queue; the last one first
-    board, aliases = Board(meeting), [CHAMPION, settings.shadow] if settings.shadow else [CHAMPION]
+    aliases = [CHAMPION, settings.shadow] if settings.shadow else [CHAMPION]
+    board = Board(meeting, serving.poll_seconds)
     service.wake = board.wake
-    Poller(board, serving.open_store, serving.model_name, aliases, serving.poll_seconds).start()
+    Poller(board, serving.open_store, serving.model_name, aliases).start()
     watch = partial(Watch, open_store=serving.open_store, trusted=settings.trusted_types, board=board)
     watch(service, folder=serving.copies).start()
     if service.shadow:

@@ -103,10 +103,12 @@ class Service:
         self.registry_away_since = self.registry_away_since or time.time()
         self.registry_error = reason
         self.metrics.registry_errors.inc()
+        self.metrics.registry_away.set(1)
 
     def find_registry(self) -> None:
         """Record that the registry answers."""
         self.registry_error, self.registry_away_since = "", 0.0
+        self.metrics.registry_away.set(0)
 
     def state(self) -> dict[str, Any]:
         """Return whether the service is ready; if not, the reason and the fix.

@@ -22,6 +22,7 @@ from recipeline.cli.command import (
     step_command,
 )
 from recipeline.cli.main import COMMANDS
+from recipeline.cli.output import stdout
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import PROMOTE, Actor
@@ -147,3 +148,27 @@ def test_a_service_that_fails_after_it_was_ready_prints_no_second_object() -> No
 
 class ServiceFilesEntryPoint(ServiceEntryPoint, FilesEntryPoint):
     """A service that opens no store."""
+
+
+@pytest.mark.parametrize("moment", ["before", "while", "after"])
+def test_with_json_a_signal_at_the_end_leaves_one_object(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    @entry_point("toy", FilesEntryPoint)
+    def toy() -> Result:
+        return Result("the result", values=[1])
+
+    def interrupted(text: str, **options: Any) -> None:
+        monkeypatch.undo()
+        if moment == "after":
+            stdout.echo(text, **options)
+        raise KeyboardInterrupt
+
+    if moment == "before":
+        monkeypatch.setattr(stdout, "to_plain", interrupted)
+    else:
+        monkeypatch.setattr(stdout, "echo", interrupted)
+    done = CliRunner().invoke(toy, ["--json"])
+    assert done.exit_code == 130
+    outcomes = [json.loads(line)["outcome"] for line in done.stdout.splitlines()]
+    assert outcomes == {"before": ["error"], "while": [], "after": ["ok"]}[moment]
+    done = CliRunner().invoke(toy, ["--bogus", "--json"])  # another process in the same one
+    assert json.loads(done.stdout)["outcome"] == "error"

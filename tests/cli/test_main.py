@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -51,6 +52,36 @@ def test_the_line_of_a_command_in_the_list_is_the_beginning_of_its_own_help(name
     command = load_command(name)
     assert command.name == name
     assert command.help
+
+
+LOADING = """
+import os, signal, sys, time
+from recipeline.cli import main
+
+def load(name):
+    {does}
+    time.sleep(10)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main.load_command, sys.argv = load, ["recipeline", "history", "--json"]
+main.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("does", "code", "error"),
+    [
+        ("os.kill(os.getpid(), signal.SIGINT)", 130, "interrupted"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", 143, "terminated"),
+        ("raise ImportError('a broken library')", 1, "ImportError: a broken library"),
+    ],
+)
+def test_what_ends_a_command_while_it_is_imported_is_told_as_later(does: str, code: int, error: str) -> None:
+    words = [sys.executable, "-c", LOADING.format(does=does)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["command"], said["exit_code"], said["error"]) == (code, "history", code, error)
+    assert ("Traceback" in done.stderr) is (code == 1)
 
 
 def test_an_unknown_command_is_refused_with_the_nearest_one() -> None:

@@ -118,6 +118,42 @@ def test_a_rule_of_several_keys_does_not_tell_what_a_variable_holds(tmp_path: Pa
         assert "Zq7x" not in str(error.value)
 
 
+HIDDEN = "Zq7x hidden"
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        {"webhook": {"secret": HIDDEN}},
+        {"webhook": {"secret": [HIDDEN * 9]}},
+        {"webhook": {"secret": {"value": HIDDEN}}},
+        {"webhook": {"secret": f"{HIDDEN}${{EMPTY}}"}},
+        {"webhook": {"secret": f"${{EMPTY:-{HIDDEN}}}"}},
+        {"webhook": HIDDEN * 9},
+        {"webhook": [{"secret": HIDDEN * 9}]},
+        [{"webhook": {"secret": HIDDEN * 9}}],
+        {"webhook": {"secret": HIDDEN * 9, "seconds": "soon"}},
+        {"webhook": {"sceret": HIDDEN * 9}},
+    ],
+    ids=json.dumps,
+)
+def test_a_secret_in_a_file_is_shown_by_no_fault(tmp_path: Path, service: Any) -> None:
+    content = {"store": {"tracking_uri": "sqlite:///a.db"}, "data": "x", "service": service}
+    (tmp_path / "p.yaml").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UsageError) as error:
+        load_profile(tmp_path / "p.yaml", {"EMPTY": ""})
+    said = f"{error.value} {error.value.details}"
+    assert "'service" in said
+    assert "Zq7x" not in said
+
+
+def test_a_reference_that_has_no_secret_is_still_shown(tmp_path: Path) -> None:
+    content = {"store": {"tracking_uri": "sqlite:///a.db"}, "data": "x", "service": {"webhook": {"secret": "${SHORT}"}}}
+    (tmp_path / "p.yaml").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UsageError, match=r'at least 16 characters\. Got "\$\{SHORT\}" instead'):
+        load_profile(tmp_path / "p.yaml", {"SHORT": "Zq7x"})
+
+
 nested = st.recursive(
     st.integers() | st.booleans() | st.text(max_size=5),
     lambda inner: st.dictionaries(st.text("ab", min_size=1, max_size=3), inner, max_size=3),

@@ -15,6 +15,7 @@ from recipeline.serving.failures import BUG, say_failure
         (UnavailableError("The store is away.", fix="Start it."), "The store is away. Start it."),
         (MlflowException("no  such\tversion"), "no such version"),
         (OSError(28, "No space left on device"), "[Errno 28] No space left on device"),
+        (MlflowException("half a \ud83d and \x1b[2J"), "half a \\ud83d and \\u001b[2J"),
         (KeyError("a customer's name"), BUG),
         (MlflowException("x" * 999), "x" * 300),
     ],

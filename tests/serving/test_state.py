@@ -61,6 +61,15 @@ def test_a_refused_version_is_told_with_its_reason_and_what_to_do() -> None:
     assert b"model_stale 1.0" in service.metrics.expose()
 
 
+def test_the_registry_is_away_in_the_metrics_from_a_failure_until_the_next_answer() -> None:
+    service = new()
+    assert b"registry_away 0.0" in service.metrics.expose()
+    service.lose_registry("no answer")
+    assert b"registry_away 1.0" in service.metrics.expose()
+    service.find_registry()
+    assert b"registry_away 0.0" in service.metrics.expose()
+
+
 def test_since_when_the_registry_is_away_is_kept_until_it_answers() -> None:
     service = new()
     service.lose_registry("no answer")

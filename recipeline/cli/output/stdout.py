@@ -7,12 +7,16 @@ import json
 import math
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 from recipeline.cli.output.results import CommandResult
 from recipeline.cli.output.terminal import echo
 from recipeline.records import to_plain
+
+#: Whether the object of the process is on stdout, or on its way there: there must not be another one.
+PRINTED = threading.Event()
 
 
 @contextlib.contextmanager
@@ -53,7 +57,9 @@ def print_json(result: CommandResult, stream: TextIO | None = None) -> None:
 
     NaN and infinity, which JSON has not, are null.
     """
-    echo(json.dumps(_finite(to_plain(result)), ensure_ascii=False, allow_nan=False, default=_as_plain), file=stream, as_is=True)
+    line = json.dumps(_finite(to_plain(result)), ensure_ascii=False, allow_nan=False, default=_as_plain)
+    PRINTED.set()  # before: a signal may arrive at any moment of what follows
+    echo(line, file=stream, as_is=True)
 
 
 def _finite(value: Any) -> Any:

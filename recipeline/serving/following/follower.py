@@ -73,7 +73,7 @@ class Watch:
 
     `open_store` opens the store on first use; `folder` holds the copies of versions. Where it `recalls`, a worker that starts
     while the wanted version cannot be served serves the last served one. With a `board` the registry is asked only where that
-    says that another version has the alias.
+    says that another version has the alias, or says nothing any more.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Watch:
         self._alias, self._recalls, self._board, self._lost = alias, recalls, board, 0
         self._store: Store | None = None
         self._refused, self._retry_at, self._wait = "", 0.0, _RETRY_SECONDS
-        self._recall_at = 0.0
+        self._recall_at = self._ask_at = 0.0
         self._ended = threading.Event()
 
     def start(self, *, wait_seconds: float = 10) -> None:
@@ -133,6 +133,10 @@ class Watch:
         """
         if self._board:
             notice = self._board.read()
+            if self._board.is_lost(notice):
+                self._ask_instead(self._board)
+                return True
+            self._ask_at = 0.0
             if notice is None:
                 return False
             if notice.error:
@@ -158,6 +162,15 @@ class Watch:
             self._service.keep()
             return False
         return holder != self._refused or time.monotonic() >= self._retry_at
+
+    def _ask_instead(self, board: Board) -> None:
+        """Ask as often as the worker would that polls."""
+        if time.monotonic() < self._ask_at:
+            return
+        if not self._ask_at:
+            _LOG.error("the worker that asks the registry says nothing; this one asks by itself until it does")
+        self._ask_at = time.monotonic() + board.pause_seconds()
+        self._ask()
 
     def _ask(self) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import mmap
 import os
@@ -11,11 +12,9 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import orjson
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
@@ -37,6 +36,9 @@ _LONGEST_WAIT = 6
 #: How soon a wake is noticed, and how often a worker tries to become the one that polls.
 _LOOK_SECONDS, _LEAD_SECONDS = 0.1, 1.0
 
+#: So long a question takes at most: a server that hangs is asked twice (`at_most`), for 120 s each.
+_ANSWER_SECONDS = 240
+
 #: Wakes that come faster are one.
 _LEAST_SECONDS = 0.5
 
@@ -48,12 +50,14 @@ _WAKES, _NOTICES = 0, 8
 class Notice:
     """The last answer of the registry: `holders` by alias, or the `error`.
 
-    A holder is as `name_holder` names it, None: no version has the alias.
+    A holder is as `name_holder` names it, None: no version has the alias. `at` is its time by the monotonic clock, which all
+    processes of a machine share.
     """
 
     number: int
     holders: dict[str, str | None]
     error: str = ""
+    at: float = field(default_factory=time.monotonic, compare=False)
 
 
 def name_holder(version: ModelVersion | None) -> str | None:
@@ -67,10 +71,13 @@ def name_holder(version: ModelVersion | None) -> str | None:
 class Board:
     """The folder of a service's workers, where the one that polls tells the others.
 
-    `number` and `wakes` are read without a system call.
+    It asks the registry every `seconds`. `number` and `wakes` are read without a system call.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self._seconds, self._began = seconds, time.monotonic()
+        #: Where there is no notice for so long, there will be none.
+        self.patience_seconds = _LONGEST_WAIT * (1 + _JITTER) * seconds + _ANSWER_SECONDS
         self._file, self._lock = folder / "registry.json", folder / "poller"
         with (folder / "board").open("a+b") as file:
             if os.fstat(file.fileno()).st_size < 16:
@@ -104,6 +111,20 @@ class Board:
             self._lead = file
         return True
 
+    def resign(self) -> None:
+        """Let another process poll."""
+        if self._lead is not None:
+            os.close(self._lead)
+            self._lead = None
+
+    def pause_seconds(self) -> float:
+        """Return the time between two questions."""
+        return self._seconds * random.uniform(1 - _JITTER, 1 + _JITTER)
+
+    def is_lost(self, notice: Notice | None) -> bool:
+        """Whether the newest notice is so old that the one that polls must have failed."""
+        return time.monotonic() - (notice.at if notice else self._began) > self.patience_seconds
+
     def post(self, holders: dict[str, str | None], error: str = "") -> None:
         """Tell all workers what the registry answered.
 
@@ -111,16 +132,16 @@ class Board:
         ------
         OSError : it cannot be written.
         """
-        number = self.number + 1
+        notice = Notice(self.number + 1, holders, error)
         new = self._file.with_name(f"{self._file.name}.{os.getpid()}")
-        new.write_bytes(orjson.dumps({"number": number, "holders": holders, "error": error}))
+        new.write_text(json.dumps(asdict(notice)), encoding="ascii")
         new.replace(self._file)
-        self._write(_NOTICES, number)
+        self._write(_NOTICES, notice.number)
 
     def read(self) -> Notice | None:
         """Return the newest notice; None: there is none yet."""
         try:
-            return Notice(**orjson.loads(self._file.read_bytes()))
+            return Notice(**json.loads(self._file.read_bytes()))
         except FileNotFoundError:
             return None
 
@@ -135,14 +156,11 @@ class Board:
 class Poller:
     """Asks the registry for the holders of aliases, in one worker of a service.
 
-    `seconds` is the interval. Where the worker that polls ends, another one takes its place.
+    Where the worker that polls ends or cannot tell what it found, another one takes its place.
     """
 
-    def __init__(
-        self, board: Board, open_store: Callable[[], Store], model_name: str, aliases: Sequence[str], seconds: float
-    ) -> None:
-        self._board, self._open_store, self._model_name = board, open_store, model_name
-        self._aliases, self._seconds = aliases, seconds
+    def __init__(self, board: Board, open_store: Callable[[], Store], model_name: str, aliases: Sequence[str]) -> None:
+        self._board, self._open_store, self._model_name, self._aliases = board, open_store, model_name, aliases
         self._store: Store | None = None
         self._failures = 0
         self._ended = threading.Event()
@@ -157,12 +175,16 @@ class Poller:
 
     def _run(self) -> None:
         while not self._ended.is_set():
-            if not self._board.lead():
-                self._ended.wait(_LEAD_SECONDS)
-                continue
             wakes = self._board.wakes
-            with suppress(OSError):  # a full disk: the next one may be written
+            try:
+                if not self._board.lead():
+                    self._ended.wait(_LEAD_SECONDS)
+                    continue
                 self.poll()
+            except Exception:  # a full disk, too many open files, or a bug: it is told, and must not end the poller
+                _LOG.exception("the workers cannot be told what the registry answered")
+                self._failures += 1
+                self._board.resign()
             self._wait(wakes)
 
     def _wait(self, wakes: int) -> None:
@@ -175,8 +197,7 @@ class Poller:
 
     def wait_seconds(self) -> float:
         """Return the time until the next question: longer after failures."""
-        longer = min(2.0**self._failures, _LONGEST_WAIT)
-        return self._seconds * longer * random.uniform(1 - _JITTER, 1 + _JITTER)
+        return self._board.pause_seconds() * min(2.0 ** min(self._failures, 9), _LONGEST_WAIT)
 
     def poll(self) -> None:
         """Ask once, and post the answer or the failure.

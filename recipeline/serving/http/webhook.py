@@ -53,10 +53,13 @@ def find_fault(wanted: Webhook, headers: Headers, body: bytes, now: float) -> st
     MLflow signs ``<delivery ID>.<timestamp>.<body>`` by HMAC-SHA256, as Standard Webhooks does. The comparison takes the same
     time whatever differs; the timestamp, which is signed too, must be within the window around `now`, in seconds since 1970.
     """
-    delivery, sent = headers.get(WEBHOOK_DELIVERY_ID_HEADER, ""), headers.get(WEBHOOK_TIMESTAMP_HEADER, "")
+    names = (WEBHOOK_DELIVERY_ID_HEADER, WEBHOOK_TIMESTAMP_HEADER, WEBHOOK_SIGNATURE_HEADER)
+    delivery, sent, signature = (headers.get(name, "") for name in names)
+    if missing := [name for name in names if name not in headers]:
+        return f"The request has no header {' and no header '.join(missing)}. MLflow signs where the webhook has a secret."
     signed = f"{delivery}.{sent}.".encode() + body
     expected = hmac.new(wanted.secret.encode(), signed, hashlib.sha256).digest()
-    if not hmac.compare_digest(expected, _signature(headers.get(WEBHOOK_SIGNATURE_HEADER, ""))):
+    if not hmac.compare_digest(expected, _signature(signature)):
         return "The signature must be that of the webhook's secret."
     if not re.fullmatch("[0-9]{1,12}", sent) or abs(now - int(sent)) > wanted.seconds:
         return f"The delivery must be at most {wanted.seconds:g} s old. Compare the clocks of the two machines."

@@ -26,6 +26,10 @@ _LOG = logging.getLogger("service")
 #: call of the model lets go of it.
 MOST_ROWS, MOST_VALUES, AT_ONCE = 20_000, 4_000_000, 256
 
+#: So many requests are taken from the queue while its lock is held, for which those that come wait; rows that nobody waits for
+#: count too.
+_PARTS_AT_ONCE = 256
+
 #: Rows are gathered for so long: a call for one row takes as long as one for a hundred.
 _PAUSE_SECONDS = 0.1
 
@@ -52,7 +56,7 @@ class Shadow:
         self._metrics = metrics
         self._parts: deque[_Part] = deque()
         self._rows = self._cells = 0
-        self._pairing: tuple[ServedModel, ServedModel, Pairing] | None = None
+        self._pairing: Pairing | None = None
         self._missed: Counter[str] = Counter()
         self._tell_at = 0.0
         self._changing, self._closing = threading.Lock(), threading.Event()
@@ -67,10 +71,10 @@ class Shadow:
         challenger = self.model
         if challenger is None or challenger.version == champion.version:
             return None
-        known = self._pairing
-        if known is None or known[0] is not champion or known[1] is not challenger:
-            known = self._pairing = champion, challenger, Pairing(champion, challenger)
-        pending = Pending(champion, challenger, known[2], values, predicted, beside)
+        pairing = self._pairing
+        if pairing is None or not pairing.is_of(champion, challenger):
+            pairing = self._pairing = Pairing(champion, challenger)
+        pending = Pending(champion, challenger, pairing, values, predicted, beside)
         rows, cells = len(values), values.size
         with self._changing:
             fits = self._rows + rows <= MOST_ROWS and self._cells + cells <= MOST_VALUES and not self._closing.is_set()
@@ -152,27 +156,37 @@ class Shadow:
 
     def _run(self) -> None:
         while not self._closing.wait(_PAUSE_SECONDS):
-            while not self._closing.is_set() and (parts := self._next()):
-                began = time.perf_counter()
-                try:
-                    self._answer(parts)
-                except Exception:  # of the model, or a bug: it is told, and must not end the thread
-                    version = parts[0][0].challenger.version
-                    _LOG.exception(
-                        "version %s in shadow fails on %d rows", version, sum(stop - start for _, start, stop in parts)
-                    )
-                for pending, start, stop in parts:
-                    if pending.left:
-                        self.give_up(pending, FAILED, start, stop)
-                took = time.perf_counter() - began
-                self._metrics.seconds.observe(took)
+            while not self._closing.is_set() and (took := self._work()) is not None:
                 self._closing.wait(took * (1 / self.settings.shadow_time - 1))
 
-    def _next(self) -> list[_Part]:
-        """Take some rows of one champion and one challenger from the queue."""
+    def _work(self) -> float | None:
+        """Predict or drop the next rows; return the seconds that it took, None where none wait.
+
+        What it had in hand is let go of at its end: a thread that waits must not keep models in memory.
+        """
+        parts, old = self._next()
+        for pending, start, stop in old:
+            self.give_up(pending, DROPPED, start, stop)
+        if not parts:
+            return 0.0 if old else None
+        began = time.perf_counter()
+        try:
+            self._answer(parts)
+        except Exception:  # of the model, or a bug: it is told, and must not end the thread
+            version, rows = parts[0][0].challenger.version, sum(stop - start for _, start, stop in parts)
+            _LOG.exception("version %s in shadow fails on %d rows", version, rows)
+        for pending, start, stop in parts:
+            if pending.left:
+                self.give_up(pending, FAILED, start, stop)
+        took = time.perf_counter() - began
+        self._metrics.seconds.observe(took)
+        return took
+
+    def _next(self) -> tuple[list[_Part], list[_Part]]:
+        """Take some rows of one champion and one challenger from the queue, and old ones."""
         taken, rows, old = list[_Part](), 0, list[_Part]()
         with self._changing:
-            while self._parts and rows < AT_ONCE:
+            while self._parts and rows < AT_ONCE and len(taken) + len(old) < _PARTS_AT_ONCE:
                 pending, start, stop = self._parts[0]
                 if taken and taken[0][0].pairing is not pending.pairing:
                     break
@@ -183,9 +197,7 @@ class Shadow:
                     self._parts.appendleft((pending, end, stop))
                 rows += 0 if pending.is_old else end - start
                 self._rows, self._cells = self._rows - (end - start), self._cells - (end - start) * pending.values.shape[1]
-        for pending, start, stop in old:
-            self.give_up(pending, DROPPED, start, stop)
-        return taken
+        return taken, old
 
     def _answer(self, parts: Sequence[_Part]) -> None:
         """Predict rows of one pairing, compare and settle them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,12 +21,17 @@ class Pairing:
     """The conversion of rows between two versions, whose columns may differ.
 
     Rows that a champion has answered are codes of its own columns. The challenger gets the values that were sent, by name: what
-    the champion's columns hold, and other columns of the request that may be kept.
+    the champion's columns hold, and other columns of the request that may be kept. It keeps neither model alive.
     """
 
     def __init__(self, champion: ServedModel, challenger: ServedModel) -> None:
-        self._champion, self._challenger = champion, challenger
+        self._models = weakref.ref(champion), weakref.ref(challenger)
+        self._champion, self._challenger = champion.schema, challenger.schema
         self._is_same = _as_coded(champion) == _as_coded(challenger)
+
+    def is_of(self, champion: ServedModel, challenger: ServedModel) -> bool:
+        """Whether it is that of these very models."""
+        return self._models[0]() is champion and self._models[1]() is challenger
 
     def take(self, values: np.ndarray, beside: Beside, first: int = 0) -> tuple[np.ndarray, Sequence[int]]:
         """Return the rows that the challenger can take, as its codes, and their places.
@@ -42,7 +48,7 @@ class Pairing:
         for place, row in whole.items():  # to find which of them it cannot take
             with contextlib.suppress(BadRows):
                 taken[place] = self._checked([row])
-        nothing = np.empty((0, len(self._challenger.schema.names)))
+        nothing = np.empty((0, len(self._challenger.names)))
         return np.concatenate([nothing, *taken.values()]), [*taken]
 
     def _checked(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
@@ -52,19 +58,18 @@ class Pairing:
         ------
         BadRows : a value is none of its column, or impossible.
         """
-        schema = self._challenger.schema
-        values = schema.check(rows)
-        schema.outside(values)
+        values = self._challenger.check(rows)
+        self._challenger.outside(values)
         return values
 
     def _as_sent(self, values: np.ndarray, beside: Beside, first: int) -> list[list[Any] | None]:
         """Return the values of the challenger's columns; None: a row lacks one."""
-        names, wanted = self._champion.schema.names, self._challenger.schema.names
+        names, wanted = self._champion.names, self._challenger.names
         moved = Beside()
         moved.words = {(row - first, place): word for (row, place), word in beside.words.items() if row >= first}
         moved.words = {key: word for key, word in moved.words.items() if key[0] < len(values)}
         found: list[list[Any] | None] = []
-        for place, cells in enumerate(self._champion.schema.show(values, moved)):
+        for place, cells in enumerate(self._champion.show(values, moved)):
             row = dict(zip(names, map(_or_none, cells), strict=True))
             row |= {name: value for name, value in beside.of_row(first + place).items() if name not in row}
             found.append([row[name] for name in wanted] if row.keys() >= {*wanted} else None)

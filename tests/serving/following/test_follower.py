@@ -451,14 +451,14 @@ class Boarded(Watched):
     """The same project with two workers that follow one board; `asked` counts questions to the registry."""
 
     def __init__(self, project: Project, folder: Path, asked: list[str]) -> None:
-        self.board, self.asked = Board(folder.parent), asked
+        self.board, self.asked = Board(folder.parent, 60), asked
         super().__init__(project, folder)
 
     def restart(self) -> None:
         super().restart()
         self.other = Service(NAME, Settings(), Metrics())
         self.watches = [Watch(it, self._open, self.folder, board=self.board) for it in (self.service, self.other)]
-        self.poller = Poller(self.board, self._open, NAME, ["champion"], 60)
+        self.poller = Poller(self.board, self._open, NAME, ["champion"])
 
     def look(self) -> list[str]:
         """Let both workers look at the board; return what they serve."""
@@ -532,6 +532,37 @@ def test_a_version_that_is_refused_is_tried_again_after_its_time_without_a_new_n
     for watch in boarded.watches:
         watch._retry_at = 0
     assert boarded.look() == ["2", "2"]
+
+
+def test_workers_ask_by_themselves_and_no_more_often_where_the_board_says_nothing_any_more(
+    boarded: Boarded, caplog: pytest.LogCaptureFixture
+) -> None:
+    boarded.poller.poll()
+    boarded.look()
+    boarded.project.client.set_registered_model_alias(NAME, "champion", "2")
+    assert boarded.look() == ["1", "1"]
+    boarded.board.patience_seconds = -1
+    assert (boarded.look(), boarded.asked) == (["2", "2"], ["champion", "champion"])
+    assert (boarded.look(), boarded.asked) == (["2", "2"], [])
+    boarded.away = True
+    for watch in boarded.watches:
+        assert 0 < watch._ask_at - time.monotonic() <= 72
+        watch._store, watch._ask_at = None, watch._ask_at - 72
+    boarded.look()
+    assert not any(it.state()["registry"]["answers"] for it in (boarded.service, boarded.other))
+    assert sum("says nothing" in message for message in caplog.messages) == 2
+    boarded.away, boarded.board.patience_seconds = False, 60
+    boarded.poller.poll()
+    assert (boarded.look(), boarded.asked) == (["2", "2"], [])
+    assert all(it.state()["registry"]["answers"] for it in (boarded.service, boarded.other))
+
+
+def test_a_board_that_never_said_anything_is_waited_for_and_not_for_ever(boarded: Boarded) -> None:
+    assert not any(watch.poll() for watch in boarded.watches)
+    assert not boarded.asked
+    boarded.board.patience_seconds = -1
+    assert all(watch.poll() for watch in boarded.watches)
+    assert boarded.service.model
 
 
 # --- the challenger in shadow -----------------------------------------------------------------------------------------------

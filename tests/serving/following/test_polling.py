@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,7 +24,7 @@ from recipeline.serving.following.polling import Board, Notice, Poller, name_hol
 
 @pytest.fixture
 def board(tmp_path: Path) -> Board:
-    return Board(tmp_path)
+    return Board(tmp_path, 60)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
@@ -34,7 +35,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 def test_what_is_posted_is_read_by_all_and_its_number_grows(board: Board, tmp_path: Path) -> None:
-    other = Board(tmp_path)
+    other = Board(tmp_path, 60)
     assert (board.number, other.read()) == (0, None)
     board.post({"champion": "1 models:/m-1", "challenger": None})
     assert other.read() == Notice(1, {"champion": "1 models:/m-1", "challenger": None})
@@ -42,11 +43,11 @@ def test_what_is_posted_is_read_by_all_and_its_number_grows(board: Board, tmp_pa
     assert (other.number, other.read()) == (2, Notice(2, {}, "it is away"))
     other.wake()
     assert board.wakes == 1
-    assert Board(tmp_path).number == 2
+    assert Board(tmp_path, 60).number == 2
 
 
 def _lead(folder: Path, told: Any) -> None:
-    board = Board(folder)
+    board = Board(folder, 60)
     while not board.lead():
         time.sleep(0.02)
     told.send(os.getpid())
@@ -106,7 +107,7 @@ def make(registry: Registry, tmp_path: Path) -> Iterator[Callable[..., Poller]]:
     made: list[Poller] = []
 
     def make(seconds: float = 60, aliases: tuple[str, ...] = ("champion",)) -> Poller:
-        made.append(Poller(Board(tmp_path), registry.open, "M", aliases, seconds))
+        made.append(Poller(Board(tmp_path, seconds), registry.open, "M", aliases))
         return made[-1]
 
     yield make
@@ -179,10 +180,75 @@ def test_failures_are_told_and_make_the_questions_rarer_until_it_answers(
 @given(st.floats(0.1, 60))
 def test_services_that_start_together_do_not_ask_together(seconds: float) -> None:
     nothing: Any = None
-    poller = Poller(nothing, nothing, "M", (), seconds)
+    with TemporaryDirectory() as folder:
+        poller = Poller(Board(Path(folder), seconds), nothing, "M", ())
     waits = {poller.wait_seconds() for _ in range(50)}
     assert len(waits) > 40
     assert all(0.8 * seconds <= it <= 1.2 * seconds for it in waits)
+
+
+CHARS = st.characters(exclude_categories=())  # halves of characters too
+
+
+@given(holder=st.none() | st.text(CHARS), error=st.text(CHARS))
+def test_whatever_is_posted_is_read_by_all(holder: str | None, error: str) -> None:
+    with TemporaryDirectory() as folder:
+        Board(Path(folder), 60).post({"champion": holder}, error)
+        assert Board(Path(folder), 60).read() == Notice(1, {"champion": holder}, error)
+
+
+def test_the_one_that_polls_is_lost_after_the_longest_time_that_it_may_need(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, longest = time.monotonic(), 6 * 1.2 * 60 + 2 * 120
+    for notice in (None, Notice(1, {}, "it is away")):
+        for age, is_lost in ((0, False), (longest - 9, False), (longest + 9, True)):
+            monkeypatch.setattr(polling.time, "monotonic", lambda age=age: began + age)
+            assert board.is_lost(notice) is is_lost
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("name", ["lead", "post"])
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), TypeError("a bug")], ids=repr)
+def test_nothing_ends_the_poller_and_whatever_it_is_is_told(
+    make: Callable[..., Poller],
+    board: Board,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    error: Exception,
+) -> None:
+    failed = list[int]()
+
+    def fail(*_: Any) -> None:
+        failed.append(1)
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Board, name, fail)
+        make(0.05).start()
+        wait_for(lambda: len(failed) >= 2)
+    wait_for(lambda: board.number > 0)
+    assert any(record.exc_info and record.exc_info[1] is error for record in caplog.records)
+
+
+def test_a_poller_that_cannot_tell_what_it_found_gives_way_to_another(
+    make: Callable[..., Poller], board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "_LEAD_SECONDS", 0.02)
+    first, second = make(60), make(60)
+    failed = list[int]()
+
+    def fail(*_: Any) -> None:
+        failed.append(1)
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(first._board, "post", fail)
+    first.start()
+    wait_for(lambda: len(failed) == 1)
+    second.start()
+    wait_for(lambda: board.number == 1)
+    assert len(failed) == 1
 
 
 def test_a_full_disk_does_not_end_the_poller(
@@ -192,7 +258,7 @@ def test_a_full_disk_does_not_end_the_poller(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
+        patch.setattr(Path, "write_text", full)
         make(0.05).start()
         wait_for(lambda: len(registry.asked) >= 3)
         assert board.number == 0

@@ -86,6 +86,9 @@ def test_a_delivery_without_a_header_is_refused(woken: Woken, name: str) -> None
     sent = signed(b"{}")
     del sent[name]
     assert (woken.post(b"{}", sent), woken.times) == (401, 0)
+    said = woken.client.post("/webhook", data=b"{}", headers=sent).get_data(as_text=True)
+    assert name in said
+    assert "must be" not in said
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import threading
 import time
+import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +31,7 @@ from recipeline.serving.prometheus import Metrics
 from recipeline.serving.rows.beside import Beside
 from recipeline.serving.shadow import answering
 from recipeline.serving.shadow.answering import AT_ONCE, MOST_ROWS, Shadow
+from recipeline.serving.shadow.pending import PATIENCE_SECONDS
 from tests.conftest import NAME, as_recipe, small_recipe
 from tests.schemas import FOLDER, LOG_LINE
 from tests.serving.helpers import Make, Row, post
@@ -343,3 +347,67 @@ def test_a_feature_of_another_kind_is_counted_row_by_row(make_client: Make, row:
     assert isinstance(other.schema.features[0], Feature)
     assert post(client, [row | {name: 7.5}, row | {name: 8.5}, row | {name: 7.0}]).status_code == 200
     assert wait_for_rows(client, 3) == {"predicted": 2, "refused": 1}
+
+
+ENDS: dict[str, Callable[[Shadow, ServedModel], object]] = {
+    "none is wanted": lambda shadow, _: shadow.vacate(),
+    "the next is refused": lambda shadow, _: shadow.refuse("10", "it is broken"),
+    "another is served": lambda shadow, other: shadow.serve(other),
+    "only the champion changed": lambda *_: None,
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_version_that_is_out_of_use_is_not_kept_in_memory(model: ServedModel, end: str) -> None:
+    champion, other = replace(model), challenger(model)
+    shadow = queue(other, shadow_time=1.0)
+    pending = shadow.take(champion, np.zeros((3, len(model.schema.names))), np.zeros(3), Beside())
+    deadline = time.monotonic() + 5
+    while pending and pending.left:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    models = {"champion": weakref.ref(champion), "challenger": weakref.ref(other)}
+    del champion, other, pending
+    ENDS[end](shadow, replace(model, version="10"))
+    wanted = [] if end != "only the champion changed" else ["challenger"]
+    while [name for name, it in models.items() if it()] != wanted:
+        assert time.monotonic() < deadline, "they are still in memory"
+        time.sleep(0.02)
+        gc.collect()
+    shadow.close()
+
+
+class Watched:
+    """A lock that notes by how many parts the queue changed in each hold."""
+
+    def __init__(self, shadow: Shadow) -> None:
+        self._shadow, self._lock, self.changes = shadow, threading.Lock(), list[int]()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._before = len(self._shadow._parts)
+
+    def __exit__(self, *_: object) -> None:
+        self.changes.append(len(self._shadow._parts) - self._before)
+        self._lock.release()
+
+
+def test_a_request_waits_for_the_removal_of_few_others_however_many_are_too_old(
+    model: ServedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old ones are removed in turns, of which none ends the work."""
+    monkeypatch.setattr(Shadow, "_run", lambda _: None)
+    shadow = queue(challenger(model))
+    lock: Any = Watched(shadow)
+    shadow._changing = lock
+    taken = [shadow.take(model, np.zeros((1, len(model.schema.names))), np.zeros(1), Beside()) for _ in range(2000)]
+    for pending in taken[:1900]:
+        assert pending
+        pending.since -= 2 * PATIENCE_SECONDS
+    while shadow._work() is not None:
+        pass
+    assert max(-change for change in lock.changes) <= AT_ONCE
+    assert not any(pending and pending.left for pending in taken)
+    assert (shadow._rows, shadow._cells) == (0, 0)
+    counts = {outcome: shadow._metrics.rows.labels("9", outcome)._value.get() for outcome in ("dropped", "predicted")}
+    assert counts == {"dropped": 1900, "predicted": 100}
