@@ -27,7 +27,7 @@ from recipeline.cli.environment import open_settings
 from recipeline.config.profile import Service as Settings
 from recipeline.errors import UnavailableError
 from recipeline.escape import is_unseen
-from recipeline.serving.model.copies import mark_served
+from recipeline.serving.model.copies import _SERVED, mark_served
 from recipeline.serving.server import Serving, serve
 from recipeline.serving.signals import ENDING, IGNORED, Lifeline
 from recipeline.tracking.connection.store import Store
@@ -270,6 +270,7 @@ def test_nothing_that_a_terminal_acts_upon_is_in_the_log_whoever_sends_it(
 ) -> None:
     (odd := copies / "9-\x1b]0;owned\x07\x9b31m\u202e").mkdir()
     mark_served(odd)
+    os.utime(odd / _SERVED, ns=(later := time.time_ns() + 10**9, later))  # the last that was served, by any clock
     service = start()
     for path in ("/%1b%5b31m", "/%C2%9B31m", "/%E2%80%AEevil", "/%7f", "/naïve", "/last"):
         assert service.ask(path).status_code == 404

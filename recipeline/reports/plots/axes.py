@@ -24,6 +24,8 @@ ROW = 0.3
 
 #: Inches of a line of text, and of the label beside a row; a longer one stands above its row.
 LINE_HEIGHT, _BESIDE = 0.19, 1.9
+#: Inches below a line for what letters of all scripts have there.
+_DEPTH = 0.12
 
 #: Inches at the right and at the left of a figure without an axis there; EDGE where a tick may have a long number.
 MARGIN, EDGE = 0.2, 0.32
@@ -96,7 +98,7 @@ def finish(axes: Axes, title: str = "", *, x: str = "", y: str = "", room: float
         (y.count("\n") + 1) * LINE_HEIGHT + 0.04 if y else 0.0,
     ]
     x = wrap(x, WIDTH - 2 * 0.12)
-    height = grow(figure, sum(heights) + room, below + ((x.count("\n") + 1) * LINE_HEIGHT + 0.06 if x else 0.0))
+    height = grow(figure, sum(heights) + room, below + ((x.count("\n") + 1) * LINE_HEIGHT + _DEPTH if x else 0.0))
     if title:
         figure.text(0.12 / WIDTH, 1 - 0.06 / height, title, va="top", weight="bold", fontsize=_TITLE_SIZE, linespacing=1.2)
     if names:

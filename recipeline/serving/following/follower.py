@@ -218,11 +218,11 @@ class Watch:
             try:
                 return self._load_copy(copy)
             except RefusedModel:
-                with store_errors(store.uri):
+                with at_most(0), store_errors(store.uri):
                     if is_as_noted(store, version, copy):
                         raise
             discard(copy)
-        with store_errors(store.uri):
+        with at_most(0), store_errors(store.uri):
             copy = fetch_version(store, version, self._folder)
         return self._load_copy(copy)
 

@@ -55,6 +55,8 @@ def install(tell: Callable[[str], None] | None = None) -> None:
     if tell is not None:
         _tell = tell
     replace_retries(AnnouncedRetry)
+    # It would log each repetition, with the whole address: a token in it is told to nobody.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     logger = logging.getLogger(S3_RETRIES)
     if not any(isinstance(handler, _S3Retries) for handler in logger.handlers):
         logger.addHandler(_S3Retries())

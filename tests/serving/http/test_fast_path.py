@@ -437,7 +437,7 @@ def test_a_middleware_around_the_application_has_predictions_too(make_client: Ma
 
 def test_the_hook_of_the_documentation_runs(make_client: Make, row: Row) -> None:
     text = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
-    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    code = re.search(r"```python\n(def .*?)```", text, re.DOTALL)
     assert code
     names: dict[str, Any] = {}
     exec(code[1], names)
