@@ -21,6 +21,7 @@ from recipeline.tracking._compat import NOTE, PARENT_RUN_ID, RUN_NAME, context_t
 from recipeline.tracking.artifact_writer import Writer
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection.failures import retry_conflict
+from recipeline.tracking.connection.patience import parting
 from recipeline.tracking.connection.store import now_ms
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.known_runs import closed_run
@@ -269,10 +270,11 @@ def open_run(
         yield run
         run.close()
     except BaseException as error:
-        if run is not None:
-            with suppress(Exception):
-                run.save_tags()
-        fail_run(client, run_id, error)
+        with parting(error):
+            if run is not None:
+                with suppress(Exception):
+                    run.save_tags()
+            fail_run(client, run_id, error)
         raise
 
 
@@ -285,7 +287,7 @@ def _create_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str
     try:
         return client.create_run(experiment_id, tags={**tags, RunTags.OPENING: mark})
     except BaseException as error:
-        with suppress(MlflowException):
+        with suppress(MlflowException), parting(error):
             for run in client.search_runs([experiment_id], f"tags.`{RunTags.OPENING}` = {quoted(mark)}"):
                 fail_run(client, run.info.run_id, error)
         raise
