@@ -144,8 +144,8 @@ def _fail_adopted_run(error: BaseException) -> None:
         client = MlflowClient(tracking_uri=uri)
         with parting(error):
             run = client.get_run(run_id)
-            if run.info.status == "RUNNING" and RunTags.OUTCOME not in run.data.tags:
-                fail_run(client, run_id, error)
+        if run.info.status == "RUNNING" and RunTags.OUTCOME not in run.data.tags:
+            fail_run(client, run_id, error)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ from mlflow.entities import Metric, Param
 from recipeline.config.recipe import Recipe
 from recipeline.config.settings import flatten
 from recipeline.tracking._compat import end_run
-from recipeline.tracking.connection.patience import parting
 from recipeline.tracking.connection.store import now_ms
 from recipeline.tracking.models import log_model
 from recipeline.tracking.runs import PARAM_LENGTH, StepRun, create_child, fail_run
@@ -58,8 +57,7 @@ def log_candidate(run: StepRun, result: Result, recipe: Recipe, train: pd.DataFr
         run.client.log_batch(run_id, metrics=metrics, params=params)
         end_run(run.client, run_id, "FINISHED")
     except BaseException as error:
-        with parting(error):
-            fail_run(run.client, run_id, error)
+        fail_run(run.client, run_id, error)
         raise
     run.add_model(model_id, digests)
     return {"run_id": run_id, "model_id": model_id}

@@ -176,11 +176,9 @@ class StepRun:
         self.lineage = lineage
         known = {bare(name): value for name, value in self._opened.data.tags.items()}
         tags = lineage_tags(lineage, self.reader)
-        new = {name: value for name, value in tags.items() if known.get(name) != value}
-        self.tag(**new)
+        self.tag(**{name: value for name, value in tags.items() if known.get(name) != value})
         self._own_tags |= tags
-        if new:
-            self.save_tags()  # `prune` keeps the upstream runs of an open run, and knows them by its tags
+        self.save_tags()  # `prune` keeps the upstream runs of an open run, and knows them by its tags
 
     def own_tag(self, name: str) -> str:
         """Return this run's tag ``recipeline.<name>``; empty where it has none."""
@@ -270,11 +268,10 @@ def open_run(
         yield run
         run.close()
     except BaseException as error:
-        with parting(error):
-            if run is not None:
-                with suppress(Exception):
-                    run.save_tags()
-            fail_run(client, run_id, error)
+        if run is not None:
+            with suppress(Exception), parting(error):
+                run.save_tags()
+        fail_run(client, run_id, error)
         raise
 
 
@@ -298,8 +295,9 @@ def fail_run(client: MlflowClient, run_id: str, error: BaseException) -> None:
     sentence = error.sentence if isinstance(error, RecipelineError) else f"{type(error).__name__}: {error}"
     tags = {RunTags.ERROR: sentence[:TAG_LENGTH], RunTags.OUTCOME: "error", RunTags.EXIT_CODE: str(exit_code_of(error))}
     try:
-        client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
-        end_run(client, run_id, "FAILED")
+        with parting(error):
+            client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
+            end_run(client, run_id, "FAILED")
     except Exception:
         logging.getLogger(__name__).warning("Run %s could not be marked as FAILED.", run_id)
 
