@@ -144,10 +144,12 @@ def _fail_adopted_run(error: BaseException) -> None:
         run_id, uri = os.environ["MLFLOW_RUN_ID"], os.environ["MLFLOW_TRACKING_URI"]
         from mlflow import MlflowClient
 
+        from recipeline.tracking.connection.patience import parting
         from recipeline.tracking.runs import fail_run
 
         client = MlflowClient(tracking_uri=uri)
-        run = client.get_run(run_id)
+        with parting(error):
+            run = client.get_run(run_id)
         if run.info.status == "RUNNING" and RunTags.OUTCOME not in run.data.tags:
             fail_run(client, run_id, error)
 

@@ -47,7 +47,8 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
             fix="Run promote first; promote=always forces it.",
         )
     load_golden(session.reader.fresh(), challenger)
-    if champion and (shadow := find_shadow(session.store.client, session.reader, challenger, champion)):
+    shadow = find_shadow(session.store.client, session.reader, session.recipe.name, challenger, champion) if champion else None
+    if shadow:
         run.tag(shadow_run_id=shadow.run_id)
         for line in describe_shadow(shadow, session.recipe.task):
             session.reporter.say(line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from recipeline.data.origin.uris import redact
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.trail import LOCAL_UI, Stop, Trail, card_address, describe_trail, list_places
 from recipeline.tracking.artifacts.artifact_folders import way_to
+from recipeline.tracking.connection.patience import parting
 from recipeline.tracking.runs import StepRun
 
 T = TypeVar("T")
@@ -55,10 +56,25 @@ def draw_card(
     """Save the card of a step, made of `results()`, and its plots.
 
     It leads to the cards of `steps`, run IDs by step, and to that of the chain's run `main`; without `steps` to the upstream
-    steps. `version` is the run's version, where no tag has it.
+    steps. `version` is the run's version, where no tag has it. After an `error`, a store that is away is not waited for long.
 
     A failure of making, drawing or saving is reported on the card, if there is one, and as a warning; the step does not fail.
     """
+    with parting(error) if error else nullcontext():
+        _draw_card(session, run, name, results, error, main=main, steps=steps, version=version)
+
+
+def _draw_card(
+    session: Session,
+    run: StepRun,
+    name: str,
+    results: Callable[[], object],
+    error: BaseException | None,
+    *,
+    main: str | None,
+    steps: Mapping[str, str] | None,
+    version: str,
+) -> None:
     try:
         version = version or run.own_tag("model_version")
         trail = find_trail(session, run, name, main=main, steps=run.lineage if steps is None else steps, version=version)
@@ -86,19 +102,26 @@ def find_trail(session: Session, run: StepRun, name: str, *, main: str | None, s
     ids = {**({_MAIN: main} if main else {}), **steps, name: run.id}
     order = (_MAIN, *session.order) if _MAIN in ids else session.order
     names = order if name in order else (*steps, name)
-    here, experiment = session.reader.root(run.id), session.experiment_id
+    here = session.reader.root(run.id)
     stops = []
     for step in names:
         run_id = ids.get(step, "")
         path, page, address = "", "", ""
         if run_id:
-            path, address = way_to(here, session.reader.root(run_id), CARD.name), card_address(experiment, run_id)
+            path = way_to(here, session.reader.root(run_id), CARD.name)
+            address = card_address(experiment_of(session, run_id), run_id)
         if run_id and name == _MAIN and step != name:
             page = page_of(session, run_id)
         stops.append(Stop(step, run_id, path, address, page))
     uri = redact(session.store.uri)
     ui = uri.rstrip("/") if uri.startswith(("http:", "https:")) else LOCAL_UI
-    return Trail(run.id, tuple(stops), list_places(experiment, run.id, session.recipe.model_name, version), ui)
+    places = list_places(experiment_of(session, run.id), run.id, session.recipe.model_name, version)
+    return Trail(run.id, tuple(stops), places, ui)
+
+
+def experiment_of(session: Session, run_id: str) -> str:
+    """Return the ID of a run's experiment: a reused run may be of another one."""
+    return str(session.runs.get(run_id).info.experiment_id)
 
 
 def page_of(session: Session, run_id: str) -> str:

@@ -104,7 +104,7 @@ def decide(
             reason = words.format(champion.version, *thresholds)
             return Decision("kept", "decision", f"{reason}, which no skill shows: it awaits `approve`", passed=True)
         evidence = contest.measure(rule, model)
-        shadow = find_shadow(run.client, run.reader, challenger, champion) if champion else None
+        shadow = find_shadow(run.client, run.reader, recipe.name, challenger, champion) if champion else None
     except UnavailableError as error:
         if champion is None:
             raise

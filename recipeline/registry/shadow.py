@@ -16,18 +16,20 @@ from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.tags import RunTags
 
-#: So many runs are looked at: those of another model may have the same numbers of versions.
+#: So many runs are looked at: a recipe may have been given another model's name.
 _MOST_RUNS = 10
 
 
 def find_shadow(
-    client: MlflowClient, reader: Reader, challenger: ModelVersion, champion: ModelVersion
+    client: MlflowClient, reader: Reader, recipe: str, challenger: ModelVersion, champion: ModelVersion
 ) -> ShadowCompared | None:
     """Return the newest finished comparison of the two by monitor; None without one.
 
+    `recipe` is the name of the recipe: versions of another one's model may have the same numbers.
     A run whose report is missing or changed is passed over.
     """
     wanted = {
+        RunTags.RECIPE: recipe,
         RunTags.STEP: "monitor",
         RunTags.MODEL_VERSION: str(champion.version),
         RunTags.SHADOW_VERSION: str(challenger.version),

@@ -21,6 +21,7 @@ from recipeline.tracking._compat import NOTE, PARENT_RUN_ID, RUN_NAME, context_t
 from recipeline.tracking.artifact_writer import Writer
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection.failures import retry_conflict
+from recipeline.tracking.connection.patience import parting
 from recipeline.tracking.connection.store import now_ms
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.known_runs import closed_run
@@ -178,11 +179,9 @@ class StepRun:
         self.lineage = lineage
         known = {bare(name): value for name, value in self._opened.data.tags.items()}
         tags = lineage_tags(lineage, self.reader)
-        new = {name: value for name, value in tags.items() if known.get(name) != value}
-        self.tag(**new)
+        self.tag(**{name: value for name, value in tags.items() if known.get(name) != value})
         self._own_tags |= tags
-        if new:
-            self.save_tags()  # `prune` keeps the upstream runs of an open run, and knows them by its tags
+        self.save_tags()  # `prune` keeps the upstream runs of an open run, and knows them by its tags
 
     def own_tag(self, name: str) -> str:
         """Return this run's tag ``recipeline.<name>``; empty where it has none."""
@@ -273,7 +272,7 @@ def open_run(
         run.close()
     except BaseException as error:
         if run is not None:
-            with suppress(Exception):
+            with suppress(Exception), parting(error):
                 run.save_tags()
         fail_run(client, run_id, error)
         raise
@@ -288,7 +287,7 @@ def _create_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str
     try:
         return client.create_run(experiment_id, tags={**tags, RunTags.OPENING: mark})
     except BaseException as error:
-        with suppress(MlflowException):
+        with suppress(MlflowException), parting(error):
             for run in client.search_runs([experiment_id], f"tags.`{RunTags.OPENING}` = {quoted(mark)}"):
                 fail_run(client, run.info.run_id, error)
         raise
@@ -299,8 +298,9 @@ def fail_run(client: MlflowClient, run_id: str, error: BaseException) -> None:
     sentence = error.sentence if isinstance(error, RecipelineError) else f"{type(error).__name__}: {error}"
     tags = {RunTags.ERROR: sentence[:TAG_LENGTH], RunTags.OUTCOME: "error", RunTags.EXIT_CODE: str(exit_code_of(error))}
     try:
-        client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
-        end_run(client, run_id, "FAILED")
+        with parting(error):
+            client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
+            end_run(client, run_id, "FAILED")
     except Exception:
         logging.getLogger(__name__).warning("Run %s could not be marked as FAILED.", run_id)
 

@@ -8,11 +8,13 @@ import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from recipeline.artifacts import CARD, DATASET, TRAIN
+from recipeline.errors import UnavailableError
 from recipeline.orchestration.cards import StepResults, draw_card, page_of
 from recipeline.orchestration.chain import Chain, run_chain, run_step
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.trail import Trail
 from recipeline.reports.page import Page
+from recipeline.tracking.connection import patience
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import StepRun
 from tests.conftest import Project
@@ -116,6 +118,31 @@ def test_a_reused_steps_card_is_that_of_the_run_that_is_reused(store: Store, tmp
         assert len(drawn) == (1 if place else 4)
     assert chain.reused == NAMES
     assert drawn[-1].packed == {run_id: f"<header>{step}</header><main></main>" for step, run_id in chain.lineage.items()}
+
+
+def test_a_reused_step_of_another_experiment_is_found_there(store: Store, tmp_path: Path) -> None:
+    for experiment in ("one", "other"):
+        session, drawn = trails(store, tmp_path)
+        session.experiment_name, chain = experiment, Chain()
+        with session.open_run("main") as run:
+            run_chain(session, NAMES, {}, chain, nested_in=run.id)
+            draw_card(session, run, "main", lambda: None, steps=chain.lineage)
+    assert chain.reused == NAMES
+    places = {stop.step: stop.address.split("/")[2] for stop in drawn[-1].stops}
+    one, other = store.experiment("one"), store.experiment("other")
+    assert places == {"main": other, **dict.fromkeys(NAMES, one)}
+    assert all(f"/experiments/{other}/" in place.address for place in drawn[-1].places[:1])
+
+
+@pytest.mark.parametrize(("error", "limit"), [(None, None), (ValueError("x"), 30), (UnavailableError("x"), 2)])
+def test_the_card_of_a_failure_does_not_wait_long_for_a_store_that_is_away(
+    store: Store, tmp_path: Path, error: BaseException | None, limit: float | None
+) -> None:
+    limits = []
+    session = open_toys(store, tmp_path, draw=lambda *_: limits.append(patience._LIMIT.get()) or Page("<html></html>"))
+    with session.open_run("ingest") as run:
+        draw_card(session, run, "ingest", lambda: None, error)
+    assert limits == [limit]
 
 
 def test_a_step_run_alone_leads_to_no_chain(store: Store, tmp_path: Path) -> None:

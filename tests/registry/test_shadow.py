@@ -29,10 +29,19 @@ class Monitoring:
         self.client = store.client
         self.experiment = store.experiment("monitoring")
 
-    def write(self, rows: int, *, champion: str = "1", challenger: str = "2", name: str = "M", status: str = "FINISHED") -> str:
+    def write(
+        self,
+        rows: int,
+        *,
+        champion: str = "1",
+        challenger: str = "2",
+        name: str = "M",
+        recipe: str = "r",
+        status: str = "FINISHED",
+    ) -> str:
         """Write a run whose report compares two versions; return its ID."""
         run_id = str(self.client.create_run(self.experiment).info.run_id)
-        tags = {"step": "monitor", "model_version": champion, "shadow_version": challenger}
+        tags = {"step": "monitor", "recipe": recipe, "model_version": champion, "shadow_version": challenger}
         for key, value in tags.items():
             self.client.set_tag(run_id, f"recipeline.{key}", value)
         shadow = some(ShadowCompared, {"champion": champion, "challenger": challenger, "rows": rows, "run_id": ""})
@@ -45,7 +54,7 @@ class Monitoring:
         return run_id
 
     def find(self, challenger: str = "2", champion: str = "1") -> ShadowCompared | None:
-        return find_shadow(self.client, Reader(self.client), version(challenger), version(champion))
+        return find_shadow(self.client, Reader(self.client), "r", version(challenger), version(champion))
 
 
 @pytest.fixture
@@ -65,6 +74,15 @@ def test_the_newest_finished_comparison_of_the_two_is_found(monitoring: Monitori
     assert found
     assert (found.rows, found.run_id) == (20, newest)
     assert monitoring.find(challenger="4") is None
+
+
+def test_runs_of_another_project_with_the_same_numbers_hide_nothing(monitoring: Monitoring) -> None:
+    kept = monitoring.write(10)
+    for _ in range(10):
+        monitoring.write(20, name="theirs", recipe="theirs")
+    found = monitoring.find()
+    assert found
+    assert found.run_id == kept
 
 
 def test_a_report_that_was_changed_is_passed_over(monitoring: Monitoring) -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import logging
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import pytest
 
@@ -9,6 +10,7 @@ from recipeline.artifacts import DATASET, FINGERPRINT, LEAK_AUDIT, TRAIN, VERDIC
 from recipeline.data.results import LeakAudit
 from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError
 from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection import patience
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.results import Recorded
 from recipeline.tracking.runs import StepRun, create_child, exit_code_of, fail_run, open_run
@@ -123,6 +125,45 @@ def test_a_run_that_is_interrupted_before_its_id_is_known_is_failed(store: Store
         pass
     (run,) = store.client.search_runs([store.experiment("toy")])
     assert (run.info.status, run.data.tags["recipeline.exit_code"]) == ("FAILED", "130")
+
+
+@pytest.mark.parametrize(("error", "seconds"), [(KeyboardInterrupt(), 2), (DataError("No rows."), 30)])
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_failed_run_is_not_noted_for_the_whole_time_of_a_server_that_is_away(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: BaseException, seconds: float, is_open: bool
+) -> None:
+    limits: dict[str, set[float | None]] = {}
+    experiment = store.experiment("toy")
+    for name in ("log_batch", "search_runs"):
+        method = getattr(store.client, name)
+
+        def watched(*words: Any, _name: str = name, _method: Callable[..., Any] = method, **options: Any) -> Any:
+            limits.setdefault(_name, set()).add(patience._LIMIT.get())
+            return _method(*words, **options)
+
+        monkeypatch.setattr(store.client, name, watched)
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    if not is_open:
+        monkeypatch.setattr(store.client, "create_run", fail)
+
+    def work() -> None:
+        with open_run(store.client, "train", experiment, WHO) as run:
+            run.tag(fingerprint="x")
+            fail()
+
+    with pytest.raises(type(error)):
+        work()
+    assert limits == {"log_batch" if is_open else "search_runs": {seconds}}
+
+
+def test_the_upstream_runs_of_an_open_run_are_in_the_store(store: Store) -> None:
+    upstream = finish(store)
+    with open_run(store.client, "split", store.experiment("toy"), WHO) as run:
+        run.set_lineage({"ingest": upstream})
+        assert tags_of(store, run.id)["ingest_run_id"] == upstream
 
 
 def test_a_nested_run_and_a_child_name_their_parent(store: Store) -> None:

@@ -198,6 +198,7 @@ class Reader:
                 uri = self.model_root(model_id)
                 folder = stack.enter_context(self.folders.files(uri, digests))
             except (MlflowException, OSError) as error:
+                self._whole_models.discard(model_id)  # it was when it was compared last
                 self.require_model(model_id, run_id)  # it says what is missing
                 require_answer(error, self._client.tracking_uri, uri)
                 raise

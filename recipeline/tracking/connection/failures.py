@@ -97,6 +97,11 @@ def unwritable(uri: str, reason: str) -> UnavailableError:
     )
 
 
+def is_no_answer(error: BaseException) -> bool:
+    """Whether the store did not answer, as MLflow or this library says it."""
+    return isinstance(error, UnavailableError) or _unavailable(error) is not None
+
+
 def _unavailable(error: BaseException) -> str | None:
     """Return in one line why a store did not answer; None for other errors.
 

@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
@@ -20,12 +20,16 @@ from typing import Any
 from urllib3.util import Retry
 
 from recipeline.tracking._compat import S3_RETRIES, S3_RETRY, replace_retries
+from recipeline.tracking.connection.failures import is_no_answer
 
 #: The first and the longest pause before a request is repeated, in seconds.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 
 #: Threads that find the same server away within this time, in seconds, announce it once.
 _ONE_OUTAGE = 5.0
+
+#: How long requests about a failure are repeated, in seconds: after an interrupt or where the store has not answered, else.
+_LAST_SHORT, _LAST_LONG = 2.0, 30.0
 
 #: How long boto3 repeats a request with the settings of a command, in seconds: ten attempts.
 _S3_SECONDS = 60.0
@@ -78,13 +82,25 @@ class _S3Retries(logging.Handler):
 def at_most(seconds: float) -> Iterator[None]:
     """Limit the time that requests of the block's thread are repeated.
 
-    A poll needs no repetition. 0: once, at once, for a connection that the server closed while it was idle.
+    A poll needs no repetition. 0: once, at once, for a connection that the server closed while it was idle. Of a block within a
+    block, the shorter limit holds.
     """
-    token = _LIMIT.set(seconds)
+    outer = _LIMIT.get()
+    token = _LIMIT.set(seconds if outer is None else min(seconds, outer))
     try:
         yield
     finally:
         _LIMIT.reset(token)
+
+
+def parting(error: BaseException) -> AbstractContextManager[None]:
+    """Limit the repetitions of requests that note the failure `error`.
+
+    The user who interrupts a command does not wait for a server that is away, and a server that was away for the whole time of
+    one request is not asked as long again.
+    """
+    is_short = not isinstance(error, Exception) or is_no_answer(error)
+    return at_most(_LAST_SHORT if is_short else _LAST_LONG)
 
 
 def patience_of(retries: int, backoff_factor: float) -> float:
@@ -93,7 +109,10 @@ def patience_of(retries: int, backoff_factor: float) -> float:
 
 
 class AnnouncedRetry(Retry):
-    """The retries of one request, until the time at which MLflow's own would end."""
+    """The retries of one request, until the time at which MLflow's own would end.
+
+    No attempt begins after that time, whatever the server asks for; one that hangs then ends by its own timeout.
+    """
 
     #: When the request is given up, by the monotonic clock; None before its first failure.
     _until: float | None = None
@@ -127,7 +146,9 @@ class AnnouncedRetry(Retry):
         if until is None:
             limit, retries = _LIMIT.get(), int(self.total or 0)
             own = patience_of(retries, self.backoff_factor)
-            seconds, attempts = (own, retries) if limit is None else (min(own, limit), min(retries, 1))
+            seconds = own if limit is None else min(own, limit)
+            # Of a request without a time for it, the attempts count; of a poll, one.
+            attempts = min(retries, 1) if own or limit is not None else retries
             until = now + seconds
             if seconds and _pool is not None:
                 _announce(f"{_pool.scheme}://{_pool.host}:{_pool.port}", response, seconds, now)
@@ -140,8 +161,18 @@ class AnnouncedRetry(Retry):
         """Return the pause before the next attempt: half a second, then more, 5 s at most."""
         failures = len(self.history)
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * failures) * random.uniform(0.8, 1.2)  # clients do not come back as one
-        left = (self._until or 0) - time.monotonic()
-        return max(0.0, min(pause, left))
+        return min(pause, self._left())
+
+    def get_retry_after(self, response: Any) -> float | None:
+        """Return the pause that the server asks for, within the time that is left."""
+        asked: float | None = super().get_retry_after(response)
+        return None if asked is None else min(asked, self._left())
+
+    def _left(self) -> float:
+        """Return the seconds until the request is given up."""
+        if self._until is None:  # a redirect before any failure
+            return _LONGEST_PAUSE
+        return max(0.0, self._until - time.monotonic())
 
 
 def _announce(server: str, response: Any, seconds: float, now: float) -> None:

@@ -7,8 +7,11 @@ import sqlite3
 import threading
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
 from recipeline.artifacts import CARD, DATASET, METRICS, VERDICT, plot
 from recipeline.errors import UnavailableError
@@ -170,6 +173,20 @@ def test_a_model_is_missing_only_where_its_server_says_so(
             said = error.sentence
         listener.shutdown(socket.SHUT_RDWR)
     assert found in said
+
+
+def test_a_model_that_is_gone_since_it_was_compared_is_a_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, model_id = log_toy(store)
+    reader = Reader(store.client)
+    reader.know_model(model_id, "mlflow-artifacts:/1/models/gone")
+
+    def gone(*_: object) -> NoReturn:
+        raise MlflowException("404 Client Error: NOT FOUND", RESOURCE_DOES_NOT_EXIST)
+
+    monkeypatch.setattr(reader.folders, "files", gone)
+    monkeypatch.setattr(reader.folders, "states", lambda _, digests: dict.fromkeys(digests, "is missing"))
+    with pytest.raises(UnavailableError, match=f"of the logged model {model_id} is missing"):
+        reader.load_model(model_id, run.id)
 
 
 def test_a_model_that_was_deleted_is_named(store: Store) -> None:

@@ -17,10 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 from mlflow.utils.rest_utils import MlflowHostCreds, http_request
+from urllib3.exceptions import MaxRetryError
 from urllib3.util import Retry
 
+from recipeline.errors import UnavailableError
 from recipeline.tracking.connection import patience
-from recipeline.tracking.connection.patience import AnnouncedRetry, at_most, patience_of
+from recipeline.tracking.connection.patience import AnnouncedRetry, at_most, parting, patience_of
 
 UNTIL = r"The MLflow server http://127\.0\.0\.1:\d+ {problem}, trying again until \d\d:\d\d:\d\d\."
 
@@ -166,6 +168,56 @@ def test_what_is_polled_is_asked_twice_at_most_and_not_announced(heard: list[str
     assert heard == []
     with serving(Answers([503, 503, 503, 200])) as answers:
         assert ask(answers.uri).status_code == 200
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+def test_a_server_that_asks_for_a_longer_pause_is_not_waited_for_beyond_the_end(heard: list[str], limit: float) -> None:
+    with serving(Answers([503], {"Retry-After": "21600"})) as answers, at_most(limit):
+        began = time.monotonic()
+        with pytest.raises(MlflowException, match="503"):
+            ask(answers.uri)
+        assert limit <= time.monotonic() - began < limit + 2
+    assert len(heard) == (1 if limit else 0)
+
+
+def test_a_pause_that_a_server_asks_for_is_kept_within_the_time(heard: list[str]) -> None:
+    with serving(Answers([503, 200], {"Retry-After": "1"})) as answers:
+        assert ask(answers.uri).status_code == 200
+    assert answers.asked[1] - answers.asked[0] >= 1
+    assert len(heard) == 1
+
+
+def test_no_attempt_begins_after_the_time_that_was_announced(heard: list[str]) -> None:
+    retry = AnnouncedRetry(total=7, backoff_factor=2).increment("GET", "/", error=ConnectionError())
+    assert retry._until is not None
+    retry._until -= patience_of(7, 2)  # the first attempt hung as long
+    with pytest.raises(MaxRetryError):
+        retry.increment("GET", "/", error=ConnectionError())
+    assert heard == []  # without a pool there is no server to name
+
+
+def test_of_limits_within_each_other_the_shortest_holds() -> None:
+    with at_most(2), at_most(30):
+        assert patience._LIMIT.get() == 2
+        with at_most(0):
+            assert patience._LIMIT.get() == 0
+    assert patience._LIMIT.get() is None
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (KeyboardInterrupt(), 2),
+        (SystemExit(143), 2),
+        (UnavailableError("The store is away."), 2),
+        (MlflowException("API request to http://away failed with exception x"), 2),
+        (ValueError("of the step's own"), 30),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_failure_is_noted_without_waiting_long_for_a_server_that_is_away(error: BaseException, seconds: float) -> None:
+    with parting(error):
+        assert patience._LIMIT.get() == seconds
 
 
 @pytest.mark.parametrize("status", [200, 302, 404, 409])
