@@ -99,7 +99,7 @@ class ProcessCommand(click.Command):
 
 
 def run_process(name: str, words: list[str], work: Callable[[], int | None]) -> NoReturn:
-    """Do the work of a process, the command `name` with `words`; end it with its exit code."""
+    """Run the command `name` with `words`; end the process with its exit code."""
     PRINTED.clear()
 
     def end(code: int, error: BaseException, sentence: str, caught: BaseException | None = None) -> NoReturn:

@@ -157,7 +157,7 @@ def _model_at(model: type[BaseModel], location: tuple[str | int, ...]) -> type[B
 
 
 def _is_hidden(model: type[BaseModel], location: tuple[str | int, ...]) -> bool:
-    """Whether the value at `location` is one of a field without `repr`, as secrets are."""
+    """Whether the value at `location` is of a field without `repr`, as secrets are."""
     owners = [(_model_at(model, location[:place]), str(part)) for place, part in enumerate(location)]
     fields = [(it.alias or name, part, it) for owner, part in owners if owner for name, it in owner.model_fields.items()]
     return any(name == part and not it.repr for name, part, it in fields)

@@ -31,7 +31,8 @@ from recipeline.tracking.connection.failures import is_missing, store_errors
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.finished_runs import History
 from recipeline.tracking.known_runs import KnownRuns
-from recipeline.tracking.runs import StepRun, lineage_tags, open_run
+from recipeline.tracking.lineage import lineage_tags
+from recipeline.tracking.runs import StepRun, open_run
 
 #: How the components are named that are neither settings nor code: what a step read from outside, and from the step before.
 CONTENT, RESULT = "content of", "result of"

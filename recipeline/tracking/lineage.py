@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 from mlflow.entities import Run
@@ -11,7 +12,7 @@ from recipeline.artifacts import FINGERPRINT
 from recipeline.errors import UnavailableError
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.results import Recorded
-from recipeline.tracking.tags import RunTags, run_id_tag
+from recipeline.tracking.tags import PREFIX, RunTags, run_id_tag
 
 
 def lineage_of_version(version: ModelVersion, steps: tuple[str, ...]) -> dict[str, str]:
@@ -38,3 +39,16 @@ def recorded(reader: Reader, run: Run) -> Recorded:
     with suppress(UnavailableError):
         return reader.load(FINGERPRINT, run.info.run_id)
     return Recorded({}, {})
+
+
+def lineage_tags(lineage: Mapping[str, str], reader: Reader) -> dict[str, str]:
+    """Return a run's tags, without prefix, of its upstream runs and their data."""
+    of_rows = {name: value for name in ("data_source", "data_digest") if (value := _newest_tag(lineage, name, reader))}
+    return {**{f"{upstream}_run_id": run_id for upstream, run_id in lineage.items()}, **of_rows}
+
+
+def _newest_tag(lineage: Mapping[str, str], name: str, reader: Reader) -> str:
+    """Return the tag ``recipeline.<name>`` of the last run of a lineage."""
+    if not lineage:
+        return ""
+    return str(reader.runs.get(list(lineage.values())[-1]).data.tags.get(f"{PREFIX}{name}", ""))

@@ -25,6 +25,7 @@ from recipeline.tracking.connection.patience import parting
 from recipeline.tracking.connection.store import now_ms
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.known_runs import closed_run
+from recipeline.tracking.lineage import lineage_tags
 from recipeline.tracking.tags import PREFIX, RunTags, bare
 
 T = TypeVar("T")
@@ -225,19 +226,6 @@ class StepRun:
         end_run(self.client, self.id, status)
         own = {f"{PREFIX}{name}": value[:TAG_LENGTH] for name, value in self._own_tags.items()} | self._mlflow_tags
         self.reader.runs.keep(closed_run(self._opened, status, metrics, params, own, self._inputs))
-
-
-def lineage_tags(lineage: Mapping[str, str], reader: Reader) -> dict[str, str]:
-    """Return a run's tags, without prefix, of its upstream runs and their data."""
-    of_rows = {name: value for name in ("data_source", "data_digest") if (value := _newest_tag(lineage, name, reader))}
-    return {**{f"{upstream}_run_id": run_id for upstream, run_id in lineage.items()}, **of_rows}
-
-
-def _newest_tag(lineage: Mapping[str, str], name: str, reader: Reader) -> str:
-    """Return the tag ``recipeline.<name>`` of the last run of a lineage."""
-    if not lineage:
-        return ""
-    return str(reader.runs.get(list(lineage.values())[-1]).data.tags.get(f"{PREFIX}{name}", ""))
 
 
 @contextmanager

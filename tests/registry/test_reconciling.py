@@ -264,7 +264,8 @@ def test_a_challenger_promoted_while_another_is_registered_stays_in_production(
 def test_a_version_made_and_promoted_between_two_readings_is_no_deleted_alias(
     toy_store: Store, toy: Registry, others: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, theirs = toy_store.client.get_registered_model, []
+    read = toy_store.client.get_registered_model
+    theirs: list[object] = []
 
     def overtaken(name: str) -> object:
         if not theirs:

@@ -160,9 +160,9 @@ class Shadow:
                 self._closing.wait(took * (1 / self.settings.shadow_time - 1))
 
     def _work(self) -> float | None:
-        """Predict or drop the next rows; return the seconds that it took, None where none wait.
+        """Predict or drop the next rows; return the seconds taken, None without rows.
 
-        What it had in hand is let go of at its end: a thread that waits must not keep models in memory.
+        Rows and models in hand are released at its end: a waiting thread must not keep models in memory.
         """
         parts, old = self._next()
         for pending, start, stop in old:

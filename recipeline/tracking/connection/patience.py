@@ -82,8 +82,8 @@ class _S3Retries(logging.Handler):
 def at_most(seconds: float) -> Iterator[None]:
     """Limit the time that requests of the block's thread are repeated.
 
-    A poll needs no repetition. 0: once, at once, for a connection that the server closed while it was idle. Of a block within a
-    block, the shorter limit holds.
+    A poll needs no repetition. 0: once, at once, for a connection that the server closed while it was idle. Where blocks are
+    nested, the shorter limit holds.
     """
     outer = _LIMIT.get()
     token = _LIMIT.set(seconds if outer is None else min(seconds, outer))
