@@ -43,12 +43,12 @@ def recorded(reader: Reader, run: Run) -> Recorded:
 
 def lineage_tags(lineage: Mapping[str, str], reader: Reader) -> dict[str, str]:
     """Return a run's tags, without prefix, of its upstream runs and their data."""
-    of_rows = {name: value for name in ("data_source", "data_digest") if (value := _newest_tag(lineage, name, reader))}
+    of_rows = {name: value for name in ("data_source", "data_digest") if (value := newest_tag(lineage, name, reader))}
     return {**{f"{upstream}_run_id": run_id for upstream, run_id in lineage.items()}, **of_rows}
 
 
-def _newest_tag(lineage: Mapping[str, str], name: str, reader: Reader) -> str:
-    """Return the tag ``recipeline.<name>`` of the last run of a lineage."""
+def newest_tag(lineage: Mapping[str, str], name: str, reader: Reader) -> str:
+    """Return the tag ``recipeline.<name>`` of a lineage's last run; empty without."""
     if not lineage:
         return ""
     return str(reader.runs.get(list(lineage.values())[-1]).data.tags.get(f"{PREFIX}{name}", ""))

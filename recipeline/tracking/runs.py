@@ -25,7 +25,7 @@ from recipeline.tracking.connection.patience import parting
 from recipeline.tracking.connection.store import now_ms
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.known_runs import closed_run
-from recipeline.tracking.lineage import lineage_tags
+from recipeline.tracking.lineage import lineage_tags, newest_tag
 from recipeline.tracking.tags import PREFIX, RunTags, bare
 
 T = TypeVar("T")
@@ -210,7 +210,7 @@ class StepRun:
 
     def parent_tag(self, name: str) -> str:
         """Return the upstream run's tag ``recipeline.<name>``; empty without one."""
-        return _newest_tag(self.lineage, name, self.reader)
+        return newest_tag(self.lineage, name, self.reader)
 
     def close(self, status: str = "FINISHED") -> None:
         """Write the manifest (of a finished run), the outcome and the status."""
