@@ -215,7 +215,7 @@ def test_monitoring_retrains_with_labels_and_by_the_patch_of_the_page() -> None:
     words = container(PODS["CronJob/recipeline-monitor"])["args"]
     page = (ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")
     assert "retrain" not in words, "the log has no target"
-    block = re.search(r"```yaml\n(patches:.*?)```", page, re.DOTALL)
+    block = re.search(r"```yaml\n([^`]*^patches:.*?)```", page, re.DOTALL | re.MULTILINE)
     assert block
     (patch,) = yaml.safe_load(block[1])["patches"]
     target, changed = OBJECTS["{kind}/{name}".format(**patch["target"])], [*words]

@@ -136,7 +136,9 @@ def test_workers_with_other_code_are_refused_and_named(
     (tmp_path / "unknown_there.py").write_text("answer = 42\n", encoding="utf-8")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     others = DaskWorkers(packages=("unknown_there",))
-    monkeypatch.setattr(others, "_connect", lambda: Client(dask._client.cluster, set_as_default=False))
+    cluster = dask._client.cluster
+    same = lambda: Client(cluster.scheduler_address, security=cluster.security, set_as_default=False)  # noqa: E731
+    monkeypatch.setattr(others, "_connect", same)
     with pytest.raises(UsageError, match="2 have not") as error:
         others.map([(refuse, (1,))])
     assert [line.partition(": ")[2][:40] for line in error.value.details] == ["code of unknown_there missing instead of"] * 2

@@ -141,10 +141,9 @@ def test_a_window_that_never_fills_is_not_judged_and_says_so(monitored: Project,
 def test_a_missing_column_is_drift_also_where_no_window_fills(monitored: Project, tmp_path: Path, on_drift: str) -> None:
     rows = stronger().drop(columns=["pH", "quality"])
     outcome = monitored.run("monitor", data=table(tmp_path, rows), window="1000", on_drift=on_drift)
-    assert outcome.exit_code == (5 if on_drift == "nothing" else 3), outcome.stderr
-    if on_drift == "nothing":
-        words = "DRIFT: The columns differ: pH. No window of 1,000 rows is full, there are 400: there is no verdict on rows."
-        assert words in outcome.stdout
+    assert outcome.exit_code == 5, outcome.stderr
+    words = "DRIFT: The columns differ: pH. No window of 1,000 rows is full, there are 400: there is no verdict on rows."
+    assert words in outcome.stdout
 
 
 def test_a_log_without_a_complete_window_of_time_is_not_judged(monitored: Project, tmp_path: Path) -> None:

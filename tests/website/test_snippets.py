@@ -104,6 +104,8 @@ def test_a_fragment_of_yaml_has_known_keys_and_possible_values(block: Block) -> 
     content = yaml.safe_load(block.text)
     if isinstance(content, list):  # rules for Prometheus
         assert all({"alert", "expr"} <= set(rule) for rule in content)
+    elif "apiVersion" in content:  # a manifest: tests/test_kubernetes.py tries what it says
+        assert {"apiVersion", "kind"} <= set(content)
     else:
         assert key_faults(block.text) == []
 
