@@ -7,6 +7,7 @@ the S3 endpoint too.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import re
@@ -113,11 +114,15 @@ def mlflow_server(folder: Path, *, database: str = "postgres", artifacts: str = 
 @contextmanager
 def _s3_endpoint() -> Iterator[dict[str, str]]:
     """Run an S3 endpoint with one bucket; yield the environment of its clients."""
-    from moto.server import ThreadedMotoServer
-
+    try:
+        endpoint = importlib.import_module("moto.server")
+    except ImportError:
+        raise SystemExit(
+            'bench-server: S3 needs moto, which is not installed. Type: .venv/bin/pip install "moto[s3]"'
+        ) from None
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
     port = free_port()
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    server = endpoint.ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()
     try:
         uri = f"http://127.0.0.1:{port}"
