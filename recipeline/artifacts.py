@@ -183,6 +183,9 @@ DRIFT_REPORT: Artifact[DriftReport] = _record("monitor", "drift.json", "recipeli
 #: By retrain: the rows of the model in Production, and those that were added.
 TRAINING_DATA = _parquet("retrain", "training_data.parquet")
 
+#: The keys of the service's requests whose rows were added, where the new rows name them.
+ADDED_REQUESTS = _parquet("retrain", "added_requests.parquet")
+
 #: By every step, and by the chain: the page that people open. A step that failed has one too.
 CARD = Artifact[str]("*", "card.html", _write_text, _read_text, is_result=False)
 
