@@ -25,10 +25,11 @@ COVERED = tuple(
     for name in (
         "artifacts",
         "config.candidate",
-        "config.checks",
+        "config.checking.references",
         "config.columns",
         "config.import_path",
         "config.recipe",
+        "config.recipe_keys",
         "config.rows",
         "config.rules",
         "config.measuring.scored",
