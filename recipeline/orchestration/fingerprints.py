@@ -52,6 +52,7 @@ COVERED = tuple(
         "data.checking.schema",
         "data.smells",
         "data.splits",
+        "data.stored_rows",
         "data.target_codes",
         "data.tasks",
         "engine",

@@ -118,7 +118,8 @@ RECIPE = {
         "table",
     )
 } | {"config/yaml_reader", "metrics/catalogue"}
-HANDED_ON = {"artifacts", "records", "inference/_compat", "inference/trust"}
+#: Stored rows draw the samples that large tables are described by.
+HANDED_ON = {"artifacts", "data/stored_rows", "records", "inference/_compat", "inference/trust"}
 RELATES = {"data/relating/grouping", "data/relating/neighbours", "data/relating/relations", "data/splits"}
 FITS = RELATES | {"config/import_path", "engine/workers", "metrics/bootstrap"}
 #: Tasks; a change of one may change every result of its room.
