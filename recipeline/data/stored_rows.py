@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # a command that reads no row imports neither
 #: So many cells of a table, of 8 bytes each, may be in memory at once: 160 MB.
 HELD = 20_000_000
 
+#: A sample that describes a larger table has so many cells.
+SAMPLED = HELD // 8
+
 #: Batches of a table of more cells have so many of them: what is computed from a batch takes several times its memory.
 _BATCH = HELD // 8
 
