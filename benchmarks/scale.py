@@ -192,9 +192,8 @@ def measure(table: pd.DataFrame, recipe: Recipe, rows: int, steps: list[str], op
         profile = write_profile(folder, int(options.get("max_train_rows", "100000")))
         for step in steps:
             found[step] = done = run(command_of(step, profile, options.get("model", "hgb")), folder / f"{step}.log")
-            _tell(
-                f"  {step}: {done.seconds:.1f} s ({done.cpu:.1f} of CPUs), {done.memory:,.0f} MiB, {done.together:,.0f} MiB in all processes"
-            )
+            peaks = f"{done.memory:,.0f} MiB, {done.together:,.0f} MiB in all processes"
+            _tell(f"  {step}: {done.seconds:.1f} s ({done.cpu:.1f} of CPUs), {peaks}")
     return found
 
 

@@ -14,7 +14,7 @@ from recipeline.data.checking.schema import DROPPED, FILTERED
 from recipeline.data.kinds.base import Kind, Whole
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.kinds.number import known
-from recipeline.data.relating.grouping import kind_of
+from recipeline.data.relating.grouping import count_distinct, kind_of
 from recipeline.data.results import ColumnProfile, Correlations, DescribedColumn
 from recipeline.data.stored_rows import SAMPLED, StoredRows
 
@@ -140,9 +140,3 @@ def _keys(column: pd.Series) -> np.ndarray:
         return column.to_numpy(dtype=float) + 0.0  # -0.0 is 0.0
     keys = kind_of(column).keys(column).to_numpy()
     return keys if keys.dtype.kind == "i" else pd.util.hash_array(keys)
-
-
-def count_distinct(values: np.ndarray) -> int:
-    """Return the number of distinct values, none of them NaN; sort them in place."""
-    values.sort()
-    return len(values) and 1 + int(np.count_nonzero(values[1:] != values[:-1]))

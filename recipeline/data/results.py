@@ -117,7 +117,8 @@ class LeakAudit(Twins):
 
     `random_split` is the audit of a plain random one. `memory` is None where too few test rows have a twin.
     `columns_of_split` are those that the recipe names, by key (group, time); `embargo_rows` lie between training and test
-    rows, by `embargo`, and are on neither side.
+    rows, by `embargo`, and are on neither side. Where `sampled_rows` is a number, `near_rows`, `memory` and `columns` are known
+    from a uniform sample of so many rows; `near_rows` is then about the number of all test rows.
     """
 
     method: str
@@ -128,3 +129,10 @@ class LeakAudit(Twins):
     columns_of_split: Mapping[str, str] = field(default_factory=dict, metadata=LEFT_OUT)
     embargo: float = field(default=0.0, metadata=LEFT_OUT)
     embargo_rows: int = field(default=0, metadata=LEFT_OUT)
+    sampled_rows: int | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def sampled(self) -> str:
+        """A sentence on the sample, without a full stop; empty if all rows were used."""
+        rows = "" if self.sampled_rows is None else f"a sample of {self.sampled_rows:,} rows"
+        return rows and f"near twins, the effect of twins and the distances of columns are from {rows}"

@@ -108,6 +108,22 @@ class StoredRows:
         parts = [function(batch) for batch in self.batches(columns)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
+    def select(self, rows: np.ndarray, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Yield the batches' rows that a mask or positions name, in the order of the table.
+
+        Their index is made of numbers, not of a range: further batches may leave rows out.
+        """
+        import pandas as pd
+
+        mask = np.zeros(len(self), dtype=bool)
+        mask[rows] = True
+        seen = 0
+        for batch in self.batches(columns):
+            found = batch[mask[seen : seen + len(batch)]]
+            found.index = pd.Index(np.array(found.index))
+            seen += len(batch)
+            yield found
+
     def take(self, rows: np.ndarray, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return some rows, by a mask or by positions, which may repeat, in their order."""
         import pandas as pd
