@@ -29,9 +29,9 @@ def find_near(
     copies : the hashes of the features of all rows, equal for equal rows.
     """
     points, first, inverse = np.unique(copies[places], return_index=True, return_inverse=True)
-    sample = rows.take(places[first], features)
+    sample = rows.take(places, features)
     scales = {name: _Scale.of(sample[name]) for name in features}
-    placed = _place(sample, scales)
+    placed = _place(sample.iloc[first], scales)
     tree, bound = KDTree(placed), np.nextafter(limit, 1)
     # Copies of a row at `places` are on a side or not; any other row is looked for.
     distance, nearest = tree.query(placed, k=min(2, len(points)), p=np.inf, distance_upper_bound=bound)
