@@ -57,7 +57,7 @@ def audit_split(
 ) -> LeakAudit:
     """Return the audit of a split of `table`, and that of a plain random one.
 
-    `method` is that of the split. Of tables without features (`read_keys`), `rows` are those of the table: near twins of a
+    `method` is that of the split. Where the tables have no features (`read_keys`), `rows` are those of the table: near twins of a
     uniform sample are looked for in all of them, and columns are compared, and memory is measured, in the sample.
     """
     plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
@@ -100,9 +100,9 @@ def _count_near(
     splits: Sequence[tuple[pd.DataFrame, pd.DataFrame]],
     recipe: Recipe,
 ) -> list[int]:
-    """Return about how many test rows of each split have a near twin, and no twin, in training.
+    """Return about how many test rows of each split have a near twin in training.
 
-    The share is that of the test rows at `places`.
+    Those with a twin do not count. The share is that of the test rows at `places`.
     """
     copies, sides = keys[COPIES].to_numpy(), []
     for train, _ in splits:
@@ -138,7 +138,7 @@ def explain_audit(audit: LeakAudit, keys: Mapping[str, str]) -> str:
         f"{audit.method} split{how}: {audit.train_rows} training and {audit.test_rows} test rows; "
         f"{audit.leaked_rows} test rows have a twin in training"
         + ("" if audit.method == "random" else f" (a plain random split: {plain.leaked_rows} of {plain.test_rows})")
-        + (f"; {audit.sampled}" if audit.sampled else "")
+        + (f"; {audit.sampled[:1].lower()}{audit.sampled[1:-1]}" if audit.sampled else "")
     )
 
 

@@ -255,3 +255,13 @@ def test_of_too_many_faults_the_first_are_listed_and_all_are_counted(
         validate_table(wines.head(40).assign(pH=99.0, alcohol=-1.0), recipe, origin="it")
     assert len(error.value.table) == 30
     assert "Broken in 40 rows" in error.value.details[0]
+
+
+def test_the_last_batch_waits_for_what_is_to_be_known_before(wines: pd.DataFrame, recipe: Recipe) -> None:
+    def refuse() -> None:
+        raise DataError("it was changed while it was read")
+
+    found: list[int] = []
+    with holding(1), pytest.raises(DataError, match="it was changed"):
+        found.extend(len(batch) for batch in TableCheck(wines, recipe, origin="it").batches(1000, refuse))
+    assert 0 < sum(found) < len(wines)
