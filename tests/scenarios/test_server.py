@@ -20,14 +20,17 @@ import pandas as pd
 import pytest
 import requests
 
+from custom.red_wine import draw
+from recipeline.artifacts import ORDER
 from recipeline.hosting import mlflow_server, object_store, postgres, processes
-from recipeline.hosting.stack import DIRECT, start_server, stop_server
+from recipeline.hosting.stack import DIRECT, PARTS, start_server, stop_server
 from recipeline.hosting.state import ServerFolder
 from recipeline.registry.ledger import Ledger
 from recipeline.registry.results import APPLIED
 from tests.conftest import ROOT, Project
 from tests.processes import new_processes
 from tests.scenarios.test_backends import act, start
+from tests.scenarios.test_backends import mlflow_server as mlflow_with
 from tests.serving.helpers import Server
 
 pytestmark = pytest.mark.xdist_group("backends")
@@ -180,7 +183,16 @@ def test_the_whole_lifecycle_and_the_service(server: ServerFolder, tmp_path: Pat
         cached = team.ok("main", model="en")
         assert cached.stderr.count("cached") + cached.stdout.count("cached"), cached
         assert team.in_production == "1"
-        spoken.append(cached)
+        spoken += [cached, team.ok("monitor", data=str(team.data), fail_on="never")]
+        rows = tmp_path / "new.csv"
+        draw(2).drop_duplicates().head(200).to_csv(rows, index=False)
+        spoken.append(team.ok("retrain", data=str(rows), model="lr", promote="always"))
+        assert team.changes == ["approve", "forced", "rollback", "forced"]
+        assert team.in_production == "3"
+        saved = team.run("backup")
+        assert saved.exit_code == 2
+        assert "backup and restore are for a local store" in saved.stderr
+        spoken.append(saved)
 
         hidden = {value for name, value in vars(server.secrets()).items() if name != "s3_access_key"}
         everything = [text for outcome in spoken for text in (outcome.stdout, outcome.stderr)] + [service.log.read_text()]
@@ -194,10 +206,16 @@ def test_the_whole_lifecycle_and_the_service(server: ServerFolder, tmp_path: Pat
         assert not [secret for secret in hidden for text in everything if secret in text]
 
 
+#: Artifacts are all that differs between the ways: the parts that a direct client does not reach by itself are killed once.
+KILLS = [
+    *(("proxied", part, step) for part in PARTS for step in ORDER),
+    *(("direct", object_store.NAME, step) for step in ORDER),
+    *(("direct", part, "train") for part in (mlflow_server.NAME, postgres.NAME)),
+]
+
+
 @pytest.mark.full
-@pytest.mark.parametrize("step", ["split", "train", "promote"])
-@pytest.mark.parametrize("part", [mlflow_server.NAME, postgres.NAME, object_store.NAME])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("way", "part", "step"), KILLS)
 def test_a_part_that_is_killed_in_the_middle_and_started_again_loses_nothing(
     server: ServerFolder, tmp_path: Path, wines: pd.DataFrame, way: str, part: str, step: str
 ) -> None:
@@ -257,6 +275,12 @@ def test_a_part_that_stays_away_ends_the_chain_in_one_sentence(
         assert team.in_production == "1"
         # What broke off is no result: the store says so where it could be told, and else the run was never finished.
         assert [run.info.status for run in team.runs("main")].count("FINISHED") == 1
+        again = team.ok("main", model="lr,dt", promote="always")
+        assert "split: reused run" in again.stderr  # what was finished before is a result
+        assert team.in_production == "2"
+        assert team.changes == ["promote", "forced"]
+        team.ok("repair")
+        assert "Nothing is broken." in team.ok("doctor").stdout
 
 
 @pytest.mark.full
@@ -399,6 +423,90 @@ def test_a_user_or_a_token_from_the_environment_opens_the_server_and_is_written_
             told += [file.read_bytes().decode("latin-1") for file in Path(folder).rglob("*") if file.is_file()]
     secrets = [value for name, value in environment.items() if "USERNAME" not in name] + [header.split()[1]]
     assert not [secret for secret in secrets for text in told if secret in text]
+
+
+@pytest.fixture(scope="module")
+def own_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """MLflow's own server with users: `ann` and `bob`, who may write what is theirs, and read all."""
+    folder = tmp_path_factory.mktemp("users")
+    install = [Path(sys.executable).with_name("uv"), "pip", "install", "-q", "--no-deps", "--target", folder / "packages"]
+    done = subprocess.run([*install, "Flask-WTF<2", "WTForms<4"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"Flask-WTF cannot be installed: {done.stderr[-300:]}")
+    admin = ("admin", "the admin's password")
+    more = {"MLFLOW_AUTH_ADMIN_USERNAME": admin[0], "MLFLOW_AUTH_ADMIN_PASSWORD": admin[1]}
+    more |= {"PYTHONPATH": str(folder / "packages"), "MLFLOW_FLASK_SERVER_SECRET_KEY": os.urandom(16).hex()}
+    with mlflow_with(folder, "--app-name", "basic-auth", **more) as uri:
+        for name in ("ann", "bob"):
+            known = {"username": name, "password": f"{name} keeps a secret"}
+            made = requests.post(f"{uri}/api/2.0/mlflow/users/create", json=known, auth=admin, timeout=30)
+            assert made.status_code == 200, made.text
+        yield uri
+
+
+def sign_in(patch: pytest.MonkeyPatch, name: str, password: str = "") -> str:
+    """Let commands be those of a user; return the password."""
+    password = password or f"{name} keeps a secret"
+    patch.setenv("MLFLOW_TRACKING_USERNAME", name)
+    patch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+    return password
+
+
+@pytest.mark.full
+def test_mlflows_own_users_run_the_lifecycle_and_a_wrong_password_is_one_sentence(
+    own_users: str, tmp_path: Path, wines: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team = join(tmp_path, wines, own_users)
+    told = []
+    for name, password in (("", ""), ("ann", "wr0ng secret"), ("carl", "wr0ng secret")):
+        with monkeypatch.context() as patch:
+            if name:
+                sign_in(patch, name, password)
+            for command in ("main", "why", "approve"):
+                refused = team.run(command)
+                assert refused.exit_code == 6, refused.stderr
+                assert "does not accept the user" in refused.stderr
+                assert "Traceback" not in refused.stderr
+                told.append(refused.stderr)
+    sign_in(monkeypatch, "ann")
+    told += [team.ok("main", model="en", promote="manual").stdout, team.ok("approve").stdout]
+    told.append(team.ok("main", model="dt", promote="always").stdout)
+    service = Server(team)
+    try:
+        assert service.wait(seconds=240)
+        row = {name: float(wines[name].iloc[0]) for name in wines.columns[:-1]}
+        assert service.predict(row).json()["model"]["version"] == "2"
+    finally:
+        service.end()
+    told += [team.ok("rollback").stdout, *(team.ok(name).stdout for name in ("history", "why", "repair"))]
+    assert team.in_production == "1"
+    assert team.changes == ["approve", "forced", "rollback"]
+    assert "Nothing is broken." in team.run("doctor").stdout
+    told += [service.log.read_text(), *(str(run.data.tags | run.data.params) for run in team.runs())]
+    assert not [text for text in told if "keeps a secret" in text or "wr0ng" in text]
+
+
+@pytest.mark.full
+def test_a_user_who_may_only_read_does_so_and_changes_nothing(
+    own_users: str, tmp_path: Path, wines: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team = join(tmp_path, wines, own_users)
+    sign_in(monkeypatch, "ann")
+    team.ok("main", model="en")
+    team.ok("main", model="dt", promote="never")
+    before = len(team.runs())
+    sign_in(monkeypatch, "bob")
+    team.ok("why")
+    team.ok("history")
+    team.ok("predict", input=str(team.data), output=str(tmp_path / "out.csv"))
+    for command, params in (("main", {"model": "lr"}), ("promote", {"promote": "always"}), ("approve", {}), ("rollback", {})):
+        refused = team.run(command, **params)
+        assert refused.exit_code == 6, refused.stderr
+        assert "Permission denied" in refused.stderr, refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert team.in_production == "1"
+    assert team.changes == ["promote"]
+    assert len(team.runs()) == before
 
 
 @pytest.mark.full
