@@ -89,7 +89,7 @@ def unavailable(uri: str, reason: str, error: BaseException) -> UnavailableError
 
 
 def _is_refusal(error: BaseException, words: str, status: int, code: str, uri: str) -> bool:
-    """Whether the server at `uri` refused a request, by its words, its status or its code."""
+    """Whether the server refused a request, by its words, status or code."""
     if isinstance(error, requests.HTTPError):  # an artifact that goes through the server
         response = error.response
         return response is not None and response.status_code == status and str(response.url).startswith(uri)
