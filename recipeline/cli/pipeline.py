@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipeline.artifacts import CARD, COLUMN_PROFILE, DECISION, LEAK_AUDIT, METRICS, ORDER, VERDICT, VERSION, Artifact, T
+from recipeline.artifacts import COLUMN_PROFILE, DECISION, LEAK_AUDIT, METRICS, ORDER, VERDICT, VERSION, Artifact, T
 from recipeline.cli.cards import card_of, describe_side
 from recipeline.cli.output.results import BestCandidate, ChainStep, ChainValues, ChainVersion, Rows
 from recipeline.config.table import SYNTHETIC
@@ -28,7 +28,6 @@ from recipeline.orchestration.step import ALWAYS
 from recipeline.registry.decision import gains_of
 from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import describe_decision, explain_cache, explain_evidence, explain_split, tabulate_candidates
-from recipeline.tracking.artifacts.artifact_folders import way_to
 from recipeline.tracking.artifacts.kept_reader import KeptReader
 from recipeline.tracking.connection.failures import store_errors
 from recipeline.tracking.connection.sqlite import path_of
@@ -69,7 +68,7 @@ def run_pipeline(
         try:
             run_chain(session, ORDER, params, chain, nested_in=run.id, use_cache=use_cache)
         except Exception as error:
-            describe = partial(_describe_chain, session, reader, chain, run, before, error)
+            describe = partial(_describe_chain, session, reader, chain, before, error)
             draw_card(session, run, "main", describe, steps=_runs_of(chain))
             raise
         ingest = session.runs.get(chain.lineage["ingest"])
@@ -83,7 +82,7 @@ def run_pipeline(
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
         _name_run(reader, chain, run, source)
-        describe = partial(_describe_chain, session, reader, chain, run, before)
+        describe = partial(_describe_chain, session, reader, chain, before)
         draw_card(session, run, "main", describe, steps=_runs_of(chain), version=_version_of(chain))
         warnings = [f"\nWarning: {text}" for text in _card_failures({**chain.opened, "main": run})]
         card = card_of(session, run.id)
@@ -169,7 +168,6 @@ def _describe_chain(
     session: Session,
     reader: KeptReader,
     chain: Chain,
-    run: StepRun,
     before: dict[str, str],
     error: Exception | None = None,
 ) -> ChainSummary:
@@ -177,14 +175,13 @@ def _describe_chain(
     from recipeline.reports.cards.compare import Comparison
     from recipeline.reports.cards.main import ChainSummary, StepSummary
 
-    ids, here = chain.lineage, session.reader.root(run.id)
+    ids = chain.lineage
     steps = []
     for step, run_id in _runs_of(chain).items():
         begun, ended = chain.seconds.get(step, (0.0, 0.0))
         outcome = chain.opened[step].outcome if step in ids and step in chain.opened else "failed" if step not in ids else "ok"
-        card = way_to(here, session.reader.root(run_id), CARD.name)
         why = chain.reasons.get(step, ALWAYS if step not in chain.reused else "")
-        steps.append(StepSummary(step, run_id, step in chain.reused, why, begun, ended - begun, outcome, card))
+        steps.append(StepSummary(step, run_id, step in chain.reused, why, begun, ended - begun, outcome))
     tags = _tags(session, ids["ingest"]) if "ingest" in ids else {}
 
     def found(artifact: Artifact[T], step: str) -> T | None:
