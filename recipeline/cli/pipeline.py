@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from recipeline.artifacts import COLUMN_PROFILE, DECISION, LEAK_AUDIT, METRICS, ORDER, VERDICT, VERSION, Artifact, T
 from recipeline.cli.cards import card_of, describe_side
+from recipeline.cli.options import make_line
 from recipeline.cli.output.results import BestCandidate, ChainStep, ChainValues, ChainVersion, Rows
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.origin.uris import redact
@@ -298,12 +299,12 @@ def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
         offers = {f"{mlflow} ui": "the runs, in a browser", f"http://127.0.0.1:5000{page}": "the page of the runs"}
     has_champion = decision.promoted or session.registry.holder(CHAMPION) is not None
     if decision.passed and not decision.promoted:
-        offers["make approve"] = f"promote version {decision.version} to Production"
+        offers[make_line("approve")] = f"promote version {decision.version} to Production"
     elif not has_champion:
-        offers['make promote ARGS="promote=always"'] = f"promote version {decision.version} to Production"
+        offers[make_line("promote", promote="always")] = f"promote version {decision.version} to Production"
     if has_champion:
-        offers["make why"] = "which version is in Production, and why"
-        offers["make serve"] = "ask it in a browser, then at http://127.0.0.1:8000/playground"
+        offers[make_line("why")] = "which version is in Production, and why"
+        offers[make_line("serve")] = "ask it in a browser, then at http://127.0.0.1:8000/playground"
         offers[f"{mlflow} models serve -m {shlex.quote(f'models:/{session.registry.name}/Production')}"] = (
             "the model, as a service"
         )
