@@ -154,7 +154,7 @@ def plot_shares_of_bins(bins: Sequence[str], then: np.ndarray, now: np.ndarray, 
     return finish(axes, x=f"share of rows, by {label}")
 
 
-def plot_trend(psi: Sequence[float], warn: float, drift: float) -> Figure:
+def plot_trend(psi: Sequence[float], warn: float, drift: float, title: str = "") -> Figure:
     """Return a plot of the largest population stability index of each window."""
     axes = panel(2.4, left=0.55)
     (line,) = axes.plot(np.arange(1, len(psi) + 1), psi, "o-", color=BLUE, label="largest PSI")
@@ -163,4 +163,4 @@ def plot_trend(psi: Sequence[float], warn: float, drift: float) -> Figure:
     axes.axhline(drift, color=ORANGE, linestyle="--", label=f"drift from {drift:g}")
     axes.set(ylim=(0, max(1.1 * max(psi), 1.3 * drift)))
     axes.locator_params(axis="x", integer=True)
-    return finish(axes, x="window, the newest last", y="population stability index")
+    return finish(axes, title, x="window, the newest last", y="population stability index")
