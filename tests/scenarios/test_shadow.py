@@ -16,7 +16,7 @@ import pytest
 import requests
 from cryptography.fernet import Fernet
 
-from recipeline.monitoring.live.prediction_log import find_log
+from recipeline.monitoring.live.log_files import find_log
 from tests.conftest import NAME, MakeProject, Project, move_store
 from tests.scenarios.test_backends import mlflow_server
 from tests.schemas import FOLDER, LOG_LINE
