@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from recipeline.monitoring.live.log_files import LogFile
     from recipeline.monitoring.live.prediction_log import PredictionLog
     from recipeline.monitoring.live.shadow_log import ShadowRows
-    from recipeline.monitoring.results import Baseline, ShadowCompared
+    from recipeline.monitoring.results import Baseline, DrawnRows, ShadowCompared
     from recipeline.monitoring.sample import Live
 
 
@@ -80,6 +80,13 @@ class LiveData:
                 found = session.reader.load(TRAINING_ROWS, tags.get(VersionTags.REGISTER_RUN_ID, ""))
                 known.append(found["row"].to_numpy())
         return rows.report(np.concatenate(known) if known else None)
+
+    def count_drawn(self) -> DrawnRows | None:
+        """Return the rows that the log's stand for, after all were read; None: all were logged."""
+        from recipeline.monitoring.results import DrawnRows
+
+        drawn = getattr(self.rows, "drawn", None)
+        return DrawnRows(round(drawn.rows), round(drawn.effective)) if drawn and drawn.rows > drawn.lines else None
 
     def labelled(self, session: Session) -> pd.DataFrame:
         """Return the rows whose target is known; say how many of them cannot be used.

@@ -51,7 +51,7 @@ def _log_settings(session: Session) -> PredictionLogSettings:
 class OwnLog:
     """The files of the service's own log; lines from before `since` do not count."""
 
-    files: Sequence[Path | LogFile]
+    files: Sequence[LogFile]
     place: str
     since: float = 0.0
 

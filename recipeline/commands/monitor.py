@@ -189,6 +189,7 @@ def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOpt
         windows=tuple(windows),
         newest=judged,
         shadow=shadow,
+        drawn=live.count_drawn(),
     )
 
 

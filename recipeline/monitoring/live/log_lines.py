@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import heapq
 import math
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
+from recipeline.errors import UnavailableError
 from recipeline.monitoring.live.log_files import LogFile
-from recipeline.monitoring.live.log_format import DRAWN
+from recipeline.monitoring.live.log_format import DRAWN, is_readable
 
 Entry = Mapping[str, Any]
 
@@ -91,3 +96,51 @@ def in_order(files: Sequence[Path | LogFile], read: Callable[[LogFile], Iterator
             heapq.heapreplace(opened, (following["time"], place, following, entries))
         else:
             heapq.heappop(opened)
+
+
+def read_lines(log: LogFile) -> Iterator[bytes | None]:
+    """Yield the lines of a file, and None in place of a rest that is cut off.
+
+    Raises
+    ------
+    UnavailableError : it cannot be read.
+    """
+    try:
+        with log.open() as file, gzip.GzipFile(fileobj=file) if log.is_compressed else file as lines:
+            yield from lines
+    except FileNotFoundError:  # it was deleted since it was found, being too old
+        return
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        yield None
+    except OSError as error:
+        raise UnavailableError(
+            f"The file {log.name} of the service's log cannot be read: {' '.join(str(error).split())[:200]}.",
+            fix="Check its permissions, or the object store and the network, and run it again.",
+        ) from None
+
+
+@dataclass(frozen=True)
+class AnsweredBy:
+    """The version that answered rows of a request, and when, in seconds since 1970."""
+
+    version: str
+    rows: int
+    time: float
+
+
+def find_request(files: Sequence[LogFile], request_id: str, since: float, until: float) -> list[AnsweredBy]:
+    """Return which versions answered a request, between two times, the earliest first.
+
+    A client may use an ID again; a line that is there several times counts once.
+    """
+    found: dict[tuple[str, float], set[int]] = {}
+    quoted = orjson.dumps(request_id)
+    for log in files:
+        for line in read_lines(log):
+            if line is None or quoted not in line:
+                continue
+            with suppress(orjson.JSONDecodeError, TypeError, KeyError):
+                entry = orjson.loads(line)
+                if is_readable(entry, log.name) and entry["request_id"] == request_id and since <= entry["time"] <= until:
+                    found.setdefault((str(entry["version"]), float(entry["time"])), set()).add(entry["row"])
+    return sorted((AnsweredBy(version, len(rows), time) for (version, time), rows in found.items()), key=lambda it: it.time)

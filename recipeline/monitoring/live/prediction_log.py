@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import time
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,14 +17,13 @@ import pyarrow as pa
 from recipeline.data.checking.conditions import Condition, find_broken
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.target_codes import NUMBERS, TargetCodes
-from recipeline.errors import UnavailableError
 from recipeline.inference.golden import PREDICTION
 from recipeline.inference.model_info import Feature
 from recipeline.monitoring.live.labels import REQUEST_ID, ROW, Labels
 from recipeline.monitoring.live.live_rows import join_labelled
 from recipeline.monitoring.live.log_files import LogFile
 from recipeline.monitoring.live.log_format import DRAWN, FEATURES, OTHERS, is_readable, is_share
-from recipeline.monitoring.live.log_lines import DrawnLines, SeenLines, in_order
+from recipeline.monitoring.live.log_lines import DrawnLines, SeenLines, in_order, read_lines
 from recipeline.monitoring.live.shadow_log import ShadowRows
 from recipeline.monitoring.tasks.every import TASKS
 from recipeline.monitoring.tasks.multiclass import PROBABILITIES
@@ -170,23 +167,11 @@ class PredictionLog:
         return pa.array([None if value is None else _word(value, self.decimal) for value in values], pa.string())
 
     def _entries(self, log: LogFile) -> Iterator[Entry]:
-        try:
-            file = log.open()
-        except FileNotFoundError:  # it was deleted since it was found, being too old
-            return
-        except OSError as error:
-            raise _unreadable(log, error) from None
-        try:
-            with file, gzip.GzipFile(fileobj=file) if log.is_compressed else file as lines:
-                for line in lines:
-                    if not self._is_entry(entry := _parse(line), log.name):
-                        self.left_out += 1
-                    elif entry["time"] >= self.since:
-                        yield entry
-        except (EOFError, gzip.BadGzipFile, zlib.error):  # the rest of the file is cut off
-            self.left_out += 1
-        except OSError as error:
-            raise _unreadable(log, error) from None
+        for line in read_lines(log):
+            if line is None or not self._is_entry(entry := _parse(line), log.name):
+                self.left_out += 1
+            elif entry["time"] >= self.since:
+                yield entry
 
     def _is_entry(self, entry: Any, file: str) -> bool:
         if not (isinstance(entry, dict) and is_readable(entry, file) and isinstance(entry.get(FEATURES), dict)):
@@ -225,13 +210,6 @@ class PredictionLog:
         if not self.codes.labels:
             return places
         return pa.array([None if place is None else self.codes.texts[int(place)] for place in places.to_pylist()], pa.string())
-
-
-def _unreadable(log: LogFile, error: OSError) -> UnavailableError:
-    return UnavailableError(
-        f"The file {log.name} of the service's log cannot be read: {' '.join(str(error).split())[:200]}.",
-        fix="Check its permissions, or the object store and the network, and run it again.",
-    )
 
 
 #: Stands for a column that a row says nothing of.
