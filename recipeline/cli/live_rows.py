@@ -82,7 +82,7 @@ class LiveData:
         return rows.report(np.concatenate(known) if known else None)
 
     def count_drawn(self) -> DrawnRows | None:
-        """Return the rows that the log's stand for, after all were read; None: all were logged."""
+        """Return the rows that those read stand for; None: all were logged."""
         from recipeline.monitoring.results import DrawnRows
 
         drawn = getattr(self.rows, "drawn", None)
