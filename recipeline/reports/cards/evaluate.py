@@ -64,7 +64,7 @@ def _gates(verdict: Verdict) -> Table:
 
 
 def ask_gates(candidate: str, passed: Sequence[bool]) -> str:
-    """Return the question whether the gates are passed, with its answer; empty without any."""
+    """Return the question of the gates with its answer; empty without a gate."""
     if len(passed) < 2:
         return f"Does {candidate} pass the gate? {'Yes' if passed[0] else 'No'}" if passed else ""
     failed = passed.count(False)
