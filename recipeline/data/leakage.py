@@ -57,8 +57,8 @@ def audit_split(
 ) -> LeakAudit:
     """Return the audit of a split of `table`, and that of a plain random one.
 
-    `method` is that of the split. Where the tables have no features (`read_keys`), `rows` are those of the table: near twins of a
-    uniform sample are looked for in all of them, and columns are compared, and memory is measured, in the sample.
+    `method` is that of the split. Where the tables have no features (`read_keys`), `rows` are those of the table: near twins of
+    a uniform sample are looked for in all of them, and columns are compared, and memory is measured, in the sample.
     """
     plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
     if rows is None:
