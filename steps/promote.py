@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from recipeline.artifacts import DATASET, DECISION, OUT_OF_FOLD, TRAIN, VERSION
 from recipeline.cli.command import step_command
-from recipeline.cli.options import choose_word, promote_option
+from recipeline.cli.options import choose_word, promote_option, to_option
 from recipeline.config.profile import Policy
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.step import Step
@@ -21,13 +21,17 @@ def choose_policy(session: Session, promote: str) -> Policy:
     return cast(Policy, choose_word("promote", promote, get_args(Policy), default=session.profile.promote))
 
 
-def inputs(session: Session, promote: str) -> dict[str, Any]:
+def inputs(session: Session, promote: str, to: str) -> dict[str, Any]:
     """Return the settings of the promotion gate."""
+    if to:
+        from recipeline.cli.target import find_target
+
+        find_target(session, to)
     return {**session.recipe.part(["model_name", "target", "promotion"]), "promote": choose_policy(session, promote)}
 
 
-def work(session: Session, run: StepRun, promote: str) -> str:
-    """Decide by the promotion gate, and carry the decision out."""
+def work(session: Session, run: StepRun, promote: str, to: str) -> str:
+    """Decide by the promotion gate, here or in another store, and carry it out."""
     from recipeline.registry.decision import gains_of
     from recipeline.registry.promoting import promote_version
 
@@ -38,8 +42,13 @@ def work(session: Session, run: StepRun, promote: str) -> str:
             got=f"'{run.lineage['register']}', whose model was rejected,",
             fix="See its verdict with `mlflow ui`; improve the candidates or the data, or change the gates in the recipe.",
         )
+    number = str(run.load(VERSION).version)
+    if to:
+        from recipeline.cli.target import find_target, promote_there
+
+        return promote_there(session, run, session.registry.version(number), find_target(session, to), promote)
     version, decision = promote_version(
-        str(run.load(VERSION).version),
+        number,
         policy,
         run=run,
         recipe=session.recipe,
@@ -60,18 +69,23 @@ def work(session: Session, run: StepRun, promote: str) -> str:
     return f"version {version.version} {decision.outcome} (now in {version.current_stage}): {decision.reason} [{decision.rule}]"
 
 
-STEP = Step("promote", work, inputs, params=("promote",), reads=(DATASET, OUT_OF_FOLD, TRAIN, VERSION), writes=(DECISION,))
+STEP = Step("promote", work, inputs, params=("promote", "to"), reads=(DATASET, OUT_OF_FOLD, TRAIN, VERSION), writes=(DECISION,))
 
 
 @step_command(STEP)
 @promote_option
+@to_option
 def promote() -> None:
     """Promote the challenger if it passes the gate; archive the version before.
+
+    With --to the version is transferred to another store with its lineage, and the gate decides there, by the champion, the
+    ledger and the policy of that store.
 
     \b
     Reads:  challenger and champion
     Writes: the decision and its evidence, decision.json; an entry in the ledger
     Example: python -m steps.promote --promote always
+             python -m steps.promote --to https://mlflow.example.com
     """
 
 

@@ -136,6 +136,17 @@ def promote_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def to_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that names another store to promote in."""
+    return click.option(
+        "--to",
+        default="",
+        show_default="this one",
+        metavar="PROFILE|URI",
+        help="Another store, or models:/NAME in this one: the version is transferred and the gate decides there.",
+    )(command)
+
+
 def choose_word(name: str, word: str, known: tuple[str, ...], *, default: str = "") -> str:
     """Return the value of the parameter `name`; if empty, its default.
 

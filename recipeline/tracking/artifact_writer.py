@@ -43,6 +43,14 @@ class Writer:
             self._folders.upload(self._root, path, within, digest=digest)
             return digest
 
+    def put(self, name: str, path: Path, *, is_result: bool = True) -> None:
+        """Upload a file as the artifact `name`, byte for byte.
+
+        It is not kept in the cache of this machine, so that its readers get it from the store.
+        """
+        (self._files if is_result else self._views)[name] = file_digest(path)
+        self._folders.upload(self._root, path, str(Path(name).parent).strip("."))
+
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the artifacts so far, cards and plots left out."""

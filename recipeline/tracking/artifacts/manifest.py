@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,24 @@ class Reader:
         """
         with self._whole(artifact.name, run_id) as path:
             shutil.copyfile(path, folder / path.name)
+
+    def copy_all(self, run_id: str, folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+        """Copy the run's artifacts into `folder`; return results and views by name.
+
+        A card or a plot that cannot be read is left out.
+
+        Raises
+        ------
+        UnavailableError : a result is missing, cut off or changed.
+        """
+        manifest, results, views = self._manifest(run_id), {}, {}
+        for name in manifest["files"]:
+            with self._whole(name, run_id) as path:
+                results[name] = _copy_file(path, folder / name)
+        for name, digest in manifest.get("views", {}).items():
+            with suppress(MlflowException, OSError), self.folders.file(self.root(run_id), name, digest) as path:
+                views[name] = _copy_file(path, folder / name)
+        return results, views
 
     @contextmanager
     def view(self, artifact: Artifact[Any], run_id: str) -> Iterator[Path]:
@@ -273,6 +291,11 @@ class Reader:
         if not faults and not is_local(uri):
             self._whole_models.add(model_id)  # for this command
         return faults
+
+
+def _copy_file(path: Path, target: Path) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copyfile(path, target))
 
 
 def _model_fault(model_id: str, name: str, state: str) -> str:
