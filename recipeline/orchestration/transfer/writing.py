@@ -5,6 +5,7 @@ Nothing in the registry points to what is written until all of it is there.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -56,8 +57,8 @@ class Transferred:
 def write_version(target: Session, source: SourceVersion) -> Transferred:
     """Register a version of another registry in that of the target.
 
-    A version of the same identity and files that is there already is taken for it. What an interrupted transfer left is
-    finished, or deleted. One machine transfers to a model one version at a time.
+    A version of the same identity and files that is there already is taken for it. What a stopped transfer left is finished, or
+    deleted. One machine transfers to a model one version at a time.
 
     Raises
     ------
@@ -69,8 +70,8 @@ def write_version(target: Session, source: SourceVersion) -> Transferred:
         if there and not target.reader.faults(there.tags[VersionTags.REGISTER_RUN_ID]):
             done = Transferred(str(there.version), there.tags[VersionTags.REGISTER_RUN_ID], is_new=False)
         else:
-            delete_left(target, writing.copy_tags)
             done = writing.write(there)
+        delete_left(target, writing.copy_tags)
         take_looks(target.registry, source.looks, ChangedBy(target.actor, done.register_run_id))
         return done
 
@@ -78,8 +79,8 @@ def write_version(target: Session, source: SourceVersion) -> Transferred:
 @contextmanager
 def _alone(target: Session) -> Iterator[None]:
     """Keep other transfers of this machine to the same model out of the block."""
-    path = f"{target.store.lock().lock_file}.{target.registry.name.encode().hex()[:64]}.transfer"
-    lock = filelock.FileLock(path)
+    name = hashlib.sha256(target.registry.name.encode()).hexdigest()[:16]
+    lock = filelock.FileLock(f"{target.store.lock().lock_file}-{name}")
     try:
         try:
             lock.acquire(timeout=0.2)
@@ -163,7 +164,7 @@ class _Writing:
             )
         number = str(there.version)
         if not is_new and not target.reader.faults(there.tags[VersionTags.REGISTER_RUN_ID]):
-            # A machine that does not share our lock was faster: ours is what the next transfer deletes.
+            # A machine that does not share our lock was faster: nothing leads to ours, which are deleted.
             return Transferred(number, there.tags[VersionTags.REGISTER_RUN_ID], is_new=False)
         about = source.facts
         named = RegisteredVersion(
