@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from recipeline.artifacts import DATASET, DECISION, OUT_OF_FOLD, TRAIN, VERSION
 from recipeline.cli.command import step_command
-from recipeline.cli.options import choose_word, promote_option, to_option
+from recipeline.cli.options import check_target, choose_word, promote_option, to_option
 from recipeline.config.profile import Policy
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.step import Step
@@ -23,15 +23,13 @@ def choose_policy(session: Session, promote: str) -> Policy:
 
 def inputs(session: Session, promote: str, to: str) -> dict[str, Any]:
     """Return the settings of the promotion gate."""
-    if to:
-        from recipeline.cli.target import find_target
-
-        find_target(session, to)
+    check_target(session, to)
     return {**session.recipe.part(["model_name", "target", "promotion"]), "promote": choose_policy(session, promote)}
 
 
 def work(session: Session, run: StepRun, promote: str, to: str) -> str:
     """Decide by the promotion gate, here or in another store, and carry it out."""
+    from recipeline.cli.target import promote_there
     from recipeline.registry.decision import gains_of
     from recipeline.registry.promoting import promote_version
 
@@ -42,13 +40,10 @@ def work(session: Session, run: StepRun, promote: str, to: str) -> str:
             got=f"'{run.lineage['register']}', whose model was rejected,",
             fix="See its verdict with `mlflow ui`; improve the candidates or the data, or change the gates in the recipe.",
         )
-    number = str(run.load(VERSION).version)
     if to:
-        from recipeline.cli.target import find_target, promote_there
-
-        return promote_there(session, run, session.registry.version(number), find_target(session, to), promote)
+        return promote_there(session, run, str(run.load(VERSION).version), to, promote)
     version, decision = promote_version(
-        number,
+        str(run.load(VERSION).version),
         policy,
         run=run,
         recipe=session.recipe,
@@ -78,14 +73,12 @@ STEP = Step("promote", work, inputs, params=("promote", "to"), reads=(DATASET, O
 def promote() -> None:
     """Promote the challenger if it passes the gate; archive the version before.
 
-    With --to the version is transferred to another store with its lineage, and the gate decides there, by the champion, the
-    ledger and the policy of that store.
+    With --to the version is transferred to another store, whose champion, ledger and policy decide.
 
     \b
     Reads:  challenger and champion
     Writes: the decision and its evidence, decision.json; an entry in the ledger
-    Example: python -m steps.promote --promote always
-             python -m steps.promote --to https://mlflow.example.com
+    Example: python -m steps.promote --to https://mlflow.example.com
     """
 
 

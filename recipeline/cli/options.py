@@ -17,6 +17,7 @@ from recipeline.escape import is_remote
 if TYPE_CHECKING:
     from recipeline.config.profile import Profile
     from recipeline.config.recipe import Recipe
+    from recipeline.orchestration.session import Session
 
 #: The recipe and the profile of a command that names none.
 RECIPE, PROFILE = "recipe.yaml", "local"
@@ -145,6 +146,14 @@ def to_option(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="PROFILE|URI",
         help="Another store, or models:/NAME in this one: the version is transferred and the gate decides there.",
     )(command)
+
+
+def check_target(session: Session, to: str) -> None:
+    """Raise UsageError if the option `to` names no other store; empty: this one."""
+    if to:
+        from recipeline.cli.target import find_target
+
+        find_target(session, to)
 
 
 def choose_word(name: str, word: str, known: tuple[str, ...], *, default: str = "") -> str:

@@ -31,8 +31,6 @@ from recipeline.tracking.connection.store import open_store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlflow.entities.model_registry import ModelVersion
-
     from recipeline.tracking.runs import StepRun
 
 #: Variables with this prefix replace those without it for the target: its user, its token, its keys.
@@ -102,7 +100,7 @@ def _plain(uri: str) -> str:
 
 
 def _profile_of(session: Session, to: str, environment: dict[str, str]) -> tuple[Profile, str]:
-    """Return the profile that `to` names, by name or by the URI of its store; and its name."""
+    """Return the profile that `to` names, itself or by its store, and its name."""
     folder = session.root / "profiles"
     if "://" not in to:
         path = find_profile(to, folder, session.cwd)
@@ -163,7 +161,7 @@ def open_target(session: Session, target: Target) -> Iterator[Session]:
 
 @contextmanager
 def _environment_of_target() -> Iterator[None]:
-    """Set the environment of the target for the block, and MLflow's store back after it."""
+    """Set the environment of the target for the block, and restore it."""
     before, uri = dict(os.environ), mlflow.get_tracking_uri()
     for name in _OF_SOURCE:
         os.environ.pop(name, None)
@@ -178,8 +176,8 @@ def _environment_of_target() -> Iterator[None]:
         forget_storage_clients()
 
 
-def promote_there(session: Session, run: StepRun, version: ModelVersion, target: Target, promote: str) -> str:
-    """Transfer a version to the target, let the gate decide there, and tell of it.
+def promote_there(session: Session, run: StepRun, number: str, to: str, promote: str) -> str:
+    """Transfer a version to the target `to`, let the gate decide there, tell of it.
 
     `promote` is the policy; empty: that of the target's profile. The decision is saved in `run` too, a run of promote in the
     command's own store.
@@ -188,7 +186,8 @@ def promote_there(session: Session, run: StepRun, version: ModelVersion, target:
     ------
     UnavailableError : the version was rolled back, or is not whole; the target cannot be reached or written to.
     """
-    policy, say = promote or target.profile.promote, session.reporter.say
+    version, target, say = session.registry.version(number), find_target(session, to), session.reporter.say
+    policy = promote or target.profile.promote
     if policy != "always" and (reason := session.registry.withdrawn(version)):
         raise UnavailableError(
             f"Version {version.version} of {version.name} was rolled back: {reason}.",

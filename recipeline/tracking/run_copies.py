@@ -145,7 +145,7 @@ class CopyWriter:
         return name == PARENT_RUN_ID and value in self.ids
 
     def write_model(self, copy: ModelCopy, run: OpenCopy) -> tuple[str, dict[str, str]]:
-        """Write a logged model of a candidate's run; return its ID and its files by sha256."""
+        """Write a candidate's logged model; return its ID and its files by sha256."""
         entity = copy.entity
         made = self._client.create_logged_model(
             self._experiment_id,

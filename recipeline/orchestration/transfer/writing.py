@@ -57,8 +57,8 @@ class Transferred:
 def write_version(target: Session, source: SourceVersion) -> Transferred:
     """Register a version of another registry in that of the target.
 
-    A version of the same identity and files that is there already is taken for it. What a stopped transfer left is finished, or
-    deleted. One machine transfers to a model one version at a time.
+    A version of the same identity and files that is there already is taken for it. The next transfer finishes or deletes the
+    remains of one that was stopped. One machine transfers to a model one version at a time.
 
     Raises
     ------

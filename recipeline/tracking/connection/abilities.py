@@ -47,7 +47,7 @@ def require_abilities(store: Store, model_name: str) -> None:
 
 
 def _version_of(uri: str) -> str:
-    """Return the version that a server tells; empty for a database, or if it tells none."""
+    """Return the version that a server tells; empty if there is none."""
     if not uri.startswith(("http://", "https://")):
         return ""
     with suppress(requests.RequestException):
