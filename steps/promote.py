@@ -33,7 +33,6 @@ def work(session: Session, run: StepRun, promote: str, to: str) -> str:
     from recipeline.registry.decision import gains_of
     from recipeline.registry.promoting import promote_version
 
-    policy = choose_policy(session, promote)
     if run.parent_tag("outcome") == "rejected":
         raise UnavailableError(
             "register_run_id must be a run with a registered version.",
@@ -44,7 +43,7 @@ def work(session: Session, run: StepRun, promote: str, to: str) -> str:
         return promote_there(session, run, str(run.load(VERSION).version), to, promote)
     version, decision = promote_version(
         str(run.load(VERSION).version),
-        policy,
+        choose_policy(session, promote),
         run=run,
         recipe=session.recipe,
         workers=session.workers,

@@ -8,7 +8,9 @@ that was killed: nothing is built on it.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,9 +18,11 @@ from typing import Any, TypeVar
 
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 from recipeline.artifacts import Artifact, T
+from recipeline.errors import UnavailableError
 from recipeline.tracking._compat import NOTE, PARENT_RUN_ID, RUN_NAME, end_run
 from recipeline.tracking.artifact_writer import Writer
 from recipeline.tracking.artifacts.artifact_cache import file_digest
@@ -78,8 +82,26 @@ def read_run(reader: Reader, client: MlflowClient, run_id: str, folder: Path) ->
     ------
     UnavailableError : a result is missing, cut off or changed.
     """
-    results, views = reader.copy_all(run_id, folder)
-    return RunCopy(reader.runs.get(run_id), _metrics_of(client, run_id), results, views)
+    results, views = reader.names(run_id)
+    for name in results:
+        reader.copy(name, run_id, _place(folder, name).parent)
+    for name in views:
+        with suppress(UnavailableError, MlflowException, OSError), reader.view(name, run_id) as path:
+            shutil.copyfile(path, _place(folder, name))
+    files = {name: folder / name for name in (*results, *views)}
+    return RunCopy(
+        reader.runs.get(run_id),
+        _metrics_of(client, run_id),
+        {name: files[name] for name in results},
+        {name: files[name] for name in views if files[name].is_file()},
+    )
+
+
+def _place(folder: Path, name: str) -> Path:
+    """Return the place of a file in a folder that exists."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def read_candidate(client: MlflowClient, run_id: str) -> RunCopy:

@@ -93,7 +93,7 @@ def test_a_copy_is_whole_and_has_new_ids_in_its_texts_tags_and_model(
     reader = Reader(other.client)
     assert reader.faults(opened.id) == []
     assert reader.load(LEADERBOARD, opened.id).iloc[0].tolist() == [nested.id, new_model, 0.1]
-    with reader.view(CARD, opened.id) as path:
+    with reader.view(CARD.name, opened.id) as path:
         assert path.read_text() == f"<a href='{child}'>"  # it leads to the pages of its own store
     assert reader.load_model(new_model, opened.id).predict(ROWS) == pytest.approx(source_answers())
     described = reader.describe_model(new_model, opened.id)
