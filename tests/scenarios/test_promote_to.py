@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+# Imported before the forks: they inherit it.
 from recipeline.artifacts import DATASET, LEADERBOARD, TRAINING_ROWS, VERDICT, VERSION
 from recipeline.registry.ledger import ATTEMPT, LOOK, Ledger
 from recipeline.registry.loading import load_golden
