@@ -14,12 +14,16 @@ import pandas as pd
 import pytest
 
 # Imported before the forks: they inherit it.
+import recipeline.cli.target
+import recipeline.commands.doctor
+import recipeline.registry.contest
+import recipeline.tracking.models
 from recipeline.artifacts import DATASET, LEADERBOARD, TRAINING_ROWS, VERDICT, VERSION
 from recipeline.registry.ledger import ATTEMPT, LOOK, Ledger
 from recipeline.registry.loading import load_golden
 from recipeline.registry.results import APPLIED
 from recipeline.tracking.artifacts.manifest import Reader
-from recipeline.tracking.models import load_model, model_id_of
+from recipeline.tracking.models import model_id_of
 from tests.conftest import NAME, MakeProject, Outcome, Project, move_store
 from tests.faults import in_fork, run_and_die
 
@@ -235,7 +239,7 @@ class Pair:
         """Production of the target loads; the transfer again ends with the version there, once, and all is whole."""
         champion = self.prod.production()
         load_golden(Reader(self.prod.client), champion)
-        load_model(f"models:/{NAME}/Production")
+        recipeline.tracking.models.load_model(f"models:/{NAME}/Production")
         self.send()
         assert sorted(self.prod.versions().values()) == ["Archived", "Production"], self.prod.versions()
         version = self.prod.production()
