@@ -443,16 +443,9 @@ def test_a_user_or_a_token_from_the_environment_opens_the_server_and_is_written_
 def own_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """MLflow's own server with users: `ann` and `bob`, who may write what is theirs, and read all."""
     folder = tmp_path_factory.mktemp("users")
-    install = [
-        str(Path(sys.executable).with_name("uv")),
-        "pip",
-        "install",
-        "-q",
-        "--no-deps",
-        "--target",
-        str(folder / "packages"),
-    ]
-    done = subprocess.run([*install, "Flask-WTF<2", "WTForms<4"], capture_output=True, text=True, check=False)
+    uv, into = str(Path(sys.executable).with_name("uv")), f"--target={folder}/packages"
+    install = [uv, "pip", "install", "-q", "--no-deps", into, "Flask-WTF<2", "WTForms<4"]
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"Flask-WTF cannot be installed: {done.stderr[-300:]}")
     admin = ("admin", "the admin's password")
