@@ -165,8 +165,32 @@ class PredictedFile:
 
 
 @dataclass(frozen=True)
+class PredictedFolder:
+    """A folder of predictions: parts and counts of rows.
+
+    Of `parts` in all, this command has `done` some of its `shard`, and found others `reused`; `missing` are those that no
+    machine has done. Rows are those of the shard, `new_rows` those of this command. `out_of_range` and `filtered` are as those
+    of a file.
+    """
+
+    output: str
+    shard: str
+    parts: int
+    done: int
+    reused: int
+    missing: int
+    rows: int
+    predicted: int
+    rejected: int
+    new_rows: int
+    seconds: float
+    out_of_range: Mapping[str, int]
+    filtered: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class PredictValues:
-    """A prediction: the model, and a file or, without input, the sample row."""
+    """A prediction: the model, and a file, a folder or, without input, the sample row."""
 
     model_name: str
     model_version: str
@@ -174,6 +198,7 @@ class PredictValues:
     data_source: str
     file: PredictedFile | None = None
     sample: SampleAnswer | None = None
+    folder: PredictedFolder | None = None
 
 
 @dataclass(frozen=True)
