@@ -1,4 +1,4 @@
-"""The manifest of an output folder: what it was begun with, and which parts are done.
+"""The manifest of an output folder: its beginning, and the parts that are done.
 
 It lies in `_manifest/`: `folder.json`, written once, and a file for each part that is done, so that machines which share the
 folder never write the same file. The name of a part is in it when its output is there as a whole.
@@ -42,10 +42,11 @@ class ModelIdentity:
 
 @dataclass(frozen=True)
 class Begun:
-    """The beginning of a folder; all that decides on its bytes but the content of several files.
+    """The beginning of a folder: model, parts, columns, code.
 
-    `digest` and `spans` are those of a single file; `state` is the state in which it was read. `origin` and `state` may differ
-    between machines. `code` has versions of libraries and digests of code.
+    All that decides on its bytes but the content of several files. `digest` and `spans` are those of a single file; `state` is
+    the state in which it was read. `origin` and `state` may differ between machines. `code` has versions of libraries and
+    digests of code.
     """
 
     model: ModelIdentity
@@ -219,9 +220,9 @@ class Manifest:
 
 
 def is_unchanged(file: InputFile, done: PartDone) -> bool:
-    """Whether a file is the one whose part is done; it is read where its state differs.
+    """Whether a file is the one whose part is done.
 
-    A range is a part of a file whose digest the folder was begun with.
+    It is read where its state differs. A range is a part of a file whose digest the folder was begun with.
     """
     return not done.digest or done.state == file.state or done.digest == file.digest()
 

@@ -134,7 +134,7 @@ def _plain(name: str) -> str:
 
 @dataclass(frozen=True)
 class StoredFolder(OutputFolder):
-    """A folder of an object store; a file is written on this machine, and then uploaded."""
+    """A folder of an object store: files are written on this machine, then uploaded."""
 
     folder: StoreFolder
 

@@ -14,8 +14,8 @@ import click
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import is_fetched_project, open_session
 from recipeline.cli.options import check_rows, choose_word, session_options
-from recipeline.cli.output.results import PredictedFile, PredictValues, SampleAnswer
 from recipeline.cli.rows import open_model
+from recipeline.cli.scoring.results import PredictedFile, PredictValues, SampleAnswer
 from recipeline.data.origin.paths import local_path, local_paths
 from recipeline.data.origin.uris import redact
 from recipeline.errors import UnavailableError, UsageError, missing_rows
@@ -156,7 +156,7 @@ def choose_output(folder: Path, input: str, output: str) -> Path | None:
 
 
 def _require_kept(output: str) -> None:
-    """Raise UsageError where an output lies in a project that is deleted after the run."""
+    """Raise UsageError for an output in a project that is deleted after the run."""
     if is_fetched_project() and not is_remote(output) and not Path(output).expanduser().is_absolute():
         raise UsageError(
             "output must be an absolute path where the project is run from a URI.",

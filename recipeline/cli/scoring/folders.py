@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from recipeline.batch.manifest import Begun, Manifest, ModelIdentity, PartDone, describe_shards, is_unchanged
+from recipeline.batch.manifest import Manifest, ModelIdentity, PartDone, describe_shards
 from recipeline.batch.output import LocalFolder, OutputFolder
-from recipeline.batch.parts import InputFile, Part, Shard, divide, make_parts
+from recipeline.batch.parts import InputFile, Shard
+from recipeline.batch.plan import Plan, Share, Wanted
 from recipeline.batch.scoring import PartTask, predict_part
 from recipeline.cli.engine import own_packages
-from recipeline.cli.output.results import PredictedFolder
 from recipeline.cli.rows import open_model
 from recipeline.cli.scoring.places import input_files
+from recipeline.cli.scoring.results import PredictedFolder
 from recipeline.cli.scoring.worker import Failed, WorkerModel, predict_in_worker
 from recipeline.data.origin.uris import redact
 from recipeline.data.reading.formats import Format
-from recipeline.data.reading.ranges import Division
 from recipeline.engine.identity import identify
 from recipeline.engine.workers import Call
 from recipeline.errors import DataError, UsageError
@@ -45,47 +45,31 @@ def predict_folder(
     UnavailableError : input, folder, store or workers cannot be reached.
     """
     whole, started = shard or Shard(1, 1), time.monotonic()
-    format, manifest = Format.of(session.recipe.data), Manifest(folder)
+    manifest = Manifest(folder)
     with input_files(session, input) as files, open_model(session, model) as asked:
         _make_folder(folder, files)
-        known = manifest.read()
-        division, digest = _divide(files, known, asked.names, format)
-        parts = make_parts(files, Path(urlsplit(redact(input)).path).name, division.spans)
-        begun = manifest.begin(
-            Begun(
-                model=ModelIdentity(model.name, model.version, model.model_id),
-                parts=tuple(part.name for part in parts),
-                columns=tuple(parts[0].open(asked.names, format).file.columns),
-                on_bad_rows="reject" if rejects else "stop",
-                code=identify(("recipeline", *own_packages(session.recipe, session.root))),
-                digest=digest,
-                spans=division.spans,
-                origin=redact(input),
-                state=files[0].state if digest else "",
-            )
+        wanted = Wanted(
+            files,
+            Format.of(session.recipe.data),
+            asked.names,
+            ModelIdentity(model.name, model.version, model.model_id),
+            identify(("recipeline", *own_packages(session.recipe, session.root))),
+            name=Path(urlsplit(redact(input)).path).name,
+            origin=redact(input),
+            rejects=rejects,
         )
-        own = [part for place, part in enumerate(parts) if whole.has(place)]
-        found = manifest.find_done(own, begun.key)
-        done = {name: it for name, it in found.items() if is_unchanged(_file_of(own, name), it)}
-        tasks = [
-            PartTask(part, folder, begun.key, begun.columns, format, rejects, had_rejects=part.name in found)
-            for part in own
-            if part.name not in done
-        ]
-        if tasks:
+        plan = Plan.begin(folder, wanted)
+        share = plan.share(whole)
+        if share.tasks:
             manifest.reopen()
-        before, new = list(done.values()), []
-        for it in _run(session, model, asked, tasks):
-            new.append(it)
-    missing = manifest.missing(parts)
-    everything = [*before, *new]
-    if not missing and len(own) == len(parts) and not any(it.rows for it in everything):
+        new = list(_run(session, model, asked, share.tasks))
+    missing = manifest.missing(plan.parts)
+    values = _values(plan, whole, share, new, missing, time.monotonic() - started)
+    if not missing and whole.of == 1 and not values.rows:
         raise DataError(f"{redact(input)} has no rows: header only.", fix="Name a file with rows.")
     if not missing:
         manifest.close()
-    values = _values(folder, whole, parts, before, new, missing, time.monotonic() - started)
-    changed = len(found) - len(done)
-    return _words(values, division, files, parts, missing, whole, changed), values
+    return _words(values, plan, share, missing, whole), values
 
 
 def _make_folder(folder: OutputFolder, files: Sequence[InputFile]) -> None:
@@ -120,22 +104,6 @@ def _make_folder(folder: OutputFolder, files: Sequence[InputFile]) -> None:
     folder.path.mkdir(exist_ok=True)
 
 
-def _divide(files: Sequence[InputFile], known: Begun | None, names: Sequence[str], format: Format) -> tuple[Division, str]:
-    """Return the ranges of a single file and its digest; none of several files.
-
-    The file is not read again where the folder was begun with it in its present state.
-    """
-    if len(files) > 1:
-        return Division(()), ""
-    if known and known.digest and known.state == files[0].state:
-        return Division(known.spans), known.digest
-    return divide(files, names, format), files[0].digest()
-
-
-def _file_of(parts: Sequence[Part], name: str) -> InputFile:
-    return next(part.file for part in parts if part.name == name)
-
-
 def _run(session: Session, model: NamedModel, asked: Asked, tasks: Sequence[PartTask]) -> Iterator[PartDone]:
     """Yield each part when it is done: in this process, or in those of the engine."""
     started, rows = time.monotonic(), 0
@@ -166,27 +134,23 @@ def _run(session: Session, model: NamedModel, asked: Asked, tasks: Sequence[Part
 
 
 def _values(
-    folder: OutputFolder,
-    shard: Shard,
-    parts: Sequence[Part],
-    before: Sequence[PartDone],
-    new: Sequence[PartDone],
-    missing: Sequence[int],
-    seconds: float,
+    plan: Plan, shard: Shard, share: Share, new: Sequence[PartDone], missing: Sequence[int], seconds: float
 ) -> PredictedFolder:
+    everything = (*share.done, *new)
+
     def total(kind: str) -> Mapping[str, int]:
         counts: Counter[str] = Counter()
-        for it in (*before, *new):
+        for it in everything:
             counts.update(getattr(it, kind))
         return dict(counts)
 
-    rows, rejected = (sum(getattr(it, name) for it in (*before, *new)) for name in ("rows", "rejected"))
+    rows, rejected = sum(it.rows for it in everything), sum(it.rejected for it in everything)
     return PredictedFolder(
-        output=folder.label,
+        output=plan.folder.label,
         shard=str(shard),
-        parts=len(parts),
+        parts=len(plan.parts),
         done=len(new),
-        reused=len(before),
+        reused=len(share.done),
         missing=len(missing),
         rows=rows,
         predicted=rows - rejected,
@@ -198,24 +162,16 @@ def _values(
     )
 
 
-def _words(
-    values: PredictedFolder,
-    division: Division,
-    files: Sequence[InputFile],
-    parts: Sequence[Part],
-    missing: Sequence[int],
-    shard: Shard,
-    changed: int,
-) -> list[str]:
-    rate = values.new_rows / max(values.seconds, 1e-9)
+def _words(values: PredictedFolder, plan: Plan, share: Share, missing: Sequence[int], shard: Shard) -> list[str]:
+    parts, rate = len(plan.parts), values.new_rows / max(values.seconds, 1e-9)
     lines = [f"{values.new_rows:,} rows predicted in {values.seconds:.1f} s ({rate:,.0f} rows/s): {values.output}"]
     own = f"Shard {shard}: " if shard.of > 1 else ""
-    again = f", {changed:,} of them again, since their files have changed" if changed else ""
+    again = f", {share.changed:,} of them again, since their files have changed" if share.changed else ""
     lines.append(f"{own}parts predicted: {values.done:,}{again}; done before: {values.reused:,}.")
     if values.rejected:
         lines.append(f"{values.rejected:,} bad rows set aside: {values.output.rstrip('/')}/_rejects")
-    if division.reason and shard.of > 1:
-        lines.append(f"{files[0].label} is not divided among shards: {division.reason}.")
-    elif shard.of > len(parts):
-        lines.append(f"There are {len(parts):,} parts: shards from {len(parts) + 1:,} on have none.")
-    return [*lines, describe_shards(missing, len(parts), shard)]
+    if plan.reason and shard.of > 1:
+        lines.append(f"{plan.wanted.files[0].label} is not divided among shards: {plan.reason}.")
+    elif shard.of > parts:
+        lines.append(f"There are {parts:,} parts: shards from {parts + 1:,} on have none.")
+    return [*lines, describe_shards(missing, parts, shard)]

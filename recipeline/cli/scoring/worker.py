@@ -17,7 +17,7 @@ from recipeline.inference.predictor import Asked
 
 @dataclass(frozen=True)
 class WorkerModel:
-    """What a worker process needs to load a model: store, name, URI and ID."""
+    """A model as worker processes find it: store, name, URI and ID."""
 
     store_uri: str
     name: str

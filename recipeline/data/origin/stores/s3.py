@@ -93,7 +93,7 @@ def open_bucket(name: str) -> Bucket:
     """Return a bucket, by the environment's credentials."""
     style = os.environ.get("MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE", "auto")
     is_open = os.environ.get("MLFLOW_S3_IGNORE_TLS", "").lower() in ("true", "1")
-    client = boto3.client(
+    client = boto3.session.Session().client(  # one of its own: the shared one keeps the first credentials
         "s3",
         endpoint_url=os.environ.get("MLFLOW_S3_ENDPOINT_URL") or None,
         verify=False if is_open else None,
