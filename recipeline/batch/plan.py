@@ -15,7 +15,7 @@ from recipeline.data.reading.ranges import Division
 
 @dataclass(frozen=True)
 class Wanted:
-    """A prediction: files, their format, the model's columns, and what decides on bytes.
+    """A prediction: files, their format, columns of the model, and code.
 
     `name` is that of a single file, `origin` the input without secrets, `code` versions of libraries and digests of code.
     """

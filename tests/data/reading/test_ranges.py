@@ -50,8 +50,8 @@ def read(path: Path, *spans: ranges.Span | None) -> Read:
 
 def flat(pieces: Read) -> tuple[list[tuple[str, ...]], list[int], list[int]]:
     """Return all rows, numbers, and numbers of other lines; pieces hand these on as they find them."""
-    rows, numbers, others = ([it for piece in pieces for it in piece[place]] for place in range(3))
-    return rows, numbers, others
+    rows = [it for piece in pieces for it in piece[0]]
+    return rows, [it for piece in pieces for it in piece[1]], [it for piece in pieces for it in piece[2]]
 
 
 def read_lines(path: Path, *spans: ranges.Span | None) -> Read:
