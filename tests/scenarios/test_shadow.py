@@ -14,7 +14,7 @@ import pytest
 import requests
 from cryptography.fernet import Fernet
 
-from recipeline.monitoring.live.prediction_log import find_log
+from recipeline.monitoring.live.log_files import find_log
 from tests.conftest import NAME, Project
 from tests.scenarios.test_backends import mlflow_server
 from tests.schemas import FOLDER, LOG_LINE

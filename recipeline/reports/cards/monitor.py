@@ -27,6 +27,7 @@ from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL, WARN
 from recipeline.monitoring.wording import (
     describe_coverage,
     describe_shadow,
+    explain_drawn,
     explain_drift,
     explain_known,
     explain_left_out,
@@ -94,6 +95,8 @@ def _rows(report: DriftReport) -> list[Block]:
         facts |= {"Labels": labels.given, "Labels joined to a row": labels.joined}
     blocks: list[Block] = [Facts(facts)]
     blocks += [Note(text) for text in (explain_open(report.windows), explain_known(newest)) if text]
+    if report.drawn:
+        blocks.append(Note(explain_drawn(report.drawn)))
     if left_out := explain_left_out(report):
         blocks.append(Note(left_out, "warning"))
     return blocks
