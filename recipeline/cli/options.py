@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from recipeline.escape import is_remote
 if TYPE_CHECKING:
     from recipeline.config.profile import Profile
     from recipeline.config.recipe import Recipe
+    from recipeline.orchestration.session import Session
 
 #: The recipe and the profile of a command that names none.
 RECIPE, PROFILE = "recipe.yaml", "local"
@@ -34,6 +37,22 @@ def session_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="The profile: the name of a file in profiles/, or the path of a .yaml file.",
     )(command)
     return click.option("--recipe", default=RECIPE, show_default=True, help="The path of the recipe.")(command)
+
+
+def make_line(target: str, **parameters: str) -> str:
+    """Return a make target as it is typed to go on with this command's project.
+
+    A recipe and a profile that this command was given are named; outside of a command, and where they are the defaults, not.
+    """
+    context = click.get_current_context(silent=True)
+    given = context.params if context else {}
+    defaults = {"recipe": RECIPE, "profile": PROFILE}
+    named = {name: given[name] for name, default in defaults.items() if given.get(name, default) != default}
+    words = " ".join(f"{name}={shlex.quote(value)}" for name, value in {**named, **parameters}.items())
+    if not words:
+        return f"make {target}"
+    quoted = shlex.quote(words) if re.search(r'["$`\\]', words) else f'"{words}"'
+    return f"make {target} ARGS={quoted.replace('$', '$$')}"  # a single $ is make's own
 
 
 class SettingOption(click.Option):
@@ -134,6 +153,25 @@ def promote_option(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="auto|manual|never|always",
         help="auto: promote if the gate passes; manual: wait for `approve` then; never; always: whatever the gate says.",
     )(command)
+
+
+def to_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that names another store to promote in."""
+    return click.option(
+        "--to",
+        default="",
+        show_default="this one",
+        metavar="PROFILE|URI",
+        help="Another store, or models:/NAME in this one: the version is transferred and the gate decides there.",
+    )(command)
+
+
+def check_target(session: Session, to: str) -> None:
+    """Raise UsageError if the option `to` names no other store; empty: this one."""
+    if to:
+        from recipeline.cli.target import find_target
+
+        find_target(session, to)
 
 
 def choose_word(name: str, word: str, known: tuple[str, ...], *, default: str = "") -> str:

@@ -6,6 +6,7 @@ each.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,8 +27,8 @@ from urllib3.util import Retry
 #: How MLflow's client begins when a server did not answer, or not well.
 NO_ANSWER = "API request to"
 
-#: Its words where a server, or what is in front of it, does not know the user.
-NO_USER = "failed with error code 401"
+#: Its words where a server, or what is in front of it, does not know the user, or permits the user too little.
+NO_USER, NO_PERMISSION = "failed with error code 401", "failed with error code 403"
 
 #: Parts of messages whose reason is a server's database, or the registry of an address without one.
 STORE_GONE = ("sqlite3.", "(psycopg", "OperationalError", "Model registry functionality is")
@@ -153,6 +154,18 @@ def download_file(repository: ArtifactRepository, name: str, target: Path) -> No
     The public `download_artifacts` first lists the folder of that name, to see whether it is one.
     """
     repository._download_file(name, str(target))
+
+
+def forget_storage_clients() -> None:
+    """Forget clients of object stores that have the environment's keys.
+
+    MLflow keeps those of S3 by address, not by key, and boto3 the keys that it found first.
+    """
+    if "boto3" in sys.modules:
+        from mlflow.store.artifact import s3_artifact_repo
+
+        s3_artifact_repo._cached_get_s3_client.cache_clear()
+        sys.modules["boto3"].__dict__["DEFAULT_SESSION"] = None
 
 
 # --- data sets -----------------------------------------------------------------------------------------------------------
