@@ -16,6 +16,7 @@ from recipeline.hosting import mlflow_server, object_store
 from recipeline.hosting.stack import start_server, stop_server
 from recipeline.hosting.state import ServerFolder
 from recipeline.registry.loading import load_golden
+from recipeline.tracking._compat import forget_storage_clients
 from recipeline.tracking.artifacts.manifest import Reader
 from tests.conftest import ROOT
 from tests.scenarios.test_server import WHO, Team, await_line, exports, guarded, join, kill, uri_of
@@ -105,6 +106,7 @@ def test_files_go_directly_to_an_object_store_with_other_keys(
     try:
         for name, value in keys_of(servers[1]).items():
             monkeypatch.setenv(name, value)
+        forget_storage_clients()
         assert_arrived(prod, dev)
     finally:
         start_server(servers[0])
