@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from recipeline.cli.log import find_own_log, require_logged, rule_of_target, take_labelled
+from recipeline.cli.live.log import find_own_log, require_logged, rule_of_target, take_labelled
 from recipeline.config.profile import PredictionLog
 from recipeline.errors import DataError, UnavailableError, UsageError
 from recipeline.inference.model_info import ModelInfo, Target
