@@ -56,7 +56,7 @@ evaluate: setup ## test scores, gates of the best; train_run_id=
 register: setup ## a version of the best, as the challenger; evaluate_run_id=
 	@scripts/step register
 
-promote: setup ## the challenger to Production, if the gate passes; promote= register_run_id=
+promote: setup ## the challenger to Production, if the gate passes; promote= to= register_run_id=
 	@scripts/step promote
 
 check: setup ## all faults of recipe, profile and candidates, before anything runs

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from recipeline.cli.command import reading_command
+from recipeline.cli.output.terminal import local_time
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.provenance import Provenance, explain_version
 from recipeline.orchestration.session import Session
@@ -40,7 +41,7 @@ def _words(found: Provenance) -> str:
     tags, decision = found.tags, found.decision
     lines = [f"{found.name} version {found.version}, {found.stage}: {tags.get('candidate', 'unknown')}"]
     lines += [
-        f"In Production from {term.since.isoformat()} until {term.until.isoformat() if term.until else 'now'} "
+        f"In Production from {local_time(term.since)} until {local_time(term.until) if term.until else 'now'} "
         f"({term.kind} by {term.actor}): {term.reason}."
         for term in found.terms
     ]
@@ -48,7 +49,8 @@ def _words(found: Provenance) -> str:
         lines.append(f"The gate: {decision.outcome} ({decision.rule}): {decision.reason}.")
     if "withdrawn" in tags:
         lines.append(f"Withdrawn: {tags['withdrawn']}.")
-    keys = ("data_source", "data_digest", "split_method", "git_commit", "git_dirty", "recipe_digest", "training_rows")
+    keys = ["data_source", "data_digest", "split_method", "git_commit", "git_dirty", "recipe_digest", "training_rows"]
+    keys += ["source_uri", "source_version"]  # of a version that was transferred
     lines += ["", tabulate(["", "value"], [(key, _short(tags[key])) for key in keys if key in tags])]
     runs = [(step, run.run_id, run.state) for step, run in found.runs.items()]
     lines += ["", tabulate(["step", "run ID", "state"], runs)]

@@ -25,6 +25,10 @@ class DescribedColumn(DescribedValues):
 _NAMED = 5
 
 
+def _of_sample(what: str, rows: int | None) -> str:
+    return "" if rows is None else f"{what} are from a sample of {rows:,} rows; everything else is of all rows."
+
+
 @dataclass(frozen=True)
 class Correlations:
     """Spearman's rank correlations of pairs of columns; None for a constant one."""
@@ -38,7 +42,8 @@ class ColumnProfile:
     """The profile of a table, as in column_profile.json.
 
     `matched` are the names of all columns, in order, where patterns of the recipe stand for some. `left_out` counts the rows
-    of the table that are not in it, by reason; `empty` are features without any value.
+    of the table that are not in it, by reason; `empty` are features without any value. Where `sampled_rows` is a number,
+    quantiles, histograms, counts by value and correlations are those of a uniform sample of so many rows.
     """
 
     rows: int
@@ -48,11 +53,23 @@ class ColumnProfile:
     matched: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
     left_out: Mapping[str, int] = field(default_factory=dict, metadata=LEFT_OUT)
     empty: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
+    sampled_rows: int | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def sampled(self) -> str:
+        """A sentence on the sample; empty if all rows were used."""
+        return _of_sample("Quantiles, histograms and correlations", self.sampled_rows)
+
+    @property
+    def sample_note(self) -> str:
+        """The same as one of the `notes`."""
+        return self.sampled and f"note: {self.sampled[:1].lower()}{self.sampled[1:-1]}"
 
     @property
     def notes(self) -> list[str]:
-        """Notes on rows that are left out and on empty columns."""
+        """Notes on rows that are left out, on a sample, and on empty columns."""
         found = [f"note: {count} {reason}" for reason, count in self.left_out.items()]
+        found += [self.sample_note] if self.sampled else []
         if self.empty:
             more = f" and {len(self.empty) - _NAMED} others" if len(self.empty) > _NAMED else ""
             found.append(
@@ -108,7 +125,8 @@ class LeakAudit(Twins):
 
     `random_split` is the audit of a plain random one. `memory` is None where too few test rows have a twin.
     `columns_of_split` are those that the recipe names, by key (group, time); `embargo_rows` lie between training and test
-    rows, by `embargo`, and are on neither side.
+    rows, by `embargo`, and are on neither side. Where `sampled_rows` is a number, `near_rows`, `memory` and `columns` are known
+    from a uniform sample of so many rows; `near_rows` is then about the number of all test rows.
     """
 
     method: str
@@ -119,3 +137,9 @@ class LeakAudit(Twins):
     columns_of_split: Mapping[str, str] = field(default_factory=dict, metadata=LEFT_OUT)
     embargo: float = field(default=0.0, metadata=LEFT_OUT)
     embargo_rows: int = field(default=0, metadata=LEFT_OUT)
+    sampled_rows: int | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def sampled(self) -> str:
+        """A sentence on the sample; empty if all rows were used."""
+        return _of_sample("Near twins, the effect of twins and the distances of columns", self.sampled_rows)

@@ -150,7 +150,7 @@ COVERED = {
     | HANDED_ON
     | INPUTS
     | KINDS
-    | {f"data/{name}" for name in ("column_profile", "results")}
+    | {f"data/{name}" for name in ("column_profile", "relating/grouping", "results")}
     | {f"data/checking/{name}" for name in ("causes", "conditions", "numbers", "schema")}
     | {f"data/reading/{name}" for name in ("csv_files", "formats", "header", "parquet_files", "pieces")},
     "split": RECIPE
@@ -159,7 +159,7 @@ COVERED = {
     | RELATES
     | CODES
     | {"config/import_path"}
-    | {f"data/{name}" for name in ("checking/numbers", "leakage", "results", "smells")},
+    | {f"data/{name}" for name in ("checking/numbers", "leakage", "relating/near_twins", "results", "smells")},
     # The trial refuses candidates; a train that was refused has no result to reuse.
     "train": RECIPE
     | HANDED_ON
@@ -183,6 +183,7 @@ COVERED = {
     | {
         "data/checking/conditions",
         "data/leakage",
+        "data/relating/near_twins",
         "data/checking/numbers",
         "data/reading/formats",
         "data/results",
@@ -195,7 +196,7 @@ COVERED = {
     | {"evaluation/results", "evaluation/scoring"}
     | {f"inference/{name}" for name in ("by_value", "columns", "golden", "interval", "model_info", "prediction_set")}
     | {f"inference/compiled/{name}" for name in ("check", "classes", "compile", "encoders", "form", "kernels", "linear")}
-    | {f"inference/compiled/{name}" for name in ("means", "pipelines", "small_trees", "trees")},
+    | {f"inference/compiled/{name}" for name in ("means", "pipelines", "small_trees", "sums", "trees")},
 }
 
 
