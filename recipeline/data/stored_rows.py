@@ -99,6 +99,7 @@ class StoredRows:
                 seen += len(batch)
                 yield batch
                 del read, batch  # not held while the next one is read
+        pa.default_memory_pool().release_unused()
 
     def map(self, function: Callable[[pd.DataFrame], np.ndarray], columns: Sequence[str] | None = None) -> np.ndarray:
         """Return what `function` makes of each batch, concatenated, (rows, ...).
