@@ -87,7 +87,10 @@ _Sides = tuple[pd.DataFrame, pd.DataFrame]
 
 @dataclass(frozen=True)
 class _Audited:
-    """The twins of a split and of a plain random one, and both sides of either, all rows or a sample of so many."""
+    """The twins of a split and of a plain random one, and the sides of both.
+
+    The sides are all rows, or those of a sample of `sampled` ones.
+    """
 
     twins: Twins
     plain: Twins

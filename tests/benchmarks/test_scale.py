@@ -1,4 +1,4 @@
-"""The parts of the scale bench that need no run: its rows, commands, slopes and words."""
+"""The parts of the scale bench that need no run: rows, commands and slopes."""
 
 from __future__ import annotations
 
