@@ -68,7 +68,7 @@ report: setup ## the newest cards; inspection of the best model; nested=
 compare: setup ## a card of the differences between two versions or runs; before= after=
 	@scripts/step compare
 
-predict: setup ## a file of rows, or the sample row, by the model in Production; input= output= model_uri= on_bad_rows=
+predict: setup ## a file of rows, or the sample row, by the model in Production; input= output= shard= model_uri= on_bad_rows=
 	@scripts/step predict
 
 serve: setup ## the model in Production as a REST service, on http://127.0.0.1:8000; host= port= insecure=

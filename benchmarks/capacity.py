@@ -57,7 +57,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Prices:
-    """Prices in dollars: of a core, of a GB stored, and of a thousand requests to a store."""
+    """Prices in dollars: of a core, of a stored GB, of 1,000 requests to a store."""
 
     core_hour: float
     gb_month: float
@@ -96,7 +96,7 @@ class Plant:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the system: it breaks at `limit`, in the unit of the scenario; `change` is what to do."""
+    """A part of the system that breaks at `limit`; `change` is what to do."""
 
     name: str
     limit: float
@@ -200,7 +200,7 @@ def terabytes_at(load: float, known: Measured, prices: Prices, plant: Plant) -> 
 
 
 def services_at(load: float, known: Measured, prices: Prices, plant: Plant) -> Scenario:
-    """Return the scenario of `load` services of one machine that answer little, each with a chain a night."""
+    """Return the scenario of `load` services that answer little, with a chain a night."""
     pollers = most_pollers(known.poll_cpu_seconds, plant.poll_seconds, plant.tracking_workers, plant.poll_wait_seconds)
     chain_cpu = known.chain_requests * known.poll_cpu_seconds
     night = 8 * 3600
@@ -230,7 +230,7 @@ def services_at(load: float, known: Measured, prices: Prices, plant: Plant) -> S
 
 
 def rows_at(load: float, known: Measured, prices: Prices, plant: Plant) -> Scenario:
-    """Return the scenario of a table of `load` rows: a chain a day, and one prediction of all."""
+    """Return the scenario of a table of `load` rows: a chain and a prediction a day."""
     steps = {
         "split": (known.split_seconds, known.split_power),
         "train": (known.train_seconds, known.train_power),

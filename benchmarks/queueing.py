@@ -1,4 +1,4 @@
-"""Queues in a few lines: waits of a queue with several servers, and loads that rise.
+"""Queues: waits of one with several servers, and loads that rise.
 
 All times are in seconds. Nothing here knows what is queued.
 """
@@ -60,7 +60,7 @@ def greatest_load(wait_at: Callable[[float], float], most_wait: float, steps: in
 
 @dataclass(frozen=True)
 class Surge:
-    """The requests of a load that rises at once: answered, refused, and waiting at the end."""
+    """The requests of a load that rises at once: answered, refused, still waiting."""
 
     arrived: float
     answered: float

@@ -1,4 +1,4 @@
-"""Queues: nobody is lost, work takes the time that it takes, and more servers never let anybody wait for longer."""
+"""Nobody is lost in a queue, and more servers let nobody wait for longer."""
 
 from __future__ import annotations
 

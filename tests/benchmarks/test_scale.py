@@ -1,4 +1,4 @@
-"""The parts of the scale bench that need no run: rows, commands and slopes."""
+"""Parts of the scale bench that need no run: rows, commands, slopes and words."""
 
 from __future__ import annotations
 
