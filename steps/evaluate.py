@@ -30,9 +30,11 @@ def work(session: Session, run: StepRun) -> str:
     from recipeline.evaluation.gates import REJECTED, failures
     from recipeline.reports.summary import describe_evaluation
     from recipeline.tracking.datasets import EVALUATION, log_rows
+    from recipeline.tracking.fitted_rows import find_fitted, load_fitted
 
     board, audit = run.load(kept.LEADERBOARD), run.load(kept.LEAK_AUDIT)
-    trained = Trained(board, run.load(kept.TRAIN), run.load(kept.TEST), run.load(kept.OUT_OF_FOLD), audit)
+    out_of_fold, (_, fitted) = run.load(kept.OUT_OF_FOLD), find_fitted(run)
+    trained = Trained(board, load_fitted(run), run.load(kept.TEST), out_of_fold, audit, fitted)
 
     def load_models() -> dict[str, BaseEstimator]:
         return {str(row.candidate): run.load_model("train", str(row.model_id)) for row in board.itertuples()}
@@ -55,16 +57,14 @@ def work(session: Session, run: StepRun) -> str:
     return describe_evaluation(found.verdict, found.metrics, audit)
 
 
+WRITES = (kept.BASELINE, kept.BASELINE_ROWS, kept.DIAGNOSIS, kept.GOLDEN, kept.INTERVAL, kept.METRICS, kept.MODEL_INFO)
 STEP = Step(
     "evaluate",
     work,
     inputs,
     uses_workers=True,
-    reads=(kept.LEADERBOARD, kept.LEAK_AUDIT, kept.OUT_OF_FOLD, kept.TEST, kept.TRAIN),
-    writes=(
-        *(kept.BASELINE, kept.BASELINE_ROWS, kept.DIAGNOSIS, kept.GOLDEN, kept.INTERVAL),
-        *(kept.METRICS, kept.MODEL_INFO, kept.TEST_PREDICTIONS, kept.VERDICT),
-    ),
+    reads=(kept.FITTED, kept.LEADERBOARD, kept.LEAK_AUDIT, kept.OUT_OF_FOLD, kept.TEST, kept.TRAIN),
+    writes=(*WRITES, kept.TEST_PREDICTIONS, kept.VERDICT),
 )
 
 
@@ -74,9 +74,8 @@ def evaluate() -> None:
 
     \b
     Reads:  the candidates, out_of_fold.parquet, test.parquet
-    Writes: verdict.json, metrics.json, model_info.json, interval.skops, golden.parquet,
-            test_predictions.parquet, diagnosis.json, baseline.json, baseline_rows.parquet;
-            scores on each candidate's run
+    Writes: verdict.json, metrics.json, model_info.json, interval.skops, golden.parquet, test_predictions.parquet,
+            diagnosis.json, baseline.json, baseline_rows.parquet; scores on each candidate's run
     Example: python -m steps.evaluate
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from recipeline.artifacts import DATASET, DECISION, OUT_OF_FOLD, TRAIN, VERSION
+from recipeline.artifacts import DATASET, DECISION, FITTED, OUT_OF_FOLD, TRAIN, VERSION
 from recipeline.cli.command import step_command
 from recipeline.cli.options import choose_word, promote_option
 from recipeline.config.profile import Policy
@@ -60,7 +60,9 @@ def work(session: Session, run: StepRun, promote: str) -> str:
     return f"version {version.version} {decision.outcome} (now in {version.current_stage}): {decision.reason} [{decision.rule}]"
 
 
-STEP = Step("promote", work, inputs, params=("promote",), reads=(DATASET, OUT_OF_FOLD, TRAIN, VERSION), writes=(DECISION,))
+STEP = Step(
+    "promote", work, inputs, params=("promote",), reads=(DATASET, FITTED, OUT_OF_FOLD, TRAIN, VERSION), writes=(DECISION,)
+)
 
 
 @step_command(STEP)

@@ -119,3 +119,18 @@ class LeakAudit(Twins):
     columns_of_split: Mapping[str, str] = field(default_factory=dict, metadata=LEFT_OUT)
     embargo: float = field(default=0.0, metadata=LEFT_OUT)
     embargo_rows: int = field(default=0, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True)
+class FittedRows:
+    """The rows that models were fitted to: `rows` of all `available` ones.
+
+    `limit` is engine.max_train_rows of the profile.
+    """
+
+    rows: int
+    available: int
+    limit: int
+
+    def __str__(self) -> str:
+        return f"{self.rows:,} of {self.available:,}"

@@ -15,7 +15,7 @@ from recipeline.artifacts import Artifact
 from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
 from recipeline.data.relating.relations import weigh_rows
-from recipeline.data.results import LeakAudit
+from recipeline.data.results import FittedRows, LeakAudit
 from recipeline.data.target_codes import TargetCodes, is_predicted
 from recipeline.engine.workers import Workers
 from recipeline.evaluation.described import FurtherMetric
@@ -35,7 +35,8 @@ from recipeline.monitoring.results import Baseline
 class Trained:
     """The results of split and train: leaderboard, rows, out-of-fold predictions.
 
-    The best candidate is first.
+    The best candidate is first. `train` are the rows that models were fitted to, and `fitted` says how many of the training
+    rows they are; None: all.
     """
 
     leaderboard: pd.DataFrame
@@ -43,6 +44,7 @@ class Trained:
     test: pd.DataFrame
     out_of_fold: pd.DataFrame
     leak_audit: LeakAudit
+    fitted: FittedRows | None = None
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ def evaluate_candidates(
             threshold=threshold,
             coverage=certain.measured.coverage,
             test_rows=certain.measured.rows,
+            fitted=trained.fitted,
         ),
         test_predictions=_join_predictions(predicted, test, recipe, certain.answers, codes),
         interval_models=certain.models,

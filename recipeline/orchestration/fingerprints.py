@@ -62,7 +62,9 @@ COVERED = tuple(
         "tracking._compat",
         "tracking.candidate_runs",
         "tracking.datasets",
+        "tracking.fitted_rows",
         "tracking.models",
+        "tracking.training_rows",
         "training",
     )
 )

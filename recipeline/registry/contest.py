@@ -12,7 +12,7 @@ import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 from sklearn.base import BaseEstimator, clone
 
-from recipeline.artifacts import DATASET, OUT_OF_FOLD, TRAIN, TRAINING_ROWS
+from recipeline.artifacts import DATASET, OUT_OF_FOLD, TRAINING_ROWS
 from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
 from recipeline.data.relating.grouping import row_groups, value_keys
@@ -20,7 +20,7 @@ from recipeline.data.relating.relations import read_instants, relate_rows, weigh
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import TargetCodes, fit_target
 from recipeline.engine.workers import Workers
-from recipeline.errors import UnavailableError
+from recipeline.errors import DataError, UnavailableError
 from recipeline.evaluation.tasks.every import TASKS as EVALUATION_TASKS
 from recipeline.inference.asking import ask_model
 from recipeline.metrics.skill import skill_score
@@ -29,8 +29,11 @@ from recipeline.promotion.gate import Rule, corrected_level
 from recipeline.promotion.guard_rails import measure_rails, one_row_latency, slice_errors
 from recipeline.promotion.results import CHALLENGER, CHAMPION, MEAN_PREDICTOR, CumulativeGain, Evidence
 from recipeline.registry.loading import features_of, load_version
+from recipeline.tracking.fitted_rows import find_fitted, load_fitted
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import PREFIX, VersionTags
+from recipeline.training.fitted_rows import KEY, limit_rows
+from recipeline.training.scaling import find_limit
 from recipeline.training.tasks.every import TASKS
 
 #: The measurements of a rule besides the gain, by their names in the evidence.
@@ -43,7 +46,8 @@ class Contest:
 
     The champion is None for a comparison with the mean predictor. `run` has that lineage; `candidates` were compared before the
     challenger was chosen, and it is the `attempt`-th at this champion. `origin` is the last champion promoted by its recipe;
-    None: this one. `advance` receives the arm of each fit, and the numbers of fits done and in all.
+    None: this one. Models are fitted to at most `max_rows` of the rows, as train fitted the challenger; None: to all. `advance`
+    receives the arm of each fit, and the numbers of fits done and in all.
     """
 
     run: StepRun
@@ -55,6 +59,7 @@ class Contest:
     candidates: int
     attempt: int
     origin: ModelVersion | None = None
+    max_rows: int | None = None
     advance: Callable[[str, int, int], None] = lambda *_: None
 
     def measure(self, rule: Rule, model: BaseEstimator) -> Evidence:
@@ -117,7 +122,7 @@ class Contest:
 
     def _first(self, _: BaseEstimator, __: pd.DataFrame) -> tuple[Answers, Details]:
         """Compare the out-of-fold predictions with the mean of each fold's rows."""
-        train, out_of_fold = self.run.load(TRAIN), self.run.load(OUT_OF_FOLD)
+        train, out_of_fold = load_fitted(self.run), self.run.load(OUT_OF_FOLD)
         codes, fitted_target = TargetCodes.learn(self.recipe, train), fit_target(train, self.recipe)
         target = codes.encode(fitted_target)
         name = self.challenger.tags[VersionTags.CANDIDATE]
@@ -143,24 +148,32 @@ class Contest:
         answers = keep_answered(Answers(target, related, predicted, folds, weights=weights, codes=codes))
         scored = folds[:, 0] >= 0
         r2 = None if linear is None else skill_score(answers.target, linear[scored], answers.weights)
-        return answers, {"r2_linear_regression": r2}
+        return answers, {"r2_linear_regression": r2, "limited": find_fitted(self.run)[1]}
 
     def _recipes(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, Details]:
-        """Cross-validate both recipes on all rows of the data set.
+        """Cross-validate both recipes on the rows of the data set, all or as many as are fitted to.
 
         Each is rebuilt from its logged model.
         """
         assert self.champion is not None
-        settings = self.recipe.promotion
+        settings, codes = self.recipe.promotion, TargetCodes.learn(self.recipe, table)
+        try:
+            table, limited = limit_rows(table, self.recipe, self.run_tag("split_method"), self.max_rows)
+        except DataError as error:
+            raise UnavailableError(error.sentence) from None
         versions = {CHALLENGER: self.challenger, CHAMPION: self.champion}
         models = {CHALLENGER: model, CHAMPION: load_version(self.run.reader, self.champion)}
+        for arm, version in versions.items():
+            if found := find_limit(models[arm], len(table)):
+                problem = f"The model {self._uri(version)} would be fitted to {len(table):,} rows: {found}."
+                raise UnavailableError(problem, fix=f"Set {KEY} in the profile and train again, or use promote=always.")
         arms = {arm: (models[arm], self._features(version, table)) for arm, version in versions.items()}
         try:
             answers = cross_validate(
                 arms,
                 fit_target(table, self.recipe),
                 relate_rows(table, self.recipe),
-                codes=TargetCodes.learn(self.recipe, table),
+                codes=codes,
                 folds=self.recipe.cv.folds,
                 repeats=settings.repeats,
                 seed=self.recipe.random_state,
@@ -170,7 +183,7 @@ class Contest:
             )
         except (ValueError, TypeError) as error:  # scikit-learn's words for rows that an estimator refuses
             raise _not_comparable(self._uri(self.champion), " ".join(str(error).split())[:200]) from None
-        return answers, {}
+        return answers, {"limited": limited}
 
     def _refreshed(self, model: BaseEstimator, table: pd.DataFrame) -> tuple[Answers, Details]:
         assert self.champion is not None

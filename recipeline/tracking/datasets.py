@@ -47,14 +47,21 @@ def log_dataset(run: StepRun, table: pd.DataFrame, recipe: Recipe, source: Sourc
 
 
 def log_rows(
-    run: StepRun, artifact: Artifact[pd.DataFrame], recipe: Recipe, context: str, candidate_runs: Iterable[str]
+    run: StepRun,
+    artifact: Artifact[pd.DataFrame],
+    recipe: Recipe,
+    context: str,
+    candidate_runs: Iterable[str],
+    *,
+    saved: str = "",
 ) -> None:
-    """Log an upstream artifact's rows as dataset input of the run and candidates.
+    """Log an artifact's rows as dataset input of the run and candidates.
 
-    The digest is the file's, its source the file's location: `mlflow.data.get_source(...).load()` downloads it.
+    The digest is the file's, its source the file's location: `mlflow.data.get_source(...).load()` downloads it. It is an
+    upstream artifact, or one that the run itself has `saved`, given by its sha256.
     """
-    upstream = run.lineage[artifact.step]
-    place, digest = place_of(run.reader.root(upstream), artifact.name), run.reader.digest(artifact, upstream)
+    writer = run.id if saved else run.lineage[artifact.step]
+    place, digest = place_of(run.reader.root(writer), artifact.name), saved or run.reader.digest(artifact, writer)
     _log(run, [run.id, *candidate_runs], _describe(run.load(artifact), recipe, place, digest), context)
 
 

@@ -132,6 +132,8 @@ KINDS = {
 TRAINED = {f"training/kinds/{name}" for name in ("base", "category", "datetime", "every", "number")} | {"training/preprocess"}
 #: The dataset inputs of a run, which a reused run keeps.
 INPUTS = {"tracking/_compat", "tracking/datasets"}
+#: The rows that models are fitted to, and how many they are.
+LIMITED = {"data/results", "tracking/fitted_rows"}
 COVERED = {
     "ingest": RECIPE
     | HANDED_ON
@@ -157,12 +159,15 @@ COVERED = {
     | KINDS
     | TRAINED
     | {"data/checking/numbers", "evaluation/ranking"}
+    | LIMITED
+    | {"tracking/training_rows", "training/fitted_rows", "training/scaling"}
     | {f"training/{name}" for name in ("candidates", "cross_validation", "search", "trial", "weights")},
     "evaluate": RECIPE
     | HANDED_ON
     | FITS
     | SCORES
     | INPUTS
+    | LIMITED
     | KINDS
     | TASKS["evaluation"]
     | TASKS["monitoring"]
