@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from recipeline.data.stored_rows import RowsWriter, StoredRows
 from recipeline.inference.trust import read_skops
 from recipeline.records import read_record, to_plain
 
@@ -89,8 +90,25 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def _parquet(step: str, name: str) -> Artifact[pd.DataFrame]:
-    return Artifact(step, name, lambda frame, path: frame.to_parquet(path), _read_parquet)
+class Rows(Artifact["pd.DataFrame"]):
+    """A table of rows as a Parquet file, which may be read and written in batches."""
+
+    def open(self, path: Path, folder: object = None) -> StoredRows:
+        """Return the rows of a file without reading them.
+
+        `folder` is an object that keeps a temporary file alive.
+        """
+        return StoredRows(path, folder)
+
+    def write_batches(self, frames: Iterable[pd.DataFrame], path: Path) -> None:
+        """Write frames, one below the other, as one table."""
+        with RowsWriter(path) as file:
+            for frame in frames:
+                file.append(frame)
+
+
+def _parquet(step: str, name: str) -> Rows:
+    return Rows(step, name, lambda frame, path: frame.to_parquet(path), _read_parquet)
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -185,6 +203,9 @@ DRIFT_REPORT: Artifact[DriftReport] = _record("monitor", "drift.json", "recipeli
 
 #: By retrain: the rows of the model in Production, and those that were added.
 TRAINING_DATA = _parquet("retrain", "training_data.parquet")
+
+#: The keys of the service's requests whose rows were added, where the new rows name them.
+ADDED_REQUESTS = _parquet("retrain", "added_requests.parquet")
 
 #: By every step, and by the chain: the page that people open. A step that failed has one too.
 CARD = Artifact[str]("*", "card.html", _write_text, _read_text, is_result=False)

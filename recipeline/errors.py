@@ -129,6 +129,17 @@ def missing_rows(path: Path, parameter: str = "input") -> DataError:
     )
 
 
+def exit_code_of(error: BaseException) -> int:
+    """Return the exit code that `error` ends a command with."""
+    if isinstance(error, RecipelineError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code
+    return 1
+
+
 def require_libraries() -> None:
     """End the process with one sentence on an old Python or missing libraries."""
     lacking = [name for name in ("click", "mlflow", "sklearn") if importlib.util.find_spec(name) is None]

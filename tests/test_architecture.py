@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections.abc import Mapping
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from grimp import build_graph
 
 from recipeline import artifacts
 from tests.conftest import ROOT
@@ -114,6 +117,24 @@ def rooms_of(library: Path) -> dict[str, set[str]]:
 def test_no_room_but_the_commands_has_more_than_fifteen_modules() -> None:
     sizes = {room: len(modules) for room, modules in rooms_of(LIBRARY).items()}
     assert {room: size for room, size in sizes.items() if size > 15 and room != "commands"} == {}
+
+
+def circles_of(imports: Mapping[str, set[str]]) -> list[str]:
+    """Return the modules of the first circle of imports; empty if there is none."""
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        return [*error.args[1]]
+    return []
+
+
+def test_no_circle_of_imports_not_even_for_a_type_checker() -> None:
+    graph = build_graph("recipeline", cache_dir=None)
+    assert circles_of({name: graph.find_modules_directly_imported_by(name) for name in graph.modules}) == []
+
+
+def test_a_circle_of_imports_is_found() -> None:
+    assert circles_of({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
 
 
 def rooms_in(text: str) -> dict[str, set[str]]:

@@ -80,6 +80,19 @@ class LabelledFile:
     waiting: int
     digest: str
     is_as_is: bool
+    known: _KnownRows
+
+    def requests(self) -> np.ndarray:
+        """Return the keys of the rows' requests; empty where the file does not name them."""
+        return self.known.requests()
+
+    def without(self, requests: np.ndarray) -> LabelledFile:
+        """Return the file without the rows of some requests, known by their keys."""
+        known = self.known.without(requests)
+        if known is self.known:
+            return self
+        rows, waiting, _ = known.count()
+        return replace(self, table=replace(self.table, file=known), rows=rows, waiting=waiting, is_as_is=False, known=known)
 
 
 def check_labelled(files: Sequence[LabelledFile], recipe: Recipe, origin: str) -> pd.DataFrame:
@@ -132,7 +145,7 @@ def find_labelled(files: Sequence[RowPath], recipe: Recipe, input: str) -> list[
             is_as_is = not (waiting or ragged) and set(known.columns) == {*table.file.columns} - table.file.index == {
                 *recipe.with_columns(known.columns).columns
             }
-            found[digest] = LabelledFile(replace(table, file=known), rows, waiting, digest, is_as_is)
+            found[digest] = LabelledFile(replace(table, file=known), rows, waiting, digest, is_as_is, known)
     if not any(file.rows for file in found.values()):
         raise DataError(
             f"No row of {redact(input)} has a value of the target '{recipe.target}'.",
@@ -171,23 +184,39 @@ def _open_learnable(file: RowPath, recipe: Recipe) -> Table:
 class _KnownRows:
     """The labelled rows of a file, without its index and added columns."""
 
-    def __init__(self, file: RowFile, recipe: Recipe) -> None:
+    def __init__(self, file: RowFile, recipe: Recipe, left_out: np.ndarray | None = None) -> None:
+        """Read `file`, without the rows whose requests have the keys `left_out`."""
         import pyarrow as pa
 
+        from recipeline.monitoring.live.labels import REQUEST_ID
         from recipeline.monitoring.live.live_rows import is_added
 
-        self._file, self._recipe = file, recipe
-        left_out = {name for name in file.columns if is_added(name) and name not in recipe.columns} | file.index
-        self._places = [place for place, name in enumerate(file.columns) if name not in left_out]
+        self._file, self._recipe, self._left_out = file, recipe, left_out
+        self._names_requests = REQUEST_ID in file.columns
+        unread = {name for name in file.columns if is_added(name) and name not in recipe.columns} | file.index
+        self._places = [place for place, name in enumerate(file.columns) if name not in unread]
         self.columns = [file.columns[place] for place in self._places]
         self.index = frozenset[str]()
         schema = file.layout.schema
         self.layout = replace(file.layout, schema=pa.schema([schema.field(place) for place in self._places]))
 
+    def without(self, requests: np.ndarray) -> _KnownRows:
+        """Return the rows without those of some requests; itself where none is named."""
+        return _KnownRows(self._file, self._recipe, requests) if self._names_requests and len(requests) else self
+
+    def requests(self) -> np.ndarray:
+        """Return the keys of the requests of all labelled rows."""
+        import numpy as np
+
+        if not self._names_requests:
+            return np.zeros(0, dtype=np.uint64)
+        keys = [self._keys(piece)[self._is_known(piece)] for piece in self._pieces()]
+        return np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *keys]))
+
     def count(self) -> tuple[int, int, int]:
         """Return how many rows have a label or none, and how many lines are none."""
         known = waiting = ragged = 0
-        for piece in self._file.pieces():
+        for piece in self._pieces():
             is_known = self._is_known(piece)
             known += int(is_known.sum())
             waiting += int((~is_known).sum())
@@ -198,7 +227,7 @@ class _KnownRows:
         """Yield the labelled rows piece by piece."""
         import pyarrow as pa
 
-        for piece in self._file.pieces():
+        for piece in self._pieces():
             is_known = self._is_known(piece)
             rows = piece.rows.select(self._places)
             yield (
@@ -206,6 +235,24 @@ class _KnownRows:
                 if is_known.all() and rows.num_columns == piece.rows.num_columns
                 else replace(piece, rows=rows.filter(pa.array(is_known)), numbers=piece.numbers[is_known])
             )
+
+    def _pieces(self) -> Iterator[Piece]:
+        """Yield the rows of the file, without those that are left out."""
+        import numpy as np
+        import pyarrow as pa
+
+        for piece in self._file.pieces():
+            if self._left_out is not None:
+                kept = ~np.isin(self._keys(piece), self._left_out)
+                piece = replace(piece, rows=piece.rows.filter(pa.array(kept)), numbers=piece.numbers[kept])
+            yield piece
+
+    def _keys(self, piece: Piece) -> np.ndarray:
+        from recipeline.monitoring.live.labels import REQUEST_ID, ROW, request_keys
+
+        names = self._file.columns
+        rows = piece.rows.column(names.index(ROW)) if ROW in names else None
+        return request_keys(piece.rows.column(names.index(REQUEST_ID)), rows)
 
     def _is_known(self, piece: Piece) -> np.ndarray:
         import numpy as np

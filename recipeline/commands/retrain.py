@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from recipeline.artifacts import DATASET, MODEL_INFO, ORDER, TRAINING_DATA
+from recipeline.artifacts import ADDED_REQUESTS, DATASET, MODEL_INFO, ORDER, TRAINING_DATA
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.log import labelled_log
@@ -33,6 +33,7 @@ from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import RunTags, VersionTags, run_id_tag
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
 
@@ -74,8 +75,9 @@ def retrain(recipe: str, profile: str, data: str, mode: str, model: str, promote
 
     \b
     Reads:  the new rows, the rows of the model in Production; with labels, the service's log
-    Writes: training_data.parquet; the chain's runs, nested in its own
-    Rows that were added before are not added twice: a file is known by the digest of its content.
+    Writes: training_data.parquet, added_requests.parquet; the chain's runs, nested in its own
+    Rows that were added before are not added twice: a file is known by the digest of its content, a row of the
+    service's log by its request.
     Example: recipeline retrain --data new_wines.csv
     """
     session = open_session(recipe, profile, will_fit=True, data=data)
@@ -195,6 +197,7 @@ def _take_filtered(rows: pd.DataFrame) -> int:
 
 def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     """Save the champion's rows with the new ones; return the URI and a description."""
+    import numpy as np
     import pandas as pd
 
     recipe = session.recipe.stated
@@ -220,7 +223,8 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     old = _as_asked(old, recipe, str(champion.version))
     digest = str(champion.tags[VersionTags.DATA_DIGEST])
     known = _contents(session, digest)
-    added = [file for file in new.files if file.digest not in known]
+    asked = _requests_of(session, known)
+    added = [file.without(asked) for file in new.files if file.digest not in known]
     words, both = f"{len(old)} rows of version {champion.version}{_without(0, _take_filtered(old))}", old
     if any(file.rows for file in added):
         fresh = check_labelled(added, recipe, redact(data or session.profile.data))
@@ -233,6 +237,9 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     else:
         words += f": these {rows} were added before"
     combined = run.save(TRAINING_DATA, both)
+    requests = np.concatenate([np.zeros(0, dtype=np.uint64), *(file.requests() for file in added)])
+    if len(requests):
+        run.save(ADDED_REQUESTS, pd.DataFrame({"request": requests}))
     run.tag(
         base_digest=digest,
         combined_digest=combined,
@@ -276,6 +283,17 @@ def _as_asked(rows: pd.DataFrame, recipe: Recipe, version: str) -> pd.DataFrame:
             fix="Train on the new rows alone: mode=replace.",
         )
     return validate_table(rows[list(recipe.columns)], recipe, origin=f"The rows of version {version}", is_all=False)
+
+
+def _requests_of(session: Session, contents: set[str]) -> np.ndarray:
+    """Return the keys of the requests whose rows are in a table with such `contents`."""
+    import numpy as np
+
+    found = [np.zeros(0, dtype=np.uint64)]
+    for run in session.history.newest("retrain", limit=1000):
+        if run.data.tags.get(RunTags.COMBINED_DIGEST) in contents and session.reader.has(ADDED_REQUESTS, run.info.run_id):
+            found.append(session.reader.load(ADDED_REQUESTS, run.info.run_id)["request"].to_numpy())
+    return np.concatenate(found)
 
 
 def _contents(session: Session, digest: str) -> set[str]:

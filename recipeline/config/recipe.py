@@ -7,63 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Any, Self
 
-from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
+from pydantic import PrivateAttr, field_validator, model_validator
 
-from recipeline.config.candidate import Candidate
-from recipeline.config.checks import require_conditions, require_differences, require_members, require_renamed, require_roles
-from recipeline.config.columns import is_nameless, is_pattern, matches, refuse_names, write_ranges
-from recipeline.config.measuring.metric_settings import refuse_metrics
-from recipeline.config.measuring.scored import Scored
-from recipeline.config.rows import Rows
-from recipeline.config.rules import Gates, ModelCardTexts, Monitoring, Promotion, Retention
-from recipeline.config.settings import Label, load_settings
-from recipeline.config.split import CrossValidation, Split
-from recipeline.config.table import (
-    RESERVED_COLUMNS,
-    RESERVED_PREFIX,
-    Column,
-    Data,
-    MissingWord,
-    Role,
-    Target,
+from recipeline.config.checking.metric_settings import refuse_metrics
+from recipeline.config.checking.references import (
+    require_conditions,
+    require_differences,
+    require_members,
+    require_renamed,
+    require_roles,
 )
-from recipeline.config.tasks import TASK_RULES, refuse_label, refuse_settings
+from recipeline.config.checking.task_settings import refuse_label, refuse_settings
+from recipeline.config.columns import is_nameless, is_pattern, matches, refuse_names, write_ranges
+from recipeline.config.recipe_keys import RecipeKeys
+from recipeline.config.settings import load_settings
+from recipeline.config.table import RESERVED_COLUMNS, RESERVED_PREFIX, Column
+from recipeline.config.tasks import TASK_RULES
 from recipeline.errors import UsageError, guess, nearest
 
 
-class Recipe(Scored):
+class Recipe(RecipeKeys):
     """The whole recipe, with the defaults of all its settings."""
 
-    #: The recipe's name, on tags of runs and versions.
-    name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
-    predicted: Annotated[Target, BeforeValidator(lambda value: {"column": value} if isinstance(value, str) else value)] = Field(
-        alias="target"
-    )
-    #: The MLflow experiment that runs are in, unless `mlflow run` has chosen another one.
-    experiment: Label = Field(min_length=1)
-    #: Part of a URI (`models:/<name>`) and of a filter of MLflow, in which the excluded characters cannot be escaped.
-    model_name: Label = Field(pattern=r"^[^/:@?#%\\\"]+$")
-    #: The seed of the split, the folds and each estimator that takes one.
-    random_state: int = Field(default=42, ge=0, lt=2**32)
-    data: Data
-    columns: dict[str, Column] = Field(min_length=2)
-    #: Words, or numbers, that stand for a missing value in every column.
-    na: tuple[MissingWord, ...] = ()
-    #: Columns of a table that are not listed: an error, or not read.
-    other_columns: Literal["refuse", "ignore"] = "refuse"
-    #: Rows without a target in a table to train on: an error, or left out and counted.
-    missing_target: Literal["refuse", "drop"] = "refuse"
-    rows: Rows = Rows()
-    split: Split = Split()
-    cv: CrossValidation = CrossValidation()
-    candidates: dict[Label, Candidate] = Field(min_length=1)
-    gates: Gates = Gates()
-    promotion: Promotion = Promotion()
-    monitoring: Monitoring = Monitoring()
-    retention: Retention = Retention()
-    model_card: ModelCardTexts = ModelCardTexts()
     _path: Path = PrivateAttr(default=Path("recipe.yaml"))
     #: The recipe as it is written, where `columns` has the columns of a table in place of patterns.
     _stated: Recipe | None = PrivateAttr(default=None)
@@ -164,17 +131,6 @@ class Recipe(Scored):
         """The recipe as it is written, with patterns in place of columns of a table."""
         return self._stated or self
 
-    @property
-    def patterns(self) -> tuple[str, ...]:
-        """The keys of `columns` that stand for columns of a table."""
-        return tuple(name for name in self.columns if is_pattern(name))
-
-    @property
-    def header(self) -> list[str]:
-        """The names that the header of a table is known by; empty where these are too few."""
-        names = [name for name in self.columns if not is_pattern(name)]
-        return names if len(names) > 1 or len(names) == len(self.columns) else []
-
     def with_columns(self, found: Iterable[str]) -> Recipe:
         """Return the recipe with the columns of a table in place of patterns.
 
@@ -221,34 +177,6 @@ class Recipe(Scored):
     def at(self, key: str) -> str:
         """Return the beginning of an error message on `key`: the file and the key."""
         return f"{self.path.name}: '{key}'"
-
-    @property
-    def target(self) -> str:
-        """The column that is predicted."""
-        return self.predicted.column
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The feature columns in the recipe's order."""
-        return tuple(name for name in self.columns if name != self.target and self.role(name) == "feature")
-
-    @property
-    def not_features(self) -> tuple[str, ...]:
-        """The columns that only training needs: neither features nor the target."""
-        return tuple(name for name in self.columns if name != self.target and self.role(name) != "feature")
-
-    @property
-    def weight(self) -> str | None:
-        """The column of row weights, None without one."""
-        return next((name for name, column in self.columns.items() if column.role == "weight"), None)
-
-    def role(self, name: str) -> Role:
-        """Return the role of a column other than the target.
-
-        It is what the column says, or the key of `split` that names it.
-        """
-        named = next((key for key, column in self.split.named.items() if column == name), "feature")
-        return self.columns[name].role or cast(Role, named)
 
     def select(self, names: str) -> tuple[str, ...]:
         """Return the candidates that `names` selects, in the recipe's order.

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
 
-from recipeline.artifacts import Artifact, T, write_json
+from recipeline.artifacts import Artifact, Rows, T, write_json
 from recipeline.tracking.artifacts.artifact_cache import file_digest
 from recipeline.tracking.artifacts.artifact_folders import ArtifactFolders
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MANIFEST = "manifest.json"
 
@@ -34,14 +39,28 @@ class Writer:
 
     def save(self, artifact: Artifact[T], value: T) -> str:
         """Write `value` as `artifact` of the run; return the sha256 of the file."""
+        return self._save(artifact, lambda path: artifact.write(value, path))
+
+    def save_batches(self, artifact: Rows, frames: Iterable[pd.DataFrame]) -> str:
+        """Write frames, one below the other, as `artifact`; return the sha256 of the file.
+
+        Nothing is stored where making one of them fails.
+        """
+        return self._save(artifact, lambda path: artifact.write_batches(frames, path))
+
+    def _save(self, artifact: Artifact[Any], write: Callable[[Path], None]) -> str:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / Path(artifact.name).name
-            artifact.write(value, path)
+            write(path)
             digest = file_digest(path)
             (self._files if artifact.is_result else self._views)[artifact.name] = digest
             within = str(Path(artifact.name).parent).strip(".")
             self._folders.upload(self._root, path, within, digest=digest)
             return digest
+
+    def digest(self, artifact: Artifact[Any]) -> str:
+        """Return the sha256 of an artifact that was written; empty of another one."""
+        return self._files.get(artifact.name, "")
 
     @property
     def names(self) -> tuple[str, ...]:

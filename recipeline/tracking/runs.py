@@ -8,14 +8,15 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
-from recipeline.artifacts import Artifact
-from recipeline.errors import RecipelineError
+from recipeline.artifacts import Artifact, Rows
+from recipeline.data.stored_rows import StoredRows
+from recipeline.errors import RecipelineError, exit_code_of
 from recipeline.escape import for_markdown
 from recipeline.tracking._compat import NOTE, PARENT_RUN_ID, RUN_NAME, context_tags, end_run
 from recipeline.tracking.artifact_writer import Writer
@@ -27,6 +28,9 @@ from recipeline.tracking.filters import quoted
 from recipeline.tracking.known_runs import closed_run
 from recipeline.tracking.lineage import lineage_tags, newest_tag
 from recipeline.tracking.tags import PREFIX, RunTags, bare
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 T = TypeVar("T")
 
@@ -71,10 +75,21 @@ class StepRun:
 
     def save(self, artifact: Artifact[T], value: T) -> str:
         """Write `value` as this run's artifact; return the sha256 of the file."""
-        assert artifact.step in (self.step, "*"), f"{artifact.name} is written by {artifact.step}"
-        self._require_declared(artifact, self._may_write, "writes")
+        self._require_own(artifact)
         self._own[artifact.name] = value
         return self._writer.save(artifact, value)
+
+    def save_batches(self, artifact: Rows, frames: Iterable[pd.DataFrame]) -> str:
+        """Write frames, one below the other, as `save` does a single one."""
+        self._require_own(artifact)
+        return self._writer.save_batches(artifact, frames)
+
+    def open(self, artifact: Rows) -> StoredRows:
+        """Return the rows of an artifact as `load` does, without reading them."""
+        if digest := self._writer.digest(artifact):
+            return self.reader.open(artifact, self.id, digest)
+        self._require_declared(artifact, self._may_read, "reads")
+        return self.reader.open(artifact, self.lineage[artifact.step])
 
     def load(self, artifact: Artifact[T]) -> T:
         """Return the artifact that this run saved, or the upstream run that wrote it.
@@ -85,12 +100,14 @@ class StepRun:
         """
         if artifact.name in self._own:
             return self._own[artifact.name]  # type: ignore[no-any-return]
+        if digest := self._writer.digest(artifact):
+            return self.reader.load(artifact, self.id, digest)
         self._require_declared(artifact, self._may_read, "reads")
         return self.reader.load(artifact, self.lineage[artifact.step])
 
     def has(self, artifact: Artifact[Any]) -> bool:
         """Whether this run has saved the artifact, or the upstream run of its step has."""
-        return artifact.name in self._own or (
+        return artifact.name in (*self._own, *self.artifacts) or (
             artifact.step in self.lineage and self.reader.has(artifact, self.lineage[artifact.step])
         )
 
@@ -105,6 +122,10 @@ class StepRun:
             yield
         finally:
             self._may_read = self._may_write = None
+
+    def _require_own(self, artifact: Artifact[Any]) -> None:
+        assert artifact.step in (self.step, "*"), f"{artifact.name} is written by {artifact.step}"
+        self._require_declared(artifact, self._may_write, "writes")
 
     def _require_declared(self, artifact: Artifact[Any], declared: set[str] | None, verb: str) -> None:
         if declared is not None and artifact.name not in declared:
@@ -291,17 +312,6 @@ def fail_run(client: MlflowClient, run_id: str, error: BaseException) -> None:
             end_run(client, run_id, "FAILED")
     except Exception:
         logging.getLogger(__name__).warning("Run %s could not be marked as FAILED.", run_id)
-
-
-def exit_code_of(error: BaseException) -> int:
-    """Return the exit code that `error` ends a command with."""
-    if isinstance(error, RecipelineError):
-        return error.exit_code
-    if isinstance(error, KeyboardInterrupt):
-        return 130
-    if isinstance(error, SystemExit) and isinstance(error.code, int):
-        return error.code
-    return 1
 
 
 def create_child(run: StepRun, name: str, tags: Mapping[str, str]) -> str:

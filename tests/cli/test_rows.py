@@ -3,12 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
 
-from recipeline.cli.rows import local_rows, open_model, open_tables
+from recipeline.cli.rows import check_labelled, find_labelled, local_rows, open_model, open_tables
 from recipeline.config.recipe import Recipe
+from recipeline.data.origin.folders import RowPath
 from recipeline.errors import DataError, UnavailableError
 from recipeline.inference.interval import Interval
 from recipeline.inference.model_info import Feature, ModelInfo, Target
@@ -103,3 +105,30 @@ def test_a_classifier_without_a_description_is_asked_for_the_labels_that_it_says
         said, bad, good, _ = (column.to_pylist() for column in asked.answer(rows))
     assert said == decided.predict(rows).tolist() != inner.predict(rows).tolist()
     np.testing.assert_allclose(np.column_stack([bad, good]), decided.predict_proba(rows))
+
+
+REQUESTS = [("a", 0, 10, 5), ("a", 1, 11, 6), ("b", 0, 12, None), ("c", 0, 13, 7)]
+
+
+def test_rows_of_requests_that_were_added_before_are_left_out(recipe: Recipe, wines: pd.DataFrame, tmp_path: Path) -> None:
+    names = ["request_id", "row", "alcohol", recipe.target]
+    asked = wines.head(4).reset_index(drop=True).assign(**pd.DataFrame(REQUESTS, columns=names))
+    asked.to_csv(tmp_path / "one.csv", index=False)
+    asked.tail(2).assign(note="x").to_csv(tmp_path / "two.csv", index=False)
+    one, two = (
+        find_labelled([RowPath(tmp_path / f"{name}.csv", name)], recipe.model_copy(update={"other_columns": "ignore"}), name)[0]
+        for name in ("one", "two")
+    )
+    assert (one.rows, one.waiting, len(one.requests())) == (3, 1, 3)
+    rest = one.without(two.requests())
+    assert (rest.rows, rest.waiting, rest.is_as_is) == (2, 1, False)
+    assert check_labelled([rest], recipe, "one")["alcohol"].tolist() == [10.0, 11.0]
+    assert one.without(one.requests()).rows == 0
+    assert one.without(np.zeros(0, dtype=np.uint64)) is one
+
+
+def test_rows_that_name_no_request_are_all_new(recipe: Recipe, wines: pd.DataFrame, tmp_path: Path) -> None:
+    wines.head(5).to_csv(tmp_path / "wines.csv", index=False)
+    (file,) = find_labelled([RowPath(tmp_path / "wines.csv", "wines")], recipe, "wines")
+    assert len(file.requests()) == 0
+    assert file.without(np.arange(9, dtype=np.uint64)) is file

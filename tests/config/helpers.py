@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.errors import UsageError
-from tests.conftest import small_recipe
+from tests.conftest import as_recipe, small_recipe
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -31,3 +32,10 @@ def assert_refused(folder: Path, change: Change, words: list[str]) -> None:
     for word in ["recipe.yaml", *words]:
         assert word in str(error.value)
     assert "\n" not in error.value.sentence
+
+
+def refusal(content: dict[str, Any]) -> str:
+    """Return what is said of the content of a recipe that is refused."""
+    with pytest.raises(ValidationError) as caught:
+        as_recipe(content)
+    return str(caught.value)

@@ -104,9 +104,22 @@ def test_the_table_beside_a_module_belongs_to_it() -> None:
 #: What each step's fingerprint covers. A file more here retrains where it changes: say why it can change a result.
 RECIPE = {
     f"config/{name}"
-    for name in ("candidate", "measuring/scored", "checks", "columns", "recipe", "rows", "rules", "settings", "split", "table")
+    for name in (
+        "candidate",
+        "measuring/scored",
+        "checking/references",
+        "columns",
+        "recipe",
+        "recipe_keys",
+        "rows",
+        "rules",
+        "settings",
+        "split",
+        "table",
+    )
 } | {"config/yaml_reader", "metrics/catalogue"}
-HANDED_ON = {"artifacts", "records", "inference/_compat", "inference/trust"}
+#: Stored rows draw the samples that large tables are described by.
+HANDED_ON = {"artifacts", "data/stored_rows", "records", "inference/_compat", "inference/trust"}
 RELATES = {"data/relating/grouping", "data/relating/neighbours", "data/relating/relations", "data/splits"}
 FITS = RELATES | {"config/import_path", "engine/workers", "metrics/bootstrap"}
 #: Tasks; a change of one may change every result of its room.

@@ -404,6 +404,24 @@ def test_drift_with_labels_is_retrained_on_in_one_command(own: Project, tmp_path
     assert outcome.run_id == own.runs("monitor")[0].info.run_id
 
 
+@pytest.mark.full
+def test_rows_of_a_growing_log_are_added_once(own: Project, tmp_path: Path) -> None:
+    rows = later(300).drop_duplicates()
+    write_log(tmp_path / "log", rows)
+    known = pd.DataFrame({"request_id": [f"r{number}" for number in range(len(rows))], "quality": rows["quality"].to_numpy()})
+    first = own.ok(
+        "retrain", data=str(tmp_path / "log"), labels=table(tmp_path, known.head(100), "l1.csv"), model="lr", promote="always"
+    )
+    assert f"Retrained on {len(draw(1))} rows of version 1 and 100 new ones." in first.stdout
+    again = own.ok("retrain", data=str(tmp_path / "log"), labels=table(tmp_path, known, "l2.csv"), model="lr", promote="always")
+    assert (
+        f"Retrained on {len(draw(1)) + 100} rows of version 2 and {len(rows) - 100} new ones; 100 others were added before."
+        in again.stdout
+    )
+    third = own.ok("retrain", data=str(tmp_path / "log"), labels=table(tmp_path, known, "l2.csv"), model="lr")
+    assert f"rows of version 3: these {len(rows)} were added before." in third.stdout
+
+
 def test_without_drift_nothing_is_retrained(own: Project, tmp_path: Path) -> None:
     own.ok("monitor", data=table(tmp_path, later()), on_drift="retrain")
     assert set(own.versions()) == {"1"}

@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+import pandas as pd
 import pytest
 
 from recipeline.artifacts import DATASET, FINGERPRINT, LEAK_AUDIT, TRAIN, VERDICT
 from recipeline.data.results import LeakAudit
-from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError
+from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError, exit_code_of
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection import patience
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.results import Recorded
-from recipeline.tracking.runs import StepRun, create_child, exit_code_of, fail_run, open_run
+from recipeline.tracking.runs import StepRun, create_child, fail_run, open_run
 from tests.records import some
 from tests.toys import ROWS
 from tests.tracking.helpers import WHO, finish
@@ -250,3 +251,48 @@ def test_an_artifact_of_a_run_without_it_is_unavailable(store: Store) -> None:
         run.set_lineage({"evaluate": finish(store, "evaluate")})
         with pytest.raises(UnavailableError, match=r"verdict\.json"):
             run.load(VERDICT)
+
+
+def in_batches() -> Iterator[pd.DataFrame]:
+    yield ROWS.iloc[:2]
+    yield ROWS.iloc[2:]
+
+
+def test_rows_saved_in_batches_are_read_by_their_own_run_and_by_the_next_one(store: Store) -> None:
+    with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
+        digest = run.save_batches(DATASET, in_batches())
+        assert run.has(DATASET)
+        assert run.artifacts == (DATASET.name,)
+        pd.testing.assert_frame_equal(run.load(DATASET), ROWS)
+        assert len(run.open(DATASET)) == len(ROWS)
+    assert run.reader.digest(DATASET, run.id) == digest
+    with open_run(store.client, "split", store.experiment("toy"), WHO) as split:
+        split.set_lineage({"ingest": run.id})
+        pd.testing.assert_frame_equal(split.open(DATASET).read(), ROWS)
+        pd.testing.assert_frame_equal(split.load(DATASET), ROWS)
+
+
+def test_rows_that_are_saved_at_once_are_opened_too(store: Store) -> None:
+    with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
+        run.save(DATASET, ROWS)
+        pd.testing.assert_frame_equal(run.open(DATASET).read(), ROWS)
+
+
+def test_a_fault_found_late_leaves_no_rows(store: Store) -> None:
+    def faulty() -> Iterator[pd.DataFrame]:
+        yield from in_batches()
+        raise DataError("a fault")
+
+    with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
+        with pytest.raises(DataError, match="a fault"):
+            run.save_batches(DATASET, faulty())
+        assert not run.has(DATASET)
+        assert store.client.list_artifacts(run.id) == []
+
+
+def test_batches_and_rows_are_declared_as_other_artifacts_are(store: Store) -> None:
+    with open_run(store.client, "split", store.experiment("toy"), WHO) as run, run.limited_to((), (LEAK_AUDIT,)):
+        with pytest.raises(AssertionError, match=r"writes train\.parquet"):
+            run.save_batches(TRAIN, in_batches())
+        with pytest.raises(AssertionError, match=r"reads dataset\.parquet"):
+            run.open(DATASET)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from recipeline.data.checking.causes import NO_NUMBER, as_sentence, cause_of, compare_names
@@ -21,6 +22,18 @@ REQUEST_ID, ROW = "request_id", "row"
 
 #: So many labels are listed in an error message.
 _LISTED = 8
+
+
+def request_keys(request_ids: pa.Array, rows: pa.Array | None = None) -> np.ndarray:
+    """Return one uint64 per row that a request asked about, equal in all tables.
+
+    `rows` are the numbers of the rows in their requests, as numbers or text; None: each was its request's only one.
+    """
+    ids = request_ids.cast(pa.string()).to_pandas().fillna("")
+    numbers = np.zeros(len(ids)) if rows is None else np.asarray(pd.to_numeric(rows.to_pandas(), errors="coerce"), dtype=float)
+    asked = pd.DataFrame({REQUEST_ID: ids, ROW: np.nan_to_num(numbers)})
+    keys: np.ndarray = pd.util.hash_pandas_object(asked, index=False).to_numpy()
+    return keys
 
 
 @dataclass

@@ -82,6 +82,8 @@ class PredictionLog:
     def labelled(self, target: str) -> pd.DataFrame:
         """Return the rows whose label is known: the features, `others` and `target`.
 
+        With them come the columns ``request_id`` and ``row``.
+
         Rows of a category that the log does not name, as earlier versions wrote it, are left out, and counted in `unnamed`;
         rows without a value of a column that is `needed`, in `lacking`.
         """
@@ -148,6 +150,7 @@ class PredictionLog:
         for name in self.others:
             found = [_value(entry, name) for entry in entries]
             named[name] = self._as_text(None if value is _UNSAID else value for value in found).to_pandas()
+        named |= {name: pd.Series([entry[name] for entry in entries]) for name in (REQUEST_ID, ROW)}
         if self.needed:
             lacks = np.any([named[name].isna().to_numpy() for name in self.needed], axis=0)
             self.lacking += int((known & lacks).sum())

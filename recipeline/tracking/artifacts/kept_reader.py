@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from recipeline.artifacts import Artifact, T
+from recipeline.artifacts import Artifact, Rows, T
+from recipeline.data.stored_rows import StoredRows
 from recipeline.tracking.artifacts.manifest import Reader
 
 
@@ -21,4 +22,12 @@ class KeptReader:
         if key not in self._kept:
             self._kept[key] = self._reader.load(artifact, run_id)
         found: T = self._kept[key]
+        return found
+
+    def open(self, artifact: Rows, run_id: str) -> StoredRows:
+        """Return the rows of the run's artifact; `Reader.open` checks the file once."""
+        key = f"rows of {artifact.name}", run_id
+        if key not in self._kept:
+            self._kept[key] = self._reader.open(artifact, run_id)
+        found: StoredRows = self._kept[key]
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import weakref
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,7 +13,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from recipeline.artifacts import Artifact, T, read_json
+from recipeline.artifacts import Artifact, Rows, T, read_json
+from recipeline.data.stored_rows import StoredRows
 from recipeline.errors import UnavailableError
 from recipeline.inference.trust import read_model
 from recipeline.records import RecordError
@@ -29,6 +31,13 @@ from recipeline.tracking.artifacts.artifact_folders import (
 )
 from recipeline.tracking.known_runs import KnownRuns
 from recipeline.tracking.tags import RunTags
+
+
+class _Kept:
+    """A file that is there for as long as this object is."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._close = weakref.finalize(self, stack.close)
 
 
 class Reader:
@@ -62,14 +71,16 @@ class Reader:
         fresh._model_uris |= self._model_uris
         return fresh
 
-    def load(self, artifact: Artifact[T], run_id: str) -> T:
+    def load(self, artifact: Artifact[T], run_id: str, digest: str = "") -> T:
         """Return the artifact of the run.
+
+        `digest` is its sha256 in a run that has no manifest yet.
 
         Raises
         ------
         UnavailableError : it is missing, cut off or changed, or no record as this version reads it.
         """
-        with self._whole(artifact.name, run_id) as path:
+        with self._whole(artifact.name, run_id, digest) as path:
             try:
                 return artifact.read(path)
             except RecordError as error:
@@ -77,6 +88,19 @@ class Reader:
                     f"The artifact {artifact.name} of run {run_id} cannot be read. {error}",
                     fix="Run the step that writes it again.",
                 ) from None
+
+    def open(self, artifact: Rows, run_id: str, digest: str = "") -> StoredRows:
+        """Return the rows of the run's artifact without reading them.
+
+        The file is used where it is; one of another machine is copied to this one, for as long as the rows are used.
+
+        Raises
+        ------
+        UnavailableError : as `load`.
+        """
+        with ExitStack() as stack:
+            path = stack.enter_context(self._whole(artifact.name, run_id, digest))
+            return artifact.open(path, _Kept(stack.pop_all()))
 
     def copy(self, artifact: Artifact[Any], run_id: str, folder: Path) -> None:
         """Copy the artifact's file into `folder` without reading it.
@@ -239,12 +263,12 @@ class Reader:
             raise _broken(MANIFEST, run_id, MISSING) from None
 
     @contextmanager
-    def _whole(self, name: str, run_id: str) -> Iterator[Path]:
-        digests = self._manifest(run_id)["files"]
-        if name not in digests:
+    def _whole(self, name: str, run_id: str, digest: str = "") -> Iterator[Path]:
+        digest = digest or self._manifest(run_id)["files"].get(name, "")
+        if not digest:
             raise _broken(name, run_id, MISSING)
-        with self._file(name, run_id, digests[name]) as path:
-            if file_digest(path) != digests[name]:
+        with self._file(name, run_id, digest) as path:
+            if file_digest(path) != digest:
                 raise _broken(name, run_id, CHANGED)
             yield path
 

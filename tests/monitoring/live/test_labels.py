@@ -4,13 +4,15 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recipeline.data.target_codes import TargetCodes
 from recipeline.errors import DataError
 from recipeline.inference.model_info import Feature
-from recipeline.monitoring.live.labels import Labels, read_labels
+from recipeline.monitoring.live.labels import REQUEST_ID, ROW, Labels, read_labels, request_keys
 from recipeline.monitoring.live.live_rows import LiveTables
 from recipeline.monitoring.live.prediction_log import PredictionLog
 from tests.monitoring.helpers import FEATURES, entry, log, table
@@ -23,9 +25,18 @@ def test_late_labels_join_by_request_and_row(tmp_path: Path) -> None:
     (piece,) = live.pieces()
     np.testing.assert_equal(piece.target, [4, np.nan, 7, np.nan])
     assert (labels.joined, len(labels.values)) == (2, 3)
-    pd.testing.assert_frame_equal(
-        live.labelled("quality"), pd.DataFrame({"alcohol": [9.5, 2.0], "pH": [3.3, 3.3], "quality": [4.0, 7.0]}, index=[0, 1])
-    )
+    found = live.labelled("quality")
+    assert found[["alcohol", "pH", "quality"]].to_numpy().tolist() == [[9.5, 3.3, 4.0], [2.0, 3.3, 7.0]]
+    assert found[[REQUEST_ID, ROW]].to_numpy().tolist() == [["a", 0], ["b", 1]]
+
+
+@given(st.lists(st.tuples(st.text(st.characters(codec="utf-8", exclude_characters="\0")), st.integers(0, 10**6)), unique=True))
+def test_a_request_has_one_key_in_a_log_in_parquet_and_in_text(asked: list[tuple[str, int]]) -> None:
+    ids, rows = pa.array([it for it, _ in asked], pa.string()), [row for _, row in asked]
+    keys = request_keys(ids, pa.array(rows, pa.int64()))
+    assert len({*keys.tolist()}) == len(asked)
+    np.testing.assert_array_equal(keys, request_keys(ids, pa.array([str(row) for row in rows], pa.string())))
+    np.testing.assert_array_equal(request_keys(ids), request_keys(ids, pa.array([0] * len(asked), pa.int64())))
 
 
 def test_without_a_row_a_label_is_of_the_requests_first_and_the_last_of_several_counts(tmp_path: Path) -> None:

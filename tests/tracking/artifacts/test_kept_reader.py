@@ -16,3 +16,10 @@ def test_an_artifact_is_read_once(store: Store, tmp_path: Path) -> None:
     (path,) = (tmp_path / "mlruns").rglob("dataset.parquet")
     path.unlink()
     assert reader.load(DATASET, run.id) is table
+
+
+def test_rows_are_opened_once(store: Store) -> None:
+    run, _ = log_toy(store)
+    reader = KeptReader(Reader(store.client))
+    assert reader.open(DATASET, run.id) is reader.open(DATASET, run.id)
+    assert len(reader.open(DATASET, run.id)) == len(reader.load(DATASET, run.id))

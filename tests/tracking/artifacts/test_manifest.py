@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import socket
 import sqlite3
+import tempfile
 import threading
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import NoReturn
 
+import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
@@ -18,6 +21,7 @@ from recipeline.errors import UnavailableError
 from recipeline.evaluation.results import Metrics
 from recipeline.records import to_plain
 from recipeline.tracking.artifact_writer import FORMAT, Writer
+from recipeline.tracking.artifacts import artifact_folders
 from recipeline.tracking.artifacts.artifact_cache import file_digest
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection.store import Store
@@ -74,6 +78,31 @@ def test_an_artifact_that_is_not_whole_is_never_read(store: Store, tmp_path: Pat
         Reader(store.client).load(DATASET, run.id)
     assert error.value.exit_code == 6
     assert Reader(store.client).faults(run.id) == [error.value.sentence]
+
+
+@pytest.mark.parametrize("is_here", [True, False], ids=["here", "on another machine"])
+def test_the_rows_of_an_artifact_are_there_for_as_long_as_they_are_used(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_here: bool
+) -> None:
+    run, _ = log_toy(store)
+    monkeypatch.setattr(artifact_folders, "is_local", lambda _: is_here)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = {*tmp_path.iterdir()}
+    rows = Reader(store.client).open(DATASET, run.id)
+    assert len({*tmp_path.iterdir()} - before) == (0 if is_here else 1)
+    pd.testing.assert_frame_equal(pd.concat(rows.batches()), ROWS)
+    del rows
+    gc.collect()
+    assert {*tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("how", ["cut", "changed", "removed"])
+def test_rows_that_are_not_whole_are_never_opened(store: Store, tmp_path: Path, how: str) -> None:
+    run, _ = log_toy(store)
+    (path,) = (tmp_path / "mlruns").rglob("dataset.parquet")
+    harm(path, how)
+    with pytest.raises(UnavailableError, match=rf"dataset\.parquet of run {run.id} (is missing|has changed)"):
+        Reader(store.client).open(DATASET, run.id)
 
 
 @pytest.mark.parametrize(("format_", "is_read"), [(None, True), (FORMAT, True), (FORMAT + 1, False), ("x", False), ([], False)])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from recipeline.config.measuring.metric_settings import refuse_further, refuse_metrics
+from recipeline.config.checking.metric_settings import refuse_further, refuse_metrics
 from recipeline.config.recipe import Recipe
 from recipeline.config.rules import FurtherMetric
 from tests.classes import class_content

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
+from recipeline.config.recipe_keys import RecipeKeys
 from recipeline.config.rules import FurtherMetric
 from recipeline.config.tasks import TASK_RULES
 from recipeline.errors import nearest
 from recipeline.metrics.catalogue import METRICS, NEEDS, further_metric, list_further
-
-if TYPE_CHECKING:
-    from recipeline.config.recipe import Recipe
 
 #: Names of figures of a candidate that are no metrics.
 _TAKEN = ("cv_mean_score", "cv_std", "cv_fold_score", "fit_seconds", "settings_tried", "test_rows")
@@ -21,7 +18,7 @@ _TAKEN = ("cv_mean_score", "cv_std", "cv_fold_score", "fit_seconds", "settings_t
 _WITH_VALUES = ("category", "boolean")
 
 
-def refuse_metrics(recipe: Recipe) -> str:
+def refuse_metrics(recipe: RecipeKeys) -> str:
     """Return the error message on the first metric or level not of the task, or ""."""
     if fault := refuse_further(recipe.task, recipe.metrics.more) or _refuse_level_by(recipe):
         return fault
@@ -55,7 +52,7 @@ def refuse_further(task: str, more: Sequence[FurtherMetric]) -> str:
     return ""
 
 
-def _refuse_level_by(recipe: Recipe) -> str:
+def _refuse_level_by(recipe: RecipeKeys) -> str:
     name, rules = recipe.metrics.level_by, TASK_RULES[recipe.task]
     possible = [it for it in recipe.features if recipe.columns[it].type in _WITH_VALUES]
     possible += [recipe.target] * rules.has_labels
@@ -68,7 +65,7 @@ def _refuse_level_by(recipe: Recipe) -> str:
     ).rstrip()
 
 
-def _named(recipe: Recipe) -> Iterator[tuple[str, str]]:
+def _named(recipe: RecipeKeys) -> Iterator[tuple[str, str]]:
     """Yield the places of a recipe that name a metric, each with the name."""
     if recipe.primary_metric is not None:
         yield "primary_metric", recipe.primary_metric

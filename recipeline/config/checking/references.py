@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from recipeline.config.candidate import Difference
 from recipeline.config.columns import is_pattern, matches
+from recipeline.config.recipe_keys import RecipeKeys
 from recipeline.config.table import RESERVED_MEMBERS
 from recipeline.errors import nearest
-
-if TYPE_CHECKING:
-    from recipeline.config.recipe import Recipe
 
 #: The column types that are no weight and no time.
 _REFUSED = {"weight": ("category", "boolean", "datetime"), "time": ("category", "boolean")}
 
 
-def require_roles(recipe: Recipe) -> None:
+def require_roles(recipe: RecipeKeys) -> None:
     """Raise ValueError where a column does not fit its role or its key of `split`."""
     columns, split, target = recipe.columns, recipe.split, recipe.target
     for key, name in split.named.items():
@@ -43,7 +39,7 @@ def require_roles(recipe: Recipe) -> None:
         raise ValueError("'columns' must have a feature: a column without a role, or with role: feature.")
 
 
-def _require_numbers(recipe: Recipe) -> None:
+def _require_numbers(recipe: RecipeKeys) -> None:
     """Raise ValueError where a weight, a time or the embargo has a wrong type."""
     columns, split = recipe.columns, recipe.split
     weights = [name for name, column in columns.items() if column.role == "weight"]
@@ -62,7 +58,7 @@ def _require_numbers(recipe: Recipe) -> None:
         raise ValueError(f"'columns.{weights[0]}.nullable' must be false: every row needs its weight.")
 
 
-def require_renamed(recipe: Recipe) -> None:
+def require_renamed(recipe: RecipeKeys) -> None:
     """Raise ValueError where `data.rename` names no column, or renames one."""
     for own, name in recipe.data.rename.items():
         if name not in recipe.columns and not any(matches(name, pattern) for pattern in recipe.patterns):
@@ -73,7 +69,7 @@ def require_renamed(recipe: Recipe) -> None:
             raise ValueError(f"'data.rename.{own}' must not rename a column of the recipe: '{own}' is listed under columns.")
 
 
-def require_conditions(recipe: Recipe) -> None:
+def require_conditions(recipe: RecipeKeys) -> None:
     """Raise ValueError where `rows.filter` names no column, or values of another type."""
     faults = list[str]()
     for name, condition in recipe.rows.filter.items():
@@ -86,7 +82,7 @@ def require_conditions(recipe: Recipe) -> None:
         raise ValueError(" ".join(faults))
 
 
-def require_differences(recipe: Recipe, name: str) -> None:
+def require_differences(recipe: RecipeKeys, name: str) -> None:
     """Raise ValueError where a difference is of columns that are no dates."""
     dates = [column for column in recipe.features if recipe.columns[column].type == "datetime"]
     for part in recipe.candidates[name].preprocess.datetime:
@@ -98,7 +94,7 @@ def require_differences(recipe: Recipe, name: str) -> None:
                 )
 
 
-def require_members(recipe: Recipe, name: str) -> None:
+def require_members(recipe: RecipeKeys, name: str) -> None:
     """Raise ValueError where the mean `name` has members that are none."""
     candidates, members = recipe.candidates, recipe.candidates[name].members
     for member in members:
