@@ -64,7 +64,7 @@ class Engine(Settings):
     #: Models are fitted to at most so many training rows, chosen by a hash of their group; null: to all.
     max_train_rows: int | None = Field(default=None, ge=1)
 
-    def changes_results(self) -> dict[str, Any]:
+    def changes_results(self) -> dict[str, dict[str, int]]:
         """Return the settings that change results, as nested values; all others do not."""
         return {} if self.max_train_rows is None else {"engine": {"max_train_rows": self.max_train_rows}}
 
