@@ -1,5 +1,5 @@
 # Targets of the library's own checkout; projects do not have them.
-.PHONY: setup-dev lock test test-full lint docs audit sbom licences bench bench-server bench-serving bench-batch calibrate coverage
+.PHONY: setup-dev lock test test-full lint docs audit sbom licences bench bench-server bench-serving bench-batch bench-scale calibrate coverage
 
 # --- development -----------------------------------------------------------------------------------------------------------
 
@@ -49,6 +49,9 @@ bench-server: setup-dev ## the chain through MLflow's server: requests by purpos
 
 bench-batch: setup ## a file of rows against mlflow models predict and plain pandas; data= rows= rounds=
 	@$(PY) -m benchmarks.batch $(ARGS)
+
+bench-scale: setup ## each step on tables of 1.6 thousand to 16 million rows: seconds, peak memory, slopes; data= sizes= steps= model= max_train_rows=
+	@$(PY) -m benchmarks.scale $(ARGS)
 
 calibrate: setup ## error rate and power of the promotion gate on simulated data; datasets= jobs= engine= only=
 	@$(PY) -m benchmarks.calibration $(ARGS)

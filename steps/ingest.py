@@ -10,6 +10,10 @@ from recipeline.cli.options import data_option
 from recipeline.orchestration.step import Step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
     from recipeline.orchestration.session import Session
     from recipeline.tracking.runs import StepRun
 
@@ -29,8 +33,9 @@ def content(session: Session, data: str) -> dict[str, str]:
 
 def work(session: Session, run: StepRun, data: str) -> str:
     """Read, validate and save the rows."""
-    from recipeline.data.checking.schema import SchemaViolations, validate_table
-    from recipeline.data.column_profile import describe_columns
+    from recipeline.data.checking.schema import SchemaViolations, TableCheck
+    from recipeline.data.column_profile import describe_rows
+    from recipeline.data.stored_rows import HELD
     from recipeline.tracking.datasets import log_dataset, tag_digests
     from recipeline.tracking.tags import RunTags
 
@@ -41,20 +46,24 @@ def work(session: Session, run: StepRun, data: str) -> str:
     run.tag(data_source=source.kind, data_digest=source.sha256, data_origin=source.origin)
     if len(source.files) > 1:
         run.tag(**tag_digests(RunTags.PART_DIGEST, source.parts))
+    check = TableCheck(source.open(recipe), recipe, origin=source.origin)
+
+    def valid_rows() -> Iterator[pd.DataFrame]:
+        yield from check.batches(HELD)
+        source.require_unchanged()
+
     try:
-        table = validate_table(source.open(recipe), recipe, origin=source.origin)
+        run.save_batches(DATASET, valid_rows())
     except SchemaViolations as error:
         run.save(VIOLATIONS, error.table)
         raise
-    source.require_unchanged()
-    session.recipe = recipe = recipe.with_columns(table.columns)  # which patterns of the recipe stand for
-    profile = describe_columns(table, recipe)
+    session.recipe = recipe = recipe.with_columns([*check.recipe.columns])  # which patterns of the recipe stand for
+    rows = run.open(DATASET)
+    profile = describe_rows(rows, recipe, check.left_out)
     for note in profile.notes:
         session.reporter.say(note)
-    table.attrs.clear()
-    run.save(DATASET, table)
     run.save(COLUMN_PROFILE, profile)
-    log_dataset(run, table, recipe, source)
+    log_dataset(run, rows, recipe, source)
     run.show(
         params={"data_source": source.kind, "data_digest": source.sha256[:12], "data_origin": source.origin},
         metrics={"rows": profile.rows, "distinct_rows": profile.distinct_rows},

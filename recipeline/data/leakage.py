@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,14 @@ from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.kinds.every import KINDS
-from recipeline.data.relating.grouping import as_numbers, row_groups, value_keys
+from recipeline.data.relating.grouping import COPIES, as_numbers, hash_features, is_among, value_keys
+from recipeline.data.relating.near_twins import find_near
 from recipeline.data.relating.neighbours import scale_columns
 from recipeline.data.relating.relations import relate_rows
 from recipeline.data.results import ColumnDistance, LeakAudit, Memory, Twins
-from recipeline.data.smells import find_smells
+from recipeline.data.smells import Columns, find_smells
 from recipeline.data.splits import split_rows
+from recipeline.data.stored_rows import SAMPLED, StoredRows, draw_places
 from recipeline.data.target_codes import TargetCodes
 from recipeline.metrics.skill import skill_score
 
@@ -28,41 +31,99 @@ NEAR = 1e-4
 FEW_INSTANTS = 3
 
 
-def audit_leaks(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> Twins:
+def audit_leaks(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, near_rows: int | None = None) -> Twins:
     """Return the numbers of test rows with a twin and a near twin in training.
 
     A twin is a row with equal features. With `split.group` also the number of test rows of a group that is in training, with
-    `split.time` the number of those no newer than the newest training row.
+    `split.time` the number of those no newer than the newest training row. `near_rows` is the number of near twins of tables
+    without features (`read_keys`).
     """
     leaked, time = has_twin(test, train, recipe), recipe.split.time
+    if near_rows is None:
+        near_rows = int((has_near_twin(test, train, recipe) & ~leaked).sum())
     return Twins(
         train_rows=len(train),
         test_rows=len(test),
         leaked_rows=int(leaked.sum()),
         leaked_share=float(leaked.mean()),
-        near_rows=int((has_near_twin(test, train, recipe) & ~leaked).sum()),
+        near_rows=near_rows,
         known_group_rows=int(of_known_group(test, train, recipe).sum()) if recipe.split.group else None,
         older_rows=int((test[time] <= train[time].max()).sum()) if time else None,
     )
 
 
-def audit_split(table: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str) -> LeakAudit:
+def audit_split(
+    table: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str, rows: StoredRows | None = None
+) -> LeakAudit:
     """Return the audit of a split of `table`, and that of a plain random one.
 
-    `method` is that of the split.
+    `method` is that of the split. Of tables without features (`read_keys`), `rows` are those of the table: near twins of a
+    uniform sample are looked for in all of them, and columns are compared, and memory is measured, in the sample.
     """
     plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
+    if rows is None:
+        twins, plain = (audit_leaks(*sides, recipe) for sides in ((train, test), plainly))
+        seen, columns, sampled = ((train, test), plainly), cast(Columns, table), None
+    else:
+        places = draw_places(len(rows), SAMPLED // len(rows.columns), recipe.random_state)
+        near = _count_near(rows, table, places, ((train, test), plainly), recipe)
+        twins, plain = audit_leaks(train, test, recipe, near[0]), audit_leaks(*plainly, recipe, near[1])
+        sample = rows.take(places).set_axis(places)
+        seen = _sides_of(sample, train, test), _sides_of(sample, *plainly)
+        columns, sampled = OneByOne(rows), len(places)
     return LeakAudit(
-        **vars(audit_leaks(train, test, recipe)),
+        **vars(twins),
         method=method,
-        random_split=audit_leaks(*plainly, recipe),
-        memory=measure_memory(*plainly, recipe),
-        columns=compare_columns(train, test, recipe),
-        warnings=(*find_warnings(train, test, recipe, method), *find_smells(table, recipe)),
+        random_split=plain,
+        memory=measure_memory(*seen[1], recipe),
+        columns=compare_columns(*seen[0], recipe),
+        warnings=(
+            *find_warnings(train, test, recipe, method, twins, is_sampled=sampled is not None),
+            *find_smells(columns, recipe),
+        ),
         columns_of_split=recipe.split.named,
         embargo=recipe.split.gap,
         embargo_rows=len(table) - len(train) - len(test),
+        sampled_rows=sampled,
     )
+
+
+def _sides_of(sample: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of a sample, whose index is their position, on either side."""
+    return sample[sample.index.isin(train.index)], sample[sample.index.isin(test.index)]
+
+
+def _count_near(
+    rows: StoredRows,
+    keys: pd.DataFrame,
+    places: np.ndarray,
+    splits: Sequence[tuple[pd.DataFrame, pd.DataFrame]],
+    recipe: Recipe,
+) -> list[int]:
+    """Return about how many test rows of each split have a near twin, and no twin, in training.
+
+    The share is that of the test rows at `places`.
+    """
+    copies, sides = keys[COPIES].to_numpy(), []
+    for train, _ in splits:
+        sides.append(np.zeros(len(keys), dtype=bool))
+        sides[-1][train.index] = True
+    counts = []
+    for (train, test), near in zip(splits, find_near(rows, copies, places, sides, recipe.features, NEAR), strict=True):
+        is_test = np.isin(places, test.index)
+        leaked = is_among(copies[places], train[COPIES].to_numpy())
+        counts.append(round(float((near & ~leaked)[is_test].mean()) * len(test)))
+    return counts
+
+
+class OneByOne:
+    """The columns of stored rows, each of which is read when it is asked for."""
+
+    def __init__(self, rows: StoredRows) -> None:
+        self._rows = rows
+
+    def __getitem__(self, name: str) -> pd.Series:
+        return self._rows.read([name])[name]
 
 
 def explain_audit(audit: LeakAudit, keys: Mapping[str, str]) -> str:
@@ -77,17 +138,23 @@ def explain_audit(audit: LeakAudit, keys: Mapping[str, str]) -> str:
         f"{audit.method} split{how}: {audit.train_rows} training and {audit.test_rows} test rows; "
         f"{audit.leaked_rows} test rows have a twin in training"
         + ("" if audit.method == "random" else f" (a plain random split: {plain.leaked_rows} of {plain.test_rows})")
+        + (f"; {audit.sampled}" if audit.sampled else "")
     )
 
 
-def find_warnings(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str) -> list[str]:
-    """Return a warning for each property of a split that makes scores optimistic."""
+def find_warnings(
+    train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str, twins: Twins, *, is_sampled: bool = False
+) -> list[str]:
+    """Return a warning for each property of a split that makes scores optimistic.
+
+    `twins` are those of the split; `is_sampled`: the number of near ones is known from a sample.
+    """
     found = []
-    near, rows = audit_leaks(train, test, recipe).near_rows, len(train) + len(test)
+    near, rows = twins.near_rows, len(train) + len(test)
     if near:
         found.append(
-            f"{near} of {len(test)} test rows are near-copies of a training row: no feature differs by more than "
-            f"{NEAR:g} standard deviations. They make scores optimistic; split.tolerance in the recipe joins such rows."
+            f"{'About ' * is_sampled}{near} of {len(test)} test rows are near-copies of a training row: "
+            f"no feature differs by more than {NEAR:g} standard deviations. They make scores optimistic; split.tolerance in the recipe joins such rows."
         )
     share, asked = len(test) / rows, recipe.split.test_size
     if abs(share - asked) > asked / 2:
@@ -184,12 +251,10 @@ def has_near_twin(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> n
 
 def of_known_group(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> np.ndarray:
     """Return a mask of the `rows` whose `split.group` is also in `others`."""
-    known: np.ndarray = np.isin(value_keys(rows[recipe.split.group]), value_keys(others[recipe.split.group]))
-    return known
+    return is_among(value_keys(rows[recipe.split.group]), value_keys(others[recipe.split.group]))
 
 
 def has_twin(rows: pd.DataFrame, others: pd.DataFrame, recipe: Recipe) -> np.ndarray:
     """Return for each of `rows` whether a row with equal features is among `others`."""
     features = list(recipe.features)
-    twins: np.ndarray = np.isin(row_groups(rows[features]), row_groups(others[features]))
-    return twins
+    return is_among(hash_features(rows, features), hash_features(others, features))

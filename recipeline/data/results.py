@@ -38,7 +38,8 @@ class ColumnProfile:
     """The profile of a table, as in column_profile.json.
 
     `matched` are the names of all columns, in order, where patterns of the recipe stand for some. `left_out` counts the rows
-    of the table that are not in it, by reason; `empty` are features without any value.
+    of the table that are not in it, by reason; `empty` are features without any value. Where `sampled_rows` is a number,
+    quantiles, histograms, counts by value and correlations are those of a uniform sample of so many rows.
     """
 
     rows: int
@@ -48,11 +49,19 @@ class ColumnProfile:
     matched: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
     left_out: Mapping[str, int] = field(default_factory=dict, metadata=LEFT_OUT)
     empty: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
+    sampled_rows: int | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def sampled(self) -> str:
+        """A sentence on the sample, without a full stop; empty if all rows were used."""
+        rows = "" if self.sampled_rows is None else f"from a sample of {self.sampled_rows:,} rows"
+        return rows and f"quantiles, histograms and correlations are {rows}; everything else is of all rows"
 
     @property
     def notes(self) -> list[str]:
-        """Notes on rows that are left out and on empty columns."""
+        """Notes on rows that are left out, on a sample, and on empty columns."""
         found = [f"note: {count} {reason}" for reason, count in self.left_out.items()]
+        found += [f"note: {self.sampled}"] if self.sampled else []
         if self.empty:
             more = f" and {len(self.empty) - _NAMED} others" if len(self.empty) > _NAMED else ""
             found.append(
@@ -108,7 +117,8 @@ class LeakAudit(Twins):
 
     `random_split` is the audit of a plain random one. `memory` is None where too few test rows have a twin.
     `columns_of_split` are those that the recipe names, by key (group, time); `embargo_rows` lie between training and test
-    rows, by `embargo`, and are on neither side.
+    rows, by `embargo`, and are on neither side. Where `sampled_rows` is a number, `near_rows`, `memory` and `columns` are known
+    from a uniform sample of so many rows; `near_rows` is then about the number of all test rows.
     """
 
     method: str
@@ -119,6 +129,13 @@ class LeakAudit(Twins):
     columns_of_split: Mapping[str, str] = field(default_factory=dict, metadata=LEFT_OUT)
     embargo: float = field(default=0.0, metadata=LEFT_OUT)
     embargo_rows: int = field(default=0, metadata=LEFT_OUT)
+    sampled_rows: int | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def sampled(self) -> str:
+        """A sentence on the sample, without a full stop; empty if all rows were used."""
+        rows = "" if self.sampled_rows is None else f"a sample of {self.sampled_rows:,} rows"
+        return rows and f"near twins, the effect of twins and the distances of columns are from {rows}"
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.relating.grouping import kind_of
+from recipeline.data.relating.grouping import count_distinct, kind_of
 from recipeline.data.tasks.every import TASKS
 
 #: Words in a column's name that are about a point in time; in the plural they are about a duration.
@@ -18,7 +19,13 @@ _TIMES = re.compile(r"\b(date|time|datetime|timestamp|epoch|year|yr|quarter|mont
 _FEW = 5
 
 
-def find_smells(table: pd.DataFrame, recipe: Recipe) -> list[str]:
+class Columns(Protocol):
+    """The columns of a table by name, in the order of its rows: a frame, or one column at a time."""
+
+    def __getitem__(self, name: str, /) -> pd.Series: ...
+
+
+def find_smells(table: Columns | pd.DataFrame, recipe: Recipe) -> list[str]:
     """Return a warning for each column that is not what the recipe says, by its looks.
 
     The table is in the order of its file.
@@ -27,7 +34,7 @@ def find_smells(table: pd.DataFrame, recipe: Recipe) -> list[str]:
     return [*([doubt] if doubt else []), *find_unnamed(table, recipe)]
 
 
-def find_unnamed(table: pd.DataFrame, recipe: Recipe) -> list[str]:
+def find_unnamed(table: Columns | pd.DataFrame, recipe: Recipe) -> list[str]:
     """Return a warning for each feature that looks like a group or a time.
 
     It names the key to set. The table is in the order of its file. A recipe that has such a key gets no warning, nor does a
@@ -37,10 +44,13 @@ def find_unnamed(table: pd.DataFrame, recipe: Recipe) -> list[str]:
         return []
     found = []
     for name in recipe.features:
-        values = kind_of(table[name]).as_numbers(table[name])
-        if recipe.columns[name].role is not None or len(np.unique(values)) < _FEW:
+        if recipe.columns[name].role is not None:
             continue
-        if table[name].dtype.kind == "M":
+        column = table[name]
+        values = kind_of(column).as_numbers(column)
+        if _has_few(values):
+            continue
+        if column.dtype.kind == "M":
             found.append(f"Column '{name}' holds times. {_as_time(name)}")
         elif _TIMES.search(re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name).lower()):
             found.append(f"Column '{name}' is a time by its name. {_as_time(name)}")
@@ -56,6 +66,11 @@ def find_unnamed(table: pd.DataFrame, recipe: Recipe) -> list[str]:
     return found
 
 
+def _has_few(values: np.ndarray) -> bool:
+    """Whether there are fewer than _FEW different values, of which NaN is one."""
+    return len(np.unique(values[:1000])) < _FEW and len(np.unique(values)) < _FEW
+
+
 def _as_time(name: str) -> str:
     return (
         f"To test on the newest rows, set split.time: {name}; where it is a row number, columns.{name}.role: id; where it is a "
@@ -67,7 +82,7 @@ def _is_in_blocks(values: np.ndarray) -> bool:
     """Whether each whole number is in one block, of at least two rows on average."""
     if not (np.isfinite(values).all() and (values == np.rint(values)).all()):
         return False
-    blocks, distinct = 1 + int(np.count_nonzero(np.diff(values))), len(np.unique(values))
+    blocks, distinct = 1 + int(np.count_nonzero(np.diff(values))), count_distinct(values)
     return blocks == distinct and 2 * distinct <= len(values)
 
 

@@ -12,11 +12,15 @@ from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
 from recipeline.config.import_path import import_object
 from recipeline.config.recipe import Recipe
+from recipeline.data.relating.grouping import count_distinct
 from recipeline.data.relating.relations import FOLD, Relations, relate_rows
 from recipeline.data.target_codes import TargetCodes, fit_target
 from recipeline.data.tasks.every import TASKS
 from recipeline.errors import DataError, UsageError
 from recipeline.metrics.catalogue import skill_of
+
+#: So many keys are Python objects at a time.
+_TOGETHER = 65_536
 
 
 def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -32,6 +36,7 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     With `split.custom`, the project's own function chooses the test rows; training rows that it gives numbers of folds have
     these in the column FOLD.
     random: exactly `train_test_split(table, test_size=..., random_state=...)`; copies end up on both sides, in its order.
+    A table as `read_keys` makes it is split as its rows are.
 
     Raises
     ------
@@ -65,9 +70,9 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
             got=alone[0].count,
             fix="Raise split.test_size in the recipe, or name a larger table.",
         )
-    codes = TargetCodes.learn(recipe, train)
+    codes, target = TargetCodes.learn(recipe, train), fit_target(train, recipe)
     _require_labels(train, test, codes, recipe)
-    target = codes.of(train, recipe).reshape(len(train), -1)
+    target = np.unique(target, return_inverse=True)[1] if codes.labels else target
     for fold, (seen, unseen) in enumerate(cv_folds(train, recipe, method)):
         if not len(seen):
             raise DataError(
@@ -75,7 +80,7 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
                 f"none is older than its test rows by more than {recipe.split.embargo_words}.",
                 fix="Lower split.embargo or cv.folds in the recipe, or name a longer table.",
             )
-        if len(unseen) < 2 or not np.ptp(target[unseen], axis=0).any():
+        if len(unseen) < 2 or not np.ptp(target[unseen]):
             raise DataError(
                 f"Fold {fold} of the cross-validation has no {skill_of(recipe.task).label}: its target must vary.",
                 got=f"{_as_word(fit_target(train.iloc[unseen[:1]], recipe)[0])} in each of its {len(unseen)} rows",
@@ -97,8 +102,8 @@ def _require_labels(train: pd.DataFrame, test: pd.DataFrame, codes: TargetCodes,
         return
     learned, tested = (fit_target(rows, recipe) for rows in (train, test))
     groups = relate_rows(train, recipe).groups
-    for label in sorted({*learned.tolist(), *tested.tolist()}, key=str):
-        found = len(np.unique(groups[learned == label]))
+    for label in sorted({*np.unique(learned).tolist(), *np.unique(tested).tolist()}, key=str):
+        found = count_distinct(groups[learned == label])
         if found < recipe.cv.folds:
             raise DataError(
                 f"Each label of '{recipe.target}' must have at least {recipe.cv.folds} distinct training rows, one per fold.",
@@ -227,7 +232,8 @@ def _is_test(relations: Relations, recipe: Recipe) -> np.ndarray:
 def _fractions(groups: np.ndarray, seed: int) -> np.ndarray:
     """Return a number in [0, 1) per row, a function of its group and the seed alone."""
     unique, inverse = np.unique(groups, return_inverse=True)
-    digests = (hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=8).digest() for key in unique.tolist())
+    parts = (unique[start : start + _TOGETHER].tolist() for start in range(0, len(unique), _TOGETHER))
+    digests = (hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=8).digest() for part in parts for key in part)
     fractions: np.ndarray = np.fromiter((int.from_bytes(d, "big") / 2**64 for d in digests), float, len(unique))
     return fractions[inverse]
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # a command that reads no row imports neither
 #: So many cells of a table, of 8 bytes each, may be in memory at once: 160 MB.
 HELD = 20_000_000
 
+#: A sample that describes a larger table has so many cells.
+SAMPLED = HELD // 8
+
 #: Batches of a table of more cells have so many of them: what is computed from a batch takes several times its memory.
 _BATCH = HELD // 8
 
@@ -104,6 +107,22 @@ class StoredRows:
         """
         parts = [function(batch) for batch in self.batches(columns)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def select(self, rows: np.ndarray, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Yield the batches' rows that a mask or positions name, in the order of the table.
+
+        Their index is made of numbers, not of a range: further batches may leave rows out.
+        """
+        import pandas as pd
+
+        mask = np.zeros(len(self), dtype=bool)
+        mask[rows] = True
+        seen = 0
+        for batch in self.batches(columns):
+            found = batch[mask[seen : seen + len(batch)]]
+            found.index = pd.Index(np.array(found.index))
+            seen += len(batch)
+            yield found
 
     def take(self, rows: np.ndarray, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return some rows, by a mask or by positions, which may repeat, in their order."""

@@ -44,6 +44,7 @@ COVERED = tuple(
         "data.relating.grouping",
         "data.kinds",
         "data.leakage",
+        "data.relating.near_twins",
         "data.relating.neighbours",
         "data.checking.numbers",
         "data.reading",

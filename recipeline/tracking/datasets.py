@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 
 import mlflow.data
+import numpy as np
 import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
-from recipeline.artifacts import Artifact
+from recipeline.artifacts import Rows
 from recipeline.config.recipe import Recipe
 from recipeline.data.origin.sources import Source
+from recipeline.data.stored_rows import StoredRows
 from recipeline.tracking._compat import describe_source
 from recipeline.tracking.artifacts.artifact_folders import place_of
 from recipeline.tracking.connection.failures import retry_conflict
@@ -23,6 +26,9 @@ TRAINING, EVALUATION = "training", "evaluation"
 
 # As many hex digits of a sha256 as MLflow takes (36), rounded.
 _DIGEST_LENGTH = 32
+
+# So many rows show MLflow the types of a large table's columns.
+_FEW = 1000
 
 
 def tag_digests(tag: Tag, digests: Sequence[str]) -> dict[str, str]:
@@ -41,14 +47,14 @@ def find_digests(tags: Mapping[str, str], tag: Tag) -> list[str]:
     return [digest for name, value in tags.items() if name.startswith(tag) for digest in value.split(",")]
 
 
-def log_dataset(run: StepRun, table: pd.DataFrame, recipe: Recipe, source: Source) -> None:
-    """Log `table` as the run's dataset input, with the source's digest."""
-    _log(run, [run.id], _describe(table, recipe, source.origin, source.sha256), "ingest")
+def log_dataset(run: StepRun, rows: StoredRows, recipe: Recipe, source: Source) -> None:
+    """Log `rows` as the run's dataset input, with the source's digest."""
+    _log(run, [run.id], _describe(rows, recipe, source.origin, source.sha256), "ingest")
 
 
 def log_rows(
     run: StepRun,
-    artifact: Artifact[pd.DataFrame],
+    artifact: Rows,
     recipe: Recipe,
     context: str,
     candidate_runs: Iterable[str],
@@ -62,17 +68,31 @@ def log_rows(
     """
     writer = run.id if saved else run.lineage[artifact.step]
     place, digest = place_of(run.reader.root(writer), artifact.name), saved or run.reader.digest(artifact, writer)
-    _log(run, [run.id, *candidate_runs], _describe(run.load(artifact), recipe, place, digest), context)
+    _log(run, [run.id, *candidate_runs], _describe(run.open(artifact), recipe, place, digest), context)
 
 
-def _describe(table: pd.DataFrame, recipe: Recipe, origin: str, sha256: str) -> Dataset:
+def _describe(rows: StoredRows, recipe: Recipe, origin: str, sha256: str) -> Dataset:
+    table = stand_in(rows) if rows.is_large else rows.read()
     with warnings.catch_warnings():
         # MLflow's words about a path that two of its own classes understand, and about integers that are never missing.
         warnings.simplefilter("ignore", UserWarning)
         dataset = mlflow.data.from_pandas(
             table, source=describe_source(origin), targets=recipe.target, name=recipe.name, digest=sha256[:_DIGEST_LENGTH]
         )
-        return Dataset(**dataset.to_dict())
+        size = {"num_rows": len(rows), "num_elements": len(rows) * len(rows.columns)}
+        return Dataset(**{**dataset.to_dict(), "profile": json.dumps(size)})
+
+
+def stand_in(rows: StoredRows) -> pd.DataFrame:
+    """Return a few rows from which MLflow reads the schema of all of them.
+
+    A column has a missing value where that of the whole table has any.
+    """
+    table = rows.take(np.arange(min(len(rows), _FEW)))
+    for name, missing in rows.missing.items():
+        if missing and not table[name].isna().any():
+            table[name] = table[name].where(np.arange(len(table)) > 0)
+    return table
 
 
 def _log(run: StepRun, run_ids: Iterable[str], dataset: Dataset, context: str) -> None:

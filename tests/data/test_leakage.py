@@ -85,15 +85,15 @@ def test_near_twins_are_counted_in_any_unit_and_warned_of(wines: pd.DataFrame, r
     scaled, scaled_test = (part.assign(**{name: unit * part[name] for name in features}) for part in (train, test))
     audit = audit_leaks(scaled, scaled_test, recipe)
     assert (audit.near_rows, audit.leaked_rows) == (30, 10)
-    warning, *_ = find_warnings(scaled, scaled_test, recipe, "grouped")
+    warning, *_ = find_warnings(scaled, scaled_test, recipe, "grouped", audit_leaks(scaled, scaled_test, recipe))
     assert f"30 of {len(test)} test rows are near-copies" in warning
 
 
 def test_a_group_larger_than_a_fold_and_a_share_that_is_far_off_are_warned_of(wines: pd.DataFrame, recipe: Recipe) -> None:
     train, test = split_rows(wines, recipe, "grouped")
-    assert find_warnings(train, test, recipe, "grouped") == []
+    assert find_warnings(train, test, recipe, "grouped", audit_leaks(train, test, recipe)) == []
     crowded = pd.concat([train, *[train.head(1)] * 500])
-    share, group = find_warnings(crowded, test, recipe, "grouped")
+    share, group = find_warnings(crowded, test, recipe, "grouped", audit_leaks(crowded, test, recipe))
     assert "where split.test_size is 20%" in share
     assert "The largest group of equal rows has 50" in group
-    assert len(find_warnings(crowded, test, recipe, "random")) == 1
+    assert len(find_warnings(crowded, test, recipe, "random", audit_leaks(crowded, test, recipe))) == 1

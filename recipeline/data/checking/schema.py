@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +24,9 @@ from recipeline.errors import DataError
 #: `rows.filter`; absent if there are none.
 DROPPED, FILTERED = "rows without a target", "rows that rows.filter leaves out"
 
+#: So many faults are listed one by one.
+MOST_FAULTS = 1_000_000
+
 #: The columns of `violations.csv`; the file is there where there are several.
 _FILE, _FIELDS = "file", ("row", "column", "rule", "got")
 
@@ -30,14 +34,15 @@ _FILE, _FIELDS = "file", ("row", "column", "rule", "got")
 class SchemaViolations(DataError):
     """Violations of the recipe's schema.
 
-    `table` has one row per fault: row, column, rule, got.
+    `table` has one row per fault: row, column, rule, got; of more than MOST_FAULTS the first ones.
     """
 
-    def __init__(self, table: pd.DataFrame, origin: str, lines: Sequence[str]) -> None:
+    def __init__(self, table: pd.DataFrame, origin: str, lines: Sequence[str], count: int) -> None:
         self.table = table
+        listed = "" if count == len(table) else f" violations.csv lists the first {len(table):,}."
         super().__init__(
             f"{origin} must follow the recipe's columns, "
-            f"and breaks their rules in {len(table)} {'place' if len(table) == 1 else 'places'}.",
+            f"and breaks their rules in {count} {'place' if count == 1 else 'places'}.{listed}",
             fix="Correct the rows (row 1 is the first below the header), or the recipe where its rule is wrong.",
             details=lines,
         )
@@ -48,8 +53,7 @@ def validate_table(
 ) -> pd.DataFrame:
     """Return `table` with the recipe's columns in order, as float64.
 
-    An integer target is int64. Patterns of the recipe stand for columns of the table. Rows that `rows.filter` leaves out are
-    not checked.
+    It is what `TableCheck` yields, as one frame, whose attributes DROPPED and FILTERED count rows that are left out.
 
     Parameters
     ----------
@@ -59,54 +63,11 @@ def validate_table(
 
     Raises
     ------
-    SchemaViolations : a column is missing, or unknown unless the recipe's `other_columns` is ignore, or a value is of another
-        type, missing, infinite, not whole, or out of range.
-    DataError : too few rows, or all rows have the same target.
+    SchemaViolations, DataError : as `TableCheck.batches`.
     """
-    files = _as_files(table, origin)
-    if recipe.patterns:
-        recipe = recipe.with_columns(
-            dict.fromkeys(name for it in files for name in it.file.columns if name not in it.file.index)
-        )
-    check = _Check(recipe, files)
-    for file in check.files:
-        check.read(file)
-    check.require_faultless(origin)
-    columns = check.joined()
-    rows = len(columns[recipe.target])
-    if is_all and check.rows and not rows:
-        raise DataError(
-            f"{origin} has no value of the target '{recipe.target}' in any of its {check.rows} rows (missing_target: drop).",
-            fix="Name a table whose target is known.",
-        )
-    if is_all and check.filtered and not check.rows:
-        raise DataError(
-            f"{origin} has no rows to train on: rows.filter leaves out all of its {check.filtered} rows.",
-            fix="Correct rows.filter in the recipe, or name another table.",
-        )
-    if is_all and not rows:
-        raise DataError(f"{origin} has no rows: header only.", fix="Name a file that holds the table.")
-    if is_all and rows < recipe.data.min_rows:
-        raise DataError(
-            f"{origin} must have at least {recipe.data.min_rows} rows.",
-            got=f"{rows} and {check.filtered} that rows.filter leaves out" if check.filtered else rows,
-            fix="Name a larger table, or lower data.min_rows in the recipe.",
-        )
-    if is_all and columns[recipe.target].nunique() < 2:
-        only = columns[recipe.target].iloc[0]
-        raise DataError(
-            f"{origin} must have different values in its target '{recipe.target}'.",
-            got=f"only {show_field(only) if isinstance(only, str) else f'{only:g}'}",
-            fix="Name a table with different targets.",
-        )
-    # Features stay floats: a signature of integers could not take a missing value, nor 7.0 for 7.
-    if recipe.columns[recipe.target].type == "integer":
-        columns[recipe.target] = columns[recipe.target].astype("int64")
-    frame = pd.DataFrame({name: columns[name] for name in recipe.columns}, copy=False)
-    if dropped := check.rows - rows:
-        frame.attrs[DROPPED] = dropped
-    if check.filtered:
-        frame.attrs[FILTERED] = check.filtered
+    check = TableCheck(table, recipe, origin=origin, is_all=is_all)
+    (frame,) = check.batches()
+    frame.attrs |= check.left_out
     return frame
 
 
@@ -116,23 +77,69 @@ def _as_files(table: pd.DataFrame | pa.Table | Sequence[Table], origin: str) -> 
     return [Table(MemoryRows(table), origin)] if isinstance(table, pa.Table) else table
 
 
-class _Check:
-    """The check of files, read piece by piece: typed columns and all faults."""
+class TableCheck:
+    """The check of a table that is read piece by piece: valid rows, or all faults.
 
-    def __init__(self, recipe: Recipe, files: Sequence[Table]) -> None:
-        self.recipe, self.files, self.rows, self.filtered = recipe, files, 0, 0
+    Patterns of the recipe stand for columns of the table: `recipe` has these. Rows that `rows.filter` leaves out are not
+    checked. `left_out` has the numbers of rows that are in no batch, by DROPPED and FILTERED, once all are read.
+
+    Parameters are those of `validate_table`.
+    """
+
+    def __init__(
+        self, table: pd.DataFrame | pa.Table | Sequence[Table], recipe: Recipe, *, origin: str, is_all: bool = True
+    ) -> None:
+        self.files, self.origin, self.is_all = _as_files(table, origin), origin, is_all
+        if recipe.patterns:
+            names = (name for it in self.files for name in it.file.columns if name not in it.file.index)
+            recipe = recipe.with_columns(dict.fromkeys(names))
+        self.recipe, self.rows, self.filtered, self.kept = recipe, 0, 0, 0
         self._conditions = conditions_of(recipe)
         self._parts: dict[str, list[pd.Series]] = {name: [] for name in recipe.columns}
+        self._held = 0
+        self._only: object = None
+        self._varies = False
         self._faults: list[tuple[str, int, str, str, str]] = []
+        self._count = 0
         self._groups = Groups()
 
-    def read(self, table: Table) -> None:
-        """Read a file."""
+    def batches(self, cells: float = math.inf) -> Iterator[pd.DataFrame]:
+        """Yield the valid rows, numbered from 0, in frames with the recipe's columns in order.
+
+        Numbers are float64; an integer target is int64. A frame has little more than `cells` cells; the last one is yielded
+        when the whole table is known to be valid. There is one frame at least.
+
+        Raises
+        ------
+        SchemaViolations : a column is missing, or unknown unless the recipe's `other_columns` is ignore, or a value is of
+            another type, missing, infinite, not whole, or out of range.
+        DataError : too few rows, or all rows have the same target.
+        """
+        for table in self.files:
+            readable = self._read_header(table)
+            for piece in table.file.pieces():
+                self._read_piece(table, piece, readable)
+                if self._held * len(self._parts) > cells and not self._faults:
+                    yield self._frame()
+        self._require_faultless()
+        frame = self._frame()
+        if self.is_all:
+            self._require_rows()
+        yield frame
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """The number of rows without a target, and of those that are filtered, if any."""
+        found = {DROPPED: self.rows - self.kept, FILTERED: self.filtered}
+        return {reason: count for reason, count in found.items() if count}
+
+    def _read_header(self, table: Table) -> list[str]:
+        """Check the columns of a file; return the names of those that can be read."""
         file, where = table.file, _where(table)
         found = [name for name in file.columns if name not in file.index]
         for fault in compare_names(found, list(self.recipe.columns), may_have_others=self.recipe.other_columns == "ignore"):
             rule = "a pattern must match a column of the table" if is_pattern(fault.column) else fault.rule
-            self._faults.append((table.name, 0, fault.column, rule, fault.got))
+            self._add_faults([(table.name, 0, fault.column, rule, fault.got)])
             if not fault.partner:  # else it is named with the column that it is meant for
                 self._groups.add(fault.column, rule, fault.got, 0, where=where)
         types = dict(zip(file.columns, file.layout.schema.types, strict=True))
@@ -144,10 +151,14 @@ class _Check:
                 readable.append(name)
                 continue
             rule, got = f"the column must hold {KINDS[column.type].noun}", f"the type {types[name]}"
-            self._faults.append((table.name, 0, name, rule, got))
+            self._add_faults([(table.name, 0, name, rule, got)])
             self._groups.add(name, rule, got, 0, where=where)
-        for piece in file.pieces():
-            self._read_piece(table, piece, readable)
+        return readable
+
+    def _add_faults(self, faults: Sequence[tuple[str, int, str, str, str]]) -> None:
+        """Count faults, and keep them as long as there are not too many."""
+        self._count += len(faults)
+        self._faults += faults[: max(0, MOST_FAULTS - len(self._faults))]
 
     def _read_piece(self, table: Table, piece: Piece, names: Sequence[str]) -> None:
         piece = self._filtered(table, piece)
@@ -159,8 +170,9 @@ class _Check:
         for line in piece.ragged:
             faults.append((line.number, -1, "", line.rule, line.got))
             self._groups.add("", line.rule, line.got, line.number, where=_where(table))
-        self._faults += [(table.name, row, name, rule, got) for row, _, name, rule, got in sorted(faults)]
+        self._add_faults([(table.name, row, name, rule, got) for row, _, name, rule, got in sorted(faults)])
         self.rows += len(piece.numbers) + len(piece.ragged)
+        self._held += len(piece.numbers)
 
     def _filtered(self, table: Table, piece: Piece) -> Piece:
         """Return a piece without the rows that the recipe's `rows.filter` leaves out."""
@@ -205,23 +217,65 @@ class _Check:
                 faults += [(row, rule, got) for row, got in zip(rows.tolist(), shown, strict=True)]
         return faults
 
-    def require_faultless(self, origin: str) -> None:
+    def _require_faultless(self) -> None:
         """Raise SchemaViolations where there are faults."""
         if self._faults:
             table = pd.DataFrame(self._faults, columns=[_FILE, *_FIELDS])
             table = table if len(self.files) > 1 else table[[*_FIELDS]]
-            raise SchemaViolations(table, origin, self._groups.lines(self.rows))
+            raise SchemaViolations(table, self.origin, self._groups.lines(self.rows), self._count)
 
-    def joined(self) -> dict[str, pd.Series]:
-        """Return the columns of all pieces.
+    def _frame(self) -> pd.DataFrame:
+        """Return the rows since the last frame that have a target.
 
         The parts of each column are released when it is joined.
         """
-        columns = {name: _join(self._parts.pop(name)) for name in self.recipe.columns}
-        known = columns[self.recipe.target].notna()
-        if known.all():
-            return columns
-        return {name: values[known].reset_index(drop=True) for name, values in columns.items()}
+        columns = {}
+        for name in self.recipe.columns:
+            parts, self._parts[name] = self._parts[name], []
+            columns[name] = _join(parts)
+        self._held, target = 0, self.recipe.target
+        known = columns[target].notna()
+        if not known.all():
+            columns = {name: values[known].reset_index(drop=True) for name, values in columns.items()}
+        # Features stay floats: a signature of integers could not take a missing value, nor 7.0 for 7.
+        if self.recipe.columns[target].type == "integer":
+            columns[target] = columns[target].astype("int64")
+        frame = pd.DataFrame(columns, copy=False)
+        frame.index = pd.RangeIndex(self.kept, self.kept + len(frame))
+        self.kept += len(frame)
+        if len(frame):
+            self._only = frame[target].iloc[0] if self._only is None else self._only
+            self._varies = self._varies or bool((frame[target] != self._only).any())
+        return frame
+
+    def _require_rows(self) -> None:
+        """Raise DataError where there is too little to train on."""
+        origin, target = self.origin, self.recipe.target
+        if self.rows and not self.kept:
+            raise DataError(
+                f"{origin} has no value of the target '{target}' in any of its {self.rows} rows (missing_target: drop).",
+                fix="Name a table whose target is known.",
+            )
+        if self.filtered and not self.rows:
+            raise DataError(
+                f"{origin} has no rows to train on: rows.filter leaves out all of its {self.filtered} rows.",
+                fix="Correct rows.filter in the recipe, or name another table.",
+            )
+        if not self.kept:
+            raise DataError(f"{origin} has no rows: header only.", fix="Name a file that holds the table.")
+        if self.kept < self.recipe.data.min_rows:
+            raise DataError(
+                f"{origin} must have at least {self.recipe.data.min_rows} rows.",
+                got=f"{self.kept} and {self.filtered} that rows.filter leaves out" if self.filtered else self.kept,
+                fix="Name a larger table, or lower data.min_rows in the recipe.",
+            )
+        if not self._varies:
+            only = self._only
+            raise DataError(
+                f"{origin} must have different values in its target '{target}'.",
+                got=f"only {show_field(only) if isinstance(only, str) else f'{only:g}'}",
+                fix="Name a table with different targets.",
+            )
 
 
 def _join(parts: list[pd.Series]) -> pd.Series:

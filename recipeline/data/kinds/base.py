@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from recipeline.data.checking.numbers import TEXT_TYPES
-from recipeline.data.kinds.described import DescribedValues
+from recipeline.data.kinds.described import Described, DescribedValues
 
 
 class Rules(Protocol):
@@ -60,6 +60,20 @@ class Values:
     unreadable: np.ndarray
 
 
+@dataclass(frozen=True)
+class Whole:
+    """What is known exactly of the values of a column that is too long to be held.
+
+    None: no such value. `least` and `greatest` are those of an ordered kind, `mean` and `std` those of numbers.
+    """
+
+    distinct: int
+    mean: float | None
+    std: float | None
+    least: Any
+    greatest: Any
+
+
 class Kind(ABC):
     """A column kind."""
 
@@ -69,6 +83,8 @@ class Kind(ABC):
     rule: str
     #: Whether a model takes the values as they are, as numbers.
     is_numeric = False
+    #: Whether values have an order, so that one is the least.
+    is_ordered = True
     #: Whether a text that reads as a float64 means that number, and no other text that is not missing means anything.
     is_float_text = False
     #: Whether fractions break a rule.
@@ -114,6 +130,10 @@ class Kind(ABC):
     @abstractmethod
     def draw(self, rules: Rules, generator: np.random.Generator, rows: int) -> pd.Series:
         """Return made-up values that break no rule."""
+
+    def exactly(self, described: Described, whole: Whole) -> Described:
+        """Return the profile of a sample with what is known of the whole column."""
+        return replace(described, distinct=whole.distinct)
 
     def labels(self, column: pd.Series) -> np.ndarray:
         """Return a column without missing values as the labels of classes, (rows,)."""

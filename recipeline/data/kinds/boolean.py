@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recipeline.data.checking.numbers import TEXT_TYPES, holds_numbers, missing_codes, read_words, without_dictionary
-from recipeline.data.kinds.base import Rules, Values
-from recipeline.data.kinds.described import DescribedValues
+from recipeline.data.kinds.base import Rules, Values, Whole
+from recipeline.data.kinds.described import Described, DescribedValues
 from recipeline.data.kinds.number import Number
 
 #: The words for true and false, in lower case.
@@ -65,3 +66,7 @@ class Boolean(Number):
             mean=None if column.isna().all() else float(column.mean()),
             counts={"false": int(counts.get(0.0, 0)), "true": int(counts.get(1.0, 0))},
         )
+
+    def exactly(self, described: Described, whole: Whole) -> Described:
+        """Return the profile of a sample with what is known of the whole column."""
+        return replace(described, distinct=whole.distinct, mean=whole.mean)

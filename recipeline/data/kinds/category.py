@@ -22,6 +22,7 @@ class Category(Kind):
 
     noun = "text"
     rule = "must be text"
+    is_ordered = False
 
     def holds(self, kind: pa.DataType) -> bool:
         """Whether a column of this Arrow type can be read; numbers are their text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recipeline.data.checking.numbers import TEXT_TYPES, read_words, without_dictionary
-from recipeline.data.kinds.base import Kind, Rules, Values
-from recipeline.data.kinds.described import DescribedValues
+from recipeline.data.kinds.base import Kind, Rules, Values, Whole
+from recipeline.data.kinds.described import Described, DescribedValues
 from recipeline.data.kinds.number import histogram
 
 #: ISO 8601 as it is taken: a date, or a date and a time with or without seconds and zone.
@@ -77,6 +78,11 @@ class Datetime(Kind):
         seconds = as_seconds(known.to_numpy(dtype="datetime64[us]"))
         first, last = (known.min().isoformat(), known.max().isoformat()) if len(known) else (None, None)
         return DescribedValues(int(column.nunique()), first=first, last=last, histogram=histogram(seconds))
+
+    def exactly(self, described: Described, whole: Whole) -> Described:
+        """Return the profile of a sample with what is known of the whole column."""
+        first, last = (None if it is None else it.isoformat() for it in (whole.least, whole.greatest))
+        return replace(described, distinct=whole.distinct, first=first, last=last)
 
 
 def parse(text: pd.Series, form: str) -> np.ndarray:

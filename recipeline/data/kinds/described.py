@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from recipeline.records import LEFT_OUT
 
@@ -32,3 +33,7 @@ class DescribedValues:
     first: str | None = field(default=None, metadata=LEFT_OUT)
     last: str | None = field(default=None, metadata=LEFT_OUT)
     histogram: Histogram | None = field(default=None, metadata=LEFT_OUT)
+
+
+#: A description of values, or that of a column, which has more fields.
+Described = TypeVar("Described", bound=DescribedValues)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from recipeline.data.checking.numbers import holds_numbers, read_numbers
-from recipeline.data.kinds.base import Kind, Rules, Values
-from recipeline.data.kinds.described import DescribedValues, Histogram
+from recipeline.data.kinds.base import Kind, Rules, Values, Whole
+from recipeline.data.kinds.described import Described, DescribedValues, Histogram
 
 #: Bins of a histogram.
 BINS = 30
@@ -94,6 +95,12 @@ class Number(Kind):
             quantiles={f"{q:g}": known(value) for q, value in zip(QUANTILES, column.quantile(QUANTILES), strict=True)},
             histogram=histogram(column.dropna().to_numpy(dtype=float)),
         )
+
+    def exactly(self, described: Described, whole: Whole) -> Described:
+        """Return the profile of a sample with what is known of the whole column."""
+        ends = {"0": whole.least, "1": whole.greatest}
+        quantiles = {q: value if ends.get(q) is None else float(ends[q]) for q, value in described.quantiles.items()}
+        return replace(described, distinct=whole.distinct, mean=whole.mean, std=whole.std, quantiles=quantiles)
 
 
 def known(value: float) -> float | None:

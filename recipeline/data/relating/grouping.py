@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from recipeline.data.kinds.base import Kind
 from recipeline.data.kinds.every import KINDS
+
+#: The column of `row_groups` of the features, in a table that has these hashes in the place of its features.
+COPIES = "recipeline.copies"
 
 
 def training_rows(features: pd.DataFrame, group: pd.Series | None = None, times: np.ndarray | None = None) -> pd.DataFrame:
@@ -44,6 +48,28 @@ def row_groups(features: pd.DataFrame) -> np.ndarray:
     columns = {name: kind_of(features[name]).keys(features[name]).to_numpy() for name in sorted(features.columns)}
     keys: np.ndarray = pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy()
     return keys
+
+
+def hash_features(table: pd.DataFrame, features: Sequence[str]) -> np.ndarray:
+    """Return the `row_groups` of a table's features, or its column COPIES if it has one."""
+    return table[COPIES].to_numpy() if COPIES in table else row_groups(table[[*features]])
+
+
+def is_among(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return for each of `values` whether it is one of `others`, as `numpy.isin` does, by a search in sorted ones."""
+    if not len(others):
+        return np.zeros(len(values), dtype=bool)
+    known = np.sort(others)
+    places = np.searchsorted(known, values)
+    np.minimum(places, len(known) - 1, out=places)
+    found: np.ndarray = known[places] == values
+    return found
+
+
+def count_distinct(values: np.ndarray) -> int:
+    """Return the number of distinct values, none of them NaN, by a sort: of millions it is faster than a table of hashes."""
+    values = np.sort(values)
+    return len(values) and 1 + int(np.count_nonzero(values[1:] != values[:-1]))
 
 
 def value_keys(values: pd.Series) -> np.ndarray:

@@ -15,9 +15,9 @@ def join_neighbours(features: pd.DataFrame, tolerance: float) -> np.ndarray:
     are neighbours of each other. A group is a chain of neighbours, named by the least of their `row_groups`. Unlike these, it
     depends on the other rows: one row more can join two groups, and changes every scale a little.
     """
-    keys, first, inverse = np.unique(row_groups(features), return_index=True, return_inverse=True)
     if not tolerance:
-        return keys[inverse]
+        return row_groups(features)
+    keys, first, inverse = np.unique(row_groups(features), return_index=True, return_inverse=True)
     from scipy.spatial import KDTree  # a chain that is all cached waits for no import of it
 
     numbers = as_numbers(features)

@@ -10,8 +10,18 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.relating.grouping import kind_of, training_rows, value_keys
+from recipeline.data.relating.grouping import (
+    COPIES,
+    count_distinct,
+    hash_features,
+    kind_of,
+    row_groups,
+    training_rows,
+    value_keys,
+)
 from recipeline.data.relating.neighbours import find_components, join_neighbours
+from recipeline.data.stored_rows import HELD, StoredRows
+from recipeline.errors import DataError
 
 #: The column of training rows that holds the number of each row's fold, where `split.custom` gave one.
 FOLD = "recipeline.fold"
@@ -32,7 +42,7 @@ class Evidence:
     @property
     def count(self) -> int:
         """The number of pieces."""
-        return len(np.unique(self.pieces))
+        return count_distinct(self.pieces)
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,30 @@ def relate_rows(table: pd.DataFrame, recipe: Recipe) -> Relations:
     return Relations(group_rows(table, recipe), split.group or "", times, split.gap, split.time or "", folds)
 
 
+def read_keys(rows: StoredRows, recipe: Recipe) -> pd.DataFrame:
+    """Return what relates the rows of a large table, one column of 8 bytes or so a row for each.
+
+    These are the target, the recipe's columns of weight, group and time, and COPIES, the hashes of features. Functions that need no
+    feature take such a table as they take the rows. The index is the position.
+
+    Raises
+    ------
+    DataError : the recipe's split needs the features of all rows at once.
+    """
+    split, limit = recipe.split, HELD // len(rows.columns)
+    needs = {"split.tolerance": bool(split.tolerance), "split.custom": split.custom is not None}
+    for key in (key for key, is_set in needs.items() if is_set):
+        raise DataError(
+            f"{key} needs all rows in memory: at most {limit:,} rows of {len(rows.columns)} columns.",
+            got=f"{len(rows):,}",
+            fix=f"Take {key} out of the recipe, or name a smaller table.",
+        )
+    named = dict.fromkeys(name for name in (recipe.target, recipe.weight, split.group, split.time) if name)
+    keys = rows.read([*named]).reset_index(drop=True)
+    keys[COPIES] = rows.map(row_groups, recipe.features)
+    return keys
+
+
 def list_seen(train: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
     """Return hashes of the training rows as `training_rows` does.
 
@@ -162,7 +196,8 @@ def group_rows(table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
     These are copies of a row, with `split.tolerance` also its neighbours, and with `split.group` all rows of a group. Groups
     that have a copy in common are one.
     """
-    copies = join_neighbours(table[list(recipe.features)], recipe.split.tolerance)
+    tolerance, features = recipe.split.tolerance, list(recipe.features)
+    copies = join_neighbours(table[features], tolerance) if tolerance else hash_features(table, features)
     return join_groups(value_keys(table[recipe.split.group]), copies) if recipe.split.group else copies
 
 
@@ -205,8 +240,43 @@ def deal_folds(groups: np.ndarray, n_splits: int, seed: int) -> Iterator[tuple[n
     Folds have as many rows as the groups allow: the largest group goes first, each to the fold with the fewest rows.
     """
     unique, group = np.unique(groups, return_inverse=True)
-    # Without its own shuffling, which deals groups and not rows; groups of one size are dealt in the order of their numbers.
+    if n_splits > len(unique):
+        raise ValueError(f"{n_splits} folds of {len(unique)} groups")
+    # Groups of one size are dealt in the order of their numbers.
     shuffled = np.random.default_rng(seed).permutation(len(unique))[group]
-    from sklearn.model_selection import GroupKFold  # a chain that is all cached waits for no import of it
+    del unique, group
+    sizes = np.bincount(shuffled)
+    order = np.argsort(sizes, kind="stable")[::-1]
+    fold_of = np.empty(len(order), dtype=np.int32)
+    fold_of[order] = deal_sizes(sizes[order], n_splits)
+    folds = fold_of[shuffled]
+    del sizes, order, fold_of, shuffled
+    for number in range(n_splits):
+        yield np.flatnonzero(folds != number), np.flatnonzero(folds == number)
 
-    yield from GroupKFold(n_splits).split(shuffled, groups=shuffled)
+
+def deal_sizes(sizes: np.ndarray, n_splits: int) -> np.ndarray:
+    """Return the fold of each group, whose sizes are in falling order.
+
+    Each group goes to the fold with the fewest rows, the first of such: as scikit-learn's GroupKFold deals them one by one.
+    Here groups of one size are dealt in rounds, as long as none of the other folds is due.
+    """
+    held, folds = np.zeros(n_splits, dtype=np.int64), np.empty(len(sizes), dtype=np.int32)
+    ends = [*(np.flatnonzero(np.diff(sizes)) + 1).tolist(), len(sizes)]
+    at = 0
+    for end in ends:
+        size = int(sizes[at])
+        while at < end:
+            is_due = held - held.min() < size
+            due = np.flatnonzero(is_due)
+            due = due[np.argsort(held[due], kind="stable")]
+            rounds = (end - at) // len(due)
+            if not is_due.all():
+                rounds = min(rounds, int(held[~is_due].min() - held[due[-1]] - 1) // size + 1)
+            if not rounds:
+                due, rounds = due[:1], 1
+            count = rounds * len(due)
+            folds[at : at + count] = np.resize(due, count)
+            held[due] += rounds * size
+            at += count
+    return folds
