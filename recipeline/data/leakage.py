@@ -154,7 +154,8 @@ def find_warnings(
     if near:
         found.append(
             f"{'About ' * is_sampled}{near} of {len(test)} test rows are near-copies of a training row: "
-            f"no feature differs by more than {NEAR:g} standard deviations. They make scores optimistic; split.tolerance in the recipe joins such rows."
+            f"no feature differs by more than {NEAR:g} standard deviations. "
+            "They make scores optimistic; split.tolerance in the recipe joins such rows."
         )
     share, asked = len(test) / rows, recipe.split.test_size
     if abs(share - asked) > asked / 2:

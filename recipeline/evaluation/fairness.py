@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from recipeline.evaluation.held_out import Codes
 from recipeline.evaluation.tasks.results import Disparity, Gap, GroupRate
 from recipeline.inference.columns import Columns
 from recipeline.metrics.rates import Rates, resample_rates, widest_gap
@@ -24,7 +25,7 @@ MOST_VALUES = 10
 
 
 def compare_groups(
-    rows: np.ndarray,
+    rows: Codes,
     columns: Columns,
     truth: np.ndarray,
     decided: np.ndarray,

@@ -28,7 +28,7 @@ def choose_fitted(
     UsageError : a candidate does not take as many rows.
     DataError : the rows do not suffice.
     """
-    train = run.load(TRAIN)
+    train = run.open(TRAIN)
     check_scaling(recipe, names, min(len(train), limit or len(train)))
     rows, fitted = limit_rows(train, recipe, run.parent_tag("split_method"), limit)
     run.tag(**fitted_tags(limit, fitted))

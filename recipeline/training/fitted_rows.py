@@ -13,6 +13,7 @@ from recipeline.data.relating.grouping import row_groups, value_keys
 from recipeline.data.relating.relations import read_instants, relate_rows
 from recipeline.data.results import FittedRows
 from recipeline.data.splits import cv_folds
+from recipeline.data.stored_rows import StoredRows
 from recipeline.data.target_codes import TargetCodes, fit_target
 from recipeline.errors import DataError
 
@@ -23,13 +24,10 @@ Each = Callable[[Callable[[pd.DataFrame], np.ndarray], Sequence[str]], np.ndarra
 KEY = "engine.max_train_rows"
 
 
-def each_of(table: pd.DataFrame) -> Each:
-    """Return what applies a function to some columns of a data frame."""
-    return lambda function, columns: function(table[list(columns)])
+def choose_rows(rows: StoredRows | pd.DataFrame, recipe: Recipe, method: str, limit: int) -> np.ndarray:
+    """Return a mask of at most `limit` of the rows to fit models to, (rows,).
 
-
-def choose_rows(each: Each, recipe: Recipe, method: str, limit: int) -> np.ndarray:
-    """Return a mask of at most `limit` rows of a table to fit models to, (rows,).
+    Stored rows are read in batches.
 
     They are whole groups, in the order of a hash of group and seed: the choice does not depend on the order of the rows, and
     a group that is chosen remains so when rows are added, as long as its share has room. A group is the value of
@@ -38,24 +36,28 @@ def choose_rows(each: Each, recipe: Recipe, method: str, limit: int) -> np.ndarr
 
     Parameters
     ----------
-    each : returns a value for each row. method : of the split; after a random one time does not count.
+    method : of the split; after a random one time does not count.
 
     Raises
     ------
     DataError : no group, or no instant, is small enough.
     """
-    split = recipe.split
+    split, each = recipe.split, rows.map if isinstance(rows, StoredRows) else _apply_to(rows)
     if split.time and method != "random":
         chosen = _newest(each(lambda table: read_instants(table[split.time]), [split.time]), limit)
         unit = f"value of '{split.time}'"
     else:
         names = [split.group] if split.group else list(recipe.features)
         keys = each(lambda table: value_keys(table[split.group]) if split.group else row_groups(table), names)
-        chosen = _whole_groups(keys, limit, recipe.random_state)
+        chosen = choose_groups(keys, limit, recipe.random_state)
         unit = f"group by '{split.group}'" if split.group else "distinct row"
     if not chosen.any():
         raise DataError(f"{KEY} must have room for the rows of one {unit}.", got=limit, fix="Raise it in the profile.")
     return chosen
+
+
+def _apply_to(table: pd.DataFrame) -> Each:
+    return lambda function, columns: function(table[[*columns]])
 
 
 def _newest(instants: np.ndarray, limit: int) -> np.ndarray:
@@ -68,10 +70,10 @@ def _newest(instants: np.ndarray, limit: int) -> np.ndarray:
     return chosen
 
 
-def _whole_groups(keys: np.ndarray, limit: int, seed: int) -> np.ndarray:
-    """Return a mask of the rows of whole groups, at most `limit` in all.
+def choose_groups(keys: np.ndarray, limit: int, seed: int) -> np.ndarray:
+    """Return a mask of the rows of whole groups, at most `limit` in all, by a hash.
 
-    A group that is larger than the room left is passed over.
+    `keys` are equal for rows of a group. A group that is larger than the room left is passed over.
     """
     if len(keys) <= limit:
         return np.ones(len(keys), dtype=bool)
@@ -101,20 +103,24 @@ def _shuffle(keys: np.ndarray, seed: int) -> np.ndarray:
     return mixed
 
 
-def limit_rows(table: pd.DataFrame, recipe: Recipe, method: str, limit: int | None) -> tuple[pd.DataFrame, FittedRows | None]:
-    """Return the rows of a table that models are fitted to, and how many these are.
+def limit_rows(
+    rows: StoredRows | pd.DataFrame, recipe: Recipe, method: str, limit: int | None
+) -> tuple[pd.DataFrame, FittedRows | None]:
+    """Return those of the rows that models are fitted to, and how many these are.
 
-    All rows and None without a limit, or where there are no more than that.
+    All rows and None without a limit, or where there are no more than that. Of stored rows no others are in memory.
 
     Raises
     ------
     DataError : as `choose_rows` and `require_fittable`.
     """
-    if limit is None or len(table) <= limit:
-        return table, None
-    chosen = table[choose_rows(each_of(table), recipe, method, limit)]
-    require_fittable(chosen, TargetCodes.learn(recipe, table), recipe, method)
-    return chosen, FittedRows(len(chosen), len(table), limit)
+    if limit is None or len(rows) <= limit:
+        return rows.read() if isinstance(rows, StoredRows) else rows, None
+    mask = choose_rows(rows, recipe, method, limit)
+    chosen = rows.take(mask) if isinstance(rows, StoredRows) else rows[mask]
+    target = rows.read([recipe.target]) if isinstance(rows, StoredRows) else rows
+    require_fittable(chosen, TargetCodes.learn(recipe, target), recipe, method)
+    return chosen, FittedRows(len(chosen), len(rows), limit)
 
 
 def require_fittable(chosen: pd.DataFrame, codes: TargetCodes, recipe: Recipe, method: str) -> None:

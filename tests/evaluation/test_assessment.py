@@ -11,7 +11,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 
-from recipeline.artifacts import INTERVAL, METRICS
+from recipeline.artifacts import INTERVAL, METRICS, TEST_PREDICTIONS
 from recipeline.config.recipe import Recipe
 from recipeline.data.results import LeakAudit
 from recipeline.data.splits import split_rows
@@ -19,6 +19,7 @@ from recipeline.engine.local import LocalWorkers
 from recipeline.engine.workers import Workers
 from recipeline.errors import DataError
 from recipeline.evaluation.assessment import Evaluation, Trained, evaluate_candidates
+from recipeline.evaluation.held_out import HeldOut
 from recipeline.evaluation.ranking import join_out_of_fold, make_leaderboard
 from recipeline.evaluation.results import Diagnosis
 from recipeline.records import read_record, to_plain
@@ -56,7 +57,8 @@ def test_the_scores_are_those_of_each_model_on_the_test_rows(
     found: Evaluation, trained: tuple[Trained, list[Result]], recipe: Recipe
 ) -> None:
     given, ranked = trained
-    features, target = given.test[list(recipe.features)], given.test[recipe.target]
+    test = HeldOut.of(given.test).keys
+    features, target = test[list(recipe.features)], test[recipe.target]
     expected = {result.name: r2_score(target, result.model.predict(features)) for result in ranked}
     assert {name: scores["r2"] for name, scores in found.scores.items()} == pytest.approx(expected, abs=1e-12)
     assert found.metrics.candidates.keys() == expected.keys()
@@ -117,7 +119,7 @@ def test_the_artifacts_are_those_that_evaluate_declares_and_there_is_no_interval
     tails = (LinearRegression(), LinearRegression())
     for models, expected in ((tails, set(STEP.writes)), (None, set(STEP.writes) - {INTERVAL})):
         kept = dict(replace(found, interval_models=models).artifacts())
-        assert set(kept) == expected
+        assert {*kept, TEST_PREDICTIONS} == expected
         assert kept[METRICS] is found.metrics
         assert all(
             value is getattr(found, name.lower())

@@ -14,7 +14,7 @@ from recipeline.data.results import FittedRows
 from recipeline.data.splits import cv_folds, split_rows
 from recipeline.data.target_codes import TargetCodes
 from recipeline.errors import DataError
-from recipeline.training.fitted_rows import choose_rows, each_of, limit_rows, require_fittable
+from recipeline.training.fitted_rows import choose_rows, limit_rows, require_fittable
 from tests.classes import TARGETS, class_recipe, draw_classes
 from tests.conftest import as_recipe, small_recipe
 
@@ -45,7 +45,7 @@ def grouped(sizes: list[int]) -> pd.DataFrame:
 
 
 def choose(table: pd.DataFrame, recipe: Recipe, limit: int, method: str = "grouped") -> np.ndarray:
-    return choose_rows(each_of(table), recipe, method, limit)
+    return choose_rows(table, recipe, method, limit)
 
 
 @settings(max_examples=25)
