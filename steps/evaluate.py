@@ -23,9 +23,9 @@ def inputs(session: Session) -> dict[str, Any]:
 
 def work(session: Session, run: StepRun) -> str:
     """Score the candidates on the test rows; judge and diagnose the best one; store golden rows."""
+    from recipeline.data.relating.held_out import HeldOut
     from recipeline.evaluation.assessment import Trained, evaluate_candidates
     from recipeline.evaluation.gates import REJECTED, failures
-    from recipeline.evaluation.held_out import HeldOut
     from recipeline.reports.summary import describe_evaluation
     from recipeline.tracking.datasets import EVALUATION, log_rows
     from recipeline.tracking.fitted_rows import find_fitted, load_fitted

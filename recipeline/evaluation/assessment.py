@@ -14,6 +14,7 @@ from recipeline import artifacts as kept
 from recipeline.artifacts import Artifact
 from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
+from recipeline.data.relating.held_out import HeldOut
 from recipeline.data.relating.relations import relate_rows, weigh_rows
 from recipeline.data.results import FittedRows, LeakAudit
 from recipeline.data.stored_rows import HELD
@@ -22,7 +23,6 @@ from recipeline.engine.workers import Workers
 from recipeline.evaluation.described import FurtherMetric
 from recipeline.evaluation.diagnosis import diagnose
 from recipeline.evaluation.gates import judge
-from recipeline.evaluation.held_out import HeldOut
 from recipeline.evaluation.results import Diagnosis, Metrics, Verdict
 from recipeline.evaluation.scoring import evaluate_best, measure_leaks, predict_all, score_mean_predictor, score_random_split
 from recipeline.evaluation.tasks.every import TASKS

@@ -10,14 +10,14 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.relating.held_out import HeldOut
 from recipeline.data.relating.relations import relate_rows, weigh_rows
 from recipeline.data.target_codes import TargetCodes
-from recipeline.evaluation.held_out import Codes, HeldOut
 from recipeline.evaluation.results import Diagnosis, FeatureCoverage, Importance, RangeErrors, SliceErrors, WorstRow
 from recipeline.evaluation.tasks.base import ChosenBy, Tested, Uncertainty
 from recipeline.evaluation.tasks.every import TASKS
 from recipeline.inference.asking import probabilities, say
-from recipeline.inference.columns import Columns
+from recipeline.inference.columns import Codes, Columns
 from recipeline.inference.compiled.compile import fastest
 from recipeline.metrics.bootstrap import mean_interval
 from recipeline.metrics.rates import resample_rates
@@ -47,7 +47,7 @@ def diagnose(
     chosen_by : target, predictions and weights of the training rows out of fold, without NaN.
     """
     held_out = HeldOut.of(test)
-    target, rows = codes.of(held_out.keys, recipe), held_out.codes(columns)
+    target, rows = codes.of(held_out.keys, recipe), columns.codes(held_out.rows)
     error = METRIC_TASKS[codes.task].row_errors(target, predicted)
     drawn = draw_rows(len(held_out), recipe.random_state)
     asked, truth = held_out.take(drawn, recipe.features), target[drawn]

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from recipeline.evaluation.held_out import Codes
 from recipeline.evaluation.tasks.results import Disparity, Gap, GroupRate
-from recipeline.inference.columns import Columns
+from recipeline.inference.columns import Codes, Columns
 from recipeline.metrics.rates import Rates, resample_rates, widest_gap
 
 #: The names of the measures, and whether a row has the label where it counts.

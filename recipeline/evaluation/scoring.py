@@ -12,11 +12,11 @@ from sklearn.ensemble import VotingClassifier, VotingRegressor
 from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
 from recipeline.data.leakage import has_twin
+from recipeline.data.relating.held_out import HeldOut
 from recipeline.data.relating.relations import relate_rows, weigh_rows
 from recipeline.data.splits import split_rows
 from recipeline.data.target_codes import TargetCodes, fit_target
 from recipeline.engine.workers import Call, Shared, Workers
-from recipeline.evaluation.held_out import HeldOut
 from recipeline.evaluation.results import Best, Leaks, MeasuredInterval
 from recipeline.evaluation.tasks.every import TASKS
 from recipeline.inference.asking import ask_model

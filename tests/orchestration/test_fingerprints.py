@@ -196,6 +196,7 @@ COVERED = {
     | {f"monitoring/{name}" for name in ("baseline", "results", "spread")}
     | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("base", "boolean", "category", "datetime")}
     | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("every", "integer", "number")}
+    | {"data/relating/near_twins", "data/relating/held_out", "training/fitted_rows"}
     | {f"evaluation/{name}" for name in ("assessment", "classes", "coverage", "described", "diagnosis", "fairness", "gates")}
     | {"evaluation/results", "evaluation/scoring"}
     | {f"inference/{name}" for name in ("by_value", "columns", "golden", "interval", "model_info", "prediction_set")}

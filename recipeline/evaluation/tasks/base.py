@@ -12,13 +12,13 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.relating.held_out import HeldOut
 from recipeline.data.target_codes import TargetCodes
 from recipeline.engine.workers import Workers
-from recipeline.evaluation.held_out import Codes, HeldOut
 from recipeline.evaluation.results import Grades, MeasuredInterval
 from recipeline.evaluation.tasks.results import Decisions, Disparity, LabelCurves, LabelSets, ThresholdCurve
 from recipeline.inference.by_value import Shown
-from recipeline.inference.columns import Columns
+from recipeline.inference.columns import Codes, Columns
 from recipeline.inference.interval import Interval
 from recipeline.inference.prediction_set import PredictionSet
 

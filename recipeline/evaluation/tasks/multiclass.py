@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.relating.held_out import HeldOut
 from recipeline.data.relating.relations import relate_rows
 from recipeline.data.target_codes import TargetCodes, is_predicted
 from recipeline.engine.workers import Workers
@@ -16,7 +17,6 @@ from recipeline.errors import DataError
 from recipeline.evaluation.classes import draw_curves, measure_sets
 from recipeline.evaluation.coverage import measure_coverage
 from recipeline.evaluation.fairness import compare_groups
-from recipeline.evaluation.held_out import HeldOut
 from recipeline.evaluation.tasks.base import Details, Examined, Measure, Task, Tested, Uncertainty, find_column
 from recipeline.evaluation.tasks.results import Decisions, LabelScores, word_of
 from recipeline.inference.by_value import fit_by_column

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.relating.held_out import HeldOut
 from recipeline.data.relating.relations import relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import TargetCodes, is_predicted
 from recipeline.engine.workers import Workers
 from recipeline.evaluation.coverage import measure_coverage
-from recipeline.evaluation.held_out import HeldOut
 from recipeline.evaluation.results import GradeErrors, Grades
 from recipeline.evaluation.tasks.base import Details, Measure, Task, Uncertainty, find_column
 from recipeline.inference.columns import Columns

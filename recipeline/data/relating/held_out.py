@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,6 @@ import pandas as pd
 from recipeline.config.recipe import Recipe
 from recipeline.data.relating.relations import read_keys
 from recipeline.data.stored_rows import StoredRows
-from recipeline.inference.columns import Columns
-
-
-class Codes(Protocol):
-    """Codes of features, of which `[:, place]` are those of one, (rows,)."""
-
-    def __getitem__(self, places: tuple[slice, int]) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -41,6 +34,11 @@ class HeldOut:
     def of(cls, rows: pd.DataFrame | HeldOut) -> HeldOut:
         """Return rows in memory as test rows, and test rows as they are."""
         return rows if isinstance(rows, HeldOut) else cls(rows)
+
+    @property
+    def rows(self) -> pd.DataFrame | StoredRows:
+        """The rows, where they are."""
+        return self.keys if self.stored is None else self.stored
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -73,21 +71,3 @@ class HeldOut:
         if self.stored is not None:
             return self.stored.take(places, columns)
         return self.keys.iloc[places] if columns is None else self.keys[list(columns)].iloc[places]
-
-    def codes(self, columns: Columns) -> Codes:
-        """Return the codes of the features, each read when it is asked for if rows are not held."""
-        return columns.matrix(self.keys) if self.stored is None else _ReadCodes(self.stored, columns)
-
-
-@dataclass(frozen=True)
-class _ReadCodes:
-    stored: StoredRows
-    columns: Columns
-
-    def __getitem__(self, places: tuple[slice, int]) -> np.ndarray:
-        rows, place = places
-        feature = self.columns.features[place]
-        codes: np.ndarray = self.stored.map(
-            lambda batch: np.asarray(feature.kind.encode(batch[feature.name], feature), dtype=float), [feature.name]
-        )
-        return codes[rows]
