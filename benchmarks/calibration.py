@@ -155,7 +155,7 @@ def _choose(
 
 
 def run(datasets: int, *, gain: float, candidates: int = CANDIDATES, workers: Workers | None = None) -> list[Outcome]:
-    """Return the outcomes of the data sets of seeds 0, 1, ..., by default on all cores.
+    """Return the outcomes of the data sets of seeds 0, 1, ..., on all cores.
 
     Progress goes to stderr.
     """
@@ -211,7 +211,7 @@ def main(options: dict[str, str]) -> None:
 
 
 def _open_workers(options: dict[str, str]) -> Workers:
-    """Return the engine that the options name: jobs= of this machine, or engine=dask, jobs= or address=."""
+    """Return the engine of the options: jobs=, or engine=dask with jobs= or address=."""
     jobs = int(options.get("jobs", "-1"))
     if options.get("engine", "local") == "local":
         return LocalWorkers(jobs)

@@ -36,7 +36,7 @@ SETTINGS = Promotion(bootstrap_draws=1000)
 
 @dataclass(frozen=True)
 class World:
-    """Rows with labels: their number, the labels' log odds, and the features' effects on these.
+    """Rows with labels: number, log odds of the labels, effects of the features.
 
     `directions` has shape (kinds, labels): feature j adds its effect times `directions[j % kinds]`. There are `features` of the
     effect `effect`, and where promotion is right one more of the effect `extra`, which is worth `gain` Brier skill. With

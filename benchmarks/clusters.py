@@ -51,7 +51,7 @@ def draw_clusters(rng: np.random.Generator, worths: np.ndarray, clusters: int) -
 
 
 def best_equal(clusters: int) -> Callable[[int], Verdicts]:
-    """Return a world whose challenger, the best of nine, is no better than the champion."""
+    """Return a world where the best of nine challengers is as good as the champion."""
 
     def simulate(seed: int) -> Verdicts:
         rng = np.random.default_rng(seed)
@@ -73,7 +73,7 @@ def draw_series(rng: np.random.Generator, worths: np.ndarray, rows: int) -> tupl
 
 
 def best_equal_over_time(rows: int) -> Callable[[int], Verdicts]:
-    """Return a world whose challenger, the best of nine, is no better than the champion."""
+    """Return a world where the best of nine challengers is as good as the champion."""
 
     def simulate(seed: int) -> Verdicts:
         worths = np.full(LOOKS + 1, 0.36 / (LOOKS + 1))

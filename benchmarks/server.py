@@ -1,4 +1,4 @@
-"""The chain through an MLflow server: requests by purpose, and wall time against SQLite.
+"""The chain through an MLflow server: requests by purpose, time against SQLite.
 
 Usage: make bench-server [ARGS="data=wines.csv rounds=3 models=lr,rf database=postgres artifacts=direct list=cold"]
 The server has PostgreSQL and an S3 endpoint behind it. Every request that any process of a command begins is counted, those to

@@ -33,9 +33,9 @@ def make_service() -> Flask:
     from threadpoolctl import threadpool_limits
 
     from recipeline.cli.environment import open_settings
-    from recipeline.serving.background import BackgroundLog, to_stderr
     from recipeline.serving.following.follower import Watch
     from recipeline.serving.http.app import create_app
+    from recipeline.serving.logs.background import BackgroundLog, to_stderr
     from recipeline.serving.prometheus import Metrics
     from recipeline.serving.state import Service
 

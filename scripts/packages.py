@@ -4,7 +4,8 @@
 Usage: scripts/packages.py licences          docs/licences.md, on stdout
        scripts/packages.py sbom [EXTRA...]   the core's lock with these extras, as CycloneDX, on stdout
 
-A licence is what a package's own metadata says, as SPDX writes it. What is not installed may be in a folder of PYTHONPATH.
+A licence is what a package's own metadata says, as SPDX writes it. A package that is not
+installed may be in a folder of PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def locked(lock: Path) -> list[str]:
 
 
 def licence_of(name: str) -> str | None:
-    """Return the licence of an installed package as an SPDX expression, or its words; None: it is not installed."""
+    """Return a package's licence as an SPDX expression or in its words; None: absent."""
     try:
         found = metadata.distribution(name)
     except metadata.PackageNotFoundError:

@@ -373,3 +373,19 @@ def ran(_ran: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Project]:
     move_store(_ran, tmp_path)
     yield Project(tmp_path, wines)
     mlflow.end_run()
+
+
+@pytest.fixture(scope="session")
+def _waiting(make_project: MakeProject, wines: pd.DataFrame) -> Path:
+    project = make_project(wines)
+    project.ok("main", model="en")
+    project.ok("main", model="lr", promote="never")
+    return project.folder
+
+
+@pytest.fixture
+def waiting(_waiting: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Project]:
+    """A project with a version in Production and a challenger that waits, in a folder of its own."""
+    move_store(_waiting, tmp_path)
+    yield Project(tmp_path, wines)
+    mlflow.end_run()

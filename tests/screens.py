@@ -2,8 +2,10 @@
 
 Usage: python -m tests.screens FOLDER
 
-Three chains are run on the recipe in a store that is thrown away: the first is promoted, so is a better one, and one is kept. A
-page on which something is cut off at any width, or whose links lead nowhere, is a fault; faults end it with exit code 1.
+Three chains are run on the recipe in a store that is thrown away: the first is promoted, so is a better one, and one is kept.
+The best model is inspected, and rows that drifted are monitored. Chains of irises and of loans have the cards of several and of
+two classes. A page on which something is cut off at any width, or whose links lead nowhere, is a fault; faults end it with exit
+code 1.
 """
 
 from __future__ import annotations
@@ -24,8 +26,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import nbformat
+import numpy as np
+import pandas as pd
+import yaml
 from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
 from playwright.sync_api import TimeoutError as Late
+from sklearn.datasets import load_iris
 
 from recipeline.artifacts import CARD, ORDER
 from recipeline.config.recipe import load_recipe
@@ -69,11 +75,16 @@ def take_all(folder: Path, target: Path) -> list[str]:
     project = make_project(folder)
     for model in CHAINS:
         project.ok("main", model=model)
+    live = drifted_rows(project)
+    project.ok("report", nested="on")
+    project.ok("monitor", data=str(live), window="400", fail_on="never")
     newest = {step: project.runs(step)[0] for step in STEPS}
     faults = []
     with start_chromium() as browser:
-        files = {step: Path(f"{run.info.artifact_uri}/{CARD.name}".removeprefix("file://")) for step, run in newest.items()}
-        faults += look_at(browser, {f"card-{step}": path.as_uri() for step, path in files.items()}, target)
+        files = {step: card_file(run) for step, run in newest.items()}
+        others = {step: card_file(project.runs(step)[0]) for step in ("report", "monitor")}
+        others |= {f"{name}-{step}": path for name in CLASSES for step, path in cards_of_classes(folder / name, name).items()}
+        faults += look_at(browser, {f"card-{step}": path.as_uri() for step, path in {**files, **others}.items()}, target)
         faults += walk_on_disk(browser, files["main"])
         notebook = folder / "notebook.html"
         notebook.write_text(notebook_page(files["main"]), encoding="utf-8")
@@ -200,6 +211,79 @@ def make_project(folder: Path) -> Project:
     project.draws = True
     shutil.copy(ROOT / "recipe.yaml", project.recipe_path)
     return project
+
+
+def drifted_rows(project: Project) -> Path:
+    """Write a file of labelled rows whose features and labels are no longer those of training."""
+    rows = pd.read_csv(project.data, sep=";").sample(1200, random_state=0)
+    late = np.arange(len(rows)) > 300
+    rows["alcohol"] += np.where(late, 1.0, 0.0)
+    rows["quality"] = np.clip(rows["quality"] - late, 3, 8)
+    path = project.folder / "live.csv"
+    rows.to_csv(path, index=False)
+    return path
+
+
+def card_file(run: Any) -> Path:
+    """Return the path of a run's card."""
+    return Path(f"{run.info.artifact_uri}/{CARD.name}".removeprefix("file://"))
+
+
+def draw_loans() -> pd.DataFrame:
+    """Return 1,000 loans, of which one in five is not paid back."""
+    rng = np.random.default_rng(0)
+    income, debt = rng.gamma(4, 900, 1000).round(), rng.beta(2, 4, 1000).round(3)
+    job = rng.choice(["salaried", "self-employed", "none"], 1000, p=[0.7, 0.2, 0.1])
+    odds = -2 + 5 * debt - income / 3000 + 1.2 * (job == "none")
+    loan = np.where(rng.random(1000) < 1 / (1 + np.exp(-odds)), "default", "repaid")
+    return pd.DataFrame({"income": income, "debt": debt, "job": job, "loan": loan})
+
+
+def draw_irises() -> pd.DataFrame:
+    """Return the irises of Fisher, by name."""
+    table = load_iris(as_frame=True)
+    names = [name.replace(" (cm)", "") for name in table.data.columns]
+    return table.data.set_axis(names, axis=1).assign(species=np.array(table.target_names)[table.target])
+
+
+#: Tables of classes by the name of their pictures, and what a recipe says of each.
+CLASSES: dict[str, tuple[Callable[[], pd.DataFrame], dict[str, Any]]] = {
+    "irises": (draw_irises, {"task": "multiclass", "target": "species"}),
+    "loans": (
+        draw_loans,
+        {
+            "task": "binary",
+            "target": {"column": "loan", "positive": "default"},
+            "decision": {"cost": {"fp": 1, "fn": 5}},
+        },
+    ),
+}
+
+
+def cards_of_classes(folder: Path, name: str) -> dict[str, Path]:
+    """Run a chain of a table of CLASSES, inspect its model and monitor rows; return the cards by step."""
+    draw, content = CLASSES[name]
+    rows = draw()
+    folder.mkdir()
+    project = Project(folder, rows)
+    project.draws = True
+    types = {it: {} if pd.api.types.is_numeric_dtype(rows[it]) else {"type": "category"} for it in rows.columns}
+    candidates = {
+        "Logistic": {
+            "alias": "lr",
+            "preprocess": ["sklearn.preprocessing.StandardScaler"],
+            "estimator": "sklearn.linear_model.LogisticRegression",
+        },
+        "Forest": {"alias": "rf", "estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 50}},
+    }
+    named = {"name": name, "data": {}, "experiment": name, "model_name": name, "columns": types, "candidates": candidates}
+    project.recipe_path.write_text(yaml.safe_dump({**named, **content}, sort_keys=False), encoding="utf-8")
+    project.ok("main")
+    project.ok("report")
+    live = folder / "live.csv"
+    rows.sample(500, replace=True, random_state=0).sort_values(rows.columns[0]).tail(200).to_csv(live, index=False)
+    project.ok("monitor", data=str(live), fail_on="never")
+    return {step: card_file(project.runs(step)[0]) for step in (*STEPS, "report", "monitor")}
 
 
 def notebook_page(card: Path) -> str:

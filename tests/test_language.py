@@ -13,7 +13,7 @@ import pytest
 from recipeline import errors
 from tests.conftest import ROOT
 
-FOLDERS = ("recipeline", "steps", "custom")
+FOLDERS = ("recipeline", "steps", "custom", "benchmarks", "scripts", "website", "examples", "tests/benchmarks")
 
 LONGEST = 80
 #: Words that a sentence does not open with.

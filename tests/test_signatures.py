@@ -31,6 +31,8 @@ ALLOWED = {
     "monitoring/results.py: Errors.from_earlier": "a record of an earlier version, before it is one of this",
     "promotion/results.py: Gain.from_earlier": "a record of an earlier version, before it is one of this",
     "monitoring/live/log_format.py: is_readable": "a line of the prediction log before it is known to be one",
+    "monitoring/live/log_lines.py: DrawnLines.add": "lines of the prediction log, of which only the weight is read",
+    "monitoring/live/log_lines.py: in_order": "lines of the prediction log, of which only the time is read",
     "monitoring/live/shadow_log.py: ShadowRows.add": "lines of the prediction log, of which only the row is known to be one",
     "serving/shadow/pending.py: Pending.settle": "a part of a line of the prediction log, as JSON",
     "serving/http": "an environment of WSGI, and documents of OpenAPI",

@@ -1,1 +1,1 @@
-"""The docs site: its source, made of the repository's Markdown and of the code, and its configuration for Sphinx."""
+"""The docs site: its source, made of Markdown and code, and Sphinx's settings."""

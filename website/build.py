@@ -16,7 +16,7 @@ from website.staging import ROOT, stage
 
 
 def build(folder: Path) -> tuple[Path, dict[str, list[str]]]:
-    """Build the site below `folder`; return its folder of pages, and the addresses that it names.
+    """Build the site below `folder`; return its pages' folder and the addresses named.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The configuration of Sphinx for the docs site; `python -m website.build` names it."""
+"""The settings of Sphinx for the docs site; `python -m website.build` names them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The library's docstrings as reStructuredText: sections of one line per entry become fields."""
+"""The library's docstrings as reStructuredText: sections become fields."""
 
 from __future__ import annotations
 

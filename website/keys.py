@@ -64,7 +64,7 @@ def sections(model: type[Settings]) -> list[Section]:
 
 
 def _walk(model: type[Settings], place: str) -> Iterator[tuple[type[Settings], str]]:
-    """Yield the settings classes below `place`, with their places, each class of a place before those in it."""
+    """Yield settings classes below `place` with their places, outer ones first."""
     for name, field in model.model_fields.items():
         key = f"{place}.{field.alias or name}".lstrip(".")
         for found, suffix in _settings_in(field.annotation):

@@ -1,4 +1,4 @@
-"""Pages of the reference that are made from the code, so that they cannot be out of date."""
+"""Pages of the reference that are made from the code and so never out of date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The source of the docs site: the repository's Markdown, with links that hold in it.
+"""The source of the docs site: the repository's Markdown with links that hold.
 
 Pages are written to be read on a forge, as files. Here they become a folder for Sphinx: links to other pages lead to them,
 links to other files to copies of these, and the lists of docs/index.md are the site's navigation.
@@ -37,7 +37,7 @@ class BrokenLink(Exception):
 
 @dataclass
 class Stage:
-    """The folder that Sphinx reads, and the addresses outside of it that its pages name."""
+    """The folder that Sphinx reads, and the outside addresses that its pages name."""
 
     folder: Path
     root: Path = ROOT
@@ -45,7 +45,7 @@ class Stage:
     _written: set[Path] = field(default_factory=set)
 
     def write(self, name: str, text: str) -> None:
-        """Write a page; leave the file alone where it has this text, so that Sphinx reads it once."""
+        """Write a page, unless the file has this text: Sphinx then reads it once."""
         self._put(name, text.encode())
 
     def _put(self, name: str, content: bytes) -> None:
@@ -56,14 +56,14 @@ class Stage:
             path.write_bytes(content)
 
     def copy(self, path: Path) -> str:
-        """Copy a file of the repository that is no page; return its name in the site's source."""
+        """Copy a file of the repository that is no page; return its name in the source."""
         name = f"files/{path.relative_to(self.root).as_posix()}"
         name += ".txt" if path.suffix == ".md" else ""  # it is no page, and Sphinx would read it as one
         self._put(name, path.read_bytes())
         return name
 
     def folder_page(self, path: Path) -> str:
-        """Write a page that lists the files of a folder of the repository; return its place.
+        """Write a page that lists the files of a repository's folder; return its place.
 
         They are those that git tracks: what commands left there may hold secrets.
 
@@ -121,7 +121,7 @@ class Stage:
 
 
 def place_of(name: str) -> str | None:
-    """Return the place in the site of a page of the repository; None where the file is no page of it."""
+    """Return the place in the site of a file of the repository; None: it is no page."""
     if not name.endswith(".md"):
         return None
     if "/" not in name:
@@ -143,7 +143,10 @@ def map_prose(text: str, change: Callable[[str], str]) -> str:
 
 
 def _outside_code(line: str, change: Callable[[str], str]) -> Iterator[str]:
-    """Yield a line with `change` applied to its links, whose text may be code, and not to what stands in code."""
+    """Yield a line with `change` applied to its links, but not inside of code.
+
+    The text of a link may be code.
+    """
     hidden: list[str] = []
 
     def hide(found: re.Match[str]) -> str:
@@ -206,7 +209,7 @@ def make_list(title: str, introduction: str, entries: Mapping[str, str]) -> str:
 
 
 def stage(folder: Path, generated: Mapping[str, str], root: Path = ROOT) -> Stage:
-    """Write the source of the site into `folder`; return what it names outside of itself.
+    """Write the source of the site into `folder`; return it with outside addresses.
 
     Parameters
     ----------

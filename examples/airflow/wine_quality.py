@@ -25,7 +25,7 @@ UNAVAILABLE = 6
 def run_command(words: list[str]) -> tuple[int, str]:
     """Run a command; return its exit code and the last line of its stdout.
 
-    Its stderr goes to the task's log, line by line. Whatever ends the task ends the command too.
+    Its stderr goes to the task's log, line by line. The end of the task ends the command too.
     """
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:

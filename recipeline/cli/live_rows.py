@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from recipeline.artifacts import BASELINE, MODEL_INFO, TRAINING_ROWS
 from recipeline.cli.log import (
     find_logs,
-    log_folder,
-    no_requests,
+    find_own_log,
     open_log,
     read_late_labels,
     require_logged,
@@ -37,9 +36,10 @@ if TYPE_CHECKING:
     from recipeline.inference.model_info import ModelInfo
     from recipeline.monitoring.live.labels import Labels
     from recipeline.monitoring.live.live_rows import LiveTables
+    from recipeline.monitoring.live.log_files import LogFile
     from recipeline.monitoring.live.prediction_log import PredictionLog
     from recipeline.monitoring.live.shadow_log import ShadowRows
-    from recipeline.monitoring.results import Baseline, ShadowCompared
+    from recipeline.monitoring.results import Baseline, DrawnRows, ShadowCompared
     from recipeline.monitoring.sample import Live
 
 
@@ -81,6 +81,13 @@ class LiveData:
                 known.append(found["row"].to_numpy())
         return rows.report(np.concatenate(known) if known else None)
 
+    def count_drawn(self) -> DrawnRows | None:
+        """Return the rows that those read stand for; None: all were logged."""
+        from recipeline.monitoring.results import DrawnRows
+
+        drawn = getattr(self.rows, "drawn", None)
+        return DrawnRows(round(drawn.rows), round(drawn.effective)) if drawn and drawn.rows > drawn.lines else None
+
     def labelled(self, session: Session) -> pd.DataFrame:
         """Return the rows whose target is known; say how many of them cannot be used.
 
@@ -92,11 +99,14 @@ class LiveData:
 
 
 @contextmanager
-def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: float, retrains: bool) -> Iterator[LiveData]:
+def open_live(
+    session: Session, run: StepRun, data: str, labels: str, *, now: float, retrains: bool, since: float = 0.0
+) -> Iterator[LiveData]:
     """Find the model in Production and the rows; yield both for the block.
 
     `data` names a table or a log, "" the service's log; `labels` the late labels of a log. `now` is the time in seconds since
-    1970, later rows of a log are left out. `retrains`: the rows must have all columns that training needs.
+    1970, later rows of a log are left out; of an archive those before `since` are, too. `retrains`: the rows must have all
+    columns that training needs.
 
     Raises
     ------
@@ -104,7 +114,7 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
     DataError, UsageError : the rows, or rows and labels, cannot be compared with the model.
     """
     from recipeline.monitoring.live.live_rows import LiveTables
-    from recipeline.monitoring.live.prediction_log import find_beside
+    from recipeline.monitoring.live.log_files import find_beside
     from recipeline.monitoring.live.shadow_log import ShadowRows
 
     champion = session.registry.holder(CHAMPION)
@@ -123,15 +133,25 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
         )
     info = run.load(MODEL_INFO)
     features, target, version = info.features, session.recipe.target, str(champion.version)
-    place = data or str(log_folder(session))
-    if not data and not Path(place).exists():
-        raise no_requests(place)
-    with local_rows(session, place, "data") as paths:
+
+    def opened(files: Sequence[Path | LogFile], place: str, since: float = 0.0) -> LiveData:
+        if retrains:
+            require_logged(session.recipe)
+        known = read_late_labels(session, labels, info)
+        lines, challenger = open_log(session, files, info, version, known, now, since), session.registry.holder(CHALLENGER)
+        if challenger is not None:
+            number = str(challenger.version)
+            lines.shadow = ShadowRows(version, number, features, info.target.codes, session.recipe)
+        return LiveData(champion, info, lines, known, place, target, challenger)
+
+    if not data:
+        own = find_own_log(session, now, since)
+        yield opened(own.files, own.place, own.since)
+        return
+    with local_rows(session, data, "data") as paths:
         log = find_logs(paths)
-        if not data and not log:
-            raise no_requests(place)
         others = [file for path in paths for file in (find_beside(path, log) if path.is_dir() else {path} - {*log})]
-        if data and log and others:
+        if log and others:
             other = others[0].relative_to(paths[0]) if others[0].is_relative_to(paths[0]) else others[0]
             raise DataError(
                 f"data must be a folder of the service's log, or of tables: {redact(data)}.",
@@ -139,14 +159,7 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
                 fix="Remove one of them, or begin its name with '_' to exclude it.",
             )
         if log:
-            if retrains:
-                require_logged(session.recipe)
-            known = read_late_labels(session, labels, info)
-            lines, challenger = open_log(session, log, info, version, known, now), session.registry.holder(CHALLENGER)
-            if challenger is not None:
-                number = str(challenger.version)
-                lines.shadow = ShadowRows(version, number, features, info.target.codes, session.recipe)
-            yield LiveData(champion, info, lines, known, place, target, challenger)
+            yield opened(log, data)
             return
         if labels:
             raise UsageError(
@@ -154,9 +167,9 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
                 fix=f"Add the labels to the table as a column '{target}'.",
             )
         names = [feature.name for feature in features]
-        opened = open_tables(paths, names, place, session.recipe)
+        opened_tables = open_tables(paths, names, data, session.recipe)
         tables = LiveTables(
-            opened,
+            opened_tables,
             features,
             target,
             version,
@@ -166,4 +179,4 @@ def open_live(session: Session, run: StepRun, data: str, labels: str, *, now: fl
             codes=info.target.codes,
             filter=info.filter,
         )
-        yield LiveData(champion, info, tables, None, redact(place), target)
+        yield LiveData(champion, info, tables, None, redact(data), target)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipeline.artifacts import COLUMN_PROFILE, MODEL_INFO
 from recipeline.cli.rows import local_rows, open_tables
+from recipeline.data.origin.uris import redact, scrub
 from recipeline.errors import DataError, UnavailableError, UsageError
 from recipeline.orchestration.session import Session
 from recipeline.registry.stages import CHAMPION
@@ -18,15 +22,17 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from recipeline.config.profile import PredictionLog as PredictionLogSettings
     from recipeline.config.recipe import Recipe
     from recipeline.inference.model_info import Feature, ModelInfo
     from recipeline.monitoring.live.labels import Labels
     from recipeline.monitoring.live.live_rows import LiveTables
+    from recipeline.monitoring.live.log_files import LogFile
     from recipeline.monitoring.live.prediction_log import PredictionLog
 
 
-def log_folder(session: Session) -> Path:
-    """Return the folder of the service's log.
+def _log_settings(session: Session) -> PredictionLogSettings:
+    """Return the settings of the service's log.
 
     Raises
     ------
@@ -38,7 +44,57 @@ def log_folder(session: Session) -> Path:
             "No rows to monitor: data is empty, and the profile's service keeps no log.",
             fix="Name a table with data=, or set service.prediction_log in the profile.",
         )
-    return session.root / wanted.folder
+    return wanted
+
+
+@dataclass(frozen=True)
+class OwnLog:
+    """The files of the service's own log; lines from before `since` do not count."""
+
+    files: Sequence[LogFile]
+    place: str
+    since: float = 0.0
+
+
+def find_own_log(session: Session, now: float, since: float = 0.0) -> OwnLog:
+    """Return the profile's own log, with the part of its archive from a time on.
+
+    The archive's lines of the last `keep_days` are considered, or those since `since` where that is later.
+
+    Raises
+    ------
+    UsageError : the profile's service keeps none.
+    UnavailableError : there are no files, or the archive does not answer.
+    """
+    from recipeline.data.origin.filesystems import open_filesystem, resolve_place
+    from recipeline.monitoring.live.log_files import Archive, find_files
+
+    wanted = _log_settings(session)
+    folder, archive = session.root / wanted.folder, None
+    place = str(folder)
+    if wanted.archive:
+        since = max(since, now - wanted.keep_days * 24 * 3600)
+        archive, place = resolve_place(wanted.archive, session.root), f"{folder} and {redact(wanted.archive)}"
+    with _archive_errors(wanted.archive or ""):
+        files = find_files(folder, Archive(*open_filesystem(archive)) if archive else None, since, now)
+    if not files:
+        raise no_requests(place)
+    return OwnLog(files, place, since if archive else 0.0)
+
+
+@contextmanager
+def _archive_errors(archive: str) -> Iterator[None]:
+    """Raise UnavailableError where the archive does not answer in the block."""
+    try:
+        yield
+    except OSError as error:
+        if not archive:
+            raise
+        raise UnavailableError(
+            f"The archive of the service's log cannot be read: {redact(archive)} "
+            f"({' '.join(scrub(str(error), archive).split())[:200]}).",
+            fix="Check the address, the credentials in the environment and the network, or name rows with data=.",
+        ) from None
 
 
 def no_requests(log: str) -> UnavailableError:
@@ -51,7 +107,7 @@ def no_requests(log: str) -> UnavailableError:
 
 def find_logs(paths: Sequence[Path]) -> list[Path]:
     """Return the files of the service's log that paths stand for."""
-    from recipeline.monitoring.live.prediction_log import find_log, is_log
+    from recipeline.monitoring.live.log_files import find_log, is_log
 
     return [file for path in paths for file in ([path] if is_log(path) else find_log(path) if path.is_dir() else [])]
 
@@ -78,7 +134,13 @@ def read_late_labels(session: Session, labels: str, info: ModelInfo) -> Labels |
 
 
 def open_log(
-    session: Session, files: Sequence[Path], info: ModelInfo, version: str, labels: Labels | None, now: float
+    session: Session,
+    files: Sequence[Path | LogFile],
+    info: ModelInfo,
+    version: str,
+    labels: Labels | None,
+    now: float,
+    since: float = 0.0,
 ) -> PredictionLog:
     """Return the service's log, read for the version that `info` describes."""
     from recipeline.monitoring.live.prediction_log import PredictionLog
@@ -96,6 +158,7 @@ def open_log(
         needed=[name for name in others if not recipe.columns[name].nullable],
         filter=info.filter,
         decimal=recipe.data.decimal,
+        since=since,
     )
 
 
@@ -148,8 +211,6 @@ def labelled_log(session: Session, data: str, labels: str) -> pd.DataFrame:
     UnavailableError : no version is in Production, or the log has no rows.
     DataError : `data` is no log, or none of its rows has a label.
     """
-    from recipeline.data.origin.uris import redact
-
     champion = session.registry.holder(CHAMPION)
     if champion is None:
         raise UnavailableError(
@@ -158,18 +219,18 @@ def labelled_log(session: Session, data: str, labels: str) -> pd.DataFrame:
     session.find_columns({COLUMN_PROFILE.step: champion.tags[run_id_tag(COLUMN_PROFILE.step)]})
     require_logged(session.recipe)
     info = session.reader.load(MODEL_INFO, champion.tags[run_id_tag(MODEL_INFO.step)])
-    named = data or str(log_folder(session))
-    if not data and not Path(named).exists():
-        raise no_requests(named)
-    with local_rows(session, named, "data") as paths:
+    now, version = time.time(), str(champion.version)
+    known = read_late_labels(session, labels, info)
+    if not data:
+        own = find_own_log(session, now)
+        log = open_log(session, own.files, info, version, known, now, own.since)
+        return take_labelled(session, log, session.recipe.target)
+    with local_rows(session, data, "data") as paths:
         files = find_logs(paths)
-        if not files and not data:
-            raise no_requests(named)
         if not files:
             raise DataError(
                 "labels apply to the rows of the service's log.",
                 got=f"'{redact(data)}'",
                 fix="Name a log with data=, or add the labels to the table as a column of the target.",
             )
-        log = open_log(session, files, info, str(champion.version), read_late_labels(session, labels, info), time.time())
-        return take_labelled(session, log, session.recipe.target)
+        return take_labelled(session, open_log(session, files, info, version, known, now), session.recipe.target)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +36,22 @@ def session_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="The profile: the name of a file in profiles/, or the path of a .yaml file.",
     )(command)
     return click.option("--recipe", default=RECIPE, show_default=True, help="The path of the recipe.")(command)
+
+
+def make_line(target: str, **parameters: str) -> str:
+    """Return a make target as it is typed to go on with this command's project.
+
+    A recipe and a profile that this command was given are named; outside of a command, and where they are the defaults, not.
+    """
+    context = click.get_current_context(silent=True)
+    given = context.params if context else {}
+    defaults = {"recipe": RECIPE, "profile": PROFILE}
+    named = {name: given[name] for name, default in defaults.items() if given.get(name, default) != default}
+    words = " ".join(f"{name}={shlex.quote(value)}" for name, value in {**named, **parameters}.items())
+    if not words:
+        return f"make {target}"
+    quoted = shlex.quote(words) if re.search(r'["$`\\]', words) else f'"{words}"'
+    return f"make {target} ARGS={quoted.replace('$', '$$')}"  # a single $ is make's own
 
 
 class SettingOption(click.Option):

@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipeline.artifacts import CARD, COLUMN_PROFILE, DECISION, LEAK_AUDIT, METRICS, ORDER, VERDICT, VERSION, Artifact, T
+from recipeline.artifacts import COLUMN_PROFILE, DECISION, LEAK_AUDIT, METRICS, ORDER, VERDICT, VERSION, Artifact, T
 from recipeline.cli.cards import card_of, describe_side
+from recipeline.cli.options import make_line
 from recipeline.cli.output.results import BestCandidate, ChainStep, ChainValues, ChainVersion, Rows
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.origin.uris import redact
@@ -28,7 +29,6 @@ from recipeline.orchestration.step import ALWAYS
 from recipeline.registry.decision import gains_of
 from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import describe_decision, explain_cache, explain_evidence, explain_split, tabulate_candidates
-from recipeline.tracking.artifacts.artifact_folders import way_to
 from recipeline.tracking.artifacts.kept_reader import KeptReader
 from recipeline.tracking.connection.failures import store_errors
 from recipeline.tracking.connection.sqlite import path_of
@@ -69,7 +69,7 @@ def run_pipeline(
         try:
             run_chain(session, ORDER, params, chain, nested_in=run.id, use_cache=use_cache)
         except Exception as error:
-            describe = partial(_describe_chain, session, reader, chain, run, before, error)
+            describe = partial(_describe_chain, session, reader, chain, before, error)
             draw_card(session, run, "main", describe, steps=_runs_of(chain))
             raise
         ingest = session.runs.get(chain.lineage["ingest"])
@@ -83,7 +83,7 @@ def run_pipeline(
         if chain.last:
             run.outcome, run.exit_code = chain.last.outcome, chain.last.exit_code
         _name_run(reader, chain, run, source)
-        describe = partial(_describe_chain, session, reader, chain, run, before)
+        describe = partial(_describe_chain, session, reader, chain, before)
         draw_card(session, run, "main", describe, steps=_runs_of(chain), version=_version_of(chain))
         warnings = [f"\nWarning: {text}" for text in _card_failures({**chain.opened, "main": run})]
         card = card_of(session, run.id)
@@ -169,7 +169,6 @@ def _describe_chain(
     session: Session,
     reader: KeptReader,
     chain: Chain,
-    run: StepRun,
     before: dict[str, str],
     error: Exception | None = None,
 ) -> ChainSummary:
@@ -177,14 +176,13 @@ def _describe_chain(
     from recipeline.reports.cards.compare import Comparison
     from recipeline.reports.cards.main import ChainSummary, StepSummary
 
-    ids, here = chain.lineage, session.reader.root(run.id)
+    ids = chain.lineage
     steps = []
     for step, run_id in _runs_of(chain).items():
         begun, ended = chain.seconds.get(step, (0.0, 0.0))
         outcome = chain.opened[step].outcome if step in ids and step in chain.opened else "failed" if step not in ids else "ok"
-        card = way_to(here, session.reader.root(run_id), CARD.name)
         why = chain.reasons.get(step, ALWAYS if step not in chain.reused else "")
-        steps.append(StepSummary(step, run_id, step in chain.reused, why, begun, ended - begun, outcome, card))
+        steps.append(StepSummary(step, run_id, step in chain.reused, why, begun, ended - begun, outcome))
     tags = _tags(session, ids["ingest"]) if "ingest" in ids else {}
 
     def found(artifact: Artifact[T], step: str) -> T | None:
@@ -301,12 +299,12 @@ def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
         offers = {f"{mlflow} ui": "the runs, in a browser", f"http://127.0.0.1:5000{page}": "the page of the runs"}
     has_champion = decision.promoted or session.registry.holder(CHAMPION) is not None
     if decision.passed and not decision.promoted:
-        offers["make approve"] = f"promote version {decision.version} to Production"
+        offers[make_line("approve")] = f"promote version {decision.version} to Production"
     elif not has_champion:
-        offers['make promote ARGS="promote=always"'] = f"promote version {decision.version} to Production"
+        offers[make_line("promote", promote="always")] = f"promote version {decision.version} to Production"
     if has_champion:
-        offers["make why"] = "which version is in Production, and why"
-        offers["make serve"] = "ask it in a browser, then at http://127.0.0.1:8000/playground"
+        offers[make_line("why")] = "which version is in Production, and why"
+        offers[make_line("serve")] = "ask it in a browser, then at http://127.0.0.1:8000/playground"
         offers[f"{mlflow} models serve -m {shlex.quote(f'models:/{session.registry.name}/Production')}"] = (
             "the model, as a service"
         )

@@ -114,7 +114,7 @@ def refuse_log(paths: Sequence[Path], input: str) -> None:
     ------
     DataError : a path is a log, which has no labels.
     """
-    from recipeline.monitoring.live.prediction_log import find_log, is_log
+    from recipeline.monitoring.live.log_files import find_log, is_log
 
     if any(is_log(path) or (path.is_dir() and find_log(path)) for path in paths):
         raise DataError(

@@ -87,7 +87,10 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
         choose_word("fail_on", fail_on, FAIL_ON, default="drift"),
         choose_word("on_drift", on_drift, (NOTHING, RETRAIN)) == RETRAIN,
     )
-    with session.open_run("monitor") as run, open_live(session, run, data, labels, now=now, retrains=options.retrains) as live:
+    with (
+        session.open_run("monitor") as run,
+        open_live(session, run, data, labels, now=now, retrains=options.retrains, since=options.window.since) as live,
+    ):
         report = _compare(session, run, live, options)
         run.save(DRIFT_REPORT, report)
         verdict = report.newest.verdict
@@ -186,6 +189,7 @@ def _compare(session: Session, run: StepRun, live: LiveData, options: MonitorOpt
         windows=tuple(windows),
         newest=judged,
         shadow=shadow,
+        drawn=live.count_drawn(),
     )
 
 

@@ -13,6 +13,7 @@ from recipeline.cli.environment import open_settings
 from recipeline.cli.options import parse_switch, session_options
 from recipeline.cli.output.results import ServeValues
 from recipeline.config.import_path import import_object
+from recipeline.data.origin.filesystems import resolve_place
 from recipeline.errors import UsageError
 
 TOKENS = "RECIPELINE_SERVICE_TOKENS"
@@ -57,6 +58,7 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
         open_store=partial(settings.open_store, reads=True),
         copies=settings.cache_folder / "service" / settings.store_key / re.sub(r"[^\w.-]", "_", settings.recipe.model_name),
         log_folder=settings.root / log.folder if log else None,
+        log_archive=resolve_place(log.archive, settings.root) if log and log.archive else "",
         tokens=tokens,
         poll_seconds=settings.profile.service.poll_seconds or poll_seconds(settings.tracking_uri),
         add_hooks=import_object(hooks, where="The profile's service.hooks") if hooks else None,

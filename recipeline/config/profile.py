@@ -12,9 +12,13 @@ from pydantic import Field, model_validator
 from recipeline.config.settings import Settings, load_settings
 from recipeline.config.table import SQL, ImportPath, Sql
 from recipeline.errors import UsageError, nearest
+from recipeline.escape import is_remote
 
 #: A path in front of others, or none: /models/wine.
 ROOT_PATH = r"^(/[A-Za-z0-9_.~-]+)*$"
+
+#: A place in an object store; no part of it is . or .. or empty.
+ARCHIVE = r"(s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/(?!\.{1,2}(/|$))[A-Za-z0-9._=-]+)*/?"
 
 Policy = Literal["auto", "manual", "never", "always"]
 
@@ -82,14 +86,36 @@ class Engine(Settings):
 class PredictionLog(Settings):
     """The service's log of rows and predictions: a folder of JSON lines.
 
-    `sample` is the share of requests in the log; a file has `max_mb` MiB at most, and is deleted after `keep_days`.
+    A file has `max_mb` MiB at most, and is deleted after `keep_days`. With `archive`, finished files are compressed and moved
+    there; `keep_days` is then how much of the archive `monitor` and `retrain` read where they are told no time.
     """
 
     #: The folder, in the project's unless absolute.
     folder: str = Field(min_length=1)
+    #: The share of the requests that is logged.
     sample: float = Field(default=1.0, gt=0, le=1)
+    #: About so many rows a second are logged by all workers of a service, those of a fair draw of the requests; empty: all.
+    rate: float | None = Field(default=None, gt=0)
     max_mb: float = Field(default=64, gt=0)
     keep_days: float = Field(default=30, gt=0)
+    #: Where finished files go: s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, or a folder.
+    archive: str | None = Field(default=None, min_length=1)
+    #: A file is finished after so many minutes, whatever its size.
+    archive_minutes: float = Field(default=15, gt=0, le=1440)
+    #: Files that wait for the archive have so many MiB at most; beyond, the oldest are deleted and their lines counted.
+    disk_mb: float = Field(default=10_240, gt=0)
+
+    @model_validator(mode="after")
+    def _only_of_archive(self) -> PredictionLog:
+        if self.archive is None and (given := self.model_fields_set & {"archive_minutes", "disk_mb"}):
+            raise ValueError(f"{', '.join(sorted(given))} must be left out without archive.")
+        if self.archive and is_remote(self.archive) and not re.fullmatch(ARCHIVE, self.archive):
+            # Not quoted: people write keys in front of an @.
+            raise ValueError(
+                "archive must be s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or a folder, of letters, digits "
+                "and . _ - = only, without keys: those are read from the environment."
+            )
+        return self
 
 
 class Webhook(Settings):

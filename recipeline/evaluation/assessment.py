@@ -29,6 +29,7 @@ from recipeline.evaluation.tasks.every import TASKS
 from recipeline.inference.columns import Columns
 from recipeline.inference.golden import choose_golden, golden_places
 from recipeline.inference.model_info import ModelInfo, describe_model
+from recipeline.metrics.two_labels import or_half
 from recipeline.monitoring.baseline import describe_baseline, draw_reference
 from recipeline.monitoring.results import Baseline
 from recipeline.training.fitted_rows import choose_groups
@@ -133,7 +134,7 @@ def evaluate_candidates(
     thresholds = {name: task.threshold(model) for name, model in models.items()}
     scorer = build_scorer(recipe, codes.labels)
     scores = {
-        name: scorer.score(target, said, counted, _or_half(thresholds[name]), whose=f"the candidate {name}")
+        name: scorer.score(target, said, counted, or_half(thresholds[name]), whose=f"the candidate {name}")
         for name, said in predicted.items()
     }
 
@@ -143,13 +144,13 @@ def evaluate_candidates(
     scored = is_predicted(out_of_fold)
     certain = measure(out_of_fold, held_out, best_predicted)
     golden = golden_places(best_predicted)
-    mean_predictor = score_mean_predictor(train, test, recipe, codes, _or_half(threshold))
+    mean_predictor = score_mean_predictor(train, test, recipe, codes, or_half(threshold))
     verdict, criteria = judge(scores[best.candidate], mean_predictor, recipe.gates, recipe.task, recipe.further)
     return Evaluation(
         scores=scores,
         verdict=Verdict(best.candidate, best.run_id, best.model_id, verdict, criteria),
         metrics=Metrics(
-            best=evaluate_best(best.candidate, best_predicted, certain.measured, test, recipe, codes, _or_half(threshold)),
+            best=evaluate_best(best.candidate, best_predicted, certain.measured, test, recipe, codes, or_half(threshold)),
             test_rows=len(test),
             rows_out_of_fold=None if scored.all() else int(scored.sum()),
             candidates={
@@ -172,9 +173,9 @@ def evaluate_candidates(
             columns,
             codes,
             (codes.of(train[scored], recipe), out_of_fold[scored], weigh_rows(train[scored], recipe)),
-            _or_half(threshold),
+            or_half(threshold),
         ),
-        baseline=describe_baseline(train, out_of_fold, recipe, columns, codes, _or_half(threshold)),
+        baseline=describe_baseline(train, out_of_fold, recipe, columns, codes, or_half(threshold)),
         baseline_rows=draw_reference(train[scored], out_of_fold[scored], recipe, columns, codes),
         golden=choose_golden(
             held_out.take(golden, recipe.features),
@@ -198,10 +199,6 @@ def evaluate_candidates(
         predictions=_join_predictions(predicted, held_out, recipe, certain.answers, codes),
         interval_models=certain.models,
     )
-
-
-def _or_half(threshold: float | None) -> float:
-    return 0.5 if threshold is None else threshold
 
 
 def _start_random_split(

@@ -23,6 +23,7 @@ from recipeline.metrics.bootstrap import mean_interval
 from recipeline.metrics.rates import resample_rates
 from recipeline.metrics.skill import skill_score
 from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
+from recipeline.metrics.two_labels import HALF
 
 REPEATS, WORST, BINS, MOST_ROWS = 5, 10, 5, 5_000
 
@@ -36,7 +37,7 @@ def diagnose(
     columns: Columns,
     codes: TargetCodes,
     chosen_by: ChosenBy,
-    threshold: float = 0.5,
+    threshold: float = HALF,
 ) -> Diagnosis:
     """Return what is known of the errors of `model` on the test rows.
 
@@ -220,7 +221,7 @@ def worst_rows(
     predicted: np.ndarray,
     error: np.ndarray,
     codes: TargetCodes,
-    threshold: float = 0.5,
+    threshold: float = HALF,
     left_out: Collection[str] = (),
 ) -> tuple[WorstRow, ...]:
     """Return the rows with the largest errors, worst first; NaN is None.

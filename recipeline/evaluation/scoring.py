@@ -22,6 +22,7 @@ from recipeline.evaluation.tasks.every import TASKS
 from recipeline.inference.asking import ask_model
 from recipeline.metrics.skill import skill_score
 from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
+from recipeline.metrics.two_labels import HALF
 from recipeline.training.tasks.every import TASKS as TRAINING_TASKS
 from recipeline.training.weights import fit_weighted
 
@@ -44,7 +45,7 @@ def evaluate_best(
     test: pd.DataFrame,
     recipe: Recipe,
     codes: TargetCodes,
-    threshold: float = 0.5,
+    threshold: float = HALF,
 ) -> Best:
     """Return the measurements of the best candidate: intervals, and those of its task.
 
@@ -77,7 +78,7 @@ def evaluate_best(
 
 
 def score_mean_predictor(
-    train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, codes: TargetCodes, threshold: float = 0.5
+    train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, codes: TargetCodes, threshold: float = HALF
 ) -> dict[str, float]:
     """Return the test scores of predicting the mean of the training target.
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from recipeline.data.target_codes import TargetCodes
 from recipeline.inference.tasks.every import TASKS
+from recipeline.metrics.two_labels import HALF
 
 
 def ask_model(model: Any, rows: pd.DataFrame, codes: TargetCodes) -> np.ndarray:
@@ -36,7 +37,7 @@ def recognise(model: Any) -> tuple[TargetCodes, float | None]:
     raise TypeError(f"No task knows a {type(model).__name__}.")
 
 
-def say(predicted: np.ndarray, codes: TargetCodes, threshold: float = 0.5) -> np.ndarray:
+def say(predicted: np.ndarray, codes: TargetCodes, threshold: float = HALF) -> np.ndarray:
     """Return what predictions say, (rows,): numbers, or labels.
 
     For two labels the positive one is said where its probability is at least `threshold`.

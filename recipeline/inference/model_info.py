@@ -22,6 +22,7 @@ from recipeline.inference.interval import FittedInterval, Interval
 from recipeline.inference.kinds.base import Kind
 from recipeline.inference.kinds.every import KINDS
 from recipeline.inference.prediction_set import PredictionSet
+from recipeline.metrics.two_labels import or_half
 from recipeline.records import LEFT_OUT
 
 #: A value of a feature as JSON has it; None: missing.
@@ -148,7 +149,7 @@ class Target:
     @property
     def decides_at(self) -> float:
         """The probability from which on the positive one of two labels is said."""
-        return 0.5 if self.threshold is None else self.threshold
+        return or_half(self.threshold)
 
     def say(self, predicted: np.ndarray) -> np.ndarray:
         """Return what predictions say, (rows,): numbers, or labels."""

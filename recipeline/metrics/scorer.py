@@ -16,6 +16,7 @@ from recipeline.metrics.bootstrap import percentiles, tail_share
 from recipeline.metrics.catalogue import Metric
 from recipeline.metrics.tasks.base import Task
 from recipeline.metrics.tasks.every import TASKS
+from recipeline.metrics.two_labels import HALF
 
 #: At most so many bootstrap samples of a further metric, and about so many rows in all of them, but not fewer than the least.
 MOST_DRAWS, _LEAST_DRAWS, _MOST_DRAWN = 200, 50, 20_000_000
@@ -78,7 +79,7 @@ class Scorer:
         target: np.ndarray,
         predicted: np.ndarray,
         weights: np.ndarray | None = None,
-        threshold: float = 0.5,
+        threshold: float = HALF,
         *,
         whose: str = "",
     ) -> dict[str, float]:
@@ -92,7 +93,7 @@ class Scorer:
         return found | {it.metric.name: self._value(it, target, predicted, weights, threshold, whose) for it in self.more}
 
     def attempt(
-        self, target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None, threshold: float = 0.5
+        self, target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None, threshold: float = HALF
     ) -> dict[str, float]:
         """Return all metrics by name, with NaN for a further metric that fails."""
         found = dict(self._task.score(target, predicted, weights, threshold))
@@ -107,7 +108,7 @@ class Scorer:
         target: np.ndarray,
         predicted: np.ndarray,
         weights: np.ndarray | None = None,
-        threshold: float = 0.5,
+        threshold: float = HALF,
         *,
         whose: str = "",
     ) -> float:
@@ -130,7 +131,7 @@ class Scorer:
         seed: int,
         is_clustered: bool = False,
         weights: np.ndarray | None = None,
-        threshold: float = 0.5,
+        threshold: float = HALF,
     ) -> dict[str, tuple[float, float]]:
         """Return 95 % bootstrap intervals of all metrics; whole groups are drawn.
 
@@ -167,7 +168,7 @@ class Scorer:
         draws: int,
         seed: int,
         weights: np.ndarray | None = None,
-        threshold: float = 0.5,
+        threshold: float = HALF,
     ) -> np.ndarray:
         """Return a metric of bootstrap samples of whole groups, (draws,).
 

@@ -16,6 +16,7 @@ from recipeline.data.target_codes import NUMBERS, TargetCodes, fit_target, is_pr
 from recipeline.inference.columns import Columns
 from recipeline.metrics.catalogue import skill_of
 from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
+from recipeline.metrics.two_labels import HALF
 from recipeline.monitoring.kinds.every import KINDS
 from recipeline.monitoring.results import Baseline, Errors, ErrorsOfSlice
 from recipeline.monitoring.spread import describe_values
@@ -34,7 +35,7 @@ def describe_baseline(
     recipe: Recipe,
     columns: Columns,
     codes: TargetCodes = NUMBERS,
-    threshold: float = 0.5,
+    threshold: float = HALF,
 ) -> Baseline:
     """Return what later rows are compared with.
 
@@ -67,7 +68,7 @@ def watched(predicted: np.ndarray) -> np.ndarray:
 
 
 def describe_errors(
-    target: np.ndarray, predicted: np.ndarray, recipe: Recipe, codes: TargetCodes = NUMBERS, threshold: float = 0.5
+    target: np.ndarray, predicted: np.ndarray, recipe: Recipe, codes: TargetCodes = NUMBERS, threshold: float = HALF
 ) -> Errors:
     """Return scores, mean and standard deviation of the rows' errors, and slices.
 

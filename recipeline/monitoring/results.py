@@ -274,11 +274,22 @@ class ShadowCompared:
 
 
 @dataclass(frozen=True)
+class DrawnRows:
+    """The rows that those of a log stand for, of which only some were logged.
+
+    `effective` are the rows, all of one weight, that means weighted by one over the probability are as exact as.
+    """
+
+    rows: int
+    effective: int
+
+
+@dataclass(frozen=True)
 class DriftReport:
     """The report of monitoring, as in drift.json.
 
     It has all of the newest deciding window, and a summary of each. `filtered` rows are none that the model was trained on, by
-    the recipe's `rows.filter`, and are in no window.
+    the recipe's `rows.filter`, and are in no window. `drawn` is there where the log has a draw of the requests only.
     """
 
     model: Monitored
@@ -293,3 +304,4 @@ class DriftReport:
     repeated: int = 0
     filtered: int = field(default=0, metadata=LEFT_OUT)
     shadow: ShadowCompared | None = field(default=None, metadata=LEFT_OUT)
+    drawn: DrawnRows | None = field(default=None, metadata=LEFT_OUT)

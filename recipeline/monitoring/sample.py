@@ -10,6 +10,7 @@ import numpy as np
 from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.inference.model_info import Feature
 from recipeline.inference.row_checks import is_unseen
+from recipeline.metrics.two_labels import HALF
 from recipeline.monitoring.kinds.every import KINDS
 from recipeline.monitoring.results import Baseline
 
@@ -70,7 +71,7 @@ class Live:
     seed: int
     most: int = MOST_ROWS
     codes: TargetCodes = NUMBERS
-    threshold: float = 0.5
+    threshold: float = HALF
     rows: int = 0
     counts: list[np.ndarray] = field(default_factory=list)
     missing: np.ndarray = field(default_factory=lambda: np.zeros(0))

@@ -43,6 +43,11 @@ class Window:
         """Whether all rows are one window."""
         return not (self.rows or self.seconds)
 
+    @property
+    def since(self) -> float:
+        """The beginning of the only window that may decide; 0: there are others."""
+        return self.origin - self.seconds if self.origin else 0.0
+
     @classmethod
     def parse(cls, word: str, now: float = 0.0) -> Window:
         """Return the window of a word such as 1000, 30m, 24h or 7d; empty: all rows.

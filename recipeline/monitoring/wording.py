@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recipeline.metrics.catalogue import ROW_ERRORS
-from recipeline.monitoring.results import Compared, Coverage, DriftReport, Errors, Finding, ShadowCompared, WindowSummary
+from recipeline.monitoring.results import (
+    Compared,
+    Coverage,
+    DrawnRows,
+    DriftReport,
+    Errors,
+    Finding,
+    ShadowCompared,
+    WindowSummary,
+)
 from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL
 
 #: From this share on, rows that the model learned from are mentioned.
@@ -96,6 +105,14 @@ def explain_left_out(report: DriftReport) -> str:
     )
     unlike = f"{rows:,} rows left out, as training left out rows like them: rows.filter." if rows else ""
     return " ".join(filter(None, (broken, unlike)))
+
+
+def explain_drawn(drawn: DrawnRows) -> str:
+    """Return a sentence on a log that has a draw of the requests."""
+    return (
+        f"The log has a draw of the requests: its rows stand for about {drawn.rows:,}, and each counts the same here; weighted "
+        f"means would be as exact as {drawn.effective:,} rows."
+    )
 
 
 def explain_known(newest: Compared) -> str:

@@ -24,6 +24,7 @@ from recipeline.metrics.bootstrap import resample_scores
 from recipeline.metrics.scorer import Scorer
 from recipeline.metrics.skill import row_losses
 from recipeline.metrics.tasks.every import TASKS as METRIC_TASKS
+from recipeline.metrics.two_labels import HALF
 from recipeline.promotion.results import CHALLENGER, CHAMPION, Gain
 from recipeline.training.weights import TrainingRows
 
@@ -66,7 +67,7 @@ class Answers:
         """
         scorer, found = scorer or Scorer(self.codes.task, self.codes.labels), {}
         for arm, predicted in self.predicted.items():
-            threshold = (thresholds or {}).get(arm, 0.5)
+            threshold = (thresholds or {}).get(arm, HALF)
             found[arm] = [
                 scorer.score(self.target, predicted[:, repeat], self.weights, threshold, whose=f"the {arm}")
                 for repeat in range(predicted.shape[1])

@@ -106,28 +106,13 @@ class Code:
 
 
 @dataclass(frozen=True)
-class Link:
-    """The title and the relative address of another card."""
-
-    text: str
-    path: str
-
-
-@dataclass(frozen=True)
-class Links:
-    """Links to other cards."""
-
-    links: Sequence[Link]
-
-
-@dataclass(frozen=True)
 class Flow:
     """Stages that rows pass one after the other; a stage may have parallel parts."""
 
     stages: Sequence[Sequence[str]]
 
 
-Block = Note | Facts | Table | Plot | Quoted | Lines | Code | Links | Flow
+Block = Note | Facts | Table | Plot | Quoted | Lines | Code | Flow
 
 
 @dataclass(frozen=True)

@@ -139,10 +139,10 @@ def _template() -> Any:
 def arrange_sections(card: Card) -> list[tuple[Section, bool]]:
     """Return the card's sections, and whether each is half as wide as a wide screen.
 
-    Halves stand in pairs; one that has no neighbour is whole.
+    Halves stand in pairs of about one height: two with a plot, or two without one. One that has no such neighbour is whole.
     """
     arranged: list[tuple[Section, bool]] = []
-    for is_small, group in groupby(card.sections, _is_small):
+    for (is_small, _), group in groupby(card.sections, lambda section: (_is_small(section), _count_plots(section) > 0)):
         sections = list(group)
         paired = len(sections) // 2 * 2 if is_small else 0
         arranged += [(section, place < paired) for place, section in enumerate(sections)]
@@ -157,13 +157,16 @@ def group_plots(blocks: Sequence[Block]) -> list[list[Block]]:
 
 def _is_small(section: Section) -> bool:
     """Whether a section is narrow and short enough for half of a wide screen."""
-    plots = sum(isinstance(block, Plot | Quoted) for block in section.blocks)
-    return plots <= 1 and all(
+    return _count_plots(section) <= 1 and all(
         (isinstance(block, Table) and len(block.columns) <= _NARROW_COLUMNS and len(block.rows) <= _SHORT_ROWS)
         or (isinstance(block, Facts) and len(block.values) <= _FEW_FACTS)
         or isinstance(block, Plot | Quoted | Note)
         for block in section.blocks
     )
+
+
+def _count_plots(section: Section) -> int:
+    return sum(isinstance(block, Plot | Quoted) for block in section.blocks)
 
 
 def is_number(value: Cell) -> bool:

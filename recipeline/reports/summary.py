@@ -17,6 +17,7 @@ from recipeline.monitoring.wording import (
     describe_finding,
     describe_labelled,
     describe_shadow,
+    explain_drawn,
     explain_drift,
     explain_known,
     explain_left_out,
@@ -193,6 +194,8 @@ def describe_monitoring(report: DriftReport) -> list[str]:
         lines.append(f"Labels: {labels.joined:,} of {labels.given:,} joined to rows of the log.")
     if left_out := explain_left_out(report):
         lines.append(f"Warning: {left_out}")
+    if report.drawn:
+        lines.append(explain_drawn(report.drawn))
     if repeated := report.repeated:
         lines.append(f"{repeated:,} repeated lines, counted once.")
     lines += filter(None, (explain_open(report.windows), explain_known(newest)))

@@ -56,7 +56,7 @@ class Metrics:
         )
         self.registry_errors = Counter("registry_errors", "Failed requests to the registry", registry=registry)
         self.dropped = Counter("log_lines_dropped", "Log lines lost: full queue or failed write", ["log"], registry=registry)
-        self.shadow = ShadowMetrics(registry)
+        self.shadow, self.archive = ShadowMetrics(registry), ArchiveMetrics(registry)
         #: Yields what is not counted here; it is asked when the metrics are.
         self.more: Callable[[], Iterable[Metric]] = tuple
 
@@ -121,6 +121,20 @@ class ShadowMetrics:
             registry=registry,
         )
         self.refused = Counter("shadow_model_refused", "Challengers that were refused", registry=registry)
+
+
+class ArchiveMetrics:
+    """The metrics of the archive of the prediction log."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.files = Counter("log_files_archived", "Files of the prediction log moved to the archive", registry=registry)
+        self.failures = Counter("log_archive_failures", "Failed attempts to move a file to the archive", registry=registry)
+        self.waiting = Gauge(
+            "log_archive_waiting_bytes",
+            "Bytes of the prediction log on this disk",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
 
 
 class _Joined(Collector):

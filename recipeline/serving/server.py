@@ -71,7 +71,7 @@ class Serving:
     """The settings of a worker.
 
     `open_store` opens the store after the fork; `add_hooks` is called with the Flask application of each worker. One worker
-    asks the registry every `poll_seconds`.
+    asks the registry every `poll_seconds`. `log_archive` is the URI or path that finished files of the log go to, "" for none.
     """
 
     model_name: str
@@ -79,6 +79,7 @@ class Serving:
     open_store: Callable[[], Store]
     copies: Path
     log_folder: Path | None
+    log_archive: str = ""
     tokens: tuple[str, ...] = field(default=(), repr=False)
     add_hooks: Callable[[Flask], object] | None = None
     poll_seconds: float = 1.0
@@ -240,16 +241,15 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: b
     gc.set_threshold(*_COLLECT_AFTER)
     from recipeline.registry.stages import CHAMPION
     from recipeline.serving._compat import hand_over
-    from recipeline.serving.background import BackgroundLog, RotatingFiles, to_stderr
     from recipeline.serving.following.follower import Watch
     from recipeline.serving.following.polling import Board, Poller
     from recipeline.serving.http.app import create_app
     from recipeline.serving.http.gateway import Arrivals, Gateway
-    from recipeline.serving.http.predictions import as_lines
+    from recipeline.serving.logs.background import BackgroundLog, to_stderr
+    from recipeline.serving.logs.opening import open_request_log
     from recipeline.serving.prometheus import Metrics
     from recipeline.serving.self_watch.watch import SelfWatch
     from recipeline.serving.shadow.answering import Shadow
-    from recipeline.serving.shadow.pending import PatientLog
     from recipeline.serving.state import Service
 
     threadpool_limits(1)  # a core has one worker; threads of its linear algebra would only get in the way of others
@@ -263,14 +263,12 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: b
         service.access_log = BackgroundLog(to_stderr, bytes, metrics.dropped.labels("access").inc)
     if settings.shadow:
         service.shadow = Shadow(serving.model_name, settings, metrics.shadow)
+    archiver = None
     if settings.prediction_log and serving.log_folder:
-        wanted = settings.prediction_log
-        files = RotatingFiles(serving.log_folder, max_bytes=wanted.max_mb * 2**20, keep_days=wanted.keep_days)
-        parts = files.write, as_lines, metrics.dropped.labels("predictions").inc
-        service.prediction_log = PatientLog(*parts, service.shadow.give_up) if service.shadow else BackgroundLog(*parts)
+        archiver = open_request_log(service, serving.log_folder, serving.log_archive, meeting)
     if settings.self_watch_rows:
         service.self_watch = SelfWatch(settings.self_watch_rows, metrics.dropped.labels("self-watch").inc)
-    for one in (service.access_log, service.prediction_log, service.self_watch, service.shadow):
+    for one in (service.access_log, archiver, service.prediction_log, service.quota, service.self_watch, service.shadow):
         if one:
             Finalize(None, one.close, exitpriority=0)  # at its end, what is still in the queue; the last one first
     aliases = [CHAMPION, settings.shadow] if settings.shadow else [CHAMPION]

@@ -12,7 +12,8 @@ from typing import Any
 from prometheus_client import Metric
 
 from recipeline.config.profile import Service as Settings
-from recipeline.serving.background import BackgroundLog
+from recipeline.serving.logs.background import BackgroundLog
+from recipeline.serving.logs.rate import Quota
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.prometheus import Metrics
 from recipeline.serving.self_watch.watch import SelfWatch
@@ -35,6 +36,8 @@ class Service:
     is_private: bool = False
     access_log: BackgroundLog | None = None
     prediction_log: BackgroundLog | None = None
+    #: Chooses the requests for the log where it has a limited rate.
+    quota: Quota | None = None
     self_watch: SelfWatch | None = None
     #: Lets the registry be asked at once.
     wake: Callable[[], object] = lambda: None

@@ -26,8 +26,8 @@ from urllib3.util import Retry
 #: How MLflow's client begins when a server did not answer, or not well.
 NO_ANSWER = "API request to"
 
-#: Its words where a server, or what is in front of it, does not know the user.
-NO_USER = "failed with error code 401"
+#: Its words where a server, or what is in front of it, does not know the user, or permits the user too little.
+NO_USER, NO_PERMISSION = "failed with error code 401", "failed with error code 403"
 
 #: Parts of messages whose reason is a server's database, or the registry of an address without one.
 STORE_GONE = ("sqlite3.", "(psycopg", "OperationalError", "Model registry functionality is")

@@ -10,6 +10,7 @@ from recipeline.config.rules import Decision
 from recipeline.metrics.catalogue import find_metric
 from recipeline.metrics.classification import score_confusion
 from recipeline.metrics.curves import Curve, count_by_threshold
+from recipeline.metrics.two_labels import HALF
 
 
 def choose_threshold(target: np.ndarray, predicted: np.ndarray, decision: Decision, weights: np.ndarray | None = None) -> float:
@@ -87,7 +88,7 @@ def _values(curve: Curve, metric: str) -> np.ndarray:
 
 def _best(curve: Curve, values: np.ndarray) -> float:
     best = np.flatnonzero(values >= values.max() - 1e-12 * max(1.0, abs(float(values.max()))))
-    return float(min(curve.thresholds[best], key=lambda it: (abs(it - 0.5), it)))
+    return float(min(curve.thresholds[best], key=lambda it: (abs(it - HALF), it)))
 
 
 def find_changed_threshold(model: BaseEstimator, other: BaseEstimator) -> tuple[float, float] | None:

@@ -1,4 +1,4 @@
-"""The load generator against servers whose behaviour is known: what it counts is what there was."""
+"""The load generator counts what servers of known behaviour did."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The promotion gate on generated rows where the truth is known: how often it errs, and what it sees."""
+"""The promotion gate on generated rows, where the truth is known.
+
+Measured are how often it errs, and how large a gain it sees."""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ def test_a_feature_is_worth_what_it_was_made_to_be() -> None:
 
 
 def test_the_upper_limit_of_none_of_n_is_the_one_of_the_textbooks() -> None:
-    """Of a chance p, none in n has the probability (1 - p)^n, which is 5 % at the limit."""
+    """At the limit p none in n has a probability of 5 %: (1 - p)^n."""
     assert Share(0, MANY).upper == pytest.approx(1 - 0.05 ** (1 / MANY))
     assert Share(MANY, MANY).upper == 1
 

@@ -1,4 +1,6 @@
-"""Latencies: what a client left out while it waited is counted, and every latency is in one bin of the histogram."""
+"""Latencies count what a client left out while it waited.
+
+Every latency is in one bin of the histogram."""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ LATENCIES = st.lists(st.integers(1, 400), max_size=40).map(lambda values: np.arr
 
 
 def wrk(latencies: np.ndarray, interval: int) -> list[int]:
-    """Return what `stats_correct` of wrk 4.1 leaves in its table of counts, as a sorted list of latencies."""
+    """Return the table of `stats_correct` of wrk 4.1 as a sorted list of latencies."""
     counts = np.bincount(latencies.astype(int), minlength=2)
     for n in range(2 * interval, len(counts)):
         m = n - interval

@@ -1,4 +1,4 @@
-"""The number of requests of a chain through a server stays below its bound, and all of them are counted."""
+"""Requests of a chain through a server are all counted, and below their bound."""
 
 from __future__ import annotations
 

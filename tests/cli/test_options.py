@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import click
 import pytest
 import yaml
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recipeline.cli.options import (
     _settings,
@@ -15,6 +18,7 @@ from recipeline.cli.options import (
     check_rows,
     choose_word,
     data_option,
+    make_line,
     method_option,
     model_option,
     parse_switch,
@@ -23,6 +27,30 @@ from recipeline.cli.options import (
 )
 from recipeline.errors import DataError, UsageError
 from tests.conftest import small_recipe
+
+
+def line_within(recipe: str, profile: str, **parameters: str) -> str:
+    """Return the line that a command with this recipe and profile shows."""
+    with click.Context(click.Command("main")) as context:
+        context.params = {"recipe": recipe, "profile": profile, "data": "x.csv"}
+        return make_line("promote", **parameters)
+
+
+@given(st.text(st.characters(exclude_categories=("C",)), min_size=1, max_size=20), st.sampled_from(["local", "server"]))
+def test_a_line_to_go_on_with_names_the_recipe_and_the_profile_as_they_were_given(recipe: str, profile: str) -> None:
+    words = shlex.split(line_within(recipe, profile, promote="always"))
+    assert words[:2] == ["make", "promote"]
+    name, _, value = words[2].partition("=")
+    pairs = dict(pair.split("=", 1) for pair in shlex.split(value.replace("$$", "$")))  # make's $, then that of scripts/step
+    expected = {"recipe": recipe, "profile": profile, "promote": "always"}
+    defaults = {"recipe": "recipe.yaml", "profile": "local"}
+    assert (name, pairs) == ("ARGS", {key: it for key, it in expected.items() if it != defaults.get(key)})
+
+
+def test_a_line_to_go_on_with_is_short_where_nothing_was_given() -> None:
+    assert make_line("approve") == "make approve"
+    assert line_within("recipe.yaml", "local") == "make promote"
+    assert line_within("loans.yaml", "local") == 'make promote ARGS="recipe=loans.yaml"'
 
 
 @pytest.mark.parametrize(

@@ -54,3 +54,45 @@ def test_a_query_that_cannot_be_is_refused_without_its_secret(tmp_path: Path, da
     with pytest.raises(UsageError, match=r"sql\.(query|url)") as error:
         load_profile(path, {"SECRET": "Zq7x"})
     assert "Zq7x" not in str(error.value)
+
+
+LOG = "store: {tracking_uri: 'sqlite:///a.db'}\ndata: auto\nservice:\n  prediction_log: {folder: log, "
+
+
+@pytest.mark.parametrize(
+    "archive",
+    ["s3://bucket", "s3://bucket/", "s3://bucket/a/b=c/d.e", "gs://b/..a", "az://box/a", "old/log", "/a b", "file:///a"],
+)
+def test_a_log_may_have_an_archive_in_a_store_or_a_folder(tmp_path: Path, archive: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f"{LOG}archive: '{archive}', disk_mb: 5, rate: 2.5}}", encoding="utf-8")
+    log = load_profile(path, {}).service.prediction_log
+    assert log is not None
+    assert (log.archive, log.disk_mb, log.rate) == (archive, 5, 2.5)
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        "s3://id:Zq7x@bucket/a",
+        "s3://bucket/a?k=Zq7x",
+        "s3://bucket/../a",
+        "s3://bucket//a",
+        "s3://bucket/a b",
+        "http://a/b",
+        "s3://",
+    ],
+)
+def test_an_archive_with_keys_or_of_another_kind_is_refused_and_not_quoted(tmp_path: Path, archive: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f"{LOG}archive: '{archive}'}}", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"archive must be s3://bucket/prefix, .* without keys") as error:
+        load_profile(path, {})
+    assert "Zq7x" not in str(error.value)
+
+
+def test_settings_of_an_archive_without_one_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f"{LOG}disk_mb: 5, archive_minutes: 1}}", encoding="utf-8")
+    with pytest.raises(UsageError, match="archive_minutes, disk_mb must be left out without archive"):
+        load_profile(path, {})

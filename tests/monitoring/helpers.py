@@ -23,7 +23,7 @@ from recipeline.inference.model_info import Feature, ModelInfo, Target, describe
 from recipeline.inference.prediction_set import fit_set
 from recipeline.monitoring.baseline import describe_baseline, draw_reference
 from recipeline.monitoring.drift import compare
-from recipeline.monitoring.live.prediction_log import find_log
+from recipeline.monitoring.live.log_files import find_log
 from recipeline.monitoring.results import Baseline, Compared
 from recipeline.monitoring.sample import Live
 from recipeline.monitoring.tasks.base import Stated

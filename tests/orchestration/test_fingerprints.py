@@ -135,7 +135,7 @@ SCORES = (
     | TASKS["metrics"]
     | TASKS["training"]
     | {"config/measuring/scoring", "inference/asking", "training/decision"}
-    | {f"metrics/{name}" for name in ("classification", "curves", "regression", "scorer")}
+    | {f"metrics/{name}" for name in ("classification", "curves", "regression", "scorer", "two_labels")}
 )
 LOGS = {"tracking/_compat", "tracking/candidate_runs", "tracking/models"}
 #: Column kinds; a change of one may change every step.

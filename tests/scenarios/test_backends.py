@@ -43,21 +43,27 @@ def postgres(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def mlflow_server(folder: Path, workers: int = 2, database: str = "server.db", **more: str) -> Iterator[str]:
+def mlflow_server(folder: Path, *options: str, workers: int = 2, database: str = "server.db", **more: str) -> Iterator[str]:
     """An MLflow server that ends with the block; with several workers, uvicorn's answers are 40 ms late (no TCP_NODELAY).
 
-    `more` is added to its environment.
+    `options` are added to its command, `more` to its environment.
     """
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/{database}", "--artifacts-destination", f"{folder}/artifacts"]
+    command += [
+        "--backend-store-uri",
+        f"sqlite:///{folder}/{database}",
+        "--artifacts-destination",
+        f"{folder}/artifacts",
+        *options,
+    ]
     uri = f"http://127.0.0.1:{port}"
     with (folder / "server.log").open("wb") as log:
         # Its jobs, which nobody asks for here, are eight more processes.
         environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **more}
-        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen([*command, *options], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             deadline = time.monotonic() + 90
             while True:

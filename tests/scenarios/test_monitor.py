@@ -20,8 +20,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from prometheus_client import CollectorRegistry
+from pyarrow import fs
 
 from custom.red_wine import draw
+from recipeline.monitoring.live.log_format import STAMP
+from recipeline.serving.logs.archiver import Archiver
+from recipeline.serving.logs.files import RotatingFiles
+from recipeline.serving.prometheus import ArchiveMetrics
 from tests.conftest import MakeProject, Outcome, Project
 from tests.data.server import body, serving
 from tests.faults import in_fork
@@ -245,6 +251,33 @@ def test_without_data_the_services_log_is_read(monitored: Project, tmp_path: Pat
     expect(monitored.run("monitor"), 6, f"No rows in the service's log {folder}: the service has received no requests.")
     write_log(folder, later())
     assert "400 rows" in monitored.run("monitor", fail_on="never").stdout
+
+
+def test_the_archive_of_the_services_log_is_read_with_it_and_who_answered_a_request_is_found(
+    monitored: Project, tmp_path: Path
+) -> None:
+    now = time.time()
+    folder, store = tmp_path / "log", tmp_path / "store"
+    monitored.write_profile(service={"prediction_log": {"folder": str(folder), "archive": str(store)}})
+    files = RotatingFiles(folder, max_bytes=20_000)
+    rows = later().drop(columns="quality").to_dict("records")
+    for number, row in enumerate(rows):
+        line = {"time": round(now - 400 + number, 3), "request_id": f"r{number}", "version": "1", "row": 0, "prediction": 5.0}
+        files.write(STAMP + json.dumps(line | {"features": row, "drawn": 0.5}, separators=(",", ":")).encode()[1:] + b"\n")
+    opened = fs.LocalFileSystem(), str(store)
+    Archiver(files, str(store), lambda: opened, ArchiveMetrics(CollectorRegistry()), int).move()
+    assert len(list(store.rglob("*.gz"))) > 3
+    assert len(list(folder.iterdir())) == 1
+    outcome = monitored.run("monitor", fail_on="never")
+    found = report(monitored, outcome)
+    assert (found["rows"], found["repeated"], found["left_out"], found["drawn"]["rows"]) == (400, 0, 0, 800)
+    assert "its rows stand for about 800" in outcome.stdout
+    said = monitored.ok("who_served", request="r7").stdout
+    assert "version 1 answered 1 row." in said
+    assert "No row of the request 'r777'" in monitored.ok("who_served", request="r777").stdout
+    shutil.rmtree(store)
+    store.touch()
+    expect(monitored.run("monitor"), 6, f"The archive of the service's log cannot be read: {store}")
 
 
 # --- what is refused -----------------------------------------------------------------------------------------------------

@@ -108,7 +108,8 @@ def test_a_version_is_a_number(served: Project, command: str) -> None:
 
 
 def test_a_model_that_waits_for_approval_names_the_command(project: Project) -> None:
-    assert "make approve" in project.ok("main", promote="manual").stdout
+    line = f'make approve ARGS="recipe={project.recipe_path} profile={project.profile_path}"'
+    assert line in project.ok("main", promote="manual").stdout
     project.ok("approve")
     assert project.production().version
 

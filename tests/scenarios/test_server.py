@@ -20,14 +20,17 @@ import pandas as pd
 import pytest
 import requests
 
+from custom.red_wine import draw
+from recipeline.artifacts import ORDER
 from recipeline.hosting import mlflow_server, object_store, postgres, processes
-from recipeline.hosting.stack import DIRECT, start_server, stop_server
+from recipeline.hosting.stack import DIRECT, PARTS, start_server, stop_server
 from recipeline.hosting.state import ServerFolder
 from recipeline.registry.ledger import Ledger
 from recipeline.registry.results import APPLIED
 from tests.conftest import ROOT, Project
 from tests.processes import new_processes
 from tests.scenarios.test_backends import act, start
+from tests.scenarios.test_backends import mlflow_server as mlflow_with
 from tests.serving.helpers import Server
 
 pytestmark = pytest.mark.xdist_group("backends")
@@ -107,7 +110,8 @@ def join(folder: Path, rows: pd.DataFrame, uri: str, location: str | None = None
     """Return a project on the server at `uri`, whose artifacts are the server's or in `location`."""
     team = Team(folder, rows)
     team.model, team.uri = f"Model{os.urandom(4).hex()}", uri
-    team.write_recipe(lambda recipe: recipe.update(model_name=team.model, experiment=f"Small {team.model}"))
+    names = {"name": team.model.lower(), "model_name": team.model, "experiment": f"Small {team.model}"}
+    team.write_recipe(lambda recipe: recipe.update(names))  # of one recipe the runs of another test would be reused
     team.write_profile(store={"tracking_uri": uri} | ({"artifact_location": location} if location else {}))
     return team
 
@@ -121,6 +125,15 @@ def joined(server: ServerFolder, folder: Path, rows: pd.DataFrame, way: str) -> 
                 if key.startswith("AWS_") or key == "MLFLOW_S3_ENDPOINT_URL":
                     patch.setenv(key, value)
         yield join(folder, rows, uri_of(server), exports(server)["ARTIFACT_LOCATION"] if way == "direct" else None)
+
+
+def await_version(service: Server, wines: pd.DataFrame, version: str) -> None:
+    """Wait until a service predicts a row with a version; each of its workers takes it in its own time."""
+    row = {name: float(wines[name].iloc[0]) for name in wines.columns[:-1]}
+    deadline = time.monotonic() + 120
+    while (answer := service.predict(row)).status_code != 200 or answer.json()["model"]["version"] != version:
+        assert time.monotonic() < deadline, service.log.read_text()
+        time.sleep(0.2)
 
 
 def keys(server: ServerFolder, prefix: str) -> set[str]:
@@ -178,9 +191,18 @@ def test_the_whole_lifecycle_and_the_service(server: ServerFolder, tmp_path: Pat
             team.ok("predict", input=str(team.data), output=str(tmp_path / "out.csv")),
         ]
         cached = team.ok("main", model="en")
-        assert cached.stderr.count("cached") + cached.stdout.count("cached"), cached
+        assert re.findall(r"(\w+): reused run", cached.stderr) == ["ingest", "split", "train", "evaluate"], cached
         assert team.in_production == "1"
-        spoken.append(cached)
+        spoken += [cached, team.ok("monitor", data=str(team.data), fail_on="never")]
+        rows = tmp_path / "new.csv"
+        draw(2).drop_duplicates().head(200).to_csv(rows, index=False)
+        spoken.append(team.ok("retrain", data=str(rows), model="lr", promote="always"))
+        assert team.changes == ["approve", "forced", "rollback", "forced"]
+        assert team.in_production == "3"
+        saved = team.run("backup")
+        assert saved.exit_code == 2
+        assert "backup and restore are for a local store" in saved.stderr
+        spoken.append(saved)
 
         hidden = {value for name, value in vars(server.secrets()).items() if name != "s3_access_key"}
         everything = [text for outcome in spoken for text in (outcome.stdout, outcome.stderr)] + [service.log.read_text()]
@@ -194,28 +216,38 @@ def test_the_whole_lifecycle_and_the_service(server: ServerFolder, tmp_path: Pat
         assert not [secret for secret in hidden for text in everything if secret in text]
 
 
+#: What is killed: one part, or all of them, as when their machine loses its power. Artifacts are all that differs between the
+#: ways, so that of direct clients the store is killed alone.
+EVERYTHING = "everything"
+KILLS = [*(("proxied", part) for part in (*PARTS, EVERYTHING)), ("direct", object_store.NAME), ("direct", EVERYTHING)]
+
+
 @pytest.mark.full
-@pytest.mark.parametrize("step", ["split", "train", "promote"])
-@pytest.mark.parametrize("part", [mlflow_server.NAME, postgres.NAME, object_store.NAME])
-@pytest.mark.parametrize("way", WAYS)
-def test_a_part_that_is_killed_in_the_middle_and_started_again_loses_nothing(
-    server: ServerFolder, tmp_path: Path, wines: pd.DataFrame, way: str, part: str, step: str
+@pytest.mark.parametrize(("way", "part"), KILLS)
+def test_what_is_killed_in_the_middle_of_each_step_and_started_again_loses_nothing(
+    server: ServerFolder, tmp_path: Path, wines: pd.DataFrame, way: str, part: str
 ) -> None:
     with joined(server, tmp_path, wines, way) as team:
         chain = team.start("--model", "en,dt")
+        lines: list[str] = []
+        heard = threading.Thread(target=lambda: lines.extend(chain.stderr or ()), daemon=True)
         try:
-            heard = threading.Thread(target=lambda: lines.extend(chain.stderr or ()), daemon=True)
-            lines: list[str] = []
             heard.start()
-            await_line(lines, rf"{step}\b", chain)
-            kill(server, part)
-            if part == mlflow_server.NAME:
-                await_line(lines, AWAY.format(uri=re.escape(team.uri)), chain, seconds=30)
-            start_server(server)
+            for step in ORDER:
+                await_line(lines, rf"{step}\b", chain)
+                said = len(lines)
+                for name in PARTS if part == EVERYTHING else [part]:
+                    kill(server, name)
+                if part in (mlflow_server.NAME, EVERYTHING):
+                    await_line(lines, AWAY.format(uri=re.escape(team.uri)), chain, seconds=60, after=said)
+                start_server(server)
             stdout = chain.communicate(timeout=400)[0] if chain.stdout else ""
         finally:
             chain.kill()
+            start_server(server)
+        heard.join(timeout=30)
         assert chain.returncode == 0, "".join(lines)
+        assert "Traceback" not in "".join(lines)
         assert team.client.get_run(stdout.split()[-1]).info.status == "FINISHED"
         assert team.in_production == "1"
         assert team.changes == ["promote"]
@@ -257,6 +289,12 @@ def test_a_part_that_stays_away_ends_the_chain_in_one_sentence(
         assert team.in_production == "1"
         # What broke off is no result: the store says so where it could be told, and else the run was never finished.
         assert [run.info.status for run in team.runs("main")].count("FINISHED") == 1
+        again = team.ok("main", model="lr,dt", promote="always")
+        assert "split: reused run" in again.stderr  # what was finished before is a result
+        assert team.in_production == "2"
+        assert team.changes == ["promote", "forced"]
+        team.ok("repair")
+        assert "Nothing is broken." in team.ok("doctor").stdout
 
 
 @pytest.mark.full
@@ -284,10 +322,10 @@ def test_eight_clients_without_a_common_lock_run_the_chain_at_once(
         assert "Nothing is broken." in team.ok("doctor").stdout
 
 
-def await_line(lines: list[str], pattern: str, process: subprocess.Popen[str], seconds: float = 240) -> None:
-    """Wait until a process has written a line that begins as the pattern says."""
+def await_line(lines: list[str], pattern: str, process: subprocess.Popen[str], *, seconds: float = 240, after: int = 0) -> None:
+    """Wait until a process has written a line that begins as the pattern says, `after` that many lines."""
     deadline = time.monotonic() + seconds
-    while not any(re.match(pattern, line) for line in list(lines)):
+    while not any(re.match(pattern, line) for line in lines[after:]):
         assert process.poll() is None, "".join(lines)
         assert time.monotonic() < deadline, "".join(lines)
         time.sleep(0.05)
@@ -399,6 +437,105 @@ def test_a_user_or_a_token_from_the_environment_opens_the_server_and_is_written_
             told += [file.read_bytes().decode("latin-1") for file in Path(folder).rglob("*") if file.is_file()]
     secrets = [value for name, value in environment.items() if "USERNAME" not in name] + [header.split()[1]]
     assert not [secret for secret in secrets for text in told if secret in text]
+
+
+@pytest.fixture(scope="module")
+def own_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """MLflow's own server with users: `ann` and `bob`, who may write what is theirs, and read all."""
+    folder = tmp_path_factory.mktemp("users")
+    uv, into = str(Path(sys.executable).with_name("uv")), f"--target={folder}/packages"
+    install = [uv, "pip", "install", "-q", "--no-deps", into, "Flask-WTF<2", "WTForms<4"]
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"Flask-WTF cannot be installed: {done.stderr[-300:]}")
+    admin = ("admin", "the admin's password")
+    # A password is hashed for 0.1 s of the server's time in each request, unless it remembers who was known.
+    settings = (Path(mlflow.__file__).parent / "server/auth/basic_auth.ini").read_text(encoding="utf-8")
+    (folder / "auth.ini").write_text(settings.replace("# auth_cache_ttl_seconds = 0", "auth_cache_ttl_seconds = 60"))
+    more = {"MLFLOW_AUTH_ADMIN_USERNAME": admin[0], "MLFLOW_AUTH_ADMIN_PASSWORD": admin[1]}
+    more |= {
+        "PYTHONPATH": str(folder / "packages"),
+        "MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini"),
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": os.urandom(16).hex(),
+    }
+    with mlflow_with(folder, "--app-name", "basic-auth", **more) as uri:
+        for name in ("ann", "bob"):
+            known = {"username": name, "password": f"{name} keeps a secret"}
+            made = requests.post(f"{uri}/api/2.0/mlflow/users/create", json=known, auth=admin, timeout=30)
+            assert made.status_code == 200, made.text
+        yield uri
+
+
+def sign_in(patch: pytest.MonkeyPatch, name: str, password: str = "") -> str:
+    """Let commands be those of a user; return the password."""
+    password = password or f"{name} keeps a secret"
+    patch.setenv("MLFLOW_TRACKING_USERNAME", name)
+    patch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+    return password
+
+
+@pytest.mark.full
+def test_mlflows_own_users_run_the_lifecycle_and_a_wrong_password_is_one_sentence(
+    own_users: str, tmp_path: Path, wines: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team = join(tmp_path, wines, own_users)
+    told = []
+    for name, password in (("", ""), ("ann", "wr0ng secret"), ("carl", "wr0ng secret")):
+        with monkeypatch.context() as patch:
+            if name:
+                sign_in(patch, name, password)
+            for command in ("main", "why", "approve"):
+                refused = team.run(command)
+                assert refused.exit_code == 6, refused.stderr
+                assert "does not accept the user" in refused.stderr
+                assert "Traceback" not in refused.stderr
+                told.append(refused.stderr)
+    sign_in(monkeypatch, "ann")
+    told += [team.ok("main", model="en", promote="manual").stdout, team.ok("approve").stdout]
+    told.append(team.ok("main", model="dt", promote="always").stdout)
+    service = Server(team)
+    try:
+        assert service.wait(seconds=240)
+        await_version(service, wines, "2")
+    finally:
+        service.end()
+    told += [team.ok("rollback").stdout, *(team.ok(name).stdout for name in ("history", "why", "repair"))]
+    assert team.in_production == "1"
+    assert team.changes == ["approve", "forced", "rollback"]
+    assert "Nothing is broken." in team.run("doctor").stdout
+    told += [service.log.read_text(), *(str(run.data.tags | run.data.params) for run in team.runs())]
+    assert not [text for text in told if "keeps a secret" in text or "wr0ng" in text]
+
+
+@pytest.mark.full
+def test_a_user_who_may_only_read_does_so_and_changes_nothing(
+    own_users: str, tmp_path: Path, wines: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team = join(tmp_path, wines, own_users)
+    sign_in(monkeypatch, "ann")
+    team.ok("main", model="en")
+    team.ok("main", model="dt", promote="never")
+    before = len(team.runs())
+    sign_in(monkeypatch, "bob")
+    team.ok("why")
+    team.ok("history")
+    scored = tmp_path / "out.csv"
+    commands: dict[str, dict[str, str]] = {
+        "main": {"model": "lr"},
+        "promote": {"promote": "always"},
+        "approve": {},
+        "rollback": {},
+    }
+    commands["predict"] = {"input": str(team.data), "output": str(scored)}
+    for command, params in commands.items():
+        refused = team.run(command, **params)
+        assert refused.exit_code == 6, refused.stderr
+        assert "does not permit this user" in refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert team.in_production == "1"
+    assert team.changes == ["promote"]
+    assert len(team.runs()) == before
+    assert not scored.exists()
 
 
 @pytest.mark.full

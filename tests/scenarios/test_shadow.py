@@ -5,40 +5,22 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
-import mlflow
 import pandas as pd
 import pytest
 import requests
 from cryptography.fernet import Fernet
 
-from recipeline.monitoring.live.prediction_log import find_log
-from tests.conftest import NAME, MakeProject, Project, move_store
+from recipeline.monitoring.live.log_files import find_log
+from tests.conftest import NAME, Project
 from tests.scenarios.test_backends import mlflow_server
 from tests.schemas import FOLDER, LOG_LINE
 from tests.serving.helpers import Server
 
 pytestmark = pytest.mark.xdist_group("watch")
-
-
-@pytest.fixture(scope="module")
-def _waiting(make_project: MakeProject, wines: pd.DataFrame) -> Path:
-    project = make_project(wines)
-    project.ok("main", model="en")
-    project.ok("main", model="lr", promote="never")
-    return project.folder
-
-
-@pytest.fixture
-def waiting(_waiting: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Project]:
-    """A project with a version in Production and a challenger that waits."""
-    move_store(_waiting, tmp_path)
-    yield Project(tmp_path, wines)
-    mlflow.end_run()
 
 
 SECRET = "a secret of the webhook"

@@ -17,10 +17,11 @@ from recipeline.artifacts import COLUMN_PROFILE, DATASET, DRIFT_REPORT, LEAK_AUD
 from recipeline.config.profile import Service as Settings
 from recipeline.registry.stages import CHAMPION
 from recipeline.registry.versions import Registry
-from recipeline.serving.background import BackgroundLog, RotatingFiles
 from recipeline.serving.http.answers import OUTSIDE
 from recipeline.serving.http.app import create_app
 from recipeline.serving.http.predictions import as_lines
+from recipeline.serving.logs.background import BackgroundLog
+from recipeline.serving.logs.files import RotatingFiles
 from recipeline.serving.model.copies import fetch_version
 from recipeline.serving.model.loading import load_copy
 from recipeline.serving.prometheus import Metrics

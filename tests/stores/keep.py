@@ -19,9 +19,10 @@ from recipeline.data.checking.schema import validate_table
 from recipeline.data.origin.sources import read_source
 from recipeline.registry.stages import CHAMPION
 from recipeline.registry.versions import Registry
-from recipeline.serving.background import BackgroundLog, RotatingFiles
 from recipeline.serving.http.app import create_app
 from recipeline.serving.http.predictions import as_lines
+from recipeline.serving.logs.background import BackgroundLog
+from recipeline.serving.logs.files import RotatingFiles
 from recipeline.serving.model.copies import fetch_version
 from recipeline.serving.model.loading import load_copy
 from recipeline.serving.prometheus import Metrics

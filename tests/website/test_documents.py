@@ -6,6 +6,8 @@ import json
 import re
 import tomllib
 
+import jsonschema_rs
+
 from tests.conftest import ROOT
 from tests.shell_lines import faults_of
 from website.staging import pages
@@ -29,18 +31,62 @@ def test_badges_are_files_of_their_own_and_true() -> None:
     assert read("LICENSE").startswith("MIT")
 
 
-def test_the_development_container_has_a_python_of_the_lock_and_commands_that_exist() -> None:
-    """Against https://containers.dev/implementors/json_schema, as far as it uses it: properties and their types."""
+#: The rules of https://containers.dev/implementors/json_schema for a container of an image, for the properties that ours has.
+CONTAINER = {
+    "type": "object",
+    "required": ["image"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {"type": "string"},
+        "image": {"type": "string"},
+        "postCreateCommand": {
+            "type": ["string", "array", "object"],
+            "items": {"type": "string"},
+            "additionalProperties": {"type": ["string", "array"], "items": {"type": "string"}},
+        },
+        "forwardPorts": {
+            "type": "array",
+            "items": {
+                "oneOf": [
+                    {"type": "integer", "minimum": 0, "maximum": 65535},
+                    {"type": "string", "pattern": r"^([a-z0-9-]+):(\d{1,5})$"},
+                ]
+            },
+        },
+        "portsAttributes": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {
+                    "label": {"type": "string"},
+                    "protocol": {"enum": ["http", "https"]},
+                    "onAutoForward": {"enum": ["notify", "openBrowser", "openBrowserOnce", "openPreview", "silent", "ignore"]},
+                },
+            },
+        },
+        "customizations": {"type": "object"},
+    },
+}
+
+
+def test_the_development_container_is_one_and_its_rules_are_none_that_all_pass() -> None:
+    is_valid = jsonschema_rs.validator_for(CONTAINER).is_valid
     container = json.loads(read(".devcontainer/devcontainer.json"))
-    kinds = {
-        "name": str,
-        "image": str,
-        "postCreateCommand": str,
-        "forwardPorts": list,
-        "portsAttributes": dict,
-        "customizations": dict,
-    }
-    assert {key: type(value) for key, value in container.items()} == kinds
+    assert is_valid(container)
+    for change in (
+        {"image": 3},
+        {"postCreateComand": "make"},
+        {"postCreateCommand": 1},
+        {"forwardPorts": [70000]},
+        {"forwardPorts": ["5000"]},
+        {"portsAttributes": {"5000": {"onAutoForward": "shout"}}},
+    ):
+        assert not is_valid({**container, **change}), change
+    assert not is_valid({key: value for key, value in container.items() if key != "image"})
+
+
+def test_the_development_container_has_a_python_of_the_lock_and_commands_that_exist() -> None:
+    container = json.loads(read(".devcontainer/devcontainer.json"))
     first, last = re.findall(r"3\.(\d+)", METADATA["requires-python"])
     image, _, minor = container["image"].partition(":3.")
     assert image == "mcr.microsoft.com/devcontainers/python"

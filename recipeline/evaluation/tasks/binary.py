@@ -12,6 +12,7 @@ from recipeline.evaluation.classes import draw_thresholds
 from recipeline.evaluation.tasks.base import Examined, Tested
 from recipeline.evaluation.tasks.multiclass import Multiclass
 from recipeline.metrics.tasks.binary import Binary as Scores
+from recipeline.metrics.two_labels import HALF
 from recipeline.training.decision import explain_decision, judge_decision
 
 
@@ -52,4 +53,4 @@ class Binary(Multiclass):
 
     def threshold(self, model: Any) -> float | None:
         """Return the threshold of the decision that is part of the model."""
-        return float(getattr(model, "threshold", 0.5))
+        return float(getattr(model, "threshold", HALF))

@@ -28,6 +28,7 @@ from recipeline.inference.compiled.linear import linear_form
 from recipeline.inference.compiled.means import describe_mean, weights_of
 from recipeline.inference.compiled.pipelines import check_names, check_width, compile_parts, is_projected
 from recipeline.inference.compiled.trees import FEW_ROWS_HISTOGRAM, compile_trees
+from recipeline.metrics.two_labels import both_columns
 
 
 def compile_model(model: BaseEstimator, columns: Columns, codes: TargetCodes = NUMBERS) -> Compiled | None:
@@ -60,8 +61,7 @@ def _compile_labels(model: BaseEstimator, columns: Columns, codes: TargetCodes) 
     last = compile_classes(model, columns, width, 1)
 
     def predict(rows: np.ndarray) -> np.ndarray:
-        found = last.predict(rows)
-        return np.column_stack([1 - found, found])
+        return both_columns(last.predict(rows))
 
     return replace(last, predict=predict, exact=False)
 

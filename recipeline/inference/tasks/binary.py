@@ -10,6 +10,7 @@ import pandas as pd
 
 from recipeline.data.tasks.base import Label
 from recipeline.inference.tasks.multiclass import Multiclass
+from recipeline.metrics.two_labels import both_columns, decide
 
 
 class Binary(Multiclass):
@@ -30,8 +31,9 @@ class Binary(Multiclass):
 
     def probabilities(self, predicted: np.ndarray) -> np.ndarray:
         """Return the probabilities of the negative and of the positive label."""
-        return np.column_stack([1 - predicted, predicted])
+        return both_columns(predicted)
 
     def said(self, predicted: np.ndarray, labels: Sequence[Label], threshold: float) -> np.ndarray:
         """Return the positive label where its probability reaches the threshold."""
-        return np.array(labels)[(predicted >= threshold).astype(np.intp)]
+        said: np.ndarray = np.array(labels)[decide(predicted, threshold)]
+        return said

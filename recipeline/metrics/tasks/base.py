@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from recipeline.metrics.two_labels import HALF
+
 
 class Task(ABC):
     """Scores of predictions, both as numbers: a target is (rows,) or (rows, labels).
@@ -17,7 +19,7 @@ class Task(ABC):
 
     @abstractmethod
     def score(
-        self, target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None, threshold: float = 0.5
+        self, target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None, threshold: float = HALF
     ) -> dict[str, float]:
         """Return the metrics of `recipeline.metrics.catalogue` for the task."""
 
@@ -32,7 +34,7 @@ class Task(ABC):
         seed: int,
         is_clustered: bool = False,
         weights: np.ndarray | None = None,
-        threshold: float = 0.5,
+        threshold: float = HALF,
     ) -> Mapping[str, tuple[float, float]]:
         """Return 95 % bootstrap intervals of the metrics, by `groups` of rows."""
 

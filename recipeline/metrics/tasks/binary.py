@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recipeline.metrics.tasks.multiclass import Multiclass
+from recipeline.metrics.two_labels import both_columns, decide
 
 
 class Binary(Multiclass):
@@ -12,9 +13,8 @@ class Binary(Multiclass):
 
     def both(self, values: np.ndarray) -> np.ndarray:
         """Return the columns of the negative and of the positive label."""
-        return np.column_stack([1 - values, values])
+        return both_columns(values)
 
     def decide(self, predicted: np.ndarray, threshold: float) -> np.ndarray:
         """Return 1 where the probability reaches the threshold, else 0."""
-        decided: np.ndarray = (predicted >= threshold).astype(np.intp)
-        return decided
+        return decide(predicted, threshold)

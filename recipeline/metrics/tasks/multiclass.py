@@ -10,6 +10,7 @@ import numpy as np
 from recipeline.metrics.classification import bootstrap_classes, score_classes
 from recipeline.metrics.skill import row_losses
 from recipeline.metrics.tasks.base import Task
+from recipeline.metrics.two_labels import HALF
 
 
 class Multiclass(Task):
@@ -25,7 +26,7 @@ class Multiclass(Task):
         return decided
 
     def score(
-        self, target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None, threshold: float = 0.5
+        self, target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None, threshold: float = HALF
     ) -> dict[str, float]:
         """Return the metrics of classes."""
         return score_classes(self.both(target), self.both(predicted), self.decide(predicted, threshold), weights)
@@ -40,7 +41,7 @@ class Multiclass(Task):
         seed: int,
         is_clustered: bool = False,
         weights: np.ndarray | None = None,
-        threshold: float = 0.5,
+        threshold: float = HALF,
     ) -> Mapping[str, tuple[float, float]]:
         """Return the intervals of the metrics of classes."""
         decided = self.decide(predicted, threshold)

@@ -12,13 +12,14 @@ from sklearn.metrics import mean_pinball_loss, median_absolute_error, root_mean_
 from recipeline.metrics.catalogue import quantile_of
 from recipeline.metrics.regression import bootstrap_intervals, score_predictions
 from recipeline.metrics.tasks.base import Task
+from recipeline.metrics.two_labels import HALF
 
 
 class Regression(Task):
     """Scores of predicted numbers; a threshold has no meaning for them."""
 
     def score(
-        self, target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None, threshold: float = 0.5
+        self, target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None, threshold: float = HALF
     ) -> dict[str, float]:
         """Return r2, rmse and mae."""
         return score_predictions(target, predicted, weights)
@@ -33,7 +34,7 @@ class Regression(Task):
         seed: int,
         is_clustered: bool = False,
         weights: np.ndarray | None = None,
-        threshold: float = 0.5,
+        threshold: float = HALF,
     ) -> Mapping[str, tuple[float, float]]:
         """Return the intervals of r2, rmse and mae."""
         return bootstrap_intervals(

@@ -31,6 +31,9 @@ SHADOW, VERSION_KEY = "shadow", "version"
 #: or failed on it.
 REASON, DROPPED, REFUSED, FAILED = "reason", "dropped", "refused", "failed"
 
+#: The key of a line of a request that was drawn: the probability with which it was to be logged.
+DRAWN = "drawn"
+
 #: The beginning of every line, as JSON without the closing brace.
 STAMP = f'{{"{FORMAT_KEY}":{FORMAT},"{WRITER_KEY}":"{__version__}",'.encode()
 
@@ -59,8 +62,9 @@ class LoggedRow:
 
     `time` is in seconds since 1970, `version` the one that answered, `row` the row's place in the request, from 0. Numbers have
     a `prediction`, classes the decided `label` and the `probabilities` by label. `features` are the columns of the model, null
-    where a value is missing; `others` further columns of the request; `shadow` is there where a challenger is in shadow. Lines
-    of 0.2.0 say neither `format` nor the version of `recipeline` that wrote them.
+    where a value is missing; `others` further columns of the request; `shadow` is there where a challenger is in shadow.
+    `drawn` is the probability with which the request was to be logged, if that is less than 1. Lines of 0.2.0 say neither
+    `format` nor the version of `recipeline` that wrote them.
     """
 
     time: float
@@ -75,9 +79,15 @@ class LoggedRow:
     probabilities: Mapping[str, float | None] | None = field(default=None, metadata=LEFT_OUT)
     others: Mapping[str, Value] | None = field(default=None, metadata=LEFT_OUT)
     shadow: LoggedShadow | None = field(default=None, metadata=LEFT_OUT)
+    drawn: float | None = field(default=None, metadata=LEFT_OUT)
 
 
 _VERSION = re.compile(r"\d+(\.\w+)+")
+
+
+def is_share(value: object) -> bool:
+    """Whether a value of a line is a probability above 0."""
+    return type(value) in (int, float) and 1e-12 < value <= 1  # type: ignore[operator]
 
 
 def is_readable(line: Mapping[str, Any], file: str) -> bool:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import heapq
 import time
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -24,7 +21,9 @@ from recipeline.inference.golden import PREDICTION
 from recipeline.inference.model_info import Feature
 from recipeline.monitoring.live.labels import REQUEST_ID, ROW, Labels
 from recipeline.monitoring.live.live_rows import join_labelled
-from recipeline.monitoring.live.log_format import FEATURES, OTHERS, is_readable
+from recipeline.monitoring.live.log_files import LogFile
+from recipeline.monitoring.live.log_format import DRAWN, FEATURES, OTHERS, is_readable, is_share
+from recipeline.monitoring.live.log_lines import DrawnLines, SeenLines, in_order, read_lines
 from recipeline.monitoring.live.shadow_log import ShadowRows
 from recipeline.monitoring.tasks.every import TASKS
 from recipeline.monitoring.tasks.multiclass import PROBABILITIES
@@ -43,11 +42,14 @@ class PredictionLog:
 
     Predictions of another version are not used. A line that is cut off, as by a full disk, that has
     values of other types, or a time after `now` (seconds since 1970), is left out and counted in `left_out`. A line delivered
-    several times, as by two copies of a file, counts once, and again in `repeated`; a row that training would have left out by
-    a condition of `filter`, in `filtered`.
+    several times, as by two copies of a file, counts once, and again in `repeated`, if at most `remembers` others are between
+    the two in the order of time; a row that training would have left out by a condition of `filter`, in `filtered`. Lines from
+    before `since` are not considered.
+
+    Files are opened when it is their time, so that memory does not grow with their number.
     """
 
-    files: Sequence[Path]
+    files: Sequence[Path | LogFile]
     features: Sequence[Feature]
     version: str
     labels: Labels | None = None
@@ -66,13 +68,17 @@ class PredictionLog:
     decimal: str = "."
     #: Takes the rows that a challenger predicted too, as `pieces` yields them.
     shadow: ShadowRows | None = None
+    since: float = 0.0
+    remembers: int = 10_000_000
+    #: What the lines stand for, if some were drawn.
+    drawn: DrawnLines = field(default_factory=DrawnLines)
 
     def pieces(self) -> Iterator[LiveRows]:
         """Yield all rows in pieces.
 
         Raises
         ------
-        UnavailableError : a line has the format of a later version.
+        UnavailableError : a line has the format of a later version, or a file cannot be read.
         """
         for piece, entries in self._read():
             if self.shadow:
@@ -90,17 +96,15 @@ class PredictionLog:
         return join_labelled((self._named(*read) for read in self._read()), self.features, target, self.codes)
 
     def _read(self) -> Iterator[tuple[LiveRows, list[Entry]]]:
-        entries = heapq.merge(*(self._entries(path) for path in self.files), key=lambda entry: entry["time"])
+        entries = in_order(self.files, self._entries)
         labels, version, nothing = self.labels, self.version, [None] * self.codes.width
-        seen = np.zeros(0, dtype=np.int64)
+        seen = SeenLines(self.remembers)
         while lines := list(islice(entries, _PIECE)):
             keys = np.array([hash((entry["time"], entry[REQUEST_ID], entry[ROW])) for entry in lines])
-            keys, first = np.unique(keys, return_index=True)
-            places = np.searchsorted(seen, keys)
-            is_new = places == np.searchsorted(seen, keys, side="right")
-            seen, first = np.insert(seen, places[is_new], keys[is_new]), np.sort(first[is_new])
+            first = seen.take_new(keys)
             self.repeated += len(lines) - len(first)
             taken = [lines[place] for place in first]
+            self.drawn.add(taken)
             target = [labels.find(entry[REQUEST_ID], entry[ROW]) if labels else None for entry in taken]
             kept = self._of_trained(taken, target)
             taken, target = [taken[place] for place in kept], [target[place] for place in kept]
@@ -162,16 +166,12 @@ class PredictionLog:
         """Return values of the log as a table's text has them."""
         return pa.array([None if value is None else _word(value, self.decimal) for value in values], pa.string())
 
-    def _entries(self, path: Path) -> Iterator[Entry]:
-        try:
-            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-                for line in file:
-                    if self._is_entry(entry := _parse(line), path.name):
-                        yield entry
-                    else:
-                        self.left_out += 1
-        except (EOFError, gzip.BadGzipFile, zlib.error):  # the rest of the file is cut off
-            self.left_out += 1
+    def _entries(self, log: LogFile) -> Iterator[Entry]:
+        for line in read_lines(log):
+            if line is None or not self._is_entry(entry := _parse(line), log.name):
+                self.left_out += 1
+            elif entry["time"] >= self.since:
+                yield entry
 
     def _is_entry(self, entry: Any, file: str) -> bool:
         if not (isinstance(entry, dict) and is_readable(entry, file) and isinstance(entry.get(FEATURES), dict)):
@@ -185,6 +185,7 @@ class PredictionLog:
             and 0 <= entry["time"] <= self.now
             and self._is_answered(entry)
             and isinstance(entry.get(OTHERS, {}), dict)
+            and is_share(entry.get(DRAWN, 1))
             and all(_is_value(values.get(feature.name), feature.kind.json_types) for feature in self.features)
         )
 
@@ -247,31 +248,3 @@ def _parse(line: bytes) -> Any:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-
-
-def find_log(folder: Path) -> list[Path]:
-    """Return the files of the service's log in a folder at any depth, sorted.
-
-    Subfolders may be of several machines. As with tables, names that begin with ``.`` or ``_`` are left out.
-    """
-    return [path for path in _walk(folder) if is_log(path) and path.name.startswith("predictions-")]
-
-
-def find_beside(folder: Path, log: Sequence[Path]) -> list[Path]:
-    """Return what else is in a folder with a log: it would be left out without a word."""
-    return [path for path in _walk(folder) if path not in log]
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith((".", "_")):
-            continue
-        if entry.is_dir() and not entry.is_symlink():  # a link may lead back
-            yield from _walk(entry)
-        else:
-            yield entry
-
-
-def is_log(path: Path) -> bool:
-    """Whether a file is a log by its name: JSON lines, also compressed."""
-    return path.name.endswith((".jsonl", ".jsonl.gz"))

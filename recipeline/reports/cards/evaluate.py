@@ -63,6 +63,15 @@ def _gates(verdict: Verdict) -> Table:
     )
 
 
+def ask_gates(candidate: str, passed: Sequence[bool]) -> str:
+    """Return the question of the gates with its answer; empty without a gate."""
+    if len(passed) < 2:
+        return f"Does {candidate} pass the gate? {'Yes' if passed[0] else 'No'}" if passed else ""
+    failed = passed.count(False)
+    answer = f"{failed} of {len(passed)} fail{'s' if failed == 1 else ''}" if failed else f"All {len(passed)} pass"
+    return f"Does {candidate} pass the gates? {answer}"
+
+
 def _scores(metrics: Metrics, verdict: Verdict, recipe: Recipe, task: Task) -> Plot:
     names, intervals = metrics.labels, metrics.best.interval_95
     values = [metrics.scores[name] for name in names]
@@ -71,13 +80,11 @@ def _scores(metrics: Metrics, verdict: Verdict, recipe: Recipe, task: Task) -> P
     for (name, label), *(value, least, most) in zip(names.items(), values, low, high, strict=True):
         limits = tuple(Limit(it.rule, it.threshold, it.passed) for it in verdict.criteria if it.metric == name)
         groups.setdefault(_axis(metrics.task, name, label, recipe), []).append(Measured(label, value, least, most, limits))
-    failed = sum(not it.passed for it in verdict.criteria)
-    answer = f"{failed} of {len(verdict.criteria)} fails" if failed == 1 else f"{failed} of {len(verdict.criteria)} fail"
-    question = f"Does {metrics.best.candidate} pass the gates? {answer if failed else f'All {len(verdict.criteria)} pass'}"
+    question = ask_gates(metrics.best.candidate, [it.passed for it in verdict.criteria])
     return Plot(
         "scores",
         f"{task.scores} on the test rows, with 95 % bootstrap intervals over distinct rows.",
-        lambda: plot_measured(list(groups.items()), question if verdict.criteria else ""),
+        lambda: plot_measured(list(groups.items()), question),
         Table(["metric", "value", "from", "to"], [list(row) for row in zip(names.values(), values, low, high, strict=True)]),
     )
 

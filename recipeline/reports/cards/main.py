@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipeline.config.table import SYNTHETIC
 from recipeline.metrics.catalogue import REPORTED, find_metric, score_keys, score_titles, skill_of
-from recipeline.reports.blocks import Block, Card, Cell, Facts, Link, Links, Note, Section, Table, Tone
+from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Section, Table, Tone
 from recipeline.reports.cards.compare import Comparison, compare_best, list_differences
 from recipeline.reports.page import quote
 from recipeline.reports.tasks.every import TASKS
@@ -33,7 +33,6 @@ class StepSummary:
     begun: float
     seconds: float
     outcome: str
-    card: str
 
 
 @dataclass(frozen=True)
@@ -122,10 +121,7 @@ def _steps(chain: ChainSummary) -> list[Block]:
     rows: list[list[Cell]] = [
         [step.step, "reused" if step.reused else step.outcome, step.why, round(step.seconds, 1), step.run_id] for step in steps
     ]
-    return [
-        Table(["step", "outcome", "why it was run", "seconds", "run"], rows),
-        Links([Link(f"The card of {step.step}", step.card) for step in steps if step.card]),
-    ]
+    return [Table(["step", "outcome", "why it was run", "seconds", "run"], rows)]
 
 
 def _story(chain: ChainSummary) -> list[Section]:

@@ -27,6 +27,7 @@ from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL, WARN
 from recipeline.monitoring.wording import (
     describe_coverage,
     describe_shadow,
+    explain_drawn,
     explain_drift,
     explain_known,
     explain_left_out,
@@ -94,6 +95,8 @@ def _rows(report: DriftReport) -> list[Block]:
         facts |= {"Labels": labels.given, "Labels joined to a row": labels.joined}
     blocks: list[Block] = [Facts(facts)]
     blocks += [Note(text) for text in (explain_open(report.windows), explain_known(newest)) if text]
+    if report.drawn:
+        blocks.append(Note(explain_drawn(report.drawn)))
     if left_out := explain_left_out(report):
         blocks.append(Note(left_out, "warning"))
     return blocks
@@ -111,14 +114,27 @@ def _findings(findings: Sequence[Finding]) -> Table:
     )
 
 
+def name_drifted(newest: Compared) -> str:
+    """Return the question whether a column has drifted, with its answer."""
+    question = "Has a column drifted?"
+    if newest.verdict == TOO_SMALL:
+        return f"{question} Too few rows to tell"
+    found = [it.subject for it in newest.findings if it.rule == "psi" and it.verdict == DRIFT]
+    if not found:
+        return f"{question} None that is significantly beyond the limit"
+    more = f" and {len(found) - _TOP} more" if len(found) > _TOP else ""
+    return f"{question} Yes: {', '.join(found[:_TOP])}{more}"
+
+
 def _stability(spreads: Mapping[str, Spread], newest: Compared, recipe: Recipe) -> list[Block]:
     kept, which = select_strongest(list(spreads), [spread.psi or 0.0 for spread in spreads.values()])
     limits, names = recipe.monitoring.psi, [_name(key) for key in kept]
     values = [spreads[key].psi or 0.0 for key in kept]
+    title = name_drifted(newest)
     picture = Plot(
         "psi",
         f"Population stability index against the training rows: 0 where the shares of all bins are the same.{which}",
-        lambda: plot_stability(names, values, limits.warn, limits.drift),
+        lambda: plot_stability(names, values, limits.warn, limits.drift, title),
         Table(
             ["column", "PSI", "Kolmogorov-Smirnov", "Wasserstein (sd)", "missing", "beyond the training range"],
             [
@@ -226,6 +242,8 @@ def _windows(windows: Sequence[WindowSummary], recipe: Recipe, task: str) -> lis
     left_out = f" The last {MOST_POINTS:,} of {every:,} windows." if every > MOST_POINTS else ""
     largest = [max((value for value in it.psi.values() if value is not None), default=0.0) for it in windows]
     names = [_when(place, it.time) for place, it in enumerate(windows, every - len(windows) + 1)]
+    begun = next((name for name, psi in zip(names, largest, strict=True) if psi >= limits.drift), None)
+    title = f"When did it begin? {f'In window {begun}' if begun else f'No window has a PSI of {limits.drift:g}'}"
     rows: list[list[Cell]] = [
         [name, it.rows, it.verdict, psi, "none" if it.error is None else it.error]
         for name, it, psi in zip(names, windows, largest, strict=True)
@@ -234,7 +252,7 @@ def _windows(windows: Sequence[WindowSummary], recipe: Recipe, task: str) -> lis
         Plot(
             "windows",
             f"The largest PSI of a feature, window by window, the newest last.{left_out}",
-            lambda: plot_trend(largest, limits.warn, limits.drift),
+            lambda: plot_trend(largest, limits.warn, limits.drift, title),
             Table(["window", "rows", "verdict", "largest PSI", ROW_ERRORS[task]], rows),
         )
     ]

@@ -92,7 +92,10 @@ def _nested(found: NestedEstimate | None) -> list[Section]:
                 ),
                 Table(
                     ["fold", "chosen without it", f"{found.metric} on it"],
-                    [[place, name, score] for place, (name, score) in enumerate(zip(found.chosen, found.folds, strict=True))],
+                    [
+                        [f"{place}", name, score]
+                        for place, (name, score) in enumerate(zip(found.chosen, found.folds, strict=True))
+                    ],
                 ),
             ],
         )
@@ -134,7 +137,7 @@ def _stress(order: FileOrder, skill: str) -> list[Block]:
         Table(
             ["block of the file", f"{skill}, in order", f"{skill}, shuffled fold"],
             [
-                [place, *pair]
+                [f"{place}", *pair]
                 for place, pair in enumerate(
                     zip(order.in_order.folds, order.shuffled.folds, strict=True),
                     1,

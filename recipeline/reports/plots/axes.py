@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recipeline.reports.hover import tell
-from recipeline.reports.style import INK, WIDTH
+from recipeline.reports.style import INK, LINE, WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,6 +33,9 @@ MARGIN, EDGE = 0.2, 0.32
 _SIZE, _TITLE_SIZE, _KEY_SIZE = 11.0, 12.0, 10.0
 
 _KEY = 0.42
+
+#: How far above the middle of its row a label begins, in heights of a row.
+_LABEL = 0.42
 
 
 def panel(height: float, *, left: float = 0.6, right: float = MARGIN) -> Axes:
@@ -63,7 +66,7 @@ def row_axes(labels: Sequence[str], values: Sequence[str] | None = None) -> tupl
         axes.set_yticks(places, wrapped)
         axes.tick_params(axis="y", length=0)
     else:
-        axes.set_yticks(places + 0.42, wrapped)
+        axes.set_yticks(places + _LABEL, wrapped)
         axes.tick_params(axis="y", length=0, pad=-2)
         axes.spines["left"].set_visible(False)
         for label in axes.get_yticklabels():
@@ -76,6 +79,34 @@ def row_axes(labels: Sequence[str], values: Sequence[str] | None = None) -> tupl
     return axes, places
 
 
+def mark_value(axes: Axes, places: np.ndarray, value: float, **style: Any) -> None:
+    """Draw an upright line at a value of the rows of `row_axes`.
+
+    Where labels stand above their rows, the line is beside each row only and crosses no label.
+    """
+    if _is_labelled_above(axes):
+        axes.vlines(np.full(len(places), value), places - 0.5, places + _LABEL, **style)
+    else:
+        axes.axvline(value, **style)
+
+
+def _is_labelled_above(axes: Axes) -> bool:
+    """Whether the labels of rows stand above these."""
+    return any(label.get_horizontalalignment() == "left" for label in axes.get_yticklabels())
+
+
+def _interrupt_grid(axes: Axes) -> None:
+    """Draw the grid beside each row only, where it would cross the labels above them."""
+    if not (_is_labelled_above(axes) and any(line.get_visible() for line in axes.get_xgridlines())):
+        return
+    low, high = axes.get_xlim()
+    axes.set_xlim(low, high)  # what is drawn now widens the axis no more
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    at, places = (values.ravel() for values in np.meshgrid(ticks, np.asarray(axes.get_yticks()) - _LABEL))
+    axes.grid(visible=False)
+    axes.vlines(at, places - 0.5, places + _LABEL, color=LINE, linewidth=0.8, zorder=0.5)
+
+
 def finish(axes: Axes, title: str = "", *, x: str = "", y: str = "", room: float = 0.0, below: float = 0.0) -> Figure:
     """Write title, keys and names of the axes around them; return the figure.
 
@@ -83,6 +114,7 @@ def finish(axes: Axes, title: str = "", *, x: str = "", y: str = "", room: float
     `room` are inches above the axes that are in use, `below` those of long names of ticks.
     """
     figure: Any = axes.figure
+    _interrupt_grid(axes)
     handles, names = axes.get_legend_handles_labels()
     names = [wrap(name, WIDTH - 2 * MARGIN - _KEY, _KEY_SIZE) for name in names]
     title = wrap(title, WIDTH - 2 * 0.12, _TITLE_SIZE, is_bold=True)
@@ -155,6 +187,7 @@ def measure(text: str, size: float = _SIZE, *, is_bold: bool = False) -> float:
     font.set_size(size, 72)
     widths = []
     for line in text.split("\n"):
+        line = re.sub("[\u0e33\u0eb3]", "WW", line)  # the vowel am of Thai and Lao is drawn as two characters
         font.set_text(re.sub(r"[^\u0020-\u024f]", "W", line), 0)
         widths.append(font.get_width_height()[0] / 64 / 72)
     return float(1.03 * max(widths))

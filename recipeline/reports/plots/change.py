@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recipeline.reports.hover import each, tell
-from recipeline.reports.plots.axes import EDGE, finish, panel, row_axes
+from recipeline.reports.plots.axes import EDGE, finish, mark_value, panel, row_axes
 from recipeline.reports.style import BLUE, GREEN, INK, LINE, ORANGE, SOFT, WIDTH
 
 if TYPE_CHECKING:
@@ -139,8 +139,8 @@ def plot_stability(names: Sequence[str], psi: Sequence[float], warn: float, drif
     axes, places = row_axes(names, each(names, PSI=psi))
     colours = [ORANGE if value >= drift else BLUE for value in psi]
     axes.barh(places, psi, color=colours, height=0.6)
-    axes.axvline(warn, color=SOFT, linestyle=":", label=f"warning from {warn:g}")
-    axes.axvline(drift, color=ORANGE, linestyle="--", label=f"drift from {drift:g}")
+    mark_value(axes, places, warn, color=SOFT, linestyle=":", label=f"warning from {warn:g}")
+    mark_value(axes, places, drift, color=ORANGE, linestyle="--", label=f"drift from {drift:g}")
     axes.set_xlim(0, max(1.1 * max(psi), 1.3 * drift))
     return finish(axes, title, x="population stability index")
 
@@ -154,7 +154,7 @@ def plot_shares_of_bins(bins: Sequence[str], then: np.ndarray, now: np.ndarray, 
     return finish(axes, x=f"share of rows, by {label}")
 
 
-def plot_trend(psi: Sequence[float], warn: float, drift: float) -> Figure:
+def plot_trend(psi: Sequence[float], warn: float, drift: float, title: str = "") -> Figure:
     """Return a plot of the largest population stability index of each window."""
     axes = panel(2.4, left=0.55)
     (line,) = axes.plot(np.arange(1, len(psi) + 1), psi, "o-", color=BLUE, label="largest PSI")
@@ -163,4 +163,4 @@ def plot_trend(psi: Sequence[float], warn: float, drift: float) -> Figure:
     axes.axhline(drift, color=ORANGE, linestyle="--", label=f"drift from {drift:g}")
     axes.set(ylim=(0, max(1.1 * max(psi), 1.3 * drift)))
     axes.locator_params(axis="x", integer=True)
-    return finish(axes, x="window, the newest last", y="population stability index")
+    return finish(axes, title, x="window, the newest last", y="population stability index")

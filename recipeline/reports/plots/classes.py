@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recipeline.reports.hover import each, shown, tell
-from recipeline.reports.plots.axes import LINE_HEIGHT, MARGIN, finish, grow, measure, panel, row_axes, wrap
+from recipeline.reports.plots.axes import LINE_HEIGHT, MARGIN, finish, grow, mark_value, measure, panel, row_axes, wrap
 from recipeline.reports.style import BLUE, GREEN, INK, LINE, ORANGE, SOFT, WIDTH
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ def plot_sets(
     axes, places = row_axes(names, each(names, share_of_rows_whose_set_has_the_label=said))
     axes.hlines(places, low, high, color=BLUE, linewidth=4, alpha=0.5, label="95 % interval")
     axes.plot(coverage, places, "o", color=BLUE, markersize=8, label="share of rows whose set has the label")
-    axes.axvline(level, color=SOFT, linestyle="--", label=f"level {level:g}")
+    mark_value(axes, places, level, color=SOFT, linestyle="--", label=f"level {level:g}")
     known = [value for value in (*low, *coverage) if not math.isnan(value)]
     axes.set(xlim=(max(0.0, min([*known, level]) - 0.05), 1.01))
     axes.locator_params(axis="x", nbins=5)

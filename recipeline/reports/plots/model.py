@@ -11,7 +11,7 @@ import numpy as np
 
 from recipeline.reports.hover import each, shown, tell
 from recipeline.reports.limits import sample_points
-from recipeline.reports.plots.axes import EDGE, finish, panel, row_axes, spread_points
+from recipeline.reports.plots.axes import EDGE, finish, mark_value, panel, row_axes, spread_points
 from recipeline.reports.style import BLUE, GREEN, INK, LINE, ORANGE, SOFT, WIDTH
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def plot_grades(
     axes, places = row_axes(names, each(names, mean_absolute_error=mae, bias=bias))
     axes.barh(places, mae, color=BLUE, height=0.6, label="mean absolute error")
     axes.plot(bias, places, "D", color=ORANGE, label="bias (predicted - true)")
-    axes.axvline(0, color=SOFT, linewidth=1)
+    mark_value(axes, places, 0, color=SOFT, linewidth=1)
     return finish(axes, x=f"error of {label}", y=f"true {label}")
 
 
@@ -196,7 +196,7 @@ def plot_importance(names: Sequence[str], mean: Sequence[float], std: Sequence[f
     """
     axes, places = row_axes(names, each(names, drop=mean, std=std))
     axes.barh(places, mean, xerr=std, color=BLUE, height=0.6, error_kw={"ecolor": SOFT, "capsize": 3})
-    axes.axvline(0, color=SOFT, linewidth=1)
+    mark_value(axes, places, 0, color=SOFT, linewidth=1)
     axes.locator_params(axis="x", nbins=5)
     return finish(axes, x=f"drop of {skill} when the column is shuffled")
 
@@ -225,7 +225,7 @@ def plot_slices(
         axes.hlines(*zip(*known, strict=True), color=INK, linewidth=2, label="95 % interval")
     if has_bias:
         axes.plot(np.array(bias, dtype=float), places, "D", color=ORANGE, label=titles[1])
-    axes.axvline(0, color=SOFT, linewidth=1)
+    mark_value(axes, places, 0, color=SOFT, linewidth=1)
     axes.locator_params(axis="x", nbins=6)
     return finish(axes, x=label)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recipeline.reports.hover import each, tell
-from recipeline.reports.plots.axes import finish, grow, measure, panel, row_axes, wrap
+from recipeline.reports.plots.axes import finish, grow, mark_value, measure, panel, row_axes, wrap
 from recipeline.reports.style import BLUE, INK, LINE, ORANGE, SOFT, WIDTH
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def plot_strongest(pairs: Sequence[str], values: Sequence[float]) -> Figure:
     """Return a bar chart of the strongest correlations of two columns."""
     axes, places = row_axes(pairs, each(pairs, correlation=values))
     axes.barh(places, values, color=[BLUE if value >= 0 else ORANGE for value in values], height=0.6)
-    axes.axvline(0, color=SOFT, linewidth=1)
+    mark_value(axes, places, 0, color=SOFT, linewidth=1)
     axes.set_xlim(-1.05, 1.05)
     axes.set_xticks([-1, 0, 1])
     return finish(axes, x="Spearman correlation")
@@ -105,7 +105,7 @@ def plot_memory(r2: Mapping[str, float], title: str = "") -> Figure:
     values = np.array(list(r2.values()))
     axes, places = row_axes(list(r2), each(list(r2), R2=values.tolist()))
     axes.barh(places, values, color=[ORANGE, *[BLUE] * (len(values) - 1)], height=0.6)
-    axes.axvline(0, color=SOFT, linewidth=1)
+    mark_value(axes, places, 0, color=SOFT, linewidth=1)
     for place, value in zip(places, values, strict=True):
         axes.annotate(
             f"{value:.2f}", (max(value, 0), place), xytext=(4, 0), textcoords="offset points", va="center", weight="bold"

@@ -11,9 +11,9 @@ from typing import Any
 from flask import Response
 from werkzeug.wrappers import Request as PlainRequest
 
-from recipeline.serving.background import as_line
 from recipeline.serving.http.answers import FACTS, ID, ROUTE, Refusal, failed
 from recipeline.serving.http.origins import asks_first, cors_headers, names_host
+from recipeline.serving.logs.background import as_line
 from recipeline.serving.state import Service
 
 #: Paths without a token: health, and the service's pages, which ask for the token themselves.

@@ -15,11 +15,12 @@ from werkzeug.wrappers import Request as PlainRequest
 
 from recipeline.monitoring.baseline import watched
 from recipeline.monitoring.live.log_format import FEATURES, OTHERS, STAMP
-from recipeline.serving.background import as_line
 from recipeline.serving.http.answers import FACTS, ID, JSON, OUTSIDE, Refusal, answer, served_by
 from recipeline.serving.http.body import decode_body, read_body
 from recipeline.serving.http.fast_path import Application
 from recipeline.serving.http.structured import as_counts
+from recipeline.serving.logs.background import as_line
+from recipeline.serving.logs.rate import DrawnRecord
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.beside import Beside
 from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Faults, Outside, TooManyRows, UnreadableBody
@@ -189,9 +190,16 @@ def _record(service: Service, asked: PlainRequest, found: Answered) -> None:
         pending = service.shadow.take(found.model, values, found.predicted, found.beside)
     if log is None or wanted is None or drawn >= wanted.sample:
         return
+    quota, second, rows = service.quota, None, len(values)
+    if quota and (second := quota.count(drawn / wanted.sample, rows)) is None:
+        return
     kept_rows = Asked(time.time(), environ[ID], found, pending)
     # The lines of a few rows are made here: a thread that makes many at once lets other requests wait for the interpreter.
-    log.add(kept_rows.encoded() if len(values) <= _FEW_ROWS else kept_rows, lines=len(values))
+    record = kept_rows.encoded() if rows <= _FEW_ROWS else kept_rows
+    if quota and second is not None:
+        quota.hold(second, drawn / wanted.sample, record, rows)
+    else:
+        log.add(record if wanted.sample == 1 else DrawnRecord(record, wanted.sample), lines=rows)
 
 
 @dataclass(frozen=True)
@@ -237,6 +245,6 @@ class Asked:
         return lines
 
 
-def as_lines(kept: Asked | Shadowed | bytes) -> bytes:
+def as_lines(kept: Asked | Shadowed | DrawnRecord | bytes) -> bytes:
     """Return the log lines of a request, made now unless they exist."""
     return kept if isinstance(kept, bytes) else kept.as_lines()

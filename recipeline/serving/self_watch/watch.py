@@ -14,7 +14,7 @@ from itertools import groupby
 import numpy as np
 from prometheus_client.metrics_core import GaugeMetricFamily
 
-from recipeline.serving.background import Background
+from recipeline.serving.logs.background import Background
 from recipeline.serving.model.copies import WATCHED
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.self_watch.counts import Counts, read_counts

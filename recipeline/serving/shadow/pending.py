@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 
 from recipeline.monitoring.live.log_format import DROPPED, REASON, SHADOW, VERSION_KEY
-from recipeline.serving.background import BackgroundLog, Write
+from recipeline.serving.logs.background import BackgroundLog, Write
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.beside import Beside
 from recipeline.serving.shadow.pairing import Pairing

@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 
 from recipeline.data.origin.uris import redact, scrub
 from recipeline.errors import RecipelineError, UnavailableError, causes
-from recipeline.tracking._compat import CONFLICT, NO_ANSWER, NO_USER, STORE_GONE
+from recipeline.tracking._compat import CONFLICT, NO_ANSWER, NO_PERMISSION, NO_USER, STORE_GONE
 
 T = TypeVar("T")
 
@@ -71,18 +71,29 @@ def store_errors(uri: str) -> Iterator[None]:
 def unavailable(uri: str, reason: str, error: BaseException) -> UnavailableError:
     """Return the error for a store that did not do its work, for `error`.
 
-    A server that does not know the user is told apart from one that is not there. `reason` is one line.
+    A server that does not know the user, or permits too little, is told apart from one that is not there. `reason` is one
+    line.
     """
-    if any(isinstance(cause, MlflowException) and _refuses_user(cause) for cause in causes(error)):
+    if any(_is_refusal(cause, NO_USER, 401, "UNAUTHENTICATED", uri) for cause in causes(error)):
         return UnavailableError(
             f"The MLflow server {redact(uri)} does not accept the user.",
             fix="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in the environment.",
         )
+    is_server = uri.startswith(("http://", "https://"))  # of a file, a permission is one of the disk
+    if is_server and any(_is_refusal(cause, NO_PERMISSION, 403, "PERMISSION_DENIED", uri) for cause in causes(error)):
+        return UnavailableError(
+            f"The MLflow server {redact(uri)} does not permit this user what the command does: '{scrub(reason, uri)}'.",
+            fix="Ask for permission to edit the experiment and the registered model, or sign in as a user who has it.",
+        )
     return unwritable(uri, reason)
 
 
-def _refuses_user(error: MlflowException) -> bool:
-    return error.error_code == "UNAUTHENTICATED" or NO_USER in str(error)
+def _is_refusal(error: BaseException, words: str, status: int, code: str, uri: str) -> bool:
+    """Whether the server refused a request, by its words, status or code."""
+    if isinstance(error, requests.HTTPError):  # an artifact that goes through the server
+        response = error.response
+        return response is not None and response.status_code == status and str(response.url).startswith(uri)
+    return isinstance(error, MlflowException) and (error.error_code == code or words in str(error))
 
 
 def unwritable(uri: str, reason: str) -> UnavailableError:

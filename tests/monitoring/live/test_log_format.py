@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from recipeline import __version__
 from recipeline.errors import UnavailableError
+from recipeline.monitoring.live.log_files import find_log
 from recipeline.monitoring.live.log_format import FORMAT, STAMP, is_readable
-from recipeline.monitoring.live.prediction_log import PredictionLog, find_log
+from recipeline.monitoring.live.prediction_log import PredictionLog
 from tests.monitoring.helpers import FEATURES, entry, log
 
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from recipeline.data.checking.conditions import Condition
 from recipeline.inference.model_info import Feature
 from recipeline.monitoring.live.labels import Labels
-from recipeline.monitoring.live.prediction_log import PredictionLog, find_log
+from recipeline.monitoring.live.log_files import find_log
+from recipeline.monitoring.live.prediction_log import PredictionLog
 from tests.monitoring.helpers import FEATURES, entry, log
 
 

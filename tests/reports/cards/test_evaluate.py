@@ -8,7 +8,7 @@ import pytest
 from recipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, TEST_PREDICTIONS, VERDICT, Artifact
 from recipeline.records import to_plain
 from recipeline.reports.blocks import Card, Plot
-from recipeline.reports.cards.evaluate import _axis, make_card
+from recipeline.reports.cards.evaluate import _axis, ask_gates, make_card
 from recipeline.reports.tasks.base import label_of
 from tests.conftest import as_recipe, small_recipe
 from tests.reports.cards.helpers import Saved, facts, notes, table, titles
@@ -64,6 +64,21 @@ def test_the_picture_of_the_gates_says_whether_they_pass(chains: Chains) -> None
         sections = card(chains, chain).sections
         (plot,) = (it for section in sections for it in section.blocks if isinstance(it, Plot) and it.name == "scores")
         assert answer in " ".join(plot.draw().texts[0].get_text().split())
+
+
+@pytest.mark.parametrize(
+    ("passed", "answer"),
+    [
+        ([], ""),
+        ([True], "Does A pass the gate? Yes"),
+        ([False], "Does A pass the gate? No"),
+        ([True, True], "Does A pass the gates? All 2 pass"),
+        ([True, False], "Does A pass the gates? 1 of 2 fails"),
+        ([False, False, True], "Does A pass the gates? 2 of 3 fail"),
+    ],
+)
+def test_the_question_of_the_gates_is_about_as_many_as_there_are(passed: list[bool], answer: str) -> None:
+    assert ask_gates("A", passed) == answer
 
 
 def test_the_best_candidate_is_measured_against_the_mean(chains: Chains) -> None:

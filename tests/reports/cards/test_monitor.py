@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -8,10 +9,12 @@ from sklearn.linear_model import LogisticRegression
 
 from recipeline.artifacts import BASELINE, DRIFT_REPORT
 from recipeline.monitoring.drift import summarise_window
-from recipeline.monitoring.results import DriftReport, Monitored, ShadowCompared
-from recipeline.reports.cards.monitor import make_card
+from recipeline.monitoring.results import Compared, DriftReport, Monitored, ShadowCompared
+from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL, WARN
+from recipeline.reports.cards.monitor import make_card, name_drifted
 from recipeline.reports.page import render
 from tests.monitoring.helpers import class_world
+from tests.records import some
 from tests.reports.cards.helpers import Saved, facts, notes, table, titles
 from tests.reports.helpers import NASTY, Chains, text_of
 
@@ -33,6 +36,21 @@ def without(saved: Saved, report: DriftReport) -> Saved:
     found = Saved({DRIFT_REPORT: replace(report, shadow=None), BASELINE: saved.load(BASELINE)})
     found.recipe = saved.recipe
     return found
+
+
+def test_whether_a_column_has_drifted_is_asked_and_answered_by_the_findings() -> None:
+    psi = {"rule": "psi", "verdict": DRIFT}
+    found = [{**psi, "subject": name} for name in "abcde"]
+    others = [{"rule": "missing", "verdict": DRIFT, "subject": "m"}, {"rule": "psi", "verdict": WARN, "subject": "w"}]
+    for findings, verdict, answer in (
+        ([], OK, "None that is significantly beyond the limit"),
+        (others, DRIFT, "None that is significantly beyond the limit"),
+        ([], TOO_SMALL, "Too few rows to tell"),
+        ([*others, *found[:2]], DRIFT, "Yes: a, b"),
+        (found, DRIFT, "Yes: a, b, c and 2 more"),
+    ):
+        newest = some(Compared, {"verdict": verdict, "findings": findings})
+        assert name_drifted(newest) == f"Has a column drifted? {answer}"
 
 
 @pytest.mark.parametrize("kind", ["two", "five"])
@@ -64,5 +82,8 @@ def test_the_card_of_classes_has_their_scores_calibration_and_coverage(kind: str
     assert facts(card)["Covered labelled rows"] == found.performance.coverage.share
     assert "Brier score" in table(card, "Windows")[0]
     page = render(card)
+    text = " ".join(re.sub(r"<[^>]+>", " ", page.html).split())
+    assert "Has a column drifted? Yes: a" in text
+    assert "When did it begin? In window 1" in text
     assert "Distribution of predicted labels" in page.html
     assert page.failures == []

@@ -83,7 +83,7 @@ def test_a_nested_estimate_says_by_how_much_the_selected_score_is_optimistic(
     assert str(note).count("F1 of choosing the best candidate and fitting it is 0.4000") == 1
     assert words in str(note)
     assert isinstance(table, Table)
-    assert table.rows == [[0, "Tree", 0.3], [1, "Forest", 0.5]]
+    assert table.rows == [["0", "Tree", 0.3], ["1", "Forest", 0.5]]
 
 
 def test_without_a_nested_estimate_the_card_has_no_section_for_it() -> None:

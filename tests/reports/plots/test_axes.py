@@ -4,8 +4,21 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 
-from recipeline.reports.plots.axes import MARGIN, finish, grow, is_graded, measure, panel, row_axes, spread_points, wrap
+from recipeline.reports.plots.axes import (
+    MARGIN,
+    finish,
+    grow,
+    is_graded,
+    mark_value,
+    measure,
+    panel,
+    row_axes,
+    spread_points,
+    wrap,
+)
 from recipeline.reports.style import WIDTH, styled
 
 #: Words of a name as people give them, among them such as have no space, and wide ones.
@@ -55,6 +68,7 @@ def test_wrapped_text_is_whole_and_as_narrow_as_it_must_be(text: str, inches: fl
 @given(st.lists(NAMES, min_size=1, max_size=4), NAMES, NAMES)
 @example(["volatile acidity up to 0.38", "sulphates up to 0.56 (g potassium sulphate / dm³)"], "R2", "W" * 70)
 @example(["W" * 19], "i" * 90, "a b")
+@example(['"\u0e33'], "0", "0")
 def test_no_text_of_a_picture_is_cut_or_lies_outside_of_it(labels: list[str], title: str, x: str) -> None:
     with styled():
         axes, places = row_axes(labels)
@@ -70,6 +84,46 @@ def test_no_text_of_a_picture_is_cut_or_lies_outside_of_it(labels: list[str], ti
     assert min(box.y0 for box in boxes) >= -0.01
     assert max(box.x1 for box in boxes) <= WIDTH + 0.01
     assert max(box.y1 for box in boxes) <= figure.get_figheight() + 0.01
+
+
+def upright_lines(axes: Axes) -> list[tuple[float, float]]:
+    """Return the lower and the upper end of each upright line that is seen, in pixels."""
+    ends = []
+    for collection in axes.collections:
+        if isinstance(collection, LineCollection):
+            ends += [collection.get_transform().transform(segment) for segment in collection.get_segments()]
+    lines = [*axes.lines, *(line for line in axes.get_xgridlines() if line.get_visible())]
+    ends += [line.get_transform().transform(line.get_xydata()) for line in lines]
+    return [(min(y), max(y)) for end in ends for x, y in [end.T] if np.ptp(x) < 1 < np.ptp(y)]
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+@settings(max_examples=4, deadline=None)
+@given(st.lists(NAMES, min_size=1, max_size=3), st.floats(-3, 3))
+@example(["volatile acidity up to 0.38 (g acetic acid / dm³)", "sulphates up to 0.56 (g potassium sulphate / dm³)"], 0.0)
+def test_no_line_of_a_value_or_the_grid_crosses_a_label(labels: list[str], value: float) -> None:
+    with styled():
+        axes, places = row_axes([*labels, "a label that is too long for its place beside the row"])
+        axes.barh(places, np.linspace(-1, 2, len(places)))
+        mark_value(axes, places, value)
+        finish(axes).draw_without_rendering()
+    lines = upright_lines(axes)
+    assert len(lines) >= 2 * len(places)  # the value's, and some of the grid
+    for label in axes.get_yticklabels():
+        box = label.get_window_extent()
+        middle = (box.y0 + box.y1) / 2
+        reach = (box.y1 - box.y0) / 2 - 3  # its lowest pixels are for letters such as g
+        assert [line for line in lines if line[0] < middle + reach and line[1] > middle - reach] == []
+
+
+def test_a_value_is_one_line_where_labels_stand_beside_their_rows() -> None:
+    axes, places = row_axes(["first", "second"])
+    mark_value(axes, places, 0.5, label="limit")
+    axes.barh(places, [0.2, 1])
+    finish(axes).draw_without_rendering()
+    whole = (axes.bbox.y0, axes.bbox.y1)
+    assert upright_lines(axes)[0] == pytest.approx(whole)
+    assert any(line.get_visible() for line in axes.get_xgridlines())
 
 
 def test_what_is_written_around_a_picture_does_not_overlap() -> None:

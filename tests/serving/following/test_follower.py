@@ -12,8 +12,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import mlflow
-import pandas as pd
 import pytest
 from mlflow.entities.model_registry import ModelVersion
 from sqlalchemy.exc import OperationalError
@@ -30,7 +28,7 @@ from recipeline.serving.shadow.answering import Shadow
 from recipeline.serving.state import Service
 from recipeline.tracking.connection.failures import store_errors
 from recipeline.tracking.connection.store import Store, open_store
-from tests.conftest import NAME, MakeProject, Project, move_store
+from tests.conftest import NAME, Project
 from tests.serving.helpers import store_of
 
 pytestmark = pytest.mark.xdist_group("watch")
@@ -63,21 +61,10 @@ class Watched:
         return float(line.split()[-1])
 
 
-@pytest.fixture(scope="module")
-def _two(make_project: MakeProject, wines: pd.DataFrame) -> Path:
-    """A first version in Production and a second one that waits."""
-    project = make_project(wines)
-    project.ok("main", model="en")
-    project.ok("main", model="lr", promote="never")
-    return project.folder
-
-
 @pytest.fixture
-def watched(_two: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Watched]:
+def watched(waiting: Project, tmp_path: Path) -> Watched:
     """A project with a first version in Production and a second one that waits, in a folder of its own."""
-    move_store(_two, tmp_path)
-    yield Watched(Project(tmp_path, wines), tmp_path / "copies")
-    mlflow.end_run()
+    return Watched(waiting, tmp_path / "copies")
 
 
 @pytest.fixture
@@ -469,7 +456,7 @@ class Boarded(Watched):
 
 
 @pytest.fixture
-def boarded(_two: Path, tmp_path: Path, wines: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> Iterator[Boarded]:
+def boarded(waiting: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Boarded:
     """A project with a first version in Production and a second one that waits, and two workers."""
     asked, holder = list[str](), Registry.holder
 
@@ -478,9 +465,7 @@ def boarded(_two: Path, tmp_path: Path, wines: pd.DataFrame, monkeypatch: pytest
         return holder(registry, alias)
 
     monkeypatch.setattr(Registry, "holder", count)
-    move_store(_two, tmp_path)
-    yield Boarded(Project(tmp_path, wines), tmp_path / "copies", asked)
-    mlflow.end_run()
+    return Boarded(waiting, tmp_path / "copies", asked)
 
 
 def test_workers_ask_the_registry_only_where_the_board_has_another_version(boarded: Boarded) -> None:
@@ -583,13 +568,11 @@ class Shadowed(Watched):
 
 
 @pytest.fixture
-def shadowed(_two: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Shadowed]:
+def shadowed(waiting: Project, tmp_path: Path) -> Iterator[Shadowed]:
     """A first version in Production and the second one as the challenger."""
-    move_store(_two, tmp_path)
-    found = Shadowed(Project(tmp_path, wines), tmp_path / "copies")
+    found = Shadowed(waiting, tmp_path / "copies")
     yield found
     found.shadow.close()
-    mlflow.end_run()
 
 
 def test_the_challenger_is_followed_into_shadow_and_leaves_it_when_it_is_promoted(shadowed: Shadowed) -> None:

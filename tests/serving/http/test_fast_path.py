@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from recipeline.config.profile import Service as Settings
-from recipeline.serving.background import BackgroundLog
 from recipeline.serving.http.fast_path import Application
 from recipeline.serving.http.frame import Frame
+from recipeline.serving.logs.background import BackgroundLog
 from recipeline.serving.prometheus import Metrics
 from recipeline.serving.state import Service
 from tests.conftest import ROOT

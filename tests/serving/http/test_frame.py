@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from recipeline.serving.background import BackgroundLog
+from recipeline.serving.logs.background import BackgroundLog
 from tests.serving.helpers import Make, Row, post
 
 

@@ -17,10 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recipeline import __version__
+from recipeline.monitoring.live.log_files import find_log
 from recipeline.monitoring.live.log_format import FORMAT
-from recipeline.monitoring.live.prediction_log import PredictionLog, find_log
-from recipeline.serving.background import BackgroundLog, RotatingFiles
+from recipeline.monitoring.live.prediction_log import PredictionLog
 from recipeline.serving.http.predictions import Answered, Asked, as_lines
+from recipeline.serving.logs.background import BackgroundLog
+from recipeline.serving.logs.files import RotatingFiles
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.rows.beside import Beside
 from recipeline.serving.rows.faults import LISTED_FAULTS

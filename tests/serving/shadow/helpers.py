@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from recipeline.serving.background import RotatingFiles
 from recipeline.serving.http.predictions import as_lines
+from recipeline.serving.logs.files import RotatingFiles
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.shadow.answering import Shadow
 from recipeline.serving.shadow.pending import PatientLog

@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 
 from recipeline.config.profile import Service as Settings
 from recipeline.inference.model_info import Feature
+from recipeline.monitoring.live.log_files import find_log
 from recipeline.monitoring.live.log_format import SHADOW
-from recipeline.monitoring.live.prediction_log import PredictionLog, find_log
+from recipeline.monitoring.live.prediction_log import PredictionLog
 from recipeline.monitoring.live.shadow_log import ShadowRows
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.prometheus import Metrics

@@ -84,6 +84,37 @@ def test_a_server_that_does_not_know_the_user_is_told_apart_and_says_what_to_set
     assert "secret" not in raised.value.sentence
 
 
+def refusal(status: int, url: str) -> requests.HTTPError:
+    """Return the error of an artifact that a server refused."""
+    response = requests.Response()
+    response.status_code, response.url = status, url
+    return requests.HTTPError(f"{status} Client Error for url: {url}", response=response)
+
+
+SERVER = "https://ann:secret@mlflow.example"
+FORBIDDEN = [
+    MlflowException("x", error_code=PERMISSION_DENIED),
+    MlflowException("API request to endpoint /api failed with error code 403 != 200. Response body: 'Permission denied'"),
+    refusal(403, f"{SERVER}/api/2.0/mlflow-artifacts/artifacts/1"),
+]
+
+
+@pytest.mark.parametrize("error", FORBIDDEN)
+def test_a_server_that_permits_too_little_is_told_apart_and_no_secret_is_told(error: Exception) -> None:
+    with pytest.raises(UnavailableError) as raised, store_errors(SERVER):
+        raise error
+    assert "does not permit this user what the command does: '" in raised.value.sentence
+    assert "secret" not in raised.value.sentence
+
+
+@pytest.mark.parametrize(("status", "words"), [(401, "does not accept the user"), (403, "does not permit this user")])
+def test_an_object_store_beside_the_server_has_users_of_its_own(status: int, words: str) -> None:
+    for url, is_told in ((f"{SERVER}/api", True), ("https://bucket.example/key", False)):
+        with pytest.raises(UnavailableError) as raised, store_errors(SERVER):
+            raise refusal(status, url)
+        assert (words in raised.value.sentence) == is_told
+
+
 @pytest.mark.parametrize("error", [MlflowException("No such run"), OSError(2, "No such file"), ValueError("a bug")])
 def test_anything_else_is_a_bug_and_passes(error: Exception) -> None:
     def work() -> NoReturn:

@@ -1,11 +1,13 @@
+"""Files of the log: no line is lost or cut, and no process takes another one's."""
+
 from __future__ import annotations
 
+import errno
+import fcntl
 import io
-import json
 import os
 import shutil
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -13,54 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipeline.monitoring.live.prediction_log import is_log
-from recipeline.serving.background import BackgroundLog, RotatingFiles, as_line
-
-
-def wait_for(condition: object, seconds: float = 5) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def test_lines_are_written_in_order_by_a_thread_of_its_own() -> None:
-    written: list[bytes] = []
-    log = BackgroundLog(written.append, as_line, lambda _: None)
-    for number in range(100):
-        log.add({"n": number})
-    wait_for(lambda: written)
-    log.close()
-    assert [json.loads(line)["n"] for line in b"".join(written).splitlines()] == list(range(100))
-
-
-def test_a_log_that_cannot_keep_up_drops_lines_and_counts_them_but_never_waits() -> None:
-    stuck, dropped = threading.Event(), list[int]()
-    log = BackgroundLog(lambda _: stuck.wait(10), as_line, dropped.append, capacity=10)
-    log.add({"first": 1})
-    wait_for(lambda: log._waiting == 0)
-    began = time.monotonic()
-    for number in range(25):
-        log.add({"n": number})
-    log.add([{"n": 1}] * 7, lines=7)
-    assert time.monotonic() - began < 1
-    assert sum(dropped) == 15 + 7
-    stuck.set()
-    log.close()
-
-
-def test_a_full_disk_drops_lines_and_counts_them() -> None:
-    dropped: list[int] = []
-
-    def fail(_: bytes) -> None:
-        raise OSError(28, "No space left on device")
-
-    log = BackgroundLog(fail, as_line, dropped.append)
-    log.add({"n": 1})
-    log.flush()
-    log.close()
-    assert sum(dropped) == 1
+from recipeline.monitoring.live.log_files import is_log, unique_of
+from recipeline.serving.logs.files import RotatingFiles, own
 
 
 @given(st.integers(1, 200), st.lists(st.lists(st.binary(max_size=80).map(lambda line: line.replace(b"\n", b"")), min_size=1)))
@@ -149,3 +105,73 @@ def test_files_of_the_log_are_deleted_when_they_are_old_compressed_ones_too_and_
         new = [(folder / file).read_bytes() for file in sorted(found - set(ages))]
         assert b"".join(new) == b"".join(written)
         assert all(len(content) <= max_bytes or content.count(b"\n") == 1 for content in new)
+
+
+# --- whose a file is --------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_its_writers_until_it_is_finished_or_the_process_ends(tmp_path: Path) -> None:
+    files = RotatingFiles(tmp_path, max_bytes=100, keep_days=1)
+    files.write(b"one\n")
+    (path,) = tmp_path.iterdir()
+    assert own(path) == -1
+    assert unique_of(path.name)
+    files.finish(only_old=True)
+    assert own(path) == -1
+    files.finish()
+    taken = own(path)
+    assert taken >= 0
+    assert own(path) == -1
+    files.write(b"two\n")
+    assert len(list(tmp_path.iterdir())) == 2
+    os.close(taken)
+
+
+def test_a_file_that_is_old_is_finished_and_the_next_line_begins_another(tmp_path: Path) -> None:
+    files = RotatingFiles(tmp_path, max_bytes=100, max_seconds=0.05)
+    files.write(b"one\n")
+    time.sleep(0.06)
+    files.finish(only_old=True)
+    files.write(b"two\n")
+    time.sleep(0.06)
+    files.write(b"three\n")
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == [b"one\n", b"two\n", b"three\n"]
+
+
+def test_a_file_that_another_process_took_before_it_was_locked_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, touch = list[int](), Path.touch
+
+    def touch_and_lose(path: Path, **options: bool) -> None:
+        touch(path, **options)
+        if not taken:
+            taken.append(own(path))
+
+    monkeypatch.setattr(Path, "touch", touch_and_lose)
+    files = RotatingFiles(tmp_path, max_bytes=100, keep_days=1)
+    files.write(b"one\n")
+    assert sorted(path.read_bytes() for path in tmp_path.iterdir()) == [b"", b"one\n"]
+    os.close(taken[0])
+
+
+def test_links_folders_and_pipes_are_no_files_of_the_log(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("kept")
+    (tmp_path / "link").symlink_to(tmp_path / "secret")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    assert [own(tmp_path / name) for name in ("link", "folder", "pipe", "nothing")] == [-1] * 4
+
+
+def test_without_locks_lines_are_written_and_no_file_is_taken_as_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    RotatingFiles(tmp_path, max_bytes=100, keep_days=1).write(b"one\n")
+    (path,) = tmp_path.iterdir()
+    assert path.read_bytes() == b"one\n"
+    with pytest.raises(OSError, match="No locks"):
+        own(path)
